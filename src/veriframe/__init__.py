@@ -1,0 +1,3 @@
+"""VeriFrame: Blender frames rendered by strangers' machines, paid through escrow."""
+
+__version__ = "0.1.0"

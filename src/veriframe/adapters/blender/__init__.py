@@ -1,0 +1,1 @@
+"""Blender as a renderer, and the walls round it."""

@@ -1,0 +1,107 @@
+"""One run of an untrusted program: what it sees, what it may use, and how it ended."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+
+class Level(IntEnum):
+    """How strong the walls are; higher is stronger. Printed in the log, the doctor and the manifest."""
+
+    NONE = 0
+    CONTAINER = 1
+    LANDLOCK = 2
+    STRICT = 3
+
+
+class Ending(StrEnum):
+    """How a run ended, as seen from outside. Only EXITED has a meaningful exit code."""
+
+    EXITED = "EXITED"
+    CRASHED = "CRASHED"
+    OOM = "OOM"
+    TIMEOUT = "TIMEOUT"
+    CPU_LIMIT = "CPU_LIMIT"
+    PIDS = "PIDS"
+    OUTPUT_LIMIT = "OUTPUT_LIMIT"
+    LOG_LIMIT = "LOG_LIMIT"
+    REPORT_LIMIT = "REPORT_LIMIT"
+    STOPPED = "STOPPED"
+    """Killed on our own wish: the caller's `hurry` said so, after the work was done."""
+    WALLS_FAILED = "WALLS_FAILED"
+    """The sandbox itself could not be built: the program never ran."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellLimits:
+    """What one run may use. Seconds are wall-clock; 0 means no limit of that kind."""
+
+    wall_seconds: float
+    memory_bytes: int
+    pids: int = 256
+    output_bytes: int = 2 * 2**30
+    log_bytes: int = 16 * 2**20
+    report_bytes: int = 64 * 2**20
+    tmp_bytes: int = 2 * 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """An untrusted program and all that it may see.
+
+    `argv` elements that are `PurePosixPath` are paths *inside* the sandbox; a level without a mount
+    namespace of its own puts the host's path in their place. `visible` maps inside paths to host paths
+    (files or folders), all read-only. `out` is a new, empty host folder, writable inside as `/out`.
+    The program finds the write end of a pipe as file descriptor `REPORT_FD`: each line written there
+    reaches `on_report` (bytes without the newline; a line of over 1 MiB ends the run: REPORT_LIMIT).
+    Lines of stdout and stderr reach `on_log`, stripped of control characters.
+    """
+
+    argv: tuple[str | PurePosixPath, ...]
+    limits: CellLimits
+    visible: Mapping[PurePosixPath, Path] = field(default_factory=dict)
+    out: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    on_report: Callable[[bytes], None] = lambda line: None
+    on_log: Callable[[str], None] = lambda line: None
+    finished: Callable[[], bool] = lambda: False
+    """Asked after each report line: true starts the grace period, after which the run is STOPPED."""
+    grace_seconds: float = 10.0
+
+
+REPORT_FD = 3
+
+OUT = PurePosixPath("/out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellExit:
+    """How a run ended and what it used. `log_tail` holds the last lines of output, stripped."""
+
+    ending: Ending
+    code: int
+    signal: int
+    seconds: float
+    peak_memory_bytes: int
+    log_tail: tuple[str, ...]
+
+
+class Sandbox(Protocol):
+    """Walls of one level. Cancelling `run` kills everything inside before it returns."""
+
+    level: Level
+    memory_held_by: str
+    """`cgroup v1`, `cgroup v2` or `watcher`."""
+
+    @abstractmethod
+    async def run(self, cell: Cell) -> CellExit:
+        """Run the program to its end. Never raises for anything that the program does."""
+
+    @abstractmethod
+    def command(self, cell: Cell) -> list[str]:
+        """The exact command line, as it can be pasted into a shell and logged."""

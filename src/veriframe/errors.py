@@ -1,0 +1,132 @@
+"""Every error that VeriFrame raises on purpose, sorted by what the caller does next.
+
+::
+
+    VeriFrameError
+    ├── SettingsError            stop, exit 2, one clear line
+    ├── Unavailable              try again later; the job is untouched
+    │   ├── RegistryUnavailable
+    │   ├── StoreUnavailable
+    │   └── HostUnavailable      this machine cannot go on: disk full, Blender gone
+    ├── MoveRefused              the registry says no: the move is not legal now
+    └── JobError (code)          this job ends; the worker lives on
+        ├── JobLost              the registry took it back; nothing to release
+        ├── JobRejected          the creator's side: the asset or the scene
+        ├── RenderFailed         Blender's side
+        └── VerificationFailed   the frames are not what was asked for
+
+Anything else that is raised is a bug.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Why a job ended. Stable: on chain as a short string (at most 31 ASCII characters), in logs, in JSON."""
+
+    # the registry's side
+    LOST = "LOST"
+    # the asset
+    BAD_CID = "BAD_CID"
+    NOT_A_FILE = "NOT_A_FILE"
+    TOO_LARGE = "TOO_LARGE"
+    NOT_FOUND = "NOT_FOUND"
+    # the gate: the scene file, read without Blender
+    NOT_BLEND = "NOT_BLEND"
+    TRUNCATED = "TRUNCATED"
+    BOMB = "BOMB"
+    VERSION = "VERSION"
+    CORRUPT = "CORRUPT"
+    # the inspection: the scene, read by Blender
+    NO_CAMERA = "NO_CAMERA"
+    NO_RENDER_LAYER = "NO_RENDER_LAYER"
+    MISSING_FILES = "MISSING_FILES"
+    RESOLUTION = "RESOLUTION"
+    SAMPLES = "SAMPLES"
+    ENGINE = "ENGINE"
+    NOT_STILL = "NOT_STILL"
+    UNREPEATABLE = "UNREPEATABLE"
+    FRAME_RANGE = "FRAME_RANGE"
+    # Blender's side
+    CRASH = "CRASH"
+    OOM = "OOM"
+    TIMEOUT = "TIMEOUT"
+    PIDS = "PIDS"
+    DISK = "DISK"
+    GPU = "GPU"
+    LOG_FLOOD = "LOG_FLOOD"
+    NO_OUTPUT = "NO_OUTPUT"
+    EXTRA_OUTPUT = "EXTRA_OUTPUT"
+    TAMPER = "TAMPER"
+    BLENDER_ERROR = "BLENDER_ERROR"
+    SANDBOX = "SANDBOX"
+    # the frames
+    NOT_IMAGE = "NOT_IMAGE"
+    WRONG_SIZE = "WRONG_SIZE"
+    BLACK = "BLACK"
+    NOT_FINITE = "NOT_FINITE"
+    UPLOAD = "UPLOAD"
+    # the worker's own reasons
+    LEASE = "LEASE"
+    STOPPED = "STOPPED"
+
+
+class VeriFrameError(Exception):
+    """The root: its text is one clear sentence, with the remedy where there is one."""
+
+
+class SettingsError(VeriFrameError):
+    """What the operator gave cannot be used. Stop with exit code 2."""
+
+
+class Unavailable(VeriFrameError):
+    """An outside part does not answer now. Try again later; the job is untouched."""
+
+
+class RegistryUnavailable(Unavailable):
+    """The job registry does not answer."""
+
+
+class StoreUnavailable(Unavailable):
+    """The content store does not answer."""
+
+
+class HostUnavailable(Unavailable):
+    """This machine cannot go on now: no disk, no Blender, a journal that cannot be written."""
+
+
+class MoveRefused(VeriFrameError):
+    """The registry refuses a move; nothing changed. `rule` is the contract's name for the reason."""
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+
+
+class JobError(VeriFrameError):
+    """This job ends here with a stable `code`; the worker lives on."""
+
+    def __init__(self, code: Code, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class JobLost(JobError):
+    """The registry took the job back, or another was faster. Nothing to release."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(Code.LOST, sentence)
+
+
+class JobRejected(JobError):
+    """The creator's side is at fault: the asset or the scene. Raised before any money moves."""
+
+
+class RenderFailed(JobError):
+    """Blender, or the walls round it, did not bring the frames."""
+
+
+class VerificationFailed(JobError):
+    """There are frames, but they are not what was asked for."""

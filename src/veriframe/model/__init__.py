@@ -1,0 +1,1 @@
+"""Values and rules. No I/O, no async, no clock: time is an argument."""

@@ -1,0 +1,144 @@
+"""What is asked of a renderer, and what it says while and after it works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from veriframe.errors import Code, JobRejected
+
+FIRST_FRAME = 0
+LAST_FRAME = 1_048_574
+"""Blender's own range; it clamps silently outside it."""
+
+MAX_FRAMES = 10_000
+"""Frames in one list, so that a short text cannot ask for a million frames."""
+
+
+class ImageFormat(StrEnum):
+    """The file formats that frames are written in, by Blender's names."""
+
+    PNG = "PNG"
+    EXR = "OPEN_EXR"
+
+    @property
+    def suffix(self) -> str:
+        """The file name's ending, with its dot."""
+        return ".png" if self is ImageFormat.PNG else ".exr"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderLimits:
+    """What one render may use. Seconds are wall-clock; the whole limit is `loading + frames x frame`."""
+
+    frame_seconds: float = 300.0
+    loading_seconds: float = 60.0
+    memory_bytes: int = 8 * 2**30
+    pids: int = 256
+    output_bytes: int = 2 * 2**30
+    log_bytes: int = 16 * 2**20
+
+    def wall_seconds(self, frames: int) -> float:
+        """The limit for one process that renders `frames` frames."""
+        return self.loading_seconds + frames * self.frame_seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderTask:
+    """Frames of one scene, rendered by one Blender process with the file's own settings."""
+
+    frames: tuple[int, ...] = (1,)
+    format: ImageFormat = ImageFormat.PNG
+    limits: RenderLimits = RenderLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One rendered frame: a file that nobody has looked into yet.
+
+    `seconds` is Blender's own measure of this frame, `peak_memory_bytes` the process's peak so far;
+    both are claims made inside the sandbox.
+    """
+
+    number: int
+    file: str
+    width: int
+    height: int
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """What one render brought: its frames in the order asked for, measured from outside."""
+
+    frames: tuple[Frame, ...]
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A sign of life from inside Blender, at least one a second.
+
+    `done` counts finished frames out of `total`; `fraction` is this frame's share, 0 … 1, or None
+    where the engine does not say. `phase` is `loading`, `rendering`, `writing` or `checking`.
+    """
+
+    phase: str
+    frame: int
+    done: int
+    total: int
+    fraction: float | None
+    seconds: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvedFrame:
+    """A frame that decoded in a clean sandbox, with all metadata stripped from its file.
+
+    `file` is the name of the file to publish, within its folder; `pixel_sha256` is SHA-256 over the decoded samples, so that two
+    renders with the same pixels agree although Blender stamps its files differently.
+    """
+
+    number: int
+    file: str
+    width: int
+    height: int
+    channels: int
+    bit_depth: int
+    pixel_sha256: str
+    size_bytes: int
+
+
+def parse_frames(text: str) -> tuple[int, ...]:
+    """The frames that an artist's list names: `1-10,15,20-40x2`, in order, without repeats.
+
+    Raises `JobRejected` (FRAME_RANGE) for anything else, and outside Blender's range 0 … 1048574.
+    """
+    frames: dict[int, None] = {}
+    for part in text.split(","):
+        first, last, step = _parse_part(part.strip(), text)
+        if (last - first) // step + 1 + len(frames) > MAX_FRAMES:
+            raise _bad_frames(text, f"more than {MAX_FRAMES} frames")
+        frames.update(dict.fromkeys(range(first, last + 1, step)))
+    return tuple(frames)
+
+
+def _parse_part(part: str, text: str) -> tuple[int, int, int]:
+    span, has_step, step_text = part.partition("x")
+    first_text, has_last, last_text = span.partition("-")
+    numbers = [first_text, last_text if has_last else first_text, step_text if has_step else "1"]
+    if not all(n.isascii() and n.isdigit() and len(n) <= 7 for n in numbers):
+        raise _bad_frames(text, f"“{part[:40]}” is not a frame or a range")
+    first, last, step = (int(n) for n in numbers)
+    if step < 1 or first > last or last > LAST_FRAME:
+        raise _bad_frames(text, f"“{part[:40]}” is outside 0-{LAST_FRAME} or runs backwards")
+    return first, last, step
+
+
+def _bad_frames(text: str, why: str) -> JobRejected:
+    return JobRejected(
+        Code.FRAME_RANGE, f"The frame list “{text[:80]}” cannot be used: {why}. Write it as 1-10,15,20-40x2."
+    )

@@ -1,0 +1,236 @@
+"""What the program needs of the outside world, as small protocols that adapters inherit explicitly.
+
+Every method raises only errors of `veriframe.errors`. Each port has one conformance suite in
+`tests/ports`, which runs on every adapter and on the fake.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from veriframe.errors import Code
+from veriframe.model.attempt import Attempt
+from veriframe.model.frames import Progress, ProvedFrame, Rendering, RenderTask
+from veriframe.model.job import Address, Head, Job, Terms, Verdict
+from veriframe.model.scene import BlenderVersion, SceneInspection
+
+
+class JobReader(Protocol):
+    """Anyone's view of the registry. All methods raise `RegistryUnavailable`."""
+
+    @abstractmethod
+    async def head(self) -> Head:
+        """The newest block. Deadlines are judged by its time, never by this machine's clock."""
+
+    @abstractmethod
+    async def job_counter(self) -> int:
+        """The highest job id so far; ids count from 1."""
+
+    @abstractmethod
+    async def get_job(self, job_id: int) -> Job:
+        """One job. Raises `MoveRefused` (UNKNOWN_JOB) where the id was never given."""
+
+    @abstractmethod
+    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
+        """The jobs `first … first + count - 1` that exist, by id; `count` is at most 200."""
+
+
+class JobRegistry(JobReader, Protocol):
+    """The worker's moves. Each is one transaction; each raises `MoveRefused` where it is not legal."""
+
+    @property
+    @abstractmethod
+    def account(self) -> Address:
+        """Who makes the moves."""
+
+    @abstractmethod
+    async def claim(self, job_id: int) -> None:
+        """Take a job: its bond goes from credit into escrow. The lease starts."""
+
+    @abstractmethod
+    async def release(self, job_id: int, reason: Code) -> None:
+        """Give a claim back while its lease runs, with the reason, for a fee out of the bond."""
+
+    @abstractmethod
+    async def submit_result(self, job_id: int, result_cid: str) -> None:
+        """Hand in the result of one's own claim while its lease runs."""
+
+    @abstractmethod
+    async def finalize(self, job_id: int) -> None:
+        """Anyone's move that ends a job whose time has come: pay or refund."""
+
+
+class OrderDesk(JobReader, Protocol):
+    """The creator's moves, and the arbiter's. Each raises `MoveRefused` where it is not legal."""
+
+    @abstractmethod
+    async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
+        """Post an order and put its rewards in escrow, out of credit. Returns the ids of its jobs."""
+
+    @abstractmethod
+    async def accept_result(self, job_id: int) -> None:
+        """Pay the worker now."""
+
+    @abstractmethod
+    async def cancel_job(self, job_id: int) -> None:
+        """Take back a job that nobody has under a live claim."""
+
+    @abstractmethod
+    async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
+        """Ask the arbiter, for a bond."""
+
+    @abstractmethod
+    async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
+        """The arbiter's decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funds:
+    """Who holds what, in fri: `wallet` outside the registry, `credit` inside it, free to use."""
+
+    wallet_fri: int
+    credit_fri: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """All money inside the registry, in fri. `token` is what the registry holds: the sum of the rest."""
+
+    token_fri: int
+    escrow_fri: int
+    credit_fri: int
+    burned_fri: int
+
+
+class Treasury(Protocol):
+    """An account's money, in and out of the registry."""
+
+    @abstractmethod
+    async def funds(self, account: Address) -> Funds:
+        """What an account holds."""
+
+    @abstractmethod
+    async def totals(self) -> Totals:
+        """What the registry holds."""
+
+    @abstractmethod
+    async def deposit(self, amount_fri: int) -> None:
+        """From the own wallet into credit. Raises `MoveRefused` where the wallet holds less."""
+
+    @abstractmethod
+    async def withdraw(self, amount_fri: int, recipient: Address) -> None:
+        """From the own credit to anyone's wallet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """Why something is kept: a job's asset, a job's result. Named so that it can be released."""
+
+    cid: str
+    name: str
+
+
+class ContentStore(Protocol):
+    """Files by CID. All methods raise `StoreUnavailable`; bytes are checked on every read."""
+
+    @abstractmethod
+    async def add(self, source: Path, pin_name: str) -> str:
+        """Keep a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1."""
+
+    @abstractmethod
+    async def fetch(self, cid: str, target: Path, limit_bytes: int) -> int:
+        """Put one regular file at `target`, all of it or nothing. Returns its size in bytes.
+
+        Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE, TOO_LARGE, CORRUPT.
+        """
+
+    @abstractmethod
+    async def pin(self, pin: Pin) -> None:
+        """Keep what is already there, under one more name."""
+
+    @abstractmethod
+    async def unpin(self, pin: Pin) -> None:
+        """Release one name; what has no name left may be cleaned. Unknown pins are no error."""
+
+    @abstractmethod
+    async def pins(self) -> Sequence[Pin]:
+        """All pins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RendererFacts:
+    """What the renderer stands on: `program` is "bpy wheel" or "Blender executable"."""
+
+    program: str
+    version: BlenderVersion
+    version_text: str
+    build_hash: str
+    sandbox_level: str
+    memory_held_by: str
+
+
+class Renderer(Protocol):
+    """Blender behind walls. Everything that it says about a scene is hostile until checked."""
+
+    @abstractmethod
+    async def facts(self) -> RendererFacts:
+        """What this renderer is. Raises `HostUnavailable` where it cannot start."""
+
+    @abstractmethod
+    async def inspect(self, scene: Path) -> SceneInspection:
+        """What Blender finds in a scene. Raises `JobRejected` (CORRUPT) where it cannot open it."""
+
+    @abstractmethod
+    async def render(
+        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code."""
+
+    @abstractmethod
+    async def prove(
+        self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
+    ) -> Sequence[ProvedFrame]:
+        """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
+
+        A black frame is rendered once more, small, in a fresh process; black again is legitimate.
+        Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, BLACK, TAMPER.
+        """
+
+
+class Journal(Protocol):
+    """What this worker has done, durable before `move` returns. Raises `HostUnavailable`."""
+
+    @abstractmethod
+    def add(self, attempt: Attempt) -> bool:
+        """Note a new attempt. False where one on this job is already there."""
+
+    @abstractmethod
+    def get(self, job_id: int) -> Attempt | None:
+        """The attempt on a job."""
+
+    @abstractmethod
+    def move(self, before: Attempt, after: Attempt) -> None:
+        """Replace `before` by `after`, only if `before`'s stage is still the journal's (compare-and-set).
+
+        Raises `RuntimeError` where it is not: two processes work on one journal, which is a bug.
+        """
+
+    @abstractmethod
+    def unfinished(self) -> Sequence[Attempt]:
+        """The attempts whose stage is not an end, oldest first."""
+
+    @abstractmethod
+    def attempts(self) -> Sequence[Attempt]:
+        """All attempts, oldest first."""
+
+    @abstractmethod
+    def remember_poison(self, asset_cid: str, code: Code) -> None:
+        """Count one failure of an asset, so that the same bytes are not tried for ever."""
+
+    @abstractmethod
+    def poison(self, asset_cid: str) -> int:
+        """How often an asset failed here."""
