@@ -98,8 +98,8 @@ class Progress:
 class ProvedFrame:
     """A frame that decoded in a clean sandbox, with all metadata stripped from its file.
 
-    `file` is the name of the file to publish, within its folder; `pixel_sha256` is SHA-256 over the decoded samples, so that two
-    renders with the same pixels agree although Blender stamps its files differently.
+    `file` is the name of the file to publish, within its folder. `pixel_sha256` is SHA-256 over the
+    decoded samples: two renders with the same pixels agree, although Blender stamps its files differently.
     """
 
     number: int

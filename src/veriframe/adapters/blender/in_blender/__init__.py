@@ -1,1 +1,1 @@
-"""Scripts that run inside Blender, or beside its libraries in a clean sandbox: standard library and bpy only."""
+"""Scripts that run inside Blender, or beside it in a clean sandbox. None is imported by the worker."""
