@@ -1,0 +1,48 @@
+# Every target sets up what it needs, and is quick when nothing is missing.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTEST := $(BIN)/pytest
+SKIPS ?= allow
+PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
+
+.PHONY: help setup setup-dev demo test check bench scenes pictures security-table requirements clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## The virtual environment and the Debian packages that Blender needs
+	@tools/setup
+
+setup-dev: ## The same, and what the tests and linters need
+	@tools/setup --dev
+
+demo: setup ## The whole system at work: a job posted, rendered, proved and paid
+	@$(BIN)/veriframe demo
+
+check: setup-dev ## Lint, types, floors and the quick tests: about a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(PYTEST) -q -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
+
+test: setup-dev ## Everything that this machine can run
+	$(PYTEST) $(PYTEST_FLAGS)
+
+bench: setup ## What is fast, against the plain way, in one run
+	@$(BIN)/python benchmarks/run.py
+
+scenes: setup ## The example scenes, into build/scenes
+	@$(BIN)/python examples/make_all.py build/scenes
+
+pictures: setup ## The pictures of the README and of examples/, rendered anew
+	@$(BIN)/python examples/thumbnails.py
+
+security-table: setup-dev ## The table in docs/security.md, from a run of the attacks
+	@$(BIN)/python tools/security_table.py
+
+requirements: setup-dev ## The hashed pins, made anew from pyproject.toml
+	@tools/pin
+
+clean: ## Forget what was built; scenes, stores and jobs of yours stay
+	rm -rf .venv build demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
