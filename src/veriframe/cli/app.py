@@ -1,0 +1,75 @@
+"""The root command: global options, the commands, and the one place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from veriframe import __version__
+from veriframe.cli import account, config, demo, doctor, job, scene, worker
+from veriframe.cli.context import read_settings
+from veriframe.cli.show import err
+from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable, VeriFrameError
+
+EXIT_CODES: tuple[tuple[type[VeriFrameError], int], ...] = (
+    (SettingsError, 2),
+    (Unavailable, 3),
+    (MoveRefused, 4),
+    (JobError, 5),
+)
+
+app = typer.Typer(
+    name="veriframe",
+    help="Blender frames rendered by strangers' machines, paid through escrow.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(job.app, name="job")
+app.add_typer(scene.app, name="scene")
+app.add_typer(account.app, name="account")
+app.add_typer(config.app, name="config")
+app.command("worker")(worker.worker)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"veriframe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    home: Annotated[str | None, typer.Option(help="Folder for journal, work and embedded parts.")] = None,
+    account_name: Annotated[str | None, typer.Option("--account", help="Who acts.")] = None,
+    config_file: Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be repeated.")
+    ] = None,
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and stop.")
+    ] = False,
+) -> None:
+    """Blender frames rendered by strangers' machines, paid through escrow."""
+    read_settings(config_file, assignments or (), {"home": home, "account": account_name})
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and leave with its exit code. Errors of ours become one sentence on stderr."""
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except VeriFrameError as error:
+        _say(error)
+        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
+    sys.exit(0)
+
+
+def _say(error: VeriFrameError) -> None:
+    code = f" [{error.code}]" if isinstance(error, JobError) else ""
+    err.print(f"veriframe{code}: {error}", style="red", markup=False)

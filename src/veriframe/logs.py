@@ -1,0 +1,71 @@
+"""Logs: structured events on stderr, pretty on a terminal, one JSON object a line otherwise."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+
+_SECRET_NAME = re.compile(
+    r"password|passphrase|secret|private|mnemonic|token|authorization|api_?key", re.IGNORECASE
+)
+_SECRET_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_SECRET_IN_QUERY = re.compile(r"(?P<name>[?&](?:api_?key|token|secret|password|auth)=)[^&\s]+", re.IGNORECASE)
+_BEARER = re.compile(r"(?P<name>bearer\s+)\S+", re.IGNORECASE)
+REDACTED = "[redacted]"
+
+
+def redact_text(text: str) -> str:
+    """The text without credentials in URLs, keys in query strings and bearer tokens."""
+    text = _SECRET_IN_URL.sub(rf"\g<scheme>{REDACTED}@", text)
+    text = _SECRET_IN_QUERY.sub(rf"\g<name>{REDACTED}", text)
+    return _BEARER.sub(rf"\g<name>{REDACTED}", text)
+
+
+def _redact(value: object) -> object:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {key: REDACTED if _is_secret(key) else _redact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redact(item) for item in value]
+    return value
+
+
+def _is_secret(key: object) -> bool:
+    return isinstance(key, str) and _SECRET_NAME.search(key) is not None
+
+
+def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: values under secret names, and secrets inside texts, are taken out."""
+    for key, value in event.items():
+        event[key] = REDACTED if _is_secret(key) else _redact(value)
+    return event
+
+
+def configure(form: Literal["auto", "pretty", "json"], level: str, stream: TextIO | None = None) -> None:
+    """Set up structlog for the process. `auto` is pretty where `stream` (stderr by default) is a terminal."""
+    target = stream or sys.stderr
+    pretty = form == "pretty" or (form == "auto" and target.isatty())
+    last: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=20)
+        if pretty
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
+            structlog.processors.format_exc_info,
+            redact_event,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(target),
+        cache_logger_on_first_use=False,
+    )

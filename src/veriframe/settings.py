@@ -1,0 +1,219 @@
+"""Every setting, written once: its type, unit, meaning and default. Nothing else reads the environment.
+
+Order of sources: flag, environment, `veriframe.toml`, default. A name that no setting has is an error in
+each of them. Plain pydantic is used, not pydantic-settings: that one ignores unknown environment names
+and does not tell where a value came from, and both are wanted here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+
+from veriframe.errors import SettingsError
+from veriframe.model.job import FRI_PER_STRK
+
+PREFIX = "VERIFRAME_"
+CONFIG_NAME = "veriframe.toml"
+
+CLASSIC_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "STARKNET_RPC": "starknet_rpc",
+        "IPFS_API": "ipfs_api",
+        "JOB_REGISTRY_ADDRESS": "job_registry_address",
+        "BLENDER_PATH": "blender_path",
+    }
+)
+"""The environment names that work without the prefix."""
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _felt(value: object) -> object:
+    if isinstance(value, str):
+        return int(value, 16) if value.lower().startswith("0x") else int(value)
+    return value
+
+
+Felt = Annotated[int, BeforeValidator(_felt), Field(ge=0, lt=2**252)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Addresses = Annotated[tuple[Felt, ...], BeforeValidator(_split)]
+Strk = Annotated[Decimal, Field(ge=0, max_digits=50, decimal_places=18)]
+
+
+class Settings(BaseModel):
+    """All settings, checked. Sizes are bytes (`8GiB` is understood), spans are seconds, money is STRK."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    home: Path = Field(
+        Path("~/.veriframe"), description="folder for the journal, the work, and embedded parts"
+    )
+    account: str | None = Field(
+        None, pattern=r"^[a-z][a-z0-9-]{0,30}$", description="who acts; by default “worker” or “creator”"
+    )
+
+    registry: Literal["auto", "local"] = Field("auto", description="which job registry to use")
+    store: Literal["auto", "local"] = Field("auto", description="which content store to use")
+    starknet_rpc: str = Field("http://localhost:5050", description="JSON-RPC address of a StarkNet node")
+    job_registry_address: Felt | None = Field(
+        None, description="address of the job registry contract, in hex"
+    )
+    ipfs_api: str = Field("/dns/ipfs-node/tcp/5001/http", description="API of an IPFS node: multiaddr or URL")
+    blender_path: Path | None = Field(None, description="a Blender executable, in place of the bpy wheel")
+
+    slots: int = Field(1, ge=1, le=64, description="jobs that are rendered at the same time")
+    poll_seconds: float = Field(
+        0.25, gt=0, le=3600, description="shortest wait between looks at the registry"
+    )
+    sandbox: Literal["strict", "landlock", "container", "none"] = Field(
+        "strict", description="weakest walls to start with; “none” runs strangers' code unprotected"
+    )
+    frame_seconds: float = Field(300, gt=0, description="wall-clock limit for a frame")
+    loading_seconds: float = Field(60, gt=0, description="wall-clock limit for starting Blender and loading")
+    memory_bytes: ByteSize = Field(
+        ByteSize(8 * 2**30), ge=2**28, description="memory that one render may use"
+    )
+    pids: int = Field(256, ge=16, description="processes and threads that one render may have")
+    output_bytes: ByteSize = Field(
+        ByteSize(2 * 2**30), ge=2**20, description="size of all that one render may write"
+    )
+    disk_free_bytes: ByteSize = Field(
+        ByteSize(2 * 2**30), description="free disk below which nothing is claimed"
+    )
+    store_bytes: ByteSize = Field(
+        ByteSize(20 * 2**30), ge=2**20, description="size of the embedded content store"
+    )
+    scene_bytes: ByteSize = Field(ByteSize(4 * 2**30), ge=2**10, description="largest scene that is fetched")
+    fetched_bytes: ByteSize = Field(
+        ByteSize(20 * 2**30), ge=2**20, description="disk for fetched scenes and frames"
+    )
+
+    minimum_reward_strk: Strk = Field(Decimal(0), description="jobs that pay less are left")
+    engines: Names = Field(
+        ("CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"),
+        description="engines that are rendered",
+    )
+    creators_allowed: Addresses = Field((), description="only these creators are served; empty: all")
+    creators_denied: Addresses = Field((), description="creators that are not served")
+    arbiters: Addresses = Field(
+        (), description="arbiters that are trusted; jobs without one are always accepted"
+    )
+    maximum_wait_seconds: int = Field(7 * 86400, ge=0, description="longest review plus arbitration")
+    withdraw_above_strk: Strk | None = Field(
+        None, description="credit above which the rest is withdrawn by itself"
+    )
+    withdraw_to: Felt | None = Field(None, description="where withdrawals go; by default the own wallet")
+
+    log_format: Literal["auto", "pretty", "json"] = Field(
+        "auto", description="“auto” is pretty on a terminal"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level that is logged"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, and for each name where its value came from: flag, a variable, a file, default."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def is_default(self, name: str) -> bool:
+        """Whether nobody set it."""
+        return self.origins[name] == "default"
+
+
+def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | None = None) -> Loaded:
+    """Read all sources once. `config` is a TOML file; by default `veriframe.toml` here, where there is one.
+
+    Raises `SettingsError` naming the setting, its source and what would be right.
+    """
+    layers = [_from_flags(flags), _from_environment(environ), _from_file(config)]
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for layer in reversed(layers):
+        for name, (value, origin) in layer.items():
+            values[name], origins[name] = value, origin
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise _sentence(error, origins) from error
+    _refuse_what_is_not_here(settings, origins)
+    return Loaded(settings.model_copy(update={"home": settings.home.expanduser().absolute()}), origins)
+
+
+_Layer = dict[str, tuple[Any, str]]
+
+
+def _from_flags(flags: Mapping[str, str]) -> _Layer:
+    for name in flags:
+        _known(name, f"The setting “{name}”")
+    return {name: (value, "flag") for name, value in flags.items()}
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Layer:
+    layer: _Layer = {}
+    for variable, value in environ.items():
+        if variable in CLASSIC_NAMES:
+            layer.setdefault(CLASSIC_NAMES[variable], (value, f"environment {variable}"))
+        elif variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower()
+            _known(name, f"The environment variable {variable}")
+            layer[name] = (value, f"environment {variable}")
+    # An empty variable is how shells and compose files say "not set".
+    return {name: entry for name, entry in layer.items() if entry[0] != ""}
+
+
+def _from_file(config: Path | None) -> _Layer:
+    path = config or Path(CONFIG_NAME)
+    if config is None and not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
+    for name in content:
+        _known(name, f"“{name}” in {path}")
+    return {name: (value, f"file {path}") for name, value in content.items()}
+
+
+def _known(name: str, where: str) -> None:
+    if name not in Settings.model_fields:
+        raise SettingsError(f"{where} is not known. `veriframe config show` lists all settings.")
+
+
+def _sentence(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    return SettingsError(
+        f"The setting {name} (from {origins.get(name, '?')}) cannot be used: {first['msg']}."
+    )
+
+
+def _refuse_what_is_not_here(settings: Settings, origins: Mapping[str, str]) -> None:
+    if settings.registry == "auto" and settings.job_registry_address is not None:
+        raise SettingsError(
+            f"JOB_REGISTRY_ADDRESS is set ({origins['job_registry_address']}), but this version serves the "
+            "embedded registry only. Unset it, or set registry = local."
+        )
+    if settings.store == "auto" and origins["ipfs_api"] != "default":
+        raise SettingsError(
+            f"IPFS_API is set ({origins['ipfs_api']}), but this version uses the embedded content store "
+            "only. Unset it, or set store = local."
+        )
+
+
+def to_fri(amount: Decimal) -> int:
+    """STRK to fri, exact: the settings allow 18 decimal places."""
+    return int(amount * FRI_PER_STRK)

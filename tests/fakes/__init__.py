@@ -1,0 +1,1 @@
+"""A plain in-memory stand-in for each outside system."""

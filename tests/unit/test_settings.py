@@ -1,0 +1,107 @@
+"""Settings: one place, four sources, unknown names refused, origins kept."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from veriframe.errors import SettingsError
+from veriframe.settings import Settings, load, to_fri
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_classic_defaults_are_kept() -> None:
+    """The classic names have the classic defaults, and five minutes is the limit of a frame."""
+    settings = load({}, {}).settings
+    assert settings.starknet_rpc == "http://localhost:5050"
+    assert settings.ipfs_api == "/dns/ipfs-node/tcp/5001/http"
+    assert settings.blender_path is None
+    assert settings.frame_seconds == 300
+
+
+def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    """Each source hides the ones after it, and the origin says which one won."""
+    (tmp_path / "veriframe.toml").write_text("slots = 2\npids = 99\nframe_seconds = 7\n")
+    loaded = load({"slots": "4"}, {"VERIFRAME_SLOTS": "3", "VERIFRAME_PIDS": "98"})
+    assert (loaded.settings.slots, loaded.settings.pids, loaded.settings.frame_seconds) == (4, 98, 7)
+    assert loaded.origins["slots"] == "flag"
+    assert loaded.origins["pids"] == "environment VERIFRAME_PIDS"
+    assert loaded.origins["frame_seconds"] == "file veriframe.toml"
+    assert loaded.origins["poll_seconds"] == "default"
+    assert loaded.is_default("poll_seconds")
+
+
+def test_classic_names_work_without_prefix() -> None:
+    """`BLENDER_PATH` and its like are read as they are."""
+    loaded = load({}, {"BLENDER_PATH": "/opt/blender/blender"})
+    assert loaded.settings.blender_path == Path("/opt/blender/blender")
+    assert loaded.origins["blender_path"] == "environment BLENDER_PATH"
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "file"),
+    [({"slotz": "1"}, {}, ""), ({}, {"VERIFRAME_SLOTZ": "1"}, ""), ({}, {}, "slotz = 1")],
+)
+def test_unknown_names_are_errors_in_every_source(
+    tmp_path: Path, flags: dict[str, str], environ: dict[str, str], file: str
+) -> None:
+    """fault_78: a misspelt setting is never silently ignored; the sentence names it and the remedy."""
+    (tmp_path / "veriframe.toml").write_text(file)
+    with pytest.raises(SettingsError, match=r"(?i)slotz.*config show"):
+        load(flags, environ)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("slots", "0"), ("slots", "many"), ("memory_bytes", "lots"), ("sandbox", "paper"), ("account", "../x")],
+)
+def test_bad_values_name_setting_and_source(name: str, value: str) -> None:
+    """fault_78: one clear line with the setting and where it came from."""
+    with pytest.raises(SettingsError, match=rf"{name} \(from environment VERIFRAME_{name.upper()}\)"):
+        load({}, {f"VERIFRAME_{name.upper()}": value})
+
+
+def test_sizes_lists_and_addresses_are_understood() -> None:
+    """`8GiB`, comma-separated lists and hex felts are what people write."""
+    settings = load(
+        {"memory_bytes": "8GiB", "engines": "CYCLES, X", "creators_denied": "0x1f,2"}, {}
+    ).settings
+    assert settings.memory_bytes == 8 * 2**30
+    assert settings.engines == ("CYCLES", "X")
+    assert settings.creators_denied == (0x1F, 2)
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    """Shells and compose files write `NAME=` for "not set"."""
+    assert load({}, {"JOB_REGISTRY_ADDRESS": ""}).settings.job_registry_address is None
+
+
+@pytest.mark.parametrize("variable", ["JOB_REGISTRY_ADDRESS", "IPFS_API"])
+def test_networks_that_are_not_served_are_refused_clearly(variable: str) -> None:
+    """Nobody believes to work on a network while the embedded parts are used."""
+    with pytest.raises(SettingsError, match=variable):
+        load({}, {variable: "0x1"})
+    chosen = load({"registry": "local", "store": "local"}, {variable: "0x1"})
+    assert chosen.settings.registry == "local"
+
+
+def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
+    """A settings file that is named must exist and be TOML."""
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load({}, {}, tmp_path / "absent.toml")
+
+
+def test_every_setting_has_a_meaning() -> None:
+    """`config show` has a sentence for each."""
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_strk_to_fri_is_exact() -> None:
+    """No float on the way: 18 places survive."""
+    assert to_fri(Decimal("1.000000000000000001")) == 10**18 + 1
