@@ -57,8 +57,8 @@ class Cell:
     `argv` elements that are `PurePosixPath` are paths *inside* the sandbox; a level without a mount
     namespace of its own puts the host's path in their place. `visible` maps inside paths to host paths
     (files or folders), all read-only. `out` is a new, empty host folder, writable inside as `/out`.
-    The program finds the write end of a pipe as file descriptor `REPORT_FD`: each line written there
-    reaches `on_report` (bytes without the newline; a line of over 1 MiB ends the run: REPORT_LIMIT).
+    The environment variable `REPORT_FD` names a file descriptor, the write end of a pipe: each line written
+    there reaches `on_report` (bytes without the newline; a line of over 1 MiB ends the run: REPORT_LIMIT).
     Lines of stdout and stderr reach `on_log`, stripped of control characters.
     """
 
@@ -74,7 +74,7 @@ class Cell:
     grace_seconds: float = 10.0
 
 
-REPORT_FD = 3
+REPORT_VARIABLE = "REPORT_FD"
 
 OUT = PurePosixPath("/out")
 

@@ -1,0 +1,81 @@
+"""The system-call filter: what a renderer never needs is refused, at every level that has a filter."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import pyseccomp as seccomp
+
+_DENIED = (
+    # namespaces and mounts: the ways to take walls down
+    "mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "open_tree", "move_mount", "fsopen",
+    "fsconfig", "fsmount", "fspick", "mount_setattr",
+    # other processes
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp",
+    # the kernel itself
+    "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module", "finit_module",
+    "delete_module", "create_module", "acct", "swapon", "swapoff", "reboot", "syslog", "quotactl", "nfsservctl",
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "fanotify_init", "name_to_handle_at",
+    "open_by_handle_at", "lookup_dcookie", "vhangup", "iopl", "ioperm", "modify_ldt", "vm86", "vm86old",
+    # keys and time
+    "add_key", "request_key", "keyctl", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
+    "sethostname", "setdomainname",
+    # sockets of any kind: a renderer speaks to nobody
+    "socket", "bind", "connect", "listen", "accept", "accept4",
+)  # fmt: skip
+
+_CLONE_NEWUSER = 0x10000000
+_NEW_NAMESPACES = 0x7E020080 | _CLONE_NEWUSER
+_TERMINAL_INJECTIONS = (0x5412, 0x541C)
+"""TIOCSTI and TIOCLINUX: they put characters into the terminal that started us."""
+_LOW_32_BITS = 0xFFFFFFFF
+
+
+def build_filter() -> seccomp.SyscallFilter:
+    """The filter, not yet loaded. Denied calls fail with EPERM; `clone3` with ENOSYS, so that libc falls back."""
+    rules = seccomp.SyscallFilter(seccomp.ALLOW)
+    for name in _DENIED:
+        _deny(rules, name)
+    # clone3 hides its flags behind a pointer, where a filter cannot look.
+    rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
+    for bit in (1 << n for n in range(32) if _NEW_NAMESPACES & (1 << n)):
+        rules.add_rule(seccomp.ERRNO(errno.EPERM), "clone", seccomp.Arg(0, seccomp.MASKED_EQ, bit, bit))
+    for request in _TERMINAL_INJECTIONS:
+        rules.add_rule(
+            seccomp.ERRNO(errno.EPERM), "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, _LOW_32_BITS, request)
+        )
+    return rules
+
+
+def _deny(rules: seccomp.SyscallFilter, name: str) -> None:
+    try:
+        rules.add_rule(seccomp.ERRNO(errno.EPERM), name)
+    except (OSError, RuntimeError, ValueError):
+        # A name that this kernel or architecture does not have cannot be called either.
+        return
+
+
+@cache
+def compiled() -> bytes:
+    """The filter as BPF, the same for every run of this process."""
+    descriptor = os.memfd_create("filter")
+    with os.fdopen(descriptor, "w+b") as file:
+        build_filter().export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+@contextmanager
+def as_descriptor() -> Iterator[int]:
+    """The compiled filter behind an inheritable file descriptor, for `bwrap --seccomp`."""
+    descriptor = os.memfd_create("filter")
+    try:
+        os.write(descriptor, compiled())
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,57 @@
+"""What is measured from outside while a run goes on: its processes' memory, and the size of its output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+MAX_FILES = 10_000
+"""Entries in an output folder; more is taken for an attack on the file system's inodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A process tree at one moment: resident memory in bytes (shared pages count once per process)."""
+
+    memory_bytes: int
+    processes: int
+
+
+def measure_tree(root: int) -> Usage:
+    """The usage of `root` and all its descendants. Processes that vanish meanwhile count as nothing."""
+    children: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                children[int(fields[1])].append((int(entry.name), int(fields[21]) * _PAGE))
+    memory, count, waiting = 0, 0, [root]
+    while waiting:
+        for pid, resident in children.get(waiting.pop(), ()):
+            memory, count = memory + resident, count + 1
+            waiting.append(pid)
+    return Usage(memory, count)
+
+
+def exceeds(folder: Path, limit_bytes: int) -> bool:
+    """Whether the folder's files take more than `limit_bytes` on disk, or are too many. Follows no link."""
+    total, files, waiting = 0, 0, [str(folder)]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                files += 1
+                with contextlib.suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    total += max(
+                        status.st_blocks * 512, status.st_size if entry.is_file(follow_symlinks=False) else 0
+                    )
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                if total > limit_bytes or files > MAX_FILES:
+                    return True
+    return False

@@ -1,0 +1,151 @@
+"""What the worker stands on, examined one part after another, with the remedy for whatever is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from veriframe.errors import VeriFrameError
+from veriframe.model.job import Address, format_address, format_strk
+from veriframe.ports import ContentStore, JobRegistry, Renderer, Treasury
+
+
+class Verdict(IntEnum):
+    """How a part does. The process's exit code is 1 where any part is BAD, else 0."""
+
+    GOOD = 0
+    WARNING = 1
+    BAD = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One part: what was found, and what to do where it is not good."""
+
+    part: str
+    verdict: Verdict
+    detail: str
+    remedy: str = ""
+
+
+Examination = Callable[[], Awaitable[Finding]]
+
+
+async def examine(
+    parts: Sequence[tuple[str, Examination]], on_finding: Callable[[Finding], None]
+) -> Sequence[Finding]:
+    """Examine each part, in order. A part that raises an error of ours is BAD, with its sentence."""
+    findings: list[Finding] = []
+    for name, examination in parts:
+        try:
+            finding = await examination()
+        except VeriFrameError as error:
+            finding = Finding(part=name, verdict=Verdict.BAD, detail="not usable", remedy=str(error))
+        findings.append(finding)
+        on_finding(finding)
+    return findings
+
+
+async def home(folder: Path) -> Finding:
+    """The home folder is there, or can be made, and can be written."""
+    if _make_writable(folder):
+        return Finding(part="home", verdict=Verdict.GOOD, detail=str(folder))
+    return Finding(
+        part="home",
+        verdict=Verdict.BAD,
+        detail=f"{folder} cannot be written",
+        remedy="Set VERIFRAME_HOME to a folder that this user can write.",
+    )
+
+
+def _make_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+async def disk(folder: Path, needed_bytes: int) -> Finding:
+    """There is room for a scene, its frames and the store."""
+    free = shutil.disk_usage(folder).free
+    detail = f"{free / 1e9:.1f} GB free at {folder}"
+    if free < needed_bytes:
+        return Finding(
+            part="disk",
+            verdict=Verdict.BAD,
+            detail=detail,
+            remedy=f"Free at least {needed_bytes / 1e9:.1f} GB, or set disk_free_bytes lower.",
+        )
+    return Finding(part="disk", verdict=Verdict.GOOD, detail=detail)
+
+
+async def memory(limit_bytes: int, slots: int) -> Finding:
+    """All slots can use their limit at once without the machine running out."""
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    detail = f"{available / 2**30:.1f} GiB in all; {slots} x {limit_bytes / 2**30:.1f} GiB for renders"
+    if slots * limit_bytes > available:
+        return Finding(
+            part="memory",
+            verdict=Verdict.WARNING,
+            detail=detail,
+            remedy="Set memory_bytes or slots lower, or big scenes may take this machine down.",
+        )
+    return Finding(part="memory", verdict=Verdict.GOOD, detail=detail)
+
+
+async def registry(reader: JobRegistry) -> Finding:
+    """The job registry answers."""
+    head, jobs = await reader.head(), await reader.job_counter()
+    return Finding(
+        part="registry", verdict=Verdict.GOOD, detail=f"answers; block {head.number}, {jobs} jobs so far"
+    )
+
+
+async def store(content: ContentStore) -> Finding:
+    """The content store answers."""
+    pins = await content.pins()
+    return Finding(part="content store", verdict=Verdict.GOOD, detail=f"answers; {len(pins)} pins")
+
+
+async def account(treasury: Treasury, name: str, address: Address) -> Finding:
+    """The account has money for a bond."""
+    funds = await treasury.funds(address)
+    detail = (
+        f"{name} {format_address(address)}: wallet {format_strk(funds.wallet_fri)}, "
+        f"credit {format_strk(funds.credit_fri)}"
+    )
+    if funds.wallet_fri + funds.credit_fri == 0:
+        return Finding(
+            part="account",
+            verdict=Verdict.WARNING,
+            detail=detail,
+            remedy="Without money there is no bond, and without a bond no claim: send it some STRK.",
+        )
+    return Finding(part="account", verdict=Verdict.GOOD, detail=detail)
+
+
+async def blender(renderer: Renderer) -> Finding:
+    """Blender starts."""
+    facts = await renderer.facts()
+    return Finding(
+        part="Blender",
+        verdict=Verdict.GOOD,
+        detail=f"{facts.version_text} ({facts.program}, build {facts.build_hash}); scenes of {facts.version}",
+    )
+
+
+async def sandbox(renderer: Renderer) -> Finding:
+    """The walls, as proved by attacks a moment ago."""
+    facts = await renderer.facts()
+    strict = facts.sandbox_level == "STRICT"
+    return Finding(
+        part="sandbox",
+        verdict=Verdict.GOOD if strict else Verdict.WARNING,
+        detail=f"{facts.sandbox_level}, proved; memory held by {facts.memory_held_by}",
+        remedy="" if strict else "See docs/security.md for what this level does not hold.",
+    )
