@@ -1,4 +1,4 @@
-"""The part that all levels share: start a walled command, listen to it, watch it, end it, say how it ended."""
+"""What all levels share: start a walled command, listen to it, watch it, end it, say how it ended."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import resource
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,32 +36,38 @@ exec "$@"
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """A walled command line. `status` says that it reports JSON on `status_fd`, as bubblewrap does."""
+    """A walled command line that says how far it came, as JSON lines on the status descriptor.
+
+    bubblewrap says `child-pid` and then `exit-code`; our own launcher says `started`, right before the
+    program takes its place. `scratch` is a temporary folder on the host, watched like the output.
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     descriptors: Sequence[int] = ()
-    status_fd: int | None = None
+    scratch: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Pipe:
-    """Both ends of a pipe; the write end is for the child."""
+    """Both ends of a pipe. The write end is for the child, and closed here once the child has it."""
 
-    read: int
-    write: int
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe()
+        self._open = {self.read, self.write}
 
+    def close_write(self) -> None:
+        """Let go of the write end. Twice does nothing: the number may belong to another file by now."""
+        self._close(self.write)
 
-@contextmanager
-def pipe() -> Iterator[Pipe]:
-    """A pipe whose ends are closed in the end, whoever closed them before."""
-    read, write = os.pipe()
-    try:
-        yield Pipe(read, write)
-    finally:
-        for descriptor in (read, write):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+    def close(self) -> None:
+        """Let go of both ends."""
+        self._close(self.read)
+        self._close(self.write)
+
+    def _close(self, descriptor: int) -> None:
+        if descriptor in self._open:
+            self._open.remove(descriptor)
+            os.close(descriptor)
 
 
 async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: bool) -> CellExit:
@@ -73,7 +79,7 @@ async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: boo
             group = stack.enter_context(
                 closing(cgroup.Group(hierarchy, memory_bytes=cell.limits.memory_bytes, pids=cell.limits.pids))
             )
-        report, status = stack.enter_context(pipe()), stack.enter_context(pipe())
+        report, status = stack.enter_context(closing(Pipe())), stack.enter_context(closing(Pipe()))
         walls = build(report.write, status.write)
         return await _Run(cell, group, report, status).to_the_end(walls)
 
@@ -101,14 +107,16 @@ class _Run:
             start_new_session=True,
         )
         self._process = process
-        os.close(self._report.write)
-        os.close(self._status.write)
+        self._report.close_write()
+        self._status.close_write()
         assert process.stdout is not None
         listeners = [
             asyncio.create_task(self._listen_to_log(process.stdout)),
             asyncio.create_task(self._listen_to_report()),
-            asyncio.create_task(self._watch()),
+            asyncio.create_task(self._watch(walls.scratch)),
         ]
+        for listener in listeners:
+            listener.add_done_callback(self._end_where_broken)
         try:
             await process.wait()
         finally:
@@ -122,7 +130,12 @@ class _Run:
         for listener in listeners:
             if listener.done() and not listener.cancelled() and (error := listener.exception()):
                 raise error
-        return self._exit(process.returncode or 0, walls)
+        return self._exit(process.returncode or 0)
+
+    def _end_where_broken(self, listener: asyncio.Task[None]) -> None:
+        # A listener only fails by a fault of the caller's; nobody would empty the pipe any more.
+        if not listener.cancelled() and listener.exception() is not None:
+            self._kill()
 
     def _command(self, walls: Walls) -> list[str]:
         groups = [str(folder) for folder in self._group.folders] if self._group else []
@@ -130,9 +143,9 @@ class _Run:
         hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         open_files = _OPEN_FILES if hard_files == resource.RLIM_INFINITY else min(_OPEN_FILES, hard_files)
         # CPU seconds: all cores for the whole wall clock; only the wall clock is meant to be met.
-        cpu_seconds = int(limits.wall_seconds * (os.cpu_count() or 1)) + 10
+        cpu_seconds = int(limits.wall_seconds * (os.cpu_count() or 1)) + 10 if limits.wall_seconds else 0
         file_blocks = limits.output_bytes // 512 + 1
-        numbers = [str(open_files), str(cpu_seconds), str(file_blocks)]
+        numbers = [str(open_files), str(cpu_seconds or "unlimited"), str(file_blocks)]
         return ["/bin/sh", "-c", _PROLOGUE, "veriframe-cell", *groups, "--", *numbers, *walls.argv]
 
     async def _listen_to_log(self, stream: asyncio.StreamReader) -> None:
@@ -168,7 +181,7 @@ class _Run:
         if self._finished_at is None and self._cell.finished():
             self._finished_at = time.monotonic()
 
-    async def _watch(self) -> None:
+    async def _watch(self, scratch: Path | None) -> None:
         limits, out = self._cell.limits, self._cell.out
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -178,6 +191,8 @@ class _Run:
             if self._finished_at is not None and now - self._finished_at > self._cell.grace_seconds:
                 self._end(Ending.STOPPED)
             if out is not None and watcher.exceeds(out, limits.output_bytes):
+                self._end(Ending.OUTPUT_LIMIT)
+            if scratch is not None and watcher.exceeds(scratch, limits.tmp_bytes):
                 self._end(Ending.OUTPUT_LIMIT)
             if self._group is None:
                 self._watch_tree()
@@ -205,8 +220,8 @@ class _Run:
         if self._group is not None:
             self._group.kill()
 
-    def _exit(self, returncode: int, walls: Walls) -> CellExit:
-        code, built = self._exit_code(returncode, walls)
+    def _exit(self, returncode: int) -> CellExit:
+        code, built = self._exit_code(returncode)
         ending = self._reason or self._classify(code, built)
         return CellExit(
             ending=ending,
@@ -217,20 +232,18 @@ class _Run:
             log_tail=tuple(self._tail),
         )
 
-    def _exit_code(self, returncode: int, walls: Walls) -> tuple[int, bool]:
+    def _exit_code(self, returncode: int) -> tuple[int, bool]:
         """The program's own exit code, and whether the walls stood at all."""
-        if walls.status_fd is None:
-            return returncode, returncode != 125
-        said = b""
+        said: dict[str, object] = {}
         os.set_blocking(self._status.read, False)
         with contextlib.suppress(OSError):
-            said = os.read(self._status.read, 65_536)
-        for line in said.splitlines():
-            with contextlib.suppress(ValueError):
-                message = json.loads(line)
-                if isinstance(message, dict) and isinstance(message.get("exit-code"), int):
-                    return message["exit-code"], True
-        return returncode, b"child-pid" in said and returncode < 0
+            for line in os.read(self._status.read, 65_536).splitlines():
+                with contextlib.suppress(ValueError):
+                    said.update(json.loads(line))
+        exit_code = said.get("exit-code")
+        if isinstance(exit_code, int):
+            return exit_code, True
+        return returncode, "started" in said or ("child-pid" in said and returncode < 0)
 
     def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():
@@ -251,8 +264,3 @@ def _signal_of(code: int) -> int:
     if code < 0:
         return -code
     return code - 128 if 128 < code <= 128 + 64 else 0
-
-
-def missing_paths(cell: Cell) -> list[Path]:
-    """What the cell wants to see and this host does not have."""
-    return [path for path in cell.visible.values() if not path.exists()]

@@ -18,8 +18,9 @@ _DENIED = (
     "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp",
     # the kernel itself
     "bpf", "perf_event_open", "userfaultfd", "kexec_load", "kexec_file_load", "init_module", "finit_module",
-    "delete_module", "create_module", "acct", "swapon", "swapoff", "reboot", "syslog", "quotactl", "nfsservctl",
-    "io_uring_setup", "io_uring_enter", "io_uring_register", "fanotify_init", "name_to_handle_at",
+    "delete_module", "create_module", "acct", "swapon", "swapoff", "reboot", "syslog", "quotactl",
+    "nfsservctl", "io_uring_setup", "io_uring_enter", "io_uring_register", "fanotify_init",
+    "name_to_handle_at",
     "open_by_handle_at", "lookup_dcookie", "vhangup", "iopl", "ioperm", "modify_ldt", "vm86", "vm86old",
     # keys and time
     "add_key", "request_key", "keyctl", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
@@ -36,7 +37,10 @@ _LOW_32_BITS = 0xFFFFFFFF
 
 
 def build_filter() -> seccomp.SyscallFilter:
-    """The filter, not yet loaded. Denied calls fail with EPERM; `clone3` with ENOSYS, so that libc falls back."""
+    """The filter, not yet loaded. Denied calls fail with EPERM, `clone3` with ENOSYS.
+
+    libc takes ENOSYS as "use `clone`".
+    """
     rules = seccomp.SyscallFilter(seccomp.ALLOW)
     for name in _DENIED:
         _deny(rules, name)

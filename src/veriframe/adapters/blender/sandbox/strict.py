@@ -8,17 +8,11 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox import cgroup, process, seccomp
-from veriframe.adapters.blender.sandbox.cell import OUT, REPORT_VARIABLE, Cell, CellExit, Level, Sandbox
-
-SANDBOX_UID = 61_321
-"""The user and group that a root worker's renders run as: in no range that Debian gives to anybody."""
+from veriframe.adapters.blender.sandbox import cgroup, process, seccomp, view
+from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, Sandbox
 
 _USR = PurePosixPath("/usr")
-_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
-_SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
-_SYSTEM_FILES = ("/etc/fonts", "/etc/ld.so.cache", "/etc/alternatives")
-"""All of /etc that a renderer sees: fonts' settings and where shared libraries lie."""
+_TMP = "/tmp"  # noqa: S108 - the path inside, where it is a new tmpfs
 
 
 class StrictSandbox(Sandbox):
@@ -41,17 +35,16 @@ class StrictSandbox(Sandbox):
 
     async def run(self, cell: Cell) -> CellExit:
         """Run the program to its end. Never raises for anything that the program does."""
-        if cell.out is not None and self._root:
-            os.chown(cell.out, SANDBOX_UID, SANDBOX_UID)
+        if cell.out is not None:
+            view.give_away(cell.out)
         with seccomp.as_descriptor() as filter_fd:
 
             def build(report_fd: int, status_fd: int) -> process.Walls:
                 return process.Walls(
                     argv=self._argv(cell, report_fd, status_fd, filter_fd),
                     # bubblewrap's own environment could be read inside through /proc/1/environ.
-                    environment={"PATH": _SEARCH_PATH},
+                    environment={"PATH": view.SEARCH_PATH},
                     descriptors=(filter_fd,),
-                    status_fd=status_fd,
                 )
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
@@ -63,24 +56,17 @@ class StrictSandbox(Sandbox):
     def _argv(
         self, cell: Cell, report_fd: int | None, status_fd: int | None, filter_fd: int | None
     ) -> list[str]:
+        size = ("--size", str(cell.limits.tmp_bytes), "--tmpfs")
+        variables = view.environment(cell, report_fd, _TMP)
         walls = [
             *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
+            # Before the binds: one of them may lie below /tmp.
+            *("--proc", "/proc", "--dev", "/dev", *size, "/dev/shm", *size, _TMP),  # noqa: S108
             *_binds(cell, staged=self._staged),
-            *(
-                "--proc",
-                "/proc",
-                "--dev",
-                "/dev",
-                "--size",
-                str(cell.limits.tmp_bytes),
-                "--tmpfs",
-                "/dev/shm",
-            ),  # noqa: S108
-            *("--size", str(cell.limits.tmp_bytes), "--tmpfs", "/tmp"),  # noqa: S108
             *("--remount-ro", "/dev", "--remount-ro", "/"),
-            *_environment(cell, report_fd),
-            *("--chdir", "/tmp"),  # noqa: S108
+            *(word for name, value in variables.items() for word in ("--setenv", name, value)),
+            *("--chdir", _TMP),
             *(() if status_fd is None else ("--json-status-fd", str(status_fd))),
             *(() if filter_fd is None else ("--seccomp", str(filter_fd))),
             "--",
@@ -94,10 +80,17 @@ class StrictSandbox(Sandbox):
         stage = [
             *("bwrap", "--die-with-parent", *_binds(cell, staged=False)),
             # bubblewrap itself needs /tmp, to build the new root in.
-            *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", "/tmp", "--"),  # noqa: S108
+            *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
         ]
         drop = [
-            *("setpriv", "--reuid", str(SANDBOX_UID), "--regid", str(SANDBOX_UID), "--clear-groups"),
+            *(
+                "setpriv",
+                "--reuid",
+                str(view.SANDBOX_UID),
+                "--regid",
+                str(view.SANDBOX_UID),
+                "--clear-groups",
+            ),
             *("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"),
         ]
         return [*(stage if self._staged else []), *drop]
@@ -116,7 +109,7 @@ def pasteable(argv: Sequence[str]) -> str:
 def _binds(cell: Cell, *, staged: bool) -> list[str]:
     """The mounts. `staged`: everything lies already where it is to be seen."""
     # bubblewrap makes missing parents with mode 0700; the inner one must be able to pass through them.
-    targets = {PurePosixPath(file) for file in _SYSTEM_FILES} | set(cell.visible)
+    targets = {PurePosixPath(file) for file in view.SYSTEM_FILES} | set(cell.visible)
     parents = {parent for target in targets for parent in target.parents} - {PurePosixPath("/")}
     binds = [
         word
@@ -125,23 +118,16 @@ def _binds(cell: Cell, *, staged: bool) -> list[str]:
         for word in ("--perms", "0755", "--dir", str(parent))
     ]
     binds += ["--ro-bind", str(_USR), str(_USR)]
-    for link in _SYSTEM_LINKS:
+    for link in view.SYSTEM_LINKS:
         path = Path(link)
         if path.is_symlink():
-            binds += ["--symlink", os.readlink(path), link]
+            binds += ["--symlink", str(path.readlink()), link]
         elif path.is_dir():
             binds += ["--ro-bind", link, link]
-    for file in _SYSTEM_FILES:
+    for file in view.SYSTEM_FILES:
         binds += ["--ro-bind-try", file, file]
-    for inside, host in cell.visible.items():
+    for inside, host in sorted(cell.visible.items()):
         binds += ["--ro-bind", str(inside if staged else host), str(inside)]
     if cell.out is not None:
         binds += ["--bind", str(OUT if staged else cell.out), str(OUT)]
     return binds
-
-
-def _environment(cell: Cell, report_fd: int | None) -> list[str]:
-    variables = {"PATH": _SEARCH_PATH, "HOME": "/tmp", "LANG": "C.UTF-8", **cell.environment}  # noqa: S108
-    if report_fd is not None:
-        variables[REPORT_VARIABLE] = str(report_fd)
-    return [word for name, value in variables.items() for word in ("--setenv", name, value)]

@@ -1,0 +1,145 @@
+"""Bait for the self-test: a secret, open folders, listeners and a process, all outside the walls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from veriframe.adapters.blender.sandbox.attacks import BAIT_FILE
+
+_WRITTEN = "written-from-inside"
+
+
+@dataclass(slots=True)
+class Bait:
+    """What was laid out, and what was taken. `reached` names the listeners that heard something."""
+
+    folder: Path
+    decoy: asyncio.subprocess.Process
+    mark: str = field(default_factory=lambda: secrets.token_hex(8))
+    reached: set[str] = field(default_factory=set)
+
+    @property
+    def shown(self) -> Path:
+        """The folder that is shown read-only. Anybody may write there, so that only the walls hold."""
+        return self.folder / "shown"
+
+    def new_out(self) -> Path:
+        """A new, empty output folder."""
+        return Path(tempfile.mkdtemp(prefix="out-", dir=self.folder))
+
+    def taken(self) -> Mapping[str, str]:
+        """Attacks that succeeded, by what can be seen from outside, whatever was said inside."""
+        seen = {
+            "write_outside": (self.folder / "open" / _WRITTEN).exists(),
+            "write_shown": (self.shown / _WRITTEN).exists(),
+            "signal_outside": self.decoy.returncode is not None,
+            "connect_network": "network" in self.reached,
+            "connect_unix": "unix" in self.reached,
+            "leave_process": bool(self.survivors()),
+        }
+        return {name: "seen from outside" for name, happened in seen.items() if happened}
+
+    def survivors(self) -> list[int]:
+        """Processes of a run that outlived it."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if self.mark.encode() in (entry / "cmdline").read_bytes():
+                        found.append(int(entry.name))
+        return found
+
+    def end_survivors(self) -> None:
+        """Kill what was left behind, which is nobody's but ours."""
+        for pid in self.survivors():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
+    """Lay out bait, and take it away again. `bombs`: how much each bomb takes, by its key in the bait."""
+    secret, decoy_mark, unix_name = (secrets.token_hex(16) for _ in range(3))
+    folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-"))
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for name, mode in ((".", 0o755), ("open", 0o777), ("shown", 0o777)):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / name).chmod(mode)
+        (folder / "secret").write_text(secret)
+        decoy = await stack.enter_async_context(_decoy(decoy_mark, secret))
+        bait = Bait(folder, decoy)
+        stack.callback(bait.end_survivors)
+        ports = await stack.enter_async_context(_listeners(bait, unix_name))
+        contents = {
+            "secret": secret,
+            "secret_file": str(folder / "secret"),
+            "open_folder": str(folder / "open"),
+            "decoy_pid": str(decoy.pid),
+            "decoy_mark": decoy_mark,
+            "unix_path": str(folder / "socket"),
+            "unix_name": unix_name,
+            "linger_seconds": "30",
+            **ports,
+            **{name: str(amount) for name, amount in bombs.items()},
+        }
+        (bait.shown / BAIT_FILE).write_text(json.dumps(contents))
+        yield bait
+
+
+@asynccontextmanager
+async def _decoy(mark: str, secret: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    # It waits on a pipe of ours, so it ends with us even when we are killed.
+    decoy = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", "read line", mark, stdin=asyncio.subprocess.PIPE, env={"PASSWORD": secret}
+    )
+    try:
+        yield decoy
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            decoy.kill()
+        await decoy.wait()
+
+
+@asynccontextmanager
+async def _listeners(bait: Bait, unix_name: str) -> AsyncIterator[Mapping[str, str]]:
+    loop = asyncio.get_running_loop()
+
+    def answer(kind: str) -> type[asyncio.Protocol]:
+        class Listener(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                bait.reached.add(kind)
+                transport.close()
+
+        return Listener
+
+    class Datagrams(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, address: object) -> None:
+            bait.reached.add("network")
+
+    path = bait.folder / "socket"
+    tcp = await loop.create_server(answer("network"), "127.0.0.1", 0)
+    udp, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=("127.0.0.1", 0))
+    named = await loop.create_unix_server(answer("unix"), path)
+    abstract = await loop.create_unix_server(answer("unix"), "\0" + unix_name)
+    path.chmod(0o777)
+    try:
+        yield {
+            "tcp_port": str(tcp.sockets[0].getsockname()[1]),
+            "udp_port": str(udp.get_extra_info("sockname")[1]),
+        }
+    finally:
+        udp.close()
+        for server in (tcp, named, abstract):
+            server.close()
