@@ -226,6 +226,7 @@ def run_for_ever(_: Bait) -> str:
 
 
 ATTACKS: tuple[Callable[[Bait], str], ...] = (
+    inherit_files,  # first, since other attacks may open some
     read_secret,
     read_accounts,
     write_outside,
@@ -238,7 +239,6 @@ ATTACKS: tuple[Callable[[Bait], str], ...] = (
     make_namespace,
     call_kernel,
     keep_privileges,
-    inherit_files,
     leave_process,
 )
 """The quick ones, in the order in which one process tries them."""

@@ -22,6 +22,7 @@ from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, LineSplitter, 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
 _LOOK_SECONDS = 0.1
+_CLOSING_SECONDS = 5.0
 _OPEN_FILES = 4096
 
 # Runs before any wall is up, as the worker's own user: into the control groups, first to die when memory
@@ -79,18 +80,20 @@ async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: boo
             group = stack.enter_context(
                 closing(cgroup.Group(hierarchy, memory_bytes=cell.limits.memory_bytes, pids=cell.limits.pids))
             )
-        report, status = stack.enter_context(closing(Pipe())), stack.enter_context(closing(Pipe()))
+        log, report, status = (stack.enter_context(closing(Pipe())) for _ in range(3))
         walls = build(report.write, status.write)
-        return await _Run(cell, group, report, status).to_the_end(walls)
+        return await _Run(cell, group, log, report, status).to_the_end(walls)
 
 
 class _Run:
     """One run's moving parts. The first reason to end it is the one that counts."""
 
-    def __init__(self, cell: Cell, group: cgroup.Group | None, report: Pipe, status: Pipe) -> None:
-        self._cell, self._group, self._report, self._status = cell, group, report, status
+    def __init__(self, cell: Cell, group: cgroup.Group | None, log: Pipe, report: Pipe, status: Pipe) -> None:
+        self._cell, self._group = cell, group
+        self._log, self._report, self._status = log, report, status
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._reason: Ending | None = None
+        self._said: dict[str, object] = {}
         self._peak = 0
         self._finished_at: float | None = None
         self._started = time.monotonic()
@@ -100,41 +103,76 @@ class _Run:
         process = await asyncio.create_subprocess_exec(
             *self._command(walls),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=self._log.write,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(walls.environment),
             pass_fds=(self._report.write, self._status.write, *walls.descriptors),
             start_new_session=True,
         )
         self._process = process
-        self._report.close_write()
-        self._status.close_write()
-        assert process.stdout is not None
-        listeners = [
-            asyncio.create_task(self._listen_to_log(process.stdout)),
-            asyncio.create_task(self._listen_to_report()),
-            asyncio.create_task(self._watch(walls.scratch)),
-        ]
-        for listener in listeners:
-            listener.add_done_callback(self._end_where_broken)
+        for pipe in (self._log, self._report, self._status):
+            pipe.close_write()
+        watch, *listeners = tasks = self._start_listening(walls.scratch)
         try:
             await process.wait()
         finally:
             # Also when cancelled: nothing that was started outlives this call.
             self._kill()
             await asyncio.shield(process.wait())
-            listeners[2].cancel()
-            await asyncio.wait(listeners, timeout=5)
-            for listener in listeners:
-                listener.cancel()
-        for listener in listeners:
-            if listener.done() and not listener.cancelled() and (error := listener.exception()):
+            self._read_status()
+            await self._wait_for_inside()
+            watch.cancel()
+            await asyncio.wait(listeners, timeout=_CLOSING_SECONDS)
+            for task in tasks:
+                task.cancel()
+        for task in tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
         return self._exit(process.returncode or 0)
 
-    def _end_where_broken(self, listener: asyncio.Task[None]) -> None:
+    def _start_listening(self, scratch: Path | None) -> list[asyncio.Task[None]]:
+        limits = self._cell.limits
+        log = LineSplitter(self._on_log, max_line=4 * MAX_LOG_LINE, max_total=limits.log_bytes, cut=True)
+        report = LineSplitter(
+            self._on_report, max_line=_MAX_REPORT_LINE, max_total=limits.report_bytes, cut=False
+        )
+        tasks = [
+            asyncio.create_task(self._watch(scratch)),
+            asyncio.create_task(self._listen(self._log, log, Ending.LOG_LIMIT)),
+            asyncio.create_task(self._listen(self._report, report, Ending.REPORT_LIMIT)),
+        ]
+        for task in tasks:
+            task.add_done_callback(self._end_where_broken)
+        return tasks
+
+    def _read_status(self) -> None:
+        os.set_blocking(self._status.read, False)
+        with contextlib.suppress(OSError):
+            for line in os.read(self._status.read, 65_536).splitlines():
+                with contextlib.suppress(ValueError):
+                    self._said.update(json.loads(line))
+
+    async def _wait_for_inside(self) -> None:
+        """Wait until the namespace's first process is gone, and with it all others in there.
+
+        bubblewrap itself ends as soon as it knows the exit code, while the kernel is still killing.
+        """
+        pid = self._said.get("child-pid")
+        if not isinstance(pid, int):
+            return
+        with contextlib.suppress(OSError, TimeoutError):
+            descriptor = os.pidfd_open(pid)
+            gone, loop = asyncio.Event(), asyncio.get_running_loop()
+            loop.add_reader(descriptor, gone.set)
+            try:
+                await asyncio.wait_for(gone.wait(), _CLOSING_SECONDS)
+            finally:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
+
+    def _end_where_broken(self, task: asyncio.Task[None]) -> None:
         # A listener only fails by a fault of the caller's; nobody would empty the pipe any more.
-        if not listener.cancelled() and listener.exception() is not None:
+        if not task.cancelled() and task.exception() is not None:
             self._kill()
 
     def _command(self, walls: Walls) -> list[str]:
@@ -148,33 +186,22 @@ class _Run:
         numbers = [str(open_files), str(cpu_seconds or "unlimited"), str(file_blocks)]
         return ["/bin/sh", "-c", _PROLOGUE, "veriframe-cell", *groups, "--", *numbers, *walls.argv]
 
-    async def _listen_to_log(self, stream: asyncio.StreamReader) -> None:
-        splitter = LineSplitter(
-            self._on_log, max_line=4 * MAX_LOG_LINE, max_total=self._cell.limits.log_bytes, cut=True
+    async def _listen(self, pipe: Pipe, splitter: LineSplitter, too_much: Ending) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(pipe.read), "rb")
         )
-        while chunk := await stream.read(65_536):
-            if self._reason is not Ending.LOG_LIMIT and not splitter.feed(chunk):
-                self._end(Ending.LOG_LIMIT)
+        with closing(transport):
+            # Reading goes on after the end, so that nobody waits for a full pipe.
+            while chunk := await reader.read(65_536):
+                if self._reason is not too_much and not splitter.feed(chunk):
+                    self._end(too_much)
         splitter.close()
 
     def _on_log(self, line: bytes) -> None:
         if text := strip(line):
             self._tail.append(text)
             self._cell.on_log(text)
-
-    async def _listen_to_report(self) -> None:
-        splitter = LineSplitter(
-            self._on_report, max_line=_MAX_REPORT_LINE, max_total=self._cell.limits.report_bytes, cut=False
-        )
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(self._report.read), "rb")
-        )
-        with closing(transport):
-            while chunk := await reader.read(65_536):
-                if self._reason is not Ending.REPORT_LIMIT and not splitter.feed(chunk):
-                    self._end(Ending.REPORT_LIMIT)
-        splitter.close()
 
     def _on_report(self, line: bytes) -> None:
         self._cell.on_report(line)
@@ -201,9 +228,10 @@ class _Run:
         assert self._process is not None
         usage = watcher.measure_tree(self._process.pid)
         self._peak = max(self._peak, usage.memory_bytes)
-        if usage.memory_bytes > self._cell.limits.memory_bytes:
+        limit = self._cell.limits.memory_bytes
+        if usage.memory_bytes > limit and watcher.proportional_bytes(usage.pids) > limit:
             self._end(Ending.OOM)
-        elif usage.processes > self._cell.limits.pids:
+        elif len(usage.pids) > self._cell.limits.pids:
             self._end(Ending.PIDS)
 
     def _end(self, reason: Ending) -> None:
@@ -234,16 +262,10 @@ class _Run:
 
     def _exit_code(self, returncode: int) -> tuple[int, bool]:
         """The program's own exit code, and whether the walls stood at all."""
-        said: dict[str, object] = {}
-        os.set_blocking(self._status.read, False)
-        with contextlib.suppress(OSError):
-            for line in os.read(self._status.read, 65_536).splitlines():
-                with contextlib.suppress(ValueError):
-                    said.update(json.loads(line))
-        exit_code = said.get("exit-code")
+        exit_code = self._said.get("exit-code")
         if isinstance(exit_code, int):
             return exit_code, True
-        return returncode, "started" in said or ("child-pid" in said and returncode < 0)
+        return returncode, "started" in self._said or ("child-pid" in self._said and returncode < 0)
 
     def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from veriframe.adapters.blender.sandbox.bait import Bait, laid_out
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, CellLimits, Ending, Level, Sandbox
 
 _SCRIPT, _SHOWN = PurePosixPath("/selftest/attacks.py"), PurePosixPath("/selftest/shown")
+_NEEDED = PurePosixPath("/selftest/needed")
 _INTERPRETER = os.path.realpath(sys.executable)
 _PYTHON = {
     PurePosixPath(folder): Path(folder) for folder in {sys.base_prefix} if not folder.startswith("/usr")
@@ -23,6 +24,7 @@ _MIB = 2**20
 _LIMITS = CellLimits(
     wall_seconds=20, memory_bytes=256 * _MIB, pids=32, output_bytes=8 * _MIB, tmp_bytes=8 * _MIB
 )
+_HASTY = replace(_LIMITS, wall_seconds=1)
 _BOMB_SECONDS = 6.0
 _BOMB_SIZES = MappingProxyType({"memory_bytes": 768 * _MIB, "processes": 100, "output_bytes": 64 * _MIB})
 _BOMB_ENDINGS = MappingProxyType(
@@ -64,12 +66,16 @@ class Canary:
     detail: str
 
 
-async def prove(sandbox: Sandbox, *, bombs: bool = False) -> tuple[Canary, ...]:
-    """Attack the sandbox from inside, in about a second. `bombs`: also the four that take longer."""
+async def prove(sandbox: Sandbox, *, bombs: bool = False, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
+    """Attack the sandbox from inside, in about a second. `bombs`: also the four that take longer.
+
+    `needed`: what later runs will be shown. Where it cannot be, no attack is made, so none is held.
+    """
     async with laid_out(_BOMB_SIZES) as bait:
-        canaries = await _quick(sandbox, bait)
+        attacker = _Attacker(sandbox, bait, needed)
+        canaries = await attacker.try_quick()
         if bombs:
-            canaries += tuple([await _bomb(sandbox, bait, name) for name in BOMBS])
+            canaries += tuple([await attacker.throw(name) for name in BOMBS])
     return canaries
 
 
@@ -78,53 +84,61 @@ def broken(level: Level, canaries: Iterable[Canary]) -> list[Canary]:
     return [canary for canary in canaries if canary.name in PROMISES[level] and not canary.held]
 
 
-async def _quick(sandbox: Sandbox, bait: Bait) -> tuple[Canary, ...]:
-    said: dict[str, Canary] = {}
-    end = await _run(sandbox, bait, QUICK, said, _LIMITS)
-    taken = bait.taken()
-    bait.end_survivors()
-    silent = f"the self-test ended before this ({end.ending}): {' '.join(end.log_tail[-3:])}"
-    return tuple(_judge(name, said.get(name), taken.get(name), silent) for name in QUICK)
+class _Attacker:
+    """Runs attacks in one sandbox, with one lot of bait."""
 
+    def __init__(self, sandbox: Sandbox, bait: Bait, needed: Sequence[Path]) -> None:
+        self._sandbox, self._bait = sandbox, bait
+        self._visible = {
+            _SCRIPT: Path(attacks.__file__),
+            _SHOWN: bait.shown,
+            **_PYTHON,
+            **{_NEEDED / str(number): path for number, path in enumerate(needed)},
+        }
+        self._said: dict[str, Canary] = {}
 
-def _judge(name: str, said: Canary | None, taken: str | None, silent: str) -> Canary:
-    if said is None:
-        return Canary(name, attempted=False, held=False, detail=silent)
-    if taken is not None:
-        return Canary(name, attempted=True, held=False, detail=taken)
-    # A process left behind cannot be denied inside: its maker says so, and only outside it can be missed.
-    return said
+    async def try_quick(self) -> tuple[Canary, ...]:
+        """All quick attacks, in one run. What is seen from outside outweighs what is said inside."""
+        end = await self._run(QUICK, _LIMITS)
+        taken = self._bait.taken()
+        self._bait.end_survivors()
+        silent = f"the self-test ended before this ({end.ending}): {' '.join(end.log_tail[-3:])}"
+        return tuple(self._judge(name, taken.get(name), silent) for name in QUICK)
 
+    def _judge(self, name: str, taken: str | None, silent: str) -> Canary:
+        said = self._said.get(name)
+        if said is None:
+            return Canary(name, attempted=False, held=False, detail=silent)
+        if taken is not None:
+            return Canary(name, attempted=True, held=False, detail=taken)
+        return said
 
-async def _bomb(sandbox: Sandbox, bait: Bait, name: str) -> Canary:
-    limits = _LIMITS
-    if name == "run_for_ever":
-        limits = CellLimits(wall_seconds=1, memory_bytes=_LIMITS.memory_bytes)
-    end = await _run(sandbox, bait, (name,), {}, limits)
-    survivors = len(bait.survivors())
-    bait.end_survivors()
-    held = end.ending in _BOMB_ENDINGS[name] and end.seconds < _BOMB_SECONDS and not survivors
-    detail = f"{end.ending} after {end.seconds:.1f} s" + (
-        f", {survivors} processes left" if survivors else ""
-    )
-    return Canary(name, attempted=end.ending is not Ending.WALLS_FAILED, held=held, detail=detail)
+    async def throw(self, name: str) -> Canary:
+        """One bomb. It holds where the run was ended for the right reason, soon, and wholly."""
+        end = await self._run((name,), _HASTY if name == "run_for_ever" else _LIMITS)
+        survivors = len(self._bait.survivors())
+        self._bait.end_survivors()
+        held = end.ending in _BOMB_ENDINGS[name] and end.seconds < _BOMB_SECONDS and not survivors
+        left = f", {survivors} processes left" if survivors else ""
+        return Canary(
+            name,
+            attempted=end.ending is not Ending.WALLS_FAILED,
+            held=held,
+            detail=f"{end.ending} after {end.seconds:.1f} s{left}",
+        )
 
+    async def _run(self, names: Sequence[str], limits: CellLimits) -> CellExit:
+        return await self._sandbox.run(
+            Cell(
+                argv=(_INTERPRETER, "-I", "-S", _SCRIPT, _SHOWN, OUT, self._bait.mark, *names),
+                limits=limits,
+                visible=self._visible,
+                out=self._bait.new_out(),
+                on_report=self._note,
+            )
+        )
 
-async def _run(
-    sandbox: Sandbox, bait: Bait, names: Sequence[str], said: dict[str, Canary], limits: CellLimits
-) -> CellExit:
-    def note(line: bytes) -> None:
+    def _note(self, line: bytes) -> None:
         claim = json.loads(line)
-        said[claim["name"]] = Canary(
-            claim["name"], attempted=True, held=claim["held"], detail=claim["detail"]
-        )
-
-    return await sandbox.run(
-        Cell(
-            argv=(_INTERPRETER, "-I", "-S", _SCRIPT, _SHOWN, OUT, bait.mark, *names),
-            limits=limits,
-            visible={_SCRIPT: Path(attacks.__file__), _SHOWN: bait.shown, **_PYTHON},
-            out=bait.new_out(),
-            on_report=note,
-        )
-    )
+        name = claim["name"]
+        self._said[name] = Canary(name, attempted=True, held=claim["held"], detail=claim["detail"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -94,11 +93,6 @@ class StrictSandbox(Sandbox):
             *("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"),
         ]
         return [*(stage if self._staged else []), *drop]
-
-
-def available() -> bool:
-    """Whether the programs for this level are installed."""
-    return all(shutil.which(name) for name in ("bwrap", "setpriv"))
 
 
 def pasteable(argv: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,23 +20,34 @@ class Usage:
     """A process tree at one moment: resident memory in bytes (shared pages count once per process)."""
 
     memory_bytes: int
-    processes: int
+    pids: tuple[int, ...]
 
 
 def measure_tree(root: int) -> Usage:
     """The usage of `root` and all its descendants. Processes that vanish meanwhile count as nothing."""
-    children: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    resident: dict[int, int] = {}
+    children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                children[int(fields[1])].append((int(entry.name), int(fields[21]) * _PAGE))
-    memory, count, waiting = 0, 0, [root]
-    while waiting:
-        for pid, resident in children.get(waiting.pop(), ()):
-            memory, count = memory + resident, count + 1
-            waiting.append(pid)
-    return Usage(memory, count)
+                children[int(fields[1])].append(int(entry.name))
+                resident[int(entry.name)] = int(fields[21]) * _PAGE
+    tree = [root]
+    for pid in tree:  # it grows while it is walked
+        tree += children[pid]
+    return Usage(sum(resident.get(pid, 0) for pid in tree), tuple(pid for pid in tree if pid in resident))
+
+
+def proportional_bytes(pids: Iterable[int]) -> int:
+    """Memory of some processes, shared pages counted once. Slower: only asked where the sum is too much."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+    return total
 
 
 def exceeds(folder: Path, limit_bytes: int) -> bool:

@@ -1,0 +1,134 @@
+"""Which walls stand on this machine: the strongest that prove themselves, or a refusal with the remedy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from veriframe.adapters.blender.sandbox import launcher, selftest
+from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
+from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What decides which walls can stand here."""
+
+    bubblewrap: bool
+    setpriv: bool
+    root: bool
+    user_namespaces: int
+    """How many may be made; 0 forbids them."""
+    apparmor_restricts: bool
+    """Ubuntu since 24.04: only programs with an AppArmor profile may make user namespaces."""
+    container: bool
+    landlock_abi: int
+
+
+def look() -> Host:
+    """This machine."""
+    namespaces = _number("/proc/sys/user/max_user_namespaces", 1)
+    # Debian's own switch, of kernels that still have it.
+    if _number("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0:
+        namespaces = 0
+    return Host(
+        bubblewrap=shutil.which("bwrap") is not None,
+        setpriv=shutil.which("setpriv") is not None,
+        root=os.geteuid() == 0,
+        user_namespaces=namespaces,
+        apparmor_restricts=_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0) == 1,
+        container=_in_container(),
+        landlock_abi=launcher.landlock_abi(),
+    )
+
+
+async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | None = None) -> Sandbox:
+    """The strongest sandbox that proves itself here, at least of level `required`.
+
+    `needed`: folders and files that runs will be shown, which the walls must be able to show. CONTAINER
+    counts only inside a container, NONE only where it is asked for. Raises `SettingsError` with the remedy.
+    """
+    host = host or look()
+    reasons: list[str] = []
+    for sandbox in _candidates(host, required):
+        if reason := await _why_not(sandbox, needed):
+            reasons.append(f"{sandbox.level.name}: {reason}")
+        else:
+            return sandbox
+    found = f" ({'; '.join(reasons)})" if reasons else ""
+    raise SettingsError(
+        f"The sandbox cannot reach level {required.name} on this machine{found}. {remedy(host, required)} "
+        "Weaker walls must be allowed by the setting “sandbox”; docs/security.md says what they leave open."
+    )
+
+
+async def _why_not(sandbox: Sandbox, needed: Sequence[Path]) -> str:
+    """The first broken promise, or nothing."""
+    canaries = await selftest.prove(sandbox, needed=needed)
+    broken = selftest.broken(sandbox.level, canaries)
+    return f"{broken[0].name}: {broken[0].detail}" if broken else ""
+
+
+def _candidates(host: Host, required: Level) -> Iterator[Sandbox]:
+    if all(_programs(host).values()):
+        yield StrictSandbox()
+        if host.root:
+            yield StrictSandbox(staged=False)
+    if required <= Level.LANDLOCK and host.landlock_abi > 0:
+        yield LaunchedSandbox(Level.LANDLOCK)
+    if required <= Level.CONTAINER and host.container:
+        yield LaunchedSandbox(Level.CONTAINER)
+    if required is Level.NONE:
+        yield LaunchedSandbox(Level.NONE)
+
+
+def remedy(host: Host, required: Level) -> str:
+    """What to do so that `required` can be reached, as exact as this machine lets one be."""
+    if required is Level.CONTAINER:
+        return "Run the worker inside a container."
+    if required is Level.LANDLOCK:
+        return "Use a kernel with Landlock (5.13 or newer, with “landlock” among its boot option lsm=)."
+    if missing := [name for name, there in _programs(host).items() if not there]:
+        return f"Run: apt-get install {' '.join(missing)}."
+    if host.container:
+        return (
+            "Start the container with: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+            "--security-opt systempaths=unconfined."
+        )
+    if host.user_namespaces == 0:
+        return "Run: sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1."
+    return _APPARMOR if host.apparmor_restricts else "Run: bwrap --unshare-all --ro-bind / / true."
+
+
+_APPARMOR = (
+    "Run: apt-get install apparmor-profiles && cp "
+    "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && "
+    "apparmor_parser -r /etc/apparmor.d/bwrap-userns-restrict."
+)
+
+
+def _programs(host: Host) -> dict[str, bool]:
+    """Debian's packages that STRICT needs, and whether their programs are there."""
+    return {"bubblewrap": host.bubblewrap, "util-linux": host.setpriv or not host.root}
+
+
+def _number(file: str, otherwise: int) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path(file).read_text())
+    return otherwise
+
+
+def _in_container() -> bool:
+    if any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv")):
+        return True
+    with contextlib.suppress(OSError):
+        return any(
+            name in Path("/proc/1/cgroup").read_text() for name in ("docker", "kubepods", "containerd", "lxc")
+        )
+    return False

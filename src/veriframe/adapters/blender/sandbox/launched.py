@@ -1,0 +1,80 @@
+"""The levels without namespaces: LANDLOCK, and CONTAINER and NONE, where nothing of ours is in the way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from veriframe.adapters.blender.sandbox import cgroup, launcher, process, seccomp, view
+from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
+
+_READABLE = (
+    *("/usr", *view.SYSTEM_LINKS, *view.SYSTEM_FILES),
+    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
+)
+_WRITABLE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+class LaunchedSandbox(Sandbox):
+    """Runs a program by way of `launcher.py`, with a temporary folder of its own.
+
+    LANDLOCK: files by Landlock, sockets and dangerous calls by seccomp, as root a user of its own.
+    CONTAINER and NONE: limits on memory, processes, output and time, and nothing else.
+    """
+
+    def __init__(self, level: Level, *, use_cgroup: bool = True) -> None:
+        """Make the walls' plan; nothing is started."""
+        self.level = level
+        self._walled = level is Level.LANDLOCK
+        self._user = view.SANDBOX_UID if self._walled and os.geteuid() == 0 else None
+        self._use_cgroup = use_cgroup
+        hierarchy = cgroup.find() if use_cgroup else None
+        self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
+
+    async def run(self, cell: Cell) -> CellExit:
+        """Run the program to its end. Never raises for anything that the program does."""
+        with contextlib.ExitStack() as stack:
+            scratch = Path(tempfile.mkdtemp(prefix="veriframe-run-"))
+            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+            if self._user is not None:
+                view.give_away(scratch)
+                if cell.out is not None:
+                    view.give_away(cell.out)
+            filter_fd = stack.enter_context(seccomp.as_descriptor()) if self._walled else None
+
+            def build(report_fd: int, status_fd: int) -> process.Walls:
+                return process.Walls(
+                    argv=self._argv(cell, scratch, report_fd, status_fd, filter_fd),
+                    environment={"PATH": view.SEARCH_PATH},
+                    descriptors=() if filter_fd is None else (filter_fd,),
+                    scratch=scratch,
+                )
+
+            return await process.run(cell, build, use_cgroup=self._use_cgroup)
+
+    def command(self, cell: Cell) -> list[str]:
+        """The program's command line. What the launcher restricts has no form that a shell could take."""
+        return [view.on_host(cell, word) for word in cell.argv]
+
+    def _argv(
+        self, cell: Cell, scratch: Path, report_fd: int, status_fd: int, filter_fd: int | None
+    ) -> list[str]:
+        out = () if cell.out is None else (str(cell.out),)
+        plan = launcher.Plan(
+            parent=os.getpid(),
+            status_fd=status_fd,
+            user=self._user,
+            readable=[*_READABLE, *map(str, cell.visible.values())],
+            writable=[*_WRITABLE, str(scratch), *out],
+            landlock=self._walled,
+            filter_fd=filter_fd,
+            environment=view.environment(cell, report_fd, str(scratch)),
+            folder=str(scratch),
+        )
+        interpreter = os.path.realpath(sys.executable)
+        return [interpreter, "-I", "-S", launcher.__file__, json.dumps(plan), "--", *self.command(cell)]
