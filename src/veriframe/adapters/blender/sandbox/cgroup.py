@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 _ROOT = Path("/sys/fs/cgroup")
+_PREFIX = "veriframe-"
+_SWEEP_SECONDS = 60
 _serial = itertools.count(1)
 
 
@@ -35,7 +37,22 @@ def find() -> Hierarchy | None:
     if "" in own:
         unified = _ROOT / own[""]
         candidates.append(Hierarchy(2, unified, unified))
-    return next((found for found in candidates if _works(found)), None)
+    for found in candidates:
+        if _works(found):
+            _sweep(found)
+            return found
+    return None
+
+
+def _sweep(hierarchy: Hierarchy) -> None:
+    """Remove what workers that were killed have left: old, empty groups whose maker is no more."""
+    for folder in {hierarchy.memory, hierarchy.pids}:
+        for group in folder.glob(f"{_PREFIX}*-*"):
+            maker = group.name.removeprefix(_PREFIX).split("-")[0]
+            with contextlib.suppress(OSError):
+                old = time.time() - group.stat().st_ctime > _SWEEP_SECONDS
+                if old and not Path("/proc", maker).exists():
+                    group.rmdir()  # the kernel refuses where anybody is inside
 
 
 def _own_groups() -> Mapping[str, str]:
@@ -59,7 +76,7 @@ class Group:
     """One run's group. Raises `OSError` where it cannot be made."""
 
     def __init__(self, hierarchy: Hierarchy, *, memory_bytes: int, pids: int) -> None:
-        name = f"veriframe-{os.getpid()}-{next(_serial)}"
+        name = f"{_PREFIX}{os.getpid()}-{next(_serial)}"
         self._version = hierarchy.version
         self._memory, self._pids = hierarchy.memory / name, hierarchy.pids / name
         try:
@@ -77,14 +94,14 @@ class Group:
 
     def _limit(self, memory_bytes: int, pids: int) -> None:
         if self._version == 2:
-            (self._memory / "memory.max").write_text(str(memory_bytes))
+            _set(self._memory / "memory.max", memory_bytes)
             with contextlib.suppress(OSError):
-                (self._memory / "memory.swap.max").write_text("0")
+                _set(self._memory / "memory.swap.max", 0)
         else:
-            (self._memory / "memory.limit_in_bytes").write_text(str(memory_bytes))
+            _set(self._memory / "memory.limit_in_bytes", memory_bytes)
             with contextlib.suppress(OSError):
-                (self._memory / "memory.memsw.limit_in_bytes").write_text(str(memory_bytes))
-        (self._pids / "pids.max").write_text(str(pids))
+                _set(self._memory / "memory.memsw.limit_in_bytes", memory_bytes)
+        _set(self._pids / "pids.max", pids)
 
     def peak_bytes(self) -> int:
         """The most memory that was used at once, page cache included; 0 where the kernel does not say."""
@@ -140,3 +157,9 @@ class Group:
                     time.sleep(0.01)  # the kernel needs a moment to let dead members go
                 else:
                     break
+
+
+def _set(file: Path, number: int) -> None:
+    # Never makes the file: in an ordinary folder that would look like a limit that was taken.
+    with file.open("r+") as limit:
+        limit.write(str(number))

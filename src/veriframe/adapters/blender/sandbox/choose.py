@@ -93,7 +93,7 @@ def remedy(host: Host, required: Level) -> str:
     if required is Level.CONTAINER:
         return "Run the worker inside a container."
     if required is Level.LANDLOCK:
-        return "Use a kernel with Landlock (5.13 or newer, with “landlock” among its boot option lsm=)."
+        return _LANDLOCK[host.landlock_abi > 0]
     if missing := [name for name, there in _programs(host).items() if not there]:
         return f"Run: apt-get install {' '.join(missing)}."
     if host.container:
@@ -106,6 +106,11 @@ def remedy(host: Host, required: Level) -> str:
     return _APPARMOR if host.apparmor_restricts else "Run: bwrap --unshare-all --ro-bind / / true."
 
 
+_LANDLOCK = (
+    "Use a kernel with Landlock (5.13 or newer, with “landlock” among its boot option lsm=).",
+    # As root, renders run as another user, who cannot pass through folders such as /root.
+    "Run the worker as an ordinary user, or keep its folders where every user may pass.",
+)
 _APPARMOR = (
     "Run: apt-get install apparmor-profiles && cp "
     "/usr/share/apparmor/extra-profiles/bwrap-userns-restrict /etc/apparmor.d/ && "

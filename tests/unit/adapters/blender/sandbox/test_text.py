@@ -1,0 +1,78 @@
+"""Log lines made harmless, and streams cut into lines under caps."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, LineSplitter, strip
+
+
+@pytest.mark.parametrize(
+    ("line", "harmless"),
+    [
+        (b"plain", "plain"),
+        (b"\x1b[31mred\x1b[0m", "red"),
+        (b"\x1b]0;title\x07after", "after"),
+        (b"\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", "link"),
+        (b"a\x08\x08b\rc\x00d", "abcd"),
+        ("\u202eevil\u2066".encode(), "evil"),
+        (b"one\ttwo  ", "one two"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        ("Grüße 日本 ✓".encode(), "Grüße 日本 ✓"),
+    ],
+)
+def test_escape_control_and_direction_characters_are_dropped(line: bytes, harmless: str) -> None:
+    """fault_15, fault_36: what drives a terminal is dropped, what people read stays."""
+    assert harmless == strip(line)
+
+
+@given(st.binary(max_size=3000))
+def test_no_line_keeps_anything_that_drives_a_terminal(line: bytes) -> None:
+    """fault_36: for any bytes at all."""
+    text = strip(line)
+    assert len(text) <= MAX_LOG_LINE
+    assert set() == {unicodedata.category(character) for character in text} & {"Cc", "Cf", "Cs", "Co"}
+
+
+@given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line)), st.data())
+def test_lines_come_out_whole_however_the_stream_is_cut(lines: list[bytes], data: st.DataObject) -> None:
+    """Chunk borders mean nothing."""
+    stream = b"".join(line + b"\n" for line in lines)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)))) | {0, len(stream)})
+    seen: list[bytes] = []
+    splitter = LineSplitter(seen.append, max_line=40, max_total=10_000, cut=False)
+    assert all(splitter.feed(stream[start:end]) for start, end in itertools.pairwise(cuts))
+    splitter.close()
+    assert lines == seen
+
+
+def test_a_stream_over_its_total_is_refused() -> None:
+    """fault_35: the cap is met exactly, and one byte more is too much."""
+    seen: list[bytes] = []
+    splitter = LineSplitter(seen.append, max_line=100, max_total=10, cut=True)
+    assert (splitter.feed(b"123456789\n"), splitter.feed(b"x")) == (True, False)
+    assert seen == [b"123456789"]
+
+
+@pytest.mark.parametrize("ending", [b"\n", b""])
+def test_a_report_line_over_its_cap_is_refused(ending: bytes) -> None:
+    """Also while the line has no end yet: nothing is collected without limit."""
+    seen: list[bytes] = []
+    splitter = LineSplitter(seen.append, max_line=4, max_total=1000, cut=False)
+    assert splitter.feed(b"1234" + ending)
+    assert not splitter.feed(b"12345" + ending)
+
+
+def test_a_log_line_over_its_cap_is_cut() -> None:
+    """A log goes on after a line that is too long."""
+    seen: list[bytes] = []
+    splitter = LineSplitter(seen.append, max_line=4, max_total=1000, cut=True)
+    assert splitter.feed(b"123456")
+    assert splitter.feed(b"789\nnext\nlast")
+    splitter.close()
+    assert [line[:4] for line in seen] == [b"1234", b"next", b"last"]
