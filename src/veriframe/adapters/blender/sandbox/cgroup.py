@@ -45,14 +45,15 @@ def find() -> Hierarchy | None:
 
 
 def _sweep(hierarchy: Hierarchy) -> None:
-    """Remove what workers that were killed have left: old, empty groups whose maker is no more."""
+    """End and remove what workers that were killed have left: old groups whose maker is no more."""
     for folder in {hierarchy.memory, hierarchy.pids}:
         for group in folder.glob(f"{_PREFIX}*-*"):
             maker = group.name.removeprefix(_PREFIX).split("-")[0]
             with contextlib.suppress(OSError):
                 old = time.time() - group.stat().st_ctime > _SWEEP_SECONDS
                 if old and not Path("/proc", maker).exists():
-                    group.rmdir()  # the kernel refuses where anybody is inside
+                    _kill(_members(group))
+                    group.rmdir()  # refused where another container's processes are inside
 
 
 def _own_groups() -> Mapping[str, str]:
@@ -131,18 +132,11 @@ class Group:
     def kill(self) -> None:
         """Kill everything inside; forks that race are met by going round again."""
         for _ in range(100):
-            members = self._members()
-            for pid in members:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            members = _members(self._pids)
             if not members:
                 return
+            _kill(members)
             time.sleep(0.005)
-
-    def _members(self) -> list[int]:
-        with contextlib.suppress(OSError, ValueError):
-            return [int(line) for line in (self._pids / "cgroup.procs").read_text().split()]
-        return []
 
     def close(self) -> None:
         """Kill what is left and remove the group."""
@@ -163,3 +157,16 @@ def _set(file: Path, number: int) -> None:
     # Never makes the file: in an ordinary folder that would look like a limit that was taken.
     with file.open("r+") as limit:
         limit.write(str(number))
+
+
+def _members(group: Path) -> list[int]:
+    with contextlib.suppress(OSError, ValueError):
+        # 0 stands for a process of another namespace; to `kill` it would mean ourselves.
+        return [pid for line in (group / "cgroup.procs").read_text().split() if (pid := int(line)) > 0]
+    return []
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

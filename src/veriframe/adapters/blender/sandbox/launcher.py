@@ -136,8 +136,14 @@ def main() -> None:
             _filter_calls(plan["filter_fd"])
         os.set_inheritable(plan["status_fd"], False)
         os.write(plan["status_fd"], b'{"started": true}\n')
+        for number in (
+            signal.SIGPIPE,
+            signal.SIGXFSZ,
+        ):  # Python ignores them, and a program would inherit that
+            signal.signal(number, signal.SIG_DFL)
         os.execve(program[0], program, plan["environment"])  # noqa: S606 - a shell is not wanted here
     except OSError as error:
+        os.write(plan["status_fd"], b'{"failed": true}\n')
         sys.stderr.write(f"The walls could not be built: {error}\n")
         sys.exit(125)
 

@@ -30,7 +30,10 @@ _OPEN_FILES = 4096
 _PROLOGUE = """
 while [ "$1" != "--" ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; done; shift
 echo 800 > /proc/self/oom_score_adj
-ulimit -c 0; ulimit -n "$1"; ulimit -t "$2"; ulimit -f "$3"; shift 3
+ulimit -c 0; ulimit -n "$1"; ulimit -f "$3"
+# With the hard limit above the soft one the end by processor time has a signal of its own.
+[ "$2" = unlimited ] || { ulimit -S -t "$2"; ulimit -H -t $(($2 + 5)); }
+shift 3
 exec "$@"
 """
 
@@ -39,8 +42,9 @@ exec "$@"
 class Walls:
     """A walled command line that says how far it came, as JSON lines on the status descriptor.
 
-    bubblewrap says `child-pid` and then `exit-code`; our own launcher says `started`, right before the
-    program takes its place. `scratch` is a temporary folder on the host, watched like the output.
+    bubblewrap says `child-pid` and then `exit-code`. Our own launcher says `started` right before the
+    program takes its place, and `failed` where that did not come about. `scratch` is a temporary folder
+    on the host, watched like the output.
     """
 
     argv: Sequence[str]
@@ -147,10 +151,13 @@ class _Run:
 
     def _read_status(self) -> None:
         os.set_blocking(self._status.read, False)
-        with contextlib.suppress(OSError):
-            for line in os.read(self._status.read, 65_536).splitlines():
-                with contextlib.suppress(ValueError):
-                    self._said.update(json.loads(line))
+        with contextlib.suppress(OSError, ValueError):
+            text, at = os.read(self._status.read, 65_536).decode().strip(), 0
+            while at < len(text):
+                message, at = json.JSONDecoder().raw_decode(text, at)
+                at += len(text[at:]) - len(text[at:].lstrip())
+                # The outer of two nested builders speaks first, and its `child-pid` is the one known here.
+                self._said = {**message, **self._said}
 
     async def _wait_for_inside(self) -> None:
         """Wait until the namespace's first process is gone, and with it all others in there.
@@ -209,7 +216,7 @@ class _Run:
             self._finished_at = time.monotonic()
 
     async def _watch(self, scratch: Path | None) -> None:
-        limits, out = self._cell.limits, self._cell.out
+        limits = self._cell.limits
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.monotonic()
@@ -217,12 +224,16 @@ class _Run:
                 self._end(Ending.TIMEOUT)
             if self._finished_at is not None and now - self._finished_at > self._cell.grace_seconds:
                 self._end(Ending.STOPPED)
-            if out is not None and watcher.exceeds(out, limits.output_bytes):
+            if self._output_is_too_large():
                 self._end(Ending.OUTPUT_LIMIT)
             if scratch is not None and watcher.exceeds(scratch, limits.tmp_bytes):
                 self._end(Ending.OUTPUT_LIMIT)
             if self._group is None:
                 self._watch_tree()
+
+    def _output_is_too_large(self) -> bool:
+        out = self._cell.out
+        return out is not None and watcher.exceeds(out, self._cell.limits.output_bytes)
 
     def _watch_tree(self) -> None:
         assert self._process is not None
@@ -265,7 +276,8 @@ class _Run:
         exit_code = self._said.get("exit-code")
         if isinstance(exit_code, int):
             return exit_code, True
-        return returncode, "started" in self._said or ("child-pid" in self._said and returncode < 0)
+        started = "started" in self._said and "failed" not in self._said
+        return returncode, started or ("child-pid" in self._said and returncode < 0)
 
     def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():
@@ -275,7 +287,7 @@ class _Run:
         number = _signal_of(code)
         if number == signal.SIGXCPU:
             return Ending.CPU_LIMIT
-        if number == signal.SIGXFSZ:
+        if number == signal.SIGXFSZ or self._output_is_too_large():
             return Ending.OUTPUT_LIMIT
         if code != 0 and self._group is not None and self._group.out_of_pids():
             return Ending.PIDS

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender.sandbox import cgroup, process, seccomp, view
@@ -12,6 +14,16 @@ from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, 
 
 _USR = PurePosixPath("/usr")
 _TMP = "/tmp"  # noqa: S108 - the path inside, where it is a new tmpfs
+
+
+@dataclass(frozen=True, slots=True)
+class _Descriptors:
+    """Open files: write ends of the report and the status pipe (one per bubblewrap), and the filter."""
+
+    report: int
+    status: int
+    stage: int
+    filter: int
 
 
 class StrictSandbox(Sandbox):
@@ -36,27 +48,29 @@ class StrictSandbox(Sandbox):
         """Run the program to its end. Never raises for anything that the program does."""
         if cell.out is not None:
             view.give_away(cell.out)
-        with seccomp.as_descriptor() as filter_fd:
+        with contextlib.ExitStack() as stack:
+            filter_fd = stack.enter_context(seccomp.as_descriptor())
 
             def build(report_fd: int, status_fd: int) -> process.Walls:
+                # Each bubblewrap closes its own before it starts what is inside.
+                stage_fd = os.dup(status_fd)
+                stack.callback(os.close, stage_fd)
                 return process.Walls(
-                    argv=self._argv(cell, report_fd, status_fd, filter_fd),
+                    argv=self._argv(cell, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
                     # bubblewrap's own environment could be read inside through /proc/1/environ.
                     environment={"PATH": view.SEARCH_PATH},
-                    descriptors=(filter_fd,),
+                    descriptors=(filter_fd, stage_fd),
                 )
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
 
     def command(self, cell: Cell) -> list[str]:
         """The exact command line, less the file descriptors that only a running worker has."""
-        return self._argv(cell, None, None, None)
+        return self._argv(cell, None)
 
-    def _argv(
-        self, cell: Cell, report_fd: int | None, status_fd: int | None, filter_fd: int | None
-    ) -> list[str]:
+    def _argv(self, cell: Cell, given: _Descriptors | None) -> list[str]:
         size = ("--size", str(cell.limits.tmp_bytes), "--tmpfs")
-        variables = view.environment(cell, report_fd, _TMP)
+        variables = view.environment(cell, given.report if given else None, _TMP)
         walls = [
             *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
@@ -66,30 +80,26 @@ class StrictSandbox(Sandbox):
             *("--remount-ro", "/dev", "--remount-ro", "/"),
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             *("--chdir", _TMP),
-            *(() if status_fd is None else ("--json-status-fd", str(status_fd))),
-            *(() if filter_fd is None else ("--seccomp", str(filter_fd))),
+            *(("--json-status-fd", str(given.status), "--seccomp", str(given.filter)) if given else ()),
             "--",
             *map(str, cell.argv),
         ]
-        return [*self._prelude(cell), *walls]
+        return [*self._prelude(cell, given), *walls]
 
-    def _prelude(self, cell: Cell) -> list[str]:
+    def _prelude(self, cell: Cell, given: _Descriptors | None) -> list[str]:
         if not self._root:
             return []
         stage = [
-            *("bwrap", "--die-with-parent", *_binds(cell, staged=False)),
+            # With processes of its own: a parent without capabilities could not take the other user's
+            # processes with it when it dies, but the kernel takes all of a namespace with its first one.
+            *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(cell, staged=False)),
+            *(("--info-fd", str(given.stage)) if given else ()),
             # bubblewrap itself needs /tmp, to build the new root in.
             *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
         ]
+        uid = view.SANDBOX_UID
         drop = [
-            *(
-                "setpriv",
-                "--reuid",
-                str(view.SANDBOX_UID),
-                "--regid",
-                str(view.SANDBOX_UID),
-                "--clear-groups",
-            ),
+            *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
             *("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"),
         ]
         return [*(stage if self._staged else []), *drop]
