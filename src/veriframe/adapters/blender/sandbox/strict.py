@@ -22,7 +22,7 @@ class _Descriptors:
 
     report: int
     status: int
-    stage: int
+    stage: int | None
     filter: int
 
 
@@ -53,13 +53,14 @@ class StrictSandbox(Sandbox):
 
             def build(report_fd: int, status_fd: int) -> process.Walls:
                 # Each bubblewrap closes its own before it starts what is inside.
-                stage_fd = os.dup(status_fd)
-                stack.callback(os.close, stage_fd)
+                stage_fd = os.dup(status_fd) if self._staged else None
+                if stage_fd is not None:
+                    stack.callback(os.close, stage_fd)
                 return process.Walls(
                     argv=self._argv(cell, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
                     # bubblewrap's own environment could be read inside through /proc/1/environ.
                     environment={"PATH": view.SEARCH_PATH},
-                    descriptors=(filter_fd, stage_fd),
+                    descriptors=(filter_fd,) if stage_fd is None else (filter_fd, stage_fd),
                 )
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
@@ -93,7 +94,7 @@ class StrictSandbox(Sandbox):
             # With processes of its own: a parent without capabilities could not take the other user's
             # processes with it when it dies, but the kernel takes all of a namespace with its first one.
             *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(cell, staged=False)),
-            *(("--info-fd", str(given.stage)) if given else ()),
+            *(("--info-fd", str(given.stage)) if given and given.stage is not None else ()),
             # bubblewrap itself needs /tmp, to build the new root in.
             *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
         ]
