@@ -100,7 +100,7 @@ def see_processes(bait: Bait) -> str:
 
 
 def signal_outside(bait: Bait) -> str:
-    """End a process outside. The self-test looks whether it still lives."""
+    """End a process outside."""
     pid = int(bait["decoy_pid"])
     if pid in {os.getpid(), os.getppid(), 1}:
         raise ProcessLookupError("that number is one of our own")
@@ -128,7 +128,7 @@ def connect_unix(bait: Bait) -> str:
 
 
 def leave_process(bait: Bait) -> str:
-    """Leave a process behind that belongs to no session of ours. The self-test looks for it."""
+    """Leave a process behind that belongs to no session of ours."""
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
@@ -197,7 +197,7 @@ def take_memory(bait: Bait) -> str:
 
 
 def fork_much(bait: Bait) -> str:
-    """Start more processes than allowed, then go on as if nothing was."""
+    """Start more processes than allowed."""
     for number in range(int(bait["processes"])):
         try:
             if os.fork() == 0:

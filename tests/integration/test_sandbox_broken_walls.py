@@ -1,0 +1,133 @@
+"""Walls with a hole in them: for each stone that is taken out, the self-test says so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from veriframe.adapters.blender.sandbox import launcher, process, selftest
+from veriframe.adapters.blender.sandbox.cell import Cell, Level
+from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+
+NO_FILTER = ("--seccomp", 2, ())
+SHARED_NETWORK = ("--cap-drop", 0, ("--share-net",))
+SHARED_PROCESSES = ("--unshare-all", 1, ("--unshare-ipc", "--unshare-net", "--unshare-uts"))
+HOST_PROCESSES = ("--proc", 2, ("--bind", "/proc", "/proc"))
+
+
+class LeakyStrict(StrictSandbox):
+    """STRICT with words of the inner command line taken out or put in.
+
+    Each change: at which word, how many words go (with it), and what comes in their place.
+    """
+
+    def __init__(self, *changes: tuple[str, int, tuple[str, ...]]) -> None:
+        super().__init__(staged=False, use_cgroup=False)
+        self._changes = changes
+
+    def _argv(self, cell: Cell, given: Any) -> list[str]:
+        argv = super()._argv(cell, given)
+        for word, gone, instead in self._changes:
+            at = argv.index(word)
+            argv[at : at + gone] = instead
+        return argv
+
+
+@pytest.mark.parametrize(
+    ("changes", "singing"),
+    [
+        ((), set()),
+        ((NO_FILTER,), {"call_kernel"}),
+        ((NO_FILTER, SHARED_NETWORK), {"call_kernel", "connect_network", "connect_unix"}),
+        ((SHARED_PROCESSES, HOST_PROCESSES), {"leave_process", "see_processes"}),
+        ((("--cap-drop", 2, ("--cap-add", "ALL")),), {"keep_privileges"}),
+        ((("--ro-bind", 3, ("--ro-bind", "/", "/")),), {"read_accounts"}),
+        ((("--remount-ro", 0, ("--bind", "/tmp", "/tmp")),), {"write_outside", "read_secret"}),
+    ],
+    ids=[
+        "whole",
+        "no filter",
+        "network too",
+        "host's processes",
+        "capabilities",
+        "host's root",
+        "host's /tmp",
+    ],
+)
+async def test_a_hole_in_strict_makes_canaries_sing(
+    changes: tuple[tuple[str, int, tuple[str, ...]], ...], singing: set[str]
+) -> None:
+    """fault_24, fault_26, fault_27: exactly those that the missing stone held."""
+    canaries = await selftest.prove(LeakyStrict(*changes))
+    assert singing == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+
+
+async def test_a_scene_that_is_shown_writable_is_noticed() -> None:
+    """One flag of one bind."""
+
+    class Writable(StrictSandbox):
+        def _argv(self, cell: Cell, given: Any) -> list[str]:
+            argv = super()._argv(cell, given)
+            for at, word in enumerate(argv):
+                if word == "/selftest/shown" and argv[at - 2] == "--ro-bind":
+                    argv[at - 2] = "--bind"
+            return argv
+
+    canaries = await selftest.prove(Writable(use_cgroup=False))
+    assert {"write_shown"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+
+
+async def test_a_file_of_the_workers_that_comes_in_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An open file is a way through every wall."""
+    (tmp_path / "key").write_text("secret")
+    descriptor = os.open(tmp_path / "key", os.O_RDONLY)
+    whole = process.Walls
+
+    def leaky(*, descriptors: tuple[int, ...], **rest: Any) -> process.Walls:
+        return whole(descriptors=(*descriptors, descriptor), **rest)
+
+    monkeypatch.setattr(process, "Walls", leaky)
+    try:
+        canaries = await selftest.prove(StrictSandbox())
+    finally:
+        os.close(descriptor)
+    assert {"inherit_files"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+
+
+FILES = {"read_secret", "read_accounts", "write_outside", "write_shown", "see_processes"}
+
+
+@pytest.mark.parametrize(
+    ("hole", "singing"),
+    [
+        (lambda plan: plan, set()),
+        (lambda plan: {**plan, "landlock": False}, FILES),
+        (
+            lambda plan: {**plan, "filter_fd": None},
+            {"call_kernel", "make_namespace", "connect_network"},
+        ),
+    ],
+    ids=["whole", "no Landlock", "no filter"],
+)
+async def test_a_hole_in_landlock_makes_canaries_sing(
+    monkeypatch: pytest.MonkeyPatch,
+    hole: Callable[[dict[str, object]], dict[str, object]],
+    singing: set[str],
+) -> None:
+    """Also where only one of its two stones is missing."""
+    whole = launcher.Plan
+
+    def leaky(**plan: Any) -> Any:
+        return whole(**hole(plan))  # type: ignore[typeddict-item]
+
+    monkeypatch.setattr(launcher, "Plan", leaky)
+    canaries = await selftest.prove(LaunchedSandbox(Level.LANDLOCK, use_cgroup=False))
+    assert singing <= {canary.name for canary in selftest.broken(Level.LANDLOCK, canaries)}
+    assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, canaries))

@@ -1,0 +1,72 @@
+"""Real attacks at each level: what holds is what the level promises, and what the docs say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+from tools import security_table
+
+from veriframe.adapters.blender.sandbox import cgroup, selftest
+from veriframe.adapters.blender.sandbox.cell import Level
+from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
+from veriframe.adapters.blender.sandbox.selftest import BOMBS, PROMISES, QUICK
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+
+ONLY_LIMITS = {"inherit_files", "take_memory", "fork_much", "fill_output", "run_for_ever"}
+HELD: Mapping[Level, set[str]] = {
+    Level.STRICT: {*QUICK, *BOMBS},
+    Level.LANDLOCK: {*QUICK, *BOMBS} - {"leave_process"},
+    Level.CONTAINER: ONLY_LIMITS,
+    Level.NONE: ONLY_LIMITS,
+}
+"""Exactly what holds without a control group, on a kernel whose Landlock knows signals (ABI 6)."""
+
+
+@pytest.fixture(scope="module")
+def measured() -> security_table.Measured:
+    """All attacks at all levels, made once."""
+    return asyncio.run(security_table.measure())
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_what_holds_is_what_is_expected(measured: security_table.Measured, level: Level) -> None:
+    """fault_23, fault_24, fault_25, fault_26, fault_27, fault_28, fault_31: not more and not less.
+
+    An attack that a weak level holds by chance would make the table say more than we know.
+    """
+    canaries = measured[level]
+    assert {*QUICK, *BOMBS} == {canary.name for canary in canaries if canary.attempted}
+    assert HELD[level] == {canary.name for canary in canaries if canary.held}
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_every_level_keeps_its_promises(measured: security_table.Measured, level: Level) -> None:
+    """The doctor and the worker trust these."""
+    assert selftest.broken(level, measured[level]) == []
+
+
+def test_a_stronger_level_promises_all_of_a_weaker_one() -> None:
+    """The ladder is one."""
+    for weaker, stronger in zip(list(Level), list(Level)[1:], strict=False):
+        assert PROMISES[weaker] <= PROMISES[stronger]
+
+
+@pytest.mark.skipif(cgroup.find() is None, reason="needs a control group that can be written: run as root")
+@pytest.mark.parametrize(
+    "sandbox", [StrictSandbox(), LaunchedSandbox(Level.LANDLOCK)], ids=["strict", "landlock"]
+)
+async def test_a_control_group_holds_everything(sandbox: StrictSandbox | LaunchedSandbox) -> None:
+    """fault_31, fault_45: the kernel itself counts memory and processes, and no daemon escapes."""
+    canaries = await selftest.prove(sandbox, bombs=True)
+    assert sandbox.memory_held_by.startswith("cgroup")
+    assert [canary for canary in canaries if not canary.held] == []
+
+
+def test_the_table_in_the_docs_is_the_measured_one(measured: security_table.Measured) -> None:
+    """`make security-table` writes it; nobody edits it by hand."""
+    assert (
+        security_table.with_table(security_table.PAGE.read_text(), measured)
+        == security_table.PAGE.read_text()
+    )

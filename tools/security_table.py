@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Make the attacks of the self-test at every level and write what held into docs/security.md."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from veriframe.adapters.blender.sandbox import selftest  # noqa: E402 - after the path is known
+from veriframe.adapters.blender.sandbox.cell import Level  # noqa: E402
+from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox  # noqa: E402
+from veriframe.adapters.blender.sandbox.selftest import BOMBS, QUICK, TITLES, Canary  # noqa: E402
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox  # noqa: E402
+
+PAGE = ROOT / "docs" / "security.md"
+_BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
+_LEVELS = (Level.STRICT, Level.LANDLOCK, Level.CONTAINER, Level.NONE)
+
+Measured = Mapping[Level, tuple[Canary, ...]]
+
+
+async def measure() -> Measured:
+    """All attacks at all levels, without control groups: the form that every machine can have."""
+    sandboxes = {
+        level: StrictSandbox(use_cgroup=False)
+        if level is Level.STRICT
+        else LaunchedSandbox(level, use_cgroup=False)
+        for level in _LEVELS
+    }
+    return {level: await selftest.prove(sandbox, bombs=True) for level, sandbox in sandboxes.items()}
+
+
+def table(measured: Measured) -> str:
+    """A Markdown table: a row for each attack, a column for each level."""
+    held = {
+        level: {canary.name for canary in canaries if canary.held} for level, canaries in measured.items()
+    }
+    rows = [
+        f"| {TITLES[name].rstrip('.')} (`{name}`) | "
+        + " | ".join("held" if name in held[level] else "**open**" for level in _LEVELS)
+        + " |"
+        for name in (*QUICK, *BOMBS)
+    ]
+    header = f"| What a hostile scene tries | {' | '.join(level.name for level in _LEVELS)} |"
+    return "\n".join([header, "| --- |" + " --- |" * len(_LEVELS), *rows])
+
+
+def with_table(page: str, measured: Measured) -> str:
+    """The page with the table between its marks replaced."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}\n{table(measured)}\n{_END}{after}"
+
+
+def main() -> None:
+    """Measure, write, and say what each attack met."""
+    measured = asyncio.run(measure())
+    PAGE.write_text(with_table(PAGE.read_text(), measured))
+    for level, canaries in measured.items():
+        for canary in canaries:
+            print(f"{level.name:<9} {'held' if canary.held else 'OPEN':<4} {canary.name:<17} {canary.detail}")
+
+
+if __name__ == "__main__":
+    main()
