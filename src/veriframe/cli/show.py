@@ -18,19 +18,33 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def as_json(value: object) -> None:
-    """One JSON object (or list) on stdout; amounts stay exact, as numbers of fri or as decimal strings."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    """One JSON object (or list) on stdout; amounts stay exact, as numbers of fri or as decimal strings.
+
+    ASCII only: strangers' texts may hold characters that drive a terminal.
+    """
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def json_line(value: object) -> None:
+    """One JSON object on one line of stdout, at once, for scripts that follow along."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def clean(text: str) -> str:
+    """A stranger's text without characters that drive a terminal or turn the direction of writing."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on a terminal; tab-separated lines, headed by the column names, otherwise."""
     if not out.is_terminal:
         for row in (columns, *rows):
-            out.out("\t".join(row))
+            out.out("\t".join(map(clean, row)))
         return
     drawn = Table(*columns, title=title, title_justify="left", header_style="bold")
     for row in rows:
-        drawn.add_row(*(escape(cell) for cell in row))
+        drawn.add_row(*(escape(clean(cell)) for cell in row))
     out.print(drawn)
 
 
@@ -40,7 +54,7 @@ def facts(title: str, pairs: Mapping[str, str]) -> None:
     if title:
         out.print(f"[bold]{escape(title)}[/bold]")
     for name, value in pairs.items():
-        out.print(f"  {name:<{width}}  {escape(value)}")
+        out.print(f"  {name:<{width}}  {escape(clean(value))}")
 
 
 def size(count: int) -> str:
@@ -51,3 +65,11 @@ def size(count: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def span(seconds: int) -> str:
+    """A span for people, exact, as the options take it: `1d12h`, `90s` as `1m30s`."""
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    parts = zip((days, hours, *divmod(rest, 60)), "dhms", strict=True)
+    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
