@@ -27,7 +27,7 @@ def build() -> None:
         0.8,
     )
     studio.sun((0.88, 0.42, -0.40), 6.0, colour="#ffcf94", softness=0.7)
-    studio.camera((0.55, -13.2, 2.1), (0.2, 0.4, 2.2), 43.5, f_stop=1.4)
+    studio.camera((0.55, -13.2, 2.0), (0.2, 0.4, 2.0), 42.5, f_stop=1.4)
     plaster = studio.grain(studio.material("plaster", PLASTER, 0.85), 0.35, 0.02, tint="#e2a286")
     pale = studio.grain(studio.material("pale plaster", "#efd6c0", 0.85), 0.3, 0.015, tint="#f5e3d2")
     pool()
@@ -97,16 +97,16 @@ def stairs(look: bpy.types.Material) -> None:
 
 
 def treasures(pale: bpy.types.Material) -> None:
-    """A brass ball, a glass ball, a glazed vase and a plinth."""
+    """A glass ball in the middle arch, brass and pearl before it, a glazed vase on its plinth."""
     brass = studio.material("brass", "#e0a84e", 0.16, metallic=1.0)
     glass = studio.material("glass", "#c8ece6", 0.0, transmission_weight=1.0, ior=1.45)
     glaze = studio.grain(studio.material("glaze", TEAL, 0.18, coat_weight=0.6), 0.5, 0.01, tint="#2f8580")
-    shapes.ball("brass ball", 0.62, brass, (1.55, 0.75, 0.78))
-    shapes.ball("glass ball", 0.42, glass, (0.45, 0.15, 0.36))
-    shapes.ball("small brass ball", 0.17, brass, (-0.45, 0.12, 0.15))
-    shapes.lathe(
-        "plinth", [(0, 0), (0.42, 0), (0.42, 0.9), (0.40, 0.92), (0, 0.92)], pale, (-2.15, 1.0, 0.38)
-    )
+    shapes.ball("brass ball", 0.62, brass, (1.55, 0.91, 1.0))
+    shapes.ball("glass ball", 0.62, glass, (-0.42, 2.1, 1.22))
+    pearl = studio.material("pearl", "#f4e4d8", 0.25, coat_weight=0.4)
+    shapes.ball("pearl", 0.3, pearl, (0.42, 0.3, 0.46))
+    shapes.ball("small brass ball", 0.17, brass, (-0.35, 0.12, 0.33))
+    shapes.lathe("plinth", [(0, 0), (0.42, 0), (0.42, 0.9), (0.40, 0.92), (0, 0.92)], pale, (-2.2, 1.9, 0.6))
     profile = [
         (0, 0),
         (0.16, 0),
@@ -118,13 +118,13 @@ def treasures(pale: bpy.types.Material) -> None:
         (0.11, 1.02),
     ]
     profile += [(0.12, 1.14), (0.17, 1.2), (0.15, 1.2), (0.09, 1.1), (0.08, 1.0)]
-    vase = shapes.lathe("vase", profile, glaze, (-2.15, 1.0, 1.3))
+    vase = shapes.lathe("vase", profile, glaze, (-2.2, 1.9, 1.52))
     vase.modifiers.new("round", "SUBSURF").render_levels = 2
 
 
 def garden() -> None:
     """Cypresses behind the walls, each a few thousand leaves on a slender cone."""
-    leaf = studio.material("leaf", "#2f4a35", 0.7)
+    leaf = studio.material("leaf", "#5d7d4c", 0.7)
     dice = studio.dice(5)
     for x, y, height in ((-7.4, 6.2, 6.2), (-5.3, 8.0, 5.4), (6.7, 7.0, 6.6), (8.2, 9.0, 5.6)):
         points: list[tuple[float, float, float]] = []
@@ -182,7 +182,7 @@ def hills() -> None:
         faces = [(2 * k, 2 * k + 2, 2 * k + 3, 2 * k + 1) for k in range(160)]
         shapes.thing("hill", shapes.mesh("hill", points, faces), haze)
     glow = studio.material("moon", "#000000", 1.0, emission_color="#fff0dc", emission_strength=1.5)
-    moon = shapes.ball("moon", 4.6, glow, (38.0, 170.0, 31.0))
+    moon = shapes.ball("moon", 4.0, glow, (38.0, 170.0, 31.0))
     moon.visible_shadow = False
 
 
