@@ -1,0 +1,66 @@
+"""Is this job worth claiming? The operator's wishes and the worker's safety, as one pure decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from veriframe.model.frames import RenderLimits
+from veriframe.model.job import NOBODY, Address, Job, format_strk
+
+DAY = 86400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What this worker takes. Empty `creators_allowed` means all; arbiters are only trusted by name."""
+
+    account: Address
+    minimum_reward_fri: int = 0
+    creators_allowed: frozenset[int] = frozenset()
+    creators_denied: frozenset[int] = frozenset()
+    arbiters: frozenset[int] = frozenset()
+    maximum_wait_seconds: int = 7 * DAY
+    limits: RenderLimits = field(default_factory=RenderLimits)
+
+    def objection(self, job: Job, now: int, frames: int = 1) -> str:
+        """Why the job is left, as one clause; empty where it is liked. `now` is in chain seconds."""
+        return self._state(job, now) or self._people(job) or self._money(job) or self._time(job, now, frames)
+
+    def _state(self, job: Job, now: int) -> str:
+        if not job.is_open(now):
+            return "it is not open"
+        if job.worker == self.account:
+            return "our own claim on it has lapsed"
+        return ""
+
+    def _people(self, job: Job) -> str:
+        creator, terms = job.order.creator, job.terms
+        if self.account in (creator, terms.arbiter):
+            return "its creator and its arbiter may not claim it"
+        if creator in self.creators_denied:
+            return "its creator is denied (creators_denied)"
+        if self.creators_allowed and creator not in self.creators_allowed:
+            return "its creator is not among creators_allowed"
+        if terms.worker not in (NOBODY, self.account):
+            return "it is for another worker"
+        if terms.arbiter != NOBODY and terms.arbiter not in self.arbiters:
+            return "its arbiter is not among the trusted ones (arbiters)"
+        return ""
+
+    def _money(self, job: Job) -> str:
+        reward = job.terms.reward_fri
+        if reward < self.minimum_reward_fri:
+            return f"it pays {format_strk(reward)}, less than minimum_reward_strk"
+        return ""
+
+    def _time(self, job: Job, now: int, frames: int) -> str:
+        terms, needed = job.terms, self.limits.wall_seconds(frames)
+        if terms.lease_seconds < needed:
+            return (
+                f"its lease of {terms.lease_seconds} s is shorter than the {needed:.0f} s a render may take"
+            )
+        # Without an arbiter nobody can dispute, so that the review is all the wait there is.
+        wait = terms.review_seconds + (terms.arbitration_seconds if terms.arbiter != NOBODY else 0)
+        if wait > self.maximum_wait_seconds:
+            return f"its pay may take {wait} s (maximum_wait_seconds is {self.maximum_wait_seconds})"
+        return ""

@@ -1,0 +1,39 @@
+"""What the worker is made of, handed in by `wiring`, and what it tells whoever listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from veriframe.model.attempt import Attempt
+from veriframe.model.frames import Progress
+from veriframe.model.policy import Policy
+from veriframe.model.scene import SceneLimits
+from veriframe.ports import ContentStore, JobRegistry, Journal, Renderer, Treasury
+from veriframe.worker.workspace import Workspace
+
+
+class Purse(JobRegistry, Treasury, Protocol):
+    """The registry as a worker needs it: moves, and the money for bonds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The outside world of one worker. `clock` gives Unix seconds, for the journal and the log only.
+
+    `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and Blender's progress.
+    """
+
+    registry: Purse
+    store: ContentStore
+    renderer: Renderer
+    journal: Journal
+    workspace: Workspace
+    policy: Policy
+    scene_limits: SceneLimits = field(default_factory=SceneLimits)
+    disk_free_bytes: int = 0
+    clock: Callable[[], float] = time.time
+    on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
+    on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)

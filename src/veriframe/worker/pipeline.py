@@ -1,0 +1,48 @@
+"""One job's whole way to its pay. Read this first.
+
+An attempt says what is known to be done; each step does the next thing and returns the next attempt. A
+restart is just `run` again: nothing before the stage is done twice, and a step that was cut off asks the
+registry first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from veriframe.errors import JobError
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.worker.parts import Parts
+from veriframe.worker.steps import check, claim, fetch, prove, release, render, store, submit
+
+Step = Callable[[Attempt, Parts], Awaitable[Attempt]]
+
+STEPS: Mapping[Stage, Step] = MappingProxyType(
+    {
+        Stage.SEEN: fetch,  # the scene is brought, its bytes checked against its CID
+        Stage.FETCHED: check,  # the file by our own eyes, then Blender's inspection behind walls
+        Stage.CHECKED: claim,  # only now money moves: the bond goes into escrow, the lease runs
+        Stage.CLAIMED: render,  # Blender behind walls, once more after a crash
+        Stage.RENDERED: prove,  # the frames decoded behind other walls, stripped of all but pixels
+        Stage.PROVED: store,  # the picture by its CID, pinned until its job is over
+        Stage.STORED: submit,  # the CID to the registry
+        Stage.FAILED: release,  # the claim given back, with the reason
+    }
+)
+"""What follows each stage. SUBMITTED waits for the creator or for time (`watch`); ends have none."""
+
+
+async def run(attempt: Attempt, parts: Parts) -> Attempt:
+    """Take the attempt as far as it goes: to SUBMITTED or to an end.
+
+    Raises `Unavailable` where an outside part is away: run again later. A cancelled run has lost nothing.
+    """
+    while (step := STEPS.get(attempt.stage)) is not None:
+        try:
+            after = await step(attempt, parts)
+        except JobError as error:
+            after = attempt.ended_by(error, at=parts.clock())
+        parts.journal.move(attempt, after)
+        parts.on_stage(attempt, after)
+        attempt = after
+    return attempt

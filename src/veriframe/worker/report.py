@@ -1,0 +1,77 @@
+"""What the worker tells its log: each stage as it is reached, one whole line for each finished attempt."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import structlog
+
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import Progress
+from veriframe.model.job import format_strk
+
+log = structlog.get_logger()
+
+PROGRESS_SECONDS = 5.0
+"""Between two progress lines of one render."""
+
+
+def stage_reached(before: Attempt, after: Attempt) -> None:
+    """One line for a stage, with the seconds since the one before; and the canonical line at an end."""
+    started = before.reached.get(before.stage, after.reached[after.stage])
+    say = log.warning if after.code is not None else log.info
+    why = {"code": after.code, "reason": after.detail} if after.code is not None else {}
+    say(
+        "stage_reached",
+        job_id=after.job_id,
+        stage=after.stage,
+        seconds=round(after.reached[after.stage] - started, 3),
+        **why,
+    )
+    if after.stage.is_end:
+        attempt_finished(after)
+
+
+def attempt_finished(attempt: Attempt) -> None:
+    """The canonical line: all that is known of an attempt, once."""
+    log.info(
+        "attempt_finished",
+        job_id=attempt.job_id,
+        stage=attempt.stage,
+        code=attempt.code,
+        reason=attempt.detail or None,
+        reward=format_strk(attempt.reward_fri),
+        earned=format_strk(attempt.reward_fri if attempt.stage is Stage.PAID else 0),
+        asset_cid=attempt.asset_cid,
+        result_cid=attempt.result_cid or None,
+        stage_seconds=stage_seconds(attempt),
+    )
+
+
+def stage_seconds(attempt: Attempt) -> dict[str, float]:
+    """For each stage that was reached, how long it took since the one before, by the wall clock."""
+    times = sorted(attempt.reached.items(), key=lambda item: item[1])
+    return {stage.value: round(at - before, 3) for (_, before), (stage, at) in pairwise(times)}
+
+
+class ProgressLog:
+    """Progress of renders, a line for each job now and then."""
+
+    def __init__(self) -> None:
+        self._told: dict[int, float] = {}
+
+    def hear(self, job_id: int, progress: Progress) -> None:
+        """Tell it where the last line about this job is old enough."""
+        now = time.monotonic()
+        if now - self._told.get(job_id, 0.0) < PROGRESS_SECONDS:
+            return
+        self._told[job_id] = now
+        log.info(
+            "render_progress",
+            job_id=job_id,
+            phase=progress.phase,
+            percent=None if progress.fraction is None else round(100 * progress.fraction),
+            seconds=progress.seconds,
+            memory_bytes=progress.memory_bytes,
+        )

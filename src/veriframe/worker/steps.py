@@ -1,0 +1,237 @@
+"""The steps of the pipeline: each does one thing and returns the next attempt.
+
+They raise a `JobError` where the job ends, `Unavailable` where it may go on later. None writes the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from veriframe.errors import (
+    Code,
+    JobLost,
+    JobRejected,
+    MoveRefused,
+    RenderFailed,
+    StoreUnavailable,
+    VerificationFailed,
+)
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.checks import check_version, judge, read_header
+from veriframe.model.frames import RenderLimits, RenderTask
+from veriframe.model.job import Job, JobState
+from veriframe.model.scene import SceneHeader, SceneLimits
+from veriframe.worker.parts import Parts
+
+log = structlog.get_logger()
+
+FRAMES = (1,)
+"""A bare `.blend` is frame 1, whatever range the scene itself has."""
+
+SUBMIT_SECONDS = 10
+"""Kept of the lease for proving, storing and submitting."""
+
+
+async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
+    """SEEN → FETCHED: the scene is here, its bytes checked against its CID."""
+    workspace = parts.workspace
+    in_use = [other.asset_cid for other in parts.journal.unfinished() if other.stage is not Stage.SEEN]
+    try:
+        target = workspace.scene(attempt.asset_cid)
+    except ValueError:
+        raise JobRejected(Code.BAD_CID, "The job's asset is not a CID.") from None
+    if not target.exists():
+        workspace.make_room(0, in_use)
+        try:
+            await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes)
+        except StoreUnavailable:
+            # Waited for, but only as long as the job can still be had.
+            await _require_claimable(attempt, parts)
+            raise
+    return attempt.to(Stage.FETCHED, at=parts.clock())
+
+
+async def check(attempt: Attempt, parts: Parts) -> Attempt:
+    """FETCHED → CHECKED: the file is a scene that this Blender can render, and nothing speaks against it."""
+    scene = parts.workspace.scene(attempt.asset_cid)
+    header = await asyncio.to_thread(_read_header, scene, parts.scene_limits)
+    check_version(header, (await parts.renderer.facts()).version)
+    inspection = await parts.renderer.inspect(scene)
+    verdict = judge(header, inspection, parts.scene_limits)
+    log.info(
+        "scene_inspected",
+        engine=inspection.engine,
+        width=inspection.width,
+        height=inspection.height,
+        samples=inspection.samples,
+        warnings=list(verdict.warnings),
+    )
+    return attempt.to(Stage.CHECKED, at=parts.clock())
+
+
+async def claim(attempt: Attempt, parts: Parts) -> Attempt:
+    """CHECKED → CLAIMED: the bond is in escrow and the lease runs."""
+    parts.workspace.require_free(parts.disk_free_bytes)
+    job = await _require_claimable(attempt, parts)
+    if not _is_our_claim(job, parts):
+        await _claim(job, parts)
+    return attempt.to(Stage.CLAIMED, at=parts.clock())
+
+
+async def render(attempt: Attempt, parts: Parts) -> Attempt:
+    """CLAIMED → RENDERED: exactly the expected files are there. A crash is tried once more."""
+    scene = parts.workspace.scene(attempt.asset_cid)
+    if not scene.exists():
+        await parts.store.fetch(attempt.asset_cid, scene, parts.scene_limits.file_bytes)
+    for last in (False, True):
+        out = parts.workspace.empty(parts.workspace.rendered(attempt.job_id))
+        task = RenderTask(frames=FRAMES, limits=await _limits_within_lease(attempt, parts))
+        try:
+            rendering = await parts.renderer.render(
+                scene, task, out, lambda progress: parts.on_progress(attempt.job_id, progress)
+            )
+            break
+        except RenderFailed as error:
+            if last or error.code is not Code.CRASH:
+                raise
+            log.warning("render_again", code=error.code, reason=str(error))
+    parts.workspace.note_rendering(attempt.job_id, rendering)
+    frame = rendering.frames[0]
+    log.info(
+        "frame_rendered",
+        seconds=round(rendering.seconds, 3),
+        frame_seconds=frame.seconds,
+        peak_memory_bytes=rendering.peak_memory_bytes,
+        width=frame.width,
+        height=frame.height,
+    )
+    return attempt.to(Stage.RENDERED, at=parts.clock())
+
+
+async def prove(attempt: Attempt, parts: Parts) -> Attempt:
+    """RENDERED → PROVED: the frame decodes in a clean sandbox and carries nothing but pixels."""
+    workspace, job_id = parts.workspace, attempt.job_id
+    rendering = workspace.rendering(job_id)
+    if rendering is None:
+        raise RenderFailed(Code.NO_OUTPUT, "The rendered frame is gone from this worker's disk.")
+    limits = await _limits_within_lease(attempt, parts)
+    clean = workspace.empty(workspace.proved(job_id))
+    (frame,) = await parts.renderer.prove(
+        workspace.scene(attempt.asset_cid),
+        RenderTask(frames=FRAMES, limits=limits),
+        rendering,
+        workspace.rendered(job_id),
+        clean,
+    )
+    log.info(
+        "frame_proved",
+        size_bytes=frame.size_bytes,
+        bit_depth=frame.bit_depth,
+        channels=frame.channels,
+        pixel_sha256=frame.pixel_sha256,
+    )
+    return attempt.to(Stage.PROVED, at=parts.clock())
+
+
+async def store(attempt: Attempt, parts: Parts) -> Attempt:
+    """PROVED → STORED: the picture is in the store, pinned, by the CID of its bytes."""
+    await _require_our_claim(attempt, parts)
+    picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
+    result_cid = await parts.store.add(picture, result_pin(attempt.job_id))
+    return attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
+
+
+async def submit(attempt: Attempt, parts: Parts) -> Attempt:
+    """STORED → SUBMITTED: the registry has the result's CID from us."""
+    job = await parts.registry.get_job(attempt.job_id)
+    if not _is_our_result(job, attempt, parts):
+        await _require_our_claim(attempt, parts)
+        try:
+            await parts.registry.submit_result(attempt.job_id, attempt.result_cid)
+        except MoveRefused as error:
+            raise JobLost(f"The registry did not take the result: {error}") from error
+    return attempt.to(Stage.SUBMITTED, at=parts.clock())
+
+
+async def release(attempt: Attempt, parts: Parts) -> Attempt:
+    """FAILED → RELEASED: the claim is given back with the reason, or was already."""
+    job = await parts.registry.get_job(attempt.job_id)
+    if job.state is not JobState.OPEN:
+        await _require_our_claim(attempt, parts)
+        try:
+            await parts.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
+        except MoveRefused as error:
+            raise JobLost(f"The registry did not take the claim back: {error}") from error
+    return attempt.to(Stage.RELEASED, at=parts.clock())
+
+
+def result_pin(job_id: int) -> str:
+    """The name under which a job's result is kept."""
+    return f"job-result-{job_id}"
+
+
+def _read_header(scene: Path, limits: SceneLimits) -> SceneHeader:
+    with scene.open("rb") as stream:
+        return read_header(stream, limits)
+
+
+def _only_file(folder: Path) -> Path:
+    files = list(folder.iterdir()) if folder.is_dir() else []
+    if len(files) != 1:
+        raise VerificationFailed(Code.NO_OUTPUT, "The proved frame is gone from this worker's disk.")
+    return files[0]
+
+
+async def _claim(job: Job, parts: Parts) -> None:
+    registry = parts.registry
+    try:
+        missing = job.terms.bond_fri - (await registry.funds(registry.account)).credit_fri
+        if missing > 0:
+            await registry.deposit(missing)
+        await registry.claim(job.id)
+    except MoveRefused as error:
+        now = (await registry.head()).time
+        if (await registry.get_job(job.id)).is_open(now):
+            raise JobRejected(Code.LOST, f"The registry refuses the claim: {error}") from error
+        raise JobLost("Another worker was faster.") from error
+
+
+async def _require_claimable(attempt: Attempt, parts: Parts) -> Job:
+    job = await parts.registry.get_job(attempt.job_id)
+    now = (await parts.registry.head()).time
+    if not job.is_open(now) and not (_is_our_claim(job, parts) and not job.is_lapsed(now)):
+        raise JobLost("The job is not open any more.")
+    return job
+
+
+async def _require_our_claim(attempt: Attempt, parts: Parts) -> int:
+    """The whole seconds that our lease still runs. Raises `JobLost` where it does not."""
+    job = await parts.registry.get_job(attempt.job_id)
+    left = job.lease_end - (await parts.registry.head()).time
+    if not _is_our_claim(job, parts) or left <= 0:
+        raise JobLost("The registry does not show our claim any more, or its lease is over.")
+    return left
+
+
+def _is_our_claim(job: Job, parts: Parts) -> bool:
+    return job.state is JobState.CLAIMED and job.worker == parts.registry.account
+
+
+def _is_our_result(job: Job, attempt: Attempt, parts: Parts) -> bool:
+    ours = job.worker == parts.registry.account and job.result_cid == attempt.result_cid
+    return ours and job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)
+
+
+async def _limits_within_lease(attempt: Attempt, parts: Parts) -> RenderLimits:
+    """The operator's limits, cut to what the lease leaves. Raises `RenderFailed` (LEASE) for nothing."""
+    left = await _require_our_claim(attempt, parts) - SUBMIT_SECONDS
+    limits = parts.policy.limits
+    if left <= 0:
+        raise RenderFailed(Code.LEASE, "The lease has no time left for a render.")
+    wall = min(limits.wall_seconds(len(FRAMES)), left)
+    loading = min(limits.loading_seconds, wall / 2)
+    return replace(limits, loading_seconds=loading, frame_seconds=(wall - loading) / len(FRAMES))

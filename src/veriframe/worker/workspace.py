@@ -1,0 +1,134 @@
+"""The worker's own disk: fetched scenes by CID, and a folder for each job; kept under a budget."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from veriframe.errors import HostUnavailable
+from veriframe.model.frames import Rendering
+
+_RENDERING = TypeAdapter(Rendering)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder of one worker account. `limit_bytes` is the budget for fetched scenes."""
+
+    folder: Path
+    limit_bytes: int
+
+    def scene(self, asset_cid: str) -> Path:
+        """Where a fetched scene lies; whole and checked where it exists. `asset_cid` passed the store."""
+        return self.folder / "scenes" / f"{_safe(asset_cid)}.blend"
+
+    def rendered(self, job_id: int) -> Path:
+        """The folder that Blender writes a job's frames to."""
+        return self._job(job_id) / "out"
+
+    def proved(self, job_id: int) -> Path:
+        """The folder with a job's proved frames."""
+        return self._job(job_id) / "clean"
+
+    def prepare(self) -> None:
+        """Make the folders; to be called once. Raises `HostUnavailable`."""
+        with _on_disk(self.folder):
+            for name in ("scenes", "jobs"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def empty(self, folder: Path) -> Path:
+        """The folder, new and empty: nothing of an earlier try is taken for this one's."""
+        with _on_disk(folder):
+            _remove(folder)
+            folder.mkdir(parents=True, mode=0o700)
+        return folder
+
+    def note_rendering(self, job_id: int, rendering: Rendering) -> None:
+        """Keep what the render reported, durably, for a restart between rendering and proving."""
+        file = self._job(job_id) / "rendering.json"
+        with _on_disk(file):
+            part = file.with_suffix(".part")
+            with part.open("w", encoding="ascii") as stream:
+                json.dump(asdict(rendering), stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(file)
+
+    def rendering(self, job_id: int) -> Rendering | None:
+        """What the render reported. None where it is gone."""
+        try:
+            return _RENDERING.validate_json((self._job(job_id) / "rendering.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def forget(self, job_id: int) -> None:
+        """Remove a job's folder; its result is in the store, or nobody wants it."""
+        _remove(self._job(job_id))
+
+    def make_room(self, needed_bytes: int, in_use: Collection[str]) -> None:
+        """Delete fetched scenes, oldest first and none of `in_use` (CIDs), until the budget holds them all.
+
+        Raises `HostUnavailable` where the disk has no room for `needed_bytes` all the same.
+        """
+        with _on_disk(self.folder):
+            kept = {self.scene(cid) for cid in in_use}
+            scenes = sorted(self._scenes(), key=lambda entry: entry[1].st_mtime)
+            total = sum(status.st_size for _, status in scenes)
+            for path, status in scenes:
+                if total + needed_bytes <= self.limit_bytes:
+                    break
+                if path not in kept:
+                    path.unlink(missing_ok=True)
+                    total -= status.st_size
+
+    def require_free(self, needed_bytes: int) -> None:
+        """Raise `HostUnavailable` where the disk has less than `needed_bytes` free."""
+        with _on_disk(self.folder):
+            free = shutil.disk_usage(self.folder).free
+        if free < needed_bytes:
+            raise HostUnavailable(
+                f"Only {free / 1e9:.1f} GB are free at {self.folder}, and {needed_bytes / 1e9:.1f} GB are "
+                "wanted before a job is claimed. Free some disk, or set disk_free_bytes lower."
+            )
+
+    def sweep(self, jobs: Collection[int]) -> None:
+        """Remove what earlier runs left: folders of jobs that are not among `jobs`, unfinished fetches."""
+        with _on_disk(self.folder):
+            wanted = {str(job_id) for job_id in jobs}
+            for folder in (self.folder / "jobs").iterdir():
+                if folder.name not in wanted:
+                    _remove(folder)
+
+    def _scenes(self) -> list[tuple[Path, os.stat_result]]:
+        return [(path, path.stat()) for path in (self.folder / "scenes").glob("*.blend")]
+
+    def _job(self, job_id: int) -> Path:
+        return self.folder / "jobs" / str(int(job_id))
+
+
+def _safe(cid: str) -> str:
+    # A CID from the registry is a stranger's text until a store has taken it: it never becomes a path.
+    if not (cid.isascii() and cid.isalnum() and 0 < len(cid) <= 128):
+        raise ValueError("no CID: fetch it first")
+    return cid
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _on_disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HostUnavailable(
+            f"{path} cannot be used: {error.strerror}. Free the disk, or set home to a folder of this user."
+        ) from error
