@@ -21,10 +21,9 @@ from veriframe.errors import (
     VerificationFailed,
 )
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.checks import check_version, judge, read_header
 from veriframe.model.frames import RenderLimits, RenderTask
 from veriframe.model.job import Job, JobState
-from veriframe.model.scene import SceneHeader, SceneLimits
+from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
 
 log = structlog.get_logger()
@@ -58,10 +57,8 @@ async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
 async def check(attempt: Attempt, parts: Parts) -> Attempt:
     """FETCHED → CHECKED: the file is a scene that this Blender can render, and nothing speaks against it."""
     scene = parts.workspace.scene(attempt.asset_cid)
-    header = await asyncio.to_thread(_read_header, scene, parts.scene_limits)
-    check_version(header, (await parts.renderer.facts()).version)
-    inspection = await parts.renderer.inspect(scene)
-    verdict = judge(header, inspection, parts.scene_limits)
+    verdict = await examine(scene, parts.renderer, parts.scene_limits)
+    inspection = verdict.inspection
     log.info(
         "scene_inspected",
         engine=inspection.engine,
@@ -172,11 +169,6 @@ async def release(attempt: Attempt, parts: Parts) -> Attempt:
 def result_pin(job_id: int) -> str:
     """The name under which a job's result is kept."""
     return f"job-result-{job_id}"
-
-
-def _read_header(scene: Path, limits: SceneLimits) -> SceneHeader:
-    with scene.open("rb") as stream:
-        return read_header(stream, limits)
 
 
 def _only_file(folder: Path) -> Path:

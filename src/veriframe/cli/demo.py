@@ -1,0 +1,163 @@
+"""`veriframe demo`: the whole system at work, for a person or a script to see."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
+
+from veriframe import demo as stage
+from veriframe.cli import context, show
+from veriframe.creator import Posted
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import Progress
+from veriframe.model.job import Job, format_strk
+from veriframe.ports import Funds, RendererFacts
+
+OUTPUT = Path("demo-output")
+
+_DONE = {
+    Stage.FETCHED: "worker fetched the scene and checked its bytes against the CID",
+    Stage.CHECKED: "worker inspected it with Blender, behind walls",
+    Stage.CLAIMED: "worker claimed the job: its bond is in escrow",
+    Stage.RENDERED: "worker rendered it",
+    Stage.PROVED: "worker proved the picture in a clean sandbox",
+    Stage.STORED: "worker put the picture into the store",
+    Stage.SUBMITTED: "worker submitted the picture's CID",
+    Stage.PAID: "worker is paid",
+}
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for picture and parts.")] = OUTPUT,
+    scene: Annotated[Path | None, typer.Option(help="A .blend file of your own.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Post a scene, render it, submit the picture, be paid: the whole system on embedded parts."""
+    settings = context.current().settings
+    # The showing tells the story itself; the log keeps to what goes wrong.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    with _Teller() as teller:
+        outcome = context.run(stage.Demo(settings, output, teller, scene).show())
+    if as_json:
+        show.as_json(_as_object(outcome))
+    else:
+        _draw(outcome)
+
+
+class _Teller:
+    """Tells each event on stderr, with the seconds since the beginning; bars on a terminal only."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        columns = (
+            TextColumn("          {task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+        )
+        self._bars = Bars(*columns, console=show.err, transient=True, disable=not show.err.is_terminal)
+        self._bar = self._bars.add_task("", total=1.0, visible=False)
+        self._told = 0.0
+
+    def __enter__(self) -> _Teller:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def begin(self, what: str) -> None:
+        self._say(f"{what} …")
+
+    def ready(self, facts: RendererFacts) -> None:
+        self._say(f"Blender {facts.version_text} ({facts.program}), sandbox {facts.sandbox_level}, proved")
+
+    def posted(self, posted: Posted) -> None:
+        reward = format_strk(posted.terms.reward_fri)
+        self._say(f"creator posted job {posted.jobs[0]}: {reward} in escrow, scene {posted.asset_cid}")
+
+    def stage(self, before: Attempt, after: Attempt) -> None:
+        self._bars.update(self._bar, visible=False)
+        seconds = after.reached[after.stage] - before.reached.get(before.stage, after.reached[after.stage])
+        what = _DONE.get(after.stage, f"worker: {after.stage} {after.code or ''} {after.detail}")
+        self._say(f"{what} ({seconds:.2f} s)")
+
+    def progress(self, progress: Progress) -> None:
+        if self._bars.disable:
+            if time.monotonic() - self._told > 5:
+                self._told = time.monotonic()
+                share = "" if progress.fraction is None else f", {progress.fraction:.0%}"
+                self._say(f"Blender: {progress.phase}{share}, {show.size(progress.memory_bytes)}")
+            return
+        self._bars.update(
+            self._bar,
+            visible=True,
+            completed=progress.fraction or 0.0,
+            description=f"Blender: {progress.phase}, {show.size(progress.memory_bytes)}",
+        )
+
+    def submitted(self, job: Job) -> None:
+        self._say(f"creator fetches {job.result_cid} and accepts")
+
+    def _say(self, what: str) -> None:
+        show.err.print(f"{time.monotonic() - self._started:7.1f} s  {show.clean(what)}", markup=False)
+
+
+def _as_object(outcome: stage.Outcome) -> dict[str, Any]:
+    return {
+        "state": outcome.job.state,
+        "job_id": outcome.job.id,
+        "picture": str(outcome.picture.absolute()),
+        "width": outcome.width,
+        "height": outcome.height,
+        "asset_cid": outcome.job.order.asset_cid,
+        "result_cid": outcome.job.result_cid,
+        "blender": outcome.facts.version_text,
+        "sandbox_level": outcome.facts.sandbox_level,
+        "stage_seconds": outcome.stage_seconds,
+        "balances_before": asdict(outcome.before),
+        "balances_after": asdict(outcome.after),
+    }
+
+
+def _draw(outcome: stage.Outcome) -> None:
+    before, after = outcome.before, outcome.after
+    rows = [
+        *_rows("creator", before.creator, after.creator),
+        *_rows("worker", before.worker, after.worker),
+        _row("in escrow", before.registry.escrow_fri, after.registry.escrow_fri),
+        _row("burned", before.registry.burned_fri, after.registry.burned_fri),
+        _row("all together", before.all_fri, after.all_fri),
+    ]
+    show.table("Who holds what, in STRK", ("", "before", "after", "change"), rows)
+    show.facts(
+        f"Job {outcome.job.id} is {outcome.job.state}",
+        {
+            "picture": f"{outcome.picture.absolute()} ({outcome.width}×{outcome.height})",
+            "its CID": outcome.job.result_cid,
+            "sandbox": outcome.facts.sandbox_level,
+        },
+    )
+
+
+def _rows(name: str, before: Funds, after: Funds) -> list[tuple[str, ...]]:
+    return [
+        _row(f"{name}'s wallet", before.wallet_fri, after.wallet_fri),
+        _row(f"{name}'s credit", before.credit_fri, after.credit_fri),
+    ]
+
+
+def _row(name: str, before_fri: int, after_fri: int) -> tuple[str, ...]:
+    change = after_fri - before_fri
+    sign = "+" if change > 0 else ""
+    return (name, _strk(before_fri), _strk(after_fri), f"{sign}{_strk(change)}" if change else "")
+
+
+def _strk(amount_fri: int) -> str:
+    return format_strk(amount_fri).removesuffix(" STRK")

@@ -1,0 +1,171 @@
+"""`veriframe scene`: check or render a scene on its own, without any job."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from veriframe import wiring
+from veriframe.cli import context, show
+from veriframe.errors import JobRejected, SettingsError
+from veriframe.model.frames import ImageFormat, Progress, ProvedFrame, Rendering, RenderTask, parse_frames
+from veriframe.model.scene import SceneVerdict
+from veriframe.worker.gate import examine
+
+app = typer.Typer(help="Check or render a scene on its own, without a job.", no_args_is_help=True)
+
+Scene = Annotated[Path, typer.Argument(metavar="FILE", help="A .blend file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@app.command()
+def check(scene: Scene, as_json: AsJson = False) -> None:
+    """Say whether a worker would take the scene, and why not. Exit code 5 where it would not."""
+    try:
+        verdict = context.run(_check(_readable(scene)))
+    except JobRejected as error:
+        if as_json:
+            show.as_json({"verdict": "refused", "code": error.code, "reason": str(error)})
+        raise
+    if as_json:
+        show.as_json({"verdict": "fit", **asdict(verdict)})
+    else:
+        show.facts(f"{scene.name}: fit", _facts(verdict))
+
+
+@app.command()
+def render(
+    scene: Scene,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the frames go.")],
+    frames: Annotated[str, typer.Option(help="Such as 1-10,15,20-40x2.")] = "1",
+    image_format: Annotated[
+        ImageFormat, typer.Option("--format", case_sensitive=False, help="File format of the frames.")
+    ] = ImageFormat.PNG,
+    force: Annotated[bool, typer.Option("--force", help="Replace frames that are there already.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Render frames of a scene behind the same walls as a job's, and prove them."""
+    numbers = parse_frames(frames)
+    target = _folder(out, [_file_name(number, image_format) for number in numbers], force=force)
+    rendering, proved = context.run(_render(_readable(scene), target, numbers, image_format))
+    if as_json:
+        show.as_json(
+            {
+                "folder": str(target),
+                "seconds": round(rendering.seconds, 3),
+                "peak_memory_bytes": rendering.peak_memory_bytes,
+                "frames": [
+                    {**asdict(frame), "seconds": made.seconds}
+                    for frame, made in zip(proved, rendering.frames, strict=True)
+                ],
+            }
+        )
+        return
+    rows = [
+        (str(f.number), f"{f.width}×{f.height}", f"{made.seconds:.2f} s", show.size(f.size_bytes), f.file)
+        for f, made in zip(proved, rendering.frames, strict=True)
+    ]
+    show.table(f"Frames in {target}", ("frame", "pixels", "rendered in", "size", "file"), rows)
+
+
+async def _check(scene: Path) -> SceneVerdict:
+    settings = context.current().settings
+    return await examine(scene, await wiring.renderer(settings), wiring.scene_limits(settings))
+
+
+async def _render(
+    scene: Path, target: Path, numbers: Sequence[int], image_format: ImageFormat
+) -> tuple[Rendering, Sequence[ProvedFrame]]:
+    settings = context.current().settings
+    renderer = await wiring.renderer(settings)
+    await examine(scene, renderer, wiring.scene_limits(settings))
+    task = RenderTask(frames=tuple(numbers), format=image_format, limits=wiring.render_limits(settings))
+    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, _bar(len(numbers)) as on_progress:
+        rendered, clean = _two_in(Path(folder))
+        rendering = await renderer.render(scene, task, rendered, on_progress)
+        proved = await renderer.prove(scene, task, rendering, rendered, clean)
+        for frame in proved:
+            shutil.move(clean / frame.file, target / frame.file)
+    return rendering, proved
+
+
+def _two_in(folder: Path) -> tuple[Path, Path]:
+    rendered, clean = folder / "out", folder / "clean"
+    rendered.mkdir()
+    clean.mkdir()
+    return rendered, clean
+
+
+@contextmanager
+def _bar(frames: int) -> Iterator[Callable[[Progress], None]]:
+    """On a terminal a bar; otherwise a line for each new frame or phase."""
+    if not show.err.is_terminal:
+        told: set[tuple[str, int]] = set()
+
+        def tell(progress: Progress) -> None:
+            if (key := (progress.phase, progress.frame)) not in told:
+                told.add(key)
+                show.err.print(f"{progress.phase} frame {progress.frame} ({progress.done} of {frames} done)")
+
+        yield tell
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=show.err, transient=True) as bars:
+        bar = bars.add_task("starting Blender", total=frames)
+
+        def move(progress: Progress) -> None:
+            bars.update(
+                bar,
+                completed=progress.done + (progress.fraction or 0.0),
+                description=f"{progress.phase} frame {progress.frame}, {show.size(progress.memory_bytes)}",
+            )
+
+        yield move
+
+
+def _file_name(number: int, image_format: ImageFormat) -> str:
+    return f"frame_{number:04d}{image_format.suffix}"
+
+
+def _readable(scene: Path) -> Path:
+    try:
+        with scene.open("rb"):
+            return scene.resolve()
+    except OSError as error:
+        raise SettingsError(f"{scene} cannot be read: {error.strerror}. Name a .blend file.") from error
+
+
+def _folder(out: Path, names: Sequence[str], *, force: bool) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{out} cannot be made: {error.strerror}. Name a folder of yours.") from error
+    if taken := [name for name in names if (out / name).exists() and not force]:
+        raise SettingsError(
+            f"{out / taken[0]} is there already. Name another folder, or allow it with --force."
+        )
+    return out
+
+
+def _facts(verdict: SceneVerdict) -> dict[str, str]:
+    scene, header = verdict.inspection, verdict.header
+    return {
+        "Blender": f"{header.version}, {header.wrapping}, {header.blocks} blocks, "
+        f"{show.size(header.unpacked_bytes)} unpacked",
+        "engine": f"{scene.engine}, {scene.samples} samples",
+        "picture": f"{scene.width}×{scene.height}",
+        "frames": f"{scene.frame_start}-{scene.frame_end}; a job renders frame 1",
+        "camera": scene.camera,
+        "view layers": ", ".join(scene.view_layers),
+        "objects": str(scene.objects),
+        "warnings": "; ".join(verdict.warnings) or "none",
+    }

@@ -1,0 +1,100 @@
+"""`veriframe worker`: find jobs, render them, be paid, for as long as one likes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Annotated
+
+import structlog
+import typer
+
+from veriframe import wiring
+from veriframe.cli import context
+from veriframe.model.attempt import Attempt
+from veriframe.model.job import format_address
+from veriframe.ports import RendererFacts
+from veriframe.settings import Loaded
+from veriframe.worker import report
+from veriframe.worker.service import Service
+
+log = structlog.get_logger()
+
+DEFAULT_ACCOUNT = "worker"
+BUG = 1
+
+
+def worker(
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop when no open job is left and all own ones are handed in.")
+    ] = False,
+    slots: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Jobs that are rendered at the same time.")
+    ] = None,
+) -> None:
+    """Take jobs, render them, submit, be paid.
+
+    Ctrl-C (or SIGTERM) once: no new jobs, claimed ones are finished. Twice: stop now; a restart goes on.
+    """
+    loaded = context.current()
+    account = context.account(DEFAULT_ACCOUNT)
+    with wiring.lock(loaded.settings, account):
+        raise typer.Exit(context.run(_work(loaded, account, once, slots)))
+
+
+async def _work(loaded: Loaded, account: str, once: bool, slots: int | None) -> int:
+    settings = loaded.settings
+    renderer = await wiring.renderer(settings)
+    progress = report.ProgressLog()
+
+    def on_stage(before: Attempt, after: Attempt) -> None:
+        report.stage_reached(before, after)
+
+    parts = wiring.parts(settings, account, renderer, on_stage, progress.hear)
+    service = wiring.service(settings, parts, slots)
+    _tell(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
+    return await _until_stopped(service, once)
+
+
+async def _until_stopped(service: Service, once: bool) -> int:
+    """Run with the two signals: the first drains, the second ends at once."""
+    work = asyncio.create_task(service.run(once=once))
+    heard: list[int] = []
+
+    def hear(number: int) -> None:
+        heard.append(number)
+        if len(heard) == 1:
+            log.info("worker_stopping", signal=signal.Signals(number).name, again="to stop at once")
+            service.drain()
+        else:
+            work.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, hear, number)
+    try:
+        return 0 if await work else BUG
+    except asyncio.CancelledError:
+        if not heard:
+            raise
+        log.warning("worker_cut_off", remedy="start it again: it goes on where it was")
+        return context.INTERRUPTED
+
+
+def _tell(loaded: Loaded, account: str, facts: RendererFacts, slots: int, address: int) -> None:
+    settings = loaded.settings
+    log.info(
+        "worker_started",
+        account=account,
+        address=format_address(address),
+        registry="local",
+        store="local",
+        home=str(settings.home),
+        blender=facts.version_text,
+        program=facts.program,
+        sandbox=facts.sandbox_level,
+        memory_held_by=facts.memory_held_by,
+        slots=slots,
+    )
+    if facts.sandbox_level != "STRICT":
+        log.warning("weak_walls", level=facts.sandbox_level, see="docs/security.md")

@@ -1,0 +1,205 @@
+"""The whole system at work, once: a creator and a worker on the embedded parts, with a real render."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from veriframe import wiring
+from veriframe.creator import Creator, Picture, Posted
+from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.model.attempt import Attempt
+from veriframe.model.frames import Progress
+from veriframe.model.job import FRI_PER_STRK, Address, Job, JobState
+from veriframe.model.offer import Offer
+from veriframe.ports import Funds, RendererFacts, Totals
+from veriframe.settings import Settings
+from veriframe.worker.report import stage_seconds
+
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "still.py"
+"""What makes the scene; part of the source tree, not of an installed package."""
+
+MAKING_SECONDS = 180
+REWARD_FRI = 5 * FRI_PER_STRK
+PICTURE = "picture.png"
+POLL_SECONDS = 0.1
+
+
+class Audience(Protocol):
+    """Who looks on: each method is told once something has happened."""
+
+    def begin(self, what: str) -> None:
+        """Something that takes a while begins."""
+
+    def ready(self, facts: RendererFacts) -> None:
+        """Blender and the walls stand."""
+
+    def posted(self, posted: Posted) -> None:
+        """The creator's order stands."""
+
+    def stage(self, before: Attempt, after: Attempt) -> None:
+        """The worker reached a stage."""
+
+    def progress(self, progress: Progress) -> None:
+        """Blender works."""
+
+    def submitted(self, job: Job) -> None:
+        """The result is there; the creator looks at it and accepts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balances:
+    """Who holds what at one moment, in fri."""
+
+    creator: Funds
+    worker: Funds
+    registry: Totals
+
+    @property
+    def all_fri(self) -> int:
+        """All money there is. It must never change."""
+        people = (self.creator, self.worker)
+        return sum(funds.wallet_fri + funds.credit_fri for funds in people) + (
+            self.registry.escrow_fri + self.registry.burned_fri
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it. `attempt` is the worker's, at its end."""
+
+    job: Job
+    attempt: Attempt
+    picture: Path
+    width: int
+    height: int
+    facts: RendererFacts
+    before: Balances
+    after: Balances
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """How long each stage took."""
+        return stage_seconds(self.attempt)
+
+
+@dataclass(slots=True)
+class Demo:
+    """One showing. `home` is emptied first: it holds the demo's own registry, store and journal."""
+
+    settings: Settings
+    folder: Path
+    audience: Audience
+    scene: Path | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def show(self) -> Outcome:
+        """Run it all. Raises an error of ours where any part fails; a job that is not paid is one."""
+        settings = self.settings.model_copy(update={"home": _fresh_home(self.folder)})
+        self.audience.begin("Making the scene")
+        scene = self.scene or await make_scene(settings.home / "still.blend")
+        self.audience.begin("Proving the sandbox by attacks, starting Blender")
+        renderer = await wiring.renderer(settings)
+        self.audience.ready(facts := await renderer.facts())
+        creator = wiring.creator(settings, "creator")
+        parts = wiring.parts(settings, "worker", renderer, self._on_stage, self._on_progress)
+        before = await _balances(creator, parts.registry.account)
+        service = wiring.service(settings, parts)
+        working = asyncio.create_task(service.run())
+        try:
+            posted = await creator.post(await creator.draft(scene, Offer(reward_fri=REWARD_FRI)))
+            self.audience.posted(posted)
+            picture = await self._follow(creator, posted.jobs[0], working)
+            await asyncio.wait_for(self._ended.wait(), 30)
+        finally:
+            service.drain()
+            await working
+        attempt = parts.journal.get(posted.jobs[0])
+        if attempt is None:
+            raise RuntimeError("the attempt is in the journal")
+        return Outcome(
+            job=await creator.desk.get_job(posted.jobs[0]),
+            attempt=attempt,
+            picture=picture.path,
+            width=picture.width,
+            height=picture.height,
+            facts=facts,
+            before=before,
+            after=await _balances(creator, parts.registry.account),
+        )
+
+    async def _follow(self, creator: Creator, job_id: int, working: asyncio.Task[bool]) -> Picture:
+        async for sighting in creator.sightings(job_id, POLL_SECONDS):
+            if sighting.job.state is JobState.SUBMITTED:
+                self.audience.submitted(sighting.job)
+                picture = await creator.fetch(job_id, self.folder / PICTURE, replace=True)
+                await creator.accept(job_id)
+                return picture
+            if self._ended.is_set() or working.done():
+                break
+        raise HostUnavailable("The worker did not hand the job in. Its log, above, says why.")
+
+    def _on_stage(self, before: Attempt, after: Attempt) -> None:
+        self.audience.stage(before, after)
+        if after.stage.is_end:
+            self._ended.set()
+
+    def _on_progress(self, _: int, progress: Progress) -> None:
+        self.audience.progress(progress)
+
+
+async def make_scene(target: Path) -> Path:
+    """The example scene, made by its script with this very Python's `bpy`."""
+    if not SCRIPT.exists():
+        raise SettingsError(
+            "The example scenes are not here. Run this in the source tree, or name a --scene."
+        )
+    # Its own process: Blender's module may hang when its process ends, and must not do so in ours.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        SCRIPT,
+        target,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), MAKING_SECONDS)
+    except TimeoutError as error:
+        process.kill()
+        raise HostUnavailable(f"The scene was not made within {MAKING_SECONDS} s.") from error
+    if process.returncode != 0:
+        last = output.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise HostUnavailable(
+            f"The scene could not be made: {' '.join(last)}. Run `make setup`, then `veriframe doctor`."
+        )
+    return target
+
+
+def _fresh_home(folder: Path) -> Path:
+    """A home of the demo's own below `folder`. What an earlier demo left there is removed, nothing else."""
+    home = folder.absolute() / "home-of-the-demo"
+    mark = home / ".made-by-veriframe-demo"
+    try:
+        if home.exists() and not mark.exists():
+            raise SettingsError(f"{home} is there and not the demo's. Name another folder with --output.")
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True, mode=0o700)
+        mark.touch()
+    except OSError as error:
+        raise SettingsError(
+            f"{home} cannot be made: {error.strerror}. Name another with --output."
+        ) from error
+    return home
+
+
+async def _balances(creator: Creator, worker: Address) -> Balances:
+    return Balances(
+        creator=await creator.treasury.funds(creator.account),
+        worker=await creator.treasury.funds(worker),
+        registry=await creator.treasury.totals(),
+    )

@@ -1,0 +1,184 @@
+"""Joins the parts as the settings say. The only module that names adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+from veriframe import doctor
+from veriframe.adapters.blender import runtimes
+from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.blender.sandbox import choose
+from veriframe.adapters.blender.sandbox.cell import Level
+from veriframe.adapters.local_registry import LocalRegistry
+from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.sqlite_journal import SqliteJournal
+from veriframe.creator import Creator
+from veriframe.model.attempt import Attempt
+from veriframe.model.checks import read_header
+from veriframe.model.frames import Progress, RenderLimits
+from veriframe.model.job import Address
+from veriframe.model.policy import Policy
+from veriframe.model.scene import SceneLimits
+from veriframe.ports import Renderer
+from veriframe.settings import Settings, to_fri
+from veriframe.worker.lock import account_lock
+from veriframe.worker.parts import Parts
+from veriframe.worker.service import Service
+from veriframe.worker.watch import Withdrawal
+from veriframe.worker.workspace import Workspace
+
+Registry = LocalRegistry
+"""What serves as registry and treasury in this version."""
+
+
+def registry(settings: Settings, account: str) -> Registry:
+    """The job registry, as one account sees it."""
+    return LocalRegistry(settings.home / "registry.sqlite", account)
+
+
+def store(settings: Settings) -> LocalStore:
+    """The content store."""
+    return LocalStore(settings.home / "store", settings.store_bytes)
+
+
+def journal(settings: Settings, account: str) -> SqliteJournal:
+    """What one worker account has done."""
+    return SqliteJournal(_worker_home(settings, account) / "journal.sqlite")
+
+
+async def renderer(settings: Settings) -> BlenderRenderer:
+    """Blender behind the strongest walls that prove themselves here, at least those of the settings.
+
+    Raises `SettingsError` with the remedy where there is no Blender or no such walls.
+    """
+    runtime = runtimes.select(settings.blender_path)
+    needed = sorted(set(runtime.visible().values()))
+    sandbox = await choose.build(Level[settings.sandbox.upper()], needed=needed)
+    return BlenderRenderer(runtime, sandbox, limits=render_limits(settings))
+
+
+def render_limits(settings: Settings) -> RenderLimits:
+    """What one render may use."""
+    return RenderLimits(
+        frame_seconds=settings.frame_seconds,
+        loading_seconds=settings.loading_seconds,
+        memory_bytes=settings.memory_bytes,
+        pids=settings.pids,
+        output_bytes=settings.output_bytes,
+    )
+
+
+def scene_limits(settings: Settings) -> SceneLimits:
+    """What a scene may ask for."""
+    return SceneLimits(file_bytes=settings.scene_bytes, engines=settings.engines)
+
+
+def policy(settings: Settings, account: Address) -> Policy:
+    """What the worker takes."""
+    return Policy(
+        account=account,
+        minimum_reward_fri=to_fri(settings.minimum_reward_strk),
+        creators_allowed=frozenset(settings.creators_allowed),
+        creators_denied=frozenset(settings.creators_denied),
+        arbiters=frozenset(settings.arbiters),
+        maximum_wait_seconds=settings.maximum_wait_seconds,
+        limits=render_limits(settings),
+    )
+
+
+def creator(settings: Settings, account: str) -> Creator:
+    """The creator's side of one account."""
+    purse = registry(settings, account)
+    return Creator(
+        account=purse.account,
+        desk=purse,
+        treasury=purse,
+        store=store(settings),
+        gate=partial(read_header, limits=scene_limits(settings)),
+    )
+
+
+def parts(
+    settings: Settings,
+    account: str,
+    blender: Renderer,
+    on_stage: Callable[[Attempt, Attempt], None],
+    on_progress: Callable[[int, Progress], None],
+) -> Parts:
+    """All that one worker account works with."""
+    purse = registry(settings, account)
+    return Parts(
+        registry=purse,
+        store=store(settings),
+        renderer=blender,
+        journal=journal(settings, account),
+        workspace=Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes),
+        policy=policy(settings, purse.account),
+        scene_limits=scene_limits(settings),
+        disk_free_bytes=settings.disk_free_bytes,
+        on_stage=on_stage,
+        on_progress=on_progress,
+    )
+
+
+def service(settings: Settings, made_of: Parts, slots: int | None = None) -> Service:
+    """The worker itself."""
+    withdrawal = None
+    if settings.withdraw_above_strk is not None:
+        withdrawal = Withdrawal(
+            keep_fri=to_fri(settings.withdraw_above_strk),
+            recipient=Address(settings.withdraw_to or made_of.registry.account),
+        )
+    return Service(
+        made_of,
+        slots=slots or settings.slots,
+        poll_seconds=settings.poll_seconds,
+        withdrawal=withdrawal,
+    )
+
+
+def lock(settings: Settings, account: str) -> AbstractContextManager[None]:
+    """One worker for each account: raises `SettingsError` where another one runs."""
+    return account_lock(_worker_home(settings, account) / f"{account}.lock")
+
+
+def examinations(
+    settings: Settings, account: str, *, engines: bool
+) -> Sequence[tuple[str, doctor.Examination]]:
+    """What `doctor` looks at, in the order in which a person would mend it."""
+    made: list[BlenderRenderer] = []
+
+    async def blender() -> BlenderRenderer:
+        # Made once, and only when it is asked for: it may not be there, which is a finding.
+        if not made:
+            made.append(await renderer(settings))
+        return made[0]
+
+    async def about_blender() -> doctor.Finding:
+        return await doctor.blender(await blender())
+
+    async def about_walls() -> doctor.Finding:
+        return await doctor.sandbox(await blender())
+
+    async def about_engines() -> doctor.Finding:
+        return doctor.engines(await (await blender()).prove_engines(settings.engines))
+
+    purse = registry(settings, account)
+    wanted: list[tuple[str, doctor.Examination]] = [
+        ("home", partial(doctor.home, settings.home)),
+        ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
+        ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
+        ("registry", partial(doctor.registry, purse)),
+        ("content store", partial(doctor.store, store(settings))),
+        ("account", partial(doctor.account, purse, account, purse.account)),
+        ("Blender", about_blender),
+        ("sandbox", about_walls),
+    ]
+    return [*wanted, ("engines", about_engines)] if engines else wanted
+
+
+def _worker_home(settings: Settings, account: str) -> Path:
+    return settings.home / "workers" / account
