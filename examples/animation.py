@@ -1,7 +1,7 @@
 """A balloon that drifts over mountains, frames 1–24: heavy ground that stands still, a light picture.
 
-The ground is 16 faces in the file and a million triangles when rendered, so that preparing it costs
-far more than a frame's pixels: what is kept from frame to frame is what is saved.
+The ground is 16 faces in the file and half a million triangles when rendered, so that preparing it costs
+as much as a frame's pixels: what is kept from frame to frame is what is saved.
 """
 
 from __future__ import annotations
@@ -18,14 +18,24 @@ FRAMES = 24
 
 def build() -> None:
     """320×180, Cycles; frames 1–24."""
-    studio.cycles(320, 180, 8, bounces=2, exposure=0.1)
+    studio.cycles(320, 180, 4, bounces=2, exposure=0.1)
     scene = bpy.context.scene
     scene.frame_end = FRAMES
     scene.cycles.debug_bvh_type = "DYNAMIC_BVH"
-    studio.sky([(-1, "#8fa0c0"), (0.0, "#ffe2bd"), (0.08, "#f7c3b0"), (0.3, "#8fb0dd"), (1, "#3f74b8")], 0.9)
+    studio.sky(
+        [
+            (-1, "#8fa0c0"),
+            (0.0, "#ffe0a8"),
+            (0.07, "#ffc19a"),
+            (0.2, "#a8bdea"),
+            (0.45, "#5b8fdb"),
+            (1, "#3f74b8"),
+        ]
+    )
     studio.sun((0.7, 0.5, -0.42), 4.2, colour="#ffd9a8", softness=1.5)
     studio.camera((0, -15.0, 4.2), (0, 0, 2.6), 40)
     mountains()
+    lake()
     balloon("#d9483b", "#f6ead6", (-5.2, 0.5, 3.1), (4.6, 1.5, 4.7), 1.0)
     balloon("#2f6f8f", "#f2c14e", (5.6, 7.0, 5.6), (0.4, 8.0, 5.0), 0.8)
 
@@ -34,19 +44,28 @@ def mountains() -> None:
     """A plane, divided when rendered and pushed up by two layers of noise, higher at the back."""
     snow = studio.material("mountain", "#6f7f6a", 0.95)
     striped(snow)
-    side, count = 44.0, 4
-    points = [(side * (x / count - 0.5), side * (y / count - 0.22), 0.0) for y in range(5) for x in range(5)]
+    side, count = 52.0, 4
+    points = [
+        (side * (x / count - 0.5), side * (y / count - 0.2), (-4.5, -2.7, -0.5, 0.3, 0.8)[y])
+        for y in range(5)
+        for x in range(5)
+    ]
     faces = [(5 * y + x, 5 * y + x + 1, 5 * y + x + 6, 5 * y + x + 5) for y in range(4) for x in range(4)]
-    ground = shapes.thing(
-        "mountains", shapes.mesh("mountains", points, faces, smooth=True), snow, (0, 0, -1.6)
-    )
+    ground = shapes.thing("mountains", shapes.mesh("mountains", points, faces, smooth=True), snow)
     divide = ground.modifiers.new("divide", "SUBSURF")
-    divide.subdivision_type, divide.levels, divide.render_levels = "SIMPLE", 2, 8
-    for name, size, strength in (("ranges", 7.0, 5.2), ("rocks", 1.6, 0.9)):
-        texture = bpy.data.textures.new(name, "CLOUDS")
-        texture.noise_scale, texture.noise_depth = size, 5
+    divide.subdivision_type, divide.levels, divide.render_levels = "SIMPLE", 2, 7
+    for name, size, strength in (("ranges", 12.0, 3.4), ("rocks", 3.0, 0.5)):
+        texture = bpy.data.textures.new(name, "MUSGRAVE")
+        texture.musgrave_type, texture.octaves = "RIDGED_MULTIFRACTAL", 6
+        texture.dimension_max, texture.noise_scale = 1.3, size
         push = ground.modifiers.new(name, "DISPLACE")
-        push.texture, push.texture_coords, push.strength, push.mid_level = texture, "GLOBAL", strength, 0.42
+        push.texture, push.texture_coords, push.direction = texture, "GLOBAL", "Z"
+        push.strength, push.mid_level = strength, 0.5
+
+
+def lake() -> None:
+    """Still water in the valley."""
+    shapes.sheet("lake", 300, studio.material("lake", "#2f5d74", 0.08), (0, 0, -1.0))
 
 
 def striped(look: bpy.types.Material) -> None:
@@ -54,10 +73,10 @@ def striped(look: bpy.types.Material) -> None:
     nodes, links = look.node_tree.nodes, look.node_tree.links
     place, split = nodes.new("ShaderNodeNewGeometry"), nodes.new("ShaderNodeSeparateXYZ")
     scale, ramp = nodes.new("ShaderNodeMapRange"), nodes.new("ShaderNodeValToRGB")
-    scale.inputs["From Min"].default_value, scale.inputs["From Max"].default_value = -3.0, 2.2
+    scale.inputs["From Min"].default_value, scale.inputs["From Max"].default_value = -1.0, 4.0
     studio.fill_ramp(
         ramp.color_ramp,
-        [(0.0, "#3f5d4a"), (0.4, "#6f8560"), (0.58, "#8a7a72"), (0.72, "#a08f8c"), (0.8, "#fbf7f4")],
+        [(0.0, "#4a6b4a"), (0.22, "#7d9060"), (0.36, "#8a7a72"), (0.52, "#a08f8c"), (0.62, "#fbf7f4")],
     )
     links.new(place.outputs["Position"], split.inputs["Vector"])
     links.new(split.outputs["Z"], scale.inputs["Value"])

@@ -15,7 +15,7 @@ def build() -> None:
     studio.eevee(480, 270, 24, exposure=0.25)
     studio.sky([(-1, "#3a4a78"), (0.0, "#ffb98a"), (0.08, "#f08d8a"), (0.22, "#8a78b8"), (1, "#3d4f95")], 0.9)
     studio.sun((0.55, 0.65, -0.5), 3.6, colour="#ffc48a", softness=3.0)
-    studio.camera((0.6, -12.0, 3.1), (0.1, 0, 1.35), 46)
+    studio.camera((0.6, -12.0, 2.9), (0.45, 0, 1.95), 37)
     land = studio.material("land", "#ffffff", 0.85)
     painted(land)
     sea()
@@ -51,6 +51,7 @@ def island(land: bpy.types.Material) -> None:
     """Faceted rock, sand and grass."""
     dice = studio.dice(4)
     for name, paint, profile in (
+        ("foam", "#dfe6ea", [(3.5, -0.2), (3.46, 0.012), (3.1, 0.02)]),
         ("sand", "#e8c99a", [(3.3, -0.2), (3.1, 0.06), (2.6, 0.16), (0, 0.2)]),
         ("rock", "#9a7f78", [(2.5, 0.0), (2.45, 0.35), (2.2, 0.62), (0, 0.6)]),
         ("grass", "#7c9a56", [(2.36, 0.55), (2.3, 0.7), (1.7, 0.9), (0.9, 1.05), (0, 1.1)]),

@@ -34,17 +34,43 @@ def build() -> None:
 
 
 def meadow() -> None:
-    """Rolling grass, paler towards the sky."""
-    for distance, height, colour in (
-        (0.5, 0.0, "#7fae5a"),
-        (9, 0.75, "#9cc27a"),
-        (22, 2.0, "#b9d3a0"),
-        (45, 4.2, "#c6dccb"),
+    """A meadow, hills with little woods on them, paler with distance, and clouds."""
+    for (x, y), (width, depth, rise), colour, trees in (
+        ((0.125, 6.5), (15.1, 10.15, 3.05), "#5f9a3c", 0),
+        ((-9.0, 19.0), (13.0, 9.0, 4.7), "#7fb04c", 13),
+        ((11.0, 24.0), (17.0, 10.0, 5.9), "#93bd66", 16),
+        ((-19.0, 40.0), (24.0, 14.0, 8.4), "#a7caa0", 0),
+        ((17.0, 52.0), (30.0, 16.0, 9.8), "#b3d0c4", 0),
     ):
         grass = studio.grain(studio.material("grass", colour, 0.95), 0.4, 0.05)
-        hill = shapes.ball("hill", 1.0, grass, (distance * 0.25, distance + 6, height - 3.0))
-        hill.scale = (distance * 2.2 + 14, 10 + distance * 0.3, 3.05)
+        hill = shapes.ball("hill", 1.0, grass, (x, y, -3.0))
+        hill.scale = (width, depth, rise)
+        wood((x, y), (width, depth, rise), trees)
     flowers()
+    clouds()
+
+
+def wood(middle: tuple[float, float], size: shapes.Point, count: int) -> None:
+    """Round trees on the near side of a hill, in two groups."""
+    dice, look = studio.dice(count), studio.material("tree", "#4a7d45", 0.9)
+    for k in range(count):
+        across = (-0.28, 0.16)[k % 2] + dice.gauss(0, 0.07)
+        near = -0.25 + dice.uniform(-0.12, 0.12)
+        high = size[2] * math.sqrt(1 - across * across - near * near) - 3.0
+        radius = dice.uniform(0.35, 0.7)
+        at = (middle[0] + across * size[0], middle[1] + near * size[1], high + radius * 0.7)
+        shapes.ball("tree", radius, look, at).scale = (1, 1, 1.25)
+
+
+def clouds() -> None:
+    """Heaps of white balls, far away."""
+    dice, look = studio.dice(3), studio.material("cloud", "#ffffff", 1.0, emission_color="#dfeaff")
+    look.node_tree.nodes["Principled BSDF"].inputs["Emission Strength"].default_value = 0.35
+    for x, z, size in ((-21.0, 14.5, 1.0), (7.5, 18.2, 0.8), (25.0, 12.5, 1.2)):
+        for k in range(7):
+            along = (k - 3) * 1.25 * size + dice.uniform(-0.3, 0.3)
+            radius = (1.75 - 0.3 * abs(k - 3) + dice.uniform(-0.25, 0.25)) * size
+            shapes.ball("puff", radius, look, (x + along, 70 + dice.uniform(-1, 1), z + radius * 0.5))
 
 
 def flowers() -> None:

@@ -14,9 +14,9 @@ def build() -> None:
     scene = bpy.context.scene
     scene.cycles.volume_bounces = 4
     scene.cycles.volume_step_rate = 1.5
-    studio.sky([(-1, "#3b3a55"), (1, "#6d7fae")], 0.15)
+    studio.sky([(-1, "#3b3a55"), (1, "#6d7fae")], 0.3)
     studio.lamp((3.6, -1.2, 3.4), (0, 0, 1.7), 560, size=1.0, colour="#ff9a5c")
-    studio.lamp((-3.6, 0.6, 2.6), (0, 0, 1.7), 420, size=1.4, colour="#5f7fff")
+    studio.lamp((-3.6, 0.6, 2.6), (0, 0, 1.7), 420, size=2.4, colour="#5f7fff")
     studio.lamp((0.5, -4.5, 5.0), (0, 0, 0.6), 45, size=3.0, colour="#ffe8d8")
     studio.camera((0, -7.4, 1.7), (0, 0, 1.16), 48, f_stop=2.8)
     room = studio.grain(studio.material("paper", "#5e5f86", 0.9), 1.5, 0.01)
