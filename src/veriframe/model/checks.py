@@ -157,7 +157,7 @@ def _is_outside(path: str) -> bool:
     """Whether a path leads elsewhere than to the scene's own folder. `//` is that folder in Blender."""
     if path in DEFAULT_OUTPUTS:
         return False
-    parts = path.replace("\\", "/").removeprefix("//").split("/")
+    parts = path.removeprefix("//").replace("\\", "/").split("/")
     return ".." in parts or parts[0] in {"", "~"} or parts[0][1:2] == ":"
 
 

@@ -1,0 +1,83 @@
+"""An attempt goes from stage to stage as the table says, and in no other way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise, product
+
+import pytest
+
+from veriframe.errors import Code, JobError, JobLost, JobRejected, RenderFailed, VerificationFailed
+from veriframe.model.attempt import FOLLOWS, Attempt, Stage
+
+WAY = "SEEN FETCHED CHECKED CLAIMED RENDERED PROVED STORED SUBMITTED PAID"
+BESIDE = {
+    "SEEN": "REFUSED LOST",
+    "FETCHED": "REFUSED LOST",
+    "CHECKED": "REFUSED LOST",
+    "CLAIMED": "FAILED LOST",
+    "RENDERED": "FAILED LOST",
+    "PROVED": "FAILED LOST",
+    "STORED": "FAILED LOST",
+    "SUBMITTED": "REFUNDED LOST",
+    "FAILED": "RELEASED LOST",
+}
+ALLOWED = {(Stage(a), Stage(b)) for a, b in pairwise(WAY.split())} | {
+    (Stage(a), Stage(b)) for a, after in BESIDE.items() for b in after.split()
+}
+ENDS = {Stage.PAID, Stage.REFUSED, Stage.RELEASED, Stage.LOST, Stage.REFUNDED}
+UNDER_LEASE = {Stage.CLAIMED, Stage.RENDERED, Stage.PROVED, Stage.STORED, Stage.FAILED}
+NEW = Attempt(job_id=7, asset_cid="bafk", reward_fri=10**18, reached={Stage.SEEN: 1.0})
+
+
+@pytest.mark.parametrize(("before", "after"), sorted(product(Stage, Stage)))
+def test_only_the_tables_moves_are_possible(before: Stage, after: Stage) -> None:
+    """Each of all pairs: either the next attempt has the stage and its time, or it is a bug to ask."""
+    attempt = replace(NEW, stage=before)
+    if (before, after) not in ALLOWED:
+        with pytest.raises(ValueError, match=f"{after} does not follow {before}"):
+            attempt.to(after, at=2.0)
+        return
+    expected = replace(attempt, stage=after, reached={Stage.SEEN: 1.0, after: 2.0})
+    assert expected == attempt.to(after, at=2.0)
+
+
+def test_every_stage_can_be_reached() -> None:
+    """From SEEN, by the table."""
+    reached = {Stage.SEEN}
+    for _ in Stage:
+        reached |= {after for stage in reached for after in FOLLOWS[stage]}
+    assert set(Stage) == reached
+
+
+def test_ends_and_leases_are_those_of_the_contract() -> None:
+    """What is unfinished goes on after a restart; what holds a claim must be given back if it fails."""
+    assert {stage for stage in Stage if stage.is_end} == ENDS
+    assert {stage for stage in Stage if stage.holds_claim} == UNDER_LEASE
+
+
+def test_the_result_stays_once_it_is_known() -> None:
+    """Stored with a CID, submitted without saying it again."""
+    stored = replace(NEW, stage=Stage.PROVED).to(Stage.STORED, at=2.0, result_cid="bafkresult")
+    submitted = stored.to(Stage.SUBMITTED, at=3.0)
+    assert (stored.result_cid, submitted.result_cid) == ("bafkresult", "bafkresult")
+    assert submitted.reached == {Stage.SEEN: 1.0, Stage.STORED: 2.0, Stage.SUBMITTED: 3.0}
+
+
+@pytest.mark.parametrize(
+    ("before", "error", "after"),
+    [
+        (Stage.FETCHED, JobRejected(Code.BOMB, "too much"), Stage.REFUSED),
+        (Stage.CHECKED, JobLost("another was faster"), Stage.LOST),
+        (Stage.CLAIMED, RenderFailed(Code.CRASH, "it crashed"), Stage.FAILED),
+        (Stage.RENDERED, VerificationFailed(Code.BLACK, "all black"), Stage.FAILED),
+        (Stage.STORED, JobLost("the lease is over"), Stage.LOST),
+        (Stage.SUBMITTED, JobLost("taken back"), Stage.LOST),
+        (Stage.FAILED, JobLost("the lease is over"), Stage.LOST),
+    ],
+)
+def test_an_error_ends_an_attempt_where_its_stage_says(before: Stage, error: JobError, after: Stage) -> None:
+    """Refused before a claim, failed after it, lost where the registry says so; code and words are kept."""
+    ended = replace(NEW, stage=before).ended_by(error, at=5.0)
+    assert (ended.stage, ended.code, ended.detail) == (after, error.code, str(error))
+    assert ended.reached[after] == 5.0

@@ -1,0 +1,269 @@
+"""The gate's judgement: versions, reports from inside the sandbox, and what a scene may ask for."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.errors import Code, JobRejected
+from veriframe.model.checks import MOST_CHARACTERS, MOST_NAMES, check_version, judge, parse_inspection
+from veriframe.model.scene import (
+    BlenderVersion,
+    MissingFile,
+    SceneHeader,
+    SceneInspection,
+    SceneLimits,
+    Wrapping,
+)
+from veriframe.model.text import printable, some_names
+
+HEADER = SceneHeader(version=BlenderVersion(4, 5), wrapping=Wrapping.ZSTD, blocks=9, unpacked_bytes=999)
+GOOD = SceneInspection(
+    blender="4.5.15 LTS",
+    scene="Scene",
+    engine="CYCLES",
+    width=1920,
+    height=1080,
+    samples=128,
+    frame_start=1,
+    frame_end=250,
+    camera="Camera",
+    view_layers=("ViewLayer",),
+    missing=(),
+    scripts=(),
+    risky=(),
+    outputs=("/tmp/",),
+    unrepeatable=(),
+    uses_sequencer=False,
+    output_is_movie=False,
+    objects=3,
+    seconds=0.1,
+)
+RAW: dict[str, Any] = json.loads(json.dumps(asdict(GOOD)))
+HOSTILE = "a\x1b[31m\u202egnp.\n\u2028\ud800\x00b"
+SHOWN = "a\ufffd[31m\ufffdgnp.\ufffd\ufffd\ufffd\ufffdb"
+
+
+def _missing(path: str, *, used: bool = True) -> MissingFile:
+    return MissingFile(kind="image", name="wood", path=path, used=used)
+
+
+def _refusal(**changes: Any) -> JobRejected:
+    with pytest.raises(JobRejected) as raised:
+        judge(HEADER, replace(GOOD, **changes), SceneLimits())
+    return raised.value
+
+
+def _warnings(**changes: Any) -> tuple[str, ...]:
+    return judge(HEADER, replace(GOOD, **changes), SceneLimits()).warnings
+
+
+def test_scenes_of_the_renderers_own_release_line_fit() -> None:
+    """Both numbers agree: the renderer may open it."""
+    check_version(HEADER, BlenderVersion(4, 5))
+
+
+@pytest.mark.parametrize("renderer", [BlenderVersion(4, 4), BlenderVersion(4, 6), BlenderVersion(5, 0)])
+def test_other_release_lines_are_refused_with_the_remedy(renderer: BlenderVersion) -> None:
+    """fault_19: older and newer alike; the sentence names both versions and what to do."""
+    with pytest.raises(JobRejected) as raised:
+        check_version(HEADER, renderer)
+    expected = (
+        f"The scene was saved by Blender 4.5, and this worker renders scenes of Blender {renderer}. "
+        "Save it with that one, or set BLENDER_PATH to a Blender 4.5."
+    )
+    assert (raised.value.code, str(raised.value)) == (Code.VERSION, expected)
+
+
+def test_a_good_scene_passes_without_a_warning() -> None:
+    """The verdict carries header and inspection; Blender's default output path is no reason to warn."""
+    verdict = judge(HEADER, GOOD, SceneLimits())
+    assert (verdict.header, verdict.inspection, verdict.warnings) == (HEADER, GOOD, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        pytest.param({"camera": ""}, Code.NO_CAMERA, id="fault_21"),
+        pytest.param({"view_layers": ()}, Code.NO_RENDER_LAYER, id="no layer"),
+        pytest.param({"missing": (_missing("//wood.png"),)}, Code.MISSING_FILES, id="fault_22"),
+        pytest.param({"missing": (_missing("/proc/self/environ"),)}, Code.MISSING_FILES, id="fault_23"),
+        pytest.param({"width": 65_536, "height": 65_536}, Code.RESOLUTION, id="fault_30 huge"),
+        pytest.param({"width": 64_000_001, "height": 1}, Code.RESOLUTION, id="fault_30 long"),
+        pytest.param({"width": 0}, Code.RESOLUTION, id="nothing wide"),
+        pytest.param({"height": 0}, Code.RESOLUTION, id="nothing high"),
+        pytest.param({"width": -8000, "height": -8000}, Code.RESOLUTION, id="less than nothing"),
+        pytest.param({"samples": 10**9}, Code.SAMPLES, id="fault_30 samples"),
+        pytest.param({"samples": 65_537}, Code.SAMPLES, id="one sample too many"),
+        pytest.param({"engine": "BLENDER_GAME"}, Code.ENGINE, id="another engine"),
+        pytest.param({"uses_sequencer": True}, Code.NOT_STILL, id="fault_33 sequencer"),
+        pytest.param({"output_is_movie": True}, Code.NOT_STILL, id="fault_33 movie"),
+        pytest.param({"unrepeatable": ("unbaked simulation Cloth",)}, Code.UNREPEATABLE, id="unbaked"),
+    ],
+)
+def test_what_cannot_be_rendered_is_refused_with_its_code(changes: dict[str, Any], code: Code) -> None:
+    """fault_21, fault_22, fault_23, fault_30, fault_33: each reason has its code and a sentence to show."""
+    refusal = _refusal(**changes)
+    assert refusal.code == code
+    assert str(refusal).isprintable()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"width": 8000, "height": 8000}, {"samples": 65_536}, {"samples": 0}, {"width": 1, "height": 1}],
+)
+def test_what_is_just_within_the_limits_passes(changes: dict[str, int]) -> None:
+    """The limits themselves are allowed; Workbench says that it takes no samples."""
+    assert _warnings(**changes) == ()
+
+
+def test_missing_files_are_named_five_at_most() -> None:
+    """fault_22: the creator reads which files to pack; a thousand of them do not fill the screen."""
+    sentence = str(_refusal(missing=tuple(_missing(f"//{number}.png") for number in range(8))))
+    assert (
+        "“image //0.png”, “image //1.png”, “image //2.png”, “image //3.png”, “image //4.png” and 3 more"
+        in sentence
+    )
+    assert "//5.png" not in sentence
+
+
+def test_files_that_no_picture_needs_are_a_warning() -> None:
+    """fault_22: a missing file that is not used stops nothing."""
+    assert _warnings(missing=(_missing("//old.png", used=False),)) == (
+        "These files are missing, but no picture needs them: “image //old.png”.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"scripts": ("text boot.py (runs on load)",)}, "boot.py"),
+        ({"risky": ("File Output node Out",)}, "File Output node Out"),
+        ({"outputs": ("/home/me/render/", "//ok/", "")}, "/home/me/render/"),
+    ],
+)
+def test_what_does_no_harm_behind_walls_is_a_warning(changes: dict[str, Any], name: str) -> None:
+    """fault_25, fault_26: scripts, nodes that write and paths outside are told, not refused."""
+    (warning,) = _warnings(**changes)
+    assert name in warning
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/x", "//../x", "//a/../../x", "C:\\out\\", "..\\x", "~/x", "\\\\host\\share"]
+)
+def test_a_path_out_of_the_scenes_folder_is_outside(path: str) -> None:
+    """fault_25: absolute, upwards, a drive's, a home's, another machine's."""
+    assert len(_warnings(outputs=(path,))) == 1
+
+
+@pytest.mark.parametrize("path", ["", "//", "/tmp/", "//renders/", "//a..b/", "renders/frame_"])
+def test_a_path_below_the_scenes_folder_is_not(path: str) -> None:
+    """`//` is the scene's own folder in Blender, and `/tmp/` what a new scene says."""
+    assert _warnings(outputs=(path,)) == ()
+
+
+def test_strangers_texts_are_printable_in_every_sentence() -> None:
+    """fault_15, fault_36: escape sequences, line ends and what turns the text round show as U+FFFD."""
+    refusals = [
+        _refusal(engine=HOSTILE),
+        _refusal(scene=HOSTILE, camera=""),
+        _refusal(missing=(_missing(HOSTILE),)),
+        _refusal(unrepeatable=(HOSTILE,)),
+    ]
+    warnings = _warnings(
+        scripts=(HOSTILE,),
+        risky=(HOSTILE,),
+        outputs=("/" + HOSTILE,),
+        missing=(_missing(HOSTILE, used=False),),
+    )
+    sentences = [str(refusal) for refusal in refusals] + list(warnings)
+    assert [SHOWN in sentence and sentence.isprintable() for sentence in sentences] == [True] * 8
+
+
+def test_a_report_becomes_an_inspection() -> None:
+    """What `inspect_scene.py` sends, with its event's kind, is taken as it is."""
+    inspection = replace(GOOD, missing=(_missing("//wood.png"),), scripts=("a", "b"))
+    raw = {"kind": "inspection", **json.loads(json.dumps(asdict(inspection)))}
+    assert inspection == parse_inspection(raw)
+
+
+def test_a_reports_texts_are_cut_and_made_printable() -> None:
+    """fault_15: names that are not valid Unicode are a scene's right; megabytes of them are not."""
+    inspection = parse_inspection(RAW | {"scene": HOSTILE, "camera": "x" * 10_000_000})
+    assert (inspection.scene, len(inspection.camera)) == (SHOWN, MOST_CHARACTERS)
+
+
+@pytest.mark.parametrize("key", sorted(RAW))
+def test_a_report_that_lacks_something_is_refused(key: str) -> None:
+    """fault_20: nothing is made up for the scene."""
+    with pytest.raises(JobRejected) as raised:
+        parse_inspection({name: value for name, value in RAW.items() if name != key})
+    assert (raised.value.code, f"“{key}”" in str(raised.value)) == (Code.CORRUPT, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": "1920"},
+        {"width": 1920.0},
+        {"width": -1},
+        {"width": True},
+        {"samples": 2**31},
+        {"frame_end": 10**400},
+        {"camera": None},
+        {"camera": ["Camera"]},
+        {"uses_sequencer": 0},
+        {"uses_sequencer": "false"},
+        {"view_layers": "ViewLayer"},
+        {"view_layers": [1]},
+        {"scripts": ["x"] * (MOST_NAMES + 1)},
+        {"missing": [{}]},
+        {"missing": [{"kind": "image", "name": "n", "path": "p", "used": "no"}]},
+        {"missing": {}},
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"seconds": -1},
+    ],
+)
+def test_a_report_of_other_types_or_ranges_is_refused(changes: dict[str, Any]) -> None:
+    """fault_20: a script that a scene took over sends what it likes; nothing is converted."""
+    with pytest.raises(JobRejected) as raised:
+        parse_inspection(RAW | changes)
+    assert raised.value.code == Code.CORRUPT
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(RAW)) | st.text(), JSON))
+def test_any_report_is_parsed_and_judged_or_refused(changes: dict[str, Any]) -> None:
+    """fault_20: any JSON at all ends in a verdict or a refusal, in words that a terminal can show."""
+    try:
+        said = judge(HEADER, parse_inspection(RAW | changes), SceneLimits()).warnings
+    except JobRejected as refusal:
+        said = (str(refusal),)
+    assert [line for line in said if not line.isprintable()] == []
+
+
+@given(st.text(st.characters(), max_size=300), st.integers(1, 100))
+def test_printable_text_is_short_and_on_one_line(text: str, limit: int) -> None:
+    """fault_15: no character that drives a terminal or hides; what needs no change has none."""
+    shown = printable(text, limit)
+    assert len(shown) == min(len(text), limit)
+    assert {unicodedata.category(c) for c in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} == set()
+    assert shown == text or len(text) > limit or not text.isprintable() or "\u00a0" in text
+
+
+def test_some_names_counts_what_it_leaves_out() -> None:
+    """As many as asked for, in quotes, and the number of the others."""
+    assert [some_names(list("abc"), most) for most in (2, 3)] == ["“a”, “b” and 1 more", "“a”, “b”, “c”"]
