@@ -20,7 +20,7 @@ from veriframe.ports import Funds, RendererFacts, Totals
 from veriframe.settings import Settings
 from veriframe.worker.report import stage_seconds
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "still.py"
+STILL = Path(__file__).resolve().parents[2] / "examples" / "still.py"
 """What makes the scene; part of the source tree, not of an installed package."""
 
 MAKING_SECONDS = 180
@@ -101,7 +101,7 @@ class Demo:
         """Run it all. Raises an error of ours where any part fails; a job that is not paid is one."""
         settings = self.settings.model_copy(update={"home": _fresh_home(self.folder)})
         self.audience.begin("Making the scene")
-        scene = self.scene or await make_scene(settings.home / "still.blend")
+        scene = self.scene or await make_scene(settings.home / "still.blend", STILL)
         self.audience.begin("Proving the sandbox by attacks, starting Blender")
         renderer = await wiring.renderer(settings)
         self.audience.ready(facts := await renderer.facts())
@@ -152,16 +152,16 @@ class Demo:
         self.audience.progress(progress)
 
 
-async def make_scene(target: Path) -> Path:
-    """The example scene, made by its script with this very Python's `bpy`."""
-    if not SCRIPT.exists():
+async def make_scene(target: Path, script: Path) -> Path:
+    """A scene, made by its script with this very Python's `bpy`. Raises `HostUnavailable` where it is not."""
+    if not await asyncio.to_thread(script.exists):
         raise SettingsError(
             "The example scenes are not here. Run this in the source tree, or name a --scene."
         )
     # Its own process: Blender's module may hang when its process ends, and must not do so in ours.
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        SCRIPT,
+        script,
         target,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

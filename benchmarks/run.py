@@ -1,0 +1,172 @@
+"""What is fast, against the plain way, in one run on this machine: `make bench`.
+
+Prints a table; `--json` prints one object. Every figure is measured in this run, none is asserted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from veriframe import wiring
+from veriframe.adapters.blender.sandbox.cell import Cell, CellLimits, Sandbox
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.demo import make_scene
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import RenderTask
+from veriframe.model.job import FRI_PER_STRK
+from veriframe.model.offer import Offer
+from veriframe.settings import Settings
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent / "examples"
+FRAMES = tuple(range(1, 9))
+STARTS = 30
+JOBS = 5
+
+Figures = dict[str, float]
+
+
+async def animation(folder: Path, settings: Settings) -> Figures:
+    """Seconds a frame of 8 light ones: a process a frame without walls, one process behind walls."""
+    scene = await make_scene(folder / "animation.blend", EXAMPLES / "animation.py")
+    renderer = await wiring.renderer(settings)
+    task = RenderTask(frames=FRAMES, limits=wiring.render_limits(settings))
+    plain, ours = [], []
+    # Taken in turns, so that a machine that slows down slows both.
+    for turn in range(2):
+        plain.append(await asyncio.to_thread(_plainly, scene, folder / f"plain-{turn}"))
+        out = folder / f"ours-{turn}"
+        out.mkdir()
+        started = time.monotonic()
+        await renderer.render(scene, task, out, lambda _: None)
+        ours.append(time.monotonic() - started)
+    frames = len(FRAMES)
+    return {
+        "plain_seconds_per_frame": min(plain) / frames,
+        "ours_seconds_per_frame": min(ours) / frames,
+        "times_faster": min(plain) / min(ours),
+    }
+
+
+def _plainly(scene: Path, out: Path) -> float:
+    started = time.monotonic()
+    for frame in FRAMES:
+        subprocess.run(
+            [sys.executable, HERE / "plain.py", scene, out / f"{frame:04d}", str(frame)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=300,
+        )
+    return time.monotonic() - started
+
+
+async def sandbox() -> Figures:
+    """Milliseconds that the walls add to one start of a program that does nothing."""
+    walls = StrictSandbox()
+    bare, walled = [], []
+    for _ in range(STARTS):
+        bare.append(await _milliseconds(_start_bare))
+        walled.append(await _milliseconds(lambda: _start_walled(walls)))
+    plain, ours = statistics.median(bare), statistics.median(walled)
+    return {"plain_start_ms": plain, "walled_start_ms": ours, "walls_add_ms": ours - plain}
+
+
+async def _start_bare() -> None:
+    process = await asyncio.create_subprocess_exec("/usr/bin/true")
+    await process.wait()
+
+
+async def _start_walled(walls: Sandbox) -> None:
+    limits = CellLimits(wall_seconds=10, memory_bytes=2**30)
+    await walls.run(Cell(argv=("/usr/bin/true",), limits=limits))
+
+
+async def _milliseconds(work: Callable[[], Awaitable[None]]) -> float:
+    started = time.monotonic()
+    await work()
+    return 1000 * (time.monotonic() - started)
+
+
+async def jobs(folder: Path, settings: Settings) -> Figures:
+    """Seconds from posted to claimed, and from rendered to submitted, on the embedded parts; the median."""
+    scene = await make_scene(folder / "job.blend", EXAMPLES / "animation.py")
+    renderer = await wiring.renderer(settings)
+    creator = wiring.creator(settings, "creator")
+    handed_in: asyncio.Queue[Attempt] = asyncio.Queue()
+
+    def on_stage(_: Attempt, after: Attempt) -> None:
+        if after.stage is Stage.SUBMITTED or after.code is not None:
+            handed_in.put_nowait(after)
+
+    parts = wiring.parts(settings, "worker", renderer, on_stage, lambda _, __: None)
+    service = wiring.service(settings, parts)
+    working = asyncio.create_task(service.run())
+    claimed, submitted = [], []
+    try:
+        for _ in range(JOBS):
+            draft = await creator.draft(scene, Offer(reward_fri=FRI_PER_STRK))
+            posted = await creator.post(draft)
+            at = time.time()
+            reached = (await handed_in.get()).reached
+            claimed.append(reached[Stage.CLAIMED] - at)
+            submitted.append(reached[Stage.SUBMITTED] - reached[Stage.RENDERED])
+            await creator.accept(posted.jobs[0])
+    finally:
+        service.drain()
+        await working
+    return {
+        "posted_to_claimed_seconds": statistics.median(claimed),
+        "rendered_to_submitted_seconds": statistics.median(submitted),
+    }
+
+
+AIMS: dict[str, tuple[str, str]] = {
+    "plain_seconds_per_frame": ("8-frame animation, a process a frame, no walls: seconds per frame", ""),
+    "ours_seconds_per_frame": ("8-frame animation, one process behind walls: seconds per frame", ""),
+    "times_faster": ("… times faster", "at least 3"),
+    "plain_start_ms": ("start of a program that does nothing, without walls: ms", ""),
+    "walled_start_ms": ("… behind STRICT walls: ms", ""),
+    "walls_add_ms": ("… the walls cost: ms", "under 50"),
+    "posted_to_claimed_seconds": ("job posted to claimed (fetched, checked, inspected): seconds", "under 1"),
+    "rendered_to_submitted_seconds": ("rendered to submitted (proved, stored): seconds", "under 0.5"),
+}
+
+
+async def measure() -> Figures:
+    """All figures, from one run."""
+    with tempfile.TemporaryDirectory(prefix="veriframe-bench-") as name:
+        folder = Path(name)
+        settings = Settings(home=folder / "home")
+        settings.home.mkdir()
+        figures = await sandbox()
+        figures |= await animation(folder, settings)
+        return figures | await jobs(folder, settings)
+
+
+def main() -> None:
+    """Measure and print."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    figures = asyncio.run(measure())
+    if "--json" in sys.argv[1:]:
+        print(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=2))
+        return
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    width = max(len(meaning) for meaning, _ in AIMS.values())
+    for name, (meaning, aim) in AIMS.items():
+        print(f"{meaning:<{width}}  {figures[name]:8.2f}  {'aim: ' + aim if aim else ''}".rstrip())
+
+
+if __name__ == "__main__":
+    main()
