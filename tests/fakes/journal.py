@@ -1,0 +1,64 @@
+"""A journal in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from veriframe.errors import Code
+from veriframe.model.attempt import Attempt
+from veriframe.ports import Journal
+
+
+class FakeJournal(Journal):
+    """Attempts in a dictionary. `moves` lists what was moved to; `fault`, while set, meets every call."""
+
+    def __init__(self) -> None:
+        self.by_job: dict[int, Attempt] = {}
+        self.moves: list[Attempt] = []
+        self.poisoned: Counter[str] = Counter()
+        self.fault: Exception | None = None
+
+    def add(self, attempt: Attempt) -> bool:
+        """Note a new attempt."""
+        self._fail()
+        return self.by_job.setdefault(attempt.job_id, attempt) is attempt
+
+    def get(self, job_id: int) -> Attempt | None:
+        """The attempt on a job."""
+        self._fail()
+        return self.by_job.get(job_id)
+
+    def move(self, before: Attempt, after: Attempt) -> None:
+        """Replace one attempt by its next."""
+        self._fail()
+        if before.job_id != after.job_id:
+            raise ValueError(f"a move from job {before.job_id} to job {after.job_id}")
+        there = self.by_job.get(before.job_id)
+        if there is None or there.stage is not before.stage:
+            raise RuntimeError(f"The attempt on job {before.job_id} is not at {before.stage}.")
+        self.by_job[after.job_id] = after
+        self.moves.append(after)
+
+    def unfinished(self) -> Sequence[Attempt]:
+        """The attempts whose stage is not an end, oldest first."""
+        return [attempt for attempt in self.attempts() if not attempt.stage.is_end]
+
+    def attempts(self) -> Sequence[Attempt]:
+        """All attempts, oldest first."""
+        self._fail()
+        return list(self.by_job.values())
+
+    def remember_poison(self, asset_cid: str, code: Code) -> None:
+        """Count one failure."""
+        self._fail()
+        self.poisoned[asset_cid] += 1
+
+    def poison(self, asset_cid: str) -> int:
+        """How often an asset failed here."""
+        self._fail()
+        return self.poisoned[asset_cid]
+
+    def _fail(self) -> None:
+        if self.fault is not None:
+            raise self.fault
