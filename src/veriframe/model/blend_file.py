@@ -48,8 +48,8 @@ class _Source(Protocol):
 
     def read(self) -> bytes: ...
 
-    def skip(self, count: int) -> bool:
-        """Pass over `count` bytes. False where the file ends before."""
+    def skip(self, count: int) -> None:
+        """Pass over `count` bytes, or to the end: nothing can be read then."""
 
     def too_long(self) -> JobRejected:
         """What is wrong with a chain of blocks that is longer than `most_bytes`."""
@@ -62,8 +62,8 @@ class _Plain:
     def read(self) -> bytes:
         return self._stream.read(PIECE_BYTES)
 
-    def skip(self, count: int) -> bool:
-        return self._stream.seek(count, 1) <= self.most_bytes
+    def skip(self, count: int) -> None:
+        self._stream.seek(count, 1)
 
     def too_long(self) -> JobRejected:
         return _truncated()
@@ -81,14 +81,13 @@ class _Unpacked:
         self._ahead = memoryview(b"")
         return piece
 
-    def skip(self, count: int) -> bool:
+    def skip(self, count: int) -> None:
         while count > len(self._ahead):
             count -= len(self._ahead)
             self._ahead = memoryview(self._unpack())
             if not self._ahead:
-                return False
+                return
         self._ahead = self._ahead[count:]
-        return True
 
     def too_long(self) -> JobRejected:
         return JobRejected(
@@ -242,8 +241,7 @@ def _walk(source: _Source, piece: bytes, layout: _Layout, most_blocks: int) -> t
         has_dna = has_dna or (code == b"DNA1" and length > 0)
         at += size + length
         if at > len(piece):
-            if not source.skip(at - len(piece)):
-                raise _truncated()
+            source.skip(at - len(piece))
             piece, at = b"", 0
     if not has_dna:
         raise _corrupt("the block that describes all others (DNA1) is not there")

@@ -16,6 +16,7 @@ from tests.scenes.blend_bytes import (
     BIGGEST_OLD_BLOCK,
     NEW_START,
     OLD_START,
+    SEEK_TABLE,
     blend,
     blend_5,
     block,
@@ -78,6 +79,13 @@ def test_blocks_greater_than_a_piece_are_passed_over(wrap: type[bytes]) -> None:
     header = 12 + 24
     scene = blend(block(b"DATA", NOISE), block(b"DATA"), block(b"DATA", NOISE[: 2**20 - header]))
     assert (4, len(scene)) == (_read(wrap(scene)).blocks, _read(wrap(scene)).unpacked_bytes)
+
+
+def test_frames_without_content_are_passed_over() -> None:
+    """A wrapping may hold empty frames and skippable ones between the others; they end nothing."""
+    nothing = zstd_with_window(b"", 20) + SEEK_TABLE
+    content = nothing.join(zstd(SCENE[at : at + 1000]) for at in range(0, len(SCENE), 1000))
+    assert _read(content).unpacked_bytes == len(SCENE)
 
 
 def test_what_follows_the_end_block_is_not_read() -> None:

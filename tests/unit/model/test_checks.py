@@ -101,6 +101,7 @@ def test_a_good_scene_passes_without_a_warning() -> None:
         pytest.param({"width": -8000, "height": -8000}, Code.RESOLUTION, id="less than nothing"),
         pytest.param({"samples": 10**9}, Code.SAMPLES, id="fault_30 samples"),
         pytest.param({"samples": 65_537}, Code.SAMPLES, id="one sample too many"),
+        pytest.param({"samples": -1}, Code.SAMPLES, id="less than no samples"),
         pytest.param({"engine": "BLENDER_GAME"}, Code.ENGINE, id="another engine"),
         pytest.param({"uses_sequencer": True}, Code.NOT_STILL, id="fault_33 sequencer"),
         pytest.param({"output_is_movie": True}, Code.NOT_STILL, id="fault_33 movie"),
