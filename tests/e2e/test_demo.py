@@ -1,0 +1,63 @@
+"""`veriframe demo`, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.e2e.conftest import Home
+
+from veriframe.model.job import FRI_PER_STRK
+
+pytestmark = pytest.mark.slow
+
+STAGES = ["FETCHED", "CHECKED", "CLAIMED", "RENDERED", "PROVED", "STORED", "SUBMITTED", "PAID"]
+
+
+def all_money(balances: dict[str, dict[str, int]]) -> int:
+    """What everybody holds, the registry's escrow and burnings included."""
+    people = sum(sum(balances[who].values()) for who in ("creator", "worker"))
+    return people + balances["registry"]["escrow_fri"] + balances["registry"]["burned_fri"]
+
+
+def test_the_demo_ends_paid_with_a_picture(home: Home) -> None:
+    """The hero scene: one JSON object, a 960×540 PNG, stages with times, and balances that add up."""
+    ran = home.run("demo", "--json", timeout=600)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    assert told["state"] == "PAID"
+    assert told["sandbox_level"] == "STRICT"
+    assert list(told["stage_seconds"]) == STAGES
+    with Image.open(told["picture"]) as picture:
+        assert (picture.format, picture.size) == ("PNG", (960, 540))
+        assert picture.info.keys() <= {"gamma", "srgb"}
+        assert len(picture.convert("RGB").resize((96, 54)).getcolors(10_000) or []) > 500
+    before, after = told["balances_before"], told["balances_after"]
+    assert all_money(before) == all_money(after) == 2000 * FRI_PER_STRK
+    paid = sum(after["worker"].values()) - sum(before["worker"].values())
+    assert paid == 5 * FRI_PER_STRK
+    assert after["registry"]["escrow_fri"] == 0
+
+
+def test_the_demo_can_be_shown_again_to_people(home: Home, light_scene: Path) -> None:
+    """A second showing starts afresh; a person sees stages, balances and where the picture lies."""
+    for _ in range(2):
+        ran = home.run("demo", "--scene", light_scene)
+        assert ran.returncode == 0, ran.stderr
+        assert "Job 1 is PAID" in ran.stdout
+        assert "all together\t2000\t2000\t" in ran.stdout
+        assert "sandbox STRICT, proved" in ran.stderr
+        assert "worker is paid" in ran.stderr
+        assert (home.folder / "demo-output" / "picture.png").exists()
+
+
+def test_a_demo_that_cannot_be_paid_says_why(home: Home) -> None:
+    """A scene that is none: one line, the exit code, no traceback, no money gone."""
+    bad = home.folder / "text.blend"
+    bad.write_text("no scene at all")
+    ran = home.run("demo", "--scene", bad, "--json")
+    assert ran.returncode == 5
+    assert "NOT_BLEND" in ran.stderr
+    assert "Traceback" not in ran.stderr
