@@ -14,7 +14,7 @@ PLASTER, SHADE, TEAL = "#d98f74", "#c9755f", "#1f5f66"
 
 def build() -> None:
     """The hero picture: 960×540, Cycles."""
-    studio.cycles(960, 540, 48, bounces=5, exposure=0.35)
+    studio.cycles(960, 540, 32, bounces=5, exposure=0.35)
     studio.sky(
         [
             (-1, "#d9a58c"),
