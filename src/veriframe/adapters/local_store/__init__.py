@@ -1,0 +1,5 @@
+"""The embedded content store: a folder in which files lie under the CIDs that Kubo gives them."""
+
+from veriframe.adapters.local_store.store import LocalStore
+
+__all__ = ["LocalStore"]

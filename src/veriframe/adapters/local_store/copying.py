@@ -1,0 +1,152 @@
+"""Copying files and folders while their CIDs are reckoned: in pieces, and so that it can be stopped.
+
+The CIDs are those of `ipfs add --cid-version=1 --raw-leaves --chunker=size-262144 --max-file-links=174`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from aleph_cid import CidHasher, hash_folder
+
+PIECE_BYTES = 2**20
+
+Stop = threading.Event
+"""Set by whoever no longer wants the work; looked at before every piece."""
+
+
+class Stopped(Exception):
+    """Nobody waits for this copy any more."""
+
+
+class Unreadable(Exception):
+    """What is to be copied cannot be read, or is of a kind that is not kept. The text says why."""
+
+
+class TooLong(Exception):
+    """There are more bytes than were allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy turned out to be: `size_bytes` counts the bytes of its files."""
+
+    cid: str
+    size_bytes: int
+
+
+def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
+    """A regular file, opened for reading. Raises `Unreadable`, `FileNotFoundError`, `IsADirectoryError`."""
+    # Not blocking: a named pipe would wait for a writer for ever.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb", buffering=0)
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(path)
+    raise Unreadable(f"{path} is neither a file nor a folder")
+
+
+def copy_file(source: BinaryIO, target: Path, limit_bytes: int, stop: Stop, *, mode: int = 0o400) -> Copied:
+    """Copy an open file to `target`, which is made new with `mode`, and force it to the disk.
+
+    Raises `TooLong` after `limit_bytes`, `Unreadable`, `Stopped`; an `OSError` is the target's.
+    """
+    hasher, size_bytes = CidHasher.for_ipfs_v1_raw_leaves(), 0
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(target, flags, mode), "wb") as copy:
+        while piece := _read(source):
+            if stop.is_set():
+                raise Stopped
+            size_bytes += len(piece)
+            if size_bytes > limit_bytes:
+                raise TooLong
+            hasher.update(piece)
+            copy.write(piece)
+        copy.flush()
+        os.fsync(copy.fileno())
+    return Copied(hasher.finalize(), size_bytes)
+
+
+def copy_folder(source: Path, target: Path, limit_bytes: int, stop: Stop) -> Copied:
+    """Copy a folder of files and folders to `target`, which is new. Raises like `copy_file`."""
+    size_bytes = 0
+    waiting = [(source, target)]
+    while waiting:
+        folder, copy = waiting.pop()
+        copy.mkdir(mode=0o700)
+        for entry in _entries(folder):
+            path = folder / entry.name
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((path, copy / entry.name))
+                continue
+            with _open_entry(path) as opened:
+                size_bytes += copy_file(opened, copy / entry.name, limit_bytes - size_bytes, stop).size_bytes
+    for folder_name, _, _ in os.walk(target):
+        sync_folder(Path(folder_name))
+    return Copied(folder_cid(target), size_bytes)
+
+
+def folder_cid(folder: Path) -> str:
+    """The CID of a folder of files and folders; links in it make it another's."""
+    return str(hash_folder(folder, follow_symlinks=False))
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's names to the disk."""
+    with opened_folder(folder) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def opened_folder(folder: Path) -> Iterator[int]:
+    """A folder's descriptor."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _read(source: BinaryIO) -> bytes:
+    try:
+        return source.read(PIECE_BYTES)
+    except OSError as error:
+        raise Unreadable(f"{source.name} cannot be read: {error.strerror}") from error
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise Unreadable(f"{folder} cannot be read: {error.strerror}") from error
+    if not found:
+        raise Unreadable(f"{folder} is empty, and empty folders are not kept")
+    for entry in found:
+        if entry.is_symlink():
+            raise Unreadable(f"{folder / entry.name} is a link, and links are not kept")
+        if any("\ud800" <= character <= "\udfff" for character in entry.name):
+            raise Unreadable(f"{entry.name!a} in {folder} is not a name in UTF-8")
+    return found
+
+
+def _open_entry(path: Path) -> BinaryIO:
+    try:
+        return open_file(path)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise Unreadable(f"{path} changed while it was read") from error

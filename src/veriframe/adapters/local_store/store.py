@@ -1,0 +1,252 @@
+"""The embedded content store as the program sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import structlog
+
+from veriframe.adapters.local_store.copying import (
+    Copied,
+    Stop,
+    TooLong,
+    Unreadable,
+    copy_file,
+    copy_folder,
+    open_file,
+    sync_folder,
+)
+from veriframe.adapters.local_store.pins import PinFolder
+from veriframe.adapters.local_store.shelf import Full, Shelf
+from veriframe.adapters.local_store.staging import locked, staging
+from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
+from veriframe.model.cid import canonical
+from veriframe.ports import ContentStore, Pin
+
+log = structlog.get_logger()
+
+LOCK_PATIENCE_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class LocalStore(ContentStore):
+    """Files by CID in `folder`, at most `limit_bytes` of content. Any number of processes may share it.
+
+    In the folder: `content` (by CID), `pins` (by CID and name), `work` (copies in progress) and `lock`. The
+    limit counts kept content; while something is added its copy takes room beside it.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        self._folder = folder
+        self._work = folder / "work"
+        self._shelf = Shelf(folder / "content", limit_bytes)
+        self._pins = PinFolder(folder / "pins")
+        self._is_made = False
+
+    async def add(self, source: Path, pin_name: str) -> str:
+        """Keep a file or a folder, pinned as `pin_name`. Returns its CID. Mends what was damaged.
+
+        Raises `SettingsError` for what cannot be read or kept: empty folders, links in folders, devices.
+        """
+        started = time.monotonic()
+        copied = await _in_thread(lambda stop: self._add(source, pin_name, stop))
+        _log("store_added", copied, started)
+        return copied.cid
+
+    async def fetch(self, cid: str, target: Path, limit_bytes: int) -> int:
+        """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
+
+        Raises `StoreUnavailable` where the stored file is damaged: that is not the creator's fault.
+        """
+        started, key = time.monotonic(), canonical(cid)
+        copied = await _in_thread(lambda stop: self._fetch(key, target, limit_bytes, stop))
+        _log("store_fetched", copied, started)
+        return copied.size_bytes
+
+    async def pin(self, pin: Pin) -> None:
+        """Keep what is there under one more name. Raises `StoreUnavailable` where it is not there."""
+        await _in_thread(lambda _: self._pin(Pin(cid=canonical(pin.cid), name=pin.name)))
+
+    async def unpin(self, pin: Pin) -> None:
+        """Release one name. Unknown pins are no error."""
+        with suppress(JobRejected):
+            known = Pin(cid=canonical(pin.cid), name=pin.name)
+            await _in_thread(lambda _: self._unpin(known))
+
+    async def pins(self) -> Sequence[Pin]:
+        """All pins, by CID and name."""
+        return await _in_thread(lambda _: self._all_pins())
+
+    async def size_bytes(self) -> int:
+        """What the content takes, pinned or not."""
+        return await _in_thread(lambda _: self._size_bytes())
+
+    def _add(self, source: Path, pin_name: str, stop: Stop) -> Copied:
+        self._make()
+        with self._translated(), staging(self._work) as work:
+            new = work / "new"
+            copied = self._copy(source, new, stop)
+            is_intact = new.is_dir() and self._shelf.is_intact_folder(copied.cid)
+            with self._locked():
+                try:
+                    cleaned = self._shelf.make_room(copied.cid, copied.size_bytes, self._pins.pinned(), work)
+                except Full as error:
+                    raise self._full(error.pinned_bytes) from error
+                self._shelf.put(new, copied.cid, keep_folder=is_intact)
+                self._pins.add(Pin(cid=copied.cid, name=pin_name))
+        for content in cleaned:
+            log.info("store_cleaned", cid=content.cid, size_bytes=content.size_bytes)
+        return copied
+
+    def _copy(self, source: Path, new: Path, stop: Stop) -> Copied:
+        limit_bytes = self._shelf.limit_bytes
+        try:
+            try:
+                with open_file(source, follow=True) as opened:
+                    return copy_file(opened, new, limit_bytes, stop)
+            except IsADirectoryError:
+                return copy_folder(source, new, limit_bytes, stop)
+        except FileNotFoundError as error:
+            raise SettingsError(f"{source} is not there. Name a file, or a folder with files.") from error
+        except Unreadable as error:
+            raise SettingsError(f"{error}. Put it right, and add {source.name} again.") from error
+        except TooLong as error:
+            raise self._full(0) from error
+
+    def _fetch(self, cid: str, target: Path, limit_bytes: int, stop: Stop) -> Copied:
+        self._make()
+        with self._open(cid) as stored:
+            try:
+                if os.fstat(stored.fileno()).st_size > limit_bytes:
+                    raise TooLong
+                with _writing(target), staging(target.parent) as beside:
+                    copied = copy_file(stored, beside / "new", limit_bytes, stop, mode=0o666)
+                    if copied.cid != cid:
+                        raise self._damaged(cid, "its bytes are not those of its CID")
+                    (beside / "new").replace(target)
+                    sync_folder(target.parent)
+            except TooLong:
+                raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {limit_bytes} bytes.") from None
+            except Unreadable as error:
+                raise self._damaged(cid, str(error)) from error
+        return copied
+
+    def _open(self, cid: str) -> BinaryIO:
+        path = self._shelf.path(cid)
+        try:
+            return open_file(path)
+        except FileNotFoundError as error:
+            if not path.parent.is_dir():
+                # The disk went away; content that is out of reach is not content that nobody has.
+                raise self._unavailable(error) from error
+            raise JobRejected(Code.NOT_FOUND, f"{cid} is not in the content store {self._folder}.") from None
+        except IsADirectoryError:
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder, and not one file.") from None
+        except Unreadable as error:
+            raise self._damaged(cid, str(error)) from error
+
+    def _pin(self, pin: Pin) -> None:
+        self._make()
+        with self._locked():
+            if not self._shelf.path(pin.cid).exists():
+                raise StoreUnavailable(f"{pin.cid} is not in the content store {self._folder}. Add it again.")
+            self._pins.add(pin)
+
+    def _unpin(self, pin: Pin) -> None:
+        self._make()
+        with self._locked():
+            self._pins.remove(pin)
+
+    def _all_pins(self) -> Sequence[Pin]:
+        self._make()
+        with self._locked():
+            return self._pins.all()
+
+    def _size_bytes(self) -> int:
+        self._make()
+        with self._locked():
+            return sum(content.size_bytes for content in self._shelf.kept())
+
+    def _make(self) -> None:
+        if self._is_made:
+            # Only once: where the disk goes away meanwhile, an empty store must not take its place.
+            return
+        with self._translated():
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._work, self._shelf.folder, self._pins.folder):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        self._is_made = True
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._translated(), locked(self._folder / "lock", LOCK_PATIENCE_SECONDS):
+            yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: OSError) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"The content store {self._folder} cannot be used now: {_reason(error)}. See that its disk is"
+            " there and has room, and that its user may write it."
+        )
+
+    def _damaged(self, cid: str, why: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"The stored file {self._shelf.path(cid)} is damaged: {why}. Add the same content again to mend"
+            " it, or delete the file."
+        )
+
+    def _full(self, pinned_bytes: int) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"The content store {self._folder} is full: it may hold {self._shelf.limit_bytes} bytes, and"
+            f" {pinned_bytes} of them are pinned. Raise store_bytes, or wait until jobs are over."
+        )
+
+
+async def _in_thread(work: Callable[[Stop], T]) -> T:
+    """Run blocking work beside the event loop. Where this is cancelled, the work has ended on return."""
+    stop = Stop()
+    running = asyncio.ensure_future(asyncio.to_thread(work, stop))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{target} cannot be written: {_reason(error)}. See that its disk has room, and that its user may"
+            " write there."
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full"
+    return error.strerror or str(error)
+
+
+def _log(event: str, copied: Copied, started: float) -> None:
+    seconds = round(time.monotonic() - started, 3)
+    log.info(event, cid=copied.cid, size_bytes=copied.size_bytes, seconds=seconds)
