@@ -7,7 +7,7 @@ import re
 from veriframe.errors import SettingsError
 from veriframe.model.job import Address
 
-_STRK = re.compile(r"(?P<whole>[0-9]{1,20})(?:\.(?P<rest>[0-9]{1,18}))?")
+_STRK = re.compile(r"(?P<whole>[0-9]{1,20})(?:\.(?P<rest>[0-9]{1,18}))?(?: ?STRK)?")
 _SPAN = re.compile(
     r"(?:(?P<d>[0-9]{1,9})d)?(?:(?P<h>[0-9]{1,9})h)?(?:(?P<m>[0-9]{1,9})m)?(?:(?P<s>[0-9]{1,9})s)?"
 )
@@ -17,7 +17,7 @@ _ADDRESS_END = 2**251 + 17 * 2**192 + 1
 
 
 def strk(text: str) -> int:
-    """An amount in STRK, such as `1.5`, as fri; exact. Raises `SettingsError`."""
+    """An amount in STRK, such as `1.5` or `1.5 STRK`, as fri; exact. Raises `SettingsError`."""
     match = _STRK.fullmatch(text)
     if match is None:
         raise SettingsError(f"“{text}” is not an amount of STRK. Write it as 1.5, with at most 18 decimals.")

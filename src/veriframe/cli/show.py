@@ -48,13 +48,18 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     out.print(drawn)
 
 
-def facts(title: str, pairs: Mapping[str, str]) -> None:
+def facts(title: str, pairs: Mapping[str, str], console: Console = out) -> None:
     """Names and values, one a line, aligned."""
     width = max(map(len, pairs), default=0)
     if title:
-        out.print(f"[bold]{escape(title)}[/bold]")
+        console.print(f"[bold]{escape(title)}[/bold]")
     for name, value in pairs.items():
-        out.print(f"  {name:<{width}}  {escape(clean(value))}")
+        console.print(f"  {name:<{width}}  {escape(clean(value))}")
+
+
+def short(text: str) -> str:
+    """Both ends of a long address or CID: `bafybeid…i2u7q4`. The ends tell two of them apart."""
+    return text if len(text) <= 18 else f"{text[:9]}…{text[-6:]}"
 
 
 def size(count: int) -> str:

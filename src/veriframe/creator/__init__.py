@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import tempfile
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import stamina
 
-from veriframe.errors import (
-    Code,
-    MoveRefused,
-    SettingsError,
-    StoreUnavailable,
-    Unavailable,
-    VerificationFailed,
-)
+from veriframe.creator import files
+from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable, Unavailable
 from veriframe.model.job import Address, Job, JobState, Terms, format_strk
-from veriframe.model.offer import Offer
+from veriframe.model.offer import Offer, check_terms
 from veriframe.model.scene import SceneHeader
 from veriframe.model.sighting import Sighting
 from veriframe.ports import ContentStore, OrderDesk, Pin, Treasury
@@ -34,20 +26,19 @@ from veriframe.ports import ContentStore, OrderDesk, Pin, Treasury
 JOBS_AT_ONCE = 200
 PATIENCE_SECONDS = 60.0
 RESULT_BYTES = 2 * 2**30
-PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-"""The signature and the head of the first chunk, the same in every PNG (W3C PNG, 5.2 and 11.2.1)."""
-
-Gate = Callable[[BinaryIO], SceneHeader]
-"""Reads a scene's header without Blender. Raises `JobRejected`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A scene that passed the gate, and what posting it takes. Nothing is public, no money has moved."""
+    """A scene that passed the gate, and what posting it takes. Nothing is public, no money has moved.
+
+    `terms` are those of this moment; `post` counts the deadline anew.
+    """
 
     scene: Path
-    size_bytes: int
+    stamp: files.Stamp
     header: SceneHeader
+    offer: Offer
     terms: Terms
     deposit_fri: int
 
@@ -81,39 +72,47 @@ class Creator:
     desk: OrderDesk
     treasury: Treasury
     store: ContentStore
-    gate: Gate
+    gate: files.Gate
 
     async def draft(self, scene: Path, offer: Offer) -> Draft:
         """Read the scene's header and reckon terms and costs.
 
-        Raises `SettingsError` where the file cannot be read, `JobRejected` where it is no scene that a
-        worker would take, `MoveRefused` where the account cannot pay.
+        Raises `SettingsError` where the file cannot be read or no registry takes such terms, `JobRejected`
+        where it is no scene that a worker would take, `MoveRefused` where the account cannot pay.
         """
-        size_bytes, header = await asyncio.to_thread(_read_header, scene, self.gate)
-        terms = offer.terms((await self.desk.head()).time)
+        stamp, header = await asyncio.to_thread(files.read_header, scene, self.gate)
+        terms = await self._terms(offer)
         return Draft(
             scene=scene,
-            size_bytes=size_bytes,
+            stamp=stamp,
             header=header,
+            offer=offer,
             terms=terms,
             deposit_fri=await self._shortfall(terms.reward_fri, "the reward"),
         )
 
     async def post(self, draft: Draft) -> Posted:
-        """Put the scene into the store, for everybody to read, and its order into the registry."""
+        """Put the scene into the store, for everybody to read, and its order into the registry.
+
+        Raises `SettingsError` where the file is not the one that was drafted any more, `MoveRefused` where
+        the registry does not take the order; the scene is released then.
+        """
+        if await asyncio.to_thread(files.stamp, draft.scene) != draft.stamp:
+            raise SettingsError(f"{draft.scene} was changed meanwhile; nothing was posted. Post it again.")
+        terms = await self._terms(draft.offer)
         unposted = f"order-asset-unposted-{secrets.token_hex(8)}"
         asset_cid = await self.store.add(draft.scene, unposted)
         try:
-            deposited = await self._deposit(draft.terms.reward_fri, "the reward")
-            jobs = tuple(await self.desk.create_order(asset_cid, draft.terms, 1))
+            deposited = await self._deposit(terms.reward_fri, "the reward")
+            jobs = tuple(await self.desk.create_order(asset_cid, terms, 1))
         except MoveRefused:
-            await self.store.unpin(Pin(cid=asset_cid, name=unposted))
+            await self._release(Pin(cid=asset_cid, name=unposted))
             raise
         # The order stands: a store that fails now must not hide its id. The first pin keeps the scene.
         with suppress(StoreUnavailable):
             await self.store.pin(_asset_pin(asset_cid, jobs[0]))
             await self.store.unpin(Pin(cid=asset_cid, name=unposted))
-        return Posted(jobs=jobs, asset_cid=asset_cid, terms=draft.terms, deposited_fri=deposited)
+        return Posted(jobs=jobs, asset_cid=asset_cid, terms=terms, deposited_fri=deposited)
 
     async def look(self, job_id: int) -> Sighting:
         """One job as it is now."""
@@ -168,44 +167,58 @@ class Creator:
         job = await self.desk.get_job(job_id)
         if not job.result_cid:
             raise MoveRefused("NO_RESULT", _no_result(job))
-        _refuse_target(target, replace=replace)
-        with _beside(target) as folder:
+        files.refuse_target(target, replace=replace)
+        with files.folder_beside(target) as folder:
             fetched = Path(folder) / "result"
             size_bytes = await self.store.fetch(job.result_cid, fetched, RESULT_BYTES)
-            width, height = _picture_size(fetched)
-            _put(fetched, target, replace=replace)
+            width, height = files.picture_size(fetched)
+            files.put(fetched, target, replace=replace)
         return Picture(
             path=target, result_cid=job.result_cid, size_bytes=size_bytes, width=width, height=height
         )
 
-    async def accept(self, job_id: int) -> Job:
+    async def accept(self, job_id: int) -> Sighting:
         """Pay the worker now. Returns the job after it."""
         await self.desk.accept_result(job_id)
-        return await self.desk.get_job(job_id)
+        return await self.look(job_id)
 
-    async def cancel(self, job_id: int) -> Job:
+    async def cancel(self, job_id: int) -> Sighting:
         """Take back a job that nobody works on, and its reward as credit; the scene is released."""
         await self.desk.cancel_job(job_id)
-        job = await self.desk.get_job(job_id)
-        if job.order.jobs == 1:
-            await self.store.unpin(_asset_pin(job.order.asset_cid, job_id))
-        return job
+        sighting = await self.look(job_id)
+        order = sighting.job.order
+        if order.jobs == 1:
+            await self._release(_asset_pin(order.asset_cid, job_id))
+        return sighting
 
-    async def dispute(self, job_id: int, evidence: Path | None = None) -> Job:
+    async def dispute(self, job_id: int, evidence: Path | None = None) -> Sighting:
         """Ask the arbiter, for a bond as high as the worker's. Returns the job after it.
 
-        `evidence` is a file that becomes public; without one, the result itself is the evidence.
+        `evidence` is a file that becomes public; without one, the result itself is the evidence. Raises
+        `SettingsError` where it is no file.
         """
+        if evidence is not None:
+            await asyncio.to_thread(files.stamp, evidence)
         sighting = await self.look(job_id)
-        job = sighting.job
+        job, name = sighting.job, f"job-evidence-{job_id}"
         evidence_cid = job.result_cid or job.order.asset_cid
         # A dispute that cannot stand publishes nothing and moves no money: the registry says why not.
         if job.order.creator == self.account and sighting.may_be_disputed:
             await self._deposit(job.terms.bond_fri, "the dispute bond")
             if evidence is not None:
-                evidence_cid = await self.store.add(evidence, f"job-evidence-{job_id}")
-        await self.desk.dispute_result(job_id, evidence_cid)
-        return await self.desk.get_job(job_id)
+                evidence_cid = await self.store.add(evidence, name)
+        try:
+            await self.desk.dispute_result(job_id, evidence_cid)
+        except MoveRefused:
+            await self._release(Pin(cid=evidence_cid, name=name))
+            raise
+        return await self.look(job_id)
+
+    async def _terms(self, offer: Offer) -> Terms:
+        now = (await self.desk.head()).time
+        terms = offer.terms(now)
+        check_terms(terms, self.account, now)
+        return terms
 
     async def _shortfall(self, needed_fri: int, what_for: str) -> int:
         funds = await self.treasury.funds(self.account)
@@ -225,19 +238,14 @@ class Creator:
             await self.treasury.deposit(missing)
         return missing
 
+    async def _release(self, pin: Pin) -> None:
+        # A store that is away must not hide what the registry said; at worst a file is kept too long.
+        with suppress(StoreUnavailable):
+            await self.store.unpin(pin)
+
 
 def _asset_pin(asset_cid: str, first_job: int) -> Pin:
     return Pin(cid=asset_cid, name=f"order-asset-{first_job}")
-
-
-def _read_header(scene: Path, gate: Gate) -> tuple[int, SceneHeader]:
-    if scene.exists() and not scene.is_file():
-        raise SettingsError(f"{scene} is no file. Name one .blend file with everything packed into it.")
-    try:
-        with scene.open("rb") as stream:
-            return scene.stat().st_size, gate(stream)
-    except OSError as error:
-        raise SettingsError(f"{scene} cannot be read: {error.strerror}. Name a .blend file.") from error
 
 
 def _no_result(job: Job) -> str:
@@ -245,50 +253,3 @@ def _no_result(job: Job) -> str:
         "It will have none." if job.state.is_final else f"Wait for it with `veriframe job watch {job.id}`."
     )
     return f"Job {job.id} is {job.state} and has no result. {remedy}"
-
-
-def _refuse_target(target: Path, *, replace: bool) -> None:
-    if target.is_dir():
-        raise SettingsError(f"{target} is a folder. Name the file that the picture shall become.")
-    if not replace and (target.exists() or target.is_symlink()):
-        raise _taken(target)
-
-
-def _taken(target: Path) -> SettingsError:
-    return SettingsError(f"{target} is there already. Name another file, or allow it with --force.")
-
-
-def _beside(target: Path) -> tempfile.TemporaryDirectory[str]:
-    """A folder on the target's own disk, so that the last step is a rename."""
-    try:
-        return tempfile.TemporaryDirectory(prefix=".veriframe-", dir=target.parent)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-
-
-def _put(fetched: Path, target: Path, *, replace: bool) -> None:
-    try:
-        if not replace:
-            # Takes the name, or fails where another process took it meanwhile; then the file is ours.
-            target.touch(exist_ok=False)
-        fetched.replace(target)
-    except FileExistsError as error:
-        raise _taken(target) from error
-    except OSError as error:
-        raise _unwritable(target, error) from error
-
-
-def _unwritable(target: Path, error: OSError) -> SettingsError:
-    return SettingsError(f"{target} cannot be written: {error.strerror}. Name a file in a folder of yours.")
-
-
-def _picture_size(file: Path) -> tuple[int, int]:
-    """Width and height in pixels as a PNG's first chunk names them. Raises `VerificationFailed`."""
-    with file.open("rb") as stream:
-        start = stream.read(24)
-    if len(start) < 24 or not start.startswith(PNG_START):
-        raise VerificationFailed(
-            Code.NOT_IMAGE,
-            "The result is not a PNG picture; it was not kept. Dispute it if an arbiter is named.",
-        )
-    return int.from_bytes(start[16:20], "big"), int.from_bytes(start[20:24], "big")

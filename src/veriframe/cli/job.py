@@ -1,0 +1,262 @@
+"""`veriframe job`: the creator's commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from veriframe import wiring
+from veriframe.cli import arguments, context, job_view, show
+from veriframe.creator import Creator, Draft, Posted
+from veriframe.errors import SettingsError
+from veriframe.model import offer as defaults
+from veriframe.model.job import NOBODY, Address, JobState, format_strk
+from veriframe.model.offer import Offer
+from veriframe.model.sighting import Sighting
+
+DEFAULT_ACCOUNT = "creator"
+
+REFUNDED = 6
+"""The exit code of `watch` where the job ended without a picture that was paid for."""
+
+PUBLIC_SCENE = (
+    "The scene becomes public, and so does its picture: whoever learns a CID can read them. "
+    "That cannot be taken back."
+)
+PUBLIC_EVIDENCE = (
+    "The evidence becomes public: whoever learns its CID can read it. That cannot be taken back."
+)
+
+app = typer.Typer(
+    help="Post scenes to be rendered, follow them, fetch, accept or dispute.", no_args_is_help=True
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout; amounts in fri, 10⁻¹⁸ STRK.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Publish without asking.")]
+JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, max=2**63 - 1, help="The job's number.")]
+
+
+def _strk(name: str, meaning: str) -> object:
+    return typer.Option(name, metavar="STRK", parser=arguments.strk, help=meaning)
+
+
+def _span(name: str, meaning: str, default: str) -> object:
+    text = f"{meaning} Such as 90s, 10m, 2h, 1d. \\[default: {default}]"
+    return typer.Option(name, metavar="SPAN", parser=arguments.span, help=text)
+
+
+def _address(name: str, meaning: str) -> object:
+    return typer.Option(name, metavar="0x…", parser=arguments.address, help=meaning)
+
+
+DEADLINE = _span("--deadline", "How long workers may claim it.", show.span(defaults.DEADLINE_SECONDS))
+LEASE = _span("--lease", "How long a worker has to submit.", show.span(defaults.LEASE_SECONDS))
+REVIEW = _span(
+    "--review",
+    "How long you may look before anyone may have the worker paid.",
+    f"{show.span(defaults.REVIEW_SECONDS)}; with an arbiter {show.span(defaults.ARBITRATED_REVIEW_SECONDS)}",
+)
+ARBITRATION = _span(
+    "--arbitration", "How long the arbiter has to decide.", show.span(defaults.ARBITRATION_SECONDS)
+)
+
+
+@app.command()
+def create(
+    scene: Annotated[Path, typer.Argument(metavar="FILE.blend", help="The scene; frame 1 is rendered.")],
+    reward: Annotated[int, _strk("--reward", "What the picture is worth to you, such as 1.5.")],
+    bond: Annotated[int | None, _strk("--bond", "What a worker puts up: a tenth of the reward.")] = None,
+    deadline: Annotated[int | None, DEADLINE] = None,
+    lease: Annotated[int | None, LEASE] = None,
+    review: Annotated[int | None, REVIEW] = None,
+    arbitration: Annotated[int | None, ARBITRATION] = None,
+    arbiter: Annotated[
+        int | None, _address("--arbiter", "Who decides disputes; without one there are none.")
+    ] = None,
+    worker: Annotated[int | None, _address("--worker", "The only one who may claim it.")] = None,
+    yes: Yes = False,
+    follow: Annotated[bool, typer.Option("--watch", help="Follow it until it is final.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Post a scene with a reward in escrow. The scene becomes public."""
+    _need_consent(yes)
+    offer = Offer(
+        reward_fri=reward,
+        bond_fri=bond,
+        deadline_seconds=deadline,
+        lease_seconds=lease,
+        review_seconds=review,
+        arbitration_seconds=arbitration,
+        arbiter=Address(arbiter or NOBODY),
+        worker=Address(worker or NOBODY),
+    )
+    creator = _creator()
+    draft = context.run(creator.draft(scene, offer))
+    _show_draft(draft)
+    _ask(yes, PUBLIC_SCENE, "Post it?")
+    with show.err.status("storing the scene"):
+        posted = context.run(creator.post(draft))
+    _show_posted(posted, as_json=as_json, in_line=follow)
+    if follow:
+        _watch(creator, posted.jobs[0], to_result=False, as_json=as_json)
+
+
+@app.command("list")
+def list_jobs(
+    state: Annotated[
+        list[JobState] | None, typer.Option(case_sensitive=False, help="Only these; may be repeated.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="Other creators' jobs too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first: one's own, or everybody's."""
+    sightings = context.run(_creator().jobs(state or (), own=not everybody, limit=limit))
+    if as_json:
+        show.as_json({"jobs": [job_view.as_object(sighting) for sighting in sightings]})
+        return
+    rows = [job_view.row(sighting, whole=not show.out.is_terminal) for sighting in sightings]
+    show.table("Jobs", job_view.COLUMNS, rows)
+
+
+@app.command("show")
+def show_job(job_id: JobId, as_json: AsJson = False) -> None:
+    """Show all that is known of a job, and what may be done next."""
+    _show(context.run(_creator().look(job_id)), as_json=as_json)
+
+
+@app.command()
+def watch(
+    job_id: JobId,
+    to_result: Annotated[bool, typer.Option("--result", help="Stop when there is a result.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a job until it is final: a line for each change. Exit code 0 when PAID, 6 when REFUNDED."""
+    _watch(_creator(), job_id, to_result=to_result, as_json=as_json)
+
+
+@app.command()
+def fetch(
+    job_id: JobId,
+    target: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write. [default: job-JOB.png]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch the picture of a job that has a result."""
+    path = target or Path(f"job-{job_id}.png")
+    with show.err.status("fetching the picture"):
+        picture = context.run(_creator().fetch(job_id, path, replace=force))
+    if as_json:
+        show.as_json({"job_id": job_id, **asdict(picture)})
+        return
+    size = f"{picture.width}×{picture.height} pixels, {show.size(picture.size_bytes)}"
+    show.out.print(f"{escape(show.clean(str(path)))}: {size}", soft_wrap=True)
+
+
+@app.command()
+def accept(job_id: JobId, as_json: AsJson = False) -> None:
+    """Accept the result: the worker is paid now. This cannot be undone."""
+    _show(context.run(_creator().accept(job_id)), as_json=as_json)
+
+
+@app.command()
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Take back a job that no worker holds; the reward becomes credit again."""
+    _show(context.run(_creator().cancel(job_id)), as_json=as_json)
+
+
+@app.command()
+def dispute(
+    job_id: JobId,
+    evidence: Annotated[
+        Path | None, typer.Option(help="A file for the arbiter; it becomes public. [default: the result]")
+    ] = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Dispute the result before the review ends. Takes a bond as high as the worker's."""
+    if evidence is not None:
+        _need_consent(yes)
+        _ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")
+    _show(context.run(_creator().dispute(job_id, evidence)), as_json=as_json)
+
+
+def _creator() -> Creator:
+    return wiring.creator(context.current().settings, context.account(DEFAULT_ACCOUNT))
+
+
+def _need_consent(yes: bool) -> None:
+    if not yes and not sys.stdin.isatty():
+        raise SettingsError(
+            "The file becomes public, and there is no terminal to ask on. Say --yes if that is meant."
+        )
+
+
+def _ask(yes: bool, warning: str, question: str) -> None:
+    """Warn in any case; ask where nobody said yes before. A no ends the command with exit code 1."""
+    show.err.print(warning, style="yellow")
+    if yes:
+        return
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        # Ctrl-C, or the end of the input, in the middle of the question.
+        raise typer.Exit(context.INTERRUPTED) from None
+    if not agreed:
+        show.err.print("Nothing was published.")
+        raise typer.Exit(1)
+
+
+def _show_draft(draft: Draft) -> None:
+    header = draft.header
+    pairs = {
+        "scene": f"{draft.scene}, {show.size(draft.stamp.size_bytes)}, Blender {header.version}",
+        **job_view.terms_facts(draft.terms),
+        "out of the wallet": format_strk(draft.deposit_fri),
+    }
+    show.facts("", pairs, show.err)
+
+
+def _show_posted(posted: Posted, *, as_json: bool, in_line: bool) -> None:
+    if as_json:
+        (show.json_line if in_line else show.as_json)(job_view.posted_object(posted))
+        return
+    for job_id in posted.jobs:
+        show.out.print(f"Posted as job {job_id}. `veriframe job watch {job_id}` follows it.")
+
+
+def _show(sighting: Sighting, *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(job_view.as_object(sighting))
+        return
+    show.facts(f"Job {sighting.job.id}", job_view.facts(sighting))
+
+
+def _watch(creator: Creator, job_id: int, *, to_result: bool, as_json: bool) -> None:
+    poll_seconds = context.current().settings.poll_seconds
+    on_terminal = show.out.is_terminal and not as_json
+    look = creator.sightings if on_terminal else creator.changes
+    sightings = look(job_id, poll_seconds)
+    if to_result:
+        sightings = _until_result(sightings)
+    if on_terminal:
+        last = context.run(job_view.draw_bar(sightings))
+    else:
+        last = context.run(job_view.print_lines(sightings, as_json=as_json))
+    if last.state is JobState.REFUNDED:
+        raise typer.Exit(REFUNDED)
+
+
+async def _until_result(sightings: AsyncIterator[Sighting]) -> AsyncIterator[Sighting]:
+    async for sighting in sightings:
+        yield sighting
+        if sighting.job.result_cid:
+            return
