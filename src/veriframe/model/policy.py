@@ -9,6 +9,9 @@ from veriframe.model.job import NOBODY, Address, Job, format_strk
 
 DAY = 86400
 
+SUBMIT_SECONDS = 10
+"""Kept of a lease for proving, storing and submitting; the render ends before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -54,10 +57,10 @@ class Policy:
         return ""
 
     def _time(self, job: Job, now: int, frames: int) -> str:
-        terms, needed = job.terms, self.limits.wall_seconds(frames)
+        terms, needed = job.terms, self.limits.wall_seconds(frames) + SUBMIT_SECONDS
         if terms.lease_seconds < needed:
             return (
-                f"its lease of {terms.lease_seconds} s is shorter than the {needed:.0f} s a render may take"
+                f"its lease of {terms.lease_seconds} s is shorter than the {needed:.0f} s that a job may take"
             )
         # Without an arbiter nobody can dispute, so that the review is all the wait there is.
         wait = terms.review_seconds + (terms.arbitration_seconds if terms.arbiter != NOBODY else 0)

@@ -5,35 +5,40 @@ from __future__ import annotations
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, Job, JobState
 
-_BEFORE_CLAIM = frozenset((Stage.SEEN, Stage.FETCHED, Stage.CHECKED))
+_PAST_SUBMISSION = frozenset((Stage.SUBMITTED, Stage.PAID, Stage.REFUNDED))
 
 
 def stage_by_registry(attempt: Attempt, job: Job, account: Address, now: int) -> Stage:
     """The stage that the attempt has in truth at `now` (chain seconds); its own where both agree.
 
-    A job that the registry shows as handed in by us counts as SUBMITTED whatever the journal says, as after
-    a journal was restored from a backup; its pay is noted by whoever watches for it.
+    The journal may be behind (killed between a move and its note, or restored from a backup) or ahead (the
+    registry was). Pay is not noted here: what the registry shows as handed in is SUBMITTED to us, and whoever
+    watches for pay finds it.
     """
-    ours = job.worker == account
-    if ours and job.result_cid and job.state is not JobState.CLAIMED:
-        return attempt.stage if attempt.stage.is_end else Stage.SUBMITTED
-    if attempt.stage in _BEFORE_CLAIM:
-        return _before_claim(attempt, job, ours=ours, now=now)
-    if attempt.stage.holds_claim:
-        return _under_lease(attempt, job, ours=ours, now=now)
-    # A submission that the registry does not know of (any more): it is not ours to repeat from nothing.
-    return Stage.LOST if attempt.stage is Stage.SUBMITTED else attempt.stage
+    if job.worker == account and job.state is JobState.CLAIMED and not job.is_lapsed(now):
+        return _with_our_claim(attempt)
+    if job.worker == account and job.result_cid and job.state is not JobState.CLAIMED:
+        return attempt.stage if attempt.stage in _PAST_SUBMISSION else Stage.SUBMITTED
+    return _without_us(attempt, job, now)
 
 
-def _before_claim(attempt: Attempt, job: Job, *, ours: bool, now: int) -> Stage:
-    # Claimed by us and not lapsed: the claim was sent and not yet noted; the steps come to it again.
-    claimed = ours and job.state is JobState.CLAIMED and not job.is_lapsed(now)
-    return attempt.stage if claimed or job.is_open(now) else Stage.LOST
+def _with_our_claim(attempt: Attempt) -> Stage:
+    stage = attempt.stage
+    if stage.holds_claim:
+        return stage
+    if stage is Stage.SUBMITTED:
+        # The picture is stored and pinned: it is handed in again.
+        return Stage.STORED
+    # A release that the registry has not seen is made again; all else is claimed and yet to be rendered.
+    return Stage.FAILED if stage is Stage.RELEASED else Stage.CLAIMED
 
 
-def _under_lease(attempt: Attempt, job: Job, *, ours: bool, now: int) -> Stage:
-    if ours and job.state is JobState.CLAIMED and not job.is_lapsed(now):
-        return attempt.stage
-    # Our own release was sent and not yet noted: nobody else can have opened it while our lease ran.
-    given_back = attempt.stage is Stage.FAILED and job.state is JobState.OPEN
-    return Stage.RELEASED if given_back else Stage.LOST
+def _without_us(attempt: Attempt, job: Job, now: int) -> Stage:
+    stage = attempt.stage
+    if stage.is_end:
+        return stage
+    if stage is Stage.FAILED and job.state is JobState.OPEN:
+        # Our release was made and not yet noted: nobody else can open a job while our lease runs.
+        return Stage.RELEASED
+    unclaimed = not stage.holds_claim and stage is not Stage.SUBMITTED
+    return stage if unclaimed and job.is_open(now) else Stage.LOST

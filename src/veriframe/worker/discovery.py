@@ -27,8 +27,14 @@ class Discovery:
     def __init__(self, reader: JobReader, policy: Policy, may_try: Callable[[int], bool]) -> None:
         self._reader, self._policy, self._may_try = reader, policy, may_try
         self._seen_up_to, self._again_from = 0, 1
+        self._has_seen_all = False
         self._candidates: dict[int, Job] = {}
         self._objections: dict[int, str] = {}
+
+    @property
+    def has_seen_all(self) -> bool:
+        """Whether the last look reached the newest job."""
+        return self._has_seen_all
 
     async def look(self) -> Sequence[Job]:
         """Ask the registry: at most `MOST_WINDOWS` windows of new jobs and one of old ones.
@@ -44,6 +50,7 @@ class Discovery:
             count = min(WINDOW, last - self._seen_up_to)
             self._consider(await self._reader.get_jobs(first, count), now)
             self._seen_up_to += count
+        self._has_seen_all = self._seen_up_to >= last
         await self._look_again(now)
         return sorted(self._candidates.values(), key=self._rank)
 
@@ -69,7 +76,9 @@ class Discovery:
                 self._candidates.pop(job.id, None)
             else:
                 self._candidates[job.id] = job
-            if job.is_open(now) and self._may_try(job.id):
+            if not job.is_open(now):
+                self._objections.pop(job.id, None)
+            elif self._may_try(job.id):
                 self._tell(job, objection)
 
     def _tell(self, job: Job, objection: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Parts:
     """The outside world of one worker. `clock` gives Unix seconds, for the journal and the log only.
 
     `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and Blender's progress.
+    `money` is held while credit is counted and moved, so that two moves never count on the same credit.
     """
 
     registry: Purse
@@ -35,5 +37,6 @@ class Parts:
     scene_limits: SceneLimits = field(default_factory=SceneLimits)
     disk_free_bytes: int = 0
     clock: Callable[[], float] = time.time
+    money: asyncio.Lock = field(default_factory=asyncio.Lock)
     on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)

@@ -51,8 +51,10 @@ def attempt_finished(attempt: Attempt) -> None:
 
 def stage_seconds(attempt: Attempt) -> dict[str, float]:
     """For each stage that was reached, how long it took since the one before, by the wall clock."""
-    times = sorted(attempt.reached.items(), key=lambda item: item[1])
-    return {stage.value: round(at - before, 3) for (_, before), (stage, at) in pairwise(times)}
+    # In the order of the journal and not of the times: a clock that was set back must not mix the stages.
+    return {
+        stage.value: round(at - before, 3) for (_, before), (stage, at) in pairwise(attempt.reached.items())
+    }
 
 
 class ProgressLog:

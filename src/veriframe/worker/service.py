@@ -1,36 +1,39 @@
 """The worker's loops: find jobs, serve them, watch for pay, stop.
 
-The one place that retries: whatever is unavailable is tried again with growing, jittered waits. A fault that
-is nobody's (a bug) is logged with its traceback, its attempt keeps its stage, and no new jobs are taken.
+Whatever is unavailable is waited for (`patiently`). A fault that is nobody's (a bug) is logged with its
+traceback, its attempt keeps its stage, and no new jobs are taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from functools import partial
-from typing import Any, TypeVar
 
-import stamina
 import structlog
 
-from veriframe.errors import HostUnavailable, MoveRefused, Unavailable
+from veriframe.errors import Code
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Job, format_strk
-from veriframe.model.reconciliation import stage_by_registry
 from veriframe.worker import pipeline
-from veriframe.worker.discovery import WINDOW, Discovery
+from veriframe.worker.discovery import Discovery
 from veriframe.worker.parts import Parts
+from veriframe.worker.patience import end, patiently
+from veriframe.worker.recovery import new_attempt, recover
 from veriframe.worker.watch import Withdrawal, clean_up, watch_once
 
 log = structlog.get_logger()
 
-T = TypeVar("T")
-
 POISON_FAILURES = 2
 """So many failures of the same bytes, and they are not tried again."""
+
+NOT_THE_BYTES = frozenset(
+    (
+        *(Code.LOST, Code.LEASE, Code.STOPPED),  # time and other workers
+        *(Code.NOT_FOUND, Code.UPLOAD),  # the store
+        *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
+        *(Code.VERSION, Code.ENGINE, Code.TOO_LARGE, Code.RESOLUTION, Code.SAMPLES),  # its settings
+    )
+)
+"""Failures that say nothing against the asset's bytes: they are not counted."""
 
 
 class Service:
@@ -42,7 +45,7 @@ class Service:
         self._parts, self._slots, self._poll_seconds = parts, slots, poll_seconds
         self._withdrawal = withdrawal
         self._running: dict[int, asyncio.Task[None]] = {}
-        self._tried: dict[int, Attempt] = {}
+        self._settled: set[int] = set()
         self._draining = asyncio.Event()
         self._is_sound = True
         self._told_poor = False
@@ -57,56 +60,71 @@ class Service:
 
         Cancelling stops at once: renders are killed, and the journal knows how to go on.
         """
-        parts = self._parts
-        parts.workspace.prepare()
-        await self._reconcile()
-        parts.workspace.sweep([attempt.job_id for attempt in parts.journal.unfinished()])
-        watching = asyncio.create_task(self._watch())
+        work = asyncio.create_task(self._work(once))
+        draining = asyncio.create_task(self._draining.wait())
         try:
-            await self._serve(once)
+            await asyncio.wait((work, draining), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+            else:
+                await end([work])
+                await self._finish_claimed()
         finally:
-            await _end([watching, *self._running.values()])
-        log.info("worker_stopped", unfinished=len(parts.journal.unfinished()))
+            await end([work, draining, *self._running.values()])
+        log.info("worker_stopped", unfinished=len(self._parts.journal.unfinished()))
         return self._is_sound
 
-    async def _serve(self, once: bool) -> None:
-        idle = False
-        while not self._draining.is_set():
-            idle = await self._fill_slots()
-            if once and idle and not self._running:
-                return
-            await self._wait()
-        for job_id, task in list(self._running.items()):
-            known = self._parts.journal.get(job_id)
-            # One that is CHECKED may be claiming at this very moment; it is finished like a claimed one.
-            if known is None or known.stage in (Stage.SEEN, Stage.FETCHED):
-                task.cancel()
+    async def _work(self, once: bool) -> None:
+        parts = self._parts
+        parts.workspace.prepare()
+        await patiently(lambda: recover(parts))
+        self._settled = {known.job_id for known in parts.journal.attempts() if not _was_too_slow(known)}
+        watching = asyncio.create_task(self._watch())
+        try:
+            while not (await patiently(self._fill_slots) and once and not self._running):
+                await self._rest()
+        finally:
+            await end([watching])
+
+    async def _rest(self) -> None:
+        """Until a slot is free or, with one free already, the next look is due."""
+        timeout = self._poll_seconds if len(self._running) < self._slots else None
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(self._poll_seconds)
+
+    async def _finish_claimed(self) -> None:
+        # With the money in hand: nobody is in the middle of a claim, and the journal tells who has one.
+        async with self._parts.money:
+            for job_id, task in self._running.items():
+                known = self._parts.journal.get(job_id)
+                if known is None or not known.stage.holds_claim:
+                    task.cancel()
         log.info("worker_drains", jobs=sorted(self._running))
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def _wait(self) -> None:
-        """Until a slot is free, the next look is due, or the worker is to stop."""
-        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._draining.wait())]
-        if len(self._running) < self._slots:
-            waits.append(asyncio.create_task(asyncio.sleep(self._poll_seconds)))
-        await asyncio.wait({*waits, *self._running.values()}, return_when=asyncio.FIRST_COMPLETED)
-        await _end(waits)
-
     async def _fill_slots(self) -> bool:
-        """Start what there is to do. True where there is nothing left that could be started."""
+        """Start what there is to do. True where nothing is left that could be started. May be cut off.
+
+        Raises `Unavailable`: the registry is away, or this machine has no room for one more job.
+        """
         if not self._is_sound:
             return True
         for waiting in self._waiting():
             if len(self._running) < self._slots:
                 self._start(waiting)
-        if len(self._running) >= self._slots or (candidates := await self._candidates()) is None:
+        if len(self._running) >= self._slots:
             return False
+        if candidates := await self._discovery.look():
+            self._parts.workspace.require_free(self._parts.disk_free_bytes)
+            means_fri = await self._means_fri()
         for job in candidates:
             if len(self._running) >= self._slots:
                 return False
-            if await self._is_wanted(job) and (attempt := self._begin(job)) is not None:
-                self._start(attempt)
-        return True
+            if self._is_wanted(job, means_fri) and await self._discovery.is_still_open(job.id):
+                self._start(self._begin(job))
+        return self._discovery.has_seen_all
 
     def _waiting(self) -> list[Attempt]:
         """Attempts of an earlier run, those with a lease first."""
@@ -114,35 +132,22 @@ class Service:
         waiting = [attempt for attempt in steps if attempt.job_id not in self._running]
         return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
 
-    async def _candidates(self) -> Sequence[Job] | None:
-        """Open jobs that are liked. None where the registry does not answer."""
-        try:
-            return await self._discovery.look()
-        except Unavailable as error:
-            log.warning("registry_away", reason=str(error))
-            await self._pause()
-            return None
+    async def _means_fri(self) -> int:
+        registry = self._parts.registry
+        funds = await registry.funds(registry.account)
+        return funds.credit_fri + funds.wallet_fri
 
-    async def _is_wanted(self, job: Job) -> bool:
-        """Whether it is still open, its asset not known to fail, and its bond within our means."""
-        parts = self._parts
-        try:
-            if parts.journal.poison(job.order.asset_cid) >= POISON_FAILURES:
-                log.info("job_left", job_id=job.id, reason="its asset has failed here before")
-                self._tried[job.id] = _fresh(job, parts.clock())
-                return False
-            funds = await parts.registry.funds(parts.registry.account)
-            if funds.credit_fri + funds.wallet_fri < job.terms.bond_fri:
-                self._tell_poor(job)
-                return False
-            parts.workspace.require_free(parts.disk_free_bytes)
-            return await self._discovery.is_still_open(job.id)
-        except HostUnavailable as error:
-            log.warning("host_not_ready", reason=str(error))
-            await self._pause()
-        except (Unavailable, MoveRefused) as error:
-            log.warning("registry_away", reason=str(error))
-        return False
+    def _is_wanted(self, job: Job, means_fri: int) -> bool:
+        """Whether its asset is not known to fail, and its bond within our means."""
+        asset_cid = new_attempt(job, at=0).asset_cid
+        if self._parts.journal.poison(asset_cid) >= POISON_FAILURES:
+            log.info("job_left", job_id=job.id, reason="its asset has failed here before")
+            self._settled.add(job.id)
+            return False
+        if job.terms.bond_fri > means_fri:
+            self._tell_poor(job)
+            return False
+        return True
 
     def _tell_poor(self, job: Job) -> None:
         if not self._told_poor:
@@ -154,135 +159,63 @@ class Service:
             )
         self._told_poor = True
 
-    async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._draining.wait(), max(1.0, self._poll_seconds))
-
     def _may_try(self, job_id: int) -> bool:
-        known = self._tried.get(job_id)
-        return known is None or _was_only_too_slow(known)
+        return job_id not in self._settled
 
-    def _begin(self, job: Job) -> Attempt | None:
+    def _begin(self, job: Job) -> Attempt:
         """Note a new attempt, or begin a lost race anew."""
-        journal, attempt = self._parts.journal, _fresh(job, self._parts.clock())
-        before = journal.get(job.id)
-        if before is None:
+        journal, attempt = self._parts.journal, new_attempt(job, at=self._parts.clock())
+        if (before := journal.get(job.id)) is None:
             journal.add(attempt)
-        elif _was_only_too_slow(before):
-            journal.move(before, attempt)
         else:
-            self._tried[job.id] = before
-            return None
+            journal.move(before, attempt)
         return attempt
 
     def _start(self, attempt: Attempt) -> None:
-        self._tried[attempt.job_id] = attempt
-        task = asyncio.create_task(self._take(attempt), name=f"job-{attempt.job_id}")
-        self._running[attempt.job_id] = task
-
-        def ended(_: asyncio.Task[None]) -> None:
-            self._running.pop(attempt.job_id, None)
-
-        task.add_done_callback(ended)
-
-    async def _take(self, attempt: Attempt) -> None:
-        """Serve one job to SUBMITTED or an end."""
         job_id = attempt.job_id
+        self._settled.add(job_id)
+        task = asyncio.create_task(self._serve(job_id), name=f"job-{job_id}")
+        self._running[job_id] = task
+        task.add_done_callback(lambda _: self._running.pop(job_id, None))
+
+    async def _serve(self, job_id: int) -> None:
+        """Take one job to SUBMITTED or an end."""
         with structlog.contextvars.bound_contextvars(job_id=job_id):
             try:
-                after = await _patiently(lambda: self._again(job_id))
+                after = await patiently(lambda: self._go_on(job_id))
+                if after.stage.is_end:
+                    self._note_poison(after)
+                    await patiently(lambda: clean_up(after, self._parts))
+                if _was_too_slow(after):
+                    self._settled.discard(job_id)
             except Exception:  # the last resort for bugs: the worker must not die of one job
                 self._is_sound = False
                 log.exception(
                     "bug", remedy="the worker takes no new jobs; please report this, and restart it"
                 )
-                return
-            self._tried[job_id] = after
-            if after.stage.is_end:
-                self._note_poison(after)
-                await _patiently(lambda: clean_up(after, self._parts))
 
-    async def _again(self, job_id: int) -> Attempt:
+    async def _go_on(self, job_id: int) -> Attempt:
         attempt = self._parts.journal.get(job_id)
         if attempt is None:
             raise RuntimeError("an attempt that is served is in the journal")
         return await pipeline.run(attempt, self._parts)
 
     def _note_poison(self, attempt: Attempt) -> None:
-        if attempt.code is not None and attempt.stage in (Stage.REFUSED, Stage.RELEASED):
+        failed = attempt.stage in (Stage.REFUSED, Stage.RELEASED)
+        if failed and attempt.code is not None and attempt.code not in NOT_THE_BYTES:
             self._parts.journal.remember_poison(attempt.asset_cid, attempt.code)
 
     async def _watch(self) -> None:
         while True:
             try:
-                await _patiently(lambda: watch_once(self._parts, self._withdrawal))
+                await patiently(lambda: watch_once(self._parts, self._withdrawal))
             except Exception:  # as above
                 self._is_sound = False
                 log.exception("bug", remedy="pay is not watched any more; please report this, and restart")
                 return
             await asyncio.sleep(self._poll_seconds)
 
-    async def _reconcile(self) -> None:
-        """Compare what the journal says with the registry, and take on claims that the journal has lost."""
-        parts = self._parts
-        self._tried = {attempt.job_id: attempt for attempt in parts.journal.attempts()}
-        now, last = await _patiently(self._now)
-        for first in range(1, last + 1, WINDOW):
-            for job in await _patiently(partial(parts.registry.get_jobs, first, WINDOW)):
-                self._reconcile_job(job, now)
 
-    async def _now(self) -> tuple[int, int]:
-        return (await self._parts.registry.head()).time, await self._parts.registry.job_counter()
-
-    def _reconcile_job(self, job: Job, now: int) -> None:
-        parts, account = self._parts, self._parts.registry.account
-        attempt = parts.journal.get(job.id)
-        if attempt is None:
-            if job.worker != account or job.state.is_final or job.is_lapsed(now):
-                return
-            attempt = _fresh(job, parts.clock())
-            parts.journal.add(attempt)
-        stage = stage_by_registry(attempt, job, account, now)
-        if stage is not attempt.stage:
-            log.warning("reconciled", job_id=job.id, journal=attempt.stage, registry=job.state, stage=stage)
-            after = replace(
-                attempt,
-                stage=stage,
-                result_cid=job.result_cid if stage is Stage.SUBMITTED else attempt.result_cid,
-                reached={**attempt.reached, stage: parts.clock()},
-            )
-            parts.journal.move(attempt, after)
-            parts.on_stage(attempt, after)
-            attempt = after
-        self._tried[job.id] = attempt
-
-
-def _fresh(job: Job, at: float) -> Attempt:
-    return Attempt(
-        job_id=job.id,
-        asset_cid=job.order.asset_cid,
-        reward_fri=job.terms.reward_fri,
-        reached={Stage.SEEN: at},
-    )
-
-
-def _was_only_too_slow(attempt: Attempt) -> bool:
-    """Whether another claimed it first; if that one fails, the job is as good as new to us."""
+def _was_too_slow(attempt: Attempt) -> bool:
+    """Whether it was lost before a claim; if who was faster fails, the job is as good as new to us."""
     return attempt.stage is Stage.LOST and Stage.CLAIMED not in attempt.reached
-
-
-async def _patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Try again for as long as it takes while an outside part is away."""
-    async for attempt in stamina.retry_context(
-        on=Unavailable, attempts=None, timeout=None, wait_initial=0.2, wait_max=30.0
-    ):
-        with attempt:
-            return await work()
-    raise AssertionError("retried for ever")
-
-
-async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    """Cancel what still runs, and wait until it is gone."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -22,7 +22,8 @@ from veriframe.errors import (
 )
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import RenderLimits, RenderTask
-from veriframe.model.job import Job, JobState
+from veriframe.model.job import Address, Job, JobState, format_address
+from veriframe.model.policy import SUBMIT_SECONDS
 from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
 
@@ -31,32 +32,23 @@ log = structlog.get_logger()
 FRAMES = (1,)
 """A bare `.blend` is frame 1, whatever range the scene itself has."""
 
-SUBMIT_SECONDS = 10
-"""Kept of the lease for proving, storing and submitting."""
-
 
 async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
     """SEEN → FETCHED: the scene is here, its bytes checked against its CID."""
-    workspace = parts.workspace
-    in_use = [other.asset_cid for other in parts.journal.unfinished() if other.stage is not Stage.SEEN]
     try:
-        target = workspace.scene(attempt.asset_cid)
-    except ValueError:
-        raise JobRejected(Code.BAD_CID, "The job's asset is not a CID.") from None
-    if not target.exists():
-        workspace.make_room(0, in_use)
-        try:
-            await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes)
-        except StoreUnavailable:
-            # Waited for, but only as long as the job can still be had.
-            await _require_claimable(attempt, parts)
-            raise
+        await _bring_scene(attempt, parts)
+    except StoreUnavailable:
+        # Waited for, but only as long as the job can still be had.
+        job, now = await _look(attempt, parts)
+        if not job.is_open(now):
+            raise _no_longer_open() from None
+        raise
     return attempt.to(Stage.FETCHED, at=parts.clock())
 
 
 async def check(attempt: Attempt, parts: Parts) -> Attempt:
     """FETCHED → CHECKED: the file is a scene that this Blender can render, and nothing speaks against it."""
-    scene = parts.workspace.scene(attempt.asset_cid)
+    scene = await _bring_scene(attempt, parts)
     verdict = await examine(scene, parts.renderer, parts.scene_limits)
     inspection = verdict.inspection
     log.info(
@@ -72,18 +64,20 @@ async def check(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def claim(attempt: Attempt, parts: Parts) -> Attempt:
     """CHECKED → CLAIMED: the bond is in escrow and the lease runs."""
-    parts.workspace.require_free(parts.disk_free_bytes)
-    job = await _require_claimable(attempt, parts)
-    if not _is_our_claim(job, parts):
-        await _claim(job, parts)
+    async with parts.money:
+        job, now = await _look(attempt, parts)
+        if not _is_our_claim(job, now, parts):
+            if not job.is_open(now):
+                raise _no_longer_open()
+            parts.workspace.require_free(parts.disk_free_bytes)
+            await _claim(attempt, job, parts)
     return attempt.to(Stage.CLAIMED, at=parts.clock())
 
 
 async def render(attempt: Attempt, parts: Parts) -> Attempt:
     """CLAIMED → RENDERED: exactly the expected files are there. A crash is tried once more."""
-    scene = parts.workspace.scene(attempt.asset_cid)
-    if not scene.exists():
-        await parts.store.fetch(attempt.asset_cid, scene, parts.scene_limits.file_bytes)
+    await _lease_left(attempt, parts)
+    scene = await _bring_scene(attempt, parts)
     for last in (False, True):
         out = parts.workspace.empty(parts.workspace.rendered(attempt.job_id))
         task = RenderTask(frames=FRAMES, limits=await _limits_within_lease(attempt, parts))
@@ -116,14 +110,12 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
     if rendering is None:
         raise RenderFailed(Code.NO_OUTPUT, "The rendered frame is gone from this worker's disk.")
     limits = await _limits_within_lease(attempt, parts)
+    scene = await _bring_scene(attempt, parts)
     clean = workspace.empty(workspace.proved(job_id))
     (frame,) = await parts.renderer.prove(
-        workspace.scene(attempt.asset_cid),
-        RenderTask(frames=FRAMES, limits=limits),
-        rendering,
-        workspace.rendered(job_id),
-        clean,
+        scene, RenderTask(frames=FRAMES, limits=limits), rendering, workspace.rendered(job_id), clean
     )
+    await asyncio.to_thread(workspace.sync, clean)
     log.info(
         "frame_proved",
         size_bytes=frame.size_bytes,
@@ -136,17 +128,17 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def store(attempt: Attempt, parts: Parts) -> Attempt:
     """PROVED → STORED: the picture is in the store, pinned, by the CID of its bytes."""
-    await _require_our_claim(attempt, parts)
+    await _lease_left(attempt, parts)
     picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
-    result_cid = await parts.store.add(picture, result_pin(attempt.job_id))
+    result_cid = await parts.store.add(picture, result_pin(parts.registry.account, attempt.job_id))
     return attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
 
 
 async def submit(attempt: Attempt, parts: Parts) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
-    job = await parts.registry.get_job(attempt.job_id)
+    job, _ = await _look(attempt, parts)
     if not _is_our_result(job, attempt, parts):
-        await _require_our_claim(attempt, parts)
+        await _lease_left(attempt, parts)
         try:
             await parts.registry.submit_result(attempt.job_id, attempt.result_cid)
         except MoveRefused as error:
@@ -156,9 +148,9 @@ async def submit(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def release(attempt: Attempt, parts: Parts) -> Attempt:
     """FAILED → RELEASED: the claim is given back with the reason, or was already."""
-    job = await parts.registry.get_job(attempt.job_id)
+    job, _ = await _look(attempt, parts)
     if job.state is not JobState.OPEN:
-        await _require_our_claim(attempt, parts)
+        await _lease_left(attempt, parts)
         try:
             await parts.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
         except MoveRefused as error:
@@ -166,9 +158,14 @@ async def release(attempt: Attempt, parts: Parts) -> Attempt:
     return attempt.to(Stage.RELEASED, at=parts.clock())
 
 
-def result_pin(job_id: int) -> str:
-    """The name under which a job's result is kept."""
-    return f"job-result-{job_id}"
+def result_pins(account: Address) -> str:
+    """How the names begin under which one worker keeps results: several workers may share a store."""
+    return f"job-result-{format_address(account)}-"
+
+
+def result_pin(account: Address, job_id: int) -> str:
+    """The name under which a worker keeps a job's result."""
+    return f"{result_pins(account)}{job_id}"
 
 
 def _only_file(folder: Path) -> Path:
@@ -178,7 +175,21 @@ def _only_file(folder: Path) -> Path:
     return files[0]
 
 
-async def _claim(job: Job, parts: Parts) -> None:
+async def _bring_scene(attempt: Attempt, parts: Parts) -> Path:
+    """Where the scene lies; fetched where it does not (yet, or any more)."""
+    workspace = parts.workspace
+    try:
+        target = workspace.scene(attempt.asset_cid)
+    except ValueError:
+        raise JobRejected(Code.BAD_CID, "The job's asset is not a CID.") from None
+    if not workspace.use(target):
+        done = (Stage.SEEN, Stage.SUBMITTED)
+        workspace.make_room([a.asset_cid for a in parts.journal.unfinished() if a.stage not in done])
+        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes)
+    return target
+
+
+async def _claim(attempt: Attempt, job: Job, parts: Parts) -> None:
     registry = parts.registry
     try:
         missing = job.terms.bond_fri - (await registry.funds(registry.account)).credit_fri
@@ -186,31 +197,40 @@ async def _claim(job: Job, parts: Parts) -> None:
             await registry.deposit(missing)
         await registry.claim(job.id)
     except MoveRefused as error:
-        now = (await registry.head()).time
-        if (await registry.get_job(job.id)).is_open(now):
-            raise JobRejected(Code.LOST, f"The registry refuses the claim: {error}") from error
-        raise JobLost("Another worker was faster.") from error
+        job, now = await _look(attempt, parts)
+        if not job.is_open(now):
+            raise JobLost("Another worker was faster.") from error
+        funds = await registry.funds(registry.account)
+        if funds.credit_fri + funds.wallet_fri < job.terms.bond_fri:
+            # Lost, and not refused: it may be tried again once there is money.
+            raise JobLost("The account has no money for the bond now.") from error
+        raise JobRejected(Code.LOST, f"The registry refuses the claim: {error}") from error
 
 
-async def _require_claimable(attempt: Attempt, parts: Parts) -> Job:
-    job = await parts.registry.get_job(attempt.job_id)
-    now = (await parts.registry.head()).time
-    if not job.is_open(now) and not (_is_our_claim(job, parts) and not job.is_lapsed(now)):
-        raise JobLost("The job is not open any more.")
-    return job
+async def _look(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
+    """The job as the registry shows it, and the time to judge it by, in chain seconds."""
+    try:
+        job = await parts.registry.get_job(attempt.job_id)
+    except MoveRefused as error:
+        raise JobLost("The registry does not know the job any more.") from error
+    return job, (await parts.registry.head()).time
 
 
-async def _require_our_claim(attempt: Attempt, parts: Parts) -> int:
-    """The whole seconds that our lease still runs. Raises `JobLost` where it does not."""
-    job = await parts.registry.get_job(attempt.job_id)
-    left = job.lease_end - (await parts.registry.head()).time
-    if not _is_our_claim(job, parts) or left <= 0:
+async def _lease_left(attempt: Attempt, parts: Parts) -> int:
+    """The whole seconds that our lease still runs, at least one. Raises `JobLost` where it does not."""
+    job, now = await _look(attempt, parts)
+    if not _is_our_claim(job, now, parts):
         raise JobLost("The registry does not show our claim any more, or its lease is over.")
-    return left
+    return job.lease_end - now
 
 
-def _is_our_claim(job: Job, parts: Parts) -> bool:
-    return job.state is JobState.CLAIMED and job.worker == parts.registry.account
+def _no_longer_open() -> JobLost:
+    return JobLost("The job is not open any more.")
+
+
+def _is_our_claim(job: Job, now: int, parts: Parts) -> bool:
+    ours = job.state is JobState.CLAIMED and job.worker == parts.registry.account
+    return ours and not job.is_lapsed(now)
 
 
 def _is_our_result(job: Job, attempt: Attempt, parts: Parts) -> bool:
@@ -220,7 +240,7 @@ def _is_our_result(job: Job, attempt: Attempt, parts: Parts) -> bool:
 
 async def _limits_within_lease(attempt: Attempt, parts: Parts) -> RenderLimits:
     """The operator's limits, cut to what the lease leaves. Raises `RenderFailed` (LEASE) for nothing."""
-    left = await _require_our_claim(attempt, parts) - SUBMIT_SECONDS
+    left = await _lease_left(attempt, parts) - SUBMIT_SECONDS
     limits = parts.policy.limits
     if left <= 0:
         raise RenderFailed(Code.LEASE, "The lease has no time left for a render.")

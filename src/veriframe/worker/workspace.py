@@ -72,21 +72,38 @@ class Workspace:
         """Remove a job's folder; its result is in the store, or nobody wants it."""
         _remove(self._job(job_id))
 
-    def make_room(self, needed_bytes: int, in_use: Collection[str]) -> None:
-        """Delete fetched scenes, oldest first and none of `in_use` (CIDs), until the budget holds them all.
+    def use(self, scene: Path) -> bool:
+        """Whether a fetched scene is there; if so it counts as new, so that it is not the next to go."""
+        with _on_disk(scene):
+            try:
+                os.utime(scene)
+            except FileNotFoundError:
+                return False
+        return True
 
-        Raises `HostUnavailable` where the disk has no room for `needed_bytes` all the same.
-        """
+    def make_room(self, in_use: Collection[str]) -> None:
+        """Delete fetched scenes, the longest unused first and none of `in_use` (CIDs), down to the budget."""
         with _on_disk(self.folder):
             kept = {self.scene(cid) for cid in in_use}
             scenes = sorted(self._scenes(), key=lambda entry: entry[1].st_mtime)
             total = sum(status.st_size for _, status in scenes)
             for path, status in scenes:
-                if total + needed_bytes <= self.limit_bytes:
+                if total <= self.limit_bytes:
                     break
                 if path not in kept:
                     path.unlink(missing_ok=True)
                     total -= status.st_size
+
+    def sync(self, folder: Path) -> None:
+        """Wait until the files in a folder are on the disk. What is not a plain file is left alone."""
+        with _on_disk(folder):
+            for path in folder.iterdir():
+                if path.is_file() and not path.is_symlink():
+                    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+                    try:
+                        os.fsync(descriptor)
+                    finally:
+                        os.close(descriptor)
 
     def require_free(self, needed_bytes: int) -> None:
         """Raise `HostUnavailable` where the disk has less than `needed_bytes` free."""

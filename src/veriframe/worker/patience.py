@@ -1,0 +1,38 @@
+"""Waiting: the one way in which the worker tries again, and how it ends what it started."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+import stamina
+
+from veriframe.errors import Unavailable
+
+T = TypeVar("T")
+
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 30.0
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """Do `work`; while an outside part is away, again and again with growing, jittered waits."""
+    async for attempt in stamina.retry_context(
+        on=Unavailable,
+        attempts=None,
+        timeout=None,
+        wait_initial=FIRST_WAIT_SECONDS,
+        wait_max=LONGEST_WAIT_SECONDS,
+    ):
+        with attempt:
+            return await work()
+    raise AssertionError("retried for ever")
+
+
+async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel what still runs, and wait until it is gone."""
+    ending = list(tasks)
+    for task in ending:
+        task.cancel()
+    await asyncio.gather(*ending, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""Is this job worth claiming? Every border of the decision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from veriframe.model.frames import RenderLimits
+from veriframe.model.job import NOBODY, Address, Job, JobState, Order, Terms
+from veriframe.model.policy import DAY, SUBMIT_SECONDS, Policy
+
+NOW = 1_700_000_000
+ME, CREATOR, ARBITER, OTHER = Address(1), Address(2), Address(3), Address(4)
+POLICY = Policy(account=ME, limits=RenderLimits(frame_seconds=300, loading_seconds=60))
+NEEDED_SECONDS = 360 + SUBMIT_SECONDS
+TERMS = Terms(
+    reward_fri=100,
+    bond_fri=10,
+    deadline=NOW + 1000,
+    lease_seconds=3600,
+    review_seconds=600,
+    arbitration_seconds=60,
+)
+
+
+def a_job(state: JobState = JobState.OPEN, holder: Address = NOBODY, lease_end: int = 0, **terms: Any) -> Job:
+    """A job of `CREATOR` with a few terms of its own."""
+    order = Order(
+        id=1,
+        creator=CREATOR,
+        asset_cid="bafy",
+        terms=replace(TERMS, **terms),
+        first_job=1,
+        jobs=1,
+        created_at=NOW,
+    )
+    return Job(id=1, order=order, part=0, state=state, worker=holder, lease_end=lease_end)
+
+
+def test_an_ordinary_job_is_liked() -> None:
+    """Open, within its deadline, from anyone, without an arbiter."""
+    assert POLICY.objection(a_job(), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("job", "now"),
+    [
+        (a_job(), NOW + 1000),
+        (a_job(JobState.CLAIMED, OTHER, NOW + 5), NOW),
+        (a_job(JobState.SUBMITTED, OTHER), NOW),
+        (a_job(JobState.DISPUTED, OTHER), NOW),
+        (a_job(JobState.PAID, OTHER), NOW),
+        (a_job(JobState.REFUNDED), NOW),
+    ],
+)
+def test_what_cannot_be_claimed_is_left(job: Job, now: int) -> None:
+    """fault_8: a deadline that is reached, and every state but open, is an objection."""
+    assert POLICY.objection(job, now) == "it is not open"
+
+
+def test_the_last_second_before_the_deadline_is_in_time() -> None:
+    """Half-open time: legal while now < deadline."""
+    assert POLICY.objection(a_job(), NOW + 999) == ""
+
+
+def test_a_lapsed_claim_of_another_is_open_and_one_of_our_own_is_not() -> None:
+    """The registry never gives a job back to who let it lapse."""
+    assert POLICY.objection(a_job(JobState.CLAIMED, OTHER, NOW), NOW) == ""
+    assert POLICY.objection(a_job(JobState.CLAIMED, ME, NOW), NOW) == "our own claim on it has lapsed"
+
+
+def test_creator_and_arbiter_do_not_claim() -> None:
+    """fault_10: an own job, or one that this account is to judge, is left."""
+    as_creator, as_arbiter = replace(POLICY, account=CREATOR), replace(POLICY, account=ARBITER)
+    trusting = replace(as_arbiter, arbiters=frozenset((ARBITER,)))
+    assert "may not claim" in as_creator.objection(a_job(), NOW)
+    assert "may not claim" in trusting.objection(a_job(arbiter=ARBITER), NOW)
+
+
+def test_arbiters_are_trusted_by_name_only() -> None:
+    """fault_10: an arbiter who is not on the list is an objection, one who is is none."""
+    job = a_job(arbiter=ARBITER)
+    trusting = replace(POLICY, arbiters=frozenset((ARBITER,)))
+    assert "arbiters" in POLICY.objection(job, NOW)
+    assert trusting.objection(job, NOW) == ""
+
+
+def test_a_job_for_one_worker_is_for_that_worker() -> None:
+    """A named worker: us, or somebody else."""
+    assert POLICY.objection(a_job(worker=ME), NOW) == ""
+    assert POLICY.objection(a_job(worker=OTHER), NOW) == "it is for another worker"
+
+
+def test_creators_are_denied_and_allowed() -> None:
+    """A denied creator is left; where some are allowed, all others are left; denial wins."""
+    denying = replace(POLICY, creators_denied=frozenset((CREATOR,)))
+    allowing = replace(POLICY, creators_allowed=frozenset((CREATOR,)))
+    others = replace(POLICY, creators_allowed=frozenset((OTHER,)))
+    assert "creators_denied" in denying.objection(a_job(), NOW)
+    assert allowing.objection(a_job(), NOW) == ""
+    assert "creators_allowed" in others.objection(a_job(), NOW)
+    both = replace(allowing, creators_denied=frozenset((CREATOR,)))
+    assert "creators_denied" in both.objection(a_job(), NOW)
+
+
+def test_the_least_reward_is_enough() -> None:
+    """The minimum itself is liked, one fri less is not."""
+    policy = replace(POLICY, minimum_reward_fri=100)
+    assert policy.objection(a_job(), NOW) == ""
+    assert "minimum_reward_strk" in policy.objection(a_job(reward_fri=99), NOW)
+
+
+def test_a_lease_that_is_exactly_enough_is_enough() -> None:
+    """fault_8: the whole wall-clock limit and the time to hand in, to the second."""
+    assert POLICY.objection(a_job(lease_seconds=NEEDED_SECONDS), NOW) == ""
+    assert f"its lease of {NEEDED_SECONDS - 1} s" in POLICY.objection(
+        a_job(lease_seconds=NEEDED_SECONDS - 1), NOW
+    )
+
+
+def test_more_frames_need_a_longer_lease() -> None:
+    """Loading once, and each frame's own time."""
+    job = a_job(lease_seconds=NEEDED_SECONDS + 300)
+    assert POLICY.objection(job, NOW, frames=2) == ""
+    assert "its lease" in POLICY.objection(job, NOW, frames=3)
+
+
+def test_seven_days_of_waiting_are_not_too_long() -> None:
+    """Review and arbitration together; the limit itself is liked, a second more is not."""
+    policy = replace(POLICY, arbiters=frozenset((ARBITER,)))
+    week = a_job(arbiter=ARBITER, review_seconds=3 * DAY, arbitration_seconds=4 * DAY)
+    longer = a_job(arbiter=ARBITER, review_seconds=3 * DAY + 1, arbitration_seconds=4 * DAY)
+    assert policy.objection(week, NOW) == ""
+    assert "maximum_wait_seconds" in policy.objection(longer, NOW)
+
+
+def test_without_an_arbiter_there_is_no_arbitration_to_wait_for() -> None:
+    """Nobody can dispute: only the review counts."""
+    assert POLICY.objection(a_job(review_seconds=7 * DAY, arbitration_seconds=30 * DAY), NOW) == ""
+    assert "maximum_wait_seconds" in POLICY.objection(a_job(review_seconds=7 * DAY + 1), NOW)
