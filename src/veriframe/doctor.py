@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -136,6 +136,22 @@ async def blender(renderer: Renderer) -> Finding:
         part="Blender",
         verdict=Verdict.GOOD,
         detail=f"{facts.version_text} ({facts.program}, build {facts.build_hash}); scenes of {facts.version}",
+    )
+
+
+def engines(results: Mapping[str, str]) -> Finding:
+    """What each engine made of a small scene: `renders in 1.2 s`, or the sentence of its failure."""
+    able = [name for name, result in results.items() if result.startswith("renders in ")]
+    detail = "; ".join(f"{name} {result}" for name, result in results.items())
+    if len(able) == len(results):
+        return Finding(part="engines", verdict=Verdict.GOOD, detail=detail)
+    return Finding(
+        part="engines",
+        verdict=Verdict.WARNING if able else Verdict.BAD,
+        detail=detail,
+        remedy=f"Set engines to what this machine renders: {', '.join(able)}."
+        if able
+        else "Blender renders nothing here; install it anew with `make setup`, or set BLENDER_PATH.",
     )
 
 

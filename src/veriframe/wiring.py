@@ -164,7 +164,7 @@ def examinations(
         return await doctor.sandbox(await blender())
 
     async def about_engines() -> doctor.Finding:
-        return doctor.engines(await (await blender()).prove_engines(settings.engines))
+        return doctor.engines(await (await blender()).prove_engines())
 
     purse = registry(settings, account)
     wanted: list[tuple[str, doctor.Examination]] = [
