@@ -1,0 +1,96 @@
+"""Runs beside Blender, in a clean sandbox: decodes rendered frames and writes them again without metadata.
+
+Arguments: the folder with the frames, the output folder, and a JSON file with the list of frames:
+`[{"number": 1, "file": "frame_0001.png", "width": 64, "height": 36}]`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # isolated mode adds no folder
+
+import numpy as np
+import png_file  # type: ignore[import-not-found]
+from png_file import NotAPictureError, Pixels
+from reporting import arguments, report, run  # type: ignore[import-not-found]
+
+CHANNELS = {1: "Y", 2: "Y,A", 3: "R,G,B", 4: "R,G,B,A"}
+ALPHA = (2, 4)
+"""Numbers of channels of which the last is alpha."""
+
+
+def pixel_sha256(pixels: Pixels) -> str:
+    """SHA-256 of the samples in one canonical form.
+
+    A line `veriframe-pixels 1 WIDTH HEIGHT CHANNELS DTYPE` (as `R,G,B,A` and `u1`, `u2`, `f2`, `f4`), then
+    the samples, little-endian, top row first, left to right, the channels of a pixel together.
+    """
+    height, width, channels = pixels.shape
+    kind = pixels.dtype.newbyteorder("<")
+    name = f"{kind.kind}{kind.itemsize}"
+    digest = hashlib.sha256(
+        f"veriframe-pixels 1 {width} {height} {CHANNELS[channels]} {name}\n".encode("ascii")
+    )
+    for row in pixels:
+        digest.update(np.ascontiguousarray(row, kind).tobytes())
+    return digest.hexdigest()
+
+
+def is_black(pixels: Pixels) -> bool:
+    """Whether nothing is to be seen: all colours zero, or alpha zero everywhere."""
+    if pixels.shape[2] not in ALPHA:
+        return not pixels.any()
+    return not pixels[:, :, -1].any() or not pixels[:, :, :-1].any()
+
+
+def decode(source: Path, target: Path, width: int, height: int) -> Pixels:
+    """One frame's pixels, and the clean file that holds them. Raises `NotAPictureError`."""
+    if source.suffix == ".png":
+        with source.open("rb") as stream:
+            pixels = png_file.read(stream, width, height)
+        with target.open("xb") as stream:
+            png_file.write(stream, pixels)
+        return pixels
+    import exr_file  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    pixels = exr_file.read(source, width, height)
+    exr_file.write(target, pixels)
+    return pixels
+
+
+def tell(frame: dict[str, Any], source: Path, target: Path) -> None:
+    """Decode one frame and report what it is."""
+    try:
+        pixels = decode(source, target, frame["width"], frame["height"])
+    except NotAPictureError as error:
+        report("refused", number=frame["number"], code=error.code, why=str(error)[:300])
+        return
+    report(
+        "decoded",
+        number=frame["number"],
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        channels=pixels.shape[2],
+        bit_depth=8 * pixels.dtype.itemsize,
+        pixel_sha256=pixel_sha256(pixels),
+        black=bool(is_black(pixels)),
+        finite=bool(np.isfinite(pixels).all()),
+    )
+
+
+def main() -> None:
+    """All frames, one after the other."""
+    frames, out, listing = (Path(word) for word in arguments())
+    for frame in json.loads(listing.read_bytes()):
+        tell(frame, frames / frame["file"], out / frame["file"])
+    report("finished")
+
+
+if __name__ == "__main__":
+    run(main)

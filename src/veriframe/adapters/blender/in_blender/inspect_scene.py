@@ -1,0 +1,266 @@
+"""Runs inside Blender: opens one scene and reports what is in it, as one JSON line. Changes nothing.
+
+Argument: the scene. Each question is asked on its own, so that a broken data-block spoils one answer only.
+"""
+
+# ruff: noqa: ANN401 - Blender's data have no types of their own
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import bpy
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # Blender adds no script folder
+
+from reporting import arguments, report, run  # type: ignore[import-not-found]
+
+MOST = 200
+"""Names in one list; a scene with more is told by its first ones."""
+
+IMPORT_NODES = ("GeometryNodeImport", "GeometryNodeInputImportGrid")
+
+
+def packed(block: Any) -> bool:
+    """Whether a data-block carries its file inside the scene."""
+    return bool(getattr(block, "packed_file", None) or getattr(block, "packed_files", None))
+
+
+def present(path: str, library: Any = None) -> bool:
+    """Whether a render will find the file: beside or below the scene, or part of Blender itself.
+
+    Anything else is taken as missing, also where this machine happens to have it: devices, `/proc`, the
+    system's own pictures.
+    """
+    file = os.path.realpath(bpy.path.abspath(path, library=library))
+    homes = [os.path.dirname(os.path.realpath(bpy.data.filepath)), *blender_folders()]  # noqa: PTH120
+    if not any(file.startswith(home.rstrip("/") + "/") for home in homes) or not os.path.isfile(file):  # noqa: PTH113
+        return False
+    return can_be_read(file)
+
+
+def can_be_read(file: str) -> bool:
+    """Whether opening works; some walls hide a file's bytes but not its name."""
+    try:
+        with open(file, "rb"):  # noqa: PTH123  # runs in any Blender's Python
+            return True
+    except OSError:
+        return False
+
+
+def blender_folders() -> list[str]:
+    """Where Blender's own fonts, studio lights and asset libraries lie."""
+    found = (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM"))
+    return [os.path.realpath(folder) for folder in found if folder]
+
+
+def missing_images() -> Iterator[dict[str, Any]]:
+    """Images, sequences, tiles and movies whose files are neither packed nor here."""
+    for image in bpy.data.images:
+        external = image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"} and not packed(image)
+        if external and image.filepath and not present(image.filepath, image.library):
+            yield entry("image", image, image.filepath)
+
+
+def missing_files() -> Iterator[dict[str, Any]]:
+    """All other kinds of files."""
+    for library in bpy.data.libraries:
+        if not packed(library) and not present(library.filepath, library.library):
+            yield entry("library", library, library.filepath, used=True)
+    for font in bpy.data.fonts:
+        if font.filepath not in {"", "<builtin>"} and not packed(font) and not present(font.filepath):
+            yield entry("font", font, font.filepath)
+    for name, kind in (
+        ("sounds", "sound"),
+        ("volumes", "volume"),
+        ("cache_files", "cache"),
+        ("movieclips", "movie clip"),
+    ):
+        for block in getattr(bpy.data, name, ()):
+            if block.filepath and not packed(block) and not present(block.filepath):
+                yield entry(kind, block, block.filepath, used=block.users > 0 and kind != "sound")
+    for tree in all_trees():
+        for node in tree.nodes:
+            path = getattr(node, "filepath", "")
+            external = getattr(node, "mode", "") == "EXTERNAL" or node.bl_idname == "ShaderNodeTexIES"
+            if external and path and not present(path):
+                yield {"kind": "script or light profile", "name": node.name, "path": path, "used": True}
+
+
+def entry(kind: str, block: Any, path: str, used: bool | None = None) -> dict[str, Any]:
+    """One missing file. A block that nothing but itself uses is not needed by the picture."""
+    real_users = block.users - (1 if getattr(block, "use_fake_user", False) else 0)
+    return {"kind": kind, "name": block.name, "path": path, "used": real_users > 0 if used is None else used}
+
+
+def all_trees() -> Iterator[Any]:
+    """Every node tree: groups, and those inside materials, worlds, lights, scenes and line styles."""
+    yield from bpy.data.node_groups
+    for name in ("materials", "worlds", "lights", "scenes", "textures", "linestyles"):
+        for block in getattr(bpy.data, name, ()):
+            if getattr(block, "node_tree", None):
+                yield block.node_tree
+
+
+def scripts() -> Iterator[str]:
+    """What carries code: registered texts, drivers, Freestyle style modules, OSL."""
+    for text in bpy.data.texts:
+        if text.use_module:
+            yield f"text {text.name} (runs on load)"
+    for block in animated_blocks():
+        for driver in block.animation_data.drivers:
+            if driver.driver.type == "SCRIPTED" and not driver.driver.is_simple_expression:
+                yield f"driver of {block.name} {driver.data_path}"
+    for scene in bpy.data.scenes:
+        for layer in scene.view_layers:
+            if layer.freestyle_settings.mode == "SCRIPT" and len(layer.freestyle_settings.modules):
+                yield f"Freestyle style modules of {scene.name}, {layer.name}"
+    for tree in all_trees():
+        for node in tree.nodes:
+            if node.bl_idname == "ShaderNodeScript":
+                yield f"OSL node {node.name} in {tree.name}"
+
+
+def animated_blocks() -> Iterator[Any]:
+    """Every data-block with animation data of its own."""
+    for name in (
+        "objects",
+        "materials",
+        "worlds",
+        "lights",
+        "cameras",
+        "scenes",
+        "shape_keys",
+        "node_groups",
+        "meshes",
+        "curves",
+        "armatures",
+        "particles",
+    ):
+        for block in getattr(bpy.data, name, ()):
+            if getattr(block, "animation_data", None):
+                yield block
+    for tree in all_trees():
+        if tree.animation_data:
+            yield tree
+
+
+def risky() -> Iterator[str]:
+    """Nodes that read or write files, and shading code."""
+    for tree in all_trees():
+        for node in tree.nodes:
+            if node.bl_idname == "CompositorNodeOutputFile":
+                yield f"File Output node {node.name}"
+            elif node.bl_idname.startswith(IMPORT_NODES):
+                yield f"{node.bl_label} node {node.name} in {tree.name}"
+            elif node.bl_idname == "ShaderNodeScript":
+                yield f"OSL node {node.name} in {tree.name}"
+
+
+def outputs() -> Iterator[str]:
+    """The paths that the scene itself would write to."""
+    for scene in bpy.data.scenes:
+        yield scene.render.filepath
+    for tree in all_trees():
+        for node in tree.nodes:
+            if node.bl_idname == "CompositorNodeOutputFile":
+                yield str(getattr(node, "base_path", "") or getattr(node, "directory", ""))
+
+
+def unrepeatable() -> Iterator[str]:
+    """What makes two renders of the same scene differ."""
+    scene = bpy.context.scene
+    if scene.render.engine == "CYCLES" and scene.cycles.time_limit > 0:
+        yield f"a time limit of {scene.cycles.time_limit:g} s for sampling"
+    for item in scene.objects:
+        for modifier in item.modifiers:
+            cache = getattr(modifier, "point_cache", None)
+            if modifier.show_render and cache is not None and not cache.is_baked:
+                yield f"unbaked simulation {modifier.name} of {item.name}"
+            settings = getattr(modifier, "domain_settings", None)
+            if modifier.show_render and settings is not None and not settings.has_cache_baked_any:
+                yield f"unbaked fluid {modifier.name} of {item.name}"
+        if item.rigid_body and item.rigid_body.type == "ACTIVE" and item.rigid_body.enabled:
+            world = scene.rigidbody_world
+            if world and world.enabled and not world.point_cache.is_baked:
+                yield f"unbaked rigid body {item.name}"
+
+
+def samples(scene: Any) -> int:
+    """Samples for each pixel, as the engine counts them."""
+    if scene.render.engine == "CYCLES":
+        return int(scene.cycles.samples)
+    return int(getattr(getattr(scene, "eevee", None), "taa_render_samples", 0))
+
+
+def facts() -> dict[str, Any]:
+    """Everything, each question guarded."""
+    scene = bpy.context.scene
+    render = scene.render
+    scale = render.resolution_percentage
+    return {
+        "blender": bpy.app.version_string,
+        "scene": scene.name,
+        "engine": render.engine,
+        "width": render.resolution_x * scale // 100,
+        "height": render.resolution_y * scale // 100,
+        "samples": ask(lambda: samples(scene), 0),
+        "frame_start": scene.frame_start,
+        "frame_end": scene.frame_end,
+        "camera": scene.camera.name if scene.camera else "",
+        "view_layers": [layer.name for layer in scene.view_layers if layer.use],
+        "missing": some(missing_images) + some(missing_files),
+        "scripts": some(scripts),
+        "risky": some(risky),
+        "outputs": some(outputs),
+        "unrepeatable": some(unrepeatable),
+        "uses_sequencer": bool(render.use_sequencer and has_strips(scene)),
+        "output_is_movie": bool(render.is_movie_format),
+        "objects": len(scene.objects),
+    }
+
+
+def has_strips(scene: Any) -> bool:
+    """Whether the sequencer would take the picture's place."""
+    editor = scene.sequence_editor
+    return bool(editor and len(getattr(editor, "strips", getattr(editor, "sequences", ()))))
+
+
+def ask(question: Callable[[], Any], otherwise: Any) -> Any:
+    """The answer, or `otherwise` where Blender stumbles over what it finds."""
+    try:
+        return question()
+    except Exception as error:  # noqa: BLE001  # any data-block may be broken in any way
+        sys.stderr.write(f"inspection stumbled: {error}\n")
+        return otherwise
+
+
+def some(source: Callable[[], Iterator[Any]]) -> list[Any]:
+    """The first `MOST` answers of one kind, as many as can be had."""
+    found: list[Any] = []
+
+    def collect() -> None:
+        for item in source():
+            if item not in found:
+                found.append(item)
+            if len(found) >= MOST:
+                return
+
+    ask(collect, None)
+    return found
+
+
+def main() -> None:
+    """Open, look, report."""
+    (scene_path,) = arguments()
+    started = time.monotonic()
+    bpy.ops.wm.open_mainfile(filepath=scene_path, load_ui=False, use_scripts=False)
+    report("inspection", **facts(), seconds=round(time.monotonic() - started, 4))
+
+
+if __name__ == "__main__":
+    run(main)

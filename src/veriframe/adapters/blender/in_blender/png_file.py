@@ -1,0 +1,205 @@
+"""PNG as Blender writes it, 8 or 16 bits a sample, read strictly and written with nothing but pixels.
+
+Pillow halves 16-bit colour, so this reads and writes the format itself. Only what a still from Blender can be
+is accepted: no palette, no interlacing, exact lengths, right checksums. Arrays are (height, width, channels).
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]
+"""(height, width, channels), uint8 or native uint16."""
+
+Rows = NDArray[np.uint8]
+"""(rows, bytes of a row)."""
+
+Bytes = NDArray[np.int16]
+"""Bytes of any shape, with room for sums and differences."""
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHANNELS = {0: 1, 4: 2, 2: 3, 6: 4}
+"""Colour type → channels: grey, grey and alpha, RGB, RGBA."""
+
+_BAND_ROWS = 512
+_WRITTEN_ROWS = 64
+_CHUNK_BYTES = 2**20
+
+
+class NotAPictureError(Exception):
+    """The file is not the picture that was expected: `code` NOT_IMAGE or WRONG_SIZE."""
+
+    def __init__(self, why: str, code: str = "NOT_IMAGE") -> None:
+        super().__init__(why)
+        self.code = code
+
+
+def read(stream: BinaryIO, width: int, height: int) -> Pixels:
+    """All pixels of a PNG of exactly this size. Raises `NotAPictureError`; memory is bounded by the size."""
+    if stream.read(8) != SIGNATURE:
+        raise NotAPictureError("it is no PNG")
+    chunks = _chunks(stream)
+    kind, header = next(chunks)
+    if kind != b"IHDR" or len(header) != 13:
+        raise NotAPictureError("it does not begin with a header")
+    found_width, found_height, depth, colour, *rest = struct.unpack(">IIBBBBB", header)
+    if (found_width, found_height) != (width, height):
+        raise NotAPictureError(
+            f"it has {found_width}×{found_height} pixels, not {width}×{height}", "WRONG_SIZE"
+        )
+    if depth not in (8, 16) or colour not in CHANNELS or any(rest):
+        raise NotAPictureError(
+            f"depth {depth}, colour type {colour} or its interlacing is not what Blender writes"
+        )
+    channels, sample = CHANNELS[colour], depth // 8
+    pixel_bytes = channels * sample
+    raw = np.empty((height, width * pixel_bytes), np.uint8)
+    above = np.zeros(width * pixel_bytes, np.uint8)
+    at = 0
+    for band in _bands(_inflate(chunks), height, 1 + width * pixel_bytes):
+        raw[at : at + len(band)] = unfilter(band[:, 1:], band[:, 0], above, pixel_bytes)
+        at += len(band)
+        above = raw[at - 1]
+    samples = raw.view(">u2").astype(np.uint16) if sample == 2 else raw
+    return samples.reshape(height, width, channels)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Chunks up to and without IEND. The worker bounds the file's size, and so theirs."""
+    while True:
+        start = stream.read(8)
+        if len(start) != 8:
+            raise NotAPictureError("it is cut short")
+        length, kind = struct.unpack(">I4s", start)
+        body, checksum = stream.read(length), stream.read(4)
+        if len(body) != length or len(checksum) != 4:
+            raise NotAPictureError("it is cut short")
+        if zlib.crc32(kind + body).to_bytes(4, "big") != checksum:
+            raise NotAPictureError("a checksum is wrong")
+        if kind == b"IEND":
+            if stream.read(1):
+                raise NotAPictureError("something follows its end")
+            return
+        yield kind, body
+
+
+def _inflate(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
+    """The unpacked image data, in pieces of bounded size."""
+    unpacker = zlib.decompressobj()
+    for kind, body in chunks:
+        if kind == b"IDAT":
+            waiting = body
+            while waiting:
+                try:
+                    yield unpacker.decompress(waiting, _CHUNK_BYTES)
+                except zlib.error:
+                    raise NotAPictureError("its data are damaged") from None
+                waiting = unpacker.unconsumed_tail
+            if unpacker.unused_data:
+                raise NotAPictureError("something follows its data")
+        elif kind[0] & 0x20 == 0:
+            raise NotAPictureError("it has a part that Blender does not write")
+    try:
+        yield unpacker.flush()
+    except zlib.error:
+        raise NotAPictureError("its data are damaged") from None
+    if not unpacker.eof:
+        raise NotAPictureError("its data are cut short")
+
+
+def _bands(pieces: Iterator[bytes], height: int, row_bytes: int) -> Iterator[Rows]:
+    """Whole rows, each with its filter's byte, `_BAND_ROWS` at a time; exactly `height` in all."""
+    waiting, left = bytearray(), height
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) > left * row_bytes:
+            raise NotAPictureError("it has more data than pixels")
+        while len(waiting) >= (rows := min(left, _BAND_ROWS)) * row_bytes and left:
+            cut = rows * row_bytes
+            yield np.frombuffer(bytes(waiting[:cut]), np.uint8).reshape(rows, row_bytes)
+            del waiting[:cut]
+            left -= rows
+    if left or waiting:
+        raise NotAPictureError("it has fewer data than pixels")
+
+
+def unfilter(rows: Rows, filters: NDArray[np.uint8], above: NDArray[np.uint8], pixel_bytes: int) -> Rows:
+    """Undo PNG's filters in a band of rows; `above` is the unfiltered row before it.
+
+    A pixel needs its left, upper and upper left neighbours, so those of one anti-diagonal are independent:
+    each is done at once. Raises `NotAPictureError` for an unknown filter.
+    """
+    if filters.max(initial=0) > 4:
+        raise NotAPictureError("an unknown filter")
+    if not filters.any():
+        return rows
+    count, width = len(rows), rows.shape[1] // pixel_bytes
+    # One row above and one pixel to the left, so that every pixel has all its neighbours.
+    done = np.zeros((count + 1, width + 1, pixel_bytes), np.int16)
+    done[0, 1:] = above.reshape(width, pixel_bytes)
+    coded = rows.reshape(count, width, pixel_bytes)
+    for diagonal in range(count + width - 1):
+        r = np.arange(max(0, diagonal - width + 1), min(count, diagonal + 1))
+        c = diagonal - r
+        left, up, corner = done[r + 1, c], done[r, c + 1], done[r, c]
+        guess = np.choose(filters[r][:, None], _predictions(left, up, corner))
+        done[r + 1, c + 1] = (coded[r, c] + guess) & 0xFF
+    return done[1:, 1:].astype(np.uint8).reshape(count, -1)
+
+
+def _predictions(left: Bytes, up: Bytes, corner: Bytes) -> tuple[Bytes, ...]:
+    """What each filter predicts: nothing, left, up, their average, Paeth's."""
+    return (np.zeros_like(left), left, up, (left + up) >> 1, _paeth(left, up, corner))
+
+
+def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
+    """The neighbour nearest to left + up - corner; ties go to left, then up."""
+    by_left, by_up, by_corner = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
+    return np.where(
+        (by_left <= by_up) & (by_left <= by_corner), left, np.where(by_up <= by_corner, up, corner)
+    )
+
+
+def write(stream: BinaryIO, pixels: Pixels) -> None:
+    """A PNG with a header, pixels and an end. Each row takes the filter whose residues are smallest."""
+    height, width, channels = pixels.shape
+    sample = pixels.dtype.itemsize
+    colour = {count: colour for colour, count in CHANNELS.items()}[channels]
+    stream.write(SIGNATURE)
+    _put(stream, b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * sample, colour, 0, 0, 0))
+    packer = zlib.compressobj(6)
+    pixel_bytes = channels * sample
+    above = np.zeros((1, width * pixel_bytes), np.uint8)
+    for start in range(0, height, _WRITTEN_ROWS):
+        band = pixels[start : start + _WRITTEN_ROWS]
+        raw = np.ascontiguousarray(band, band.dtype.newbyteorder(">")).view(np.uint8).reshape(len(band), -1)
+        _put(stream, b"IDAT", packer.compress(_filter(raw, above, pixel_bytes).tobytes()))
+        above = raw[-1:]
+    _put(stream, b"IDAT", packer.flush())
+    _put(stream, b"IEND", b"")
+
+
+def _filter(raw: Rows, above: Rows, pixel_bytes: int) -> Rows:
+    """Rows with their filter's byte in front."""
+    up = np.concatenate((above, raw[:-1])).astype(np.int16)
+    left, corner = (
+        np.pad(rows, ((0, 0), (pixel_bytes, 0)))[:, :-pixel_bytes] for rows in (raw.astype(np.int16), up)
+    )
+    residues = np.stack([(raw - guess).astype(np.uint8) for guess in _predictions(left, up, corner)])
+    # The usual measure: residues as signed bytes, the sum of their sizes.
+    sizes = np.minimum(residues, 256 - residues.astype(np.int16)).sum(axis=2, dtype=np.int64)
+    best = sizes.argmin(axis=0)
+    chosen = residues[best, np.arange(len(raw))]
+    return np.concatenate((best.astype(np.uint8)[:, None], chosen), axis=1)
+
+
+def _put(stream: BinaryIO, kind: bytes, body: bytes) -> None:
+    if body or kind != b"IDAT":
+        checksum = zlib.crc32(kind + body)
+        stream.write(struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", checksum))

@@ -1,0 +1,109 @@
+"""What a sandbox left in its output folder: a stranger's files until each has been looked at.
+
+To be used after the sandbox is dead, so that nothing changes between the look and the use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from veriframe.errors import Code
+from veriframe.model.text import some_names
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with an output folder: NO_OUTPUT, EXTRA_OUTPUT or TAMPER, and a sentence."""
+
+    code: Code
+    sentence: str
+
+
+def find_fault(folder: Path, expected: Collection[str], *, most_bytes: int) -> Fault | None:
+    """Whether `folder` holds exactly the expected names, each a regular, sole, not empty file.
+
+    `most_bytes` is the largest size of one file. None where all is well.
+    """
+    with _folder(folder) as descriptor:
+        for name in sorted(expected):
+            if fault := _fault_of(descriptor, name, most_bytes):
+                return fault
+        extra = sorted(set(os.listdir(descriptor)) - set(expected))  # noqa: PTH208 - by descriptor
+    if extra:
+        return Fault(
+            Code.EXTRA_OUTPUT,
+            f"The render left files that nobody asked for: {some_names(extra)}. Mute the scene's File Output "
+            "nodes.",
+        )
+    return None
+
+
+def take(folder: Path, name: str, target: Path, *, most_bytes: int) -> int:
+    """Copy one file that `find_fault` has passed to a new file of our own. Returns its size in bytes.
+
+    Raises `OSError` where it is not what it was then.
+    """
+    with _folder(folder) as directory:
+        source = os.open(name, _FLAGS, dir_fd=directory)
+        with os.fdopen(source, "rb") as reader, target.open("xb") as writer:
+            if not _is_sole_file(status := os.fstat(source)) or status.st_size > most_bytes:
+                raise OSError(errno.EINVAL, "not a regular file of our own", name)
+            shutil.copyfileobj(reader, writer, 2**20)
+            return writer.tell()
+
+
+def free_bytes(folder: Path) -> int:
+    """What is free on the folder's disk for an ordinary user."""
+    return shutil.disk_usage(folder).free
+
+
+def _fault_of(directory: int, name: str, most_bytes: int) -> Fault | None:
+    try:
+        descriptor = os.open(name, _FLAGS, dir_fd=directory)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return Fault(Code.NO_OUTPUT, f"The render did not write “{name}”.")
+        return _tampered(name, "cannot be opened as a file")
+    try:
+        return _fault_in(name, os.fstat(descriptor), most_bytes)
+    finally:
+        os.close(descriptor)
+
+
+def _fault_in(name: str, status: os.stat_result, most_bytes: int) -> Fault | None:
+    if not stat.S_ISREG(status.st_mode):
+        return _tampered(name, "is no regular file")
+    if status.st_nlink != 1:
+        return _tampered(name, "has more than one name")
+    if status.st_size == 0:
+        return Fault(Code.NO_OUTPUT, f"The render left “{name}” empty.")
+    if status.st_size > most_bytes:
+        return _tampered(name, f"has {status.st_size} bytes, more than {most_bytes}")
+    return None
+
+
+def _tampered(name: str, how: str) -> Fault:
+    return Fault(Code.TAMPER, f"The render's output was tampered with: “{name}” {how}.")
+
+
+def _is_sole_file(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

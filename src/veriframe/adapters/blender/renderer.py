@@ -1,0 +1,269 @@
+"""The renderer: Blender behind walls. What it claims counts only after its files have been looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from veriframe.adapters.blender import cells, outcome, outputs, proving
+from veriframe.adapters.blender.reports import (
+    About,
+    Decoded,
+    Event,
+    FrameReport,
+    Heard,
+    Normalised,
+    ProgressReport,
+)
+from veriframe.adapters.blender.runtimes import Runtime
+from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Sandbox
+from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, VerificationFailed
+from veriframe.model.checks import parse_inspection
+from veriframe.model.frames import (
+    Frame,
+    ImageFormat,
+    Progress,
+    ProvedFrame,
+    Rendering,
+    RenderLimits,
+    RenderTask,
+)
+from veriframe.model.scene import BlenderVersion, SceneInspection
+from veriframe.model.text import printable, some_names
+from veriframe.ports import Renderer, RendererFacts
+
+log = structlog.get_logger()
+
+ENGINES = ("CYCLES", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
+
+_LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
+_START_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A task at `percent` of its size, with at most `samples` for each pixel (None: the scene's own)."""
+
+    task: RenderTask
+    percent: int = 100
+    samples: int | None = None
+
+    def as_json(self) -> str:
+        """As `render_frames.py` takes it."""
+        asked = {"frames": self.task.frames, "format": self.task.format.value}
+        return json.dumps({**asked, "scale": self.percent, "samples": self.samples})
+
+
+class BlenderRenderer(Renderer):
+    """One Blender, one kind of walls; any number of renders side by side."""
+
+    def __init__(self, runtime: Runtime, sandbox: Sandbox, *, limits: RenderLimits | None = None) -> None:
+        """`limits` hold for inspections and self-tests; a render has those of its task. Starts nothing."""
+        self._runtime, self._sandbox = runtime, sandbox
+        self._limits = limits or RenderLimits()
+        self._facts: RendererFacts | None = None
+
+    async def facts(self) -> RendererFacts:
+        """What this renderer is; asked of Blender once. Raises `HostUnavailable` where it cannot start."""
+        if self._facts is None:
+            self._facts = await self._ask_facts()
+        return self._facts
+
+    async def _ask_facts(self) -> RendererFacts:
+        script = cells.Script(name="about_blender.py", wall_seconds=_START_SECONDS, limits=self._limits)
+        end, heard = await self._run(script)
+        about = next((event for event in heard.events if isinstance(event, About)), None)
+        if about is None:
+            raise _no_start(end, heard)
+        return RendererFacts(
+            program=self._runtime.name,
+            version=BlenderVersion(about.major, about.minor),
+            version_text=printable(about.version_text),
+            build_hash=printable(about.build_hash),
+            sandbox_level=self._sandbox.level.name,
+            memory_held_by=self._sandbox.memory_held_by,
+        )
+
+    async def inspect(self, scene: Path) -> SceneInspection:
+        """What Blender finds in a scene.
+
+        Raises `JobRejected`: CORRUPT where it cannot open it, or the code of the limit that it ran into.
+        """
+        with cells.readable(scene) as shown:
+            script = cells.Script(
+                name="inspect_scene.py",
+                arguments=(cells.SCENE,),
+                shown={cells.SCENE: shown},
+                wall_seconds=self._limits.loading_seconds,
+                limits=self._limits,
+            )
+            end, heard = await self._run(script)
+        if heard.inspection is None:
+            raise outcome.rejection(end, error=heard.error)
+        return parse_inspection(heard.inspection)
+
+    async def render(
+        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code."""
+        return await self._render(scene, _Request(task), out, on_progress)
+
+    async def _render(
+        self, scene: Path, request: _Request, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        task = request.task
+        with cells.readable(scene) as shown:
+            script = cells.Script(
+                name="render_frames.py",
+                arguments=(cells.SCENE, OUT, request.as_json()),
+                shown={cells.SCENE: shown},
+                out=out,
+                wall_seconds=task.limits.wall_seconds(len(task.frames)),
+                limits=task.limits,
+            )
+            end, heard = await self._run(script, lambda event: _pass_on(event, task, on_progress))
+        if failed := outcome.failure(
+            end, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(out)
+        ):
+            raise failed
+        frames = _frames(heard, task)
+        if fault := outputs.find_fault(out, [f.file for f in frames], most_bytes=task.limits.output_bytes):
+            if fault.code is Code.TAMPER:
+                log.error("output_tampered", reason=fault.sentence)
+            raise RenderFailed(fault.code, fault.sentence)
+        return Rendering(frames=frames, seconds=end.seconds, peak_memory_bytes=end.peak_memory_bytes)
+
+    async def prove(
+        self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
+    ) -> Sequence[ProvedFrame]:
+        """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
+
+        A black frame is rendered once more, small, in a fresh process; black again is legitimate.
+        Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, BLACK, TAMPER.
+        """
+        decoded = await proving.decode(self._sandbox, rendering.frames, out, clean, task.limits)
+        if black := tuple(event.number for event in decoded if event.black):
+            await self._prove_black(scene, task, black)
+        return [_proved(frame, event, clean) for frame, event in zip(rendering.frames, decoded, strict=True)]
+
+    async def _prove_black(self, scene: Path, task: RenderTask, numbers: tuple[int, ...]) -> None:
+        small = _Request(replace(task, frames=numbers), percent=25, samples=16)
+        with cells.scratch() as folder:
+            out, clean = _two_in(folder)
+            rendering = await self._render(scene, small, out, lambda progress: None)
+            again = await proving.decode(self._sandbox, rendering.frames, out, clean, task.limits)
+        if bright := [str(event.number) for event in again if not event.black]:
+            raise VerificationFailed(
+                Code.BLACK,
+                f"Rendered black here, and not black when rendered again: frames {some_names(bright)}. "
+                "Run: veriframe doctor.",
+            )
+
+    async def prove_engines(self, engines: Sequence[str] = ENGINES) -> Mapping[str, str]:
+        """What each engine makes of a tiny scene: `renders in 1.2 s`, or the sentence of its failure."""
+        return {engine: await self._prove_engine(engine) for engine in engines}
+
+    async def _prove_engine(self, engine: str) -> str:
+        task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
+        with cells.scratch() as folder:
+            out, clean = _two_in(folder)
+            try:
+                scene = await self._make_test_scene(engine, folder)
+                rendering = await self.render(scene, task, out, lambda progress: None)
+                (decoded,) = await proving.decode(self._sandbox, rendering.frames, out, clean, task.limits)
+            except (JobError, HostUnavailable) as error:
+                return str(error)
+        return "renders black" if decoded.black else f"renders in {rendering.seconds:.1f} s"
+
+    async def _make_test_scene(self, engine: str, folder: Path) -> Path:
+        made = folder / "made"
+        made.mkdir()
+        script = cells.Script(
+            name="make_test_scene.py",
+            arguments=(OUT / "scene.blend", engine),
+            out=made,
+            wall_seconds=_START_SECONDS,
+            limits=self._limits,
+        )
+        end, heard = await self._run(script)
+        if failed := outcome.failure(
+            end, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(made)
+        ):
+            raise failed
+        if fault := outputs.find_fault(made, ["scene.blend"], most_bytes=self._limits.output_bytes):
+            raise RenderFailed(fault.code, fault.sentence)
+        await asyncio.to_thread(
+            outputs.take, made, "scene.blend", folder / "scene.blend", most_bytes=self._limits.output_bytes
+        )
+        return folder / "scene.blend"
+
+    async def _run(
+        self, script: cells.Script, on_event: Callable[[Event], None] = lambda event: None
+    ) -> tuple[CellExit, Heard]:
+        return await cells.run_script(self._sandbox, self._runtime, script, on_event)
+
+
+def _pass_on(event: Event, task: RenderTask, on_progress: Callable[[Progress], None]) -> None:
+    if isinstance(event, ProgressReport):
+        if event.total == len(task.frames) and event.done <= event.total and event.frame in task.frames:
+            on_progress(event.value())
+    elif isinstance(event, Normalised) and event.changed:
+        log.info("scene_normalised", changed=[printable(change) for change in event.changed[:20]])
+
+
+def _frames(heard: Heard, task: RenderTask) -> tuple[Frame, ...]:
+    """The frames that were reported, in the order asked for, under the names that they must have."""
+    reported = {event.number: event for event in heard.events if isinstance(event, FrameReport)}
+    if missing := [str(number) for number in task.frames if number not in reported]:
+        raise RenderFailed(Code.NO_OUTPUT, f"Blender finished without the frames {some_names(missing)}.")
+    frames = tuple(reported[number].value() for number in task.frames)
+    for frame in frames:
+        if frame.file != _file_name(frame.number, task.format):
+            raise RenderFailed(
+                Code.TAMPER, f"Frame {frame.number} was reported under a name that is not its own."
+            )
+    return frames
+
+
+def _file_name(number: int, image_format: ImageFormat) -> str:
+    return f"frame_{number:04d}{image_format.suffix}"
+
+
+def _proved(frame: Frame, event: Decoded, clean: Path) -> ProvedFrame:
+    return ProvedFrame(
+        number=frame.number,
+        file=frame.file,
+        width=event.width,
+        height=event.height,
+        channels=event.channels,
+        bit_depth=event.bit_depth,
+        pixel_sha256=event.pixel_sha256,
+        size_bytes=(clean / frame.file).stat().st_size,
+    )
+
+
+def _two_in(folder: Path) -> tuple[Path, Path]:
+    out, clean = folder / "out", folder / "clean"
+    out.mkdir()
+    clean.mkdir()
+    return out, clean
+
+
+def _no_start(end: CellExit, heard: Heard) -> HostUnavailable:
+    said = " ".join((heard.error or "", *end.log_tail))
+    if library := _LIBRARY.search(said):
+        return HostUnavailable(
+            f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
+            "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."
+        )
+    failed = outcome.failure(end, finished=False, error=heard.error, free_bytes=outcome.DISK_FULL_BYTES)
+    return HostUnavailable(
+        f"Blender cannot start in the sandbox. {failed} BLENDER_PATH must name the program "
+        "itself, with its own folders beside it, and no script that starts it."
+    )

@@ -1,0 +1,161 @@
+"""What the scripts inside Blender report, as values: every line is hostile until it has passed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from veriframe.model.frames import LAST_FRAME, MAX_FRAMES, Frame, Progress
+from veriframe.model.text import printable
+
+Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(ge=0, le=2**50)]
+FrameNumber = Annotated[int, Field(ge=0, le=LAST_FRAME)]
+Pixels = Annotated[int, Field(ge=1, le=65_536)]
+Text = Annotated[str, Field(max_length=2_000)]
+MOST_CHANGES = 500
+MOST_EVENTS = 2 * MAX_FRAMES
+"""Kept of one run; an honest script sends fewer."""
+
+
+class _Report(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class About(_Report):
+    """Which Blender this is."""
+
+    kind: Literal["about"]
+    major: Annotated[int, Field(ge=0, le=99)]
+    minor: Annotated[int, Field(ge=0, le=99)]
+    version_text: Annotated[str, Field(max_length=100)]
+    build_hash: Annotated[str, Field(max_length=100)]
+
+
+class ProgressReport(_Report):
+    """A sign of life."""
+
+    kind: Literal["progress"]
+    phase: Literal["loading", "rendering", "writing"]
+    frame: FrameNumber
+    done: Annotated[int, Field(ge=0, le=MAX_FRAMES)]
+    total: Annotated[int, Field(ge=1, le=MAX_FRAMES)]
+    fraction: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None
+    seconds: Seconds
+    memory_bytes: Bytes
+
+    def value(self) -> Progress:
+        """As the port has it."""
+        return Progress(**self.model_dump(exclude={"kind"}))
+
+
+class FrameReport(_Report):
+    """A frame is done."""
+
+    kind: Literal["frame"]
+    number: FrameNumber
+    file: Annotated[str, Field(max_length=40)]
+    width: Pixels
+    height: Pixels
+    seconds: Seconds
+    peak_memory_bytes: Bytes
+
+    def value(self) -> Frame:
+        """As the port has it."""
+        return Frame(**self.model_dump(exclude={"kind"}))
+
+
+class Normalised(_Report):
+    """What was turned off in the scene before rendering."""
+
+    kind: Literal["normalised"]
+    changed: Annotated[list[Text], Field(max_length=MOST_CHANGES)]
+
+
+class Finished(_Report):
+    """All is done; what follows is only the end of the process."""
+
+    kind: Literal["finished"]
+
+
+class Failed(_Report):
+    """The script stumbled."""
+
+    kind: Literal["failed"]
+    error: Text
+
+
+class Decoded(_Report):
+    """A frame was decoded in the clean sandbox, and written again without metadata."""
+
+    kind: Literal["decoded"]
+    number: FrameNumber
+    width: Pixels
+    height: Pixels
+    channels: Annotated[int, Field(ge=1, le=4)]
+    bit_depth: Literal[8, 16, 32]
+    pixel_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    black: bool
+    finite: bool
+
+
+class Refused(_Report):
+    """A file is not the picture that it should be."""
+
+    kind: Literal["refused"]
+    number: FrameNumber
+    code: Literal["NOT_IMAGE", "WRONG_SIZE"]
+    why: Text
+
+
+Event = About | ProgressReport | FrameReport | Normalised | Finished | Failed | Decoded | Refused
+_EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+def parse(line: bytes) -> Event | None:
+    """One report, or None for what is not one: it is ignored, and what it should have said is missed."""
+    try:
+        return _EVENT.validate_json(line, strict=True)
+    except ValidationError:
+        return None
+
+
+@dataclass
+class Heard:
+    """What one run has reported so far. `on_event` is called with each report that passed."""
+
+    on_event: Callable[[Event], None] = lambda event: None
+    events: list[Event] = field(default_factory=list)
+    inspection: dict[str, Any] | None = None
+    finished: bool = False
+    error: str | None = None
+    ignored: int = 0
+
+    def hear(self, line: bytes) -> None:
+        """Take one line."""
+        event = parse(line)
+        if event is None:
+            self._hear_other(line)
+            return
+        if isinstance(event, Finished):
+            self.finished = True
+        elif isinstance(event, Failed):
+            self.error = printable(event.error, 300)
+        elif not isinstance(event, ProgressReport) and len(self.events) < MOST_EVENTS:
+            self.events.append(event)
+        self.on_event(event)
+
+    def _hear_other(self, line: bytes) -> None:
+        # An inspection has its own strict reader in the model; here it is only told from noise.
+        try:
+            raw = json.loads(line)
+        except (ValueError, RecursionError):
+            raw = None
+        if isinstance(raw, dict) and raw.pop("kind", None) == "inspection" and self.inspection is None:
+            self.inspection, self.finished = raw, True
+        else:
+            self.ignored += 1

@@ -1,0 +1,153 @@
+"""Which Blender: the `bpy` wheel in the worker's own Python, or a Blender executable. One set of scripts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import sys
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from veriframe.errors import SettingsError
+
+SCRIPTS = Path(__file__).parent / "in_blender"
+
+_SCRIPTS_INSIDE = PurePosixPath("/opt/veriframe/in_blender")
+_RUNTIME_INSIDE = PurePosixPath("/opt/veriframe/runtime")
+_USR = Path("/usr")
+_RESOURCES = re.compile(r"\d{1,2}\.\d{1,2}")
+"""Blender keeps its own files in a folder that is named by its version, as `4.5`."""
+
+Argument = str | PurePosixPath
+"""A word of a command line; a path is one inside the sandbox, and a level without mounts translates it."""
+
+
+class Runtime(Protocol):
+    """How a script of `in_blender` is started, and what it must see to run."""
+
+    name: str
+    """`bpy wheel` or `Blender executable`."""
+
+    environment: Mapping[str, str]
+
+    @abstractmethod
+    def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        """The command line inside the sandbox. `script` is a file name in `in_blender`."""
+
+    @abstractmethod
+    def visible(self) -> Mapping[PurePosixPath, Path]:
+        """Inside paths, and the host's files and folders that they show, read-only."""
+
+
+class WorkerPython(Runtime):
+    """The worker's own interpreter with its packages, under names that tell nothing of this machine."""
+
+    name = "Python"
+    environment: Mapping[str, str] = {}
+
+    def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        """Isolated (`-I`): neither the environment nor the current folder decides what is imported."""
+        return (self._interpreter(), "-I", "-B", _SCRIPTS_INSIDE / script, *arguments)
+
+    def visible(self) -> Mapping[PurePosixPath, Path]:
+        """The virtual environment, and the Python that it was made from unless it lies below /usr."""
+        shown = {_SCRIPTS_INSIDE: SCRIPTS}
+        if _in_virtual_environment():
+            shown[_RUNTIME_INSIDE] = Path(sys.prefix)
+        # The environment's interpreter is a link to this one, so it keeps its own name.
+        base = Path(sys.base_prefix).resolve()
+        if not base.is_relative_to(_USR):
+            shown[PurePosixPath(base)] = base
+        return shown
+
+    def _interpreter(self) -> PurePosixPath:
+        if _in_virtual_environment():
+            return _RUNTIME_INSIDE / "bin" / "python"
+        return PurePosixPath(os.path.realpath(sys.executable))
+
+
+class BpyWheel(WorkerPython):
+    """Blender as a Python module, embedded in the worker's own interpreter."""
+
+    name = "bpy wheel"
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether the wheel is there. It is not imported: a broken one would take the worker with it."""
+        return importlib.util.find_spec("bpy") is not None
+
+
+class BlenderExecutable(Runtime):
+    """A Blender program, as unpacked from blender.org or installed by the system."""
+
+    name = "Blender executable"
+    environment: Mapping[str, str] = {}
+
+    def __init__(self, path: Path) -> None:
+        """`path` is an existing program; links are followed, because its files lie next to it."""
+        self.path = path.resolve()
+
+    def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        """In the background, without the user's settings. Arguments take effect in this order."""
+        options = ("-b", "--factory-startup", "--python-exit-code", "1", "--python")
+        return (self._program(), *options, _SCRIPTS_INSIDE / script, "--", *arguments)
+
+    def visible(self) -> Mapping[PurePosixPath, Path]:
+        """The program, its libraries and its versioned folders: nothing else that may lie beside it."""
+        shown = {_SCRIPTS_INSIDE: SCRIPTS}
+        if not self.path.is_relative_to(_USR):
+            for item in (self.path, *self._own_folders()):
+                shown[_RUNTIME_INSIDE / item.name] = item
+        return shown
+
+    def _program(self) -> PurePosixPath:
+        if self.path.is_relative_to(_USR):
+            return PurePosixPath(self.path)
+        return _RUNTIME_INSIDE / self.path.name
+
+    def _own_folders(self) -> list[Path]:
+        beside = sorted(self.path.parent.iterdir())
+        return [p for p in beside if p.is_dir() and (p.name == "lib" or _RESOURCES.fullmatch(p.name))]
+
+
+def select(blender_path: Path | None) -> Runtime:
+    """BLENDER_PATH where it is set, else the `bpy` wheel, else `blender` on PATH.
+
+    Raises `SettingsError` with the remedy where BLENDER_PATH is no program, or no Blender is there.
+    """
+    if blender_path is not None:
+        return BlenderExecutable(_program_at(blender_path))
+    if BpyWheel.installed():
+        return BpyWheel()
+    if found := shutil.which("blender"):
+        return BlenderExecutable(Path(found))
+    raise SettingsError(
+        "There is no Blender: neither the bpy wheel in this Python nor “blender” on PATH. "
+        "Run: pip install -r requirements.txt, or set BLENDER_PATH to a Blender program."
+    )
+
+
+def _program_at(path: Path) -> Path:
+    # A bare name means the program on PATH, as in a shell.
+    if path.parent == Path() and not path.exists() and (found := shutil.which(path.name)):
+        return Path(found)
+    if not path.exists():
+        trouble = "does not exist"
+    elif path.is_dir():
+        trouble = "is a folder"
+    elif not os.access(path, os.X_OK):
+        trouble = "is not executable"
+    else:
+        return path
+    raise SettingsError(
+        f"BLENDER_PATH names {path}, which {trouble}. Set it to the program “blender” itself, "
+        "or leave it unset to use the bpy wheel."
+    )
+
+
+def _in_virtual_environment() -> bool:
+    return sys.prefix != sys.base_prefix
