@@ -122,14 +122,14 @@ FILES = {"read_secret", "read_accounts", "write_outside", "write_shown", "see_pr
 )
 async def test_a_hole_in_landlock_makes_canaries_sing(
     monkeypatch: pytest.MonkeyPatch,
-    hole: Callable[[dict[str, object]], dict[str, object]],
+    hole: Callable[[dict[str, Any]], dict[str, Any]],
     singing: set[str],
 ) -> None:
     """Also where only one of its two stones is missing."""
     whole = launcher.Plan
 
     def leaky(**plan: Any) -> Any:
-        return whole(**hole(plan))  # type: ignore[typeddict-item]
+        return whole(**hole(plan))
 
     monkeypatch.setattr(launcher, "Plan", leaky)
     canaries = await selftest.prove(LaunchedSandbox(Level.LANDLOCK, use_cgroup=False))

@@ -12,7 +12,7 @@ import typer
 from veriframe import wiring
 from veriframe.cli import context
 from veriframe.model.attempt import Attempt
-from veriframe.model.job import format_address
+from veriframe.model.job import Address, format_address
 from veriframe.ports import RendererFacts
 from veriframe.settings import Loaded
 from veriframe.worker import report
@@ -81,7 +81,7 @@ async def _until_stopped(service: Service, once: bool) -> int:
         return context.INTERRUPTED
 
 
-def _tell(loaded: Loaded, account: str, facts: RendererFacts, slots: int, address: int) -> None:
+def _tell(loaded: Loaded, account: str, facts: RendererFacts, slots: int, address: Address) -> None:
     settings = loaded.settings
     log.info(
         "worker_started",
