@@ -1,0 +1,53 @@
+"""A small embedded store in a test's folder, and how its tests fill it and look into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from veriframe.adapters.local_store import LocalStore
+from veriframe.ports import Pin
+
+LIMIT = 10_000
+
+
+def make_store(tmp_path: Path) -> LocalStore:
+    """A store for ten thousand bytes in `tmp_path / "store"`."""
+    return LocalStore(tmp_path / "store", LIMIT)
+
+
+async def add(store: LocalStore, folder: Path, content: bytes, *, pinned: bool = True) -> str:
+    """Keep bytes; returns their CID."""
+    (folder / "source").write_bytes(content)
+    cid = await store.add(folder / "source", "pin")
+    if not pinned:
+        await store.unpin(Pin(cid=cid, name="pin"))
+    return cid
+
+
+async def add_folder(store: LocalStore, folder: Path, content: bytes) -> str:
+    """Keep a folder with one file; returns its CID."""
+    file = folder / "bundle" / "frames" / "frame.png"
+    make_folder(file.parent)
+    file.write_bytes(content)
+    return await store.add(folder / "bundle", "pin")
+
+
+def make_folder(folder: Path) -> Path:
+    """A folder that may be there already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def names_in(folder: Path) -> set[str]:
+    """What lies in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def stored(tmp_path: Path) -> set[str]:
+    """The CIDs of the content in the store."""
+    return names_in(tmp_path / "store" / "content")
+
+
+def in_progress(tmp_path: Path) -> set[str]:
+    """The copies that lie in the store's folder for work."""
+    return names_in(tmp_path / "store" / "work")

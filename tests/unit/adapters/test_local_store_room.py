@@ -1,0 +1,123 @@
+"""How much the embedded store keeps: its limit, the disk's, the caller's."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.unit.adapters.local_store_content import (
+    LIMIT,
+    add,
+    add_folder,
+    in_progress,
+    make_folder,
+    make_store,
+    names_in,
+    stored,
+)
+
+from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.local_store.copying import TooLong, copy_file
+from veriframe.errors import StoreUnavailable
+from veriframe.ports import Pin
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """An empty store for ten thousand bytes."""
+    return make_store(tmp_path)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty folder."""
+    return make_folder(tmp_path / "out")
+
+
+@contextmanager
+def full_disk(limit_bytes: int) -> Iterator[None]:
+    """No file can grow beyond `limit_bytes`: a write fails half way, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_unpinned_content_makes_room_oldest_first(store: LocalStore, tmp_path: Path) -> None:
+    """Within the limit nothing goes. Over it the oldest without a pin goes, and no more than needed."""
+    cids = [await add(store, tmp_path, bytes([number]) * 3000, pinned=number == 0) for number in range(3)]
+    exact = await add(store, tmp_path, b"x" * 1000)
+    assert stored(tmp_path) == {*cids, exact}
+    new = await add(store, tmp_path, b"y" * 3000)
+    assert stored(tmp_path) == {cids[0], cids[2], exact, new}
+    assert await store.size_bytes() == LIMIT
+
+
+async def test_content_added_again_is_young_again(store: LocalStore, tmp_path: Path) -> None:
+    """What was added again last goes last, folders too; it counts once."""
+    folder = await add_folder(store, tmp_path, b"f" * 4000)
+    await store.unpin(Pin(cid=folder, name="pin"))
+    file = await add(store, tmp_path, b"x" * 4000, pinned=False)
+    await add_folder(store, tmp_path, b"f" * 4000)
+    await store.unpin(Pin(cid=folder, name="pin"))
+    new = await add(store, tmp_path, b"y" * 4000)
+    assert stored(tmp_path) == {folder, new}
+    assert file not in stored(tmp_path)
+
+
+async def test_a_store_full_of_pins_says_so(store: LocalStore, tmp_path: Path) -> None:
+    """fault_41: pinned content never goes. What does not fit beside it is refused, and nothing is cleaned."""
+    pinned = await add(store, tmp_path, b"p" * 6000)
+    loose = await add(store, tmp_path, b"l" * 2000, pinned=False)
+    with pytest.raises(
+        StoreUnavailable, match=r"10000 bytes, and 6000 of them are pinned\. Raise store_bytes"
+    ):
+        await add(store, tmp_path, b"n" * 5000)
+    assert stored(tmp_path) == {pinned, loose}
+    assert in_progress(tmp_path) == set()
+    assert await add(store, tmp_path, b"p" * 6000) == pinned
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+async def test_what_can_never_fit_is_not_copied(store: LocalStore, tmp_path: Path, is_folder: bool) -> None:
+    """fault_41: more than the whole store holds is refused, and leaves nothing behind."""
+    with pytest.raises(StoreUnavailable, match="Raise store_bytes"):
+        await (add_folder if is_folder else add)(store, tmp_path, b"n" * (LIMIT + 1))
+    assert in_progress(tmp_path) == set()
+    assert stored(tmp_path) == set()
+
+
+async def test_a_full_disk_is_said_to_be_full(store: LocalStore, tmp_path: Path, out: Path) -> None:
+    """fault_41: with no room on the disk, neither a copy in the store nor one at the target is left half."""
+    cid = await add(store, tmp_path, b"x" * 4000)
+    (tmp_path / "source").write_bytes(b"y" * 4000)
+    with full_disk(1000):
+        with pytest.raises(StoreUnavailable, match="the disk is full"):
+            await store.add(tmp_path / "source", "pin")
+        with pytest.raises(StoreUnavailable, match="target cannot be written: the disk is full"):
+            await store.fetch(cid, out / "target", LIMIT)
+    assert stored(tmp_path) == {cid}
+    assert names_in(out) == set()
+    assert in_progress(tmp_path) == set()
+
+
+async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_path: Path) -> None:
+    """A fetch into a folder that is not there, or onto a folder, says so."""
+    cid = await add(store, tmp_path, b"x")
+    (tmp_path / "taken" / "by").mkdir(parents=True)
+    for target in (tmp_path / "nowhere" / "target", tmp_path / "taken"):
+        with pytest.raises(StoreUnavailable, match=f"{target} cannot be written"):
+            await store.fetch(cid, target, 100)
+
+
+def test_a_copy_ends_at_the_limit(tmp_path: Path) -> None:
+    """fault_51: a file that grows while it is copied, past what was measured before, is not copied on."""
+    with Path("/dev/zero").open("rb", buffering=0) as endless, pytest.raises(TooLong):
+        copy_file(endless, tmp_path / "copy", 100, threading.Event())
+    assert (tmp_path / "copy").stat().st_size <= 100
