@@ -1,0 +1,126 @@
+"""Fetching a picture: all of it or nothing, and never over what is there."""
+
+from __future__ import annotations
+
+import pytest
+from tests.fakes.registry import FakeRegistry
+from tests.unit.creator.stage import PNG, STRANGER, Stage
+
+from veriframe.errors import (
+    Code,
+    JobRejected,
+    MoveRefused,
+    SettingsError,
+    StoreUnavailable,
+    VerificationFailed,
+)
+from veriframe.model.offer import LEASE_SECONDS
+
+
+async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:
+    """The file is the result, byte for byte; nothing else is left in the folder."""
+    job_id = await stage.submitted()
+    target = stage.folder / "picture.png"
+    picture = await stage.creator.fetch(job_id, target, replace=False)
+    assert target.read_bytes() == PNG
+    assert (640, 360, len(PNG)) == (picture.width, picture.height, picture.size_bytes)
+    assert {"picture.png", "scene.blend"} == {path.name for path in stage.folder.iterdir()}
+
+
+async def test_a_job_without_a_result_says_how_to_wait(stage: Stage) -> None:
+    """And where none will ever come, it says that."""
+    job_id = await stage.claimed()
+    with pytest.raises(
+        MoveRefused, match=r"is CLAIMED and has no result\. Wait for it with `veriframe job watch 1`"
+    ):
+        await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
+    stage.shared.now += LEASE_SECONDS
+    await stage.creator.cancel(job_id)
+    with pytest.raises(MoveRefused, match=r"is REFUNDED and has no result\. It will have none"):
+        await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
+
+
+async def test_a_file_that_is_there_is_kept(stage: Stage) -> None:
+    """Unless it may be replaced; then it is, all of it."""
+    job_id = await stage.submitted()
+    target = stage.folder / "picture.png"
+    target.write_bytes(
+        b"my own drawing, longer than the picture that comes instead of it, much longer indeed"
+    )
+    with pytest.raises(SettingsError, match=r"is there already.*--force"):
+        await stage.creator.fetch(job_id, target, replace=False)
+    assert target.read_bytes().startswith(b"my own")
+    await stage.creator.fetch(job_id, target, replace=True)
+    assert target.read_bytes() == PNG
+
+
+async def test_a_link_is_never_written_through(stage: Stage) -> None:
+    """fault_42: refused, also where it leads nowhere; and replaced, not followed, where it may be."""
+    job_id = await stage.submitted()
+    target, elsewhere = stage.folder / "picture.png", stage.folder / "elsewhere"
+    target.symlink_to(elsewhere)
+    with pytest.raises(SettingsError, match="is there already"):
+        await stage.creator.fetch(job_id, target, replace=False)
+    assert not elsewhere.exists()
+    elsewhere.write_bytes(b"precious")
+    await stage.creator.fetch(job_id, target, replace=True)
+    assert (elsewhere.read_bytes(), target.is_symlink(), target.read_bytes()) == (b"precious", False, PNG)
+
+
+@pytest.mark.parametrize("replace", [False, True])
+async def test_a_folder_is_no_target(stage: Stage, replace: bool) -> None:
+    """The sentence says what to name instead."""
+    job_id = await stage.submitted()
+    with pytest.raises(SettingsError, match=r"is a folder\. Name the file"):
+        await stage.creator.fetch(job_id, stage.folder, replace=replace)
+
+
+@pytest.mark.parametrize("name", ["no/such/folder.png", "scene.blend/picture.png", "x" * 300])
+async def test_a_target_that_cannot_be_written_is_a_settings_error(stage: Stage, name: str) -> None:
+    """With the file's name and the reason."""
+    job_id = await stage.submitted()
+    with pytest.raises(SettingsError, match="cannot be written: "):
+        await stage.creator.fetch(job_id, stage.folder / name, replace=False)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [b"", b"\x89PNG\r\n\x1a\n", PNG[:20], b"GIF89a" + PNG, PNG[:16] + bytes(8) + PNG[24:], b"\x7fELF"],
+    ids=["empty", "signature only", "cut", "another format", "no pixels", "program"],
+)
+async def test_a_result_that_is_no_picture_is_not_kept(stage: Stage, result: bytes) -> None:
+    """fault_43: NOT_IMAGE, and no file, not even a half one, under the name that was asked for."""
+    job_id = await stage.submitted(result)
+    with pytest.raises(VerificationFailed) as raised:
+        await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
+    assert raised.value.code == Code.NOT_IMAGE
+    assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]
+
+
+async def test_a_result_that_is_no_picture_replaces_nothing(stage: Stage) -> None:
+    """fault_43: also where replacing was allowed."""
+    job_id = await stage.submitted(b"not a picture")
+    target = stage.folder / "picture.png"
+    target.write_bytes(b"yesterday's")
+    with pytest.raises(VerificationFailed):
+        await stage.creator.fetch(job_id, target, replace=True)
+    assert target.read_bytes() == b"yesterday's"
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("away"), JobRejected(Code.NOT_FOUND, "Nobody has it.")])
+async def test_a_store_that_has_no_picture_leaves_no_file(stage: Stage, fault: Exception) -> None:
+    """fault_6: the store's own error comes through."""
+    job_id = await stage.submitted()
+    stage.store.fault = fault
+    with pytest.raises(type(fault)):
+        await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
+    assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]
+
+
+async def test_anyone_may_fetch_and_a_paid_picture_still(stage: Stage) -> None:
+    """Pictures are public, and payment takes nothing away."""
+    job_id = await stage.submitted()
+    await stage.creator.accept(job_id)
+    stranger = stage.creator_at(FakeRegistry(STRANGER, stage.shared))
+    await stranger.fetch(job_id, stage.folder / "picture.png", replace=False)
+    assert (stage.folder / "picture.png").read_bytes() == PNG

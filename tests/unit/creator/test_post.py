@@ -1,0 +1,207 @@
+"""Drafting and posting: what becomes public and what moves money, in which order, and when nothing does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from tests.fakes.registry import FakeRegistry
+from tests.unit.creator.stage import (
+    ARTIST,
+    HEADER,
+    OFFER,
+    SCENE,
+    STRANGER,
+    STRK,
+    UNTOUCHED,
+    RefusesLate,
+    Stage,
+)
+
+from veriframe.errors import (
+    Code,
+    JobRejected,
+    MoveRefused,
+    SettingsError,
+    StoreUnavailable,
+)
+from veriframe.model.job import Terms
+from veriframe.model.offer import Offer
+from veriframe.ports import Funds, Pin
+
+
+async def test_a_draft_publishes_nothing_and_moves_no_money(stage: Stage) -> None:
+    """It says what the scene is, the terms, and what will leave the wallet: here all of the reward."""
+    draft = await stage.creator.draft(stage.scene, OFFER)
+    assert (len(SCENE), HEADER, 5 * STRK) == (draft.stamp.size_bytes, draft.header, draft.deposit_fri)
+    assert OFFER.terms(stage.shared.now) == draft.terms
+    assert (stage.store.pinned, stage.store.files, stage.shared.moves) == ([], {}, [])
+
+
+async def test_credit_is_used_before_the_wallet(stage: Stage) -> None:
+    """Only what credit lacks is deposited."""
+    await stage.desk.deposit(2 * STRK)
+    draft = await stage.creator.draft(stage.scene, OFFER)
+    assert draft.deposit_fri == 3 * STRK
+    await stage.creator.post(draft)
+    assert Funds(wallet_fri=95 * STRK, credit_fri=0) == await stage.funds()
+
+
+async def test_enough_credit_leaves_the_wallet_alone(stage: Stage) -> None:
+    """Nothing is deposited, not even zero."""
+    await stage.desk.deposit(7 * STRK)
+    posted = await stage.creator.post(await stage.creator.draft(stage.scene, OFFER))
+    assert posted.deposited_fri == 0
+    assert Funds(wallet_fri=93 * STRK, credit_fri=2 * STRK) == await stage.funds()
+
+
+async def test_an_account_that_cannot_pay_is_told_what_it_lacks(stage: Stage) -> None:
+    """Before anything is public, with the amounts and the remedy."""
+    with pytest.raises(
+        MoveRefused, match=r"lacks 150 STRK for the reward of 250 STRK.*100 STRK in its wallet"
+    ):
+        await stage.creator.draft(stage.scene, Offer(reward_fri=250 * STRK))
+    assert stage.store.pinned == []
+
+
+def _missing(folder: Path) -> Path:
+    return folder / "nothing.blend"
+
+
+def _folder(folder: Path) -> Path:
+    return folder
+
+
+def _pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe.blend")
+    return folder / "pipe.blend"
+
+
+def _below_a_file(folder: Path) -> Path:
+    return folder / "scene.blend" / "scene.blend"
+
+
+def _long(folder: Path) -> Path:
+    return folder / ("x" * 300)
+
+
+@pytest.mark.parametrize("make", [_missing, _folder, _pipe, _below_a_file, _long])
+async def test_what_is_no_readable_file_is_a_settings_error(
+    stage: Stage, make: Callable[[Path], Path]
+) -> None:
+    """One sentence that names the file; a named pipe is never opened, since that would wait for ever."""
+    path = make(stage.folder)
+    with pytest.raises(SettingsError) as raised:
+        await stage.creator.draft(path, OFFER)
+    assert str(raised.value).startswith(f"{path} ")
+
+
+async def test_what_is_no_scene_is_refused_before_anything_is_public(stage: Stage) -> None:
+    """fault_16: the gate's own refusal comes through."""
+    stage.scene.write_bytes(b"<html>not found</html>")
+    with pytest.raises(JobRejected) as raised:
+        await stage.creator.draft(stage.scene, OFFER)
+    assert (raised.value.code, stage.store.pinned) == (Code.NOT_BLEND, [])
+
+
+async def test_terms_that_no_registry_takes_are_refused_before_anything_is_public(stage: Stage) -> None:
+    """fault_8: by the option's name."""
+    with pytest.raises(SettingsError, match=r"^--lease is 5 seconds"):
+        await stage.creator.draft(stage.scene, Offer(reward_fri=STRK, lease_seconds=5))
+    assert (stage.store.pinned, stage.shared.moves) == ([], [])
+
+
+async def test_a_posted_scene_is_kept_under_its_job_and_paid_into_escrow(stage: Stage) -> None:
+    """The scene's pin carries the job's number; the reward left the wallet; the order has the terms."""
+    posted = await stage.creator.post(await stage.creator.draft(stage.scene, OFFER))
+    job = await stage.desk.get_job(posted.jobs[0])
+    assert posted.jobs == (1,)
+    assert (posted.asset_cid, posted.terms, ARTIST) == (job.order.asset_cid, job.terms, job.order.creator)
+    assert [Pin(cid=posted.asset_cid, name="order-asset-1")] == stage.store.pinned
+    assert stage.store.files[posted.asset_cid] == SCENE
+    assert Funds(wallet_fri=95 * STRK, credit_fri=0) == await stage.funds()
+    assert (await stage.desk.totals()).escrow_fri == 5 * STRK
+
+
+async def test_the_same_scene_posted_twice_is_kept_for_each(stage: Stage) -> None:
+    """Releasing one order's scene must not lose the other's."""
+    await stage.posted()
+    await stage.posted()
+    assert stage.pin_names() == ["order-asset-1", "order-asset-2"]
+    await stage.creator.cancel(1)
+    assert stage.pin_names() == ["order-asset-2"]
+
+
+async def test_a_scene_that_changed_after_the_question_is_not_posted(stage: Stage) -> None:
+    """Blender may have saved over it meanwhile, or be at it: what was checked is what is posted."""
+    draft = await stage.creator.draft(stage.scene, OFFER)
+    stage.scene.write_bytes(SCENE + b", saved again")
+    with pytest.raises(SettingsError, match="was changed meanwhile; nothing was posted"):
+        await stage.creator.post(draft)
+    assert (stage.store.pinned, stage.shared.moves) == ([], [])
+
+
+async def test_the_deadline_counts_from_the_posting(stage: Stage) -> None:
+    """However long the creator thought about the question."""
+    draft = await stage.creator.draft(stage.scene, Offer(reward_fri=STRK, deadline_seconds=600))
+    stage.shared.now += 3600
+    posted = await stage.creator.post(draft)
+    assert stage.shared.now + 600 == posted.terms.deadline
+
+
+async def test_a_store_that_is_away_at_first_leaves_nothing_behind(stage: Stage) -> None:
+    """No order, no money moved: the next try begins from nothing."""
+    draft = await stage.creator.draft(stage.scene, OFFER)
+    stage.store.fault = StoreUnavailable("The content store does not answer.")
+    with pytest.raises(StoreUnavailable):
+        await stage.creator.post(draft)
+    assert stage.shared.moves == []
+    assert await stage.funds() == UNTOUCHED
+
+
+class _LosesStore(FakeRegistry):
+    """The store goes away the moment the order stands."""
+
+    stage: Stage
+
+    async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
+        created = await super().create_order(asset_cid, terms, jobs)
+        self.stage.store.fault = StoreUnavailable("The content store does not answer.")
+        return created
+
+
+async def test_a_store_that_goes_away_does_not_hide_an_order_that_stands(stage: Stage) -> None:
+    """The job's number is told, and the scene stays kept under its first name."""
+    desk = _LosesStore(ARTIST, stage.shared)
+    desk.stage = stage
+    creator = stage.creator_at(desk)
+    posted = await creator.post(await creator.draft(stage.scene, OFFER))
+    assert posted.jobs == (1,)
+    [name] = stage.pin_names()
+    assert name.startswith("order-asset-unposted-")
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_an_order_that_is_refused_releases_the_scene(stage: Stage, away: bool) -> None:
+    """The registry's reason is what the creator hears, also where the store does not answer any more."""
+    desk = RefusesLate(ARTIST, stage.shared)
+    desk.stage, desk.away = stage, away
+    creator = stage.creator_at(desk)
+    draft = await creator.draft(stage.scene, OFFER)
+    with pytest.raises(MoveRefused, match="does not take these terms"):
+        await creator.post(draft)
+    assert len(stage.store.pinned) == int(away)
+    # What was deposited stays the creator's own, as credit.
+    assert Funds(wallet_fri=95 * STRK, credit_fri=5 * STRK) == await stage.funds()
+
+
+async def test_money_that_went_elsewhere_after_the_draft_releases_the_scene(stage: Stage) -> None:
+    """The wallet is looked at again before the order."""
+    draft = await stage.creator.draft(stage.scene, OFFER)
+    await stage.desk.deposit(99 * STRK)
+    await stage.desk.withdraw(99 * STRK, STRANGER)
+    with pytest.raises(MoveRefused, match="lacks 4 STRK"):
+        await stage.creator.post(draft)
+    assert stage.store.pinned == []
