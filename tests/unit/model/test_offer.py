@@ -1,0 +1,123 @@
+"""Offers: what is offered where nothing was said, and what no registry takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.errors import SettingsError
+from veriframe.model.job import NOBODY, Address, Job, Order, Terms
+from veriframe.model.offer import (
+    ARBITRATED_REVIEW_SECONDS,
+    ARBITRATION_SECONDS,
+    DAY,
+    DEADLINE_SECONDS,
+    LEASE_SECONDS,
+    MOST_FRI,
+    REVIEW_SECONDS,
+    Offer,
+    check_terms,
+)
+from veriframe.model.policy import Policy
+
+NOW = 1_700_000_000
+CREATOR, WORKER, ARBITER = Address(1), Address(2), Address(3)
+TERMS = Offer(reward_fri=1000).terms(NOW)
+
+
+def test_the_defaults() -> None:
+    """A day to claim, an hour to submit, ten minutes to look, a tenth as bond; nobody is named."""
+    expected = Terms(
+        reward_fri=1000,
+        bond_fri=100,
+        deadline=NOW + DEADLINE_SECONDS,
+        lease_seconds=LEASE_SECONDS,
+        review_seconds=REVIEW_SECONDS,
+        arbitration_seconds=ARBITRATION_SECONDS,
+        arbiter=NOBODY,
+        worker=NOBODY,
+    )
+    assert expected == TERMS
+
+
+def test_with_an_arbiter_there_is_a_day_to_look() -> None:
+    """A dispute is only possible within the review, and a person must have the time for it."""
+    assert Offer(reward_fri=1, arbiter=ARBITER).terms(NOW).review_seconds == ARBITRATED_REVIEW_SECONDS
+
+
+def test_nothing_is_a_value_too() -> None:
+    """0 is what was said, not "nothing said"."""
+    terms = Offer(reward_fri=1000, bond_fri=0, review_seconds=0, worker=WORKER, arbiter=ARBITER).terms(NOW)
+    assert (terms.bond_fri, terms.review_seconds) == (0, 0)
+
+
+@given(st.integers(1, MOST_FRI), st.sampled_from([NOBODY, ARBITER]))
+def test_whatever_the_reward_the_defaults_are_taken(reward_fri: int, arbiter: Address) -> None:
+    """The smallest reward still has a bond, and no default goes over a limit of the registry."""
+    terms = Offer(reward_fri=reward_fri, arbiter=arbiter).terms(NOW)
+    check_terms(terms, CREATOR, NOW)
+    assert 0 < terms.bond_fri <= terms.reward_fri
+
+
+@pytest.mark.parametrize("arbiter", [NOBODY, ARBITER])
+def test_a_worker_with_default_settings_takes_a_default_offer(arbiter: Address) -> None:
+    """Its lease is long enough, its pay comes soon enough; an arbiter must be one that the worker trusts."""
+    order = Order(
+        id=1,
+        creator=CREATOR,
+        asset_cid="a scene",
+        terms=Offer(reward_fri=1000, arbiter=arbiter).terms(NOW),
+        first_job=1,
+        jobs=1,
+        created_at=NOW,
+    )
+    policy = Policy(account=WORKER, arbiters=frozenset({ARBITER}))
+    assert not policy.objection(Job(id=1, order=order, part=0), NOW)
+
+
+@pytest.mark.parametrize(
+    ("change", "option"),
+    [
+        ({"reward_fri": 0}, "--reward"),
+        ({"reward_fri": MOST_FRI + 1}, "--reward"),
+        ({"bond_fri": 0}, "--bond"),
+        ({"bond_fri": MOST_FRI + 1}, "--bond"),
+        ({"bond_fri": -1, "worker": WORKER}, "--bond"),
+        ({"deadline": NOW}, "--deadline"),
+        ({"deadline": NOW + 365 * DAY + 1}, "--deadline"),
+        ({"lease_seconds": 59}, "--lease"),
+        ({"lease_seconds": 30 * DAY + 1}, "--lease"),
+        ({"review_seconds": -1}, "--review"),
+        ({"review_seconds": 30 * DAY + 1}, "--review"),
+        ({"arbitration_seconds": 59}, "--arbitration"),
+        ({"arbitration_seconds": 30 * DAY + 1}, "--arbitration"),
+        ({"arbiter": CREATOR}, "--arbiter"),
+        ({"worker": CREATOR}, "--worker"),
+        ({"worker": ARBITER, "arbiter": ARBITER}, "--worker"),
+    ],
+)
+def test_terms_that_no_registry_takes_name_the_option(change: dict[str, int], option: str) -> None:
+    """fault_8, fault_10: said before anything is public, by the name under which it was typed."""
+    with pytest.raises(SettingsError, match=f"^{option} is "):
+        check_terms(replace(TERMS, **change), CREATOR, NOW)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reward_fri": 1, "bond_fri": 1},
+        {"reward_fri": MOST_FRI, "bond_fri": MOST_FRI},
+        {"bond_fri": 0, "worker": WORKER},
+        {"deadline": NOW + 1},
+        {"deadline": NOW + 365 * DAY},
+        {"lease_seconds": 60, "arbitration_seconds": 60, "review_seconds": 0},
+        {"lease_seconds": 30 * DAY, "arbitration_seconds": 30 * DAY, "review_seconds": 30 * DAY},
+        {"worker": WORKER, "arbiter": ARBITER},
+    ],
+)
+def test_terms_at_the_limits_are_taken(change: dict[str, int]) -> None:
+    """The limits themselves belong to what the registry takes."""
+    check_terms(replace(TERMS, **change), CREATOR, NOW)  # type: ignore[arg-type]
