@@ -1,0 +1,159 @@
+"""What every renderer does, whatever it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.fakes.renderer import FakeRenderer
+from tests.fakes.renderer import Script as FakeScript
+from tests.integration import renderer_scenes
+
+from veriframe.adapters.blender import runtimes
+from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.errors import Code, JobRejected, VerificationFailed
+from veriframe.model.frames import Progress, Rendering, RenderTask
+from veriframe.ports import Renderer
+
+
+@dataclass
+class Bench:
+    """A renderer, a scene that it can render, one that takes long, and two empty folders."""
+
+    renderer: Renderer
+    scene: Path
+    long_scene: Path
+    out: Path
+    clean: Path
+
+    async def render(self, *frames: int) -> tuple[RenderTask, Rendering, list[Progress]]:
+        """Some frames of the scene."""
+        heard: list[Progress] = []
+        task = RenderTask(frames=frames)
+        return task, await self.renderer.render(self.scene, task, self.out, heard.append), heard
+
+
+@pytest.fixture(params=["fake", pytest.param("blender", marks=pytest.mark.slow)])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    """Each kind."""
+    for name in ("out", "clean"):
+        (tmp_path / name).mkdir()
+    files = [tmp_path / "scene.blend", tmp_path / "long.blend"]
+    renderer: Renderer
+    if request.param == "fake":
+        renderer = fake = FakeRenderer()
+        contents = [b"BLENDER-v405", b"BLENDER-long"]
+        fake.scripts[contents[1]] = FakeScript(seconds=600)
+    else:
+        renderer = BlenderRenderer(runtimes.BpyWheel(), StrictSandbox())
+        contents = [
+            renderer_scenes.make(),
+            renderer_scenes.make("scene.cycles.samples = 10**6; scene.cycles.use_adaptive_sampling = False"),
+        ]
+    for file, content in zip(files, contents, strict=True):
+        file.write_bytes(content)
+    return Bench(renderer, files[0], files[1], tmp_path / "out", tmp_path / "clean")
+
+
+async def test_it_says_what_it_is(bench: Bench) -> None:
+    """The version decides which scenes are taken, the level is shown to people."""
+    facts = await bench.renderer.facts()
+    assert facts.program == "bpy wheel"
+    assert (facts.version.major, facts.version.minor) == (4, 5)
+    assert facts.version_text.startswith("4.5")
+    assert facts.sandbox_level == "STRICT"
+    assert facts.build_hash
+    assert facts.memory_held_by
+
+
+async def test_an_inspection_knows_the_scene(bench: Bench) -> None:
+    """Size, engine and camera, as the gate needs them."""
+    found = await bench.renderer.inspect(bench.scene)
+    assert (found.engine, found.width, found.height, found.samples) == ("CYCLES", 64, 36, 4)
+    assert (found.camera, found.objects, found.missing) == ("Camera", 3, ())
+
+
+async def test_what_is_no_scene_is_refused(bench: Bench) -> None:
+    """With the code that goes to the creator."""
+    bench.scene.write_text("no scene")
+    with pytest.raises(JobRejected) as refused:
+        await bench.renderer.inspect(bench.scene)
+    assert refused.value.code == Code.CORRUPT
+
+
+async def test_frames_come_in_the_order_asked_for(bench: Bench) -> None:
+    """Each with its size, under its own name, and nothing else in the folder."""
+    _, rendering, _ = await bench.render(3, 1)
+    assert [frame.number for frame in rendering.frames] == [3, 1]
+    assert [frame.file for frame in rendering.frames] == ["frame_0003.png", "frame_0001.png"]
+    assert {(64, 36)} == {(frame.width, frame.height) for frame in rendering.frames}
+    assert {"frame_0001.png", "frame_0003.png"} == {file.name for file in bench.out.iterdir()}
+
+
+async def test_progress_counts_up_to_the_whole(bench: Bench) -> None:
+    """And never back."""
+    _, _, heard = await bench.render(1, 2)
+    assert {2} == {progress.total for progress in heard}
+    done = [progress.done for progress in heard]
+    assert sorted(done) == done
+    assert done[-1] == 2
+    assert {progress.phase for progress in heard} <= {"loading", "rendering", "writing"}
+
+
+async def test_a_proved_frame_is_a_picture(bench: Bench) -> None:
+    """It opens, has the size, and its own file's length is told."""
+    task, rendering, _ = await bench.render(1)
+    (frame,) = await bench.renderer.prove(bench.scene, task, rendering, bench.out, bench.clean)
+    assert (frame.number, frame.file, frame.width, frame.height) == (1, "frame_0001.png", 64, 36)
+    assert frame.bit_depth == 8
+    assert frame.size_bytes == (bench.clean / frame.file).stat().st_size
+    assert len(bytes.fromhex(frame.pixel_sha256)) == hashlib.sha256().digest_size
+    with Image.open(bench.clean / frame.file) as image:
+        assert image.size == (64, 36)
+        assert frame.channels == len(image.getbands())
+    assert [frame.file] == [file.name for file in bench.clean.iterdir()]
+
+
+async def test_a_damaged_output_is_no_picture(bench: Bench) -> None:
+    """fault_20, fault_41: whatever the render said of it."""
+    task, rendering, _ = await bench.render(1)
+    (bench.out / "frame_0001.png").write_bytes(b"no picture")
+    with pytest.raises(VerificationFailed) as failed:
+        await bench.renderer.prove(bench.scene, task, rendering, bench.out, bench.clean)
+    assert failed.value.code == Code.NOT_IMAGE
+    assert list(bench.clean.iterdir()) == []
+
+
+async def test_a_size_other_than_the_reported_is_found(bench: Bench) -> None:
+    """fault_43: a frame that is smaller than was asked for."""
+    task, rendering, _ = await bench.render(1)
+    claimed = replace(rendering, frames=(replace(rendering.frames[0], width=128, height=72),))
+    with pytest.raises(VerificationFailed) as failed:
+        await bench.renderer.prove(bench.scene, task, claimed, bench.out, bench.clean)
+    assert failed.value.code == Code.WRONG_SIZE
+
+
+async def test_an_output_that_is_gone_is_tampering(bench: Bench) -> None:
+    """Between the render and the proof nobody but the worker may touch it."""
+    task, rendering, _ = await bench.render(1)
+    (bench.out / "frame_0001.png").unlink()
+    with pytest.raises(VerificationFailed) as failed:
+        await bench.renderer.prove(bench.scene, task, rendering, bench.out, bench.clean)
+    assert failed.value.code == Code.TAMPER
+
+
+async def test_a_render_can_be_cancelled(bench: Bench) -> None:
+    """It ends at once, and as a cancellation, not as a failure."""
+    begun = asyncio.Event()
+    task = asyncio.create_task(
+        bench.renderer.render(bench.long_scene, RenderTask(), bench.out, lambda progress: begun.set())
+    )
+    await asyncio.wait_for(begun.wait(), 60)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
