@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import structlog
 
-from veriframe.errors import Code, JobRejected, SettingsError
+from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.cid import canonical
 from veriframe.model.job import Job
@@ -30,11 +31,12 @@ async def recover(parts: Parts) -> None:
         for job in await registry.get_jobs(first, WINDOW):
             _reconcile(job, parts, now)
     unfinished = [attempt.job_id for attempt in journal.unfinished()]
-    kept = {result_pin(registry.account, job_id) for job_id in unfinished}
-    for pin in await parts.store.pins():
-        if pin.name.startswith(result_pins(registry.account)) and pin.name not in kept:
-            await parts.store.unpin(pin)
     parts.workspace.sweep(unfinished)
+    try:
+        await _release_pins(parts, unfinished)
+    except StoreUnavailable as error:
+        # Leases run; pins can wait for the next start.
+        log.warning("pins_not_released", reason=str(error))
 
 
 def new_attempt(job: Job, *, at: float) -> Attempt:
@@ -53,6 +55,14 @@ def _asset_cid(job: Job) -> str:
     except JobRejected:
         # Left for the store to refuse, so that the refusal is noted like any other.
         return job.order.asset_cid
+
+
+async def _release_pins(parts: Parts, unfinished: Collection[int]) -> None:
+    account = parts.registry.account
+    kept = {result_pin(account, job_id) for job_id in unfinished}
+    for pin in await parts.store.pins():
+        if pin.name.startswith(result_pins(account)) and pin.name not in kept:
+            await parts.store.unpin(pin)
 
 
 def _reconcile(job: Job, parts: Parts, now: int) -> None:

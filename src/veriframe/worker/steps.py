@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from stat import S_ISREG
 
 import structlog
 
@@ -172,6 +173,9 @@ def _only_file(folder: Path) -> Path:
     files = list(folder.iterdir()) if folder.is_dir() else []
     if len(files) != 1:
         raise VerificationFailed(Code.NO_OUTPUT, "The proved frame is gone from this worker's disk.")
+    # What is added becomes public: nothing else than the frame itself, wherever a link might lead.
+    if not S_ISREG(files[0].lstat().st_mode):
+        raise VerificationFailed(Code.TAMPER, "The proved frame is not a plain file.")
     return files[0]
 
 

@@ -122,6 +122,9 @@ class Workspace:
             for folder in (self.folder / "jobs").iterdir():
                 if folder.name not in wanted:
                     _remove(folder)
+            for path in (self.folder / "scenes").iterdir():
+                if path.suffix != ".blend":
+                    _remove(path)
 
     def _scenes(self) -> list[tuple[Path, os.stat_result]]:
         return [(path, path.stat()) for path in (self.folder / "scenes").glob("*.blend")]
@@ -137,8 +140,11 @@ def _safe(cid: str) -> str:
     return cid
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

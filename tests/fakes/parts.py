@@ -1,0 +1,143 @@
+"""A whole worker on fakes: everything round it in memory, its disk in a folder of the test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fakes.journal import FakeJournal
+from tests.fakes.registry import FakeRegistry
+from tests.fakes.renderer import FakeRenderer, Script
+from tests.fakes.store import FakeStore
+from tests.scenes.blend_bytes import blend
+
+from veriframe.errors import Code, RenderFailed
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import Progress, Rendering, RenderLimits, RenderTask
+from veriframe.model.job import Address, Job, Terms
+from veriframe.model.policy import Policy
+from veriframe.worker.parts import Parts
+from veriframe.worker.service import Service
+from veriframe.worker.workspace import Workspace
+
+ME, OTHER, CREATOR, ARBITER = Address(1), Address(2), Address(3), Address(4)
+SCENE = blend()
+REWARD, BOND = 100, 10
+LEASE_SECONDS, REVIEW_SECONDS, DEADLINE_SECONDS = 3600, 600, 10_000
+WALLET = 1_000_000
+
+
+class GatedRenderer(FakeRenderer):
+    """A fake that can be held up: renders wait while `gate` is not set. `begun` counts them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def render(
+        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        """As the fake does; one that fails leaves half a picture."""
+        assert list(out.iterdir()) == []  # noqa: ASYNC240 - small files of tests
+        self.begun += 1
+        try:
+            await self.gate.wait()
+            return await super().render(scene, task, out, on_progress)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        except RenderFailed:
+            (out / "half.png").write_bytes(b"half")
+            raise
+
+
+@dataclass
+class Bench:
+    """One worker's parts, and the hands of its creator.
+
+    `told` lists the stages that were reported, `script` is what happens to every scene.
+    """
+
+    folder: Path
+    registry: FakeRegistry = field(default_factory=lambda: FakeRegistry(ME, wallet_fri=WALLET))
+    store: FakeStore = field(default_factory=FakeStore)
+    renderer: GatedRenderer = field(default_factory=GatedRenderer)
+    script: Script = field(default_factory=Script)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    told: list[Stage] = field(default_factory=list)
+    policy: Policy = field(
+        default_factory=lambda: Policy(account=ME, limits=RenderLimits(frame_seconds=300, loading_seconds=60))
+    )
+
+    def __post_init__(self) -> None:
+        self.shared = self.registry.shared
+        self.creator = FakeRegistry(CREATOR, self.shared)
+        self.other = FakeRegistry(OTHER, self.shared)
+        for account in (CREATOR, OTHER):
+            self.shared.credits[account] += WALLET
+        self.renderer.scripts[b""] = self.script
+        self.parts = Parts(
+            registry=self.registry,
+            store=self.store,
+            renderer=self.renderer,
+            journal=self.journal,
+            workspace=Workspace(self.folder, 2**20),
+            policy=self.policy,
+            clock=lambda: 1.0,
+            on_stage=lambda before, after: self.told.append(after.stage),
+        )
+        self.parts.workspace.prepare()
+
+    async def post(self, jobs: int = 1, scene: bytes = SCENE, reward_fri: int = REWARD) -> list[Job]:
+        """An order of the creator's."""
+        return await self.post_cid(self.store.keep(scene), jobs, reward_fri)
+
+    async def post_cid(self, asset_cid: str, jobs: int = 1, reward_fri: int = REWARD) -> list[Job]:
+        """An order for an asset that may not exist."""
+        terms = Terms(
+            reward_fri=reward_fri,
+            bond_fri=BOND,
+            deadline=self.shared.now + DEADLINE_SECONDS,
+            lease_seconds=LEASE_SECONDS,
+            review_seconds=REVIEW_SECONDS,
+            arbitration_seconds=60,
+        )
+        ids = await self.creator.create_order(asset_cid, terms, jobs)
+        self.shared.moves.clear()
+        return [self.shared.jobs[job_id] for job_id in ids]
+
+    def job(self, job_id: int = 1) -> Job:
+        """A job as the registry has it."""
+        return self.shared.jobs[job_id]
+
+    def attempt(self, job_id: int = 1) -> Attempt:
+        """An attempt as the journal has it."""
+        attempt = self.journal.get(job_id)
+        assert attempt is not None
+        return attempt
+
+    def begin(self, job: Job, stage: Stage = Stage.SEEN, result_cid: str = "") -> Attempt:
+        """An attempt in the journal, as it would be after a restart."""
+        attempt = Attempt(
+            job_id=job.id,
+            asset_cid=job.order.asset_cid,
+            reward_fri=job.terms.reward_fri,
+            stage=stage,
+            result_cid=result_cid,
+            reached={Stage.SEEN: 0.0, stage: 0.5},
+        )
+        self.journal.by_job[job.id] = attempt
+        return attempt
+
+    def service(self, slots: int = 1, poll_seconds: float = 0.001, **more: object) -> Service:
+        """A worker over these parts."""
+        return Service(self.parts, slots=slots, poll_seconds=poll_seconds, **more)  # type: ignore[arg-type]
+
+
+def crash() -> RenderFailed:
+    """A Blender that fell over."""
+    return RenderFailed(Code.CRASH, "Blender crashed.")

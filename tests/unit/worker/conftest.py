@@ -1,0 +1,23 @@
+"""What the worker's tests share: a worker on fakes, and waits that take no time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stamina
+from tests.fakes.parts import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """One worker's parts on fakes."""
+    return Bench(tmp_path / "work")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Iterator[None]:
+    """Retries come at once, and without end."""
+    with stamina.set_testing(True, attempts=10**9):
+        yield

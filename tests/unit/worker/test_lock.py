@@ -1,0 +1,70 @@
+"""One worker for each account."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.worker.lock import account_lock
+
+HOLD = """
+import sys
+from pathlib import Path
+from veriframe.worker.lock import account_lock
+with account_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_worker_is_told_who_works(tmp_path: Path) -> None:
+    """fault_49: one clear sentence with the process and the remedy; the lock stays with the first."""
+    file = tmp_path / "folder" / "worker.lock"
+    with account_lock(file):
+        for _ in range(2):
+            told = f"process {os.getpid()}.*account worker.*--account"
+            with pytest.raises(SettingsError, match=told), account_lock(file):
+                pytest.fail("two workers for one account")
+
+
+def test_the_lock_is_free_afterwards(tmp_path: Path) -> None:
+    """Also after an error."""
+    file = tmp_path / "worker.lock"
+    with pytest.raises(KeyError), account_lock(file):
+        raise KeyError
+    with account_lock(file):
+        assert file.read_text() == str(os.getpid())
+
+
+def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
+    """fault_49: a killed worker leaves no lock behind, and its number is not taken for the next one's."""
+    file = tmp_path / "worker.lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(SettingsError, match=f"process {holder.pid}"), account_lock(file):
+        pytest.fail("two workers for one account")
+    holder.kill()
+    holder.communicate()
+    with account_lock(file):
+        assert file.read_text() == str(os.getpid())
+
+
+def test_other_accounts_work_beside(tmp_path: Path) -> None:
+    """The lock is the account's, not the machine's."""
+    with account_lock(tmp_path / "one.lock"), account_lock(tmp_path / "two.lock"):
+        assert (tmp_path / "two.lock").exists()
+
+
+def test_a_lock_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
+    """A file lies where the folder should be."""
+    (tmp_path / "file").touch()
+    with pytest.raises(HostUnavailable, match="Set home"), account_lock(tmp_path / "file" / "a.lock"):
+        pytest.fail("no lock can be there")

@@ -1,0 +1,149 @@
+"""The beginning of a run: journal, registry, store and disk brought in line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.fakes.parts import LEASE_SECONDS, ME, OTHER, Bench
+
+from veriframe.errors import Code, RegistryUnavailable, SettingsError
+from veriframe.model.attempt import Stage
+from veriframe.model.cid import canonical
+from veriframe.model.job import JobState
+from veriframe.ports import Pin
+from veriframe.worker import pipeline
+from veriframe.worker.recovery import new_attempt, recover
+from veriframe.worker.steps import result_pin
+
+
+async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
+    """fault_77: an old journal came back; the claim is taken on again, and earns its pay."""
+    await bench.post()
+    await bench.registry.deposit(10)
+    await bench.registry.claim(1)
+    await recover(bench.parts)
+    assert bench.attempt().stage is Stage.CLAIMED
+    assert (await pipeline.run(bench.attempt(), bench.parts)).stage is Stage.SUBMITTED
+
+
+async def test_a_submission_that_the_journal_lost_is_watched(bench: Bench) -> None:
+    """fault_77: its pay is not forgotten; the registry says what was handed in."""
+    (job,) = await bench.post()
+    await pipeline.run(bench.begin(job), bench.parts)
+    result_cid = bench.attempt().result_cid
+    bench.journal.by_job.clear()
+    await recover(bench.parts)
+    assert (bench.attempt().stage, bench.attempt().result_cid) == (Stage.SUBMITTED, result_cid)
+
+
+async def test_others_jobs_and_old_ones_are_left_alone(bench: Bench) -> None:
+    """No attempts are made up for what is not ours, is lapsed, or is over."""
+    await bench.post(jobs=4)
+    await bench.other.claim(1)
+    await bench.registry.deposit(20)
+    await bench.registry.claim(2)
+    bench.shared.now += LEASE_SECONDS
+    bench.shared.jobs[3] = replace(bench.job(3), state=JobState.PAID, worker=ME)
+    await recover(bench.parts)
+    assert bench.journal.attempts() == []
+
+
+async def test_a_lapsed_claim_is_told_as_lost(bench: Bench) -> None:
+    """The worker was away for too long: one line with the reason, and an end."""
+    (job,) = await bench.post()
+    bench.begin(job, Stage.RENDERED)
+    await recover(bench.parts)
+    assert bench.told == [Stage.LOST]
+    assert (bench.attempt().stage, bench.attempt().code) == (Stage.LOST, Code.LOST)
+
+
+async def test_a_failure_keeps_its_reason(bench: Bench) -> None:
+    """The release was made and not noted: RELEASED, with the code it failed for."""
+    (job,) = await bench.post()
+    failed = replace(bench.begin(job, Stage.FAILED), code=Code.OOM, detail="Too much memory.")
+    bench.journal.by_job[1] = failed
+    await recover(bench.parts)
+    after = bench.attempt()
+    assert (after.stage, after.code, after.detail) == (Stage.RELEASED, Code.OOM, "Too much memory.")
+
+
+async def test_an_end_that_was_none_goes_on_without_its_reason(bench: Bench) -> None:
+    """LOST in the journal, claimed by us in the registry."""
+    (job,) = await bench.post()
+    bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST, detail="Too slow.")
+    await bench.registry.deposit(10)
+    await bench.registry.claim(1)
+    await recover(bench.parts)
+    after = bench.attempt()
+    assert (after.stage, after.code, after.detail) == (Stage.CLAIMED, None, "")
+
+
+async def test_recovery_may_be_cut_off_and_repeated(bench: Bench) -> None:
+    """The registry goes away in the middle; the second time gives the same."""
+    for job in await bench.post(jobs=3):
+        bench.begin(job, Stage.RENDERED)
+    bench.shared.faults += [RegistryUnavailable("away")]
+    with pytest.raises(RegistryUnavailable):
+        await recover(bench.parts)
+    await recover(bench.parts)
+    await recover(bench.parts)
+    assert bench.told == [Stage.LOST] * 3
+
+
+async def test_many_jobs_are_read_by_windows(bench: Bench) -> None:
+    """A thousand jobs: a handful of reads."""
+    await bench.post(jobs=1000)
+    bench.shared.reads = 0
+    await recover(bench.parts)
+    assert bench.shared.reads == 7
+
+
+async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:
+    """The registry's file was replaced: one clear line, instead of jobs that are silently left."""
+    (job,) = await bench.post(scene=b"one")
+    bench.begin(job)
+    bench.shared.jobs.clear()
+    await bench.post(scene=b"another")
+    with pytest.raises(SettingsError, match=r"another registry.*journal away"):
+        await recover(bench.parts)
+
+
+async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
+    """Killed between the end and the clean-up: our own results that nobody waits for are let go."""
+    first, second = await bench.post(jobs=2)
+    for job in (first, second):
+        await pipeline.run(bench.begin(job), bench.parts)
+    bench.begin(first, Stage.PAID)
+    kept = [
+        Pin(cid=bench.attempt(2).result_cid, name=result_pin(ME, 2)),
+        Pin(cid="bafkother", name=result_pin(OTHER, 1)),
+        Pin(cid="bafkasset", name="order-asset-1"),
+    ]
+    bench.store.pinned += kept[1:]
+    await recover(bench.parts)
+    assert bench.store.pinned == kept
+
+
+async def test_folders_of_ended_attempts_are_swept(bench: Bench) -> None:
+    """fault_46: unfinished ones stay."""
+    first, second = await bench.post(jobs=2)
+    for job in (first, second):
+        await pipeline.run(bench.begin(job), bench.parts)
+    bench.begin(first, Stage.PAID)
+    await recover(bench.parts)
+    assert not bench.parts.workspace.proved(1).exists()
+    assert bench.parts.workspace.proved(2).exists()
+
+
+async def test_equal_content_has_one_key(bench: Bench) -> None:
+    """fault_2: another spelling of the same CID is the same asset to us."""
+    (job,) = await bench.post()
+    shouted = replace(job, order=replace(job.order, asset_cid=job.order.asset_cid.upper()))
+    assert new_attempt(shouted, at=1.0).asset_cid == canonical(job.order.asset_cid)
+
+
+async def test_what_is_no_cid_is_noted_as_it_is(bench: Bench) -> None:
+    """fault_1: it is refused later, like any other asset."""
+    (job,) = await bench.post_cid("../x")
+    assert new_attempt(job, at=1.0).asset_cid == "../x"

@@ -1,0 +1,91 @@
+"""What the worker's log says of an attempt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from structlog.testing import capture_logs
+
+from veriframe.errors import Code, RenderFailed
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import Progress
+from veriframe.worker.report import ProgressLog, stage_reached, stage_seconds
+
+STORED = Attempt(
+    job_id=7,
+    asset_cid="bafkasset",
+    reward_fri=15 * 10**17,
+    stage=Stage.STORED,
+    result_cid="bafkresult",
+    reached={Stage.SEEN: 10.0, Stage.FETCHED: 10.25, Stage.STORED: 12.0},
+)
+SUBMITTED = STORED.to(Stage.SUBMITTED, at=12.5)
+PROGRESS = Progress(phase="rendering", frame=1, done=0, total=1, fraction=0.256, seconds=1.0, memory_bytes=5)
+
+
+def test_each_stage_is_a_line() -> None:
+    """With the seconds since the stage before."""
+    with capture_logs() as lines:
+        stage_reached(STORED, SUBMITTED)
+    expected = {
+        "event": "stage_reached",
+        "log_level": "info",
+        "job_id": 7,
+        "stage": Stage.SUBMITTED,
+        "seconds": 0.5,
+    }
+    assert lines == [expected]
+
+
+def test_an_end_is_one_whole_line_more() -> None:
+    """All that is known of the attempt, with what was earned."""
+    with capture_logs() as lines:
+        stage_reached(SUBMITTED, SUBMITTED.to(Stage.PAID, at=20.0))
+    assert [line["event"] for line in lines] == ["stage_reached", "attempt_finished"]
+    expected = {
+        "event": "attempt_finished",
+        "log_level": "info",
+        "job_id": 7,
+        "stage": Stage.PAID,
+        "code": None,
+        "reason": None,
+        "reward": "1.5 STRK",
+        "earned": "1.5 STRK",
+        "asset_cid": "bafkasset",
+        "result_cid": "bafkresult",
+        "stage_seconds": {"FETCHED": 0.25, "STORED": 1.75, "SUBMITTED": 0.5, "PAID": 7.5},
+    }
+    assert lines[1] == expected
+
+
+def test_a_failure_is_a_warning_with_code_and_reason() -> None:
+    """And earns nothing."""
+    error = RenderFailed(Code.OOM, "Blender used too much memory.")
+    failed = STORED.ended_by(error, at=13.0)
+    with capture_logs() as lines:
+        stage_reached(STORED, failed)
+        stage_reached(failed, failed.to(Stage.RELEASED, at=13.0))
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("stage_reached", "warning"),
+        ("stage_reached", "warning"),
+        ("attempt_finished", "info"),
+    ]
+    assert lines[0]["code"] is Code.OOM
+    assert lines[0]["reason"] == "Blender used too much memory."
+    assert (lines[2]["earned"], lines[2]["code"]) == ("0 STRK", Code.OOM)
+
+
+def test_a_clock_that_was_set_back_does_not_mix_the_stages() -> None:
+    """fault_70: the order is the journal's, whatever the clock says."""
+    attempt = replace(STORED, reached={Stage.SEEN: 10.0, Stage.FETCHED: 4.0, Stage.CHECKED: 5.0})
+    assert stage_seconds(attempt) == {"FETCHED": -6.0, "CHECKED": 1.0}
+
+
+def test_progress_is_told_now_and_then() -> None:
+    """The first sign of each job, and not each of a flood."""
+    progress = ProgressLog()
+    with capture_logs() as lines:
+        for job_id in (1, 1, 2, 1):
+            progress.hear(job_id, PROGRESS)
+        progress.hear(3, replace(PROGRESS, fraction=None))
+    assert [(line["job_id"], line["percent"]) for line in lines] == [(1, 26), (2, 26), (3, None)]
