@@ -54,10 +54,11 @@ def take(folder: Path, name: str, target: Path, *, most_bytes: int) -> int:
     Raises `OSError` where it is not what it was then.
     """
     with _folder(folder) as directory:
+        # Looked at before anything is made.
+        if _fault_of(directory, name, most_bytes) is not None:
+            raise OSError(errno.EINVAL, "it is not what it was", name)
         source = os.open(name, _FLAGS, dir_fd=directory)
         with os.fdopen(source, "rb") as reader, target.open("xb") as writer:
-            if not _is_sole_file(status := os.fstat(source)) or status.st_size > most_bytes:
-                raise OSError(errno.EINVAL, "not a regular file of our own", name)
             shutil.copyfileobj(reader, writer, 2**20)
             return writer.tell()
 
@@ -94,10 +95,6 @@ def _fault_in(name: str, status: os.stat_result, most_bytes: int) -> Fault | Non
 
 def _tampered(name: str, how: str) -> Fault:
     return Fault(Code.TAMPER, f"The render's output was tampered with: “{name}” {how}.")
-
-
-def _is_sole_file(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 @contextlib.contextmanager

@@ -1,0 +1,152 @@
+"""How a run's end becomes an error with a code and a sentence."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from veriframe.adapters.blender import outcome
+from veriframe.adapters.blender.sandbox.cell import CellExit, Ending
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
+
+PLENTY = 2**40
+TAIL = ("Read blend", "\x1b[31mError:\u202e no camera")
+
+
+def end(ending: Ending, code: int = 0, number: int = 0, tail: tuple[str, ...] = TAIL) -> CellExit:
+    """A run's end."""
+    return CellExit(ending=ending, code=code, signal=number, seconds=1.0, peak_memory_bytes=1, log_tail=tail)
+
+
+def failure(
+    ended: CellExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY
+) -> Code:
+    """The code of a run's error."""
+    failed = outcome.failure(ended, finished=finished, error=error, free_bytes=free)
+    assert isinstance(failed, RenderFailed)
+    assert str(failed).isprintable()
+    return failed.code
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (end(Ending.CRASHED, 139, signal.SIGSEGV), Code.CRASH),
+        (end(Ending.OOM, 137, signal.SIGKILL), Code.OOM),
+        (end(Ending.TIMEOUT), Code.TIMEOUT),
+        (end(Ending.CPU_LIMIT), Code.TIMEOUT),
+        (end(Ending.PIDS, 1), Code.PIDS),
+        (end(Ending.OUTPUT_LIMIT), Code.DISK),
+        (end(Ending.LOG_LIMIT), Code.LOG_FLOOD),
+        (end(Ending.REPORT_LIMIT), Code.LOG_FLOOD),
+        (end(Ending.STOPPED), Code.STOPPED),
+        (end(Ending.EXITED, 1), Code.BLENDER_ERROR),
+        (end(Ending.EXITED, 0), Code.NO_OUTPUT),
+    ],
+)
+def test_each_ending_has_its_code(ended: CellExit, code: Code) -> None:
+    """fault_28 … fault_38: of a run that did not report its end."""
+    assert failure(ended) == code
+
+
+def test_every_ending_is_known() -> None:
+    """A new one in the sandbox must not fall through."""
+    for ending in Ending:
+        assert outcome.failure(end(ending, 1), finished=False, error=None, free_bytes=PLENTY) is not None
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        end(Ending.EXITED, 0),
+        end(Ending.STOPPED),
+        end(Ending.TIMEOUT),
+        end(Ending.CRASHED, 139, signal.SIGSEGV),
+    ],
+)
+def test_what_happens_after_the_work_is_no_failure(ended: CellExit) -> None:
+    """fault_40: a finished Blender may hang or crash on exit; its output decides."""
+    assert outcome.failure(ended, finished=True, error=None, free_bytes=PLENTY) is None
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (end(Ending.OOM), Code.OOM),
+        (end(Ending.OUTPUT_LIMIT), Code.DISK),
+        (end(Ending.LOG_LIMIT), Code.LOG_FLOOD),
+        (end(Ending.PIDS), Code.PIDS),
+        (end(Ending.EXITED, 1), Code.BLENDER_ERROR),
+    ],
+)
+def test_a_limit_is_a_limit_also_after_the_work(ended: CellExit, code: Code) -> None:
+    """A scene that only claims to be finished gains nothing."""
+    assert failure(ended, finished=True) == code
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_full_disk_is_told_as_such(finished: bool) -> None:
+    """fault_41: Blender writes a truncated picture, says “Saved” and ends with 0."""
+    assert failure(end(Ending.EXITED, 0), finished=finished, free=outcome.DISK_FULL_BYTES - 1) == Code.DISK
+
+
+def test_walls_that_fail_are_this_machines_fault() -> None:
+    """fault_44: the job stays untouched, also where the disk is full."""
+    for free in (PLENTY, 0):
+        failed = outcome.failure(end(Ending.WALLS_FAILED), finished=False, error=None, free_bytes=free)
+        assert isinstance(failed, HostUnavailable)
+
+
+def test_an_error_quotes_the_last_words_of_blender() -> None:
+    """fault_36: in characters that can be shown; at most three lines."""
+    tail = ("one", "two", *TAIL)
+    failed = outcome.failure(end(Ending.EXITED, 1, tail=tail), finished=False, error=None, free_bytes=PLENTY)
+    assert str(failed) == (
+        "Blender failed with exit code 1. Its last words: two / Read blend / \ufffd[31mError:\ufffd no camera"
+    )
+
+
+def test_the_scripts_own_error_is_preferred() -> None:
+    """It says what went wrong, and is cut."""
+    failed = outcome.failure(end(Ending.EXITED, 1), finished=False, error="No camera", free_bytes=PLENTY)
+    assert str(failed) == "Blender could not render: No camera"
+
+
+@pytest.mark.parametrize(
+    ("ended", "error"),
+    [
+        (end(Ending.CRASHED, 139, signal.SIGSEGV), None),
+        (end(Ending.EXITED, 1), "RuntimeError: Missing DNA block"),
+        (end(Ending.EXITED, 1), None),
+        (end(Ending.EXITED, 0), None),
+    ],
+)
+def test_a_scene_that_blender_cannot_open_is_corrupt(ended: CellExit, error: str | None) -> None:
+    """fault_17, fault_20: refused before any money moves."""
+    refused = outcome.rejection(ended, error=error)
+    assert isinstance(refused, JobRejected)
+    assert refused.code == Code.CORRUPT
+    assert str(refused).startswith("Blender cannot open the scene: ")
+    assert str(refused).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        (Ending.OOM, Code.OOM),
+        (Ending.TIMEOUT, Code.TIMEOUT),
+        (Ending.PIDS, Code.PIDS),
+        (Ending.LOG_LIMIT, Code.LOG_FLOOD),
+    ],
+)
+def test_a_scene_that_runs_into_a_limit_is_refused_for_that(ending: Ending, code: Code) -> None:
+    """Not as corrupt: another worker may have more to give."""
+    refused = outcome.rejection(end(ending), error=None)
+    assert isinstance(refused, JobRejected)
+    assert refused.code == code
+
+
+def test_walls_that_fail_never_blame_the_scene() -> None:
+    """fault_44: an inspection too is tried again later."""
+    assert isinstance(outcome.rejection(end(Ending.WALLS_FAILED), error=None), HostUnavailable)

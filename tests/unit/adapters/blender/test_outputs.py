@@ -1,0 +1,164 @@
+"""The output folder of a render is a stranger's: what may lie in it, and what must not."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from veriframe.adapters.blender import outputs
+from veriframe.errors import Code
+
+NAME = "frame_0001.png"
+LIMIT = 100
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty output folder; its parent is the test's own."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def code_of(out: Path, *expected: str) -> Code | None:
+    """The code of what is wrong with a folder."""
+    fault = outputs.find_fault(out, expected or (NAME,), most_bytes=LIMIT)
+    return fault.code if fault else None
+
+
+def test_exactly_the_expected_files_are_fine(out: Path) -> None:
+    """Of any size from one byte to the limit."""
+    (out / NAME).write_bytes(b"1")
+    (out / "frame_0002.png").write_bytes(b"2" * LIMIT)
+    assert code_of(out, NAME, "frame_0002.png") is None
+
+
+def link_to_a_secret(out: Path) -> None:
+    """A link out of the folder."""
+    secret = out.parent / "secret"
+    secret.write_text("secret")
+    (out / NAME).symlink_to(secret)
+
+
+def link_to_nothing(out: Path) -> None:
+    """A link that leads nowhere."""
+    (out / NAME).symlink_to("/nowhere")
+
+
+def second_name(out: Path) -> None:
+    """A file that has a name elsewhere too."""
+    (out.parent / "other").write_text("x")
+    (out / NAME).hardlink_to(out.parent / "other")
+
+
+def folder(out: Path) -> None:
+    """A folder."""
+    (out / NAME).mkdir()
+
+
+def fifo(out: Path) -> None:
+    """A pipe, which would be waited for."""
+    os.mkfifo(out / NAME)
+
+
+def unix_socket(out: Path) -> None:
+    """A socket."""
+    with socket.socket(socket.AF_UNIX) as server:
+        # The path of a socket is short.
+        here = Path.cwd()
+        os.chdir(out)
+        try:
+            server.bind(NAME)
+        finally:
+            os.chdir(here)
+
+
+def too_large(out: Path) -> None:
+    """A file over the limit."""
+    (out / NAME).write_bytes(b"x" * (LIMIT + 1))
+
+
+def sparse(out: Path) -> None:
+    """A file that claims a tebibyte."""
+    (out / NAME).touch()
+    os.truncate(out / NAME, 2**40)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "attack",
+    [link_to_a_secret, link_to_nothing, second_name, folder, fifo, unix_socket, too_large, sparse],
+    ids=lambda attack: attack.__name__,
+)
+def test_what_only_an_attack_leaves_is_tampering(out: Path, attack: Callable[[Path], None]) -> None:
+    """fault_42: none is followed, waited for or read."""
+    attack(out)
+    assert code_of(out) == Code.TAMPER
+
+
+def test_a_missing_file_is_no_output(out: Path) -> None:
+    """fault_39: Blender said that it was done."""
+    assert code_of(out) == Code.NO_OUTPUT
+
+
+def test_an_empty_file_is_no_output(out: Path) -> None:
+    """fault_39: a name is not a picture."""
+    (out / NAME).touch()
+    assert code_of(out) == Code.NO_OUTPUT
+
+
+def test_another_name_is_no_output(out: Path) -> None:
+    """The expected one is missing, whatever else is there."""
+    (out / "frame_0002.png").write_bytes(b"x")
+    assert code_of(out) == Code.NO_OUTPUT
+
+
+@pytest.mark.parametrize(
+    "extra", ["frame_0002.png", ".hidden", "depth", "frame_0001.PNG", "\x1b[31m\u202egnp"]
+)
+def test_a_file_that_nobody_asked_for_is_extra_output(out: Path, extra: str) -> None:
+    """fault_25: such as a File Output node's; the sentence names it in characters that can be shown."""
+    (out / NAME).write_bytes(b"x")
+    (out / extra).mkdir()
+    fault = outputs.find_fault(out, (NAME,), most_bytes=LIMIT)
+    assert fault is not None
+    assert fault.code == Code.EXTRA_OUTPUT
+    assert fault.sentence.isprintable()
+
+
+def test_a_folder_that_is_a_link_is_not_followed(out: Path, tmp_path: Path) -> None:
+    """Not even by the first step."""
+    (tmp_path / "link").symlink_to(out)
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
+        outputs.find_fault(tmp_path / "link", (NAME,), most_bytes=LIMIT)
+
+
+def test_a_taken_file_is_our_own(out: Path, tmp_path: Path) -> None:
+    """A new file with the same bytes, and the source stays."""
+    (out / NAME).write_bytes(b"picture")
+    assert outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT) == 7
+    assert (tmp_path / "taken").read_bytes() == b"picture"
+    assert (out / NAME).exists()
+
+
+def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
+    """Nor writes through what lies in the way."""
+    (out / NAME).write_bytes(b"picture")
+    (tmp_path / "taken").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("attack", [link_to_a_secret, second_name, fifo, too_large], ids=lambda a: a.__name__)
+def test_taking_looks_again(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
+    """fault_42: what was no attack a moment ago may be one now; nothing of it is kept."""
+    attack(out)
+    with pytest.raises(OSError, match=r"."):
+        outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT)
+    assert not (tmp_path / "taken").exists()
