@@ -1,0 +1,203 @@
+"""PNG read strictly and written with nothing but pixels; Pillow is the second opinion."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import struct
+import sys
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, PngImagePlugin
+
+from veriframe.adapters.blender import runtimes
+
+
+def _load() -> Any:
+    # The script is no part of the worker's packages: it runs beside Blender, under its own plain name.
+    spec = importlib.util.spec_from_file_location("png_file", runtimes.SCRIPTS / "png_file.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["png_file"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+png_file = _load()
+
+PICTURES = st.tuples(
+    st.integers(1, 70), st.integers(1, 20), st.integers(1, 4), st.sampled_from([np.uint8, np.uint16])
+).flatmap(lambda how: arrays(how[3], how[:3]))
+
+
+def written(pixels: np.ndarray[Any, Any]) -> bytes:
+    """A picture's file."""
+    stream = io.BytesIO()
+    png_file.write(stream, pixels)
+    return stream.getvalue()
+
+
+def read(data: bytes, width: int, height: int) -> np.ndarray[Any, Any]:
+    """A file's picture."""
+    found: np.ndarray[Any, Any] = png_file.read(io.BytesIO(data), width, height)
+    return found
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    """One part of a file."""
+    return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(header: Sequence[int], rows: bytes, *more: bytes, end: bytes = chunk(b"IEND", b"")) -> bytes:
+    """A file made by hand: width, height, depth, colour type, packing, filtering, interlacing."""
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", *header)), *more]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IDAT", zlib.compress(rows)) + end
+
+
+def refusal(data: bytes, width: int = 2, height: int = 2) -> tuple[str, str]:
+    """Code and reason of a file that is refused."""
+    with pytest.raises(png_file.NotAPictureError) as refused:
+        read(data, width, height)
+    return refused.value.code, str(refused.value)
+
+
+GREY = (2, 2, 8, 0, 0, 0, 0)
+ROWS = bytes([0, 1, 2, 0, 3, 4])
+
+
+@given(PICTURES)
+def test_what_was_written_is_read_again(pixels: np.ndarray[Any, Any]) -> None:
+    """Every sample, its depth, and every number of channels."""
+    height, width, _ = pixels.shape
+    again = read(written(pixels), width, height)
+    assert again.dtype == pixels.dtype
+    np.testing.assert_array_equal(again, pixels)
+
+
+@given(PICTURES.filter(lambda pixels: pixels.dtype == np.uint8))
+def test_pillow_reads_the_same(pixels: np.ndarray[Any, Any]) -> None:
+    """What is published opens elsewhere too."""
+    with Image.open(io.BytesIO(written(pixels))) as image:
+        np.testing.assert_array_equal(np.asarray(image).reshape(pixels.shape), pixels)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("pixel_bytes", [1, 2, 3, 4, 6, 8])
+def test_each_filter_is_undone_as_the_standard_says(which: int, pixel_bytes: int) -> None:
+    """Against the standard's own sums, byte by byte; the first row and pixel have no neighbours."""
+    rng = np.random.default_rng(which)
+    height, width = 5, 7
+    rows = rng.integers(0, 256, (height, width * pixel_bytes), np.uint8)
+    above = rng.integers(0, 256, width * pixel_bytes, np.uint8)
+    expected = by_the_standard(rows.tolist(), which, above.tolist(), pixel_bytes)
+    found = png_file.unfilter(rows, np.full(height, which, np.uint8), above, pixel_bytes)
+    assert expected == found.tolist()
+
+
+def by_the_standard(rows: list[list[int]], which: int, above: list[int], step: int) -> list[list[int]]:
+    """The slow way: PNG specification, section 9."""
+    done = []
+    for row in rows:
+        line: list[int] = []
+        for at, byte in enumerate(row):
+            left = line[at - step] if at >= step else 0
+            corner = above[at - step] if at >= step else 0
+            up = above[at]
+            near = sorted(((abs(p - left - up + corner), n, p) for n, p in enumerate((left, up, corner))))
+            line.append((byte + (0, left, up, (left + up) // 2, near[0][2])[which]) % 256)
+        done.append(line)
+        above = line
+    return done
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_what_pillow_writes_is_read(mode: str) -> None:
+    """Real filters of libpng, in a picture of more rows than are undone at once."""
+    rng = np.random.default_rng(5)
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    smooth = np.cumsum(rng.integers(-2, 3, (600, 40, channels)), axis=0).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(smooth.squeeze(), mode).save(stream, "PNG", optimize=True)
+    np.testing.assert_array_equal(read(stream.getvalue(), 40, 600), smooth)
+
+
+def test_nothing_but_pixels_is_written() -> None:
+    """Blender stamps its files with the time and the scene's path; those end here."""
+    stamped = io.BytesIO()
+    notes = PngImagePlugin.PngInfo()
+    notes.add_text("File", "/home/somebody/secret.blend")
+    Image.new("RGB", (3, 2), (1, 2, 3)).save(stamped, "PNG", pnginfo=notes, dpi=(72, 72))
+    clean = written(read(stamped.getvalue(), 3, 2))
+    assert b"secret" in stamped.getvalue()
+    kinds, at = [], 8
+    while at < len(clean):
+        length, kind = struct.unpack(">I4s", clean[at : at + 8])
+        kinds.append(kind)
+        at += 12 + length
+    assert list(dict.fromkeys(kinds)) == [b"IHDR", b"IDAT", b"IEND"]
+
+
+@given(PICTURES)
+def test_equal_pixels_make_equal_files(pixels: np.ndarray[Any, Any]) -> None:
+    """No clock and no chance is in them."""
+    assert written(pixels) == written(pixels.copy(order="F"))
+
+
+BAD = {
+    "empty": b"",
+    "text": b"no picture",
+    "only a signature": b"\x89PNG\r\n\x1a\n",
+    "no header": b"\x89PNG\r\n\x1a\n" + chunk(b"IDAT", b""),
+    "cut": png(GREY, ROWS)[:-20],
+    "no end": png(GREY, ROWS, end=b""),
+    "something after its end": png(GREY, ROWS) + b"x",
+    "a wrong checksum": png(GREY, ROWS).replace(b"IDAT", b"IDAt"),
+    "a palette": png((2, 2, 8, 3, 0, 0, 0), ROWS),
+    "two bits": png((2, 2, 2, 0, 0, 0, 0), ROWS),
+    "interlaced": png((2, 2, 8, 0, 0, 0, 1), ROWS),
+    "an unknown critical part": png(GREY, ROWS, chunk(b"EVIL", b"x")),
+    "too few data": png(GREY, ROWS[:-1]),
+    "too many data": png(GREY, ROWS + b"x"),
+    "a bomb": png(GREY, ROWS + bytes(50_000_000)),
+    "an unknown filter": png(GREY, b"\x05" + ROWS[1:]),
+    "no data": png(GREY, ROWS).replace(chunk(b"IDAT", zlib.compress(ROWS)), b""),
+    "something after its data": png(GREY, ROWS, end=chunk(b"IDAT", b"x") + chunk(b"IEND", b"")),
+    "data that are not packed": png(GREY, ROWS).replace(
+        chunk(b"IDAT", zlib.compress(ROWS)), chunk(b"IDAT", ROWS)
+    ),
+    "a length beyond its end": b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 2**31 - 1, b"IHDR"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_blender_would_not_write_is_no_picture(name: str) -> None:
+    """fault_20, fault_41: damaged, cut short, or made to harm."""
+    code, why = refusal(BAD[name])
+    assert code == "NOT_IMAGE"
+    assert why
+
+
+def test_another_size_is_refused_before_its_pixels_are_unpacked() -> None:
+    """fault_43: by the header alone."""
+    huge = png((65_535, 65_535, 8, 0, 0, 0, 0), ROWS)
+    assert refusal(huge) == ("WRONG_SIZE", "it has 65535×65535 pixels, not 2×2")
+
+
+@given(st.binary(max_size=40), st.integers(0, 80))
+def test_damaged_bytes_are_refused_or_read(damage: bytes, at: int) -> None:
+    """fault_20: never another error, whatever is in the file."""
+    good = png(GREY, ROWS)
+    data = good[:at] + damage + good[at + len(damage) :]
+    try:
+        shape = read(data, 2, 2).shape
+    except png_file.NotAPictureError:
+        shape = (2, 2, 1)
+    assert shape == (2, 2, 1)

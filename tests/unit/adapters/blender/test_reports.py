@@ -1,0 +1,146 @@
+"""What comes out of a sandbox is a stranger's word: strict, bounded, or ignored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.adapters.blender import reports
+from veriframe.adapters.blender.reports import Heard
+
+PROGRESS: dict[str, Any] = {
+    "kind": "progress",
+    "phase": "rendering",
+    "frame": 1,
+    "done": 0,
+    "total": 2,
+    "fraction": 0.5,
+    "seconds": 1.5,
+    "memory_bytes": 1000,
+}
+FRAME: dict[str, Any] = {
+    "kind": "frame",
+    "number": 1,
+    "file": "frame_0001.png",
+    "width": 64,
+    "height": 36,
+    "seconds": 0.5,
+    "peak_memory_bytes": 1000,
+}
+DECODED: dict[str, Any] = {
+    "kind": "decoded",
+    "number": 1,
+    "width": 64,
+    "height": 36,
+    "channels": 4,
+    "bit_depth": 8,
+    "pixel_sha256": "0" * 64,
+    "black": False,
+    "finite": True,
+}
+ABOUT = {"kind": "about", "major": 4, "minor": 5, "version_text": "4.5", "build_hash": "x"}
+
+
+def line(report: dict[str, Any]) -> bytes:
+    """A report as it comes through the pipe."""
+    return json.dumps(report).encode()
+
+
+@pytest.mark.parametrize("report", [PROGRESS, FRAME, DECODED], ids=lambda report: report["kind"])
+def test_a_good_report_is_understood(report: dict[str, Any]) -> None:
+    """Each kind."""
+    event = reports.parse(line(report))
+    assert event is not None
+    assert event.model_dump() == report
+
+
+@pytest.mark.parametrize(
+    ("report", "change"),
+    [
+        (PROGRESS, {"phase": "\x1b[31m"}),
+        (PROGRESS, {"frame": -1}),
+        (PROGRESS, {"frame": 10**9}),
+        (PROGRESS, {"frame": "1"}),
+        (PROGRESS, {"frame": True}),
+        (PROGRESS, {"fraction": 1.5}),
+        (PROGRESS, {"fraction": float("nan")}),
+        (PROGRESS, {"seconds": float("inf")}),
+        (PROGRESS, {"memory_bytes": 2**60}),
+        (PROGRESS, {"more": 1}),
+        (FRAME, {"file": "x" * 41}),
+        (FRAME, {"width": 0}),
+        (FRAME, {"width": 10**6}),
+        (DECODED, {"pixel_sha256": "0" * 63 + "\n"}),
+        (DECODED, {"pixel_sha256": "A" * 64}),
+        (DECODED, {"bit_depth": 12}),
+        (DECODED, {"channels": 5}),
+        (DECODED, {"black": 0}),
+        (
+            {"kind": "about", "major": 4, "minor": 5, "version_text": "4.5", "build_hash": "x"},
+            {"major": 1e300},
+        ),
+        ({"kind": "normalised", "changed": []}, {"changed": ["x"] * 501}),
+        ({"kind": "finished"}, {"kind": "unknown"}),
+    ],
+)
+def test_anything_else_is_ignored(report: dict[str, Any], change: dict[str, Any]) -> None:
+    """The report is good without the change, and with it none."""
+    assert reports.parse(line(report)) is not None
+    assert reports.parse(line({**report, **change})) is None
+
+
+@given(st.binary())
+def test_no_bytes_do_harm(data: bytes) -> None:
+    """They are counted."""
+    heard = Heard()
+    heard.hear(data)
+    assert heard.ignored + len(heard.events) == 1
+
+
+@pytest.mark.parametrize(
+    "data", [b"[" * 100_000, b'{"kind":"inspection","x":' + b"9" * 5000 + b"}", b"\xff\xfe"]
+)
+def test_what_breaks_parsers_is_ignored(data: bytes) -> None:
+    """Deep nesting, numbers without end, no UTF-8."""
+    heard = Heard()
+    heard.hear(data)
+    assert (heard.ignored, heard.inspection) == (1, None)
+
+
+def test_a_run_is_heard_to_its_end() -> None:
+    """Progress is passed on and not kept; frames are kept; the end is noted."""
+    passed: list[reports.Event] = []
+    heard = Heard(passed.append)
+    for report in (PROGRESS, FRAME, {"kind": "finished"}):
+        assert not heard.finished
+        heard.hear(line(report))
+    assert heard.finished
+    assert [event.kind for event in heard.events] == ["frame"]
+    assert [event.kind for event in passed] == ["progress", "frame", "finished"]
+
+
+def test_an_error_is_kept_in_characters_that_can_be_shown() -> None:
+    """fault_36: Blender's errors quote the scene."""
+    heard = Heard()
+    heard.hear(line({"kind": "failed", "error": "no \x1b[31m camera"}))
+    assert (heard.error, heard.finished) == ("no \ufffd[31m camera", False)
+
+
+def test_the_first_inspection_counts() -> None:
+    """It goes to the model's own strict reader, without its kind."""
+    heard = Heard()
+    heard.hear(line({"kind": "inspection", "scene": "a"}))
+    heard.hear(line({"kind": "inspection", "scene": "b"}))
+    assert (heard.inspection, heard.ignored) == ({"scene": "a"}, 1)
+
+
+def test_a_flood_of_reports_is_not_kept() -> None:
+    """fault_35: memory stays bounded."""
+    heard = Heard()
+    for _ in range(reports.MOST_EVENTS + 10):
+        heard.hear(line(FRAME))
+    assert len(heard.events) == reports.MOST_EVENTS
