@@ -14,10 +14,11 @@ from veriframe.creator import Creator, Picture, Posted
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.attempt import Attempt
 from veriframe.model.frames import Progress
-from veriframe.model.job import FRI_PER_STRK, Address, Job, JobState
+from veriframe.model.job import FRI_PER_STRK, Job, JobState
 from veriframe.model.offer import Offer
 from veriframe.ports import Funds, RendererFacts, Totals
 from veriframe.settings import Settings
+from veriframe.worker.parts import Purse
 from veriframe.worker.report import stage_seconds
 
 STILL = Path(__file__).resolve().parents[2] / "examples" / "still.py"
@@ -107,7 +108,7 @@ class Demo:
         self.audience.ready(facts := await renderer.facts())
         creator = wiring.creator(settings, "creator")
         parts = wiring.parts(settings, "worker", renderer, self._on_stage, self._on_progress)
-        before = await _balances(creator, parts.registry.account)
+        before = await _balances(creator, parts.registry)
         service = wiring.service(settings, parts)
         working = asyncio.create_task(service.run())
         try:
@@ -129,7 +130,7 @@ class Demo:
             height=picture.height,
             facts=facts,
             before=before,
-            after=await _balances(creator, parts.registry.account),
+            after=await _balances(creator, parts.registry),
         )
 
     async def _follow(self, creator: Creator, job_id: int, working: asyncio.Task[bool]) -> Picture:
@@ -197,9 +198,10 @@ def _fresh_home(folder: Path) -> Path:
     return home
 
 
-async def _balances(creator: Creator, worker: Address) -> Balances:
+async def _balances(creator: Creator, worker: Purse) -> Balances:
+    # Each asks for its own: an account finds its play money when it looks for the first time.
     return Balances(
         creator=await creator.treasury.funds(creator.account),
-        worker=await creator.treasury.funds(worker),
-        registry=await creator.treasury.totals(),
+        worker=await worker.funds(worker.account),
+        registry=await worker.totals(),
     )
