@@ -163,7 +163,7 @@ async def print_lines(changes: AsyncIterator[Sighting], *, as_json: bool) -> Job
         if as_json:
             show.json_line(as_object(sighting))
         else:
-            show.out.out(sentence(sighting))
+            show.line(sentence(sighting))
     return _seen(job)
 
 

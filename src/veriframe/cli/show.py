@@ -27,7 +27,12 @@ def as_json(value: object) -> None:
 
 def json_line(value: object) -> None:
     """One JSON object on one line of stdout, at once, for scripts that follow along."""
-    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    line(json.dumps(value, default=str))
+
+
+def line(text: str) -> None:
+    """One line of stdout, at once and as it is: rich would turn tabs into spaces."""
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
@@ -40,7 +45,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     """A table on a terminal; tab-separated lines, headed by the column names, otherwise."""
     if not out.is_terminal:
         for row in (columns, *rows):
-            out.out("\t".join(map(clean, row)))
+            line("\t".join(map(clean, row)))
         return
     drawn = Table(*columns, title=title, title_justify="left", header_style="bold")
     for row in rows:
