@@ -72,7 +72,15 @@ def _make_writable(folder: Path) -> bool:
 
 async def disk(folder: Path, needed_bytes: int) -> Finding:
     """There is room for a scene, its frames and the store."""
-    free = shutil.disk_usage(folder).free
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding(
+            part="disk",
+            verdict=Verdict.BAD,
+            detail=f"{folder} cannot be measured: {error.strerror}",
+            remedy="Mend the home folder first.",
+        )
     detail = f"{free / 1e9:.1f} GB free at {folder}"
     if free < needed_bytes:
         return Finding(

@@ -1,0 +1,112 @@
+"""What reaches a terminal or a pipe: nothing that a stranger could drive either with."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.cli import show
+
+SIZES = [
+    (0, "0 B"),
+    (999, "999 B"),
+    (1000, "1.0 kB"),
+    (3_140_000, "3.1 MB"),
+    (2 * 10**9, "2.0 GB"),
+    (5 * 10**12, "5.0 TB"),
+    (10**16, "10000.0 TB"),
+]
+EVIL = "\x1b[2J\x07\u202etxt\r\nbell\x9b1m\u2028\t"
+
+
+@pytest.fixture(autouse=True)
+def _no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def printable(text: str) -> bool:
+    """Whether each line has only characters with a shape, and spaces."""
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+@given(st.text())
+def test_cleaned_text_is_one_printable_line(text: str) -> None:
+    """fault_15: control, direction and separator characters are escaped; the rest stays as it is."""
+    cleaned = show.clean(text)
+    assert cleaned.isprintable()
+    assert (cleaned == text) is text.isprintable()
+
+
+def test_a_table_in_a_pipe_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:
+    """As many tabs in each line as there are columns less one, whatever the cells hold."""
+    show.table("Jobs", ("job", "asset"), [("1", EVIL), ("2", "[bold]plain[/bold]")])
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head == "job\tasset"
+    assert first == f"1\t{show.clean(EVIL)}"
+    assert second == "2\t[bold]plain[/bold]"
+
+
+def test_a_table_on_a_terminal_shows_cells_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_36: no markup of rich, no escape sequence from a cell."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    show.table("Jobs", ("job", "asset"), [("1", EVIL), ("2", "[bold]plain[/bold]")])
+    said = capsys.readouterr().out
+    assert "[bold]plain[/bold]" in said
+    assert not {"\x07", "\u202e", "\x9b", "\r"} & set(said)
+    assert "\x1b[2J" not in said
+
+
+def test_facts_are_aligned_and_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names in one column, values in the other, one line each."""
+    show.facts("Job 1", {"state": "OPEN", "asset cid": "[red]\x1b"})
+    assert capsys.readouterr().out == "Job 1\n  state      OPEN\n  asset cid  [red]\\x1b\n"
+
+
+def test_json_is_ascii_and_exact(capsys: pytest.CaptureFixture[str]) -> None:
+    """fault_15: amounts beyond a float's digits stay whole; strangers' characters arrive escaped."""
+    value = {"reward_fri": 10**30 + 1, "asset_cid": EVIL}
+    show.as_json(value)
+    said = capsys.readouterr().out
+    assert (said.isascii(), printable(said)) == (True, True)
+    assert value == json.loads(said)
+
+
+def test_a_json_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """For scripts that read line by line."""
+    show.json_line({"a": "x\ny"})
+    assert capsys.readouterr().out == '{"a": "x\\ny"}\n'
+
+
+@pytest.mark.parametrize(("count", "text"), SIZES)
+def test_sizes_are_in_powers_of_1000(count: int, text: str) -> None:
+    """As disks are sold."""
+    assert text == show.size(count)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (90, "1m30s"), (86400, "1d"), (129_600, "1d12h"), (3601, "1h1s")]
+)
+def test_spans_are_as_short_as_they_can_be(seconds: int, text: str) -> None:
+    """What is nothing is left out."""
+    assert text == show.span(seconds)
+
+
+@given(st.text(max_size=70))
+def test_short_keeps_both_ends(text: str) -> None:
+    """Short texts whole; long ones by their first nine and last six characters."""
+    shortened = show.short(text)
+    assert len(shortened) <= 18
+    assert (shortened[:9], shortened[-6:]) == (text[:9], text[-6:])
+
+
+def test_short_makes_a_cid_fit() -> None:
+    """With a sign that something is left out."""
+    assert show.short("bafybeidzi2u7q4l5") == "bafybeidzi2u7q4l5"
+    assert show.short("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy") == "bafkreigh…4s52zy"
