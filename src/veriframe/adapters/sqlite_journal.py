@@ -187,7 +187,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         )
     finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if finding != "ok":
-        raise _damaged(path, finding)
+        raise _damaged(path, " ".join(finding.split()))
 
 
 def _create(path: Path) -> None:

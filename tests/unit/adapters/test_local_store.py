@@ -74,12 +74,18 @@ async def test_what_lies_in_a_file_s_place_is_not_read(
     assert await store.fetch(cid, out / "target", 100) == 6
 
 
-async def test_a_damaged_folder_is_mended(store: LocalStore, tmp_path: Path) -> None:
-    """fault_7: adding a folder again replaces its damaged copy."""
+@pytest.mark.parametrize("damage", ["bytes", "link"])
+async def test_a_damaged_folder_is_mended(store: LocalStore, tmp_path: Path, damage: str) -> None:
+    """fault_7: adding a folder again replaces its damaged copy; a link to the right bytes is damage too."""
     cid = await add_folder(store, tmp_path, b"abcdef")
     path = tmp_path / "store" / "content" / cid / "frames" / "frame.png"
-    overwrite(path, b"abcdeX")
+    if damage == "bytes":
+        overwrite(path, b"abcdeX")
+    else:
+        path.unlink()
+        path.symlink_to(tmp_path / "bundle" / "frames" / "frame.png")
     assert await add_folder(store, tmp_path, b"abcdef") == cid
+    assert not path.is_symlink()
     assert path.read_bytes() == b"abcdef"
 
 

@@ -22,7 +22,7 @@ from tests.unit.adapters.local_store_content import (
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.copying import TooLong, copy_file
-from veriframe.errors import StoreUnavailable
+from veriframe.errors import JobRejected, StoreUnavailable
 from veriframe.ports import Pin
 
 
@@ -82,6 +82,28 @@ async def test_a_store_full_of_pins_says_so(store: LocalStore, tmp_path: Path) -
     assert stored(tmp_path) == {pinned, loose}
     assert in_progress(tmp_path) == set()
     assert await add(store, tmp_path, b"p" * 6000) == pinned
+
+
+async def test_pins_may_fill_the_store_to_the_last_byte(store: LocalStore, tmp_path: Path) -> None:
+    """The limit itself still fits."""
+    await add(store, tmp_path, b"p" * 6000)
+    await add(store, tmp_path, b"n" * 4000)
+    assert await store.size_bytes() == LIMIT
+
+
+async def test_a_folder_s_files_count_together(store: LocalStore, tmp_path: Path) -> None:
+    """fault_41: a folder of files that would fit one by one is refused before it is all copied."""
+    for number in range(3):
+        (make_folder(tmp_path / "bundle") / str(number)).write_bytes(b"n" * 4000)
+    with pytest.raises(StoreUnavailable, match="and 0 of them are pinned"):
+        await store.add(tmp_path / "bundle", "pin")
+
+
+async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, tmp_path: Path) -> None:
+    """fault_51: what is known to be too large is refused before anything is written anywhere."""
+    cid = await add(store, tmp_path, b"12345")
+    with pytest.raises(JobRejected, match="larger than 4 bytes"):
+        await store.fetch(cid, tmp_path / "nowhere" / "target", 4)
 
 
 @pytest.mark.parametrize("is_folder", [False, True])
