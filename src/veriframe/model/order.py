@@ -31,7 +31,6 @@ def create_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Or
 
     `newest` is the order before this one: orders and jobs are numbered on from it, and from 1.
     """
-    order_id, first_job = (newest.id + 1, newest.first_job + newest.jobs) if newest else (1, 1)
     ledger.require_cid(asset_cid, "asset")
     require(
         1 <= jobs <= JOBS_MAX,
@@ -39,9 +38,15 @@ def create_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Or
         lambda: f"An order has 1 to {JOBS_MAX} jobs, not {jobs}. Split it into several orders.",
     )
     require_terms(call, terms)
+    return post_order(call, asset_cid, terms, jobs, newest)
+
+
+def post_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Order | None) -> Posted:
+    """The order that `create_order` makes of what it has checked, refused only where the money is short."""
     total_fri = terms.reward_fri * jobs
     ledger.require_bounded(total_fri)
     ledger.require_credit(call.credit_fri, total_fri, "pay the rewards")
+    order_id, first_job = (newest.id + 1, newest.first_job + newest.jobs) if newest else (1, 1)
     order = Order(
         id=order_id,
         creator=call.caller,
@@ -52,8 +57,6 @@ def create_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Or
         created_at=call.now,
     )
     made = tuple(Job(id=first_job + part, order=order, part=part) for part in range(jobs))
-    source = ledger.credit(call.caller)
-    postings = tuple(Posting(source, ledger.escrow(job.id), terms.reward_fri, Reason.REWARD) for job in made)
     event = Event(
         kind=EventKind.ORDER_CREATED,
         subject=order_id,
@@ -61,7 +64,12 @@ def create_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Or
         amount_fri=total_fri,
         note=f"jobs {first_job} to {first_job + jobs - 1}",
     )
-    return Posted(order=order, jobs=made, postings=postings, events=(event,))
+    return Posted(order=order, jobs=made, postings=_rewards(order, made), events=(event,))
+
+
+def _rewards(order: Order, jobs: tuple[Job, ...]) -> tuple[Posting, ...]:
+    source, reward_fri = ledger.credit(order.creator), order.terms.reward_fri
+    return tuple(Posting(source, ledger.escrow(job.id), reward_fri, Reason.REWARD) for job in jobs)
 
 
 def require_terms(call: Call, terms: Terms) -> None:

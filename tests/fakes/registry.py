@@ -1,0 +1,225 @@
+"""A registry in memory: the model's own rules, over dictionaries, with a clock that tests set.
+
+`reads` counts the calls that only look, `moves` names the others, `faults` are raised by the next looks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from veriframe.errors import Code
+from veriframe.model import escrow, ledger, order
+from veriframe.model.job import Address, Head, Job, Order, Terms, Verdict
+from veriframe.model.ledger import Call, Event, Posting, Pot, PotKind
+from veriframe.model.outcome import Outcome
+from veriframe.ports import Funds, JobRegistry, OrderDesk, Totals, Treasury
+
+START = 1_700_000_000
+
+
+@dataclass
+class Shared:
+    """What all accounts see. `now` is chain seconds; `bars` are pairs of a job's id and an account.
+
+    While not `strict`, orders with any number of jobs, any CID and any terms are taken, as a registry that is
+    not ours may take them.
+    """
+
+    strict: bool = False
+    now: int = START
+    block: int = 1
+    jobs: dict[int, Job] = field(default_factory=dict)
+    wallets: Counter[Address] = field(default_factory=Counter)
+    credits: Counter[Address] = field(default_factory=Counter)
+    escrows: Counter[int] = field(default_factory=Counter)
+    burned_fri: int = 0
+    bars: set[tuple[int, Address]] = field(default_factory=set)
+    postings: list[Posting] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    reads: int = 0
+    moves: list[str] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
+    """Raised by the next looks, one each."""
+
+    @property
+    def escrow_fri(self) -> int:
+        """What is bound to all jobs."""
+        return self.escrows.total()
+
+    @property
+    def token_fri(self) -> int:
+        """What the registry holds."""
+        return self.escrow_fri + self.credits.total() + self.burned_fri
+
+    @property
+    def newest_order(self) -> Order | None:
+        """The order of the newest job."""
+        return self.jobs[max(self.jobs)].order if self.jobs else None
+
+    def call(self, caller: Address) -> Call:
+        """The next move, in a block of its own."""
+        return Call(caller=caller, now=self.now, block=self.block + 1, credit_fri=self.credits[caller])
+
+    def job(self, job_id: int) -> Job:
+        """One job."""
+        if job_id not in self.jobs:
+            raise ledger.unknown_job(job_id)
+        return self.jobs[job_id]
+
+    def claim(self, job_id: int, call: Call) -> Outcome:
+        """What a claim would do."""
+        barred = (job_id, call.caller) in self.bars
+        return escrow.claim(self.job(job_id), call, barred=barred)
+
+    def apply(self, outcome: Outcome) -> None:
+        """Keep what a move does to a job."""
+        self.jobs[outcome.job.id] = outcome.job
+        self.bars.update((outcome.job.id, address) for address in outcome.barred)
+        self.write(outcome.postings, outcome.events)
+
+    def create(self, posted: order.Posted) -> None:
+        """Keep a new order."""
+        self.jobs.update((job.id, job) for job in posted.jobs)
+        self.write(posted.postings, posted.events)
+
+    def write(self, postings: Iterable[Posting], events: Iterable[Event]) -> None:
+        """Move the money, without a second look, and note what is told."""
+        for posting in postings:
+            self._add(posting.source, -posting.amount_fri)
+            self._add(posting.target, posting.amount_fri)
+            self.postings.append(posting)
+        self.events.extend(events)
+        self.block += 1
+
+    def _add(self, pot: Pot, amount_fri: int) -> None:
+        match pot.kind:
+            case PotKind.WALLET:
+                self.wallets[Address(pot.owner)] += amount_fri
+            case PotKind.CREDIT:
+                self.credits[Address(pot.owner)] += amount_fri
+            case PotKind.ESCROW:
+                self.escrows[pot.owner] += amount_fri
+            case PotKind.BURNED:
+                self.burned_fri += amount_fri
+            case PotKind.ISSUED:
+                raise AssertionError("no rule issues money")
+
+
+class FakeRegistry(JobRegistry, OrderDesk, Treasury):
+    """One account's view of a shared registry in memory."""
+
+    def __init__(self, account: int, shared: Shared | None = None, *, wallet_fri: int = 0) -> None:
+        self._account = Address(account)
+        self.shared = shared or Shared()
+        self.shared.wallets[self._account] += wallet_fri
+
+    @property
+    def account(self) -> Address:
+        """Who makes the moves."""
+        return self._account
+
+    async def head(self) -> Head:
+        """The newest block."""
+        self._read()
+        return Head(number=self.shared.block, time=self.shared.now)
+
+    async def job_counter(self) -> int:
+        """The highest id."""
+        self._read()
+        return max(self.shared.jobs, default=0)
+
+    async def get_job(self, job_id: int) -> Job:
+        """One job."""
+        self._read()
+        return self.shared.job(job_id)
+
+    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
+        """Some jobs, at most 200."""
+        self._read()
+        assert count <= 200
+        return [self.shared.jobs[i] for i in range(first, first + count) if i in self.shared.jobs]
+
+    async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
+        """Post an order."""
+        call = self.shared.call(self.account)
+        create = order.create_order if self.shared.strict else order.post_order
+        posted = create(call, asset_cid, terms, jobs, self.shared.newest_order)
+        self.shared.create(posted)
+        self.shared.moves.append("create_order")
+        return [job.id for job in posted.jobs]
+
+    async def claim(self, job_id: int) -> None:
+        """Take a job."""
+        self._move("claim", job_id, lambda _, call: self.shared.claim(job_id, call))
+
+    async def release(self, job_id: int, reason: Code) -> None:
+        """Give a claim back."""
+        self._move(f"release {reason}", job_id, lambda job, call: escrow.release(job, call, reason))
+
+    async def submit_result(self, job_id: int, result_cid: str) -> None:
+        """Hand in a result."""
+        self._move("submit_result", job_id, lambda job, call: escrow.submit_result(job, call, result_cid))
+
+    async def finalize(self, job_id: int) -> None:
+        """End a job whose time has come."""
+        self._move("finalize", job_id, escrow.finalize)
+
+    async def accept_result(self, job_id: int) -> None:
+        """Pay now."""
+        self._move("accept_result", job_id, escrow.accept_result)
+
+    async def cancel_job(self, job_id: int) -> None:
+        """Take back."""
+        self._move("cancel_job", job_id, escrow.cancel_job)
+
+    async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
+        """Ask the arbiter."""
+        move = f"dispute_result {evidence_cid}"
+        self._move(move, job_id, lambda job, call: escrow.dispute_result(job, call, evidence_cid))
+
+    async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
+        """Decide."""
+        move = f"resolve_dispute {evidence_cid}"
+        self._move(move, job_id, lambda job, call: escrow.resolve_dispute(job, call, verdict, evidence_cid))
+
+    async def funds(self, account: Address) -> Funds:
+        """What an account holds."""
+        self._read()
+        return Funds(wallet_fri=self.shared.wallets[account], credit_fri=self.shared.credits[account])
+
+    async def totals(self) -> Totals:
+        """What the registry holds."""
+        shared = self.shared
+        return Totals(
+            token_fri=shared.token_fri,
+            escrow_fri=shared.escrow_fri,
+            credit_fri=shared.credits.total(),
+            burned_fri=shared.burned_fri,
+        )
+
+    async def deposit(self, amount_fri: int) -> None:
+        """From wallet to credit."""
+        shared = self.shared
+        done = ledger.deposit(
+            self.account, amount_fri, wallet_fri=shared.wallets[self.account], token_fri=shared.token_fri
+        )
+        shared.write(done.postings, done.events)
+        shared.moves.append(f"deposit {amount_fri}")
+
+    async def withdraw(self, amount_fri: int, recipient: Address) -> None:
+        """From credit to a wallet."""
+        credit_fri = self.shared.credits[self.account]
+        done = ledger.withdraw(self.account, amount_fri, recipient, credit_fri=credit_fri)
+        self.shared.write(done.postings, done.events)
+        self.shared.moves.append(f"withdraw {amount_fri}")
+
+    def _read(self) -> None:
+        self.shared.reads += 1
+        if self.shared.faults:
+            raise self.shared.faults.pop(0)
+
+    def _move(self, name: str, job_id: int, rule: Callable[[Job, Call], Outcome]) -> None:
+        self.shared.apply(rule(self.shared.job(job_id), self.shared.call(self.account)))
+        self.shared.moves.append(name)
