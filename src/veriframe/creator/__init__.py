@@ -18,7 +18,9 @@ import stamina
 from veriframe.creator import files
 from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable, Unavailable
 from veriframe.model.job import Address, Job, JobState, Terms, format_strk
-from veriframe.model.offer import Offer, check_terms
+from veriframe.model.ledger import Call
+from veriframe.model.offer import Offer
+from veriframe.model.order import require_terms
 from veriframe.model.scene import SceneHeader
 from veriframe.model.sighting import Sighting
 from veriframe.ports import ContentStore, OrderDesk, Pin, Treasury
@@ -77,8 +79,8 @@ class Creator:
     async def draft(self, scene: Path, offer: Offer) -> Draft:
         """Read the scene's header and reckon terms and costs.
 
-        Raises `SettingsError` where the file cannot be read or no registry takes such terms, `JobRejected`
-        where it is no scene that a worker would take, `MoveRefused` where the account cannot pay.
+        Raises `SettingsError` where the file cannot be read, `JobRejected` where it is no scene that a
+        worker would take, `MoveRefused` where no registry takes such terms or the account cannot pay.
         """
         stamp, header = await asyncio.to_thread(files.read_header, scene, self.gate)
         terms = await self._terms(offer)
@@ -215,9 +217,10 @@ class Creator:
         return await self.look(job_id)
 
     async def _terms(self, offer: Offer) -> Terms:
-        now = (await self.desk.head()).time
-        terms = offer.terms(now)
-        check_terms(terms, self.account, now)
+        head = await self.desk.head()
+        terms = offer.terms(head.time)
+        # By the registry's own rules, before anything is public.
+        require_terms(Call(caller=self.account, now=head.time, block=head.number), terms)
         return terms
 
     async def _shortfall(self, needed_fri: int, what_for: str) -> int:

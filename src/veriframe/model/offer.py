@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from veriframe.errors import SettingsError
 from veriframe.model.job import NOBODY, Address, Terms
 
 HOUR = 3600
@@ -20,13 +19,6 @@ ARBITRATED_REVIEW_SECONDS = DAY
 """With one, a person has a day to look. A dispute is only possible within it."""
 ARBITRATION_SECONDS = 3 * DAY
 """A weekend. With the review it stays under the seven days that workers wait for at most."""
-MOST_FRI = 2**104 - 1
-"""The registry's largest amount: more than all STRK there will ever be."""
-MOST_DEADLINE_SECONDS = 365 * DAY
-SHORTEST_SECONDS = 60
-"""Of a lease and of an arbitration."""
-LONGEST_SECONDS = 30 * DAY
-"""Of a lease, a review and an arbitration."""
 BONDS_IN_REWARD = 10
 """A tenth of the reward as bond: squatting costs something, and a new worker can afford it."""
 
@@ -58,32 +50,6 @@ class Offer:
             arbitration_seconds=_or(self.arbitration_seconds, ARBITRATION_SECONDS),
             arbiter=self.arbiter,
             worker=self.worker,
-        )
-
-
-def check_terms(terms: Terms, creator: Address, now: int) -> None:
-    """Whether the registry takes these terms from `creator` at `now`, in chain seconds.
-
-    The registry asks the same again. Here it is asked before anything is public, and the answer names the
-    option. Raises `SettingsError`.
-    """
-    _within("--reward", terms.reward_fri, 1, MOST_FRI, "fri")
-    # Without a bond, anyone could hold the job for nothing; a worker that is named is trusted not to.
-    _within("--bond", terms.bond_fri, 1 if terms.worker == NOBODY else 0, MOST_FRI, "fri")
-    _within("--deadline", terms.deadline - now, 1, MOST_DEADLINE_SECONDS)
-    _within("--lease", terms.lease_seconds, SHORTEST_SECONDS, LONGEST_SECONDS)
-    _within("--review", terms.review_seconds, 0, LONGEST_SECONDS)
-    _within("--arbitration", terms.arbitration_seconds, SHORTEST_SECONDS, LONGEST_SECONDS)
-    if terms.arbiter == creator:
-        raise SettingsError("--arbiter is your own account. Name somebody else, or nobody.")
-    if terms.worker != NOBODY and terms.worker in (creator, terms.arbiter):
-        raise SettingsError("--worker is your own account or the arbiter. Name another one, or nobody.")
-
-
-def _within(option: str, value: int, least: int, most: int, unit: str = "seconds") -> None:
-    if not least <= value <= most:
-        raise SettingsError(
-            f"{option} is {value} {unit}, and the registry takes {least} to {most}. Choose one of those."
         )
 
 

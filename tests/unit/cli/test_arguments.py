@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from veriframe.cli import arguments, show
 from veriframe.errors import SettingsError
 from veriframe.model.job import Address, format_address, format_strk
-from veriframe.model.offer import MOST_FRI
+from veriframe.model.ledger import AMOUNT_MAX_FRI
 
 PARSERS: list[Callable[[str], int]] = [arguments.strk, arguments.span, arguments.address]
 LIKE_ARGUMENTS = st.one_of(
@@ -27,7 +27,7 @@ NO_AMOUNTS = ". 1. .5 -1 +1 1e3 1,5 1_000 0x10 inf NaN 1.0000000000000000001 ٣ 
 
 
 @given(st.integers(0, 10**38 - 1))
-@example(MOST_FRI)
+@example(AMOUNT_MAX_FRI)
 @example(1)
 def test_amounts_survive_being_shown_and_typed_again(amount_fri: int) -> None:
     """fault_8: all digits of the largest amount of the registry, and far beyond; with the unit or without."""

@@ -107,8 +107,8 @@ async def test_what_is_no_scene_is_refused_before_anything_is_public(stage: Stag
 
 
 async def test_terms_that_no_registry_takes_are_refused_before_anything_is_public(stage: Stage) -> None:
-    """fault_8: by the option's name."""
-    with pytest.raises(SettingsError, match=r"^--lease is 5 seconds"):
+    """fault_8: by the registry's own rules, before it is asked."""
+    with pytest.raises(MoveRefused, match="The lease of 5 s is not between 60 s and 30 days"):
         await stage.creator.draft(stage.scene, Offer(reward_fri=STRK, lease_seconds=5))
     assert (stage.store.pinned, stage.shared.moves) == ([], [])
 

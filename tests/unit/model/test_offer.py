@@ -1,26 +1,22 @@
-"""Offers: what is offered where nothing was said, and what no registry takes."""
+"""Offers: what is offered where nothing was said, and that registry and workers take it."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.errors import SettingsError
 from veriframe.model.job import NOBODY, Address, Job, Order, Terms
+from veriframe.model.ledger import AMOUNT_MAX_FRI, Call
 from veriframe.model.offer import (
     ARBITRATED_REVIEW_SECONDS,
     ARBITRATION_SECONDS,
-    DAY,
     DEADLINE_SECONDS,
     LEASE_SECONDS,
-    MOST_FRI,
     REVIEW_SECONDS,
     Offer,
-    check_terms,
 )
+from veriframe.model.order import require_terms
 from veriframe.model.policy import Policy
 
 NOW = 1_700_000_000
@@ -54,11 +50,11 @@ def test_nothing_is_a_value_too() -> None:
     assert (terms.bond_fri, terms.review_seconds) == (0, 0)
 
 
-@given(st.integers(1, MOST_FRI), st.sampled_from([NOBODY, ARBITER]))
+@given(st.integers(1, AMOUNT_MAX_FRI), st.sampled_from([NOBODY, ARBITER]))
 def test_whatever_the_reward_the_defaults_are_taken(reward_fri: int, arbiter: Address) -> None:
     """The smallest reward still has a bond, and no default goes over a limit of the registry."""
     terms = Offer(reward_fri=reward_fri, arbiter=arbiter).terms(NOW)
-    check_terms(terms, CREATOR, NOW)
+    require_terms(Call(caller=CREATOR, now=NOW, block=1), terms)
     assert 0 < terms.bond_fri <= terms.reward_fri
 
 
@@ -76,48 +72,3 @@ def test_a_worker_with_default_settings_takes_a_default_offer(arbiter: Address) 
     )
     policy = Policy(account=WORKER, arbiters=frozenset({ARBITER}))
     assert not policy.objection(Job(id=1, order=order, part=0), NOW)
-
-
-@pytest.mark.parametrize(
-    ("change", "option"),
-    [
-        ({"reward_fri": 0}, "--reward"),
-        ({"reward_fri": MOST_FRI + 1}, "--reward"),
-        ({"bond_fri": 0}, "--bond"),
-        ({"bond_fri": MOST_FRI + 1}, "--bond"),
-        ({"bond_fri": -1, "worker": WORKER}, "--bond"),
-        ({"deadline": NOW}, "--deadline"),
-        ({"deadline": NOW + 365 * DAY + 1}, "--deadline"),
-        ({"lease_seconds": 59}, "--lease"),
-        ({"lease_seconds": 30 * DAY + 1}, "--lease"),
-        ({"review_seconds": -1}, "--review"),
-        ({"review_seconds": 30 * DAY + 1}, "--review"),
-        ({"arbitration_seconds": 59}, "--arbitration"),
-        ({"arbitration_seconds": 30 * DAY + 1}, "--arbitration"),
-        ({"arbiter": CREATOR}, "--arbiter"),
-        ({"worker": CREATOR}, "--worker"),
-        ({"worker": ARBITER, "arbiter": ARBITER}, "--worker"),
-    ],
-)
-def test_terms_that_no_registry_takes_name_the_option(change: dict[str, int], option: str) -> None:
-    """fault_8, fault_10: said before anything is public, by the name under which it was typed."""
-    with pytest.raises(SettingsError, match=f"^{option} is "):
-        check_terms(replace(TERMS, **change), CREATOR, NOW)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"reward_fri": 1, "bond_fri": 1},
-        {"reward_fri": MOST_FRI, "bond_fri": MOST_FRI},
-        {"bond_fri": 0, "worker": WORKER},
-        {"deadline": NOW + 1},
-        {"deadline": NOW + 365 * DAY},
-        {"lease_seconds": 60, "arbitration_seconds": 60, "review_seconds": 0},
-        {"lease_seconds": 30 * DAY, "arbitration_seconds": 30 * DAY, "review_seconds": 30 * DAY},
-        {"worker": WORKER, "arbiter": ARBITER},
-    ],
-)
-def test_terms_at_the_limits_are_taken(change: dict[str, int]) -> None:
-    """The limits themselves belong to what the registry takes."""
-    check_terms(replace(TERMS, **change), CREATOR, NOW)  # type: ignore[arg-type]
