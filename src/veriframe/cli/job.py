@@ -20,8 +20,6 @@ from veriframe.model.job import NOBODY, Address, JobState, format_strk
 from veriframe.model.offer import Offer
 from veriframe.model.sighting import Sighting
 
-DEFAULT_ACCOUNT = "creator"
-
 REFUNDED = 6
 """The exit code of `watch` where the job ended without a picture that was paid for."""
 
@@ -190,7 +188,7 @@ def dispute(
 
 
 def _creator() -> Creator:
-    return wiring.creator(context.current().settings, context.account(DEFAULT_ACCOUNT))
+    return wiring.creator(context.current().settings, context.account(job_view.DEFAULT_ACCOUNT))
 
 
 def _need_consent(yes: bool) -> None:
@@ -219,6 +217,8 @@ def _show_draft(draft: Draft) -> None:
     header = draft.header
     pairs = {
         "scene": f"{draft.scene}, {show.size(draft.stamp.size_bytes)}, Blender {header.version}",
+        # The offer's spans, counted from nought.
+        "deadline": f"{show.span(draft.offer.terms(0).deadline)} after posting",
         **job_view.terms_facts(draft.terms),
         "out of the wallet": format_strk(draft.deposit_fri),
     }

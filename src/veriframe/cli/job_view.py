@@ -8,10 +8,13 @@ from typing import Any
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from veriframe.cli import show
+from veriframe.cli import context, show
 from veriframe.creator import Posted
 from veriframe.model.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
 from veriframe.model.sighting import Sighting
+
+DEFAULT_ACCOUNT = "creator"
+"""Who acts where nobody was named."""
 
 COLUMNS = ("job", "state", "reward", "worker", "waits for", "asset")
 
@@ -101,7 +104,7 @@ def facts(sighting: Sighting) -> dict[str, str]:
         "creator": format_address(job.order.creator),
         "worker": _named(job.worker),
         "asset": job.order.asset_cid,
-        "result": job.result_cid or "none yet",
+        "result": job.result_cid or ("none" if job.state.is_final else "none yet"),
         **terms_facts(terms),
         "next": next_step(sighting),
     }
@@ -142,7 +145,8 @@ def next_step(sighting: Sighting) -> str:
         JobState.CLAIMED: "A worker renders it and must submit before the lease ends.",
         JobState.DISPUTED: "The arbiter decides; where none does in time, the worker is paid.",
         JobState.PAID: f"Done. `veriframe job fetch {number}` brings the picture.",
-        JobState.REFUNDED: "Done. The reward is back as credit; `veriframe account withdraw` takes it out.",
+        JobState.REFUNDED: "Done. The reward is its creator's credit again: it pays for the next job, or "
+        f"`veriframe --account {context.account(DEFAULT_ACCOUNT)} account withdraw STRK` takes it out.",
     }[job.state]
 
 
