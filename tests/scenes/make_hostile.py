@@ -192,7 +192,9 @@ def import_text(bait: str) -> None:
     links.new(words.outputs["Curve Instances"], realise.inputs["Geometry"])
     links.new(realise.outputs["Geometry"], fill.inputs["Curve"])
     links.new(fill.outputs["Mesh"], end.inputs["Geometry"])
-    plate().modifiers.new("reader", "NODES").node_group = group
+    modifier = plate().modifiers.new("reader", "NODES")
+    # Only in renders: making the scene must not read the file, which happens without walls.
+    modifier.show_viewport, modifier.node_group = False, group
 
 
 @scene

@@ -147,7 +147,7 @@ def _warnings(inspection: SceneInspection) -> Iterator[str]:
     if inspection.scripts:
         yield f"Scripts in the scene will not run: {some_names(inspection.scripts)}."
     if inspection.risky:
-        yield f"Nodes that read, write or run something find nothing here: {some_names(inspection.risky)}."
+        yield f"Nodes reach no file outside the scene: {some_names(inspection.risky)}."
     outside = [path for path in inspection.outputs if _is_outside(path)]
     if outside:
         yield f"The scene's own output paths are not used: {some_names(outside)}."

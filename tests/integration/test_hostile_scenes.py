@@ -1,0 +1,292 @@
+"""Hostile and broken scenes, made by the real Blender, before the gate and behind the walls.
+
+Each attack is first shown to work in a bare Blender, on bait that anybody may read and write: what then does
+not happen was held by the walls, or turned off by the renderer before it could.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+from PIL import Image, ImageChops
+
+from veriframe.adapters.blender import runtimes
+from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.blender.sandbox import choose
+from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellLimits, Ending, Level, Sandbox
+from veriframe.errors import Code, JobRejected, RenderFailed
+from veriframe.model.checks import check_version, judge, read_header
+from veriframe.model.frames import ProvedFrame, RenderLimits, RenderTask
+from veriframe.model.scene import SceneLimits, SceneVerdict
+
+pytestmark = pytest.mark.slow
+
+SCENES = Path(__file__).parents[1] / "scenes"
+SECRET = "SECRET"
+RUNTIME = runtimes.BpyWheel()
+
+MakeScene = Callable[..., Path]
+
+
+@dataclass(frozen=True)
+class Bait:
+    """A folder outside every scene's own, open to anybody, with one file to read."""
+
+    folder: Path
+
+    @property
+    def secret(self) -> Path:
+        """The file to read."""
+        return self.folder / "secret.txt"
+
+    def touched(self) -> list[str]:
+        """What was left or changed in the folder."""
+        found = [name for name in _names(self.folder) if name != self.secret.name]
+        return found + ([] if self.secret.read_text() == SECRET else ["secret.txt"])
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def bait() -> Iterator[Bait]:
+    """Outside pytest's own folders, which only their owner enters, and outside /tmp, which walls replace."""
+    folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-", dir="/var/tmp"))
+    folder.chmod(0o777)
+    (folder / "secret.txt").write_text(SECRET)
+    (folder / "secret.txt").chmod(0o666)
+    yield Bait(folder)
+    shutil.rmtree(folder)
+
+
+def _run(script: str, *arguments: str) -> None:
+    command = [sys.executable, str(SCENES / script), *arguments]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def make_scene(tmp_path_factory: pytest.TempPathFactory) -> MakeScene:
+    """Makes a scene by name, once for each thing that it goes for."""
+
+    def make(name: str, target: Path | str = "") -> Path:
+        path = folder / f"{name}-{abs(hash(str(target)))}.blend"
+        if not path.exists():
+            _run("make_hostile.py", name, str(path), str(target))
+        return path
+
+    folder = tmp_path_factory.mktemp("hostile")
+    return make
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    """The strongest walls, which proved themselves a moment ago."""
+    needed = sorted(set(RUNTIME.visible().values()))
+    return asyncio.run(choose.build(Level.STRICT, needed=needed))
+
+
+@pytest.fixture(scope="module")
+def renderer(sandbox: Sandbox) -> BlenderRenderer:
+    """The `bpy` wheel behind them."""
+    return BlenderRenderer(RUNTIME, sandbox)
+
+
+async def _examine(renderer: BlenderRenderer, scene: Path) -> SceneVerdict:
+    """The whole gate, as the worker goes through it before a claim."""
+    limits = SceneLimits()
+    with scene.open("rb") as stream:
+        header = read_header(stream, limits)
+    check_version(header, (await renderer.facts()).version)
+    return judge(header, await renderer.inspect(scene), limits)
+
+
+async def _picture(renderer: BlenderRenderer, scene: Path, folder: Path) -> ProvedFrame:
+    """Rendered behind the walls and proved, as the worker does after a claim."""
+    out, clean = folder / "out", folder / "clean"
+    for made in (out, clean):
+        made.mkdir(parents=True)
+    limits = RenderLimits(frame_seconds=60, loading_seconds=60, memory_bytes=2 * 2**30)
+    task = RenderTask(limits=limits)
+    rendering = await renderer.render(scene, task, out, lambda progress: None)
+    (proved,) = await renderer.prove(scene, task, rendering, out, clean)
+    return proved
+
+
+REFUSED = {
+    "missing_texture": (Code.MISSING_FILES, "//gone/wood.png"),
+    "no_camera": (Code.NO_CAMERA, "no active camera"),
+    "no_layer": (Code.NO_RENDER_LAYER, "No view layer"),
+    "huge": (Code.RESOLUTION, "65536 × 65536"),
+    "many_samples": (Code.SAMPLES, "16777216 samples"),
+    "unbaked_cloth": (Code.UNREPEATABLE, "Cloth of Plane"),
+    "time_limit": (Code.UNREPEATABLE, "time limit of 3 s"),
+    "sequencer": (Code.NOT_STILL, "sequencer"),
+    "movie": (Code.NOT_STILL, "movie"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_scene_that_cannot_be_rendered_is_refused(
+    name: str, renderer: BlenderRenderer, make_scene: MakeScene
+) -> None:
+    """fault_21, fault_22, fault_30, fault_33: from what Blender itself finds in it, with its own code."""
+    code, words = REFUSED[name]
+    with pytest.raises(JobRejected) as raised:
+        await _examine(renderer, make_scene(name))
+    assert raised.value.code == code
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "/proc/self/environ", "//../../wood.png", "/dev/zero", "bait"]
+)
+async def test_a_texture_from_elsewhere_is_missing(
+    path: str, renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait
+) -> None:
+    """fault_23: files of the machine count as missing, whether they exist or not."""
+    target = str(bait.secret) if path == "bait" else path
+    with pytest.raises(JobRejected) as raised:
+        await _examine(renderer, make_scene("missing_texture", target))
+    assert raised.value.code == Code.MISSING_FILES
+    assert target in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("good", []),
+        ("black", []),
+        ("unused_texture", ["no picture needs them", "//gone/old.png"]),
+        ("freestyle_script", ["will not run", "Freestyle style modules"]),
+        ("text_module", ["will not run", "attack.py"]),
+        ("driver_code", ["will not run", "driver of Plane"]),
+        ("import_text", ["Import Text"]),
+        ("file_output", ["File Output", "own output paths"]),
+        ("output_path", ["own output paths"]),
+    ],
+)
+async def test_what_the_walls_hold_passes_with_a_warning(
+    name: str, words: list[str], renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait
+) -> None:
+    """fault_25, fault_26: the creator is told; opening and inspecting the scene runs and touches nothing."""
+    verdict = await _examine(renderer, make_scene(name, bait.folder))
+    said = " ".join(verdict.warnings)
+    assert [word for word in words if word not in said] == []
+    assert bool(words) == bool(said)
+    assert bait.touched() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "leave", "left"),
+    [
+        ("freestyle_script", ["scripts"], "written.txt"),
+        ("text_module", ["scripts"], "written.txt"),
+        ("driver_code", ["scripts"], "written.txt"),
+        ("file_output", [], "Image0001.png"),
+    ],
+)
+def test_the_attacks_work_without_walls(
+    name: str, leave: list[str], left: str, make_scene: MakeScene, bait: Bait
+) -> None:
+    """Else the tests below would prove nothing. Only the last one needs no leave to run scripts."""
+    scene = make_scene(name, bait.folder)
+    _run("render_bare.py", str(scene), str(scene.with_suffix(".png")), *leave)
+    assert bait.touched() == [left]
+
+
+@pytest.mark.parametrize("name", ["freestyle_script", "text_module", "driver_code", "file_output"])
+async def test_the_walls_alone_hold_what_a_scene_runs(
+    name: str, sandbox: Sandbox, make_scene: MakeScene, bait: Bait, tmp_path: Path
+) -> None:
+    """fault_25, fault_26: the same bare render, scripts allowed, behind walls: only its picture comes."""
+    scene, script = PurePosixPath("/job/scene.blend"), PurePosixPath("/job/render_bare.py")
+    shown = {scene: make_scene(name, bait.folder), script: SCENES / "render_bare.py"}
+    end = await sandbox.run(
+        Cell(
+            argv=(*RUNTIME.argv("", ())[:-1], script, scene, OUT / "a.png", "scripts"),
+            limits=CellLimits(wall_seconds=60, memory_bytes=2**31, pids=64),
+            visible={**RUNTIME.visible(), **shown},
+            out=tmp_path,
+        )
+    )
+    assert (end.ending, end.code) == (Ending.EXITED, 0)
+    assert _names(tmp_path) == ["a.png"]
+    assert bait.touched() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["freestyle_script", "text_module", "driver_code", "file_output", "output_path"]
+)
+async def test_nothing_is_written_outside(
+    name: str, renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait, tmp_path: Path
+) -> None:
+    """fault_25, fault_26: the picture comes, what would write is off, and the bait lies as it lay."""
+    proved = await _picture(renderer, make_scene(name, bait.folder), tmp_path)
+    assert (proved.width, proved.height) == (64, 36)
+    assert bait.touched() == []
+
+
+def test_geometry_nodes_read_any_file_without_walls(
+    make_scene: MakeScene, bait: Bait, tmp_path: Path
+) -> None:
+    """fault_24, the control: without scripts, a secret is painted into the picture."""
+    for name, target in (("with", bait.secret), ("without", bait.folder / "nowhere.txt")):
+        _run("render_bare.py", str(make_scene("import_text", target)), str(tmp_path / f"{name}.png"))
+    pictures = [Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("with", "without")]
+    assert ImageChops.difference(*pictures).getbbox() is not None
+
+
+@pytest.mark.parametrize("what", ["secret", "/etc/passwd", "/proc/1/environ"])
+async def test_no_file_is_painted_into_the_picture(
+    what: str, renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait, tmp_path: Path
+) -> None:
+    """fault_24: the picture is the same, bit for bit, as that of a path where there is nothing."""
+    target = bait.secret if what == "secret" else Path(what)
+    shown = await _picture(renderer, make_scene("import_text", target), tmp_path / "with")
+    nothing = await _picture(
+        renderer, make_scene("import_text", bait.folder / "no.txt"), tmp_path / "without"
+    )
+    assert nothing.pixel_sha256 == shown.pixel_sha256
+
+
+async def test_a_render_without_end_is_ended(
+    renderer: BlenderRenderer, make_scene: MakeScene, tmp_path: Path
+) -> None:
+    """fault_29: within the limits that the gate can see, and yet for ever."""
+    scene = make_scene("endless")
+    await _examine(renderer, scene)
+    task = RenderTask(limits=RenderLimits(loading_seconds=3, frame_seconds=3))
+    with pytest.raises(RenderFailed) as raised:
+        await renderer.render(scene, task, tmp_path, lambda progress: None)
+    assert raised.value.code == Code.TIMEOUT
+
+
+async def test_a_render_without_measure_is_ended(
+    renderer: BlenderRenderer, make_scene: MakeScene, tmp_path: Path
+) -> None:
+    """fault_31: 4¹⁸ faces against a GiB of memory; the machine does not notice."""
+    scene = make_scene("greedy")
+    await _examine(renderer, scene)
+    task = RenderTask(limits=RenderLimits(loading_seconds=60, memory_bytes=2**30))
+    with pytest.raises(RenderFailed) as raised:
+        await renderer.render(scene, task, tmp_path, lambda progress: None)
+    assert raised.value.code == Code.OOM
+
+
+async def test_a_scene_that_is_black_by_right_is_delivered(
+    renderer: BlenderRenderer, make_scene: MakeScene, tmp_path: Path
+) -> None:
+    """fault_43: black twice is what the scene asks for, and not what the lit one shows."""
+    black = await _picture(renderer, make_scene("black"), tmp_path / "black")
+    lit = await _picture(renderer, make_scene("good"), tmp_path / "lit")
+    assert (black.width, black.height) == (lit.width, lit.height) == (64, 36)
+    assert black.pixel_sha256 != lit.pixel_sha256
