@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from tests.e2e.embedded import Embedded
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("veriframe")
@@ -81,3 +82,11 @@ def light_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scene = tmp_path_factory.mktemp("scenes") / "light.blend"
     subprocess.run([sys.executable, "-c", LIGHT_SCENE, scene], check=True, timeout=120, capture_output=True)
     return scene
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Embedded]:
+    """An embedded system in a home of its own, whose workers are processes."""
+    made = Embedded(tmp_path)
+    yield made
+    made.end()

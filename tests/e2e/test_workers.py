@@ -1,0 +1,100 @@
+"""Workers as processes: two beside each other, and how they stop."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from tests.e2e.embedded import PATIENCE_SECONDS, REWARD_FRI, Embedded, wait_for
+
+from veriframe.model.attempt import Stage
+from veriframe.model.job import JobState
+
+pytestmark = pytest.mark.slow
+
+JOBS = 50
+SLOW = {"seconds": 600.0}
+"""A render that does not end by itself."""
+
+
+def test_two_workers_share_fifty_jobs(embedded: Embedded) -> None:
+    """fault_65: each job is claimed, rendered and handed in once, and the money adds up."""
+    embedded.post(jobs=JOBS)
+    before_fri = {name: sum_fri(embedded, name) for name in ("one", "two")}
+    both = [
+        embedded.start({"seconds": 0.02}, "worker", "--once", "--slots", "2", account=n) for n in before_fri
+    ]
+    for process, name in zip(both, before_fri, strict=True):
+        assert process.wait(PATIENCE_SECONDS) == 0, embedded.log(name)
+    assert [job.state for job in embedded.jobs()] == [JobState.SUBMITTED] * JOBS
+    assert embedded.renders() == dict.fromkeys(range(1, JOBS + 1), 1)
+    events = embedded.events()
+    assert (events["JobClaimed"], events["ResultSubmitted"]) == (JOBS, JOBS)
+    done = {name: embedded.stages(name).count(Stage.SUBMITTED) for name in before_fri}
+    assert sum(done.values()) == JOBS
+    assert min(done.values()) > 0
+    embedded.accept_all()
+    assert embedded.audit().discrepancies == ()
+    earned_fri = {name: sum_fri(embedded, name) - before_fri[name] for name in before_fri}
+    assert earned_fri == {name: count * REWARD_FRI for name, count in done.items()}
+    lost = [stage for name in before_fri for stage in embedded.stages(name) if stage is not Stage.SUBMITTED]
+    assert set(lost) <= {Stage.LOST}
+
+
+def sum_fri(embedded: Embedded, account: str) -> int:
+    """All that an account holds outside of escrow."""
+    funds = embedded.funds(account)
+    return funds.wallet_fri + funds.credit_fri
+
+
+def test_sigterm_finishes_the_claimed_job(embedded: Embedded) -> None:
+    """fault_74: in the middle of a render; that one is handed in, no other is begun, exit code 0."""
+    embedded.post(jobs=3)
+    process = embedded.start({"seconds": 1.0}, "worker")
+    wait_for(lambda: Stage.CLAIMED in embedded.stages())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE_SECONDS) == 0, embedded.log()
+    assert embedded.stages() == [Stage.SUBMITTED]
+    assert embedded.events()["JobClaimed"] == 1
+    assert '"event": "worker_stopping"' in embedded.log()
+    assert "Traceback" not in embedded.log()
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_at_once(embedded: Embedded, first: signal.Signals) -> None:
+    """fault_75: exit code 130, and a restart goes on with the same claim."""
+    embedded.post()
+    process = embedded.start(SLOW, "worker")
+    wait_for(lambda: Stage.CLAIMED in embedded.stages())
+    process.send_signal(first)
+    wait_for(lambda: "worker_drains" in embedded.log())
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 130
+    assert embedded.stages() == [Stage.CLAIMED]
+    assert "Traceback" not in embedded.log()
+    assert embedded.run({}, "worker", "--once") == 0
+    assert embedded.stages() == [Stage.SUBMITTED]
+    assert embedded.events()["JobClaimed"] == 1
+
+
+def test_a_signal_before_the_first_job_ends_it(embedded: Embedded) -> None:
+    """Nothing to finish: exit code 0 at once."""
+    process = embedded.start({}, "worker")
+    wait_for(lambda: "worker_started" in embedded.log())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+    assert "Traceback" not in embedded.log()
+
+
+def test_a_second_worker_of_the_same_account_says_why_it_does_not_start(embedded: Embedded) -> None:
+    """fault_49: exit code 2 and one clear line; the first goes on, and another account works beside it."""
+    embedded.post()
+    first = embedded.start(SLOW, "worker")
+    wait_for(lambda: Stage.CLAIMED in embedded.stages())
+    said = len(embedded.log())
+    assert embedded.run({}, "worker", "--once") == 2
+    told = embedded.log()[said:]
+    assert f"Another worker (process {first.pid}) works for the account worker." in " ".join(told.split())
+    assert "Traceback" not in told
+    assert first.poll() is None
+    assert embedded.run({}, "worker", "--once", account="other") == 0

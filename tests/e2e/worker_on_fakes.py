@@ -1,0 +1,85 @@
+"""A program of the tests: the real `veriframe` command line with a fake Blender, which may kill itself.
+
+    python worker_on_fakes.py PLAN [the command line of veriframe …]
+
+PLAN is a JSON object: `die` is null or a stage; `noted` says whether the journal has heard of that stage when
+the process dies by SIGKILL, or only the world outside has; `seconds` is how long a render takes. Each render
+that comes to its end is a line `JOB_ID` in `HOME/renders`, beside the worker's registry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.renderer import FakeRenderer, Script
+
+from veriframe import wiring
+from veriframe.cli.app import main
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import Progress, Rendering, RenderTask
+from veriframe.settings import Settings
+from veriframe.worker.parts import Parts
+
+
+class CountingRenderer(FakeRenderer):
+    """Notes each finished render in a file that several workers may share."""
+
+    def __init__(self, notes: Path, seconds: float) -> None:
+        super().__init__()
+        self.scripts[b""] = Script(seconds=seconds)
+        self._notes = notes
+
+    async def render(
+        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        """As the fake does."""
+        rendering = await super().render(scene, task, out, on_progress)
+        descriptor = os.open(self._notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(descriptor, f"{out.parent.name}\n".encode())
+        os.close(descriptor)
+        return rendering
+
+
+def die_at(stage: Stage, parts: Parts, *, noted: bool) -> None:
+    """Let the journal be the last that this process does, or the last that it does not do."""
+    journal = parts.journal
+
+    def deadly(note: Callable[..., Any], after: Attempt, *arguments: Attempt) -> Any:
+        if after.stage is not stage:
+            return note(*arguments)
+        if noted:
+            note(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return None
+
+    add, move = journal.add, journal.move
+    journal.add = lambda attempt: deadly(add, attempt, attempt)  # type: ignore[method-assign]
+    journal.move = lambda before, after: deadly(move, after, before, after)  # type: ignore[method-assign]
+
+
+def run(plan: dict[str, Any], arguments: list[str]) -> None:
+    """Put the fake in its place, and do as the command line says."""
+    make_parts = wiring.parts
+
+    async def renderer(settings: Settings) -> CountingRenderer:
+        return CountingRenderer(settings.home / "renders", plan.get("seconds", 0.0))
+
+    def parts(*arguments: Any) -> Parts:
+        made = make_parts(*arguments)
+        if plan.get("die"):
+            die_at(Stage(plan["die"]), made, noted=plan["noted"])
+        return made
+
+    wiring.renderer = renderer  # type: ignore[assignment]
+    wiring.parts = parts  # type: ignore[assignment]
+    main(arguments)
+
+
+if __name__ == "__main__":
+    run(json.loads(sys.argv[1]), sys.argv[2:])
