@@ -21,6 +21,12 @@ from veriframe.model.frames import RenderLimits
 
 log = structlog.get_logger()
 
+GRACE_SECONDS = 10.0
+"""For a process that reported its end; then it is stopped."""
+
+MOST_LOG_LINES = 5_000
+"""Of one run, in our own log; the log's bytes are capped by the sandbox."""
+
 SCENE = PurePosixPath("/job/scene.blend")
 """Where a scene is shown."""
 
@@ -44,7 +50,7 @@ async def run_script(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> tuple[CellExit, Heard]:
     """Run a script to its end. Its exact command is logged, so that it can be pasted into a shell."""
-    heard = Heard(on_event)
+    heard, lines = Heard(on_event), _LogLines()
     cell = Cell(
         argv=runtime.argv(script.name, script.arguments),
         limits=_cell_limits(script),
@@ -52,8 +58,9 @@ async def run_script(
         out=script.out,
         environment=runtime.environment,
         on_report=heard.hear,
-        on_log=_log_line,
+        on_log=lines.take,
         finished=lambda: heard.finished,
+        grace_seconds=GRACE_SECONDS,
     )
     log.info("blender_started", script=script.name, command=pasteable(sandbox.command(cell)))
     end = await sandbox.run(cell)
@@ -66,6 +73,7 @@ async def run_script(
         seconds=round(end.seconds, 3),
         peak_memory_bytes=end.peak_memory_bytes,
         ignored_reports=heard.ignored,
+        left_out_lines=max(0, lines.taken - MOST_LOG_LINES),
     )
     return end, heard
 
@@ -109,5 +117,14 @@ def _cell_limits(script: Script) -> CellLimits:
     )
 
 
-def _log_line(line: str) -> None:
-    log.debug("blender_output", line=line)
+class _LogLines:
+    """Passes a run's lines on to our log, up to a cap; the last ones of all are in `CellExit.log_tail`."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def take(self, line: str) -> None:
+        """One line, stripped already."""
+        self.taken += 1
+        if self.taken <= MOST_LOG_LINES:
+            log.debug("blender_output", line=line)

@@ -24,6 +24,9 @@ CHANNELS = {1: "Y", 2: "Y,A", 3: "R,G,B", 4: "R,G,B,A"}
 ALPHA = (2, 4)
 """Numbers of channels of which the last is alpha."""
 
+DITHER = 2 / 255
+"""The most that dithering adds to black before a picture becomes whole numbers, at its highest setting."""
+
 
 def pixel_sha256(pixels: Pixels) -> str:
     """SHA-256 of the samples in one canonical form.
@@ -43,10 +46,11 @@ def pixel_sha256(pixels: Pixels) -> str:
 
 
 def is_black(pixels: Pixels) -> bool:
-    """Whether nothing is to be seen: all colours zero, or alpha zero everywhere."""
+    """Whether nothing is to be seen: no colour above Blender's dithering, or alpha zero everywhere."""
+    noise = 0.0 if pixels.dtype.kind == "f" else DITHER * np.iinfo(pixels.dtype).max
     if pixels.shape[2] not in ALPHA:
-        return not pixels.any()
-    return not pixels[:, :, -1].any() or not pixels[:, :, :-1].any()
+        return not (pixels > noise).any()
+    return not pixels[:, :, -1].any() or not (pixels[:, :, :-1] > noise).any()
 
 
 def decode(source: Path, target: Path, width: int, height: int) -> Pixels:

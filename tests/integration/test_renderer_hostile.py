@@ -1,0 +1,256 @@
+"""A Blender that a scene has taken over: it may do and report anything, and the worker believes none of it.
+
+A shell stands in for it: the renderer starts whatever its runtime says, behind the same walls.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import pytest
+import structlog
+
+from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.blender.runtimes import Argument, BlenderExecutable, Runtime
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
+from veriframe.model.frames import Progress, Rendering, RenderLimits, RenderTask
+
+FRAME = {
+    "kind": "frame",
+    "number": 1,
+    "file": "frame_0001.png",
+    "width": 64,
+    "height": 36,
+    "seconds": 0.1,
+    "peak_memory_bytes": 1,
+}
+FINISHED = {"kind": "finished"}
+LIMITS = RenderLimits(
+    loading_seconds=15, frame_seconds=1, memory_bytes=2**28, pids=32, output_bytes=2**20, log_bytes=2**20
+)
+PICTURE = "echo picture > /out/frame_0001.png"
+
+
+class Shell(Runtime):
+    """Runs a shell script in the place of every script of Blender's."""
+
+    name = "Blender executable"
+    environment: Mapping[str, str] = {}
+
+    def __init__(self, script: str) -> None:
+        self.script = script
+
+    def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
+        """Whatever was to be run."""
+        return ("/bin/bash", "-c", self.script)
+
+    def visible(self) -> Mapping[PurePosixPath, Path]:
+        """Nothing but the system."""
+        return {}
+
+
+def say(*reports: object) -> str:
+    """Shell words that send reports."""
+    lines = [report if isinstance(report, str) else json.dumps(report) for report in reports]
+    return "printf '%s\\n' " + " ".join(shlex.quote(line) for line in lines) + " >&$REPORT_FD"
+
+
+class Victim:
+    """A renderer over a shell, a stand-in for a scene, and an output folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.scene = folder / "scene.blend"
+        self.scene.write_text("scene")
+        self.out, self.clean = folder / "out", folder / "clean"
+        self.out.mkdir()
+        self.clean.mkdir()
+        self.heard: list[Progress] = []
+
+    def renderer(self, script: str) -> BlenderRenderer:
+        """Over this shell script."""
+        return BlenderRenderer(Shell(script), StrictSandbox(), limits=LIMITS)
+
+    async def render(self, script: str) -> Rendering:
+        """One frame."""
+        task = RenderTask(limits=LIMITS)
+        return await self.renderer(script).render(self.scene, task, self.out, self.heard.append)
+
+    async def code(self, script: str) -> Code:
+        """The code that a render ends with, its sentence fit to be shown."""
+        with pytest.raises(RenderFailed) as failed:
+            await self.render(script)
+        assert str(failed.value).isprintable()
+        return failed.value.code
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Victim:
+    """A new one."""
+    return Victim(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("deed", "code"),
+    [
+        ("ln -s /etc/passwd /out/frame_0001.png", Code.TAMPER),
+        ("echo x > /tmp/a; ln -s /tmp/a /out/frame_0001.png", Code.TAMPER),
+        ("echo x > /out/frame_0001.png; ln /out/frame_0001.png /out/b", Code.TAMPER),
+        ("mkfifo /out/frame_0001.png", Code.TAMPER),
+        ("mkdir /out/frame_0001.png", Code.TAMPER),
+        (f"{PICTURE}; echo x > /out/more.png", Code.EXTRA_OUTPUT),
+        (f"{PICTURE}; mkdir /out/.hidden", Code.EXTRA_OUTPUT),
+        ("echo x > /out/frame_0002.png", Code.NO_OUTPUT),
+        (": > /out/frame_0001.png", Code.NO_OUTPUT),
+        (":", Code.NO_OUTPUT),
+    ],
+)
+async def test_what_it_leaves_is_looked_at(victim: Victim, deed: str, code: Code) -> None:
+    """fault_25, fault_39, fault_42: whatever it reports, and although it ends well."""
+    assert code == await victim.code(f"{deed}; {say(FRAME, FINISHED)}")
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("exit 0", Code.NO_OUTPUT),
+        (say(FINISHED), Code.NO_OUTPUT),
+        (f"{PICTURE}; {say(FINISHED)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {say(FRAME)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {say({**FRAME, 'file': '../../etc/passwd'}, FINISHED)}", Code.TAMPER),
+        (f"{PICTURE}; {say({**FRAME, 'number': 2}, FINISHED)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {say({**FRAME, 'width': 10**9}, FINISHED)}", Code.NO_OUTPUT),
+        (say({"kind": "failed", "error": "\x1b[31mno\u202e camera"}) + "; exit 1", Code.BLENDER_ERROR),
+        ("echo sorry; exit 7", Code.BLENDER_ERROR),
+        ("kill -SEGV $$", Code.CRASH),
+        ("kill -KILL $$", Code.CRASH),
+        ("yes", Code.LOG_FLOOD),
+        ("head -c 2000000 /dev/zero >&$REPORT_FD; sleep 9", Code.LOG_FLOOD),
+        ("dd if=/dev/zero of=/out/frame_0001.png bs=1M count=9; sleep 9", Code.DISK),
+        ("for i in $(seq 40); do sleep 1 & done; wait", Code.PIDS),
+    ],
+)
+async def test_how_it_ends_is_told_by_a_code(victim: Victim, script: str, code: Code) -> None:
+    """fault_20, fault_28, fault_35, fault_38, fault_39: each end has its own."""
+    assert code == await victim.code(script)
+
+
+async def test_a_finished_one_that_hangs_is_stopped(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_40: its frames count."""
+    monkeypatch.setattr("veriframe.adapters.blender.cells.GRACE_SECONDS", 0.2)
+    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}; sleep 60")
+    assert [frame.file for frame in rendering.frames] == ["frame_0001.png"]
+    assert rendering.seconds < 5
+
+
+async def test_only_sensible_progress_is_passed_on(victim: Victim) -> None:
+    """Of many reports the two that could be true."""
+    good = {
+        "kind": "progress",
+        "phase": "rendering",
+        "frame": 1,
+        "done": 0,
+        "total": 1,
+        "fraction": None,
+        "seconds": 0.5,
+        "memory_bytes": 10,
+    }
+    bad = [
+        {**good, "total": 2},
+        {**good, "frame": 2},
+        {**good, "done": 2},
+        {**good, "fraction": 7},
+        {**good, "phase": "\x1b]0;title\x07"},
+        "[" * 5000,
+        "no JSON",
+    ]
+    await victim.render(f"{PICTURE}; {say(good, *bad, {**good, 'done': 1}, FRAME, FINISHED)}")
+    assert [progress.done for progress in victim.heard] == [0, 1]
+
+
+async def test_a_forged_picture_does_not_pass(victim: Victim) -> None:
+    """fault_41: the clean sandbox has the last word."""
+    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}")
+    task = RenderTask(limits=LIMITS)
+    with pytest.raises(VerificationFailed) as failed:
+        await victim.renderer("").prove(victim.scene, task, rendering, victim.out, victim.clean)
+    assert failed.value.code == Code.NOT_IMAGE
+
+
+@pytest.mark.parametrize("said", [{"kind": "inspection"}, {"kind": "inspection", "width": "∞"}, "{}"])
+async def test_an_inspection_that_is_none_refuses_the_scene(victim: Victim, said: object) -> None:
+    """fault_20: and does not bring the worker down."""
+    with pytest.raises(JobRejected) as refused:
+        await victim.renderer(say(said)).inspect(victim.scene)
+    assert refused.value.code == Code.CORRUPT
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("script", "sentence"),
+    [
+        (
+            "echo 'ImportError: libSM.so.6: cannot open shared object file: No such file'; exit 1",
+            r"library libSM.so.6 is missing. Run: apt-get install .*libsm6",
+        ),
+        ("echo broken; exit 3", "Blender cannot start in the sandbox. .*broken.* BLENDER_PATH"),
+        (":", "Blender cannot start in the sandbox"),
+        (say({"kind": "about", "major": "4"}), "Blender cannot start in the sandbox"),
+    ],
+)
+async def test_a_blender_that_cannot_start_is_this_machines_fault(
+    victim: Victim, script: str, sentence: str
+) -> None:
+    """fault_37: with the remedy."""
+    with pytest.raises(HostUnavailable, match=sentence):
+        await victim.renderer(script).facts()
+
+
+async def test_a_program_that_is_not_there_is_this_machines_fault(victim: Victim) -> None:
+    """fault_44: the job must not be blamed."""
+    renderer = BlenderRenderer(BlenderExecutable(Path("/usr/bin/no-blender")), StrictSandbox(), limits=LIMITS)
+    with pytest.raises(HostUnavailable, match="The sandbox could not be built"):
+        await renderer.render(victim.scene, RenderTask(limits=LIMITS), victim.out, victim.heard.append)
+
+
+async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, tmp_path: Path) -> None:
+    """`BLENDER_PATH`: a stand-in that checks what it was given, and that its neighbours are hidden."""
+    home = tmp_path / "blender-4.5"
+    (home / "4.5").mkdir(parents=True)
+    (home / "4.5" / "mark").write_text("4.5")
+    (home / "secret").write_text("secret")
+    program = home / "blender"
+    about = {"kind": "about", "major": 4, "minor": 5, "version_text": "4.5.0", "build_hash": "abc"}
+    program.write_text(
+        "#!/bin/bash\nset -e\ncd $(dirname $0)\n"
+        '[ "$1 $2 $3 $4 $5 $7" = "-b --factory-startup --python-exit-code 1 --python --" ]\n'
+        f"grep -q bpy $6; grep -q 4.5 4.5/mark; [ ! -e secret ]\n{say(about)}\n"
+    )
+    program.chmod(0o755)
+    with structlog.testing.capture_logs() as logged:
+        facts = await BlenderRenderer(BlenderExecutable(program), StrictSandbox(), limits=LIMITS).facts()
+    assert (facts.program, facts.version_text, facts.build_hash) == ("Blender executable", "4.5.0", "abc")
+    command = next(event["command"] for event in logged if event["event"] == "blender_started")
+    assert re.search(
+        r"-b --factory-startup --python-exit-code 1 --python /opt/\S+/about_blender.py --$", command
+    )
+
+
+async def test_a_log_is_passed_on_up_to_a_cap(victim: Victim) -> None:
+    """fault_35: a million short lines are not a million events."""
+    with structlog.testing.capture_logs() as logged:
+        await victim.render(f"seq 6000; {PICTURE}; {say(FRAME, FINISHED)}")
+    lines = [event["line"] for event in logged if event["event"] == "blender_output"]
+    assert [str(n) for n in range(1, 5001)] == lines
+    assert [event["left_out_lines"] for event in logged if event["event"] == "blender_ended"] == [1000]
+
+
+async def test_log_lines_are_stripped(victim: Victim) -> None:
+    """fault_36: a terminal obeys nothing that a scene says."""
+    with structlog.testing.capture_logs() as logged:
+        await victim.render(f"printf '\\033[2Jhello\\033[0m\\n'; {PICTURE}; {say(FRAME, FINISHED)}")
+    assert [event["line"] for event in logged if event["event"] == "blender_output"] == ["hello"]
