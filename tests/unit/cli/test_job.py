@@ -233,6 +233,20 @@ def test_list_as_json_chooses_by_state(shell: Shell) -> None:
     assert [entry["job_id"] for entry in shell.object("list", "--limit", "1")["jobs"]] == [2]
 
 
+def test_list_all_has_other_creators_jobs_too(shell: Shell) -> None:
+    """They are public; one's own are the default."""
+    stranger = FakeRegistry(WORKER, shell.stage.shared)
+
+    async def post() -> None:
+        await stranger.deposit(STRK)
+        terms = Offer(reward_fri=STRK).terms(shell.stage.shared.now)
+        await stranger.create_order("a scene", terms, 1)
+
+    context.run(post())
+    assert shell.object("list")["jobs"] == []
+    assert [entry["creator"] for entry in shell.object("list", "--all")["jobs"]] == [format_address(WORKER)]
+
+
 def test_show_says_what_may_be_done_next(shell: Shell) -> None:
     """Facts for people, with the command that fits the state."""
     shell.create()

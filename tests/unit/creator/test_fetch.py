@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.fakes.registry import FakeRegistry
+from tests.fakes.store import FakeStore
 from tests.unit.creator.stage import PNG, STRANGER, Stage
 
 from veriframe.errors import (
@@ -54,14 +57,33 @@ async def test_a_file_that_is_there_is_kept(stage: Stage) -> None:
     assert target.read_bytes() == PNG
 
 
+class _Slow(FakeStore):
+    """While it brings a file, somebody else takes the name that the file was to have."""
+
+    async def fetch(self, cid: str, target: Path, limit_bytes: int) -> int:
+        (target.parent.parent / "picture.png").write_bytes(b"mine")
+        return await super().fetch(cid, target, limit_bytes)
+
+
+async def test_a_file_that_came_while_fetching_is_kept(tmp_path: Path) -> None:
+    """However long the fetching takes: the name is asked for again at the end."""
+    stage = Stage(tmp_path, store=_Slow())
+    job_id = await stage.submitted()
+    with pytest.raises(SettingsError, match="is there already"):
+        await stage.creator.fetch(job_id, tmp_path / "picture.png", replace=False)
+    assert (tmp_path / "picture.png").read_bytes() == b"mine"
+
+
 async def test_a_link_is_never_written_through(stage: Stage) -> None:
     """fault_42: refused, also where it leads nowhere; and replaced, not followed, where it may be."""
     job_id = await stage.submitted()
     target, elsewhere = stage.folder / "picture.png", stage.folder / "elsewhere"
     target.symlink_to(elsewhere)
+    stage.store.fault = StoreUnavailable("It must not be asked for what cannot be put anywhere.")
     with pytest.raises(SettingsError, match="is there already"):
         await stage.creator.fetch(job_id, target, replace=False)
     assert not elsewhere.exists()
+    stage.store.fault = None
     elsewhere.write_bytes(b"precious")
     await stage.creator.fetch(job_id, target, replace=True)
     assert (elsewhere.read_bytes(), target.is_symlink(), target.read_bytes()) == (b"precious", False, PNG)
