@@ -22,7 +22,7 @@ cube.keyframe_insert("location", frame=1)
 cube.location.x = 1
 cube.keyframe_insert("location", frame=3)
 exec(sys.argv[2])
-bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1], compress=False)
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[1], compress=False, relative_remap=False)
 sys.stdout.flush()
 os._exit(0)
 """

@@ -82,7 +82,7 @@ def missing_files() -> Iterator[dict[str, Any]]:
     ):
         for block in getattr(bpy.data, name, ()):
             if block.filepath and not packed(block) and not present(block.filepath):
-                yield entry(kind, block, block.filepath, used=block.users > 0 and kind != "sound")
+                yield entry(kind, block, block.filepath, used=None if kind != "sound" else False)
     for tree in all_trees():
         for node in tree.nodes:
             path = getattr(node, "filepath", "")
@@ -178,16 +178,36 @@ def unrepeatable() -> Iterator[str]:
         yield f"a time limit of {scene.cycles.time_limit:g} s for sampling"
     for item in scene.objects:
         for modifier in item.modifiers:
-            cache = getattr(modifier, "point_cache", None)
-            if modifier.show_render and cache is not None and not cache.is_baked:
-                yield f"unbaked simulation {modifier.name} of {item.name}"
-            settings = getattr(modifier, "domain_settings", None)
-            if modifier.show_render and settings is not None and not settings.has_cache_baked_any:
-                yield f"unbaked fluid {modifier.name} of {item.name}"
+            if modifier.show_render:
+                yield from unbaked(modifier, item)
         if item.rigid_body and item.rigid_body.type == "ACTIVE" and item.rigid_body.enabled:
             world = scene.rigidbody_world
             if world and world.enabled and not world.point_cache.is_baked:
                 yield f"unbaked rigid body {item.name}"
+
+
+def unbaked(modifier: Any, item: Any) -> Iterator[str]:
+    """A modifier whose result depends on what was computed before, with no cache in the scene."""
+    name = f"{modifier.name} of {item.name}"
+    cache = getattr(modifier, "point_cache", None)
+    if cache is not None and not cache.is_baked:
+        yield f"unbaked simulation {name}"
+    settings = getattr(modifier, "domain_settings", None)
+    if settings is not None and not settings.has_cache_baked_any:
+        yield f"unbaked fluid {name}"
+    system = getattr(modifier, "particle_system", None)
+    if system is not None and is_moving(system) and not system.point_cache.is_baked:
+        yield f"unbaked particles {name}"
+    canvas = getattr(modifier, "canvas_settings", None)
+    if canvas and any(not surface.point_cache.is_baked for surface in canvas.canvas_surfaces):
+        yield f"unbaked paint {name}"
+
+
+def is_moving(system: Any) -> bool:
+    """Whether particles are simulated. Hair that only grows, and particles that stay, are not."""
+    if system.settings.type == "HAIR":
+        return bool(system.use_hair_dynamics)
+    return bool(system.settings.physics_type != "NO")
 
 
 def samples(scene: Any) -> int:

@@ -142,6 +142,7 @@ def main() -> None:
     scene_path, out, task_text = arguments()
     task = json.loads(task_text)
     reporter = Reporter(task["frames"])
+    reporter.beat()
     heartbeat(reporter.beat)
     bpy.ops.wm.open_mainfile(filepath=scene_path, load_ui=False, use_scripts=False)
     scene = bpy.context.scene

@@ -1,0 +1,214 @@
+"""What Blender finds in real scenes: everything that the gate decides by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.integration import renderer_scenes
+
+from veriframe.adapters.blender import runtimes
+from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.model.scene import MissingFile, SceneInspection
+
+pytestmark = pytest.mark.slow
+
+IN_USE = (
+    "m = cube.data.materials[0]; n = m.node_tree.nodes.new('ShaderNodeTexImage'); n.image = i;"
+    "m.node_tree.links.new(n.outputs[0], m.node_tree.nodes['Principled BSDF'].inputs[0])"
+)
+
+
+async def inspect(folder: Path, change: str) -> SceneInspection:
+    """Inspect a scene that was changed by this Python."""
+    scene = folder / "scene.blend"
+    scene.write_bytes(renderer_scenes.make(change))
+    return await BlenderRenderer(runtimes.BpyWheel(), StrictSandbox()).inspect(scene)
+
+
+async def test_a_plain_scene_has_nothing_to_complain_about(tmp_path: Path) -> None:
+    """All the facts of a scene that is fine."""
+    found = await inspect(tmp_path, "scene.frame_end = 10")
+    assert (found.scene, found.engine, found.camera, found.objects) == ("Scene", "CYCLES", "Camera", 3)
+    assert (found.width, found.height, found.samples, found.frame_start, found.frame_end) == (
+        64,
+        36,
+        4,
+        1,
+        10,
+    )
+    assert found.view_layers == ("ViewLayer",)
+    assert (found.missing, found.scripts, found.risky, found.unrepeatable) == ((), (), (), ())
+    assert (found.uses_sequencer, found.output_is_movie) == (False, False)
+    assert found.blender.startswith("4.5")
+
+
+@pytest.mark.parametrize(
+    "path", ["//lost.png", "//../../lost.png", "/etc/fonts/fonts.conf", "/dev/zero", "/proc/self/environ"]
+)
+async def test_a_texture_outside_the_scene_is_missing(tmp_path: Path, path: str) -> None:
+    """fault_22, fault_23: also where this machine happens to have such a file."""
+    change = f"i = bpy.data.images.new('i', 1, 1); i.source = 'FILE'; i.filepath = {path!r}; {IN_USE}"
+    found = await inspect(tmp_path, change)
+    assert (MissingFile(kind="image", name="i", path=path, used=True),) == found.missing
+
+
+async def test_a_texture_that_nothing_uses_is_missed_by_nobody(tmp_path: Path) -> None:
+    """fault_22: it is named, but the gate only warns."""
+    change = (
+        "i = bpy.data.images.new('i', 1, 1); i.source = 'FILE'; i.filepath = '//a'; i.use_fake_user = True"
+    )
+    found = await inspect(tmp_path, change)
+    assert [(missing.name, missing.used) for missing in found.missing] == [("i", False)]
+
+
+async def test_a_packed_texture_is_there(tmp_path: Path) -> None:
+    """fault_22: it lies inside the scene."""
+    change = f"i = bpy.data.images.new('i', 8, 8); i.pack(); {IN_USE}"
+    assert (await inspect(tmp_path, change)).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("font", "c = bpy.data.curves.new('t', 'FONT'); c.font = bpy.data.fonts.load(F)"),
+        (
+            "volume",
+            "v = bpy.data.volumes.new('v'); v.filepath = '//lost.vdb'; v.use_fake_user = True",
+        ),
+        ("cache", "bpy.ops.cachefile.open(filepath='/lost.abc')"),
+        ("movie clip", "bpy.data.movieclips.load(C).use_fake_user = True"),
+    ],
+)
+async def test_other_files_are_missed_too(tmp_path: Path, kind: str, change: str) -> None:
+    """fault_22: each kind that a picture can depend on."""
+    # Blender only takes up files that are there: they are made, and gone again when the scene is inspected.
+    prepare = (
+        "import glob, shutil, tempfile; d = tempfile.mkdtemp();"
+        "F = shutil.copy(glob.glob(bpy.utils.resource_path('LOCAL') + '/datafiles/fonts/Inter.woff2')[0], d);"
+        "C = d + '/c.png'; bpy.data.images.new('x', 8, 8).save(filepath=C);"
+        "bpy.data.images.remove(bpy.data.images['x']);"
+    )
+    found = await inspect(tmp_path, f"{prepare} {change}; shutil.rmtree(d)")
+    assert [kind] == [missing.kind for missing in found.missing]
+
+
+async def test_code_in_the_scene_is_named(tmp_path: Path) -> None:
+    """fault_26: a text that runs on load, a driver beyond simple sums, Freestyle's modules, OSL."""
+    found = await inspect(
+        tmp_path,
+        "t = bpy.data.texts.new('evil.py'); t.use_module = True;"
+        "d = cube.driver_add('location', 2).driver; d.type = 'SCRIPTED'; d.expression = '__import__(\"os\")';"
+        "e = cube.driver_add('location', 1).driver; e.type = 'SCRIPTED'; e.expression = 'frame * 2';"
+        "f = scene.view_layers[0].freestyle_settings; f.mode = 'SCRIPT'; f.modules.new();"
+        "m = cube.data.materials[0]; m.node_tree.nodes.new('ShaderNodeScript')",
+    )
+    assert found.scripts == (
+        "text evil.py (runs on load)",
+        "driver of Cube location",
+        "Freestyle style modules of Scene, ViewLayer",
+        "OSL node Script in Shader Nodetree",
+    )
+
+
+async def test_nodes_that_read_or_write_are_named(tmp_path: Path) -> None:
+    """fault_24, fault_25: with the paths that the scene would write to."""
+    found = await inspect(
+        tmp_path,
+        "scene.use_nodes = True; scene.render.filepath = '/root/x';"
+        "n = scene.node_tree.nodes.new('CompositorNodeOutputFile'); n.base_path = '/etc/';"
+        "g = bpy.data.node_groups.new('g', 'GeometryNodeTree'); g.use_fake_user = True;"
+        "g.nodes.new('GeometryNodeImportText')",
+    )
+    assert {"File Output node File Output", "Import Text node Import Text in g"} == set(found.risky)
+    assert found.outputs == ("/root/x", "/etc/")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ("scene.cycles.time_limit = 5", "a time limit of 5 s for sampling"),
+        ("cube.modifiers.new('c', 'CLOTH')", "unbaked simulation c of Cube"),
+        (
+            (
+                "bpy.context.view_layer.objects.active = cube; bpy.ops.rigidbody.world_add();"
+                "bpy.ops.rigidbody.object_add(type='ACTIVE')"
+            ),
+            "unbaked rigid body Cube",
+        ),
+        (
+            "m = cube.modifiers.new('f', 'FLUID'); m.fluid_type = 'DOMAIN'",
+            "unbaked fluid f of Cube",
+        ),
+        ("cube.modifiers.new('p', 'PARTICLE_SYSTEM')", "unbaked particles p of Cube"),
+        (
+            (
+                "cube.modifiers.new('p', 'PARTICLE_SYSTEM').particle_system.settings.type = 'HAIR';"
+                "cube.particle_systems[0].use_hair_dynamics = True"
+            ),
+            "unbaked particles p of Cube",
+        ),
+        (
+            (
+                "m = cube.modifiers.new('d', 'DYNAMIC_PAINT'); m.ui_type = 'CANVAS';"
+                "bpy.context.view_layer.objects.active = cube; bpy.ops.dpaint.type_toggle(type='CANVAS')"
+            ),
+            "unbaked paint d of Cube",
+        ),
+    ],
+)
+async def test_what_cannot_be_repeated_is_named(tmp_path: Path, change: str, what: str) -> None:
+    """Two renders of such a scene differ."""
+    assert (await inspect(tmp_path, change)).unrepeatable == (what,)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "cube.modifiers.new('p', 'PARTICLE_SYSTEM').particle_system.settings.type = 'HAIR'",
+        "cube.modifiers.new('p', 'PARTICLE_SYSTEM').particle_system.settings.physics_type = 'NO'",
+        "cube.modifiers.new('c', 'CLOTH').show_render = False",
+        "cube.modifiers.new('s', 'SUBSURF')",
+    ],
+)
+async def test_what_can_be_repeated_is_not_named(tmp_path: Path, change: str) -> None:
+    """Hair that only grows, particles that stay, a simulation that is not rendered."""
+    assert (await inspect(tmp_path, change)).unrepeatable == ()
+
+
+async def test_a_still_that_is_a_movie_is_told(tmp_path: Path) -> None:
+    """fault_33: by its format, and by a sequencer that has strips."""
+    found = await inspect(
+        tmp_path,
+        "render.image_settings.file_format = 'FFMPEG';"
+        "e = scene.sequence_editor_create();"
+        "s = getattr(e, 'strips', None) or e.sequences;"
+        "s.new_effect(name='c', type='COLOR', channel=1, frame_start=1, frame_end=10)",
+    )
+    assert (found.output_is_movie, found.uses_sequencer) == (True, True)
+
+
+async def test_a_scene_without_camera_and_layers_is_told(tmp_path: Path) -> None:
+    """fault_21: refused by the gate, before any money moves."""
+    found = await inspect(
+        tmp_path, "bpy.data.objects.remove(bpy.data.objects['Camera']); scene.view_layers[0].use = False"
+    )
+    assert (found.camera, found.view_layers) == ("", ())
+
+
+async def test_names_cannot_break_the_report(tmp_path: Path) -> None:
+    """fault_15: whatever characters an artist, or an attacker, uses."""
+    found = await inspect(tmp_path, r"scene.name = 'a\n\x1b[31m雪\u202e\"}'; scene.camera.name = '\x00x'")
+    assert "雪" in found.scene
+    assert found.scene.isprintable()
+
+
+async def test_thousands_of_missing_files_are_told_by_the_first(tmp_path: Path) -> None:
+    """The report stays small."""
+    change = (
+        "for n in range(1000): i = bpy.data.images.new(str(n), 1, 1); i.source = 'FILE';"
+        "i.filepath = '//' + 'x' * 900; i.use_fake_user = True"
+    )
+    found = await inspect(tmp_path, change)
+    assert len(found.missing) == 200
