@@ -1,0 +1,35 @@
+"""The shell of the tests of commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.shell import SCENE, Shell
+from tests.unit.creator.stage import Stage
+
+from veriframe import wiring
+from veriframe.cli import context
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell in an empty folder, without a terminal."""
+    for variable in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+    stage = Stage(tmp_path)
+    stage.scene.write_bytes(SCENE)
+    shell = Shell(stage)
+    monkeypatch.setattr(wiring, "registry", shell.registry)
+    monkeypatch.setattr(wiring, "store", lambda _settings: stage.store)
+    context.read_settings(None, ["poll_seconds=0.001"], {"home": str(tmp_path / "home")})
+    return shell
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> Shell:
+    """The same shell where output goes to a terminal."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    return shell

@@ -1,0 +1,94 @@
+"""A shell for the tests of `veriframe job`: commands over fakes, with a person at the keyboard or none."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from tests.fakes.registry import FakeRegistry, Shared
+from tests.scenes.blend_bytes import blend, block
+from tests.unit.creator.stage import ARTIST, STRK, Stage
+from typer import testing
+from typer.testing import Result
+
+from veriframe.cli import job
+from veriframe.errors import VeriFrameError
+from veriframe.model.job import Job
+
+SCENE = blend(block(b"REND", b"x" * 72))
+
+
+class Acting(FakeRegistry):
+    """At each look at a job, the next of `acts` happens first: others go on while one watches."""
+
+    def __init__(self, account: int, shared: Shared, wallet_fri: int = 0) -> None:
+        super().__init__(account, shared, wallet_fri=wallet_fri)
+        self.acts: list[Callable[[], Awaitable[object]]] = []
+
+    async def get_job(self, job_id: int) -> Job:
+        """One job, after the next act."""
+        if self.acts:
+            await self.acts.pop(0)()
+        return await super().get_job(job_id)
+
+
+class Keyboard(io.BytesIO):
+    """What a person types at a terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+class Shell:
+    """Runs commands as the creator, and keeps what the wiring was asked for."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.desk = Acting(ARTIST, stage.shared)
+        self.accounts: list[str] = []
+
+    def registry(self, _settings: object, account: str) -> FakeRegistry:
+        """In place of `wiring.registry`."""
+        self.accounts.append(account)
+        return self.desk
+
+    def run(self, *arguments: str, typed: str | None = None) -> Result:
+        """One command, without a terminal unless something is typed."""
+        with pytest.MonkeyPatch.context() as patched:
+            if typed is not None:
+                keyboard = Keyboard(typed.encode())
+                patched.setattr(testing, "make_input_stream", lambda _input, _charset: keyboard)
+            return testing.CliRunner().invoke(job.app, arguments)
+
+    def object(self, *arguments: str) -> dict[str, Any]:
+        """A command that answers with one JSON object, and nothing else on stdout."""
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.exception
+        answer = json.loads(result.stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+    def refusal(self, *arguments: str) -> VeriFrameError:
+        """A command that ends with an error of ours, which `main` turns into a sentence and a code."""
+        result = self.run(*arguments)
+        assert isinstance(result.exception, VeriFrameError), result.output
+        return result.exception
+
+    def create(self, *arguments: str) -> Result:
+        """Post the scene."""
+        return self.run("create", str(self.stage.scene), "--reward", "5", "--yes", *arguments)
+
+
+def plain(result: Result) -> str:
+    """What was said, as words with one space between: lines are broken where a terminal ends."""
+    return " ".join(result.output.split())
+
+
+async def claim_first(shell: Shell) -> None:
+    """The worker takes job 1."""
+    await shell.stage.worker.deposit(STRK)
+    await shell.stage.worker.claim(1)

@@ -1,0 +1,157 @@
+"""`veriframe job watch`, `fetch`, `accept`, `cancel`, `dispute`: lines, files, moves and exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.shell import Shell, claim_first, plain
+from tests.unit.creator.stage import ARBITER, PNG, WORKER
+
+from veriframe.cli import context
+from veriframe.errors import MoveRefused, SettingsError
+from veriframe.model.job import format_address
+from veriframe.model.offer import LEASE_SECONDS
+
+
+def _story(shell: Shell) -> list[Callable[[], Awaitable[object]]]:
+    stage = shell.stage
+
+    async def claim() -> None:
+        await claim_first(shell)
+
+    async def submit() -> None:
+        await stage.worker.submit_result(1, stage.store.keep(PNG))
+
+    async def pay() -> None:
+        await shell.desk.accept_result(1)
+
+    return [stage.funds, claim, stage.funds, submit, pay]
+
+
+def test_watch_tells_each_change_on_a_line(shell: Shell) -> None:
+    """Until the job is paid: exit code 0."""
+    shell.create()
+    shell.desk.acts = _story(shell)
+    result = shell.run("watch", "1")
+    worker = format_address(WORKER)
+    assert [
+        "job 1 OPEN, deadline ends in 1d",
+        f"job 1 CLAIMED by {worker}, lease ends in 1h",
+        f"job 1 SUBMITTED by {worker}, review ends in 10m",
+        f"job 1 PAID by {worker}",
+    ] == [line.partition(", result")[0] for line in result.stdout.splitlines()]
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_watch_until_there_is_a_result(shell: Shell) -> None:
+    """For scripts that fetch and accept: `--result` ends at SUBMITTED, with exit code 0."""
+    shell.create()
+    shell.desk.acts = _story(shell)
+    result = shell.run("watch", "1", "--result", "--json")
+    states = [json.loads(line)["state"] for line in result.stdout.splitlines()]
+    assert (states, result.exit_code) == (["OPEN", "CLAIMED", "SUBMITTED"], 0)
+
+
+def test_watch_draws_on_a_terminal_and_says_what_to_do(terminal: Shell) -> None:
+    """The same changes, a bar under them, and the next step."""
+    terminal.create()
+    terminal.desk.acts = _story(terminal)
+    result = terminal.run("watch", "1")
+    said = plain(result)
+    assert result.exit_code == 0
+    for words in ("job 1 OPEN", "job 1 CLAIMED", "job 1 SUBMITTED", "job 1 PAID", "veriframe job accept 1"):
+        assert words in said
+
+
+def test_watch_of_a_job_that_brought_nothing_ends_with_6(shell: Shell) -> None:
+    """So that a script knows it has no picture."""
+    shell.create()
+    shell.run("cancel", "1")
+    assert shell.run("watch", "1").exit_code == 6
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_ctrl_c_ends_a_watch_quietly(
+    shell: Shell, on_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 130, no traceback, no complaint."""
+    if on_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+
+    async def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    shell.create()
+    shell.desk.acts = [shell.stage.funds, interrupt]
+    result = shell.run("watch", "1")
+    assert result.exit_code == 130
+    assert "Traceback" not in result.output
+    assert "Abort" not in result.output
+
+
+def _submitted(shell: Shell, *options: str) -> None:
+    async def submit() -> None:
+        await claim_first(shell)
+        await shell.stage.worker.submit_result(1, shell.stage.store.keep(PNG))
+
+    shell.create(*options)
+    context.run(submit())
+
+
+def test_fetch_writes_the_picture_and_says_its_size(shell: Shell) -> None:
+    """By default here, under the job's number."""
+    _submitted(shell)
+    result = shell.run("fetch", "1")
+    assert f"job-1.png: 640×360 pixels, {len(PNG)} B\n" == result.stdout
+    assert Path("job-1.png").read_bytes() == PNG
+
+
+def test_fetch_replaces_only_with_force(shell: Shell) -> None:
+    """A file that is there is somebody's."""
+    _submitted(shell)
+    Path("mine.png").write_bytes(b"mine")
+    assert "--force" in str(shell.refusal("fetch", "1", "-o", "mine.png"))
+    answer = shell.object("fetch", "1", "--output", "mine.png", "--force")
+    assert (1, "mine.png", 640, 360, len(PNG)) == tuple(
+        answer[key] for key in ("job_id", "path", "width", "height", "size_bytes")
+    )
+
+
+def test_accept_shows_the_job_paid(shell: Shell) -> None:
+    """And a script reads it."""
+    _submitted(shell)
+    assert "state PAID" in plain(shell.run("accept", "1"))
+    assert shell.object("show", "1")["state"] == "PAID"
+
+
+def test_cancel_after_a_worker_vanished(shell: Shell) -> None:
+    """The claim has lapsed: the job says so, and can be taken back."""
+    shell.create()
+    context.run(claim_first(shell))
+    assert isinstance(shell.refusal("cancel", "1"), MoveRefused)
+    shell.stage.shared.now += LEASE_SECONDS
+    assert "CLAIMED (lapsed)" in plain(shell.run("show", "1"))
+    answer = shell.object("cancel", "1")
+    assert (answer["state"], answer["lapsed"]) == ("REFUNDED", False)
+
+
+def test_dispute_without_evidence_asks_nothing(shell: Shell) -> None:
+    """Nothing new becomes public."""
+    _submitted(shell, "--arbiter", hex(ARBITER))
+    result = shell.run("dispute", "1")
+    assert "state DISPUTED" in plain(result)
+    assert "becomes public" not in result.stderr
+
+
+def test_dispute_with_evidence_needs_consent(shell: Shell) -> None:
+    """Without a terminal by --yes; the file is then the evidence."""
+    _submitted(shell, "--arbiter", hex(ARBITER))
+    Path("why.txt").write_text("look at the sky", encoding="utf-8")
+    error = shell.refusal("dispute", "1", "--evidence", "why.txt")
+    assert (SettingsError, True) == (type(error), "Say --yes" in str(error))
+    result = shell.run("dispute", "1", "--evidence", "why.txt", "--yes")
+    assert "The evidence becomes public" in result.stderr
+    assert b"look at the sky" in shell.stage.store.files.values()
