@@ -1,4 +1,4 @@
-"""The plural calls: many moves in one transaction, which skip what is not legal, so that one bad id sinks none.
+"""The plural calls: many moves in one transaction. What is not legal is skipped: one bad id sinks no other.
 
 Each returns the outcomes of the moves that are made, in order; the ids done are those of their jobs.
 """

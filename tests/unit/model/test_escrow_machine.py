@@ -1,0 +1,206 @@
+"""Any moves by anyone at any time keep the registry's promises; planted bugs break them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from random import Random
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+from tests.unit.model.escrow_invariants import BOUND_FRI, CHECKS, CID, MOVES, PEOPLE, Check, Step, World, make
+
+from veriframe.errors import MoveRefused
+from veriframe.model import ledger, order
+from veriframe.model.job import NOBODY, Address, Job, JobState, Terms
+
+DAY = 86400
+LARGE = BOUND_FRI - 10**7
+"""Goes into the registry once, and not twice."""
+TERMS = st.builds(
+    Terms,
+    reward_fri=st.integers(1, 1000),
+    bond_fri=st.integers(0, 100),
+    deadline=st.integers(1, 3 * DAY),  # from then on
+    lease_seconds=st.integers(60, DAY),
+    review_seconds=st.integers(0, DAY),
+    arbitration_seconds=st.integers(60, DAY),
+    arbiter=st.sampled_from((PEOPLE[3], PEOPLE[3], PEOPLE[2], NOBODY)),
+    worker=st.sampled_from((NOBODY, NOBODY, *PEOPLE)),
+)
+FITTING = {
+    JobState.OPEN: (*["claim"] * 9, "cancel"),
+    JobState.CLAIMED: (*["submit"] * 6, "release", "claim", "cancel", "finalize"),
+    JobState.SUBMITTED: (*["dispute"] * 3, "accept", "finalize"),
+    JobState.DISPUTED: ("resolve WORKER", "resolve NEITHER", "resolve CREATOR", "finalize"),
+    JobState.PAID: ("finalize",),
+    JobState.REFUNDED: ("finalize",),
+}
+WAITS = (JobState.CLAIMED, JobState.SUBMITTED, JobState.DISPUTED)
+BROKE = PEOPLE[-1]
+"""Has next to no money."""
+
+
+class EscrowMachine(RuleBasedStateMachine):
+    """Five accounts, a few orders, and all moves by anybody, with time going on in small and large steps."""
+
+    checks: ClassVar[Sequence[Check]] = CHECKS
+    made: ClassVar[set[tuple[JobState, str]]] = set()
+
+    def __init__(self) -> None:
+        """Everyone has a wallet and credit; one has little."""
+        super().__init__()
+        self.world = World()
+        self.shared = self.world.shared
+        for account in PEOPLE:
+            self.shared.wallets[account] = 10 if account == BROKE else BOUND_FRI
+        self.world.wallets_fri = self.shared.wallets.total()
+        for account in PEOPLE:
+            self._deposit(account, 5 if account == BROKE else 10**6)
+
+    @initialize(terms=TERMS)
+    def post(self, terms: Terms) -> None:
+        """There is work from the start."""
+        open_to_all = replace(
+            terms, bond_fri=1 + terms.bond_fri, deadline=DAY + terms.deadline, worker=NOBODY
+        )
+        self._post(PEOPLE[0], open_to_all, 3)
+
+    @rule(creator=st.sampled_from(PEOPLE), terms=TERMS, jobs=st.integers(1, 2))
+    def post_more(self, creator: Address, terms: Terms, jobs: int) -> None:
+        """Somebody posts an order, if its terms are taken."""
+        if len(self.shared.jobs) < 5:
+            self._try(lambda: self._post(creator, terms, jobs))
+
+    @rule(seed=st.integers(0, 2**32))
+    def work(self, seed: int) -> None:
+        """Eight times over: the one who may makes a move that fits the job's state, or waits first."""
+        chance = Random(seed)
+        for _ in range(8):
+            number = chance.randrange(5)
+            job = self._job(number)
+            if job.state in WAITS and chance.randrange(8) == 0:
+                self.wait_for_a_border(number, chance.randrange(2), WAITS.index(job.state))
+            move = chance.choice(FITTING[job.state])
+            self._make(move, job, self._right(move, job, chance.randrange(2)))
+            self.promises()
+
+    @rule(number=st.integers(0, 4), move=st.sampled_from(tuple(MOVES)), caller=st.sampled_from(PEOPLE))
+    def meddle(self, number: int, move: str, caller: Address) -> None:
+        """Anybody tries any move."""
+        self._make(move, self._job(number), caller)
+
+    @rule(number=st.integers(0, 4), border=st.integers(-1, 1), which=st.integers(0, 3))
+    def wait_for_a_border(self, number: int, border: int, which: int) -> None:
+        """Time goes on to just before, just at or just after the end of a job's time."""
+        job = self._job(number)
+        # The first three are those of WAITS.
+        ends = (job.lease_end, job.review_end, job.arbitration_end, job.terms.deadline)
+        self.shared.now = max(self.shared.now, ends[which] + border)
+
+    @rule(seconds=st.sampled_from((1, 59, 60, 600, 3600)))
+    def wait(self, seconds: int) -> None:
+        """Time goes on."""
+        self.shared.now += seconds
+
+    @rule(account=st.sampled_from(PEOPLE), amount=st.sampled_from((0, 1000, LARGE, LARGE)))
+    def deposit(self, account: Address, amount: int) -> None:
+        """Somebody deposits little or very much."""
+        self._try(lambda: self._deposit(account, amount))
+
+    @rule(account=st.sampled_from(PEOPLE), amount=st.sampled_from((0, 1, 1000, LARGE)))
+    def withdraw(self, account: Address, amount: int) -> None:
+        """Somebody withdraws."""
+
+        def attempt() -> None:
+            credit = self.shared.credits[account]
+            done = ledger.withdraw(account, amount, PEOPLE[0], credit_fri=credit)
+            self.shared.write(done.postings, done.events)
+
+        self._try(attempt)
+
+    @invariant()
+    def promises(self) -> None:
+        """Every check, after every step."""
+        for check in self.checks:
+            check(self.world)
+
+    def _try(self, attempt: Callable[[], None]) -> None:
+        before = deepcopy(self.shared)
+        try:
+            attempt()
+        except MoveRefused:
+            # I11
+            assert self.shared == before, "I11: a refused move changed something"
+
+    def _deposit(self, account: Address, amount: int) -> None:
+        shared = self.shared
+        done = ledger.deposit(account, amount, wallet_fri=shared.wallets[account], token_fri=shared.token_fri)
+        shared.write(done.postings, done.events)
+
+    def _job(self, number: int) -> Job:
+        return self.shared.jobs[1 + number % len(self.shared.jobs)]
+
+    def _make(self, move: str, job: Job, caller: Address) -> None:
+        call = self.shared.call(caller)
+
+        def attempt() -> None:
+            outcome = make(move, job, call, barred=(job.id, caller) in self.shared.bars)
+            self.shared.apply(outcome)
+            self.world.steps.append(Step(move, caller, call.now, job, outcome.job))
+            self.made.add((job.state, move))
+
+        self._try(attempt)
+
+    def _post(self, creator: Address, terms: Terms, jobs: int) -> None:
+        terms = replace(terms, deadline=self.shared.now + terms.deadline)
+        newest = self.shared.newest_order
+        self.shared.create(order.create_order(self.shared.call(creator), CID, terms, jobs, newest))
+
+    def _right(self, move: str, job: Job, either: int) -> Address:
+        match move.split(maxsplit=1)[0]:
+            case "claim":
+                return job.terms.worker or PEOPLE[1 + either]
+            case "release" | "submit":
+                return job.worker
+            case "resolve":
+                return job.terms.arbiter
+            case _:
+                return job.order.creator
+
+
+def play(examples: int, checks: Sequence[Check] = CHECKS) -> set[tuple[JobState, str]]:
+    """Run the machine with these checks; the same examples each time. Returns the moves made, by state."""
+    made: set[tuple[JobState, str]] = set()
+    run_machine(
+        type("Played", (EscrowMachine,), {"checks": checks, "made": made}),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=25,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate,),
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    return made
+
+
+def test_the_rules_keep_their_promises() -> None:
+    """I1 to I11 hold after every step of some stories, in which every move of the contract's table is made."""
+    made = play(70)
+    table = {(state, move) for state, moves in FITTING.items() if not state.is_final for move in moves}
+    assert table | {(JobState.OPEN, "finalize")} == made
+
+
+@pytest.mark.slow
+def test_the_rules_keep_their_promises_for_long() -> None:
+    """I1 to I11 hold after every step of two thousand stories."""
+    play(2000)
