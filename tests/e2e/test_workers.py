@@ -98,3 +98,32 @@ def test_a_second_worker_of_the_same_account_says_why_it_does_not_start(embedded
     assert "Traceback" not in told
     assert first.poll() is None
     assert embedded.run({}, "worker", "--once", account="other") == 0
+
+
+def test_a_damaged_journal_is_not_begun_anew(embedded: Embedded) -> None:
+    """fault_76: exit code 2, one line with the remedy, and no claim."""
+    embedded.post()
+    journal = embedded.home / "workers" / "worker" / "journal.sqlite"
+    journal.parent.mkdir(parents=True)
+    journal.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    assert embedded.run({}, "worker", "--once") == 2
+    assert "is damaged" in " ".join(embedded.log().split())
+    assert "Traceback" not in embedded.log()
+    assert embedded.events()["JobClaimed"] == 0
+
+
+def test_a_registry_that_is_away_is_waited_for(embedded: Embedded) -> None:
+    """fault_58: said with its reason; when it is back, the job is served."""
+    embedded.post()
+    registry = embedded.home / "registry.sqlite"
+    registry.chmod(0o000)
+    away = embedded.home / "away"
+    registry.rename(away)
+    registry.mkdir()
+    process = embedded.start({}, "worker", "--once")
+    wait_for(lambda: '"event": "waiting"' in embedded.log())
+    registry.rmdir()
+    away.chmod(0o600)
+    away.rename(registry)
+    assert process.wait(PATIENCE_SECONDS) == 0, embedded.log()
+    assert embedded.stages() == [Stage.SUBMITTED]

@@ -6,16 +6,17 @@ import asyncio
 import signal
 from typing import Annotated
 
+import stamina
 import structlog
 import typer
 
 from veriframe import wiring
 from veriframe.cli import context
-from veriframe.model.attempt import Attempt
 from veriframe.model.job import Address, format_address
 from veriframe.ports import RendererFacts
 from veriframe.settings import Loaded
 from veriframe.worker import report
+from veriframe.worker.patience import tell_wait
 from veriframe.worker.service import Service
 
 log = structlog.get_logger()
@@ -45,12 +46,9 @@ def worker(
 async def _work(loaded: Loaded, account: str, once: bool, slots: int | None) -> int:
     settings = loaded.settings
     renderer = await wiring.renderer(settings)
+    stamina.instrumentation.set_on_retry_hooks((tell_wait,))
     progress = report.ProgressLog()
-
-    def on_stage(before: Attempt, after: Attempt) -> None:
-        report.stage_reached(before, after)
-
-    parts = wiring.parts(settings, account, renderer, on_stage, progress.hear)
+    parts = wiring.parts(settings, account, renderer, report.stage_reached, progress.hear)
     service = wiring.service(settings, parts, slots)
     _tell(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
     return await _until_stopped(service, once)

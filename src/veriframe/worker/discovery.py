@@ -72,9 +72,9 @@ class Discovery:
     def _consider(self, jobs: Sequence[Job], now: int) -> None:
         for job in jobs:
             objection = self._policy.objection(job, now)
-            if objection or not self._may_try(job.id) or len(self._candidates) >= MOST_CANDIDATES:
+            if objection or not self._may_try(job.id):
                 self._candidates.pop(job.id, None)
-            else:
+            elif job.id in self._candidates or len(self._candidates) < MOST_CANDIDATES:
                 self._candidates[job.id] = job
             if not job.is_open(now):
                 self._objections.pop(job.id, None)

@@ -7,8 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 import stamina
+import structlog
+from stamina.instrumentation import RetryDetails
 
 from veriframe.errors import Unavailable
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -28,6 +32,16 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
         with attempt:
             return await work()
     raise AssertionError("retried for ever")
+
+
+def tell_wait(details: RetryDetails) -> None:
+    """A hook for stamina: one line for each wait, with its reason."""
+    log.warning(
+        "waiting",
+        reason=str(details.caused_by),
+        seconds=round(details.wait_for, 1),
+        waited_seconds=round(details.waited_so_far, 1),
+    )
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from structlog.testing import capture_logs
 from tests.fakes.parts import CREATOR, LEASE_SECONDS, OTHER, Bench
 
-from veriframe.model.job import Address, Job
+from veriframe.model.job import Address, Job, JobState
 from veriframe.model.policy import Policy
 from veriframe.worker.discovery import MOST_WINDOWS, WINDOW, Discovery
 
@@ -128,6 +129,16 @@ async def test_what_is_gone_is_not_remembered(bench: Bench) -> None:
         bench.shared.jobs[job.id] = free[0]
         await found.look()
     assert [line["event"] for line in lines] == ["job_discovered", "job_discovered"]
+
+
+async def test_candidates_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_14: what does not fit is found again by the window that goes round."""
+    monkeypatch.setattr("veriframe.worker.discovery.MOST_CANDIDATES", 3)
+    await bench.post(jobs=5)
+    found = discovery(bench)
+    assert len(await found.look()) == 3
+    bench.shared.jobs[1] = replace(bench.job(1), state=JobState.SUBMITTED)
+    assert [job.id for job in sorted(await found.look(), key=lambda job: job.id)] == [2, 3, 4]
 
 
 async def test_an_empty_registry_has_no_jobs(bench: Bench) -> None:

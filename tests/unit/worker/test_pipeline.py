@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.fakes.parts import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash
 from tests.fakes.store import FakeStore
+from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import (
     Code,
@@ -22,6 +23,7 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import NOBODY, JobState
 from veriframe.worker import pipeline
 from veriframe.worker.steps import result_pin
+from veriframe.worker.workspace import Workspace
 
 WAY = [
     Stage.FETCHED,
@@ -270,6 +272,7 @@ async def test_a_lease_that_lapsed_ends_the_attempt(bench: Bench, stage: Stage) 
     after = await run(bench, attempt)
     assert (after.stage, after.code) == (Stage.LOST, Code.LOST)
     assert len(bench.renderer.tasks) == renders
+    assert len(bench.store.pinned) == (1 if stage is Stage.STORED else 0)
     assert "submit_result" not in bench.shared.moves
 
 
@@ -345,6 +348,20 @@ async def test_a_scene_that_vanished_is_fetched_again(bench: Bench, stage: Stage
     attempt = await stopped_at(bench, stage)
     bench.parts.workspace.scene(attempt.asset_cid).unlink()
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED
+
+
+async def test_fetching_keeps_the_budget(bench: Bench) -> None:
+    """Scenes that nobody uses make room; the one that a job stands on does not."""
+    bench.parts = replace(bench.parts, workspace=Workspace(bench.folder, 1))
+    used, unused, new = [(await bench.post(scene=blend(block(name))))[0] for name in (b"A", b"B", b"C")]
+    for job, stage in ((used, Stage.RENDERED), (unused, Stage.PAID), (new, Stage.SEEN)):
+        if stage is not Stage.SEEN:
+            path = bench.parts.workspace.scene(job.order.asset_cid)
+            await bench.store.fetch(job.order.asset_cid, path, 10**6)
+        bench.begin(job, stage)
+    await run(bench, bench.attempt(3))
+    exists = [bench.parts.workspace.scene(job.order.asset_cid).exists() for job in (used, unused, new)]
+    assert exists == [True, False, True]
 
 
 @pytest.mark.parametrize("stage", [Stage.RENDERED, Stage.PROVED])

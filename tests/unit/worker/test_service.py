@@ -15,7 +15,8 @@ from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import JobState
+from veriframe.model.job import Address, JobState
+from veriframe.ports import Funds
 from veriframe.worker.service import Service
 
 
@@ -291,6 +292,15 @@ async def test_an_asset_that_failed_twice_is_not_tried_again(bench: Bench) -> No
     assert len(bench.journal.by_job) == 3
 
 
+async def test_a_failed_job_leaves_nothing_on_the_disk(bench: Bench) -> None:
+    """Its folder goes with its end."""
+    await bench.post()
+    bench.script.render_failures += [crash(), crash()]
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.RELEASED]
+    assert list((bench.folder / "jobs").iterdir()) == []
+
+
 async def test_a_refused_asset_counts_too(bench: Bench) -> None:
     """No scene: fetched twice, and not a thousand times."""
     await bench.post(jobs=5, scene=b"<html>")
@@ -384,6 +394,32 @@ async def test_a_lapsed_claim_of_ours_is_not_tried_again(bench: Bench) -> None:
     assert await bench.service().run(once=True)
     assert stages(bench) == [Stage.LOST]
     assert bench.shared.moves.count("claim") == 1
+
+
+async def test_a_claim_that_we_let_lapse_is_not_made_again_after_another_one(bench: Bench) -> None:
+    """The registry bars whoever let a job lapse, whoever else had it since."""
+    (job,) = await bench.post()
+    lost = replace(bench.begin(job, Stage.CLAIMED).to(Stage.LOST, at=1.0), code=Code.LOST)
+    bench.journal.by_job[1] = lost
+    await bench.other.claim(1)
+    bench.shared.now += LEASE_SECONDS
+    assert await bench.service().run(once=True)
+    assert bench.attempt() == lost
+
+
+async def test_a_job_is_looked_at_again_right_before_it_is_begun(bench: Bench) -> None:
+    """Taken by another between the look and the beginning: nothing is begun."""
+    await bench.post()
+    funds = bench.registry.funds
+
+    async def meanwhile(account: Address) -> Funds:
+        if bench.job().state is JobState.OPEN:
+            await bench.other.claim(1)
+        return await funds(account)
+
+    bench.registry.funds = meanwhile  # type: ignore[method-assign]
+    assert await bench.service().run(once=True)
+    assert bench.journal.by_job == {}
 
 
 async def test_two_workers_share_the_jobs(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
