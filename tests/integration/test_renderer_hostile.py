@@ -40,6 +40,7 @@ class Shell(Runtime):
     """Runs a shell script in the place of every script of Blender's."""
 
     name = "Blender executable"
+    is_blender = True
     environment: Mapping[str, str] = {}
 
     def __init__(self, script: str) -> None:

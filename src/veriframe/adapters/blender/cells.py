@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -62,10 +63,14 @@ async def run_script(
         finished=lambda: heard.finished,
         grace_seconds=GRACE_SECONDS,
     )
-    log.info("blender_started", script=script.name, command=pasteable(sandbox.command(cell)))
+    command = pasteable(sandbox.command(cell))
+    if runtime.is_blender:
+        log.info("blender_started", script=script.name, command=command)
+    else:
+        log.debug("decoder_started", command=command)
     end = await sandbox.run(cell)
     log.debug(
-        "blender_ended",
+        "blender_ended" if runtime.is_blender else "decoder_ended",
         script=script.name,
         ending=end.ending.value,
         code=end.code,
@@ -78,15 +83,15 @@ async def run_script(
     return end, heard
 
 
-@contextlib.contextmanager
-def readable(file: Path) -> Iterator[Path]:
+@contextlib.asynccontextmanager
+async def readable(file: Path) -> AsyncIterator[Path]:
     """The file, or a copy of it where the user that a root worker's renders run as could not read it."""
-    if os.geteuid() != 0 or file.stat().st_mode & 0o004:
+    if os.geteuid() != 0 or os.stat(file).st_mode & 0o004:  # noqa: PTH116 - one look
         yield file
         return
     with scratch() as folder:
         copy = folder / file.name
-        shutil.copyfile(file, copy)
+        await asyncio.to_thread(shutil.copyfile, file, copy)
         copy.chmod(0o644)
         yield copy
 
@@ -96,6 +101,8 @@ def scratch() -> Iterator[Path]:
     """A new folder that is removed afterwards, whoever owns what lies in it."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="veriframe-"))
+        # A root worker's renders run as another user, who passes through it to what is shown.
+        folder.chmod(0o711)
     except OSError as error:
         raise HostUnavailable(
             f"No temporary folder can be made: {error.strerror}. Free the disk, or set TMPDIR."

@@ -34,11 +34,18 @@ def find_fault(folder: Path, expected: Collection[str], *, most_bytes: int) -> F
 
     `most_bytes` is the largest size of one file. None where all is well.
     """
-    with _folder(folder) as descriptor:
-        for name in sorted(expected):
-            if fault := _fault_of(descriptor, name, most_bytes):
-                return fault
-        extra = sorted(set(os.listdir(descriptor)) - set(expected))  # noqa: PTH208 - by descriptor
+    try:
+        with _folder(folder) as descriptor:
+            return _fault_among(descriptor, expected, most_bytes)
+    except OSError as error:
+        return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
+
+
+def _fault_among(descriptor: int, expected: Collection[str], most_bytes: int) -> Fault | None:
+    for name in sorted(expected):
+        if fault := _fault_of(descriptor, name, most_bytes):
+            return fault
+    extra = sorted(set(os.listdir(descriptor)) - set(expected))
     if extra:
         return Fault(
             Code.EXTRA_OUTPUT,

@@ -95,7 +95,7 @@ class BlenderRenderer(Renderer):
 
         Raises `JobRejected`: CORRUPT where it cannot open it, or the code of the limit that it ran into.
         """
-        with cells.readable(scene) as shown:
+        async with cells.readable(scene) as shown:
             script = cells.Script(
                 name="inspect_scene.py",
                 arguments=(cells.SCENE,),
@@ -118,7 +118,7 @@ class BlenderRenderer(Renderer):
         self, scene: Path, request: _Request, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
         task = request.task
-        with cells.readable(scene) as shown:
+        async with cells.readable(scene) as shown:
             script = cells.Script(
                 name="render_frames.py",
                 arguments=(cells.SCENE, OUT, request.as_json()),

@@ -32,6 +32,7 @@ class Runtime(Protocol):
     name: str
     """`bpy wheel` or `Blender executable`."""
 
+    is_blender: bool
     environment: Mapping[str, str]
 
     @abstractmethod
@@ -47,6 +48,7 @@ class WorkerPython(Runtime):
     """The worker's own interpreter with its packages, under names that tell nothing of this machine."""
 
     name = "Python"
+    is_blender = False
     environment: Mapping[str, str] = {}
 
     def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
@@ -74,6 +76,7 @@ class BpyWheel(WorkerPython):
     """Blender as a Python module, embedded in the worker's own interpreter."""
 
     name = "bpy wheel"
+    is_blender = True
 
     @staticmethod
     def installed() -> bool:
@@ -85,6 +88,7 @@ class BlenderExecutable(Runtime):
     """A Blender program, as unpacked from blender.org or installed by the system."""
 
     name = "Blender executable"
+    is_blender = True
     environment: Mapping[str, str] = {}
 
     def __init__(self, path: Path) -> None:

@@ -133,8 +133,13 @@ def test_a_file_that_nobody_asked_for_is_extra_output(out: Path, extra: str) -> 
 def test_a_folder_that_is_a_link_is_not_followed(out: Path, tmp_path: Path) -> None:
     """Not even by the first step."""
     (tmp_path / "link").symlink_to(out)
-    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
-        outputs.find_fault(tmp_path / "link", (NAME,), most_bytes=LIMIT)
+    (out / NAME).write_bytes(b"x")
+    assert code_of(tmp_path / "link") == Code.TAMPER
+
+
+def test_a_folder_that_is_gone_is_tampering(tmp_path: Path) -> None:
+    """Nobody but the worker may remove it."""
+    assert code_of(tmp_path / "gone") == Code.TAMPER
 
 
 def test_a_taken_file_is_our_own(out: Path, tmp_path: Path) -> None:
