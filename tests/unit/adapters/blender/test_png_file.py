@@ -6,6 +6,7 @@ import importlib.util
 import io
 import struct
 import sys
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -183,6 +184,18 @@ def test_what_blender_would_not_write_is_no_picture(name: str) -> None:
     code, why = refusal(BAD[name])
     assert code == "NOT_IMAGE"
     assert why
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """fault_18: 50 MB of nothing take no more memory than the piece in which they are noticed."""
+    bomb = BAD["a bomb"]
+    tracemalloc.start()
+    try:
+        refusal(bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8_000_000
 
 
 def test_another_size_is_refused_before_its_pixels_are_unpacked() -> None:
