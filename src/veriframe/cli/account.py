@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
 from typing import Annotated
 
 import typer
 
 from veriframe import wiring
-from veriframe.cli import context, show
+from veriframe.cli import arguments, context, show
 from veriframe.errors import SettingsError
 from veriframe.model.job import Address, format_address, format_strk
-from veriframe.settings import to_fri
 
 app = typer.Typer(help="An account's money.", no_args_is_help=True)
 
@@ -31,7 +29,7 @@ def show_account(as_json: AsJson = False) -> None:
 @app.command()
 def deposit(amount: Amount, as_json: AsJson = False) -> None:
     """Move money from the wallet into the registry's credit, for bonds and rewards."""
-    context.run(_treasury().deposit(_amount(amount)))
+    context.run(_treasury().deposit(_positive(amount)))
     context.run(_show(as_json))
 
 
@@ -43,8 +41,8 @@ def withdraw(
 ) -> None:
     """Move money from the registry's credit to a wallet."""
     treasury = _treasury()
-    recipient = treasury.account if to is None else _address(to)
-    context.run(treasury.withdraw(_amount(amount), recipient))
+    recipient = treasury.account if to is None else Address(arguments.address(to))
+    context.run(treasury.withdraw(_positive(amount), recipient))
     context.run(_show(as_json))
 
 
@@ -70,18 +68,7 @@ async def _show(as_json: bool) -> None:
     )
 
 
-def _amount(text: str) -> int:
-    try:
-        amount = Decimal(text)
-    except ArithmeticError as error:
-        raise SettingsError(f"“{text}” is not an amount of STRK. Write it as 1.5.") from error
-    if not amount.is_finite() or amount <= 0 or amount != round(amount, 18):
-        raise SettingsError(f"“{text}” is not a positive amount of STRK with at most 18 decimal places.")
-    return to_fri(amount)
-
-
-def _address(text: str) -> Address:
-    try:
-        return Address(int(text, 16))
-    except ValueError as error:
-        raise SettingsError(f"“{text}” is not an address. Write it in hex, as 0x….") from error
+def _positive(text: str) -> int:
+    if (amount_fri := arguments.strk(text)) == 0:
+        raise SettingsError("Nothing cannot be moved. Name an amount of STRK, such as 1.5.")
+    return amount_fri

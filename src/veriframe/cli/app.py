@@ -46,6 +46,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     home: Annotated[str | None, typer.Option(help="Folder for journal, work and embedded parts.")] = None,
     account_name: Annotated[str | None, typer.Option("--account", help="Who acts.")] = None,
     config_file: Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")] = None,
@@ -57,7 +58,12 @@ def root(
     ] = False,
 ) -> None:
     """Blender frames rendered by strangers' machines, paid through escrow."""
-    read_settings(config_file, assignments or (), {"home": home, "account": account_name})
+    read_settings(
+        config_file,
+        assignments or (),
+        {"home": home, "account": account_name},
+        quiet=context.invoked_subcommand != "worker",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

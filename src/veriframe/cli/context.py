@@ -23,8 +23,12 @@ INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells have it."""
 
 
-def read_settings(config: Path | None, assignments: Sequence[str], flags: Mapping[str, str | None]) -> None:
+def read_settings(
+    config: Path | None, assignments: Sequence[str], flags: Mapping[str, str | None], *, quiet: bool = False
+) -> None:
     """Read all settings once and set up logging. `assignments` are texts of the form `name=value`.
+
+    `quiet`: the log keeps to warnings unless its level was set, since the command shows its results itself.
 
     Raises `SettingsError`.
     """
@@ -36,7 +40,8 @@ def read_settings(config: Path | None, assignments: Sequence[str], flags: Mappin
         named[name.strip()] = value
     loaded = load(named, os.environ, config)
     _loaded.set(loaded)
-    logs.configure(loaded.settings.log_format, loaded.settings.log_level)
+    level = "warning" if quiet and loaded.is_default("log_level") else loaded.settings.log_level
+    logs.configure(loaded.settings.log_format, level)
 
 
 def current() -> Loaded:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
@@ -41,8 +40,6 @@ def demo(
 ) -> None:
     """Post a scene, render it, submit the picture, be paid: the whole system on embedded parts."""
     settings = context.current().settings
-    # The showing tells the story itself; the log keeps to what goes wrong.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     with _Teller() as teller:
         outcome = context.run(stage.Demo(settings, output, teller, scene).show())
     if as_json:

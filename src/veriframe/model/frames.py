@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from veriframe.errors import Code, JobRejected
+from veriframe.model.text import printable
 
 FIRST_FRAME = 0
 LAST_FRAME = 1_048_574
@@ -131,14 +132,15 @@ def _parse_part(part: str, text: str) -> tuple[int, int, int]:
     first_text, has_last, last_text = span.partition("-")
     numbers = [first_text, last_text if has_last else first_text, step_text if has_step else "1"]
     if not all(n.isascii() and n.isdigit() and len(n) <= 7 for n in numbers):
-        raise _bad_frames(text, f"“{part[:40]}” is not a frame or a range")
+        raise _bad_frames(text, f"“{printable(part, 40)}” is not a frame or a range")
     first, last, step = (int(n) for n in numbers)
     if step < 1 or first > last or last > LAST_FRAME:
-        raise _bad_frames(text, f"“{part[:40]}” is outside 0-{LAST_FRAME} or runs backwards")
+        raise _bad_frames(text, f"“{printable(part, 40)}” is outside 0-{LAST_FRAME} or runs backwards")
     return first, last, step
 
 
 def _bad_frames(text: str, why: str) -> JobRejected:
     return JobRejected(
-        Code.FRAME_RANGE, f"The frame list “{text[:80]}” cannot be used: {why}. Write it as 1-10,15,20-40x2."
+        Code.FRAME_RANGE,
+        f"The frame list “{printable(text)}” cannot be used: {why}. Write it as 1-10,15,20-40x2.",
     )

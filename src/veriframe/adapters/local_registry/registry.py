@@ -15,14 +15,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
+
 from veriframe.adapters.local_registry import audit, schema
 from veriframe.adapters.local_registry.books import Books
-from veriframe.errors import Code, RegistryUnavailable
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable, VeriFrameError
 from veriframe.model import escrow, ledger, order
 from veriframe.model.job import Address, Head, Job, Terms, Verdict
 from veriframe.model.ledger import BURNED, ISSUED, Call, Posting, PotKind, Reason
 from veriframe.model.outcome import Outcome
 from veriframe.ports import Funds, JobRegistry, OrderDesk, Totals, Treasury
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -72,7 +76,7 @@ class LocalRegistry(JobRegistry, OrderDesk, Treasury):
             books.advance_clock(seconds)
             books.mine(self._clock())
 
-        await self._move(advance)
+        await self._move("advance_clock", advance, by_seconds=seconds)
 
     async def audit(self) -> audit.Audit:
         """Reckon all balances anew from the ledger's rows (I1, I2), and list what disagrees."""
@@ -115,19 +119,21 @@ class LocalRegistry(JobRegistry, OrderDesk, Treasury):
         def claim(books: Books, job: Job, call: Call) -> Outcome:
             return escrow.claim(job, call, barred=books.is_barred(job_id, call.caller))
 
-        await self._move_job(job_id, claim)
+        await self._move_job("claim", job_id, claim)
 
     async def release(self, job_id: int, reason: Code) -> None:
         """Give a claim back."""
-        await self._move_job(job_id, lambda _, job, call: escrow.release(job, call, reason))
+        await self._move_job("release", job_id, lambda _, job, call: escrow.release(job, call, reason))
 
     async def submit_result(self, job_id: int, result_cid: str) -> None:
         """Hand in a result."""
-        await self._move_job(job_id, lambda _, job, call: escrow.submit_result(job, call, result_cid))
+        await self._move_job(
+            "submit_result", job_id, lambda _, job, call: escrow.submit_result(job, call, result_cid)
+        )
 
     async def finalize(self, job_id: int) -> None:
         """End a job whose time has come."""
-        await self._move_job(job_id, lambda _, job, call: escrow.finalize(job, call))
+        await self._move_job("finalize", job_id, lambda _, job, call: escrow.finalize(job, call))
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Post an order."""
@@ -138,24 +144,28 @@ class LocalRegistry(JobRegistry, OrderDesk, Treasury):
             books.write(posted.postings, posted.events, call.block)
             return [job.id for job in posted.jobs]
 
-        return await self._move(create)
+        return await self._move("create_order", create, jobs=jobs)
 
     async def accept_result(self, job_id: int) -> None:
         """Pay the worker now."""
-        await self._move_job(job_id, lambda _, job, call: escrow.accept_result(job, call))
+        await self._move_job("accept_result", job_id, lambda _, job, call: escrow.accept_result(job, call))
 
     async def cancel_job(self, job_id: int) -> None:
         """Take a job back."""
-        await self._move_job(job_id, lambda _, job, call: escrow.cancel_job(job, call))
+        await self._move_job("cancel_job", job_id, lambda _, job, call: escrow.cancel_job(job, call))
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
         """Ask the arbiter."""
-        await self._move_job(job_id, lambda _, job, call: escrow.dispute_result(job, call, evidence_cid))
+        await self._move_job(
+            "dispute_result", job_id, lambda _, job, call: escrow.dispute_result(job, call, evidence_cid)
+        )
 
     async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
         """Decide as the arbiter."""
         await self._move_job(
-            job_id, lambda _, job, call: escrow.resolve_dispute(job, call, verdict, evidence_cid)
+            "resolve_dispute",
+            job_id,
+            lambda _, job, call: escrow.resolve_dispute(job, call, verdict, evidence_cid),
         )
 
     async def funds(self, account: Address) -> Funds:
@@ -198,7 +208,7 @@ class LocalRegistry(JobRegistry, OrderDesk, Treasury):
             )
             books.write(done.postings, done.events, call.block)
 
-        await self._move(deposit)
+        await self._move("deposit", deposit, amount_fri=amount_fri)
 
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
         """From the own credit to anyone's wallet."""
@@ -207,16 +217,28 @@ class LocalRegistry(JobRegistry, OrderDesk, Treasury):
             done = ledger.withdraw(call.caller, amount_fri, recipient, credit_fri=call.credit_fri)
             books.write(done.postings, done.events, call.block)
 
-        await self._move(withdraw)
+        await self._move("withdraw", withdraw, amount_fri=amount_fri)
 
-    async def _move_job(self, job_id: int, rule: Callable[[Books, Job, Call], Outcome]) -> None:
+    async def _move_job(self, name: str, job_id: int, rule: Callable[[Books, Job, Call], Outcome]) -> None:
         def move(books: Books, call: Call) -> None:
             books.apply(rule(books, _job(books, job_id), call), call.block)
 
-        await self._move(move)
+        await self._move(name, move, job_id=job_id)
 
-    async def _move(self, act: Callable[[Books, Call], T]) -> T:
-        """One move: its block and all that it does, or nothing."""
+    async def _move(self, name: str, act: Callable[[Books, Call], T], **facts: object) -> T:
+        """One move: its block and all that it does, or nothing. Logged with its result."""
+        started = time.monotonic()
+        try:
+            done = await self._run(self._transaction(act))
+        except VeriFrameError as error:
+            rule = error.rule if isinstance(error, MoveRefused) else "UNAVAILABLE"
+            log.warning("registry_move", move=name, account=self._name, refused=rule, **facts)
+            raise
+        seconds = round(time.monotonic() - started, 4)
+        log.info("registry_move", move=name, account=self._name, seconds=seconds, **facts)
+        return done
+
+    def _transaction(self, act: Callable[[Books, Call], T]) -> Callable[[sqlite3.Connection], T]:
 
         def move(connection: sqlite3.Connection) -> T:
             with schema.transaction(connection):
@@ -226,7 +248,7 @@ class LocalRegistry(JobRegistry, OrderDesk, Treasury):
                 call = Call(caller=self._account, now=head.time, block=head.number, credit_fri=credit_fri)
                 return act(books, call)
 
-        return await self._run(move)
+        return move
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.to_thread(self._work, work)
