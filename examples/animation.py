@@ -18,8 +18,9 @@ FRAMES = 24
 
 def build() -> None:
     """320×180, Cycles; frames 1–24."""
-    studio.cycles(320, 180, 4, bounces=2, exposure=0.1)
+    studio.cycles(320, 180, 2, bounces=2, exposure=0.1)
     scene = bpy.context.scene
+    scene.cycles.denoising_quality = "FAST"
     scene.frame_end = FRAMES
     scene.cycles.debug_bvh_type = "DYNAMIC_BVH"
     studio.sky(

@@ -153,7 +153,7 @@ class Demo:
         self.audience.progress(progress)
 
 
-async def make_scene(target: Path, script: Path) -> Path:
+async def make_scene(target: Path, script: Path, *options: str) -> Path:
     """A scene, made by its script with this very Python's `bpy`. Raises `HostUnavailable` where it is not."""
     if not await asyncio.to_thread(script.exists):
         raise SettingsError(
@@ -164,6 +164,7 @@ async def make_scene(target: Path, script: Path) -> Path:
         sys.executable,
         script,
         target,
+        *options,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
