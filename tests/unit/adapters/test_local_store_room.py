@@ -21,7 +21,7 @@ from tests.unit.adapters.local_store_content import (
 )
 
 from veriframe.adapters.local_store import LocalStore
-from veriframe.adapters.local_store.copying import TooLong, copy_file
+from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
 from veriframe.errors import JobRejected, StoreUnavailable
 from veriframe.ports import Pin
 
@@ -91,12 +91,15 @@ async def test_pins_may_fill_the_store_to_the_last_byte(store: LocalStore, tmp_p
     assert await store.size_bytes() == LIMIT
 
 
-async def test_a_folder_s_files_count_together(store: LocalStore, tmp_path: Path) -> None:
-    """fault_41: a folder of files that would fit one by one is refused before it is all copied."""
-    for number in range(3):
-        (make_folder(tmp_path / "bundle") / str(number)).write_bytes(b"n" * 4000)
-    with pytest.raises(StoreUnavailable, match="and 0 of them are pinned"):
-        await store.add(tmp_path / "bundle", "pin")
+def test_a_folder_s_files_count_together(tmp_path: Path) -> None:
+    """fault_41: a folder of files that would fit one by one is not copied past the limit."""
+    bundle = make_folder(tmp_path / "bundle")
+    for name in ("a", "b", "c"):
+        (bundle / name).write_bytes(b"n" * 40)
+    with pytest.raises(TooLong):
+        copy_folder(bundle, tmp_path / "copy", 100, threading.Event())
+    assert names_in(tmp_path / "copy") == {"a", "b", "c"}
+    assert copy_folder(bundle, tmp_path / "again", 120, threading.Event()).size_bytes == 120
 
 
 async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, tmp_path: Path) -> None:

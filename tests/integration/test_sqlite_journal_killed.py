@@ -1,0 +1,58 @@
+"""A worker's journal after kill -9."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from veriframe.adapters.sqlite_journal import SqliteJournal
+from veriframe.model.attempt import Stage
+
+MOVE_FOR_EVER = """
+import itertools, sys
+from pathlib import Path
+from veriframe.adapters.sqlite_journal import SqliteJournal
+from veriframe.model.attempt import Attempt, Stage
+
+journal = SqliteJournal(Path(sys.argv[1]))
+for job_id in itertools.count(1):
+    attempt = Attempt(job_id=job_id, asset_cid="bafk", reward_fri=1, reached={Stage.SEEN: 0.0})
+    journal.add(attempt)
+    for stage in (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.PROVED, Stage.STORED):
+        after = attempt.to(stage, at=float(job_id))
+        journal.move(attempt, after)
+        print(job_id, stage.value, flush=True)
+        attempt = after
+"""
+"""Takes one job after the other through its stages; prints each after `move` returned."""
+
+ORDER = [stage.value for stage in Stage]
+
+
+@pytest.mark.parametrize("lines_before", [1, 20, 55])
+def test_every_move_that_was_said_is_there(tmp_path: Path, lines_before: int) -> None:
+    """fault_73: killed at any moment, the journal opens, and holds every move that had returned."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", MOVE_FOR_EVER, str(tmp_path / "journal.sqlite")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(lines_before)]
+    process.kill()
+    lines += process.communicate(timeout=60)[0].splitlines()
+    assert process.returncode == -9
+    said = {int(job_id): stage for job_id, stage in (line.split() for line in lines)}
+    with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
+        kept = {attempt.job_id: attempt.stage.value for attempt in journal.attempts()}
+    # The last move may have been made without its line; all the others are exactly as said.
+    last = max(said)
+    assert {job: kept[job] for job in said if job != last} == {job: said[job] for job in said if job != last}
+    assert ORDER.index(kept[last]) - ORDER.index(said[last]) in (0, 1)
+    assert set(kept) - set(said) <= {last + 1}
