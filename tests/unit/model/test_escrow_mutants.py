@@ -240,4 +240,4 @@ def test_a_planted_bug_is_found(
     monkeypatch.setattr(where, name, bug)
     checks = () if isinstance(check, str) else (check,)
     with pytest.raises(AssertionError, match=r"^(I\d+|fee): "):
-        play(100, checks)
+        play(150, checks)
