@@ -40,7 +40,6 @@ from veriframe.ports import Renderer, RendererFacts
 
 log = structlog.get_logger()
 
-ENGINES = ("CYCLES", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 
 _LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
 _START_SECONDS = 120.0
@@ -165,9 +164,13 @@ class BlenderRenderer(Renderer):
                 "Run: veriframe doctor.",
             )
 
-    async def prove_engines(self, engines: Sequence[str] = ENGINES) -> Mapping[str, str]:
-        """What each engine makes of a tiny scene: `renders in 1.2 s`, or the sentence of its failure."""
-        return {engine: await self._prove_engine(engine) for engine in engines}
+    async def prove_engines(self, engines: Sequence[str] | None = None) -> Mapping[str, str]:
+        """What each engine makes of a tiny scene: `renders in 1.2 s`, or the sentence of its failure.
+
+        By default the three that this Blender has.
+        """
+        wanted = engines or engines_of((await self.facts()).version)
+        return {engine: await self._prove_engine(engine) for engine in wanted}
 
     async def _prove_engine(self, engine: str) -> str:
         task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
@@ -207,6 +210,12 @@ class BlenderRenderer(Renderer):
         self, script: cells.Script, on_event: Callable[[Event], None] = lambda event: None
     ) -> tuple[CellExit, Heard]:
         return await cells.run_script(self._sandbox, self._runtime, script, on_event)
+
+
+def engines_of(version: BlenderVersion) -> tuple[str, ...]:
+    """Blender's own engines; EEVEE had another name from 4.2 to 4.5."""
+    is_next = (4, 2) <= (version.major, version.minor) < (5, 0)
+    return ("CYCLES", "BLENDER_EEVEE_NEXT" if is_next else "BLENDER_EEVEE", "BLENDER_WORKBENCH")
 
 
 def _pass_on(event: Event, task: RenderTask, on_progress: Callable[[Progress], None]) -> None:
