@@ -21,6 +21,7 @@ from tests.unit.adapters.local_store_content import (
 )
 
 from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.local_store import staging as staging_module
 from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.copying import Copied, Stop, Stopped, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
@@ -100,6 +101,24 @@ async def test_only_what_the_dead_left_is_swept(store: LocalStore, tmp_path: Pat
             await store.fetch(cid, folder / "target", 100)
             assert names_in(folder) == {living.name, "another", "target"}
             assert (living / "new").read_bytes() == b"half"
+
+
+def test_a_folder_swept_before_it_was_locked_is_made_again(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_46: another's sweep between making a folder and locking it costs a second try, nothing else."""
+    try_lock, swept = staging_module._try_lock, list[Path]()
+
+    def be_swept_first(descriptor: int) -> bool:
+        if not swept:
+            swept.extend(out.iterdir())
+            swept[0].rmdir()
+        return try_lock(descriptor)
+
+    monkeypatch.setattr(staging_module, "_try_lock", be_swept_first)
+    with staging(out) as folder:
+        assert folder.is_dir()
+        assert folder != swept[0]
 
 
 async def test_a_cancelled_fetch_has_ended(
