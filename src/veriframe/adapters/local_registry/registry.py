@@ -232,7 +232,7 @@ class LocalRegistry(JobRegistry, OrderDesk, Treasury):
             done = await self._run(self._transaction(act))
         except VeriFrameError as error:
             rule = error.rule if isinstance(error, MoveRefused) else "UNAVAILABLE"
-            log.warning("registry_move", move=name, account=self._name, refused=rule, **facts)
+            log.info("registry_move", move=name, account=self._name, refused=rule, **facts)
             raise
         seconds = round(time.monotonic() - started, 4)
         log.info("registry_move", move=name, account=self._name, seconds=seconds, **facts)

@@ -1,0 +1,52 @@
+"""What the pages say of the program is what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from veriframe.cli.app import EXIT_CODES
+from veriframe.errors import Code
+from veriframe.settings import CLASSIC_NAMES, Settings
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+LOGGED = re.compile(r'\b(?:log|say)\.?(?:debug|info|warning|error|exception)?\(\s*"([a-z_]+)"')
+
+NOT_YET = {Code.LOST, Code.GPU, Code.SANDBOX, Code.UPLOAD, Code.STOPPED, Code.FRAME_RANGE}
+"""No scene's fault and no render's: lost races, what this version never does, a command's argument."""
+
+
+def _column(title: str) -> set[str]:
+    """The names in backquotes in the first cells of one section's tables."""
+    section = OPERATIONS.split(f"## {title}\n")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+def test_every_log_event_is_explained() -> None:
+    """And no event is explained that is never logged."""
+    told = set(LOGGED.findall(SOURCE)) | {"store_fetched", "store_added", "blender_ended", "decoder_ended"}
+    assert _column("Log") == told
+
+
+def test_every_code_is_explained() -> None:
+    """Those that end a job because of its scene, or because of its render."""
+    assert {code for code in Code if code not in NOT_YET} == {Code(name) for name in _column("What it takes")}
+
+
+def test_every_exit_code_is_explained() -> None:
+    """Those of the errors, at least."""
+    section = OPERATIONS.split("## Exit codes\n")[1]
+    explained = {int(number) for number in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
+    assert {code for _, code in EXIT_CODES} | {0, 1, 6, 130} == explained
+
+
+def test_settings_that_the_page_names_exist() -> None:
+    """A renamed setting must not live on in the docs."""
+    example = OPERATIONS.split("```toml\n")[1].split("```")[0]
+    named = set(re.findall(r"^([a-z_]+) = ", example, re.MULTILINE))
+    assert named <= set(Settings.model_fields)
+    assert len(named) >= 5
+    assert all(name in OPERATIONS for name in CLASSIC_NAMES)
