@@ -1,0 +1,134 @@
+"""One registry of each kind, as its accounts see it, and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tests.fakes.registry import FakeRegistry, Shared
+
+from veriframe.adapters.local_registry import LocalRegistry, local_address
+from veriframe.errors import MoveRefused
+from veriframe.model.job import Address, JobState, Terms
+
+CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
+WALLET = 1000 * 10**18
+CREDIT, R, B = 10_000, 1000, 95
+DEADLINE, LEASE, REVIEW, ARBITRATION = 10_000, 600, 300, 900
+
+Registry = FakeRegistry | LocalRegistry
+
+
+@dataclass
+class World:
+    """One registry, as its four accounts see it, and its clock."""
+
+    creator: Registry
+    worker: Registry
+    other: Registry
+    arbiter: Registry
+    wait: Callable[[int], None]
+
+    def terms(self, now: int) -> Terms:
+        """Terms with an arbiter, posted at `now`."""
+        return Terms(
+            reward_fri=R,
+            bond_fri=B,
+            deadline=now + DEADLINE,
+            lease_seconds=LEASE,
+            review_seconds=REVIEW,
+            arbitration_seconds=ARBITRATION,
+            arbiter=self.arbiter.account,
+        )
+
+    async def post(self, jobs: int = 1, **changes: Address) -> int:
+        """An order of the creator's. The first of its jobs."""
+        now = (await self.creator.head()).time
+        terms = self.terms(now)
+        return (await self.creator.create_order(CID, replace(terms, **changes), jobs))[0]
+
+    async def claimed(self) -> int:
+        """A job that the worker has claimed."""
+        job_id = await self.post()
+        await self.worker.claim(job_id)
+        return job_id
+
+    async def submitted(self) -> int:
+        """A job with a result."""
+        job_id = await self.claimed()
+        await self.worker.submit_result(job_id, CID)
+        return job_id
+
+    async def disputed(self) -> int:
+        """A job before its arbiter."""
+        job_id = await self.submitted()
+        await self.creator.dispute_result(job_id, CID)
+        return job_id
+
+    async def state(self, job_id: int) -> JobState:
+        """What the registry says of a job."""
+        return (await self.other.get_job(job_id)).state
+
+    async def credits(self) -> tuple[int, int, int]:
+        """What creator and worker have gained or lost since they deposited, and what was burned."""
+        creator = await self.creator.funds(self.creator.account)
+        worker = await self.worker.funds(self.worker.account)
+        burned = (await self.creator.totals()).burned_fri
+        return creator.credit_fri - CREDIT, worker.credit_fri - CREDIT, burned
+
+
+class Clock:
+    """This machine's time, as the tests set it."""
+
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        """Unix seconds."""
+        return self.now
+
+
+@asynccontextmanager
+async def open_world(kind: str, folder: Path) -> AsyncIterator[World]:
+    """Creator, worker and another worker with credit, an arbiter with a wallet. Audited at the end."""
+    world = _fake_world() if kind == "fake" else _local_world(folder)
+    for seat in (world.creator, world.worker, world.other):
+        await seat.deposit(CREDIT)
+    yield world
+    for registry in (world.creator, world.worker, world.other, world.arbiter):
+        if isinstance(registry, LocalRegistry):
+            assert (await registry.audit()).discrepancies == ()
+            registry.close()
+
+
+def _fake_world() -> World:
+    shared = Shared(strict=True)
+
+    def open_as(name: str) -> FakeRegistry:
+        return FakeRegistry(local_address(name), shared, wallet_fri=WALLET)
+
+    def wait(seconds: int) -> None:
+        shared.now += seconds
+
+    return World(open_as("creator"), open_as("worker"), open_as("other"), open_as("arbiter"), wait)
+
+
+def _local_world(folder: Path) -> World:
+    clock = Clock()
+
+    def open_as(name: str) -> LocalRegistry:
+        return LocalRegistry(folder / "registry.sqlite", name, clock=clock)
+
+    def wait(seconds: int) -> None:
+        clock.now += seconds
+
+    return World(open_as("creator"), open_as("worker"), open_as("other"), open_as("arbiter"), wait)
+
+
+async def rule(move: Awaitable[object]) -> str:
+    """The rule by which a move is refused."""
+    with pytest.raises(MoveRefused) as raised:
+        await move
+    return raised.value.rule

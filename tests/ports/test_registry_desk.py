@@ -1,0 +1,163 @@
+"""What every registry does for creators and arbiters, and with everybody's money."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.ports.registry_world import (
+    ARBITRATION,
+    CID,
+    CREDIT,
+    LEASE,
+    REVIEW,
+    WALLET,
+    B,
+    R,
+    World,
+    open_world,
+    rule,
+)
+
+from veriframe.errors import Code
+from veriframe.model.job import NOBODY, Address, JobState, Verdict
+from veriframe.ports import Funds, Totals
+
+
+@pytest.fixture(params=["fake", "local"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """Each registry."""
+    async with open_world(request.param, tmp_path) as opened:
+        yield opened
+
+
+async def test_a_creator_accepts(world: World) -> None:
+    """At once, and even after the review; nobody else does."""
+    job_id = await world.submitted()
+    assert await rule(world.worker.accept_result(job_id)) == "NOT_CREATOR"
+    world.wait(REVIEW)
+    await world.creator.accept_result(job_id)
+    assert await world.state(job_id) is JobState.PAID
+    assert await rule(world.creator.accept_result(job_id)) == "NOT_SUBMITTED"
+    assert await world.credits() == (-R, R, 0)
+
+
+async def test_a_creator_cancels_what_nobody_has(world: World) -> None:
+    """Not under a live claim, not after a submission; a lapsed bond is burned."""
+    job_id = await world.post()
+    assert await rule(world.worker.cancel_job(job_id)) == "NOT_CREATOR"
+    await world.creator.cancel_job(job_id)
+    assert await world.credits() == (0, 0, 0)
+    assert await rule(world.creator.cancel_job(job_id)) == "NOT_OPEN"
+    job_id = await world.claimed()
+    assert await rule(world.creator.cancel_job(job_id)) == "LIVE_CLAIM"
+    world.wait(LEASE)
+    await world.creator.cancel_job(job_id)
+    assert await world.credits() == (0, -B, B)
+    assert (await world.creator.get_job(job_id)).worker == NOBODY
+    assert await rule(world.creator.cancel_job(await world.submitted())) == "NOT_OPEN"
+
+
+VERDICTS = [
+    (Verdict.WORKER, JobState.PAID, (-R - B, R + B, 0)),
+    (Verdict.NEITHER, JobState.PAID, (-R, R, 0)),
+    (Verdict.CREATOR, JobState.REFUNDED, (0, -B, B)),
+]
+
+
+@pytest.mark.parametrize(("verdict", "state", "money"), VERDICTS)
+async def test_an_arbiter_decides(
+    world: World, verdict: Verdict, state: JobState, money: tuple[int, int, int]
+) -> None:
+    """Each verdict has its end; the loser's bond goes to the worker, or is burned."""
+    job_id = await world.disputed()
+    assert await rule(world.creator.resolve_dispute(job_id, verdict, CID)) == "NOT_ARBITER"
+    await world.arbiter.resolve_dispute(job_id, verdict, CID)
+    assert (await world.state(job_id), await world.credits()) == (state, money)
+    assert await rule(world.arbiter.resolve_dispute(job_id, verdict, CID)) == "NOT_DISPUTED"
+
+
+async def test_a_silent_arbiter_costs_the_creator(world: World) -> None:
+    """When the arbitration is over, anyone has the worker paid, and the dispute bond is burned."""
+    job_id = await world.disputed()
+    job, now = await world.other.get_job(job_id), (await world.other.head()).time
+    assert job.arbitration_end == now + ARBITRATION
+    assert job.submitted_block < job.disputed_block <= (await world.other.head()).number
+    world.wait(ARBITRATION - 1)
+    assert await rule(world.other.finalize(job_id)) == "NOT_DUE"
+    world.wait(1)
+    assert await rule(world.arbiter.resolve_dispute(job_id, Verdict.CREATOR, CID)) == "ARBITRATION_OVER"
+    await world.other.finalize(job_id)
+    assert (await world.state(job_id), await world.credits()) == (JobState.PAID, (-R - B, R, B))
+
+
+async def test_a_dispute_has_its_time_its_arbiter_and_its_bond(world: World) -> None:
+    """Before the end of the review, where an arbiter is named, with credit."""
+    job_id = await world.submitted()
+    assert await rule(world.worker.dispute_result(job_id, CID)) == "NOT_CREATOR"
+    assert await rule(world.creator.dispute_result(job_id, "x" * 129)) == "BAD_CID"
+    credit = (await world.creator.funds(world.creator.account)).credit_fri
+    await world.creator.withdraw(credit, world.creator.account)
+    assert await rule(world.creator.dispute_result(job_id, CID)) == "INSUFFICIENT_CREDIT"
+    await world.creator.deposit(credit)
+    world.wait(REVIEW)
+    assert await rule(world.creator.dispute_result(job_id, CID)) == "REVIEW_OVER"
+    job_id = await world.post(arbiter=NOBODY)
+    await world.worker.claim(job_id)
+    await world.worker.submit_result(job_id, CID)
+    assert await rule(world.creator.dispute_result(job_id, CID)) == "NO_ARBITER"
+
+
+async def test_bad_orders_are_refused_and_cost_nothing(world: World) -> None:
+    """fault_8: terms, counts, CIDs and credit are looked at before anything is kept."""
+    now = (await world.creator.head()).time
+    terms = world.terms(now)
+    desk = world.creator
+    assert await rule(desk.create_order(CID, replace(terms, reward_fri=0), 1)) == "BAD_REWARD"
+    assert await rule(desk.create_order(CID, replace(terms, bond_fri=0), 1)) == "BAD_BOND"
+    assert await rule(desk.create_order(CID, replace(terms, deadline=now), 1)) == "BAD_DEADLINE"
+    assert await rule(desk.create_order(CID, replace(terms, lease_seconds=59), 1)) == "BAD_LEASE"
+    assert await rule(desk.create_order(CID, replace(terms, review_seconds=-1), 1)) == "BAD_REVIEW"
+    assert await rule(desk.create_order(CID, replace(terms, arbitration_seconds=0), 1)) == "BAD_ARBITRATION"
+    assert await rule(desk.create_order(CID, replace(terms, arbiter=desk.account), 1)) == "BAD_ARBITER"
+    assert await rule(desk.create_order(CID, replace(terms, worker=desk.account), 1)) == "BAD_WORKER"
+    assert await rule(desk.create_order(CID, replace(terms, reward_fri=2**104), 1)) == "OVERFLOW"
+    assert await rule(desk.create_order(CID, terms, 0)) == "BAD_COUNT"
+    assert await rule(desk.create_order(CID, terms, 1001)) == "BAD_COUNT"
+    assert await rule(desk.create_order("", terms, 1)) == "BAD_CID"
+    assert await rule(desk.create_order(CID, terms, 11)) == "INSUFFICIENT_CREDIT"
+    assert (await desk.job_counter(), await world.credits()) == (0, (0, 0, 0))
+
+
+async def test_money_goes_in_and_out(world: World) -> None:
+    """From the own wallet into credit, and from credit to anyone's wallet, seen before or not."""
+    worker, cold = world.worker, Address(0xC01D)
+    assert await worker.funds(worker.account) == Funds(wallet_fri=WALLET - CREDIT, credit_fri=CREDIT)
+    assert await worker.funds(cold) == Funds(wallet_fri=0, credit_fri=0)
+    await worker.withdraw(CREDIT - 1, cold)
+    assert await worker.funds(cold) == Funds(wallet_fri=CREDIT - 1, credit_fri=0)
+    assert await worker.funds(worker.account) == Funds(wallet_fri=WALLET - CREDIT, credit_fri=1)
+    assert await rule(worker.withdraw(2, cold)) == "INSUFFICIENT_CREDIT"
+    assert await rule(worker.withdraw(0, cold)) == "BAD_AMOUNT"
+    assert await rule(worker.withdraw(1, NOBODY)) == "BAD_RECIPIENT"
+    assert await rule(worker.deposit(-1)) == "BAD_AMOUNT"
+    assert await rule(worker.deposit(WALLET)) == "INSUFFICIENT_FUNDS"
+    assert await rule(worker.deposit(2**104)) == "OVERFLOW"
+    await worker.deposit(WALLET - CREDIT)
+    assert await worker.funds(worker.account) == Funds(wallet_fri=0, credit_fri=WALLET - CREDIT + 1)
+
+
+async def test_totals_add_up(world: World) -> None:
+    """I1: escrow, credits and what is burned make up what the registry holds."""
+    await world.claimed()
+    job_id = await world.claimed()
+    await world.worker.release(job_id, Code.CRASH)
+    expected = Totals(
+        token_fri=3 * CREDIT,
+        escrow_fri=2 * R + B,
+        credit_fri=3 * CREDIT - 2 * R - B - 10,
+        burned_fri=10,
+    )
+    assert await world.other.totals() == expected

@@ -1,0 +1,203 @@
+"""The embedded registry: its accounts, blocks, clock, and what its file keeps."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from tests.unit.adapters.local_registry.rows import CID, START, Clock, Seat, rows, terms
+
+from veriframe.adapters.local_registry import WALLET_FRI, local_address
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable
+from veriframe.model.job import FRI_PER_STRK, Head
+from veriframe.model.ledger import ADDRESS_MAX
+
+
+def test_an_address_follows_from_its_name() -> None:
+    """The same for ever; a felt of 251 bits, another for each name, whatever it is made of."""
+    assert local_address("worker") == 0x43F5D3B73F98B229A022DD49173BB87DAC5DE8A56B995DFADD3788E62B4C4F3
+    names = ["", "worker", "Worker", "a" * 1000, "é", "\ud800", *map(str, range(200))]
+    addresses = [local_address(name) for name in names]
+    assert len(set(addresses)) == len(names)
+    assert all(0 < address < 2**251 <= ADDRESS_MAX for address in addresses)
+
+
+def test_making_one_touches_nothing(path: Path, seat: Seat) -> None:
+    """The file is opened at the first call."""
+    registry = seat("worker")
+    assert registry.account == local_address("worker")
+    assert not path.parent.exists()
+
+
+async def test_folders_and_file_are_made_for_the_owner_only(path: Path, seat: Seat) -> None:
+    """Nobody else reads who works for whom."""
+    await seat("worker").head()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert {file.name for file in path.parent.iterdir()} <= {
+        path.name,
+        f"{path.name}-wal",
+        f"{path.name}-shm",
+    }
+
+
+async def test_each_account_gets_its_play_money_once(seat: Seat) -> None:
+    """A thousand STRK at first sight, noted in the ledger; none when it comes again."""
+    worker = seat("worker")
+    assert (await worker.funds(worker.account)).wallet_fri == 1000 * FRI_PER_STRK == WALLET_FRI
+    again, other = seat("worker"), seat("other")
+    assert (await other.funds(again.account)).wallet_fri == WALLET_FRI
+    audit = await other.audit()
+    assert (audit.postings, audit.discrepancies) == (2, ())
+
+
+async def test_money_for_an_account_that_comes_later_is_kept(seat: Seat) -> None:
+    """What was withdrawn to it before is there besides the play money."""
+    worker = seat("worker")
+    await worker.deposit(5)
+    await worker.withdraw(5, local_address("later"))
+    later = seat("later")
+    assert (await later.funds(later.account)).wallet_fri == WALLET_FRI + 5
+
+
+async def test_moves_mine_blocks_and_reading_does_not(seat: Seat) -> None:
+    """One block a move while the clock stands; none for a look, none for a refusal."""
+    worker = seat("worker")
+    first = await worker.head()
+    await worker.deposit(5)
+    await worker.funds(worker.account)
+    with pytest.raises(MoveRefused):
+        await worker.claim(7)
+    assert await worker.head() == Head(number=first.number + 1, time=int(START))
+
+
+async def test_time_goes_on_by_empty_blocks(seat: Seat, clock: Clock) -> None:
+    """A head a second old is followed by another; a younger one is not."""
+    worker = seat("worker")
+    first = await worker.head()
+    clock.now += 0.9
+    assert await worker.head() == first
+    clock.now += 0.1
+    assert await worker.head() == Head(number=first.number + 1, time=first.time + 1)
+    clock.now += 3600.5
+    assert (await worker.head()).time == first.time + 3601
+
+
+async def test_time_never_goes_back(seat: Seat, clock: Clock) -> None:
+    """fault_70: this machine's clock jumps back an hour; deadlines do not."""
+    worker = seat("worker")
+    first = await worker.head()
+    clock.now -= 3600
+    await worker.deposit(1)
+    assert await worker.head() == Head(number=first.number + 1, time=first.time)
+    assert (await worker.audit()).is_clean
+
+
+async def test_an_advanced_clock_is_everybodys(seat: Seat, clock: Clock, path: Path) -> None:
+    """It is kept in the file: other accounts see it, and whoever opens the file later."""
+    worker, creator = seat("worker"), seat("creator")
+    first = await worker.head()
+    await worker.advance_clock(600)
+    assert (await creator.head()).time == first.time + 600
+    clock.now += 5
+    await creator.advance_clock(0.5)
+    assert (await seat("late").head()).time == first.time + 605
+
+
+async def test_blocks_have_digests_of_their_own(path: Path, seat: Seat) -> None:
+    """32 random bytes each: what chooses the crops of a dispute cannot be foreseen."""
+    worker = seat("worker")
+    for _ in range(5):
+        await worker.deposit(1)
+    digests = [digest for _, digest, _ in rows(path)["blocks"]]
+    assert {len(digest) for digest in digests if isinstance(digest, bytes)} == {32}
+    assert len(set(digests)) == len(digests) == 6
+
+
+async def test_events_and_bars_are_kept(path: Path, seat: Seat) -> None:
+    """What the registry tells, with its block, in order."""
+    creator, worker = seat("creator"), seat("worker")
+    await creator.deposit(5000)
+    await worker.deposit(500)
+    now = (await creator.head()).time
+    await creator.create_order(CID, terms(now), 1)
+    await worker.claim(1)
+    await worker.release(1, Code.OOM)
+    kept = rows(path)
+    kinds = [row[2] for row in kept["events"]]
+    assert kinds == ["Deposited", "Deposited", "OrderCreated", "JobClaimed", "JobReleased"]
+    assert kept["events"][-1][3:] == (1, str(worker.account), "1", "OOM")
+    assert kept["bars"] == [(1, str(worker.account))]
+    blocks = [row[1] for row in kept["events"]]
+    assert blocks == sorted(set(blocks))
+
+
+async def test_a_refused_move_changes_nothing(path: Path, seat: Seat) -> None:
+    """I11: not one row, whatever is refused."""
+    creator, worker = seat("creator"), seat("worker")
+    await creator.deposit(5000)
+    now = (await creator.head()).time
+    await creator.create_order(CID, terms(now), 2)
+    await worker.head()
+    before = rows(path)
+    refused = [
+        creator.create_order(CID, terms(now, reward_fri=4000), 1),
+        creator.claim(1),
+        worker.claim(1),
+        worker.release(1, Code.CRASH),
+        worker.submit_result(1, CID),
+        worker.finalize(1),
+        worker.deposit(10 * WALLET_FRI),
+        worker.withdraw(1, creator.account),
+        worker.get_job(3),
+    ]
+    for move in refused:
+        with pytest.raises(MoveRefused):
+            await move
+    assert rows(path) == before
+
+
+async def test_large_amounts_are_kept_exactly(seat: Seat) -> None:
+    """Far beyond SQLite's integers."""
+    creator = seat("creator")
+    await creator.deposit(WALLET_FRI)
+    odd = WALLET_FRI - 7
+    (job_id,) = await creator.create_order(CID, terms((await creator.head()).time, odd, 2**104 - 1), 1)
+    job = await creator.get_job(job_id)
+    assert (job.terms.reward_fri, job.terms.bond_fri) == (odd, 2**104 - 1)
+    assert (await creator.funds(creator.account)).credit_fri == 7
+    assert (await creator.audit()).is_clean
+
+
+async def test_at_most_200_jobs_are_read_at_once(seat: Seat) -> None:
+    """However many are asked for."""
+    creator = seat("creator")
+    await creator.deposit(10**6)
+    await creator.create_order(CID, terms((await creator.head()).time), 300)
+    assert [job.id for job in await creator.get_jobs(50, 10**9)] == list(range(50, 250))
+    assert [job.id for job in await creator.get_jobs(-100, 200)] == list(range(1, 100))
+    assert list(await creator.get_jobs(2**70, 5)) == []
+    assert list(await creator.get_jobs(1, -5)) == []
+
+
+async def test_what_was_done_is_there_after_reopening(path: Path, seat: Seat) -> None:
+    """The file alone holds it all."""
+    creator = seat("creator")
+    await creator.deposit(5000)
+    await creator.create_order(CID, terms((await creator.head()).time), 2)
+    job = await creator.get_job(2)
+    creator.close()
+    again = seat("creator")
+    assert await again.get_job(2) == job
+    assert (await again.audit()).is_clean
+
+
+async def test_a_closed_one_does_not_answer(seat: Seat) -> None:
+    """Closing twice is no error; what follows is."""
+    worker = seat("worker")
+    await worker.head()
+    worker.close()
+    worker.close()
+    with pytest.raises(RegistryUnavailable, match="closed"):
+        await worker.head()

@@ -1,0 +1,207 @@
+"""The embedded registry in trouble: files that are none, damage, locks, full disks, cancelled calls."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from tests.unit.adapters.local_registry.rows import CID, Seat, tamper, terms
+
+from veriframe.adapters.local_registry import LocalRegistry, schema
+from veriframe.errors import RegistryUnavailable, SettingsError
+
+TAMPERINGS = [
+    ("UPDATE balances SET amount_fri = '0' WHERE kind = 'credit'", "credit of"),
+    ("INSERT OR REPLACE INTO totals VALUES ('burned', '9')", "burned"),
+    ("DELETE FROM postings WHERE reason = 'bond'", "escrow of job 1"),
+    ("UPDATE postings SET amount_fri = '999999' WHERE reason = 'reward'", "overdrawn"),
+    ("UPDATE jobs SET state = 'PAID'", "Job 1 holds 1010 fri, and by its state 0"),
+    ("DELETE FROM jobs", "Job 1 holds 1010 fri, and by its state 0"),
+    ("UPDATE blocks SET time = time - 1 WHERE number = 3", "Block 3 is older"),
+    ("DELETE FROM blocks WHERE number = 2", "newest has the number"),
+]
+
+
+@pytest.mark.parametrize(("statement", "finding"), TAMPERINGS)
+async def test_an_audit_finds_what_does_not_add_up(
+    path: Path, seat: Seat, statement: str, finding: str
+) -> None:
+    """I1, I2: every number that is kept can be reckoned from the ledger's rows."""
+    creator, worker = seat("creator"), seat("worker")
+    await creator.deposit(5000)
+    await worker.deposit(500)
+    await creator.create_order(CID, terms((await creator.head()).time), 1)
+    await worker.claim(1)
+    audit = await worker.audit()
+    assert (audit.jobs, audit.is_clean) == (1, True)
+    tamper(path, statement)
+    audit = await worker.audit()
+    assert not audit.is_clean
+    assert finding in " ".join(audit.discrepancies)
+
+
+async def refused(path: Path) -> str:
+    """The sentence with which a file is refused, at every call."""
+    registry = LocalRegistry(path, "worker")
+    sentences = []
+    for _ in range(2):
+        with pytest.raises(SettingsError) as raised:
+            await registry.head()
+        sentences.append(str(raised.value))
+    registry.close()
+    assert sentences[0] == sentences[1]
+    assert str(path) in sentences[0]
+    return sentences[0]
+
+
+async def test_files_that_are_no_registry_are_refused(tmp_path: Path) -> None:
+    """Text, nothing at all, another program's database: named with the remedy, and left as they are."""
+    text, empty, other = tmp_path / "text", tmp_path / "empty", tmp_path / "other"
+    text.write_text("This is no database. " * 100)
+    empty.touch()
+    tamper(other, "CREATE TABLE journal (entry)")
+    before = [file.read_bytes() for file in (text, empty, other)]
+    assert "no registry at all" in await refused(text)
+    assert "not a registry" in await refused(empty)
+    assert "not a registry" in await refused(other)
+    assert [file.read_bytes() for file in (text, empty, other)] == before
+
+
+async def test_a_newer_version_is_refused(path: Path, seat: Seat) -> None:
+    """An older VeriFrame must not write into what it does not understand."""
+    registry = seat("worker")
+    await registry.head()
+    registry.close()
+    tamper(path, f"PRAGMA user_version = {schema.VERSION + 1}")
+    assert f"version {schema.VERSION + 1}, and this VeriFrame knows {schema.VERSION}" in await refused(path)
+
+
+async def test_damage_is_told(path: Path, seat: Seat) -> None:
+    """fault_76: pages that were overwritten are no reason to begin anew."""
+    registry = seat("worker")
+    await registry.head()
+    registry.close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))  # noqa: ASYNC240 - small files of tests
+    assert "damaged" in await refused(path)
+
+
+async def test_a_state_nobody_knows_is_damage(path: Path, seat: Seat) -> None:
+    """A row that says nothing that the model knows."""
+    creator = seat("creator")
+    await creator.deposit(5000)
+    await creator.create_order(CID, terms((await creator.head()).time), 1)
+    tamper(path, "UPDATE jobs SET state = 'LOST'")
+    with pytest.raises(SettingsError, match="damaged"):
+        await creator.get_job(1)
+
+
+async def test_a_log_without_its_file_is_refused(path: Path) -> None:
+    """Half a registry is not begun anew in silence."""
+    path.parent.mkdir(parents=True)
+    path.with_name(path.name + "-wal").write_bytes(b"moves")
+    assert "is gone" in await refused(path)
+    assert not path.exists()  # noqa: ASYNC240 - small files of tests
+
+
+async def test_a_disk_that_fails_is_trouble_that_passes(tmp_path: Path, seat: Seat) -> None:
+    """fault_76: a folder where a file should be, and a folder that cannot be made."""
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path, tmp_path / "file" / "registry.sqlite"):
+        registry = LocalRegistry(place, "worker")
+        with pytest.raises(RegistryUnavailable, match="cannot be used now"):
+            await registry.head()
+        registry.close()
+
+
+async def test_a_file_that_is_held_is_waited_for_and_then_told(
+    path: Path, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_76: another program keeps the lock; nothing is changed, and later moves are made."""
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.1)
+    worker = seat("worker")
+    await worker.head()
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RegistryUnavailable, match="locked"):
+            await worker.deposit(5)
+        assert (await worker.funds(worker.account)).credit_fri == 0
+    await worker.deposit(5)
+    assert (await worker.funds(worker.account)).credit_fri == 5
+
+
+async def test_a_full_disk_leaves_all_as_it_was(path: Path, seat: Seat) -> None:
+    """fault_76: the move fails as a whole, and is made when there is room."""
+    worker = seat("worker")
+    await worker.deposit(5)
+    connection = worker._connection
+    assert connection is not None
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    done: list[int] = []
+
+    async def fill() -> None:
+        for number in itertools.count():
+            await worker.deposit(1)
+            done.append(number)
+
+    with pytest.raises(RegistryUnavailable, match="full"):
+        await fill()
+    assert (await worker.funds(worker.account)).credit_fri == 5 + len(done)
+    assert (await worker.audit()).is_clean
+    connection.execute("PRAGMA max_page_count = 1000000")
+    await worker.deposit(1)
+    assert (await worker.funds(worker.account)).credit_fri == 6 + len(done)
+
+
+async def test_many_calls_at_once_are_all_made(seat: Seat) -> None:
+    """One account's tasks share its connection, one after the other."""
+    worker, other = seat("worker"), seat("other")
+    await asyncio.gather(*(registry.deposit(1) for registry in (worker, other) for _ in range(50)))
+    assert (await worker.totals()).credit_fri == 100
+    assert (await worker.audit()).is_clean
+
+
+async def test_a_move_that_nobody_waits_for_is_made_or_not(seat: Seat) -> None:
+    """Cancelling leaves no half of a move, and no lock behind."""
+    worker = seat("worker")
+    await worker.deposit(1)
+    for _ in range(20):
+        task = asyncio.create_task(worker.deposit(1))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await worker.deposit(1)
+    assert 2 <= (await worker.totals()).credit_fri <= 22
+    assert (await worker.audit()).is_clean
+
+
+async def test_the_loop_goes_on_while_the_disk_is_waited_for(
+    path: Path, seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that another program holds does not stop heartbeats and deadlines."""
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.5)
+    worker = seat("worker")
+    await worker.head()
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(worker.deposit(5))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        holder.rollback()
+    await waiting
+
+
+async def test_a_link_to_a_file_is_followed(path: Path, tmp_path: Path, seat: Seat) -> None:
+    """An operator may keep the registry on another disk."""
+    await seat("worker").deposit(5)
+    link = tmp_path / "link.sqlite"
+    link.symlink_to(path)
+    registry = LocalRegistry(link, "other")
+    assert (await registry.totals()).credit_fri == 5
+    registry.close()
