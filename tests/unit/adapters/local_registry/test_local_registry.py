@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.unit.adapters.local_registry.rows import CID, START, Clock, Seat, rows, terms
 
-from veriframe.adapters.local_registry import WALLET_FRI, local_address
+from veriframe.adapters.local_registry import WALLET_FRI, LocalRegistry, local_address
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
 from veriframe.model.job import FRI_PER_STRK, Head
 from veriframe.model.ledger import ADDRESS_MAX
@@ -34,7 +35,7 @@ def test_making_one_touches_nothing(path: Path, seat: Seat) -> None:
 async def test_folders_and_file_are_made_for_the_owner_only(path: Path, seat: Seat) -> None:
     """Nobody else reads who works for whom."""
     await seat("worker").head()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600  # noqa: ASYNC240 - small
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     names = {path.name, f"{path.name}-wal", f"{path.name}-shm"}
     assert names == set(os.listdir(path.parent))  # noqa: PTH208 - small, and not awaited for
@@ -48,6 +49,17 @@ async def test_each_account_gets_its_play_money_once(seat: Seat) -> None:
     assert (await other.funds(again.account)).wallet_fri == WALLET_FRI
     audit = await other.audit()
     assert (audit.postings, audit.discrepancies) == (2, ())
+
+
+async def test_many_may_be_the_first(tmp_path: Path) -> None:
+    """All find no file, and no account of their name: one makes both, and the others go on with them."""
+    for number in range(10):
+        seats = [LocalRegistry(tmp_path / str(number), name) for name in ("worker", "other") * 4]
+        await asyncio.gather(*(seat.head() for seat in seats))
+        audit = await seats[0].audit()
+        for seat in seats:
+            seat.close()
+        assert (audit.postings, audit.discrepancies) == (2, ())
 
 
 async def test_money_for_an_account_that_comes_later_is_kept(seat: Seat) -> None:
