@@ -82,8 +82,9 @@ class Rendering:
 class Progress:
     """A sign of life from inside Blender, at least one a second.
 
-    `done` counts finished frames out of `total`; `fraction` is this frame's share, 0 … 1, or None
-    where the engine does not say. `phase` is `loading`, `rendering`, `writing` or `checking`.
+    `done` counts finished frames out of `total`; `fraction` is this frame's share, 0 … 1, by samples or by
+    the time that the engine expects, or None where it says neither. `phase` is `loading`, `rendering`,
+    `writing` or `checking`.
     """
 
     phase: str

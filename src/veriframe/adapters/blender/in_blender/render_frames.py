@@ -20,6 +20,7 @@ from reporting import arguments, heartbeat, memory_bytes, report, run  # type: i
 
 STARTED = time.monotonic()
 SAMPLES = re.compile(r"Sample (\d{1,9})/(\d{1,9})")
+REMAINING = re.compile(r"Remaining:(\d{1,4}(?::\d\d){1,2}(?:\.\d\d)?) ")
 
 
 class Reporter:
@@ -28,12 +29,23 @@ class Reporter:
     def __init__(self, frames: list[int]) -> None:
         self.frames, self.done, self.frame, self.phase = frames, 0, frames[0], "loading"
         self.frame_started, self.beaten = time.monotonic(), 0.0
-        self.fraction: float | None = None
+        self.sampled: float | None = None
+        self.expected: float | None = None
+
+    def fraction(self) -> float | None:
+        """This frame's share: by samples, of which Cycles tells few, or by the time that it expects."""
+        if self.expected is None:
+            return self.sampled
+        by_time = min(0.99, (time.monotonic() - self.frame_started) / max(self.expected, 1e-3))
+        return max(by_time, self.sampled or 0.0)
 
     def listen(self, statistics: object, *_: object) -> None:
         """What the engine says of itself, many times a second: keep the samples, beat now and then."""
         if found := SAMPLES.search(str(statistics)):
-            self.fraction = min(1.0, int(found[1]) / max(1, int(found[2])))
+            self.sampled = min(1.0, int(found[1]) / max(1, int(found[2])))
+        if found := REMAINING.search(str(statistics)):
+            left = sum(float(part) * 60**power for power, part in enumerate(reversed(found[1].split(":"))))
+            self.expected = time.monotonic() - self.frame_started + left
         if time.monotonic() - self.beaten > 0.25:
             self.beat()
 
@@ -46,7 +58,7 @@ class Reporter:
             frame=self.frame,
             done=self.done,
             total=len(self.frames),
-            fraction=self.fraction,
+            fraction=self.fraction(),
             seconds=round(time.monotonic() - STARTED, 3),
             memory_bytes=memory_bytes("VmRSS"),
         )
@@ -54,7 +66,7 @@ class Reporter:
     def begin(self, frame: int) -> None:
         """A frame starts."""
         self.frame, self.phase, self.frame_started = frame, "rendering", time.monotonic()
-        self.fraction = None
+        self.sampled = self.expected = None
         self.beat()
 
     def written(self, *_: object) -> None:
