@@ -19,9 +19,7 @@ def end(ending: Ending, code: int = 0, number: int = 0, tail: tuple[str, ...] = 
     return CellExit(ending=ending, code=code, signal=number, seconds=1.0, peak_memory_bytes=1, log_tail=tail)
 
 
-def failure(
-    ended: CellExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY
-) -> Code:
+def failure(ended: CellExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY) -> Code:
     """The code of a run's error."""
     failed = outcome.failure(ended, finished=finished, error=error, free_bytes=free)
     assert isinstance(failed, RenderFailed)
