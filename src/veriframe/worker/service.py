@@ -14,6 +14,7 @@ from veriframe.errors import Code
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Job, format_strk
 from veriframe.worker import pipeline
+from veriframe.worker.caution import Caution
 from veriframe.worker.discovery import Discovery
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
@@ -49,6 +50,7 @@ class Service:
         self._draining = asyncio.Event()
         self._is_sound = True
         self._told_poor = False
+        self._caution = Caution()
         self._discovery = Discovery(parts.registry, parts.policy, self._may_try)
 
     def drain(self) -> None:
@@ -117,6 +119,7 @@ class Service:
         if len(self._running) >= self._slots:
             return False
         if candidates := await self._discovery.look():
+            self._caution.require_none()
             self._parts.workspace.require_free(self._parts.disk_free_bytes)
             means_fri = await self._means_fri()
         for job in candidates:
@@ -183,6 +186,7 @@ class Service:
         with structlog.contextvars.bound_contextvars(job_id=job_id):
             try:
                 after = await patiently(lambda: self._go_on(job_id))
+                self._caution.note(after)
                 if after.stage.is_end:
                     self._note_poison(after)
                     await patiently(lambda: clean_up(after, self._parts))
