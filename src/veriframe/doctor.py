@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -94,7 +95,7 @@ async def disk(folder: Path, needed_bytes: int) -> Finding:
 
 async def memory(limit_bytes: int, slots: int) -> Finding:
     """All slots can use their limit at once without the machine running out."""
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    available = _memory_bytes(CONTAINER_LIMITS)
     detail = f"{available / 2**30:.1f} GiB in all; {slots} x {limit_bytes / 2**30:.1f} GiB for renders"
     if slots * limit_bytes > available:
         return Finding(
@@ -104,6 +105,22 @@ async def memory(limit_bytes: int, slots: int) -> Finding:
             remedy="Set memory_bytes or slots lower, or big scenes may take this machine down.",
         )
     return Finding(part="memory", verdict=Verdict.GOOD, detail=detail)
+
+
+CONTAINER_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),  # v2
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # v1
+)
+
+
+def _memory_bytes(limits: Sequence[Path]) -> int:
+    """What this machine has, or a container's part of it where that is less."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in limits:
+        # Outside a container there is no such file, or it says "max", or a number beyond all memory.
+        with suppress(OSError, ValueError):
+            sizes.append(int(file.read_text()))
+    return min(sizes)
 
 
 async def registry(reader: JobRegistry) -> Finding:

@@ -143,6 +143,25 @@ async def test_all_slots_together_must_fit_the_memory(limit_bytes: int, slots: i
     assert bool(finding.remedy) is (verdict is Verdict.WARNING)
 
 
+@pytest.mark.parametrize("text", ["max\n", "9223372036854771712\n", None])
+async def test_a_container_without_a_limit_has_all_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    """As both versions of control groups say it; or there is no file at all."""
+    if text is not None:
+        (tmp_path / "limit").write_text(text)
+    monkeypatch.setattr(doctor, "CONTAINER_LIMITS", (tmp_path / "limit",))
+    assert (await doctor.memory(1, 1)).verdict is Verdict.GOOD
+
+
+async def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One GiB for the container, two for a render."""
+    (tmp_path / "limit").write_text(f"{2**30}\n")
+    monkeypatch.setattr(doctor, "CONTAINER_LIMITS", (tmp_path / "nothing", tmp_path / "limit"))
+    finding = await doctor.memory(2**31, 1)
+    assert (finding.verdict, finding.detail) == (Verdict.WARNING, "1.0 GiB in all; 1 x 2.0 GiB for renders")
+
+
 # registry, store, account
 
 
