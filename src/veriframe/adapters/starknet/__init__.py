@@ -1,0 +1,1 @@
+"""StarkNet: talking to its nodes, and to the job registry on it."""

@@ -1,0 +1,67 @@
+"""One endpoint's health: when a call may go there, and how it rests after failures."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+
+from yarl import URL
+
+PAUSE_SECONDS = 0.2
+"""The rest after a first failure; each further one doubles it."""
+PAUSE_MAX_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """One address, and what is known of it. Times are of the monotonic clock, in seconds."""
+
+    url: URL
+    name: str
+    pause_seconds: float = PAUSE_SECONDS
+    failures: int = 0
+    failed_at: float = 0.0
+    rests_until: float = 0.0
+    trying: bool = False
+    chain_checked: bool = False
+    dropped: bool = False
+    lags: bool = False
+    head: int | None = None
+
+    def fit(self, now: float) -> bool:
+        """Whether a call may go there. After a rest only one at a time, until one has come through."""
+        return not (self.dropped or self.lags or now < self.rests_until or (self.failures and self.trying))
+
+    def note_failure(self, began: float, now: float, pause: float | None) -> None:
+        """Rest, longer each time. Calls that ran side by side and failed together count as one failure."""
+        if began >= self.failed_at:
+            self.failures += 1
+            self.failed_at = now
+            longest = min(PAUSE_MAX_SECONDS, self.pause_seconds * 2 ** min(self.failures - 1, 16))
+            self.rests_until = now + longest * random.uniform(0.75, 1.0)  # noqa: S311 - jitter, no secret
+        if pause is not None:
+            self.rests_until = max(self.rests_until, now + pause)
+
+    def note_success(self, began: float) -> None:
+        """Close the breaker, unless a failure was seen after this call began."""
+        if began >= self.failed_at:
+            self.failures = 0
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A rate limit: `rate` calls a second in the long run, as many at once after a pause."""
+
+    rate: float
+    level: float = 0.0
+    at: float = field(default_factory=time.monotonic)
+
+    async def take(self) -> None:
+        """Wait until one more request may go out."""
+        now = time.monotonic()
+        self.level = max(0.0, self.level - (now - self.at) * self.rate) + 1.0
+        self.at = now
+        if self.level > self.rate:
+            await asyncio.sleep((self.level - self.rate) / self.rate)
