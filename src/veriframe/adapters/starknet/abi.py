@@ -1,0 +1,129 @@
+"""A contract's ABI, read from what a node tells of its class: functions by name, structs and enums.
+
+The ABI is a stranger's text: whatever is not understood is left out, and its size is bounded.
+Source of the format: the Cairo book, "Contract Class ABI". Cairo 0 wrote `felt` and `Uint256`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from veriframe.errors import RegistryUnavailable
+
+ABI_MAX_CHARACTERS = 2_000_000
+ITEMS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named value: a function's parameter, a struct's member, an enum's variant."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What can be called: inputs by name and type, outputs by type."""
+
+    name: str
+    inputs: tuple[Field, ...]
+    outputs: tuple[str, ...]
+    is_view: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Abi:
+    """All that a class tells of itself. Types are spelt as `spelling` does."""
+
+    functions: Mapping[str, Function]
+    structs: Mapping[str, tuple[Field, ...]]
+    enums: Mapping[str, tuple[Field, ...]]
+
+
+def read_abi(told: object) -> Abi:
+    """The ABI in the field `abi` of `starknet_getClassAt`: a list, or JSON text of one.
+
+    Raises `RegistryUnavailable` where it is neither.
+    """
+    functions: dict[str, Function] = {}
+    structs: dict[str, tuple[Field, ...]] = {}
+    enums: dict[str, tuple[Field, ...]] = {}
+    for item in _items(_entries(told)):
+        name = item.get("name")
+        if not isinstance(name, str):
+            continue
+        match item.get("type"):
+            case "function":
+                functions.setdefault(name, _function(name, item))
+            case "struct":
+                structs[spelling(name)] = _fields(item.get("members"))
+            case "enum":
+                enums[spelling(name)] = _fields(item.get("variants"))
+    return Abi(functions, structs, enums)
+
+
+def spelling(type_name: str) -> str:
+    """A type without its modules and snapshots: `core::array::Span::<core::felt252>` is `Span<felt252>`."""
+    words: list[str] = []
+    word = ""
+    for character in type_name.replace("::<", "<").replace("@", "").replace(" ", ""):
+        if character in "<>(),;[]":
+            words += [word.rpartition("::")[2], character]
+            word = ""
+        else:
+            word += character
+    words.append(word.rpartition("::")[2])
+    return _CAIRO_0.get("".join(words), "".join(words))
+
+
+_CAIRO_0 = {"felt": "felt252", "Uint256": "u256"}
+
+
+def _entries(told: object) -> list[object]:
+    if isinstance(told, str):
+        if len(told) > ABI_MAX_CHARACTERS:
+            raise RegistryUnavailable(f"The contract's ABI is longer than {ABI_MAX_CHARACTERS} characters.")
+        try:
+            told = json.loads(told)
+        except (ValueError, RecursionError):
+            told = None
+    if not isinstance(told, list):
+        raise RegistryUnavailable("The node tells no ABI of the contract. Use another node, or address.")
+    return told
+
+
+def _items(entries: list[object]) -> Iterator[Mapping[str, object]]:
+    for entry in entries[:ITEMS_MAX]:
+        if not isinstance(entry, dict):
+            continue
+        yield entry
+        inner = entry.get("items")
+        if entry.get("type") == "interface" and isinstance(inner, list):
+            yield from (item for item in inner[:ITEMS_MAX] if isinstance(item, dict))
+
+
+def _function(name: str, item: Mapping[str, object]) -> Function:
+    outputs = item.get("outputs")
+    types = [
+        spelling(output["type"])
+        for output in (outputs if isinstance(outputs, list) else [])
+        if isinstance(output, dict) and isinstance(output.get("type"), str)
+    ]
+    is_view = item.get("state_mutability", item.get("stateMutability")) == "view"
+    return Function(name, _fields(item.get("inputs")), tuple(types), is_view)
+
+
+def _fields(told: object) -> tuple[Field, ...]:
+    """The fields; one that cannot be read has the type "", which no codec speaks."""
+    return tuple(_field(entry) for entry in told) if isinstance(told, list) else ()
+
+
+def _field(entry: object) -> Field:
+    known = entry if isinstance(entry, dict) else {}
+    name, type_name = known.get("name"), known.get("type")
+    return Field(
+        name if isinstance(name, str) else "", spelling(type_name) if isinstance(type_name, str) else ""
+    )
