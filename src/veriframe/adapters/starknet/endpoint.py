@@ -9,9 +9,20 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-PAUSE_SECONDS = 0.2
-"""The rest after a first failure; each further one doubles it."""
 PAUSE_MAX_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast, and how long: what suits a node on the network; tests are in more of a hurry."""
+
+    requests_per_second: float = 50.0
+    request_seconds: float = 20.0
+    """How long one request may take, from the first byte to the last."""
+    call_seconds: float = 30.0
+    """How long one call may go from endpoint to endpoint before it waits no more for one that rests."""
+    pause_seconds: float = 0.2
+    """The rest after a first failure; each further one doubles it."""
 
 
 @dataclass(slots=True)
@@ -20,7 +31,7 @@ class Endpoint:
 
     url: URL
     name: str
-    pause_seconds: float = PAUSE_SECONDS
+    pause_seconds: float
     failures: int = 0
     failed_at: float = 0.0
     rests_until: float = 0.0
@@ -29,6 +40,7 @@ class Endpoint:
     dropped: bool = False
     lags: bool = False
     head: int | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def fit(self, now: float) -> bool:
         """Whether a call may go there. After a rest only one at a time, until one has come through."""

@@ -17,7 +17,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from veriframe.adapters.starknet.endpoint import PAUSE_SECONDS, Bucket, Endpoint
+from veriframe.adapters.starknet.endpoint import Bucket, Endpoint, Pace
 from veriframe.adapters.starknet.envelope import (
     RESPONSE_MAX_BYTES,
     EndpointFailed,
@@ -27,7 +27,7 @@ from veriframe.adapters.starknet.envelope import (
 )
 from veriframe.errors import RegistryUnavailable, SettingsError
 
-__all__ = ["RESPONSE_MAX_BYTES", "Endpoints", "Params", "RpcError"]
+__all__ = ["RESPONSE_MAX_BYTES", "Endpoints", "Pace", "Params", "RpcError"]
 
 log = structlog.get_logger()
 
@@ -35,10 +35,6 @@ Params = Mapping[str, Any]
 """A call's parameters by name."""
 
 CONNECT_SECONDS = 5.0
-REQUEST_SECONDS = 20.0
-"""How long one request may take, from the first byte to the last."""
-CALL_SECONDS = 30.0
-"""How long one call may go on from endpoint to endpoint before it waits no more for one that rests."""
 ROUNDS = 3
 """How often one call may come back to the same endpoint."""
 SURVEY_SECONDS = 30.0
@@ -58,18 +54,15 @@ class Endpoints:
         urls: Sequence[str],
         *,
         chain_id: int | None = None,
-        requests_per_second: float = 50.0,
-        request_seconds: float = REQUEST_SECONDS,
-        call_seconds: float = CALL_SECONDS,
-        pause_seconds: float = PAUSE_SECONDS,
+        pace: Pace = Pace(),  # noqa: B008 - immutable
     ) -> None:
         if not urls:
             raise SettingsError("No address of a StarkNet node is given. Set STARKNET_RPC.")
-        self._endpoints = [_endpoint(number, text, pause_seconds) for number, text in enumerate(urls, 1)]
+        self._endpoints = [_endpoint(number, text, pace.pause_seconds) for number, text in enumerate(urls, 1)]
         self._chain_id = chain_id
-        self._bucket = Bucket(requests_per_second)
-        self._timeout = aiohttp.ClientTimeout(total=request_seconds, sock_connect=CONNECT_SECONDS)
-        self._call_seconds = call_seconds
+        self._bucket = Bucket(pace.requests_per_second)
+        self._timeout = aiohttp.ClientTimeout(total=pace.request_seconds, sock_connect=CONNECT_SECONDS)
+        self._call_seconds = pace.call_seconds
         self._session: aiohttp.ClientSession | None = None
         self._requests = 0
         self._id = 0
@@ -147,8 +140,9 @@ class Endpoints:
         began = time.monotonic()
         endpoint.trying = True
         try:
-            if not endpoint.chain_checked:
-                await self._check_chain(endpoint)
+            async with endpoint.lock:
+                if not endpoint.chain_checked:
+                    await self._check_chain(endpoint)
             answers = await self._post(endpoint, calls)
         except EndpointFailed as error:
             endpoint.note_failure(began, time.monotonic(), error.pause_seconds)
