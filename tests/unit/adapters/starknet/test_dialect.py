@@ -1,0 +1,140 @@
+"""An ABI decides how a registry is spoken to; one that cannot serve gives one line that says why."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.adapters.starknet.abi import read_abi
+from veriframe.adapters.starknet.dialect import Dialect, choose_dialect
+
+CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
+Item = dict[str, object]
+
+
+def function(name: str, inputs: list[str], outputs: list[str]) -> Item:
+    """A function as an ABI tells it."""
+    return {
+        "type": "function",
+        "name": name,
+        "inputs": [{"name": f"p{at}", "type": kind} for at, kind in enumerate(inputs)],
+        "outputs": [{"type": kind} for kind in outputs],
+        "state_mutability": "view",
+    }
+
+
+def classic(
+    job: str = "core::felt252", cid: tuple[str, ...] = ("core::byte_array::ByteArray",)
+) -> list[Item]:
+    """The classic five."""
+    address = "core::starknet::contract_address::ContractAddress"
+    return [
+        function("get_job_creator", [job], [address]),
+        function("get_job_worker", [job], [address]),
+        function("get_job_reward", [job], ["core::integer::u256"]),
+        function("get_job_asset_cid", [job], list(cid)),
+        function("submit_result", [job, *cid], []),
+    ]
+
+
+def dialect(items: list[Item]) -> Dialect:
+    """How to speak to a contract with these."""
+    return choose_dialect(read_abi([{"type": "interface", "name": "a::IJobs", "items": items}]))
+
+
+@pytest.mark.parametrize(
+    ("job", "felts"),
+    [("core::felt252", [7]), ("core::integer::u64", [7]), ("core::integer::u256", [7, 0]), ("felt", [7])],
+)
+def test_ids_are_written_as_the_abi_has_them(job: str, felts: list[int]) -> None:
+    """A felt, a u64, a u256 of two felts."""
+    spoken = dialect(classic(job=job))
+    assert spoken.missing == ""
+    assert spoken.calldata("creator", 7) == felts
+    assert spoken.name("creator") == "get_job_creator"
+    assert not spoken.has("claim")
+
+
+PAIR = ("core::felt252", "core::felt252")
+FORMS: list[tuple[str, ...]] = [
+    ("core::byte_array::ByteArray",),
+    PAIR,
+    ("(core::felt252, core::felt252)",),
+    ("core::array::Span::<core::felt252>",),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(text=st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=1, max_size=62))
+def test_a_cid_comes_back(form: tuple[str, ...], text: str) -> None:
+    """What is written for `submit_result` reads as the same CID, in every form."""
+    spoken = dialect(classic(cid=form))
+    assert spoken.text("asset_cid", spoken.calldata("submit", 7, text)[1:]) == text
+
+
+def test_two_short_strings_are_joined() -> None:
+    """31 characters and the rest."""
+    spoken = dialect(classic(cid=PAIR))
+    words = [int.from_bytes(CID[:31].encode(), "big"), int.from_bytes(CID[31:].encode(), "big")]
+    assert spoken.calldata("submit", 1, CID) == [1, *words]
+    assert spoken.text("asset_cid", words) == CID
+
+
+def test_a_pair_may_be_a_struct() -> None:
+    """By its members' types, whatever their names."""
+    items = classic(cid=("a::b::Cid",))
+    members = [{"name": name, "type": "core::felt252"} for name in ("head", "tail")]
+    spoken = choose_dialect(read_abi([*items, {"type": "struct", "name": "a::b::Cid", "members": members}]))
+    assert spoken.missing == ""
+    assert spoken.text("asset_cid", spoken.calldata("submit", 1, CID)[1:]) == CID
+
+
+def test_a_cid_that_does_not_fit_is_refused() -> None:
+    """59 characters are too many for one felt."""
+    spoken = dialect(classic(cid=("core::felt252",)))
+    assert spoken.missing == ""
+    with pytest.raises(ValueError, match="no short string"):
+        spoken.calldata("submit", 1, CID)
+    assert spoken.text("asset_cid", spoken.calldata("submit", 1, "QmShort")[1:]) == "QmShort"
+
+
+def test_what_is_no_text_still_reads() -> None:
+    """One job's hostile bytes do not stop the reading of others; they are no CID."""
+    assert dialect(classic()).text("asset_cid", [0, 0xFF, 1]) == "\ufffd"
+
+
+def test_an_abi_that_cannot_serve_says_what_is_missing() -> None:
+    """One line with every function that is missing, or has another shape."""
+    items = [item for item in classic() if item["name"] not in ("get_job_reward", "submit_result")]
+    line = dialect([*items, function("submit_result", ["core::felt252", "core::bool"], [])]).missing
+    assert line == (
+        "This contract is no job registry that VeriFrame can serve: get_job_reward (not there), "
+        "submit_result (its shape (felt252, bool) -> nothing is not understood)."
+    )
+    assert "get_job_creator (not there)" in dialect([]).missing
+
+
+def test_a_namesake_of_another_shape_is_not_used() -> None:
+    """A `claim_job` that wants more than the job's id is none of ours."""
+    items = [*classic(), function("claim_job", ["core::felt252", "core::felt252"], [])]
+    assert not dialect(items).has("claim")
+    assert dialect([*classic(), function("claim_job", ["core::felt252"], [])]).has("claim")
+
+
+JSON = st.recursive(
+    st.none()
+    | st.integers()
+    | st.sampled_from(["function", "struct", "get_job_creator", "core::felt252", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "name", "items", "inputs", "outputs", "members"]), inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(JSON, max_size=4))
+def test_any_abi_is_understood_or_left(told: list[object]) -> None:
+    """Never an error: what is not understood is left out."""
+    assert choose_dialect(read_abi(told)).missing != ""
