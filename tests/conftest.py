@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from tests.nodes import Devnet, Kubo, devnet, kubo
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,3 +23,31 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line("Skips are forbidden in this run; see the reasons above.", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def devnet_node() -> Iterator[Devnet]:
+    """One StarkNet chain for all tests of a run: for tests that bring contracts and accounts of their own."""
+    with devnet() as node:
+        yield node
+
+
+@pytest.fixture
+def fresh_devnet() -> Iterator[Devnet]:
+    """A StarkNet chain for one test: where its time or its blocks matter."""
+    with devnet() as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def kubo_node() -> Iterator[Kubo]:
+    """One IPFS node for all tests of a run: for tests that only add, read and pin files of their own."""
+    with kubo() as node:
+        yield node
+
+
+@pytest.fixture
+def fresh_kubo(tmp_path: Path) -> Iterator[Kubo]:
+    """An IPFS node for one test: where it is stopped, killed, filled or emptied."""
+    with kubo(tmp_path / "kubo") as node:
+        yield node

@@ -1,0 +1,92 @@
+"""The real nodes that other tests rely on: they start, answer, do what their handles say, and end."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+
+import pytest
+from tests.nodes import Devnet, Kubo, devnet, kubo
+
+pytestmark = pytest.mark.slow
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return int(answer.status) == 200
+    except urllib.error.URLError:
+        return False
+
+
+def _balance(node: Devnet, address: int) -> int:
+    """The STRK of an address, in fri."""
+    balance = node.ask("devnet_getAccountBalance", address=hex(address), unit="FRI")
+    return int(balance["amount"])
+
+
+def test_devnet_starts_answers_and_ends() -> None:
+    """And its chain speaks the version of the interface that the adapter was made for."""
+    with devnet() as node:
+        assert node.ask("starknet_specVersion") == "0.10.2"
+        assert len(node.accounts) == 6
+        assert _answers(f"{node.url}/is_alive")
+    assert not _answers(f"{node.url}/is_alive")
+
+
+def test_a_devnet_s_clock_moves_only_when_told(fresh_devnet: Devnet) -> None:
+    """By so many seconds, or to a time; each closes a block."""
+    start = fresh_devnet.now()
+    fresh_devnet.increase_time(1000)
+    later = fresh_devnet.now()
+    assert 1000 <= later - start <= 1030
+    fresh_devnet.set_time(later + 5000)
+    assert fresh_devnet.now() == later + 5000
+
+
+def test_devnet_mints(fresh_devnet: Devnet) -> None:
+    """Money for an account that has none."""
+    fresh_devnet.mint(0x1234, 10**18)
+    assert _balance(fresh_devnet, 0x1234) == 10**18
+
+
+def test_a_reorg_takes_back_what_was_minted() -> None:
+    """With the full archive only."""
+    with devnet(full_archive=True) as node:
+        node.mint(0x1234, 5)
+        second = node.ask("starknet_blockHashAndNumber")["block_hash"]
+        node.mint(0x1234, 7)
+        assert _balance(node, 0x1234) == 12
+        assert len(node.abort_blocks(second)) == 2
+        assert _balance(node, 0x1234) == 0
+
+
+def test_on_demand_a_block_comes_only_when_asked_for() -> None:
+    """What happens before is pending."""
+    with devnet(on_demand=True) as node:
+        before = node.ask("starknet_blockNumber")
+        node.mint(0x1234, 5)
+        assert node.ask("starknet_blockNumber") == before
+        node.create_block()
+        assert node.ask("starknet_blockNumber") == before + 1
+
+
+def test_kubo_keeps_its_files_and_ports_when_killed(fresh_kubo: Kubo) -> None:
+    """And serves them at its gateway."""
+    cid, url = fresh_kubo.add(b"a picture"), fresh_kubo.api_url
+    fresh_kubo.restart()
+    assert fresh_kubo.api_url == url
+    assert fresh_kubo.run("cat", cid) == b"a picture"
+    assert _answers(f"{fresh_kubo.gateway_url}/ipfs/{cid}")
+    fresh_kubo.stop()
+    assert not _answers(f"{fresh_kubo.gateway_url}/ipfs/{cid}")
+
+
+def test_two_kubos_exchange_a_block() -> None:
+    """Once they are connected; before, neither can find what the other has."""
+    with kubo(offline=False) as one, kubo(offline=False) as two:
+        cid = one.add(b"from afar" * 1000)
+        with pytest.raises(AssertionError, match=r"deadline|timed? ?out"):
+            two.run("cat", "--timeout=1s", cid)
+        two.swarm_connect(one)
+        assert two.run("cat", "--timeout=20s", cid) == b"from afar" * 1000
