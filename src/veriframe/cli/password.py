@@ -1,0 +1,120 @@
+"""Where the password of a keystore comes from: the terminal, a file, or an open descriptor.
+
+Never from the command line or the environment: other processes can read both.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from veriframe.cli import context
+from veriframe.errors import SettingsError
+
+if TYPE_CHECKING:
+    from veriframe.adapters.starknet.keystore import Key
+
+PASSWORD_BYTES = 4096
+"""No password is longer."""
+SHORTEST_NEW = 8
+"""How many characters a new password has at least."""
+
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="A file with the password, mode 0600; by default it is asked for.")
+]
+PasswordDescriptor = Annotated[
+    int | None, typer.Option(min=0, help="A descriptor to read the password from, such as 0 for a pipe.")
+]
+
+
+def unlock(keystore: Path, file: Path | None = None, descriptor: int | None = None) -> Key:
+    """The key in a keystore, its password taken from where the operator says; the memory is protected.
+
+    Raises `SettingsError`, `HostUnavailable`.
+    """
+    from veriframe.adapters.starknet import keystore as keys  # noqa: PLC0415 - half a second
+
+    content = keys.read_private(keystore, "keystore")
+    keys.protect_process()
+    return keys.decrypt(content, given(f"Password of {keystore}", file, descriptor), str(keystore))
+
+
+def given(question: str, file: Path | None, descriptor: int | None, *, new: bool = False) -> bytes:
+    """The password. On a terminal, a `new` one is asked for twice, and it must not be too short.
+
+    Without `file` and `descriptor`, the setting password_file counts, then the terminal.
+
+    Raises `SettingsError`.
+    """
+    if file is not None and descriptor is not None:
+        raise SettingsError("Give the password by --password-file or by --password-fd, not by both.")
+    file = file or (setting("password_file") if descriptor is None else None)
+    if descriptor is not None:
+        password = _from_descriptor(descriptor)
+    elif file is not None:
+        password = _from_file(file)
+    else:
+        password = _from_terminal(question, twice=new)
+    if not password:
+        raise SettingsError("The password is empty.")
+    if new and len(password) < SHORTEST_NEW:
+        raise SettingsError(f"The password is too short: a new one has {SHORTEST_NEW} characters or more.")
+    return password
+
+
+def setting(name: str) -> Path | None:
+    """A setting that is a path, with `~` resolved."""
+    value: Path | None = getattr(context.current().settings, name, None)
+    return None if value is None else value.expanduser()
+
+
+def _from_file(path: Path) -> bytes:
+    from veriframe.adapters.starknet import keystore as keys  # noqa: PLC0415 - half a second
+
+    return _line(keys.read_private(path, "password file", PASSWORD_BYTES))
+
+
+def _from_descriptor(descriptor: int) -> bytes:
+    if descriptor in (1, 2) or os.isatty(descriptor):
+        raise SettingsError(f"No password is read from descriptor {descriptor}: give a pipe or a file.")
+    try:
+        # Closed afterwards, so that no process started later inherits it.
+        with os.fdopen(descriptor, "rb", closefd=descriptor != 0) as source:
+            content = source.read(PASSWORD_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror
+        raise SettingsError(f"Descriptor {descriptor} cannot be read: {reason}.") from None
+    if len(content) > PASSWORD_BYTES:
+        raise SettingsError(f"Descriptor {descriptor} brings more than {PASSWORD_BYTES} bytes: no password.")
+    return _line(content)
+
+
+def _from_terminal(question: str, *, twice: bool) -> bytes:
+    if not sys.stdin.isatty():
+        raise SettingsError(
+            "The password cannot be asked for without a terminal. Use --password-file or --password-fd."
+        )
+    password = _ask(question)
+    if twice and _ask("Once more") != password:
+        raise SettingsError("The two passwords differ.")
+    return password
+
+
+def _ask(question: str) -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return getpass.getpass(f"{question}: ").encode("utf-8", "surrogateescape")
+        except getpass.GetPassWarning:
+            raise SettingsError("This terminal would show the password. Use --password-file.") from None
+
+
+def _line(content: bytes) -> bytes:
+    # Editors and `echo` end a file with a newline that nobody means.
+    return content.removesuffix(b"\n").removesuffix(b"\r")
