@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from tests.fakes.store import FakeStore
+from tests.nodes import Kubo, kubo
 
+from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import canonical, parse_cid
@@ -16,10 +20,25 @@ from veriframe.ports import ContentStore, Pin
 ABSENT = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 
 
-@pytest.fixture(params=["fake", "local"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ContentStore:
-    """An empty store of each kind."""
-    return FakeStore() if request.param == "fake" else LocalStore(tmp_path / "store", 2**24)
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
+    """One Kubo for all tests here."""
+    with kubo(tmp_path_factory.mktemp("kubo")) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(params=["fake", "local", pytest.param("kubo", marks=pytest.mark.slow)])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ContentStore]:
+    """A store of each kind, without pins."""
+    if request.param == "fake":
+        yield FakeStore()
+    elif request.param == "local":
+        yield LocalStore(tmp_path / "store", 2**24)
+    else:
+        async with KuboStore(request.getfixturevalue("node").api_multiaddr) as opened:
+            for pin in await opened.pins():
+                await opened.unpin(pin)
+            yield opened
 
 
 def write(path: Path, content: bytes) -> Path:

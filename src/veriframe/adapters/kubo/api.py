@@ -1,0 +1,232 @@
+"""Calls of a Kubo node's HTTP API: POST only, every call with two time-outs, every answer capped and checked.
+
+Source: the Kubo RPC reference, and Kubo 0.42 itself. A failure in mid-stream is told only in a trailer that
+no Python client shows: a stream's end proves nothing, and callers check its bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from veriframe.errors import SettingsError, StoreUnavailable
+
+ANSWER_LIMIT_BYTES = 2**20
+"""Of an answer in JSON, and of one line of an answer in lines."""
+
+CONNECT_SECONDS = 10.0
+GRACE_SECONDS = 10.0
+"""How much longer the client waits than it told the node to, so that the node's own words arrive."""
+
+PIECE_BYTES = 2**18
+
+Query = Mapping[str, str | int]
+
+_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "veriframe"}
+
+
+class Answer(BaseModel):
+    """An object in an answer. Nodes of other versions may say more; what is used must be there."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+Expected = TypeVar("Expected", bound=Answer)
+
+
+class _Refusal(Answer):
+    Message: str
+
+
+class NodeRefused(StoreUnavailable):
+    """The node answered that it cannot: `message` is its own word, cut and made harmless."""
+
+    def __init__(self, address: str, endpoint: str, message: str) -> None:
+        self.message = ascii(message[:300])[1:-1]
+        super().__init__(
+            f"The IPFS node at {address} refuses {endpoint}: {self.message}. See its log, and that its disk"
+            " has room."
+        )
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether the node says that it does not have a block, or did not find it in time."""
+        words = ("not found", "could not find", "deadline exceeded", "timed out", "timeout")
+        return any(word in self.message for word in words)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent: a multipart body in pieces, and the boundary between its parts."""
+
+    boundary: str
+    pieces: AsyncIterable[bytes]
+
+
+class NodeAnswer:
+    """A good answer whose body has yet to come."""
+
+    def __init__(self, address: str, endpoint: str, response: aiohttp.ClientResponse) -> None:
+        self._address, self._endpoint, self._response = address, endpoint, response
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body as it comes, in pieces of at most `PIECE_BYTES`."""
+        async for piece in self._response.content.iter_chunked(PIECE_BYTES):
+            yield piece
+
+    async def body(self, limit_bytes: int = ANSWER_LIMIT_BYTES) -> bytes:
+        """The whole body. Raises `StoreUnavailable` where it has more than `limit_bytes`."""
+        body = bytearray()
+        async for piece in self.pieces():
+            body += piece
+            if len(body) > limit_bytes:
+                raise _senseless(self._address, self._endpoint, f"more than {limit_bytes} bytes")
+        return bytes(body)
+
+    async def objects(self, expected: type[Expected]) -> AsyncIterator[Expected]:
+        """The objects of an answer in lines; a refusal among them is raised as `NodeRefused`."""
+        rest = b""
+        async for piece in self.pieces():
+            *lines, rest = (rest + piece).split(b"\n")
+            if len(rest) > ANSWER_LIMIT_BYTES:
+                raise _senseless(self._address, self._endpoint, "a line without an end")
+            for line in lines:
+                if line.strip():
+                    yield self.parse(line, expected)
+        if rest.strip():
+            yield self.parse(rest, expected)
+
+    def parse(self, text: bytes, expected: type[Expected]) -> Expected:
+        """One object. Raises `StoreUnavailable` where it is something else."""
+        try:
+            return expected.model_validate_json(text)
+        except ValidationError:
+            message = _refusal(text)
+            if message is not None:
+                raise NodeRefused(self._address, self._endpoint, message) from None
+            kind = self._response.content_type[:60]
+            raise _senseless(self._address, self._endpoint, f"{kind}, not the JSON that is due") from None
+
+
+class KuboApi:
+    """One node's API at `address`, a base URL. Every method raises `StoreUnavailable`.
+
+    Close it with `close`. Sessions belong to an event loop: in another loop a new one is opened.
+    """
+
+    def __init__(self, address: str, token: str | None = None) -> None:
+        if token is not None and not (token and token.isascii() and token.isprintable() and " " not in token):
+            raise SettingsError("The IPFS token is none: it has odd characters. Give it bare.")
+        self.address = address
+        self._headers = _HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def close(self) -> None:
+        """Close the connections. The next call opens new ones."""
+        if self._session is not None:
+            await self._session.close()
+        self._session = None
+
+    async def call(self, endpoint: str, query: Query, expected: type[Expected], seconds: float) -> Expected:
+        """One question, one object; `seconds` is how long the node may take."""
+        async with self.post(endpoint, query, seconds) as answer:
+            return answer.parse(await answer.body(), expected)
+
+    @asynccontextmanager
+    async def post(
+        self,
+        endpoint: str,
+        query: Query,
+        seconds: float | None,
+        *,
+        body: Body | None = None,
+        quiet_seconds: float | None = None,
+    ) -> AsyncIterator[NodeAnswer]:
+        """A question whose answer is read by the caller.
+
+        Without `seconds` the caller keeps the time. `quiet_seconds` limits the wait for each next byte.
+        """
+        limits = {} if seconds is None else {"timeout": f"{seconds:g}s"}
+        timeout = aiohttp.ClientTimeout(
+            total=None if seconds is None else seconds + GRACE_SECONDS,
+            sock_connect=CONNECT_SECONDS,
+            sock_read=quiet_seconds,
+        )
+        headers = {} if body is None else {"Content-Type": f"multipart/form-data; boundary={body.boundary}"}
+        url = f"{self.address}/api/v0/{endpoint}"
+        try:
+            async with self._opened().post(
+                url,
+                params={**query, **limits},
+                data=None if body is None else body.pieces,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                await self._check(endpoint, response)
+                yield NodeAnswer(self.address, endpoint, response)
+        except (aiohttp.ClientError, ssl.SSLError, TimeoutError, ConnectionError) as error:
+            raise _silent(self.address, endpoint, error) from error
+
+    async def _check(self, endpoint: str, response: aiohttp.ClientResponse) -> None:
+        if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+            raise _senseless(self.address, endpoint, "packed bytes that were not asked for")
+        if response.status == 200:
+            return
+        if response.status in (401, 403):
+            raise StoreUnavailable(
+                f"The IPFS node at {self.address} refuses this worker (HTTP {response.status}). Give the token"
+                " that it asks for."
+            )
+        if response.status == 500 and response.content_type == "application/json":
+            message = _refusal(await NodeAnswer(self.address, endpoint, response).body())
+            if message is not None:
+                raise NodeRefused(self.address, endpoint, message)
+        raise _senseless(self.address, endpoint, f"HTTP {response.status}")
+
+    def _opened(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._session.closed or self._loop is not loop:
+            # Packed bytes stay packed: they are refused, and never blown up here.
+            self._session = aiohttp.ClientSession(
+                headers=self._headers,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+            )
+            self._loop = loop
+        return self._session
+
+
+def _refusal(text: bytes) -> str | None:
+    try:
+        return _Refusal.model_validate_json(text).Message
+    except ValidationError:
+        return None
+
+
+def _silent(address: str, endpoint: str, error: Exception) -> StoreUnavailable:
+    why = (
+        "no answer in time"
+        if isinstance(error, TimeoutError)
+        else ascii(str(error) or type(error).__name__)[1:-1]
+    )
+    return StoreUnavailable(
+        f"The IPFS node at {address} does not answer ({endpoint}: {why[:200]}). See that it runs, and that"
+        " IPFS_API is its address."
+    )
+
+
+def _senseless(address: str, endpoint: str, what: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        f"What is at {address} answers {endpoint} with {what}. Either it is no Kubo API, or something stands"
+        " in between. See that IPFS_API is the address of the API, not of the gateway."
+    )

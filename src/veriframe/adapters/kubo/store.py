@@ -1,0 +1,239 @@
+"""The content store on IPFS: a Kubo node of one's own, and other sources where it does not have a file.
+
+A node's word is never believed. What is added has the CID that is reckoned here; what is fetched has the
+bytes of its CID, or is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import to_thread
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from veriframe.adapters.kubo.address import parse_address
+from veriframe.adapters.kubo.api import Answer, KuboApi, NodeRefused, Query
+from veriframe.adapters.kubo.dag import BlockSource
+from veriframe.adapters.kubo.delivery import Delivery, Parcel
+from veriframe.adapters.kubo.download import OnBytes, Patience, partial
+from veriframe.adapters.kubo.pins import pin_folder, read_pin
+from veriframe.adapters.kubo.upload import (
+    IMPORT_OPTIONS,
+    ROOT_NAME,
+    Cargo,
+    Upload,
+    folder_cid,
+    one_part,
+    survey,
+)
+from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreUnavailable
+from veriframe.model.cid import parse_cid
+from veriframe.ports import ContentStore, Pin
+
+log = structlog.get_logger()
+
+PIN_SECONDS = 600.0
+"""For a node to walk through all of a file that it has and is to keep."""
+
+
+class _Added(Answer):
+    Name: str
+    Hash: str
+
+
+class _Pinned(Answer):
+    Cid: str
+    Name: str = ""
+
+
+class _Pins(Answer):
+    Pins: list[str]
+
+
+class _Key(Answer):
+    Key: str
+
+
+class _Version(Answer):
+    Version: str
+
+
+class KuboStore(ContentStore):
+    """Files on the Kubo node whose API is at `api_url`, a multiaddr or a URL; then from `sources`, in turn.
+
+    Close it with `close`, or use it as a context. Any number of workers may share a node. Raises
+    `SettingsError` for an address that is none.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        *,
+        token: str | None = None,
+        sources: Sequence[BlockSource] = (),
+        patience: Patience | None = None,
+    ) -> None:
+        self._api = KuboApi(parse_address(api_url), token)
+        self._patience = patience or Patience()
+        self._delivery = Delivery(self._api, sources, self._patience)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections to the node."""
+        await self._api.close()
+
+    async def version(self) -> str:
+        """The node's version, such as `0.42.0`. Raises `StoreUnavailable`."""
+        return (await self._api.call("version", {}, _Version, 10.0)).Version
+
+    async def add(self, source: Path, pin_name: str, on_bytes: OnBytes | None = None) -> str:
+        """Keep a file or a folder, pinned as `pin_name`. Returns its CID.
+
+        Raises `SettingsError` for what cannot be read or kept, and `JobError` (UPLOAD) where the node stored
+        something else than was sent. Where the outcome is not known, the same is added once more.
+        """
+        started, cargo = time.monotonic(), await to_thread(survey, source)
+        async with self._in_time(f"{source.name} could not be added"):
+            try:
+                cid = await self._add(source, cargo, pin_name, on_bytes)
+            except NodeRefused:
+                raise
+            except StoreUnavailable as error:
+                log.info("store_add_again", reason=str(error))
+                await self._wait_for_node(error)
+                cid = await self._add(source, cargo, pin_name, on_bytes)
+        _log("store_added", cid, cargo.size_bytes, started)
+        return cid
+
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_bytes: OnBytes | None = None) -> int:
+        """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
+
+        What a cut or a killed process left beside the target is gone on with. Raises `HostUnavailable` where
+        the target cannot be written.
+        """
+        started, wanted = time.monotonic(), parse_cid(cid)
+        async with self._in_time(f"{wanted} did not arrive"), partial(wanted, cid, target.parent) as part:
+            size_bytes = await self._delivery.bring(
+                Parcel(cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_bytes=on_bytes)
+            )
+        _log("store_fetched", str(wanted), size_bytes, started)
+        return size_bytes
+
+    async def pin(self, pin: Pin) -> None:
+        """Keep what the node has under one more name. Raises `StoreUnavailable` where it lacks any of it."""
+        folder = pin_folder(parse_cid(pin.cid), pin.name)
+        query: Query = {"cid-codec": "dag-pb", "mhtype": "sha2-256", "mhlen": -1, "pin": "false"}
+        async with self._api.post("block/put", query, PIN_SECONDS, body=one_part(folder.block)) as answer:
+            answer.parse(await answer.body(), _Key)
+        # Offline: a pin keeps what is there, and never waits for the network.
+        options = {"arg": folder.cid, "name": folder.kubo_name, "recursive": "true", "offline": "true"}
+        await self._api.call("pin/add", options, _Pins, PIN_SECONDS)
+
+    async def unpin(self, pin: Pin) -> None:
+        """Release one name. Unknown pins are no error."""
+        try:
+            folder = pin_folder(parse_cid(pin.cid), pin.name)
+        except (JobRejected, SettingsError):
+            return
+        try:
+            await self._api.call("pin/rm", {"arg": folder.cid}, _Pins, PIN_SECONDS)
+        except NodeRefused as error:
+            if "not pinned" not in error.message:
+                raise
+
+    async def pins(self) -> Sequence[Pin]:
+        """All pins of workers and creators on this node, by CID and name; the operator's own are not told."""
+        query: Query = {"type": "recursive", "names": "true", "stream": "true"}
+        found = list[Pin]()
+        async with self._api.post("pin/ls", query, PIN_SECONDS) as answer:
+            async for pinned in answer.objects(_Pinned):
+                pin = read_pin(pinned.Cid, pinned.Name)
+                if pin is not None:
+                    found.append(pin)
+        return sorted(found, key=lambda pin: (pin.cid, pin.name))
+
+    async def _add(self, source: Path, cargo: Cargo, pin_name: str, on_bytes: OnBytes | None) -> str:
+        expected = await to_thread(folder_cid, source) if cargo.is_folder else None
+        upload, node_cid = await self._send(cargo, on_bytes)
+        cid = expected or upload.sent_cid
+        if node_cid != cid:
+            raise JobError(
+                Code.UPLOAD,
+                f"The IPFS node stored {node_cid[:80]!a} in place of {cid}: the bytes were changed, or the"
+                " source was, on the way. Nothing of it is used.",
+            )
+        await self.pin(Pin(cid=cid, name=pin_name))
+        return cid
+
+    async def _send(self, cargo: Cargo, on_bytes: OnBytes | None) -> tuple[Upload, str]:
+        """Send it all once. Returns what was sent, and the CID that the node gives for it."""
+        root = ""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._patience.quiet_seconds) as quiet:
+
+                def heard(done_bytes: int) -> None:
+                    quiet.reschedule(loop.time() + self._patience.quiet_seconds)
+                    if on_bytes is not None:
+                        on_bytes(done_bytes, cargo.size_bytes)
+
+                upload = Upload(cargo, heard)
+                query: Query = {**IMPORT_OPTIONS, "pin": "false", "progress": "false"}
+                async with self._api.post("add", query, None, body=upload.body()) as answer:
+                    async for added in answer.objects(_Added):
+                        quiet.reschedule(loop.time() + self._patience.quiet_seconds)
+                        if added.Name == ROOT_NAME:
+                            root = added.Hash
+        except (TimeoutError, StoreUnavailable) as error:
+            if upload.failure is not None:
+                raise upload.failure from error
+            if isinstance(error, TimeoutError):
+                raise StoreUnavailable("The IPFS node takes no more bytes. See that it runs.") from error
+            raise
+        return upload, root
+
+    async def _wait_for_node(self, reason: StoreUnavailable) -> None:
+        """Until the node answers again. Raises `reason` where it stays away."""
+        end = time.monotonic() + self._patience.away_seconds
+        while True:
+            with suppress(StoreUnavailable):
+                await self.version()
+                return
+            if time.monotonic() > end:
+                raise reason
+            await asyncio.sleep(min(1.0, self._patience.away_seconds / 10))
+
+    @asynccontextmanager
+    async def _in_time(self, what: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._patience.total_seconds):
+                yield
+        except TimeoutError as error:
+            raise StoreUnavailable(
+                f"{what} within {self._patience.total_seconds:g} seconds. See that the IPFS node runs well."
+            ) from error
+
+
+def _log(event: str, cid: str, size_bytes: int, started: float) -> None:
+    seconds = time.monotonic() - started
+    megabytes_per_second = round(size_bytes / 1e6 / max(seconds, 1e-6), 1)
+    log.info(
+        event,
+        cid=cid,
+        size_bytes=size_bytes,
+        seconds=round(seconds, 3),
+        megabytes_per_second=megabytes_per_second,
+    )
