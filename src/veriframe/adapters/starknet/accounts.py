@@ -8,10 +8,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from starknet_py.hash.address import compute_address
-from starknet_py.net.models.chains import ChainId
-from starknet_py.net.models.transaction import AccountTransaction
-from starknet_py.net.signer.base_signer import BaseSigner
-from starknet_py.utils.typed_data import TypedData
 
 from veriframe.adapters.starknet.keystore import Key, parse_json
 from veriframe.errors import SettingsError
@@ -35,27 +31,6 @@ def counterfactual_address(
             salt=public_key if salt is None else salt,
         )
     )
-
-
-class KeySigner(BaseSigner):
-    """Signs transactions of one chain for starknet_py, whose own signer would hold the key in the open."""
-
-    def __init__(self, key: Key, chain: ChainId) -> None:
-        self._key = key
-        self._chain = chain
-
-    @property
-    def public_key(self) -> int:
-        """The key's public side."""
-        return self._key.public_key
-
-    def sign_transaction(self, transaction: AccountTransaction) -> list[int]:
-        """Its signature, `[r, s]`."""
-        return list(self._key.sign(transaction.calculate_hash(self._chain)))
-
-    def sign_message(self, typed_data: TypedData, account_address: int) -> list[int]:
-        """The signature of a message off the chain, `[r, s]`."""
-        return list(self._key.sign(typed_data.message_hash(account_address)))
 
 
 @dataclass(frozen=True, slots=True)

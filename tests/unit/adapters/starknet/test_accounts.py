@@ -9,17 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starknet_py.hash.utils import verify_message_signature
-from starknet_py.net.client_models import ResourceBounds, ResourceBoundsMapping
-from starknet_py.net.models.chains import StarknetChainId
-from starknet_py.net.models.transaction import DeployAccountV3
 
 from veriframe.adapters.starknet import accounts
-from veriframe.adapters.starknet.accounts import KeySigner
-from veriframe.adapters.starknet.keystore import Key
 from veriframe.errors import SettingsError
 
-NOTHING = ResourceBounds(max_amount=0, max_price_per_unit=0)
 SECRET = 0x71D7BB07B9A64F6F78AC4C816AFF4DA9
 PUBLIC = 0x39D9E6CE352AD4530A0EF5D5A18FD3303C3606A7FA6AC5B620020AD681CC33B
 ADDRESS = 0x64B48806902A367C8598F4F95C305E8C1A1ACBA5F082D294A43793113115691
@@ -108,21 +101,3 @@ def test_anything_else_is_refused(content: bytes) -> None:
 def _judge(content: bytes) -> None:
     with contextlib.suppress(SettingsError):
         assert all(one.key.public_key == PUBLIC for one in accounts.read_accounts(content, "f"))
-
-
-def test_transactions_are_signed_as_the_network_checks_them() -> None:
-    """The signer that starknet_py is given holds for the transaction's hash."""
-    signer = KeySigner(Key(SECRET), StarknetChainId.SEPOLIA)
-    transaction = DeployAccountV3(
-        class_hash=1,
-        contract_address_salt=20,
-        constructor_calldata=[PUBLIC],
-        version=3,
-        signature=[],
-        nonce=0,
-        tip=0,
-        resource_bounds=ResourceBoundsMapping(NOTHING, NOTHING, NOTHING),
-    )
-    signature = signer.sign_transaction(transaction)
-    assert signer.public_key == PUBLIC
-    assert verify_message_signature(transaction.calculate_hash(StarknetChainId.SEPOLIA), signature, PUBLIC)
