@@ -1,0 +1,286 @@
+"""Trustless gateways: blocks from strangers' servers, each checked, the liars left.
+
+Source: the Trustless Gateway specification (`GET /ipfs/{cid}?format=raw`). A gateway may lie, drip, never end, send
+compressed bombs, or lead to the operator's own network: then the next one is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from veriframe.adapters.kubo.dag import BlockSource, fits
+from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
+from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
+from veriframe.model.cid import Cid
+
+_MEDIA_TYPE = "application/vnd.ipld.raw"
+_HEADERS = {"Accept": _MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": "VeriFrame"}
+_PIECE_BYTES = 2**16
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How slow a gateway may be: the first byte, and then so many bytes a second on the average.
+
+    A gateway that could not serve rests for `rest_seconds`; one that lied is not asked again.
+    """
+
+    first_byte_seconds: float = 30
+    bytes_per_second: float = 16_384
+    rest_seconds: float = 60
+
+
+class _Absent(Exception):
+    """The gateway says that this block is nowhere."""
+
+
+class _Slow(Exception):
+    """The gateway did not find this block in time, which says nothing about other blocks."""
+
+
+class _Unfit(Exception):
+    """The gateway cannot serve now."""
+
+
+class _Lied(Exception):
+    """The gateway gave what was not asked for."""
+
+
+class _Gateway:
+    """One gateway, and why it is left alone, if so."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.why = ""
+        self.until = -math.inf  # by the event loop's clock
+
+    def leave(self, why: str, until: float) -> None:
+        """Do not ask it before `until`."""
+        self.why, self.until = why, until
+
+
+class Gateways(BlockSource):
+    """Several gateways as one source of blocks: `async with`, or `close`.
+
+    Hosts are resolved here, and the connection goes to the very address that was checked: private and local
+    ones are refused, unless `allow_private`. Redirects, proxies and cookies are not followed nor kept.
+    Raises `SettingsError` for an address that cannot be a gateway's.
+    """
+
+    def __init__(self, urls: Sequence[str], *, allow_private: bool = False, pace: Pace | None = None) -> None:
+        self._gateways = [_Gateway(_gateway_url(url, allow_private)) for url in urls]
+        self._allow_private = allow_private
+        self._pace = pace or Pace()
+        self._opened: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all connections. May be called twice."""
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+        """The checked bytes of a block, from the first gateway that has it.
+
+        Raises `JobRejected` (NOT_FOUND) where every gateway answers that it is nowhere, TOO_LARGE, and
+        `StoreUnavailable`, which names each gateway and why it did not serve.
+        """
+        absent, reasons = 0, list[str]()
+        for gateway in tuple(self._gateways):
+            if gateway.until <= _now():
+                try:
+                    return await self._ask(gateway, cid, limit_bytes)
+                except _Absent as error:
+                    absent += 1
+                    reasons.append(f"{gateway.url.host}: {error}")
+                except _Slow as error:
+                    reasons.append(f"{gateway.url.host}: {error}")
+                except _Lied as error:
+                    gateway.leave(str(error), math.inf)
+                except _Unfit as error:
+                    gateway.leave(str(error), _now() + self._pace.rest_seconds)
+                # Whoever served last is asked first, so that one slow gateway does not slow every block.
+                self._gateways.remove(gateway)
+                self._gateways.append(gateway)
+            if gateway.why and gateway.until > _now():
+                reasons.append(f"{gateway.url.host}: {gateway.why}")
+        if self._gateways and absent == len(self._gateways):
+            raise JobRejected(Code.NOT_FOUND, f"{cid} is nowhere: no gateway finds it. Is it still shared?")
+        raise StoreUnavailable(f"No gateway gives {cid} now ({'; '.join(reasons) or 'none is set'}).")
+
+    async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
+        """One block of one gateway. Raises `_Absent`, `_Slow`, `_Lied`, `_Unfit`."""
+        url = gateway.url.joinpath("ipfs", str(cid)).with_query(format="raw")
+        get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
+        async with self._in_time() as deadline, _translated(), get as response:
+            try:
+                _check_head(response)
+                block = await self._read(response, deadline)
+            except BaseException:
+                response.close()  # or the rest of an endless body would be waited for
+                raise
+        if not fits(cid, block):
+            raise _Lied("it gave other bytes than the CID names")
+        if len(block) > limit_bytes:
+            # Its maker's doing, not the gateway's: the block above says less than there is.
+            raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes and not {limit_bytes} at most.")
+        return block
+
+    async def _read(self, response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> bytes:
+        """The body, no larger than a block may be, and not slower than the pace."""
+        block, start = bytearray(), _now()
+        async for piece in response.content.iter_chunked(_PIECE_BYTES):
+            block += piece
+            if len(block) > MAX_BLOCK_BYTES:
+                raise _Unfit(f"it gave more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+            allowed = len(block) / self._pace.bytes_per_second
+            deadline.reschedule(start + self._pace.first_byte_seconds + allowed)
+        return bytes(block)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
+        """Ends what is slower than the pace; the body extends the deadline as it comes."""
+        first = self._pace.first_byte_seconds
+        due = _now() + first
+        try:
+            async with asyncio.timeout_at(due) as deadline:
+                yield deadline
+        except TimeoutError as error:
+            if deadline.when() != due:
+                raise _Unfit(f"it gave less than {self._pace.bytes_per_second:g} bytes a second") from error
+            # A CID that nobody has looks like this too: it must not take the gateways from other jobs.
+            raise _Slow(f"nothing came within {first:g} seconds") from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            resolver = PublicResolver(allow_private=self._allow_private)
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=resolver, limit=16),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        return self._opened
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names for connections, and refuses names that lead to private or local addresses."""
+
+    def __init__(self, *, allow_private: bool = False) -> None:
+        self._resolver = aiohttp.ThreadedResolver()
+        self._allow_private = allow_private
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a host, all of them public. Raises `OSError` where one is not."""
+        found = await self._resolver.resolve(host, port, family)
+        for result in found:
+            if not self._allow_private and not is_public(result["host"]):
+                raise OSError(f"its name leads to {result['host']}, which is not a public address")
+        return found
+
+    async def close(self) -> None:
+        """End the resolver beneath."""
+        await self._resolver.close()
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet: IPv4 inside IPv6 counts as what it is."""
+    try:
+        ip: IPv4Address | IPv6Address = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, IPv6Address):
+        if ip in _NAT64:
+            return is_public(str(IPv4Address(int(ip) & 0xFFFFFFFF)))
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
+        if inner:
+            return is_public(str(inner))
+        # The one block that is given to hosts; IPv4-compatible and site-local ones lie outside.
+        return ip in ip_network("2000::/3") and ip.is_global
+    return ip.is_global and not ip.is_multicast
+
+
+def _check_head(response: aiohttp.ClientResponse) -> None:
+    """Raises where status or headers say that no block comes."""
+    status = response.status
+    if status in (404, 410):
+        raise _Absent(f"it answers {status}: not found")
+    if 300 <= status < 400:
+        raise _Lied(f"it answers {status} and leads elsewhere, where nothing here follows")
+    if status in (502, 504):
+        raise _Slow(f"it answers {status}: not found in time")
+    if status != 200:
+        raise _Unfit(f"it answers {status}")
+    if response.content_type != _MEDIA_TYPE:
+        raise _Unfit(f"it gave {response.content_type[:60]!a} where {_MEDIA_TYPE} was asked for")
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise _Lied("it gave a compressed body, which was not asked for")
+    if (response.content_length or 0) > MAX_BLOCK_BYTES:
+        raise _Unfit(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """Turns the errors of aiohttp into `_Unfit`."""
+    try:
+        yield
+    except aiohttp.ClientPayloadError as error:
+        raise _Unfit("its answer was cut off") from error
+    except aiohttp.ClientConnectorError as error:
+        raise _Unfit(f"no connection: {error.os_error.strerror or error.os_error}") from error
+    except aiohttp.ClientError as error:
+        raise _Unfit(f"its answer is not sound HTTP ({type(error).__name__})") from error
+
+
+def _gateway_url(text: str, allow_private: bool) -> URL:
+    try:
+        url = URL(text)
+        port = url.port
+    except ValueError as error:
+        raise SettingsError(f"{text!a} is no address of a gateway: {error}.") from error
+    if url.scheme not in ("http", "https") or not url.host or port is None:
+        raise SettingsError(
+            f"{text!a} is no address of a gateway. Give one like https://trustless-gateway.link."
+        )
+    if url.user is not None or url.query_string or url.fragment:
+        raise SettingsError(f"{text!a} is no address of a gateway: leave out user, password, ? and #.")
+    # aiohttp does not resolve what is an address already.
+    if _is_address(url.host) and not allow_private and not is_public(url.host):
+        raise SettingsError(f"{text!a} is private; a gateway must be public. A node is set by IPFS_API.")
+    return url
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,204 @@
+"""Gateways: each lie is refused and named, the next gateway serves, and nothing private is reached."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.gateway import Lie, LoopbackGateway
+from tests.unit.adapters.kubo.vectors import SCENE, VECTORS, file_of, folder, link, name_of
+
+from veriframe.adapters.kubo.dag import DagLimits, assemble, list_folder
+from veriframe.adapters.kubo.gateway import Gateways, Pace
+from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
+from veriframe.errors import Code, JobRejected, StoreUnavailable
+from veriframe.model.cid import Cid, Codec
+
+BLOCK = SCENE
+CID = name_of(BLOCK, Codec.RAW)
+BLOCKS = {CID: BLOCK}
+OTHER_CID = name_of(b"another", Codec.RAW)
+QUICK = Pace(first_byte_seconds=0.25, bytes_per_second=2_000)
+
+LIES = [
+    (Lie.FLIPPED, "other bytes than the CID names"),
+    (Lie.SHORT, "other bytes than the CID names"),
+    (Lie.OTHER, "other bytes than the CID names"),
+    (Lie.CUT, "was cut off"),
+    (Lie.ENDLESS, "gave more than the 2097152 bytes"),
+    (Lie.ANNOUNCED, "announced more than the 2097152 bytes"),
+    (Lie.DRIP, "less than 2000 bytes a second"),
+    (Lie.HTML, "gave 'text/html' where application/vnd.ipld.raw was asked for"),
+    (Lie.REDIRECT, "answers 302 and leads elsewhere"),
+    (Lie.BOMB, "compressed body"),
+    (Lie.NOT_HTTP, "not sound HTTP"),
+    (Lie.BUSY, "answers 429"),
+]
+"""Those for which a gateway is left, and what is said of it."""
+
+SLOW = [(Lie.SILENT, "nothing came within 0.25 seconds"), (Lie.LATE, "answers 504")]
+"""Those that say nothing about other blocks."""
+
+
+def near(*gateways: LoopbackGateway, pace: Pace = QUICK) -> Gateways:
+    """These gateways, in this order."""
+    return Gateways([gateway.url for gateway in gateways], allow_private=True, pace=pace)
+
+
+async def test_block_comes_as_asked() -> None:
+    """A good gateway is asked for the raw block, uncompressed, by the canonical CID."""
+    async with LoopbackGateway(BLOCKS) as good, near(good) as gateways:
+        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+        assert [f"/ipfs/{CID}?format=raw"] == good.asked
+        assert "Accept: application/vnd.ipld.raw\r\n" in good.requests[0]
+        assert "Accept-Encoding: identity\r\n" in good.requests[0]
+
+
+@pytest.mark.parametrize(("lie", "why"), LIES)
+async def test_bad_gateway_is_left_and_the_next_serves(lie: Lie, why: str) -> None:
+    """fault_7, fault_50, fault_51, fault_52, fault_55: a lie costs one request; then the gateway is left."""
+    async with (
+        LoopbackGateway(BLOCKS) as good,
+        LoopbackGateway(BLOCKS, lie, elsewhere_url=good.url) as bad,
+        near(bad, good) as gateways,
+    ):
+        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+        assert [len(bad.asked), len(good.asked)] == [1, 2]
+        assert bad.sent_bytes < 2 * MAX_BLOCK_BYTES + 2**24  # what the kernel keeps on its way is not read
+
+
+@pytest.mark.parametrize(("lie", "why"), LIES)
+async def test_where_all_are_bad_each_is_named(lie: Lie, why: str) -> None:
+    """Where nobody serves, the sentence names each gateway and why; the job is untouched."""
+    async with (
+        LoopbackGateway({}) as elsewhere,
+        LoopbackGateway(BLOCKS, lie, elsewhere_url=elsewhere.url) as bad,
+    ):
+        async with near(bad, bad) as gateways:
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable) as caught:
+                    await gateways.block(CID, len(BLOCK))
+                assert str(caught.value).count(why) == 2
+                assert str(caught.value).count("127.0.0.1: ") == 2
+        assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize(("lie", "why"), SLOW)
+async def test_slow_answer_takes_no_gateway_from_other_jobs(lie: Lie, why: str) -> None:
+    """fault_6: a CID that nobody has makes gateways slow, and must not take them from other jobs."""
+    async with LoopbackGateway(BLOCKS, lie) as slow, near(slow) as gateways:
+        with pytest.raises(StoreUnavailable, match=why):
+            await gateways.block(CID, len(BLOCK))
+        slow.lie = Lie.NONE
+        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+
+
+async def test_slow_gateway_is_asked_last() -> None:
+    """Whoever was slow is asked last from then on, so that not every block waits for it."""
+    async with (
+        LoopbackGateway(BLOCKS, Lie.SILENT) as slow,
+        LoopbackGateway(BLOCKS) as good,
+        near(slow, good) as gateways,
+    ):
+        for _ in range(3):
+            assert await gateways.block(CID, len(BLOCK)) == BLOCK
+        assert [len(slow.asked), len(good.asked)] == [1, 3]
+
+
+async def test_gateway_that_could_not_serve_is_asked_again_after_a_rest() -> None:
+    """A busy gateway rests; a liar is never asked again."""
+    restless = Pace(rest_seconds=0)
+    for lie, times in ((Lie.BUSY, 2), (Lie.FLIPPED, 1)):
+        async with LoopbackGateway(BLOCKS, lie) as bad, near(bad, pace=restless) as gateways:
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable):
+                    await gateways.block(CID, len(BLOCK))
+            assert times == len(bad.asked)
+
+
+async def test_nobody_has_it() -> None:
+    """fault_6: only where every gateway says so, a CID is not found."""
+    async with LoopbackGateway({}) as one, LoopbackGateway({}) as two, near(one, two) as gateways:
+        with pytest.raises(JobRejected, match="no gateway finds it") as caught:
+            await gateways.block(CID, 10)
+        assert caught.value.code == Code.NOT_FOUND
+
+
+async def test_one_word_of_absence_is_not_enough() -> None:
+    """A gateway that says 404 beside one that fails does not make a job refused."""
+    async with (
+        LoopbackGateway({}) as none,
+        LoopbackGateway(BLOCKS, Lie.BUSY) as busy,
+        near(none, busy) as gateways,
+    ):
+        with pytest.raises(StoreUnavailable, match=r"404.*; .*429"):
+            await gateways.block(CID, len(BLOCK))
+
+
+async def test_no_gateway_and_dead_gateway() -> None:
+    """Without a gateway, and with one that is not there, the store is unavailable and it is said why."""
+    async with Gateways([]) as none:
+        with pytest.raises(StoreUnavailable, match="none is set"):
+            await none.block(CID, 10)
+    async with LoopbackGateway({}) as gone:
+        url = gone.url
+    async with Gateways([url], allow_private=True) as gateways:
+        with pytest.raises(StoreUnavailable, match="no connection"):
+            await gateways.block(CID, 10)
+
+
+async def test_block_larger_than_asked_for_is_its_makers_fault() -> None:
+    """A true block, larger than the block above says, ends the job; the gateway stays good."""
+    async with LoopbackGateway(BLOCKS) as good, near(good) as gateways:
+        with pytest.raises(JobRejected) as caught:
+            await gateways.block(CID, len(BLOCK) - 1)
+        assert caught.value.code == Code.TOO_LARGE
+        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+
+
+@pytest.mark.parametrize("lie", [Lie.FLIPPED, Lie.CUT, Lie.HTML, Lie.DRIP])
+async def test_file_is_assembled_past_a_liar(lie: Lie, tmp_path: Path) -> None:
+    """fault_7: a whole file is right to the byte although the first gateway lies."""
+    vector = VECTORS["deep"]
+    async with (
+        LoopbackGateway(vector.blocks, lie) as bad,
+        LoopbackGateway(vector.blocks) as good,
+        near(bad, good) as gateways,
+    ):
+        await assemble(vector.root, gateways, tmp_path / "got", DagLimits(size_bytes=10_000))
+        assert len(good.asked) == len(VECTORS["deep"].blocks)
+    assert _content(tmp_path / "got") == SCENE
+
+
+async def test_wrong_folder_listing_is_refused() -> None:
+    """fault_7: a folder with one entry exchanged is another folder, and not believed."""
+    vector = VECTORS["folder"]
+    wrong = folder([link(OTHER_CID, "scene.blend")])
+    async with (
+        LoopbackGateway(vector.blocks, Lie.OTHER, other=wrong) as bad,
+        LoopbackGateway(vector.blocks) as good,
+        near(bad, good) as gateways,
+    ):
+        entries = await list_folder(vector.root, gateways, DagLimits(size_bytes=0))
+        assert [entry.name for entry in entries] == ["empty", "scene.blend", "sub"]
+        assert [len(bad.asked), len(good.asked)] == [1, 1]
+
+
+async def test_cancelled_download_ends_its_connections(tmp_path: Path) -> None:
+    """Cancellation passes through, and no connection is left open."""
+    root = file_of([(CID, len(BLOCK))] * 3)
+    blocks: dict[Cid, bytes] = {**BLOCKS, name_of(root): root}
+    async with LoopbackGateway(blocks, Lie.SILENT) as silent, near(silent, pace=Pace()) as gateways:
+        limits = DagLimits(size_bytes=10_000)
+        task = asyncio.create_task(assemble(name_of(root), gateways, tmp_path / "got", limits))
+        while not silent.asked:  # noqa: ASYNC110 - the gateway tells of no event
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
