@@ -65,6 +65,7 @@ class Endpoints:
         self._call_seconds = pace.call_seconds
         self._session: aiohttp.ClientSession | None = None
         self._requests = 0
+        self._failures = 0
         self._id = 0
         self._surveyed_at: float | None = None
         self._survey_lock = asyncio.Lock()
@@ -73,6 +74,11 @@ class Endpoints:
     def requests(self) -> int:
         """How many HTTP requests have gone out so far."""
         return self._requests
+
+    @property
+    def failures(self) -> int:
+        """How many requests have had no right answer so far: what they asked may have happened or not."""
+        return self._failures
 
     async def close(self) -> None:
         """Close the connections. A later call would open new ones."""
@@ -145,6 +151,7 @@ class Endpoints:
                     await self._check_chain(endpoint)
             answers = await self._post(endpoint, calls)
         except EndpointFailed as error:
+            self._failures += 1
             endpoint.note_failure(began, time.monotonic(), error.pause_seconds)
             raise
         finally:

@@ -1,0 +1,167 @@
+"""What a transaction may cost: fixed bounds out of a node's estimate, with a margin, under the own limit.
+
+Estimates need no signature (`SKIP_VALIDATE`), so a transaction is signed once. All prices are in fri.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from veriframe.errors import RegistryUnavailable
+
+AMOUNT_PERCENT = 130
+"""Gas: the state may differ between the estimate and the block, and validation is not in the estimate."""
+PRICE_PERCENT = 150
+"""Prices rise by at most an eighth each block: this lasts some minutes."""
+PRICE_MIN_PERCENT = 110
+"""Less margin than this on prices is not worth sending."""
+BUMP_PERCENT = 115
+"""Replacing a transaction needs at least 10 % more on tip and price."""
+
+VALIDATION_L2_GAS = 2_000_000
+"""What checking a signature may use besides: `SKIP_VALIDATE` leaves it out of the estimate."""
+
+_RESOURCES = ("l1_gas", "l1_data_gas", "l2_gas")
+_AMOUNT_LIMIT = 2**64
+_PRICE_LIMIT = 2**128
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How much of a resource, at what price for one unit, at most."""
+
+    amount: int
+    price_fri: int
+
+    @property
+    def cost_fri(self) -> int:
+        """All of it at that price."""
+        return self.amount * self.price_fri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """A transaction's limits. `tip_fri` is paid for each unit of L2 gas."""
+
+    l1_gas: Resource
+    l1_data_gas: Resource
+    l2_gas: Resource
+    tip_fri: int = 0
+
+    @classmethod
+    def parse(cls, payload: Mapping[str, Mapping[str, str]], tip_fri: int) -> Self:
+        """Bounds out of a transaction's own JSON."""
+        parsed = {
+            name: Resource(int(payload[name]["max_amount"], 16), int(payload[name]["max_price_per_unit"], 16))
+            for name in _RESOURCES
+        }
+        return cls(**parsed, tip_fri=tip_fri)
+
+    @property
+    def cost_fri(self) -> int:
+        """The most that the transaction can cost."""
+        resources = self.l1_gas.cost_fri + self.l1_data_gas.cost_fri + self.l2_gas.cost_fri
+        return resources + self.l2_gas.amount * self.tip_fri
+
+    def pairs(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Amount and price of L1 gas, L1 data gas and L2 gas."""
+        ordered = (self.l1_gas, self.l1_data_gas, self.l2_gas)
+        first, second, third = ((one.amount, one.price_fri) for one in ordered)
+        return first, second, third
+
+    def payload(self) -> dict[str, dict[str, str]]:
+        """The JSON of `RESOURCE_BOUNDS_MAPPING`."""
+        return {
+            name: {"max_amount": hex(amount), "max_price_per_unit": hex(price)}
+            for name, (amount, price) in zip(_RESOURCES, self.pairs(), strict=True)
+        }
+
+    def scaled(self, amount_percent: int, price_percent: int) -> Bounds:
+        """The same with margins, rounded up."""
+
+        def scale(one: Resource) -> Resource:
+            return Resource(_percent(one.amount, amount_percent), _percent(one.price_fri, price_percent))
+
+        return Bounds(
+            l1_gas=scale(self.l1_gas),
+            l1_data_gas=scale(self.l1_data_gas),
+            l2_gas=scale(self.l2_gas),
+            tip_fri=self.tip_fri,
+        )
+
+    def over(self, older: Bounds) -> Bounds:
+        """These bounds, raised to what a replacement of `older` needs, tip included."""
+        bumped = older.scaled(100, BUMP_PERCENT)
+
+        def larger(one: Resource, other: Resource) -> Resource:
+            return Resource(max(one.amount, other.amount), max(one.price_fri, other.price_fri))
+
+        return Bounds(
+            l1_gas=larger(self.l1_gas, bumped.l1_gas),
+            l1_data_gas=larger(self.l1_data_gas, bumped.l1_data_gas),
+            l2_gas=larger(self.l2_gas, bumped.l2_gas),
+            tip_fri=max(self.tip_fri, _percent(older.tip_fri, BUMP_PERCENT), older.tip_fri + 1),
+        )
+
+
+NONE = Bounds(l1_gas=Resource(0, 0), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
+"""The bounds of a transaction that is only estimated."""
+
+
+def parse_estimate(answer: object) -> Bounds:
+    """What a node estimates, without margins. Raises `RegistryUnavailable` where its answer does not fit."""
+    try:
+        if not isinstance(answer, list) or len(answer) != 1 or answer[0].get("unit", "FRI") != "FRI":
+            raise ValueError("not one estimate in fri")
+        return Bounds(
+            l1_gas=_resource(answer[0], "l1_gas"),
+            l1_data_gas=_resource(answer[0], "l1_data_gas"),
+            l2_gas=_resource(answer[0], "l2_gas"),
+        )
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise RegistryUnavailable(
+            "The StarkNet node's estimate of a fee cannot be read. Try another node in STARKNET_RPC."
+        ) from error
+
+
+def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
+    """Bounds to sign: margins on gas, and on prices as far as the limit allows.
+
+    Raises `RegistryUnavailable` where not even a small margin fits under `max_fee_fri`: prices fall again.
+    """
+    wider = estimate.scaled(AMOUNT_PERCENT, 100)
+    roomy = Bounds(
+        l1_gas=wider.l1_gas,
+        l1_data_gas=wider.l1_data_gas,
+        l2_gas=Resource(wider.l2_gas.amount + VALIDATION_L2_GAS, wider.l2_gas.price_fri),
+    )
+    for price_percent in range(PRICE_PERCENT, PRICE_MIN_PERCENT - 1, -5):
+        bounds = roomy.scaled(100, price_percent)
+        if bounds.cost_fri <= max_fee_fri:
+            return bounds
+    raise too_dear(bounds.cost_fri, max_fee_fri)
+
+
+def too_dear(cost_fri: int, max_fee_fri: int) -> RegistryUnavailable:
+    """The sentence on a fee over the limit."""
+    return RegistryUnavailable(
+        f"A transaction may cost {_strk(cost_fri)} STRK now, over the limit of {_strk(max_fee_fri)} STRK."
+        " It waits until fees fall; raise the limit on fees to go on now."
+    )
+
+
+def _resource(estimate: Mapping[str, Any], name: str) -> Resource:
+    amount, price = int(estimate[f"{name}_consumed"], 16), int(estimate[f"{name}_price"], 16)
+    if not (0 <= amount < _AMOUNT_LIMIT and 0 <= price < _PRICE_LIMIT):
+        raise ValueError("out of range")
+    return Resource(amount, price)
+
+
+def _percent(value: int, percent: int) -> int:
+    return -(-value * percent // 100)
+
+
+def _strk(fri: int) -> str:
+    return f"{fri / 10**18:.6f}"

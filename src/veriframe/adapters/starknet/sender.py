@@ -1,0 +1,206 @@
+"""One account's transactions, one after the other, each in the chain exactly once or not at all.
+
+Nonce and signed bytes are in the outbox before anything is sent. What was begun is brought to its end before
+something new is signed, so that a nonce is never decided twice. See `delivery` for the way to that end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from veriframe.adapters.starknet.delivery import Delivery, NonceTaken, SendPace
+from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
+from veriframe.adapters.starknet.fees import NONE, Bounds, parse_estimate, too_dear, with_margin
+from veriframe.adapters.starknet.outbox import Entry, Outbox, State
+from veriframe.adapters.starknet.receipt import Event, Receipt, Reverted, reason_of
+from veriframe.adapters.starknet.transaction import Call, Signer, Unsigned, encode_calls
+from veriframe.errors import MoveRefused, RegistryUnavailable
+
+__all__ = ["Call", "Event", "Receipt", "Reverted", "SendPace", "Sender", "Signer"]
+
+log = structlog.get_logger()
+
+REORG_SECONDS = 6 * 3600.0
+"""How long back a transaction in an accepted block may be undone. Reorganisations took an hour in 2025."""
+TRIES = 3
+"""How often a new nonce is taken where another program was faster."""
+SIBLINGS_MAX = 5
+"""How often one transaction is made dearer."""
+
+_REVERTS = 41
+
+
+class Sender:
+    """Sends calls from one account. `max_fee_fri` is the most that one transaction may ever cost.
+
+    Calls of `send` may come side by side: they wait for each other. Only one `Sender` may work on an account.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it is made of
+        self,
+        endpoints: Endpoints,
+        outbox: Outbox,
+        account_address: int,
+        signer: Signer,
+        *,
+        max_fee_fri: int,
+        pace: SendPace = SendPace(),  # noqa: B008 - immutable
+    ) -> None:
+        self._endpoints = endpoints
+        self._outbox = outbox
+        self._account = account_address
+        self._signer = signer
+        self._max_fee_fri = max_fee_fri
+        self._delivery = Delivery(endpoints, outbox, self._reprice, pace)
+        self._lock = asyncio.Lock()
+
+    @property
+    def account(self) -> int:
+        """The address that sends."""
+        return self._account
+
+    async def send(self, calls: Sequence[Call], label: str) -> Receipt:
+        """Make all calls in one transaction, all of them or none. Returns once it is in an accepted block.
+
+        Raises `Reverted` where the contract refuses (mostly before anything is sent), `MoveRefused` where the
+        nodes do, `RegistryUnavailable` where it cannot be sent or its outcome is open. After the latter,
+        the same calls with the same `label` may be given again: what is under way is waited for, not doubled.
+        """
+        async with self._lock:
+            chain_id = await self._endpoints.chain_id()
+            await self._finish_open(chain_id)
+            calldata = encode_calls(calls)
+            for entry in self._outbox.untold(chain_id, self._account):
+                if entry.label == label and Unsigned.parse(chain_id, entry.payload).calldata == calldata:
+                    return self._tell(entry, await self._delivery.finish(replace(entry, state=State.SENT)))
+            for _ in range(TRIES):
+                entry = await self._sign_new(chain_id, calldata, label)
+                try:
+                    receipt = await self._delivery.finish(entry)
+                except NonceTaken as error:
+                    log.warning("nonce taken", reason=str(error))
+                    continue
+                return self._tell(entry, receipt)
+        raise RegistryUnavailable(
+            f"Another program sends from the account {self._account:#x} too. Let only one worker use it."
+        )
+
+    async def recover(self) -> Sequence[Receipt]:
+        """Bring to its end what an earlier run began, and send again what a reorganisation undid.
+
+        Returns what ended in an accepted block without anyone having heard of it, reverts among them. Call it
+        at the start, and where the chain's state went back. Raises `RegistryUnavailable`.
+        """
+        async with self._lock:
+            chain_id = await self._endpoints.chain_id()
+            nonce = await self._delivery.nonce(self._account, "pre_confirmed")
+            self._reopen_undone(chain_id, nonce, told=False)
+            await self._finish_open(chain_id)
+            receipts = []
+            for entry in self._outbox.untold(chain_id, self._account):
+                receipts.append(await self._delivery.finish(replace(entry, state=State.SENT)))
+                self._tell_all(receipts[-1], entry)
+            return receipts
+
+    async def _finish_open(self, chain_id: int) -> None:
+        """Nothing new while something is open. What is refused here is only logged: its caller is gone."""
+        for entry in self._outbox.open(chain_id, self._account):
+            try:
+                await self._delivery.finish(entry)
+            except (MoveRefused, NonceTaken) as error:
+                log.warning("open transaction refused", label=entry.label, reason=str(error))
+
+    def _reopen_undone(self, chain_id: int, nonce: int, *, told: bool) -> bool:
+        """Where the nonce went back, what had it is open again; where the node only lags, it is found."""
+        since = time.time() - REORG_SECONDS
+        taken = {entry.nonce for entry in self._outbox.open(chain_id, self._account)}
+        ended = self._outbox.ended_from(chain_id, self._account, nonce, since)
+        undone = {entry.nonce: entry for entry in ended if entry.nonce not in taken}
+        for entry in undone.values():
+            log.warning("the nonce went back", label=entry.label, hash=hex(entry.hash), nonce=entry.nonce)
+            self._outbox.reopen(entry, told=told)
+        return bool(undone)
+
+    async def _free_nonce(self, chain_id: int) -> int:
+        for _ in range(TRIES):
+            nonce = await self._delivery.nonce(self._account, "pre_confirmed")
+            if not self._reopen_undone(chain_id, nonce, told=True):
+                return nonce
+            await self._finish_open(chain_id)
+        raise RegistryUnavailable("The StarkNet node lags behind its own past. It is tried again later.")
+
+    async def _sign_new(self, chain_id: int, calldata: tuple[int, ...], label: str) -> Entry:
+        """A transaction on the next nonce, signed and on the disk."""
+        nonce = await self._free_nonce(chain_id)
+        draft = Unsigned(
+            chain_id=chain_id, account=self._account, nonce=nonce, calldata=calldata, bounds=NONE
+        )
+        bounds = with_margin(await self._estimate(draft), self._max_fee_fri)
+        entry = await self._sign(replace(draft, bounds=bounds), label)
+        self._outbox.add(entry)
+        return entry
+
+    async def _sign(self, unsigned: Unsigned, label: str, origin: int | None = None) -> Entry:
+        def sign() -> tuple[int, tuple[int, int]]:
+            digest = unsigned.digest()
+            return digest, self._signer.sign(digest)
+
+        digest, signature = await asyncio.to_thread(sign)
+        return Entry(
+            chain_id=unsigned.chain_id,
+            account=unsigned.account,
+            nonce=unsigned.nonce,
+            hash=digest,
+            origin=digest if origin is None else origin,
+            label=label,
+            state=State.SIGNED,
+            payload=json.dumps(unsigned.payload(signature)),
+            signed_at=time.time(),
+        )
+
+    async def _reprice(self, older: Entry) -> Entry:
+        """The same calls on the same nonce, dearer, on the disk in the place of `older`."""
+        if len(self._outbox.siblings(older)) >= SIBLINGS_MAX:
+            raise RegistryUnavailable(
+                f"The nodes find the transaction {older.hash:#x} too cheap, however dear. It is tried later."
+            )
+        unsigned = Unsigned.parse(older.chain_id, older.payload)
+        fresh = with_margin(await self._estimate(unsigned), self._max_fee_fri)
+        bounds = fresh.over(unsigned.bounds)
+        if bounds.cost_fri > self._max_fee_fri:
+            raise too_dear(bounds.cost_fri, self._max_fee_fri)
+        newer = await self._sign(replace(unsigned, bounds=bounds), older.label, older.origin)
+        self._outbox.replace(older, newer)
+        return newer
+
+    async def _estimate(self, unsigned: Unsigned) -> Bounds:
+        params = {
+            "request": [unsigned.payload(())],
+            "simulation_flags": ["SKIP_VALIDATE"],
+            "block_id": "pre_confirmed",
+        }
+        try:
+            return parse_estimate(await self._endpoints.call("starknet_estimateFee", params))
+        except RpcError as error:
+            reason = reason_of(error.data)
+            if error.code == _REVERTS and "transaction nonce is invalid" not in reason.lower():
+                raise Reverted(reason) from error
+            raise RegistryUnavailable(f"The StarkNet node cannot estimate the fee now: {error}") from error
+
+    def _tell(self, entry: Entry, receipt: Receipt) -> Receipt:
+        self._tell_all(receipt, entry)
+        if receipt.revert_reason:
+            raise Reverted(receipt.revert_reason, transaction_hash=receipt.hash, fee_fri=receipt.fee_fri)
+        return receipt
+
+    def _tell_all(self, receipt: Receipt, entry: Entry) -> None:
+        """The caller hears of it now, under whichever of its digests it came into the chain."""
+        for sibling in self._outbox.siblings(entry):
+            if sibling.hash in {receipt.hash, entry.hash}:
+                self._outbox.tell(sibling)
