@@ -1,7 +1,7 @@
 """Trustless gateways: blocks from strangers' servers, each checked, the liars left.
 
-Source: the Trustless Gateway specification (`GET /ipfs/{cid}?format=raw`). A gateway may lie, drip, never end, send
-compressed bombs, or lead to the operator's own network: then the next one is asked.
+Source: the Trustless Gateway specification (`GET /ipfs/{cid}?format=raw`). A gateway may lie, drip, never
+end, send compressed bombs, or lead to the operator's own network: then the next one is asked.
 """
 
 from __future__ import annotations
