@@ -22,6 +22,13 @@ app = typer.Typer(help="An account's key and money.", no_args_is_help=True)
 Amount = Annotated[str, typer.Argument(metavar="STRK", help="An amount in STRK, such as 1.5.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 NewKeystore = Annotated[Path, typer.Argument(metavar="KEYSTORE", help="The encrypted file to make.")]
+Keystore = Annotated[
+    Path | None, typer.Argument(help="The encrypted key; by default the setting “keystore”.")
+]
+ClassHash = Annotated[
+    str | None, typer.Option(help="The account's class; by default OpenZeppelin's, release 1.0.0.")
+]
+Salt = Annotated[str | None, typer.Option(help="By default the public key.")]
 
 DEFAULT = "worker"
 
@@ -100,14 +107,10 @@ def import_key(
 
 @app.command("address")
 def tell_address(
-    keystore: Annotated[
-        Path | None, typer.Argument(help="The encrypted key; by default the setting “keystore”.")
-    ] = None,
+    keystore: Keystore = None,
     public_key: Annotated[str | None, typer.Option(help="A public key, in place of a keystore.")] = None,
-    class_hash: Annotated[
-        str | None, typer.Option(help="The account's class; by default OpenZeppelin's, release 1.0.0.")
-    ] = None,
-    salt: Annotated[str | None, typer.Option(help="By default the public key.")] = None,
+    class_hash: ClassHash = None,
+    salt: Salt = None,
     password_file: PasswordFile = None,
     password_fd: PasswordDescriptor = None,
     as_json: AsJson = False,
@@ -130,6 +133,47 @@ def tell_address(
         "address": format_address(address),
     }
     _tell(told, as_json=as_json)
+
+
+@app.command()
+def deploy(
+    keystore: Keystore = None,
+    class_hash: ClassHash = None,
+    salt: Salt = None,
+    max_fee: Annotated[str, typer.Option(metavar="STRK", help="The most that it may cost.")] = "1",
+    password_file: PasswordFile = None,
+    password_fd: PasswordDescriptor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the key's account onto StarkNet, paid by the STRK that is at its address already."""
+    from veriframe.adapters.starknet import accounts  # noqa: PLC0415 - half a second
+
+    limit_fri = _positive(max_fee)
+    chosen = accounts.OPEN_ZEPPELIN_CLASS_HASH if class_hash is None else _felt(class_hash, "a class hash")
+    number = None if salt is None else _felt(salt, "a salt")
+    key = password.unlock(_chosen(keystore), password_file, password_fd)
+    told = context.run(_deploy(key, chosen, key.public_key if number is None else number, limit_fri))
+    _tell(told, as_json=as_json)
+
+
+async def _deploy(key: Key, class_hash: int, salt: int, limit_fri: int) -> dict[str, str]:
+    from veriframe.adapters.starknet import deployment  # noqa: PLC0415 - half a second
+    from veriframe.adapters.starknet.endpoints import Endpoints  # noqa: PLC0415
+
+    nodes = Endpoints([context.current().settings.starknet_rpc])
+    try:
+        address, receipt = await deployment.deploy(nodes, key, class_hash, salt, max_fee_fri=limit_fri)
+    finally:
+        await nodes.close()
+    told = {"address": format_address(address)}
+    if receipt is None:
+        return {**told, "deployed": "already"}
+    return {
+        **told,
+        "deployed": "now",
+        "transaction": f"{receipt.hash:#x}",
+        "fee": format_strk(receipt.fee_fri),
+    }
 
 
 def _keep(key: Key, keystore: Path, secret: bytes, address: Address | None = None, *, as_json: bool) -> None:
