@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -105,14 +106,15 @@ async def jobs(folder: Path, settings: Settings) -> Figures:
     """Seconds from posted to claimed, and from rendered to submitted, on the embedded parts; the median."""
     scene = await make_scene(folder / "job.blend", EXAMPLES / "animation.py")
     renderer = await wiring.renderer(settings)
-    creator = wiring.creator(settings, "creator")
+    content = wiring.store(settings)
+    creator = wiring.creator(settings, "creator", content)
     handed_in: asyncio.Queue[Attempt] = asyncio.Queue()
 
     def on_stage(_: Attempt, after: Attempt) -> None:
         if after.stage is Stage.SUBMITTED or after.code is not None:
             handed_in.put_nowait(after)
 
-    parts = wiring.parts(settings, "worker", renderer, on_stage, lambda _, __: None)
+    parts = replace(wiring.parts(settings, "worker", renderer, content), on_stage=on_stage)
     service = wiring.service(settings, parts)
     working = asyncio.create_task(service.run())
     claimed, submitted = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -100,14 +100,17 @@ class Demo:
 
     async def show(self) -> Outcome:
         """Run it all. Raises an error of ours where any part fails; a job that is not paid is one."""
-        settings = self.settings.model_copy(update={"home": _fresh_home(self.folder)})
+        embedded = {"home": _fresh_home(self.folder), "registry": "local", "store": "local"}
+        settings = self.settings.model_copy(update=embedded)
         self.audience.begin("Making the scene")
         scene = self.scene or await make_scene(settings.home / "still.blend", STILL)
         self.audience.begin("Proving the sandbox by attacks, starting Blender")
         renderer = await wiring.renderer(settings)
         self.audience.ready(facts := await renderer.facts())
-        creator = wiring.creator(settings, "creator")
-        parts = wiring.parts(settings, "worker", renderer, self._on_stage, self._on_progress)
+        content = wiring.store(settings)
+        creator = wiring.creator(settings, "creator", content)
+        made = wiring.parts(settings, "worker", renderer, content)
+        parts = replace(made, on_stage=self._on_stage, on_progress=self._on_progress)
         before = await _balances(creator, parts.registry)
         service = wiring.service(settings, parts)
         working = asyncio.create_task(service.run())

@@ -63,12 +63,20 @@ class Settings(BaseModel):
     )
 
     registry: Literal["auto", "local"] = Field("auto", description="which job registry to use")
-    store: Literal["auto", "local"] = Field("auto", description="which content store to use")
+    store: Literal["auto", "local", "kubo"] = Field(
+        "auto", description="which content store to use; “auto” is kubo where ipfs_api is set, else local"
+    )
     starknet_rpc: str = Field("http://localhost:5050", description="JSON-RPC address of a StarkNet node")
     job_registry_address: Felt | None = Field(
         None, description="address of the job registry contract, in hex"
     )
     ipfs_api: str = Field("/dns/ipfs-node/tcp/5001/http", description="API of an IPFS node: multiaddr or URL")
+    ipfs_token_file: Path | None = Field(
+        None, description="a file with the bearer token that the IPFS node asks for"
+    )
+    ipfs_gateways: Names = Field(
+        (), description="trustless gateways that are asked for what the node has not, each block checked"
+    )
     blender_path: Path | None = Field(None, description="a Blender executable, in place of the bpy wheel")
 
     slots: int = Field(1, ge=1, le=64, description="jobs that are rendered at the same time")
@@ -150,7 +158,8 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
     except ValidationError as error:
         raise _sentence(error, origins) from error
     _refuse_what_is_not_here(settings, origins)
-    return Loaded(settings.model_copy(update={"home": settings.home.expanduser().absolute()}), origins)
+    settled = {"home": settings.home.expanduser().absolute(), "store": _store(settings, origins)}
+    return Loaded(settings.model_copy(update=settled), origins)
 
 
 _Layer = dict[str, tuple[Any, str]]
@@ -201,16 +210,18 @@ def _sentence(error: ValidationError, origins: Mapping[str, str]) -> SettingsErr
     )
 
 
+def _store(settings: Settings, origins: Mapping[str, str]) -> str:
+    """What “auto” comes to: naming a node is asking for it."""
+    if settings.store != "auto":
+        return settings.store
+    return "local" if origins["ipfs_api"] == "default" else "kubo"
+
+
 def _refuse_what_is_not_here(settings: Settings, origins: Mapping[str, str]) -> None:
     if settings.registry == "auto" and settings.job_registry_address is not None:
         raise SettingsError(
             f"JOB_REGISTRY_ADDRESS is set ({origins['job_registry_address']}), but this version serves the "
             "embedded registry only. Unset it, or set registry = local."
-        )
-    if settings.store == "auto" and origins["ipfs_api"] != "default":
-        raise SettingsError(
-            f"IPFS_API is set ({origins['ipfs_api']}), but this version uses the embedded content store "
-            "only. Unset it, or set store = local."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,15 @@ from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox import choose
 from veriframe.adapters.blender.sandbox.cell import Level
+from veriframe.adapters.kubo.gateway import Gateways
+from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.creator import Creator
-from veriframe.model.attempt import Attempt
+from veriframe.errors import SettingsError
 from veriframe.model.checks import read_header
-from veriframe.model.frames import Progress, RenderLimits
+from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
@@ -30,6 +32,8 @@ from veriframe.worker.service import Service
 from veriframe.worker.watch import Withdrawal
 from veriframe.worker.workspace import Workspace
 
+Store = LocalStore | KuboStore
+
 Registry = LocalRegistry
 """What serves as registry and treasury in this version."""
 
@@ -39,9 +43,32 @@ def registry(settings: Settings, account: str) -> Registry:
     return LocalRegistry(settings.home / "registry.sqlite", account)
 
 
-def store(settings: Settings) -> LocalStore:
-    """The content store."""
-    return LocalStore(settings.home / "store", settings.store_bytes)
+def store(settings: Settings) -> Store:
+    """The content store: a Kubo node where the settings name one, else the embedded folder.
+
+    Raises `SettingsError` for an address that is none. To be closed by `close`.
+    """
+    if settings.store != "kubo":
+        return LocalStore(settings.home / "store", settings.store_bytes)
+    sources = (Gateways(settings.ipfs_gateways),) if settings.ipfs_gateways else ()
+    return KuboStore(settings.ipfs_api, token=_token(settings.ipfs_token_file), sources=sources)
+
+
+async def close(opened: Store) -> None:
+    """Let go of a store's connections."""
+    if isinstance(opened, KuboStore):
+        await opened.close()
+
+
+def _token(file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"The file {file} (ipfs_token_file) cannot be read. It holds the IPFS node's token in one line."
+        ) from error
 
 
 def journal(settings: Settings, account: str) -> SqliteJournal:
@@ -89,14 +116,14 @@ def policy(settings: Settings, account: Address) -> Policy:
     )
 
 
-def creator(settings: Settings, account: str) -> Creator:
+def creator(settings: Settings, account: str, content: Store) -> Creator:
     """The creator's side of one account."""
     purse = registry(settings, account)
     return Creator(
         account=purse.account,
         desk=purse,
         treasury=purse,
-        store=store(settings),
+        store=content,
         gate=partial(read_header, limits=scene_limits(settings)),
     )
 
@@ -105,22 +132,19 @@ def parts(
     settings: Settings,
     account: str,
     blender: Renderer,
-    on_stage: Callable[[Attempt, Attempt], None],
-    on_progress: Callable[[int, Progress], None],
+    content: Store,
 ) -> Parts:
-    """All that one worker account works with."""
+    """All that one worker account works with; nobody listens yet."""
     purse = registry(settings, account)
     return Parts(
         registry=purse,
-        store=store(settings),
+        store=content,
         renderer=blender,
         journal=journal(settings, account),
         workspace=Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes),
         policy=policy(settings, purse.account),
         scene_limits=scene_limits(settings),
         disk_free_bytes=settings.disk_free_bytes,
-        on_stage=on_stage,
-        on_progress=on_progress,
     )
 
 
@@ -146,7 +170,7 @@ def lock(settings: Settings, account: str) -> AbstractContextManager[None]:
 
 
 def examinations(
-    settings: Settings, account: str, *, engines: bool
+    settings: Settings, account: str, content: Store, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
     """What `doctor` looks at, in the order in which a person would mend it."""
     made: list[BlenderRenderer] = []
@@ -172,7 +196,7 @@ def examinations(
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
         ("registry", partial(doctor.registry, purse)),
-        ("content store", partial(doctor.store, store(settings))),
+        ("content store", partial(doctor.store, content)),
         ("account", partial(doctor.account, purse, account, purse.account)),
         ("Blender", about_blender),
         ("sandbox", about_walls),

@@ -44,9 +44,14 @@ class Home:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return {**kept, "VERIFRAME_HOME": str(self.folder), "VERIFRAME_DISK_FREE_BYTES": "1MB"}
 
-    def run(self, *arguments: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        *arguments: str | Path,
+        timeout: float = 240,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> subprocess.CompletedProcess[str]:
         """One command to its end."""
-        return self.run_as([COMMAND, *arguments], timeout=timeout)
+        return self.run_as([COMMAND, *arguments], environment, timeout=timeout)
 
     def run_as(
         self,

@@ -43,12 +43,9 @@ def test_a_job_is_served_and_fetched(home: Home, light_scene: Path) -> None:
     assert held["wallet_fri"] + held["credit_fri"] == 1002 * 10**18
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("JOB_REGISTRY_ADDRESS", "0x1"), ("IPFS_API", "/ip4/127.0.0.1/tcp/5001/http")]
-)
-def test_networks_that_are_not_here_yet_are_named(home: Home, name: str, value: str) -> None:
+def test_a_network_that_is_not_here_yet_is_named(home: Home) -> None:
     """fault_78: one clear line that names the variable, exit code 2, no traceback."""
-    ran = home.run_as([sys.executable, MAIN], {name: value})
+    ran = home.run_as([sys.executable, MAIN], {"JOB_REGISTRY_ADDRESS": "0x1"})
     assert ran.returncode == 2
-    assert name in ran.stderr
+    assert "JOB_REGISTRY_ADDRESS" in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1

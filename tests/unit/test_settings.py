@@ -82,13 +82,27 @@ def test_an_empty_variable_is_not_set() -> None:
     assert load({}, {"JOB_REGISTRY_ADDRESS": ""}).settings.job_registry_address is None
 
 
-@pytest.mark.parametrize("variable", ["JOB_REGISTRY_ADDRESS", "IPFS_API"])
-def test_networks_that_are_not_served_are_refused_clearly(variable: str) -> None:
-    """Nobody believes to work on a network while the embedded parts are used."""
-    with pytest.raises(SettingsError, match=variable):
-        load({}, {variable: "0x1"})
-    chosen = load({"registry": "local", "store": "local"}, {variable: "0x1"})
+def test_a_network_that_is_not_served_is_refused_clearly() -> None:
+    """Nobody believes to work on a network while the embedded registry is used."""
+    with pytest.raises(SettingsError, match="JOB_REGISTRY_ADDRESS"):
+        load({}, {"JOB_REGISTRY_ADDRESS": "0x1"})
+    chosen = load({"registry": "local"}, {"JOB_REGISTRY_ADDRESS": "0x1"})
     assert chosen.settings.registry == "local"
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "store"),
+    [
+        ({}, {}, "local"),
+        ({}, {"IPFS_API": "/ip4/127.0.0.1/tcp/5001"}, "kubo"),
+        ({}, {"VERIFRAME_IPFS_API": "http://127.0.0.1:5001"}, "kubo"),
+        ({"store": "kubo"}, {}, "kubo"),
+        ({"store": "local"}, {"IPFS_API": "/ip4/127.0.0.1/tcp/5001"}, "local"),
+    ],
+)
+def test_naming_a_node_is_asking_for_it(flags: dict[str, str], environ: dict[str, str], store: str) -> None:
+    """IPFS_API alone is enough; an explicit choice wins."""
+    assert store == load(flags, environ).settings.store
 
 
 def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from veriframe import __version__
 from veriframe.cli import account, config, demo, doctor, job, scene, worker
-from veriframe.cli.context import read_settings
+from veriframe.cli.context import finish, read_settings
 from veriframe.cli.show import err
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable, VeriFrameError
 
@@ -73,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except VeriFrameError as error:
         _say(error)
         sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
+    finally:
+        finish()
     sys.exit(0)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 
-from veriframe import logs
-from veriframe.errors import SettingsError
-from veriframe.settings import Loaded, load
+from veriframe import logs, wiring
+from veriframe.errors import SettingsError, VeriFrameError
+from veriframe.settings import Loaded, Settings, load
 
 T = TypeVar("T")
 
@@ -54,9 +56,50 @@ def account(default: str) -> str:
     return current().settings.account or default
 
 
+class _Loop:
+    """One event loop for the whole command, so that connections last from one `run` to the next."""
+
+    def __init__(self) -> None:
+        self.runner: asyncio.Runner | None = None
+        self.endings: list[Callable[[], Awaitable[None]]] = []
+
+
+_loop = _Loop()
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end. Errors are left to `main`; Ctrl-C ends the process quietly with `INTERRUPTED`."""
+    if _loop.runner is None:
+        _loop.runner = asyncio.Runner()
     try:
-        return asyncio.run(work)
+        return _loop.runner.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+def at_end(ending: Callable[[], Awaitable[None]]) -> None:
+    """Have something closed when the command has ended, however it ended."""
+    _loop.endings.append(ending)
+
+
+def open_store(settings: Settings) -> wiring.Store:
+    """The content store, closed when the command has ended."""
+    opened = wiring.store(settings)
+    at_end(partial(wiring.close, opened))
+    return opened
+
+
+def finish() -> None:
+    """Close what is open. Nothing here can fail in a way that a person could mend."""
+    runner, endings = _loop.runner, _loop.endings
+    _loop.runner, _loop.endings = None, []
+    if runner is None:
+        return
+    for ending in reversed(endings):
+        with suppress(VeriFrameError):
+            runner.run(_await(ending))
+    runner.close()
+
+
+async def _await(ending: Callable[[], Awaitable[None]]) -> None:
+    await ending()

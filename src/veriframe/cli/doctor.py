@@ -23,7 +23,9 @@ def doctor(
     engines: Annotated[bool, typer.Option(help="Prove by a small render what each engine can do.")] = True,
 ) -> None:
     """Say what the worker stands on. Exit code 0 when it can work, 1 when something must be mended first."""
-    parts = wiring.examinations(context.current().settings, context.account("worker"), engines=engines)
+    settings = context.current().settings
+    content = context.open_store(settings)
+    parts = wiring.examinations(settings, context.account("worker"), content, engines=engines)
     findings = context.run(surgery.examine(parts, (lambda _: None) if as_json else _print))
     worst = max(finding.verdict for finding in findings)
     if as_json:

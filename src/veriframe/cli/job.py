@@ -188,7 +188,8 @@ def dispute(
 
 
 def _creator() -> Creator:
-    return wiring.creator(context.current().settings, context.account(job_view.DEFAULT_ACCOUNT))
+    settings = context.current().settings
+    return wiring.creator(settings, context.account(job_view.DEFAULT_ACCOUNT), context.open_store(settings))
 
 
 def _need_consent(yes: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 from typing import Annotated
 
 import stamina
@@ -48,7 +49,8 @@ async def _work(loaded: Loaded, account: str, once: bool, slots: int | None) -> 
     renderer = await wiring.renderer(settings)
     stamina.instrumentation.set_on_retry_hooks((tell_wait,))
     progress = report.ProgressLog()
-    parts = wiring.parts(settings, account, renderer, report.stage_reached, progress.hear)
+    made = wiring.parts(settings, account, renderer, context.open_store(settings))
+    parts = replace(made, on_stage=report.stage_reached, on_progress=progress.hear)
     service = wiring.service(settings, parts, slots)
     _tell(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
     return await _until_stopped(service, once)
@@ -86,7 +88,7 @@ def _tell(loaded: Loaded, account: str, facts: RendererFacts, slots: int, addres
         account=account,
         address=format_address(address),
         registry="local",
-        store="local",
+        store="kubo" if settings.store == "kubo" else "local",
         home=str(settings.home),
         blender=facts.version_text,
         program=facts.program,
