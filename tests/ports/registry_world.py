@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
 from tests.fakes.registry import FakeRegistry, Shared
 
 from veriframe.adapters.local_registry import LocalRegistry, local_address
+from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.errors import MoveRefused
 from veriframe.model.job import Address, JobState, Terms
 
@@ -19,7 +21,7 @@ WALLET = 1000 * 10**18
 CREDIT, R, B = 10_000, 1000, 95
 DEADLINE, LEASE, REVIEW, ARBITRATION = 10_000, 600, 300, 900
 
-Registry = FakeRegistry | LocalRegistry
+Registry = FakeRegistry | LocalRegistry | StarknetRegistry
 
 
 @dataclass
@@ -93,7 +95,8 @@ class Clock:
 @asynccontextmanager
 async def open_world(kind: str, folder: Path) -> AsyncIterator[World]:
     """Creator, worker and another worker with credit, an arbiter with a wallet. Audited at the end."""
-    world = _fake_world() if kind == "fake" else _local_world(folder)
+    worlds = {"fake": _fake_world, "local": lambda: _local_world(folder), "starknet": _starknet_world}
+    world = worlds[kind]()
     for seat in (world.creator, world.worker, world.other):
         await seat.deposit(CREDIT)
     yield world
@@ -108,6 +111,22 @@ def _fake_world() -> World:
 
     def open_as(name: str) -> FakeRegistry:
         return FakeRegistry(local_address(name), shared, wallet_fri=WALLET)
+
+    def wait(seconds: int) -> None:
+        shared.now += seconds
+
+    return World(open_as("creator"), open_as("worker"), open_as("other"), open_as("arbiter"), wait)
+
+
+def _starknet_world() -> World:
+    """StarkNet's adapter before a node in memory."""
+    shared = Shared(strict=True)
+    chain = FakeChain(shared)
+
+    def open_as(name: str) -> StarknetRegistry:
+        sender = FakeSender(local_address(name), chain)
+        shared.wallets[Address(sender.account)] += WALLET
+        return StarknetRegistry(chain, sender, REGISTRY, token=TOKEN, class_hashes={CLASS_HASH})
 
     def wait(seconds: int) -> None:
         shared.now += seconds

@@ -13,7 +13,7 @@ from veriframe.errors import Code
 from veriframe.model.job import NOBODY, JobState
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture(params=["fake", "local", "starknet"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Each registry."""
     async with open_world(request.param, tmp_path) as opened:

@@ -26,7 +26,7 @@ from veriframe.model.job import NOBODY, Address, JobState, Verdict
 from veriframe.ports import Funds, Totals
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture(params=["fake", "local", "starknet"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Each registry."""
     async with open_world(request.param, tmp_path) as opened:

@@ -1,0 +1,156 @@
+"""One deployed contract: its class, its views, calls to it, and what its refusals mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from starknet_py.hash.selector import get_selector_from_name
+
+from veriframe.adapters.starknet.abi import Abi, Function, read_abi
+from veriframe.adapters.starknet.codec import PRIME, Codec, Value, short_bytes
+from veriframe.adapters.starknet.envelope import RpcError
+from veriframe.adapters.starknet.transaction import Call
+from veriframe.errors import MoveRefused, RegistryUnavailable
+from veriframe.model.job import Address, Head, format_address
+from veriframe.model.ledger import Rule
+from veriframe.model.text import printable
+
+CONTRACT_NOT_FOUND, CONTRACT_ERROR = 20, 40
+"""Codes of the JSON-RPC specification. The second: the call itself failed, as where a view panics."""
+REVERTED = "REVERTED"
+"""The rule of a refusal that names no rule of ours."""
+BLOCK = "latest"
+"""Views are asked of the newest block that is accepted, never of one that may still vanish at once."""
+
+_FELT = re.compile(r"0x[0-9a-fA-F]{1,64}\b")
+_WORD = re.compile(r"[A-Z][A-Z_]{3,30}")
+
+
+class Node(Protocol):
+    """What is needed of the endpoints."""
+
+    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """The result of one method, as JSON. Raises `RpcError`, `RegistryUnavailable`."""
+
+
+class Contract:
+    """The contract at `address`. Its ABI is read at the first use."""
+
+    def __init__(self, node: Node, address: int) -> None:
+        self._node, self.address = node, Address(address)
+        self._abi: Abi | None = None
+
+    async def abi(self) -> Abi:
+        """What its class tells of itself. Raises `RegistryUnavailable`."""
+        if self._abi is None:
+            told = await self._ask("starknet_getClassAt", contract_address=hex(self.address))
+            self._abi = read_abi(told.get("abi") if isinstance(told, dict) else None)
+        return self._abi
+
+    async def class_hash(self) -> int:
+        """The hash of its class now. Raises `RegistryUnavailable`."""
+        return _felt(await self._ask("starknet_getClassHashAt", contract_address=hex(self.address)))
+
+    async def view(self, name: str, *values: Value) -> Value:
+        """What a view answers; several outputs come as a list.
+
+        Raises `RegistryUnavailable`, and `MoveRefused` where the contract refuses.
+        """
+        abi = await self.abi()
+        function = self._function(abi, name)
+        felts = await self.ask(name, self._calldata(abi, function, values))
+        outputs = function.outputs
+        return Codec(abi).decode(outputs[0] if len(outputs) == 1 else f"({','.join(outputs)})", felts)
+
+    async def ask(self, name: str, calldata: Sequence[int]) -> list[int]:
+        """What a view answers, in felts. Raises as `view` does."""
+        request = {
+            "contract_address": hex(self.address),
+            "entry_point_selector": hex(get_selector_from_name(name)),
+            "calldata": [hex(felt) for felt in calldata],
+        }
+        answer = await self._ask("starknet_call", request=request)
+        if not isinstance(answer, list):
+            raise RegistryUnavailable(f"The node's answer to {name} is no list. Use another node.")
+        return [_felt(felt) for felt in answer]
+
+    async def move(self, name: str, *values: Value) -> Call:
+        """A call for a transaction. Raises `RegistryUnavailable`, `ValueError` for values that do not fit."""
+        abi = await self.abi()
+        return self.move_of(name, self._calldata(abi, self._function(abi, name), values))
+
+    def move_of(self, name: str, calldata: Sequence[int]) -> Call:
+        """A call for a transaction, of felts."""
+        return Call.named(self.address, name, calldata)
+
+    async def head(self) -> Head:
+        """The newest accepted block. Raises `RegistryUnavailable`."""
+        block = await self._ask("starknet_getBlockWithTxHashes")
+        number, time = (
+            block.get(key) if isinstance(block, dict) else None for key in ("block_number", "timestamp")
+        )
+        if not isinstance(number, int) or not isinstance(time, int):
+            raise RegistryUnavailable("The node's newest block has no number or no time. Use another node.")
+        return Head(number, time)
+
+    def _function(self, abi: Abi, name: str) -> Function:
+        if (function := abi.functions.get(name)) is None:
+            raise RegistryUnavailable(
+                f"The contract {format_address(self.address)} has no {name}. Check the address."
+            )
+        return function
+
+    def _calldata(self, abi: Abi, function: Function, values: Sequence[Value]) -> list[int]:
+        if len(values) != len(function.inputs):
+            raise RegistryUnavailable(
+                f"{function.name} of {format_address(self.address)} takes {len(function.inputs)} values,"
+                f" not {len(values)}: it is not our registry. Check the address."
+            )
+        codec = Codec(abi)
+        pairs = zip(function.inputs, values, strict=True)
+        return [felt for field, value in pairs for felt in codec.encode(field.type, value)]
+
+    async def _ask(self, method: str, **params: object) -> Any:  # noqa: ANN401 - JSON
+        try:
+            return await self._node.call(method, {**params, "block_id": BLOCK})
+        except RpcError as error:
+            if error.code == CONTRACT_ERROR:
+                raise refusal(f"{error.message} {error.data}") from error
+            if error.code == CONTRACT_NOT_FOUND:
+                raise RegistryUnavailable(
+                    f"There is no contract at {format_address(self.address)} on this network."
+                    " Check the address and the network."
+                ) from error
+            raise RegistryUnavailable(
+                f"The node answers {method} with an error: {printable(str(error), 200)}."
+            ) from error
+
+
+def refusal(reason: str) -> MoveRefused:
+    """What a revert's reason means: our rule's name in it, plain or as a hex felt; else `REVERTED`."""
+    for word in _words(reason):
+        if word in Rule.__members__:
+            return MoveRefused(word, f"The registry refuses the move by its rule {word}.")
+    if "insufficient" in reason.lower() and "balance" in reason.lower():
+        return MoveRefused(
+            Rule.INSUFFICIENT_FUNDS.value, "The wallet holds less than that. Send money to it first."
+        )
+    # Texts of panics are felts; the node often adds their words.
+    return MoveRefused(REVERTED, f"The contract refuses: {printable(reason, 200)}.")
+
+
+def _words(reason: str) -> list[str]:
+    felts = [short_bytes(int(felt, 16)).decode("ascii", "replace") for felt in _FELT.findall(reason)]
+    return [*_WORD.findall(reason), *felts]
+
+
+def _felt(told: object) -> int:
+    try:
+        felt = int(told, 16) if isinstance(told, str) else -1
+    except ValueError:
+        felt = -1
+    if not 0 <= felt < PRIME:
+        raise RegistryUnavailable(f"The node answers {printable(repr(told), 40)}, which is no felt.")
+    return felt

@@ -1,0 +1,263 @@
+"""Our contract behind a node, in memory: its views and moves in felts, by the model's rules."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from starknet_py.hash.selector import get_selector_from_name
+from tests.fakes.registry import FakeRegistry, Shared
+
+from veriframe.adapters.starknet.abi import Abi, read_abi
+from veriframe.adapters.starknet.codec import Codec, Value, short_bytes
+from veriframe.adapters.starknet.envelope import RpcError
+from veriframe.adapters.starknet.receipt import Receipt, Reverted
+from veriframe.adapters.starknet.transaction import Call
+from veriframe.errors import Code, MoveRefused
+from veriframe.model.job import Address, Job, Order, Terms, Verdict
+
+REGISTRY, TOKEN, CLASS_HASH = 0xA11CE, 0x704E4, 0xC1A55
+
+STRUCTS = {
+    "Terms": "reward:u128 bond:u128 deadline:u64 lease:u64 review:u64 arbitration:u64 arbiter:address"
+    " worker:address",
+    "Order": "id:u64 creator:address asset_cid:text terms:Terms first_job:u64 jobs:u32 created_at:u64",
+    "Job": "id:u64 order:u64 part:u32 state:JobState worker:address claimed_at:u64 lease_end:u64"
+    " review_end:u64 arbitration_end:u64 submitted_block:u64 disputed_block:u64 result_cid:text",
+    "Totals": "escrow:u128 credits:u128 burned:u128",
+}
+ENUMS = {"JobState": "Open Claimed Submitted Disputed Paid Refunded", "Verdict": "Worker Creator Neither"}
+FUNCTIONS = {
+    "deposit": "u128 ->",
+    "withdraw": "u128 address ->",
+    "create_order": "text Terms u32 -> u64",
+    "claim_job": "u64 ->",
+    "release_job": "u64 felt252 ->",
+    "submit_result": "u64 text ->",
+    "accept_result": "u64 ->",
+    "dispute_result": "u64 text ->",
+    "resolve_dispute": "u64 Verdict text ->",
+    "finalize_job": "u64 ->",
+    "cancel_job": "u64 ->",
+    "get_job_counter": "-> u64",
+    "get_jobs": "u64 u32 -> Array<Job>",
+    "get_order": "u64 -> Order",
+    "get_credit": "address -> u128",
+    "is_barred": "u64 address -> bool",
+    "get_totals": "-> Totals",
+    "balance_of": "address -> u256",
+    "approve": "address u256 -> bool",
+}
+"""The interface of `contracts/src/job_registry.cairo` and of a token, as far as they are used."""
+
+
+def _kind(word: str) -> str:
+    return {"address": "ContractAddress", "text": "ByteArray"}.get(word, word)
+
+
+def _told() -> list[object]:
+    told: list[object] = []
+    for name, members in STRUCTS.items():
+        pairs = [member.split(":") for member in members.split()]
+        told.append(
+            {"type": "struct", "name": name, "members": [{"name": a, "type": _kind(b)} for a, b in pairs]}
+        )
+    for name, variants in ENUMS.items():
+        told.append(
+            {"type": "enum", "name": name, "variants": [{"name": v, "type": "()"} for v in variants.split()]}
+        )
+    for name, shape in FUNCTIONS.items():
+        before, _, after = shape.partition("->")
+        inputs = [{"name": str(at), "type": _kind(word)} for at, word in enumerate(before.split())]
+        outputs = [{"type": _kind(word)} for word in after.split()]
+        told.append({"type": "function", "name": name, "inputs": inputs, "outputs": outputs})
+    return told
+
+
+ABI: Abi = read_abi(_told())
+BY_SELECTOR = {get_selector_from_name(name): name for name in FUNCTIONS}
+
+
+class FakeChain:
+    """A node that knows one registry, of the class `class_hash`, and its token."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.class_hash = CLASS_HASH
+
+    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+        """The answer of a node."""
+        params = params or {}
+        assert params["block_id"] == "latest"
+        match method:
+            case "starknet_getClassAt":
+                return {"abi": json.dumps(_told())}
+            case "starknet_getClassHashAt":
+                return hex(self.class_hash)
+            case "starknet_getBlockWithTxHashes":
+                return {"block_number": self.shared.block, "timestamp": self.shared.now}
+            case "starknet_call":
+                return await self._view(**params["request"])
+        raise AssertionError(method)
+
+    async def _view(self, contract_address: str, entry_point_selector: str, calldata: list[str]) -> list[str]:
+        assert int(contract_address, 16) in (REGISTRY, TOKEN)
+        name = BY_SELECTOR[int(entry_point_selector, 16)]
+        values = arguments(name, [int(felt, 16) for felt in calldata])
+        try:
+            answer = await self._answer(name, values)
+        except MoveRefused as error:
+            panic = {"revert_error": {"error": hex(int.from_bytes(error.rule.encode(), "big"))}}
+            raise RpcError(40, "Contract error", panic) from error
+        return [hex(felt) for felt in Codec(ABI).encode(ABI.functions[name].outputs[0], answer)]
+
+    async def _answer(self, name: str, values: list[Any]) -> Value:
+        reader = FakeRegistry(0, self.shared)
+        match name:
+            case "get_jobs":
+                return [_job(job) for job in await reader.get_jobs(values[0], values[1])]
+            case "get_order":
+                orders = {job.order.id: job.order for job in self.shared.jobs.values()}
+                return _order(orders[values[0]])
+            case "is_barred":
+                return (values[0], values[1]) in self.shared.bars
+            case "get_totals":
+                told = await reader.totals()
+                return {"escrow": told.escrow_fri, "credits": told.credit_fri, "burned": told.burned_fri}
+        return await self._number(reader, name, values)
+
+    async def _number(self, reader: FakeRegistry, name: str, values: list[Any]) -> int:
+        match name:
+            case "get_job_counter":
+                return await reader.job_counter()
+            case "get_credit":
+                return (await reader.funds(values[0])).credit_fri
+            case "balance_of" if values[0] == REGISTRY:
+                return (await reader.totals()).token_fri
+            case "balance_of":
+                return (await reader.funds(values[0])).wallet_fri
+        raise AssertionError(name)
+
+
+class FakeSender:
+    """One account's transactions on a fake chain. `sent` are the functions called, by transaction.
+
+    `before` and `after` are played round each; while it `lags`, nothing of a transaction is to be seen.
+    """
+
+    def __init__(self, account: int, chain: FakeChain) -> None:
+        self.account, self.chain = account, chain
+        self.sent: list[list[str]] = []
+        self.before: Callable[[], Awaitable[object]] | None = None
+        self.after: Callable[[], Awaitable[object]] | None = None
+        self.lags = False
+
+    async def send(self, calls: Sequence[Call], label: str) -> Receipt:
+        """Play the calls. Raises `Reverted`."""
+        names = [BY_SELECTOR[call.selector] for call in calls]
+        self.sent.append(names)
+        if self.before is not None:
+            await self.before()
+        for name, call in zip(names, calls, strict=True):
+            assert call.to == (TOKEN if name == "approve" else REGISTRY)
+            if self.lags:
+                break
+            try:
+                await self._play(name, arguments(name, call.calldata))
+            except MoveRefused as error:
+                reason = (
+                    f"0x{error.rule.encode().hex()} ('{error.rule}'), 0x454e545259504f494e545f4641494c4544"
+                )
+                raise Reverted(reason, transaction_hash=1, fee_fri=7) from error
+        if self.after is not None:
+            await self.after()
+        return Receipt(hash=1, label=label, block_number=self.chain.shared.block, fee_fri=5, events=())
+
+    async def _play(self, name: str, values: list[Any]) -> None:
+        desk = FakeRegistry(self.account, self.chain.shared)
+        match name, values:
+            case "deposit", [amount]:
+                await desk.deposit(amount)
+            case "withdraw", [amount, recipient]:
+                await desk.withdraw(amount, Address(recipient))
+            case "create_order", [cid, terms, jobs]:
+                await desk.create_order(cid.decode(), _terms(terms), jobs)
+            case "claim_job", [job]:
+                await desk.claim(job)
+            case "release_job", [job, reason]:
+                await desk.release(job, Code(short_bytes(reason).decode()))
+            case "submit_result", [job, cid]:
+                await desk.submit_result(job, cid.decode())
+            case "accept_result", [job]:
+                await desk.accept_result(job)
+            case "dispute_result", [job, cid]:
+                await desk.dispute_result(job, cid.decode())
+            case "resolve_dispute", [job, (verdict, _), cid]:
+                await desk.resolve_dispute(job, Verdict(verdict.upper()), cid.decode())
+            case "finalize_job", [job]:
+                await desk.finalize(job)
+            case "cancel_job", [job]:
+                await desk.cancel_job(job)
+            case _:
+                assert name == "approve"
+
+
+def arguments(name: str, felts: Sequence[int]) -> list[Any]:
+    """The values in a call's felts."""
+    types = ",".join(field.type for field in ABI.functions[name].inputs)
+    values = Codec(ABI).decode(f"({types})", felts)
+    assert isinstance(values, list)
+    return values
+
+
+def _job(job: Job) -> Mapping[str, Value]:
+    return {
+        "id": job.id,
+        "order": job.order.id,
+        "part": job.part,
+        "state": (job.state.value.capitalize(), []),
+        "worker": job.worker,
+        "claimed_at": job.claimed_at,
+        "lease_end": job.lease_end,
+        "review_end": job.review_end,
+        "arbitration_end": job.arbitration_end,
+        "submitted_block": job.submitted_block,
+        "disputed_block": job.disputed_block,
+        "result_cid": job.result_cid.encode(),
+    }
+
+
+def _order(order: Order) -> Mapping[str, Value]:
+    terms = order.terms
+    return {
+        "id": order.id,
+        "creator": order.creator,
+        "asset_cid": order.asset_cid.encode(),
+        "terms": {
+            "reward": terms.reward_fri,
+            "bond": terms.bond_fri,
+            "deadline": terms.deadline,
+            "lease": terms.lease_seconds,
+            "review": terms.review_seconds,
+            "arbitration": terms.arbitration_seconds,
+            "arbiter": terms.arbiter,
+            "worker": terms.worker,
+        },
+        "first_job": order.first_job,
+        "jobs": order.jobs,
+        "created_at": order.created_at,
+    }
+
+
+def _terms(told: Mapping[str, Any]) -> Terms:
+    return Terms(
+        reward_fri=told["reward"],
+        bond_fri=told["bond"],
+        deadline=told["deadline"],
+        lease_seconds=told["lease"],
+        review_seconds=told["review"],
+        arbitration_seconds=told["arbitration"],
+        arbiter=Address(told["arbiter"]),
+        worker=Address(told["worker"]),
+    )
