@@ -1,0 +1,101 @@
+"""Gateways against a real one: Kubo's own serves, and one that lies stands before it."""
+
+from __future__ import annotations
+
+import random
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from tests.gateway import Lie, LoopbackGateway
+from tests.nodes import Kubo
+
+from veriframe.adapters.kubo.dag import DagLimits, assemble, list_folder
+from veriframe.adapters.kubo.gateway import Gateways, Pace
+from veriframe.errors import JobError, JobRejected, StoreUnavailable, Unavailable
+from veriframe.model.cid import Cid, Codec, parse_cid
+
+pytestmark = pytest.mark.slow
+
+CONTENT = random.Random(4).randbytes(3 * 2**20 + 17)
+LIMITS = DagLimits(size_bytes=len(CONTENT), entries=500)
+
+OPTIONS = {
+    "as VeriFrame adds": ["--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174"],
+    "chunks of 1 MiB": ["--cid-version=1", "--raw-leaves", "--chunker=size-1048576", "--max-file-links=1024"],
+    "version 0": ["--cid-version=0", "--raw-leaves=false"],
+    "wide": ["--cid-version=1", "--raw-leaves", "--chunker=size-4096", "--max-file-links=1024"],
+    "deep": ["--cid-version=1", "--raw-leaves", "--chunker=size-16384", "--max-file-links=4"],
+    "trickle": ["--cid-version=1", "--trickle", "--chunker=size-65536"],
+    "rabin": ["--cid-version=1", "--chunker=rabin-4096-16384-65536"],
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+async def test_file_comes_through_a_real_gateway(name: str, kubo_node: Kubo, tmp_path: Path) -> None:
+    """fault_7: however a file was added, it comes block by block, to the byte, past a gateway that lies."""
+    root = _add(kubo_node, *OPTIONS[name])
+    async with LoopbackGateway(_Anything(), Lie.FLIPPED) as liar:
+        urls = [liar.url, kubo_node.gateway_url]
+        async with Gateways(urls, allow_private=True) as gateways:
+            size_bytes = await assemble(root, gateways, tmp_path / "got", LIMITS)
+        assert len(liar.asked) == 1
+    assert len(CONTENT) == size_bytes
+    assert _same(tmp_path / "got")
+
+
+async def test_file_inside_a_large_folder(kubo_node: Kubo, tmp_path: Path) -> None:
+    """A folder that Kubo keeps in shards (HAMT) is listed, and a file out of it verifies."""
+    source = tmp_path / "many"
+    _fill(source, 300)
+    options = ["--max-directory-links=20", "--max-hamt-fanout=16"]
+    root = parse_cid(kubo_node.run("add", "-r", "-Q", "--cid-version=1", *options, source).decode().strip())
+    async with Gateways([kubo_node.gateway_url], allow_private=True) as gateways:
+        entries = await list_folder(root, gateways, LIMITS)
+        assert [f"frame_{number:04}.png" for number in range(300)] == [entry.name for entry in entries]
+        await assemble(entries[123].cid, gateways, tmp_path / "got", LIMITS)
+        assert _read(tmp_path / "got") == b"123"
+        with pytest.raises(JobRejected, match="is not a file"):
+            await assemble(root, gateways, tmp_path / "folder", LIMITS)
+
+
+async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> None:
+    """fault_6: what no node has ends the fetch, with the job untouched or refused, and soon."""
+    started = time.monotonic()
+    async with Gateways(
+        [kubo_node.gateway_url], allow_private=True, pace=Pace(first_byte_seconds=2)
+    ) as gateways:
+        with pytest.raises((StoreUnavailable, JobRejected)) as caught:
+            await assemble(_ABSENT, gateways, tmp_path / "got", LIMITS)
+    assert isinstance(caught.value, JobError | Unavailable)
+    assert time.monotonic() - started < 10
+
+
+_ABSENT = Cid(Codec.RAW, sha256(b"nobody has this").digest())
+
+
+class _Anything(dict[Cid, bytes]):
+    """A liar has a block for every CID."""
+
+    def get(self, _key: Cid, _default: object = None) -> bytes:
+        return b"anything"
+
+
+def _add(kubo: Kubo, *options: str) -> Cid:
+    return parse_cid(kubo.run("add", "-Q", *options, stdin=CONTENT).decode().strip())
+
+
+def _fill(folder: Path, files: int) -> None:
+    folder.mkdir()
+    for number in range(files):
+        (folder / f"frame_{number:04}.png").write_bytes(b"%d" % number)
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _same(path: Path) -> bool:
+    # Not in the assertion: a difference of megabytes would be printed.
+    return path.read_bytes() == CONTENT
