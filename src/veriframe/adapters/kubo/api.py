@@ -183,8 +183,8 @@ class KuboApi:
             return
         if response.status in (401, 403):
             raise StoreUnavailable(
-                f"The IPFS node at {self.address} refuses this worker (HTTP {response.status}). Give the token"
-                " that it asks for."
+                f"The IPFS node at {self.address} refuses this worker (HTTP {response.status}). Give the"
+                " token that it asks for."
             )
         if response.status == 500 and response.content_type == "application/json":
             message = _refusal(await NodeAnswer(self.address, endpoint, response).body())

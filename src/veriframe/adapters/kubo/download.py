@@ -175,7 +175,7 @@ class Download:
 
         Raises `Distrusted`; `StoreUnavailable` where the node stays away or is too slow: `part` is kept.
         """
-        away_since, empty_ends = time.monotonic(), 0
+        stuck_since, short_ends = time.monotonic(), 0
         while part.size_bytes < total_bytes:
             before, cut = part.size_bytes, None
             try:
@@ -184,13 +184,15 @@ class Download:
                 raise
             except StoreUnavailable as error:
                 cut = error
-            if part.size_bytes > before:
-                away_since, empty_ends = time.monotonic(), 0
-                continue
-            empty_ends += cut is None
-            if empty_ends > 1:
+            # A few bytes on each try are no progress: else a node could keep this going for ever.
+            if part.size_bytes - before >= WRITE_BYTES:
+                stuck_since, short_ends = time.monotonic(), 0
+            if part.size_bytes == total_bytes:
+                break
+            short_ends += cut is None
+            if short_ends > 2:
                 raise Distrusted(f"its stream ends after {part.size_bytes} of {total_bytes} bytes")
-            if cut is not None and time.monotonic() - away_since > self._patience.away_seconds:
+            if cut is not None and time.monotonic() - stuck_since > self._patience.away_seconds:
                 raise cut
             await asyncio.sleep(min(1.0, self._patience.away_seconds / 10))
 

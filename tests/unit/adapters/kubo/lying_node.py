@@ -1,0 +1,100 @@
+"""A node that answers as it likes: real blocks of one file, and a stream that a test can bend."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from veriframe.adapters.kubo.pins import _field, _varint
+from veriframe.errors import Code, JobRejected
+from veriframe.model.cid import Cid, Codec
+
+LEAF_BYTES = 262_144
+CONTENT = sha256(b"scene").digest() * 25_000
+"""800 000 bytes: four leaves under one root."""
+
+Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def make_blocks(content: bytes) -> tuple[Cid, dict[str, bytes]]:
+    """The root and all blocks of a file of 2 to 174 leaves, by the format's import options."""
+    blocks, links, sizes = dict[str, bytes](), b"", b""
+    for start in range(0, len(content), LEAF_BYTES):
+        leaf = content[start : start + LEAF_BYTES]
+        cid = Cid(Codec.RAW, sha256(leaf).digest())
+        blocks[str(cid)] = leaf
+        link = _field(1, b"\x01\x55\x12\x20" + cid.digest) + _field(2, b"") + b"\x18" + _varint(len(leaf))
+        links += _field(2, link)
+        sizes += b"\x20" + _varint(len(leaf))
+    block = links + _field(1, b"\x08\x02\x18" + _varint(len(content)) + sizes)
+    root = Cid(Codec.DAG_PB, sha256(block).digest())
+    return root, blocks | {str(root): block}
+
+
+class Blocks:
+    """A source that has the blocks it is given."""
+
+    def __init__(self, blocks: dict[str, bytes]) -> None:
+        self.blocks = blocks
+
+    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+        """A block, whole."""
+        if str(cid) not in self.blocks:
+            raise JobRejected(Code.NOT_FOUND, f"{cid} is not here.")
+        return self.blocks[str(cid)]
+
+
+class LyingNode:
+    """Serves `blocks` and `content`; `replies`, by endpoint, take the place of the right ones."""
+
+    def __init__(self) -> None:
+        self.root, self.blocks = make_blocks(CONTENT)
+        self.content = CONTENT
+        self.replies: dict[str, Reply] = {}
+        self.requests: list[web.Request] = []
+        self.url = ""
+
+    @property
+    def asked(self) -> list[str]:
+        """The endpoints that were asked, in their order."""
+        return [request.match_info["endpoint"] for request in self.requests]
+
+    @property
+    def offsets(self) -> list[int]:
+        """From where the stream was asked for, each time."""
+        return [int(request.query["offset"]) for request in self.requests if request.path.endswith("/cat")]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Any call."""
+        self.requests.append(request)
+        endpoint = request.match_info["endpoint"]
+        if endpoint in self.replies:
+            return await self.replies[endpoint](request)
+        if endpoint == "cat":
+            return web.Response(body=self.content[int(request.query["offset"]) :])
+        if endpoint == "block/get":
+            block = self.blocks.get(request.query["arg"])
+            return refusal("ipld: could not find it") if block is None else web.Response(body=block)
+        await request.read()
+        return web.json_response(
+            {"Name": "content", "Hash": str(self.root), "Version": "0.42.0", "Pins": [], "Key": ""}
+        )
+
+
+def refusal(message: str) -> web.Response:
+    """As Kubo says no."""
+    return web.json_response({"Message": message, "Code": 0, "Type": "error"}, status=500)
+
+
+@asynccontextmanager
+async def lying_node() -> AsyncIterator[LyingNode]:
+    """The node, listening."""
+    node, app = LyingNode(), web.Application(client_max_size=2**30)
+    app.router.add_post("/api/v0/{endpoint:.+}", node.answer)
+    async with TestServer(app) as server:
+        node.url = f"http://127.0.0.1:{server.port}"
+        yield node

@@ -1,0 +1,50 @@
+"""Pins with many names: each a folder of its own, whose CID follows from content and name."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from veriframe.adapters.kubo.pins import pin_folder, read_pin
+from veriframe.adapters.kubo.unixfs import FolderBlock, decode_block
+from veriframe.errors import SettingsError
+from veriframe.model.cid import Cid, Codec, parse_cid
+from veriframe.ports import Pin
+
+CONTENT = Cid(Codec.RAW, sha256(b"content").digest())
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), st.sampled_from(Codec))
+def test_a_pin_is_read_back_from_the_nodes_list(name: str, codec: Codec) -> None:
+    """fault_56: any name and any content make a sound folder of one entry, and come back the same."""
+    content = Cid(codec, CONTENT.digest)
+    folder = pin_folder(content, name)
+    block = decode_block(parse_cid(folder.cid), folder.block)
+    assert isinstance(block, FolderBlock)
+    assert [link.cid for link in block.entries] == [content]
+    assert sha256(folder.block).digest() == parse_cid(folder.cid).digest
+    assert read_pin(folder.cid, folder.kubo_name) == Pin(cid=str(content), name=name)
+
+
+def test_names_and_contents_have_folders_of_their_own() -> None:
+    """fault_56: what is released under one name stays under the others."""
+    other = Cid(Codec.RAW, sha256(b"other").digest())
+    folders = {pin_folder(content, name).cid for content in (CONTENT, other) for name in ("a", "b")}
+    assert len(folders) == 4
+
+
+def test_what_others_pinned_is_not_told() -> None:
+    """An operator's own pins, and labels that do not fit what is pinned, are no pins of ours."""
+    folder = pin_folder(CONTENT, "a")
+    for name in ("", "a", "veriframe", "veriframe::", f"veriframe:{CONTENT}:b", "veriframe:../x:a"):
+        assert read_pin(folder.cid, name) is None
+    assert read_pin(str(CONTENT), folder.kubo_name) is None
+
+
+def test_a_name_that_the_node_would_not_take_is_refused() -> None:
+    """Kubo takes 255 bytes: longer names are the caller's to shorten."""
+    with pytest.raises(SettingsError, match="too long"):
+        pin_folder(CONTENT, "ü" * 40)

@@ -1,0 +1,315 @@
+"""A node that lies, dawdles, breaks off or is something else: nothing wrong is ever taken for right."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from tests.unit.adapters.kubo.lying_node import CONTENT, Blocks, LyingNode, Reply, lying_node, refusal
+
+from veriframe.adapters.kubo.download import Patience
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreUnavailable
+from veriframe.ports import Pin
+
+IMPATIENT = Patience(
+    lookup_seconds=2, quiet_seconds=2, away_seconds=0.3, window_seconds=0.3, least_bytes_per_second=16_000
+)
+LIMIT_BYTES = 2**20
+
+
+@pytest_asyncio.fixture
+async def node() -> AsyncIterator[LyingNode]:
+    """A node that tells the truth until it is bent."""
+    async with lying_node() as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def store(node: LyingNode) -> AsyncIterator[KuboStore]:
+    """A store on that node, with little patience."""
+    async with KuboStore(node.url, patience=IMPATIENT) as opened:
+        yield opened
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty folder for what is fetched."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def bent(*, head: bytes = b"", pause_seconds: float = 0.0, forever: bytes = b"", cut: bool = False) -> Reply:
+    """A stream of `head`, then of `forever` again and again; cut off, or ended as if it were whole."""
+
+    async def reply(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(head[int(request.query.get("offset", 0)) :])
+        try:
+            while forever:
+                await response.write(forever)
+                await asyncio.sleep(pause_seconds)
+        except ConnectionError:
+            return response
+        if cut and request.transport is not None:
+            request.transport.abort()
+        return response
+
+    return reply
+
+
+def always(response: web.Response) -> Reply:
+    """The same answer to everything."""
+
+    async def reply(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return web.Response(status=response.status, headers=response.headers.copy(), body=response.body)
+
+    return reply
+
+
+def content(path: Path) -> bytes:
+    """What a small file has in it."""
+    return path.read_bytes()
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+FLIPPED = CONTENT[:500_000] + bytes((CONTENT[500_000] ^ 1,)) + CONTENT[500_001:]
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param(bent(head=FLIPPED), id="a flipped byte"),
+        pytest.param(bent(head=CONTENT[:300_000]), id="ends early"),
+        pytest.param(bent(head=CONTENT, forever=bytes(2**16)), id="never ends"),
+        pytest.param(always(web.Response(text="<html>", content_type="text/html")), id="HTML"),
+        pytest.param(always(refusal("a block is damaged")), id="refused"),
+    ],
+)
+async def test_a_stream_that_is_not_the_file_is_replaced_by_its_blocks(
+    store: KuboStore, node: LyingNode, out: Path, stream: Reply
+) -> None:
+    """fault_7, fault_51, fault_55: whatever the stream is, the blocks are fetched and checked one by one."""
+    node.replies["cat"] = stream
+    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    assert content(out / "scene") == CONTENT
+    assert names(out) == ["scene"]
+    assert node.asked.count("block/get") > 4
+
+
+async def test_a_node_that_lies_in_blocks_too_is_passed_over(node: LyingNode, out: Path) -> None:
+    """fault_7: the next source is asked, and a source that lies as well is worth no more."""
+    truth = Blocks(dict(node.blocks))
+    node.replies["cat"] = bent(head=FLIPPED)
+    node.blocks = {cid: block[:-1] + bytes((block[-1] ^ 1,)) for cid, block in node.blocks.items()}
+    liar = Blocks(dict(node.blocks))
+    async with KuboStore(node.url, patience=IMPATIENT, sources=[liar]) as store:
+        with pytest.raises(StoreUnavailable, match="other bytes"):
+            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+    assert not (out / "scene").exists()
+    async with KuboStore(node.url, patience=IMPATIENT, sources=[liar, truth]) as store:
+        assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    assert content(out / "scene") == CONTENT
+
+
+async def test_what_the_node_lacks_comes_from_another_source(node: LyingNode, out: Path) -> None:
+    """fault_6: only what nobody has is NOT_FOUND; while one who may have it is away, nothing is said yet."""
+    truth, empty = Blocks(node.blocks), Blocks({})
+    node.blocks = {}
+    async with KuboStore(node.url, patience=IMPATIENT, sources=[empty]) as store:
+        with pytest.raises(JobRejected) as caught:
+            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+    assert caught.value.code == Code.NOT_FOUND
+    async with KuboStore(node.url, patience=IMPATIENT, sources=[empty, truth]) as store:
+        assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    async with KuboStore("http://127.0.0.1:1", patience=IMPATIENT, sources=[empty]) as store:
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            await store.fetch(str(node.root), out / "other", LIMIT_BYTES)
+
+
+async def test_a_drip_is_given_up_and_gone_on_with_later(
+    store: KuboStore, node: LyingNode, out: Path
+) -> None:
+    """fault_50: too few bytes in a window end the try; what came is kept, and not asked for again."""
+    node.replies["cat"] = bent(head=CONTENT[:400_000], forever=b"\0", pause_seconds=0.05)
+    slow = replace(IMPATIENT, least_bytes_per_second=2_000_000)
+    async with KuboStore(node.url, patience=slow) as impatient:
+        with pytest.raises(StoreUnavailable, match="too slowly"):
+            await impatient.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+    assert not (out / "scene").exists()
+    [kept] = names(out)
+    os.truncate(out / kept, 400_000)
+    del node.replies["cat"]
+    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    assert node.offsets == [0, 400_000]
+    assert content(out / "scene") == CONTENT
+
+
+async def test_a_cut_stream_is_gone_on_with_at_once(store: KuboStore, node: LyingNode, out: Path) -> None:
+    """fault_50: after a cut the rest is asked for, and no byte twice that had come."""
+    pieces = [bent(head=CONTENT[:300_000], cut=True), bent(head=CONTENT)]
+    heard = list[tuple[int, int | None]]()
+
+    async def cat(request: web.Request) -> web.StreamResponse:
+        return await pieces.pop(0)(request)
+
+    node.replies["cat"] = cat
+    size_bytes = await store.fetch(
+        str(node.root), out / "scene", LIMIT_BYTES, lambda done, total: heard.append((done, total))
+    )
+    assert content(out / "scene") == CONTENT
+    assert (size_bytes, len(node.offsets), heard[-1]) == (len(CONTENT), 2, (len(CONTENT), len(CONTENT)))
+    assert 0 < node.offsets[1] <= 300_000
+
+
+async def test_a_damaged_partial_file_does_no_harm(store: KuboStore, node: LyingNode, out: Path) -> None:
+    """fault_73: a partial file that a power cut spoilt is found out by the CID, and all comes again."""
+    (out / f".veriframe-fetch-{node.root}").write_bytes(b"\0" * 300_000)
+    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    assert content(out / "scene") == CONTENT
+    assert names(out) == ["scene"]
+
+
+async def test_two_that_fetch_the_same_to_one_folder_do_not_meet(
+    store: KuboStore, node: LyingNode, out: Path
+) -> None:
+    """fault_73: the second waits for the first, and both get the file."""
+    await asyncio.gather(
+        *(store.fetch(str(node.root), out / name, LIMIT_BYTES) for name in ("one", "two", "three"))
+    )
+    assert {name: content(out / name) == CONTENT for name in names(out)} == dict.fromkeys(
+        ("one", "two", "three"), True
+    )
+
+
+async def test_a_file_over_the_limit_is_refused_before_it_comes(
+    store: KuboStore, node: LyingNode, out: Path
+) -> None:
+    """fault_51: the root block tells the size; the stream is never asked for."""
+    with pytest.raises(JobRejected) as caught:
+        await store.fetch(str(node.root), out / "scene", len(CONTENT) - 1)
+    assert (caught.value.code, node.asked, names(out)) == (Code.TOO_LARGE, ["block/get"], [])
+
+
+NO_API = [
+    pytest.param(always(web.Response(text="<html>", content_type="text/html")), id="HTML with 200"),
+    pytest.param(always(web.Response(text='{"Version":')), id="half an object"),
+    pytest.param(always(web.Response(text="{}")), id="an empty object"),
+    pytest.param(always(web.Response(text='{"Version": 7, "Cid": 7}')), id="another type"),
+    pytest.param(always(web.Response(status=404, text="404 page not found")), id="404"),
+    pytest.param(always(web.Response(status=502, text="Bad Gateway")), id="502"),
+    pytest.param(always(web.Response(status=500, text="{}", content_type="application/json")), id="500"),
+    pytest.param(always(refusal("no\x1b[2J")), id="a refusal"),
+    pytest.param(
+        always(web.Response(body=gzip.compress(bytes(10**7)), headers={"Content-Encoding": "gzip"})),
+        id="a gzip bomb",
+    ),
+    pytest.param(always(web.Response(status=307, headers={"Location": "/api/v0/other"})), id="a redirect"),
+    pytest.param(bent(forever=b'{"' * 2**15), id="an endless object"),
+    pytest.param(bent(head=b'{"Version"', cut=True), id="a cut"),
+]
+
+
+@pytest.mark.parametrize("reply", NO_API)
+async def test_what_is_no_api_is_unavailable(
+    store: KuboStore, node: LyingNode, out: Path, reply: Reply
+) -> None:
+    """fault_51, fault_52, fault_55: one sentence for people, no redirect followed, nothing unpacked."""
+    for endpoint in ("version", "pin/ls", "block/get"):
+        node.replies[endpoint] = reply
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.version()
+    assert str(caught.value).isprintable()
+    with pytest.raises(StoreUnavailable):
+        await store.pins()
+    with pytest.raises(StoreUnavailable):
+        await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+    assert (set(node.asked), (out / "scene").exists()) == ({"version", "pin/ls", "block/get"}, False)
+
+
+async def test_a_node_that_says_nothing_is_not_waited_for(node: LyingNode, out: Path) -> None:
+    """fault_50: a node that takes the question and keeps still is given up after its time."""
+
+    async def still(request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    node.replies["cat"] = still
+    async with KuboStore(node.url, patience=replace(IMPATIENT, quiet_seconds=0.2)) as store:
+        with pytest.raises(StoreUnavailable):
+            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+    async with KuboStore(node.url, patience=replace(IMPATIENT, total_seconds=0.2)) as store:
+        with pytest.raises(StoreUnavailable, match=r"within 0\.2 seconds"):
+            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+
+
+async def test_a_token_is_given_and_asked_for(node: LyingNode) -> None:
+    """A node behind a token hears it in every call; without one, people are told to give it."""
+    async with KuboStore(node.url, token="opensesame") as store:
+        await store.version()
+    headers = node.requests[0].headers
+    assert (headers["Authorization"], headers["Accept-Encoding"]) == ("Bearer opensesame", "identity")
+    node.replies["version"] = always(web.Response(status=403))
+    async with KuboStore(node.url) as store:
+        with pytest.raises(StoreUnavailable, match="token"):
+            await store.version()
+    with pytest.raises(SettingsError, match="token"):
+        KuboStore(node.url, token="a\r\nb")
+
+
+async def test_the_nodes_word_for_a_cid_is_not_believed(
+    store: KuboStore, node: LyingNode, tmp_path: Path
+) -> None:
+    """fault_53: where the node says another CID than is reckoned here, the upload failed."""
+    (tmp_path / "picture").write_bytes(CONTENT + b"x")
+    with pytest.raises(JobError) as caught:
+        await store.add(tmp_path / "picture", "job-1-result")
+    assert (caught.value.code, "pin/add" in node.asked) == (Code.UPLOAD, False)
+    (tmp_path / "picture").write_bytes(CONTENT)
+    assert await store.add(tmp_path / "picture", "job-1-result") == str(node.root)
+
+
+async def test_an_upload_with_an_unknown_outcome_is_made_once_more(
+    store: KuboStore, node: LyingNode, tmp_path: Path
+) -> None:
+    """fault_54: cut once, it is added again; cut for ever, the store is unavailable, after two tries."""
+    (tmp_path / "picture").write_bytes(CONTENT)
+    cuts = 1
+
+    async def add(request: web.Request) -> web.StreamResponse:
+        nonlocal cuts
+        await request.read()
+        cuts -= 1
+        if cuts >= 0 and request.transport is not None:
+            request.transport.abort()
+        return web.json_response({"Name": "content", "Hash": str(node.root)})
+
+    node.replies["add"] = add
+    assert await store.add(tmp_path / "picture", "job-1-result") == str(node.root)
+    assert node.asked.count("add") == 2
+    cuts = 3
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        await store.add(tmp_path / "picture", "job-1-result")
+    assert node.asked.count("add") == 4
+
+
+async def test_a_pin_promises_what_the_node_has(store: KuboStore, node: LyingNode) -> None:
+    """fault_56: a pin is made offline; the node's refusal is told."""
+    node.replies["pin/add"] = always(refusal("block was not found locally"))
+    with pytest.raises(StoreUnavailable, match="not found locally"):
+        await store.pin(Pin(cid=str(node.root), name="job-1-asset"))
+    assert node.requests[-1].query["offline"] == "true"
