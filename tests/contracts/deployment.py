@@ -1,0 +1,101 @@
+"""Contracts on a devnet, for tests: accounts that sign, and classes declared from their kept artefacts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from starknet_py.contract import Contract
+from starknet_py.hash.selector import get_selector_from_name
+from starknet_py.net.account.account import Account
+from starknet_py.net.client_models import Call
+from starknet_py.net.full_node_client import FullNodeClient
+from starknet_py.net.models.chains import StarknetChainId
+from starknet_py.net.signer.key_pair import KeyPair
+from tests.nodes import STRK_ADDRESS, Devnet, TestAccount
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+MAIN_ARTIFACTS = Path(__file__).parents[2] / "contracts" / "artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract: what `declare` needs."""
+
+    sierra: str
+    class_hash: int
+    compiled_class_hash: int
+
+
+def load(name: str, folder: Path = ARTIFACTS) -> Artifact:
+    """The kept artefact of NAME.cairo. Raises OSError where it was never built."""
+    hashes = json.loads((folder / f"{name}.hashes.json").read_text())
+    sierra = gzip.decompress((folder / f"{name}.sierra.json.gz").read_bytes()).decode()
+    return Artifact(sierra, int(hashes["class_hash"], 16), int(hashes["compiled_class_hash"], 16))
+
+
+def signer(node: Devnet, account: TestAccount) -> Account:
+    """The account as starknet_py uses it."""
+    return Account(
+        address=account.address,
+        client=FullNodeClient(node.url),
+        key_pair=KeyPair.from_private_key(account.private_key),
+        chain=StarknetChainId.SEPOLIA,
+    )
+
+
+async def deploy(account: Account, artifact: Artifact, *arguments: int) -> Contract:
+    """A new instance of the class, with its constructor's arguments. Declares the class where that is new.
+
+    Where tests share a devnet, another one may have declared it.
+    """
+    try:
+        await account.client.get_class_by_hash(class_hash=artifact.class_hash)
+    except Exception:  # noqa: BLE001 - absent, whatever the node calls it; declaring says what is wrong
+        declared = await Contract.declare_v3(
+            account, artifact.sierra, compiled_class_hash=artifact.compiled_class_hash, auto_estimate=True
+        )
+        await declared.wait_for_acceptance(check_interval=0.05)
+        assert declared.class_hash == artifact.class_hash
+    abi = json.loads(artifact.sierra)["abi"]
+    deployed = await Contract.deploy_contract_v3(
+        account,
+        class_hash=artifact.class_hash,
+        abi=abi,
+        constructor_args=list(arguments),
+        auto_estimate=True,
+    )
+    await deployed.wait_for_acceptance(check_interval=0.05)
+    return Contract(deployed.deployed_contract.address, abi, account, cairo_version=1)
+
+
+def seen_by(contract: Contract, account: Account) -> Contract:
+    """The same contract, called by another account."""
+    return Contract(contract.address, contract.data.abi, account, cairo_version=1)
+
+
+async def move(contract: Contract, name: str, *arguments: object) -> None:
+    """Call an external function and wait until it is in a block. Raises where it reverts."""
+    sent = await contract.functions[name].invoke_v3(*arguments, auto_estimate=True)
+    await sent.wait_for_acceptance(check_interval=0.05)
+
+
+async def view(contract: Contract, name: str, *arguments: object) -> object:
+    """What a view answers: its first output, decoded."""
+    return (await contract.functions[name].call(*arguments))[0]
+
+
+async def approve(account: Account, spender: int, amount_fri: int) -> None:
+    """Let a contract take STRK from the account."""
+    call = Call(STRK_ADDRESS, get_selector_from_name("approve"), [spender, amount_fri, 0])
+    sent = await account.execute_v3(call, auto_estimate=True)
+    await account.client.wait_for_tx(sent.transaction_hash, check_interval=0.05)
+
+
+async def balance(account: Account, address: int) -> int:
+    """The STRK of an address, in fri."""
+    call = Call(STRK_ADDRESS, get_selector_from_name("balanceOf"), [address])
+    low, high = await account.client.call_contract(call)
+    return low + (high << 128)
