@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from starknet_py.hash.selector import get_selector_from_name
 
-from veriframe.adapters.starknet.abi import Abi, Function, read_abi
+from veriframe.adapters.starknet.abi import Abi, Field, Function, read_abi
 from veriframe.adapters.starknet.codec import PRIME, Codec, Value, short_bytes
 from veriframe.adapters.starknet.envelope import RpcError
 from veriframe.adapters.starknet.transaction import Call
@@ -27,6 +27,17 @@ BLOCK = "latest"
 _FELT = re.compile(r"0x[0-9a-fA-F]{1,64}\b")
 _WORD = re.compile(r"[A-Z][A-Z_]{3,30}")
 
+_ACCOUNT = Field("account", "ContractAddress")
+TOKEN_ABI = Abi(
+    functions={
+        "balance_of": Function("balance_of", (_ACCOUNT,), ("u256",)),
+        "approve": Function("approve", (_ACCOUNT, Field("amount", "u256")), ("bool",), is_view=False),
+    },
+    structs={},
+    enums={},
+)
+"""What we use of an ERC-20. Known by heart, since nodes do not tell the ABI of every token's class."""
+
 
 class Node(Protocol):
     """What is needed of the endpoints."""
@@ -36,11 +47,11 @@ class Node(Protocol):
 
 
 class Contract:
-    """The contract at `address`. Its ABI is read at the first use."""
+    """The contract at `address`. Its ABI is read at the first use, unless it is given."""
 
-    def __init__(self, node: Node, address: int) -> None:
+    def __init__(self, node: Node, address: int, abi: Abi | None = None) -> None:
         self._node, self.address = node, Address(address)
-        self._abi: Abi | None = None
+        self._abi = abi
 
     async def abi(self) -> Abi:
         """What its class tells of itself. Raises `RegistryUnavailable`."""

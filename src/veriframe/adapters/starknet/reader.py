@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from veriframe.adapters.starknet.codec import Value, refuse
-from veriframe.adapters.starknet.contract import Contract, Node
+from veriframe.adapters.starknet.contract import TOKEN_ABI, Contract, Node
 from veriframe.adapters.starknet.job_reading import number, number_in, order_of, read_job, read_order
 from veriframe.model import ledger
 from veriframe.model.job import Address, Head, Job, Order
@@ -22,7 +22,7 @@ class StarknetReader(JobReader):
     """The registry at `address`, whose money is the token at `token`, without an account."""
 
     def __init__(self, node: Node, address: int, *, token: int) -> None:
-        self._contract, self._token = Contract(node, address), Contract(node, token)
+        self._contract, self._token = Contract(node, address), Contract(node, token, TOKEN_ABI)
         self._orders: dict[int, Order] = {}
 
     async def head(self) -> Head:
