@@ -234,12 +234,15 @@ class Deadly(Outbox):
         super().add(entry)
         if moment == "signed":
             die()
+    def note_sending(self, entry, sent_at):
+        noted = super().note_sending(entry, sent_at)
+        if moment == "sending":
+            die()
+        return noted
     def mark(self, entry, state):
         if moment == "accepted" and state is State.DONE:
             die()
         super().mark(entry, state)
-        if moment == "sending" and state is State.SENT:
-            die()
         if moment == "done" and state is State.DONE:
             die()
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
+from veriframe.adapters.starknet.fees import TooDear
 from veriframe.adapters.starknet.outbox import Entry, Outbox, State
 from veriframe.adapters.starknet.receipt import Receipt, clean, parse_receipt, reason_of
 from veriframe.errors import MoveRefused, RegistryUnavailable
@@ -109,28 +110,26 @@ class Delivery:
         if status is None or status == "REJECTED":
             return await self._deliver(entry)
         # Received, but in no block for longer than a mempool keeps it: the price is too low.
-        old = time.time() - entry.signed_at > self._pace.ttl_seconds
-        return await self._make_dearer(entry, gone=False) if old and status == "RECEIVED" else entry
+        return await self._make_dearer(entry) if status == "RECEIVED" and self._gone(entry) else entry
 
     async def _deliver(self, entry: Entry) -> Entry:
         """Send the bytes. Returns the entry to look for; it may be a sibling on the same nonce."""
-        first = entry.state is State.SIGNED
-        if first:
-            # Noted before: from here on it may be out, whatever is heard.
-            self._outbox.mark(entry, State.SENT)
-            entry = replace(entry, state=State.SENT)
-        failures = self._endpoints.failures
+        before, failures = entry.sent_at, self._endpoints.failures
+        # Noted before: from here on it may be out, whatever is heard.
+        entry = self._outbox.note_sending(entry, time.time())
         params = {"invoke_transaction": json.loads(entry.payload)}
         try:
             answer = await self._endpoints.call("starknet_addInvokeTransaction", params)
         except RpcError as error:
-            # Never heard of elsewhere: the first time that it is sent, and no endpoint failed in between.
-            alone = first and failures == self._endpoints.failures
-            return await self._judge(entry, error, alone=alone)
+            if failures == self._endpoints.failures and error.code not in {DUPLICATE, UNEXPECTED}:
+                # One node was asked, and it did not take it: only an earlier delivery can be out.
+                entry = self._outbox.note_sending(entry, before)
+            return await self._judge(entry, error)
         _check_hash(answer, entry)
         return entry
 
-    async def _judge(self, entry: Entry, error: RpcError, *, alone: bool) -> Entry:
+    async def _judge(self, entry: Entry, error: RpcError) -> Entry:
+        """What an error on sending means. The own digest is looked for before anything is believed."""
         if error.code == DUPLICATE:
             return entry
         if known := await self._known(entry):
@@ -139,21 +138,25 @@ class Delivery:
         log.warning("transaction not taken", hash=hex(entry.hash), code=error.code, reason=reason)
         if error.code == BAD_NONCE or (error.code == VALIDATION and "nonce" in reason.lower()):
             return await self._reconcile(entry)
-        gone = alone or time.time() - entry.signed_at > self._pace.ttl_seconds
         if error.code in _DEARER:
-            return await self._make_dearer(entry, gone=gone)
-        if error.code == UNEXPECTED or not gone:
+            return await self._make_dearer(entry)
+        if error.code == UNEXPECTED or not self._gone(entry):
             raise RegistryUnavailable(f"The StarkNet node did not take the transaction: {reason}") from error
         self._give_up(entry)
         rule, sentence = _REFUSALS.get(error.code, (f"CODE_{error.code}", f"The nodes refuse it: {reason}"))
         raise MoveRefused(rule, sentence) from error
 
-    async def _make_dearer(self, entry: Entry, *, gone: bool) -> Entry:
+    def _gone(self, entry: Entry) -> bool:
+        """Whether no mempool should have it any more: it was never taken, or too long ago."""
+        return time.time() - entry.sent_at > self._pace.ttl_seconds
+
+    async def _make_dearer(self, entry: Entry) -> Entry:
         try:
             return await self._reprice(entry)
-        except MoveRefused as error:
-            if not gone:
-                raise RegistryUnavailable(f"What was sent would be refused by now ({error})") from error
+        except (MoveRefused, TooDear) as error:
+            # Under way it stays open; what no node can have is over, so that it blocks nothing.
+            if await self._known(entry) or not self._gone(entry):
+                raise RegistryUnavailable(f"A transaction waits for a block. {error}") from error
             self._give_up(entry)
             raise
 

@@ -28,6 +28,10 @@ _AMOUNT_LIMIT = 2**64
 _PRICE_LIMIT = 2**128
 
 
+class TooDear(RegistryUnavailable):
+    """It costs more now than the limit allows. Nothing is sent; it goes on once fees fall."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """How much of a resource, at what price for one unit, at most."""
@@ -129,7 +133,7 @@ def parse_estimate(answer: object) -> Bounds:
 def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
     """Bounds to sign: margins on gas, and on prices as far as the limit allows.
 
-    Raises `RegistryUnavailable` where not even a small margin fits under `max_fee_fri`: prices fall again.
+    Raises `TooDear` where not even a small margin fits under `max_fee_fri`: prices fall again.
     """
     wider = estimate.scaled(AMOUNT_PERCENT, 100)
     roomy = Bounds(
@@ -144,9 +148,9 @@ def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
     raise too_dear(bounds.cost_fri, max_fee_fri)
 
 
-def too_dear(cost_fri: int, max_fee_fri: int) -> RegistryUnavailable:
+def too_dear(cost_fri: int, max_fee_fri: int) -> TooDear:
     """The sentence on a fee over the limit."""
-    return RegistryUnavailable(
+    return TooDear(
         f"A transaction may cost {_strk(cost_fri)} STRK now, over the limit of {_strk(max_fee_fri)} STRK."
         " It waits until fees fall; raise the limit on fees to go on now."
     )

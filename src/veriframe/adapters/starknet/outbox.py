@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -34,13 +34,14 @@ _TABLES = (
         state TEXT NOT NULL,
         payload TEXT NOT NULL,
         signed_at REAL NOT NULL,
+        sent_at REAL NOT NULL DEFAULT 0,
         told INTEGER NOT NULL DEFAULT 0,
         UNIQUE (chain_id, account, hash)
     )""",
     """CREATE UNIQUE INDEX IF NOT EXISTS one_open_per_nonce ON outbox (chain_id, account, nonce)
         WHERE state IN ('signed', 'sent')""",
 )
-_COLUMNS = "chain_id, account, nonce, hash, origin, label, state, payload, signed_at, told"
+_COLUMNS = "chain_id, account, nonce, hash, origin, label, state, payload, signed_at, sent_at, told"
 
 
 class State(StrEnum):
@@ -62,7 +63,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One signed transaction. `payload`: the JSON as sent. `told`: the caller has heard how it ended."""
+    """One signed transaction. `payload`: the JSON as sent. `told`: the caller has heard how it ended.
+
+    `sent_at`: when a node may last have taken it (Unix seconds); 0 where none can have.
+    """
 
     chain_id: int
     account: int
@@ -73,6 +77,7 @@ class Entry:
     state: State
     payload: str
     signed_at: float
+    sent_at: float = 0.0
     told: bool = False
 
 
@@ -116,7 +121,7 @@ class Outbox:
         with self._transaction():
             self._insert(entry)
 
-    def replace(self, older: Entry, newer: Entry) -> None:
+    def supersede(self, older: Entry, newer: Entry) -> None:
         """Put a dearer transaction on the same nonce in the place of an open one, in one step."""
         with self._transaction():
             self._mark(older, State.REPLACED)
@@ -134,6 +139,15 @@ class Outbox:
             self._mark(entry, State.SENT)
             update = "UPDATE outbox SET told = ? WHERE chain_id = ? AND account = ? AND hash = ?"
             self._connection.execute(update, (int(told), *_key(entry)))
+
+    def note_sending(self, entry: Entry, sent_at: float) -> Entry:
+        """It may be out since then, whatever is heard. Returns the entry as it is now, durable."""
+        with self._transaction():
+            update = (
+                "UPDATE outbox SET state = ?, sent_at = ? WHERE chain_id = ? AND account = ? AND hash = ?"
+            )
+            self._connection.execute(update, (State.SENT.value, sent_at, *_key(entry)))
+        return replace(entry, state=State.SENT, sent_at=sent_at)
 
     def mark(self, entry: Entry, state: State) -> None:
         """Note what is now known of a transaction, durable on return."""
@@ -195,10 +209,11 @@ class Outbox:
             entry.state.value,
             entry.payload,
             entry.signed_at,
+            entry.sent_at,
             int(entry.told),
         )
         # The same digest again is the same transaction: after a refusal, it may be tried once more.
-        insert = f"INSERT OR REPLACE INTO outbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        insert = f"INSERT OR REPLACE INTO outbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         taken = "SELECT count(*) FROM outbox WHERE chain_id = ? AND account = ? AND nonce = ? AND state IN"
         row = self._connection.execute(f"{taken} ('signed', 'sent')", values[:3]).fetchone()
         if row[0]:
@@ -248,7 +263,7 @@ def _key(entry: Entry) -> tuple[str, str, str]:
 
 
 def _entry(row: Sequence[object]) -> Entry:
-    chain_id, account, nonce, digest, origin, label, state, payload, signed_at, told = map(str, row)
+    chain_id, account, nonce, digest, origin, label, state, payload, signed_at, sent_at, told = map(str, row)
     return Entry(
         chain_id=int(chain_id, 16),
         account=int(account, 16),
@@ -259,5 +274,6 @@ def _entry(row: Sequence[object]) -> Entry:
         state=State(state),
         payload=payload,
         signed_at=float(signed_at),
+        sent_at=float(sent_at),
         told=told == "1",
     )

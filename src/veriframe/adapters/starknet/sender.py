@@ -16,7 +16,7 @@ import structlog
 
 from veriframe.adapters.starknet.delivery import Delivery, NonceTaken, SendPace
 from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.fees import NONE, Bounds, parse_estimate, too_dear, with_margin
+from veriframe.adapters.starknet.fees import NONE, Bounds, TooDear, parse_estimate, too_dear, with_margin
 from veriframe.adapters.starknet.outbox import Entry, Outbox, State
 from veriframe.adapters.starknet.receipt import Event, Receipt, Reverted, reason_of
 from veriframe.adapters.starknet.transaction import Call, Signer, Unsigned, encode_calls
@@ -167,7 +167,7 @@ class Sender:
     async def _reprice(self, older: Entry) -> Entry:
         """The same calls on the same nonce, dearer, on the disk in the place of `older`."""
         if len(self._outbox.siblings(older)) >= SIBLINGS_MAX:
-            raise RegistryUnavailable(
+            raise TooDear(
                 f"The nodes find the transaction {older.hash:#x} too cheap, however dear. It is tried later."
             )
         unsigned = Unsigned.parse(older.chain_id, older.payload)
@@ -176,7 +176,7 @@ class Sender:
         if bounds.cost_fri > self._max_fee_fri:
             raise too_dear(bounds.cost_fri, self._max_fee_fri)
         newer = await self._sign(replace(unsigned, bounds=bounds), older.label, older.origin)
-        self._outbox.replace(older, newer)
+        self._outbox.supersede(older, newer)
         return newer
 
     async def _estimate(self, unsigned: Unsigned) -> Bounds:

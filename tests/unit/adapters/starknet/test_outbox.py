@@ -1,0 +1,166 @@
+"""The outbox: on the disk before anything is sent, and never two open transactions on a nonce."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from veriframe.adapters.starknet.outbox import Entry, Outbox, State
+from veriframe.errors import HostUnavailable, SettingsError
+
+ENTRY = Entry(
+    chain_id=1,
+    account=2**251,
+    nonce=4,
+    hash=0xA,
+    origin=0xA,
+    label="claim 7",
+    state=State.SIGNED,
+    payload='{"type": "INVOKE"}',
+    signed_at=1000.5,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the outbox is made, in a folder that is not there yet."""
+    return tmp_path / "home" / "outbox.sqlite"
+
+
+@pytest.fixture
+def outbox(path: Path) -> Iterator[Outbox]:
+    """A new outbox."""
+    opened = Outbox(path)
+    yield opened
+    opened.close()
+
+
+def test_what_was_added_is_there_after_opening_again(path: Path, outbox: Outbox) -> None:
+    """fault_73: the very same bytes, digest and nonce."""
+    outbox.add(ENTRY)
+    outbox.close()
+    again = Outbox(path)
+    assert again.open(1, 2**251) == [ENTRY]
+    again.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_open_transactions_on_a_nonce_are_a_bug(outbox: Outbox) -> None:
+    """A nonce is decided once; the first stays as it is."""
+    outbox.add(ENTRY)
+    with pytest.raises(RuntimeError, match="Nonce 4"):
+        outbox.add(replace(ENTRY, hash=0xB, origin=0xB))
+    assert outbox.open(1, 2**251) == [ENTRY]
+
+
+def test_a_dearer_one_takes_the_place_in_one_step(outbox: Outbox) -> None:
+    """The older one is replaced, the newer one open, both known as siblings, newest first."""
+    outbox.add(ENTRY)
+    dearer = replace(ENTRY, hash=0xB)
+    outbox.supersede(ENTRY, dearer)
+    assert [dearer] == outbox.open(1, 2**251)
+    assert [dearer, replace(ENTRY, state=State.REPLACED)] == outbox.siblings(ENTRY)
+
+
+def test_the_older_one_may_win_after_all(outbox: Outbox) -> None:
+    """`exchange` makes it the open one again."""
+    outbox.add(ENTRY)
+    dearer = replace(ENTRY, hash=0xB)
+    outbox.supersede(ENTRY, dearer)
+    outbox.exchange(dearer, ENTRY)
+    assert [replace(ENTRY, state=State.SENT)] == outbox.open(1, 2**251)
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.FAILED])
+def test_an_end_is_untold_until_it_is_told(outbox: Outbox, state: State) -> None:
+    """What came into a block is kept for its caller."""
+    outbox.add(ENTRY)
+    outbox.mark(ENTRY, state)
+    assert [replace(ENTRY, state=state)] == outbox.untold(1, 2**251)
+    outbox.tell(ENTRY)
+    assert outbox.untold(1, 2**251) == []
+    assert outbox.open(1, 2**251) == []
+
+
+def test_what_ended_is_found_by_its_nonce_and_its_age(outbox: Outbox) -> None:
+    """fault_66: only what is at or after the chain's nonce, and young enough, may have been undone."""
+    outbox.add(ENTRY)
+    outbox.mark(ENTRY, State.DONE)
+    done = [replace(ENTRY, state=State.DONE)]
+    assert [done, done, [], []] == [
+        outbox.ended_from(1, 2**251, nonce, since) for nonce, since in ((0, 0), (4, 1000), (5, 0), (0, 1001))
+    ]
+    outbox.reopen(ENTRY, told=True)
+    assert [replace(ENTRY, state=State.SENT, told=True)] == outbox.open(1, 2**251)
+
+
+def test_what_was_refused_is_never_sent_again(outbox: Outbox) -> None:
+    """A refusal is neither open nor an end in a block."""
+    outbox.add(ENTRY)
+    outbox.mark(ENTRY, State.REFUSED)
+    assert [
+        outbox.open(1, 2**251), outbox.untold(1, 2**251), outbox.ended_from(1, 2**251, 0, 0)
+    ] == [[], [], []]  # fmt: skip
+
+
+def test_chains_and_accounts_are_kept_apart(outbox: Outbox) -> None:
+    """The same nonce of another account, or on another chain, is another thing."""
+    others = [replace(ENTRY, account=3), replace(ENTRY, chain_id=2)]
+    for entry in (ENTRY, *others):
+        outbox.add(entry)
+    assert [[ENTRY], [others[0]], [others[1]]] == [
+        outbox.open(1, 2**251), outbox.open(1, 3), outbox.open(2, 2**251)
+    ]  # fmt: skip
+
+
+def test_a_commit_is_on_the_disk(path: Path, outbox: Outbox) -> None:
+    """fault_76: write-ahead log, and a sync with each commit (2 is FULL)."""
+    connection = outbox._connection
+    assert (
+        connection.execute("PRAGMA journal_mode").fetchone()[0],
+        connection.execute("PRAGMA synchronous").fetchone()[0],
+    ) == ("wal", 2)
+
+
+def test_what_is_no_outbox_is_left_alone(path: Path) -> None:
+    """fault_76: other files are refused, by one sentence, and not changed."""
+    path.parent.mkdir()
+    path.write_bytes(b"something else" * 400)
+    with pytest.raises(SettingsError, match="damaged"):
+        Outbox(path)
+    assert path.read_bytes() == b"something else" * 400
+
+
+def test_another_database_is_refused(path: Path) -> None:
+    """fault_76: a journal is no outbox."""
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE attempts (x)")
+    connection.close()
+    with pytest.raises(SettingsError, match="not an outbox"):
+        Outbox(path)
+
+
+def test_a_newer_version_is_refused(path: Path, outbox: Outbox) -> None:
+    """fault_80: what a newer VeriFrame wrote is not touched."""
+    outbox._connection.execute("PRAGMA user_version = 99")
+    outbox.close()
+    with pytest.raises(SettingsError, match="newer"):
+        Outbox(path)
+
+
+def test_locked_by_another_is_unavailable(path: Path, outbox: Outbox) -> None:
+    """fault_76: nothing is signed on where it cannot be written down."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    outbox._connection.execute("PRAGMA busy_timeout = 10")
+    with pytest.raises(HostUnavailable, match="outbox"):
+        outbox.add(ENTRY)
+    other.execute("ROLLBACK")
+    other.close()
+    outbox.add(ENTRY)
+    assert outbox.open(1, 2**251) == [ENTRY]

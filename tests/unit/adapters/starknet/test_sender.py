@@ -1,0 +1,288 @@
+"""The sender against a fake chain that gives every answer that nodes were seen to give."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.rpc_chain import FakeChain, digest_of
+from tests.proxy import Proxy
+
+from veriframe.adapters.starknet.endpoints import Endpoints, Pace
+from veriframe.adapters.starknet.outbox import Outbox
+from veriframe.adapters.starknet.receipt import reason_of, short_strings
+from veriframe.adapters.starknet.sender import Call, Receipt, Reverted, Sender, SendPace
+from veriframe.errors import MoveRefused, RegistryUnavailable
+
+ACCOUNT = 0xACC
+NOT_OPEN = (
+    "Execution failed. Failure reason:\n(0x4e4f545f4f50454e ('NOT_OPEN'),"
+    " 0x454e545259504f494e545f4641494c4544)"
+)
+CALLS = [Call(1, 2, (3,))]
+
+
+class Unsafe:
+    """A signer that says no to nothing."""
+
+    def sign(self, message_hash: int) -> tuple[int, int]:
+        """A signature that only the fake chain takes."""
+        return message_hash, 1
+
+
+@asynccontextmanager
+async def sending(chain: FakeChain, folder: Path, **pace: float) -> AsyncIterator[Sender]:
+    """A sender on the fake chain, in a hurry, with an outbox in `folder`."""
+    hurried = SendPace(**{"patience_seconds": 1.0, "poll_seconds": 0.001, **pace})
+    outbox = Outbox(folder / "outbox.sqlite")
+    async with Proxy(chain) as proxy:
+        endpoints = Endpoints([proxy.url], pace=Pace(requests_per_second=10_000, pause_seconds=0.01))
+        yield Sender(endpoints, outbox, ACCOUNT, Unsafe(), max_fee_fri=10**9, pace=hurried)
+        await endpoints.close()
+    outbox.close()
+
+
+async def test_the_receipt(tmp_path: Path) -> None:
+    """A transaction is looked for until it is in an accepted block; its receipt is read whole."""
+    chain = FakeChain(statuses=["RECEIVED", "PRE_CONFIRMED", "ACCEPTED_ON_L2"])
+    async with sending(chain, tmp_path) as sender:
+        receipt = await sender.send(CALLS, "claim")
+    assert (receipt.block_number, receipt.fee_fri, receipt.label) == (7, 42, "claim")
+    assert [(event.from_address, event.keys, event.data) for event in receipt.events] == [(1, (2,), ())]
+    assert len(chain.sent) == 1
+
+
+@pytest.mark.parametrize("code", [52, 55, 59, 63, 64])
+async def test_an_error_after_it_was_taken_is_success(tmp_path: Path, code: int) -> None:
+    """fault_63: whatever the second of two deliveries answers, the own digest is looked for first."""
+    chain = FakeChain(errors=[code], act_anyway=True)
+    async with sending(chain, tmp_path) as sender:
+        receipt = await sender.send(CALLS, "claim")
+    assert [receipt.hash] == list(chain.blocks)
+    assert len(chain.sent) == 1
+
+
+async def test_a_bad_nonce_of_a_node_that_lags_is_sent_again(tmp_path: Path) -> None:
+    """fault_63: the nonce is not taken, so the very same bytes go out again."""
+    chain = FakeChain(errors=[52, 52])
+    async with sending(chain, tmp_path) as sender:
+        await sender.send(CALLS, "claim")
+    assert chain.sent[0] == chain.sent[1] == chain.sent[2]
+    assert len(chain.blocks) == 1
+
+
+async def test_a_nonce_that_another_took_is_read_anew(tmp_path: Path) -> None:
+    """fault_63: only after several looks, and under the next nonce."""
+    chain = FakeChain(nonce=3, nonces=[2], errors=[52])
+    async with sending(chain, tmp_path) as sender:
+        await sender.send(CALLS, "claim")
+    assert [sent["nonce"] for sent in chain.sent] == ["0x2", "0x3"]
+
+
+@pytest.mark.parametrize("code", [53, 64, 65])
+async def test_too_cheap_is_sent_dearer_on_the_same_nonce(tmp_path: Path, code: int) -> None:
+    """fault_63: tip and prices rise by a tenth at least; only one of the two can be in the chain."""
+    chain = FakeChain(errors=[code])
+    async with sending(chain, tmp_path) as sender:
+        await sender.send(CALLS, "claim")
+    first, second = chain.sent
+    assert first["nonce"] == second["nonce"]
+    assert int(second["tip"], 16) > int(first["tip"], 16)
+    for name, bound in first["resource_bounds"].items():
+        raised = int(second["resource_bounds"][name]["max_price_per_unit"], 16)
+        assert raised * 10 >= int(bound["max_price_per_unit"], 16) * 11
+    assert len(chain.blocks) == 1
+
+
+async def test_however_dear_has_an_end(tmp_path: Path) -> None:
+    """fault_68: prices are not driven up without end."""
+    chain = FakeChain(errors=[64] * 20)
+    async with sending(chain, tmp_path) as sender:
+        with pytest.raises(RegistryUnavailable):
+            await sender.send(CALLS, "claim")
+    assert len(chain.sent) <= 5
+
+
+@pytest.mark.parametrize(("code", "rule"), [(54, "BALANCE"), (55, "VALIDATION"), (61, "CODE_61")])
+async def test_a_refusal_leaves_no_nonce_stuck(tmp_path: Path, code: int, rule: str) -> None:
+    """fault_68: refused for good on its only delivery, it is over; the nonce is free for the next."""
+    chain = FakeChain(errors=[code])
+    async with sending(chain, tmp_path) as sender:
+        with pytest.raises(MoveRefused) as caught:
+            await sender.send(CALLS, "claim")
+        assert rule == caught.value.rule
+        await sender.send(CALLS, "claim")
+    assert [sent["nonce"] for sent in chain.blocks.values()] == ["0x0"]
+
+
+async def test_a_refusal_of_what_may_be_out_stays_open(tmp_path: Path) -> None:
+    """fault_61: refused on the second delivery only, another node may still have it: asked again later."""
+    chain = FakeChain(errors=[63, 54])
+    async with sending(chain, tmp_path) as sender:
+        for _ in range(2):
+            with pytest.raises(RegistryUnavailable):
+                await sender.send(CALLS, "claim")
+        await sender.send(CALLS, "claim")
+    assert chain.sent[0] == chain.sent[1] == chain.sent[2]
+    assert len(chain.blocks) == 1
+
+
+async def test_past_its_time_in_the_mempool_a_refusal_counts(tmp_path: Path) -> None:
+    """fault_62: after the mempool's time, and with the nonce still free, it is over."""
+    chain = FakeChain(errors=[63, 54])
+    async with sending(chain, tmp_path, ttl_seconds=0.0) as sender:
+        with pytest.raises(RegistryUnavailable):
+            await sender.send(CALLS, "claim")
+        await sender.send(CALLS, "other")
+    assert [sent["nonce"] for sent in chain.blocks.values()] == ["0x0"]
+
+
+async def test_a_transaction_that_a_node_forgot_is_sent_again(tmp_path: Path) -> None:
+    """fault_62: RECEIVED is one node's word; where another does not know it, the same bytes go there."""
+    chain = FakeChain(statuses=["RECEIVED", None, "RECEIVED", "ACCEPTED_ON_L2"], errors=[None, 59])
+    async with sending(chain, tmp_path) as sender:
+        await sender.send(CALLS, "claim")
+    assert chain.sent[0] == chain.sent[1]
+    assert len(chain.sent) == 2
+
+
+async def test_stuck_in_the_mempool_it_is_made_dearer_and_either_may_win(tmp_path: Path) -> None:
+    """fault_62: past its time, a dearer one takes the same nonce; the older one is found where it won."""
+    chain = FakeChain(hold=True)
+    async with sending(chain, tmp_path, ttl_seconds=0.0, patience_seconds=0.0) as sender:
+        with pytest.raises(RegistryUnavailable):
+            await sender.send(CALLS, "claim")
+        with pytest.raises(RegistryUnavailable):
+            await sender.send(CALLS, "claim")
+        chain.include(digest_of(chain.sent[0]))
+        chain.errors = [52] * 10
+        with pytest.raises(RegistryUnavailable):
+            await sender.send(CALLS, "claim")
+        receipt = await sender.send(CALLS, "claim")
+    assert digest_of(chain.sent[0]) == receipt.hash
+    assert [sent["nonce"] for sent in chain.sent] == ["0x0", "0x0"]
+    assert chain.sent[0] != chain.sent[1]
+
+
+async def test_what_grew_too_dear_blocks_nothing(tmp_path: Path) -> None:
+    """fault_68: where no node can have it, it is over, and the next send begins anew on its nonce."""
+    chain = FakeChain(errors=[53])
+    async with sending(chain, tmp_path) as sender:
+        chain.rise_after_send = 10**9
+        with pytest.raises(RegistryUnavailable, match="over the limit"):
+            await sender.send(CALLS, "claim")
+        chain.price, chain.rise_after_send = 10, 0
+        await sender.send(CALLS, "other")
+    assert [sent["nonce"] for sent in chain.blocks.values()] == ["0x0"]
+
+
+async def test_never_in_a_block_is_open_and_not_sent_twice(tmp_path: Path) -> None:
+    """fault_72: patience ends with a sentence; nothing new is signed on top."""
+    chain = FakeChain(hold=True)
+    async with sending(chain, tmp_path, patience_seconds=0.02) as sender:
+        for label in ("claim", "claim", "other"):
+            with pytest.raises(RegistryUnavailable, match="no accepted block"):
+                await sender.send(CALLS, label)
+        chain.include(digest_of(chain.sent[0]))
+        await sender.send(CALLS, "claim")
+    assert len(chain.sent) == 1
+
+
+async def test_a_revert_in_a_block_tells_its_reason_and_its_fee(tmp_path: Path) -> None:
+    """fault_64: another was faster; the fee is told, and it is not tried again."""
+    chain = FakeChain(revert_reason=NOT_OPEN)
+    async with sending(chain, tmp_path) as sender:
+        with pytest.raises(Reverted) as caught:
+            await sender.send(CALLS, "claim")
+        assert (caught.value.rule, caught.value.fee_fri) == ("NOT_OPEN", 42)
+        assert await sender.recover() == []
+    assert len(chain.sent) == 1
+
+
+async def test_a_node_behind_its_own_past_is_not_believed(tmp_path: Path) -> None:
+    """fault_60: a nonce that is used already is not signed again; the old transaction is found instead."""
+    chain = FakeChain()
+    async with sending(chain, tmp_path) as sender:
+        await sender.send(CALLS, "claim")
+        chain.nonces = [0]
+        await sender.send(CALLS, "submit")
+    assert [sent["nonce"] for sent in chain.sent] == ["0x0", "0x1"]
+
+
+async def test_an_undone_transaction_is_told_again(tmp_path: Path) -> None:
+    """fault_66: after a reorganisation, `recover` sends the same bytes and tells what came of them."""
+    chain = FakeChain()
+    async with sending(chain, tmp_path) as sender:
+        receipt = await sender.send(CALLS, "claim")
+        chain.nonce = 0
+        chain.blocks.clear()
+        assert [receipt] == await sender.recover()
+    assert chain.sent[0] == chain.sent[1]
+
+
+async def test_a_node_of_another_version_is_found_out(tmp_path: Path) -> None:
+    """fault_71: where the node has another digest for the same bytes, nothing is believed."""
+    async with sending(FakeChain(wrong_hash=True), tmp_path) as sender:
+        with pytest.raises(RegistryUnavailable, match="calls the transaction"):
+            await sender.send(CALLS, "claim")
+
+
+@pytest.mark.parametrize(
+    "bent",
+    [
+        {"transaction_hash": "0x1"},
+        {"execution_status": "PERHAPS"},
+        {"block_number": "7"},
+        {"actual_fee": None},
+        {"actual_fee": {"amount": "-"}},
+        {"events": [{}]},
+        {"events": 5},
+    ],
+)
+async def test_a_receipt_that_does_not_fit_is_not_believed(tmp_path: Path, bent: dict[str, Any]) -> None:
+    """fault_59: it stays open, and is read again once the node answers well."""
+    chain = FakeChain(receipt=bent)
+    async with sending(chain, tmp_path) as sender:
+        with pytest.raises(RegistryUnavailable, match="cannot be read"):
+            await sender.send(CALLS, "claim")
+        chain.receipt = None
+        assert isinstance(await sender.send(CALLS, "claim"), Receipt)
+    assert len(chain.sent) == 1
+
+
+async def test_a_fee_spike_signs_nothing(tmp_path: Path) -> None:
+    """fault_68: over the limit, nothing is on the disk and nothing is sent."""
+    chain = FakeChain(price=10**9)
+    async with sending(chain, tmp_path) as sender:
+        with pytest.raises(RegistryUnavailable, match="over the limit"):
+            await sender.send(CALLS, "claim")
+        chain.price = 10
+        await sender.send(CALLS, "claim")
+    assert len(chain.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (NOT_OPEN, ("NOT_OPEN", "ENTRYPOINT_FAILED")),
+        ("0x4e4f545f4f50454e", ("NOT_OPEN",)),
+        ("(0x617267656e742f6d756c746963616c6c2d6661696c6564, 0x0 (''), 0x0, 'TOO_LATE')",
+         ("argent/multicall-failed", "TOO_LATE")),
+        ("contract 0x04718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d", ()),
+        ("", ()),
+    ],
+)  # fmt: skip
+def test_short_strings_are_read_out_of_a_reason(text: str, words: tuple[str, ...]) -> None:
+    """Nodes give reasons in hex, in quotes, or in both."""
+    assert words == short_strings(text)
+
+
+def test_the_innermost_error_is_the_reason() -> None:
+    """Nodes nest the errors of contracts that call each other."""
+    nested = {"execution_error": {"error": {"error": "0x4e4f545f4f50454e"}}}
+    assert reason_of(nested) == "0x4e4f545f4f50454e"
+    assert Reverted("0x4e4f545f4f50454e").rule == "NOT_OPEN"
+    assert Reverted("out of gas").rule == "REVERTED"
