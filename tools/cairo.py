@@ -13,6 +13,7 @@ The compilers come from npm and PyPI into a cache, once, and need Node; from the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import hashlib
 import json
@@ -114,14 +115,24 @@ def provide_cairo() -> Path:
     found = kept / "node_modules" / "wasm-cairo"
     if shutil.which("node") is None:
         raise BuildFailed("node is not here; it runs the Cairo compiler: install Node 20 or later.")
-    if not (found / "wasm-cairo_bg.wasm").exists():
-        kept.mkdir(parents=True, exist_ok=True)
-        shutil.copy(PACKAGE, kept)
-        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error")
-        _run(["npm", "install", "--prefix", kept, *quiet], "The Cairo compiler could not be installed", kept)
+    if not found.exists():
+        _install_cairo(kept)
     if _sha256(found / "wasm-cairo_bg.wasm") != WASM_SHA256:
         raise BuildFailed(f"The compiler in {found} is not the one that was pinned: remove that folder.")
     return found
+
+
+def _install_cairo(kept: Path) -> None:
+    """Install wasm-cairo by npm into the folder `kept`: whole, or not at all. Raises BuildFailed."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent) as work:
+        part = Path(work) / kept.name
+        part.mkdir()
+        shutil.copy(PACKAGE, part)
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error")
+        _run(["npm", "install", *quiet], "The Cairo compiler could not be installed", part)
+        with contextlib.suppress(OSError):  # another run was as quick
+            part.rename(kept)
 
 
 def provide_sierra_compile() -> Path:

@@ -1,14 +1,20 @@
-"""The real nodes that other tests rely on: they start, answer, do what their handles say, and end."""
+"""The real nodes that other tests rely on start, answer and end; the kept contracts are their sources."""
 
 from __future__ import annotations
 
+import shutil
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
-from tests.nodes import Devnet, Kubo, devnet, kubo
+from tests.nodes import ROOT, Devnet, Kubo, devnet, kubo
+from tools import cairo
 
 pytestmark = pytest.mark.slow
+needs_node = pytest.mark.skipif(
+    shutil.which("node") is None, reason="the Cairo compiler needs Node 20 or later: install nodejs"
+)
 
 
 def _answers(url: str) -> bool:
@@ -90,3 +96,27 @@ def test_two_kubos_exchange_a_block() -> None:
             two.run("cat", "--timeout=1s", cid)
         two.swarm_connect(one)
         assert two.run("cat", "--timeout=20s", cid) == b"from afar" * 1000
+
+
+def test_every_kept_class_was_made_from_its_source() -> None:
+    """A source that changed without its artefacts is caught: run `make contracts`."""
+    sources = [(source, kept) for folder, kept in cairo.ALL for source in folder.glob("*.cairo")]
+    assert len(sources) >= 3
+    assert [source.name for source, kept in sources if not cairo.is_current(source, kept)] == []
+
+
+@needs_node
+def test_a_rebuild_gives_the_same_class(tmp_path: Path) -> None:
+    """To the byte: so anyone can prove that a deployed class is the source that is shown."""
+    contracts = ROOT / "tests" / "contracts"
+    cairo.build(contracts / "deadline_registry.cairo", tmp_path)
+    for name in ("deadline_registry.hashes.json", "deadline_registry.sierra.json.gz"):
+        assert (tmp_path / name).read_bytes() == (contracts / "artifacts" / name).read_bytes()
+
+
+@needs_node
+def test_a_contract_that_does_not_compile_says_where(tmp_path: Path) -> None:
+    """The line, and what is wrong with it."""
+    (tmp_path / "wrong.cairo").write_text("fn wrong() -> felt252 {\n    nothing_of_this_name\n}\n")
+    with pytest.raises(cairo.BuildFailed, match=r"lib\.cairo:2:5"):
+        cairo.build(tmp_path / "wrong.cairo", tmp_path)
