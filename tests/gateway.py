@@ -13,6 +13,7 @@ from typing import Self
 from veriframe.model.cid import Cid, parse_cid
 
 _RAW = "application/vnd.ipld.raw"
+_BOMB = gzip.compress(bytes(2**20)) * 64  # members of gzip follow one another
 _PIECE = bytes(2**16)
 
 
@@ -29,12 +30,20 @@ class Lie(Enum):
     SILENT = auto()
     HTML = auto()
     REDIRECT = auto()  # to a private address
-    BOMB = auto()  # a compressed body of 64 MiB
+    BOMB = auto()  # a compressed body, 64 MiB when unpacked
     OTHER = auto()  # a good block, but not this one
     NOT_HTTP = auto()
     MISSING = auto()  # says 404
     LATE = auto()  # says 504
+    BANNED = auto()  # says 451
     BUSY = auto()  # says 429
+
+
+_STATUS = {
+    Lie.LATE: "504 Gateway Timeout",
+    Lie.BANNED: "451 Unavailable For Legal Reasons",
+    Lie.BUSY: "429 Too Many Requests",
+}
 
 
 class LoopbackGateway:
@@ -93,9 +102,8 @@ class LoopbackGateway:
         lie = self.lie
         if block is None or lie is Lie.MISSING:
             await self._send(writer, "404 Not Found", b"not found", kind="text/plain")
-        elif lie in (Lie.LATE, Lie.BUSY):
-            status = "504 Gateway Timeout" if lie is Lie.LATE else "429 Too Many Requests"
-            await self._send(writer, status, b"no", kind="text/plain")
+        elif lie in _STATUS:
+            await self._send(writer, _STATUS[lie], b"no", kind="text/plain")
         elif lie is Lie.SILENT:
             await asyncio.Event().wait()
         elif lie is Lie.NOT_HTTP:
@@ -106,7 +114,7 @@ class LoopbackGateway:
         elif lie is Lie.REDIRECT:
             await self._send(writer, "302 Found", b"", f"Location: {self._elsewhere_url}")
         elif lie is Lie.BOMB:
-            await self._send(writer, "200 OK", gzip.compress(bytes(2**26)), "Content-Encoding: gzip")
+            await self._send(writer, "200 OK", _BOMB, "Content-Encoding: gzip")
         elif lie in (Lie.ENDLESS, Lie.DRIP, Lie.ANNOUNCED):
             await self._go_on(writer, block)
         else:

@@ -28,6 +28,9 @@ from veriframe.model.cid import Cid
 _MEDIA_TYPE = "application/vnd.ipld.raw"
 _HEADERS = {"Accept": _MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": "VeriFrame"}
 _PIECE_BYTES = 2**16
+_BUSY = (401, 407, 429, 503)
+"""Answers that are about us or the gateway, and never about one CID."""
+
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -47,8 +50,8 @@ class _Absent(Exception):
     """The gateway says that this block is nowhere."""
 
 
-class _Slow(Exception):
-    """The gateway did not find this block in time, which says nothing about other blocks."""
+class _Passed(Exception):
+    """The gateway does not give this block. A hostile CID can do that: it says nothing about the gateway."""
 
 
 class _Unfit(Exception):
@@ -114,7 +117,7 @@ class Gateways(BlockSource):
                 except _Absent as error:
                     absent += 1
                     reasons.append(f"{gateway.url.host}: {error}")
-                except _Slow as error:
+                except _Passed as error:
                     reasons.append(f"{gateway.url.host}: {error}")
                 except _Lied as error:
                     gateway.leave(str(error), math.inf)
@@ -130,7 +133,7 @@ class Gateways(BlockSource):
         raise StoreUnavailable(f"No gateway gives {cid} now ({'; '.join(reasons) or 'none is set'}).")
 
     async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
-        """One block of one gateway. Raises `_Absent`, `_Slow`, `_Lied`, `_Unfit`."""
+        """One block of one gateway. Raises `_Absent`, `_Passed`, `_Lied`, `_Unfit`."""
         url = gateway.url.joinpath("ipfs", str(cid)).with_query(format="raw")
         get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
         async with self._in_time() as deadline, _translated(), get as response:
@@ -170,7 +173,7 @@ class Gateways(BlockSource):
             if deadline.when() != due:
                 raise _Unfit(f"it gave less than {self._pace.bytes_per_second:g} bytes a second") from error
             # A CID that nobody has looks like this too: it must not take the gateways from other jobs.
-            raise _Slow(f"nothing came within {first:g} seconds") from error
+            raise _Passed(f"nothing came within {first:g} seconds") from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -231,16 +234,17 @@ def _check_head(response: aiohttp.ClientResponse) -> None:
         raise _Absent(f"it answers {status}: not found")
     if 300 <= status < 400:
         raise _Lied(f"it answers {status} and leads elsewhere, where nothing here follows")
-    if status in (502, 504):
-        raise _Slow(f"it answers {status}: not found in time")
-    if status != 200:
+    if status in _BUSY:
         raise _Unfit(f"it answers {status}")
+    if status != 200:
+        # Such as 451 for what is banned, 504 for what is not found in time: the CID may be the reason.
+        raise _Passed(f"it answers {status}")
     if response.content_type != _MEDIA_TYPE:
         raise _Unfit(f"it gave {response.content_type[:60]!a} where {_MEDIA_TYPE} was asked for")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _Lied("it gave a compressed body, which was not asked for")
     if (response.content_length or 0) > MAX_BLOCK_BYTES:
-        raise _Unfit(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+        raise _Passed(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
 
 
 @asynccontextmanager
