@@ -27,7 +27,7 @@ from starknet_py.hash.utils import message_signature, private_to_stark_key
 from veriframe.errors import HostUnavailable, SettingsError
 
 SCRYPT_N = 2**18
-"""How hard a password is to guess: 256 MiB and about a second a guess, as wallets have it."""
+"""How hard a password is to guess: 256 MiB and half a second a guess, as wallets have it."""
 
 FILE_BYTES = 64 * 1024
 """No keystore and no accounts file is larger."""

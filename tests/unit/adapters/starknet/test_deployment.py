@@ -169,6 +169,14 @@ async def test_a_balance_that_cannot_be_read_is_no_money(held: object) -> None:
     assert node.sent == []
 
 
+async def test_without_money_nothing_is_sent() -> None:
+    """The sentence says where to send how much."""
+    node = Node(call=[["0x1", "0x0"]])
+    with pytest.raises(MoveRefused, match="Send STRK there first") as caught:
+        await _deploy(node)
+    assert (caught.value.rule, node.sent) == ("BALANCE", [])
+
+
 async def test_the_upper_half_of_a_balance_counts() -> None:
     """A uint256 comes in two halves."""
     assert await _deploy(Node(call=[["0x0", "0x1"]], getTransactionReceipt="receipt")) == 100

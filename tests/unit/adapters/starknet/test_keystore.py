@@ -251,6 +251,16 @@ def test_a_keystore_that_would_eat_the_machine_is_refused(name: str, value: obje
 
 
 @pytest.mark.parametrize(
+    ("n", "r", "p"), [(2**20, 8, 1), (2**17, 64, 1), (2**18, 8, 64), (2**16, 1, 1)], ids=str
+)
+def test_costs_are_bounded_together(n: int, r: int, p: int) -> None:
+    """fault_78: each number may be right by itself: memory is n × r, time n × r × p."""
+    content = _content()
+    content["crypto"]["kdfparams"].update(n=n, r=r, p=p)
+    assert "not a keystore that can be used" in _refusal(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"",
