@@ -1,0 +1,341 @@
+"""The store on a real Kubo node: the same CIDs as elsewhere, nodes and workers killed in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.nodes import Kubo, kubo
+
+from veriframe.adapters.kubo.download import PREFIX, Patience
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.adapters.local_store import LocalStore
+from veriframe.errors import Code, JobRejected, StoreUnavailable
+from veriframe.ports import Pin
+
+pytestmark = pytest.mark.slow
+
+CHUNK_BYTES = 262_144
+BIG_BYTES = 48 * 2**20
+LIMIT_BYTES = 2**30
+ABSENT = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
+    """One Kubo for all tests here; those that kill it start it again."""
+    with kubo(tmp_path_factory.mktemp("kubo")) as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def store(node: Kubo) -> AsyncIterator[KuboStore]:
+    """A store on that node."""
+    async with KuboStore(node.api_multiaddr) as opened:
+        yield opened
+
+
+def made(path: Path, size_bytes: int, seed: str = "scene") -> Path:
+    """A file of bytes that repeat nowhere."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(hashlib.shake_256(seed.encode()).digest(size_bytes))
+    return path
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes."""
+    return one.read_bytes() == other.read_bytes()
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+SIZES = st.sampled_from(
+    [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 174 * CHUNK_BYTES + 1]
+)
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=12
+).filter(lambda name: name not in (".", "..") and len(name.encode()) <= 40)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(SIZES)
+def test_files_have_the_cids_of_the_embedded_store(
+    node: Kubo, tmp_path_factory: pytest.TempPathFactory, size_bytes: int
+) -> None:
+    """fault_53: around every border of chunks and links, both stores and Kubo itself agree."""
+    folder = tmp_path_factory.mktemp("file")
+    cid = asyncio.run(added_to_both(node, made(folder / "source", size_bytes), folder / "store"))
+    assert asyncio.run(fetched(node, cid, folder / "fetched")) == size_bytes
+    assert same(folder / "source", folder / "fetched")
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(NAMES, min_size=1, max_size=3), min_size=1, max_size=6))
+def test_folders_have_the_cids_of_the_embedded_store(
+    node: Kubo, tmp_path_factory: pytest.TempPathFactory, paths: list[list[str]]
+) -> None:
+    """fault_53: folders in folders, with any names that a file can have."""
+    folder = tmp_path_factory.mktemp("folder")
+    for number, path in enumerate(paths):
+        # One name may be a file's and a folder's: whoever comes first has it.
+        with suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
+            made(folder.joinpath("source", *path), number, str(number))
+    asyncio.run(added_to_both(node, folder / "source", folder / "store"))
+
+
+async def added_to_both(node: Kubo, source: Path, local: Path) -> str:
+    """The CID of what is added to both stores, where they agree on it."""
+    async with KuboStore(node.api_multiaddr) as store:
+        cid = await store.add(source, "job-1-result")
+    assert cid == await LocalStore(local, LIMIT_BYTES).add(source, "job-1-result")
+    return cid
+
+
+async def fetched(node: Kubo, cid: str, target: Path) -> int:
+    """The size of what is fetched."""
+    async with KuboStore(node.api_multiaddr) as store:
+        return await store.fetch(cid, target, LIMIT_BYTES)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--cid-version=0"],
+        ["--cid-version=1", "--chunker=size-1048576", "--max-file-links=1024"],
+        ["--cid-version=1", "--raw-leaves=false"],
+        ["--cid-version=1", "--trickle"],
+    ],
+)
+async def test_files_of_other_import_options_are_fetched(
+    node: Kubo, store: KuboStore, tmp_path: Path, options: list[str]
+) -> None:
+    """fault_7: a CID of other options hashes differently as a stream, and is proved block by block."""
+    source = made(tmp_path / "source", 5 * 2**20 + 7)
+    cid = node.run("add", "--quieter", *options, source).decode().strip()
+    (tmp_path / "out").mkdir()
+    assert await store.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == 5 * 2**20 + 7
+    assert same(source, tmp_path / "out" / "scene")
+    assert names(tmp_path / "out") == ["scene"]
+
+
+async def test_a_folder_of_ten_thousand_frames_is_added(store: KuboStore, tmp_path: Path) -> None:
+    """fault_53: Kubo divides a large folder (a HAMT); its CID is still the one that is reckoned here."""
+    for number in range(10_000):
+        made(tmp_path / "frames" / f"frame_{number:05}.png", 16, str(number))
+    cid = await store.add(tmp_path / "frames", "job-1-result")
+    assert Pin(cid=cid, name="job-1-result") in await store.pins()
+
+
+async def test_pins_hold_against_the_nodes_cleaning(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
+    """fault_56: what has a pin left survives `ipfs repo gc`; without the last one it is gone."""
+    cid = await store.add(made(tmp_path / "picture", 300_000, "cleaning"), "job-1-result")
+    await store.pin(Pin(cid=cid, name="job-2-asset"))
+    await store.unpin(Pin(cid=cid, name="job-1-result"))
+    node.run("repo", "gc")
+    assert await store.fetch(cid, tmp_path / "kept", LIMIT_BYTES) == 300_000
+    await store.unpin(Pin(cid=cid, name="job-2-asset"))
+    node.run("repo", "gc")
+    with pytest.raises(JobRejected) as caught:
+        await store.fetch(cid, tmp_path / "gone", LIMIT_BYTES)
+    assert caught.value.code == Code.NOT_FOUND
+    # A folder that stood for a pin is no promise: without the content it is not pinned again.
+    with pytest.raises(StoreUnavailable):
+        await store.pin(Pin(cid=cid, name="job-2-asset"))
+
+
+async def test_an_online_node_is_given_up_after_its_time(tmp_path: Path) -> None:
+    """fault_6: a node that searches its network for ever says NOT_FOUND when its time is over."""
+    with kubo(tmp_path / "kubo", offline=False) as online:
+        async with KuboStore(online.api_url, patience=Patience(lookup_seconds=1)) as store:
+            with pytest.raises(JobRejected) as caught:
+                await store.fetch(ABSENT, tmp_path / "scene", LIMIT_BYTES)
+    assert caught.value.code == Code.NOT_FOUND
+
+
+@dataclass
+class Wire:
+    """A proxy before a node: counts what passes, and can hold it up at a number of bytes.
+
+    `refused` is set when someone called while the node was away.
+    """
+
+    node: Kubo
+    down_limit_bytes: int = 2**62
+    up_limit_bytes: int = 2**62
+    down_bytes: int = 0
+    up_bytes: int = 0
+    url: str = ""
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    refused: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        try:
+            near = await asyncio.open_connection("127.0.0.1", int(self.node.api_url.rsplit(":", 1)[1]))
+        except OSError:
+            self.refused.set()
+            writer.close()
+            return
+        await asyncio.gather(self._up(reader, near[1]), self._down(near[0], writer))
+
+    async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(2**16):
+                self.up_bytes += len(piece)
+                await self._hold(self.up_bytes > self.up_limit_bytes)
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+    async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(2**16):
+                self.down_bytes += len(piece)
+                await self._hold(self.down_bytes > self.down_limit_bytes)
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+    async def _hold(self, is_over: bool) -> None:
+        if is_over and not self.go_on.is_set():
+            self.held.set()
+            await self.go_on.wait()
+
+
+@asynccontextmanager
+async def wire(node: Kubo, *, down: int = 2**62, up: int = 2**62) -> AsyncIterator[Wire]:
+    """The proxy, listening."""
+    proxy = Wire(node, down, up)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        proxy.go_on.set()
+        server.close()
+
+
+async def test_a_node_killed_amid_a_fetch_is_waited_for(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
+    """fault_50: killed and started again, the node is asked for the rest only."""
+    source = made(tmp_path / "source", BIG_BYTES, "killed amid a fetch")
+    cid = await store.add(source, "job-1-asset")
+    async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
+        fetching = asyncio.create_task(through.fetch(cid, tmp_path / "scene", LIMIT_BYTES))
+        await asyncio.wait_for(proxy.held.wait(), 30)
+        node.kill()
+        proxy.go_on.set()
+        await asyncio.wait_for(proxy.refused.wait(), 30)
+        # Not in another thread: the node ends with the thread that started it.
+        node.start()
+        assert await fetching == BIG_BYTES
+        # What was in flight at the kill may come twice: buffers, not the half that was there.
+        assert BIG_BYTES < proxy.down_bytes < BIG_BYTES * 5 // 4
+    assert same(source, tmp_path / "scene")
+
+
+async def test_a_node_killed_amid_an_upload_is_waited_for(
+    node: Kubo, store: KuboStore, tmp_path: Path
+) -> None:
+    """fault_54: killed and started again, the node gets all of it once more, and keeps it."""
+    source = made(tmp_path / "source", BIG_BYTES, "killed amid an upload")
+    async with wire(node, up=BIG_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
+        adding = asyncio.create_task(through.add(source, "job-1-result"))
+        await asyncio.wait_for(proxy.held.wait(), 30)
+        node.kill()
+        proxy.go_on.set()
+        await asyncio.wait_for(proxy.refused.wait(), 30)
+        # Not in another thread: the node ends with the thread that started it.
+        node.start()
+        cid = await adding
+    assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == BIG_BYTES
+    assert Pin(cid=cid, name="job-1-result") in await store.pins()
+
+
+async def test_a_node_that_stays_away_is_unavailable(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
+    """fault_50, fault_54: both ways end in StoreUnavailable, and a fetch goes on when the node is back."""
+    source = made(tmp_path / "source", BIG_BYTES, "stays away")
+    cid = await store.add(source, "job-1-asset")
+    (tmp_path / "out").mkdir()
+    brief = Patience(away_seconds=0.5)
+    async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url, patience=brief) as through:
+        fetching = asyncio.create_task(through.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES))
+        await asyncio.wait_for(proxy.held.wait(), 30)
+        node.kill()
+        proxy.go_on.set()
+        try:
+            with pytest.raises(StoreUnavailable, match="does not answer"):
+                await fetching
+            with pytest.raises(StoreUnavailable, match="does not answer"):
+                await through.add(source, "job-1-asset")
+        finally:
+            node.start()
+        assert names(tmp_path / "out") == [f"{PREFIX}{cid}"]
+        assert await through.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == BIG_BYTES
+        assert proxy.down_bytes < BIG_BYTES * 5 // 4
+    assert same(source, tmp_path / "out" / "scene")
+
+
+async def killed_amid(proxy: Wire, call: str) -> None:
+    """Run one call of the store in a process of its own, and kill that as a power cut does, held half-way."""
+    program = (
+        "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
+        f"asyncio.run(KuboStore({proxy.url!r}).{call})\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env={"PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    await asyncio.wait_for(proxy.held.wait(), 60)
+    process.kill()
+    assert await process.wait() == -signal.SIGKILL
+    proxy.go_on.set()
+
+
+async def test_a_worker_killed_amid_a_fetch_asks_for_the_rest_only(
+    node: Kubo, store: KuboStore, tmp_path: Path
+) -> None:
+    """fault_73: kill −9, start again: the half that had come is hashed from the disk and not asked for."""
+    source = made(tmp_path / "source", BIG_BYTES, "worker killed amid a fetch")
+    cid = await store.add(source, "job-1-asset")
+    out = tmp_path / "out"
+    out.mkdir()
+    async with wire(node, down=BIG_BYTES // 2) as proxy:
+        await killed_amid(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})")
+        assert names(out) == [f"{PREFIX}{cid}"]
+        had_bytes = (out / f"{PREFIX}{cid}").stat().st_size
+        proxy.down_bytes = 0
+        async with KuboStore(proxy.url) as again:
+            assert await again.fetch(cid, out / "scene", LIMIT_BYTES) == BIG_BYTES
+        # Half was let through; some of it lay in the sockets.
+        assert had_bytes > BIG_BYTES // 8
+        assert BIG_BYTES - had_bytes <= proxy.down_bytes < BIG_BYTES - had_bytes + 2**20
+    assert same(source, out / "scene")
+    assert names(out) == ["scene"]
+
+
+async def test_a_worker_killed_amid_an_upload_adds_again(
+    node: Kubo, store: KuboStore, tmp_path: Path
+) -> None:
+    """fault_54: kill −9 in mid-upload leaves no pin; the same upload again is whole and pinned."""
+    source = made(tmp_path / "source", BIG_BYTES, "worker killed amid an upload")
+    async with wire(node, up=BIG_BYTES // 2) as proxy:
+        await killed_amid(proxy, f"add(Path({str(source)!r}), 'job-9-result')")
+        assert [pin for pin in await store.pins() if pin.name == "job-9-result"] == []
+        async with KuboStore(proxy.url) as again:
+            cid = await again.add(source, "job-9-result")
+    assert Pin(cid=cid, name="job-9-result") in await store.pins()
+    assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == BIG_BYTES
