@@ -137,12 +137,9 @@ class Gateways(BlockSource):
         url = gateway.url.joinpath("ipfs", str(cid)).with_query(format="raw")
         get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
         async with self._in_time() as deadline, _translated(), get as response:
-            try:
-                _check_head(response)
-                block = await self._read(response, deadline)
-            except BaseException:
-                response.close()  # or the rest of an endless body would be waited for
-                raise
+            # Left early, the connection is closed: the rest of an endless body is not waited for.
+            _check_head(response)
+            block = await self._read(response, deadline)
         if not fits(cid, block):
             raise _Lied("it gave other bytes than the CID names")
         if len(block) > limit_bytes:
