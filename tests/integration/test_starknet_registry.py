@@ -13,6 +13,7 @@ from tests.nodes import STRK_ADDRESS, Devnet, devnet
 from veriframe.adapters.starknet.codec import encode_text, halves, short_string
 from veriframe.adapters.starknet.contract import Contract
 from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.sending import make_move
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
@@ -118,8 +119,9 @@ async def test_a_revert_of_the_contract_is_told_by_its_rule(seats: Seats) -> Non
 
 async def foreign(seats: Seats, name: str, address: int, number: int = WORKER) -> ForeignRegistry:
     """A foreign registry by one account."""
-    registry = ForeignRegistry(seats.endpoints, seats.sender(number), address, token=STRK_ADDRESS)
-    assert (await registry.dialect()).missing == "", name
+    sender, hashes = seats.sender(number), read_class_hashes(REGISTRY.parent)
+    registry = await open_registry(seats.endpoints, sender, address, token=STRK_ADDRESS, class_hashes=hashes)
+    assert isinstance(registry, ForeignRegistry), name
     return registry
 
 

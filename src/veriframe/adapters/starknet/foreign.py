@@ -221,8 +221,8 @@ class ForeignRegistry(JobRegistry, Treasury):
     async def _creator(self, job_id: int) -> Address:
         try:
             return Address(await self._number("creator", job_id))
-        except MoveRefused:
-            # Some registries panic for ids that were never given.
+        except (MoveRefused, ValueError):
+            # Some registries panic for ids that were never given; and an id may be too big for its type.
             return NOBODY
 
     async def _is_eligible(self, job_id: int) -> bool:

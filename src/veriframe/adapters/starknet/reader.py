@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from veriframe.adapters.starknet.codec import Value, refuse
@@ -12,6 +13,7 @@ from veriframe.model.job import Address, Head, Job, Order
 from veriframe.ports import Funds, JobReader, Totals
 
 JOBS_AT_ONCE = 200
+CALLS_AT_ONCE = 16
 ORDERS_KEPT = 10_000
 SETTLED_SECONDS = 7200
 """How old an order must be before it is remembered: a reorg could put another in a younger one's place."""
@@ -24,6 +26,7 @@ class StarknetReader(JobReader):
     def __init__(self, node: Node, address: int, *, token: int) -> None:
         self._contract, self._token = Contract(node, address), Contract(node, token, TOKEN_ABI)
         self._orders: dict[int, Order] = {}
+        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def head(self) -> Head:
         """The newest accepted block."""
@@ -79,14 +82,18 @@ class StarknetReader(JobReader):
         if not missing:
             return found
         settled_before = (await self.head()).time - SETTLED_SECONDS
-        for order_id in missing:
-            order = read_order(await self._contract.view("get_order", order_id))
-            if order.id != order_id:
-                refuse(f"order {order_id} is another one")
-            found[order_id] = order
+        for order in await asyncio.gather(*(self._order(order_id) for order_id in missing)):
+            found[order.id] = order
             if order.created_at < settled_before:
                 self._remember(order)
         return found
+
+    async def _order(self, order_id: int) -> Order:
+        async with self._turns:
+            order = read_order(await self._contract.view("get_order", order_id))
+        if order.id != order_id:
+            refuse(f"order {order_id} is another one")
+        return order
 
     def _remember(self, order: Order) -> None:
         if len(self._orders) >= ORDERS_KEPT:

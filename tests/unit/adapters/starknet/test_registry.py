@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from tests.fakes.registry import Shared
 from tests.ports.registry_world import CID
 
 from veriframe.adapters.starknet.contract import refusal
+from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable, SettingsError
 from veriframe.model.job import Address, Terms
 
 WALLET, R, B = 10_000, 100, 10
@@ -190,3 +192,23 @@ async def test_a_release_carries_its_reason(seats: Seats) -> None:
         await worker.release(job_id, code)
     notes = [event.note for event in seats.shared.events if event.kind == "JobReleased"]
     assert notes == [code.value for code in Code]
+
+
+async def test_the_class_decides_which_adapter_serves(seats: Seats, tmp_path: Path) -> None:
+    """Ours by its hash, out of the artefacts' files; another class is spoken to by its ABI, without money."""
+    (tmp_path / "job_registry.hashes.json").write_text(f'{{"class_hash": "{CLASS_HASH:#x}"}}')
+    hashes = read_class_hashes(tmp_path)
+    sender = seats.senders[WORKER]
+    ours = await open_registry(seats.chain, sender, REGISTRY, token=TOKEN, class_hashes=hashes)
+    assert isinstance(ours, StarknetRegistry)
+    seats.chain.class_hash = 0xBAD
+    with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
+        # The fake's ABI has none of the classic getters.
+        await open_registry(seats.chain, sender, REGISTRY, token=TOKEN, class_hashes=hashes)
+
+
+def test_damaged_hashes_are_told(tmp_path: Path) -> None:
+    """One line with the remedy."""
+    (tmp_path / "job_registry.hashes.json").write_text("{}")
+    with pytest.raises(SettingsError, match="Install VeriFrame again"):
+        read_class_hashes(tmp_path)

@@ -1,0 +1,50 @@
+"""Which adapter an address needs: our contract's by its class hash, every other registry's by its ABI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+import structlog
+
+from veriframe.adapters.starknet.contract import Contract, Node
+from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.registry import StarknetRegistry
+from veriframe.adapters.starknet.sending import Sender
+from veriframe.errors import SettingsError
+from veriframe.model.job import Address, format_address
+
+log = structlog.get_logger()
+
+
+async def open_registry(
+    node: Node, sender: Sender, address: int, *, token: int, class_hashes: Collection[int]
+) -> StarknetRegistry | ForeignRegistry:
+    """The registry at `address`. `class_hashes` are those of our contract's builds.
+
+    Raises `RegistryUnavailable`, also where the contract's ABI cannot serve; then it says what is missing.
+    """
+    found = await Contract(node, address).class_hash()
+    if found in class_hashes:
+        return StarknetRegistry(node, sender, address, token=token, class_hashes=class_hashes)
+    foreign = ForeignRegistry(node, sender, address, token=token)
+    spoken = await foreign.dialect()
+    log.info(
+        "foreign_registry",
+        registry=format_address(Address(address)),
+        class_hash=f"{found:#x}",
+        functions=sorted(function.name for function in spoken.functions.values()),
+    )
+    return foreign
+
+
+def read_class_hashes(folder: Path) -> frozenset[int]:
+    """The class hashes in the `*.hashes.json` of a folder of artefacts. Raises `SettingsError`."""
+    try:
+        told = [json.loads(path.read_text()) for path in sorted(folder.glob("*.hashes.json"))]
+        return frozenset(int(one["class_hash"], 16) for one in told)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"The class hashes in {folder} cannot be read. Install VeriFrame again."
+        ) from error
