@@ -1,0 +1,197 @@
+"""The deployed contract and the model's registry in memory, side by side: each move is made in both."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starknet_py.contract import Contract
+from starknet_py.hash.selector import get_selector_from_name
+from starknet_py.net.account.account import Account
+from starknet_py.net.client_models import Call as ChainCall
+from starknet_py.net.client_models import Hash, ResourceBounds, ResourceBoundsMapping
+from starknet_py.net.full_node_client import FullNodeClient
+from starknet_py.net.models.chains import StarknetChainId
+from starknet_py.net.signer.key_pair import KeyPair
+from tests.nodes import Devnet
+
+from veriframe.adapters.starknet.abi import Abi, read_abi
+from veriframe.adapters.starknet.codec import Codec, Value, short_bytes
+from veriframe.model.ledger import EventKind, Rule
+
+ARTIFACTS = Path(__file__).parents[2] / "contracts" / "artifacts"
+BOUNDS = ResourceBoundsMapping(
+    l1_gas=ResourceBounds(1_000_000, 10**10),
+    l1_data_gas=ResourceBounds(1_000_000, 10**10),
+    l2_gas=ResourceBounds(10_000_000_000, 10**10),
+)
+"""Wide enough for any call here; only what is used is paid."""
+ALLOWANCE = 2**128 - 1
+RULES = {rule.value for rule in Rule} | {"UNKNOWN_ORDER"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event, with the amount where it has one."""
+
+    kind: EventKind
+    subject: int
+    party: int
+    amount: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a transaction. `rule` is why it was refused; empty where it was not."""
+
+    rule: str
+    time: int
+    block: int
+    fee: int
+    l2_gas: int
+    l1_data_gas: int
+    events: tuple[Told, ...]
+
+
+class Chain:
+    """The contract on devnet, as its accounts call it, by number."""
+
+    def __init__(self, node: Devnet, accounts: Sequence[Account], address: int, abi: Abi) -> None:
+        self.node, self.address, self.abi = node, address, abi
+        self._accounts, self._codec = accounts, Codec(abi)
+        self._nonces: dict[int, int] = {}
+
+    @property
+    def people(self) -> tuple[int, ...]:
+        """The accounts' addresses."""
+        return tuple(int(account.address) for account in self._accounts)
+
+    async def send(self, caller: int, *calls: tuple[str, Sequence[Value]]) -> Receipt:
+        """One transaction of one or more calls of the contract."""
+        return await self.send_raw(caller, [self.call(name, values) for name, values in calls])
+
+    def call(self, name: str, values: Sequence[Value]) -> ChainCall:
+        """A call of the contract, by the names and types of its ABI."""
+        function = self.abi.functions[name]
+        felts = [
+            felt
+            for field, value in zip(function.inputs, values, strict=True)
+            for felt in self._codec.encode(field.type, value)
+        ]
+        return ChainCall(self.address, get_selector_from_name(name), felts)
+
+    async def send_raw(self, caller: int, calls: Sequence[ChainCall]) -> Receipt:
+        """One transaction of any calls."""
+        account = self._accounts[caller]
+        # devnet's clock stands still between blocks: the contract sees the time of the block before its own.
+        now = self.node.now()
+        nonce = self._nonces[caller] if caller in self._nonces else await account.get_nonce()
+        sent = await account.execute_v3(list(calls), resource_bounds=BOUNDS, nonce=nonce, tip=0)
+        self._nonces[caller] = nonce + 1
+        return self._receipt(sent.transaction_hash, now)
+
+    async def approve(self, caller: int) -> None:
+        """Let the contract take what the account deposits."""
+        felts = [self.address, ALLOWANCE, 0]
+        token = self.node.strk_address
+        approved = await self.send_raw(caller, [ChainCall(token, get_selector_from_name("approve"), felts)])
+        assert approved.rule == ""
+
+    def view(self, name: str, *values: Value) -> Any:
+        """What a view answers now."""
+        return self._codec.decode(self.abi.functions[name].outputs[0], self.ask(self.call(name, values)))
+
+    def ask(self, call: ChainCall) -> list[int]:
+        """What any contract's view answers now, in felts."""
+        request = {
+            "contract_address": hex(call.to_addr),
+            "entry_point_selector": hex(call.selector),
+            "calldata": [hex(felt) for felt in call.calldata],
+        }
+        answer = self.node.ask("starknet_call", request=request, block_id="latest")
+        return [int(felt, 16) for felt in answer]
+
+    def balance(self, account: int) -> int:
+        """What an address holds of the token."""
+        selector = get_selector_from_name("balance_of")
+        return self.ask(ChainCall(self.node.strk_address, selector, [account]))[0]
+
+    def _receipt(self, transaction_hash: Hash, now: int) -> Receipt:
+        told = self.node.ask("starknet_getTransactionReceipt", transaction_hash=_hex(transaction_hash))
+        events = [event for event in told["events"] if int(event["from_address"], 16) == self.address]
+        return Receipt(
+            rule=_rule(told["revert_reason"]) if told["execution_status"] == "REVERTED" else "",
+            time=now,
+            block=told["block_number"],
+            fee=int(told["actual_fee"]["amount"], 16),
+            l2_gas=told["execution_resources"]["l2_gas"],
+            l1_data_gas=told["execution_resources"]["l1_data_gas"],
+            events=tuple(_told(event) for event in events),
+        )
+
+
+def _hex(value: Hash) -> str:
+    return value if isinstance(value, str) else hex(value)
+
+
+def _rule(reason: str) -> str:
+    """The short string that a contract panicked with: the first in the node's text that is one of ours."""
+    names = [
+        short_bytes(int(felt, 16)).decode(errors="replace") for felt in re.findall(r"0x[0-9a-f]+", reason)
+    ]
+    return next((name for name in names if name in RULES), reason)
+
+
+_NUMBERS = {"OrderCreated": 2, "DisputeResolved": None, "ResultSubmitted": None}
+"""Where the amount stands among an event's data, if not first."""
+
+
+def _told(event: Mapping[str, Any]) -> Told:
+    keys, data = ([int(felt, 16) for felt in event[name]] for name in ("keys", "data"))
+    kind = next(kind for kind in EventKind if get_selector_from_name(kind.value) == keys[0])
+    money = kind in (EventKind.DEPOSITED, EventKind.WITHDRAWN)
+    at = 1 if kind is EventKind.WITHDRAWN else _NUMBERS.get(kind.value, 0)
+    subject, party = (0, keys[1]) if money else (keys[1], keys[2])
+    return Told(kind, subject, party, 0 if at is None else data[at])
+
+
+@asynccontextmanager
+async def deployed(node: Devnet) -> AsyncIterator[Chain]:
+    """The contract, new on this chain, with all accounts' approval for the token."""
+    client = FullNodeClient(node_url=node.url)
+    accounts = [
+        Account(
+            address=known.address,
+            client=client,
+            key_pair=KeyPair.from_private_key(known.private_key),
+            chain=StarknetChainId.SEPOLIA,
+        )
+        for known in node.accounts
+    ]
+    sierra = gzip.decompress((ARTIFACTS / "job_registry.sierra.json.gz").read_bytes()).decode()
+    hashes = json.loads((ARTIFACTS / "job_registry.hashes.json").read_text())
+    declared = await Contract.declare_v3(
+        accounts[0],
+        compiled_contract=sierra,
+        compiled_class_hash=int(hashes["compiled_class_hash"], 16),
+        resource_bounds=BOUNDS,
+        tip=0,
+    )
+    await declared.wait_for_acceptance(check_interval=0.05)
+    made = await declared.deploy_v3(
+        constructor_args=[node.strk_address], resource_bounds=BOUNDS, tip=0, salt=1
+    )
+    await made.wait_for_acceptance(check_interval=0.05)
+    told = node.ask(
+        "starknet_getClassAt", contract_address=hex(made.deployed_contract.address), block_id="latest"
+    )
+    chain = Chain(node, accounts, made.deployed_contract.address, read_abi(told["abi"]))
+    for number in range(len(accounts)):
+        await chain.approve(number)
+    yield chain
