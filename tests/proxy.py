@@ -124,18 +124,20 @@ class Proxy:
             assert request.transport is not None
             request.transport.abort()
         if fault is Fault.HUGE:
-            return await self._endless(request)
+            return await self._endless(request, json.dumps(answer).encode())
         if fault in {Fault.BROKEN_AFTER, Fault.HANG_AFTER, Fault.RESET_AFTER}:
             return web.Response(status=500)
         headers = {"Content-Encoding": "gzip"} if fault is Fault.GZIP else {}
         body = _body(fault, answer)
         return web.Response(body=body, content_type="application/json", headers=headers)
 
-    async def _endless(self, request: web.Request) -> web.StreamResponse:
+    async def _endless(self, request: web.Request, answer: bytes) -> web.StreamResponse:
+        # A right answer, but for the blanks after it: only its size gives it away.
         response = web.StreamResponse()
         await response.prepare(request)
         try:
-            for _ in range(40):
+            await response.write(answer)
+            for _ in range(20):
                 await response.write(b" " * (1 << 20))
         except ConnectionError:
             pass
