@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
+from starknet_py.hash.selector import get_selector_from_name
 from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
 from tests.fakes.registry import Shared
 from tests.ports.registry_world import CID
@@ -212,3 +213,32 @@ def test_damaged_hashes_are_told(tmp_path: Path) -> None:
     (tmp_path / "job_registry.hashes.json").write_text("{}")
     with pytest.raises(SettingsError, match="Install VeriFrame again"):
         read_class_hashes(tmp_path)
+
+
+@pytest.mark.parametrize(("first", "count"), [(2, 1), (1, 1), (4, 200)])
+async def test_jobs_that_were_not_asked_for_are_refused(seats: Seats, first: int, count: int) -> None:
+    """A node that answers with other jobs, or with more of them, is not believed."""
+    await seats.posted(jobs=3)
+    worker, ask = seats.as_account(WORKER), seats.chain.call
+    everything = await ask("starknet_call", request_of("get_jobs", 1, 200))
+
+    async def lie(method: str, params: Any = None) -> Any:
+        asks_jobs = method == "starknet_call" and params["request"]["entry_point_selector"] == SELECTOR
+        return everything if asks_jobs else await ask(method, params)
+
+    seats.chain.call = lie  # type: ignore[method-assign]
+    with pytest.raises(RegistryUnavailable, match="not those that were asked for"):
+        await worker.get_jobs(first, count)
+
+
+SELECTOR = hex(get_selector_from_name("get_jobs"))
+
+
+def request_of(name: str, *values: int) -> dict[str, Any]:
+    """A view's call as a node takes it."""
+    request = {
+        "contract_address": hex(REGISTRY),
+        "entry_point_selector": hex(get_selector_from_name(name)),
+        "calldata": [hex(value) for value in values],
+    }
+    return {"request": request, "block_id": "latest"}
