@@ -5,6 +5,7 @@ At most one piece is in memory, and one file open, however much there is to send
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from asyncio import to_thread
@@ -117,21 +118,32 @@ class Upload:
             raise
 
     async def _parts(self) -> AsyncIterator[bytes]:
+        lead = b""
         for entry in self.cargo.entries:
-            if entry.is_folder:
-                yield self._header(entry) + b"\r\n"
-                continue
-            opened, piece = await to_thread(self._open, entry.path)
-            try:
-                yield self._header(entry)
-                while piece:
-                    yield piece
+            lead += self._header(entry)
+            if not entry.is_folder:
+                async for piece in self._file(entry.path):
+                    # Together: small files go out with their headers.
+                    yield lead + piece if lead else piece
+                    lead = b""
                     self._count(piece)
-                    piece = await to_thread(self._read, entry.path, opened)
-                yield b"\r\n"
-            finally:
-                opened.close()
-        yield f"--{self._boundary}--\r\n".encode()
+            lead += b"\r\n"
+        yield lead + f"--{self._boundary}--\r\n".encode()
+
+    async def _file(self, path: Path) -> AsyncIterator[bytes]:
+        """A file's pieces; each is read and hashed while the one before it is sent."""
+        opened, piece = await to_thread(self._open, path)
+        ahead: asyncio.Task[bytes] | None = None
+        try:
+            while piece:
+                is_last = len(piece) < PIECE_BYTES
+                ahead = None if is_last else asyncio.create_task(to_thread(self._read, path, opened))
+                yield piece
+                piece = b"" if ahead is None else await ahead
+        finally:
+            if ahead is not None:
+                await asyncio.wait([ahead])
+            opened.close()
 
     def _header(self, entry: Entry) -> bytes:
         kind = "application/x-directory" if entry.is_folder else "application/octet-stream"
