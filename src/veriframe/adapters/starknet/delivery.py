@@ -168,13 +168,26 @@ class Delivery:
     async def _reconcile(self, entry: Entry) -> Entry:
         """After “bad nonce”: found after all, or too early, or the nonce is another transaction's."""
         for _ in range(LOOKS):
-            if await self.nonce(entry.account, "latest") <= entry.nonce:
-                return entry  # The node lags, or a block is on its way: the same bytes again.
+            nonce = await self.nonce(entry.account, "latest")
+            if nonce == entry.nonce:
+                return entry  # The node lagged, or a block was on its way: the same bytes again.
             if known := await self._known(entry):
                 return known
             await asyncio.sleep(self._pace.poll_seconds)
+        if nonce < entry.nonce:
+            return await self._wait_for_turn(entry)
         self._outbox.mark(entry, State.REPLACED)
         raise NonceTaken(f"nonce {entry.nonce} of {entry.account:#x} went to another transaction")
+
+    async def _wait_for_turn(self, entry: Entry) -> Entry:
+        """Its nonce is not due yet. Where waiting does not help, it is over: it would block the rest."""
+        if await self.nonce(entry.account, "pre_confirmed") >= entry.nonce or not self._gone(entry):
+            return entry
+        self._give_up(entry)
+        raise RegistryUnavailable(
+            f"The account's nonce went back below {entry.nonce}, so the transaction waits for what is gone."
+            " It was never taken, and is given up; what it was for can be asked for anew."
+        )
 
     async def _known(self, entry: Entry) -> Entry | None:
         """Which of the transactions for this purpose on this nonce the nodes know, if any."""

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count, takewhile
 
 import structlog
 
@@ -122,10 +123,12 @@ class Sender:
         taken = {entry.nonce for entry in self._outbox.open(chain_id, self._account)}
         ended = self._outbox.ended_from(chain_id, self._account, nonce, since)
         undone = {entry.nonce: entry for entry in ended if entry.nonce not in taken}
-        for entry in undone.values():
+        # After a gap nothing can follow: that is another chain's past, or too old.
+        again = list(takewhile(lambda entry: entry is not None, map(undone.get, count(nonce))))
+        for entry in filter(None, again):
             log.warning("the nonce went back", label=entry.label, hash=hex(entry.hash), nonce=entry.nonce)
             self._outbox.reopen(entry, told=told)
-        return bool(undone)
+        return bool(again)
 
     async def _free_nonce(self, chain_id: int) -> int:
         for _ in range(TRIES):

@@ -13,7 +13,6 @@ from tests.proxy import Proxy
 
 from veriframe.adapters.starknet.endpoints import Endpoints, Pace
 from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.receipt import reason_of, short_strings
 from veriframe.adapters.starknet.sender import Call, Receipt, Reverted, Sender, SendPace
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
@@ -223,6 +222,28 @@ async def test_an_undone_transaction_is_told_again(tmp_path: Path) -> None:
     assert chain.sent[0] == chain.sent[1]
 
 
+async def test_another_past_is_not_sent_again(tmp_path: Path) -> None:
+    """fault_77: a chain that begins anew does not get what the old one had, where that cannot follow."""
+    chain = FakeChain(nonce=4)
+    async with sending(chain, tmp_path) as sender:
+        await sender.send(CALLS, "claim")
+        chain.nonce = 0
+        chain.blocks.clear()
+        assert await sender.recover() == []
+        await sender.send(CALLS, "claim")
+    assert [sent["nonce"] for sent in chain.sent] == ["0x4", "0x0"]
+
+
+async def test_a_nonce_that_is_never_due_blocks_nothing(tmp_path: Path) -> None:
+    """fault_67: where what it follows is gone, a transaction that nobody took is given up."""
+    chain = FakeChain(nonces=[5], errors=[52])
+    async with sending(chain, tmp_path) as sender:
+        with pytest.raises(RegistryUnavailable, match="went back below 5"):
+            await sender.send(CALLS, "claim")
+        await sender.send(CALLS, "claim")
+    assert [sent["nonce"] for sent in chain.sent] == ["0x5", "0x0"]
+
+
 async def test_a_node_of_another_version_is_found_out(tmp_path: Path) -> None:
     """fault_71: where the node has another digest for the same bytes, nothing is believed."""
     async with sending(FakeChain(wrong_hash=True), tmp_path) as sender:
@@ -262,27 +283,3 @@ async def test_a_fee_spike_signs_nothing(tmp_path: Path) -> None:
         chain.price = 10
         await sender.send(CALLS, "claim")
     assert len(chain.sent) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (NOT_OPEN, ("NOT_OPEN", "ENTRYPOINT_FAILED")),
-        ("0x4e4f545f4f50454e", ("NOT_OPEN",)),
-        ("(0x617267656e742f6d756c746963616c6c2d6661696c6564, 0x0 (''), 0x0, 'TOO_LATE')",
-         ("argent/multicall-failed", "TOO_LATE")),
-        ("contract 0x04718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d", ()),
-        ("", ()),
-    ],
-)  # fmt: skip
-def test_short_strings_are_read_out_of_a_reason(text: str, words: tuple[str, ...]) -> None:
-    """Nodes give reasons in hex, in quotes, or in both."""
-    assert words == short_strings(text)
-
-
-def test_the_innermost_error_is_the_reason() -> None:
-    """Nodes nest the errors of contracts that call each other."""
-    nested = {"execution_error": {"error": {"error": "0x4e4f545f4f50454e"}}}
-    assert reason_of(nested) == "0x4e4f545f4f50454e"
-    assert Reverted("0x4e4f545f4f50454e").rule == "NOT_OPEN"
-    assert Reverted("out of gas").rule == "REVERTED"
