@@ -29,9 +29,9 @@ WORKER_VERDICT: Value = ("Worker", [])
 HEAD = """# What a call costs
 
 Written by `tools/measure_fees.py` on starknet-devnet 0.8.1, with CIDs of 59 bytes and accounts that have been
-used before. (An address's first deposit, and an order that names a new arbiter or worker, write two cells more.
-The very first deposit here also writes the registry's own two.) L2 gas in millions; the fee is what devnet took
-at its price of 10⁹ fri a unit of gas: other chains have other prices.
+used before. (An address's first deposit, and an order that names a new arbiter or worker, write two cells
+more. The very first deposit here also writes the registry's own two.) L2 gas in millions; the fee is what
+devnet took at its price of 10⁹ fri a unit of gas: other chains have other prices.
 
 This compiler makes Sierra 1.6. Before 1.7 Sierra is metered by VM steps, from then on by its own gas: a newer
 compiler gives other figures.
