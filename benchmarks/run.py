@@ -107,14 +107,15 @@ async def jobs(folder: Path, settings: Settings) -> Figures:
     scene = await make_scene(folder / "job.blend", EXAMPLES / "animation.py")
     renderer = await wiring.renderer(settings)
     content = wiring.store(settings)
-    creator = wiring.creator(settings, "creator", content)
+    creator = wiring.creator(settings, wiring.registry(settings, "creator"), content)
     handed_in: asyncio.Queue[Attempt] = asyncio.Queue()
 
     def on_stage(_: Attempt, after: Attempt) -> None:
         if after.stage is Stage.SUBMITTED or after.code is not None:
             handed_in.put_nowait(after)
 
-    parts = replace(wiring.parts(settings, "worker", renderer, content), on_stage=on_stage)
+    purse = wiring.registry(settings, "worker")
+    parts = replace(wiring.parts(settings, "worker", purse, renderer, content), on_stage=on_stage)
     service = wiring.service(settings, parts)
     working = asyncio.create_task(service.run())
     claimed, submitted = [], []

@@ -62,14 +62,32 @@ class Settings(BaseModel):
         None, pattern=r"^[a-z][a-z0-9-]{0,30}$", description="who acts; by default “worker” or “creator”"
     )
 
-    registry: Literal["auto", "local"] = Field("auto", description="which job registry to use")
+    registry: Literal["auto", "local", "starknet"] = Field(
+        "auto",
+        description="which job registry to use; “auto” is starknet where job_registry_address is set",
+    )
     store: Literal["auto", "local", "kubo"] = Field(
         "auto", description="which content store to use; “auto” is kubo where ipfs_api is set, else local"
     )
-    starknet_rpc: str = Field("http://localhost:5050", description="JSON-RPC address of a StarkNet node")
+    starknet_rpc: Names = Field(
+        ("http://localhost:5050",), description="JSON-RPC addresses of StarkNet nodes, tried in this order"
+    )
+    starknet_token: Felt = Field(
+        0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D,
+        description="the token that jobs are paid in; by default STRK",
+    )
     job_registry_address: Felt | None = Field(
         None, description="address of the job registry contract, in hex"
     )
+    keystore: Path | None = Field(None, description="the encrypted key of the account; see docs/keys.md")
+    password_file: Path | None = Field(None, description="a file with the keystore's password, mode 0600")
+    account_address: Felt | None = Field(
+        None, description="the account's address; by default the one that follows from its key"
+    )
+    devnet_account: int | None = Field(
+        None, ge=0, lt=1000, description="for development: one of devnet's public accounts, by its number"
+    )
+    max_fee_strk: Strk = Field(Decimal(1), description="the most that one transaction may cost")
     ipfs_api: str = Field("/dns/ipfs-node/tcp/5001/http", description="API of an IPFS node: multiaddr or URL")
     ipfs_token_file: Path | None = Field(
         None, description="a file with the bearer token that the IPFS node asks for"
@@ -157,8 +175,11 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
         settings = Settings(**values)
     except ValidationError as error:
         raise _sentence(error, origins) from error
-    _refuse_what_is_not_here(settings, origins)
-    settled = {"home": settings.home.expanduser().absolute(), "store": _store(settings, origins)}
+    settled = {
+        "home": settings.home.expanduser().absolute(),
+        "registry": _registry(settings),
+        "store": _store(settings, origins),
+    }
     return Loaded(settings.model_copy(update=settled), origins)
 
 
@@ -210,19 +231,21 @@ def _sentence(error: ValidationError, origins: Mapping[str, str]) -> SettingsErr
     )
 
 
+def _registry(settings: Settings) -> str:
+    """What “auto” comes to. Raises `SettingsError` where the contract has no address."""
+    if settings.registry == "auto":
+        return "local" if settings.job_registry_address is None else "starknet"
+    if settings.registry == "starknet" and settings.job_registry_address is None:
+        raise SettingsError("registry is starknet, but JOB_REGISTRY_ADDRESS is not set. Set it, in hex.")
+    return settings.registry
+
+
 def _store(settings: Settings, origins: Mapping[str, str]) -> str:
     """What “auto” comes to: naming a node is asking for it."""
     if settings.store != "auto":
         return settings.store
-    return "local" if origins["ipfs_api"] == "default" else "kubo"
-
-
-def _refuse_what_is_not_here(settings: Settings, origins: Mapping[str, str]) -> None:
-    if settings.registry == "auto" and settings.job_registry_address is not None:
-        raise SettingsError(
-            f"JOB_REGISTRY_ADDRESS is set ({origins['job_registry_address']}), but this version serves the "
-            "embedded registry only. Unset it, or set registry = local."
-        )
+    on_chain = _registry(settings) == "starknet"
+    return "kubo" if on_chain or origins["ipfs_api"] != "default" else "local"
 
 
 def to_fri(amount: Decimal) -> int:

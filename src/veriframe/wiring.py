@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from veriframe import doctor
 from veriframe.adapters.blender import runtimes
@@ -24,7 +25,7 @@ from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
-from veriframe.ports import Renderer
+from veriframe.ports import JobRegistry, OrderDesk, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
 from veriframe.worker.lock import account_lock
 from veriframe.worker.parts import Parts
@@ -32,14 +33,22 @@ from veriframe.worker.service import Service
 from veriframe.worker.watch import Withdrawal
 from veriframe.worker.workspace import Workspace
 
+if TYPE_CHECKING:
+    from veriframe.adapters.starknet.keystore import Key
+
 Store = LocalStore | KuboStore
 
-Registry = LocalRegistry
-"""What serves as registry and treasury in this version."""
+
+class Registry(JobRegistry, Treasury, Protocol):
+    """What any registry is to its worker: moves, and the money for bonds."""
 
 
-def registry(settings: Settings, account: str) -> Registry:
-    """The job registry, as one account sees it."""
+class FullRegistry(Registry, OrderDesk, Protocol):
+    """What our own registries are: for the creator too."""
+
+
+def registry(settings: Settings, account: str) -> LocalRegistry:
+    """The embedded job registry, as one account sees it."""
     return LocalRegistry(settings.home / "registry.sqlite", account)
 
 
@@ -116,9 +125,8 @@ def policy(settings: Settings, account: Address) -> Policy:
     )
 
 
-def creator(settings: Settings, account: str, content: Store) -> Creator:
+def creator(settings: Settings, purse: FullRegistry, content: Store) -> Creator:
     """The creator's side of one account."""
-    purse = registry(settings, account)
     return Creator(
         account=purse.account,
         desk=purse,
@@ -128,14 +136,8 @@ def creator(settings: Settings, account: str, content: Store) -> Creator:
     )
 
 
-def parts(
-    settings: Settings,
-    account: str,
-    blender: Renderer,
-    content: Store,
-) -> Parts:
+def parts(settings: Settings, account: str, purse: Registry, blender: Renderer, content: Store) -> Parts:
     """All that one worker account works with; nobody listens yet."""
-    purse = registry(settings, account)
     return Parts(
         registry=purse,
         store=content,
@@ -170,7 +172,7 @@ def lock(settings: Settings, account: str) -> AbstractContextManager[None]:
 
 
 def examinations(
-    settings: Settings, account: str, content: Store, *, engines: bool
+    settings: Settings, account: str, purse: Registry, content: Store, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
     """What `doctor` looks at, in the order in which a person would mend it."""
     made: list[BlenderRenderer] = []
@@ -190,7 +192,6 @@ def examinations(
     async def about_engines() -> doctor.Finding:
         return doctor.engines(await (await blender()).prove_engines())
 
-    purse = registry(settings, account)
     wanted: list[tuple[str, doctor.Examination]] = [
         ("home", partial(doctor.home, settings.home)),
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
@@ -205,4 +206,36 @@ def examinations(
 
 
 def _worker_home(settings: Settings, account: str) -> Path:
-    return settings.home / "workers" / account
+    # A journal belongs to one registry: job 1 of another one is another job.
+    where = "" if settings.registry != "starknet" else f"-{settings.job_registry_address or 0:x}"[:13]
+    return settings.home / "workers" / (account + where)
+
+
+async def open_starknet(
+    settings: Settings, key: Key | None
+) -> tuple[Registry, Callable[[], Awaitable[None]]]:
+    """The contract at job_registry_address by the account of `key`, and what closes it.
+
+    Without a key the account is devnet's number `devnet_account`. What an earlier run had begun to send is
+    brought to its end first. Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    # Here, since these take half a second to import, and most commands do without.
+    from veriframe.adapters.starknet import joining  # noqa: PLC0415
+
+    return await joining.join(
+        joining.Network(
+            urls=settings.starknet_rpc,
+            registry=settings.job_registry_address or 0,
+            token=settings.starknet_token,
+            max_fee_fri=to_fri(settings.max_fee_strk),
+            account=settings.account_address,
+            devnet_account=settings.devnet_account,
+            outbox_folder=settings.home,
+        ),
+        key,
+    )
+
+
+def is_full(opened: Registry) -> TypeGuard[FullRegistry]:
+    """Whether a registry serves creators too."""
+    return hasattr(opened, "create_order")

@@ -43,9 +43,19 @@ def test_a_job_is_served_and_fetched(home: Home, light_scene: Path) -> None:
     assert held["wallet_fri"] + held["credit_fri"] == 1002 * 10**18
 
 
-def test_a_network_that_is_not_here_yet_is_named(home: Home) -> None:
-    """fault_78: one clear line that names the variable, exit code 2, no traceback."""
-    ran = home.run_as([sys.executable, MAIN], {"JOB_REGISTRY_ADDRESS": "0x1"})
-    assert ran.returncode == 2
-    assert "JOB_REGISTRY_ADDRESS" in ran.stderr
-    assert len(ran.stderr.strip().splitlines()) == 1
+@pytest.mark.parametrize(
+    ("environment", "said", "code"),
+    [
+        ({}, "keystore", 2),
+        ({"VERIFRAME_DEVNET_ACCOUNT": "0", "STARKNET_RPC": "http://127.0.0.1:9"}, "127.0.0.1:9", 3),
+        ({"STARKNET_RPC": "ftp://node"}, "keystore", 2),
+        ({"JOB_REGISTRY_ADDRESS": "registry"}, "job_registry_address", 2),
+    ],
+    ids=["no key", "no node", "no key before a bad address", "no address"],
+)
+def test_what_a_chain_lacks_is_named(home: Home, environment: dict[str, str], said: str, code: int) -> None:
+    """fault_58, fault_78: one clear line, no traceback."""
+    ran = home.run_as([sys.executable, MAIN], {"JOB_REGISTRY_ADDRESS": "0x1", **environment})
+    assert ran.returncode == code, ran.stderr
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr

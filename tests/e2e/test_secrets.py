@@ -114,6 +114,27 @@ def test_blender_and_its_walls_never_see_the_key(home: Home, light_scene: Path) 
 
 
 @pytest.mark.slow
+def test_settings_name_files_and_show_no_secret(home: Home, light_scene: Path) -> None:
+    """fault_79: with the settings of a worker, a command that starts Blender, and the list of settings."""
+    path, word = _planted(home)
+    settings: list[str | Path] = [
+        "--set",
+        f"keystore={path}",
+        "--set",
+        f"password_file={word}",
+        "--set",
+        "log_level=debug",
+    ]
+    code, said, processes = _watch([COMMAND, *settings, "scene", "check", light_scene], home)
+    assert code == 0, said
+    assert processes > 2
+    _assert_clean(said)
+    listed = home.run(*settings, "config", "show")
+    assert str(path) in listed.stdout
+    _assert_clean(listed.stdout + listed.stderr)
+
+
+@pytest.mark.slow
 def test_commands_about_keys_show_no_secret(home: Home) -> None:
     """fault_79: created, imported, told, refused: neither the key nor the password is said or stored."""
     path, word = _planted(home)

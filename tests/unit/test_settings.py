@@ -19,7 +19,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_classic_defaults_are_kept() -> None:
     """The classic names have the classic defaults, and five minutes is the limit of a frame."""
     settings = load({}, {}).settings
-    assert settings.starknet_rpc == "http://localhost:5050"
+    assert settings.starknet_rpc == ("http://localhost:5050",)
     assert settings.ipfs_api == "/dns/ipfs-node/tcp/5001/http"
     assert settings.blender_path is None
     assert settings.frame_seconds == 300
@@ -82,12 +82,33 @@ def test_an_empty_variable_is_not_set() -> None:
     assert load({}, {"JOB_REGISTRY_ADDRESS": ""}).settings.job_registry_address is None
 
 
-def test_a_network_that_is_not_served_is_refused_clearly() -> None:
-    """Nobody believes to work on a network while the embedded registry is used."""
+@pytest.mark.parametrize(
+    ("flags", "environ", "registry", "store"),
+    [
+        ({}, {}, "local", "local"),
+        ({}, {"JOB_REGISTRY_ADDRESS": "0x1"}, "starknet", "kubo"),
+        ({"store": "local"}, {"JOB_REGISTRY_ADDRESS": "0x1"}, "starknet", "local"),
+        ({"registry": "local"}, {"JOB_REGISTRY_ADDRESS": "0x1"}, "local", "local"),
+    ],
+)
+def test_naming_a_contract_is_asking_for_the_chain(
+    flags: dict[str, str], environ: dict[str, str], registry: str, store: str
+) -> None:
+    """With IPFS beside it, since others could not fetch from a folder here; an explicit choice wins."""
+    settings = load(flags, environ).settings
+    assert (registry, store) == (settings.registry, settings.store)
+
+
+def test_a_chain_without_a_contract_is_refused() -> None:
+    """One sentence with the name to set."""
     with pytest.raises(SettingsError, match="JOB_REGISTRY_ADDRESS"):
-        load({}, {"JOB_REGISTRY_ADDRESS": "0x1"})
-    chosen = load({"registry": "local"}, {"JOB_REGISTRY_ADDRESS": "0x1"})
-    assert chosen.settings.registry == "local"
+        load({"registry": "starknet"}, {})
+
+
+def test_several_nodes_are_given_in_their_order() -> None:
+    """With commas between them."""
+    settings = load({}, {"STARKNET_RPC": "http://one:5050, http://two:5050"}).settings
+    assert settings.starknet_rpc == ("http://one:5050", "http://two:5050")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from veriframe import wiring
-from veriframe.cli import arguments, context, password, show
+from veriframe.cli import arguments, context, opening, password, show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
 from veriframe.model.job import Address, format_address, format_strk
+from veriframe.settings import to_fri
 
 if TYPE_CHECKING:
     from veriframe.adapters.starknet.keystore import Key
@@ -36,14 +37,15 @@ DEFAULT = "worker"
 @app.command("show")
 def show_account(as_json: AsJson = False) -> None:
     """Who the account is and what it holds."""
-    context.run(_show(as_json))
+    context.run(_show(_treasury(), as_json))
 
 
 @app.command()
 def deposit(amount: Amount, as_json: AsJson = False) -> None:
     """Move money from the wallet into the registry's credit, for bonds and rewards."""
-    context.run(_treasury().deposit(_positive(amount)))
-    context.run(_show(as_json))
+    treasury = _treasury()
+    context.run(treasury.deposit(_positive(amount)))
+    context.run(_show(treasury, as_json))
 
 
 @app.command()
@@ -56,7 +58,7 @@ def withdraw(
     treasury = _treasury()
     recipient = treasury.account if to is None else Address(arguments.address(to))
     context.run(treasury.withdraw(_positive(amount), recipient))
-    context.run(_show(as_json))
+    context.run(_show(treasury, as_json))
 
 
 @app.command()
@@ -140,7 +142,9 @@ def deploy(
     keystore: Keystore = None,
     class_hash: ClassHash = None,
     salt: Salt = None,
-    max_fee: Annotated[str, typer.Option(metavar="STRK", help="The most that it may cost.")] = "1",
+    max_fee: Annotated[
+        str | None, typer.Option(metavar="STRK", help="The most that it may cost; by default max_fee_strk.")
+    ] = None,
     password_file: PasswordFile = None,
     password_fd: PasswordDescriptor = None,
     as_json: AsJson = False,
@@ -148,7 +152,7 @@ def deploy(
     """Bring the key's account onto StarkNet, paid by the STRK that is at its address already."""
     from veriframe.adapters.starknet import accounts  # noqa: PLC0415 - half a second
 
-    limit_fri = _positive(max_fee)
+    limit_fri = _positive(max_fee) if max_fee else to_fri(context.current().settings.max_fee_strk)
     chosen = accounts.OPEN_ZEPPELIN_CLASS_HASH if class_hash is None else _felt(class_hash, "a class hash")
     number = None if salt is None else _felt(salt, "a salt")
     key = password.unlock(_chosen(keystore), password_file, password_fd)
@@ -160,7 +164,7 @@ async def _deploy(key: Key, class_hash: int, salt: int, limit_fri: int) -> dict[
     from veriframe.adapters.starknet import deployment  # noqa: PLC0415 - half a second
     from veriframe.adapters.starknet.endpoints import Endpoints  # noqa: PLC0415
 
-    nodes = Endpoints([context.current().settings.starknet_rpc])
+    nodes = Endpoints(context.current().settings.starknet_rpc)
     try:
         address, receipt = await deployment.deploy(nodes, key, class_hash, salt, max_fee_fri=limit_fri)
     finally:
@@ -196,10 +200,10 @@ def _felt(text: str, what: str) -> int:
 
 
 def _chosen(keystore: Path | None) -> Path:
-    chosen = keystore or password.setting("keystore")
+    chosen = keystore or context.current().settings.keystore
     if chosen is None:
         raise SettingsError("Name a keystore, or set keystore. `veriframe account create` makes one.")
-    return chosen
+    return chosen.expanduser()
 
 
 def _tell(told: dict[str, str], *, as_json: bool) -> None:
@@ -210,11 +214,10 @@ def _tell(told: dict[str, str], *, as_json: bool) -> None:
 
 
 def _treasury() -> wiring.Registry:
-    return wiring.registry(context.current().settings, context.account(DEFAULT))
+    return opening.open_registry(DEFAULT)
 
 
-async def _show(as_json: bool) -> None:
-    treasury = _treasury()
+async def _show(treasury: wiring.Registry, as_json: bool) -> None:
     funds = await treasury.funds(treasury.account)
     name, address = context.account(DEFAULT), format_address(treasury.account)
     if as_json:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from veriframe import doctor as surgery
 from veriframe import wiring
-from veriframe.cli import context, show
+from veriframe.cli import context, opening, show
 
 _MARKS = {
     surgery.Verdict.GOOD: "[green]good   [/green]",
@@ -25,7 +25,9 @@ def doctor(
     """Say what the worker stands on. Exit code 0 when it can work, 1 when something must be mended first."""
     settings = context.current().settings
     content = context.open_store(settings)
-    parts = wiring.examinations(settings, context.account("worker"), content, engines=engines)
+    parts = wiring.examinations(
+        settings, context.account("worker"), opening.open_registry("worker"), content, engines=engines
+    )
     findings = context.run(surgery.examine(parts, (lambda _: None) if as_json else _print))
     worst = max(finding.verdict for finding in findings)
     if as_json:

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from veriframe import wiring
-from veriframe.cli import arguments, context, job_view, show
+from veriframe.cli import arguments, context, job_view, opening, show
 from veriframe.creator import Creator, Draft, Posted
 from veriframe.errors import SettingsError
 from veriframe.model import offer as defaults
@@ -189,7 +189,8 @@ def dispute(
 
 def _creator() -> Creator:
     settings = context.current().settings
-    return wiring.creator(settings, context.account(job_view.DEFAULT_ACCOUNT), context.open_store(settings))
+    purse = opening.open_desk(job_view.DEFAULT_ACCOUNT)
+    return wiring.creator(settings, purse, context.open_store(settings))
 
 
 def _need_consent(yes: bool) -> None:

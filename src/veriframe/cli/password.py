@@ -54,11 +54,11 @@ def given(question: str, file: Path | None, descriptor: int | None, *, new: bool
     """
     if file is not None and descriptor is not None:
         raise SettingsError("Give the password by --password-file or by --password-fd, not by both.")
-    file = file or (setting("password_file") if descriptor is None else None)
+    file = file or (context.current().settings.password_file if descriptor is None else None)
     if descriptor is not None:
         password = _from_descriptor(descriptor)
     elif file is not None:
-        password = _from_file(file)
+        password = _from_file(file.expanduser())
     else:
         password = _from_terminal(question, twice=new)
     if not password:
@@ -66,12 +66,6 @@ def given(question: str, file: Path | None, descriptor: int | None, *, new: bool
     if new and len(password) < SHORTEST_NEW:
         raise SettingsError(f"The password is too short: a new one has {SHORTEST_NEW} characters or more.")
     return password
-
-
-def setting(name: str) -> Path | None:
-    """A setting that is a path, with `~` resolved."""
-    value: Path | None = getattr(context.current().settings, name, None)
-    return None if value is None else value.expanduser()
 
 
 def _from_file(path: Path) -> bytes:

@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from veriframe import wiring
-from veriframe.cli import context
+from veriframe.cli import context, opening
 from veriframe.model.job import Address, format_address
 from veriframe.ports import RendererFacts
 from veriframe.settings import Loaded
@@ -41,15 +41,16 @@ def worker(
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
     with wiring.lock(loaded.settings, account):
-        raise typer.Exit(context.run(_work(loaded, account, once, slots)))
+        purse = opening.open_registry(DEFAULT_ACCOUNT)
+        raise typer.Exit(context.run(_work(loaded, account, purse, once, slots)))
 
 
-async def _work(loaded: Loaded, account: str, once: bool, slots: int | None) -> int:
+async def _work(loaded: Loaded, account: str, purse: wiring.Registry, once: bool, slots: int | None) -> int:
     settings = loaded.settings
     renderer = await wiring.renderer(settings)
     stamina.instrumentation.set_on_retry_hooks((tell_wait,))
     progress = report.ProgressLog()
-    made = wiring.parts(settings, account, renderer, context.open_store(settings))
+    made = wiring.parts(settings, account, purse, renderer, context.open_store(settings))
     parts = replace(made, on_stage=report.stage_reached, on_progress=progress.hear)
     service = wiring.service(settings, parts, slots)
     _tell(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
@@ -87,8 +88,8 @@ def _tell(loaded: Loaded, account: str, facts: RendererFacts, slots: int, addres
         "worker_started",
         account=account,
         address=format_address(address),
-        registry="local",
-        store="kubo" if settings.store == "kubo" else "local",
+        registry=settings.registry,
+        store=settings.store,
         home=str(settings.home),
         blender=facts.version_text,
         program=facts.program,

@@ -151,6 +151,20 @@ def test_the_address_is_told(desk: Desk, order: list[str]) -> None:
     assert expected in desk.run("address", path).output
 
 
+def test_the_settings_name_keystore_and_password(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service gives neither as an argument; `~` is the home folder, and what is given counts more."""
+    monkeypatch.setenv("HOME", str(desk.folder))
+    keystore.write(desk.folder / "worker.json", keystore.Key(SECRET), WORD.encode())
+    keystore.write(desk.folder / "other.json", keystore.Key(SECRET + 1), WORD.encode())
+    settings = ["keystore=~/worker.json", "password_file=~/word"]
+    context.read_settings(None, settings, {"home": str(desk.folder / "home")})
+    for arguments, secret in ((["address"], SECRET), (["address", "other.json"], SECRET + 1)):
+        monkeypatch.chdir(desk.folder)
+        result = CliRunner().invoke(account.app, [*arguments, "--json"])
+        assert result.exit_code == 0, result.exception
+        assert int(json.loads(result.stdout)["public_key"], 16) == keystore.Key(secret).public_key
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

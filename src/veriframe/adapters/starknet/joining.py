@@ -1,0 +1,70 @@
+"""A contract, an account and nodes joined to a registry; which kind it is, its class says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from veriframe.adapters.starknet.accounts import counterfactual_address
+from veriframe.adapters.starknet.endpoints import Endpoints
+from veriframe.adapters.starknet.envelope import RpcError
+from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.opening import open_registry
+from veriframe.adapters.starknet.outbox import Outbox
+from veriframe.adapters.starknet.registry import StarknetRegistry
+from veriframe.adapters.starknet.sender import Sender
+from veriframe.errors import SettingsError
+
+CLASS_HASHES = Path(__file__).with_name("class_hashes.json")
+"""The class hashes of our contract's builds, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Which chain, contract and account. `account` is an address; None: the one that follows from the key."""
+
+    urls: Sequence[str]
+    registry: int
+    token: int
+    max_fee_fri: int
+    account: int | None
+    devnet_account: int | None
+    outbox_folder: Path
+
+
+async def join(
+    network: Network, key: Key | None
+) -> tuple[StarknetRegistry | ForeignRegistry, Callable[[], Awaitable[None]]]:
+    """The registry, and what closes it. Raises `SettingsError`, `RegistryUnavailable`."""
+    nodes = Endpoints(network.urls)
+    try:
+        address, signer = await _account(nodes, network, key)
+        network.outbox_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        outbox = Outbox(network.outbox_folder / f"outbox-{address:x}.sqlite")
+        sender = Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri)
+        await sender.recover()
+        ours = {int(text, 16) for text in json.loads(CLASS_HASHES.read_text(encoding="ascii"))}
+        opened = await open_registry(nodes, sender, network.registry, token=network.token, class_hashes=ours)
+    except BaseException:
+        await nodes.close()
+        raise
+    return opened, nodes.close
+
+
+async def _account(nodes: Endpoints, network: Network, key: Key | None) -> tuple[int, Key]:
+    if network.devnet_account is None:
+        if key is None:
+            raise SettingsError("The account has no key. Set keystore; see docs/keys.md.")
+        return network.account or counterfactual_address(key.public_key), key
+    try:
+        told = await nodes.call("devnet_getPredeployedAccounts")
+        chosen = told[network.devnet_account]
+        return int(chosen["address"], 16), Key(int(chosen["private_key"], 16))
+    except (RpcError, LookupError, TypeError, ValueError) as error:
+        raise SettingsError(
+            f"The node has no public account {network.devnet_account}: devnet_account is for starknet-devnet "
+            "only. Set keystore instead."
+        ) from error

@@ -1,0 +1,112 @@
+"""The whole loop on a real StarkNet node, with a real render: creator and worker as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.deployed import REGISTRY, ROOT, deploy, invoke
+from tests.e2e.conftest import Home
+from tests.nodes import STRK_ADDRESS, Devnet, kubo
+
+from veriframe.adapters.starknet.codec import halves, short_string
+
+pytestmark = pytest.mark.slow
+
+CREATOR, WORKER = 0, 1
+
+
+def chain(node: Devnet, registry: int, account: int) -> dict[str, str]:
+    """The classic variables, and a public account of the development chain."""
+    return {
+        "STARKNET_RPC": node.url,
+        "JOB_REGISTRY_ADDRESS": hex(registry),
+        "VERIFRAME_DEVNET_ACCOUNT": str(account),
+        "VERIFRAME_STORE": "local",
+    }
+
+
+def money(home: Home, environment: dict[str, str]) -> int:
+    """All that an account holds, in fri."""
+    told = home.run("account", "show", "--json", environment=environment)
+    assert told.returncode == 0, told.stderr
+    held = json.loads(told.stdout)
+    return int(held["wallet_fri"]) + int(held["credit_fri"])
+
+
+def fees(stderr: str) -> int:
+    """What the moves in a log cost, in fri."""
+    events = (json.loads(line) for line in stderr.splitlines() if line.startswith("{"))
+    return sum(event.get("fee_fri", 0) for event in events if event["event"] == "registry_move")
+
+
+def test_a_job_is_paid_on_chain(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:
+    """Posted, rendered, fetched, accepted: the worker has the reward less its fees, to the last fri."""
+    registry = asyncio.run(deploy(fresh_devnet, REGISTRY, STRK_ADDRESS))
+    creator, worker = (chain(fresh_devnet, registry, number) for number in (CREATOR, WORKER))
+    before = money(home, worker)
+    created = home.run("job", "create", light_scene, "--reward", "2", "--yes", environment=creator)
+    assert created.returncode == 0, created.stderr
+    served = home.run("worker", "--once", environment=worker)
+    assert served.returncode == 0, served.stderr
+    assert home.run("job", "fetch", "1", "-o", "picture.png", environment=creator).returncode == 0
+    accepted = home.run("job", "accept", "1", "--json", environment=creator)
+    assert json.loads(accepted.stdout)["state"] == "PAID"
+    paid = home.run("worker", "--once", environment=worker)
+    assert '"earned": "2 STRK"' in paid.stderr
+    with Image.open(home.folder / "picture.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", (96, 54))
+    assert fees(served.stderr) > 0
+    assert money(home, worker) == before + 2 * 10**18 - fees(served.stderr)
+
+
+async def _post_classic(node: Devnet, asset_cid: str) -> int:
+    """A classic registry with one job, and our worker registered and verified there. Returns its address."""
+    owner, worker = (node.accounts[number].address for number in (CREATOR, WORKER))
+    artifact = ROOT / "tests" / "contracts" / "artifacts" / "classic_registry"
+    registry = await deploy(node, artifact, owner, STRK_ADDRESS)
+    pay = (STRK_ADDRESS, "approve", [registry, 1000, 0])
+    await invoke(node, CREATOR, pay, (registry, "create_job", [*halves(asset_cid.encode()), 1000, 0]))
+    await invoke(node, WORKER, (registry, "register_worker", [short_string(b"worker")]))
+    await invoke(node, CREATOR, (registry, "verify_worker", [worker]))
+    return registry
+
+
+def test_a_classic_registry_is_served(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:
+    """felt252 ids, CIDs as pairs of short strings, no claim, no counter: found, rendered, submitted, paid."""
+    with kubo() as node:
+        options = ("--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174")
+        asset_cid = node.run("add", "-Q", *options, light_scene).decode().strip()
+        registry = asyncio.run(_post_classic(fresh_devnet, asset_cid))
+        classic = {
+            "STARKNET_RPC": fresh_devnet.url,
+            "JOB_REGISTRY_ADDRESS": hex(registry),
+            "IPFS_API": node.api_multiaddr,
+            "VERIFRAME_DEVNET_ACCOUNT": str(WORKER),
+        }
+        main = [sys.executable, ROOT / "src" / "main.py", "--once"]
+        served = home.run_as(main, classic)
+        assert served.returncode == 0, served.stderr
+        assert "others may copy a result" in served.stderr
+        # Such a registry pays with the submission; the next run, at the latest, sees it.
+        seen = home.run_as(main, classic)
+        events = [json.loads(line) for line in (served.stderr + seen.stderr).splitlines() if line[:1] == "{"]
+        (finished,) = [event for event in events if event["event"] == "attempt_finished"]
+        assert finished["stage"] == "PAID"
+        picture = home.folder / "picture.png"
+        picture.write_bytes(node.run("cat", finished["result_cid"]))
+        with Image.open(picture) as opened:
+            assert (opened.format, opened.size) == ("PNG", (96, 54))
+
+
+def test_jobs_are_not_posted_to_another_kind(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:
+    """One sentence with the reason; nothing is published, no money moves."""
+    registry = asyncio.run(_post_classic(fresh_devnet, "QmNothing"))
+    creator = chain(fresh_devnet, registry, CREATOR)
+    ran = home.run("job", "create", light_scene, "--reward", "1", "--yes", environment=creator)
+    assert ran.returncode == 2
+    assert "of another kind" in ran.stderr
