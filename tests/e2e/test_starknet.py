@@ -88,7 +88,7 @@ def test_a_classic_registry_is_served(home: Home, light_scene: Path, fresh_devne
             "IPFS_API": node.api_multiaddr,
             "VERIFRAME_DEVNET_ACCOUNT": str(WORKER),
         }
-        main = [sys.executable, ROOT / "src" / "main.py", "--once"]
+        main: list[str | Path] = [sys.executable, ROOT / "src" / "main.py", "--once"]
         served = home.run_as(main, classic)
         assert served.returncode == 0, served.stderr
         assert "others may copy a result" in served.stderr
