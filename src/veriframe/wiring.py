@@ -67,6 +67,9 @@ async def close(opened: Store) -> None:
     """Let go of a store's connections."""
     if isinstance(opened, KuboStore):
         await opened.close()
+        for source in opened.sources:
+            if isinstance(source, Gateways):
+                await source.close()
 
 
 def _token(file: Path | None) -> str | None:

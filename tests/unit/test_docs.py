@@ -11,11 +11,7 @@ from veriframe.settings import CLASSIC_NAMES, Settings
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-SOURCE = "\n".join(
-    path.read_text(encoding="utf-8")
-    for path in (ROOT / "src").rglob("*.py")
-    if "starknet" not in path.parts  # joined to no command yet
-)
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
 LOGGED = re.compile(r'\b(?:log|say)\.?(?:debug|info|warning|error|exception)?\(\s*"([a-z_]+)"')
 
 NOT_YET = {Code.LOST, Code.GPU, Code.SANDBOX, Code.UPLOAD, Code.STOPPED, Code.FRAME_RANGE}

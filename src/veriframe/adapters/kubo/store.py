@@ -81,7 +81,8 @@ class KuboStore(ContentStore):
     ) -> None:
         self._api = KuboApi(parse_address(api_url), token)
         self._patience = patience or Patience()
-        self._delivery = Delivery(self._api, sources, self._patience)
+        self.sources = tuple(sources)
+        self._delivery = Delivery(self._api, self.sources, self._patience)
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,7 +93,7 @@ class KuboStore(ContentStore):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections to the node."""
+        """Close the connections to the node. The sources are closed by whoever made them."""
         await self._api.close()
 
     async def version(self) -> str:

@@ -135,7 +135,7 @@ class Delivery:
         if known := await self._known(entry):
             return known
         reason = clean(f"{error.message} {reason_of(error.data)}")
-        log.warning("transaction not taken", hash=hex(entry.hash), code=error.code, reason=reason)
+        log.warning("transaction_not_taken", hash=hex(entry.hash), code=error.code, reason=reason)
         if error.code == BAD_NONCE or (error.code == VALIDATION and "nonce" in reason.lower()):
             return await self._reconcile(entry)
         if error.code in _DEARER:

@@ -127,7 +127,7 @@ class Endpoints:
                 return await self._try(endpoint, calls)
             except EndpointFailed as error:
                 problem = error
-                log.warning("endpoint failed", endpoint=endpoint.name, reason=str(error))
+                log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))
 
     async def _wait_for_fit(self, until: float, tries: Mapping[str, int]) -> Endpoint | None:
         """The endpoint to try next, after its rest where that ends in time; `None` where there is none."""
@@ -169,7 +169,7 @@ class Endpoints:
             self._chain_id = found
         if found != self._chain_id:
             endpoint.dropped = True
-            log.error("endpoint dropped: wrong chain", endpoint=endpoint.name, chain_id=hex(found))
+            log.error("endpoint_on_wrong_chain", endpoint=endpoint.name, chain_id=hex(found))
             raise EndpointFailed(f"it serves the chain {found:#x}, not {self._chain_id:#x}")
         endpoint.chain_checked = True
 
@@ -236,7 +236,7 @@ class Endpoints:
         except TimeoutError:
             endpoint.note_failure(now, time.monotonic(), None)
         except EndpointFailed as error:
-            log.warning("endpoint failed", endpoint=endpoint.name, reason=str(error))
+            log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))
         else:
             endpoint.head = head if isinstance(head, int) and not isinstance(head, bool) else None
 
@@ -247,7 +247,7 @@ class Endpoints:
         for one in self._endpoints:
             lags = one.head is not None and one.head < measure - LAG_BLOCKS
             if lags and not one.lags:
-                log.warning("endpoint set aside: it lags", endpoint=one.name, block=one.head, best=measure)
+                log.warning("endpoint_lags", endpoint=one.name, block=one.head, best=measure)
             one.lags = lags
 
     def _unavailable(self, method: str, problem: EndpointFailed | None) -> RegistryUnavailable:

@@ -85,7 +85,7 @@ class Sender:
                 try:
                     receipt = await self._delivery.finish(entry)
                 except NonceTaken as error:
-                    log.warning("nonce taken", reason=str(error))
+                    log.warning("nonce_taken", reason=str(error))
                     continue
                 return self._tell(entry, receipt)
         raise RegistryUnavailable(
@@ -115,7 +115,7 @@ class Sender:
             try:
                 await self._delivery.finish(entry)
             except (MoveRefused, NonceTaken) as error:
-                log.warning("open transaction refused", label=entry.label, reason=str(error))
+                log.warning("open_transaction_refused", label=entry.label, reason=str(error))
 
     def _reopen_undone(self, chain_id: int, nonce: int, *, told: bool) -> bool:
         """Where the nonce went back, what had it is open again; where the node only lags, it is found."""
@@ -126,7 +126,7 @@ class Sender:
         # After a gap nothing can follow: that is another chain's past, or too old.
         again = list(takewhile(lambda entry: entry is not None, map(undone.get, count(nonce))))
         for entry in filter(None, again):
-            log.warning("the nonce went back", label=entry.label, hash=hex(entry.hash), nonce=entry.nonce)
+            log.warning("nonce_went_back", label=entry.label, hash=hex(entry.hash), nonce=entry.nonce)
             self._outbox.reopen(entry, told=told)
         return bool(again)
 
