@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,14 @@ from veriframe.adapters.starknet.endpoints import Endpoints
 from veriframe.adapters.starknet.envelope import RpcError
 from veriframe.adapters.starknet.foreign import ForeignRegistry
 from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.opening import open_registry
+from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.adapters.starknet.outbox import Outbox
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.sender import Sender
 from veriframe.errors import SettingsError
 
-CLASS_HASHES = Path(__file__).with_name("class_hashes.json")
-"""The class hashes of our contract's builds, oldest first."""
+CLASSES = Path(__file__).with_name("classes")
+"""The class hashes of our contract's builds, as they lie beside its artefacts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ async def join(
         outbox = Outbox(network.outbox_folder / f"outbox-{address:x}.sqlite")
         sender = Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri)
         await sender.recover()
-        ours = {int(text, 16) for text in json.loads(CLASS_HASHES.read_text(encoding="ascii"))}
+        ours = read_class_hashes(CLASSES)
         opened = await open_registry(nodes, sender, network.registry, token=network.token, class_hashes=ours)
     except BaseException:
         await nodes.close()
