@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.renderer import INSPECTION
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.checks import MOST_CHARACTERS, MOST_NAMES, check_version, judge, parse_inspection
@@ -17,34 +18,13 @@ from veriframe.model.scene import (
     BlenderVersion,
     MissingFile,
     SceneHeader,
-    SceneInspection,
     SceneLimits,
     Wrapping,
 )
 from veriframe.model.text import printable, some_names
 
 HEADER = SceneHeader(version=BlenderVersion(4, 5), wrapping=Wrapping.ZSTD, blocks=9, unpacked_bytes=999)
-GOOD = SceneInspection(
-    blender="4.5.15 LTS",
-    scene="Scene",
-    engine="CYCLES",
-    width=1920,
-    height=1080,
-    samples=128,
-    frame_start=1,
-    frame_end=250,
-    camera="Camera",
-    view_layers=("ViewLayer",),
-    missing=(),
-    scripts=(),
-    risky=(),
-    outputs=("/tmp/",),
-    unrepeatable=(),
-    uses_sequencer=False,
-    output_is_movie=False,
-    objects=3,
-    seconds=0.1,
-)
+GOOD = replace(INSPECTION, width=1920, height=1080, samples=128)
 RAW: dict[str, Any] = json.loads(json.dumps(asdict(GOOD)))
 HOSTILE = "a\x1b[31m\u202egnp.\n\u2028\ud800\x00b"
 SHOWN = "a\ufffd[31m\ufffdgnp.\ufffd\ufffd\ufffd\ufffdb"
