@@ -11,8 +11,6 @@ from tests.unit.adapters.local_store_content import (
     LIMIT,
     add,
     add_folder,
-    make_folder,
-    make_store,
     names_in,
 )
 
@@ -21,18 +19,6 @@ from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.staging import locked
 from veriframe.errors import SettingsError, StoreUnavailable
 from veriframe.ports import Pin
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    """An empty store for ten thousand bytes."""
-    return make_store(tmp_path)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """An empty folder."""
-    return make_folder(tmp_path / "out")
 
 
 def overwrite(path: Path, content: bytes) -> None:

@@ -14,8 +14,6 @@ from tests.unit.adapters.local_store_content import (
     LIMIT,
     add,
     in_progress,
-    make_folder,
-    make_store,
     names_in,
     stored,
 )
@@ -26,19 +24,6 @@ from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.copying import Copied, Stop, Stopped, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
 from veriframe.errors import SettingsError
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    """An empty store for ten thousand bytes."""
-    return make_store(tmp_path)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """An empty folder."""
-    return make_folder(tmp_path / "out")
-
 
 ODD = {
     "link": "is a link",

@@ -15,7 +15,6 @@ from tests.unit.adapters.local_store_content import (
     add_folder,
     in_progress,
     make_folder,
-    make_store,
     names_in,
     stored,
 )
@@ -24,18 +23,6 @@ from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
 from veriframe.errors import JobRejected, StoreUnavailable
 from veriframe.ports import Pin
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    """An empty store for ten thousand bytes."""
-    return make_store(tmp_path)
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """An empty folder."""
-    return make_folder(tmp_path / "out")
 
 
 @contextmanager
