@@ -83,6 +83,18 @@ pub struct Job {
     pub result_cid: ByteArray,
 }
 
+/// What a worker needs to know now, all of it at one block.
+#[derive(Drop, Serde)]
+pub struct Look {
+    pub block: u64,
+    /// The block's time in chain seconds: deadlines are judged by it.
+    pub now: u64,
+    pub job_counter: u64,
+    pub jobs: Array<Job>,
+    /// The orders of these jobs, each once; empty where they were not asked for.
+    pub orders: Array<Order>,
+}
+
 /// All money inside the registry; the sum is what it holds of the token.
 #[derive(Copy, Drop, Serde)]
 pub struct Totals {
@@ -266,6 +278,9 @@ pub trait IJobRegistry<TContractState> {
     fn get_job(self: @TContractState, job_id: u64) -> Job;
     /// The jobs `first` to `first + count - 1` that exist. `count` is at most 200 (`BAD_COUNT`).
     fn get_jobs(self: @TContractState, first: u64, count: u32) -> Array<Job>;
+    /// As `get_jobs`, with the block, its time, the job counter and, if wanted, the orders of the jobs: one
+    /// call is all that a poll needs. `count` is at most 200 (`BAD_COUNT`).
+    fn look(self: @TContractState, first: u64, count: u32, with_orders: bool) -> Look;
     /// One packed felt for each of these jobs that exists (see `JobCell`); 0 for one that nobody has
     /// touched yet. `count` is at most 2000 (`BAD_COUNT`).
     fn get_job_slots(self: @TContractState, first: u64, count: u32) -> Array<felt252>;
@@ -296,7 +311,7 @@ pub mod JobRegistry {
         get_contract_address
     };
     use super::{
-        ITokenDispatcher, ITokenDispatcherTrait, Job, JobState, Order, Terms, Totals, Verdict
+        ITokenDispatcher, ITokenDispatcherTrait, Job, JobState, Look, Order, Terms, Totals, Verdict
     };
 
     const AMOUNT_MAX: u128 = 0xffffffffffffffffffffffffff; // 2^104 - 1
@@ -778,6 +793,43 @@ pub mod JobRegistry {
         }
     }
 
+    /// 256 to the power `exponent`, which is at most 30: a table is cheaper than a loop.
+    fn power_of_256(exponent: u32) -> felt252 {
+        match exponent {
+            0 => 0x1,
+            1 => 0x100,
+            2 => 0x10000,
+            3 => 0x1000000,
+            4 => 0x100000000,
+            5 => 0x10000000000,
+            6 => 0x1000000000000,
+            7 => 0x100000000000000,
+            8 => 0x10000000000000000,
+            9 => 0x1000000000000000000,
+            10 => 0x100000000000000000000,
+            11 => 0x10000000000000000000000,
+            12 => 0x1000000000000000000000000,
+            13 => 0x100000000000000000000000000,
+            14 => 0x10000000000000000000000000000,
+            15 => 0x1000000000000000000000000000000,
+            16 => 0x100000000000000000000000000000000,
+            17 => 0x10000000000000000000000000000000000,
+            18 => 0x1000000000000000000000000000000000000,
+            19 => 0x100000000000000000000000000000000000000,
+            20 => 0x10000000000000000000000000000000000000000,
+            21 => 0x1000000000000000000000000000000000000000000,
+            22 => 0x100000000000000000000000000000000000000000000,
+            23 => 0x10000000000000000000000000000000000000000000000,
+            24 => 0x1000000000000000000000000000000000000000000000000,
+            25 => 0x100000000000000000000000000000000000000000000000000,
+            26 => 0x10000000000000000000000000000000000000000000000000000,
+            27 => 0x1000000000000000000000000000000000000000000000000000000,
+            28 => 0x100000000000000000000000000000000000000000000000000000000,
+            29 => 0x10000000000000000000000000000000000000000000000000000000000,
+            _ => 0x1000000000000000000000000000000000000000000000000000000000000,
+        }
+    }
+
     /// The words and the size of a CID. Its caller wrote the bytes: they may be no well-formed `ByteArray`.
     fn cid_words(cid: @ByteArray) -> Result<(Span<felt252>, u32), felt252> {
         let mut felts: Array<felt252> = array![];
@@ -790,12 +842,7 @@ pub mod JobRegistry {
         }
         let pending_bytes: u32 = pending_bytes.low.try_into().unwrap();
         let bytes = full_words * WORD_BYTES + pending_bytes;
-        let mut limit: felt252 = 1;
-        let mut left = pending_bytes;
-        while left != 0 {
-            limit = limit * 256;
-            left -= 1;
-        };
+        let limit = power_of_256(pending_bytes);
         require(bytes >= 1 && bytes <= CID_MAX_BYTES && pending < limit.into(), Errors::BAD_CID)?;
         let words = if pending_bytes == 0 {
             full_words
@@ -1163,6 +1210,31 @@ pub mod JobRegistry {
             jobs
         }
 
+        fn look(self: @ContractState, first: u64, count: u32, with_orders: bool) -> Look {
+            enforce(require(count <= READ_JOBS_MAX, Errors::BAD_COUNT));
+            let (mut job_id, end) = self.known_range(first, count);
+            let mut order: OrderCells = Default::default();
+            let mut seen = 0;
+            let mut jobs: Array<Job> = array![];
+            let mut orders: Array<Order> = array![];
+            while job_id < end {
+                jobs.append(self.view_job(job_id, ref order));
+                if with_orders && order.id != seen {
+                    // Ids of an order's jobs are in a row: each order is met once.
+                    seen = order.id;
+                    orders.append(self.view_order(@order));
+                }
+                job_id += 1;
+            };
+            Look {
+                block: get_block_number(),
+                now: get_block_timestamp(),
+                job_counter: self.counters.read().jobs,
+                jobs,
+                orders,
+            }
+        }
+
         fn get_job_slots(self: @ContractState, first: u64, count: u32) -> Array<felt252> {
             enforce(require(count <= READ_SLOTS_MAX, Errors::BAD_COUNT));
             let (mut job_id, end) = self.known_range(first, count);
@@ -1181,25 +1253,7 @@ pub mod JobRegistry {
                     order_id != 0 && order_id <= counters.orders.into(), Errors::UNKNOWN_ORDER
                 )
             );
-            let order = self.read_order(order_id.try_into().unwrap());
-            Order {
-                id: order_id,
-                creator: self.addresses.read(order.creator),
-                asset_cid: self.read_cid(asset_key(order.id), order.cid_bytes),
-                terms: Terms {
-                    reward: order.reward,
-                    bond: order.bond,
-                    deadline: order.deadline,
-                    lease: order.lease,
-                    review: order.review,
-                    arbitration: order.arbitration,
-                    arbiter: self.addresses.read(order.arbiter),
-                    worker: self.addresses.read(order.worker),
-                },
-                first_job: order.first_job,
-                jobs: order.jobs,
-                created_at: order.created_at,
-            }
+            self.view_order(@self.read_order(order_id.try_into().unwrap()))
         }
 
         fn get_credit(self: @ContractState, account: ContractAddress) -> u128 {
@@ -1523,6 +1577,27 @@ pub mod JobRegistry {
                     0
                 },
                 result_cid: self.read_cid(result_key(job_id), job.cid_bytes),
+            }
+        }
+
+        fn view_order(self: @ContractState, order: @OrderCells) -> Order {
+            Order {
+                id: (*order.id).into(),
+                creator: self.addresses.read(*order.creator),
+                asset_cid: self.read_cid(asset_key(*order.id), *order.cid_bytes),
+                terms: Terms {
+                    reward: *order.reward,
+                    bond: *order.bond,
+                    deadline: *order.deadline,
+                    lease: *order.lease,
+                    review: *order.review,
+                    arbitration: *order.arbitration,
+                    arbiter: self.addresses.read(*order.arbiter),
+                    worker: self.addresses.read(*order.worker),
+                },
+                first_job: *order.first_job,
+                jobs: *order.jobs,
+                created_at: *order.created_at,
             }
         }
 
