@@ -7,7 +7,7 @@ Every method raises only errors of `veriframe.errors`. Each port has one conform
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,8 +19,33 @@ from veriframe.model.job import Address, Head, Job, Terms, Verdict
 from veriframe.model.scene import BlenderVersion, SceneInspection
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One answer of a registry: its newest block, how many jobs it has, and some of them at that block."""
+
+    head: Head
+    job_counter: int
+    jobs: Sequence[Job]
+
+
 class JobReader(Protocol):
     """Anyone's view of the registry. All methods raise `RegistryUnavailable`."""
+
+    @property
+    @abstractmethod
+    def jobs_at_once(self) -> int:
+        """How many jobs one `look` may ask for."""
+
+    @abstractmethod
+    async def look(self, first: int, count: int) -> Look:
+        """The newest block and the jobs `first … first + count - 1` that exist, by one call."""
+
+    @abstractmethod
+    async def changed(self) -> Collection[int]:
+        """Jobs that somebody touched since the last call, as far as the registry tells, and worth a look.
+
+        A hint and never the truth: some may be missing, told twice, or be no jobs at all.
+        """
 
     @abstractmethod
     async def head(self) -> Head:
@@ -36,11 +61,15 @@ class JobReader(Protocol):
 
     @abstractmethod
     async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The jobs `first … first + count - 1` that exist, by id; `count` is at most 200."""
+        """The jobs `first … first + count - 1` that exist, by id, however many; not all at one block."""
 
 
 class JobRegistry(JobReader, Protocol):
-    """The worker's moves. Each is one transaction; each raises `MoveRefused` where it is not legal."""
+    """The worker's moves, each legal or refused (`MoveRefused`) for itself.
+
+    What a move binds, and credit does not cover, comes out of the wallet in the same move. Moves of one kind
+    that are made at the same time may become one transaction; no refused one takes the others with it.
+    """
 
     @property
     @abstractmethod
@@ -49,7 +78,7 @@ class JobRegistry(JobReader, Protocol):
 
     @abstractmethod
     async def claim(self, job_id: int) -> None:
-        """Take a job: its bond goes from credit into escrow. The lease starts."""
+        """Take a job: its bond goes into escrow. The lease starts."""
 
     @abstractmethod
     async def release(self, job_id: int, reason: Code) -> None:
@@ -65,11 +94,14 @@ class JobRegistry(JobReader, Protocol):
 
 
 class OrderDesk(JobReader, Protocol):
-    """The creator's moves, and the arbiter's. Each raises `MoveRefused` where it is not legal."""
+    """The creator's moves, and the arbiter's. Each raises `MoveRefused` where it is not legal.
+
+    As for workers, what credit does not cover comes out of the wallet in the same move.
+    """
 
     @abstractmethod
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
-        """Post an order and put its rewards in escrow, out of credit. Returns the ids of its jobs."""
+        """Post an order and put its rewards in escrow. Returns the ids of its jobs."""
 
     @abstractmethod
     async def accept_result(self, job_id: int) -> None:
@@ -90,10 +122,19 @@ class OrderDesk(JobReader, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funds:
-    """Who holds what, in fri: `wallet` outside the registry, `credit` inside it, free to use."""
+    """Who holds what, in fri: `wallet` outside the registry, `credit` inside it, free to use.
+
+    `reserve_fri` is what of the wallet must stay there, to pay for the moves that have to follow a claim.
+    """
 
     wallet_fri: int
     credit_fri: int
+    reserve_fri: int = 0
+
+    @property
+    def means_fri(self) -> int:
+        """What can be bound in one move: the credit, and what the wallet can spare."""
+        return self.credit_fri + max(0, self.wallet_fri - self.reserve_fri)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from starknet_py.hash.selector import get_selector_from_name
@@ -12,10 +14,12 @@ from tests.fakes.registry import FakeRegistry, Shared
 from veriframe.adapters.starknet.abi import Abi, read_abi
 from veriframe.adapters.starknet.codec import Codec, Value, short_bytes
 from veriframe.adapters.starknet.envelope import RpcError
-from veriframe.adapters.starknet.receipt import Receipt, Reverted
+from veriframe.adapters.starknet.receipt import Event, Receipt, Reverted
 from veriframe.adapters.starknet.transaction import Call
 from veriframe.errors import Code, MoveRefused
 from veriframe.model.job import Address, Job, Order, Terms, Verdict
+from veriframe.model.ledger import Event as ModelEvent
+from veriframe.model.ledger import EventKind
 
 REGISTRY, TOKEN, CLASS_HASH = 0xA11CE, 0x704E4, 0xC1A55
 
@@ -25,6 +29,7 @@ STRUCTS = {
     "Order": "id:u64 creator:address asset_cid:text terms:Terms first_job:u64 jobs:u32 created_at:u64",
     "Job": "id:u64 order:u64 part:u32 state:JobState worker:address claimed_at:u64 lease_end:u64"
     " review_end:u64 arbitration_end:u64 submitted_block:u64 disputed_block:u64 result_cid:text",
+    "Look": "block:u64 now:u64 job_counter:u64 jobs:Array<Job> orders:Array<Order>",
     "Totals": "escrow:u128 credits:u128 burned:u128",
 }
 ENUMS = {"JobState": "Open Claimed Submitted Disputed Paid Refunded", "Verdict": "Worker Creator Neither"}
@@ -39,6 +44,10 @@ FUNCTIONS = {
     "dispute_result": "u64 text ->",
     "resolve_dispute": "u64 Verdict text ->",
     "finalize_job": "u64 ->",
+    "claim_jobs": "Span<u64> -> Array<u64>",
+    "submit_results": "Span<u64> Span<ByteArray> -> Array<u64>",
+    "finalize_jobs": "Span<u64> -> Array<u64>",
+    "look": "u64 u32 bool -> Look",
     "cancel_job": "u64 ->",
     "get_job_counter": "-> u64",
     "get_jobs": "u64 u32 -> Array<Job>",
@@ -85,10 +94,27 @@ class FakeChain:
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
         self.class_hash = CLASS_HASH
+        self.gas_price_fri = 0
+        self.asked: list[str] = []
+
+    async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any] | None]]) -> Sequence[Any]:
+        """The answers of a node, an error in the place of each that fails."""
+        self.asked.append(f"batch of {len(calls)}")
+        answers: list[Any] = []
+        for method, params in calls:
+            try:
+                answers.append(await self.call(method, params))
+            except RpcError as error:
+                answers.append(error)
+            self.asked.pop()
+        return answers
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """The answer of a node."""
+        self.asked.append(method)
         params = params or {}
+        if method == "starknet_getEvents":
+            return self._events(params["filter"])
         assert params["block_id"] == "latest"
         match method:
             case "starknet_getClassAt":
@@ -96,7 +122,12 @@ class FakeChain:
             case "starknet_getClassHashAt":
                 return hex(self.class_hash)
             case "starknet_getBlockWithTxHashes":
-                return {"block_number": self.shared.block, "timestamp": self.shared.now}
+                price = {"price_in_fri": hex(self.gas_price_fri), "price_in_wei": "0x1"}
+                return {
+                    "block_number": self.shared.block,
+                    "timestamp": self.shared.now,
+                    "l2_gas_price": price,
+                }
             case "starknet_call":
                 return await self._view(**params["request"])
         raise AssertionError(method)
@@ -115,6 +146,8 @@ class FakeChain:
     async def _answer(self, name: str, values: list[Any]) -> Value:
         reader = FakeRegistry(0, self.shared)
         match name:
+            case "look":
+                return await self._look(reader, *values)
             case "get_jobs":
                 return [_job(job) for job in await reader.get_jobs(values[0], values[1])]
             case "get_order":
@@ -126,6 +159,35 @@ class FakeChain:
                 told = await reader.totals()
                 return {"escrow": told.escrow_fri, "credits": told.credit_fri, "burned": told.burned_fri}
         return await self._number(reader, name, values)
+
+    async def _look(self, reader: FakeRegistry, first: int, count: int, with_orders: bool) -> Value:
+        look = await reader.look(first, count)
+        orders = {job.order.id: _order(job.order) for job in look.jobs} if with_orders else {}
+        return {
+            "block": look.head.number,
+            "now": look.head.time,
+            "job_counter": look.job_counter,
+            "jobs": [_job(job) for job in look.jobs],
+            "orders": list(orders.values()),
+        }
+
+    def _events(self, asked: Mapping[str, Any]) -> Any:
+        """All events as one block's, without cutting: what is new, the feed finds out."""
+        assert asked["address"] == hex(REGISTRY)
+        told = [tell_event(self.shared, event) for event in self.shared.events]
+        return {
+            "events": [
+                {
+                    "from_address": hex(REGISTRY),
+                    "keys": [hex(key) for key in keys],
+                    "data": [hex(felt) for felt in data],
+                    "block_hash": "0xb10c",
+                    "block_number": self.shared.block,
+                    "transaction_hash": hex(at),
+                }
+                for at, (keys, data) in enumerate(told)
+            ]
+        }
 
     async def _number(self, reader: FakeRegistry, name: str, values: list[Any]) -> int:
         match name:
@@ -157,8 +219,10 @@ class FakeSender:
         """Play the calls. Raises `Reverted`."""
         names = [BY_SELECTOR[call.selector] for call in calls]
         self.sent.append(names)
+        await asyncio.sleep(0)  # as on a network, others get their turn meanwhile
         if self.before is not None:
             await self.before()
+        begin = len(self.chain.shared.events)
         for name, call in zip(names, calls, strict=True):
             assert call.to == (TOKEN if name == "approve" else REGISTRY)
             if self.lags:
@@ -172,35 +236,58 @@ class FakeSender:
                 raise Reverted(reason, transaction_hash=1, fee_fri=7) from error
         if self.after is not None:
             await self.after()
-        return Receipt(hash=1, label=label, block_number=self.chain.shared.block, fee_fri=5, events=())
+        shared = self.chain.shared
+        events = tuple(
+            Event(REGISTRY, *tell_event(shared, event))
+            for event in shared.events[begin:]
+            if event.party == self.account or event.kind is not EventKind.JOB_CLAIMED
+        )
+        return Receipt(hash=1, label=label, block_number=shared.block, fee_fri=5, events=events)
 
     async def _play(self, name: str, values: list[Any]) -> None:
         desk = FakeRegistry(self.account, self.chain.shared)
-        match name, values:
-            case "deposit", [amount]:
-                await desk.deposit(amount)
-            case "withdraw", [amount, recipient]:
-                await desk.withdraw(amount, Address(recipient))
-            case "create_order", [cid, terms, jobs]:
-                await desk.create_order(cid.decode(), _terms(terms), jobs)
-            case "claim_job", [job]:
-                await desk.claim(job)
-            case "release_job", [job, reason]:
-                await desk.release(job, Code(short_bytes(reason).decode()))
-            case "submit_result", [job, cid]:
-                await desk.submit_result(job, cid.decode())
-            case "accept_result", [job]:
-                await desk.accept_result(job)
-            case "dispute_result", [job, cid]:
-                await desk.dispute_result(job, cid.decode())
-            case "resolve_dispute", [job, (verdict, _), cid]:
-                await desk.resolve_dispute(job, Verdict(verdict.upper()), cid.decode())
-            case "finalize_job", [job]:
-                await desk.finalize(job)
-            case "cancel_job", [job]:
-                await desk.cancel_job(job)
-            case _:
-                assert name == "approve"
+        played: dict[str, Callable[..., Awaitable[object]]] = {
+            "approve": _nothing,
+            "deposit": desk.deposit,
+            "withdraw": desk.withdraw,
+            "create_order": lambda cid, terms, jobs: desk.create_order(cid.decode(), _terms(terms), jobs),
+            "claim_job": desk.claim,
+            "release_job": lambda job, reason: desk.release(job, Code(short_bytes(reason).decode())),
+            "submit_result": lambda job, cid: desk.submit_result(job, cid.decode()),
+            "accept_result": desk.accept_result,
+            "dispute_result": lambda job, cid: desk.dispute_result(job, cid.decode()),
+            "resolve_dispute": lambda job, verdict, cid: desk.resolve_dispute(
+                job, Verdict(verdict[0].upper()), cid.decode()
+            ),
+            "finalize_job": desk.finalize,
+            "cancel_job": desk.cancel_job,
+            "claim_jobs": lambda jobs: _each(map(desk.claim, jobs)),
+            "submit_results": lambda jobs, cids: _each(
+                desk.submit_result(job, cid.decode()) for job, cid in zip(jobs, cids, strict=True)
+            ),
+            "finalize_jobs": lambda jobs: _each(map(desk.finalize, jobs)),
+        }
+        await played[name](*values)
+
+
+async def _nothing(*_: object) -> None:
+    """What has no effect that anything here looks at."""
+
+
+async def _each(moves: Iterable[Awaitable[None]]) -> None:
+    """A plural call: what is refused is skipped."""
+    for move in moves:
+        with suppress(MoveRefused):
+            await move
+
+
+def tell_event(shared: Shared, event: ModelEvent) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Keys and data of an event, as far as they are read."""
+    keys = (get_selector_from_name(event.kind.value), event.subject, event.party)
+    if event.kind is not EventKind.ORDER_CREATED:
+        return keys, (event.amount_fri,)
+    jobs = sorted(shared.jobs_of(event))
+    return keys, (jobs[0], len(jobs), event.amount_fri)
 
 
 def arguments(name: str, felts: Sequence[int]) -> list[Any]:

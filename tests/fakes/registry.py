@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from veriframe.errors import Code
 from veriframe.model import escrow, ledger, order
 from veriframe.model.job import Address, Head, Job, Order, Terms, Verdict
-from veriframe.model.ledger import Call, Event, Posting, Pot, PotKind
+from veriframe.model.ledger import Call, Event, EventKind, Posting, Pot, PotKind
 from veriframe.model.outcome import Outcome
-from veriframe.ports import Funds, JobRegistry, OrderDesk, Totals, Treasury
+from veriframe.ports import Funds, JobRegistry, Look, OrderDesk, Totals, Treasury
 
 START = 1_700_000_000
 
@@ -42,6 +42,8 @@ class Shared:
     moves: list[str] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
     """Raised by the next looks, one each."""
+    tells_nothing: bool = False
+    """Whether events are lost, as nodes lose them."""
 
     @property
     def escrow_fri(self) -> int:
@@ -67,6 +69,12 @@ class Shared:
         if job_id not in self.jobs:
             raise ledger.unknown_job(job_id)
         return self.jobs[job_id]
+
+    def jobs_of(self, event: Event) -> Iterable[int]:
+        """The jobs that an event is about."""
+        if event.kind is EventKind.ORDER_CREATED:
+            return [job.id for job in self.jobs.values() if job.order.id == event.subject]
+        return (event.subject,) if event.subject else ()
 
     def claim(self, job_id: int, call: Call) -> Outcome:
         """What a claim would do."""
@@ -113,12 +121,36 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
     def __init__(self, account: int, shared: Shared | None = None, *, wallet_fri: int = 0) -> None:
         self._account = Address(account)
         self.shared = shared or Shared()
+        self._events: int | None = None
         self.shared.wallets[self._account] += wallet_fri
 
     @property
     def account(self) -> Address:
         """Who makes the moves."""
         return self._account
+
+    @property
+    def jobs_at_once(self) -> int:
+        """As the contract."""
+        return 200
+
+    async def look(self, first: int, count: int) -> Look:
+        """Block, counter and some jobs."""
+        self._read()
+        assert count <= self.jobs_at_once
+        return Look(
+            head=Head(number=self.shared.block, time=self.shared.now),
+            job_counter=max(self.shared.jobs, default=0),
+            jobs=self._jobs(first, count),
+        )
+
+    async def changed(self) -> Collection[int]:
+        """The jobs in the events since the last call; none at the first, or where nothing is told."""
+        self._read()
+        before, self._events = self._events, len(self.shared.events)
+        if before is None or self.shared.tells_nothing:
+            return ()
+        return {job_id for event in self.shared.events[before:] for job_id in self.shared.jobs_of(event)}
 
     async def head(self) -> Head:
         """The newest block."""
@@ -136,23 +168,25 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
         return self.shared.job(job_id)
 
     async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """Some jobs, at most 200."""
+        """Some jobs."""
         self._read()
-        assert count <= 200
-        return [self.shared.jobs[i] for i in range(first, first + count) if i in self.shared.jobs]
+        return self._jobs(first, count)
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Post an order."""
+        needed_fri = terms.reward_fri * jobs
         call = self.shared.call(self.account)
+        call = replace(call, credit_fri=call.credit_fri + self._missing_fri(needed_fri))
         create = order.create_order if self.shared.strict else order.post_order
         posted = create(call, asset_cid, terms, jobs, self.shared.newest_order)
+        self._top_up(needed_fri)
         self.shared.create(posted)
         self.shared.moves.append("create_order")
         return [job.id for job in posted.jobs]
 
     async def claim(self, job_id: int) -> None:
         """Take a job."""
-        self._move("claim", job_id, lambda _, call: self.shared.claim(job_id, call))
+        self._move("claim", job_id, lambda _, call: self.shared.claim(job_id, call), binds=True)
 
     async def release(self, job_id: int, reason: Code) -> None:
         """Give a claim back."""
@@ -177,7 +211,7 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
         """Ask the arbiter."""
         move = f"dispute_result {evidence_cid}"
-        self._move(move, job_id, lambda job, call: escrow.dispute_result(job, call, evidence_cid))
+        self._move(move, job_id, lambda job, call: escrow.dispute_result(job, call, evidence_cid), binds=True)
 
     async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
         """Decide."""
@@ -201,6 +235,9 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
 
     async def deposit(self, amount_fri: int) -> None:
         """From wallet to credit."""
+        self._deposit(amount_fri)
+
+    def _deposit(self, amount_fri: int) -> None:
         shared = self.shared
         done = ledger.deposit(
             self.account, amount_fri, wallet_fri=shared.wallets[self.account], token_fri=shared.token_fri
@@ -220,6 +257,26 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
         if self.shared.faults:
             raise self.shared.faults.pop(0)
 
-    def _move(self, name: str, job_id: int, rule: Callable[[Job, Call], Outcome]) -> None:
-        self.shared.apply(rule(self.shared.job(job_id), self.shared.call(self.account)))
+    def _jobs(self, first: int, count: int) -> list[Job]:
+        last = min(first + count - 1, max(self.shared.jobs, default=0))
+        return [self.shared.jobs[i] for i in range(first, last + 1) if i in self.shared.jobs]
+
+    def _move(
+        self, name: str, job_id: int, rule: Callable[[Job, Call], Outcome], *, binds: bool = False
+    ) -> None:
+        job, call = self.shared.job(job_id), self.shared.call(self.account)
+        needed_fri = job.terms.bond_fri if binds else 0
+        missing_fri = self._missing_fri(needed_fri)
+        outcome = rule(job, replace(call, credit_fri=call.credit_fri + missing_fri))
+        self._top_up(needed_fri)
+        self.shared.apply(outcome)
         self.shared.moves.append(name)
+
+    def _missing_fri(self, needed_fri: int) -> int:
+        """What a deposit has to bring, where the wallet has it; else nothing, and the rule refuses."""
+        missing_fri = max(0, needed_fri - self.shared.credits[self.account])
+        return missing_fri if missing_fri <= self.shared.wallets[self.account] else 0
+
+    def _top_up(self, needed_fri: int) -> None:
+        if missing_fri := self._missing_fri(needed_fri):
+            self._deposit(missing_fri)

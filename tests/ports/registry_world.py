@@ -46,11 +46,11 @@ class World:
             arbiter=self.arbiter.account,
         )
 
-    async def post(self, jobs: int = 1, **changes: Address) -> int:
+    async def post(self, jobs: int = 1, **changes: int) -> int:
         """An order of the creator's. The first of its jobs."""
         now = (await self.creator.head()).time
         terms = self.terms(now)
-        return (await self.creator.create_order(CID, replace(terms, **changes), jobs))[0]
+        return (await self.creator.create_order(CID, replace(terms, **changes), jobs))[0]  # type: ignore[arg-type]
 
     async def claimed(self) -> int:
         """A job that the worker has claimed."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.ports.registry_world import CID, DEADLINE, LEASE, REVIEW, B, R, World, open_world, rule
+from tests.ports.registry_world import CID, DEADLINE, LEASE, REVIEW, WALLET, B, R, World, open_world, rule
 
 from veriframe.errors import Code
 from veriframe.model.job import NOBODY, JobState
@@ -85,13 +86,89 @@ async def test_a_job_is_claimed_submitted_and_paid(world: World) -> None:
     assert await rule(world.other.finalize(job_id)) == "ALREADY_FINAL"
 
 
-async def test_a_claim_needs_credit(world: World) -> None:
-    """Money in the wallet is no credit."""
-    job_id = await world.post(arbiter=NOBODY)
-    assert await rule(world.arbiter.claim(job_id)) == "INSUFFICIENT_CREDIT"
-    await world.arbiter.deposit(B)
+async def test_a_bond_comes_out_of_credit_and_then_out_of_the_wallet(world: World) -> None:
+    """What credit lacks is deposited in the same move, and no more than that."""
+    job_id, second = await world.post(arbiter=NOBODY), await world.post(arbiter=NOBODY)
+    await world.arbiter.deposit(B - 1)
+    before = await world.arbiter.funds(world.arbiter.account)
     await world.arbiter.claim(job_id)
-    assert await world.state(job_id) is JobState.CLAIMED
+    await world.arbiter.claim(second)
+    after = await world.arbiter.funds(world.arbiter.account)
+    assert (await world.state(job_id), await world.state(second)) == (JobState.CLAIMED, JobState.CLAIMED)
+    assert (before.wallet_fri - after.wallet_fri, after.credit_fri) == (1 + B, 0)
+
+
+async def test_a_bond_beyond_all_means_is_refused_and_moves_nothing(world: World) -> None:
+    """Neither credit nor wallet are touched."""
+    job_id = await world.post(bond_fri=WALLET + 1)
+    before = await world.worker.funds(world.worker.account)
+    assert await rule(world.worker.claim(job_id)) == "INSUFFICIENT_CREDIT"
+    assert await world.worker.funds(world.worker.account) == before
+    assert await world.state(job_id) is JobState.OPEN
+
+
+async def test_a_refused_claim_deposits_nothing(world: World) -> None:
+    """The job is another one's: what would have been brought for the bond stays in the wallet."""
+    job_id = await world.claimed()
+    before = await world.arbiter.funds(world.arbiter.account)
+    assert await rule(world.arbiter.claim(job_id)) == "OWN_JOB"
+    assert await world.arbiter.funds(world.arbiter.account) == before
+
+
+async def test_one_look_tells_block_counter_and_jobs(world: World) -> None:
+    """All of one moment; more than there are, or none, may be asked for."""
+    await world.post(jobs=3)
+    look = await world.worker.look(2, world.worker.jobs_at_once)
+    assert [job.id for job in look.jobs] == [2, 3]
+    assert look.jobs[0] == await world.worker.get_job(2)
+    assert (look.job_counter, look.head) == (3, await world.worker.head())
+    assert (await world.worker.look(4, 5)).jobs == []
+    assert (await world.worker.look(0, 0)).jobs == []
+    assert world.worker.jobs_at_once == 200
+
+
+async def test_many_jobs_are_read_whatever_their_number(world: World) -> None:
+    """More than one look may bring, of several orders."""
+    for jobs in (150, 1, 300):
+        await world.post(jobs=jobs)
+    assert [job.id for job in await world.worker.get_jobs(1, 1000)] == list(range(1, 452))
+    assert [job.id for job in await world.worker.get_jobs(3, 447)] == list(range(3, 450))
+    assert [job.order.id for job in await world.worker.get_jobs(150, 3)] == [1, 2, 3]
+
+
+async def test_what_changed_is_told_once(world: World) -> None:
+    """New jobs, jobs that came free, and the own ones that others moved; not what others do among them."""
+    await world.worker.changed()
+    first = await world.post(jobs=2)
+    assert set(await world.worker.changed()) >= {first, first + 1}
+    assert list(await world.worker.changed()) == []
+    await world.other.claim(first)
+    await world.worker.changed()
+    await world.other.release(first, Code.CRASH)
+    assert first in await world.worker.changed()
+    await world.worker.claim(first)
+    await world.worker.submit_result(first, CID)
+    await world.worker.changed()
+    await world.creator.accept_result(first)
+    assert first in await world.worker.changed()
+
+
+async def test_claims_at_the_same_time_are_each_for_themselves(world: World) -> None:
+    """One that is refused takes no other with it, whether or not they go in one transaction."""
+    first = await world.post(jobs=4, arbiter=NOBODY)
+    await world.other.claim(first + 1)
+    claims = [world.worker.claim(job_id) for job_id in (*range(first, first + 4), 10**6)]
+    outcomes = await asyncio.gather(*claims, return_exceptions=True)
+    told = [getattr(outcome, "rule", outcome) for outcome in outcomes]
+    assert told == [None, "NOT_OPEN", None, None, "UNKNOWN_JOB"]
+    results = [world.worker.submit_result(job_id, CID) for job_id in (first, first + 1, first + 3)]
+    outcomes = await asyncio.gather(*results, return_exceptions=True)
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, "NOT_CLAIMANT", None]
+    world.wait(REVIEW)
+    ends = [world.other.finalize(job_id) for job_id in (first, first + 2, first + 3)]
+    outcomes = await asyncio.gather(*ends, return_exceptions=True)
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, "NOT_DUE", None]
+    assert await world.credits() == (-4 * R, 2 * R - B, 0)
 
 
 async def test_one_claims_and_nobody_else(world: World) -> None:

@@ -94,14 +94,15 @@ async def test_a_silent_arbiter_costs_the_creator(world: World) -> None:
 
 
 async def test_a_dispute_has_its_time_its_arbiter_and_its_bond(world: World) -> None:
-    """Before the end of the review, where an arbiter is named, with credit."""
+    """Before the end of the review, where an arbiter is named; what credit lacks comes out of the wallet."""
     job_id = await world.submitted()
     assert await rule(world.worker.dispute_result(job_id, CID)) == "NOT_CREATOR"
     assert await rule(world.creator.dispute_result(job_id, "x" * 129)) == "BAD_CID"
-    credit = (await world.creator.funds(world.creator.account)).credit_fri
+    disputed, credit = await world.submitted(), (await world.creator.funds(world.creator.account)).credit_fri
     await world.creator.withdraw(credit, world.creator.account)
-    assert await rule(world.creator.dispute_result(job_id, CID)) == "INSUFFICIENT_CREDIT"
-    await world.creator.deposit(credit)
+    await world.creator.dispute_result(disputed, CID)
+    assert (await world.creator.funds(world.creator.account)).credit_fri == 0
+    await world.creator.deposit(R)
     world.wait(REVIEW)
     assert await rule(world.creator.dispute_result(job_id, CID)) == "REVIEW_OVER"
     job_id = await world.post(arbiter=NOBODY)
@@ -127,8 +128,19 @@ async def test_bad_orders_are_refused_and_cost_nothing(world: World) -> None:
     assert await rule(desk.create_order(CID, terms, 0)) == "BAD_COUNT"
     assert await rule(desk.create_order(CID, terms, 1001)) == "BAD_COUNT"
     assert await rule(desk.create_order("", terms, 1)) == "BAD_CID"
-    assert await rule(desk.create_order(CID, terms, 11)) == "INSUFFICIENT_CREDIT"
+    many = replace(terms, reward_fri=WALLET // 10)
+    assert await rule(desk.create_order(CID, many, 11)) == "INSUFFICIENT_CREDIT"
     assert (await desk.job_counter(), await world.credits()) == (0, (0, 0, 0))
+
+
+async def test_rewards_come_out_of_credit_and_then_out_of_the_wallet(world: World) -> None:
+    """What credit lacks is deposited in the same move, and no more than that."""
+    desk = world.creator
+    before = await desk.funds(desk.account)
+    await world.post(jobs=12)
+    after = await desk.funds(desk.account)
+    assert (after.credit_fri, before.wallet_fri - after.wallet_fri) == (0, 12 * R - CREDIT)
+    assert (await desk.totals()).escrow_fri == 12 * R
 
 
 async def test_money_goes_in_and_out(world: World) -> None:

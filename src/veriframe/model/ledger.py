@@ -270,8 +270,8 @@ def require_credit(credit_fri: int, needed_fri: int, what_for: str) -> None:
         needed_fri <= credit_fri,
         Rule.INSUFFICIENT_CREDIT,
         lambda: (
-            f"The credit of {format_strk(credit_fri)} is less than the {format_strk(needed_fri)} to"
-            f" {what_for}. Deposit more first."
+            f"The {format_strk(credit_fri)} at hand are less than the {format_strk(needed_fri)} to"
+            f" {what_for}. Send the account more first."
         ),
     )
 

@@ -71,6 +71,19 @@ class Books:
         """All jobs by id, as they are read."""
         return map(_job, self._connection.execute(f"{_SELECT_JOBS} ORDER BY jobs.id"))
 
+    def told_after(self, event: int | None) -> tuple[int, set[int]]:
+        """The newest event's number, and the jobs in those after `event`; for None no jobs."""
+        newest = int(self._connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
+        if event is None:
+            return newest, set()
+        # An order's event names its order; its jobs are found by that.
+        select = """SELECT jobs.id FROM events JOIN jobs ON jobs.id = subject
+            WHERE number > ? AND number <= ? AND kind NOT IN ('OrderCreated', 'Deposited', 'Withdrawn')
+            UNION SELECT jobs.id FROM events JOIN jobs ON jobs.order_id = subject
+            WHERE number > ? AND number <= ? AND kind = 'OrderCreated'"""
+        rows = self._connection.execute(select, (event, newest, event, newest))
+        return newest, {row[0] for row in rows}
+
     def newest_order(self) -> Order | None:
         """The order with the highest id."""
         row = self._connection.execute(_SELECT_NEWEST_ORDER).fetchone()

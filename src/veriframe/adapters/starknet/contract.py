@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from starknet_py.hash.selector import get_selector_from_name
@@ -45,6 +46,9 @@ class Node(Protocol):
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
         """The result of one method, as JSON. Raises `RpcError`, `RegistryUnavailable`."""
 
+    async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any] | None]]) -> Sequence[Any]:
+        """The results of several methods in one request; an `RpcError` in the place of each that fails."""
+
 
 class Contract:
     """The contract at `address`. Its ABI is read at the first use, unless it is given."""
@@ -69,32 +73,48 @@ class Contract:
 
         Raises `RegistryUnavailable`, and `MoveRefused` where the contract refuses.
         """
-        abi = await self.abi()
-        function = self._function(abi, name)
-        felts = await self.ask(name, self._calldata(abi, function, values))
-        outputs = function.outputs
-        return Codec(abi).decode(outputs[0] if len(outputs) == 1 else f"({','.join(outputs)})", felts)
+        return self._decoded(await self.abi(), name, await self.ask(name, await self._felts(name, values)))
+
+    async def views(self, *asked: View) -> list[Value]:
+        """What several views answer, of this contract or others, in one request. Raises as `view` does."""
+        calls = [await view.contract.request(view) for view in asked]
+        return [
+            await view.contract.read(view, answer)
+            for view, answer in zip(asked, await self._node.batch(calls), strict=True)
+        ]
+
+    async def request(self, view: View) -> tuple[str, Mapping[str, Any]]:
+        """A view as a method of the node and its parameters."""
+        return "starknet_call", _asking(self.address, view.name, await self._felts(view.name, view.values))
+
+    async def read(self, view: View, answer: object) -> Value:
+        """What the node's answer to `request` means. Raises as `view` does."""
+        if isinstance(answer, RpcError):
+            raise self._told(answer, "starknet_call") from answer
+        return self._decoded(await self.abi(), view.name, _felts_of(answer, view.name))
 
     async def ask(self, name: str, calldata: Sequence[int]) -> list[int]:
         """What a view answers, in felts. Raises as `view` does."""
-        request = {
-            "contract_address": hex(self.address),
-            "entry_point_selector": hex(get_selector_from_name(name)),
-            "calldata": [hex(felt) for felt in calldata],
-        }
-        answer = await self._ask("starknet_call", request=request)
-        if not isinstance(answer, list):
-            raise RegistryUnavailable(f"The node's answer to {name} is no list. Use another node.")
-        return [_felt(felt) for felt in answer]
+        asking = _asking(self.address, name, calldata)
+        return _felts_of(await self._ask("starknet_call", request=asking["request"]), name)
 
     async def move(self, name: str, *values: Value) -> Call:
         """A call for a transaction. Raises `RegistryUnavailable`, `ValueError` for values that do not fit."""
-        abi = await self.abi()
-        return self.move_of(name, self._calldata(abi, self._function(abi, name), values))
+        return self.move_of(name, await self._felts(name, values))
 
     def move_of(self, name: str, calldata: Sequence[int]) -> Call:
         """A call for a transaction, of felts."""
         return Call.named(self.address, name, calldata)
+
+    async def gas_price_fri(self) -> int:
+        """What a unit of L2 gas costs in the newest accepted block. Raises `RegistryUnavailable`."""
+        block = await self._ask("starknet_getBlockWithTxHashes")
+        try:
+            return max(0, int(block["l2_gas_price"]["price_in_fri"], 16))
+        except (KeyError, TypeError, ValueError) as error:
+            raise RegistryUnavailable(
+                "The node's newest block names no price of gas. Use a node of JSON-RPC 0.8 or later."
+            ) from error
 
     async def head(self) -> Head:
         """The newest accepted block. Raises `RegistryUnavailable`."""
@@ -105,6 +125,14 @@ class Contract:
         if not isinstance(number, int) or not isinstance(time, int):
             raise RegistryUnavailable("The node's newest block has no number or no time. Use another node.")
         return Head(number, time)
+
+    async def _felts(self, name: str, values: Sequence[Value]) -> list[int]:
+        abi = await self.abi()
+        return self._calldata(abi, self._function(abi, name), values)
+
+    def _decoded(self, abi: Abi, name: str, felts: Sequence[int]) -> Value:
+        outputs = self._function(abi, name).outputs
+        return Codec(abi).decode(outputs[0] if len(outputs) == 1 else f"({','.join(outputs)})", felts)
 
     def _function(self, abi: Abi, name: str) -> Function:
         if (function := abi.functions.get(name)) is None:
@@ -127,16 +155,26 @@ class Contract:
         try:
             return await self._node.call(method, {**params, "block_id": BLOCK})
         except RpcError as error:
-            if error.code == CONTRACT_ERROR:
-                raise refusal(f"{error.message} {error.data}") from error
-            if error.code == CONTRACT_NOT_FOUND:
-                raise RegistryUnavailable(
-                    f"There is no contract at {format_address(self.address)} on this network."
-                    " Check the address and the network."
-                ) from error
-            raise RegistryUnavailable(
-                f"The node answers {method} with an error: {printable(str(error), 200)}."
-            ) from error
+            raise self._told(error, method) from error
+
+    def _told(self, error: RpcError, method: str) -> MoveRefused | RegistryUnavailable:
+        if error.code == CONTRACT_ERROR:
+            return refusal(f"{error.message} {error.data}")
+        if error.code == CONTRACT_NOT_FOUND:
+            return RegistryUnavailable(
+                f"There is no contract at {format_address(self.address)} on this network."
+                " Check the address and the network."
+            )
+        return RegistryUnavailable(f"The node answers {method} with an error: {printable(str(error), 200)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A question to a contract: a view's name and its values."""
+
+    contract: Contract
+    name: str
+    values: tuple[Value, ...] = ()
 
 
 def refusal(reason: str) -> MoveRefused:
@@ -155,6 +193,21 @@ def refusal(reason: str) -> MoveRefused:
 def _words(reason: str) -> list[str]:
     felts = [short_bytes(int(felt, 16)).decode("ascii", "replace") for felt in _FELT.findall(reason)]
     return [*_WORD.findall(reason), *felts]
+
+
+def _asking(address: int, name: str, calldata: Sequence[int]) -> dict[str, Any]:
+    request = {
+        "contract_address": hex(address),
+        "entry_point_selector": hex(get_selector_from_name(name)),
+        "calldata": [hex(felt) for felt in calldata],
+    }
+    return {"request": request, "block_id": BLOCK}
+
+
+def _felts_of(answer: object, name: str) -> list[int]:
+    if not isinstance(answer, list):
+        raise RegistryUnavailable(f"The node's answer to {name} is no list. Use another node.")
+    return [_felt(felt) for felt in answer]
 
 
 def _felt(told: object) -> int:

@@ -148,6 +148,19 @@ def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
     raise too_dear(bounds.cost_fri, max_fee_fri)
 
 
+SUBMIT_L2_GAS = 2_500_000
+"""What handing in one result takes, rounded up (contracts/FEES.md)."""
+
+
+def submissions_fri(count: int, price_fri: int, max_fee_fri: int) -> int:
+    """What an account must hold so that `count` submissions can be sent at this price of L2 gas, in fri.
+
+    A node takes a transaction only where the account holds the most that it may cost.
+    """
+    amount = _percent(SUBMIT_L2_GAS, AMOUNT_PERCENT) + VALIDATION_L2_GAS
+    return count * min(_percent(amount * price_fri, PRICE_PERCENT), max_fee_fri)
+
+
 def too_dear(cost_fri: int, max_fee_fri: int) -> TooDear:
     """The sentence on a fee over the limit."""
     return TooDear(

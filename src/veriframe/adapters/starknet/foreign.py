@@ -8,7 +8,7 @@ about a job is derived; see `_standing`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -21,7 +21,7 @@ from veriframe.errors import Code, MoveRefused, RegistryUnavailable
 from veriframe.model import ledger
 from veriframe.model.job import NOBODY, Address, Head, Job, JobState, format_address
 from veriframe.model.ledger import AMOUNT_MAX_FRI, TIME_MAX, Rule
-from veriframe.ports import Funds, JobRegistry, Totals, Treasury
+from veriframe.ports import Funds, JobRegistry, Look, Totals, Treasury
 
 log = structlog.get_logger()
 
@@ -71,6 +71,23 @@ class ForeignRegistry(JobRegistry, Treasury):
                     reason="First come, first served: others may copy a result and be paid for it.",
                 )
         return self._spoken
+
+    @property
+    def jobs_at_once(self) -> int:
+        """Few, since each takes calls of its own."""
+        return JOBS_AT_ONCE
+
+    async def look(self, first: int, count: int) -> Look:
+        """Block, counter and jobs, one after the other."""
+        return Look(
+            head=await self.head(),
+            job_counter=await self.job_counter(),
+            jobs=await self.get_jobs(first, min(count, JOBS_AT_ONCE)),
+        )
+
+    async def changed(self) -> Collection[int]:
+        """Nothing is known of its events."""
+        return ()
 
     async def head(self) -> Head:
         """The newest accepted block."""

@@ -83,6 +83,12 @@ def number_in(told: Value, name: str) -> int:
     return _number(_members(told), name)
 
 
+def list_in(told: Value, name: str) -> list[Value]:
+    """A struct's member that is a list. Raises `RegistryUnavailable`."""
+    value = _members(told).get(name)
+    return value if isinstance(value, list) else refuse(f"{name} is no list")
+
+
 def _members(told: Value) -> Mapping[str, Value]:
     return told if isinstance(told, dict) else refuse("a struct is none")
 

@@ -46,7 +46,14 @@ async def join(
         sender = Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri)
         await sender.recover()
         ours = read_class_hashes(CLASSES)
-        opened = await open_registry(nodes, sender, network.registry, token=network.token, class_hashes=ours)
+        opened = await open_registry(
+            nodes,
+            sender,
+            network.registry,
+            token=network.token,
+            class_hashes=ours,
+            max_fee_fri=network.max_fee_fri,
+        )
     except BaseException:
         await nodes.close()
         raise

@@ -18,8 +18,14 @@ from veriframe.model.job import Address, format_address
 log = structlog.get_logger()
 
 
-async def open_registry(
-    node: Node, sender: Sender, address: int, *, token: int, class_hashes: Collection[int]
+async def open_registry(  # noqa: PLR0913 - what a registry is made of
+    node: Node,
+    sender: Sender,
+    address: int,
+    *,
+    token: int,
+    class_hashes: Collection[int],
+    max_fee_fri: int = 10**18,
 ) -> StarknetRegistry | ForeignRegistry:
     """The registry at `address`. `class_hashes` are those of our contract's builds.
 
@@ -27,7 +33,9 @@ async def open_registry(
     """
     found = await Contract(node, address).class_hash()
     if found in class_hashes:
-        return StarknetRegistry(node, sender, address, token=token, class_hashes=class_hashes)
+        return StarknetRegistry(
+            node, sender, address, token=token, class_hashes=class_hashes, max_fee_fri=max_fee_fri
+        )
     foreign = ForeignRegistry(node, sender, address, token=token)
     spoken = await foreign.dialect()
     log.info(

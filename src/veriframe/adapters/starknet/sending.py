@@ -28,7 +28,7 @@ class Sender(Protocol):
         """One transaction of these calls, accepted. Raises `Reverted`, `RegistryUnavailable`."""
 
 
-async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: object) -> None:
+async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: object) -> Receipt:
     """Send the calls as one move. Raises `MoveRefused`, `RegistryUnavailable`."""
     started = time.monotonic()
     # The sender knows by it a move whose outcome was open, and does not make it twice.
@@ -57,6 +57,7 @@ async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: o
         fee_fri=receipt.fee_fri,
         **facts,
     )
+    return receipt
 
 
 def note_refusal(sender: Sender, name: str, error: MoveRefused, **facts: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import structlog
 from starknet_py.hash.selector import get_selector_from_name
 from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
-from tests.fakes.registry import Shared
+from tests.fakes.registry import FakeRegistry, Shared
 from tests.ports.registry_world import CID
 
 from veriframe.adapters.starknet.contract import refusal
@@ -76,6 +77,7 @@ async def test_what_the_registry_would_refuse_is_not_sent(seats: Seats) -> None:
     """A revert costs a fee."""
     job_id = await seats.posted()
     worker = seats.as_account(WORKER)
+    seats.shared.wallets[Address(WORKER)] = B - 1
     assert await rule(worker.claim(job_id)) == "INSUFFICIENT_CREDIT"
     assert await rule(worker.submit_result(job_id, CID)) == "NOT_CLAIMANT"
     assert await rule(worker.finalize(job_id)) == "NOT_DUE"
@@ -131,39 +133,132 @@ async def test_the_new_order_is_found_behind_those_of_others(seats: Seats) -> No
     assert await creator.job_counter() == 6
 
 
-async def test_an_order_that_the_node_does_not_show_yet_is_told(seats: Seats) -> None:
-    """A node that lags behind its own receipt."""
+async def test_an_order_that_the_node_does_not_tell_is_told(seats: Seats) -> None:
+    """A receipt without its events."""
     first = await seats.posted()
     creator, sender = seats.as_account(CREATOR), seats.senders[CREATOR]
     await creator.deposit(R)
 
     terms = (await creator.get_job(first)).terms
     sender.lags = True
-    with pytest.raises(RegistryUnavailable, match="does not show it yet"):
+    with pytest.raises(RegistryUnavailable, match="does not tell its jobs"):
         await creator.create_order(CID, terms, 1)
 
 
-async def test_orders_are_asked_once_they_are_settled(seats: Seats) -> None:
-    """Fresh ones each time: a reorg may put another in their place."""
+async def test_one_call_is_one_look(seats: Seats) -> None:
+    """Block, counter, jobs and their orders, known or not."""
     await seats.posted(jobs=3)
     worker = seats.as_account(WORKER)
-    asked: list[str] = []
+    await worker.look(1, 3)
+    seats.chain.asked.clear()
+    assert len((await worker.look(1, 3)).jobs) == 3
+    assert seats.chain.asked == ["starknet_call"]
+
+
+async def test_settled_orders_are_not_asked_for_again(seats: Seats) -> None:
+    """Fresh ones are, each time: a reorg may put another in their place."""
+    await seats.posted(jobs=3)
+    worker = seats.as_account(WORKER)
+    assert await _asked_orders(seats, worker) == [True]
+    assert await _asked_orders(seats, worker) == [True]
+    seats.shared.now += 8000
+    assert await _asked_orders(seats, worker) == [True]
+    assert await _asked_orders(seats, worker) == [False]
+
+
+async def test_an_order_that_is_not_known_after_all_is_asked_for(seats: Seats) -> None:
+    """A reorganisation put a job of a new order in an old one's place."""
+    first = await seats.posted(jobs=3)
+    worker = seats.as_account(WORKER)
+    seats.shared.now += 8000
+    await worker.look(1, 3)
+    job = seats.shared.jobs[first]
+    seats.shared.jobs[first] = replace(job, order=replace(job.order, id=7, jobs=1))
+    assert await _asked_orders(seats, worker) == [False, True]
+    assert (await worker.look(1, 3)).jobs[0].order.id == 7
+
+
+async def _asked_orders(seats: Seats, worker: StarknetRegistry) -> list[bool]:
+    """For each call of one look, whether it asked for the orders."""
+    asked: list[bool] = []
     ask = seats.chain.call
 
     async def note(method: str, params: Any = None) -> Any:
-        asked.append(method)
+        if method == "starknet_call":
+            asked.append(bool(int(params["request"]["calldata"][2], 16)))
         return await ask(method, params)
 
     seats.chain.call = note  # type: ignore[method-assign]
-    await worker.get_jobs(1, 200)
-    asked.clear()
-    await worker.get_jobs(1, 200)
-    assert asked.count("starknet_call") == 2
-    seats.shared.now += 8000
-    await worker.get_jobs(1, 200)
-    asked.clear()
-    assert len(await worker.get_jobs(1, 200)) == 3
-    assert asked == ["starknet_call"]
+    await worker.look(1, 3)
+    seats.chain.call = ask  # type: ignore[method-assign]
+    return asked
+
+
+async def test_what_credit_lacks_comes_in_the_same_transaction(seats: Seats) -> None:
+    """One transaction for a claim, an order or a dispute, whether or not a deposit is needed."""
+    await seats.posted(jobs=2)
+    worker, sender = seats.as_account(WORKER), seats.senders[WORKER]
+    await worker.claim(1)
+    await worker.deposit(B)
+    await worker.claim(2)
+    assert sender.sent == [["approve", "deposit", "claim_job"], ["approve", "deposit"], ["claim_job"]]
+
+
+async def test_a_claim_leaves_the_fees_of_what_follows(seats: Seats) -> None:
+    """fault_68: two submissions can be paid for afterwards, at the price of gas now."""
+    await seats.posted(jobs=1)
+    worker = seats.as_account(WORKER)
+    seats.chain.gas_price_fri = 1
+    funds = await worker.funds(worker.account)
+    assert funds.reserve_fri == 2 * -(-(2_500_000 * 130 // 100 + 2_000_000) * 150 // 100)
+    seats.shared.wallets[Address(WORKER)] = funds.reserve_fri + B - 1
+    assert await rule(worker.claim(1)) == "INSUFFICIENT_CREDIT"
+    seats.shared.wallets[Address(WORKER)] = funds.reserve_fri + B
+    await worker.claim(1)
+    assert (await worker.funds(Address(CREATOR))).reserve_fri == 0
+
+
+async def test_claims_that_wait_go_together(seats: Seats) -> None:
+    """The first at once, the others while it is under way, in one plural call."""
+    await seats.posted(jobs=5)
+    worker, sender = seats.as_account(WORKER), seats.senders[WORKER]
+    await asyncio.gather(*(worker.claim(job_id) for job_id in range(1, 6)))
+    assert sender.sent == [
+        ["approve", "deposit", "claim_job"],
+        ["approve", "deposit", "claim_jobs"],
+    ]
+    assert {job.worker for job in seats.shared.jobs.values()} == {WORKER}
+
+
+async def test_what_a_plural_call_skips_is_told_with_its_rule(seats: Seats) -> None:
+    """Another was faster while the transaction was on its way; the others are done."""
+    await seats.posted(jobs=3)
+    worker, sender = seats.as_account(WORKER), seats.senders[WORKER]
+
+    async def meanwhile() -> None:
+        if "claim_jobs" in sender.sent[-1]:
+            await FakeRegistry(0xE, seats.shared, wallet_fri=B).claim(2)
+
+    sender.before = meanwhile
+    claims = (worker.claim(1), worker.claim(2), worker.claim(3))
+    outcomes = await asyncio.gather(*claims, return_exceptions=True)
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, "NOT_OPEN", None]
+    assert [names[-1] for names in sender.sent] == ["claim_job", "claim_jobs"]
+
+
+async def test_a_move_that_was_made_after_all_is_no_refusal(seats: Seats) -> None:
+    """An earlier transaction of ours, given up as open, made it while this one was on its way."""
+    await seats.posted(jobs=2)
+    worker, sender = seats.as_account(WORKER), seats.senders[WORKER]
+    await worker.deposit(2 * B)
+
+    async def late() -> None:
+        sender.before = None
+        await FakeRegistry(WORKER, seats.shared).claim(1)
+
+    sender.before = late
+    await worker.claim(1)
+    assert seats.shared.jobs[1].worker == WORKER
 
 
 @pytest.mark.parametrize(
@@ -220,7 +315,7 @@ async def test_jobs_that_were_not_asked_for_are_refused(seats: Seats, first: int
     """A node that answers with other jobs, or with more of them, is not believed."""
     await seats.posted(jobs=3)
     worker, ask = seats.as_account(WORKER), seats.chain.call
-    everything = await ask("starknet_call", request_of("get_jobs", 1, 200))
+    everything = await ask("starknet_call", request_of("look", 1, 200, 1))
 
     async def lie(method: str, params: Any = None) -> Any:
         asks_jobs = method == "starknet_call" and params["request"]["entry_point_selector"] == SELECTOR
@@ -228,10 +323,10 @@ async def test_jobs_that_were_not_asked_for_are_refused(seats: Seats, first: int
 
     seats.chain.call = lie  # type: ignore[method-assign]
     with pytest.raises(RegistryUnavailable, match="not those that were asked for"):
-        await worker.get_jobs(first, count)
+        await worker.look(first, count)
 
 
-SELECTOR = hex(get_selector_from_name("get_jobs"))
+SELECTOR = hex(get_selector_from_name("look"))
 
 
 def request_of(name: str, *values: int) -> dict[str, Any]:

@@ -1,0 +1,192 @@
+"""The embedded registry as one account reads it: blocks, jobs and money in one SQLite file.
+
+SQLite waits for disks and for other processes, so that everything runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from veriframe.adapters.local_registry import audit, schema
+from veriframe.adapters.local_registry.books import Books
+from veriframe.errors import RegistryUnavailable
+from veriframe.model import ledger
+from veriframe.model.job import Address, Head, Job
+from veriframe.model.ledger import BURNED, ISSUED, Posting, PotKind, Reason
+from veriframe.ports import Funds, JobReader, Look, Totals
+
+T = TypeVar("T")
+
+WALLET_FRI = 1000 * 10**18
+"""The play money that an account finds in its wallet at first sight: 1000 STRK."""
+JOBS_AT_ONCE = 200
+"""As many as the contract tells at once, so that both are used in the same way."""
+
+
+def local_address(name: str) -> Address:
+    """The address of an account of this name: the first 251 bits of its SHA-256, and never `NOBODY`."""
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).digest()
+    return Address(int.from_bytes(digest, "big") >> 5 or 1)
+
+
+class LocalReader(JobReader):
+    """The registry in the file `path`, as the account of this name sees it. Opened at the first call.
+
+    Beyond what the ports say, every method raises `SettingsError` where the file is foreign or damaged.
+    """
+
+    def __init__(self, path: Path, account: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._name = account
+        self._account = local_address(account)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._event: int | None = None
+
+    @property
+    def account(self) -> Address:
+        """Who makes the moves."""
+        return self._account
+
+    def close(self) -> None:
+        """Let go of the file. Afterwards every method raises `RegistryUnavailable`."""
+        with self._lock, schema.translated(self._path):
+            self._closed = True
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @property
+    def jobs_at_once(self) -> int:
+        """The contract's bound."""
+        return JOBS_AT_ONCE
+
+    async def look(self, first: int, count: int) -> Look:
+        """Block, counter and jobs, all at one moment."""
+        last = first + min(count, JOBS_AT_ONCE) - 1
+
+        def look(connection: sqlite3.Connection) -> Look:
+            books = Books(connection)
+            head = self._newest(connection)
+            with schema.snapshot(connection):
+                return Look(head=head, job_counter=books.job_counter(), jobs=books.jobs(first, last))
+
+        return await self._run(look)
+
+    async def changed(self) -> Collection[int]:
+        """The jobs in the events that were written since the last call; none at the first."""
+
+        def read(connection: sqlite3.Connection) -> Collection[int]:
+            self._event, ids = Books(connection).told_after(self._event)
+            return ids
+
+        return await self._run(read)
+
+    async def head(self) -> Head:
+        """The newest block. An empty one is added where it is a second old, so that time goes on."""
+        return await self._run(self._newest)
+
+    def _newest(self, connection: sqlite3.Connection) -> Head:
+        books = Books(connection)
+        if not self._is_due(books):
+            return books.head()
+        with schema.transaction(connection):
+            # Asked again: another process may have been faster.
+            return books.mine(self._clock()) if self._is_due(books) else books.head()
+
+    async def job_counter(self) -> int:
+        """The highest job id so far."""
+        return await self._run(lambda connection: Books(connection).job_counter())
+
+    async def get_job(self, job_id: int) -> Job:
+        """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
+        return await self._run(lambda connection: find_job(Books(connection), job_id))
+
+    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
+        """The jobs `first … first + count - 1` that exist, by id."""
+        return await self._run(lambda connection: Books(connection).jobs(first, first + count - 1))
+
+    async def funds(self, account: Address) -> Funds:
+        """What an account holds."""
+
+        def look(connection: sqlite3.Connection) -> Funds:
+            books = Books(connection)
+            with schema.snapshot(connection):
+                return Funds(
+                    wallet_fri=books.balance(ledger.wallet(account)),
+                    credit_fri=books.balance(ledger.credit(account)),
+                )
+
+        return await self._run(look)
+
+    async def totals(self) -> Totals:
+        """What the registry holds."""
+
+        def look(connection: sqlite3.Connection) -> Totals:
+            books = Books(connection)
+            with schema.snapshot(connection):
+                return Totals(
+                    token_fri=books.token(),
+                    escrow_fri=books.total(PotKind.ESCROW),
+                    credit_fri=books.total(PotKind.CREDIT),
+                    burned_fri=books.balance(BURNED),
+                )
+
+        return await self._run(look)
+
+    async def audit(self) -> audit.Audit:
+        """Reckon all balances anew from the ledger's rows (I1, I2), and list what disagrees."""
+
+        def examine(connection: sqlite3.Connection) -> audit.Audit:
+            with schema.snapshot(connection):
+                return audit.examine(connection)
+
+        return await self._run(examine)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.to_thread(self._work, work)
+
+    def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._lock, schema.translated(self._path):
+            if self._closed:
+                raise RegistryUnavailable(f"The registry {self._path} was closed. Open it anew.")
+            if self._connection is None:
+                connection = schema.connect(self._path)
+                try:
+                    self._introduce(connection)
+                except BaseException:
+                    connection.close()
+                    raise
+                self._connection = connection
+            return work(self._connection)
+
+    def _introduce(self, connection: sqlite3.Connection) -> None:
+        """An account that this file has never seen gets its play money."""
+        books = Books(connection)
+        if books.knows(self._account):
+            return
+        with schema.transaction(connection):
+            if books.knows(self._account):
+                return
+            books.add_account(self._account, self._name)
+            grant = Posting(ISSUED, ledger.wallet(self._account), WALLET_FRI, Reason.GRANT)
+            books.write((grant,), (), books.mine(self._clock()).number)
+
+    def _is_due(self, books: Books) -> bool:
+        return self._clock() + books.clock_offset() - books.head().time >= 1
+
+
+def find_job(books: Books, job_id: int) -> Job:
+    """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
+    for job in books.jobs(job_id, job_id):
+        return job
+    raise ledger.unknown_job(job_id)

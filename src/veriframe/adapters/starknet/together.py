@@ -1,0 +1,70 @@
+"""Wishes that wait for the same turn are done together: one transaction for many.
+
+While one transaction is under way, others of its kind gather; the next turn takes all of them. So a lone wish
+goes at once, nothing waits for company, and in a crowd each costs a fraction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from veriframe.errors import RegistryUnavailable, VeriFrameError
+
+T = TypeVar("T")
+
+Outcome = VeriFrameError | None
+"""How one wish ended: `None` where it was done."""
+
+MOST = 20
+"""How many go together: a transaction of as many submissions stays far below a block's limits."""
+
+
+@dataclass(slots=True, eq=False)
+class _Wish(Generic[T]):
+    what: T
+    is_over: bool = False
+    outcome: Outcome = None
+
+
+class Together(Generic[T]):
+    """Gathers wishes of one kind. `turn` is held while some are done: share it among all that must not mix.
+
+    `run` does some wishes as one and returns how each ended, in their order. What it raises counts for all.
+    """
+
+    def __init__(
+        self, turn: asyncio.Lock, run: Callable[[Sequence[T]], Awaitable[Sequence[Outcome]]]
+    ) -> None:
+        self._turn, self._run = turn, run
+        self._waiting: list[_Wish[T]] = []
+
+    async def make(self, what: T) -> None:
+        """Have it done, with whatever else waits. Raises what its own outcome is."""
+        wish = _Wish(what)
+        self._waiting.append(wish)
+        try:
+            async with self._turn:
+                while not wish.is_over:
+                    await self._serve()
+        finally:
+            if not wish.is_over:
+                self._waiting.remove(wish)
+        if wish.outcome is not None:
+            raise wish.outcome
+
+    async def _serve(self) -> None:
+        """Do the wishes that have waited longest. None of them is left without an outcome."""
+        batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        outcomes: Sequence[Outcome] = [
+            RegistryUnavailable("The transaction that held this move was cut off. It is looked for again.")
+        ] * len(batch)
+        try:
+            outcomes = await self._run([wish.what for wish in batch])
+        except VeriFrameError as error:
+            outcomes = [error] * len(batch)
+        finally:
+            for wish, outcome in zip(batch, outcomes, strict=True):
+                wish.is_over, wish.outcome = True, outcome

@@ -1,0 +1,112 @@
+"""Wishes that wait for the same turn go together, and each hears how its own ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from veriframe.adapters.starknet.together import MOST, Outcome, Together
+from veriframe.errors import MoveRefused, RegistryUnavailable
+
+
+class Runner:
+    """Notes what it is given; refuses the wishes in `refused`, and waits at the gate before it ends."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.refused: set[int] = set()
+        self.fault: Exception | None = None
+        self.gate = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self.together = Together[int](self.turn, self.run)
+
+    async def run(self, wishes: Sequence[int]) -> Sequence[Outcome]:
+        """One transaction."""
+        self.batches.append(list(wishes))
+        await self.gate.wait()
+        if self.fault is not None:
+            raise self.fault
+        return [MoveRefused("NO", "No.") if wish in self.refused else None for wish in wishes]
+
+
+async def test_a_lone_wish_goes_at_once_and_a_crowd_together() -> None:
+    """The first waits for nobody; those that came meanwhile are one batch."""
+    runner = Runner()
+    wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(4)]
+    await asyncio.sleep(0.01)
+    assert runner.batches == [[0]]
+    runner.gate.set()
+    await asyncio.gather(*wishes)
+    assert runner.batches == [[0], [1, 2, 3]]
+
+
+async def test_each_hears_its_own_outcome() -> None:
+    """A refused one sinks no other."""
+    runner = Runner()
+    runner.refused = {2}
+    runner.gate.set()
+    async with runner.turn:
+        wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(4)]
+        await asyncio.sleep(0)
+    outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, None, "NO", None]
+
+
+async def test_a_batch_is_bounded() -> None:
+    """The rest goes in the next one; nothing is left."""
+    runner = Runner()
+    runner.gate.set()
+    async with runner.turn:
+        wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(2 * MOST + 1)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*wishes)
+    assert [len(batch) for batch in runner.batches] == [MOST, MOST, 1]
+
+
+async def test_an_outage_is_everybodys() -> None:
+    """Each tries again for itself."""
+    runner = Runner()
+    runner.fault = RegistryUnavailable("away")
+    runner.gate.set()
+    outcomes = await asyncio.gather(*map(runner.together.make, range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [RegistryUnavailable] * 3
+
+
+async def test_a_bug_is_nobody_elses() -> None:
+    """It is raised where it was met; the others are told to try again."""
+    runner = Runner()
+    runner.fault = KeyError("a bug")
+    runner.gate.set()
+    async with runner.turn:
+        wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(2)]
+        await asyncio.sleep(0)
+    outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [KeyError, RegistryUnavailable]
+
+
+async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
+    """Whoever held the transaction is gone: the others look for it, and are not left waiting."""
+    runner = Runner()
+    async with runner.turn:
+        first, second = (asyncio.create_task(runner.together.make(wish)) for wish in range(2))
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    assert runner.batches == [[0, 1]]
+    first.cancel()
+    with pytest.raises(RegistryUnavailable, match="cut off"):
+        await second
+
+
+async def test_one_that_is_cancelled_while_it_waits_is_not_done() -> None:
+    """Its turn never came."""
+    runner = Runner()
+    first, second = (asyncio.create_task(runner.together.make(wish)) for wish in range(2))
+    await asyncio.sleep(0.01)
+    second.cancel()
+    runner.gate.set()
+    await first
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert runner.batches == [[0]]
