@@ -101,6 +101,9 @@ class Settings(BaseModel):
     poll_seconds: float = Field(
         0.25, gt=0, le=3600, description="shortest wait between looks at the registry"
     )
+    idle_seconds: float = Field(
+        5, gt=0, le=3600, description="longest wait between looks, where nothing happens or no slot is free"
+    )
     sandbox: Literal["strict", "landlock", "container", "none"] = Field(
         "strict", description="weakest walls to start with; “none” runs strangers' code unprotected"
     )

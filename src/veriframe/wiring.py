@@ -165,6 +165,7 @@ def service(settings: Settings, made_of: Parts, slots: int | None = None) -> Ser
         made_of,
         slots=slots or settings.slots,
         poll_seconds=settings.poll_seconds,
+        idle_seconds=settings.idle_seconds,
         withdrawal=withdrawal,
     )
 

@@ -18,14 +18,15 @@ import stamina
 from veriframe.creator import files
 from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable, Unavailable
 from veriframe.model.job import Address, Job, JobState, Terms, format_strk
-from veriframe.model.ledger import Call
+from veriframe.model.ledger import Call, unknown_job
 from veriframe.model.offer import Offer
 from veriframe.model.order import require_terms
 from veriframe.model.scene import SceneHeader
 from veriframe.model.sighting import Sighting
-from veriframe.ports import ContentStore, OrderDesk, Pin, Treasury
+from veriframe.ports import ContentStore, Funds, OrderDesk, Pin, Treasury
 
-JOBS_AT_ONCE = 200
+LOOKS_AT_ONCE = 10
+"""How many looks' jobs are listed together, in one request or a few."""
 PATIENCE_SECONDS = 60.0
 RESULT_BYTES = 2 * 2**30
 
@@ -105,7 +106,7 @@ class Creator:
         unposted = f"order-asset-unposted-{secrets.token_hex(8)}"
         asset_cid = await self.store.add(draft.scene, unposted)
         try:
-            deposited = await self._deposit(terms.reward_fri, "the reward")
+            deposited = await self._shortfall(terms.reward_fri, "the reward")
             jobs = tuple(await self.desk.create_order(asset_cid, terms, 1))
         except MoveRefused:
             await self._release(Pin(cid=asset_cid, name=unposted))
@@ -118,8 +119,10 @@ class Creator:
 
     async def look(self, job_id: int) -> Sighting:
         """One job as it is now."""
-        job = await self.desk.get_job(job_id)
-        return Sighting(job, (await self.desk.head()).time)
+        look = await self.desk.look(job_id, 1)
+        for job in look.jobs:
+            return Sighting(job, look.head.time)
+        raise unknown_job(job_id)
 
     async def sightings(self, job_id: int, poll_seconds: float) -> AsyncIterator[Sighting]:
         """One look after the other until the job is final. A registry that is away is waited for, a while."""
@@ -145,11 +148,11 @@ class Creator:
 
     async def jobs(self, states: Collection[JobState], *, own: bool, limit: int) -> Sequence[Sighting]:
         """The newest jobs, newest first, at most `limit`: in any of `states` (none given: in all)."""
-        now = (await self.desk.head()).time
-        last = await self.desk.job_counter()
+        head = await self.desk.look(1, 0)
+        now, last, size = head.head.time, head.job_counter, self.desk.jobs_at_once
         found: list[Sighting] = []
         while last > 0 and len(found) < limit:
-            first = max(1, last - JOBS_AT_ONCE + 1)
+            first = max(1, last - size + 1)
             batch = await self.desk.get_jobs(first, last - first + 1)
             found += (
                 Sighting(job, now)
@@ -157,6 +160,8 @@ class Creator:
                 if (not states or job.state in states) and (not own or job.order.creator == self.account)
             )
             last = first - 1
+            # The newest are mostly enough; who looks further looks far.
+            size = self.desk.jobs_at_once * LOOKS_AT_ONCE
         return found[:limit]
 
     async def fetch(self, job_id: int, target: Path, *, replace: bool) -> Picture:
@@ -206,7 +211,7 @@ class Creator:
         evidence_cid = job.result_cid or job.order.asset_cid
         # A dispute that cannot stand publishes nothing and moves no money: the registry says why not.
         if job.order.creator == self.account and sighting.may_be_disputed:
-            await self._deposit(job.terms.bond_fri, "the dispute bond")
+            await self._shortfall(job.terms.bond_fri, "the dispute bond")
             if evidence is not None:
                 evidence_cid = await self.store.add(evidence, name)
         try:
@@ -224,21 +229,17 @@ class Creator:
         return terms
 
     async def _shortfall(self, needed_fri: int, what_for: str) -> int:
+        """What a move will take out of the wallet. Raises `MoveRefused` where it holds less."""
         funds = await self.treasury.funds(self.account)
         missing = max(0, needed_fri - funds.credit_fri)
-        if missing > funds.wallet_fri:
+        if needed_fri > funds.means_fri:
             raise MoveRefused(
                 "INSUFFICIENT_FUNDS",
-                f"The account lacks {format_strk(missing - funds.wallet_fri)} for {what_for} of "
+                f"The account lacks {format_strk(needed_fri - funds.means_fri)} for {what_for} of "
                 f"{format_strk(needed_fri)}: it holds {format_strk(funds.wallet_fri)} in its wallet and "
-                f"{format_strk(funds.credit_fri)} as credit. Offer less, or send money to it first.",
+                f"{format_strk(funds.credit_fri)} as credit{_kept(funds)}. Offer less, or send money to it "
+                "first.",
             )
-        return missing
-
-    async def _deposit(self, needed_fri: int, what_for: str) -> int:
-        missing = await self._shortfall(needed_fri, what_for)
-        if missing:
-            await self.treasury.deposit(missing)
         return missing
 
     async def _release(self, pin: Pin) -> None:
@@ -249,6 +250,10 @@ class Creator:
 
 def _asset_pin(asset_cid: str, first_job: int) -> Pin:
     return Pin(cid=asset_cid, name=f"order-asset-{first_job}")
+
+
+def _kept(funds: Funds) -> str:
+    return f", and keeps {format_strk(funds.reserve_fri)} for fees" if funds.reserve_fri else ""
 
 
 def _no_result(job: Job) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from veriframe.model.frames import Progress
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.ports import ContentStore, JobRegistry, Journal, Renderer, Treasury
+from veriframe.worker.claims import Claims
 from veriframe.worker.workspace import Workspace
 
 
@@ -25,7 +25,7 @@ class Parts:
     """The outside world of one worker. `clock` gives Unix seconds, for the journal and the log only.
 
     `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and Blender's progress.
-    `money` is held while credit is counted and moved, so that two moves never count on the same credit.
+    `claims` tells which claims are being made.
     """
 
     registry: Purse
@@ -37,6 +37,6 @@ class Parts:
     scene_limits: SceneLimits = field(default_factory=SceneLimits)
     disk_free_bytes: int = 0
     clock: Callable[[], float] = time.time
-    money: asyncio.Lock = field(default_factory=asyncio.Lock)
+    claims: Claims = field(default_factory=Claims)
     on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import structlog
@@ -12,24 +12,36 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.cid import canonical
 from veriframe.model.job import Job
 from veriframe.model.reconciliation import stage_by_registry
-from veriframe.worker.discovery import WINDOW
 from veriframe.worker.parts import Parts
 from veriframe.worker.steps import result_pin, result_pins
 
 log = structlog.get_logger()
 
+LOOKS_AT_ONCE = 10
+"""How many looks' jobs are read and kept at the same time."""
 
-async def recover(parts: Parts) -> None:
+
+async def recover(parts: Parts, on_jobs: Callable[[Sequence[Job], int], None] = lambda _, __: None) -> int:
     """Bring the journal in line with the registry, and clear away what earlier runs left behind.
 
-    Claims and submissions that the journal has lost (it came back from a backup) are taken on again. May be
-    cut off and repeated. Raises `Unavailable`, and `SettingsError` where the journal is another registry's.
+    Claims and submissions that the journal has lost (it came back from a backup) are taken on again. This is
+    the one time that all jobs are read: `on_jobs` hears of them, with the time to judge them by, in chain
+    seconds. Returns the last job's id. May be cut off and repeated. Raises `Unavailable`, and `SettingsError`
+    where the journal is another registry's.
     """
     registry, journal = parts.registry, parts.journal
-    now, last = (await registry.head()).time, await registry.job_counter()
-    for first in range(1, last + 1, WINDOW):
-        for job in await registry.get_jobs(first, WINDOW):
-            _reconcile(job, parts, now)
+    size = registry.jobs_at_once
+    look = await registry.look(1, size)
+    now, last = look.head.time, look.job_counter
+
+    def take_in(jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            reconcile(job, parts, now)
+        on_jobs(jobs, now)
+
+    take_in(look.jobs)
+    for first in range(1 + size, last + 1, size * LOOKS_AT_ONCE):
+        take_in(await registry.get_jobs(first, size * LOOKS_AT_ONCE))
     unfinished = [attempt.job_id for attempt in journal.unfinished()]
     parts.workspace.sweep(unfinished)
     try:
@@ -37,6 +49,7 @@ async def recover(parts: Parts) -> None:
     except StoreUnavailable as error:
         # Leases run; pins can wait for the next start.
         log.warning("pins_not_released", reason=str(error))
+    return last
 
 
 def new_attempt(job: Job, *, at: float) -> Attempt:
@@ -65,7 +78,8 @@ async def _release_pins(parts: Parts, unfinished: Collection[int]) -> None:
             await parts.store.unpin(pin)
 
 
-def _reconcile(job: Job, parts: Parts, now: int) -> None:
+def reconcile(job: Job, parts: Parts, now: int) -> None:
+    """Bring our attempt on a job, if there is or should be one, to the stage that the registry shows."""
     account, journal = parts.registry.account, parts.journal
     attempt = journal.get(job.id)
     if attempt is None:

@@ -13,18 +13,22 @@ import structlog
 from veriframe.errors import Code
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Job, format_strk
+from veriframe.ports import Funds
 from veriframe.worker import pipeline
 from veriframe.worker.caution import Caution
 from veriframe.worker.discovery import Discovery
+from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
 from veriframe.worker.recovery import new_attempt, recover
-from veriframe.worker.watch import Withdrawal, clean_up, watch_once
+from veriframe.worker.watch import Watch, Withdrawal, clean_up, withdraw
 
 log = structlog.get_logger()
 
 POISON_FAILURES = 2
 """So many failures of the same bytes, and they are not tried again."""
+
+_SEND_MONEY = "send the account some STRK"
 
 NOT_THE_BYTES = frozenset(
     (
@@ -41,17 +45,26 @@ class Service:
     """One worker account at work, `slots` jobs at the same time."""
 
     def __init__(
-        self, parts: Parts, *, slots: int, poll_seconds: float, withdrawal: Withdrawal | None = None
+        self,
+        parts: Parts,
+        *,
+        slots: int,
+        poll_seconds: float,
+        idle_seconds: float = 5.0,
+        withdrawal: Withdrawal | None = None,
     ) -> None:
-        self._parts, self._slots, self._poll_seconds = parts, slots, poll_seconds
+        self._parts, self._slots = parts, slots
+        self._pace = Pace(poll_seconds, idle_seconds)
         self._withdrawal = withdrawal
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._settling: dict[int, asyncio.Task[None]] = {}
         self._settled: set[int] = set()
         self._draining = asyncio.Event()
         self._is_sound = True
-        self._told_poor = False
+        self._told: set[str] = set()
         self._caution = Caution()
         self._discovery = Discovery(parts.registry, parts.policy, self._may_try)
+        self._watch = Watch(parts)
 
     def drain(self) -> None:
         """Stop in order: no new claims; what is claimed is finished within its lease."""
@@ -72,60 +85,66 @@ class Service:
                 await end([work])
                 await self._finish_claimed()
         finally:
-            await end([work, draining, *self._running.values()])
+            await end([work, draining, *self._running.values(), *self._settling.values()])
         log.info("worker_stopped", unfinished=len(self._parts.journal.unfinished()))
         return self._is_sound
 
     async def _work(self, once: bool) -> None:
         parts = self._parts
         parts.workspace.prepare()
-        await patiently(lambda: recover(parts))
+        self._settled = {known.job_id for known in parts.journal.attempts()}
+        self._discovery.note_all(await patiently(lambda: recover(parts, self._discovery.note)))
         self._settled = {known.job_id for known in parts.journal.attempts() if not _was_too_slow(known)}
-        watching = asyncio.create_task(self._watch())
-        try:
-            while not (await patiently(self._fill_slots) and once and not self._running):
-                await self._rest()
-        finally:
-            await end([watching])
+        self._begin_withdrawal()
+        while not (await patiently(self._look_and_start) and once and not self._running):
+            await self._rest()
 
     async def _rest(self) -> None:
-        """Until a slot is free or, with one free already, the next look is due."""
-        timeout = self._poll_seconds if len(self._running) < self._slots else None
+        """Until the next look is due; a slot that comes free is filled at once."""
+        due = self._watch.due_in_seconds()
+        pause = self._pace.pause_seconds(due, busy=len(self._running) >= self._slots)
         if self._running:
-            await asyncio.wait(self._running.values(), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._running.values(), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         else:
-            await asyncio.sleep(self._poll_seconds)
+            await asyncio.sleep(pause)
 
     async def _finish_claimed(self) -> None:
-        # With the money in hand: nobody is in the middle of a claim, and the journal tells who has one.
-        async with self._parts.money:
-            for job_id, task in self._running.items():
-                known = self._parts.journal.get(job_id)
-                if known is None or not known.stage.holds_claim:
-                    task.cancel()
+        # Where nobody is in the middle of a claim, the journal tells who has one.
+        await self._parts.claims.wait_for_none()
+        for job_id, task in self._running.items():
+            known = self._parts.journal.get(job_id)
+            if known is None or not known.stage.holds_claim:
+                task.cancel()
         log.info("worker_drains", jobs=sorted(self._running))
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def _fill_slots(self) -> bool:
-        """Start what there is to do. True where nothing is left that could be started. May be cut off.
+    async def _look_and_start(self) -> bool:
+        """One look at the registry, and all that follows from it. True where nothing is left to be started.
 
         Raises `Unavailable`: the registry is away, or this machine has no room for one more job.
         """
-        if not self._is_sound:
-            return True
-        for waiting in self._waiting():
+        for waiting in self._waiting() if self._is_sound else ():
             if len(self._running) < self._slots:
                 self._start(waiting)
+        look, news = await self._discovery.look(set(self._watch.wanted()) - self._settling.keys())
+        if news:
+            self._pace.note_news()
+        for job in self._watch.ready(look):
+            self._begin_settling(job)
+        return not self._is_sound or await self._fill_slots()
+
+    async def _fill_slots(self) -> bool:
+        """Start what there is to do. True where nothing is left that could be started. May be cut off."""
         if len(self._running) >= self._slots:
             return False
-        if candidates := await self._discovery.look():
+        if candidates := self._discovery.candidates:
             self._caution.require_none()
             self._parts.workspace.require_free(self._parts.disk_free_bytes)
-            means_fri = await self._means_fri()
+            funds = await self._parts.registry.funds(self._parts.registry.account)
         for job in candidates:
             if len(self._running) >= self._slots:
                 return False
-            if self._is_wanted(job, means_fri) and await self._discovery.is_still_open(job.id):
+            if self._is_wanted(job, funds) and await self._discovery.is_still_open(job.id):
                 self._start(self._begin(job))
         return self._discovery.has_seen_all
 
@@ -135,32 +154,30 @@ class Service:
         waiting = [attempt for attempt in steps if attempt.job_id not in self._running]
         return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
 
-    async def _means_fri(self) -> int:
-        registry = self._parts.registry
-        funds = await registry.funds(registry.account)
-        return funds.credit_fri + funds.wallet_fri
-
-    def _is_wanted(self, job: Job, means_fri: int) -> bool:
-        """Whether its asset is not known to fail, and its bond within our means."""
+    def _is_wanted(self, job: Job, funds: Funds) -> bool:
+        """Whether its asset is not known to fail, and its bond and the fees are within our means."""
         asset_cid = new_attempt(job, at=0).asset_cid
         if self._parts.journal.poison(asset_cid) >= POISON_FAILURES:
             log.info("job_left", job_id=job.id, reason="its asset has failed here before")
             self._settled.add(job.id)
             return False
-        if job.terms.bond_fri > means_fri:
-            self._tell_poor(job)
+        if funds.wallet_fri < funds.reserve_fri:
+            if self._is_new("fees"):
+                needed = format_strk(funds.reserve_fri)
+                log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
+            return False
+        if job.terms.bond_fri > funds.means_fri:
+            if self._is_new("bond"):
+                bond = format_strk(job.terms.bond_fri)
+                log.warning("no_money_for_bond", job_id=job.id, bond=bond, remedy=_SEND_MONEY)
             return False
         return True
 
-    def _tell_poor(self, job: Job) -> None:
-        if not self._told_poor:
-            log.warning(
-                "no_money_for_bond",
-                job_id=job.id,
-                bond=format_strk(job.terms.bond_fri),
-                remedy="send the account some STRK",
-            )
-        self._told_poor = True
+    def _is_new(self, lack: str) -> bool:
+        """Whether this lack was not told yet."""
+        is_new = lack not in self._told
+        self._told.add(lack)
+        return is_new
 
     def _may_try(self, job_id: int) -> bool:
         return job_id not in self._settled
@@ -209,15 +226,30 @@ class Service:
         if failed and attempt.code is not None and attempt.code not in NOT_THE_BYTES:
             self._parts.journal.remember_poison(attempt.asset_cid, attempt.code)
 
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await patiently(lambda: watch_once(self._parts, self._withdrawal))
-            except Exception:  # as above
-                self._is_sound = False
-                log.exception("bug", remedy="pay is not watched any more; please report this, and restart")
-                return
-            await asyncio.sleep(self._poll_seconds)
+    def _begin_settling(self, job: Job) -> None:
+        """See to the end of a job with our result, beside all else. Several at a time may go together."""
+        if job.id in self._settling:
+            return
+        task = asyncio.create_task(self._settle(job), name=f"end-{job.id}")
+        self._settling[job.id] = task
+        task.add_done_callback(lambda _: self._settling.pop(job.id, None))
+
+    async def _settle(self, job: Job) -> None:
+        try:
+            await patiently(lambda: self._watch.settle(job))
+            self._pace.note_news()
+            self._begin_withdrawal()
+        except Exception:  # as above
+            self._is_sound = False
+            log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")
+
+    def _begin_withdrawal(self) -> None:
+        """Look whether there is credit to send out, where that is wanted."""
+        if (withdrawal := self._withdrawal) is None or 0 in self._settling:
+            return
+        task = asyncio.create_task(patiently(lambda: withdraw(self._parts, withdrawal)), name="withdrawal")
+        self._settling[0] = task
+        task.add_done_callback(lambda _: self._settling.pop(0, None))
 
 
 def _was_too_slow(attempt: Attempt) -> bool:

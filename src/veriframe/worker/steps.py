@@ -65,7 +65,7 @@ async def check(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def claim(attempt: Attempt, parts: Parts) -> Attempt:
     """CHECKED → CLAIMED: the bond is in escrow and the lease runs."""
-    async with parts.money:
+    with parts.claims.one():
         job, now = await _look(attempt, parts)
         if not _is_our_claim(job, now, parts):
             if not job.is_open(now):
@@ -196,16 +196,12 @@ async def _bring_scene(attempt: Attempt, parts: Parts) -> Path:
 async def _claim(attempt: Attempt, job: Job, parts: Parts) -> None:
     registry = parts.registry
     try:
-        missing = job.terms.bond_fri - (await registry.funds(registry.account)).credit_fri
-        if missing > 0:
-            await registry.deposit(missing)
         await registry.claim(job.id)
     except MoveRefused as error:
         job, now = await _look(attempt, parts)
         if not job.is_open(now):
             raise JobLost("Another worker was faster.") from error
-        funds = await registry.funds(registry.account)
-        if funds.credit_fri + funds.wallet_fri < job.terms.bond_fri:
+        if (await registry.funds(registry.account)).means_fri < job.terms.bond_fri:
             # Lost, and not refused: it may be tried again once there is money.
             raise JobLost("The account has no money for the bond now.") from error
         raise JobRejected(Code.LOST, f"The registry refuses the claim: {error}") from error
@@ -213,19 +209,30 @@ async def _claim(attempt: Attempt, job: Job, parts: Parts) -> None:
 
 async def _look(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
     """The job as the registry shows it, and the time to judge it by, in chain seconds."""
-    try:
-        job = await parts.registry.get_job(attempt.job_id)
-    except MoveRefused as error:
-        raise JobLost("The registry does not know the job any more.") from error
-    return job, (await parts.registry.head()).time
+    look = await parts.registry.look(attempt.job_id, 1)
+    for job in look.jobs:
+        return job, look.head.time
+    raise JobLost("The registry does not know the job any more.")
 
 
 async def _lease_left(attempt: Attempt, parts: Parts) -> int:
     """The whole seconds that our lease still runs, at least one. Raises `JobLost` where it does not."""
     job, now = await _look(attempt, parts)
+    if job.state is JobState.OPEN and job.is_open(now):
+        job, now = await _claim_again(attempt, parts)
     if not _is_our_claim(job, now, parts):
         raise JobLost("The registry does not show our claim any more, or its lease is over.")
     return job.lease_end - now
+
+
+async def _claim_again(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
+    """Only a reorganisation opens a job under our lease; or it looks so on a node that lags behind."""
+    log.warning("claim_again", reason="the registry shows the job open, though it was claimed")
+    try:
+        await parts.registry.claim(attempt.job_id)
+    except MoveRefused as error:
+        raise JobLost(f"The registry took our claim back, and does not give it again: {error}") from error
+    return await _look(attempt, parts)
 
 
 def _no_longer_open() -> JobLost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -10,12 +10,19 @@ import structlog
 from veriframe.errors import JobLost, MoveRefused
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, Job, JobState, format_address, format_strk
-from veriframe.ports import JobReader, Pin
-from veriframe.worker.discovery import WINDOW
+from veriframe.model.reconciliation import stage_by_registry
+from veriframe.ports import Look, Pin
 from veriframe.worker.parts import Parts
+from veriframe.worker.recovery import reconcile
 from veriframe.worker.steps import result_pin
 
 log = structlog.get_logger()
+
+AGAIN_SECONDS = 60
+"""How long a job is left alone, in chain seconds, after the registry refused to end it."""
+
+LAG_BLOCKS = 10
+"""How far behind a node may be that has not seen our submission yet."""
 
 _ENDS = {JobState.PAID: Stage.PAID, JobState.REFUNDED: Stage.REFUNDED}
 
@@ -28,30 +35,77 @@ class Withdrawal:
     recipient: Address
 
 
-async def watch_once(parts: Parts, withdrawal: Withdrawal | None) -> None:
-    """Look at every submitted job once. Raises `Unavailable`."""
-    submitted = [attempt for attempt in parts.journal.unfinished() if attempt.stage is Stage.SUBMITTED]
-    if submitted:
-        now = (await parts.registry.head()).time
-        jobs = await _jobs(parts.registry, [attempt.job_id for attempt in submitted])
-        for attempt in submitted:
-            if (job := jobs.get(attempt.job_id)) is not None:
-                await _settle(attempt, job, parts, now)
-    if withdrawal is not None:
-        await _withdraw(parts, withdrawal)
+class Watch:
+    """The jobs with a result of ours: which of them to look at, and what to do when their time has come."""
 
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._due: dict[int, int] = {}
+        self._shown_at: dict[int, int] = {}
+        self._now = 0
 
-async def _settle(attempt: Attempt, job: Job, parts: Parts, now: int) -> None:
-    if _is_due(job, now):
-        try:
-            await parts.registry.finalize(job.id)
-        except MoveRefused as error:
-            # Somebody else ended it in between; the next look shows how.
-            log.info("finalize_refused", job_id=job.id, reason=str(error))
+    def wanted(self) -> Collection[int]:
+        """The jobs that must be looked at now: not seen since the start, or decided by time."""
+        return [job_id for job_id in self._submitted() if self._due.get(job_id, 0) <= self._now]
+
+    def due_in_seconds(self) -> int | None:
+        """How long until time decides the next one; None where there is none."""
+        return max(0, min(self._due.values()) - self._now) if self._due else None
+
+    def ready(self, look: Look) -> Sequence[Job]:
+        """Those of the jobs in `look` that have ended, that anyone may end now, or that lost our result."""
+        self._now = look.head.time
+        submitted = self._submitted()
+        for kept in (self._due, self._shown_at):
+            for gone in kept.keys() - submitted.keys():
+                del kept[gone]
+        found: list[Job] = []
+        for job in look.jobs:
+            if (attempt := submitted.get(job.id)) is None:
+                continue
+            rests = self._due.get(job.id, 0) > self._now
+            due = _is_due(job, self._now) and not rests
+            if job.state.is_final or due or self._is_undone(attempt, job, look.head.number):
+                found.append(job)
+            else:
+                self._due[job.id] = max(_end(job), self._due.get(job.id, 0))
+        return found
+
+    def _is_undone(self, attempt: Attempt, job: Job, block: int) -> bool:
+        """Whether a reorganisation took our submission back. A node that lags only looks like that."""
+        if stage_by_registry(attempt, job, self._parts.registry.account, self._now) is attempt.stage:
+            self._shown_at[job.id] = block
+            return False
+        return block >= self._shown_at.setdefault(job.id, block + LAG_BLOCKS)
+
+    async def settle(self, job: Job) -> None:
+        """Have it ended where that is ours to do, and note the end. Raises `Unavailable`.
+
+        Where another ended it meanwhile, the next look shows how. A submission that was undone is made again.
+        """
+        parts, attempt = self._parts, self._submitted().get(job.id)
+        if attempt is None:
             return
-        job = await parts.registry.get_job(job.id)
-    if not job.state.is_final:
-        return
+        if not (job.state.is_final or _is_due(job, self._now)):
+            reconcile(job, parts, self._now)
+            return
+        if not job.state.is_final:
+            try:
+                await parts.registry.finalize(job.id)
+            except MoveRefused as error:
+                self._due[job.id] = self._now + AGAIN_SECONDS
+                log.info("finalize_refused", job_id=job.id, reason=str(error))
+                return
+            job = await parts.registry.get_job(job.id)
+        if job.state.is_final:
+            await _end_attempt(attempt, job, parts)
+
+    def _submitted(self) -> Mapping[int, Attempt]:
+        unfinished = self._parts.journal.unfinished()
+        return {attempt.job_id: attempt for attempt in unfinished if attempt.stage is Stage.SUBMITTED}
+
+
+async def _end_attempt(attempt: Attempt, job: Job, parts: Parts) -> None:
     if job.worker != parts.registry.account:
         after = attempt.ended_by(JobLost("The registry shows another worker's result."), at=parts.clock())
     else:
@@ -63,8 +117,12 @@ async def _settle(attempt: Attempt, job: Job, parts: Parts, now: int) -> None:
 
 def _is_due(job: Job, now: int) -> bool:
     """Whether time alone has decided, so that anyone may end the job."""
-    reviewed = job.state is JobState.SUBMITTED and now >= job.review_end
-    return reviewed or (job.state is JobState.DISPUTED and now >= job.arbitration_end)
+    return job.state in (JobState.SUBMITTED, JobState.DISPUTED) and now >= _end(job)
+
+
+def _end(job: Job) -> int:
+    """When time decides a job that has a result, in chain seconds."""
+    return job.arbitration_end if job.state is JobState.DISPUTED else job.review_end
 
 
 async def clean_up(attempt: Attempt, parts: Parts) -> None:
@@ -76,25 +134,16 @@ async def clean_up(attempt: Attempt, parts: Parts) -> None:
         )
 
 
-async def _withdraw(parts: Parts, withdrawal: Withdrawal) -> None:
+async def withdraw(parts: Parts, withdrawal: Withdrawal) -> None:
+    """Send what is above the limit to its recipient. Raises `Unavailable`."""
     registry = parts.registry
-    async with parts.money:
-        surplus = (await registry.funds(registry.account)).credit_fri - withdrawal.keep_fri
-        if surplus <= 0:
-            return
-        try:
-            await registry.withdraw(surplus, withdrawal.recipient)
-        except MoveRefused as error:
-            # The account moved its credit by hand meanwhile; the next look counts again.
-            log.info("withdrawal_refused", reason=str(error))
-            return
+    surplus = (await registry.funds(registry.account)).credit_fri - withdrawal.keep_fri
+    if surplus <= 0:
+        return
+    try:
+        await registry.withdraw(surplus, withdrawal.recipient)
+    except MoveRefused as error:
+        # A claim or a person used the credit meanwhile; it is counted again after the next pay.
+        log.info("withdrawal_refused", reason=str(error))
+        return
     log.info("withdrawn", amount=format_strk(surplus), to=format_address(withdrawal.recipient))
-
-
-async def _jobs(reader: JobReader, ids: Sequence[int]) -> Mapping[int, Job]:
-    """The jobs of these ids, by windows instead of one by one."""
-    found: dict[int, Job] = {}
-    for job_id in sorted(ids):
-        if job_id not in found:
-            found.update({job.id: job for job in await reader.get_jobs(job_id, WINDOW)})
-    return found

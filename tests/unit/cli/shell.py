@@ -16,7 +16,7 @@ from typer.testing import Result
 
 from veriframe.cli import job
 from veriframe.errors import VeriFrameError
-from veriframe.model.job import Job
+from veriframe.ports import Look
 
 SCENE = blend(block(b"REND", b"x" * 72))
 
@@ -28,11 +28,11 @@ class Acting(FakeRegistry):
         super().__init__(account, shared, wallet_fri=wallet_fri)
         self.acts: list[Callable[[], Awaitable[object]]] = []
 
-    async def get_job(self, job_id: int) -> Job:
-        """One job, after the next act."""
-        if self.acts:
+    async def look(self, first: int, count: int) -> Look:
+        """Some jobs, after the next act."""
+        if self.acts and count:
             await self.acts.pop(0)()
-        return await super().get_job(job_id)
+        return await super().look(first, count)
 
 
 class Keyboard(io.BytesIO):

@@ -12,9 +12,10 @@ from veriframe.errors import (
     MoveRefused,
     RegistryUnavailable,
 )
-from veriframe.model.job import Job, JobState
+from veriframe.model.job import JobState
 from veriframe.model.offer import LEASE_SECONDS, Offer
 from veriframe.model.sighting import Sighting
+from veriframe.ports import Look
 
 
 class _CancelsAtTenth(FakeRegistry):
@@ -22,12 +23,12 @@ class _CancelsAtTenth(FakeRegistry):
 
     looks = 0
 
-    async def get_job(self, job_id: int) -> Job:
+    async def look(self, first: int, count: int) -> Look:
         self.looks += 1
         self.shared.now += 360
         if self.looks == 10:
-            await self.cancel_job(job_id)
-        return await super().get_job(job_id)
+            await self.cancel_job(first)
+        return await super().look(first, count)
 
 
 async def _list(sightings: AsyncIterator[Sighting]) -> list[Sighting]:
@@ -112,14 +113,22 @@ async def test_450_jobs_are_listed_newest_first(stage: Stage) -> None:
 
 
 async def test_a_limit_reads_no_more_than_it_needs(stage: Stage) -> None:
-    """fault_14: the newest ten of 450 are one page: the head, the counter, one batch."""
+    """fault_14: the newest ten of 450 are one page: a look at the counter, and one batch."""
     await _many(stage, 450)
     before = stage.shared.reads
     listed = await stage.creator.jobs((), own=True, limit=10)
-    assert (list(range(450, 440, -1)), 3) == (
+    assert (list(range(450, 440, -1)), 2) == (
         [sighting.job.id for sighting in listed],
         stage.shared.reads - before,
     )
+
+
+async def test_thousands_of_jobs_are_a_handful_of_reads(stage: Stage) -> None:
+    """The first page is small, the others are large."""
+    await _many(stage, 5000)
+    before = stage.shared.reads
+    assert len(await stage.creator.jobs((), own=True, limit=10**6)) == 5000
+    assert stage.shared.reads - before == 5
 
 
 async def test_jobs_are_chosen_by_state_and_by_creator(stage: Stage) -> None:

@@ -193,8 +193,7 @@ async def test_an_order_that_is_refused_releases_the_scene(stage: Stage, away: b
     with pytest.raises(MoveRefused, match="does not take these terms"):
         await creator.post(draft)
     assert len(stage.store.pinned) == int(away)
-    # What was deposited stays the creator's own, as credit.
-    assert Funds(wallet_fri=95 * STRK, credit_fri=5 * STRK) == await stage.funds()
+    assert await stage.funds() == UNTOUCHED
 
 
 async def test_money_that_went_elsewhere_after_the_draft_releases_the_scene(stage: Stage) -> None:

@@ -1,16 +1,21 @@
-"""Finding open jobs: new ones at once, old ones by and by, with few reads."""
+"""Looking at the registry: new jobs at once, old ones by and by, by two calls whatever their number."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 from tests.fakes.parts import CREATOR, LEASE_SECONDS, OTHER, Bench
 
+from veriframe.errors import Code
 from veriframe.model.job import Address, Job, JobState
 from veriframe.model.policy import Policy
-from veriframe.worker.discovery import MOST_WINDOWS, WINDOW, Discovery
+from veriframe.worker.discovery import MOST_NEW, ROUND_EVERY, Discovery
+
+SIZE = 200
+"""Jobs that the fake brings in one look."""
 
 
 def discovery(
@@ -20,68 +25,178 @@ def discovery(
     return Discovery(bench.registry, policy or bench.policy, lambda job_id: job_id not in settled)
 
 
+async def seen(found: Discovery, wanted: Collection[int] = ()) -> Sequence[Job]:
+    """The candidates after one more look."""
+    await found.look(wanted)
+    return found.candidates
+
+
 async def test_a_new_job_is_found_at_once(bench: Bench) -> None:
     """However many came before it."""
-    found = discovery(bench)
     await bench.post(jobs=450)
+    found = discovery(bench)
     await found.look()
     (new,) = await bench.post()
-    assert new in await found.look()
+    assert new in await seen(found)
 
 
-async def test_a_thousand_jobs_take_a_handful_of_reads(bench: Bench) -> None:
-    """By windows, and afterwards one window a look."""
-    await bench.post(jobs=1000)
+async def test_a_new_job_that_no_event_tells_of_is_found_by_the_counter(bench: Bench) -> None:
+    """fault_13: events are a hint; the look that follows shows that there are more jobs."""
+    await bench.post(jobs=450)
     found = discovery(bench)
-    bench.shared.reads = 0
-    assert len(await found.look()) == 1000
-    assert bench.shared.reads == 2 + 1000 // WINDOW + 1
-    bench.shared.reads = 0
     await found.look()
-    assert bench.shared.reads == 3
+    bench.shared.tells_nothing = True
+    (new,) = await bench.post()
+    assert new in await seen(found)
+
+
+@pytest.mark.parametrize("jobs", [1, 100, 900])
+async def test_a_look_is_two_calls_whatever_the_number_of_jobs(bench: Bench, jobs: int) -> None:
+    """What changed, and some jobs."""
+    await bench.post(jobs=jobs)
+    found = discovery(bench)
+    await found.look()
+    for _ in range(5):
+        bench.shared.reads = 0
+        await found.look()
+        assert bench.shared.reads == 2
+
+
+async def test_a_new_job_costs_no_call_more(bench: Bench) -> None:
+    """The look that its event leads to brings it."""
+    await bench.post(jobs=500)
+    found = discovery(bench)
+    await found.look()
+    await bench.post(jobs=3)
+    bench.shared.reads = 0
+    assert len(await seen(found)) == 503
+    assert bench.shared.reads == 2
 
 
 async def test_a_flood_does_not_hold_a_look_up(bench: Bench) -> None:
-    """fault_14: a bounded number of windows; the next look goes on, and says so."""
-    await bench.post(jobs=MOST_WINDOWS * WINDOW + 1)
+    """fault_14: a bounded number of new jobs; the next look goes on, and says so."""
+    await bench.post(jobs=2 * MOST_NEW)
     found = discovery(bench)
-    assert len(await found.look()) == MOST_WINDOWS * WINDOW
+    assert len(await seen(found)) == MOST_NEW + SIZE
     assert not found.has_seen_all
-    assert len(await found.look()) == MOST_WINDOWS * WINDOW + 1
+    assert len(await seen(found)) == 2 * MOST_NEW
     assert found.has_seen_all
 
 
-async def test_a_job_that_comes_free_again_is_found_by_and_by(bench: Bench) -> None:
-    """The window goes round: after as many looks as there are windows, each job was looked at again."""
-    await bench.post(jobs=3 * WINDOW)
+async def test_a_job_that_comes_free_is_found_by_its_event(bench: Bench) -> None:
+    """In the next look, wherever the round is."""
+    await bench.post(jobs=3 * SIZE)
     bench.shared.credits[OTHER] = 10**9
-    for job_id in range(1, 3 * WINDOW + 1):
+    await bench.other.claim(450)
+    found = discovery(bench)
+    await found.look()
+    assert 450 not in {job.id for job in found.candidates}
+    await bench.other.release(450, Code.CRASH)
+    assert 450 in {job.id for job in await seen(found)}
+
+
+async def test_a_job_that_comes_free_without_an_event_is_found_by_and_by(bench: Bench) -> None:
+    """The round: after as many looks as there are windows, each job was looked at again."""
+    await bench.post(jobs=3 * SIZE)
+    bench.shared.credits[OTHER] = 10**9
+    for job_id in range(1, 3 * SIZE + 1):
         await bench.other.claim(job_id)
     found = discovery(bench)
-    assert await found.look() == []
+    assert await seen(found) == []
     bench.shared.now += LEASE_SECONDS
-    seen: set[int] = set()
     for _ in range(3):
-        seen |= {job.id for job in await found.look()}
-    assert seen == set(range(1, 3 * WINDOW + 1))
+        await found.look()
+    assert {job.id for job in found.candidates} == set(range(1, 3 * SIZE + 1))
+
+
+async def test_hints_do_not_stop_the_round(bench: Bench) -> None:
+    """Whoever makes events all the time cannot keep other jobs out of sight."""
+    await bench.post(jobs=3 * SIZE)
+    found = discovery(bench)
+    await found.look()
+    bench.shared.jobs[3 * SIZE] = replace(bench.job(3 * SIZE), state=JobState.SUBMITTED)
+    for _ in range(3 * ROUND_EVERY):
+        await found.look([1])
+    assert 3 * SIZE not in {job.id for job in found.candidates}
+
+
+async def test_what_is_wanted_is_looked_at_now(bench: Bench) -> None:
+    """As many as lie together go into one look; the others come next."""
+    await bench.post(jobs=3 * SIZE)
+    found = discovery(bench)
+    await found.look()
+    look, _ = await found.look([500, 510])
+    assert {500, 510} <= {job.id for job in look.jobs}
+    shown: set[int] = set()
+    await found.look([2, 600])
+    for _ in range(2):
+        look, _ = await found.look()
+        shown |= {job.id for job in look.jobs}
+    assert 600 in shown
+
+
+async def test_news_are_told(bench: Bench) -> None:
+    """A hint, or another number of jobs; nothing else."""
+    found = discovery(bench)
+    await found.look()
+    assert not (await found.look())[1]
+    await bench.post()
+    assert (await found.look())[1]
+    assert not (await found.look())[1]
+    bench.shared.tells_nothing = True
+    await bench.post()
+    assert (await found.look())[1]
+
+
+async def test_jobs_that_a_reorganisation_took_away_are_forgotten(bench: Bench) -> None:
+    """fault_11: the counter goes back, and what comes in their place is found again."""
+    await bench.post(jobs=5)
+    found = discovery(bench)
+    assert len(await seen(found)) == 5
+    for job_id in (4, 5):
+        del bench.shared.jobs[job_id]
+    assert [job.id for job in sorted(await seen(found), key=lambda job: job.id)] == [1, 2, 3]
+    assert found.has_seen_all
+    await bench.post(jobs=1)
+    assert len(await seen(found)) == 4
+
+
+async def test_what_somebody_read_anyway_is_not_read_again(bench: Bench) -> None:
+    """The scan at the start."""
+    await bench.post(jobs=900)
+    found = discovery(bench)
+    found.note(await bench.registry.get_jobs(1, 900), bench.shared.now)
+    found.note_all(900)
+    bench.shared.reads = 0
+    assert len(await seen(found)) == 900
+    assert bench.shared.reads == 2
 
 
 async def test_a_job_that_is_taken_is_no_candidate_any_more(bench: Bench) -> None:
     """Asked again right before it is taken on."""
     (job,) = await bench.post()
     found = discovery(bench)
-    assert await found.look() == [job]
+    assert await seen(found) == [job]
     assert await found.is_still_open(1)
     await bench.other.claim(1)
     assert not await found.is_still_open(1)
-    assert await found.look() == []
+    assert await seen(found) == []
+
+
+async def test_a_job_that_is_gone_is_no_candidate_any_more(bench: Bench) -> None:
+    """The registry does not know it."""
+    await bench.post()
+    found = discovery(bench)
+    await found.look()
+    bench.shared.jobs.clear()
+    assert not await found.is_still_open(1)
 
 
 async def test_the_best_paid_come_first(bench: Bench) -> None:
     """By reward, whatever their ids."""
     for reward_fri in (5, 50, 20):
         await bench.post(reward_fri=reward_fri)
-    assert [job.terms.reward_fri for job in await discovery(bench).look()] == [50, 20, 5]
+    assert [job.terms.reward_fri for job in await seen(discovery(bench))] == [50, 20, 5]
 
 
 async def test_two_workers_do_not_run_after_the_same_job(bench: Bench) -> None:
@@ -90,7 +205,7 @@ async def test_two_workers_do_not_run_after_the_same_job(bench: Bench) -> None:
 
     async def order(account: int) -> list[int]:
         policy = replace(bench.policy, account=Address(account))
-        return [job.id for job in await discovery(bench, policy=policy).look()]
+        return [job.id for job in await seen(discovery(bench, policy=policy))]
 
     assert await order(1) == await order(1)
     assert await order(1) != await order(2)
@@ -101,7 +216,7 @@ async def test_what_was_tried_is_left_in_silence(bench: Bench) -> None:
     """Neither a candidate nor a line in the log."""
     await bench.post(jobs=2)
     with capture_logs() as lines:
-        (job,) = await discovery(bench, settled=frozenset((1,))).look()
+        (job,) = await seen(discovery(bench, settled=frozenset((1,))))
     assert job.id == 2
     assert [line["job_id"] for line in lines] == [2]
 
@@ -112,7 +227,7 @@ async def test_why_a_job_is_left_is_said_once(bench: Bench) -> None:
     found = discovery(bench, policy=replace(bench.policy, creators_denied=frozenset((CREATOR,))))
     with capture_logs() as lines:
         for _ in range(3):
-            assert await found.look() == []
+            assert await seen(found) == []
     (line,) = lines
     assert (line["event"], line["reason"]) == ("job_left", "its creator is denied (creators_denied)")
 
@@ -136,13 +251,13 @@ async def test_candidates_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("veriframe.worker.discovery.MOST_CANDIDATES", 3)
     await bench.post(jobs=5)
     found = discovery(bench)
-    assert len(await found.look()) == 3
+    assert len(await seen(found)) == 3
     bench.shared.jobs[1] = replace(bench.job(1), state=JobState.SUBMITTED)
-    assert [job.id for job in sorted(await found.look(), key=lambda job: job.id)] == [2, 3, 4]
+    assert [job.id for job in sorted(await seen(found), key=lambda job: job.id)] == [2, 3, 4]
 
 
 async def test_an_empty_registry_has_no_jobs(bench: Bench) -> None:
     """And all of it was seen."""
     found = discovery(bench)
-    assert await found.look() == []
+    assert await seen(found) == []
     assert found.has_seen_all

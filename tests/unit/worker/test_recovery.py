@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import LEASE_SECONDS, ME, OTHER, Bench
+from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench
 
 from veriframe.errors import Code, RegistryUnavailable, SettingsError
 from veriframe.model.attempt import Stage
@@ -92,11 +92,14 @@ async def test_recovery_may_be_cut_off_and_repeated(bench: Bench) -> None:
 
 
 async def test_many_jobs_are_read_by_windows(bench: Bench) -> None:
-    """A thousand jobs: a handful of reads."""
-    await bench.post(jobs=1000)
+    """Five thousand jobs: a handful of reads, and whoever listens hears of each job once."""
+    bench.shared.credits[CREATOR] = 10**9
+    await bench.post(jobs=5000)
     bench.shared.reads = 0
-    await recover(bench.parts)
-    assert bench.shared.reads == 7
+    heard: list[int] = []
+    last = await recover(bench.parts, lambda jobs, _: heard.extend(job.id for job in jobs))
+    assert (last, bench.shared.reads) == (5000, 4)
+    assert heard == list(range(1, 5001))
 
 
 async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:

@@ -15,9 +15,10 @@ from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import Address, JobState
+from veriframe.model.job import NOBODY, Address, JobState
 from veriframe.ports import Funds
 from veriframe.worker.service import Service
+from veriframe.worker.watch import Withdrawal
 
 
 async def until(happened: Callable[[], object]) -> None:
@@ -326,6 +327,112 @@ async def test_a_bond_beyond_our_means_is_not_claimed(bench: Bench) -> None:
         assert await bench.service().run(once=True)
     assert bench.journal.by_job == {}
     assert [line["event"] for line in lines].count("no_money_for_bond") == 1
+
+
+async def test_a_wallet_that_cannot_pay_the_fees_that_follow_claims_nothing(bench: Bench) -> None:
+    """fault_68: however much credit there is; said once, with the remedy."""
+    bench.shared.credits[ME] = 10 * BOND
+    bench.shared.wallets[ME] = 4
+    funds = bench.registry.funds
+
+    async def with_reserve(account: Address) -> Funds:
+        return replace(await funds(account), reserve_fri=5)
+
+    bench.registry.funds = with_reserve  # type: ignore[method-assign]
+    await bench.post(jobs=3)
+    with capture_logs() as lines:
+        assert await bench.service().run(once=True)
+    assert bench.journal.by_job == {}
+    assert [line["event"] for line in lines].count("no_money_for_fees") == 1
+    bench.shared.wallets[ME] = 5
+    assert await bench.service().run(once=True)
+    assert len(bench.journal.by_job) == 3
+
+
+async def test_reviews_that_end_together_are_ended_together(bench: Bench) -> None:
+    """All that is due in one look is asked for at the same time, so that a registry may take it as one."""
+    await bench.post(jobs=5)
+    assert await bench.service().run(once=True)
+    finalize, asked, most = bench.registry.finalize, 0, 0
+
+    async def slow(job_id: int) -> None:
+        nonlocal asked, most
+        asked += 1
+        most = max(most, asked)
+        await asyncio.sleep(0.01)
+        asked -= 1
+        await finalize(job_id)
+
+    bench.registry.finalize = slow  # type: ignore[method-assign]
+    bench.shared.now += REVIEW_SECONDS
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: stages(bench) == [Stage.PAID] * 5)
+    service.drain()
+    assert await working
+    assert most == 5
+
+
+async def test_an_idle_worker_asks_less_and_less(bench: Bench) -> None:
+    """No news, longer pauses; a new job is found all the same, and then it asks often again."""
+    service = bench.service(poll_seconds=0.001, idle_seconds=0.05)
+    working = asyncio.create_task(service.run())
+    await asyncio.sleep(0.02)
+    service._pace._news_at -= 100
+    await asyncio.sleep(0.06)
+    bench.shared.reads = 0
+    await asyncio.sleep(0.2)
+    assert 2 <= bench.shared.reads <= 2 * 6
+    await bench.post()
+    await until(lambda: bench.journal.by_job and bench.attempt().stage is Stage.SUBMITTED)
+    service.drain()
+    assert await working
+
+
+async def test_credit_above_the_limit_is_sent_out_at_the_start_and_after_each_pay(bench: Bench) -> None:
+    """What lay there before, and what is earned."""
+    cold = Address(77)
+    bench.shared.credits[ME] = 7
+    bench.shared.wallets[ME] = 1000
+    await bench.post()
+    service = bench.service(withdrawal=Withdrawal(keep_fri=2, recipient=cold))
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.shared.wallets[cold] == 5)
+    await until(lambda: bench.job().state is JobState.SUBMITTED)
+    await bench.creator.accept_result(1)
+    await until(lambda: bench.shared.wallets[cold] > 5)
+    service.drain()
+    assert await working
+    assert bench.shared.credits[ME] == 2
+
+
+async def test_a_claim_that_a_reorganisation_took_back_is_made_again(bench: Bench) -> None:
+    """fault_66: found out before the result is stored; open again, it is claimed again and handed in."""
+    await bench.post()
+    bench.renderer.gate.clear()
+    working = asyncio.create_task(bench.service().run(once=True))
+    await until(lambda: bench.renderer.begun)
+    claimed = bench.job()
+    bench.shared.jobs[1] = replace(claimed, state=JobState.OPEN, worker=NOBODY, claimed_at=0, lease_end=0)
+    bench.shared.escrows[1] -= BOND
+    bench.shared.credits[ME] += BOND
+    bench.renderer.gate.set()
+    assert await working
+    assert stages(bench) == [Stage.SUBMITTED]
+    assert bench.shared.moves.count("claim") == 2
+
+
+async def test_a_claim_that_went_to_another_in_a_reorganisation_is_lost(bench: Bench) -> None:
+    """fault_66: nothing is stored or submitted for it."""
+    await bench.post()
+    bench.renderer.gate.clear()
+    working = asyncio.create_task(bench.service().run(once=True))
+    await until(lambda: bench.renderer.begun)
+    bench.shared.jobs[1] = replace(bench.job(), worker=OTHER)
+    bench.renderer.gate.set()
+    assert await working
+    assert stages(bench) == [Stage.LOST]
+    assert "submit_result" not in bench.shared.moves
 
 
 async def test_money_for_one_bond_serves_one_job_at_a_time(bench: Bench) -> None:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 from tests.fakes.parts import (
     ARBITER,
     BOND,
-    CREATOR,
     ME,
     OTHER,
     REVIEW_SECONDS,
     REWARD,
-    WALLET,
     Bench,
 )
 from tests.fakes.registry import FakeRegistry
 
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable, StoreUnavailable
+from veriframe.errors import Code, MoveRefused, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, JobState, Verdict
 from veriframe.worker import pipeline
 from veriframe.worker.steps import result_pin
-from veriframe.worker.watch import Withdrawal, watch_once
+from veriframe.worker.watch import AGAIN_SECONDS, LAG_BLOCKS, Watch, Withdrawal, withdraw
 
 COLD = Address(77)
 
@@ -38,20 +35,32 @@ async def submitted(bench: Bench, jobs: int = 1) -> Attempt:
     return attempt
 
 
-async def test_before_its_time_nothing_happens(bench: Bench) -> None:
+@pytest.fixture
+def watch(bench: Bench) -> Watch:
+    """A watch that has seen nothing yet."""
+    return Watch(bench.parts)
+
+
+async def look(bench: Bench, watch: Watch) -> None:
+    """One look at the first jobs, and all that follows from it."""
+    for job in watch.ready(await bench.registry.look(1, 200)):
+        await watch.settle(job)
+
+
+async def test_before_its_time_nothing_happens(bench: Bench, watch: Watch) -> None:
     """A second before the review ends."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS - 1
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.shared.moves == []
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_pay_is_fetched_when_the_review_is_over(bench: Bench) -> None:
+async def test_pay_is_fetched_when_the_review_is_over(bench: Bench, watch: Watch) -> None:
     """A creator who vanished does not withhold pay: the worker finalizes itself."""
     attempt = await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.shared.moves == ["finalize"]
     assert bench.told == [Stage.PAID]
     assert bench.attempt().stage is Stage.PAID
@@ -61,30 +70,30 @@ async def test_pay_is_fetched_when_the_review_is_over(bench: Bench) -> None:
     assert attempt.result_cid in bench.store.files
 
 
-async def test_an_acceptance_is_noted(bench: Bench) -> None:
+async def test_an_acceptance_is_noted(bench: Bench, watch: Watch) -> None:
     """Paid by the creator: no move of ours."""
     await submitted(bench)
     await bench.creator.accept_result(1)
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.shared.moves == ["accept_result"]
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_a_lost_dispute_is_noted(bench: Bench) -> None:
+async def test_a_lost_dispute_is_noted(bench: Bench, watch: Watch) -> None:
     """REFUNDED ends the attempt; the result is no longer kept for it."""
     await submitted(bench)
     terms = replace(bench.job().terms, arbiter=ARBITER)
     bench.shared.jobs[1] = replace(bench.job(), order=replace(bench.job().order, terms=terms))
     await bench.creator.dispute_result(1, "evidence")
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
     await FakeRegistry(ARBITER, bench.shared).resolve_dispute(1, Verdict.CREATOR, "evidence")
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.attempt().stage is Stage.REFUNDED
     assert bench.store.pinned == []
 
 
-async def test_a_silent_arbiter_is_not_waited_for(bench: Bench) -> None:
+async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: Watch) -> None:
     """At the end of the arbitration, not before, the worker asks for its pay."""
     await submitted(bench)
     end = bench.shared.now + 60
@@ -98,15 +107,15 @@ async def test_a_silent_arbiter_is_not_waited_for(bench: Bench) -> None:
 
     bench.registry.finalize = finalize  # type: ignore[method-assign]
     bench.shared.now = end - 1
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert asked == []
     bench.shared.now = end
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert asked == [1]
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_who_finalized_first_does_not_matter(bench: Bench) -> None:
+async def test_who_finalized_first_does_not_matter(bench: Bench, watch: Watch) -> None:
     """Refused because somebody else did it: the next look notes the pay."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
@@ -117,52 +126,92 @@ async def test_who_finalized_first_does_not_matter(bench: Bench) -> None:
         raise MoveRefused("NOT_DUE", "The job is final.")
 
     bench.registry.finalize = too_late  # type: ignore[method-assign]
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench) -> None:
+async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench, watch: Watch) -> None:
     """The registry wins: the attempt is lost, and nothing is said to be earned."""
     await submitted(bench)
     bench.shared.jobs[1] = replace(bench.job(), worker=OTHER, state=JobState.PAID)
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert (bench.attempt().stage, bench.attempt().code) == (Stage.LOST, Code.LOST)
 
 
-async def test_a_job_that_is_out_of_sight_is_waited_for(bench: Bench) -> None:
+async def test_a_job_that_is_out_of_sight_is_waited_for(bench: Bench, watch: Watch) -> None:
     """A registry that lags is not taken at its word."""
     await submitted(bench)
     del bench.shared.jobs[1]
-    await watch_once(bench.parts, None)
+    await look(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_many_submissions_are_looked_at_in_few_reads(bench: Bench) -> None:
-    """By windows, not one by one."""
-    bench.shared.wallets[CREATOR] += WALLET
-    await submitted(bench, jobs=60)
-    bench.shared.reads = 0
-    await watch_once(bench.parts, None)
-    assert bench.shared.reads == 2
+async def test_what_must_be_looked_at_is_wanted(bench: Bench, watch: Watch) -> None:
+    """Not seen yet, or decided by time; what waits is not asked for."""
+    await submitted(bench, jobs=2)
+    assert list(watch.wanted()) == [1, 2]
+    await look(bench, watch)
+    assert list(watch.wanted()) == []
+    assert watch.due_in_seconds() == REVIEW_SECONDS
+    bench.shared.now += REVIEW_SECONDS
+    bench.registry.finalize = _refused  # type: ignore[method-assign]
+    await look(bench, watch)
+    assert watch.due_in_seconds() == AGAIN_SECONDS
+    assert list(watch.wanted()) == []
+    bench.shared.now += AGAIN_SECONDS
+    watch.ready(await bench.registry.look(3, 1))
+    assert list(watch.wanted()) == [1, 2]
 
 
-async def test_a_registry_that_is_away_is_raised(bench: Bench) -> None:
-    """For whoever waits."""
+async def _refused(job_id: int) -> None:
+    raise MoveRefused("NOT_DUE", "It does not look so here.")
+
+
+async def test_nothing_is_wanted_where_nothing_was_handed_in(bench: Bench, watch: Watch) -> None:
+    """Nor is anything due."""
+    bench.begin((await bench.post())[0])
+    assert list(watch.wanted()) == []
+    assert watch.due_in_seconds() is None
+
+
+async def test_a_submission_that_a_reorganisation_took_back_is_made_again(bench: Bench, watch: Watch) -> None:
+    """fault_67: the registry shows our claim again, on a chain as long as the one with the submission."""
     await submitted(bench)
-    bench.shared.faults.append(RegistryUnavailable("The registry is away."))
-    with pytest.raises(RegistryUnavailable):
-        await watch_once(bench.parts, None)
+    await look(bench, watch)
+    claimed = replace(bench.job(), state=JobState.CLAIMED, result_cid="", review_end=0)
+    bench.shared.jobs[1] = claimed
+    bench.shared.block -= 1
+    await look(bench, watch)
+    assert bench.attempt().stage is Stage.SUBMITTED
+    bench.shared.block += 1
+    await look(bench, watch)
+    assert bench.attempt().stage is Stage.STORED
+    assert (await pipeline.run(bench.attempt(), bench.parts)).stage is Stage.SUBMITTED
 
 
-async def test_pay_is_noted_before_the_store_is_cleared(bench: Bench) -> None:
+async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, watch: Watch) -> None:
+    """Never seen since it was made: only after so many blocks is it believed undone."""
+    await submitted(bench)
+    shown = bench.job()
+    bench.shared.jobs[1] = replace(shown, state=JobState.CLAIMED, result_cid="", review_end=0)
+    await look(bench, watch)
+    bench.shared.block += LAG_BLOCKS - 1
+    await look(bench, watch)
+    assert bench.attempt().stage is Stage.SUBMITTED
+    bench.shared.block += 1
+    await look(bench, watch)
+    assert bench.attempt().stage is Stage.STORED
+
+
+async def test_pay_is_noted_before_the_store_is_cleared(bench: Bench, watch: Watch) -> None:
     """A store that is away does not hide the pay."""
     await submitted(bench)
     await bench.creator.accept_result(1)
     bench.store.fault = StoreUnavailable("The store is away.")
     with pytest.raises(StoreUnavailable):
-        await watch_once(bench.parts, None)
+        await look(bench, watch)
     assert bench.attempt().stage is Stage.PAID
 
 
@@ -172,19 +221,10 @@ async def test_withdrawal_leaves_what_is_to_be_kept(bench: Bench) -> None:
     await bench.creator.accept_result(1)
     withdrawal = Withdrawal(keep_fri=30, recipient=COLD)
     for _ in range(2):
-        await watch_once(bench.parts, withdrawal)
+        await withdraw(bench.parts, withdrawal)
     assert bench.shared.moves == ["accept_result", f"withdraw {REWARD + BOND - 30}"]
     assert bench.shared.wallets[COLD] == REWARD + BOND - 30
     assert bench.shared.credits[ME] == 30
-
-
-async def test_withdrawal_comes_after_an_outage_too(bench: Bench) -> None:
-    """The pay was noted, the withdrawal was cut off: nothing is submitted any more, and it still comes."""
-    await submitted(bench)
-    await bench.creator.accept_result(1)
-    await watch_once(bench.parts, None)
-    await watch_once(bench.parts, Withdrawal(keep_fri=0, recipient=COLD))
-    assert bench.shared.wallets[COLD] == REWARD + BOND
 
 
 async def test_a_refused_withdrawal_is_no_bug(bench: Bench) -> None:
@@ -195,16 +235,5 @@ async def test_a_refused_withdrawal_is_no_bug(bench: Bench) -> None:
         raise MoveRefused("INSUFFICIENT_CREDIT", "There is less.")
 
     bench.registry.withdraw = refused  # type: ignore[method-assign]
-    await watch_once(bench.parts, Withdrawal(keep_fri=0, recipient=COLD))
+    await withdraw(bench.parts, Withdrawal(keep_fri=0, recipient=COLD))
     assert bench.shared.credits[ME] == 5
-
-
-async def test_money_for_a_bond_is_not_withdrawn(bench: Bench) -> None:
-    """A claim in progress holds the money: the withdrawal waits, and then leaves the bond alone."""
-    bench.shared.credits[ME] += 5
-    async with bench.parts.money:
-        watching = asyncio.create_task(watch_once(bench.parts, Withdrawal(keep_fri=0, recipient=COLD)))
-        await asyncio.sleep(0)
-        bench.shared.credits[ME] -= 5
-    await watching
-    assert bench.shared.moves == []

@@ -1,0 +1,33 @@
+"""Which claims are being made, so that stopping in order waits for them: one that is out is not forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Claims:
+    """Counts claims under way."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """While a claim is being made and noted."""
+        self._under_way += 1
+        self._none.clear()
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._none.set()
+
+    async def wait_for_none(self) -> None:
+        """Until no claim is under way."""
+        while self._under_way:
+            await self._none.wait()
