@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from veriframe.model.job import Address, format_address, format_strk
 from veriframe.settings import to_fri
 
 if TYPE_CHECKING:
-    from veriframe.adapters.starknet.keystore import Key
+    from veriframe.wiring.keys import Key
 
 app = typer.Typer(help="An account's key and money.", no_args_is_help=True)
 
@@ -69,12 +70,11 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a new StarkNet key and keep it encrypted in KEYSTORE."""
-    from veriframe.adapters.starknet import keystore as keys  # noqa: PLC0415 - half a second
+    from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
-    keys.refuse_existing(keystore)
-    keys.protect_process()
+    keys.prepare_new(keystore)
     secret = password.given(f"New password of {keystore}", password_file, password_fd, new=True)
-    _keep(keys.Key.random(), keystore, secret, as_json=as_json)
+    _keep(keys.random_key(), keystore, secret, as_json=as_json)
 
 
 @app.command("import")
@@ -90,21 +90,17 @@ def import_key(
 
     A keystore's password stays the same. FILE is left as it is: sncast's holds its keys in the open.
     """
-    from veriframe.adapters.starknet import accounts  # noqa: PLC0415 - half a second
-    from veriframe.adapters.starknet import keystore as keys  # noqa: PLC0415
+    from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
-    keys.refuse_existing(keystore)
-    keys.protect_process()
-    content = keys.read_private(source, "file")
-    if keys.is_keystore(content):
-        if name is not None:
-            raise SettingsError(f"{source} is a keystore with one key: leave --name out.")
-        secret = password.given(f"Password of {source}", password_file, password_fd)
-        _keep(keys.decrypt(content, secret, str(source)), keystore, secret, as_json=as_json)
-        return
-    chosen = accounts.choose_account(accounts.read_accounts(content, str(source)), name, str(source))
-    secret = password.given(f"New password of {keystore}", password_file, password_fd, new=True)
-    _keep(chosen.key, keystore, secret, chosen.address, as_json=as_json)
+    keys.prepare_new(keystore)
+    ask = partial(password.given, file=password_file, descriptor=password_fd)
+    key, secret, address = keys.import_key(
+        source,
+        name,
+        ask=partial(ask, f"Password of {source}"),
+        ask_new=partial(ask, f"New password of {keystore}", new=True),
+    )
+    _keep(key, keystore, secret, address, as_json=as_json)
 
 
 @app.command("address")
@@ -118,9 +114,9 @@ def tell_address(
     as_json: AsJson = False,
 ) -> None:
     """The address that the key's account will have on StarkNet. Money may be sent there before."""
-    from veriframe.adapters.starknet import accounts  # noqa: PLC0415 - half a second
+    from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
-    chosen = accounts.OPEN_ZEPPELIN_CLASS_HASH if class_hash is None else _felt(class_hash, "a class hash")
+    chosen = keys.OPEN_ZEPPELIN_CLASS_HASH if class_hash is None else _felt(class_hash, "a class hash")
     number = None if salt is None else _felt(salt, "a salt")
     if public_key is not None and keystore is not None:
         raise SettingsError("Give a keystore or --public-key, not both.")
@@ -128,7 +124,7 @@ def tell_address(
         point = _felt(public_key, "a public key")
     else:
         point = password.unlock(_chosen(keystore), password_file, password_fd).public_key
-    address = accounts.counterfactual_address(point, chosen, number)
+    address = keys.account_address(point, chosen, number)
     told = {
         "public_key": f"{point:#066x}",
         "class_hash": f"{chosen:#066x}",
@@ -150,44 +146,25 @@ def deploy(
     as_json: AsJson = False,
 ) -> None:
     """Bring the key's account onto StarkNet, paid by the STRK that is at its address already."""
-    from veriframe.adapters.starknet import accounts  # noqa: PLC0415 - half a second
+    from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
-    limit_fri = _positive(max_fee) if max_fee else to_fri(context.current().settings.max_fee_strk)
-    chosen = accounts.OPEN_ZEPPELIN_CLASS_HASH if class_hash is None else _felt(class_hash, "a class hash")
+    settings = context.current().settings
+    limit_fri = _positive(max_fee) if max_fee else to_fri(settings.max_fee_strk)
+    chosen = keys.OPEN_ZEPPELIN_CLASS_HASH if class_hash is None else _felt(class_hash, "a class hash")
     number = None if salt is None else _felt(salt, "a salt")
     key = password.unlock(_chosen(keystore), password_file, password_fd)
-    told = context.run(_deploy(key, chosen, key.public_key if number is None else number, limit_fri))
+    address, receipt = context.run(keys.deploy_account(settings, key, chosen, number, max_fee_fri=limit_fri))
+    told = {"address": format_address(address), "deployed": "already" if receipt is None else "now"}
+    if receipt is not None:
+        told |= {"transaction": f"{receipt.hash:#x}", "fee": format_strk(receipt.fee_fri)}
     _tell(told, as_json=as_json)
 
 
-async def _deploy(key: Key, class_hash: int, salt: int, limit_fri: int) -> dict[str, str]:
-    from veriframe.adapters.starknet import deployment  # noqa: PLC0415 - half a second
-    from veriframe.adapters.starknet.endpoints import Endpoints  # noqa: PLC0415
-
-    nodes = Endpoints(context.current().settings.starknet_rpc)
-    try:
-        address, receipt = await deployment.deploy(nodes, key, class_hash, salt, max_fee_fri=limit_fri)
-    finally:
-        await nodes.close()
-    told = {"address": format_address(address)}
-    if receipt is None:
-        return {**told, "deployed": "already"}
-    return {
-        **told,
-        "deployed": "now",
-        "transaction": f"{receipt.hash:#x}",
-        "fee": format_strk(receipt.fee_fri),
-    }
-
-
 def _keep(key: Key, keystore: Path, secret: bytes, address: Address | None = None, *, as_json: bool) -> None:
-    from veriframe.adapters.starknet import accounts  # noqa: PLC0415 - half a second
-    from veriframe.adapters.starknet import keystore as keys  # noqa: PLC0415
+    from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
-    keys.write(keystore, key, secret)
-    # A key that does not come back is lost money: the file is opened before anybody pays its address.
-    kept = keys.read(keystore, secret)
-    shown = accounts.counterfactual_address(kept.public_key) if address is None else address
+    kept = keys.keep(key, keystore, secret)
+    shown = keys.account_address(kept.public_key) if address is None else address
     told = {"keystore": str(keystore), "public_key": f"{kept.public_key:#066x}"}
     _tell({**told, "address": format_address(shown)}, as_json=as_json)
 

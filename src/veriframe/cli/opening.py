@@ -10,7 +10,7 @@ from veriframe.errors import SettingsError
 from veriframe.settings import Settings
 
 if TYPE_CHECKING:
-    from veriframe.adapters.starknet.keystore import Key
+    from veriframe.wiring.keys import Key
 
 
 def open_registry(default_account: str) -> wiring.Registry:

@@ -18,7 +18,7 @@ from veriframe.cli import context
 from veriframe.errors import SettingsError
 
 if TYPE_CHECKING:
-    from veriframe.adapters.starknet.keystore import Key
+    from veriframe.wiring.keys import Key
 
 PASSWORD_BYTES = 4096
 """No password is longer."""
@@ -38,11 +38,9 @@ def unlock(keystore: Path, file: Path | None = None, descriptor: int | None = No
 
     Raises `SettingsError`, `HostUnavailable`.
     """
-    from veriframe.adapters.starknet import keystore as keys  # noqa: PLC0415 - half a second
+    from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
-    content = keys.read_private(keystore, "keystore")
-    keys.protect_process()
-    return keys.decrypt(content, given(f"Password of {keystore}", file, descriptor), str(keystore))
+    return keys.unlock(keystore, lambda: given(f"Password of {keystore}", file, descriptor))
 
 
 def given(question: str, file: Path | None, descriptor: int | None, *, new: bool = False) -> bytes:
@@ -69,7 +67,7 @@ def given(question: str, file: Path | None, descriptor: int | None, *, new: bool
 
 
 def _from_file(path: Path) -> bytes:
-    from veriframe.adapters.starknet import keystore as keys  # noqa: PLC0415 - half a second
+    from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
     return _line(keys.read_private(path, "password file", PASSWORD_BYTES))
 

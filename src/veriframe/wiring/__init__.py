@@ -1,4 +1,4 @@
-"""Joins the parts as the settings say. The only module that names adapters."""
+"""Joins the parts as the settings say. Nothing else names adapters."""
 
 from __future__ import annotations
 

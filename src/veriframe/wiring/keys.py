@@ -1,0 +1,109 @@
+"""Keys, their keystores and their accounts. Importing it takes half a second: only where a key is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from veriframe.adapters.starknet import accounts, deployment, keystore
+from veriframe.adapters.starknet.endpoints import Endpoints
+from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.receipt import Receipt
+from veriframe.errors import SettingsError
+from veriframe.model.job import Address
+from veriframe.settings import Settings
+
+__all__ = [
+    "OPEN_ZEPPELIN_CLASS_HASH",
+    "Key",
+    "account_address",
+    "deploy_account",
+    "import_key",
+    "keep",
+    "prepare_new",
+    "random_key",
+    "read_private",
+    "unlock",
+]
+
+OPEN_ZEPPELIN_CLASS_HASH = accounts.OPEN_ZEPPELIN_CLASS_HASH
+"""The class of an account for which no other is named."""
+
+
+def read_private(path: Path, what: str, limit_bytes: int) -> bytes:
+    """The content of a file that only its owner may read. Raises `SettingsError`."""
+    return keystore.read_private(path, what, limit_bytes)
+
+
+def unlock(path: Path, ask: Callable[[], bytes]) -> Key:
+    """The key in a keystore. `ask` gives the password, once the file is read and the memory protected.
+
+    Raises `SettingsError`, `HostUnavailable`.
+    """
+    content = keystore.read_private(path, "keystore")
+    keystore.protect_process()
+    return keystore.decrypt(content, ask(), str(path))
+
+
+def prepare_new(path: Path) -> None:
+    """What comes before a password for a new keystore is asked for: its name is free, the memory protected.
+
+    Raises `SettingsError`, `HostUnavailable`.
+    """
+    keystore.refuse_existing(path)
+    keystore.protect_process()
+
+
+def random_key() -> Key:
+    """A new key."""
+    return Key.random()
+
+
+def keep(key: Key, path: Path, password: bytes) -> Key:
+    """Write a new keystore, and read the key back from it. Raises `SettingsError`."""
+    keystore.write(path, key, password)
+    # A key that does not come back is lost money: the file is opened before anybody pays its address.
+    return keystore.read(path, password)
+
+
+def import_key(
+    source: Path,
+    name: str | None,
+    ask: Callable[[], bytes],
+    ask_new: Callable[[], bytes],
+) -> tuple[Key, bytes, Address | None]:
+    """The key in a keystore, or that of an account in sncast's file, with the password it is to have.
+
+    `ask` gives a keystore's password, which stays; `ask_new` a new one. The address is None where the file
+    tells none. Raises `SettingsError`.
+    """
+    content = keystore.read_private(source, "file")
+    if keystore.is_keystore(content):
+        if name is not None:
+            raise SettingsError(f"{source} is a keystore with one key: leave --name out.")
+        password = ask()
+        return keystore.decrypt(content, password, str(source)), password, None
+    chosen = accounts.choose_account(accounts.read_accounts(content, str(source)), name, str(source))
+    return chosen.key, ask_new(), chosen.address
+
+
+def account_address(
+    public_key: int, class_hash: int = OPEN_ZEPPELIN_CLASS_HASH, salt: int | None = None
+) -> Address:
+    """Where the account of a key is, or will be. `salt` is the public key by default."""
+    return accounts.counterfactual_address(public_key, class_hash, salt)
+
+
+async def deploy_account(
+    settings: Settings, key: Key, class_hash: int, salt: int | None, *, max_fee_fri: int
+) -> tuple[Address, Receipt | None]:
+    """Bring the key's account onto the chain. The receipt is None where it was there already.
+
+    Raises `MoveRefused`, `RegistryUnavailable`.
+    """
+    nodes = Endpoints(settings.starknet_rpc)
+    try:
+        chosen = key.public_key if salt is None else salt
+        return await deployment.deploy(nodes, key, class_hash, chosen, max_fee_fri=max_fee_fri)
+    finally:
+        await nodes.close()
