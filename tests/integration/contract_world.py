@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from starknet_py.contract import Contract
 from starknet_py.hash.selector import get_selector_from_name
 from starknet_py.net.account.account import Account
 from starknet_py.net.client_models import Call as ChainCall
 from starknet_py.net.client_models import Hash, ResourceBounds, ResourceBoundsMapping
-from starknet_py.net.full_node_client import FullNodeClient
-from starknet_py.net.models.chains import StarknetChainId
-from starknet_py.net.signer.key_pair import KeyPair
+from tests.contracts import deployment
 from tests.nodes import Devnet
 
 from veriframe.adapters.starknet.abi import Abi, read_abi
 from veriframe.adapters.starknet.codec import Codec, Value, short_bytes
 from veriframe.model.ledger import EventKind, Rule
 
-ARTIFACTS = Path(__file__).parents[2] / "contracts" / "artifacts"
 BOUNDS = ResourceBoundsMapping(
     l1_gas=ResourceBounds(1_000_000, 10**10),
     l1_data_gas=ResourceBounds(1_000_000, 10**10),
@@ -164,34 +157,11 @@ def _told(event: Mapping[str, Any]) -> Told:
 @asynccontextmanager
 async def deployed(node: Devnet) -> AsyncIterator[Chain]:
     """The contract, new on this chain, with all accounts' approval for the token."""
-    client = FullNodeClient(node_url=node.url)
-    accounts = [
-        Account(
-            address=known.address,
-            client=client,
-            key_pair=KeyPair.from_private_key(known.private_key),
-            chain=StarknetChainId.SEPOLIA,
-        )
-        for known in node.accounts
-    ]
-    sierra = gzip.decompress((ARTIFACTS / "job_registry.sierra.json.gz").read_bytes()).decode()
-    hashes = json.loads((ARTIFACTS / "job_registry.hashes.json").read_text())
-    declared = await Contract.declare_v3(
-        accounts[0],
-        compiled_contract=sierra,
-        compiled_class_hash=int(hashes["compiled_class_hash"], 16),
-        resource_bounds=BOUNDS,
-        tip=0,
-    )
-    await declared.wait_for_acceptance(check_interval=0.05)
-    made = await declared.deploy_v3(
-        constructor_args=[node.strk_address], resource_bounds=BOUNDS, tip=0, salt=1
-    )
-    await made.wait_for_acceptance(check_interval=0.05)
-    told = node.ask(
-        "starknet_getClassAt", contract_address=hex(made.deployed_contract.address), block_id="latest"
-    )
-    chain = Chain(node, accounts, made.deployed_contract.address, read_abi(told["abi"]))
+    accounts = [deployment.signer(node, known) for known in node.accounts]
+    artifact = deployment.load("job_registry", deployment.MAIN_ARTIFACTS)
+    address = (await deployment.deploy(accounts[0], artifact, node.strk_address)).address
+    told = node.ask("starknet_getClassAt", contract_address=hex(address), block_id="latest")
+    chain = Chain(node, accounts, address, read_abi(told["abi"]))
     for number in range(len(accounts)):
         await chain.approve(number)
     yield chain
