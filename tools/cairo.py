@@ -33,8 +33,10 @@ from starknet_py.hash.sierra_class_hash import compute_sierra_class_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "contracts" / "package.json"
+CLASSES = ROOT / "src" / "veriframe" / "adapters" / "starknet" / "classes"
+"""In the package, since it deploys the class; `contracts/artifacts` leads here."""
 ALL = (
-    (ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
+    (ROOT / "contracts" / "src", CLASSES),
     (ROOT / "tests" / "contracts", ROOT / "tests" / "contracts" / "artifacts"),
 )
 """The folders of sources, and where their classes are kept."""
