@@ -7,7 +7,6 @@ is looked up; before a nonce is believed taken, the nodes are asked several time
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
 from veriframe.adapters.starknet.fees import TooDear
 from veriframe.adapters.starknet.outbox import Entry, Outbox, State
 from veriframe.adapters.starknet.receipt import Receipt, clean, parse_receipt, reason_of
+from veriframe.adapters.starknet.transaction import submission
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 log = structlog.get_logger()
@@ -117,9 +117,8 @@ class Delivery:
         before, failures = entry.sent_at, self._endpoints.failures
         # Noted before: from here on it may be out, whatever is heard.
         entry = self._outbox.note_sending(entry, time.time())
-        params = {"invoke_transaction": json.loads(entry.payload)}
         try:
-            answer = await self._endpoints.call("starknet_addInvokeTransaction", params)
+            answer = await self._endpoints.call(*submission(entry.payload))
         except RpcError as error:
             if failures == self._endpoints.failures and error.code not in {DUPLICATE, UNEXPECTED}:
                 # One node was asked, and it did not take it: only an earlier delivery can be out.

@@ -17,7 +17,7 @@ from starknet_py.net.models.transaction import DeployAccountV3
 
 from veriframe.adapters.starknet.accounts import counterfactual_address
 from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.fees import NONE, Bounds, parse_estimate, with_margin
+from veriframe.adapters.starknet.fees import NONE, Bounds, parse_estimates, with_margin
 from veriframe.adapters.starknet.keystore import Key
 from veriframe.adapters.starknet.receipt import Receipt, Reverted, clean, parse_receipt, reason_of
 from veriframe.errors import MoveRefused, RegistryUnavailable
@@ -120,7 +120,7 @@ async def _estimate(endpoints: Endpoints, draft: Deployment) -> Bounds:
         "block_id": "pre_confirmed",
     }
     try:
-        return parse_estimate(await endpoints.call("starknet_estimateFee", params))
+        return parse_estimates(await endpoints.call("starknet_estimateFee", params), 1)[0]
     except RpcError as error:
         raise _refusal(error, draft) from error
 

@@ -5,7 +5,7 @@ Estimates need no signature (`SKIP_VALIDATE`), so a transaction is signed once. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -114,20 +114,26 @@ NONE = Bounds(l1_gas=Resource(0, 0), l1_data_gas=Resource(0, 0), l2_gas=Resource
 """The bounds of a transaction that is only estimated."""
 
 
-def parse_estimate(answer: object) -> Bounds:
-    """What a node estimates, without margins. Raises `RegistryUnavailable` where its answer does not fit."""
+def parse_estimates(answer: object, count: int) -> Sequence[Bounds]:
+    """What a node estimates for so many transactions, without margins.
+
+    Raises `RegistryUnavailable` where its answer does not fit.
+    """
     try:
-        if not isinstance(answer, list) or len(answer) != 1 or answer[0].get("unit", "FRI") != "FRI":
-            raise ValueError("not one estimate in fri")
-        return Bounds(
-            l1_gas=_resource(answer[0], "l1_gas"),
-            l1_data_gas=_resource(answer[0], "l1_data_gas"),
-            l2_gas=_resource(answer[0], "l2_gas"),
-        )
+        if not isinstance(answer, list) or len(answer) != count:
+            raise ValueError("not so many estimates")
+        return [_parse_estimate(one) for one in answer]
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise RegistryUnavailable(
             "The StarkNet node's estimate of a fee cannot be read. Try another node in STARKNET_RPC."
         ) from error
+
+
+def _parse_estimate(told: Mapping[str, Any]) -> Bounds:
+    if told.get("unit", "FRI") != "FRI":
+        raise ValueError("not in fri")
+    l1_gas, l1_data_gas, l2_gas = (_resource(told, name) for name in _RESOURCES)
+    return Bounds(l1_gas=l1_gas, l1_data_gas=l1_data_gas, l2_gas=l2_gas)
 
 
 def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:

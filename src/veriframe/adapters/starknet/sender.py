@@ -17,10 +17,18 @@ import structlog
 
 from veriframe.adapters.starknet.delivery import Delivery, NonceTaken, SendPace
 from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.fees import NONE, Bounds, TooDear, parse_estimate, too_dear, with_margin
+from veriframe.adapters.starknet.fees import NONE, Bounds, TooDear, parse_estimates, too_dear, with_margin
 from veriframe.adapters.starknet.outbox import Entry, Outbox, State
 from veriframe.adapters.starknet.receipt import Event, Receipt, Reverted, reason_of
-from veriframe.adapters.starknet.transaction import Call, Signer, Unsigned, encode_calls
+from veriframe.adapters.starknet.transaction import (
+    Act,
+    Call,
+    Declare,
+    Invoke,
+    Signer,
+    Unsigned,
+    encode_calls,
+)
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 __all__ = ["Call", "Event", "Receipt", "Reverted", "SendPace", "Sender", "Signer"]
@@ -73,15 +81,31 @@ class Sender:
         nodes do, `RegistryUnavailable` where it cannot be sent or its outcome is open. After the latter,
         the same calls with the same `label` may be given again: what is under way is waited for, not doubled.
         """
+        return await self._once(Invoke(encode_calls(calls)), label)
+
+    async def declare(self, built: Declare, label: str) -> Receipt:
+        """Make a class known to the chain. Raises as `send` does, and is safe to repeat as that is."""
+        return await self._once(built, label)
+
+    async def estimate(self, acts: Sequence[Act]) -> Sequence[Bounds]:
+        """What each of these transactions may cost, one after the other, as it would be signed now.
+
+        Raises `TooDear` where one is over the limit, `Reverted` where one cannot be, `RegistryUnavailable`.
+        """
+        chain_id = await self._endpoints.chain_id()
+        nonce = await self._delivery.nonce(self._account, "pre_confirmed")
+        drafts = [self._draft(chain_id, nonce + place, act) for place, act in enumerate(acts)]
+        return [with_margin(one, self._max_fee_fri) for one in await self._estimate(drafts)]
+
+    async def _once(self, act: Act, label: str) -> Receipt:
         async with self._lock:
             chain_id = await self._endpoints.chain_id()
             await self._finish_open(chain_id)
-            calldata = encode_calls(calls)
             for entry in self._outbox.untold(chain_id, self._account):
-                if entry.label == label and Unsigned.parse(chain_id, entry.payload).calldata == calldata:
+                if entry.label == label and Unsigned.parse(chain_id, entry.payload).act == act:
                     return self._tell(entry, await self._delivery.finish(replace(entry, state=State.SENT)))
             for _ in range(TRIES):
-                entry = await self._sign_new(chain_id, calldata, label)
+                entry = await self._sign_new(chain_id, act, label)
                 try:
                     receipt = await self._delivery.finish(entry)
                 except NonceTaken as error:
@@ -138,14 +162,14 @@ class Sender:
             await self._finish_open(chain_id)
         raise RegistryUnavailable("The StarkNet node lags behind its own past. It is tried again later.")
 
-    async def _sign_new(self, chain_id: int, calldata: tuple[int, ...], label: str) -> Entry:
+    def _draft(self, chain_id: int, nonce: int, act: Act) -> Unsigned:
+        return Unsigned(chain_id=chain_id, account=self._account, nonce=nonce, act=act, bounds=NONE)
+
+    async def _sign_new(self, chain_id: int, act: Act, label: str) -> Entry:
         """A transaction on the next nonce, signed and on the disk."""
-        nonce = await self._free_nonce(chain_id)
-        draft = Unsigned(
-            chain_id=chain_id, account=self._account, nonce=nonce, calldata=calldata, bounds=NONE
-        )
-        bounds = with_margin(await self._estimate(draft), self._max_fee_fri)
-        entry = await self._sign(replace(draft, bounds=bounds), label)
+        draft = self._draft(chain_id, await self._free_nonce(chain_id), act)
+        (estimate,) = await self._estimate([draft])
+        entry = await self._sign(replace(draft, bounds=with_margin(estimate, self._max_fee_fri)), label)
         self._outbox.add(entry)
         return entry
 
@@ -174,7 +198,8 @@ class Sender:
                 f"The nodes find the transaction {older.hash:#x} too cheap, however dear. It is tried later."
             )
         unsigned = Unsigned.parse(older.chain_id, older.payload)
-        fresh = with_margin(await self._estimate(unsigned), self._max_fee_fri)
+        (estimate,) = await self._estimate([unsigned])
+        fresh = with_margin(estimate, self._max_fee_fri)
         bounds = fresh.over(unsigned.bounds)
         if bounds.cost_fri > self._max_fee_fri:
             raise too_dear(bounds.cost_fri, self._max_fee_fri)
@@ -182,14 +207,14 @@ class Sender:
         self._outbox.supersede(older, newer)
         return newer
 
-    async def _estimate(self, unsigned: Unsigned) -> Bounds:
+    async def _estimate(self, drafts: Sequence[Unsigned]) -> Sequence[Bounds]:
         params = {
-            "request": [unsigned.payload(())],
+            "request": [draft.payload(()) for draft in drafts],
             "simulation_flags": ["SKIP_VALIDATE"],
             "block_id": "pre_confirmed",
         }
         try:
-            return parse_estimate(await self._endpoints.call("starknet_estimateFee", params))
+            return parse_estimates(await self._endpoints.call("starknet_estimateFee", params), len(drafts))
         except RpcError as error:
             reason = reason_of(error.data)
             if error.code == _REVERTS and "transaction nonce is invalid" not in reason.lower():

@@ -1,15 +1,16 @@
-"""An invoke transaction, version 3: its calldata, its digest, and the JSON that is sent."""
+"""Transactions of an account, version 3: what they do, their digest, and the JSON that is sent."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from starknet_py.hash.selector import get_selector_from_name
 from starknet_py.net.client_models import ResourceBounds, ResourceBoundsMapping
-from starknet_py.net.models.transaction import InvokeV3
+from starknet_py.net.models.transaction import DeclareV3, InvokeV3
+from starknet_py.net.schemas.rpc.contract import SierraContractClassSchema
 
 from veriframe.adapters.starknet.fees import Bounds
 
@@ -43,6 +44,33 @@ def encode_calls(calls: Sequence[Call]) -> tuple[int, ...]:
     return tuple(flat)
 
 
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """Calls of contracts, in felts as the account takes them."""
+
+    calldata: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """A class for the chain to know: `contract_class` is the JSON of JSON-RPC's `CONTRACT_CLASS`.
+
+    `compiled_class_hash` is that of its CASM, which every node makes by itself.
+    """
+
+    contract_class: Mapping[str, Any]
+    compiled_class_hash: int
+
+
+Act = Invoke | Declare
+"""What a transaction does."""
+
+_SUBMISSIONS = {
+    "INVOKE": ("starknet_addInvokeTransaction", "invoke_transaction"),
+    "DECLARE": ("starknet_addDeclareTransaction", "declare_transaction"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsigned:
     """All of a transaction but its signature. Numbers are felts."""
@@ -50,7 +78,7 @@ class Unsigned:
     chain_id: int
     account: int
     nonce: int
-    calldata: tuple[int, ...]
+    act: Act
     bounds: Bounds
 
     @classmethod
@@ -61,31 +89,36 @@ class Unsigned:
             chain_id=chain_id,
             account=int(sent["sender_address"], 16),
             nonce=int(sent["nonce"], 16),
-            calldata=tuple(int(felt, 16) for felt in sent["calldata"]),
+            act=_parse_act(sent),
             bounds=Bounds.parse(sent["resource_bounds"], int(sent["tip"], 16)),
         )
 
     def digest(self) -> int:
-        """The transaction's hash, which its signature is on."""
-        bounds = ResourceBoundsMapping(*(ResourceBounds(*pair) for pair in self.bounds.pairs()))
-        invoke = InvokeV3(
-            version=3,
-            signature=[],
-            nonce=self.nonce,
-            resource_bounds=bounds,
-            tip=self.bounds.tip_fri,
-            calldata=list(self.calldata),
-            sender_address=self.account,
+        """The transaction's hash, which its signature is on. A second of work for a class."""
+        shared: dict[str, Any] = {
+            "version": 3,
+            "signature": [],
+            "nonce": self.nonce,
+            "resource_bounds": ResourceBoundsMapping(
+                *(ResourceBounds(*pair) for pair in self.bounds.pairs())
+            ),
+            "tip": self.bounds.tip_fri,
+            "sender_address": self.account,
+        }
+        if isinstance(self.act, Invoke):
+            return int(InvokeV3(calldata=list(self.act.calldata), **shared).calculate_hash(self.chain_id))
+        declare = DeclareV3(
+            contract_class=SierraContractClassSchema().load(dict(self.act.contract_class)),
+            compiled_class_hash=self.act.compiled_class_hash,
+            **shared,
         )
-        return int(invoke.calculate_hash(self.chain_id))
+        return int(declare.calculate_hash(self.chain_id))
 
     def payload(self, signature: Sequence[int]) -> dict[str, Any]:
-        """The JSON of JSON-RPC 0.10's `BROADCASTED_INVOKE_TXN`."""
+        """The JSON of JSON-RPC 0.10's `BROADCASTED_INVOKE_TXN` or `BROADCASTED_DECLARE_TXN`."""
         return {
-            "type": "INVOKE",
             "version": "0x3",
             "sender_address": hex(self.account),
-            "calldata": [hex(felt) for felt in self.calldata],
             "signature": [hex(felt) for felt in signature],
             "nonce": hex(self.nonce),
             "resource_bounds": self.bounds.payload(),
@@ -94,4 +127,28 @@ class Unsigned:
             "account_deployment_data": [],
             "nonce_data_availability_mode": "L1",
             "fee_data_availability_mode": "L1",
+            **_act_payload(self.act),
         }
+
+
+def submission(payload: str) -> tuple[str, dict[str, Any]]:
+    """The method that takes a signed transaction, and its parameters."""
+    sent = json.loads(payload)
+    method, name = _SUBMISSIONS[sent["type"]]
+    return method, {name: sent}
+
+
+def _act_payload(act: Act) -> dict[str, Any]:
+    if isinstance(act, Invoke):
+        return {"type": "INVOKE", "calldata": [hex(felt) for felt in act.calldata]}
+    return {
+        "type": "DECLARE",
+        "contract_class": act.contract_class,
+        "compiled_class_hash": hex(act.compiled_class_hash),
+    }
+
+
+def _parse_act(sent: Mapping[str, Any]) -> Act:
+    if sent["type"] == "INVOKE":
+        return Invoke(tuple(int(felt, 16) for felt in sent["calldata"]))
+    return Declare(sent["contract_class"], int(sent["compiled_class_hash"], 16))
