@@ -147,6 +147,27 @@ class Totals:
     burned_fri: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryFacts:
+    """What a registry is, as anyone may see it. `kind` is "embedded", "ours" or "foreign".
+
+    `place` is an address or a file. A foreign one tells what it is paid in and what it owes in ways of its
+    own: `held_fri` is what it has of our token. `offers` and `lacks` are names of functions that we would
+    use; `fault` says why a worker cannot serve it, and is empty where it can.
+    """
+
+    kind: str
+    place: str
+    class_hash: int | None = None
+    token: Address | None = None
+    jobs: int | None = None
+    held_fri: int
+    totals: Totals | None = None
+    offers: Sequence[str] = ()
+    lacks: Sequence[str] = ()
+    fault: str = ""
+
+
 class Treasury(Protocol):
     """An account's money, in and out of the registry."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from veriframe import __version__
-from veriframe.cli import account, config, demo, doctor, job, scene, worker
+from veriframe.cli import account, config, demo, doctor, job, registry, scene, worker
 from veriframe.cli.context import finish, read_settings
 from veriframe.cli.show import err
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable, VeriFrameError
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(job.app, name="job")
 app.add_typer(scene.app, name="scene")
 app.add_typer(account.app, name="account")
+app.add_typer(registry.app, name="registry")
 app.add_typer(config.app, name="config")
 app.command("worker")(worker.worker)
 app.command("doctor")(doctor.doctor)

@@ -21,7 +21,7 @@ def open_registry(default_account: str) -> wiring.Registry:
     settings = context.current().settings
     if settings.registry != "starknet":
         return wiring.registry(settings, context.account(default_account))
-    opened, close = context.run(wiring.open_starknet(settings, _key(settings)))
+    opened, close = context.run(wiring.open_starknet(settings, account_key(settings)))
     context.at_end(close)
     return opened
 
@@ -37,13 +37,13 @@ def open_desk(default_account: str) -> wiring.FullRegistry:
     return opened
 
 
-def _key(settings: Settings) -> Key | None:
-    """The key in the keystore; none where a devnet account is used instead."""
+def account_key(settings: Settings) -> Key | None:
+    """The key in the keystore; none where a devnet account is used instead. Raises `SettingsError`."""
     if settings.devnet_account is not None:
         return None
     if settings.keystore is None:
         raise SettingsError(
-            "A StarkNet registry needs an account. Set keystore to its encrypted key (docs/keys.md), or "
+            "On StarkNet an account is needed. Set keystore to its encrypted key (docs/keys.md), or "
             "devnet_account on a development chain."
         )
     return password.unlock(settings.keystore.expanduser())

@@ -25,7 +25,7 @@ from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
-from veriframe.ports import JobRegistry, OrderDesk, Renderer, Treasury
+from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
 from veriframe.worker.lock import account_lock
 from veriframe.worker.parts import Parts
@@ -223,20 +223,26 @@ async def open_starknet(
     Without a key the account is devnet's number `devnet_account`. What an earlier run had begun to send is
     brought to its end first. Raises `SettingsError`, `RegistryUnavailable`.
     """
-    # Here, since these take half a second to import, and most commands do without.
-    from veriframe.adapters.starknet import joining  # noqa: PLC0415
+    # Here, since it takes half a second to import, and most commands do without.
+    from veriframe.wiring import chain  # noqa: PLC0415
 
-    return await joining.join(
-        joining.Network(
-            urls=settings.starknet_rpc,
-            registry=settings.job_registry_address or 0,
-            token=settings.starknet_token,
-            max_fee_fri=to_fri(settings.max_fee_strk),
-            account=settings.account_address,
-            devnet_account=settings.devnet_account,
-            outbox_folder=settings.home,
-        ),
-        key,
+    return await chain.open_registry(settings, key)
+
+
+async def registry_facts(settings: Settings) -> RegistryFacts:
+    """What the registry of the settings is; no account is needed. Raises `RegistryUnavailable`."""
+    if settings.registry == "starknet":
+        from veriframe.wiring import chain  # noqa: PLC0415 - half a second
+
+        return await chain.registry_facts(settings)
+    embedded = registry(settings, "reader")
+    totals = await embedded.totals()
+    return RegistryFacts(
+        kind="embedded",
+        place=str(settings.home / "registry.sqlite"),
+        jobs=await embedded.job_counter(),
+        held_fri=totals.token_fri,
+        totals=totals,
     )
 
 

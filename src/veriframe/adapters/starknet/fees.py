@@ -29,7 +29,14 @@ _PRICE_LIMIT = 2**128
 
 
 class TooDear(RegistryUnavailable):
-    """It costs more now than the limit allows. Nothing is sent; it goes on once fees fall."""
+    """It costs more now than the limit allows. Nothing is sent; it goes on once fees fall.
+
+    `cost_fri` is the least that it may cost; 0 where that is not known.
+    """
+
+    def __init__(self, sentence: str, cost_fri: int = 0) -> None:
+        super().__init__(sentence)
+        self.cost_fri = cost_fri
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +178,8 @@ def too_dear(cost_fri: int, max_fee_fri: int) -> TooDear:
     """The sentence on a fee over the limit."""
     return TooDear(
         f"A transaction may cost {_strk(cost_fri)} STRK now, over the limit of {_strk(max_fee_fri)} STRK."
-        " It waits until fees fall; raise the limit on fees to go on now."
+        " It waits until fees fall; raise the limit on fees to go on now.",
+        cost_fri,
     )
 
 

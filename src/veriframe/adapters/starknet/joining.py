@@ -23,10 +23,9 @@ CLASSES = Path(__file__).with_name("classes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Which chain, contract and account. `account` is an address; None: the one that follows from the key."""
+    """Which chain and account. `account` is an address; None: the one that follows from the key."""
 
     urls: Sequence[str]
-    registry: int
     token: int
     max_fee_fri: int
     account: int | None
@@ -34,30 +33,56 @@ class Network:
     outbox_folder: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An account on a chain, ready to send."""
+
+    nodes: Endpoints
+    sender: Sender
+    outbox: Outbox
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        await self.nodes.close()
+        self.outbox.close()
+
+
 async def join(
-    network: Network, key: Key | None
+    network: Network, registry: int, key: Key | None
 ) -> tuple[StarknetRegistry | ForeignRegistry, Callable[[], Awaitable[None]]]:
-    """The registry, and what closes it. Raises `SettingsError`, `RegistryUnavailable`."""
-    nodes = Endpoints(network.urls)
+    """The registry at an address, and what closes it. Raises `SettingsError`, `RegistryUnavailable`."""
+    seat = await take_seat(network, key)
     try:
-        address, signer = await _account(nodes, network, key)
-        network.outbox_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        outbox = Outbox(network.outbox_folder / f"outbox-{address:x}.sqlite")
-        sender = Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri)
-        await sender.recover()
+        await seat.sender.recover()
         ours = read_class_hashes(CLASSES)
         opened = await open_registry(
-            nodes,
-            sender,
-            network.registry,
+            seat.nodes,
+            seat.sender,
+            registry,
             token=network.token,
             class_hashes=ours,
             max_fee_fri=network.max_fee_fri,
         )
     except BaseException:
+        await seat.close()
+        raise
+    return opened, seat.close
+
+
+async def take_seat(network: Network, key: Key | None) -> Seat:
+    """The account that the network names; it has sent nothing yet.
+
+    Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    nodes = Endpoints(network.urls)
+    try:
+        address, signer = await _account(nodes, network, key)
+        network.outbox_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        outbox = Outbox(network.outbox_folder / f"outbox-{address:x}.sqlite")
+    except BaseException:
         await nodes.close()
         raise
-    return opened, nodes.close
+    return Seat(nodes, Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri), outbox)
 
 
 async def _account(nodes: Endpoints, network: Network, key: Key | None) -> tuple[int, Key]:

@@ -19,7 +19,7 @@ from veriframe.adapters.starknet.delivery import Delivery, NonceTaken, SendPace
 from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
 from veriframe.adapters.starknet.fees import NONE, Bounds, TooDear, parse_estimates, too_dear, with_margin
 from veriframe.adapters.starknet.outbox import Entry, Outbox, State
-from veriframe.adapters.starknet.receipt import Event, Receipt, Reverted, reason_of
+from veriframe.adapters.starknet.receipt import Event, Receipt, Reverted, clean, reason_of
 from veriframe.adapters.starknet.transaction import (
     Act,
     Call,
@@ -43,6 +43,8 @@ SIBLINGS_MAX = 5
 """How often one transaction is made dearer."""
 
 _REVERTS = 41
+_CLASS_REFUSALS = frozenset({51, 56, 57, 60, 62})
+"""Known already, does not compile, too large, another compiled class, unknown version."""
 
 
 class Sender:
@@ -74,6 +76,11 @@ class Sender:
         """The address that sends."""
         return self._account
 
+    @property
+    def max_fee_fri(self) -> int:
+        """The most that one transaction may cost."""
+        return self._max_fee_fri
+
     async def send(self, calls: Sequence[Call], label: str) -> Receipt:
         """Make all calls in one transaction, all of them or none. Returns once it is in an accepted block.
 
@@ -88,14 +95,14 @@ class Sender:
         return await self._once(built, label)
 
     async def estimate(self, acts: Sequence[Act]) -> Sequence[Bounds]:
-        """What each of these transactions may cost, one after the other, as it would be signed now.
+        """What each of these transactions costs, made one after the other, without margins.
 
-        Raises `TooDear` where one is over the limit, `Reverted` where one cannot be, `RegistryUnavailable`.
+        Raises `Reverted` or `MoveRefused` where one cannot be, `RegistryUnavailable`.
         """
         chain_id = await self._endpoints.chain_id()
         nonce = await self._delivery.nonce(self._account, "pre_confirmed")
         drafts = [self._draft(chain_id, nonce + place, act) for place, act in enumerate(acts)]
-        return [with_margin(one, self._max_fee_fri) for one in await self._estimate(drafts)]
+        return await self._estimate(drafts)
 
     async def _once(self, act: Act, label: str) -> Receipt:
         async with self._lock:
@@ -219,6 +226,9 @@ class Sender:
             reason = reason_of(error.data)
             if error.code == _REVERTS and "transaction nonce is invalid" not in reason.lower():
                 raise Reverted(reason) from error
+            if error.code in _CLASS_REFUSALS:
+                told = clean(f"{error.message} {reason}")
+                raise MoveRefused("CLASS", f"The chain does not take this class: {told}") from error
             raise RegistryUnavailable(f"The StarkNet node cannot estimate the fee now: {error}") from error
 
     def _tell(self, entry: Entry, receipt: Receipt) -> Receipt:

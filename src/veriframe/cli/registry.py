@@ -1,0 +1,174 @@
+"""`veriframe registry`: putting our contract onto a chain, and seeing what stands there."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from veriframe import wiring
+from veriframe.cli import arguments, context, opening, show
+from veriframe.errors import SettingsError
+from veriframe.model.job import format_address, format_strk
+from veriframe.ports import RegistryFacts
+from veriframe.settings import Settings, to_fri
+
+if TYPE_CHECKING:
+    from veriframe.wiring.chain import Deployed, Plan
+    from veriframe.wiring.keys import Key
+
+app = typer.Typer(help="The job registry itself.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object; amounts in fri, 10⁻¹⁸ STRK.")]
+
+KINDS = {
+    "embedded": "embedded, in a file",
+    "ours": "VeriFrame's own contract",
+    "foreign": "another contract",
+}
+
+
+@app.command()
+def deploy(
+    salt: Annotated[
+        str | None, typer.Option(metavar="0x…", help="For a registry of its own beside the one of salt 0.")
+    ] = None,
+    max_fee: Annotated[
+        str | None,
+        typer.Option(metavar="STRK", help="The most that one transaction may cost; by default max_fee_strk."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Spend without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put VeriFrame's contract onto the network of STARKNET_RPC, for the token of starknet_token.
+
+    What is there already is not paid again: the command may be repeated, and cut off, at any time.
+    """
+    _need_consent(yes)
+    settings = context.current().settings
+    limit_fri = to_fri(settings.max_fee_strk) if max_fee is None else arguments.strk(max_fee)
+    key = opening.account_key(settings)
+    _tell(context.run(_deploy(settings, key, _salt(salt), limit_fri, yes=yes)), as_json=as_json)
+
+
+@app.command("show")
+def show_registry(as_json: AsJson = False) -> None:
+    """What the registry is, and what it holds. No account is needed."""
+    settings = context.current().settings
+    facts = context.run(wiring.registry_facts(settings))
+    if as_json:
+        show.as_json(_as_object(facts))
+        return
+    show.facts("", _lines(facts, settings))
+
+
+async def _deploy(settings: Settings, key: Key | None, salt: int, limit_fri: int, *, yes: bool) -> Deployed:
+    from veriframe.wiring import chain  # noqa: PLC0415 - half a second
+
+    deployer, close = await chain.open_deployer(settings, key, salt=salt, max_fee_fri=limit_fri)
+    try:
+        plan = await deployer.plan()
+        if not plan.is_deployed:
+            show.facts("", _plan_lines(plan), show.err)
+            _ask(yes)
+        return await deployer.carry_out(plan)
+    finally:
+        await close()
+
+
+def _salt(text: str | None) -> int:
+    try:
+        return 0 if text is None else int(arguments.address(text))
+    except SettingsError:
+        raise SettingsError(f"“{text}” is not a salt. Write it in hex, as 0x….") from None
+
+
+def _need_consent(yes: bool) -> None:
+    if not yes and not sys.stdin.isatty():
+        raise SettingsError(
+            "Deploying costs a fee, and there is no terminal to ask on. Say --yes if that is meant."
+        )
+
+
+def _ask(yes: bool) -> None:
+    """A no ends the command with exit code 1; nothing is sent then."""
+    if yes:
+        return
+    try:
+        agreed = typer.confirm("Spend that?", err=True)
+    except typer.Abort:
+        raise typer.Exit(context.INTERRUPTED) from None
+    if not agreed:
+        show.err.print("Nothing was sent.")
+        raise typer.Exit(1)
+
+
+def _plan_lines(plan: Plan) -> dict[str, str]:
+    missing = "the contract" if plan.is_declared else "the class, and the contract"
+    return {
+        "network": _network_name(plan.chain_id),
+        "account": format_address(plan.account),
+        "to deploy": missing,
+        "address": format_address(plan.address),
+        "class hash": f"{plan.class_hash:#x}",
+        "token": format_address(plan.token),
+        "fee": f"at most {format_strk(plan.cost_fri)}",
+    }
+
+
+def _network_name(chain_id: int) -> str:
+    """A chain's id is its name as a short string, such as SN_SEPOLIA."""
+    return chain_id.to_bytes(32, "big").lstrip(b"\0").decode("ascii", "replace")
+
+
+def _tell(done: Deployed, *, as_json: bool) -> None:
+    sent = [
+        (name, receipt)
+        for name, receipt in (("declared", done.declared), ("deployed", done.deployed))
+        if receipt is not None
+    ]
+    fee_fri = sum(receipt.fee_fri for _, receipt in sent)
+    told = {
+        "address": format_address(done.address),
+        "class_hash": f"{done.class_hash:#x}",
+        "token": format_address(done.token),
+        "deployed": "already" if done.deployed is None else "now",
+        "declared": "already" if done.declared is None else "now",
+    }
+    hashes = {f"{name}_by": f"{receipt.hash:#x}" for name, receipt in sent}
+    if as_json:
+        show.as_json({**told, **hashes, "fee_fri": fee_fri})
+        return
+    show.facts("", {**told, **hashes, "fee": format_strk(fee_fri)})
+    show.line(f"export JOB_REGISTRY_ADDRESS={format_address(done.address)}")
+
+
+def _as_object(facts: RegistryFacts) -> dict[str, object]:
+    told = asdict(facts) | {
+        "class_hash": None if facts.class_hash is None else f"{facts.class_hash:#x}",
+        "token": None if facts.token is None else format_address(facts.token),
+    }
+    totals = told.pop("totals") or {}
+    return {**told, **totals}
+
+
+def _lines(facts: RegistryFacts, settings: Settings) -> dict[str, str]:
+    lines = {"registry": facts.place, "kind": KINDS[facts.kind]}
+    if facts.class_hash is not None:
+        lines["class hash"] = f"{facts.class_hash:#x}"
+    if facts.token is not None:
+        differs = facts.token != settings.starknet_token
+        lines["token"] = format_address(facts.token) + (", not the one of starknet_token" if differs else "")
+    lines["jobs"] = "it does not tell" if facts.jobs is None else str(facts.jobs)
+    lines["holds"] = format_strk(facts.held_fri)
+    if facts.totals is not None:
+        lines["in escrow"] = format_strk(facts.totals.escrow_fri)
+        lines["in credit"] = format_strk(facts.totals.credit_fri)
+        lines["burned"] = format_strk(facts.totals.burned_fri)
+    if facts.kind == "foreign":
+        lines["offers"] = ", ".join(facts.offers) or "nothing that a worker would use"
+        lines["lacks"] = ", ".join(facts.lacks) or "nothing"
+        lines["serves"] = facts.fault or "a worker can serve it"
+    return lines

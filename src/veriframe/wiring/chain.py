@@ -1,0 +1,66 @@
+"""What is joined to StarkNet. Importing it takes half a second: only where a chain is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from veriframe.adapters.starknet import deployer, joining
+from veriframe.adapters.starknet.deployer import Deployed, Deployer, Plan
+from veriframe.adapters.starknet.endpoints import Endpoints
+from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.opening import read_class_hashes
+from veriframe.adapters.starknet.registry import StarknetRegistry
+from veriframe.adapters.starknet.registry_facts import read_facts
+from veriframe.ports import RegistryFacts
+from veriframe.settings import Settings, to_fri
+
+__all__ = ["SALT", "Deployed", "Deployer", "Plan", "open_deployer", "open_registry", "registry_facts"]
+
+SALT = deployer.SALT
+"""The salt of a registry for which no other is given."""
+
+Close = Callable[[], Awaitable[None]]
+
+
+async def open_registry(
+    settings: Settings, key: Key | None
+) -> tuple[StarknetRegistry | ForeignRegistry, Close]:
+    """The contract at job_registry_address, as `wiring.open_starknet` says."""
+    network = _network(settings, to_fri(settings.max_fee_strk))
+    return await joining.join(network, settings.job_registry_address or 0, key)
+
+
+async def open_deployer(
+    settings: Settings, key: Key | None, *, salt: int, max_fee_fri: int
+) -> tuple[Deployer, Close]:
+    """What puts our contract onto the chain of starknet_rpc, for starknet_token, by the account of `key`.
+
+    `max_fee_fri` is the most that one transaction may cost. Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    built = deployer.read_built(joining.CLASSES)
+    seat = await joining.take_seat(_network(settings, max_fee_fri), key)
+    return Deployer(seat.nodes, seat.sender, built, token=settings.starknet_token, salt=salt), seat.close
+
+
+async def registry_facts(settings: Settings) -> RegistryFacts:
+    """What stands at job_registry_address; no account is needed. Raises `RegistryUnavailable`."""
+    nodes = Endpoints(settings.starknet_rpc)
+    try:
+        ours = read_class_hashes(joining.CLASSES)
+        return await read_facts(
+            nodes, settings.job_registry_address or 0, token=settings.starknet_token, class_hashes=ours
+        )
+    finally:
+        await nodes.close()
+
+
+def _network(settings: Settings, max_fee_fri: int) -> joining.Network:
+    return joining.Network(
+        urls=settings.starknet_rpc,
+        token=settings.starknet_token,
+        max_fee_fri=max_fee_fri,
+        account=settings.account_address,
+        devnet_account=settings.devnet_account,
+        outbox_folder=settings.home,
+    )
