@@ -32,7 +32,7 @@ def ran(folder: Path, *arguments: str) -> str:
     return done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", ["--help", "config show", "account show", "job list"])
+@pytest.mark.parametrize("command", ["--help", "config show", "account show", "job list", "registry show"])
 def test_embedded_commands_do_without_starknet(tmp_path: Path, command: str) -> None:
     """On the embedded registry nothing of the chain is imported."""
     assert ran(tmp_path, *command.split()) == "0 False"

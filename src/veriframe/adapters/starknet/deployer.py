@@ -21,7 +21,7 @@ from veriframe.adapters.starknet.contract import CONTRACT_NOT_FOUND, TOKEN_ABI, 
 from veriframe.adapters.starknet.deployment import STRK_ADDRESS
 from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
 from veriframe.adapters.starknet.fees import Bounds, TooDear, with_margin
-from veriframe.adapters.starknet.receipt import Receipt
+from veriframe.adapters.starknet.receipt import Receipt, Reverted
 from veriframe.adapters.starknet.sender import Sender
 from veriframe.adapters.starknet.transaction import Act, Call, Declare, Invoke, encode_calls
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError
@@ -156,10 +156,10 @@ class Deployer:
     async def _deploy(self) -> Receipt | None:
         try:
             receipt = await self._sender.send(self._calls, self._labels[1])
-        except MoveRefused:
+        except MoveRefused as error:
             if await self._stands(self._address):
                 return None
-            raise
+            raise (_refused(error) if isinstance(error, Reverted) else error) from error
         log.info("registry_deployed", address=format_address(self._address), transaction=f"{receipt.hash:#x}")
         return receipt
 
@@ -168,7 +168,10 @@ class Deployer:
         steps: list[tuple[str, Act]] = [("Deploying the contract", Invoke(encode_calls(self._calls)))]
         if not is_declared:
             steps.insert(0, ("Declaring the class", self._built.declare))
-        estimates = await self._sender.estimate([act for _, act in steps])
+        try:
+            estimates = await self._sender.estimate([act for _, act in steps])
+        except Reverted as error:
+            raise _refused(error) from error
         return [self._bounded(name, one) for (name, _), one in zip(steps, estimates, strict=True)]
 
     def _bounded(self, name: str, estimate: Bounds) -> Bounds:
@@ -235,3 +238,7 @@ class Deployer:
                 f" {token if isinstance(token, int) else 0:#x}, which was not deployed. Do not use it; try"
                 " another node in STARKNET_RPC."
             )
+
+
+def _refused(error: Reverted) -> MoveRefused:
+    return MoveRefused("DEPLOY", f"The chain does not take the contract: {error.reason}")

@@ -1,0 +1,44 @@
+"""Transactions out of their own JSON: what was signed once can be signed again, the very same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from veriframe.adapters.starknet.deployer import read_built
+from veriframe.adapters.starknet.fees import Bounds, Resource
+from veriframe.adapters.starknet.joining import CLASSES
+from veriframe.adapters.starknet.transaction import Act, Declare, Invoke, Unsigned, submission
+
+BUILT = read_built(CLASSES)
+BOUNDS = Bounds(l1_gas=Resource(1, 2), l1_data_gas=Resource(3, 4), l2_gas=Resource(5, 6), tip_fri=7)
+
+
+def unsigned(act: Act) -> Unsigned:
+    """A transaction."""
+    return Unsigned(chain_id=1, account=2, nonce=3, act=act, bounds=BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("act", "method"),
+    [(Invoke((1, 2, 3)), "starknet_addInvokeTransaction"), (BUILT.declare, "starknet_addDeclareTransaction")],
+)
+def test_json_tells_all(act: Act, method: str) -> None:
+    """Read back it is equal, digest and all; and it goes to the method that takes its kind."""
+    made = unsigned(act)
+    text = json.dumps(made.payload((8, 9)))
+    assert Unsigned.parse(1, text) == made
+    assert Unsigned.parse(1, text).digest() == made.digest()
+    assert submission(text)[0] == method
+
+
+def test_the_digest_is_on_everything() -> None:
+    """Another class, another compiled class, another nonce: another digest."""
+    made = unsigned(BUILT.declare)
+    others = [
+        unsigned(Declare({**BUILT.declare.contract_class, "abi": "[]"}, BUILT.declare.compiled_class_hash)),
+        unsigned(Declare(BUILT.declare.contract_class, 1)),
+        Unsigned(chain_id=1, account=2, nonce=4, act=BUILT.declare, bounds=BOUNDS),
+    ]
+    assert len({made.digest(), *(other.digest() for other in others)}) == 4
