@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measure what each call of the contract costs on a devnet of its own, and write `contracts/FEES.md`.
+"""Measure what the contract costs on a devnet of its own, call by call, and write `contracts/FEES.md`.
 
 .venv/bin/python tools/measure_fees.py
 """
@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tests.integration.contract_world import Chain, Receipt, deployed  # noqa: E402 - found by the line above
-from tests.nodes import devnet  # noqa: E402
+from tests.deployed import Seats  # noqa: E402 - found by the line above
+from tests.integration.contract_world import Chain, deployed  # noqa: E402
+from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
+from tools.fee_lifecycles import ARBITER, CID, CREATOR, STRK, WORKER, measure, order  # noqa: E402
 
 from veriframe.adapters.starknet.codec import Value  # noqa: E402
+from veriframe.adapters.starknet.deployer import Deployer, read_built  # noqa: E402
+from veriframe.adapters.starknet.joining import CLASSES  # noqa: E402
 
 PAGE = ROOT / "contracts" / "FEES.md"
-CID = b"bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
-STRK = 10**18
 MANY = 10
-CREATOR, WORKER, ARBITER = 0, 1, 2
+DEPLOYER = 5
 WORKER_VERDICT: Value = ("Worker", [])
 
-HEAD = """# What a call costs
+HEAD = """# What the contract costs
 
 Written by `tools/measure_fees.py` on starknet-devnet 0.8.1, with CIDs of 59 bytes and accounts that have been
 used before. (An address's first deposit, and an order that names a new arbiter or worker, write two cells
@@ -36,42 +39,61 @@ devnet took at its price of 10⁹ fri a unit of gas: other chains have other pri
 This compiler makes Sierra 1.6. Before 1.7 Sierra is metered by VM steps, from then on by its own gas: a newer
 compiler gives other figures.
 
+## Calls
 | call | L2 gas, million | a job | L1 data gas | fee, STRK |
 | --- | ---: | ---: | ---: | ---: |
 """
 
 
+DEPLOYMENT_HEAD = """
+## The contract, brought onto a chain
+By `veriframe registry deploy`. A class is declared once for a chain, whoever does it.
+
+| step | L2 gas, million | L1 data gas | fee, STRK |
+| --- | ---: | ---: | ---: |
+"""
+
+
 async def main() -> None:
-    """Make every call once where it is legal, and write what it cost."""
+    """Make every call once where it is legal, live whole lives, and write what it cost."""
     with devnet() as node:
+        deployment = await _deployment(node)
         async with deployed(node) as chain:
             rows = [*await _money(chain), *await _moves(chain), *await _many(chain)]
-    PAGE.write_text(HEAD + "\n".join(rows) + "\n")
+            lifecycles = await measure(chain)
+    parts = [HEAD + "\n".join(rows), DEPLOYMENT_HEAD + "\n".join(deployment), "", lifecycles]
+    PAGE.write_text("\n".join(parts) + "\n")
     print(PAGE.read_text())
+
+
+async def _deployment(node: Devnet) -> list[str]:
+    """What the command sends, on a chain that does not know the class."""
+    with tempfile.TemporaryDirectory() as folder:
+        seats = Seats(node, Path(folder))
+        deployer = Deployer(
+            seats.endpoints, seats.sender(DEPLOYER), read_built(CLASSES), token=STRK_ADDRESS, salt=0
+        )
+        done = await deployer.carry_out(await deployer.plan())
+        await seats.close()
+    rows = []
+    for name, receipt in (("declare the class", done.declared), ("deploy an instance", done.deployed)):
+        if receipt is None:
+            raise RuntimeError(f"{name}: it was there already")
+        told = node.ask("starknet_getTransactionReceipt", transaction_hash=hex(receipt.hash))
+        gas = told["execution_resources"]
+        cost = f"{gas['l2_gas'] / 10**6:.2f} | {gas['l1_data_gas']} | {receipt.fee_fri / STRK:.5f}"
+        rows.append(f"| {name} | {cost} |")
+    return rows
 
 
 async def _cost(
     chain: Chain, name: str, caller: int, calls: Sequence[tuple[str, Sequence[Value]]], jobs: int = 1
 ) -> str:
-    receipt: Receipt = await chain.send(caller, *calls)
+    receipt = await chain.send(caller, *calls)
     if receipt.rule:
         raise RuntimeError(f"{name} was refused: {receipt.rule}")
     gas = receipt.l2_gas / 10**6
     return f"| {name} | {gas:.2f} | {gas / jobs:.2f} | {receipt.l1_data_gas} | {receipt.fee / STRK:.5f} |"
-
-
-def _order(chain: Chain, jobs: int) -> tuple[str, Sequence[Value]]:
-    terms = {
-        "reward": STRK // 100,
-        "bond": STRK // 1000,
-        "deadline": chain.node.now() + 86400,
-        "lease": 3600,
-        "review": 600,
-        "arbitration": 600,
-        "arbiter": chain.people[ARBITER],
-        "worker": 0,
-    }
-    return "create_order", (CID, terms, jobs)
 
 
 async def _money(chain: Chain) -> list[str]:
@@ -87,8 +109,8 @@ async def _money(chain: Chain) -> list[str]:
 
 async def _moves(chain: Chain) -> list[str]:
     rows = [
-        await _cost(chain, "`create_order` of 1 job", CREATOR, [_order(chain, 1)]),
-        await _cost(chain, "`create_order` of 100 jobs", CREATOR, [_order(chain, 100)], 100),
+        await _cost(chain, "`create_order` of 1 job", CREATOR, [order(chain, 1)]),
+        await _cost(chain, "`create_order` of 100 jobs", CREATOR, [order(chain, 100)], 100),
     ]
     await chain.send(WORKER, ("claim_job", (1,)))
     steps: list[tuple[str, int, str, tuple[Value, ...]]] = [
