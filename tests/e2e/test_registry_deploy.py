@@ -116,7 +116,7 @@ def _until_nonce(node: Devnet, account: int, wanted: int) -> None:
 
 @pytest.mark.parametrize("sent", [1, 2])
 def test_killed_after_sending_it_goes_on(home: Home, sent: int) -> None:
-    """fault_61: kill −9 while the declaration, or the deployment, waits for its block: each is made once."""
+    """fault_73: kill −9 while the declaration, or the deployment, waits for its block: each is made once."""
     with devnet(on_demand=True) as node:
         owner = node.accounts[0].address
         environment = {**home.environment, **chain(node)}
@@ -156,7 +156,7 @@ def keystore_of(home: Home, node: Devnet, amount_fri: int, *, deployed: bool) ->
 
 
 def test_a_poor_account_sends_nothing(home: Home, fresh_devnet: Devnet) -> None:
-    """fault_78: how much it may cost, what is there, where to send it; with more money it goes through."""
+    """fault_68: how much it may cost, what is there, where to send it; with more money it goes through."""
     settings, address = keystore_of(home, fresh_devnet, STRK, deployed=True)
     refused = home.run(*DEPLOY, environment=settings)
     assert refused.returncode == 4
@@ -168,7 +168,7 @@ def test_a_poor_account_sends_nothing(home: Home, fresh_devnet: Devnet) -> None:
 
 
 def test_one_sentence_for_each_way_it_cannot_go(home: Home, fresh_devnet: Devnet) -> None:
-    """No account, none on this chain, too dear, no node, no token, no consent; nothing is ever sent."""
+    """fault_78: no account, none on this chain, too dear, no node, no token, no consent; nothing is sent."""
     node = fresh_devnet
     settings, _ = keystore_of(home, node, STRK, deployed=False)
     cases = [

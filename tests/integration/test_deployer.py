@@ -131,7 +131,7 @@ class Lying(Endpoints):
 
 
 async def test_a_contract_of_another_class_is_never_exported(devnet_node: Devnet, tmp_path: Path) -> None:
-    """What a node shows at the address is compared before anybody is told to use it."""
+    """fault_71: what a node shows at the address is compared before anybody is told to use it."""
     way = Lying([devnet_node.url], pace=HURRIED)
     async with deploying(devnet_node, way, tmp_path, account=3, salt=0x99) as deployer:
         plan = await deployer.plan()

@@ -33,7 +33,7 @@ KINDS = {
 @app.command()
 def deploy(
     salt: Annotated[
-        str | None, typer.Option(metavar="0x…", help="For a registry of its own beside the one of salt 0.")
+        str | None, typer.Option(metavar="0x…", help="For a registry beside the chain's usual one.")
     ] = None,
     max_fee: Annotated[
         str | None,
@@ -64,7 +64,9 @@ def show_registry(as_json: AsJson = False) -> None:
     show.facts("", _lines(facts, settings))
 
 
-async def _deploy(settings: Settings, key: Key | None, salt: int, limit_fri: int, *, yes: bool) -> Deployed:
+async def _deploy(
+    settings: Settings, key: Key | None, salt: int | None, limit_fri: int, *, yes: bool
+) -> Deployed:
     from veriframe.wiring import chain  # noqa: PLC0415 - half a second
 
     deployer, close = await chain.open_deployer(settings, key, salt=salt, max_fee_fri=limit_fri)
@@ -78,9 +80,9 @@ async def _deploy(settings: Settings, key: Key | None, salt: int, limit_fri: int
         await close()
 
 
-def _salt(text: str | None) -> int:
+def _salt(text: str | None) -> int | None:
     try:
-        return 0 if text is None else int(arguments.address(text))
+        return None if text is None else int(arguments.address(text))
     except SettingsError:
         raise SettingsError(f"“{text}” is not a salt. Write it in hex, as 0x….") from None
 

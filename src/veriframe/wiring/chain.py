@@ -15,10 +15,7 @@ from veriframe.adapters.starknet.registry_facts import read_facts
 from veriframe.ports import RegistryFacts
 from veriframe.settings import Settings, to_fri
 
-__all__ = ["SALT", "Deployed", "Deployer", "Plan", "open_deployer", "open_registry", "registry_facts"]
-
-SALT = deployer.SALT
-"""The salt of a registry for which no other is given."""
+__all__ = ["Deployed", "Deployer", "Plan", "open_deployer", "open_registry", "registry_facts"]
 
 Close = Callable[[], Awaitable[None]]
 
@@ -32,15 +29,17 @@ async def open_registry(
 
 
 async def open_deployer(
-    settings: Settings, key: Key | None, *, salt: int, max_fee_fri: int
+    settings: Settings, key: Key | None, *, salt: int | None, max_fee_fri: int
 ) -> tuple[Deployer, Close]:
     """What puts our contract onto the chain of starknet_rpc, for starknet_token, by the account of `key`.
 
-    `max_fee_fri` is the most that one transaction may cost. Raises `SettingsError`, `RegistryUnavailable`.
+    `max_fee_fri` is the most that one transaction may cost. Without a `salt`, it is the chain's one registry
+    for this token. Raises `SettingsError`, `RegistryUnavailable`.
     """
     built = deployer.read_built(joining.CLASSES)
     seat = await joining.take_seat(_network(settings, max_fee_fri), key)
-    return Deployer(seat.nodes, seat.sender, built, token=settings.starknet_token, salt=salt), seat.close
+    chosen = deployer.SALT if salt is None else salt
+    return Deployer(seat.nodes, seat.sender, built, token=settings.starknet_token, salt=chosen), seat.close
 
 
 async def registry_facts(settings: Settings) -> RegistryFacts:

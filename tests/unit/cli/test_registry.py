@@ -69,8 +69,8 @@ def deployer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployer:
     """The deployer behind the command."""
     made = FakeDeployer()
 
-    async def opened(_settings: object, _key: object, *, salt: int, max_fee_fri: int) -> object:
-        assert salt == 0
+    async def opened(_settings: object, _key: object, *, salt: int | None, max_fee_fri: int) -> object:
+        assert salt is None
         made.limit_fri = max_fee_fri
         return made, made.close
 

@@ -241,4 +241,5 @@ class Deployer:
 
 
 def _refused(error: Reverted) -> MoveRefused:
-    return MoveRefused("DEPLOY", f"The chain does not take the contract: {error.reason}")
+    paid = f" That cost {format_strk(error.fee_fri)}." if error.fee_fri else ""
+    return MoveRefused("DEPLOY", f"The chain does not take the contract: {error.reason}.{paid}")
