@@ -90,8 +90,8 @@ async def measure(chain: Chain) -> str:
     one_job = await _one_job(chain)
     creations, ratio = await _creations(chain)
     ways = await _ways(chain)
-    promises = _promises(ratio, ways)
-    return "\n".join([*one_job, "", *creations, "", *_table_of(ways), "", *promises])
+    kept = promises(ratio, ways)
+    return "\n".join([*one_job, "", *creations, "", *_table_of(ways), "", *kept])
 
 
 async def _one_job(chain: Chain) -> list[str]:
@@ -223,7 +223,7 @@ def _table_of(ways: Mapping[str, Way]) -> list[str]:
     return lines
 
 
-def _promises(ratio: float, ways: Mapping[str, Way]) -> list[str]:
+def promises(ratio: float, ways: Mapping[str, Way]) -> list[str]:
     """The page's last lines. Raises `SystemExit` where one does not hold."""
     single, _, plural = (_total(way).l2_gas / JOBS for way in ways.values())
     share = plural / single
