@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo test check nodes contracts bench scenes pictures security-table requirements clean
+.PHONY: help setup setup-dev demo test check nodes contracts bench scenes pictures security-table fees requirements clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ pictures: setup ## The pictures of the README and of examples/, rendered anew
 
 security-table: setup-dev ## The table in docs/security.md, from a run of the attacks
 	@$(BIN)/python tools/security_table.py
+
+fees: setup-dev ## contracts/FEES.md, from a run on a chain of its own: a few minutes
+	@$(BIN)/python tools/measure_fees.py
 
 requirements: setup-dev ## The hashed pins, made anew from pyproject.toml
 	@tools/pin
