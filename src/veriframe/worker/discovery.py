@@ -54,7 +54,7 @@ class Discovery:
         Raises `RegistryUnavailable`.
         """
         hints = await self._reader.changed()
-        self._wanted.update(sorted({*hints, *wanted})[:MOST_WANTED])
+        self._wanted = set(sorted({*self._wanted, *hints, *wanted})[:MOST_WANTED])
         first, count = self._window()
         look = await self._reader.look(first, count)
         news = bool(hints) or look.job_counter != self._last
