@@ -7,6 +7,7 @@ traceback, its attempt keeps its stage, and no new jobs are taken.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 POISON_FAILURES = 2
 """So many failures of the same bytes, and they are not tried again."""
 
+_NO_JOB = 0
+"""In place of a job's id: ids count from 1."""
 _SEND_MONEY = "send the account some STRK"
 
 NOT_THE_BYTES = frozenset(
@@ -227,29 +230,35 @@ class Service:
             self._parts.journal.remember_poison(attempt.asset_cid, attempt.code)
 
     def _begin_settling(self, job: Job) -> None:
-        """See to the end of a job with our result, beside all else. Several at a time may go together."""
-        if job.id in self._settling:
-            return
-        task = asyncio.create_task(self._settle(job), name=f"end-{job.id}")
-        self._settling[job.id] = task
-        task.add_done_callback(lambda _: self._settling.pop(job.id, None))
+        """See to the end of a job with our result. Several at a time may go together."""
 
-    async def _settle(self, job: Job) -> None:
-        try:
-            await patiently(lambda: self._watch.settle(job))
+        async def settle() -> None:
+            await self._watch.settle(job)
             self._pace.note_news()
             self._begin_withdrawal()
-        except Exception:  # as above
-            self._is_sound = False
-            log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")
+
+        self._beside(job.id, settle)
 
     def _begin_withdrawal(self) -> None:
         """Look whether there is credit to send out, where that is wanted."""
-        if (withdrawal := self._withdrawal) is None or 0 in self._settling:
+        if (withdrawal := self._withdrawal) is not None:
+            self._beside(_NO_JOB, lambda: withdraw(self._parts, withdrawal))
+
+    def _beside(self, job_id: int, work: Callable[[], Awaitable[None]]) -> None:
+        """Do something about a job's end beside all else, however long it takes; one thing for each job."""
+        if job_id in self._settling:
             return
-        task = asyncio.create_task(patiently(lambda: withdraw(self._parts, withdrawal)), name="withdrawal")
-        self._settling[0] = task
-        task.add_done_callback(lambda _: self._settling.pop(0, None))
+
+        async def patient() -> None:
+            try:
+                await patiently(work)
+            except Exception:  # as above
+                self._is_sound = False
+                log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart")
+
+        task = asyncio.create_task(patient(), name=f"end-{job_id}")
+        self._settling[job_id] = task
+        task.add_done_callback(lambda _: self._settling.pop(job_id, None))
 
 
 def _was_too_slow(attempt: Attempt) -> bool:

@@ -406,6 +406,22 @@ async def test_credit_above_the_limit_is_sent_out_at_the_start_and_after_each_pa
     assert bench.shared.credits[ME] == 2
 
 
+async def test_a_bug_in_a_withdrawal_is_told(bench: Bench) -> None:
+    """It does not vanish with its task."""
+
+    async def broken(amount_fri: int, recipient: Address) -> None:
+        raise KeyError("a bug")
+
+    bench.registry.withdraw = broken  # type: ignore[method-assign]
+    bench.shared.credits[ME] = 7
+    service = bench.service(withdrawal=Withdrawal(keep_fri=2, recipient=Address(77)))
+    with capture_logs() as lines:
+        working = asyncio.create_task(service.run())
+        await until(lambda: any(line["event"] == "bug" for line in lines))
+        service.drain()
+        assert not await working
+
+
 async def test_a_claim_that_a_reorganisation_took_back_is_made_again(bench: Bench) -> None:
     """fault_66: found out before the result is stored; open again, it is claimed again and handed in."""
     await bench.post()
