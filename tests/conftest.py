@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,3 +51,10 @@ def fresh_kubo(tmp_path: Path) -> Iterator[Kubo]:
     """An IPFS node for one test: where it is stopped, killed, filled or emptied."""
     with kubo(tmp_path / "kubo") as node:
         yield node
+
+
+@pytest.fixture
+def tell_line(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Prints a line of the run's output, whether it fails or not."""
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    return lambda line: reporter.write_line(line) if reporter else None

@@ -25,6 +25,19 @@ def class_hash(artifact: Path) -> int:
     return deployment.load(artifact.name, artifact.parent).class_hash
 
 
+def sierra_of(artifact: Path) -> str:
+    """The class in an artefact's `….sierra.json.gz`, as JSON text."""
+    return deployment.load(artifact.name, artifact.parent).sierra
+
+
+async def declare(node: Devnet, artifact: Path, account: int = 5) -> int:
+    """The class hash of an artefact, which the chain has from now on."""
+    owner = deployment.signer(node, node.accounts[account])
+    kept = deployment.load(artifact.name, artifact.parent)
+    await deployment.declare(owner, kept)
+    return kept.class_hash
+
+
 async def deploy(node: Devnet, artifact: Path, *arguments: int, account: int = 5) -> int:
     """The address of a new contract of this class. `arguments` are the constructor's."""
     owner = deployment.signer(node, node.accounts[account])

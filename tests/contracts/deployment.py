@@ -46,11 +46,8 @@ def signer(node: Devnet, account: TestAccount) -> Account:
     )
 
 
-async def deploy(account: Account, artifact: Artifact, *arguments: int) -> Contract:
-    """A new instance of the class, with its constructor's arguments. Declares the class where that is new.
-
-    Where tests share a devnet, another one may have declared it.
-    """
+async def declare(account: Account, artifact: Artifact) -> None:
+    """Declare the class where that is new: where tests share a devnet, another one may have declared it."""
     try:
         await account.client.get_class_by_hash(class_hash=artifact.class_hash)
     except Exception:  # noqa: BLE001 - absent, whatever the node calls it; declaring says what is wrong
@@ -59,6 +56,14 @@ async def deploy(account: Account, artifact: Artifact, *arguments: int) -> Contr
         )
         await declared.wait_for_acceptance(check_interval=0.05)
         assert declared.class_hash == artifact.class_hash
+
+
+async def deploy(account: Account, artifact: Artifact, *arguments: int) -> Contract:
+    """A new instance of the class, with its constructor's arguments. Declares the class where that is new.
+
+    Where tests share a devnet, another one may have declared it.
+    """
+    await declare(account, artifact)
     abi = json.loads(artifact.sierra)["abi"]
     deployed = await Contract.deploy_contract_v3(
         account,

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.registry import Shared
 from tests.unit.model import escrow_invariants as promise
 from tests.unit.model.escrow_invariants import Check
-from tests.unit.model.test_escrow_machine import play
+from tests.unit.model.escrow_stories import play
 
 from veriframe.errors import Code, MoveRefused
 from veriframe.model import escrow, ledger

@@ -1,0 +1,65 @@
+"""The comparison is worth something: each bug planted in the contract's source makes a story go red."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.deployed import declare
+from tests.integration.contract_mutants import MUTANTS, Mutant, build
+from tests.integration.deployed_machine import DeployedMachine
+from tests.integration.puppet_stage import Stage
+from tests.nodes import devnet
+from tests.unit.model.escrow_stories import tell, walk
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("node") is None, reason="node is not here: install Node 20 or later"),
+]
+
+STORIES = 3
+"""Drawn ones, for what the walk does not find."""
+
+
+@pytest.fixture(scope="module")
+def artifacts(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Path]]]:
+    """The classes of all mutants that this run tests, built side by side while the stories go on."""
+    chosen = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
+    folder = request.config.cache.mkdir("mutants") if request.config.cache else None
+    assert folder is not None
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        yield {one.name: pool.submit(build, one, folder) for one in MUTANTS if one.name in chosen}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """A chain for all of them, each with contracts of its own class."""
+    with devnet() as node:
+        opened = Stage(node)
+        asyncio.run(opened.open())
+        yield opened
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+def test_a_bug_planted_in_the_contract_is_found(
+    mutant: Mutant, stage: Stage, artifacts: dict[str, Future[Path]], tell_line: Callable[[str], None]
+) -> None:
+    """The story ends where the contract does something else than the rules, and says what."""
+    class_hash = asyncio.run(declare(stage.node, artifacts[mutant.name].result()))
+    counts: dict[str, object] = {"made_there": Counter(), "asked_there": Counter()}
+    planted = type("Planted", (DeployedMachine,), {"stage": stage, "class_hash": class_hash, **counts})
+    with pytest.raises(AssertionError, match=mutant.found) as raised:
+        _tell_all(planted)
+    tell_line(f"\n{mutant.name}: {raised.value}")
+
+
+def _tell_all(machine: type[DeployedMachine]) -> None:
+    walk(machine())
+    for seed in range(STORIES):
+        tell(machine(), seed)
