@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
 from tests.fakes.registry import FakeRegistry, Shared
+from tests.ports.devnet_seats import FEES_FRI, seats
 
 from veriframe.adapters.local_registry import LocalRegistry, local_address
 from veriframe.adapters.starknet.registry import StarknetRegistry
@@ -20,6 +22,9 @@ CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 WALLET = 1000 * 10**18
 CREDIT, R, B = 10_000, 1000, 95
 DEADLINE, LEASE, REVIEW, ARBITRATION = 10_000, 600, 300, 900
+
+KINDS = ("fake", "local", "starknet", pytest.param("devnet", marks=pytest.mark.slow))
+"""In memory, embedded, and StarkNet's adapter before a node in memory and before a real one."""
 
 Registry = FakeRegistry | LocalRegistry | StarknetRegistry
 
@@ -33,6 +38,10 @@ class World:
     other: Registry
     arbiter: Registry
     wait: Callable[[int], None]
+    fees_fri: Counter[Address] = field(default_factory=Counter)
+    """What each account has paid for its moves so far."""
+    fee_room_fri: int = 0
+    """What a wallet must keep for fees to come."""
 
     def terms(self, now: int) -> Terms:
         """Terms with an arbiter, posted at `now`."""
@@ -74,6 +83,11 @@ class World:
         """What the registry says of a job."""
         return (await self.other.get_job(job_id)).state
 
+    async def held(self, seat: Registry) -> tuple[int, int]:
+        """What a seat has in its wallet, but for the fees that it has paid, and what in credit."""
+        funds = await seat.funds(seat.account)
+        return funds.wallet_fri + self.fees_fri[seat.account], funds.credit_fri
+
     async def credits(self) -> tuple[int, int, int]:
         """What creator and worker have gained or lost since they deposited, and what was burned."""
         creator = await self.creator.funds(self.creator.account)
@@ -93,17 +107,30 @@ class Clock:
 
 
 @asynccontextmanager
-async def open_world(kind: str, folder: Path) -> AsyncIterator[World]:
-    """Creator, worker and another worker with credit, an arbiter with a wallet. Audited at the end."""
+async def open_world(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[World]:
+    """Creator, worker and another worker with credit, an arbiter with a wallet. Audited at the end.
+
+    `request` is the fixture's, with one of `KINDS` as its parameter.
+    """
+    if request.param == "devnet":
+        async with seats(request.getfixturevalue("chain_node"), folder, WALLET) as (chain, registries):
+            world = World(*registries, chain.wait, chain.fees_fri, FEES_FRI)
+            await _fill(world)
+            yield world
+        return
     worlds = {"fake": _fake_world, "local": lambda: _local_world(folder), "starknet": _starknet_world}
-    world = worlds[kind]()
-    for seat in (world.creator, world.worker, world.other):
-        await seat.deposit(CREDIT)
+    world = worlds[request.param]()
+    await _fill(world)
     yield world
     for registry in (world.creator, world.worker, world.other, world.arbiter):
         if isinstance(registry, LocalRegistry):
             assert (await registry.audit()).discrepancies == ()
             registry.close()
+
+
+async def _fill(world: World) -> None:
+    for seat in (world.creator, world.worker, world.other):
+        await seat.deposit(CREDIT)
 
 
 def _fake_world() -> World:

@@ -8,16 +8,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.ports.registry_world import CID, DEADLINE, LEASE, REVIEW, WALLET, B, R, World, open_world, rule
+from tests.ports.registry_world import (
+    CID,
+    DEADLINE,
+    KINDS,
+    LEASE,
+    REVIEW,
+    WALLET,
+    B,
+    R,
+    World,
+    open_world,
+    rule,
+)
 
 from veriframe.errors import Code
 from veriframe.model.job import NOBODY, JobState
 
 
-@pytest.fixture(params=["fake", "local", "starknet"])
+@pytest.fixture(params=KINDS)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Each registry."""
-    async with open_world(request.param, tmp_path) as opened:
+    async with open_world(request, tmp_path) as opened:
         yield opened
 
 
@@ -90,29 +102,29 @@ async def test_a_bond_comes_out_of_credit_and_then_out_of_the_wallet(world: Worl
     """What credit lacks is deposited in the same move, and no more than that."""
     job_id, second = await world.post(arbiter=NOBODY), await world.post(arbiter=NOBODY)
     await world.arbiter.deposit(B - 1)
-    before = await world.arbiter.funds(world.arbiter.account)
+    before = await world.held(world.arbiter)
     await world.arbiter.claim(job_id)
     await world.arbiter.claim(second)
-    after = await world.arbiter.funds(world.arbiter.account)
+    after = await world.held(world.arbiter)
     assert (await world.state(job_id), await world.state(second)) == (JobState.CLAIMED, JobState.CLAIMED)
-    assert (before.wallet_fri - after.wallet_fri, after.credit_fri) == (1 + B, 0)
+    assert (before[0] - after[0], after[1]) == (1 + B, 0)
 
 
 async def test_a_bond_beyond_all_means_is_refused_and_moves_nothing(world: World) -> None:
     """Neither credit nor wallet are touched."""
     job_id = await world.post(bond_fri=WALLET + 1)
-    before = await world.worker.funds(world.worker.account)
+    before = await world.held(world.worker)
     assert await rule(world.worker.claim(job_id)) == "INSUFFICIENT_CREDIT"
-    assert await world.worker.funds(world.worker.account) == before
+    assert await world.held(world.worker) == before
     assert await world.state(job_id) is JobState.OPEN
 
 
 async def test_a_refused_claim_deposits_nothing(world: World) -> None:
     """The job is another one's: what would have been brought for the bond stays in the wallet."""
     job_id = await world.claimed()
-    before = await world.arbiter.funds(world.arbiter.account)
+    before = await world.held(world.arbiter)
     assert await rule(world.arbiter.claim(job_id)) == "OWN_JOB"
-    assert await world.arbiter.funds(world.arbiter.account) == before
+    assert await world.held(world.arbiter) == before
 
 
 async def test_one_look_tells_block_counter_and_jobs(world: World) -> None:

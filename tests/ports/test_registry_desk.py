@@ -11,6 +11,7 @@ from tests.ports.registry_world import (
     ARBITRATION,
     CID,
     CREDIT,
+    KINDS,
     LEASE,
     REVIEW,
     WALLET,
@@ -26,10 +27,10 @@ from veriframe.model.job import NOBODY, Address, JobState, Verdict
 from veriframe.ports import Funds, Totals
 
 
-@pytest.fixture(params=["fake", "local", "starknet"])
+@pytest.fixture(params=KINDS)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """Each registry."""
-    async with open_world(request.param, tmp_path) as opened:
+    async with open_world(request, tmp_path) as opened:
         yield opened
 
 
@@ -136,29 +137,30 @@ async def test_bad_orders_are_refused_and_cost_nothing(world: World) -> None:
 async def test_rewards_come_out_of_credit_and_then_out_of_the_wallet(world: World) -> None:
     """What credit lacks is deposited in the same move, and no more than that."""
     desk = world.creator
-    before = await desk.funds(desk.account)
+    before = await world.held(desk)
     await world.post(jobs=12)
-    after = await desk.funds(desk.account)
-    assert (after.credit_fri, before.wallet_fri - after.wallet_fri) == (0, 12 * R - CREDIT)
+    after = await world.held(desk)
+    assert (after[1], before[0] - after[0]) == (0, 12 * R - CREDIT)
     assert (await desk.totals()).escrow_fri == 12 * R
 
 
 async def test_money_goes_in_and_out(world: World) -> None:
     """From the own wallet into credit, and from credit to anyone's wallet, seen before or not."""
     worker, cold = world.worker, Address(0xC01D)
-    assert await worker.funds(worker.account) == Funds(wallet_fri=WALLET - CREDIT, credit_fri=CREDIT)
+    assert await world.held(worker) == (WALLET - CREDIT, CREDIT)
     assert await worker.funds(cold) == Funds(wallet_fri=0, credit_fri=0)
     await worker.withdraw(CREDIT - 1, cold)
     assert await worker.funds(cold) == Funds(wallet_fri=CREDIT - 1, credit_fri=0)
-    assert await worker.funds(worker.account) == Funds(wallet_fri=WALLET - CREDIT, credit_fri=1)
+    assert await world.held(worker) == (WALLET - CREDIT, 1)
     assert await rule(worker.withdraw(2, cold)) == "INSUFFICIENT_CREDIT"
     assert await rule(worker.withdraw(0, cold)) == "BAD_AMOUNT"
     assert await rule(worker.withdraw(1, NOBODY)) == "BAD_RECIPIENT"
     assert await rule(worker.deposit(-1)) == "BAD_AMOUNT"
     assert await rule(worker.deposit(WALLET)) == "INSUFFICIENT_FUNDS"
     assert await rule(worker.deposit(2**104)) == "OVERFLOW"
-    await worker.deposit(WALLET - CREDIT)
-    assert await worker.funds(worker.account) == Funds(wallet_fri=0, credit_fri=WALLET - CREDIT + 1)
+    rest = WALLET - CREDIT - world.fee_room_fri
+    await worker.deposit(rest)
+    assert await world.held(worker) == (world.fee_room_fri, rest + 1)
 
 
 async def test_totals_add_up(world: World) -> None:
