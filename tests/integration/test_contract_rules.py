@@ -1,10 +1,12 @@
-"""The deployed contract keeps the model's rules: the same states, money, events and refusals."""
+"""The deployed contract keeps the model's rules: the same states, money, events and refusals.
+
+By tales written for each rule, in signed transactions; `test_deployed_machine.py` plays long drawn stories.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -225,65 +227,3 @@ async def test_plural_calls_skip_alike(pair: Pair) -> None:
     await pair.finalize_jobs(4, [*ids, *reversed(ids)])
     pair.compare()
     assert {JobState.PAID, JobState.REFUNDED} == {job.state for job in pair.shared.jobs.values()}
-
-
-FITTING = {
-    JobState.OPEN: (*["claim"] * 8, "cancel", "finalize"),
-    JobState.CLAIMED: (*["submit"] * 5, "release", "claim", "cancel", "finalize"),
-    JobState.SUBMITTED: (*["dispute"] * 4, "accept", "finalize"),
-    JobState.DISPUTED: ("CREATOR", "WORKER", "NEITHER", "finalize"),
-    JobState.PAID: ("finalize", "claim"),
-    JobState.REFUNDED: ("finalize", "claim"),
-}
-TIMED = {
-    JobState.CLAIMED: ("submit", "release", "claim", "cancel"),
-    JobState.SUBMITTED: ("dispute", "finalize"),
-    JobState.DISPUTED: ("CREATOR", "finalize"),
-}
-"""What a second more or less decides."""
-ENDS = {"CLAIMED": "lease_end", "SUBMITTED": "review_end", "DISPUTED": "arbitration_end"}
-STEPS = 150
-
-
-async def test_a_long_story_is_the_same_on_chain(pair: Pair) -> None:
-    """A story drawn by a fixed seed: moves that fit and some that do not, at borders."""
-    chance = Random(20)
-    for _ in range(STEPS):
-        live = [job for job in pair.shared.jobs.values() if not job.state.is_final]
-        if len(live) < 3:
-            await pair.post(*_any_order(pair, chance))
-            continue
-        job = chance.choice(live)
-        end = getattr(job, ENDS.get(job.state.value, ""), 0)
-        at_border = bool(end) and chance.random() < 0.5
-        if at_border:
-            pair.wait_until(end + chance.choice((-1, 0)))
-        if not at_border and chance.random() < 0.1:
-            await pair.claim_jobs(chance.randrange(6), chance.sample(range(1, len(pair.shared.jobs) + 2), 3))
-            continue
-        move = chance.choice(TIMED[job.state] if at_border else FITTING[job.state])
-        right = {"claim": 1, "submit": job.worker, "release": job.worker, "finalize": 4}.get(
-            move, job.order.creator
-        )
-        right = job.terms.arbiter if move.isupper() else right
-        anyone = move in ("claim", "finalize") or right not in pair.people or chance.random() < 0.2
-        caller = chance.randrange(6) if anyone else pair.people.index(right)
-        await pair.move(move, caller, job.id)
-        if chance.random() < 0.2:
-            pair.compare()
-    pair.compare()
-    assert len(pair.made) >= 9
-    assert len(pair.refused) >= 6
-
-
-def _any_order(pair: Pair, chance: Random) -> tuple[int, Terms, int]:
-    creator = chance.randrange(3)
-    changes = {
-        "reward_fri": chance.randrange(1, 5000),
-        "bond_fri": chance.randrange(1, 500),
-        "deadline": pair.chain.node.now() + chance.choice((700, 5000, DAY)),
-        "lease_seconds": chance.choice((60, 601)),
-        "arbiter": pair.people[chance.choice((3, 3, 5))],
-        "worker": chance.choice((NOBODY, NOBODY, NOBODY, pair.people[4])),
-    }
-    return creator, terms_of(pair, **changes), chance.randrange(1, 5)
