@@ -41,4 +41,7 @@ def _without_us(attempt: Attempt, job: Job, now: int) -> Stage:
         # Our release was made and not yet noted: nobody else can open a job while our lease runs.
         return Stage.RELEASED
     unclaimed = not stage.holds_claim and stage is not Stage.SUBMITTED
+    if not unclaimed and job.state is JobState.OPEN and job.is_open(now):
+        # A reorganisation undid our claim, and what followed: it is made again from what we have.
+        return Stage.STORED if stage is Stage.SUBMITTED else stage
     return stage if unclaimed and job.is_open(now) else Stage.LOST

@@ -51,7 +51,8 @@ def _shows(name: str, row: dict[Stage, Stage], state: JobState, worker: Address,
     TABLE[name] = (job, row)
 
 
-_shows("open", _row(SAME, LOST, FAILED=Stage.RELEASED, SUBMITTED=LOST), JobState.OPEN, NOBODY)
+# Only a reorganisation opens a job that we had: it is claimed, and the result handed in, again.
+_shows("open", _row(SAME, SAME, FAILED=Stage.RELEASED, SUBMITTED=Stage.STORED), JobState.OPEN, NOBODY)
 _shows(
     "claimed by us",
     _row(

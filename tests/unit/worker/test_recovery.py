@@ -53,6 +53,8 @@ async def test_a_lapsed_claim_is_told_as_lost(bench: Bench) -> None:
     """The worker was away for too long: one line with the reason, and an end."""
     (job,) = await bench.post()
     bench.begin(job, Stage.RENDERED)
+    await bench.registry.claim(job.id)
+    bench.shared.now += LEASE_SECONDS
     await recover(bench.parts)
     assert bench.told == [Stage.LOST]
     assert (bench.attempt().stage, bench.attempt().code) == (Stage.LOST, Code.LOST)
@@ -83,6 +85,8 @@ async def test_recovery_may_be_cut_off_and_repeated(bench: Bench) -> None:
     """The registry goes away in the middle; the second time gives the same."""
     for job in await bench.post(jobs=3):
         bench.begin(job, Stage.RENDERED)
+        await bench.registry.claim(job.id)
+    bench.shared.now += LEASE_SECONDS
     bench.shared.faults += [RegistryUnavailable("away")]
     with pytest.raises(RegistryUnavailable):
         await recover(bench.parts)
