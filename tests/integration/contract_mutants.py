@@ -165,13 +165,13 @@ MUTANTS = (
         "spans of one bit less",
         "const BITS_22: u128 = 0x400000;",
         "const BITS_22: u128 = 0x200000;",
-        r"(jobs|counter|refusal|who may) after",
+        r"(jobs|refusal|who may) after|no answer: ",
     ),
     Mutant(
         "amounts of one bit less",
         "const BITS_104: u128 = 0x100000000000000000000000000;",
         "const BITS_104: u128 = 0x80000000000000000000000000;",
-        r"(jobs|counter|refusal|who may) after",
+        r"(jobs|refusal|who may) after|no answer: ",
     ),
     Mutant(
         "the wrong field in an event",

@@ -172,7 +172,7 @@ def looking(calling: Calling) -> Question:
 
 def felts_of(answer: Any) -> list[int]:
     """What a look answered. Fails the test where it was refused."""
-    assert isinstance(answer, list), answer
+    assert isinstance(answer, list), f"no answer: {answer}"
     return [int(felt, 16) for felt in answer]
 
 

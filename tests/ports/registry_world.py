@@ -114,7 +114,8 @@ async def open_world(request: pytest.FixtureRequest, folder: Path) -> AsyncItera
     """
     if request.param == "devnet":
         async with seats(request.getfixturevalue("chain_node"), folder, WALLET) as (chain, registries):
-            world = World(*registries, chain.wait, chain.fees_fri, FEES_FRI)
+            creator, worker, other, arbiter = registries
+            world = World(creator, worker, other, arbiter, chain.wait, chain.fees_fri, FEES_FRI)
             await _fill(world)
             yield world
         return
