@@ -193,7 +193,8 @@ async def test_a_claim_that_went_to_another_is_not_served(tmp_path: Path) -> Non
             assert [pin for pin in await worker.store.pins() if "result" in pin.name] == []
 
 
-async def test_a_submission_that_was_undone_is_made_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocks", [1, 2], ids=["the submission", "the claim, too"])
+async def test_a_submission_that_was_undone_is_made_again(tmp_path: Path, blocks: int) -> None:
     """fault_67: the same result is handed in again, without another render."""
     with devnet(full_archive=True) as node:
         async with seated(node, tmp_path) as (creator, worker, _):
@@ -201,11 +202,13 @@ async def test_a_submission_that_was_undone_is_made_again(tmp_path: Path) -> Non
             async with worker.working():
                 worker.renderer.gate.clear()
                 await until(lambda: worker.renderer.begun == 1)
+                claimed = newest_block(node)
                 worker.renderer.gate.set()
                 await until(lambda: worker.stage() is Stage.SUBMITTED)
                 result_cid = (await creator.registry.get_job(1)).result_cid
-                node.abort_blocks(newest_block(node))
-                assert (await facts(creator))[0] is JobState.CLAIMED
+                node.abort_blocks(newest_block(node) if blocks == 1 else claimed)
+                undone = JobState.CLAIMED if blocks == 1 else JobState.OPEN
+                assert (await facts(creator))[0] is undone
                 # The chain goes on: that a node only lags is ruled out by its blocks.
                 await until(lambda: bool(node.create_block()) and worker.stage() is Stage.STORED)
                 await until(lambda: worker.stage() is Stage.SUBMITTED)

@@ -137,13 +137,14 @@ async def store(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def submit(attempt: Attempt, parts: Parts) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
-    job, _ = await _look(attempt, parts)
-    if not _is_our_result(job, attempt, parts):
-        await _lease_left(attempt, parts)
+    if not await _is_handed_in(attempt, parts):
         try:
+            await _lease_left(attempt, parts)
             await parts.registry.submit_result(attempt.job_id, attempt.result_cid)
-        except MoveRefused as error:
-            raise JobLost(f"The registry did not take the result: {error}") from error
+        except (JobLost, MoveRefused) as error:
+            # After a reorganisation an earlier submission of ours may have been made again meanwhile.
+            if not await _is_handed_in(attempt, parts):
+                raise JobLost(f"The registry did not take the result: {error}") from error
     return attempt.to(Stage.SUBMITTED, at=parts.clock())
 
 
@@ -244,7 +245,9 @@ def _is_our_claim(job: Job, now: int, parts: Parts) -> bool:
     return ours and not job.is_lapsed(now)
 
 
-def _is_our_result(job: Job, attempt: Attempt, parts: Parts) -> bool:
+async def _is_handed_in(attempt: Attempt, parts: Parts) -> bool:
+    """Whether the registry has our result already."""
+    job, _ = await _look(attempt, parts)
     ours = job.worker == parts.registry.account and job.result_cid == attempt.result_cid
     return ours and job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)
 
