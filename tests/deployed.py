@@ -57,14 +57,14 @@ class Seats:
     """Senders of a chain's test accounts, by number, each with an outbox in `folder`."""
 
     def __init__(self, node: Devnet, folder: Path) -> None:
-        self.node, self._folder = node, folder
+        self.node, self.folder = node, folder
         self.endpoints = Endpoints([node.url])
         self._outboxes: list[Outbox] = []
 
     def sender(self, number: int) -> Sender:
         """The account's sender; one each."""
         owner = self.node.accounts[number]
-        outbox = Outbox(self._folder / f"outbox-{number}-{len(self._outboxes)}.sqlite")
+        outbox = Outbox(self.folder / f"outbox-{number}-{len(self._outboxes)}.sqlite")
         self._outboxes.append(outbox)
         key = Key(owner.private_key)
         return Sender(self.endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, pace=PACE)

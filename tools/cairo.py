@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,18 +87,37 @@ def is_current(source: Path, artifacts: Path) -> bool:
     hashes, sierra = _paths(source, artifacts)
     if not hashes.exists() or not sierra.exists():
         return False
-    return bool(json.loads(hashes.read_text())["source_sha256"] == _sha256(source))
+    return bool(json.loads(hashes.read_text())["source_sha256"] == _digest(written_out(source)))
+
+
+def written_out(source: Path) -> str:
+    """The Cairo in a source: its own, or another's with other types, where it says so in one line.
+
+    As in `//! plain.cairo with JobId = u256 and Cid = ByteArray`. Raises BuildFailed for what is not there.
+    """
+    text = source.read_text()
+    if (variant := re.fullmatch(r"//! (\w+\.cairo) with (.+)\n", text)) is None:
+        return text
+    text = (source.parent / variant[1]).read_text()
+    for wish in variant[2].split(" and "):
+        name = wish.partition(" = ")[0]
+        text, found = re.subn(rf"^type {name} = .*;$", f"type {wish};", text, flags=re.MULTILINE)
+        if found != 1:
+            raise BuildFailed(f"{variant[1]} has no type {name} for {source.name} to change.")
+    return text
 
 
 def build(source: Path, folder: Path) -> dict[str, str]:
     """Compile one contract into `folder`. Returns what its hashes file says. Raises BuildFailed."""
     wasm_cairo, sierra_compile = provide_cairo(), provide_sierra_compile()
+    program = written_out(source)
     with tempfile.TemporaryDirectory(prefix="cairo-") as work:
-        contract = _compile(wasm_cairo, source, Path(work) / "contract.json")
+        (Path(work) / source.name).write_text(program)
+        contract = _compile(wasm_cairo, Path(work) / source.name, Path(work) / "contract.json")
         text = json.dumps(contract, separators=(",", ":"))
         casm = _compile_casm(sierra_compile, text, Path(work))
     hashes = {
-        "source_sha256": _sha256(source),
+        "source_sha256": _digest(program),
         "class_hash": hex(compute_sierra_class_hash(create_sierra_compiled_contract(text))),
         "compiled_class_hash": hex(compute_casm_class_hash(create_casm_class(casm), HashMethod.BLAKE2S)),
         "cairo": "2.8.2 (wasm-cairo 0.10.2)",
@@ -217,6 +237,10 @@ def _paths(source: Path, folder: Path) -> tuple[Path, Path]:
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "veriframe" / "cairo"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A foreign job registry, for tests only: u64 ids, CIDs of one short string, a counter, no claim, pay when due.
+//! A foreign job registry, for tests only: u64 ids, CIDs as pairs of short strings, a counter, pay when due.
 //!
 //! Ids run from 1. The first result submitted before the deadline counts; from the deadline on, anyone may call
 //! `finalize_job`, which pays its worker, or the creator where there is none. Not fit for real money.
@@ -17,9 +17,9 @@ trait IToken<T> {
 #[starknet::interface]
 trait IDeadlineRegistry<T> {
     /// Takes the reward from the caller, who has approved it. Returns the job's id.
-    fn create_job(ref self: T, asset_cid: felt252, reward: u256, deadline: u64) -> u64;
+    fn create_job(ref self: T, asset_cid: (felt252, felt252), reward: u256, deadline: u64) -> u64;
     /// Sends the job's result. Needs a job without a result, before its deadline.
-    fn submit_result(ref self: T, job_id: u64, result_cid: felt252);
+    fn submit_result(ref self: T, job_id: u64, result_cid: (felt252, felt252));
     /// Anyone's, from the deadline on, once: pays.
     fn finalize_job(ref self: T, job_id: u64);
     fn get_job_counter(self: @T) -> u64;
@@ -27,8 +27,8 @@ trait IDeadlineRegistry<T> {
     fn get_job_worker(self: @T, job_id: u64) -> ContractAddress;
     fn get_job_reward(self: @T, job_id: u64) -> u256;
     fn get_job_deadline(self: @T, job_id: u64) -> u64;
-    fn get_job_asset_cid(self: @T, job_id: u64) -> felt252;
-    fn get_job_result_cid(self: @T, job_id: u64) -> felt252;
+    fn get_job_asset_cid(self: @T, job_id: u64) -> (felt252, felt252);
+    fn get_job_result_cid(self: @T, job_id: u64) -> (felt252, felt252);
 }
 
 #[starknet::contract]
@@ -50,8 +50,8 @@ mod deadline_registry {
         rewards: Map<u64, u256>,
         deadlines: Map<u64, u64>,
         is_final: Map<u64, bool>,
-        assets: Map<u64, felt252>,
-        results: Map<u64, felt252>,
+        assets: Map<u64, (felt252, felt252)>,
+        results: Map<u64, (felt252, felt252)>,
     }
 
     #[constructor]
@@ -62,7 +62,7 @@ mod deadline_registry {
     #[abi(embed_v0)]
     impl DeadlineRegistry of super::IDeadlineRegistry<ContractState> {
         fn create_job(
-            ref self: ContractState, asset_cid: felt252, reward: u256, deadline: u64
+            ref self: ContractState, asset_cid: (felt252, felt252), reward: u256, deadline: u64
         ) -> u64 {
             assert(deadline > get_block_timestamp(), 'DEADLINE_PASSED');
             let creator = get_caller_address();
@@ -77,7 +77,7 @@ mod deadline_registry {
             job_id
         }
 
-        fn submit_result(ref self: ContractState, job_id: u64, result_cid: felt252) {
+        fn submit_result(ref self: ContractState, job_id: u64, result_cid: (felt252, felt252)) {
             assert(get_block_timestamp() < self.deadlines.read(job_id), 'DEADLINE_PASSED');
             assert(Zero::is_zero(@self.workers.read(job_id)), 'HAS_A_RESULT');
             self.workers.write(job_id, get_caller_address());
@@ -119,11 +119,11 @@ mod deadline_registry {
             self.deadlines.read(job_id)
         }
 
-        fn get_job_asset_cid(self: @ContractState, job_id: u64) -> felt252 {
+        fn get_job_asset_cid(self: @ContractState, job_id: u64) -> (felt252, felt252) {
             self.assets.read(job_id)
         }
 
-        fn get_job_result_cid(self: @ContractState, job_id: u64) -> felt252 {
+        fn get_job_result_cid(self: @ContractState, job_id: u64) -> (felt252, felt252) {
             self.results.read(job_id)
         }
     }

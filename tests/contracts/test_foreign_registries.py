@@ -51,16 +51,16 @@ async def test_deadline_pays_from_the_deadline_on(fresh_devnet: Devnet) -> None:
     registry = await deploy(creator, load("deadline_registry"), STRK_ADDRESS)
     await approve(creator, registry.address, REWARD_FRI)
     deadline = fresh_devnet.now() + 3600
-    await move(registry, "create_job", SHORT, REWARD_FRI, deadline)
+    await move(registry, "create_job", PAIR, REWARD_FRI, deadline)
     mine = seen_by(registry, worker)
-    await move(mine, "submit_result", 1, SHORT)
+    await move(mine, "submit_result", 1, PAIR)
     fresh_devnet.set_time(deadline - 1)
     with pytest.raises(ClientError, match=r"TOO_EARLY|544f4f5f4541524c59"):
         await move(mine, "finalize_job", 1)
     fresh_devnet.set_time(deadline)
     await move(registry, "finalize_job", 1)
     assert await view(mine, "get_job_counter") == 1
-    assert await view(mine, "get_job_result_cid", 1) == SHORT
+    assert await view(mine, "get_job_result_cid", 1) == PAIR
     assert await balance(creator, registry.address) == 0
 
 

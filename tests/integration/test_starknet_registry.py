@@ -1,4 +1,4 @@
-"""The registry's adapters on a real chain: our contract to the last fri, and foreign registries."""
+"""The registry's adapter on a real chain: our contract to the last fri."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.deployed import REGISTRY, ROOT, Seats, class_hash, deploy, invoke
+from tests.deployed import REGISTRY, Seats, class_hash, deploy
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 
-from veriframe.adapters.starknet.codec import encode_text, halves, short_string
 from veriframe.adapters.starknet.contract import Contract
-from veriframe.adapters.starknet.foreign import ForeignRegistry
-from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.sending import make_move
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable
-from veriframe.model.job import Address, JobState, Terms
+from veriframe.errors import Code, MoveRefused
+from veriframe.model.job import JobState, Terms
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +22,6 @@ CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 RESULT = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
 R, B = 1000, 95
 CREATOR, WORKER, OTHER = 0, 1, 2
-FOREIGN = ROOT / "tests" / "contracts" / "artifacts"
 
 
 @pytest.fixture(scope="module")
@@ -115,98 +111,3 @@ async def test_a_revert_of_the_contract_is_told_by_its_rule(seats: Seats) -> Non
     assert raised.value.rule == "UNKNOWN_JOB"
     assert [line["refused"] for line in lines if line["event"] == "registry_move"] == ["UNKNOWN_JOB"]
     assert (await worker.funds(worker.account)).wallet_fri == wallet
-
-
-async def foreign(seats: Seats, name: str, address: int, number: int = WORKER) -> ForeignRegistry:
-    """A foreign registry by one account."""
-    sender, hashes = seats.sender(number), read_class_hashes(REGISTRY.parent)
-    registry = await open_registry(seats.endpoints, sender, address, token=STRK_ADDRESS, class_hashes=hashes)
-    assert isinstance(registry, ForeignRegistry), name
-    return registry
-
-
-def posting(address: int, calldata: list[int]) -> tuple[tuple[int, str, list[int]], ...]:
-    """What a creator sends to post a job there."""
-    return ((STRK_ADDRESS, "approve", [address, R, 0]), (address, "create_job", calldata))
-
-
-async def test_a_registry_with_claims_and_big_ids(seats: Seats) -> None:
-    """u256 ids, `ByteArray` CIDs: found by its counter, claimed, submitted, paid."""
-    address = await deploy(seats.node, FOREIGN / "claim_registry", STRK_ADDRESS)
-    await invoke(seats.node, CREATOR, *posting(address, [*encode_text(CID.encode()), R, 0]))
-    worker, other = await foreign(seats, "claim", address), await foreign(seats, "claim", address, OTHER)
-    assert await worker.job_counter() == 1
-    (job,) = await worker.get_jobs(1, 200)
-    assert (job.state, job.order.asset_cid, job.terms.reward_fri) == (JobState.OPEN, CID, R)
-    await worker.claim(1)
-    assert (await worker.get_job(1)).state is JobState.CLAIMED
-    with pytest.raises(MoveRefused):
-        await other.claim(1)
-    before = (await worker.funds(Address(address))).wallet_fri
-    await worker.submit_result(1, RESULT)
-    done = await other.get_job(1)
-    assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
-    assert before - (await worker.funds(Address(address))).wallet_fri == R
-    with pytest.raises(MoveRefused):
-        await worker.deposit(1)
-
-
-async def test_a_classic_registry_with_pairs_of_felts(seats: Seats) -> None:
-    """No counter, no claims; only a verified worker is shown its jobs and may submit."""
-    owner = seats.node.accounts[CREATOR].address
-    address = await deploy(seats.node, FOREIGN / "classic_registry", owner, STRK_ADDRESS)
-    post = posting(address, [*halves(CID.encode()), R, 0])
-    await invoke(seats.node, CREATOR, *post, *post)
-    worker = await foreign(seats, "classic", address)
-    assert await worker.job_counter() == 2
-    assert list(await worker.get_jobs(1, 200)) == []
-    with pytest.raises(MoveRefused, match="does not take this account"):
-        await worker.claim(1)
-    await invoke(seats.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
-    await invoke(seats.node, CREATOR, (address, "verify_worker", [worker.account]))
-    assert [job.order.asset_cid for job in await worker.get_jobs(1, 200)] == [CID, CID]
-    await worker.claim(1)
-    claimed = await worker.get_job(1)
-    assert (claimed.state, claimed.worker) == (JobState.CLAIMED, worker.account)
-    await worker.submit_result(1, RESULT)
-    done = await worker.get_job(1)
-    assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
-    await worker.claim(2)
-    await worker.release(2, Code.CRASH)
-    assert (await worker.get_job(2)).state is JobState.OPEN
-
-
-async def test_a_registry_that_pays_at_the_deadline(seats: Seats) -> None:
-    """CIDs of one felt: a long one is refused before it is sent; pay comes by `finalize_job`, when due."""
-    node = seats.node
-    address = await deploy(node, FOREIGN / "deadline_registry", STRK_ADDRESS)
-    deadline = node.now() + 1000
-    await invoke(node, CREATOR, *posting(address, [short_string(b"QmAsset"), R, 0, deadline]))
-    worker = await foreign(seats, "deadline", address)
-    (job,) = await worker.get_jobs(1, 200)
-    assert (job.order.asset_cid, job.terms.deadline) == ("QmAsset", deadline)
-    await worker.claim(1)
-    with pytest.raises(MoveRefused, match="no short string"):
-        await worker.submit_result(1, RESULT)
-    await worker.submit_result(1, "QmResult")
-    done = await worker.get_job(1)
-    assert (done.state, done.result_cid, done.review_end) == (JobState.SUBMITTED, "QmResult", deadline)
-    node.increase_time(1001)
-    await worker.finalize(1)
-    assert (await worker.get_job(1)).state is JobState.PAID
-    with pytest.raises(MoveRefused):
-        await worker.finalize(1)
-
-
-async def test_a_contract_that_is_no_registry_says_what_is_missing(seats: Seats) -> None:
-    """One clear line: an account, a class without an ABI, and an address with nothing there."""
-    sender = seats.sender(WORKER)
-    account = ForeignRegistry(seats.endpoints, sender, sender.account, token=STRK_ADDRESS)
-    with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
-        await account.job_counter()
-    registry = ForeignRegistry(seats.endpoints, sender, STRK_ADDRESS, token=STRK_ADDRESS)
-    with pytest.raises(RegistryUnavailable, match="tells no ABI"):
-        await registry.job_counter()
-    nothing = ForeignRegistry(seats.endpoints, sender, 0x1234, token=STRK_ADDRESS)
-    with pytest.raises(RegistryUnavailable, match="no contract at 0x1234"):
-        await nothing.job_counter()

@@ -18,8 +18,8 @@ from veriframe.model.job import Address, Head, format_address
 from veriframe.model.ledger import Rule
 from veriframe.model.text import printable
 
-CONTRACT_NOT_FOUND, CONTRACT_ERROR = 20, 40
-"""Codes of the JSON-RPC specification. The second: the call itself failed, as where a view panics."""
+CONTRACT_NOT_FOUND, NO_FUNCTION, CONTRACT_ERROR = 20, 21, 40
+"""Codes of the JSON-RPC specification. The last: the call itself failed, as where a view panics."""
 REVERTED = "REVERTED"
 """The rule of a refusal that names no rule of ours."""
 BLOCK = "latest"
@@ -40,13 +40,17 @@ TOKEN_ABI = Abi(
 """What we use of an ERC-20. Known by heart, since nodes do not tell the ABI of every token's class."""
 
 
+Question = tuple[str, Mapping[str, Any] | None]
+"""A method of a node, and its parameters by name."""
+
+
 class Node(Protocol):
     """What is needed of the endpoints."""
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
         """The result of one method, as JSON. Raises `RpcError`, `RegistryUnavailable`."""
 
-    async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any] | None]]) -> Sequence[Any]:
+    async def batch(self, calls: Sequence[Question]) -> Sequence[Any]:
         """The results of several methods in one request; an `RpcError` in the place of each that fails."""
 
 
@@ -98,6 +102,14 @@ class Contract:
         asking = _asking(self.address, name, calldata)
         return _felts_of(await self._ask("starknet_call", request=asking["request"]), name)
 
+    def question(self, name: str, calldata: Sequence[int], block: object) -> Question:
+        """What a node is asked for a view, in felts, at a block as nodes name it."""
+        return "starknet_call", {**_asking(self.address, name, calldata), "block_id": block}
+
+    def felts(self, name: str, answer: object) -> list[int]:
+        """The felts in the answer to a question. Raises `RegistryUnavailable` where it has none."""
+        return _felts_of(answer, name)
+
     async def move(self, name: str, *values: Value) -> Call:
         """A call for a transaction. Raises `RegistryUnavailable`, `ValueError` for values that do not fit."""
         return self.move_of(name, await self._felts(name, values))
@@ -116,9 +128,13 @@ class Contract:
                 "The node's newest block names no price of gas. Use a node of JSON-RPC 0.8 or later."
             ) from error
 
+    async def newest_block(self) -> object:
+        """The newest accepted block as JSON, not looked at. Raises `RegistryUnavailable`."""
+        return await self._ask("starknet_getBlockWithTxHashes")
+
     async def head(self) -> Head:
         """The newest accepted block. Raises `RegistryUnavailable`."""
-        block = await self._ask("starknet_getBlockWithTxHashes")
+        block = await self.newest_block()
         number, time = (
             block.get(key) if isinstance(block, dict) else None for key in ("block_number", "timestamp")
         )

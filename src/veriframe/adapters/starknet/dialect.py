@@ -10,16 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from veriframe.adapters.starknet.abi import Abi, Function
-from veriframe.adapters.starknet.codec import (
-    WORD_BYTES,
-    Codec,
-    Value,
-    element,
-    halves,
-    parts,
-    short_bytes,
-    short_string,
-)
+from veriframe.adapters.starknet.codec import Codec, Value, short_string
+from veriframe.adapters.starknet.shapes import WORDS, flattened, joined, misfit, put_cid
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "creator": ("get_job_creator",),
@@ -30,10 +22,12 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "deadline": ("get_job_deadline",),
     "counter": ("get_job_counter", "get_job_count"),
     "eligible": ("is_worker_eligible",),
-    "registered": ("is_worker_registered",),
-    "verified": ("is_worker_verified",),
-    "get_job": ("get_job",),
-    "get_jobs": ("get_jobs",),
+    "completed": ("is_job_completed",),
+    "registered": ("is_worker_registered", "is_registered"),
+    "verified": ("is_worker_verified", "is_verified"),
+    "status": ("get_worker_status",),
+    "minimum_reputation": ("get_minimum_reputation_for_job",),
+    "paused": ("paused", "is_paused"),
     "claim": ("claim_job",),
     "release": ("release_job",),
     "submit": ("submit_result",),
@@ -43,9 +37,6 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """What we call a function, and the names by which registries have it."""
 
 NEEDED = ("creator", "reward", "asset_cid", "submit")
-
-_NUMBERS = ("felt252", "u8", "u16", "u32", "u64", "u128", "u256", "ContractAddress")
-_WORDS = ("felt252", "bytes31")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,116 +65,65 @@ class Dialect:
         felts: list[int] = []
         for at, value in enumerate(values):
             if isinstance(value, str):
-                return felts + _put_cid(codec, inputs[at:], value.encode())
+                return felts + put_cid(codec, inputs[at:], value.encode())
             felts += codec.encode(inputs[at] if at < len(inputs) else "", value)
         if len(values) != len(inputs):
             raise ValueError(f"{self.name(word)} takes {len(inputs)} values, not {len(values)}.")
         return felts
 
+    def eligible_of(self, account: int, job_id: int) -> tuple[int, int]:
+        """What is asked whether an account may have a job, in the order that the ABI has."""
+        first, _ = self.functions["eligible"].inputs
+        theirs = self.functions["creator"].inputs[0].type
+        is_account = first.type == "ContractAddress" or first.type != theirs or "worker" in first.name
+        return (account, job_id) if is_account else (job_id, account)
+
+    def registration(self, info: str) -> list[int]:
+        """The felts by which a worker registers itself. Raises `ValueError`, with what it wants instead."""
+        inputs = [field.type for field in self.functions["register"].inputs]
+        match inputs:
+            case []:
+                return []
+            case ["ByteArray"]:
+                return Codec(self.abi).encode("ByteArray", info.encode())
+            case [kind] if kind in WORDS:
+                return [short_string(info.encode())]
+        raise ValueError(f"its {self.name('register')} wants ({', '.join(inputs)})"[:200])
+
     def number(self, word: str, answer: Sequence[int]) -> int:
         """An answer that is a number, an address or a truth. Raises `RegistryUnavailable`."""
-        value = self.value(word, answer)
-        return value if isinstance(value, int) else 0
+        numbers = self.numbers(word, answer)
+        return numbers[0] if numbers else 0
+
+    def numbers(self, word: str, answer: Sequence[int]) -> list[int]:
+        """All numbers and truths of an answer, in their order. Raises `RegistryUnavailable`."""
+        return flattened(self.value(word, answer))
 
     def text(self, word: str, answer: Sequence[int]) -> str:
         """An answer that is a CID. What is no UTF-8 shows as U+FFFD, which no CID has."""
-        outputs = self.functions[word].outputs
-        whole = outputs[0] if len(outputs) == 1 else f"({','.join(outputs)})"
-        return _joined(Codec(self.abi).decode(whole, answer)).decode(errors="replace")
+        return joined(self.value(word, answer)).decode(errors="replace")
 
     def value(self, word: str, answer: Sequence[int]) -> Value:
-        """An answer of any type. Raises `RegistryUnavailable` where it does not fit."""
+        """An answer of any type; several outputs come as a list. Raises `RegistryUnavailable`."""
         outputs = self.functions[word].outputs
-        return Codec(self.abi).decode(outputs[0] if outputs else "()", answer)
+        whole = outputs[0] if len(outputs) == 1 else f"({','.join(outputs)})"
+        return Codec(self.abi).decode(whole, answer)
 
 
 def choose_dialect(abi: Abi) -> Dialect:
     """How to speak to a contract of this ABI. Never raises: `missing` tells what does not fit."""
-    functions = {
-        word: abi.functions[name] for word, names in NAMES.items() for name in names if name in abi.functions
-    }
-    for word in [word for word in functions if _misfit(abi, word, functions[word])]:
-        if word not in NEEDED:
-            # A namesake with another shape: better without it.
-            del functions[word]
-    faults = [
-        f"{NAMES[word][0]} ({_misfit(abi, word, functions[word]) if word in functions else 'not there'})"
-        for word in NEEDED
-        if word not in functions or _misfit(abi, word, functions[word])
-    ]
+    functions: dict[str, Function] = {}
+    faults: list[str] = []
+    for word, names in NAMES.items():
+        found = [abi.functions[name] for name in names if name in abi.functions]
+        # A namesake with another shape is left: better without it.
+        fitting = [function for function in found if not misfit(abi, word, function)]
+        if fitting:
+            functions[word] = fitting[0]
+        elif word in NEEDED:
+            fault = misfit(abi, word, found[0]) if found else "not there"
+            faults.append(f"{found[0].name if found else names[0]} ({fault})")
     missing = (
         f"This contract is no job registry that VeriFrame can serve: {', '.join(faults)}." if faults else ""
     )
     return Dialect(abi, functions, missing)
-
-
-def _misfit(abi: Abi, word: str, function: Function) -> str:
-    """Why a function cannot be used; empty where it can."""
-    inputs = [field.type for field in function.inputs]
-    match word:
-        case "counter":
-            fits = not inputs and _is_number(function.outputs)
-        case "creator" | "worker" | "reward" | "deadline":
-            fits = len(inputs) == 1 and inputs[0] in _NUMBERS and _is_number(function.outputs)
-        case "asset_cid" | "result_cid":
-            fits = len(inputs) == 1 and inputs[0] in _NUMBERS and _is_cid(abi, function.outputs)
-        case "submit":
-            fits = len(inputs) > 1 and inputs[0] in _NUMBERS and _is_cid(abi, inputs[1:])
-        case "eligible":
-            fits = len(inputs) == 2 and all(kind in _NUMBERS for kind in inputs)
-            fits = fits and function.outputs == ("bool",)
-        case "registered" | "verified":
-            fits = inputs == ["ContractAddress"] and function.outputs == ("bool",)
-        case "claim" | "finalize":
-            fits = len(inputs) == 1 and inputs[0] in _NUMBERS
-        case _:
-            fits = True
-    shape = f"({', '.join(inputs)}) -> {', '.join(function.outputs) or 'nothing'}"
-    return "" if fits else f"its shape {shape} is not understood"[:200]
-
-
-def _is_number(outputs: Sequence[str]) -> bool:
-    return len(outputs) == 1 and outputs[0] in _NUMBERS
-
-
-def _is_cid(abi: Abi, types: Sequence[str]) -> bool:
-    """Whether a CID goes into these types: one text, one list of felts, or one or two felts."""
-    if len(types) != 1:
-        return len(types) == 2 and all(kind in _WORDS for kind in types)
-    if types[0] in ("ByteArray", *_WORDS):
-        return True
-    inner = element(types[0])
-    return inner in _WORDS if inner is not None else _is_pair(abi, types[0])
-
-
-def _is_pair(abi: Abi, kind: str) -> bool:
-    inner = parts(kind) if kind.startswith("(") else [member.type for member in abi.structs.get(kind, ())]
-    return len(inner) == 2 and all(part in _WORDS for part in inner)
-
-
-def _put_cid(codec: Codec, types: Sequence[str], cid: bytes) -> list[int]:
-    if len(types) != 1:
-        return list(halves(cid))
-    kind = types[0]
-    if kind == "ByteArray":
-        return codec.encode(kind, cid)
-    if kind in _WORDS:
-        return [short_string(cid)]
-    if element(kind) is not None:
-        words = [cid[at : at + WORD_BYTES] for at in range(0, len(cid), WORD_BYTES)]
-        return codec.encode(kind, [short_string(word) for word in words])
-    return list(halves(cid))
-
-
-def _joined(value: Value) -> bytes:
-    match value:
-        case bytes():
-            return value
-        case int():
-            return short_bytes(value)
-        case list():
-            return b"".join(_joined(part) for part in value)
-        case dict():
-            return b"".join(_joined(part) for part in value.values())
-        case _:
-            return b""

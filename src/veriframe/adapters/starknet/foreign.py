@@ -2,138 +2,71 @@
 
 Such a registry keeps no bonds and no credit for us. Where it has no claims, a claim is noted here and nowhere
 else: the first to submit is paid, and whoever reads a result's CID may copy it. What its views do not tell
-about a job is derived; see `_standing`.
+about a job is derived, in `foreign_job`.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Sequence
-
-import structlog
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from veriframe.adapters.starknet.codec import short_string
 from veriframe.adapters.starknet.contract import TOKEN_ABI, Contract, Node
-from veriframe.adapters.starknet.dialect import Dialect, choose_dialect
-from veriframe.adapters.starknet.foreign_job import Facts, Standing, build_job
+from veriframe.adapters.starknet.foreign_job import Facts, Note
+from veriframe.adapters.starknet.foreign_notes import Notes
+from veriframe.adapters.starknet.foreign_reading import ForeignReader
+from veriframe.adapters.starknet.receipt import Receipt, Reverted
 from veriframe.adapters.starknet.sending import Sender, make_move
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable
-from veriframe.model import ledger
-from veriframe.model.job import NOBODY, Address, Head, Job, JobState, format_address
-from veriframe.model.ledger import AMOUNT_MAX_FRI, TIME_MAX, Rule
-from veriframe.ports import Funds, JobRegistry, Look, Totals, Treasury
+from veriframe.adapters.starknet.transaction import Call
+from veriframe.errors import Code, MoveRefused
+from veriframe.model.job import Address, Job, JobState
+from veriframe.model.ledger import Rule
+from veriframe.ports import Funds, JobRegistry, Membership, Totals, Treasury
 
-log = structlog.get_logger()
-
-JOBS_AT_ONCE = 200
-CALLS_AT_ONCE = 16
 AGAIN_SECONDS = 3600
-"""How long a job is left alone whose finalizing was refused: a revert costs a fee."""
+"""How long a job is left alone whose finalizing was refused: a revert may cost a fee."""
 NOT_ELIGIBLE = "NOT_ELIGIBLE"
 NO_CREDIT = "NO_CREDIT"
-_ID_MAX = 2**64 - 1
+_OVER = re.compile(r"ALREADY|(?<!NOT_)(?:COMPLETED|FINALI[SZ]ED|PAID|CLOSED)")
+NO_REGISTRATION = "NO_REGISTRATION"
 
 
-class ForeignRegistry(JobRegistry, Treasury):
-    """The registry at `address`, spoken to as its ABI wants. What this process did itself it remembers."""
+class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
+    """The registry at `address`, spoken to as its ABI wants. What the account did there is in `notes`."""
 
-    def __init__(self, node: Node, sender: Sender, address: int, *, token: int) -> None:
-        self._contract, self._token, self._sender = (
-            Contract(node, address),
-            Contract(node, token, TOKEN_ABI),
-            sender,
-        )
-        self._spoken: Dialect | None = None
-        self._facts: dict[int, Facts] = {}
-        self._claimed_at: dict[int, int] = {}
-        self._results: dict[int, str] = {}
-        self._ended: set[int] = set()
-        self._again_at: dict[int, int] = {}
-        self._highest = 0
-        self._turns = asyncio.Semaphore(CALLS_AT_ONCE)
+    def __init__(self, node: Node, sender: Sender, address: int, *, token: int, notes: Notes) -> None:
+        super().__init__(node, address, Address(sender.account), notes)
+        self._token, self._sender = Contract(node, token, TOKEN_ABI), sender
 
     @property
     def account(self) -> Address:
         """Who makes the moves."""
         return Address(self._sender.account)
 
-    async def dialect(self) -> Dialect:
-        """How the registry is spoken to. Raises `RegistryUnavailable`, with what is missing."""
-        if self._spoken is None:
-            spoken = choose_dialect(await self._contract.abi())
-            if spoken.missing:
-                raise RegistryUnavailable(spoken.missing)
-            self._spoken = spoken
-            if not spoken.has("claim"):
-                log.warning(
-                    "registry_without_claims",
-                    registry=format_address(self._contract.address),
-                    reason="First come, first served: others may copy a result and be paid for it.",
-                )
-        return self._spoken
-
-    @property
-    def jobs_at_once(self) -> int:
-        """Few, since each takes calls of its own."""
-        return JOBS_AT_ONCE
-
-    async def look(self, first: int, count: int) -> Look:
-        """Block, counter and jobs, one after the other."""
-        return Look(
-            head=await self.head(),
-            job_counter=await self.job_counter(),
-            jobs=await self.get_jobs(first, min(count, JOBS_AT_ONCE)),
-        )
-
-    async def changed(self) -> Collection[int]:
-        """Nothing is known of its events."""
-        return ()
-
-    async def head(self) -> Head:
-        """The newest accepted block."""
-        return await self._contract.head()
-
-    async def job_counter(self) -> int:
-        """The highest job id; without a counter, that of the last job before one without a creator.
-
-        At most 200 ids are walked at once: the next look goes on.
-        """
-        if (await self.dialect()).has("counter"):
-            return min(await self._number("counter"), _ID_MAX)
-        for job_id in range(self._highest + 1, self._highest + 1 + JOBS_AT_ONCE):
-            if await self._creator(job_id) == NOBODY:
-                break
-            self._highest = job_id
-        return self._highest
-
-    async def get_job(self, job_id: int) -> Job:
-        """One job, all of it asked anew. Raises `MoveRefused` (UNKNOWN_JOB)."""
-        self._facts.pop(job_id, None)
-        job = await self._job(job_id, (await self.head()).time) if 0 < job_id <= _ID_MAX else None
-        if job is None:
-            raise ledger.unknown_job(job_id)
-        return job
-
-    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The jobs of these ids that exist, without the open ones that this account is not eligible for."""
-        now = (await self.head()).time
-        last = min(first + min(count, JOBS_AT_ONCE) - 1, _ID_MAX)
-        jobs = await asyncio.gather(*(self._listed(job_id, now) for job_id in range(max(first, 1), last + 1)))
-        return [job for job in jobs if job is not None]
+    def hear(self, receipts: Sequence[Receipt]) -> None:
+        """Note what an earlier run had begun to send and never heard of."""
+        for receipt in receipts:
+            name, *ids = receipt.label.split()
+            if receipt.revert_reason or name not in ("submit_result", "finalize"):
+                continue
+            for job_id in map(int, ids):
+                if (note := self._notes.jobs.get(job_id)) is not None:
+                    submitted = note.is_submitted or name == "submit_result"
+                    ended = note.has_ended or name == "finalize"
+                    self._note(job_id, replace(note, is_submitted=submitted, has_ended=ended))
 
     async def claim(self, job_id: int) -> None:
         """Take a job; where the registry has no claims, only note it."""
-        job, now = await self.get_job(job_id), (await self.head()).time
+        job, objection = await self._get(job_id)
+        now = (await self.head()).time
         if not job.is_open(now):
             raise MoveRefused(Rule.NOT_OPEN.value, f"Job {job_id} is {job.state}. Look for another one.")
-        if not await self._is_eligible(job_id):
-            raise MoveRefused(
-                NOT_ELIGIBLE,
-                f"The registry does not take this account for job {job_id}: see `veriframe doctor`.",
-            )
+        if objection:
+            raise MoveRefused(NOT_ELIGIBLE, f"Job {job_id} is not for this account: {objection}.")
         if (await self.dialect()).has("claim"):
             await self._move("claim", job_id)
-        self._claimed_at[job_id] = now
+        self._note(job_id, Note(facts=_facts_of(job), claimed_at=now))
 
     async def release(self, job_id: int, reason: Code) -> None:
         """Give a claim back, as far as the registry knows of claims."""
@@ -145,7 +78,7 @@ class ForeignRegistry(JobRegistry, Treasury):
             )
         elif spoken.has("claim"):
             raise MoveRefused(Rule.LIVE_CLAIM.value, "This registry takes no claim back.")
-        self._claimed_at.pop(job_id, None)
+        self._notes.drop(job_id)
 
     async def submit_result(self, job_id: int, result_cid: str) -> None:
         """Hand in a result, its CID written as the ABI wants it."""
@@ -154,14 +87,18 @@ class ForeignRegistry(JobRegistry, Treasury):
             raise MoveRefused(
                 Rule.NOT_CLAIMANT.value, f"Job {job_id} is {job.state}, and not claimed by this account."
             )
-        await self._move("submit", job_id, result_cid)
-        self._results[job_id] = result_cid
-        self._claimed_at.pop(job_id, None)
+        # Noted before: a registry may not show who handed in, and we may not live to hear how it ended.
+        note = Note(facts=_facts_of(job), claimed_at=job.claimed_at, result_cid=result_cid)
+        call = await self._call("submit", job_id, result_cid)
+        self._note(job_id, note)
+        await make_move(self._sender, "submit_result", [call], job_id=job_id)
+        self._note(job_id, replace(note, is_submitted=True))
 
     async def finalize(self, job_id: int) -> None:
         """End a job whose time has come. After a refusal not again for an hour."""
-        now = (await self.head()).time
-        if now < self._again_at.get(job_id, 0):
+        job, now = await self.get_job(job_id), (await self.head()).time
+        note = self._notes.get(job_id, _facts_of(job)) or Note(facts=_facts_of(job))
+        if now < note.again_at:
             raise MoveRefused(
                 Rule.NOT_DUE.value, f"The registry has refused to finalize job {job_id} lately."
             )
@@ -169,10 +106,26 @@ class ForeignRegistry(JobRegistry, Treasury):
             raise MoveRefused(Rule.NOT_DUE.value, "This registry finalizes nothing.")
         try:
             await self._move("finalize", job_id)
-        except MoveRefused:
-            self._again_at[job_id] = now + AGAIN_SECONDS
+        except MoveRefused as error:
+            again_at = now + AGAIN_SECONDS
+            self._note(job_id, replace(note, has_ended=_says_over(error), again_at=again_at))
             raise
-        self._ended.add(job_id)
+        self._note(job_id, replace(note, has_ended=True))
+
+    async def register(self, info: str) -> None:
+        """Ask the registry to take in this account."""
+        spoken = await self.dialect()
+        if not spoken.has("register"):
+            raise MoveRefused(NO_REGISTRATION, "This registry has no function by which a worker registers.")
+        try:
+            calldata = spoken.registration(info)
+        except ValueError as error:
+            raise MoveRefused(
+                NO_REGISTRATION,
+                f"“{info}” cannot be registered here: {error}. Give a shorter text, or use its own tools.",
+            ) from error
+        call = self._contract.move_of(spoken.name("register"), calldata)
+        await make_move(self._sender, "register", [call])
 
     async def funds(self, account: Address) -> Funds:
         """What an account holds: all of it in its wallet."""
@@ -191,86 +144,32 @@ class ForeignRegistry(JobRegistry, Treasury):
         """Refused: there is no credit."""
         raise MoveRefused(NO_CREDIT, "This registry keeps no credit: pay goes to the account's wallet.")
 
-    async def _listed(self, job_id: int, now: int) -> Job | None:
-        async with self._turns:
-            job = await self._job(job_id, now)
-            if job is not None and job.is_open(now) and not await self._is_eligible(job_id):
-                return None
-            return job
-
-    async def _job(self, job_id: int, now: int) -> Job | None:
-        facts = self._facts.get(job_id) or await self._read_facts(job_id)
-        if facts is None:
-            return None
-        self._facts[job_id] = facts
-        standing = await self._standing(job_id, facts)
-        return build_job(job_id, facts, standing, now)
-
-    async def _read_facts(self, job_id: int) -> Facts | None:
-        """What never changes about a job; None where it has no creator."""
-        creator = await self._creator(job_id)
-        if creator == NOBODY:
-            return None
-        has_deadline = (await self.dialect()).has("deadline")
-        return Facts(
-            creator=creator,
-            reward_fri=min(await self._number("reward", job_id), AMOUNT_MAX_FRI),
-            asset_cid=await self._text("asset_cid", job_id),
-            deadline=min(await self._number("deadline", job_id), TIME_MAX) if has_deadline else TIME_MAX,
-        )
-
-    async def _standing(self, job_id: int, facts: Facts) -> Standing:
-        spoken = await self.dialect()
-        worker = Address(await self._number("worker", job_id)) if spoken.has("worker") else NOBODY
-        result_cid = await self._text("result_cid", job_id) if spoken.has("result_cid") else ""
-        submitted_here = job_id in self._results and worker in (NOBODY, self.account)
-        if submitted_here:
-            worker, result_cid = self.account, result_cid or self._results[job_id]
-        return Standing(
-            worker=worker,
-            result_cid=result_cid,
-            account=self.account,
-            claimed_at=self._claimed_at.get(job_id),
-            has_claims=spoken.has("claim"),
-            waits=spoken.has("finalize") and job_id not in self._ended,
-        )
-
-    async def _creator(self, job_id: int) -> Address:
-        try:
-            return Address(await self._number("creator", job_id))
-        except (MoveRefused, ValueError):
-            # Some registries panic for ids that were never given; and an id may be too big for its type.
-            return NOBODY
-
-    async def _is_eligible(self, job_id: int) -> bool:
-        spoken = await self.dialect()
-        if not spoken.has("eligible"):
-            return True
-        first, _ = spoken.functions["eligible"].inputs
-        order = (self.account, job_id) if first.type != spoken.functions["creator"].inputs[0].type else None
-        values = order or ((self.account, job_id) if "worker" in first.name else (job_id, self.account))
-        return bool(await self._number("eligible", *values))
-
     async def _balance(self, account: Address) -> int:
         answer = await self._token.view("balance_of", account)
         return answer if isinstance(answer, int) else 0
 
-    async def _number(self, word: str, *values: int) -> int:
-        spoken = await self.dialect()
-        return spoken.number(word, await self._ask(spoken, word, *values))
+    async def _move(self, word: str, job_id: int, *values: int) -> None:
+        await make_move(self._sender, word, [await self._call(word, job_id, *values)], job_id=job_id)
 
-    async def _text(self, word: str, job_id: int) -> str:
-        spoken = await self.dialect()
-        return spoken.text(word, await self._ask(spoken, word, job_id))
-
-    async def _ask(self, spoken: Dialect, word: str, *values: int) -> list[int]:
-        return await self._contract.ask(spoken.name(word), spoken.calldata(word, *values))
-
-    async def _move(self, word: str, job_id: int, *values: int | str) -> None:
-        spoken = await self.dialect()
+    async def _call(self, word: str, job_id: int, *values: int | str) -> Call:
+        spoken, their_id = await self.dialect(), self._walk.their_id(job_id)
         try:
-            calldata = spoken.calldata(word, job_id, *values)
+            calldata = spoken.calldata(word, their_id, *values)
         except ValueError as error:
             raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot hold this value: {error}") from error
-        call = self._contract.move_of(spoken.name(word), calldata)
-        await make_move(self._sender, spoken.name(word), [call], job_id=job_id)
+        return self._contract.move_of(spoken.name(word), calldata)
+
+    def _note(self, job_id: int, note: Note) -> None:
+        self._notes.put(job_id, note, first_id=self._walk.their_id(1))
+
+
+def _says_over(error: MoveRefused) -> bool:
+    """Whether a contract refuses because somebody has ended the job before. It may show that nowhere else."""
+    cause = error.__cause__
+    words = cause.words if isinstance(cause, Reverted) else ()
+    return any(_OVER.search(word.upper().replace(" ", "_")) for word in words)
+
+
+def _facts_of(job: Job) -> Facts:
+    terms = job.terms
+    return Facts(job.order.creator, terms.reward_fri, job.order.asset_cid, terms.deadline)

@@ -23,23 +23,46 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What the registry and this process know of a job now.
+class Note:
+    """What this account did with a job of these facts, as far as the registry may not show it.
 
-    `claimed_at`: when this process claimed it, in chain seconds. `has_claims`: whether a worker without a
-    result is a claimant. `waits`: whether somebody must finalize before the worker is paid.
+    `claimed_at`: chain seconds, None where it has no claim. `result_cid`: what it began to hand in, and
+    `is_submitted` whether that is known to have been taken. `has_ended`: it has finalized the job.
+    `again_at`: not before these chain seconds is it tried to finalize the job again.
     """
 
-    worker: Address
-    result_cid: str
+    facts: Facts
+    claimed_at: int | None = None
+    result_cid: str = ""
+    is_submitted: bool = False
+    has_ended: bool = False
+    again_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customs:
+    """What a registry has: claims, so that a worker without a result is a claimant; and a finalizing move.
+
+    `account` is ours.
+    """
+
     account: Address
-    claimed_at: int | None
     has_claims: bool
-    waits: bool
+    finalizes: bool
 
 
-def build_job(job_id: int, facts: Facts, standing: Standing, now: int) -> Job:
-    """The job at `now` (chain seconds), with a bond of 0 and without review or arbiter."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the registry shows of a job now. None where it does not tell."""
+
+    worker: Address = NOBODY
+    result_cid: str | None = None
+    is_completed: bool | None = None
+
+
+def build_job(job_id: int, note: Note, shown: Shown, customs: Customs, now: int) -> Job:
+    """The job at `now` (chain seconds): with a bond of 0, without review or arbiter."""
+    facts, account = note.facts, customs.account
     terms = Terms(
         reward_fri=facts.reward_fri,
         bond_fri=0,
@@ -51,42 +74,80 @@ def build_job(job_id: int, facts: Facts, standing: Standing, now: int) -> Job:
     order = Order(
         id=job_id,
         creator=facts.creator,
-        asset_cid=_cut(facts.asset_cid),
+        asset_cid=facts.asset_cid,
         terms=terms,
         first_job=job_id,
         jobs=1,
         created_at=0,
     )
-    state = _state(standing)
+    worker, state = _worker(shown, note, account), _state(shown, note, customs)
     claimed = state is JobState.CLAIMED
-    since = now if standing.claimed_at is None else standing.claimed_at
+    since = now if note.claimed_at is None else note.claimed_at
     return Job(
         id=job_id,
         order=order,
         part=0,
         state=state,
-        worker=standing.account if claimed and standing.worker == NOBODY else standing.worker,
+        worker=worker,
         claimed_at=since if claimed else 0,
         lease_end=min(since + LEASE_SECONDS, facts.deadline) if claimed else 0,
-        review_end=facts.deadline if state is JobState.SUBMITTED and facts.deadline < TIME_MAX else 0,
-        result_cid=_result(standing, state),
+        review_end=_review_end(note, customs) if state is JobState.SUBMITTED else 0,
+        result_cid=_result(shown, note, state, is_ours=worker == account),
     )
 
 
-def _state(standing: Standing) -> JobState:
-    if standing.worker == NOBODY:
-        return JobState.OPEN if standing.claimed_at is None else JobState.CLAIMED
-    if standing.has_claims and not standing.result_cid:
-        return JobState.CLAIMED
-    return JobState.SUBMITTED if standing.waits else JobState.PAID
-
-
-def _result(standing: Standing, state: JobState) -> str:
-    if state in (JobState.OPEN, JobState.CLAIMED):
-        return ""
-    return _cut(standing.result_cid) or UNKNOWN_RESULT
-
-
-def _cut(cid: str) -> str:
+def cut(cid: str) -> str:
     """A CID is short; whatever else a stranger wrote there is cut, and is no CID then."""
     return cid if len(cid) <= CID_MAX_BYTES else cid[:CID_MAX_BYTES] + "…"
+
+
+def _worker(shown: Shown, note: Note, account: Address) -> Address:
+    """Where the registry shows nobody, our own notes count: not all registries tell who handed in."""
+    if shown.worker != NOBODY:
+        return shown.worker
+    noted = note.is_submitted or (note.claimed_at is not None and not _is_anothers(shown, note))
+    return account if noted else NOBODY
+
+
+def _is_anothers(shown: Shown, note: Note) -> bool:
+    """Whether it was completed without us. What we began to hand in may have done it: then we ask again."""
+    return shown.is_completed is True and not note.result_cid
+
+
+def _state(shown: Shown, note: Note, customs: Customs) -> JobState:
+    account = customs.account
+    worker = _worker(shown, note, account)
+    if worker == NOBODY:
+        return JobState.PAID if shown.is_completed else JobState.OPEN
+    if not _is_handed_in(shown, note, customs, is_ours=worker == account):
+        return JobState.CLAIMED
+    if note.has_ended or (shown.is_completed and worker != account):
+        return JobState.PAID
+    # "Completed" may mean that there is a result, and pay comes by finalizing: ours is finalized first.
+    if customs.finalizes or shown.is_completed is False:
+        return JobState.SUBMITTED
+    return JobState.PAID
+
+
+def _is_handed_in(shown: Shown, note: Note, customs: Customs, *, is_ours: bool) -> bool:
+    if shown.result_cid or (is_ours and note.is_submitted):
+        return True
+    if shown.worker == NOBODY:
+        return False
+    if shown.is_completed:
+        return True
+    return not customs.has_claims and shown.result_cid is None
+
+
+def _review_end(note: Note, customs: Customs) -> int:
+    """When we may finalize it; never, where the registry lets nobody."""
+    if not customs.finalizes:
+        return TIME_MAX
+    deadline = note.facts.deadline
+    return max(deadline if deadline < TIME_MAX else 0, note.again_at)
+
+
+def _result(shown: Shown, note: Note, state: JobState, *, is_ours: bool) -> str:
+    if state in (JobState.OPEN, JobState.CLAIMED):
+        return ""
+    return cut(shown.result_cid or "") or (note.result_cid if is_ours else "") or UNKNOWN_RESULT

@@ -53,7 +53,7 @@ async def join(
     """The registry at an address, and what closes it. Raises `SettingsError`, `RegistryUnavailable`."""
     seat = await take_seat(network, key)
     try:
-        await seat.sender.recover()
+        finished = await seat.sender.recover()
         ours = read_class_hashes(CLASSES)
         opened = await open_registry(
             seat.nodes,
@@ -61,8 +61,11 @@ async def join(
             registry,
             token=network.token,
             class_hashes=ours,
+            folder=network.outbox_folder,
             max_fee_fri=network.max_fee_fri,
         )
+        if isinstance(opened, ForeignRegistry):
+            opened.hear(finished)
     except BaseException:
         await seat.close()
         raise

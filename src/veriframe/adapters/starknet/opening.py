@@ -10,6 +10,7 @@ import structlog
 
 from veriframe.adapters.starknet.contract import Contract, Node
 from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.foreign_notes import Notes
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.sending import Sender
 from veriframe.errors import SettingsError
@@ -25,18 +26,21 @@ async def open_registry(  # noqa: PLR0913 - what a registry is made of
     *,
     token: int,
     class_hashes: Collection[int],
+    folder: Path,
     max_fee_fri: int = 10**18,
 ) -> StarknetRegistry | ForeignRegistry:
     """The registry at `address`. `class_hashes` are those of our contract's builds.
 
-    Raises `RegistryUnavailable`, also where the contract's ABI cannot serve; then it says what is missing.
+    What an account does at another registry is noted in `folder`. Raises `SettingsError` where these notes
+    are damaged, `RegistryUnavailable`, also where the ABI cannot serve; then it says what is missing.
     """
     found = await Contract(node, address).class_hash()
     if found in class_hashes:
         return StarknetRegistry(
             node, sender, address, token=token, class_hashes=class_hashes, max_fee_fri=max_fee_fri
         )
-    foreign = ForeignRegistry(node, sender, address, token=token)
+    notes = Notes(folder, address, sender.account)
+    foreign = ForeignRegistry(node, sender, address, token=token, notes=notes)
     spoken = await foreign.dialect()
     log.info(
         "foreign_registry",

@@ -90,13 +90,105 @@ def test_a_pair_may_be_a_struct() -> None:
     assert spoken.text("asset_cid", spoken.calldata("submit", 1, CID)[1:]) == CID
 
 
-def test_a_cid_that_does_not_fit_is_refused() -> None:
-    """59 characters are too many for one felt."""
-    spoken = dialect(classic(cid=("core::felt252",)))
+@pytest.mark.parametrize("job", ["core::felt252", "core::integer::u64", "core::integer::u256"])
+@pytest.mark.parametrize("word", ["core::felt252", "core::bytes_31::bytes31"])
+def test_a_registry_that_holds_no_whole_cid_cannot_serve(job: str, word: str) -> None:
+    """One short string has 31 characters: one line before any job is rendered, never a wrong CID."""
+    line = dialect(classic(job=job, cid=(word,))).missing
+    assert line == (
+        "This contract is no job registry that VeriFrame can serve: submit_result (one short string holds 31 "
+        "characters, and a result's CID has 59)."
+    )
+
+
+def test_an_asset_may_be_a_short_string_where_results_are_not() -> None:
+    """Old CIDs are shorter in other bases, and it is not ours to write."""
+    items = [item for item in classic(cid=PAIR) if item["name"] != "get_job_asset_cid"]
+    spoken = dialect([*items, function("get_job_asset_cid", ["core::felt252"], ["core::felt252"])])
     assert spoken.missing == ""
-    with pytest.raises(ValueError, match="no short string"):
-        spoken.calldata("submit", 1, CID)
-    assert spoken.text("asset_cid", spoken.calldata("submit", 1, "QmShort")[1:]) == "QmShort"
+    assert spoken.text("asset_cid", [int.from_bytes(b"QmShort", "big")]) == "QmShort"
+
+
+@pytest.mark.parametrize(
+    ("answer", "outputs", "numbers"),
+    [
+        (
+            [1, 7, 2, 3],
+            ["(core::bool, core::integer::u16, core::integer::u32, core::integer::u32)"],
+            [1, 7, 2, 3],
+        ),
+        ([1, 7], ["core::bool", "core::integer::u16"], [1, 7]),
+        ([1, 7], ["a::Status"], [1, 7]),
+        ([1], ["core::integer::u8"], [1]),
+    ],
+)
+def test_a_workers_status_is_read_in_any_form(
+    answer: list[int], outputs: list[str], numbers: list[int]
+) -> None:
+    """A tuple, several outputs, a struct, one number."""
+    members = [{"name": "verified", "type": "core::bool"}, {"name": "points", "type": "core::integer::u16"}]
+    address = "core::starknet::contract_address::ContractAddress"
+    items = [*classic(), function("get_worker_status", [address], outputs)]
+    spoken = choose_dialect(read_abi([*items, {"type": "struct", "name": "a::Status", "members": members}]))
+    assert spoken.numbers("status", answer) == numbers
+
+
+@pytest.mark.parametrize("kind", ["core::bool", "core::integer::u8", "core::felt252"])
+def test_a_truth_may_be_a_number(kind: str) -> None:
+    """Not 0 is true."""
+    spoken = dialect([*classic(), function("is_job_completed", ["core::felt252"], [kind])])
+    assert [spoken.number("completed", [felt]) for felt in (0, 1)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names", "order"),
+    [
+        (["ContractAddress", "felt252"], ["a", "b"], (0xD, 7)),
+        (["felt252", "ContractAddress"], ["a", "b"], (7, 0xD)),
+        (["felt252", "felt252"], ["worker", "job_id"], (0xD, 7)),
+        (["felt252", "felt252"], ["job_id", "worker"], (7, 0xD)),
+    ],
+)
+def test_who_is_asked_about_comes_where_the_abi_has_it(
+    inputs: list[str], names: list[str], order: tuple[int, int]
+) -> None:
+    """By type, and where both are felts by name."""
+    asked = function("is_worker_eligible", inputs, ["core::bool"])
+    asked["inputs"] = [{"name": name, "type": kind} for name, kind in zip(names, inputs, strict=True)]
+    spoken = dialect([*classic(), asked])
+    assert spoken.eligible_of(0xD, 7) == order
+
+
+@pytest.mark.parametrize(
+    ("inputs", "felts"),
+    [([], []), (["core::felt252"], [0x6D65]), (["core::byte_array::ByteArray"], [0, 0x6D65, 2])],
+)
+def test_a_registration_is_written_as_the_abi_wants_it(inputs: list[str], felts: list[int]) -> None:
+    """Nothing, a short string, a text."""
+    assert dialect([*classic(), function("register_worker", inputs, [])]).registration("me") == felts
+
+
+@pytest.mark.parametrize(
+    ("inputs", "info", "said"),
+    [
+        (["core::integer::u64"], "me", r"its register_worker wants \(u64\)"),
+        (["core::felt252", "core::felt252"], "me", r"its register_worker wants \(felt252, felt252\)"),
+        (["core::felt252"], "a text of more than thirty-one characters", "no short string"),
+    ],
+)
+def test_another_registration_is_told(inputs: list[str], info: str, said: str) -> None:
+    """With what it wants instead."""
+    with pytest.raises(ValueError, match=said):
+        dialect([*classic(), function("register_worker", inputs, [])]).registration(info)
+
+
+def test_of_several_names_the_first_that_fits_is_taken() -> None:
+    """A namesake with another shape does not stand in its way."""
+    items = [*classic(), function("get_job_result_cid", ["core::felt252"], ["core::bool"])]
+    items += [
+        function(name, ["core::felt252"], ["core::felt252"]) for name in ("get_result_cid", "get_job_result")
+    ]
+    assert dialect(items).name("result_cid") == "get_job_result"
 
 
 def test_what_is_no_text_still_reads() -> None:

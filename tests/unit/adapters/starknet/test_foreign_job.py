@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from veriframe.adapters.starknet.foreign_job import LEASE_SECONDS, Facts, Standing, build_job
+from veriframe.adapters.starknet.foreign_job import (
+    LEASE_SECONDS,
+    Customs,
+    Facts,
+    Note,
+    Shown,
+    build_job,
+    cut,
+)
 from veriframe.model.frames import RenderLimits
 from veriframe.model.job import NOBODY, Address, JobState
 from veriframe.model.ledger import TIME_MAX
@@ -14,47 +22,100 @@ from veriframe.model.policy import Policy
 
 OURS, THEIRS, NOW = Address(0xD), Address(0xE), 1_700_000_000
 FACTS = Facts(creator=Address(0xC), reward_fri=5, asset_cid="bafy", deadline=TIME_MAX)
-IDLE = Standing(worker=NOBODY, result_cid="", account=OURS, claimed_at=None, has_claims=False, waits=False)
+NONE = Note(facts=FACTS)
+CLAIM = replace(NONE, claimed_at=NOW)
+SENDING = replace(CLAIM, result_cid="bafr")
+TAKEN = replace(SENDING, is_submitted=True)
+PLAIN = Customs(account=OURS, has_claims=False, finalizes=False)
+CLAIMS, FINAL = replace(PLAIN, has_claims=True), replace(PLAIN, finalizes=True)
+IDLE, MINE, ANOTHERS = Shown(), Shown(worker=OURS), Shown(worker=THEIRS)
+OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMITTED, JobState.PAID
 
 
 @pytest.mark.parametrize(
-    ("standing", "state", "worker"),
+    ("shown", "note", "customs", "state", "worker"),
     [
-        (IDLE, JobState.OPEN, NOBODY),
-        (replace(IDLE, claimed_at=NOW), JobState.CLAIMED, OURS),
-        (replace(IDLE, worker=THEIRS), JobState.PAID, THEIRS),
-        (replace(IDLE, worker=THEIRS, claimed_at=NOW), JobState.PAID, THEIRS),
-        (replace(IDLE, worker=OURS, result_cid="bafr"), JobState.PAID, OURS),
-        (replace(IDLE, worker=OURS, result_cid="bafr", waits=True), JobState.SUBMITTED, OURS),
-        (replace(IDLE, worker=THEIRS, has_claims=True), JobState.CLAIMED, THEIRS),
-        (replace(IDLE, worker=THEIRS, has_claims=True, result_cid="bafr"), JobState.PAID, THEIRS),
+        # what the registry shows, without claims
+        (IDLE, NONE, PLAIN, OPEN, NOBODY),
+        (ANOTHERS, NONE, PLAIN, PAID, THEIRS),
+        (replace(MINE, result_cid="bafr"), NONE, PLAIN, PAID, OURS),
+        (replace(MINE, result_cid="bafr"), NONE, FINAL, SUBMITTED, OURS),
+        (replace(ANOTHERS, result_cid=""), NONE, PLAIN, CLAIMED, THEIRS),
+        # with claims
+        (ANOTHERS, NONE, CLAIMS, CLAIMED, THEIRS),
+        (replace(ANOTHERS, result_cid="bafr"), NONE, CLAIMS, PAID, THEIRS),
+        (replace(ANOTHERS, is_completed=True), NONE, CLAIMS, PAID, THEIRS),
+        (replace(MINE, is_completed=True), NONE, CLAIMS, PAID, OURS),
+        # where it tells completion
+        (replace(IDLE, is_completed=True), NONE, PLAIN, PAID, NOBODY),
+        (replace(IDLE, is_completed=False), NONE, PLAIN, OPEN, NOBODY),
+        (replace(ANOTHERS, is_completed=False), NONE, PLAIN, SUBMITTED, THEIRS),
+        (replace(ANOTHERS, is_completed=True), NONE, FINAL, PAID, THEIRS),
+        (replace(MINE, is_completed=True), NONE, FINAL, SUBMITTED, OURS),
+        (replace(MINE, is_completed=True), replace(TAKEN, has_ended=True), FINAL, PAID, OURS),
+        # our notes count until it shows a worker
+        (IDLE, CLAIM, PLAIN, CLAIMED, OURS),
+        (ANOTHERS, CLAIM, PLAIN, PAID, THEIRS),
+        (ANOTHERS, TAKEN, PLAIN, PAID, THEIRS),
+        (IDLE, TAKEN, PLAIN, PAID, OURS),
+        (IDLE, TAKEN, FINAL, SUBMITTED, OURS),
+        (MINE, TAKEN, CLAIMS, PAID, OURS),
+        (replace(IDLE, is_completed=True), CLAIM, PLAIN, PAID, NOBODY),
+        # it may be ours that completed it: the sender knows, when it is asked again
+        (replace(IDLE, is_completed=True), SENDING, PLAIN, CLAIMED, OURS),
+        (replace(IDLE, is_completed=True), TAKEN, PLAIN, PAID, OURS),
     ],
 )
-def test_the_state_follows_from_worker_and_result(standing: Standing, state: JobState, worker: int) -> None:
-    """Our own note of a claim counts only until the registry shows a worker."""
-    job = build_job(7, FACTS, standing, NOW)
+def test_the_state_follows_from_what_is_shown_and_noted(
+    shown: Shown, note: Note, customs: Customs, state: JobState, worker: int
+) -> None:
+    """The registry's own word first, then ours."""
+    job = build_job(7, note, shown, customs, NOW)
     assert (job.state, job.worker, job.id) == (state, worker, 7)
+
+
+@pytest.mark.parametrize(
+    ("shown", "note", "result"),
+    [
+        (replace(MINE, result_cid="bafr"), NONE, "bafr"),
+        (MINE, SENDING, "bafr"),
+        (IDLE, TAKEN, "bafr"),
+        (ANOTHERS, SENDING, "a result whose CID this registry does not show"),
+    ],
+)
+def test_a_result_is_told_by_the_registry_or_by_our_note(shown: Shown, note: Note, result: str) -> None:
+    """Ours is never taken for another's."""
+    assert build_job(7, note, shown, PLAIN, NOW).result_cid == result
 
 
 def test_an_open_job_is_liked_by_a_worker() -> None:
     """No bond, no review, and a lease that is long enough."""
-    job = build_job(7, FACTS, IDLE, NOW)
+    job = build_job(7, NONE, IDLE, PLAIN, NOW)
     assert Policy(account=OURS, limits=RenderLimits()).objection(job, NOW) == ""
     assert (job.terms.bond_fri, job.terms.review_seconds) == (0, 0)
 
 
 def test_the_deadline_ends_the_lease_and_the_wait() -> None:
-    """No claim at or after it; a claim runs until then; pay is due from then on."""
+    """No claim at or after it; a claim runs until then; pay is due from then on, or tried again later."""
     facts = replace(FACTS, deadline=NOW + 100)
-    assert not build_job(7, facts, IDLE, NOW).is_open(NOW + 100)
-    claimed = build_job(7, facts, replace(IDLE, claimed_at=NOW), NOW + 50)
+    assert not build_job(7, replace(NONE, facts=facts), IDLE, PLAIN, NOW).is_open(NOW + 100)
+    claimed = build_job(7, replace(CLAIM, facts=facts), IDLE, PLAIN, NOW + 50)
     assert (claimed.claimed_at, claimed.lease_end) == (NOW, NOW + 100)
-    assert build_job(7, FACTS, replace(IDLE, claimed_at=NOW), NOW).lease_end == NOW + LEASE_SECONDS
-    waiting = build_job(7, facts, replace(IDLE, worker=OURS, result_cid="bafr", waits=True), NOW)
-    assert waiting.review_end == NOW + 100
+    assert build_job(7, CLAIM, IDLE, PLAIN, NOW).lease_end == NOW + LEASE_SECONDS
+    note = replace(TAKEN, facts=facts)
+    assert build_job(7, note, MINE, FINAL, NOW).review_end == NOW + 100
+    assert build_job(7, replace(note, again_at=NOW + 200), MINE, FINAL, NOW).review_end == NOW + 200
+    assert build_job(7, TAKEN, MINE, FINAL, NOW).review_end == 0
+
+
+def test_what_nobody_finalizes_is_never_due() -> None:
+    """It waits for the registry, and no move is tried again and again."""
+    job = build_job(7, TAKEN, replace(MINE, is_completed=False), PLAIN, NOW)
+    assert (job.state, job.review_end) == (JobState.SUBMITTED, TIME_MAX)
 
 
 def test_what_is_too_long_for_a_cid_is_cut() -> None:
     """A stranger's megabyte is not kept; what remains is no CID."""
-    job = build_job(7, replace(FACTS, asset_cid="b" * 1_000_000), IDLE, NOW)
-    assert job.order.asset_cid == "b" * 128 + "…"
+    assert cut("b" * 1_000_000) == "b" * 128 + "…"
+    long = replace(MINE, result_cid="b" * 1_000_000)
+    assert build_job(7, NONE, long, PLAIN, NOW).result_cid == "b" * 128 + "…"

@@ -295,12 +295,13 @@ async def test_the_class_decides_which_adapter_serves(seats: Seats, tmp_path: Pa
     (tmp_path / "job_registry.hashes.json").write_text(f'{{"class_hash": "{CLASS_HASH:#x}"}}')
     hashes = read_class_hashes(tmp_path)
     sender = seats.senders[WORKER]
-    ours = await open_registry(seats.chain, sender, REGISTRY, token=TOKEN, class_hashes=hashes)
+    known: dict[str, Any] = {"token": TOKEN, "class_hashes": hashes, "folder": tmp_path}
+    ours = await open_registry(seats.chain, sender, REGISTRY, **known)
     assert isinstance(ours, StarknetRegistry)
     seats.chain.class_hash = 0xBAD
     with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
         # The fake's ABI has none of the classic getters.
-        await open_registry(seats.chain, sender, REGISTRY, token=TOKEN, class_hashes=hashes)
+        await open_registry(seats.chain, sender, REGISTRY, **known)
 
 
 def test_damaged_hashes_are_told(tmp_path: Path) -> None:

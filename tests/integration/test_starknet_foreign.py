@@ -1,0 +1,236 @@
+"""Registries that are not ours, on a real chain: each as its ABI wants it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from starknet_py.hash.selector import get_selector_from_name
+from tests.deployed import REGISTRY, ROOT, Seats, deploy, invoke
+from tests.nodes import STRK_ADDRESS, Devnet, devnet
+
+from veriframe.adapters.starknet.codec import encode_text, halves, short_string
+from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.foreign_notes import Notes
+from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable
+from veriframe.model.job import Address, JobState
+
+pytestmark = pytest.mark.slow
+
+CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
+RESULT = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
+R = 1000
+CREATOR, WORKER, OTHER = 0, 1, 2
+FOREIGN = ROOT / "tests" / "contracts" / "artifacts"
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Devnet]:
+    """One chain for this file: each test has a contract of its own."""
+    with devnet() as running:
+        yield running
+
+
+@pytest.fixture
+async def seats(node: Devnet, tmp_path: Path) -> AsyncIterator[Seats]:
+    """The chain's accounts."""
+    opened = Seats(node, tmp_path)
+    yield opened
+    await opened.close()
+
+
+async def foreign(seats: Seats, name: str, address: int, number: int = WORKER) -> ForeignRegistry:
+    """A foreign registry by one account."""
+    sender, hashes = seats.sender(number), read_class_hashes(REGISTRY.parent)
+    registry = await open_registry(
+        seats.endpoints,
+        sender,
+        address,
+        token=STRK_ADDRESS,
+        class_hashes=hashes,
+        folder=seats.folder,
+    )
+    assert isinstance(registry, ForeignRegistry), name
+    return registry
+
+
+def posting(address: int, calldata: list[int]) -> tuple[tuple[int, str, list[int]], ...]:
+    """What a creator sends to post a job there."""
+    return ((STRK_ADDRESS, "approve", [address, R, 0]), (address, "create_job", calldata))
+
+
+async def test_a_registry_with_claims_and_big_ids(seats: Seats) -> None:
+    """u256 ids, `ByteArray` CIDs: found by its counter, claimed, submitted, paid."""
+    address = await deploy(seats.node, FOREIGN / "claim_registry", STRK_ADDRESS)
+    await invoke(seats.node, CREATOR, *posting(address, [*encode_text(CID.encode()), R, 0]))
+    worker, other = await foreign(seats, "claim", address), await foreign(seats, "claim", address, OTHER)
+    assert await worker.job_counter() == 1
+    (job,) = await worker.get_jobs(1, 200)
+    assert (job.state, job.order.asset_cid, job.terms.reward_fri) == (JobState.OPEN, CID, R)
+    await worker.claim(1)
+    assert (await worker.get_job(1)).state is JobState.CLAIMED
+    with pytest.raises(MoveRefused):
+        await other.claim(1)
+    before = (await worker.funds(Address(address))).wallet_fri
+    await worker.submit_result(1, RESULT)
+    done = await other.get_job(1)
+    assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
+    assert before - (await worker.funds(Address(address))).wallet_fri == R
+    with pytest.raises(MoveRefused):
+        await worker.deposit(1)
+
+
+async def test_a_classic_registry_with_pairs_of_felts(seats: Seats) -> None:
+    """No counter, no claims; only a verified worker is shown its jobs and may submit."""
+    owner = seats.node.accounts[CREATOR].address
+    address = await deploy(seats.node, FOREIGN / "classic_registry", owner, STRK_ADDRESS)
+    post = posting(address, [*halves(CID.encode()), R, 0])
+    await invoke(seats.node, CREATOR, *post, *post)
+    worker = await foreign(seats, "classic", address)
+    assert await worker.job_counter() == 2
+    assert list(await worker.get_jobs(1, 200)) == []
+    with pytest.raises(MoveRefused, match="does not take this account"):
+        await worker.claim(1)
+    await invoke(seats.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
+    await invoke(seats.node, CREATOR, (address, "verify_worker", [worker.account]))
+    assert [job.order.asset_cid for job in await worker.get_jobs(1, 200)] == [CID, CID]
+    await worker.claim(1)
+    claimed = await worker.get_job(1)
+    assert (claimed.state, claimed.worker) == (JobState.CLAIMED, worker.account)
+    await worker.submit_result(1, RESULT)
+    done = await worker.get_job(1)
+    assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
+    await worker.claim(2)
+    await worker.release(2, Code.CRASH)
+    assert (await worker.get_job(2)).state is JobState.OPEN
+
+
+async def test_a_registry_that_pays_at_the_deadline(seats: Seats) -> None:
+    """Pay comes by `finalize_job`, when due; who asks too early is told so, and not again for an hour."""
+    node = seats.node
+    address = await deploy(node, FOREIGN / "deadline_registry", STRK_ADDRESS)
+    deadline = node.now() + 1000
+    await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0, deadline]))
+    worker = await foreign(seats, "deadline", address)
+    (job,) = await worker.get_jobs(1, 200)
+    assert (job.order.asset_cid, job.terms.deadline) == (CID, deadline)
+    await worker.claim(1)
+    await worker.submit_result(1, RESULT)
+    done = await worker.get_job(1)
+    assert (done.state, done.result_cid, done.review_end) == (JobState.SUBMITTED, RESULT, deadline)
+    node.increase_time(1001)
+    await worker.finalize(1)
+    assert (await worker.get_job(1)).state is JobState.PAID
+    with pytest.raises(MoveRefused):
+        await worker.finalize(1)
+
+
+async def test_who_was_faster_with_finalizing_is_seen(seats: Seats) -> None:
+    """Such a registry shows nowhere that a job is paid: its refusal says it, also to the next process."""
+    node = seats.node
+    address = await deploy(node, FOREIGN / "deadline_registry", STRK_ADDRESS)
+    await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0, node.now() + 1000]))
+    worker = await foreign(seats, "deadline", address)
+    await worker.claim(1)
+    await worker.submit_result(1, RESULT)
+    node.increase_time(1001)
+    await invoke(node, OTHER, (address, "finalize_job", [1]))
+    with pytest.raises(MoveRefused):
+        await worker.finalize(1)
+    assert (await (await foreign(seats, "deadline", address)).get_job(1)).state is JobState.PAID
+
+
+@pytest.mark.parametrize(
+    ("name", "job_id", "asset"),
+    [
+        ("felt_text", [1], encode_text(CID.encode())),
+        ("plain", [1], encode_text(CID.encode())),
+        ("wide_pair", [1, 0], list(halves(CID.encode()))),
+    ],
+)
+async def test_ids_and_cids_of_every_type(
+    seats: Seats, name: str, job_id: list[int], asset: list[int]
+) -> None:
+    """felt252, u64 and u256 ids, texts and pairs: claimed, submitted, read back by us and by others."""
+    address = await deploy(seats.node, FOREIGN / f"{name}_registry")
+    await invoke(seats.node, CREATOR, *[(address, "create_job", [*asset, R, 0])] * 2)
+    worker, other = await foreign(seats, name, address), await foreign(seats, name, address, OTHER)
+    look = await worker.look(1, 50)
+    assert (look.job_counter, [job.order.asset_cid for job in look.jobs]) == (2, [CID, CID])
+    await worker.claim(1)
+    theirs = await other.get_job(1)
+    assert (theirs.state, theirs.worker) == (JobState.CLAIMED, worker.account)
+    await worker.submit_result(1, RESULT)
+    for seat in (worker, other):
+        done = await seat.get_job(1)
+        assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
+    # The contract itself has it so, by its own types.
+    request = view_of(address, "get_job_result_cid", job_id)
+    told = await seats.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
+    wanted = encode_text(RESULT.encode()) if len(asset) > 2 else halves(RESULT.encode())
+    assert [int(felt, 16) for felt in told] == list(wanted)
+
+
+async def test_a_registry_whose_cids_are_too_short_is_refused_at_once(seats: Seats) -> None:
+    """One line, before any job is looked at; a cut CID is never written."""
+    address = await deploy(seats.node, FOREIGN / "felt_short_registry")
+    with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters") as raised:
+        await foreign(seats, "felt_short", address)
+    assert "\n" not in str(raised.value)
+
+
+async def test_a_guild_takes_whom_its_owner_verified(seats: Seats) -> None:
+    """Ids from 0, panicking views, a counter of the next id, and a standing that grows with each result."""
+    node = seats.node
+    owner = node.accounts[CREATOR].address
+    address = await deploy(node, FOREIGN / "guild_registry", owner)
+    worker = await foreign(seats, "guild", address)
+    assert (await worker.job_counter(), list(await worker.get_jobs(1, 50))) == (0, [])
+    end = node.now() + 10_000
+    easy, hard = ([*halves(CID.encode()), R, 0, end, wanted] for wanted in (0, 1))
+    await invoke(node, CREATOR, (address, "create_job", easy), (address, "create_job", hard))
+    assert (await worker.look(1, 50)).job_counter == 2
+    assert (await worker.standing()).is_registered is False
+    await worker.register("VeriFrame")
+    assert list(await worker.get_jobs(1, 50)) == []
+    await invoke(node, CREATOR, (address, "verify_worker", [worker.account]))
+    (job,) = await worker.get_jobs(1, 50)
+    assert (job.id, job.order.asset_cid, job.terms.deadline) == (1, CID, end)
+    with pytest.raises(MoveRefused, match="reputation of 1"):
+        await worker.claim(2)
+    await invoke(node, CREATOR, (address, "pause", [1]))
+    with pytest.raises(MoveRefused, match="paused"):
+        await worker.claim(1)
+    await invoke(node, CREATOR, (address, "pause", [0]))
+    await worker.claim(1)
+    await worker.submit_result(1, RESULT)
+    paid, next_one = await worker.get_jobs(1, 50)
+    assert (paid.state, paid.worker, paid.result_cid) == (JobState.PAID, worker.account, RESULT)
+    assert (next_one.id, next_one.state) == (2, JobState.OPEN)
+    standing = await worker.standing()
+    assert (standing.is_verified, standing.reputation) == (True, 1)
+
+
+def view_of(address: int, name: str, calldata: list[int]) -> dict[str, object]:
+    """A view's call as a node takes it."""
+    selector = hex(get_selector_from_name(name))
+    felts = [hex(felt) for felt in calldata]
+    return {"contract_address": hex(address), "entry_point_selector": selector, "calldata": felts}
+
+
+async def test_a_contract_that_is_no_registry_says_what_is_missing(seats: Seats) -> None:
+    """One clear line: an account, a class without an ABI, and an address with nothing there."""
+    sender = seats.sender(WORKER)
+
+    def registry(address: int) -> ForeignRegistry:
+        notes = Notes(seats.folder, address, sender.account)
+        return ForeignRegistry(seats.endpoints, sender, address, token=STRK_ADDRESS, notes=notes)
+
+    with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
+        await registry(sender.account).job_counter()
+    with pytest.raises(RegistryUnavailable, match="tells no ABI"):
+        await registry(STRK_ADDRESS).job_counter()
+    with pytest.raises(RegistryUnavailable, match="no contract at 0x1234"):
+        await registry(0x1234).job_counter()

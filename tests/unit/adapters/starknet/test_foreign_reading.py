@@ -1,0 +1,275 @@
+"""A foreign registry is read in few requests, all of one block, whatever its views do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import structlog
+from tests.fakes.foreign import CID, NOW, OURS, THEIRS, Fn, PanicError, TheirJob
+from tests.unit.adapters.starknet.foreign_seats import ForeignSeats
+
+from veriframe.errors import MoveRefused, RegistryUnavailable
+from veriframe.model.job import JobState
+
+
+@pytest.fixture
+def seats(tmp_path: Path) -> ForeignSeats:
+    """A chain with no jobs."""
+    return ForeignSeats(tmp_path)
+
+
+async def test_a_look_is_two_requests_and_old_jobs_are_not_asked_again(seats: ForeignSeats) -> None:
+    """The block; then what of 50 jobs may have changed. What is over is in no question."""
+    seats.post(50)
+    for job in seats.chain.jobs.values():
+        job.worker = THEIRS
+    seats.chain.with_counter(lambda: len(seats.chain.jobs))
+    worker = seats.worker()
+    look = await worker.look(1, 50)
+    assert (look.job_counter, len(look.jobs), look.head.number) == (50, 50, 100)
+    assert {job.state for job in look.jobs} == {JobState.PAID}
+    seats.chain.requests.clear()
+    seats.chain.asked.clear()
+    seats.chain.block += 1
+    again = await worker.look(1, 50)
+    assert list(again.jobs) == list(look.jobs)
+    assert seats.chain.requests == [1, 5]
+    assert set(seats.chain.asked) == {"get_job_counter", "get_job_creator"}
+
+
+async def test_what_never_changes_is_asked_once(seats: ForeignSeats) -> None:
+    """Of open jobs the worker is asked each time, and nothing else."""
+    seats.post(3)
+    worker = seats.worker()
+    await worker.look(1, 50)
+    seats.chain.asked.clear()
+    seats.chain.jobs[2].worker = THEIRS
+    look = await worker.look(1, 50)
+    assert [job.state for job in look.jobs] == [JobState.OPEN, JobState.PAID, JobState.OPEN]
+    assert [seats.chain.asked.count(f"get_job_{word}") for word in ("worker", "reward", "asset_cid")] == [
+        3,
+        0,
+        0,
+    ]
+
+
+async def test_a_first_look_at_many_is_some_requests(seats: ForeignSeats) -> None:
+    """Four views of 50 jobs, a hundred questions a request."""
+    seats.post(50)
+    seats.chain.with_counter(lambda: 50)
+    await (worker := seats.worker()).dialect()
+    seats.chain.requests.clear()
+    look = await worker.look(1, 50)
+    assert len(look.jobs) == 50
+    assert len(seats.chain.requests) <= 6
+    assert max(seats.chain.requests) == 100
+
+
+@pytest.mark.parametrize("most", [1, 7])
+async def test_a_node_that_takes_few_questions_at_once(seats: ForeignSeats, most: int) -> None:
+    """Or only one in a request, is asked so, and the next time at once."""
+    seats.post(30)
+    seats.chain.most = most
+    worker = seats.worker()
+    with structlog.testing.capture_logs() as lines:
+        look = await worker.look(1, 50)
+        look = await worker.look(1, 50)
+    assert [job.id for job in look.jobs] == list(range(1, 31))
+    seats.chain.requests.clear()
+    await worker.look(1, 50)
+    assert max(seats.chain.requests) <= most
+    assert "fewer_questions_at_once" in [line["event"] for line in lines]
+
+
+async def test_a_node_that_is_away_is_unavailable(seats: ForeignSeats) -> None:
+    """It is not asked one by one for each of a hundred questions."""
+    seats.post(30)
+    worker = seats.worker()
+    await worker.look(1, 50)
+    seats.chain.most = 0
+    seats.chain.requests.clear()
+    with pytest.raises(RegistryUnavailable):
+        await worker.look(1, 50)
+    assert len(seats.chain.requests) == 1
+
+
+async def test_all_answers_are_of_one_block(seats: ForeignSeats) -> None:
+    """A block that comes in between does not mix two states: it is begun anew."""
+    seats.post(1)
+    worker, left = seats.worker(), [2]
+
+    def advance() -> None:
+        if left:
+            left.pop()
+            seats.chain.block += 1
+            seats.chain.jobs[1].worker = THEIRS
+
+    await worker.dialect()
+    seats.chain.before_batch = advance
+    look = await worker.look(1, 50)
+    assert look.head.number == 101
+    assert [job.state for job in look.jobs] == [JobState.PAID]
+
+
+async def test_a_chain_that_never_holds_still_is_waited_for(seats: ForeignSeats) -> None:
+    """Not asked for ever."""
+    seats.post(1)
+    worker = seats.worker()
+    await worker.dialect()
+
+    def advance() -> None:
+        seats.chain.block += 1
+
+    seats.chain.before_batch = advance
+    with pytest.raises(RegistryUnavailable):
+        await worker.look(1, 50)
+
+
+@pytest.mark.parametrize("back", [0, 3])
+async def test_after_a_reorganisation_all_is_asked_anew(seats: ForeignSeats, back: int) -> None:
+    """fault_11: another job may have the id, and what was over may be open again."""
+    seats.post(2)
+    seats.chain.jobs[1].worker = THEIRS
+    worker = seats.worker()
+    first, second = (await worker.look(1, 50)).jobs
+    assert (first.state, second.terms.reward_fri) == (JobState.PAID, 5)
+    seats.chain.fork, seats.chain.block = 1, seats.chain.block + 2 - back
+    seats.chain.jobs = {1: TheirJob(), 2: TheirJob(reward=9)}
+    with structlog.testing.capture_logs() as lines:
+        first, second = (await worker.look(1, 50)).jobs
+    assert (first.state, second.terms.reward_fri) == (JobState.OPEN, 9)
+    assert [line["event"] for line in lines] == ["registry_went_back"]
+
+
+@pytest.mark.parametrize(
+    "counter",
+    [max, lambda ids: max(ids) + 1, lambda _: 0, lambda _: 2**200, None],
+    ids=["last id", "next id", "always 0", "nonsense", "none"],
+)
+@pytest.mark.parametrize("jobs", [1, 3, 25, 150])
+async def test_the_newest_job_is_found(
+    seats: ForeignSeats, counter: Callable[[dict[int, TheirJob]], int] | None, jobs: int
+) -> None:
+    """Whatever the counter counts, and however many come at once; the next one too."""
+    if counter is not None:
+        seats.chain.with_counter(lambda: counter(seats.chain.jobs) if seats.chain.jobs else 0)
+    worker = seats.worker()
+    assert await worker.job_counter() == 0
+    for more in (jobs, 1):
+        seats.post(more, first=len(seats.chain.jobs) + 1)
+        assert await worker.job_counter() == len(seats.chain.jobs)
+
+
+async def test_jobs_that_were_taken_out_leave_a_gap(seats: ForeignSeats) -> None:
+    """The walk goes on behind it; the ids of the gap are not asked again."""
+    seats.post(30)
+    for their_id in range(5, 12):
+        del seats.chain.jobs[their_id]
+    worker = seats.worker()
+    look = await worker.look(1, 50)
+    assert [job.id for job in look.jobs] == [*range(1, 5), *range(12, 31)]
+    seats.chain.asked.clear()
+    await worker.look(5, 7)
+    assert seats.chain.asked.count("get_job_worker") == 0
+
+
+async def test_views_may_panic_for_what_is_not_there(seats: ForeignSeats) -> None:
+    """For ids that were never given, and for a worker or a result that is not there yet."""
+    chain = seats.chain
+    seats.post(2)
+
+    def worker_of(job_id: int) -> list[int]:
+        if not chain.known(job_id).worker:
+            raise PanicError
+        return [chain.known(job_id).worker]
+
+    chain.functions["get_job_creator"] = Fn("felt252", "felt252", lambda i: [chain.known(i).creator])
+    chain.functions["get_job_worker"] = Fn("felt252", "ContractAddress", worker_of)
+    chain.functions["get_job_reward"] = Fn("felt252", "u256", lambda i: [chain.known(i).reward, 0])
+    worker = seats.worker()
+    chain.jobs[2].worker = THEIRS
+    look = await worker.look(1, 50)
+    assert [job.state for job in look.jobs] == [JobState.OPEN, JobState.PAID]
+    with pytest.raises(MoveRefused) as raised:
+        await worker.get_job(3)
+    assert raised.value.rule == "UNKNOWN_JOB"
+
+
+async def test_one_odd_job_hides_no_other(seats: ForeignSeats) -> None:
+    """Its reward panics, or its answer does not fit: it is left, told once, and asked again."""
+    seats.post(3)
+
+    def reward(job_id: int) -> list[int]:
+        if job_id == 2:
+            raise PanicError
+        return [5] if job_id == 3 else [5, 0]
+
+    seats.chain.functions["get_job_reward"] = Fn("felt252", "u256", reward)
+    worker = seats.worker()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            assert [job.id for job in (await worker.look(1, 50)).jobs] == [1]
+    assert [line["job_id"] for line in lines if line["event"] == "job_left"] == [2, 3]
+    with pytest.raises(RegistryUnavailable):
+        await worker.get_job(2)
+    seats.chain.functions["get_job_reward"] = Fn("felt252", "u256", lambda _: [5, 0])
+    assert len((await worker.look(1, 50)).jobs) == 3
+
+
+async def test_ids_that_begin_at_0(seats: ForeignSeats) -> None:
+    """Its job 0 is our job 1, and stays it where job 0 is taken out after a claim of ours."""
+    seats.post(3, first=0)
+    seats.chain.jobs[0].reward = 9
+    seats.chain.with_counter(lambda: 3)
+    worker = seats.worker()
+    look = await worker.look(1, 50)
+    assert (look.job_counter, [job.id for job in look.jobs]) == (3, [1, 2, 3])
+    assert (await worker.get_job(1)).terms.reward_fri == 9
+    await worker.claim(2)
+    await worker.submit_result(2, CID)
+    assert seats.sender.calldata[-1][0] == 1
+    del seats.chain.jobs[0]
+    fresh = seats.worker()
+    assert [job.id for job in (await fresh.look(1, 50)).jobs] == [2, 3]
+
+
+async def test_a_registry_without_get_job_worker(seats: ForeignSeats) -> None:
+    """Where it tells completion, that ends a job; of ours our notes tell."""
+    del seats.chain.functions["get_job_worker"]
+    seats.chain.functions["is_job_completed"] = Fn(
+        "felt252", "u8", lambda i: [int(seats.chain.job(i).is_completed)]
+    )
+    seats.post(2)
+    seats.chain.jobs[1].is_completed = True
+    worker = seats.worker()
+    one, two = (await worker.look(1, 50)).jobs
+    assert (one.state, one.worker, two.state) == (JobState.PAID, 0, JobState.OPEN)
+    await worker.claim(2)
+    await worker.submit_result(2, CID)
+    seats.chain.jobs[2].is_completed = True
+    done = await seats.worker().get_job(2)
+    assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, CID)
+
+
+async def test_a_job_whose_deadline_is_over_is_not_asked_again(seats: ForeignSeats) -> None:
+    """It can be claimed by nobody."""
+    seats.chain.functions["get_job_deadline"] = Fn("felt252", "u64", lambda i: [seats.chain.job(i).deadline])
+    seats.post(2)
+    seats.chain.jobs[1].deadline = NOW
+    worker = seats.worker()
+    await worker.look(1, 50)
+    seats.chain.asked.clear()
+    await worker.look(1, 50)
+    assert seats.chain.asked.count("get_job_worker") == 1
+
+
+async def test_a_creator_may_be_as_long_as_a_transaction_takes(seats: ForeignSeats) -> None:
+    """What a stranger wrote in place of a CID is cut, and is none then."""
+    chain = seats.chain
+    chain.functions["get_job_asset_cid"] = Fn("felt252", "ByteArray", lambda _: [2000, *[0x61] * 2000, 0, 0])
+    chain.functions["submit_result"] = Fn("felt252 ByteArray", "")
+    seats.post(1)
+    (job,) = (await seats.worker().look(1, 50)).jobs
+    assert len(job.order.asset_cid) == 129
