@@ -12,7 +12,7 @@ from pathlib import Path
 
 from veriframe.errors import VeriFrameError
 from veriframe.model.job import Address, format_address, format_strk
-from veriframe.ports import ContentStore, JobRegistry, Renderer, Treasury
+from veriframe.ports import ContentStore, JobRegistry, Membership, Renderer, Treasury, WorkerStanding
 
 
 class Verdict(IntEnum):
@@ -152,6 +152,39 @@ async def account(treasury: Treasury, name: str, address: Address) -> Finding:
             remedy="Without money there is no bond, and without a bond no claim: send it some STRK.",
         )
     return Finding(part="account", verdict=Verdict.GOOD, detail=detail)
+
+
+async def standing(registry: Membership, address: Address) -> Finding:
+    """The registry takes in this account as a worker, as far as it tells."""
+    told = await registry.standing()
+    facts = {"registered": told.is_registered, "verified": told.is_verified}
+    words = [name if known else f"not {name}" for name, known in facts.items() if known is not None]
+    words += [] if told.reputation is None else [f"reputation {told.reputation}"]
+    words += ["the registry is paused"] if told.is_paused else []
+    remedy = _missing(told, address)
+    verdict = Verdict.BAD if remedy else Verdict.WARNING if told.is_paused else Verdict.GOOD
+    return Finding(
+        part="standing",
+        verdict=verdict,
+        detail=", ".join(words) or "this registry takes any worker",
+        remedy=remedy or ("Wait until its owner lets it go on." if told.is_paused else ""),
+    )
+
+
+def _missing(told: WorkerStanding, address: Address) -> str:
+    """What is to be done, and by whom, before the account may work there; empty for nothing."""
+    verify = f"the registry's owner must verify the account {format_address(address)} (verify_worker)"
+    if told.is_registered is False and told.may_register:
+        return f"Run `veriframe account register`; then {verify}, if it wants that."
+    if told.is_registered is False:
+        return f"The registry's owner must register the account {format_address(address)}."
+    if told.is_verified is False:
+        first = (
+            "Run `veriframe account register` if you have not; then " if told.is_registered is None else ""
+        )
+        sentence = f"{first}{verify}."
+        return sentence[0].upper() + sentence[1:]
+    return ""
 
 
 async def blender(renderer: Renderer) -> Finding:

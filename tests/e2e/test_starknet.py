@@ -9,15 +9,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.deployed import REGISTRY, ROOT, deploy, invoke
+from tests.deployed import REGISTRY, ROOT, deploy
 from tests.e2e.conftest import Home
+from tests.e2e.foreign_chain import CREATOR, WORKER, open_classic, post_classic
 from tests.nodes import STRK_ADDRESS, Devnet, kubo
 
-from veriframe.adapters.starknet.codec import halves, short_string
-
 pytestmark = pytest.mark.slow
-
-CREATOR, WORKER = 0, 1
 
 
 def chain(node: Devnet, registry: int, account: int) -> dict[str, str]:
@@ -64,24 +61,13 @@ def test_a_job_is_paid_on_chain(home: Home, light_scene: Path, fresh_devnet: Dev
     assert money(home, worker) == before + 2 * 10**18 - fees(served.stderr)
 
 
-async def _post_classic(node: Devnet, asset_cid: str) -> int:
-    """A classic registry with one job, and our worker registered and verified there. Returns its address."""
-    owner, worker = (node.accounts[number].address for number in (CREATOR, WORKER))
-    artifact = ROOT / "tests" / "contracts" / "artifacts" / "classic_registry"
-    registry = await deploy(node, artifact, owner, STRK_ADDRESS)
-    pay = (STRK_ADDRESS, "approve", [registry, 1000, 0])
-    await invoke(node, CREATOR, pay, (registry, "create_job", [*halves(asset_cid.encode()), 1000, 0]))
-    await invoke(node, WORKER, (registry, "register_worker", [short_string(b"worker")]))
-    await invoke(node, CREATOR, (registry, "verify_worker", [worker]))
-    return registry
-
-
 def test_a_classic_registry_is_served(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:
     """felt252 ids, CIDs as pairs of short strings, no claim, no counter: found, rendered, submitted, paid."""
     with kubo() as node:
         options = ("--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174")
         asset_cid = node.run("add", "-Q", *options, light_scene).decode().strip()
-        registry = asyncio.run(_post_classic(fresh_devnet, asset_cid))
+        registry = open_classic(fresh_devnet)
+        post_classic(fresh_devnet, registry, asset_cid)
         classic = {
             "STARKNET_RPC": fresh_devnet.url,
             "JOB_REGISTRY_ADDRESS": hex(registry),
@@ -105,7 +91,7 @@ def test_a_classic_registry_is_served(home: Home, light_scene: Path, fresh_devne
 
 def test_jobs_are_not_posted_to_another_kind(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:
     """One sentence with the reason; nothing is published, no money moves."""
-    registry = asyncio.run(_post_classic(fresh_devnet, "QmNothing"))
+    registry = open_classic(fresh_devnet)
     creator = chain(fresh_devnet, registry, CREATOR)
     ran = home.run("job", "create", light_scene, "--reward", "1", "--yes", environment=creator)
     assert ran.returncode == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from veriframe import doctor as surgery
 from veriframe import wiring
 from veriframe.cli import arguments, context, opening, password, show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
@@ -60,6 +61,24 @@ def withdraw(
     recipient = treasury.account if to is None else Address(arguments.address(to))
     context.run(treasury.withdraw(_positive(amount), recipient))
     context.run(_show(treasury, as_json))
+
+
+@app.command()
+def register(
+    info: Annotated[str, typer.Argument(help="What the registry shall know you by.")] = "VeriFrame",
+    as_json: AsJson = False,
+) -> None:
+    """Ask a registry of another kind to take in the account as a worker, and tell how it stands there."""
+    registry = _treasury()
+    account = registry.account
+    if not wiring.knows_workers(registry):
+        _tell({"standing": "this registry takes any worker: nothing needs to be registered"}, as_json=as_json)
+        return
+    before = context.run(registry.standing())
+    if before.may_register and not before.is_registered:
+        context.run(registry.register(info))
+    found = context.run(surgery.standing(registry, account))
+    _tell({"standing": found.detail, **({"missing": found.remedy} if found.remedy else {})}, as_json=as_json)
 
 
 @app.command()

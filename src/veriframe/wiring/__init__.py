@@ -25,7 +25,7 @@ from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
-from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
+from veriframe.ports import JobRegistry, Membership, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
 from veriframe.worker.lock import account_lock
 from veriframe.worker.parts import Parts
@@ -203,10 +203,16 @@ def examinations(
         ("registry", partial(doctor.registry, purse)),
         ("content store", partial(doctor.store, content)),
         ("account", partial(doctor.account, purse, account, purse.account)),
+        *_about_standing(purse),
         ("Blender", about_blender),
         ("sandbox", about_walls),
     ]
     return [*wanted, ("engines", about_engines)] if engines else wanted
+
+
+def _about_standing(purse: Registry) -> Sequence[tuple[str, doctor.Examination]]:
+    account = purse.account
+    return [("standing", partial(doctor.standing, purse, account))] if knows_workers(purse) else []
 
 
 def _worker_home(settings: Settings, account: str) -> Path:
@@ -244,6 +250,11 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
         held_fri=totals.token_fri,
         totals=totals,
     )
+
+
+def knows_workers(opened: object) -> TypeGuard[Membership]:
+    """Whether a registry may want its workers registered; our own kinds take anyone."""
+    return hasattr(opened, "standing")
 
 
 def is_full(opened: Registry) -> TypeGuard[FullRegistry]:

@@ -1,0 +1,52 @@
+"""Registries that are not ours on a devnet, with one job each, and a worker that is taken in there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.deployed import ROOT, deploy, invoke
+from tests.nodes import STRK_ADDRESS, Devnet
+
+from veriframe.adapters.starknet.codec import halves, short_string
+
+CREATOR, WORKER = 0, 1
+REWARD_FRI = 1000
+ARTIFACTS = ROOT / "tests" / "contracts" / "artifacts"
+
+
+def open_classic(node: Devnet) -> int:
+    """A classic registry without jobs, and our worker registered and verified there. Returns its address."""
+
+    async def open_it() -> int:
+        owner, worker = (node.accounts[number].address for number in (CREATOR, WORKER))
+        registry = await deploy(node, ARTIFACTS / "classic_registry", owner, STRK_ADDRESS)
+        await invoke(node, WORKER, (registry, "register_worker", [short_string(b"worker")]))
+        await invoke(node, CREATOR, (registry, "verify_worker", [worker]))
+        return registry
+
+    return asyncio.run(open_it())
+
+
+def post_classic(node: Devnet, registry: int, asset_cid: str) -> None:
+    """One more job in a classic registry."""
+    allow = (STRK_ADDRESS, "approve", [registry, REWARD_FRI, 0])
+    create = (registry, "create_job", [*halves(asset_cid.encode()), REWARD_FRI, 0])
+    asyncio.run(invoke(node, CREATOR, allow, create))
+
+
+def post_guild(node: Devnet, asset_cid: str) -> int:
+    """A guild with one job, its job 0. Our worker is not known there yet. Returns its address."""
+
+    async def post() -> int:
+        registry = await deploy(node, ARTIFACTS / "guild_registry", node.accounts[CREATOR].address)
+        job = [*halves(asset_cid.encode()), REWARD_FRI, 0, node.now() + 10**6, 0]
+        await invoke(node, CREATOR, (registry, "create_job", job))
+        return registry
+
+    return asyncio.run(post())
+
+
+def verify_worker(node: Devnet, registry: int) -> None:
+    """The owner's move."""
+    worker = node.accounts[WORKER].address
+    asyncio.run(invoke(node, CREATOR, (registry, "verify_worker", [worker])))

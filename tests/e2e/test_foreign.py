@@ -1,0 +1,192 @@
+"""A worker at registries that are not ours, as a process: killed at any point, unknown there at first."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from starknet_py.hash.selector import get_selector_from_name
+from tests.deployed import deploy
+from tests.e2e.conftest import ROOT, Home
+from tests.e2e.embedded import PATIENCE_SECONDS, PROGRAM, wait_for
+from tests.e2e.foreign_chain import ARTIFACTS, WORKER, open_classic, post_classic, post_guild, verify_worker
+from tests.nodes import Devnet, devnet, kubo
+from tests.scenes.blend_bytes import blend, block
+
+from veriframe import wiring
+from veriframe.adapters.starknet.codec import halves
+from veriframe.model.attempt import Stage
+from veriframe.settings import Settings, load
+
+pytestmark = pytest.mark.slow
+
+WAY = ("SEEN", "FETCHED", "CHECKED", "CLAIMED", "RENDERED", "PROVED", "STORED", "SUBMITTED")
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Devnet]:
+    """One chain for this file: each test has a registry of its own."""
+    with devnet() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def classic(node: Devnet) -> int:
+    """A registry in which our worker is taken in."""
+    return open_classic(node)
+
+
+def known(node: Devnet, registry: int, home: Path) -> dict[str, str]:
+    """The settings of a worker there."""
+    return {
+        "home": str(home),
+        "job_registry_address": hex(registry),
+        "starknet_rpc": node.url,
+        "devnet_account": str(WORKER),
+        "store": "local",
+        "disk_free_bytes": "1MB",
+        "poll_seconds": "0.1",
+    }
+
+
+def start(plan: dict[str, object], settings: dict[str, str], *command: str) -> subprocess.Popen[str]:
+    """A worker with a fake Blender, which may kill itself."""
+    given = [f"--set={name}={value}" for name, value in settings.items() if name != "home"]
+    return subprocess.Popen(
+        [sys.executable, PROGRAM, json.dumps(plan), "--home", settings["home"], *given, "worker", *command],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=(Path(settings["home"]) / "log").open("a"),
+    )
+
+
+def stages(settings: Settings) -> list[Stage]:
+    """Where the worker's attempts stand."""
+    with closing(wiring.journal(settings, "worker")) as journal:
+        return [attempt.stage for attempt in journal.attempts()]
+
+
+def nonce(node: Devnet) -> int:
+    """How many transactions the worker has made."""
+    address = hex(node.accounts[WORKER].address)
+    return int(node.ask("starknet_getNonce", contract_address=address, block_id="latest"), 16)
+
+
+@pytest.mark.parametrize(
+    ("stage", "noted"), [*((stage, False) for stage in WAY), ("CLAIMED", True), ("SUBMITTED", True)]
+)
+def test_kill_9_at_any_stage(node: Devnet, classic: int, tmp_path: Path, stage: str, noted: bool) -> None:
+    """fault_73: without claims in the registry, the next run goes on where it was; one submission."""
+    scene = tmp_path / "scene.blend"
+    scene.write_bytes(blend(block(b"TEST")))
+    settings = load({"home": str(tmp_path)}, {}).settings
+    asset_cid = asyncio.run(wiring.store(settings).add(scene, "order-asset"))
+    post_classic(node, classic, asset_cid)
+    given = known(node, classic, tmp_path)
+    settings = load(given, {}).settings
+    before = nonce(node)
+    killed = start({"die": stage, "noted": noted}, given, "--once")
+    assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL, (tmp_path / "log").read_text()
+    again = start({}, given)
+    try:
+        wait_for(lambda: stages(settings) == [Stage.PAID])
+        again.send_signal(signal.SIGTERM)
+        assert again.wait(PATIENCE_SECONDS) == 0, (tmp_path / "log").read_text()
+    finally:
+        again.kill()
+        again.wait()
+    assert nonce(node) == before + 1
+    renders = (tmp_path / "renders").read_text().split()
+    # Only a render whose end the journal has not heard of is done again.
+    assert len(renders) == (2 if (stage, noted) == ("RENDERED", False) else 1)
+    (notes,) = tmp_path.glob("claims-*.json")
+    assert notes.stat().st_mode & 0o777 == 0o600
+
+
+def test_damaged_notes_end_it_with_one_line(node: Devnet, classic: int, tmp_path: Path) -> None:
+    """fault_76: exit code 2 and the remedy; they are not begun anew."""
+    notes = tmp_path / f"claims-{classic:x}-{node.accounts[WORKER].address:x}.json"
+    notes.write_text('{"version": 1, "jobs": {"1":')
+    assert start({}, known(node, classic, tmp_path), "--once").wait(PATIENCE_SECONDS) == 2
+    said = (tmp_path / "log").read_text()
+    assert "are damaged" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
+def test_a_worker_registers_is_verified_and_serves(home: Home, light_scene: Path, node: Devnet) -> None:
+    """By the classic entry point: a registry of functions and ids of its own kind; frame 1 as PNG."""
+    with kubo() as ipfs:
+        options = ("--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174")
+        asset_cid = ipfs.run("add", "-Q", *options, light_scene).decode().strip()
+        registry = post_guild(node, asset_cid)
+        classic = {
+            "STARKNET_RPC": node.url,
+            "JOB_REGISTRY_ADDRESS": hex(registry),
+            "IPFS_API": ipfs.api_multiaddr,
+            "VERIFRAME_DEVNET_ACCOUNT": str(WORKER),
+        }
+        main: list[str | Path] = [sys.executable, ROOT / "src" / "main.py", "--once"]
+        idle = home.run_as(main, classic)
+        assert idle.returncode == 0, idle.stderr
+        left = [event for event in _events(idle.stderr) if event["event"] == "job_left"]
+        assert [(event["job_id"], "taken in" in event["reason"]) for event in left] == [(1, True)]
+        assert "account register" in _standing(home, classic)["remedy"]
+        registered = home.run("account", "register", "--json", environment=classic)
+        assert registered.returncode == 0, registered.stderr
+        assert json.loads(registered.stdout)["standing"] == "not verified, reputation 0"
+        verify_worker(node, registry)
+        assert _standing(home, classic)["detail"] == "registered, verified, reputation 0"
+        served = [home.run_as(main, classic) for _ in range(2)]
+        assert [run.returncode for run in served] == [0, 0], served[0].stderr
+        events = _events(served[0].stderr + served[1].stderr)
+        (finished,) = [event for event in events if event["event"] == "attempt_finished"]
+        assert finished["stage"] == "PAID"
+        assert _told_result(node, registry) == halves(finished["result_cid"].encode())
+        picture = home.folder / "picture.png"
+        picture.write_bytes(ipfs.run("cat", finished["result_cid"]))
+        with Image.open(picture) as opened:
+            assert (opened.format, opened.size) == ("PNG", (96, 54))
+
+
+def test_a_registry_that_holds_no_whole_cid_is_refused(home: Home, node: Devnet) -> None:
+    """One clear line before anything is rendered, and no wrong CID."""
+    registry = asyncio.run(deploy(node, ARTIFACTS / "felt_short_registry"))
+    environment = {
+        "STARKNET_RPC": node.url,
+        "JOB_REGISTRY_ADDRESS": hex(registry),
+        "VERIFRAME_DEVNET_ACCOUNT": str(WORKER),
+        "VERIFRAME_STORE": "local",
+    }
+    ran = home.run("worker", "--once", environment=environment)
+    assert ran.returncode == 3
+    assert "one short string holds 31 characters" in " ".join(ran.stderr.split())
+    assert "Traceback" not in ran.stderr
+
+
+def _events(stderr: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stderr.splitlines() if line[:1] == "{"]
+
+
+def _standing(home: Home, environment: dict[str, str]) -> dict[str, str]:
+    ran = home.run("doctor", "--no-engines", "--json", environment=environment)
+    parts = {part["part"]: part for part in json.loads(ran.stdout)["parts"]}
+    found: dict[str, str] = parts["standing"]
+    return found
+
+
+def _told_result(node: Devnet, registry: int) -> tuple[int, ...]:
+    selector = hex(get_selector_from_name("get_job_result"))
+    request = {"contract_address": hex(registry), "entry_point_selector": selector, "calldata": ["0x0"]}
+    return tuple(int(felt, 16) for felt in node.ask("starknet_call", request=request, block_id="latest"))
