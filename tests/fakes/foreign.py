@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class ForeignChain:
     block: int = 100
     fork: int = 0
     now: int = NOW
+    wallet_fri: int = 10**24
     most: int = 10**6
     requests: list[int] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -134,6 +136,7 @@ class ForeignChain:
                     "timestamp": self.now,
                     "block_hash": self._hash(number),
                     "parent_hash": self._hash(number - 1),
+                    "l2_gas_price": {"price_in_fri": hex(10**10), "price_in_wei": "0x1"},
                 }
             case "starknet_call":
                 if params["block_id"] not in ("latest", {"block_hash": self._hash(self.block)}):
@@ -143,7 +146,7 @@ class ForeignChain:
 
     def _view(self, request: Mapping[str, Any]) -> Any:
         if int(request["contract_address"], 16) == TOKEN:
-            return [hex(77), "0x0"]
+            return [hex(self.wallet_fri), "0x0"]
         by_selector = {hex(get_selector_from_name(name)): name for name in self.functions}
         name = by_selector[request["entry_point_selector"]]
         self.asked.append(name)
@@ -170,7 +173,8 @@ class ForeignChain:
 class ForeignSender:
     """Our account's transactions there. `play`: what a call does, by its function and felts.
 
-    `sent`: the functions of each transaction. `after` is awaited once a transaction is in a block.
+    `sent`: the functions of each transaction. `after` is awaited once a transaction is in a block, and
+    `at_refusal` once one is refused.
     """
 
     chain: ForeignChain
@@ -180,6 +184,7 @@ class ForeignSender:
     calldata: list[list[int]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     after: Callable[[], Awaitable[None]] | None = None
+    at_refusal: Callable[[], Awaitable[None]] | None = None
 
     async def send(self, calls: Sequence[Call], label: str) -> Receipt:
         """All calls or none. Raises `Reverted`."""
@@ -187,6 +192,7 @@ class ForeignSender:
         self.sent.append([names[call.selector] for call in calls])
         self.calldata += [list(call.calldata) for call in calls]
         self.labels.append(label)
+        await asyncio.sleep(0)
         before = {job_id: TheirJob(**vars(job)) for job_id, job in self.chain.jobs.items()}
         for call in calls:
             assert call.to == REGISTRY
@@ -194,6 +200,8 @@ class ForeignSender:
                 self.play(names[call.selector], call.calldata)
             except PanicError as error:
                 self.chain.jobs = before
+                if self.at_refusal is not None:
+                    await self.at_refusal()
                 reason = f"0x{str(error).encode().hex()} ('{error}')"
                 raise Reverted(reason, transaction_hash=1, fee_fri=7) from error
         self.chain.block += 1

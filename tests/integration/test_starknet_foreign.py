@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from starknet_py.hash.selector import get_selector_from_name
 from tests.deployed import REGISTRY, ROOT, Seats, deploy, invoke
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
@@ -171,6 +173,28 @@ async def test_ids_and_cids_of_every_type(
     told = await seats.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
     wanted = encode_text(RESULT.encode()) if len(asset) > 2 else halves(RESULT.encode())
     assert [int(felt, 16) for felt in told] == list(wanted)
+
+
+async def test_several_moves_go_together(seats: Seats) -> None:
+    """Three results in one transaction; with a job among them that another took, each of the rest alone."""
+    node = seats.node
+    address = await deploy(node, FOREIGN / "plain_registry")
+    asset = encode_text(CID.encode())
+    await invoke(node, CREATOR, *[(address, "create_job", [*asset, R, 0])] * 4)
+    worker = await foreign(seats, "plain", address)
+    await invoke(node, OTHER, (address, "claim_job", [4]))
+
+    async def moves(*made: Awaitable[None]) -> tuple[list[bool], int]:
+        """Which were done, and in how many transactions."""
+        with structlog.testing.capture_logs() as lines:
+            ended = await asyncio.gather(*made, return_exceptions=True)
+        sent = [line for line in lines if line["event"] == "registry_move" and "fee_fri" in line]
+        return [error is None for error in ended], len([line for line in sent if "refused" not in line])
+
+    assert await moves(*(worker.claim(job_id) for job_id in (1, 2, 3))) == ([True] * 3, 2)
+    results = (worker.submit_result(job_id, RESULT) for job_id in (1, 2, 4, 3))
+    assert await moves(*results) == ([True, True, False, True], 2)
+    assert [job.state for job in await worker.get_jobs(1, 3)] == [JobState.PAID] * 3
 
 
 async def test_a_registry_whose_cids_are_too_short_is_refused_at_once(seats: Seats) -> None:

@@ -7,37 +7,62 @@ about a job is derived, in `foreign_job`.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from veriframe.adapters.starknet.codec import short_string
 from veriframe.adapters.starknet.contract import TOKEN_ABI, Contract, Node
-from veriframe.adapters.starknet.foreign_job import Facts, Note
+from veriframe.adapters.starknet.dialect import Dialect
+from veriframe.adapters.starknet.fees import submissions_fri
+from veriframe.adapters.starknet.foreign_job import Note
+from veriframe.adapters.starknet.foreign_moves import (
+    CLAIM,
+    FINALIZE,
+    SUBMIT,
+    Kind,
+    Plan,
+    Seen,
+    asked_twice,
+)
 from veriframe.adapters.starknet.foreign_notes import Notes
 from veriframe.adapters.starknet.foreign_reading import ForeignReader
-from veriframe.adapters.starknet.receipt import Receipt, Reverted
+from veriframe.adapters.starknet.joint import Wish
+from veriframe.adapters.starknet.receipt import Receipt
 from veriframe.adapters.starknet.sending import Sender, make_move
+from veriframe.adapters.starknet.together import Outcome, Together
 from veriframe.adapters.starknet.transaction import Call
-from veriframe.errors import Code, MoveRefused
-from veriframe.model.job import Address, Job, JobState
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable, VeriFrameError
+from veriframe.model.job import Address, format_strk
 from veriframe.model.ledger import Rule
 from veriframe.ports import Funds, JobRegistry, Membership, Totals, Treasury
 
-AGAIN_SECONDS = 3600
-"""How long a job is left alone whose finalizing was refused: a revert may cost a fee."""
-NOT_ELIGIBLE = "NOT_ELIGIBLE"
 NO_CREDIT = "NO_CREDIT"
-_OVER = re.compile(r"ALREADY|(?<!NOT_)(?:COMPLETED|FINALI[SZ]ED|PAID|CLOSED)")
 NO_REGISTRATION = "NO_REGISTRATION"
 
 
 class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
     """The registry at `address`, spoken to as its ABI wants. What the account did there is in `notes`."""
 
-    def __init__(self, node: Node, sender: Sender, address: int, *, token: int, notes: Notes) -> None:
+    def __init__(  # noqa: PLR0913 - what it is made of
+        self,
+        node: Node,
+        sender: Sender,
+        address: int,
+        *,
+        token: int,
+        notes: Notes,
+        max_fee_fri: int = 10**18,
+    ) -> None:
         super().__init__(node, address, Address(sender.account), notes)
         self._token, self._sender = Contract(node, token, TOKEN_ABI), sender
+        self._max_fee_fri = max_fee_fri
+        self._turn = asyncio.Lock()
+        self._claims, self._submissions, self._ends = (
+            Together[Wish](self._turn, partial(self._make, kind)) for kind in (CLAIM, SUBMIT, FINALIZE)
+        )
 
     @property
     def account(self) -> Address:
@@ -47,70 +72,50 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
     def hear(self, receipts: Sequence[Receipt]) -> None:
         """Note what an earlier run had begun to send and never heard of."""
         for receipt in receipts:
-            name, *ids = receipt.label.split()
-            if receipt.revert_reason or name not in ("submit_result", "finalize"):
+            name, _, ids = receipt.label.partition(" ")
+            if receipt.revert_reason or name not in (SUBMIT.name, FINALIZE.name):
                 continue
-            for job_id in map(int, ids):
+            for job_id in map(int, re.findall(r"\d+", ids)):
                 if (note := self._notes.jobs.get(job_id)) is not None:
-                    submitted = note.is_submitted or name == "submit_result"
-                    ended = note.has_ended or name == "finalize"
+                    submitted = note.is_submitted or name == SUBMIT.name
+                    ended = note.has_ended or name == FINALIZE.name
                     self._note(job_id, replace(note, is_submitted=submitted, has_ended=ended))
 
     async def claim(self, job_id: int) -> None:
-        """Take a job; where the registry has no claims, only note it."""
-        job, objection = await self._get(job_id)
-        now = (await self.head()).time
-        if not job.is_open(now):
-            raise MoveRefused(Rule.NOT_OPEN.value, f"Job {job_id} is {job.state}. Look for another one.")
-        if objection:
-            raise MoveRefused(NOT_ELIGIBLE, f"Job {job_id} is not for this account: {objection}.")
-        if (await self.dialect()).has("claim"):
-            await self._move("claim", job_id)
-        self._note(job_id, Note(facts=_facts_of(job), claimed_at=now))
+        """Take a job; where the registry has no claims, only note it.
+
+        Raises `RegistryUnavailable` where the wallet could not pay for handing in what is rendered.
+        """
+        held = await self.funds(self.account)
+        if held.wallet_fri < held.reserve_fri:
+            raise RegistryUnavailable(
+                f"The account holds {format_strk(held.wallet_fri)}, and handing in may cost "
+                f"{format_strk(held.reserve_fri)} in fees. Send it some STRK."
+            )
+        await self._claims.make(Wish(job_id))
+
+    async def submit_result(self, job_id: int, result_cid: str) -> None:
+        """Hand in a result, its CID written as the ABI wants it."""
+        await self._submissions.make(Wish(job_id, result_cid))
+
+    async def finalize(self, job_id: int) -> None:
+        """End a job whose time has come. After a refusal not again for an hour."""
+        if not (await self.dialect()).has("finalize"):
+            raise MoveRefused(Rule.NOT_DUE.value, "This registry finalizes nothing.")
+        await self._ends.make(Wish(job_id))
 
     async def release(self, job_id: int, reason: Code) -> None:
         """Give a claim back, as far as the registry knows of claims."""
         spoken = await self.dialect()
         if spoken.has("release"):
             wants_reason = len(spoken.functions["release"].inputs) > 1
-            await self._move(
-                "release", job_id, *([short_string(reason.value.encode())] if wants_reason else [])
-            )
+            values = [short_string(reason.value.encode())] if wants_reason else []
+            async with self._turn:
+                call = self._call(spoken, "release", job_id, *values)
+                await make_move(self._sender, "release", [call], job_id=job_id)
         elif spoken.has("claim"):
             raise MoveRefused(Rule.LIVE_CLAIM.value, "This registry takes no claim back.")
         self._notes.drop(job_id)
-
-    async def submit_result(self, job_id: int, result_cid: str) -> None:
-        """Hand in a result, its CID written as the ABI wants it."""
-        job = await self.get_job(job_id)
-        if job.state is not JobState.CLAIMED or job.worker != self.account:
-            raise MoveRefused(
-                Rule.NOT_CLAIMANT.value, f"Job {job_id} is {job.state}, and not claimed by this account."
-            )
-        # Noted before: a registry may not show who handed in, and we may not live to hear how it ended.
-        note = Note(facts=_facts_of(job), claimed_at=job.claimed_at, result_cid=result_cid)
-        call = await self._call("submit", job_id, result_cid)
-        self._note(job_id, note)
-        await make_move(self._sender, "submit_result", [call], job_id=job_id)
-        self._note(job_id, replace(note, is_submitted=True))
-
-    async def finalize(self, job_id: int) -> None:
-        """End a job whose time has come. After a refusal not again for an hour."""
-        job, now = await self.get_job(job_id), (await self.head()).time
-        note = self._notes.get(job_id, _facts_of(job)) or Note(facts=_facts_of(job))
-        if now < note.again_at:
-            raise MoveRefused(
-                Rule.NOT_DUE.value, f"The registry has refused to finalize job {job_id} lately."
-            )
-        if not (await self.dialect()).has("finalize"):
-            raise MoveRefused(Rule.NOT_DUE.value, "This registry finalizes nothing.")
-        try:
-            await self._move("finalize", job_id)
-        except MoveRefused as error:
-            again_at = now + AGAIN_SECONDS
-            self._note(job_id, replace(note, has_ended=_says_over(error), again_at=again_at))
-            raise
-        self._note(job_id, replace(note, has_ended=True))
 
     async def register(self, info: str) -> None:
         """Ask the registry to take in this account."""
@@ -125,11 +130,16 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
                 f"“{info}” cannot be registered here: {error}. Give a shorter text, or use its own tools.",
             ) from error
         call = self._contract.move_of(spoken.name("register"), calldata)
-        await make_move(self._sender, "register", [call])
+        async with self._turn:
+            await make_move(self._sender, "register", [call])
 
     async def funds(self, account: Address) -> Funds:
-        """What an account holds: all of it in its wallet."""
-        return Funds(wallet_fri=await self._balance(account), credit_fri=0)
+        """What an account holds: all of it in its wallet. Of the own one some must stay there for fees."""
+        held_fri = await self._balance(account)
+        reserve_fri = 0
+        if account == self.account:
+            reserve_fri = submissions_fri(1, await self._contract.gas_price_fri(), self._max_fee_fri)
+        return Funds(wallet_fri=held_fri, credit_fri=0, reserve_fri=reserve_fri)
 
     async def totals(self) -> Totals:
         """What the registry holds; it does not tell what for."""
@@ -148,28 +158,83 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
         answer = await self._token.view("balance_of", account)
         return answer if isinstance(answer, int) else 0
 
-    async def _move(self, word: str, job_id: int, *values: int) -> None:
-        await make_move(self._sender, word, [await self._call(word, job_id, *values)], job_id=job_id)
+    async def _make(self, kind: Kind, wishes: Sequence[Wish]) -> list[Outcome]:
+        """Make the moves, in one transaction where that goes. How each ended, in their order."""
+        spoken = await self.dialect()
+        seen = await self._seen([wish.job_id for wish in wishes])
+        outcomes: list[Outcome] = [None] * len(wishes)
+        moves: dict[int, tuple[Plan, Call | None]] = {}
+        for at, wish in enumerate(wishes):
+            try:
+                sight = seen[wish.job_id]
+                if isinstance(sight, VeriFrameError):
+                    raise sight
+                if wish.job_id in {plan.job_id for plan, _ in moves.values()}:
+                    raise asked_twice(wish)
+                plan = kind.plan(wish, sight, self.account)
+                has_call = spoken.has(kind.word)
+                call = self._call(spoken, kind.word, wish.job_id, *plan.values) if has_call else None
+                moves[at] = plan, call
+            except VeriFrameError as error:
+                outcomes[at] = error
+        for plan, _ in moves.values():
+            if plan.during is not None:
+                self._note(plan.job_id, plan.during)
+        for at, problem in (await self._send(kind, moves, together=spoken.has("worker"))).items():
+            outcomes[at] = await self._explain(kind, wishes[at], moves[at][0], seen, problem)
+        return outcomes
 
-    async def _call(self, word: str, job_id: int, *values: int | str) -> Call:
-        spoken, their_id = await self.dialect(), self._walk.their_id(job_id)
+    async def _send(
+        self, kind: Kind, moves: Mapping[int, tuple[Plan, Call | None]], *, together: bool
+    ) -> dict[int, MoveRefused]:
+        """Why some were refused. Where all of them in one transaction are, each is tried by itself.
+
+        They only go together where the registry shows afterwards whose they were: a lone move's transaction
+        is found again by its job, even where nobody has heard how it ended.
+        """
+        if together and len(moves) > 1 and all(call is not None for _, call in moves.values()):
+            calls = [call for _, call in moves.values() if call is not None]
+            ids = [plan.job_id for plan, _ in moves.values()]
+            try:
+                await make_move(self._sender, kind.name, calls, job_ids=ids)
+            except MoveRefused:
+                return await self._send(kind, moves, together=False)
+            for plan, _ in moves.values():
+                self._note(plan.job_id, plan.after)
+            return {}
+        problems: dict[int, MoveRefused] = {}
+        for at, (plan, call) in moves.items():
+            try:
+                if call is not None:
+                    await make_move(self._sender, kind.name, [call], job_id=plan.job_id)
+                self._note(plan.job_id, plan.after)
+            except MoveRefused as error:
+                problems[at] = error
+        return problems
+
+    async def _explain(
+        self,
+        kind: Kind,
+        wish: Wish,
+        plan: Plan,
+        seen: Mapping[int, Seen | VeriFrameError],
+        error: MoveRefused,
+    ) -> Outcome:
+        """None where an earlier transaction of ours did it after all; else the refusal, noted."""
+        sight, before = (await self._seen([wish.job_id]))[wish.job_id], seen[wish.job_id]
+        if isinstance(sight, Seen) and kind.is_done(wish, sight.job, self.account):
+            self._note(wish.job_id, plan.after)
+            return None
+        if isinstance(before, Seen) and (note := kind.refused(before, error)) is not None:
+            self._note(wish.job_id, note)
+        return error
+
+    def _call(self, spoken: Dialect, word: str, job_id: int, *values: int | str) -> Call:
         try:
-            calldata = spoken.calldata(word, their_id, *values)
+            calldata = spoken.calldata(word, self._walk.their_id(job_id), *values)
         except ValueError as error:
             raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot hold this value: {error}") from error
         return self._contract.move_of(spoken.name(word), calldata)
 
     def _note(self, job_id: int, note: Note) -> None:
         self._notes.put(job_id, note, first_id=self._walk.their_id(1))
-
-
-def _says_over(error: MoveRefused) -> bool:
-    """Whether a contract refuses because somebody has ended the job before. It may show that nowhere else."""
-    cause = error.__cause__
-    words = cause.words if isinstance(cause, Reverted) else ()
-    return any(_OVER.search(word.upper().replace(" ", "_")) for word in words)
-
-
-def _facts_of(job: Job) -> Facts:
-    terms = job.terms
-    return Facts(job.order.creator, terms.reward_fri, job.order.asset_cid, terms.deadline)

@@ -17,19 +17,20 @@ from veriframe.adapters.starknet.batches import Batches
 from veriframe.adapters.starknet.contract import Contract, Node, Question
 from veriframe.adapters.starknet.dialect import Dialect, choose_dialect
 from veriframe.adapters.starknet.foreign_asking import Asking, Block, BlockGone, hash_of, read_block
-from veriframe.adapters.starknet.foreign_job import Customs, Facts, Note, Shown, build_job, cut
+from veriframe.adapters.starknet.foreign_facts import put_job, read_facts, read_shown
+from veriframe.adapters.starknet.foreign_job import Customs, Facts, Note, Shown, build_job
 from veriframe.adapters.starknet.foreign_membership import (
     objection,
     put_account,
     put_eligibility,
     read_standing,
 )
+from veriframe.adapters.starknet.foreign_moves import Seen
 from veriframe.adapters.starknet.foreign_notes import Notes
 from veriframe.adapters.starknet.foreign_walk import ID_MAX, Walk
-from veriframe.errors import RegistryUnavailable
+from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model import ledger
-from veriframe.model.job import NOBODY, Address, Head, Job, JobState, format_address
-from veriframe.model.ledger import AMOUNT_MAX_FRI, TIME_MAX
+from veriframe.model.job import Address, Head, Job, JobState, format_address
 from veriframe.ports import JobReader, Look, WorkerStanding
 
 log = structlog.get_logger()
@@ -44,8 +45,6 @@ STEPS = 5
 """How often one look goes on to further ids."""
 TRIES = 5
 """How often newer blocks come in between before the caller has to wait."""
-_FACTS = ("creator", "reward", "asset_cid", "deadline")
-_SHOWN = ("worker", "result_cid", "completed")
 
 
 class ForeignReader(JobReader):
@@ -117,8 +116,10 @@ class ForeignReader(JobReader):
 
     async def get_job(self, job_id: int) -> Job:
         """One job, all of it asked anew. Raises `MoveRefused` (UNKNOWN_JOB)."""
-        job, _ = await self._get(job_id)
-        return job
+        seen = (await self._seen([job_id]))[job_id]
+        if isinstance(seen, VeriFrameError):
+            raise seen
+        return seen.job
 
     async def standing(self) -> WorkerStanding:
         """How the account stands there."""
@@ -131,24 +132,33 @@ class ForeignReader(JobReader):
 
         return await self._of_one_block(read)
 
-    async def _get(self, job_id: int) -> tuple[Job, str]:
-        """One job, and why this account may not have it. Raises `MoveRefused` (UNKNOWN_JOB)."""
+    async def _seen(self, ids: Collection[int]) -> dict[int, Seen | VeriFrameError]:
+        """These jobs, all of them asked anew, each with an error where it cannot be had."""
 
-        async def read(block: Block) -> tuple[Job, str]:
+        async def read(block: Block) -> dict[int, Seen | VeriFrameError]:
             if self._walk.first_id is None:
                 await self._look(block, range(0))
+            fit = [job_id for job_id in ids if 0 < job_id <= ID_MAX]
+            for job_id in fit:
+                self._facts.pop(job_id, None)
+                self._over.pop(job_id, None)
             asking = await self._asking(block)
-            self._facts.pop(job_id, None)
-            self._over.pop(job_id, None)
-            self._put_jobs(asking, [job_id])
+            self._put_jobs(asking, fit)
             await self._done(asking)
-            if (job := self._job(asking, job_id)) is None:
-                raise ledger.unknown_job(job_id)
-            return job, objection(asking, self._account, self._walk.their_id(job_id))
+            return {job_id: self._seen_one(asking, job_id) for job_id in ids}
 
-        if not 0 < job_id <= ID_MAX:
-            raise ledger.unknown_job(job_id)
         return await self._of_one_block(read)
+
+    def _seen_one(self, asking: Asking, job_id: int) -> Seen | VeriFrameError:
+        try:
+            if (job := self._job(asking, job_id)) is None:
+                return ledger.unknown_job(job_id)
+            reason = objection(asking, self._account, self._walk.their_id(job_id))
+        except RegistryUnavailable as error:
+            return error
+        facts = Facts(job.order.creator, job.terms.reward_fri, job.order.asset_cid, job.terms.deadline)
+        note = self._notes.get(job_id, facts) or Note(facts=facts)
+        return Seen(job=job, note=note, objection=reason, now=asking.block.head.time)
 
     async def _look(self, block: Block, wanted: range) -> Look:
         known = [job_id for job_id in wanted if job_id <= self._walk.job_counter]
@@ -184,8 +194,7 @@ class ForeignReader(JobReader):
         wanted = [job_id for job_id in ids if job_id not in self._over]
         for job_id in wanted:
             their_id = self._walk.their_id(job_id)
-            for word in _SHOWN if job_id in self._facts else (*_FACTS, *_SHOWN):
-                asking.put(word, their_id)
+            put_job(asking, their_id, with_facts=job_id not in self._facts)
             put_eligibility(asking, self._account, their_id)
         if wanted:
             put_account(asking, self._account)
@@ -248,15 +257,11 @@ class ForeignReader(JobReader):
     def _job(self, asking: Asking, job_id: int) -> Job | None:
         """The job out of the answers. Raises `RegistryUnavailable` where they do not make one."""
         their_id = self._walk.their_id(job_id)
-        facts = self._facts.get(job_id) or _read_facts(asking, their_id)
+        facts = self._facts.get(job_id) or read_facts(asking, their_id)
         if facts is None:
             return self._forgotten(job_id, asking.block.head.time)
         _keep(self._facts, job_id, facts)
-        shown = Shown(
-            worker=Address(asking.number("worker", their_id) or NOBODY),
-            result_cid=asking.text("result_cid", their_id),
-            is_completed=asking.truth("completed", their_id),
-        )
+        shown = read_shown(asking, their_id)
         note = self._notes.get(job_id, facts) or Note(facts=facts)
         return build_job(job_id, note, shown, self._customs(asking.spoken), asking.block.head.time)
 
@@ -272,22 +277,6 @@ class ForeignReader(JobReader):
         return Customs(
             account=self._account, has_claims=spoken.has("claim"), finalizes=spoken.has("finalize")
         )
-
-
-def _read_facts(asking: Asking, their_id: int) -> Facts | None:
-    """What never changes about a job; None where it has no creator. Raises `RegistryUnavailable`."""
-    if not (creator := asking.number("creator", their_id)):
-        return None
-    reward, asset_cid = asking.number("reward", their_id), asking.text("asset_cid", their_id)
-    deadline = asking.number("deadline", their_id) if asking.spoken.has("deadline") else TIME_MAX
-    if reward is None or asset_cid is None or deadline is None:
-        raise RegistryUnavailable("The registry does not tell its reward, its asset or its deadline.")
-    return Facts(
-        creator=Address(creator),
-        reward_fri=min(reward, AMOUNT_MAX_FRI),
-        asset_cid=cut(asset_cid),
-        deadline=min(deadline, TIME_MAX) or TIME_MAX,
-    )
 
 
 def _keep(kept: dict[int, V], job_id: int, value: V) -> None:

@@ -40,7 +40,7 @@ async def open_registry(  # noqa: PLR0913 - what a registry is made of
             node, sender, address, token=token, class_hashes=class_hashes, max_fee_fri=max_fee_fri
         )
     notes = Notes(folder, address, sender.account)
-    foreign = ForeignRegistry(node, sender, address, token=token, notes=notes)
+    foreign = ForeignRegistry(node, sender, address, token=token, notes=notes, max_fee_fri=max_fee_fri)
     spoken = await foreign.dialect()
     log.info(
         "foreign_registry",

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from tests.fakes.foreign import REGISTRY, TOKEN, ForeignChain, ForeignSender, TheirJob
+import pytest
+from tests.fakes.foreign import (
+    OURS,
+    REGISTRY,
+    RESULT,
+    TOKEN,
+    ForeignChain,
+    ForeignSender,
+    PanicError,
+    TheirJob,
+)
 
 from veriframe.adapters.starknet.foreign import ForeignRegistry
 from veriframe.adapters.starknet.foreign_notes import Notes
+from veriframe.errors import MoveRefused
 
 
 @dataclass
@@ -30,3 +43,31 @@ class ForeignSeats:
         """The adapter as a fresh process has it."""
         notes = Notes(self.folder, REGISTRY, self.sender.account)
         return ForeignRegistry(self.chain, self.sender, REGISTRY, token=TOKEN, notes=notes)
+
+
+def with_two_jobs(folder: Path) -> ForeignSeats:
+    """Seats at a chain with two jobs; what is claimed or submitted there is ours."""
+    made = ForeignSeats(folder)
+    made.post(2)
+    made.sender.play = lambda name, felts: play(made, name, felts)
+    return made
+
+
+def play(seats: ForeignSeats, name: str, felts: Sequence[int]) -> None:
+    """What such a contract does."""
+    if name == "submit_result":
+        job = seats.chain.known(felts[0])
+        if job.worker not in (0, OURS):
+            raise PanicError("HAS_A_RESULT")
+        job.worker, job.result = OURS, RESULT
+    if name == "claim_job":
+        if seats.chain.known(felts[0]).worker:
+            raise PanicError("NOT_OPEN")
+        seats.chain.known(felts[0]).worker = OURS
+
+
+async def rule(move: Any) -> str:
+    """The rule by which a move is refused."""
+    with pytest.raises(MoveRefused) as raised:
+        await move
+    return raised.value.rule
