@@ -34,13 +34,15 @@ from veriframe.adapters.starknet.receipt import Receipt
 from veriframe.adapters.starknet.sending import Sender, make_move
 from veriframe.adapters.starknet.together import Outcome, Together
 from veriframe.adapters.starknet.transaction import Call
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable, VeriFrameError
-from veriframe.model.job import Address, format_strk
+from veriframe.errors import Code, MoveRefused, VeriFrameError
+from veriframe.model.job import Address
 from veriframe.model.ledger import Rule
 from veriframe.ports import Funds, JobRegistry, Membership, Totals, Treasury
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
+SUBMISSIONS = 2
+"""So many must be payable at any time, or what is rendered could not be handed in (fault 68)."""
 
 
 class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
@@ -82,16 +84,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
                     self._note(job_id, replace(note, is_submitted=submitted, has_ended=ended))
 
     async def claim(self, job_id: int) -> None:
-        """Take a job; where the registry has no claims, only note it.
-
-        Raises `RegistryUnavailable` where the wallet could not pay for handing in what is rendered.
-        """
-        held = await self.funds(self.account)
-        if held.wallet_fri < held.reserve_fri:
-            raise RegistryUnavailable(
-                f"The account holds {format_strk(held.wallet_fri)}, and handing in may cost "
-                f"{format_strk(held.reserve_fri)} in fees. Send it some STRK."
-            )
+        """Take a job; where the registry has no claims, only note it."""
         await self._claims.make(Wish(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> None:
@@ -138,7 +131,9 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
         held_fri = await self._balance(account)
         reserve_fri = 0
         if account == self.account:
-            reserve_fri = submissions_fri(1, await self._contract.gas_price_fri(), self._max_fee_fri)
+            reserve_fri = submissions_fri(
+                SUBMISSIONS, await self._contract.gas_price_fri(), self._max_fee_fri
+            )
         return Funds(wallet_fri=held_fri, credit_fri=0, reserve_fri=reserve_fri)
 
     async def totals(self) -> Totals:

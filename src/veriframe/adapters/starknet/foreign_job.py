@@ -43,12 +43,13 @@ class Note:
 class Customs:
     """What a registry has: claims, so that a worker without a result is a claimant; and a finalizing move.
 
-    `account` is ours.
+    `shows_workers`: whether it tells who has a job. `account` is ours.
     """
 
     account: Address
     has_claims: bool
     finalizes: bool
+    shows_workers: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ def build_job(job_id: int, note: Note, shown: Shown, customs: Customs, now: int)
         jobs=1,
         created_at=0,
     )
-    worker, state = _worker(shown, note, account), _state(shown, note, customs)
+    worker, state = _worker(shown, note, customs), _state(shown, note, customs)
     claimed = state is JobState.CLAIMED
     since = now if note.claimed_at is None else note.claimed_at
     return Job(
@@ -101,12 +102,15 @@ def cut(cid: str) -> str:
     return cid if len(cid) <= CID_MAX_BYTES else cid[:CID_MAX_BYTES] + "…"
 
 
-def _worker(shown: Shown, note: Note, account: Address) -> Address:
-    """Where the registry shows nobody, our own notes count: not all registries tell who handed in."""
+def _worker(shown: Shown, note: Note, customs: Customs) -> Address:
+    """Where the registry shows nobody, our own notes count: not all registries tell who handed in.
+
+    A claim that it keeps itself it shows, or it is undone.
+    """
     if shown.worker != NOBODY:
         return shown.worker
-    noted = note.is_submitted or (note.claimed_at is not None and not _is_anothers(shown, note))
-    return account if noted else NOBODY
+    claimed = note.claimed_at is not None and not customs.has_claims and not _is_anothers(shown, note)
+    return customs.account if note.is_submitted or claimed else NOBODY
 
 
 def _is_anothers(shown: Shown, note: Note) -> bool:
@@ -115,18 +119,23 @@ def _is_anothers(shown: Shown, note: Note) -> bool:
 
 
 def _state(shown: Shown, note: Note, customs: Customs) -> JobState:
-    account = customs.account
-    worker = _worker(shown, note, account)
+    worker = _worker(shown, note, customs)
+    is_ours = worker == customs.account
     if worker == NOBODY:
         return JobState.PAID if shown.is_completed else JobState.OPEN
-    if not _is_handed_in(shown, note, customs, is_ours=worker == account):
+    if not _is_handed_in(shown, note, customs, is_ours=is_ours):
         return JobState.CLAIMED
-    if note.has_ended or (shown.is_completed and worker != account):
+    if note.has_ended or (shown.is_completed and not is_ours):
         return JobState.PAID
     # "Completed" may mean that there is a result, and pay comes by finalizing: ours is finalized first.
-    if customs.finalizes or shown.is_completed is False:
+    if customs.finalizes or shown.is_completed is False or _is_yet_to_be_shown(shown, customs):
         return JobState.SUBMITTED
     return JobState.PAID
+
+
+def _is_yet_to_be_shown(shown: Shown, customs: Customs) -> bool:
+    """Whether a registry that tells who handed in does not tell of us yet."""
+    return customs.shows_workers and shown.worker == NOBODY and not shown.is_completed
 
 
 def _is_handed_in(shown: Shown, note: Note, customs: Customs, *, is_ours: bool) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -83,6 +84,15 @@ class Notes:
         """Forget a note, durable on return. An unknown one is no error."""
         if job_id in self._file.jobs:
             jobs = {known: note for known, note in self._file.jobs.items() if known != job_id}
+            self._keep(jobs, self._file.first_id)
+
+    def doubt(self) -> None:
+        """The chain went back: what was taken may be undone, and the registry tells. Durable on return."""
+        jobs = {
+            job_id: note if note.has_ended else replace(note, is_submitted=False)
+            for job_id, note in self._file.jobs.items()
+        }
+        if jobs != self._file.jobs:
             self._keep(jobs, self._file.first_id)
 
     def _keep(self, jobs: dict[int, Note], first_id: Literal[0, 1] | None) -> None:

@@ -41,7 +41,7 @@ JOBS_AT_ONCE = 50
 """In one look: some hundreds of questions at the first, few once most of them are over."""
 KEPT = 20_000
 """How many jobs are remembered."""
-STEPS = 5
+STEPS = 50
 """How often one look goes on to further ids."""
 TRIES = 5
 """How often newer blocks come in between before the caller has to wait."""
@@ -212,6 +212,8 @@ class ForeignReader(JobReader):
             self._facts.clear()
             self._over.clear()
             self._walk.step_back()
+            if asking.spoken.has("worker"):
+                self._notes.doubt()
             raise BlockGone("The chain went back. It is looked at anew.")
         self._last = block
 
@@ -275,7 +277,10 @@ class ForeignReader(JobReader):
 
     def _customs(self, spoken: Dialect) -> Customs:
         return Customs(
-            account=self._account, has_claims=spoken.has("claim"), finalizes=spoken.has("finalize")
+            account=self._account,
+            has_claims=spoken.has("claim"),
+            finalizes=spoken.has("finalize"),
+            shows_workers=spoken.has("worker"),
         )
 
 

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 ID_MAX = 2**64 - 1
 AHEAD, AHEAD_OF_COUNTER, AHEAD_QUICKLY = 20, 4, 100
-"""How many ids one step looks at. Half as many in a row without a creator end the walk: a gap may follow jobs
+"""How many ids one step looks at. As many in a row without a creator end the walk: a gap may follow jobs
 that were taken out."""
 
 

@@ -12,7 +12,7 @@ from tests.unit.adapters.starknet.foreign_seats import ForeignSeats, rule, with_
 from veriframe.adapters.starknet.foreign_moves import AGAIN_SECONDS
 from veriframe.adapters.starknet.receipt import Receipt
 from veriframe.errors import Code, RegistryUnavailable
-from veriframe.model.job import JobState
+from veriframe.model.job import Address, JobState
 
 
 @pytest.fixture
@@ -82,21 +82,28 @@ async def test_a_faster_one_is_seen(seats: ForeignSeats) -> None:
     assert seats.sender.sent == []
 
 
-async def test_a_wallet_that_could_not_pay_for_handing_in_claims_nothing(seats: ForeignSeats) -> None:
-    """fault_68: the job waits for money; nothing is noted or sent."""
-    seats.chain.wallet_fri = 0
+async def test_what_the_fees_of_handing_in_may_cost_is_told(seats: ForeignSeats) -> None:
+    """fault_68: of the own account, so that the worker stops before a result cannot be handed in."""
     worker = seats.worker()
-    with pytest.raises(RegistryUnavailable, match="Send it some STRK"):
-        await worker.claim(1)
-    assert list(tmp_notes(seats)) == []
-    seats.chain.wallet_fri = 10**24
+    mine, theirs = await worker.funds(worker.account), await worker.funds(Address(THEIRS))
+    assert (mine.wallet_fri, theirs.wallet_fri, theirs.reserve_fri) == (10**24, 10**24, 0)
+    assert 10**16 < mine.reserve_fri <= 2 * 10**18
+
+
+async def test_a_submission_that_a_reorganisation_took_back(seats: ForeignSeats) -> None:
+    """fault_67: what the registry does not show any more is handed in again; a lagging node is waited for."""
+    worker = seats.worker()
     await worker.claim(1)
-    assert (await worker.get_job(1)).state is JobState.CLAIMED
-
-
-def tmp_notes(seats: ForeignSeats) -> list[Path]:
-    """The notes' files."""
-    return list(seats.folder.iterdir())
+    await worker.submit_result(1, RESULT)
+    await worker.look(1, 50)
+    seats.chain.jobs[1].worker = 0
+    lagging = await worker.get_job(1)
+    assert (lagging.state, lagging.worker) == (JobState.SUBMITTED, OURS)
+    seats.chain.fork, seats.chain.block = 1, seats.chain.block + 1
+    undone = await worker.get_job(1)
+    assert (undone.state, undone.worker) == (JobState.CLAIMED, OURS)
+    await seats.worker().submit_result(1, RESULT)
+    assert (await worker.get_job(1)).state is JobState.PAID
 
 
 def ending(seats: ForeignSeats, refusal: str) -> None:

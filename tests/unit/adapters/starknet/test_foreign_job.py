@@ -28,6 +28,7 @@ SENDING = replace(CLAIM, result_cid="bafr")
 TAKEN = replace(SENDING, is_submitted=True)
 PLAIN = Customs(account=OURS, has_claims=False, finalizes=False)
 CLAIMS, FINAL = replace(PLAIN, has_claims=True), replace(PLAIN, finalizes=True)
+HIDING = replace(PLAIN, shows_workers=False)
 IDLE, MINE, ANOTHERS = Shown(), Shown(worker=OURS), Shown(worker=THEIRS)
 OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMITTED, JobState.PAID
 
@@ -57,7 +58,9 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
         (IDLE, CLAIM, PLAIN, CLAIMED, OURS),
         (ANOTHERS, CLAIM, PLAIN, PAID, THEIRS),
         (ANOTHERS, TAKEN, PLAIN, PAID, THEIRS),
-        (IDLE, TAKEN, PLAIN, PAID, OURS),
+        (IDLE, TAKEN, HIDING, PAID, OURS),
+        (IDLE, TAKEN, PLAIN, SUBMITTED, OURS),
+        (IDLE, CLAIM, CLAIMS, OPEN, NOBODY),
         (IDLE, TAKEN, FINAL, SUBMITTED, OURS),
         (MINE, TAKEN, CLAIMS, PAID, OURS),
         (replace(IDLE, is_completed=True), CLAIM, PLAIN, PAID, NOBODY),
