@@ -78,6 +78,17 @@ class Dialect:
         is_account = first.type == "ContractAddress" or first.type != theirs or "worker" in first.name
         return (account, job_id) if is_account else (job_id, account)
 
+    @property
+    def lets_register(self) -> bool:
+        """Whether a worker can register itself, in a way that is understood."""
+        if not self.has("register"):
+            return False
+        try:
+            self.registration("")
+        except ValueError:
+            return False
+        return True
+
     def registration(self, info: str) -> list[int]:
         """The felts by which a worker registers itself. Raises `ValueError`, with what it wants instead."""
         inputs = [field.type for field in self.functions["register"].inputs]

@@ -99,14 +99,14 @@ class Asking:
 def read_block(told: object) -> Block:
     """The block in a node's answer. Raises `RegistryUnavailable` where it lacks what a block has."""
     block = told if isinstance(told, dict) else {}
-    number, time, parent = block.get("block_number"), block.get("timestamp"), block.get("parent_hash")
-    digest = hash_of(told)
-    if type(number) is not int or type(time) is not int or digest is None or not isinstance(parent, str):
+    number, time = block.get("block_number"), block.get("timestamp")
+    digest, parent = hash_of(told), hash_of(told, "parent_hash")
+    if type(number) is not int or type(time) is not int or digest is None or parent is None:
         raise RegistryUnavailable("The node's newest block lacks its number, time or hash. Use another node.")
     return Block(Head(number, time), digest, parent)
 
 
-def hash_of(told: object) -> str | None:
-    """The hash of the block in an answer; None where there is none."""
-    digest = told.get("block_hash") if isinstance(told, dict) else None
-    return digest if isinstance(digest, str) and _HASH.fullmatch(digest) else None
+def hash_of(told: object, name: str = "block_hash") -> str | None:
+    """A hash in an answer, without the zeros that some nodes write in front; None where there is none."""
+    digest = told.get(name) if isinstance(told, dict) else None
+    return hex(int(digest, 16)) if isinstance(digest, str) and _HASH.fullmatch(digest) else None

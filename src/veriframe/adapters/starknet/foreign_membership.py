@@ -33,7 +33,7 @@ def read_standing(asking: Asking, account: Address) -> WorkerStanding:
     if registered is None and asking.spoken.has("status"):
         registered = None if status is not None and not verified else status is not None
     return WorkerStanding(
-        may_register=asking.spoken.has("register"),
+        may_register=asking.spoken.lets_register,
         is_registered=registered,
         is_verified=verified,
         reputation=status[1] if status is not None and len(status) > 1 else None,

@@ -7,6 +7,7 @@ also where the registry's count from 0.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -43,8 +44,8 @@ KEPT = 20_000
 """How many jobs are remembered."""
 STEPS = 50
 """How often one look goes on to further ids."""
-TRIES = 5
-"""How often newer blocks come in between before the caller has to wait."""
+PAUSES_SECONDS = (0.0, 0.1, 0.3, 0.6)
+"""Between tries where a block is gone: a newer one came in between, or a node does not have it yet."""
 
 
 class ForeignReader(JobReader):
@@ -219,11 +220,11 @@ class ForeignReader(JobReader):
 
     async def _of_one_block(self, read: Callable[[Block], Awaitable[T]]) -> T:
         """Read at the newest block; where that is gone before the end, at the one that is then the newest."""
-        for _ in range(TRIES - 1):
+        for pause in PAUSES_SECONDS:
             try:
                 return await read(read_block(await self._contract.newest_block()))
             except BlockGone:
-                continue
+                await asyncio.sleep(pause)
         return await read(read_block(await self._contract.newest_block()))
 
     def _listed(self, asking: Asking, ids: Iterable[int]) -> list[Job]:

@@ -165,7 +165,9 @@ def test_who_is_asked_about_comes_where_the_abi_has_it(
 )
 def test_a_registration_is_written_as_the_abi_wants_it(inputs: list[str], felts: list[int]) -> None:
     """Nothing, a short string, a text."""
-    assert dialect([*classic(), function("register_worker", inputs, [])]).registration("me") == felts
+    spoken = dialect([*classic(), function("register_worker", inputs, [])])
+    assert (spoken.lets_register, spoken.registration("me")) == (True, felts)
+    assert not dialect(classic()).lets_register
 
 
 @pytest.mark.parametrize(
@@ -178,8 +180,10 @@ def test_a_registration_is_written_as_the_abi_wants_it(inputs: list[str], felts:
 )
 def test_another_registration_is_told(inputs: list[str], info: str, said: str) -> None:
     """With what it wants instead."""
+    spoken = dialect([*classic(), function("register_worker", inputs, [])])
+    assert spoken.lets_register is (len(info) > 31)
     with pytest.raises(ValueError, match=said):
-        dialect([*classic(), function("register_worker", inputs, [])]).registration(info)
+        spoken.registration(info)
 
 
 def test_of_several_names_the_first_that_fits_is_taken() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,10 +51,9 @@ async def test_killed_while_it_submits_at_a_registry_that_shows_no_worker(seats:
     again = seats.worker()
     assert (await again.get_job(1)).state is JobState.CLAIMED
     sent = Receipt(hash=1, label=seats.sender.labels[-1], block_number=7, fee_fri=5, events=())
-    reverted = Receipt(
-        hash=2, label="submit_result 2", block_number=7, fee_fri=5, events=(), revert_reason="no"
-    )
-    again.hear([sent, reverted])
+    again.hear([replace(sent, revert_reason="no"), replace(sent, label="withdraw 1")])
+    assert (await again.get_job(1)).state is JobState.CLAIMED
+    again.hear([sent])
     done = await seats.worker().get_job(1)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, RESULT)
 
