@@ -162,6 +162,19 @@ async def test_the_newest_job_is_found(
         assert await worker.job_counter() == len(seats.chain.jobs)
 
 
+@pytest.mark.parametrize("ahead", [0, 1], ids=["last id", "next id"])
+async def test_a_counter_leads_over_any_gap(seats: ForeignSeats, ahead: int) -> None:
+    """A registry of which only the newest jobs are left: they are found at once, whatever came before."""
+    seats.post(3, first=5001)
+    seats.chain.with_counter(lambda: 5003 + ahead)
+    worker = seats.worker()
+    await worker.dialect()
+    seats.chain.requests.clear()
+    assert await worker.job_counter() == 5003
+    assert len(seats.chain.requests) <= 6
+    assert [job.id for job in (await worker.look(4990, 50)).jobs] == [5001, 5002, 5003]
+
+
 async def test_jobs_that_were_taken_out_leave_a_gap(seats: ForeignSeats) -> None:
     """The walk goes on behind it; the ids of the gap are not asked again."""
     seats.post(30)
