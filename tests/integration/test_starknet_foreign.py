@@ -161,6 +161,9 @@ async def test_ids_and_cids_of_every_type(
     worker, other = await foreign(seats, name, address), await foreign(seats, name, address, OTHER)
     look = await worker.look(1, 50)
     assert (look.job_counter, [job.order.asset_cid for job in look.jobs]) == (2, [CID, CID])
+    before = seats.endpoints.requests
+    assert len((await worker.look(1, 50)).jobs) == 2
+    assert seats.endpoints.requests == before + 2
     await worker.claim(1)
     theirs = await other.get_job(1)
     assert (theirs.state, theirs.worker) == (JobState.CLAIMED, worker.account)

@@ -26,6 +26,7 @@ from veriframe.adapters.starknet.foreign_moves import (
     Plan,
     Seen,
     asked_twice,
+    paused,
 )
 from veriframe.adapters.starknet.foreign_notes import Notes
 from veriframe.adapters.starknet.foreign_reading import ForeignReader
@@ -164,6 +165,8 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
                 sight = seen[wish.job_id]
                 if isinstance(sight, VeriFrameError):
                     raise sight
+                if sight.is_paused and kind is not CLAIM:
+                    raise paused()
                 if wish.job_id in {plan.job_id for plan, _ in moves.values()}:
                     raise asked_twice(wish)
                 plan = kind.plan(wish, sight, self.account)

@@ -10,7 +10,7 @@ from veriframe.adapters.starknet.contract import REVERTED
 from veriframe.adapters.starknet.foreign_job import Note
 from veriframe.adapters.starknet.joint import Wish
 from veriframe.adapters.starknet.receipt import Reverted
-from veriframe.errors import MoveRefused
+from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.job import Address, Job, JobState
 from veriframe.model.ledger import Rule
 
@@ -22,11 +22,15 @@ _OVER = re.compile(r"ALREADY|(?<!NOT_)(?:COMPLETED|FINALI[SZ]ED|PAID|CLOSED)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A job as the registry and our notes show it at `now`, and why this account may not have it."""
+    """A job as the registry and our notes show it at `now`, and why this account may not have it.
+
+    `is_paused`: nothing can be done at the registry now, by anybody.
+    """
 
     job: Job
     note: Note
     objection: str
+    is_paused: bool
     now: int
 
 
@@ -120,6 +124,11 @@ FINALIZE = Kind(
     is_done=lambda _, job, __: job.state.is_final,
     refused=_ending_refused,
 )
+
+
+def paused() -> RegistryUnavailable:
+    """What is rendered waits: a revert would only lose it."""
+    return RegistryUnavailable("The registry is paused. This goes on once its owner lets it.")
 
 
 def asked_twice(wish: Wish) -> MoveRefused:

@@ -159,7 +159,9 @@ class ForeignReader(JobReader):
             return error
         facts = Facts(job.order.creator, job.terms.reward_fri, job.order.asset_cid, job.terms.deadline)
         note = self._notes.get(job_id, facts) or Note(facts=facts)
-        return Seen(job=job, note=note, objection=reason, now=asking.block.head.time)
+        is_paused = asking.truth("paused") is True
+        now = asking.block.head.time
+        return Seen(job=job, note=note, objection=reason, is_paused=is_paused, now=now)
 
     async def _look(self, block: Block, wanted: range) -> Look:
         known = [job_id for job_id in wanted if job_id <= self._walk.job_counter]

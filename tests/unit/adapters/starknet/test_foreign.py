@@ -90,6 +90,25 @@ async def test_what_the_fees_of_handing_in_may_cost_is_told(seats: ForeignSeats)
     assert 10**16 < mine.reserve_fri <= 2 * 10**18
 
 
+async def test_a_paused_registry_is_waited_for(seats: ForeignSeats) -> None:
+    """fault_71: what is rendered is kept and handed in later, instead of lost by a revert."""
+    paused = [1]
+    seats.chain.functions["paused"] = Fn("", "bool", lambda: paused)
+    ending(seats, "")
+    worker = seats.worker()
+    assert await rule(worker.claim(1)) == "NOT_ELIGIBLE"
+    paused[0] = 0
+    await worker.claim(1)
+    paused[0] = 1
+    for move in (worker.submit_result(1, RESULT), worker.finalize(1)):
+        with pytest.raises(RegistryUnavailable, match="paused"):
+            await move
+    assert seats.sender.sent == []
+    paused[0] = 0
+    await worker.submit_result(1, RESULT)
+    assert seats.sender.sent == [["submit_result"]]
+
+
 async def test_a_submission_that_a_reorganisation_took_back(seats: ForeignSeats) -> None:
     """fault_67: what the registry does not show any more is handed in again; a lagging node is waited for."""
     worker = seats.worker()
