@@ -200,6 +200,31 @@ async def test_several_moves_go_together(seats: Seats) -> None:
     assert [job.state for job in await worker.get_jobs(1, 3)] == [JobState.PAID] * 3
 
 
+async def test_a_submission_that_a_reorganisation_took_back(tmp_path: Path) -> None:
+    """fault_67: the registry shows it no more, so that it is handed in again, and taken once."""
+    with devnet(full_archive=True) as node:
+        seats = Seats(node, tmp_path)
+        owner = node.accounts[CREATOR].address
+        address = await deploy(node, FOREIGN / "classic_registry", owner, STRK_ADDRESS)
+        await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0]))
+        worker = await foreign(seats, "classic", address)
+        await worker.register("worker")
+        await invoke(node, CREATOR, (address, "verify_worker", [worker.account]))
+        await worker.claim(1)
+        begin = node.create_block()
+        await worker.submit_result(1, RESULT)
+        assert (await worker.get_job(1)).state is JobState.PAID
+        node.abort_blocks(begin)
+        undone = await worker.get_job(1)
+        assert (undone.state, undone.worker) == (JobState.CLAIMED, worker.account)
+        await worker.submit_result(1, RESULT)
+        done = await worker.get_job(1)
+        assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
+        nonce = node.ask("starknet_getNonce", contract_address=hex(worker.account), block_id="latest")
+        assert int(nonce, 16) == 2
+        await seats.close()
+
+
 async def test_a_registry_whose_cids_are_too_short_is_refused_at_once(seats: Seats) -> None:
     """One line, before any job is looked at; a cut CID is never written."""
     address = await deploy(seats.node, FOREIGN / "felt_short_registry")
