@@ -12,7 +12,8 @@ from pathlib import Path
 
 from veriframe.errors import VeriFrameError
 from veriframe.model.job import Address, format_address, format_strk
-from veriframe.ports import ContentStore, JobRegistry, Membership, Renderer, Treasury, WorkerStanding
+from veriframe.model.standing import WorkerStanding
+from veriframe.ports import ContentStore, JobRegistry, Renderer, Treasury
 
 
 class Verdict(IntEnum):
@@ -154,9 +155,9 @@ async def account(treasury: Treasury, name: str, address: Address) -> Finding:
     return Finding(part="account", verdict=Verdict.GOOD, detail=detail)
 
 
-async def standing(registry: Membership, address: Address) -> Finding:
+async def standing(tell: Callable[[], Awaitable[WorkerStanding]], address: Address) -> Finding:
     """The registry takes in this account as a worker, as far as it tells."""
-    told = await registry.standing()
+    told = await tell()
     facts = {"registered": told.is_registered, "verified": told.is_verified}
     words = [name if known else f"not {name}" for name, known in facts.items() if known is not None]
     words += [] if told.reputation is None else [f"reputation {told.reputation}"]

@@ -189,32 +189,6 @@ class Treasury(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerStanding:
-    """What a registry says of its worker's account. None where it does not tell.
-
-    `may_register`: whether the worker itself can ask to be taken in. `is_paused`: nobody can act there.
-    """
-
-    may_register: bool
-    is_registered: bool | None
-    is_verified: bool | None
-    reputation: int | None
-    is_paused: bool
-
-
-class Membership(Protocol):
-    """A registry that may want to know its workers."""
-
-    @abstractmethod
-    async def standing(self) -> WorkerStanding:
-        """How the account stands there. Raises `RegistryUnavailable`."""
-
-    @abstractmethod
-    async def register(self, info: str) -> None:
-        """Ask to be taken in, as `info`. Raises `MoveRefused`, `RegistryUnavailable`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """Why something is kept: a job's asset, a job's result. Named so that it can be released."""
 

@@ -17,7 +17,7 @@ from veriframe import doctor
 from veriframe.doctor import Finding, Verdict
 from veriframe.errors import HostUnavailable, RegistryUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.job import FRI_PER_STRK, Address
-from veriframe.ports import Membership, Pin, RendererFacts, WorkerStanding
+from veriframe.ports import Pin, RendererFacts
 
 GIB = 2**30
 ALL_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -218,73 +218,6 @@ async def test_an_account_is_named_with_what_it_holds() -> None:
     await registry.deposit(FRI_PER_STRK // 2)
     finding = await doctor.account(registry, "worker", Address(0xB2))
     assert finding.detail == "worker 0xb2: wallet 2.5 STRK, credit 0.5 STRK"
-
-
-class _Guild(FakeRegistry, Membership):
-    told = WorkerStanding(
-        may_register=True, is_registered=True, is_verified=True, reputation=3, is_paused=False
-    )
-
-    async def standing(self) -> WorkerStanding:
-        return self.told
-
-    async def register(self, info: str) -> None:
-        raise AssertionError(f"The doctor changes nothing, {info} least of all.")
-
-
-_VERIFY = "the registry's owner must verify the account 0xb2 (verify_worker)"
-
-
-@pytest.mark.parametrize(
-    ("told", "verdict", "detail", "remedy"),
-    [
-        ({}, Verdict.GOOD, "registered, verified, reputation 3", ""),
-        (
-            {"is_registered": None, "is_verified": None, "reputation": None},
-            Verdict.GOOD,
-            "this registry takes any worker",
-            "",
-        ),
-        (
-            {"is_registered": False, "is_verified": False},
-            Verdict.BAD,
-            "not registered, not verified, reputation 3",
-            f"Run `veriframe account register`; then {_VERIFY}, if it wants that.",
-        ),
-        (
-            {"is_registered": False, "may_register": False},
-            Verdict.BAD,
-            "not registered, verified, reputation 3",
-            "The registry's owner must register the account 0xb2.",
-        ),
-        (
-            {"is_verified": False},
-            Verdict.BAD,
-            "registered, not verified, reputation 3",
-            "The registry's owner must verify the account 0xb2 (verify_worker).",
-        ),
-        (
-            {"is_registered": None, "is_verified": False},
-            Verdict.BAD,
-            "not verified, reputation 3",
-            f"Run `veriframe account register` if you have not; then {_VERIFY}.",
-        ),
-        (
-            {"is_paused": True},
-            Verdict.WARNING,
-            "registered, verified, reputation 3, the registry is paused",
-            "Wait until its owner lets it go on.",
-        ),
-    ],
-)
-async def test_a_workers_standing_says_who_must_do_what(
-    told: dict[str, bool | int | None], verdict: Verdict, detail: str, remedy: str
-) -> None:
-    """fault_71: one finding with what is missing."""
-    guild = _Guild(0xB2)
-    guild.told = replace(guild.told, **told)  # type: ignore[arg-type]
-    finding = await doctor.standing(guild, Address(0xB2))
-    assert (verdict, detail, remedy) == (finding.verdict, finding.detail, finding.remedy)
 
 
 # Blender, walls, engines

@@ -77,7 +77,7 @@ def register(
     before = context.run(registry.standing())
     if before.may_register and not before.is_registered:
         context.run(registry.register(info))
-    found = context.run(surgery.standing(registry, account))
+    found = context.run(surgery.standing(registry.standing, account))
     _tell({"standing": found.detail, **({"missing": found.remedy} if found.remedy else {})}, as_json=as_json)
 
 

@@ -25,7 +25,7 @@ from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
-from veriframe.ports import JobRegistry, Membership, OrderDesk, RegistryFacts, Renderer, Treasury
+from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
 from veriframe.worker.lock import account_lock
 from veriframe.worker.parts import Parts
@@ -34,6 +34,7 @@ from veriframe.worker.watch import Withdrawal
 from veriframe.worker.workspace import Workspace
 
 if TYPE_CHECKING:
+    from veriframe.adapters.starknet.foreign import ForeignRegistry
     from veriframe.adapters.starknet.keystore import Key
 
 Store = LocalStore | KuboStore
@@ -212,7 +213,7 @@ def examinations(
 
 def _about_standing(purse: Registry) -> Sequence[tuple[str, doctor.Examination]]:
     account = purse.account
-    return [("standing", partial(doctor.standing, purse, account))] if knows_workers(purse) else []
+    return [("standing", partial(doctor.standing, purse.standing, account))] if knows_workers(purse) else []
 
 
 def _worker_home(settings: Settings, account: str) -> Path:
@@ -252,7 +253,7 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
     )
 
 
-def knows_workers(opened: object) -> TypeGuard[Membership]:
+def knows_workers(opened: object) -> TypeGuard[ForeignRegistry]:
     """Whether a registry may want its workers registered; our own kinds take anyone."""
     return hasattr(opened, "standing")
 

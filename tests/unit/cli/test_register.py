@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 
 from veriframe import wiring
 from veriframe.cli import account, context
-from veriframe.ports import Membership, WorkerStanding
+from veriframe.model.standing import WorkerStanding
 
 STRANGER = WorkerStanding(
     may_register=True, is_registered=False, is_verified=False, reputation=None, is_paused=False
 )
 
 
-class Guild(FakeRegistry, Membership):
+class Guild(FakeRegistry):
     """A registry with workers of its own. `infos`: who asked to be taken in."""
 
     told = STRANGER

@@ -38,7 +38,7 @@ from veriframe.adapters.starknet.transaction import Call
 from veriframe.errors import Code, MoveRefused, VeriFrameError
 from veriframe.model.job import Address
 from veriframe.model.ledger import Rule
-from veriframe.ports import Funds, JobRegistry, Membership, Totals, Treasury
+from veriframe.ports import Funds, JobRegistry, Totals, Treasury
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
@@ -46,7 +46,7 @@ SUBMISSIONS = 2
 """So many must be payable at any time, or what is rendered could not be handed in (fault 68)."""
 
 
-class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
+class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
     """The registry at `address`, spoken to as its ABI wants. What the account did there is in `notes`."""
 
     def __init__(  # noqa: PLR0913 - what it is made of

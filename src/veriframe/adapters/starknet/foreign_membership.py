@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from veriframe.adapters.starknet.foreign_asking import Asking
 from veriframe.model.job import Address
-from veriframe.ports import WorkerStanding
+from veriframe.model.standing import WorkerStanding
 
 _OF_THE_ACCOUNT = ("registered", "verified", "status")
 

@@ -32,7 +32,8 @@ from veriframe.adapters.starknet.foreign_walk import ID_MAX, Walk
 from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model import ledger
 from veriframe.model.job import Address, Head, Job, JobState, format_address
-from veriframe.ports import JobReader, Look, WorkerStanding
+from veriframe.model.standing import WorkerStanding
+from veriframe.ports import JobReader, Look
 
 log = structlog.get_logger()
 T = TypeVar("T")
