@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from types import TracebackType
 from typing import Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from veriframe.adapters.kubo.dag import BlockSource, fits
+from veriframe.adapters.kubo.public_addresses import PublicResolver, is_address, is_public
 from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import Cid
@@ -30,8 +28,6 @@ _HEADERS = {"Accept": _MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": 
 _PIECE_BYTES = 2**16
 _BUSY = (401, 407, 429, 503)
 """Answers that are about us or the gateway, and never about one CID."""
-
-_NAT64 = ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,45 +181,6 @@ class Gateways(BlockSource):
         return self._opened
 
 
-class PublicResolver(AbstractResolver):
-    """Resolves names for connections, and refuses names that lead to private or local addresses."""
-
-    def __init__(self, *, allow_private: bool = False) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
-        self._allow_private = allow_private
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a host, all of them public. Raises `OSError` where one is not."""
-        found = await self._resolver.resolve(host, port, family)
-        for result in found:
-            if not self._allow_private and not is_public(result["host"]):
-                raise OSError(f"its name leads to {result['host']}, which is not a public address")
-        return found
-
-    async def close(self) -> None:
-        """End the resolver beneath."""
-        await self._resolver.close()
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet: IPv4 inside IPv6 counts as what it is."""
-    try:
-        ip: IPv4Address | IPv6Address = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(ip, IPv6Address):
-        if ip in _NAT64:
-            return is_public(str(IPv4Address(int(ip) & 0xFFFFFFFF)))
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
-        if inner:
-            return is_public(str(inner))
-        # The one block that is given to hosts; IPv4-compatible and site-local ones lie outside.
-        return ip in ip_network("2000::/3") and ip.is_global
-    return ip.is_global and not ip.is_multicast
-
-
 def _check_head(response: aiohttp.ClientResponse) -> None:
     """Raises where status or headers say that no block comes."""
     status = response.status
@@ -270,17 +227,9 @@ def _gateway_url(text: str, allow_private: bool) -> URL:
     if url.user is not None or url.query_string or url.fragment:
         raise SettingsError(f"{text!a} is no address of a gateway: leave out user, password, ? and #.")
     # aiohttp does not resolve what is an address already.
-    if _is_address(url.host) and not allow_private and not is_public(url.host):
+    if is_address(url.host) and not allow_private and not is_public(url.host):
         raise SettingsError(f"{text!a} is private; a gateway must be public. A node is set by IPFS_API.")
     return url
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _now() -> float:

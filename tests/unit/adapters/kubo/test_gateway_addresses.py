@@ -9,7 +9,8 @@ from aiohttp import ThreadedResolver
 from aiohttp.abc import ResolveResult
 from tests.gateway import LoopbackGateway
 
-from veriframe.adapters.kubo.gateway import Gateways, PublicResolver, is_public
+from veriframe.adapters.kubo.gateway import Gateways
+from veriframe.adapters.kubo.public_addresses import PublicResolver, is_public
 from veriframe.errors import SettingsError, StoreUnavailable
 from veriframe.model.cid import Cid, Codec
 
