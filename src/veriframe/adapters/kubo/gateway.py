@@ -11,10 +11,12 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from veriframe.adapters.kubo.dag import BlockSource, fits
@@ -22,6 +24,8 @@ from veriframe.adapters.kubo.public_addresses import PublicResolver, is_address,
 from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import Cid
+
+log = structlog.get_logger()
 
 _MEDIA_TYPE = "application/vnd.ipld.raw"
 _HEADERS = {"Accept": _MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": "VeriFrame"}
@@ -42,6 +46,21 @@ class Pace:
     rest_seconds: float = 60
 
 
+class Misdeed(StrEnum):
+    """Why a gateway is left, in the log. Stable."""
+
+    OTHER_BYTES = "OTHER_BYTES"
+    CUT_OFF = "CUT_OFF"
+    ENDLESS = "ENDLESS"
+    SLOW = "SLOW"
+    NOT_A_BLOCK = "NOT_A_BLOCK"
+    REDIRECT = "REDIRECT"
+    COMPRESSED = "COMPRESSED"
+    NOT_HTTP = "NOT_HTTP"
+    NO_CONNECTION = "NO_CONNECTION"
+    BUSY = "BUSY"
+
+
 class _Absent(Exception):
     """The gateway says that this block is nowhere."""
 
@@ -53,8 +72,12 @@ class _Passed(Exception):
 class _Unfit(Exception):
     """The gateway cannot serve now."""
 
+    def __init__(self, misdeed: Misdeed, why: str) -> None:
+        super().__init__(why)
+        self.misdeed = misdeed
 
-class _Lied(Exception):
+
+class _Lied(_Unfit):
     """The gateway gave what was not asked for."""
 
 
@@ -66,9 +89,17 @@ class _Gateway:
         self.why = ""
         self.until = -math.inf  # by the event loop's clock
 
-    def leave(self, why: str, until: float) -> None:
-        """Do not ask it before `until`."""
-        self.why, self.until = why, until
+    def leave(self, fault: _Unfit, rest_seconds: float) -> None:
+        """Do not ask it for a while, or any more where it lied."""
+        is_liar = isinstance(fault, _Lied)
+        self.why, self.until = str(fault), math.inf if is_liar else _now() + rest_seconds
+        log.warning(
+            "gateway_left",
+            gateway=self.url.host,
+            code=fault.misdeed,
+            reason=self.why,
+            seconds=None if is_liar else rest_seconds,
+        )
 
 
 class Gateways(BlockSource):
@@ -115,10 +146,8 @@ class Gateways(BlockSource):
                     reasons.append(f"{gateway.url.host}: {error}")
                 except _Passed as error:
                     reasons.append(f"{gateway.url.host}: {error}")
-                except _Lied as error:
-                    gateway.leave(str(error), math.inf)
                 except _Unfit as error:
-                    gateway.leave(str(error), _now() + self._pace.rest_seconds)
+                    gateway.leave(error, self._pace.rest_seconds)
                 # Whoever served last is asked first, so that one slow gateway does not slow every block.
                 self._gateways.remove(gateway)
                 self._gateways.append(gateway)
@@ -129,7 +158,7 @@ class Gateways(BlockSource):
         raise StoreUnavailable(f"No gateway gives {cid} now ({'; '.join(reasons) or 'none is set'}).")
 
     async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
-        """One block of one gateway. Raises `_Absent`, `_Passed`, `_Lied`, `_Unfit`."""
+        """One block of one gateway. Raises `_Absent`, `_Passed`, `_Unfit`."""
         url = gateway.url.joinpath("ipfs", str(cid)).with_query(format="raw")
         get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
         async with self._in_time() as deadline, _translated(), get as response:
@@ -137,7 +166,7 @@ class Gateways(BlockSource):
             _check_head(response)
             block = await self._read(response, deadline)
         if not fits(cid, block):
-            raise _Lied("it gave other bytes than the CID names")
+            raise _Lied(Misdeed.OTHER_BYTES, "it gave other bytes than the CID names")
         if len(block) > limit_bytes:
             # Its maker's doing, not the gateway's: the block above says less than there is.
             raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes and not {limit_bytes} at most.")
@@ -149,7 +178,9 @@ class Gateways(BlockSource):
         async for piece in response.content.iter_chunked(_PIECE_BYTES):
             block += piece
             if len(block) > MAX_BLOCK_BYTES:
-                raise _Unfit(f"it gave more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+                raise _Unfit(
+                    Misdeed.ENDLESS, f"it gave more than the {MAX_BLOCK_BYTES} bytes that a block may have"
+                )
             allowed = len(block) / self._pace.bytes_per_second
             deadline.reschedule(start + self._pace.first_byte_seconds + allowed)
         return bytes(block)
@@ -164,7 +195,8 @@ class Gateways(BlockSource):
                 yield deadline
         except TimeoutError as error:
             if deadline.when() != due:
-                raise _Unfit(f"it gave less than {self._pace.bytes_per_second:g} bytes a second") from error
+                why = f"it gave less than {self._pace.bytes_per_second:g} bytes a second"
+                raise _Unfit(Misdeed.SLOW, why) from error
             # A CID that nobody has looks like this too: it must not take the gateways from other jobs.
             raise _Passed(f"nothing came within {first:g} seconds") from error
 
@@ -187,16 +219,17 @@ def _check_head(response: aiohttp.ClientResponse) -> None:
     if status in (404, 410):
         raise _Absent(f"it answers {status}: not found")
     if 300 <= status < 400:
-        raise _Lied(f"it answers {status} and leads elsewhere, where nothing here follows")
+        raise _Lied(Misdeed.REDIRECT, f"it answers {status} and leads elsewhere, where nothing here follows")
     if status in _BUSY:
-        raise _Unfit(f"it answers {status}")
+        raise _Unfit(Misdeed.BUSY, f"it answers {status}")
     if status != 200:
         # Such as 451 for what is banned, 504 for what is not found in time: the CID may be the reason.
         raise _Passed(f"it answers {status}")
     if response.content_type != _MEDIA_TYPE:
-        raise _Unfit(f"it gave {response.content_type[:60]!a} where {_MEDIA_TYPE} was asked for")
+        why = f"it gave {response.content_type[:60]!a} where {_MEDIA_TYPE} was asked for"
+        raise _Unfit(Misdeed.NOT_A_BLOCK, why)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _Lied("it gave a compressed body, which was not asked for")
+        raise _Lied(Misdeed.COMPRESSED, "it gave a compressed body, which was not asked for")
     if (response.content_length or 0) > MAX_BLOCK_BYTES:
         raise _Passed(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
 
@@ -207,11 +240,13 @@ async def _translated() -> AsyncIterator[None]:
     try:
         yield
     except aiohttp.ClientPayloadError as error:
-        raise _Unfit("its answer was cut off") from error
+        raise _Unfit(Misdeed.CUT_OFF, "its answer was cut off") from error
     except aiohttp.ClientConnectorError as error:
-        raise _Unfit(f"no connection: {error.os_error.strerror or error.os_error}") from error
+        why = f"no connection: {error.os_error.strerror or error.os_error}"
+        raise _Unfit(Misdeed.NO_CONNECTION, why) from error
     except aiohttp.ClientError as error:
-        raise _Unfit(f"its answer is not sound HTTP ({type(error).__name__})") from error
+        why = f"its answer is not sound HTTP ({type(error).__name__})"
+        raise _Unfit(Misdeed.NOT_HTTP, why) from error
 
 
 def _gateway_url(text: str, allow_private: bool) -> URL:

@@ -6,11 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import structlog.testing
 from tests.gateway import Lie, LoopbackGateway
 from tests.unit.adapters.kubo.vectors import SCENE, VECTORS, file_of, folder, link, name_of
 
 from veriframe.adapters.kubo.dag import DagLimits, assemble, list_folder
-from veriframe.adapters.kubo.gateway import Gateways, Pace
+from veriframe.adapters.kubo.gateway import Gateways, Misdeed, Pace
 from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.cid import Cid, Codec
@@ -23,17 +24,17 @@ QUICK = Pace(first_byte_seconds=0.5, bytes_per_second=2_000)
 SLOW = (Lie.SILENT, Lie.DRIP)
 
 LIES = [
-    (Lie.FLIPPED, "other bytes than the CID names"),
-    (Lie.SHORT, "other bytes than the CID names"),
-    (Lie.OTHER, "other bytes than the CID names"),
-    (Lie.CUT, "was cut off"),
-    (Lie.ENDLESS, "gave more than the 2097152 bytes"),
-    (Lie.DRIP, "less than 2000 bytes a second"),
-    (Lie.HTML, "gave 'text/html' where application/vnd.ipld.raw was asked for"),
-    (Lie.REDIRECT, "answers 302 and leads elsewhere"),
-    (Lie.BOMB, "compressed body"),
-    (Lie.NOT_HTTP, "not sound HTTP"),
-    (Lie.BUSY, "answers 429"),
+    (Lie.FLIPPED, Misdeed.OTHER_BYTES, "other bytes than the CID names"),
+    (Lie.SHORT, Misdeed.OTHER_BYTES, "other bytes than the CID names"),
+    (Lie.OTHER, Misdeed.OTHER_BYTES, "other bytes than the CID names"),
+    (Lie.CUT, Misdeed.CUT_OFF, "was cut off"),
+    (Lie.ENDLESS, Misdeed.ENDLESS, "gave more than the 2097152 bytes"),
+    (Lie.DRIP, Misdeed.SLOW, "less than 2000 bytes a second"),
+    (Lie.HTML, Misdeed.NOT_A_BLOCK, "gave 'text/html' where application/vnd.ipld.raw was asked for"),
+    (Lie.REDIRECT, Misdeed.REDIRECT, "answers 302 and leads elsewhere"),
+    (Lie.BOMB, Misdeed.COMPRESSED, "compressed body"),
+    (Lie.NOT_HTTP, Misdeed.NOT_HTTP, "not sound HTTP"),
+    (Lie.BUSY, Misdeed.BUSY, "answers 429"),
 ]
 """Those for which a gateway is left, and what is said of it."""
 
@@ -62,9 +63,20 @@ async def test_block_comes_as_asked() -> None:
         assert "Accept-Encoding: identity\r\n" in good.requests[0]
 
 
-@pytest.mark.parametrize(("lie", "why"), LIES)
-async def test_bad_gateway_is_left_and_the_next_serves(lie: Lie, why: str) -> None:
-    """fault_7, fault_50, fault_51, fault_52, fault_55: a lie costs one request; then the gateway is left."""
+@pytest.mark.parametrize(("lie", "code", "why"), LIES)
+async def test_bad_gateway_is_left_and_the_next_serves(lie: Lie, code: Misdeed, why: str) -> None:
+    """fault_7, fault_50, fault_51, fault_52, fault_55: a lie costs one request; then the gateway is left.
+
+    The log says so once, with a code and a sentence.
+    """
+    with structlog.testing.capture_logs() as told:
+        await _serves_past(lie)
+    assert [(code, True)] == [
+        (line["code"], why in line["reason"]) for line in told if line["event"] == "gateway_left"
+    ]
+
+
+async def _serves_past(lie: Lie) -> None:
     async with (
         LoopbackGateway(BLOCKS) as good,
         LoopbackGateway(BLOCKS, lie, elsewhere_url=good.url) as bad,
@@ -76,7 +88,7 @@ async def test_bad_gateway_is_left_and_the_next_serves(lie: Lie, why: str) -> No
         assert bad.sent_bytes < 2 * MAX_BLOCK_BYTES + 2**24  # what the kernel keeps on its way is not read
 
 
-@pytest.mark.parametrize(("lie", "why"), LIES)
+@pytest.mark.parametrize(("lie", "why"), [(lie, why) for lie, _, why in LIES])
 async def test_where_all_are_bad_each_is_named(lie: Lie, why: str) -> None:
     """Where nobody serves, the sentence names each gateway and why; the job is untouched."""
     async with (
