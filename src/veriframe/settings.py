@@ -90,10 +90,28 @@ class Settings(BaseModel):
     max_fee_strk: Strk = Field(Decimal(1), description="the most that one transaction may cost")
     ipfs_api: str = Field("/dns/ipfs-node/tcp/5001/http", description="API of an IPFS node: multiaddr or URL")
     ipfs_token_file: Path | None = Field(
-        None, description="a file with the bearer token that the IPFS node asks for"
+        None, description="a file with the bearer token that the IPFS node asks for, mode 0600"
     )
     ipfs_gateways: Names = Field(
         (), description="trustless gateways that are asked for what the node has not, each block checked"
+    )
+    ipfs_replica_api: str | None = Field(
+        None, description="API of a second IPFS node, which keeps a copy of all that is added"
+    )
+    ipfs_replica_token_file: Path | None = Field(
+        None, description="a file with the bearer token that the second node asks for, mode 0600"
+    )
+    pinning_service: str | None = Field(
+        None, description="an IPFS Pinning Service API that keeps a copy of all that is added"
+    )
+    pinning_token_file: Path | None = Field(
+        None, description="a file with the pinning service's token, mode 0600"
+    )
+    replica_seconds: float = Field(
+        30, gt=0, le=3600, description="how long copies may take, and reading back from gateways"
+    )
+    replica_required: bool = Field(
+        False, description="whether nothing is handed in before all copies are there and read back"
     )
     blender_path: Path | None = Field(None, description="a Blender executable, in place of the bpy wheel")
 

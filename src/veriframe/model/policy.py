@@ -24,6 +24,7 @@ class Policy:
     arbiters: frozenset[int] = frozenset()
     maximum_wait_seconds: int = 7 * DAY
     limits: RenderLimits = field(default_factory=RenderLimits)
+    submit_seconds: float = SUBMIT_SECONDS
 
     def objection(self, job: Job, now: int, frames: int = 1) -> str:
         """Why the job is left, as one clause; empty where it is liked. `now` is in chain seconds."""
@@ -57,7 +58,7 @@ class Policy:
         return ""
 
     def _time(self, job: Job, now: int, frames: int) -> str:
-        terms, needed = job.terms, self.limits.wall_seconds(frames) + SUBMIT_SECONDS
+        terms, needed = job.terms, self.limits.wall_seconds(frames) + self.submit_seconds
         if terms.lease_seconds < needed:
             return (
                 f"its lease of {terms.lease_seconds} s is shorter than the {needed:.0f} s that a job may take"

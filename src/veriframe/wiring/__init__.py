@@ -13,8 +13,13 @@ from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox import choose
 from veriframe.adapters.blender.sandbox.cell import Level
+from veriframe.adapters.kubo.address import parse_address
+from veriframe.adapters.kubo.api import KuboApi
 from veriframe.adapters.kubo.gateway import Gateways
+from veriframe.adapters.kubo.pinning_service import PinningService
+from veriframe.adapters.kubo.replica import Replica, Spread, SpreadStore, second_node
 from veriframe.adapters.kubo.store import KuboStore
+from veriframe.adapters.kubo.swarm import Swarm
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.sqlite_journal import SqliteJournal
@@ -23,7 +28,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.checks import read_header
 from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
-from veriframe.model.policy import Policy
+from veriframe.model.policy import SUBMIT_SECONDS, Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
@@ -37,7 +42,11 @@ if TYPE_CHECKING:
     from veriframe.adapters.starknet.foreign import ForeignRegistry
     from veriframe.adapters.starknet.keystore import Key
 
-Store = LocalStore | KuboStore
+Store = LocalStore | KuboStore | SpreadStore
+
+
+TOKEN_BYTES = 4096
+"""No bearer token is longer."""
 
 
 class Registry(JobRegistry, Treasury, Protocol):
@@ -61,27 +70,52 @@ def store(settings: Settings) -> Store:
     if settings.store != "kubo":
         return LocalStore(settings.home / "store", settings.store_bytes)
     sources = (Gateways(settings.ipfs_gateways),) if settings.ipfs_gateways else ()
-    return KuboStore(settings.ipfs_api, token=_token(settings.ipfs_token_file), sources=sources)
+    token = _token(settings.ipfs_token_file, "ipfs_token_file")
+    node = KuboStore(settings.ipfs_api, token=token, sources=sources)
+    replicas = _replicas(settings, token)
+    if not replicas and not sources:
+        return node
+    spread = Spread(seconds=settings.replica_seconds, required=settings.replica_required)
+    return SpreadStore(node, replicas, sources, spread)
+
+
+def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
+    """Who keeps copies. `token` is the node's own."""
+    replicas = list[Replica]()
+    if settings.ipfs_replica_api is not None:
+        second_token = _token(settings.ipfs_replica_token_file, "ipfs_replica_token_file")
+        replicas.append(second_node(settings.ipfs_replica_api, second_token))
+    if settings.pinning_service is not None:
+        service_token = _token(settings.pinning_token_file, "pinning_token_file")
+        if service_token is None:
+            raise SettingsError("pinning_service needs its token: name a file with it in pinning_token_file.")
+        api = KuboApi(parse_address(settings.ipfs_api), token)
+        replicas.append(PinningService(settings.pinning_service, service_token, Swarm(api)))
+    return replicas
 
 
 async def close(opened: Store) -> None:
     """Let go of a store's connections."""
-    if isinstance(opened, KuboStore):
+    if not isinstance(opened, LocalStore):
         await opened.close()
-        for source in opened.sources:
+        node = opened.node if isinstance(opened, SpreadStore) else opened
+        for source in node.sources:
             if isinstance(source, Gateways):
                 await source.close()
 
 
-def _token(file: Path | None) -> str | None:
+def _token(file: Path | None, setting: str) -> str | None:
+    """The one line of a file that is its owner's alone. Raises `SettingsError`."""
     if file is None:
         return None
+    # Here, since it takes half a second to import, and most commands do without.
+    from veriframe.adapters.starknet.keystore import read_private  # noqa: PLC0415
+
     try:
-        return file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"The file {file} (ipfs_token_file) cannot be read. It holds the IPFS node's token in one line."
-        ) from error
+        return read_private(file.expanduser(), setting, TOKEN_BYTES).decode("ascii").strip()
+    except UnicodeDecodeError:
+        # Without the cause: it would show the token.
+        raise SettingsError(f"The {setting} {file} holds no token: a token is one line of ASCII.") from None
 
 
 def journal(settings: Settings, account: str) -> SqliteJournal:
@@ -126,7 +160,14 @@ def policy(settings: Settings, account: Address) -> Policy:
         arbiters=frozenset(settings.arbiters),
         maximum_wait_seconds=settings.maximum_wait_seconds,
         limits=render_limits(settings),
+        submit_seconds=SUBMIT_SECONDS + (settings.replica_seconds if _spreads(settings) else 0),
     )
+
+
+def _spreads(settings: Settings) -> bool:
+    """Whether others are asked for what is added."""
+    others = (settings.ipfs_replica_api, settings.pinning_service, settings.ipfs_gateways)
+    return settings.store == "kubo" and any(others)
 
 
 def creator(settings: Settings, purse: FullRegistry, content: Store) -> Creator:

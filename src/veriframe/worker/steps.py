@@ -24,7 +24,6 @@ from veriframe.errors import (
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import RenderLimits, RenderTask
 from veriframe.model.job import Address, Job, JobState, format_address
-from veriframe.model.policy import SUBMIT_SECONDS
 from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
 
@@ -254,7 +253,7 @@ async def _is_handed_in(attempt: Attempt, parts: Parts) -> bool:
 
 async def _limits_within_lease(attempt: Attempt, parts: Parts) -> RenderLimits:
     """The operator's limits, cut to what the lease leaves. Raises `RenderFailed` (LEASE) for nothing."""
-    left = await _lease_left(attempt, parts) - SUBMIT_SECONDS
+    left = await _lease_left(attempt, parts) - parts.policy.submit_seconds
     limits = parts.policy.limits
     if left <= 0:
         raise RenderFailed(Code.LEASE, "The lease has no time left for a render.")

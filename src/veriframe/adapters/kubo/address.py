@@ -15,6 +15,11 @@ DEFAULT = "/dns/ipfs-node/tcp/5001/http"
 
 MAX_CHARACTERS = 512
 
+
+class _BadAddress(Exception):
+    """What was given, and what is wrong with it."""
+
+
 _HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
     r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
@@ -22,11 +27,18 @@ _HOST_NAME = re.compile(
 _SECURE = {(): "http", ("http",): "http", ("https",): "https", ("tls", "http"): "https"}
 
 
-def parse_address(text: str) -> str:
+def parse_address(text: str, setting: str = "IPFS_API") -> str:
     """The base URL of an API, such as `http://ipfs-node:5001`, without a slash at its end.
 
-    Raises `SettingsError`, which says what would be right, for all that is not an address of an API.
+    Raises `SettingsError`, which says what would be right in `setting`, for all that is no address of an API.
     """
+    try:
+        return _parse(text)
+    except _BadAddress as error:
+        raise SettingsError(f"{setting} is {error}") from None
+
+
+def _parse(text: str) -> str:
     stripped = text.strip()
     if (
         len(stripped) > MAX_CHARACTERS
@@ -117,9 +129,9 @@ def _without_user(parts: SplitResult) -> str:
     return f"{parts.scheme}://…@{parts.hostname}"
 
 
-def _bad(text: str, why: str) -> SettingsError:
+def _bad(text: str, why: str) -> _BadAddress:
     shown = ascii(text[:80]) if not text.isascii() or not text.isprintable() else repr(text[:80])
-    return SettingsError(
-        f"IPFS_API is {shown}, which is no address of a Kubo API: {why}. Give a multiaddr such as {DEFAULT},"
+    return _BadAddress(
+        f"{shown}, which is no address of a Kubo API: {why}. Give a multiaddr such as {DEFAULT},"
         " or a URL such as http://127.0.0.1:5001."
     )

@@ -1,0 +1,271 @@
+"""A pinning service as a replica: asked by the API's rules, and never believed beyond what it shows."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import structlog.testing
+from aiohttp import web
+from tests.pinning import TOKEN, FakePinningService, Misdeed, Request, failure, pinning_service
+from tests.unit.adapters.kubo.lying_node import LyingNode, lying_node
+
+from veriframe.adapters.kubo import pinning_service as module
+from veriframe.adapters.kubo.api import KuboApi
+from veriframe.adapters.kubo.pinning_service import PinningService
+from veriframe.adapters.kubo.replica import ReplicaRefused
+from veriframe.adapters.kubo.swarm import Swarm, is_meetable
+from veriframe.errors import SettingsError, StoreUnavailable
+from veriframe.model.cid import Cid, Codec
+from veriframe.ports import Pin
+
+PIN = Pin(cid=str(Cid(Codec.RAW, sha256(b"picture").digest())), name="job-result-0x1-7")
+OTHER = str(Cid(Codec.RAW, sha256(b"another").digest()))
+SOURCE = Path("picture.png")
+
+
+@pytest_asyncio.fixture
+async def node() -> AsyncIterator[LyingNode]:
+    """The node whose content is to be kept."""
+    async with lying_node() as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def service() -> AsyncIterator[FakePinningService]:
+    """A service that keeps to the API."""
+    async with pinning_service() as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def replica(
+    service: FakePinningService, node: LyingNode, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[PinningService]:
+    """The replica over both, with quick looks."""
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    made = PinningService(service.url, TOKEN, Swarm(KuboApi(node.url)))
+    yield made
+    await made.close()
+
+
+async def test_content_is_kept_under_its_pin_s_name(
+    replica: PinningService, service: FakePinningService
+) -> None:
+    """fault_54: asked for once, looked at until it is pinned; asking again finds it there."""
+    service.looks = 2
+    await replica.keep(PIN, SOURCE)
+    assert [(PIN.cid, "veriframe:job-result-0x1-7")] == [
+        (request.cid, request.name) for request in service.requests.values()
+    ]
+    assert service.asked == [
+        "GET /psa/pins",
+        "POST /psa/pins",
+        "GET /psa/pins/id/1",
+        "GET /psa/pins/id/1",
+    ]
+    await replica.keep(PIN, SOURCE)
+    assert service.asked.count("POST /psa/pins") == 1
+
+
+async def test_content_is_released_by_name(replica: PinningService, service: FakePinningService) -> None:
+    """fault_56: every request of this name for this content goes, failed ones too, and no other one."""
+    other = Pin(cid=PIN.cid, name="job-result-0x1-8")
+    await replica.keep(PIN, SOURCE)
+    await replica.keep(other, SOURCE)
+    service.ending = "failed"
+    for _ in range(2):
+        await replica.release(PIN)
+    assert service.names() == ["veriframe:job-result-0x1-8"]
+
+
+async def test_a_service_that_does_not_filter_loses_nothing_of_others(
+    replica: PinningService, service: FakePinningService
+) -> None:
+    """What the list holds besides is somebody else's, and stays."""
+    service.filters = False
+    service.requests["a"] = Request("a", OTHER, "veriframe:job-result-0x1-7", [])
+    service.requests["b"] = Request("b", PIN.cid, "holiday", [])
+    await replica.release(PIN)
+    assert sorted(service.requests) == ["a", "b"]
+
+
+async def test_origins_and_delegates_are_public_ones(
+    replica: PinningService, service: FakePinningService, node: LyingNode
+) -> None:
+    """fault_52: only public addresses are told, and the node meets no private ones."""
+
+    async def identity(_: web.Request) -> web.StreamResponse:
+        own = ["/ip4/127.0.0.1/tcp/4001/p2p/Me", "/ip4/1.1.1.1/tcp/4001/p2p/Me"]
+        return web.json_response({"Addresses": own})
+
+    async def met(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"Strings": ["connect success"]})
+
+    node.replies |= {"id": identity, "swarm/connect": met}
+    service.looks = 1
+    service.delegates = [
+        "/ip4/10.0.0.1/tcp/4001/p2p/Q",
+        "/ip4/9.9.9.9/tcp/4001/p2p/Q",
+        "no address",
+        "/dns4/a.example",
+    ]
+    await replica.keep(PIN, SOURCE)
+    (request,) = service.requests.values()
+    assert request.origins == ["/ip4/1.1.1.1/tcp/4001/p2p/Me"]
+    assert [asked.query["arg"] for asked in node.requests if asked.path.endswith("swarm/connect")] == [
+        "/ip4/9.9.9.9/tcp/4001/p2p/Q",
+        "/dns4/a.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("/ip4/1.1.1.1/tcp/4001/p2p/Q", True),
+        ("/ip6/2606:4700:4700::1111/udp/4001/quic-v1/p2p/Q", True),
+        ("/dnsaddr/pins.example", True),
+        ("/dns4/localhost/tcp/4001/p2p/Q", False),
+        ("/ip4/192.168.1.1/tcp/4001/p2p/Q", False),
+        ("/ip4/1.1.1.1/tcp/4001/p2p/Q/p2p-circuit/p2p/R", False),
+        ("/ip4/1.1.1.1/tcp/1/ip4/10.0.0.1", False),
+        ("/ip6/::1/tcp/4001/p2p/Q", False),
+        ("/unix/tmp/socket", False),
+        ("/ip4/1.1.1.1/tcp/4001\n", False),
+        ("", False),
+    ],
+)
+def test_only_straight_ways_to_public_hosts_are_gone(address: str, expected: bool) -> None:
+    """fault_52: no private address, no relay, nothing odd."""
+    assert expected == is_meetable(address)
+
+
+def html(_: web.Request) -> web.StreamResponse:
+    """A login page."""
+    return web.Response(text="<html>Please log in</html>", content_type="text/html")
+
+
+def huge(_: web.Request) -> web.StreamResponse:
+    """Right at the start, and too long."""
+    return web.Response(
+        text='{"count": 0, "results": []' + " " * 2**21 + "}", content_type="application/json"
+    )
+
+
+def redirect(request: web.Request) -> web.StreamResponse:
+    """To a private address, with the token, if one followed."""
+    return web.Response(status=307, headers={"Location": str(request.url.with_path("/elsewhere"))})
+
+
+def bomb(_: web.Request) -> web.StreamResponse:
+    """A compressed answer."""
+    body = gzip.compress(b'{"count": 0, "results": []}')
+    return web.Response(body=body, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+
+
+def wrong_type(_: web.Request) -> web.StreamResponse:
+    """JSON, but not of this API."""
+    return web.json_response({"count": "0", "results": "none"})
+
+
+HOSTILE: list[tuple[Misdeed, str]] = [
+    (html, "something else than the JSON that is due"),
+    (huge, "more than 1048576 bytes"),
+    (redirect, "answers with 307, which leads elsewhere"),
+    (bomb, "compressed body"),
+    (wrong_type, "something else than the JSON"),
+    (lambda _: failure(401, "UNAUTHORIZED", "no"), "refuses the token"),
+    (lambda _: failure(409, "INSUFFICIENT_FUNDS", "Unable to process: pay first"), "pay first"),
+]
+
+
+@pytest.mark.parametrize(("misdeed", "why"), HOSTILE)
+async def test_what_is_no_pinning_service_is_refused(
+    replica: PinningService, service: FakePinningService, misdeed: Misdeed, why: str
+) -> None:
+    """fault_51, fault_52, fault_55: one sentence, no redirect followed, nothing unpacked, no second try."""
+    service.misdeed = misdeed
+    with pytest.raises(ReplicaRefused, match=why) as caught:
+        await replica.keep(PIN, SOURCE)
+    assert str(caught.value).isprintable()
+    assert service.asked == ["GET /psa/pins"]
+
+
+@pytest.mark.parametrize("change", [{"requestid": "id/2"}, {"pin": {"cid": OTHER}}, {"status": "done"}])
+async def test_an_answer_about_something_else_is_refused(
+    replica: PinningService, service: FakePinningService, change: dict[str, object]
+) -> None:
+    """fault_55: another request, other content, a status that the API does not have."""
+    service.looks = 10**9
+    told = service.told
+
+    def other(request: web.Request) -> web.StreamResponse:
+        if request.method == "GET" and request.path == "/psa/pins":
+            return web.json_response({"count": 0, "results": []})
+        answer = told(Request("id/1", PIN.cid, "veriframe:job-result-0x1-7", []))
+        return web.json_response(answer if request.method == "POST" else answer | change)
+
+    service.misdeed = other
+    with pytest.raises(ReplicaRefused, match="See that pinning_service is the address"):
+        await replica.keep(PIN, SOURCE)
+
+
+async def test_a_service_that_fails_or_is_away_says_why(
+    replica: PinningService, service: FakePinningService
+) -> None:
+    """A failed pin is not asked for again at once; trouble of the service's own may pass."""
+    service.ending = "failed"
+    with pytest.raises(ReplicaRefused, match=r"could not pin .*: no room"):
+        await replica.keep(PIN, SOURCE)
+    service.misdeed = lambda _: failure(503, "INTERNAL_SERVER_ERROR", "later")
+    with pytest.raises(StoreUnavailable, match="answers 503: INTERNAL_SERVER_ERROR later") as caught:
+        await replica.keep(PIN, SOURCE)
+    assert not isinstance(caught.value, ReplicaRefused)
+
+
+async def test_the_token_is_never_told(service: FakePinningService, node: LyingNode) -> None:
+    """Not even where the service sends it back: not in sentences, not in the log."""
+    replica = PinningService(service.url, TOKEN, Swarm(KuboApi(node.url)))
+    service.misdeed = lambda _: failure(400, TOKEN, f"bad token {TOKEN}")
+    with structlog.testing.capture_logs() as told, pytest.raises(StoreUnavailable) as caught:
+        await replica.keep(PIN, SOURCE)
+    await replica.close()
+    assert TOKEN not in str(caught.value) + repr(told) + repr(replica)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "pins.example",
+        "ftp://pins.example",
+        "http://pins.example/psa",
+        "http://1.1.1.1/psa",
+        "https://me:secret@pins.example",
+        "https://pins.example/?a=b",
+        "https://pins.example:99999",
+        "",
+    ],
+)
+def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
+    """fault_78: no service there, or one that would hear the token unencrypted."""
+    with pytest.raises(SettingsError, match=r"pinning_service|unencrypted"):
+        PinningService(url, TOKEN, Swarm(KuboApi("http://127.0.0.1:1")))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://pins.example/psa", "http://cluster:9097", "http://10.0.0.1:9097", "http://127.0.0.1:9"]
+)
+def test_near_services_may_be_unencrypted(url: str) -> None:
+    """One's own network is one's own business."""
+    PinningService(url, TOKEN, Swarm(KuboApi("http://127.0.0.1:1")))
+
+
+@pytest.mark.parametrize("token", ["", "a b", "a\r\nb", "ä"])
+def test_an_odd_token_is_refused(token: str) -> None:
+    """fault_78: it never becomes a header."""
+    with pytest.raises(SettingsError, match="odd characters"):
+        PinningService("https://pins.example", token, Swarm(KuboApi("http://127.0.0.1:1")))
