@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.fakes.store import FakeStore
 from tests.nodes import Kubo, kubo
 
+from veriframe.adapters.kubo.replica import Spread, SpreadStore, second_node
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
@@ -27,7 +28,17 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
         yield started
 
 
-@pytest_asyncio.fixture(params=["fake", "local", pytest.param("kubo", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module")
+def replica(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
+    """Another one, which keeps copies."""
+    with kubo(tmp_path_factory.mktemp("replica")) as started:
+        yield started
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("kubo", "kubo and a replica")]
+
+
+@pytest_asyncio.fixture(params=["fake", "local", *SLOW])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ContentStore]:
     """A store of each kind, without pins."""
     if request.param == "fake":
@@ -38,7 +49,13 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         async with KuboStore(request.getfixturevalue("node").api_multiaddr) as opened:
             for pin in await opened.pins():
                 await opened.unpin(pin)
-            yield opened
+            if request.param == "kubo":
+                yield opened
+                return
+            second = second_node(request.getfixturevalue("replica").api_multiaddr, None)
+            store = SpreadStore(opened, [second], [], Spread(required=True))
+            yield store
+            await store.close()
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -1,0 +1,83 @@
+"""What the settings come to: which store, with which copies, and tokens that are kept close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from veriframe import wiring
+from veriframe.adapters.kubo.replica import SpreadStore
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.errors import SettingsError
+from veriframe.model.job import Address
+from veriframe.settings import load
+
+NODE = {"ipfs_api": "/ip4/127.0.0.1/tcp/9/http"}
+
+
+def opened(flags: dict[str, str]) -> wiring.Store:
+    """The store of these settings."""
+    return wiring.store(load(NODE | flags, {}).settings)
+
+
+def token_file(folder: Path, content: bytes = b"opensesame\n", mode: int = 0o600) -> str:
+    """A file with a token."""
+    path = folder / "token"
+    path.write_bytes(content)
+    path.chmod(mode)
+    return str(path)
+
+
+async def test_a_node_alone_spreads_nothing() -> None:
+    """Without others there is nobody to ask."""
+    store = opened({})
+    assert isinstance(store, KuboStore)
+    await wiring.close(store)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"ipfs_replica_api": "http://127.0.0.1:10"},
+        {"ipfs_gateways": "https://gateway.example"},
+        {"pinning_service": "https://pins.example/psa"},
+    ],
+)
+async def test_others_are_asked_and_the_lease_has_time_for_it(flags: dict[str, str], tmp_path: Path) -> None:
+    """fault_54: any of the three settings is enough; renders end so much earlier."""
+    flags = flags | {"pinning_token_file": token_file(tmp_path), "replica_seconds": "7"}
+    store = opened(flags)
+    assert isinstance(store, SpreadStore)
+    await wiring.close(store)
+    settings = load(NODE | flags, {}).settings
+    assert wiring.policy(settings, Address(1)).submit_seconds == 17
+    assert wiring.policy(load(flags, {}).settings, Address(1)).submit_seconds == 10
+
+
+@pytest.mark.parametrize("name", ["ipfs_token_file", "ipfs_replica_token_file", "pinning_token_file"])
+@pytest.mark.parametrize(
+    ("content", "mode", "why"),
+    [
+        (b"opensesame\n", 0o640, "open to others"),
+        (b"opensesame\xff", 0o600, "holds no token"),
+        (b"a" * 5000, 0o600, "larger than"),
+    ],
+)
+def test_a_token_is_its_owners_alone(tmp_path: Path, name: str, content: bytes, mode: int, why: str) -> None:
+    """fault_78: a file that others may read, or that holds no token, is refused; the token is not shown."""
+    flags = {
+        "ipfs_replica_api": "http://127.0.0.1:10",
+        "pinning_service": "https://pins.example/psa",
+        name: token_file(tmp_path, content, mode),
+    }
+    with pytest.raises(SettingsError, match=why) as caught:
+        opened(flags)
+    assert name in str(caught.value)
+    assert "opensesame" not in str(caught.value)
+
+
+def test_a_service_without_a_token_is_refused() -> None:
+    """fault_78: with the setting that is missing."""
+    with pytest.raises(SettingsError, match="pinning_token_file"):
+        opened({"pinning_service": "https://pins.example/psa"})
