@@ -16,6 +16,7 @@ from pathlib import Path
 import stamina
 
 from veriframe.creator import files
+from veriframe.creator.keeping import asset_pin, evidence_name, release_ended
 from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable, Unavailable
 from veriframe.model.job import Address, Job, JobState, Terms, format_strk
 from veriframe.model.ledger import Call, unknown_job
@@ -113,7 +114,7 @@ class Creator:
             raise
         # The order stands: a store that fails now must not hide its id. The first pin keeps the scene.
         with suppress(StoreUnavailable):
-            await self.store.pin(_asset_pin(asset_cid, jobs[0]))
+            await self.store.pin(asset_pin(asset_cid, jobs[0]))
             await self.store.unpin(Pin(cid=asset_cid, name=unposted))
         return Posted(jobs=jobs, asset_cid=asset_cid, terms=terms, deposited_fri=deposited)
 
@@ -125,7 +126,10 @@ class Creator:
         raise unknown_job(job_id)
 
     async def sightings(self, job_id: int, poll_seconds: float) -> AsyncIterator[Sighting]:
-        """One look after the other until the job is final. A registry that is away is waited for, a while."""
+        """One look after the other until the job is final; then what was kept for it is released.
+
+        A registry that is away is waited for, a while.
+        """
         while True:
             async for attempt in stamina.retry_context(
                 on=Unavailable, attempts=None, timeout=PATIENCE_SECONDS
@@ -134,6 +138,7 @@ class Creator:
                     sighting = await self.look(job_id)
             yield sighting
             if sighting.job.state.is_final:
+                await self._let_go(sighting.job)
                 return
             await asyncio.sleep(poll_seconds)
 
@@ -185,17 +190,17 @@ class Creator:
         )
 
     async def accept(self, job_id: int) -> Sighting:
-        """Pay the worker now. Returns the job after it."""
+        """Pay the worker now. Returns the job after it; a scene that no job needs any more is released."""
         await self.desk.accept_result(job_id)
-        return await self.look(job_id)
+        sighting = await self.look(job_id)
+        await self._let_go(sighting.job)
+        return sighting
 
     async def cancel(self, job_id: int) -> Sighting:
         """Take back a job that nobody works on, and its reward as credit; the scene is released."""
         await self.desk.cancel_job(job_id)
         sighting = await self.look(job_id)
-        order = sighting.job.order
-        if order.jobs == 1:
-            await self._release(_asset_pin(order.asset_cid, job_id))
+        await self._let_go(sighting.job)
         return sighting
 
     async def dispute(self, job_id: int, evidence: Path | None = None) -> Sighting:
@@ -207,7 +212,7 @@ class Creator:
         if evidence is not None:
             await asyncio.to_thread(files.stamp, evidence)
         sighting = await self.look(job_id)
-        job, name = sighting.job, f"job-evidence-{job_id}"
+        job, name = sighting.job, evidence_name(job_id)
         evidence_cid = job.result_cid or job.order.asset_cid
         # A dispute that cannot stand publishes nothing and moves no money: the registry says why not.
         if job.order.creator == self.account and sighting.may_be_disputed:
@@ -242,14 +247,14 @@ class Creator:
             )
         return missing
 
+    async def _let_go(self, job: Job) -> None:
+        if job.state.is_final and job.order.creator == self.account:
+            await release_ended(job, self.desk, self.store)
+
     async def _release(self, pin: Pin) -> None:
         # A store that is away must not hide what the registry said; at worst a file is kept too long.
         with suppress(StoreUnavailable):
             await self.store.unpin(pin)
-
-
-def _asset_pin(asset_cid: str, first_job: int) -> Pin:
-    return Pin(cid=asset_cid, name=f"order-asset-{first_job}")
 
 
 def _kept(funds: Funds) -> str:

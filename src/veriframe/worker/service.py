@@ -22,6 +22,7 @@ from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
 from veriframe.worker.recovery import new_attempt, recover
+from veriframe.worker.upkeep import keep_results
 from veriframe.worker.watch import Watch, Withdrawal, clean_up, withdraw
 
 log = structlog.get_logger()
@@ -99,8 +100,12 @@ class Service:
         self._discovery.note_all(await patiently(lambda: recover(parts, self._discovery.note)))
         self._settled = {known.job_id for known in parts.journal.attempts() if not _was_too_slow(known)}
         self._begin_withdrawal()
-        while not (await patiently(self._look_and_start) and once and not self._running):
-            await self._rest()
+        upkeep = asyncio.create_task(self._keep_results())
+        try:
+            while not (await patiently(self._look_and_start) and once and not self._running):
+                await self._rest()
+        finally:
+            await end([upkeep])
 
     async def _rest(self) -> None:
         """Until the next look is due; a slot that comes free is filled at once."""
@@ -228,6 +233,13 @@ class Service:
         failed = attempt.stage in (Stage.REFUSED, Stage.RELEASED)
         if failed and attempt.code is not None and attempt.code not in NOT_THE_BYTES:
             self._parts.journal.remember_poison(attempt.asset_cid, attempt.code)
+
+    async def _keep_results(self) -> None:
+        try:
+            await keep_results(self._parts)
+        except Exception:  # as above
+            self._is_sound = False
+            log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")
 
     def _begin_settling(self, job: Job) -> None:
         """See to the end of a job with our result. Several at a time may go together."""

@@ -129,9 +129,13 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
 async def store(attempt: Attempt, parts: Parts) -> Attempt:
     """PROVED → STORED: the picture is in the store, pinned, by the CID of its bytes."""
     await _lease_left(attempt, parts)
-    picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
-    result_cid = await parts.store.add(picture, result_pin(parts.registry.account, attempt.job_id))
-    return attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
+    return attempt.to(Stage.STORED, at=parts.clock(), result_cid=await keep_result(attempt.job_id, parts))
+
+
+async def keep_result(job_id: int, parts: Parts) -> str:
+    """Add what was proved, pinned for its job. Returns its CID."""
+    picture = await asyncio.to_thread(_only_file, parts.workspace.proved(job_id))
+    return await parts.store.add(picture, result_pin(parts.registry.account, job_id))
 
 
 async def submit(attempt: Attempt, parts: Parts) -> Attempt:
