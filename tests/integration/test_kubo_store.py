@@ -8,8 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.nodes import Kubo, kubo
+from tests.wire import Wire, wire
 
 from veriframe.adapters.kubo.download import PREFIX, Patience
 from veriframe.adapters.kubo.store import KuboStore
@@ -164,70 +164,6 @@ async def test_an_online_node_is_given_up_after_its_time(tmp_path: Path) -> None
             with pytest.raises(JobRejected) as caught:
                 await store.fetch(ABSENT, tmp_path / "scene", LIMIT_BYTES)
     assert caught.value.code == Code.NOT_FOUND
-
-
-@dataclass
-class Wire:
-    """A proxy before a node: counts what passes, and can hold it up at a number of bytes.
-
-    `refused` is set when someone called while the node was away.
-    """
-
-    node: Kubo
-    down_limit_bytes: int = 2**62
-    up_limit_bytes: int = 2**62
-    down_bytes: int = 0
-    up_bytes: int = 0
-    url: str = ""
-    held: asyncio.Event = field(default_factory=asyncio.Event)
-    refused: asyncio.Event = field(default_factory=asyncio.Event)
-    go_on: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        try:
-            near = await asyncio.open_connection("127.0.0.1", int(self.node.api_url.rsplit(":", 1)[1]))
-        except OSError:
-            self.refused.set()
-            writer.close()
-            return
-        await asyncio.gather(self._up(reader, near[1]), self._down(near[0], writer))
-
-    async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while piece := await reader.read(2**16):
-                self.up_bytes += len(piece)
-                await self._hold(self.up_bytes > self.up_limit_bytes)
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
-
-    async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while piece := await reader.read(2**16):
-                self.down_bytes += len(piece)
-                await self._hold(self.down_bytes > self.down_limit_bytes)
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
-
-    async def _hold(self, is_over: bool) -> None:
-        if is_over and not self.go_on.is_set():
-            self.held.set()
-            await self.go_on.wait()
-
-
-@asynccontextmanager
-async def wire(node: Kubo, *, down: int = 2**62, up: int = 2**62) -> AsyncIterator[Wire]:
-    """The proxy, listening."""
-    proxy = Wire(node, down, up)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield proxy
-    finally:
-        proxy.go_on.set()
-        server.close()
 
 
 async def test_a_node_killed_amid_a_fetch_is_waited_for(node: Kubo, store: KuboStore, tmp_path: Path) -> None:

@@ -42,8 +42,9 @@ async def recover(parts: Parts, on_jobs: Callable[[Sequence[Job], int], None] = 
     take_in(look.jobs)
     for first in range(1 + size, last + 1, size * LOOKS_AT_ONCE):
         take_in(await registry.get_jobs(first, size * LOOKS_AT_ONCE))
-    unfinished = [attempt.job_id for attempt in journal.unfinished()]
-    parts.workspace.sweep(unfinished)
+    attempts = journal.unfinished()
+    unfinished = [attempt.job_id for attempt in attempts]
+    parts.workspace.sweep(unfinished, [attempt.asset_cid for attempt in attempts])
     try:
         await _release_pins(parts, unfinished)
     except StoreUnavailable as error:

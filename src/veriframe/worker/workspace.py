@@ -115,15 +115,18 @@ class Workspace:
                 "wanted before a job is claimed. Free some disk, or set disk_free_bytes lower."
             )
 
-    def sweep(self, jobs: Collection[int]) -> None:
-        """Remove what earlier runs left: folders of jobs that are not among `jobs`, unfinished fetches."""
+    def sweep(self, jobs: Collection[int], assets: Collection[str]) -> None:
+        """Remove what earlier runs left, but folders of `jobs`, and half-done fetches of `assets` (CIDs).
+
+        A fetch that was cut off is gone on with: a store names what it leaves beside a scene by its CID.
+        """
         with _on_disk(self.folder):
             wanted = {str(job_id) for job_id in jobs}
             for folder in (self.folder / "jobs").iterdir():
                 if folder.name not in wanted:
                     _remove(folder)
             for path in (self.folder / "scenes").iterdir():
-                if path.suffix != ".blend":
+                if path.suffix != ".blend" and not any(cid and cid in path.name for cid in assets):
                     _remove(path)
 
     def _scenes(self) -> list[tuple[Path, os.stat_result]]:

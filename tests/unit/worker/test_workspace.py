@@ -107,16 +107,18 @@ def test_a_damaged_note_of_a_rendering_is_none(workspace: Workspace, content: by
 
 
 def test_the_sweep_removes_what_killed_runs_left(workspace: Workspace) -> None:
-    """fault_46: folders of finished jobs and half-made fetches go; unfinished jobs and scenes stay."""
+    """fault_46: folders of finished jobs and fetches for them go; unfinished jobs, and scenes, stay."""
     for job_id in (1, 2):
         workspace.empty(workspace.rendered(job_id))
     scene = put(workspace, "a", 1)
     (scene.parent / ".fetch-1234").mkdir()
     (scene.parent / ".fetch-1234" / "new").write_bytes(b"half")
     (scene.parent / "half.part").write_bytes(b"half")
-    workspace.sweep([2])
+    half = scene.parent / ".veriframe-fetch-wanted"
+    half.write_bytes(b"half")
+    workspace.sweep([2], ["wanted", ""])
     assert sorted(path.name for path in (workspace.folder / "jobs").iterdir()) == ["2"]
-    assert list(scene.parent.iterdir()) == [scene]
+    assert sorted(scene.parent.iterdir()) == [half, scene]
 
 
 def test_the_sweep_touches_nothing_else(workspace: Workspace) -> None:
@@ -125,7 +127,7 @@ def test_the_sweep_touches_nothing_else(workspace: Workspace) -> None:
     beside.mkdir()
     (beside / "precious").write_bytes(b"x")
     (workspace.folder / "jobs" / "9").symlink_to(beside)
-    workspace.sweep([])
+    workspace.sweep([], [])
     assert (beside / "precious").exists()
     assert list((workspace.folder / "jobs").iterdir()) == []
 

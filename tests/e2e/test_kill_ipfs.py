@@ -1,0 +1,171 @@
+"""Killed with a large file half-way over IPFS, worker, creator or node: all of it comes to its right end.
+
+The command line is the real one, the node is a real Kubo; only Blender is a fake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import COMMAND, ROOT
+from tests.e2e.embedded import Embedded
+from tests.nodes import Kubo, kubo
+from tests.scenes.blend_bytes import blend, block
+from tests.wire import Wire, wire
+
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.model.attempt import Stage
+from veriframe.ports import Pin
+
+pytestmark = pytest.mark.slow
+
+BIG_BYTES = 48 * 2**20
+SLACK_BYTES = 2 * 2**20
+"""What else is said on the way: heads, pins, the root block."""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
+    """One Kubo for all tests here."""
+    with kubo(tmp_path_factory.mktemp("kubo")) as started:
+        yield started
+
+
+@pytest.fixture
+def scene(embedded: Embedded) -> Path:
+    """A large scene, another one in each test."""
+    path = embedded.home / "big.blend"
+    path.write_bytes(blend(block(b"TEST", random.Random(str(embedded.home)).randbytes(BIG_BYTES))))
+    return path
+
+
+def create(embedded: Embedded, api: str, scene: Path) -> subprocess.Popen[str]:
+    """`veriframe job create`, over this API."""
+    process = subprocess.Popen(
+        [COMMAND, "--home", embedded.home, "job", "create", scene, "--reward", "5", "--yes", "--json"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'src'}", "IPFS_API": api},
+        cwd=embedded.home,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    embedded.started.append(process)
+    return process
+
+
+def posted(embedded: Embedded, node: Kubo, scene: Path) -> str:
+    """Post it, undisturbed. Returns its CID."""
+    told, errors = create(embedded, node.api_url, scene).communicate(timeout=120)
+    assert told, errors
+    return str(json.loads(told)["asset_cid"])
+
+
+def work(embedded: Embedded, api: str) -> subprocess.Popen[str]:
+    """A worker over this API."""
+    return embedded.start({}, "--set", f"ipfs_api={api}", "worker")
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes."""
+    return one.read_bytes() == other.read_bytes()
+
+
+async def until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something outside has happened, while the wire goes on serving."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - processes tell of no event
+            await asyncio.sleep(0.05)
+
+
+async def kill_held(process: subprocess.Popen[str], proxy: Wire) -> None:
+    """Kill a process as a power cut does, when it is held half-way; the wire goes on for the next one."""
+    await asyncio.wait_for(proxy.held.wait(), 60)
+    process.send_signal(signal.SIGKILL)
+    await until(lambda: process.poll() is not None)
+    proxy.go_on.set()
+
+
+async def submitted(embedded: Embedded) -> None:
+    """Wait until the job is handed in, once, and end its worker."""
+    await until(lambda: embedded.stages() == [Stage.SUBMITTED])
+    embedded.started[-1].send_signal(signal.SIGTERM)
+    await until(lambda: embedded.started[-1].poll() is not None)
+    events = embedded.events()
+    assert (events["OrderCreated"], events["JobClaimed"], events["ResultSubmitted"]) == (1, 1, 1)
+
+
+async def test_a_worker_killed_mid_fetch_asks_for_the_rest_only(
+    embedded: Embedded, node: Kubo, scene: Path
+) -> None:
+    """fault_73: after kill −9 the half that had come is taken from the disk, and the job is done."""
+    asset_cid = posted(embedded, node, scene)
+    async with wire(node, down=BIG_BYTES // 2) as proxy:
+        await kill_held(work(embedded, proxy.url), proxy)
+        (part,) = (embedded.home / "workers" / "worker" / "work" / "scenes").iterdir()
+        had_bytes = part.stat().st_size
+        assert had_bytes > BIG_BYTES // 4
+        proxy.down_bytes = 0
+        work(embedded, proxy.url)
+        await submitted(embedded)
+        assert proxy.down_bytes < BIG_BYTES - had_bytes + SLACK_BYTES
+    whole = part.parent / f"{asset_cid}.blend"
+    assert [whole] == list(part.parent.iterdir())
+    assert same(scene, whole)
+
+
+async def test_a_node_killed_mid_fetch_is_waited_for(embedded: Embedded, node: Kubo, scene: Path) -> None:
+    """fault_50: killed and started again, the node is asked for the rest; the worker never stops."""
+    posted(embedded, node, scene)
+    async with wire(node, down=BIG_BYTES // 2) as proxy:
+        worker = work(embedded, proxy.url)
+        await asyncio.wait_for(proxy.held.wait(), 60)
+        node.kill()
+        proxy.go_on.set()
+        await asyncio.wait_for(proxy.refused.wait(), 60)
+        # Not in another thread: the node ends with the thread that started it.
+        node.start()
+        await submitted(embedded)
+        assert proxy.down_bytes < BIG_BYTES * 5 // 4
+    assert worker.returncode == 0
+
+
+async def test_a_creator_killed_mid_upload_posts_once(embedded: Embedded, node: Kubo, scene: Path) -> None:
+    """fault_54, fault_73: kill −9 leaves no job and no pin; the same command again posts one, whole."""
+    async with wire(node, up=BIG_BYTES // 2) as proxy:
+        await kill_held(create(embedded, proxy.url, scene), proxy)
+        assert embedded.events()["OrderCreated"] == 0
+        async with KuboStore(node.api_url) as store:
+            before = list(await store.pins())
+            again = create(embedded, proxy.url, scene)
+            await until(lambda: again.poll() is not None)
+            assert again.returncode == 0
+            asset_cid = json.loads(again.communicate()[0])["asset_cid"]
+            assert [Pin(cid=asset_cid, name="order-asset-1")] == [
+                pin for pin in await store.pins() if pin not in before
+            ]
+            await store.fetch(asset_cid, embedded.home / "back", 2**30)
+    assert same(scene, embedded.home / "back")
+    assert embedded.events()["OrderCreated"] == 1
+
+
+async def test_a_worker_killed_mid_upload_adds_again(embedded: Embedded, node: Kubo, scene: Path) -> None:
+    """fault_54, fault_73: kill −9 as the picture goes out; rendered once, submitted once, and pinned."""
+    posted(embedded, node, scene)
+    async with wire(node, hold_at=b"/api/v0/add?") as proxy:
+        await kill_held(work(embedded, proxy.url), proxy)
+        assert embedded.stages() == [Stage.PROVED]
+        work(embedded, proxy.url)
+        await submitted(embedded)
+    assert embedded.renders() == {1: 1}
+    (attempt,) = embedded.attempts()
+    async with KuboStore(node.api_url) as store:
+        assert attempt.result_cid in [pin.cid for pin in await store.pins()]
