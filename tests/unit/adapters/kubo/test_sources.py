@@ -1,0 +1,88 @@
+"""A file that the node lacks, past a gateway that lies: another source serves, and the log says why."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import structlog.testing
+from tests.gateway import Lie, LoopbackGateway
+from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node
+
+from veriframe.adapters.kubo.download import Patience
+from veriframe.adapters.kubo.gateway import Gateways, Misdeed, Pace
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.errors import StoreUnavailable
+from veriframe.model.cid import Cid, parse_cid
+
+LIES = [
+    (Lie.FLIPPED, Misdeed.OTHER_BYTES),
+    (Lie.SHORT, Misdeed.OTHER_BYTES),
+    (Lie.CUT, Misdeed.CUT_OFF),
+    (Lie.ENDLESS, Misdeed.ENDLESS),
+    (Lie.DRIP, Misdeed.SLOW),
+    (Lie.HTML, Misdeed.NOT_A_BLOCK),
+    (Lie.REDIRECT, Misdeed.REDIRECT),
+    (Lie.BOMB, Misdeed.COMPRESSED),
+    (Lie.OTHER, Misdeed.OTHER_BYTES),
+]
+PATIENCE = Patience(lookup_seconds=2, quiet_seconds=2, away_seconds=0.3)
+
+
+@pytest_asyncio.fixture
+async def node() -> AsyncIterator[LyingNode]:
+    """A node that has nothing. What it would have is at `blocks_of`."""
+    async with lying_node() as started:
+        yield started
+
+
+def blocks_of(node: LyingNode) -> dict[Cid, bytes]:
+    """All blocks of the one file, which the node then lacks."""
+    blocks = {parse_cid(cid): block for cid, block in node.blocks.items()}
+    node.blocks = {}
+    return blocks
+
+
+@pytest.mark.parametrize(("lie", "code"), LIES)
+async def test_a_file_comes_past_a_lying_gateway(
+    node: LyingNode, tmp_path: Path, lie: Lie, code: Misdeed
+) -> None:
+    """fault_7, fault_50, fault_51, fault_52, fault_55: refused with code and sentence, another serves."""
+    blocks = blocks_of(node)
+    pace = Pace(first_byte_seconds=1, bytes_per_second=200_000)
+    async with (
+        LoopbackGateway({}) as inside,
+        LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
+        LoopbackGateway(blocks) as good,
+        Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
+        KuboStore(node.url, patience=PATIENCE, sources=[gateways]) as store,
+    ):
+        with structlog.testing.capture_logs() as told:
+            assert await store.fetch(str(node.root), tmp_path / "scene", 2**20) == len(CONTENT)
+        assert inside.asked == []
+    left = [line for line in told if line["event"] == "gateway_left"]
+    assert {code} == {line["code"] for line in left}
+    assert all(line["reason"].startswith(("it ", "its ")) for line in left)
+    assert same(tmp_path / "scene")
+
+
+@pytest.mark.parametrize("lie", [lie for lie, _ in LIES])
+async def test_where_all_lie_nothing_is_there(node: LyingNode, tmp_path: Path, lie: Lie) -> None:
+    """The same lies without an honest one: one sentence that names the gateway, and no file."""
+    blocks = blocks_of(node)
+    async with (
+        LoopbackGateway({}) as inside,
+        LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
+        Gateways([bad.url], allow_private=True, pace=Pace(first_byte_seconds=1)) as gateways,
+        KuboStore(node.url, patience=PATIENCE, sources=[gateways]) as store,
+    ):
+        with pytest.raises(StoreUnavailable, match=r"No gateway gives .*127\.0\.0\.1: it"):
+            await store.fetch(str(node.root), tmp_path / "scene", 2**20)
+    assert not (tmp_path / "scene").exists()
+
+
+def same(file: Path) -> bool:
+    """Whether a file is the one that was asked for."""
+    return file.read_bytes() == CONTENT
