@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.nodes import Devnet, Kubo, devnet, kubo
+from tests.nodes import Devnet, Kubo, NodeMissing, devnet, kubo
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +24,28 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if reporter is not None and reporter.stats.get("skipped"):
         reporter.write_line("Skips are forbidden in this run; see the reasons above.", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    """A test whose fixtures need a node that is not here is skipped."""
+    with _skipping():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """And so is one that starts the node itself."""
+    with _skipping():
+        yield
+
+
+@contextmanager
+def _skipping() -> Iterator[None]:
+    try:
+        yield
+    except NodeMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

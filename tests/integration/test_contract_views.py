@@ -9,7 +9,7 @@ from starknet_py.hash.selector import get_selector_from_name
 from starknet_py.net.client_models import Call as ChainCall
 from tests.integration.contract_pair import CID, Pair
 from tests.integration.contract_world import deployed
-from tests.nodes import Devnet
+from tests.nodes import Devnet, NodeFailed
 
 from veriframe.model.job import Terms
 
@@ -85,7 +85,7 @@ async def test_views_refuse_by_their_rule(pair: Pair) -> None:
         ("get_job_slots", [1, 2001], b"BAD_COUNT"),
     ):
         call = ChainCall(pair.chain.address, get_selector_from_name(function), felts)
-        with pytest.raises(AssertionError, match=rule.hex()):
+        with pytest.raises(NodeFailed, match=rule.hex()):
             pair.chain.ask(call)
 
 

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.nodes import ROOT, Devnet, Kubo, devnet, kubo
+from tests.nodes import ROOT, Devnet, Kubo, NodeFailed, devnet, kubo
 from tools import cairo
 
 pytestmark = pytest.mark.slow
@@ -92,7 +92,7 @@ def test_two_kubos_exchange_a_block() -> None:
     """Once they are connected; before, neither can find what the other has."""
     with kubo(offline=False) as one, kubo(offline=False) as two:
         cid = one.add(b"from afar" * 1000)
-        with pytest.raises(AssertionError, match=r"deadline|timed? ?out"):
+        with pytest.raises(NodeFailed, match=r"deadline|timed? ?out"):
             two.run("cat", "--timeout=1s", cid)
         two.swarm_connect(one)
         assert two.run("cat", "--timeout=20s", cid) == b"from afar" * 1000
