@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo test check nodes contracts bench scenes pictures security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real test check nodes contracts bench scenes pictures security-table fees requirements clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ setup-dev: ## The same, and what the tests and linters need
 
 demo: setup ## The whole system at work: a job posted, rendered, proved and paid
 	@$(BIN)/veriframe demo
+
+demo-real: setup ## The same on real parts: a StarkNet devnet, two IPFS nodes, a worker of its own
+	@tools/nodes >/dev/null
+	@$(BIN)/python -m tools.demo_real
 
 check: setup-dev ## Lint, types, floors and the quick tests: about a minute
 	$(BIN)/ruff check .

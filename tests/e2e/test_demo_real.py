@@ -1,0 +1,69 @@
+"""`make demo-real`: the classic loop on a real chain, two real IPFS nodes and a real Blender."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.e2e.conftest import ROOT
+from tests.e2e.embedded import wait_for
+from tests.e2e.test_kill_mid_render import alive, descendants
+from tests.nodes import find
+
+pytestmark = pytest.mark.slow
+
+
+def start(folder: Path, scene: Path) -> subprocess.Popen[str]:
+    """The script, as `make` starts it, with a scene that takes little time."""
+    for node in ("kubo", "starknet-devnet"):
+        find(node)
+    return subprocess.Popen(
+        [sys.executable, "-m", "tools.demo_real", "--output", folder, "--scene", scene],
+        env={name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_the_loop_ends_paid(tmp_path: Path, light_scene: Path) -> None:
+    """Scene and picture cross from node to node, the reward changes hands, and every node ends."""
+    process = start(tmp_path / "demo", light_scene)
+    wait_for(lambda: (tmp_path / "demo" / "home-of-the-worker").exists() or process.poll() is not None, 300)
+    inside = descendants(process.pid)
+    told, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, told + errors
+    with Image.open(tmp_path / "demo" / "picture.png") as picture:
+        assert (picture.format, picture.size) == ("PNG", (96, 54))
+    assert f"Job 1 is PAID: {tmp_path / 'demo' / 'picture.png'}" in told
+    assert "Worker: PAID, earned 2 STRK" in told
+    creator, worker, fees = (
+        float(re.search(rf"^  {name} .*?(-?[0-9.]+)$", told, re.MULTILINE)[1])  # type: ignore[index]
+        for name in ("creator", "worker", "fees to the chain")
+    )
+    assert -2.5 < creator < -2 < 1.5 < worker < 2
+    assert round(creator + worker + fees, 5) == 0
+    assert alive(inside) == set()
+
+
+def test_ctrl_c_ends_every_node(tmp_path: Path, light_scene: Path) -> None:
+    """Stopped in the middle: exit code 130, and nothing that it started is left."""
+    process = start(tmp_path / "demo", light_scene)
+    log = tmp_path / "demo" / "home-of-the-worker" / "worker.log"
+    wait_for(lambda: log.exists() or process.poll() is not None, 300)
+    inside = descendants(process.pid)
+    assert len(inside) >= 4
+    process.send_signal(signal.SIGINT)
+    told, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, told + errors
+    assert "Stopped. Every node has ended." in told
+    assert "Traceback" not in errors
+    assert alive(inside) == set()
