@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from veriframe.adapters.kubo.gateway import Misdeed
 from veriframe.cli.app import EXIT_CODES
 from veriframe.errors import Code
 from veriframe.settings import CLASSIC_NAMES, Settings
@@ -29,6 +30,15 @@ def test_every_log_event_is_explained() -> None:
     """And no event is explained that is never logged."""
     told = set(LOGGED.findall(SOURCE)) | {"store_fetched", "store_added", "blender_ended", "decoder_ended"}
     assert _column("Log") == told
+
+
+def test_every_misdeed_of_gateways_is_explained() -> None:
+    """With the code that the log gives it; and none that is not."""
+    page = (ROOT / "docs" / "ipfs.md").read_text(encoding="utf-8")
+    explained = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
+    assert sorted(Misdeed) == sorted(explained)
+    named = re.findall(r"^([a-z_]+) = ", page, re.MULTILINE) + re.findall(r"`((?:ipfs|replica)_\w+)`", page)
+    assert set(named) <= set(Settings.model_fields)
 
 
 def test_every_code_is_explained() -> None:
