@@ -14,14 +14,18 @@ from veriframe.worker.steps import keep_result, result_pin
 
 log = structlog.get_logger()
 
+FIRST_LOOK_SECONDS = 30.0
+"""After a start: what ended while the worker was away is released first, and leases go before."""
+
 RECHECK_SECONDS = 600.0
 
 
-async def keep_results(parts: Parts, recheck_seconds: float = RECHECK_SECONDS) -> None:
-    """Look now, and then now and then, until cancelled."""
+async def keep_results(parts: Parts) -> None:
+    """Look now and then, until cancelled. A pin made as that happens is released at the next start."""
+    await asyncio.sleep(FIRST_LOOK_SECONDS)
     while True:
         await look(parts)
-        await asyncio.sleep(recheck_seconds)
+        await asyncio.sleep(RECHECK_SECONDS)
 
 
 async def look(parts: Parts) -> None:

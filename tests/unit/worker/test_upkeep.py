@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import structlog.testing
 from tests.fakes.parts import ME, OTHER, Bench
 
 from veriframe.errors import StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.ports import Pin
-from veriframe.worker import pipeline
+from veriframe.worker import pipeline, upkeep
 from veriframe.worker.steps import result_pin
-from veriframe.worker.upkeep import keep_results, look
 from veriframe.worker.watch import clean_up
 
 
@@ -27,7 +27,7 @@ async def submitted(bench: Bench) -> Attempt:
 async def looked(bench: Bench) -> list[str]:
     """What the log says of one look."""
     with structlog.testing.capture_logs() as told:
-        await look(bench.parts)
+        await upkeep.look(bench.parts)
     return [line["event"] for line in told]
 
 
@@ -99,10 +99,12 @@ async def test_a_job_that_ends_during_a_look_is_released(bench: Bench) -> None:
     assert bench.store.pinned == []
 
 
-async def test_it_looks_again_and_again(bench: Bench) -> None:
-    """At once, and then after each pause."""
+async def test_it_looks_again_and_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each pause."""
+    monkeypatch.setattr(upkeep, "FIRST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(upkeep, "RECHECK_SECONDS", 0.001)
     await submitted(bench)
-    keeping = asyncio.create_task(keep_results(bench.parts, recheck_seconds=0.001))
+    keeping = asyncio.create_task(upkeep.keep_results(bench.parts))
     async with asyncio.timeout(5):
         for _ in range(3):
             bench.store.pinned = []
@@ -111,8 +113,9 @@ async def test_it_looks_again_and_again(bench: Bench) -> None:
     keeping.cancel()
 
 
-async def test_the_service_looks(bench: Bench) -> None:
-    """fault_56: a worker that starts restores what was lost while it was away, and no one else's."""
+async def test_the_service_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_56: a worker restores what was lost while it was away, and no one else's."""
+    monkeypatch.setattr(upkeep, "FIRST_LOOK_SECONDS", 0.001)
     await submitted(bench)
     others = Pin(cid=bench.store.keep(b"other"), name=result_pin(OTHER, 1))
     bench.store.pinned = [others]
