@@ -11,7 +11,6 @@ part failed; the sentence says which.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import shutil
@@ -23,12 +22,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from tools.deploy_plainly import deploy
-from tools.private_nodes import ROOT, Devnet, Kubo, NodeFailed, NodeMissing, devnet, kubo
+from tools.private_nodes import ROOT, Devnet, NodeFailed, NodeMissing, devnet, kubo
 
-CREATOR, WORKER = 0, 1
+CREATOR, WORKER, OWNER = 0, 1, 2
 """Which of devnet's public accounts they are."""
 
 REWARD_STRK = 2
@@ -109,10 +108,12 @@ def show(folder: Path, scene: Path | None) -> None:
     ):
         one.swarm_connect(two)
         say(f"  StarkNet {chain.url} · IPFS {one.api_multiaddr} and {two.api_multiaddr}, connected")
-        registry = asyncio.run(deploy(chain))
-        say(f"Job registry deployed at {registry:#x}")
-        creator = _person("creator", folder, _variables(chain, registry, one, CREATOR))
-        worker = _person("worker", folder, _variables(chain, registry, two, WORKER))
+        owner = _person("owner", folder, chain, OWNER)
+        registry = owner.ask("registry", "deploy", "--max-fee", "20", "--yes")["address"]
+        say(f"Job registry deployed at {registry}")
+        of_job = {"JOB_REGISTRY_ADDRESS": registry}
+        creator = _person("creator", folder, chain, CREATOR, of_job | {"IPFS_API": one.api_multiaddr})
+        worker = _person("worker", folder, chain, WORKER, of_job | {"IPFS_API": two.api_multiaddr})
         before = creator.money_fri(), worker.money_fri()
         posted = creator.ask("job", "create", scene, "--reward", str(REWARD_STRK), "--yes")
         say(f"Creator: {scene.name} is on the first node as {posted['asset_cid']}, posted as job 1")
@@ -240,22 +241,19 @@ def _strk(amount_fri: int) -> str:
     return f"{amount_fri / FRI_PER_STRK:.6f}"
 
 
-def _variables(chain: Devnet, registry: int, node: Kubo, account: int) -> dict[str, str]:
-    """The classic variables, and a public account of the development chain."""
-    return {
+def _person(
+    name: str, folder: Path, chain: Devnet, account: int, others: Mapping[str, str] = MappingProxyType({})
+) -> Person:
+    """Somebody with a home of their own, and a public account of the development chain."""
+    home = folder / f"home-of-the-{name}"
+    home.mkdir(mode=0o700)
+    variables = {
         "STARKNET_RPC": chain.url,
-        "JOB_REGISTRY_ADDRESS": hex(registry),
-        "IPFS_API": node.api_multiaddr,
         "VERIFRAME_DEVNET_ACCOUNT": str(account),
         "VERIFRAME_LOG_FORMAT": "json",
         "VERIFRAME_FRAME_SECONDS": "1200",  # for slow machines; the lease is an hour
     }
-
-
-def _person(name: str, folder: Path, variables: Mapping[str, str]) -> Person:
-    home = folder / f"home-of-the-{name}"
-    home.mkdir(mode=0o700)
-    return Person(name, home, variables)
+    return Person(name, home, variables | dict(others))
 
 
 def _emptied(folder: Path) -> Path:
