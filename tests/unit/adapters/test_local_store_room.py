@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.unit.adapters.local_store_content import (
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
+from veriframe.adapters.local_store.watching import Watch
 from veriframe.errors import JobRejected, StoreUnavailable
 from veriframe.ports import Pin
 
@@ -84,9 +84,9 @@ def test_a_folder_s_files_count_together(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (bundle / name).write_bytes(b"n" * 40)
     with pytest.raises(TooLong):
-        copy_folder(bundle, tmp_path / "copy", 100, threading.Event())
+        copy_folder(bundle, tmp_path / "copy", 100, Watch())
     assert names_in(tmp_path / "copy") == {"a", "b", "c"}
-    assert copy_folder(bundle, tmp_path / "again", 120, threading.Event()).size_bytes == 120
+    assert copy_folder(bundle, tmp_path / "again", 120, Watch()).size_bytes == 120
 
 
 async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, tmp_path: Path) -> None:
@@ -131,5 +131,5 @@ async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_p
 def test_a_copy_ends_at_the_limit(tmp_path: Path) -> None:
     """fault_51: a file that grows while it is copied, past what was measured before, is not copied on."""
     with Path("/dev/zero").open("rb", buffering=0) as endless, pytest.raises(TooLong):
-        copy_file(endless, tmp_path / "copy", 100, threading.Event())
+        copy_file(endless, tmp_path / "copy", 100, Watch())
     assert (tmp_path / "copy").stat().st_size <= 100
