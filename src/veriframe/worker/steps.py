@@ -27,6 +27,7 @@ from veriframe.model.job import Address, Job, JobState, format_address
 from veriframe.model.policy import SUBMIT_SECONDS
 from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
+from veriframe.worker.report import TransferLog
 
 log = structlog.get_logger()
 
@@ -131,7 +132,8 @@ async def store(attempt: Attempt, parts: Parts) -> Attempt:
     """PROVED → STORED: the picture is in the store, pinned, by the CID of its bytes."""
     await _lease_left(attempt, parts)
     picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
-    result_cid = await parts.store.add(picture, result_pin(parts.registry.account, attempt.job_id))
+    pin_name = result_pin(parts.registry.account, attempt.job_id)
+    result_cid = await parts.store.add(picture, pin_name, TransferLog(attempt.job_id, "picture").hear)
     return attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
 
 
@@ -189,7 +191,8 @@ async def _bring_scene(attempt: Attempt, parts: Parts) -> Path:
     if not workspace.use(target):
         done = (Stage.SEEN, Stage.SUBMITTED)
         workspace.make_room([a.asset_cid for a in parts.journal.unfinished() if a.stage not in done])
-        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes)
+        transfer = TransferLog(attempt.job_id, "scene")
+        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes, transfer.hear)
     return target
 
 

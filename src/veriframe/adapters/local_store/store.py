@@ -276,5 +276,11 @@ def _reason(error: OSError) -> str:
 
 def _finish(event: str, copied: Copied, started: float, on_progress: OnTransfer) -> None:
     on_progress(Transfer(done_bytes=copied.size_bytes, total_bytes=copied.size_bytes))
-    seconds = round(time.monotonic() - started, 3)
-    log.info(event, cid=copied.cid, size_bytes=copied.size_bytes, seconds=seconds)
+    seconds = time.monotonic() - started
+    log.info(
+        event,
+        cid=copied.cid,
+        size_bytes=copied.size_bytes,
+        seconds=round(seconds, 3),
+        megabytes_per_second=round(copied.size_bytes / 1e6 / max(seconds, 1e-6), 1),
+    )
