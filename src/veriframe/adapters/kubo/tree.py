@@ -89,10 +89,10 @@ class Tree:
         if isinstance(block, SymlinkBlock):
             raise _corrupt(f"{place.path!a} is a link, and links are not followed")
         if isinstance(block, FileBlock):
-            if not place.path:
-                raise JobRejected(Code.NOT_A_FILE, f"{self.root} is one file, and not a folder.")
             if place.is_shard:
                 raise _corrupt("a part of a large folder is none")
+            if not place.path:
+                raise JobRejected(Code.NOT_A_FILE, f"{self.root} is one file, and not a folder.")
             self._place_file(place, block)
         elif place.size_bytes is not None or (place.is_shard and not isinstance(block, ShardBlock)):
             raise _corrupt("a part of a file is none")
