@@ -8,25 +8,20 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.nodes import Kubo, kubo
+from tests.wire import Wire, wire
 
 from veriframe.adapters.kubo.download import PREFIX, Patience
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.ports import Pin
 
 pytestmark = pytest.mark.slow
 
-CHUNK_BYTES = 262_144
 BIG_BYTES = 48 * 2**20
 LIMIT_BYTES = 2**30
 ABSENT = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
@@ -63,54 +58,6 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-SIZES = st.sampled_from(
-    [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 174 * CHUNK_BYTES + 1]
-)
-NAMES = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=12
-).filter(lambda name: name not in (".", "..") and len(name.encode()) <= 40)
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(SIZES)
-def test_files_have_the_cids_of_the_embedded_store(
-    node: Kubo, tmp_path_factory: pytest.TempPathFactory, size_bytes: int
-) -> None:
-    """fault_53: around every border of chunks and links, both stores and Kubo itself agree."""
-    folder = tmp_path_factory.mktemp("file")
-    cid = asyncio.run(added_to_both(node, made(folder / "source", size_bytes), folder / "store"))
-    assert asyncio.run(fetched(node, cid, folder / "fetched")) == size_bytes
-    assert same(folder / "source", folder / "fetched")
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(NAMES, min_size=1, max_size=3), min_size=1, max_size=6))
-def test_folders_have_the_cids_of_the_embedded_store(
-    node: Kubo, tmp_path_factory: pytest.TempPathFactory, paths: list[list[str]]
-) -> None:
-    """fault_53: folders in folders, with any names that a file can have."""
-    folder = tmp_path_factory.mktemp("folder")
-    for number, path in enumerate(paths):
-        # One name may be a file's and a folder's: whoever comes first has it.
-        with suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
-            made(folder.joinpath("source", *path), number, str(number))
-    asyncio.run(added_to_both(node, folder / "source", folder / "store"))
-
-
-async def added_to_both(node: Kubo, source: Path, local: Path) -> str:
-    """The CID of what is added to both stores, where they agree on it."""
-    async with KuboStore(node.api_multiaddr) as store:
-        cid = await store.add(source, "job-1-result")
-    assert cid == await LocalStore(local, LIMIT_BYTES).add(source, "job-1-result")
-    return cid
-
-
-async def fetched(node: Kubo, cid: str, target: Path) -> int:
-    """The size of what is fetched."""
-    async with KuboStore(node.api_multiaddr) as store:
-        return await store.fetch(cid, target, LIMIT_BYTES)
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -130,14 +77,6 @@ async def test_files_of_other_import_options_are_fetched(
     assert await store.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == 5 * 2**20 + 7
     assert same(source, tmp_path / "out" / "scene")
     assert names(tmp_path / "out") == ["scene"]
-
-
-async def test_a_folder_of_ten_thousand_frames_is_added(store: KuboStore, tmp_path: Path) -> None:
-    """fault_53: Kubo divides a large folder (a HAMT); its CID is still the one that is reckoned here."""
-    for number in range(10_000):
-        made(tmp_path / "frames" / f"frame_{number:05}.png", 16, str(number))
-    cid = await store.add(tmp_path / "frames", "job-1-result")
-    assert Pin(cid=cid, name="job-1-result") in await store.pins()
 
 
 async def test_pins_hold_against_the_nodes_cleaning(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
@@ -164,70 +103,6 @@ async def test_an_online_node_is_given_up_after_its_time(tmp_path: Path) -> None
             with pytest.raises(JobRejected) as caught:
                 await store.fetch(ABSENT, tmp_path / "scene", LIMIT_BYTES)
     assert caught.value.code == Code.NOT_FOUND
-
-
-@dataclass
-class Wire:
-    """A proxy before a node: counts what passes, and can hold it up at a number of bytes.
-
-    `refused` is set when someone called while the node was away.
-    """
-
-    node: Kubo
-    down_limit_bytes: int = 2**62
-    up_limit_bytes: int = 2**62
-    down_bytes: int = 0
-    up_bytes: int = 0
-    url: str = ""
-    held: asyncio.Event = field(default_factory=asyncio.Event)
-    refused: asyncio.Event = field(default_factory=asyncio.Event)
-    go_on: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
-        try:
-            near = await asyncio.open_connection("127.0.0.1", int(self.node.api_url.rsplit(":", 1)[1]))
-        except OSError:
-            self.refused.set()
-            writer.close()
-            return
-        await asyncio.gather(self._up(reader, near[1]), self._down(near[0], writer))
-
-    async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while piece := await reader.read(2**16):
-                self.up_bytes += len(piece)
-                await self._hold(self.up_bytes > self.up_limit_bytes)
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
-
-    async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while piece := await reader.read(2**16):
-                self.down_bytes += len(piece)
-                await self._hold(self.down_bytes > self.down_limit_bytes)
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
-
-    async def _hold(self, is_over: bool) -> None:
-        if is_over and not self.go_on.is_set():
-            self.held.set()
-            await self.go_on.wait()
-
-
-@asynccontextmanager
-async def wire(node: Kubo, *, down: int = 2**62, up: int = 2**62) -> AsyncIterator[Wire]:
-    """The proxy, listening."""
-    proxy = Wire(node, down, up)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield proxy
-    finally:
-        proxy.go_on.set()
-        server.close()
 
 
 async def test_a_node_killed_amid_a_fetch_is_waited_for(node: Kubo, store: KuboStore, tmp_path: Path) -> None:

@@ -188,9 +188,14 @@ class KuboStore(ContentStore):
         return sorted(found, key=lambda pin: (pin.cid, pin.name))
 
     async def _add(self, source: Path, cargo: Cargo, pin_name: str, on_progress: OnTransfer) -> str:
-        expected = await to_thread(folder_cid, source) if cargo.is_folder else None
-        upload, node_cid = await self._send(cargo, on_progress)
-        cid = expected or upload.sent_cid
+        # A folder is hashed beside its sending: hash and bytes are compared through the node's own CID.
+        expected = asyncio.create_task(to_thread(folder_cid, source)) if cargo.is_folder else None
+        try:
+            upload, node_cid = await self._send(cargo, on_progress)
+            cid = upload.sent_cid if expected is None else await expected
+        finally:
+            if expected is not None:
+                expected.cancel()
         if node_cid != cid:
             raise JobError(
                 Code.UPLOAD,

@@ -1,0 +1,78 @@
+"""What lies between a program and its node: bytes that are counted, and held up where a test wants it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from tests.nodes import Kubo
+
+
+@dataclass
+class Wire:
+    """A proxy before a node: counts what passes, and can hold it up, at a number of bytes or at a request.
+
+    `hold_at` is what such a request has in it. `refused` is set when someone called while the node was away.
+    """
+
+    node: Kubo
+    down_limit_bytes: int = 2**62
+    up_limit_bytes: int = 2**62
+    down_bytes: int = 0
+    up_bytes: int = 0
+    hold_at: bytes = b""
+    url: str = ""
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    refused: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        try:
+            near = await asyncio.open_connection("127.0.0.1", int(self.node.api_url.rsplit(":", 1)[1]))
+        except OSError:
+            self.refused.set()
+            writer.close()
+            return
+        await asyncio.gather(self._up(reader, near[1]), self._down(near[0], writer))
+
+    async def _up(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(2**16):
+                self.up_bytes += len(piece)
+                is_awaited = bool(self.hold_at) and self.hold_at in piece
+                await self._hold(is_awaited or self.up_bytes > self.up_limit_bytes)
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+    async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await reader.read(2**16):
+                self.down_bytes += len(piece)
+                await self._hold(self.down_bytes > self.down_limit_bytes)
+                writer.write(piece)
+                await writer.drain()
+        writer.close()
+
+    async def _hold(self, is_over: bool) -> None:
+        if is_over and not self.go_on.is_set():
+            self.held.set()
+            await self.go_on.wait()
+
+
+@asynccontextmanager
+async def wire(
+    node: Kubo, *, down: int = 2**62, up: int = 2**62, hold_at: bytes = b""
+) -> AsyncIterator[Wire]:
+    """The proxy, listening."""
+    proxy = Wire(node, down, up, hold_at=hold_at)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield proxy
+    finally:
+        proxy.go_on.set()
+        server.close()
