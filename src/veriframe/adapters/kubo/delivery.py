@@ -118,7 +118,7 @@ class Delivery:
             raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {parcel.limit_bytes} bytes.")
         if not root.parts:
             await part.take_up(0)
-            await part.append(root.data)
+            await part.append([root.data])
         else:
             await part.take_up(root.size_bytes)
             stream = Download(self._api, cid, self._patience, parcel.heard(root.size_bytes))

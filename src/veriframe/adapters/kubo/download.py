@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,10 +73,10 @@ class Partial:
         with writing(self.path):
             await to_the_end(self._take_up, limit_bytes)
 
-    async def append(self, piece: bytes) -> None:
+    async def append(self, pieces: Sequence[bytes]) -> None:
         """Write the next bytes, and hash them."""
         with writing(self.path):
-            await to_the_end(self._append, piece)
+            await to_the_end(self._append, pieces)
 
     async def fits(self) -> bool:
         """Whether the bytes are the CID's, with the import options of the format. To be asked once."""
@@ -100,12 +100,13 @@ class Partial:
             self._hasher.update(piece)
             self.size_bytes += len(piece)
 
-    def _append(self, piece: bytes) -> None:
-        self._hasher.update(piece)
-        left = memoryview(piece)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-        self.size_bytes += len(piece)
+    def _append(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            self._hasher.update(piece)
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+            self.size_bytes += len(piece)
 
     def _place(self, target: Path) -> None:
         os.fsync(self._descriptor)
@@ -199,23 +200,26 @@ class Download:
 
     async def _stream(self, part: Partial, total_bytes: int) -> None:
         query: Query = {"arg": str(self._cid), "offset": part.size_bytes, "progress": "false"}
-        quiet_seconds, waiting = self._patience.quiet_seconds, bytearray()
+        quiet_seconds = self._patience.quiet_seconds
+        # As they came: to put them together would cost as much as to hash them.
+        waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post("cat", query, None, quiet_seconds=quiet_seconds) as answer:
                 pace = Pace(self._patience, self._cid)
                 async for piece in answer.pieces():
-                    waiting += piece
+                    waiting.append(piece)
+                    waiting_bytes += len(piece)
                     pace.count(len(piece))
-                    if part.size_bytes + len(waiting) > total_bytes:
+                    if part.size_bytes + waiting_bytes > total_bytes:
                         waiting.clear()
                         raise Distrusted(f"its stream has more than {total_bytes} bytes")
-                    if len(waiting) >= WRITE_BYTES:
-                        await part.append(bytes(waiting))
-                        waiting.clear()
+                    if waiting_bytes >= WRITE_BYTES:
+                        ready, waiting, waiting_bytes = waiting, [], 0
+                        await part.append(ready)
                         self._heard(part.size_bytes)
         finally:
             # A cut loses nothing that has come.
-            await part.append(bytes(waiting))
+            await part.append(waiting)
             self._heard(part.size_bytes)
 
 

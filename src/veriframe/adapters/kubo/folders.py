@@ -57,24 +57,26 @@ class FolderDelivery:
     async def _stream(self, tree: Tree, heard: Callable[[], None]) -> None:
         """Put what the node has, in one stream. Whatever is wrong with it, the blocks are asked for next."""
         query: Query = {"arg": str(tree.root), "local-only": "true", "progress": "false"}
-        reader, waiting, came_bytes = CarReader(), bytearray(), 0
+        reader, came_bytes = CarReader(), 0
+        waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post(
                 "dag/export", query, None, quiet_seconds=self._patience.quiet_seconds
             ) as answer:
                 pace = Pace(self._patience, tree.root)
                 async for piece in answer.pieces():
-                    waiting += piece
+                    waiting.append(piece)
+                    waiting_bytes += len(piece)
                     came_bytes += len(piece)
                     pace.count(len(piece))
-                    if len(waiting) >= WRITE_BYTES:
-                        await to_the_end(tree.take, reader, bytes(waiting))
-                        waiting.clear()
+                    if waiting_bytes >= WRITE_BYTES:
+                        await to_the_end(tree.take, reader, b"".join(waiting))
+                        waiting, waiting_bytes = [], 0
                         heard()
                     # Blocks that nobody asked for are passed over, but not for ever.
                     if came_bytes > 2 * tree.done_bytes + _STREAM_SLACK_BYTES:
                         raise Distrusted("its export has far more bytes than the folder")
-            await to_the_end(tree.take, reader, bytes(waiting))
+            await to_the_end(tree.take, reader, b"".join(waiting))
         except (Distrusted, StoreUnavailable) as error:
             log.info("store_stream_distrusted", cid=str(tree.root), reason=str(error))
 
