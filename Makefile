@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo demo-real test check nodes contracts bench scenes pictures security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real test check nodes contracts bench bench-ipfs bench-chain scenes pictures security-table fees requirements clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,13 @@ contracts: setup-dev ## The Cairo contracts whose source has changed, compiled a
 
 bench: setup ## What is fast, against the plain way, in one run
 	@$(BIN)/python benchmarks/run.py
+	@echo "Against the ipfs command: make bench-ipfs (some minutes, 10 GB of disk). On a chain: make bench-chain"
+
+bench-chain: setup-dev nodes ## RPC calls of a poll and seconds to a claim, on a development chain: some minutes
+	@$(BIN)/python benchmarks/starknet.py
+
+bench-ipfs: setup-dev nodes ## 2 GiB and 10 000 files over IPFS, against the ipfs command: some minutes
+	@$(BIN)/python benchmarks/ipfs.py
 
 scenes: setup ## The example scenes, into build/scenes
 	@$(BIN)/python examples/make_all.py build/scenes

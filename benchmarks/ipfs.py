@@ -1,8 +1,13 @@
-"""A large file and many small ones to and from a private Kubo node: this store against the `ipfs` command.
+"""A large file and a folder of small files to and from a private Kubo node: this store against `ipfs`.
 
-`python benchmarks/ipfs.py [--mebibytes 2048] [--files 10000] [--json]`. Every figure is measured in this run.
-Each side has content of its own, so that nobody finds the other's blocks. This store runs in a process of
-its own, whose peak memory is the kernel's count; the command's throughput has its start in it.
+`python benchmarks/ipfs.py [--mebibytes 2048] [--files 10000] [--rounds 2] [--json]`. Every figure is measured
+in this run; of several rounds the best of each side counts. The two take turns, each with content of its own,
+so that nobody finds the other's blocks; what is still on its way to the disk is waited for before each.
+
+Both talk to the same running daemon, as `ipfs` does whenever there is one, with the same import options. This
+store runs in a process of its own, whose peak memory is the kernel's count; its seconds are those of the one
+call, as in a worker that runs already, the command's are those of the whole command. A fetch here ends when
+the bytes are checked and safe on the disk, `ipfs get` when they are written.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.nodes import Kubo, find, kubo
 
 from veriframe.adapters.kubo.store import KuboStore
+from veriframe.model.folder import FolderLimits
 
 PIECE_BYTES = 2**22
 OPTIONS = (
@@ -33,6 +39,8 @@ OPTIONS = (
     "--max-file-links=174",
     "--hash=sha2-256",
 )
+SMALL_BYTES = 1024
+MEMORY_MB = 200
 
 Figures = dict[str, float]
 
@@ -49,34 +57,40 @@ def make_folder(folder: Path, files: int) -> Path:
     """A folder of small files, no two the same."""
     folder.mkdir()
     for number in range(files):
-        (folder / f"frame_{number:05}.png").write_bytes(os.urandom(1024))
+        (folder / f"frame_{number:05}.png").write_bytes(os.urandom(SMALL_BYTES))
     return folder
 
 
 async def serve(verb: str, api: str, *arguments: str) -> dict[str, object]:
     """One call of the store, in this process alone: its seconds, and this process's peak memory."""
+    cid = arguments[0]
     async with KuboStore(api) as store:
         started = time.monotonic()
-        if verb == "add":
-            cid = await store.add(Path(arguments[0]), "benchmark")
-        else:
-            cid = arguments[0]
-            await store.fetch(cid, Path(arguments[1]), 2**42)
+        match verb:
+            case "add":
+                cid = await store.add(Path(arguments[0]), "benchmark")
+            case "fetch":
+                await store.fetch(cid, Path(arguments[1]), 2**42)
+            case _:
+                limits = FolderLimits(size_bytes=2**42, entries=10**6)
+                await store.fetch_folder(cid, Path(arguments[1]), limits)
         seconds = time.monotonic() - started
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"cid": cid, "seconds": seconds, "peak_bytes": peak_bytes}
 
 
-def ours(*arguments: str) -> dict[str, object]:
-    """`serve`, in a process of its own."""
-    command = [sys.executable, __file__, "--serve", *arguments]
+def ours(*arguments: str | Path) -> tuple[str, float, float]:
+    """`serve`, in a process of its own: the CID, the seconds, the peak memory in MB."""
+    os.sync()
+    command = [sys.executable, __file__, "--serve", *map(str, arguments)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return str(answer["cid"]), float(answer["seconds"]), float(answer["peak_bytes"]) / 1e6
 
 
 def plainly(node: Kubo, *arguments: str | Path) -> tuple[str, float]:
     """What the `ipfs` command prints, and its seconds."""
+    os.sync()
     environment = {"PATH": os.environ["PATH"], "HOME": str(node.folder), "IPFS_PATH": str(node.repo)}
     started = time.monotonic()
     done = subprocess.run(
@@ -85,43 +99,69 @@ def plainly(node: Kubo, *arguments: str | Path) -> tuple[str, float]:
     return done.stdout.strip(), time.monotonic() - started
 
 
-def large_file(node: Kubo, folder: Path, size_bytes: int) -> Figures:
-    """One file in and out: megabytes a second, and the peak memory of this store's process."""
+def our_way(node: Kubo, source: Path, fetched: Path) -> Figures:
+    """Seconds and peak memory of this store, in and out. The source is gone afterwards."""
+    verb = "fetch_folder" if source.is_dir() else "fetch"
+    cid, add_seconds, add_mb = ours("add", node.api_url, source)
+    remove(source)
+    _, fetch_seconds, fetch_mb = ours(verb, node.api_url, cid, fetched)
+    remove(fetched)
+    return {"add": add_seconds, "fetch": fetch_seconds, "add_peak_mb": add_mb, "fetch_peak_mb": fetch_mb}
+
+
+def plain_way(node: Kubo, source: Path, fetched: Path) -> Figures:
+    """Seconds of the command, in and out. The source is gone afterwards."""
+    cid, add_seconds = plainly(node, "add", "-r", "--quieter", "--progress=false", *OPTIONS, source)
+    remove(source)
+    _, fetch_seconds = plainly(node, "get", "--progress=false", f"--output={fetched}", cid)
+    remove(fetched)
+    return {"ipfs_add": add_seconds, "ipfs_fetch": fetch_seconds}
+
+
+def remove(path: Path) -> None:
+    """A file or a folder, gone."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def measure(size_bytes: int, files: int, rounds: int) -> Figures:
+    """The best of each figure, by name: seconds, and the most memory."""
     figures: Figures = {}
-    source = make_file(folder / "source", size_bytes)
-    added = ours("add", node.api_url, str(source))
-    source.unlink()
-    fetched = ours("fetch", node.api_url, str(added["cid"]), str(folder / "fetched"))
-    (folder / "fetched").unlink()
-    for name, answer in (("add", added), ("fetch", fetched)):
-        figures[f"{name}_mb_per_second"] = size_bytes / 1e6 / float(str(answer["seconds"]))
-        figures[f"{name}_peak_mb"] = float(str(answer["peak_bytes"])) / 1e6
-    source = make_file(folder / "source", size_bytes)
-    cid, seconds = plainly(node, "add", "--quieter", "--progress=false", *OPTIONS, source)
-    figures["ipfs_add_mb_per_second"] = size_bytes / 1e6 / seconds
-    _, seconds = plainly(node, "get", "--progress=false", f"--output={folder / 'fetched'}", cid)
-    figures["ipfs_get_mb_per_second"] = size_bytes / 1e6 / seconds
+    for turn in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="bench-ipfs-") as name, kubo() as node:
+            source, fetched = Path(name) / "source", Path(name) / "fetched"
+            for kind in ("file", "folder"):
+                # Whoever comes second finds a fuller disk: they take turns in that too.
+                for way in (our_way, plain_way) if turn % 2 == 0 else (plain_way, our_way):
+                    made = make_file(source, size_bytes) if kind == "file" else make_folder(source, files)
+                    for figure, value in way(node, made, fetched).items():
+                        key = f"{kind}_{figure}"
+                        best = max if figure.endswith("_mb") else min
+                        figures[key] = best(value, figures.get(key, value))
     return figures
 
 
-def small_files(node: Kubo, folder: Path, files: int) -> Figures:
-    """A folder of small files in: files a second, and the peak memory of this store's process."""
-    added = ours("add", node.api_url, str(make_folder(folder / "ours", files)))
-    shutil.rmtree(folder / "ours")
-    _, seconds = plainly(
-        node,
-        "add",
-        "--quieter",
-        "--progress=false",
-        "--recursive",
-        *OPTIONS,
-        make_folder(folder / "plain", files),
-    )
-    return {
-        "small_files_per_second": files / float(str(added["seconds"])),
-        "small_files_peak_mb": float(str(added["peak_bytes"])) / 1e6,
-        "ipfs_small_files_per_second": files / seconds,
-    }
+def rows(figures: Figures, size_bytes: int, files: int) -> list[tuple[str, str, str, str, str]]:
+    """What is measured, here, with `ipfs`, the ratio of both, and the aim."""
+    table = [("", "here", "ipfs", "ratio", "aim")]
+    for way in ("add", "fetch"):
+        here, plain = figures[f"file_{way}"], figures[f"file_ipfs_{way}"]
+        name = f"{size_bytes / 2**20:.0f} MiB, {way}: MB/s"
+        rate, other_rate = size_bytes / here, size_bytes / plain
+        table.append(
+            (name, f"{rate / 1e6:.0f}", f"{other_rate / 1e6:.0f}", f"{rate / other_rate:.2f}", "≥ 0.8")
+        )
+    for way in ("add", "fetch"):
+        here, plain = figures[f"folder_{way}"], figures[f"folder_ipfs_{way}"]
+        name = f"{files} files of 1 KiB, {way}: seconds"
+        table.append((name, f"{here:.1f}", f"{plain:.1f}", f"{here / plain:.2f}", "≤ 1.5"))
+    for kind in ("file", "folder"):
+        for way in ("add", "fetch"):
+            peak = f"{figures[f'{kind}_{way}_peak_mb']:.0f}"
+            table.append((f"{kind}, {way}: peak memory in MB", peak, "", "", f"< {MEMORY_MB}"))
+    return table
 
 
 def main() -> None:
@@ -129,20 +169,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=2048, help="size of the large file")
     parser.add_argument("--files", type=int, default=10_000, help="how many small files")
-    parser.add_argument("--json", action="store_true", help="print one object")
+    parser.add_argument("--rounds", type=int, default=2, help="how often all is measured")
+    parser.add_argument("--json", action="store_true", help="print one object, in seconds and MB")
     parser.add_argument("--serve", nargs="+", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
         print(json.dumps(asyncio.run(serve(*chosen.serve))))
         return
-    with tempfile.TemporaryDirectory(prefix="bench-ipfs-") as folder, kubo() as node:
-        figures = large_file(node, Path(folder), chosen.mebibytes * 2**20)
-        figures |= small_files(node, Path(folder), chosen.files)
+    size_bytes = chosen.mebibytes * 2**20
+    figures = measure(size_bytes, chosen.files, chosen.rounds)
     if chosen.json:
         print(json.dumps(figures))
         return
-    for name, figure in figures.items():
-        print(f"{name:32} {figure:10.1f}")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end, best of {chosen.rounds}")
+    for name, here, plain, ratio, aim in rows(figures, size_bytes, chosen.files):
+        print(f"{name:36} {here:>8} {plain:>8} {ratio:>6}  {aim}")
 
 
 if __name__ == "__main__":

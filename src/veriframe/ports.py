@@ -14,6 +14,7 @@ from typing import Protocol
 
 from veriframe.errors import Code
 from veriframe.model.attempt import Attempt
+from veriframe.model.folder import FolderLimits
 from veriframe.model.frames import Progress, ProvedFrame, Rendering, RenderTask
 from veriframe.model.job import Address, Head, Job, Terms, Verdict
 from veriframe.model.scene import BlenderVersion, SceneInspection
@@ -196,18 +197,44 @@ class Pin:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """How far an add or a fetch is, in bytes of files. `total_bytes` is None while it is not known."""
+
+    done_bytes: int
+    total_bytes: int | None
+
+
+OnTransfer = Callable[[Transfer], None]
+"""Hears of a transfer, often, and always of its end; in the event loop's thread, and must be quick."""
+
+
+def unheard(_: Transfer) -> None:
+    """Nobody listens."""
+
+
 class ContentStore(Protocol):
-    """Files by CID. All methods raise `StoreUnavailable`; bytes are checked on every read."""
+    """Files and folders by CID. All methods raise `StoreUnavailable`; bytes are checked on every read."""
 
     @abstractmethod
-    async def add(self, source: Path, pin_name: str) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
         """Keep a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1."""
 
     @abstractmethod
-    async def fetch(self, cid: str, target: Path, limit_bytes: int) -> int:
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         """Put one regular file at `target`, all of it or nothing. Returns its size in bytes.
 
         Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE, TOO_LARGE, CORRUPT.
+        """
+
+    @abstractmethod
+    async def fetch_folder(
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+    ) -> int:
+        """Put a folder at `target`, all of it or nothing, in place of what is there.
+
+        Returns the bytes of its files. Raises `JobRejected` like `fetch`: NOT_A_FILE for what is no folder,
+        TOO_LARGE for more than `limits`, CORRUPT for links, and for names that no file here may have.
         """
 
     @abstractmethod

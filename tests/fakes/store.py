@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import Cid, Codec, canonical
-from veriframe.ports import ContentStore, Pin
+from veriframe.model.folder import FolderLimits, check_path, check_totals
+from veriframe.ports import ContentStore, OnTransfer, Pin, Transfer, unheard
 
 
 class FakeStore(ContentStore):
-    """Files in a dictionary by CID, folders by name only. `fault`, while set, meets every call."""
+    """Files, and folders of files, in dictionaries by CID. `fault`, while set, meets every call."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
-        self.folders: set[str] = set()
+        self.folders: dict[str, dict[str, bytes]] = {}
         self.pinned: list[Pin] = []
         self.fault: Exception | None = None
 
@@ -26,19 +28,22 @@ class FakeStore(ContentStore):
         self.files[cid] = content
         return cid
 
-    async def add(self, source: Path, pin_name: str) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
         """Keep a file, or a folder."""
         self._fail()
         if source.is_dir():  # noqa: ASYNC240 - small files of tests
             cid = self._keep_folder(source)
+            size_bytes = sum(map(len, self.folders[cid].values()))
         elif source.is_file():  # noqa: ASYNC240
             cid = self.keep(source.read_bytes())  # noqa: ASYNC240
+            size_bytes = len(self.files[cid])
         else:
             raise SettingsError(f"{source} is not there.")
         await self.pin(Pin(cid=cid, name=pin_name))
+        on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
         return cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int) -> int:
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         """Bring a file."""
         self._fail()
         # Tests may keep files under names that are no CIDs.
@@ -51,7 +56,33 @@ class FakeStore(ContentStore):
         if len(content) > limit_bytes:
             raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {limit_bytes} bytes.")
         target.write_bytes(content)  # noqa: ASYNC240 - small files of tests
+        on_progress(Transfer(done_bytes=len(content), total_bytes=len(content)))
         return len(content)
+
+    async def fetch_folder(
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+    ) -> int:
+        """Bring a folder."""
+        self._fail()
+        key = canonical(cid)
+        if key in self.files:
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is no folder.")
+        if key not in self.folders:
+            raise JobRejected(Code.NOT_FOUND, f"Nobody has {cid}.")
+        files = self.folders[key]
+        paths = {path for name in files for path in _with_parents(name)}
+        size_bytes = sum(map(len, files.values()))
+        check_totals(limits, entries=len(paths), size_bytes=size_bytes)
+        for path in paths:
+            check_path(path, limits)
+        if target.is_dir():  # noqa: ASYNC240
+            shutil.rmtree(target)
+        target.unlink(missing_ok=True)  # noqa: ASYNC240
+        for name, content in files.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(content)
+        on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
+        return size_bytes
 
     async def pin(self, pin: Pin) -> None:
         """Keep under one more name."""
@@ -80,9 +111,17 @@ class FakeStore(ContentStore):
             digest.update(f"{entry.relative_to(source)}\0".encode())
             digest.update(entry.read_bytes() if entry.is_file() else b"")
         cid = str(Cid(Codec.DAG_PB, digest.digest()))
-        self.folders.add(cid)
+        self.folders[cid] = {
+            str(entry.relative_to(source)): entry.read_bytes() for entry in entries if entry.is_file()
+        }
         return cid
 
     def _fail(self) -> None:
         if self.fault is not None:
             raise self.fault
+
+
+def _with_parents(name: str) -> Sequence[str]:
+    """`a/b/c` as `a`, `a/b`, `a/b/c`."""
+    names = name.split("/")
+    return ["/".join(names[:deep]) for deep in range(1, len(names) + 1)]

@@ -8,19 +8,15 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.nodes import Kubo, kubo
 from tests.wire import Wire, wire
 
 from veriframe.adapters.kubo.download import PREFIX, Patience
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.ports import Pin
 
@@ -63,54 +59,6 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-SIZES = st.sampled_from(
-    [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 174 * CHUNK_BYTES + 1]
-)
-NAMES = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=12
-).filter(lambda name: name not in (".", "..") and len(name.encode()) <= 40)
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(SIZES)
-def test_files_have_the_cids_of_the_embedded_store(
-    node: Kubo, tmp_path_factory: pytest.TempPathFactory, size_bytes: int
-) -> None:
-    """fault_53: around every border of chunks and links, both stores and Kubo itself agree."""
-    folder = tmp_path_factory.mktemp("file")
-    cid = asyncio.run(added_to_both(node, made(folder / "source", size_bytes), folder / "store"))
-    assert asyncio.run(fetched(node, cid, folder / "fetched")) == size_bytes
-    assert same(folder / "source", folder / "fetched")
-
-
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(NAMES, min_size=1, max_size=3), min_size=1, max_size=6))
-def test_folders_have_the_cids_of_the_embedded_store(
-    node: Kubo, tmp_path_factory: pytest.TempPathFactory, paths: list[list[str]]
-) -> None:
-    """fault_53: folders in folders, with any names that a file can have."""
-    folder = tmp_path_factory.mktemp("folder")
-    for number, path in enumerate(paths):
-        # One name may be a file's and a folder's: whoever comes first has it.
-        with suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
-            made(folder.joinpath("source", *path), number, str(number))
-    asyncio.run(added_to_both(node, folder / "source", folder / "store"))
-
-
-async def added_to_both(node: Kubo, source: Path, local: Path) -> str:
-    """The CID of what is added to both stores, where they agree on it."""
-    async with KuboStore(node.api_multiaddr) as store:
-        cid = await store.add(source, "job-1-result")
-    assert cid == await LocalStore(local, LIMIT_BYTES).add(source, "job-1-result")
-    return cid
-
-
-async def fetched(node: Kubo, cid: str, target: Path) -> int:
-    """The size of what is fetched."""
-    async with KuboStore(node.api_multiaddr) as store:
-        return await store.fetch(cid, target, LIMIT_BYTES)
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -130,14 +78,6 @@ async def test_files_of_other_import_options_are_fetched(
     assert await store.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == 5 * 2**20 + 7
     assert same(source, tmp_path / "out" / "scene")
     assert names(tmp_path / "out") == ["scene"]
-
-
-async def test_a_folder_of_ten_thousand_frames_is_added(store: KuboStore, tmp_path: Path) -> None:
-    """fault_53: Kubo divides a large folder (a HAMT); its CID is still the one that is reckoned here."""
-    for number in range(10_000):
-        made(tmp_path / "frames" / f"frame_{number:05}.png", 16, str(number))
-    cid = await store.add(tmp_path / "frames", "job-1-result")
-    assert Pin(cid=cid, name="job-1-result") in await store.pins()
 
 
 async def test_pins_hold_against_the_nodes_cleaning(node: Kubo, store: KuboStore, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from veriframe import wiring
 from veriframe.cli import arguments, context, job_view, opening, show
+from veriframe.cli.transfer_bar import transfer_bar
 from veriframe.creator import Creator, Draft, Posted
 from veriframe.errors import SettingsError
 from veriframe.model import offer as defaults
@@ -98,8 +99,8 @@ def create(
     draft = context.run(creator.draft(scene, offer))
     _show_draft(draft)
     _ask(yes, PUBLIC_SCENE, "Post it?")
-    with show.err.status("storing the scene"):
-        posted = context.run(creator.post(draft))
+    with transfer_bar("storing the scene") as on_progress:
+        posted = context.run(creator.post(draft, on_progress))
     _show_posted(posted, as_json=as_json, in_line=follow)
     if follow:
         _watch(creator, posted.jobs[0], to_result=False, as_json=as_json)
@@ -150,8 +151,8 @@ def fetch(
 ) -> None:
     """Fetch the picture of a job that has a result."""
     path = target or Path(f"job-{job_id}.png")
-    with show.err.status("fetching the picture"):
-        picture = context.run(_creator().fetch(job_id, path, replace=force))
+    with transfer_bar("fetching the picture") as on_progress:
+        picture = context.run(_creator().fetch(job_id, path, on_progress, replace=force))
     if as_json:
         show.as_json({"job_id": job_id, **asdict(picture)})
         return

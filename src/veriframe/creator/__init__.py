@@ -24,7 +24,7 @@ from veriframe.model.offer import Offer
 from veriframe.model.order import require_terms
 from veriframe.model.scene import SceneHeader
 from veriframe.model.sighting import Sighting
-from veriframe.ports import ContentStore, Funds, OrderDesk, Pin, Treasury
+from veriframe.ports import ContentStore, Funds, OnTransfer, OrderDesk, Pin, Treasury, unheard
 
 LOOKS_AT_ONCE = 10
 """How many looks' jobs are listed together, in one request or a few."""
@@ -95,8 +95,10 @@ class Creator:
             deposit_fri=await self._shortfall(terms.reward_fri, "the reward"),
         )
 
-    async def post(self, draft: Draft) -> Posted:
+    async def post(self, draft: Draft, on_progress: OnTransfer = unheard) -> Posted:
         """Put the scene into the store, for everybody to read, and its order into the registry.
+
+        `on_progress` hears of the scene's way into the store.
 
         Raises `SettingsError` where the file is not the one that was drafted any more, `MoveRefused` where
         the registry does not take the order; the scene is released then.
@@ -105,7 +107,7 @@ class Creator:
             raise SettingsError(f"{draft.scene} was changed meanwhile; nothing was posted. Post it again.")
         terms = await self._terms(draft.offer)
         unposted = f"order-asset-unposted-{secrets.token_hex(8)}"
-        asset_cid = await self.store.add(draft.scene, unposted)
+        asset_cid = await self.store.add(draft.scene, unposted, on_progress)
         try:
             deposited = await self._shortfall(terms.reward_fri, "the reward")
             jobs = tuple(await self.desk.create_order(asset_cid, terms, 1))
@@ -169,7 +171,9 @@ class Creator:
             size = self.desk.jobs_at_once * LOOKS_AT_ONCE
         return found[:limit]
 
-    async def fetch(self, job_id: int, target: Path, *, replace: bool) -> Picture:
+    async def fetch(
+        self, job_id: int, target: Path, on_progress: OnTransfer = unheard, *, replace: bool
+    ) -> Picture:
         """Bring a job's picture to `target`, all of it or nothing.
 
         Raises `MoveRefused` where there is no result yet, `SettingsError` where `target` exists and must
@@ -182,7 +186,7 @@ class Creator:
         files.refuse_target(target, replace=replace)
         with files.folder_beside(target) as folder:
             fetched = Path(folder) / "result"
-            size_bytes = await self.store.fetch(job.result_cid, fetched, RESULT_BYTES)
+            size_bytes = await self.store.fetch(job.result_cid, fetched, RESULT_BYTES, on_progress)
             width, height = files.picture_size(fetched)
             files.put(fetched, target, replace=replace)
         return Picture(

@@ -10,11 +10,12 @@ import structlog
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import Progress
 from veriframe.model.job import format_strk
+from veriframe.ports import Transfer
 
 log = structlog.get_logger()
 
 PROGRESS_SECONDS = 5.0
-"""Between two progress lines of one render."""
+"""Between two progress lines of one render, or of one transfer."""
 
 
 def stage_reached(before: Attempt, after: Attempt) -> None:
@@ -76,4 +77,33 @@ class ProgressLog:
             percent=None if progress.fraction is None else round(100 * progress.fraction),
             seconds=progress.seconds,
             memory_bytes=progress.memory_bytes,
+        )
+
+
+class TransferLog:
+    """One transfer of a job, `what` being a scene or a picture: a line at its start, and one now and then.
+
+    The store itself tells the end.
+    """
+
+    def __init__(self, job_id: int, what: str) -> None:
+        self._job_id, self._what = job_id, what
+        self._started = self._told = time.monotonic()
+        log.info("transfer_started", job_id=job_id, what=what)
+
+    def hear(self, transfer: Transfer) -> None:
+        """Tell it where the last line is old enough."""
+        now = time.monotonic()
+        if now - self._told < PROGRESS_SECONDS:
+            return
+        self._told = now
+        total_bytes = transfer.total_bytes
+        log.info(
+            "transfer_progress",
+            job_id=self._job_id,
+            what=self._what,
+            size_bytes=transfer.done_bytes,
+            percent=round(100 * transfer.done_bytes / total_bytes) if total_bytes else None,
+            seconds=round(now - self._started, 3),
+            megabytes_per_second=round(transfer.done_bytes / 1e6 / (now - self._started), 1),
         )

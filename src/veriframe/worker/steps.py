@@ -26,6 +26,7 @@ from veriframe.model.frames import RenderLimits, RenderTask
 from veriframe.model.job import Address, Job, JobState, format_address
 from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
+from veriframe.worker.report import TransferLog
 
 log = structlog.get_logger()
 
@@ -135,7 +136,8 @@ async def store(attempt: Attempt, parts: Parts) -> Attempt:
 async def keep_result(job_id: int, parts: Parts) -> str:
     """Add what was proved, pinned for its job. Returns its CID."""
     picture = await asyncio.to_thread(_only_file, parts.workspace.proved(job_id))
-    return await parts.store.add(picture, result_pin(parts.registry.account, job_id))
+    pin_name = result_pin(parts.registry.account, job_id)
+    return await parts.store.add(picture, pin_name, TransferLog(job_id, "picture").hear)
 
 
 async def submit(attempt: Attempt, parts: Parts) -> Attempt:
@@ -193,7 +195,8 @@ async def _bring_scene(attempt: Attempt, parts: Parts) -> Path:
     if not workspace.use(target):
         done = (Stage.SEEN, Stage.SUBMITTED)
         workspace.make_room([a.asset_cid for a in parts.journal.unfinished() if a.stage not in done])
-        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes)
+        transfer = TransferLog(attempt.job_id, "scene")
+        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes, transfer.hear)
     return target
 
 

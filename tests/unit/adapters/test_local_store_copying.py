@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,8 +20,9 @@ from tests.unit.adapters.local_store_content import (
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store import staging as staging_module
 from veriframe.adapters.local_store import store as store_module
-from veriframe.adapters.local_store.copying import Copied, Stop, Stopped, copy_file, open_file
+from veriframe.adapters.local_store.copying import Copied, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
+from veriframe.adapters.local_store.watching import Stopped, Watch
 from veriframe.errors import SettingsError
 
 ODD = {
@@ -113,10 +113,10 @@ async def test_a_cancelled_fetch_has_ended(
     cid = await add(store, tmp_path, b"x")
     loop, started = asyncio.get_running_loop(), asyncio.Event()
 
-    def copy_slowly(source: BinaryIO, target: Path, limit_bytes: int, stop: Stop, *, mode: int) -> Copied:
+    def copy_slowly(source: BinaryIO, target: Path, limit_bytes: int, watch: Watch, *, mode: int) -> Copied:
         loop.call_soon_threadsafe(started.set)
-        stop.wait(10)
-        return copy_file(source, target, limit_bytes, stop, mode=mode)
+        watch.stop.wait(10)
+        return copy_file(source, target, limit_bytes, watch, mode=mode)
 
     monkeypatch.setattr(store_module, "copy_file", copy_slowly)
     fetching = asyncio.create_task(store.fetch(cid, out / "target", LIMIT))
@@ -130,7 +130,7 @@ async def test_a_cancelled_fetch_has_ended(
 def test_a_copy_stops_when_told(tmp_path: Path) -> None:
     """fault_74: a copy looks at every piece whether it is still wanted."""
     (tmp_path / "source").write_bytes(b"x")
-    stop = threading.Event()
-    stop.set()
+    watch = Watch()
+    watch.stop.set()
     with open_file(tmp_path / "source") as source, pytest.raises(Stopped):
-        copy_file(source, tmp_path / "copy", 100, stop)
+        copy_file(source, tmp_path / "copy", 100, watch)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import resource
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +20,13 @@ from tests.unit.adapters.local_store_content import (
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
+from veriframe.adapters.local_store.pins import PinFolder
+from veriframe.adapters.local_store.shelf import Kept, Shelf
+from veriframe.adapters.local_store.watching import Watch
 from veriframe.errors import JobRejected, StoreUnavailable
 from veriframe.ports import Pin
+
+KEPT = Shelf.kept
 
 
 @contextmanager
@@ -84,9 +88,9 @@ def test_a_folder_s_files_count_together(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (bundle / name).write_bytes(b"n" * 40)
     with pytest.raises(TooLong):
-        copy_folder(bundle, tmp_path / "copy", 100, threading.Event())
+        copy_folder(bundle, tmp_path / "copy", 100, Watch())
     assert names_in(tmp_path / "copy") == {"a", "b", "c"}
-    assert copy_folder(bundle, tmp_path / "again", 120, threading.Event()).size_bytes == 120
+    assert copy_folder(bundle, tmp_path / "again", 120, Watch()).size_bytes == 120
 
 
 async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, tmp_path: Path) -> None:
@@ -131,5 +135,44 @@ async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_p
 def test_a_copy_ends_at_the_limit(tmp_path: Path) -> None:
     """fault_51: a file that grows while it is copied, past what was measured before, is not copied on."""
     with Path("/dev/zero").open("rb", buffering=0) as endless, pytest.raises(TooLong):
-        copy_file(endless, tmp_path / "copy", 100, threading.Event())
+        copy_file(endless, tmp_path / "copy", 100, Watch())
     assert (tmp_path / "copy").stat().st_size <= 100
+
+
+async def test_adding_does_not_look_at_all_pins(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many jobs a store has seen: only where something must go, what is kept is looked at."""
+    await add(store, tmp_path, b"a" * 3000)
+    looked = list[str]()
+
+    def pinned(folder: PinFolder) -> frozenset[str]:
+        looked.append("pins")
+        return frozenset(pin.cid for pin in folder.all())
+
+    def kept(shelf: Shelf) -> Sequence[Kept]:
+        looked.append("content")
+        return KEPT(shelf)
+
+    monkeypatch.setattr(PinFolder, "pinned", pinned)
+    monkeypatch.setattr(Shelf, "kept", kept)
+    loose = await add(store, tmp_path, b"b" * 3000, pinned=False)
+    await add(store, tmp_path, b"b" * 3000, pinned=False)
+    await add(store, tmp_path, b"c" * 4000)
+    assert looked == []
+    new = await add(store, tmp_path, b"d" * 3000)
+    assert set(looked) == {"pins", "content"}
+    assert (new in stored(tmp_path), loose in stored(tmp_path)) == (True, False)
+
+
+@pytest.mark.parametrize("noted", ["0", "999999999", "nonsense", ""])
+async def test_a_wrong_count_does_no_harm(store: LocalStore, tmp_path: Path, noted: str) -> None:
+    """fault_73: a note that a power cut took back is not believed after a start; too high a one is mended."""
+    pinned = await add(store, tmp_path, b"p" * 6000)
+    loose = await add(store, tmp_path, b"l" * 4000, pinned=False)
+    (tmp_path / "store" / "used").write_text(noted)
+    again = store if noted == "999999999" else LocalStore(tmp_path / "store", LIMIT)
+    new = await add(again, tmp_path, b"n" * 3000)
+    assert stored(tmp_path) == {pinned, new}
+    assert loose not in stored(tmp_path)
+    assert (tmp_path / "store" / "used").read_text() == "9000"

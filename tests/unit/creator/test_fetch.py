@@ -18,6 +18,7 @@ from veriframe.errors import (
     VerificationFailed,
 )
 from veriframe.model.offer import LEASE_SECONDS
+from veriframe.ports import OnTransfer, unheard
 
 
 async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:
@@ -60,9 +61,9 @@ async def test_a_file_that_is_there_is_kept(stage: Stage) -> None:
 class _Slow(FakeStore):
     """While it brings a file, somebody else takes the name that the file was to have."""
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int) -> int:
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         (target.parent.parent / "picture.png").write_bytes(b"mine")
-        return await super().fetch(cid, target, limit_bytes)
+        return await super().fetch(cid, target, limit_bytes, on_progress)
 
 
 async def test_a_file_that_came_while_fetching_is_kept(tmp_path: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
+import pytest
 from structlog.testing import capture_logs
 
 from veriframe.errors import Code, RenderFailed
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import Progress
-from veriframe.worker.report import ProgressLog, stage_reached, stage_seconds
+from veriframe.ports import Transfer
+from veriframe.worker.report import ProgressLog, TransferLog, stage_reached, stage_seconds
 
 STORED = Attempt(
     job_id=7,
@@ -89,3 +92,17 @@ def test_progress_is_told_now_and_then() -> None:
             progress.hear(job_id, PROGRESS)
         progress.hear(3, replace(PROGRESS, fraction=None))
     assert [(line["job_id"], line["percent"]) for line in lines] == [(1, 26), (2, 26), (3, None)]
+
+
+def test_a_long_transfer_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line at its start, then one every five seconds, with bytes and rate; a short one has no more."""
+    times = iter((100.0, 101.0, 105.0, 109.9, 110.0, 120.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    with capture_logs() as lines:
+        transfer = TransferLog(7, "scene")
+        for done_bytes in (1, 50_000_000, 60_000_000, 75_000_000):
+            transfer.hear(Transfer(done_bytes=done_bytes, total_bytes=100_000_000))
+        transfer.hear(Transfer(done_bytes=80_000_000, total_bytes=None))
+    assert [line["event"] for line in lines] == ["transfer_started", *["transfer_progress"] * 3]
+    told = [(line["seconds"], line["percent"], line["megabytes_per_second"]) for line in lines[1:]]
+    assert told == [(5.0, 50, 10.0), (10.0, 75, 7.5), (20.0, None, 4.0)]

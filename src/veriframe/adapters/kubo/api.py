@@ -26,6 +26,8 @@ GRACE_SECONDS = 10.0
 """How much longer the client waits than it told the node to, so that the node's own words arrive."""
 
 PIECE_BYTES = 2**18
+BUFFER_BYTES = 2**20
+"""Of an answer's bytes that have come and are not read yet: fewer, and a busy machine waits for itself."""
 
 Query = Mapping[str, str | int]
 
@@ -201,6 +203,7 @@ class KuboApi:
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
+                read_bufsize=BUFFER_BYTES,
             )
             self._loop = loop
         return self._session

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -13,7 +14,6 @@ from veriframe.adapters.kubo.dag import BlockSource, DagLimits, assemble, fits
 from veriframe.adapters.kubo.download import (
     Distrusted,
     Download,
-    OnBytes,
     Partial,
     Patience,
     place,
@@ -22,10 +22,13 @@ from veriframe.adapters.kubo.download import (
 from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES, FileBlock, decode_block
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.cid import Cid
+from veriframe.ports import OnTransfer, Transfer
 
 log = structlog.get_logger()
 
 BLOCKS_PREFIX = ".veriframe-blocks-"
+
+T = TypeVar("T")
 
 
 class KuboBlocks(BlockSource):
@@ -56,16 +59,39 @@ class Parcel:
     part: Partial
     target: Path
     limit_bytes: int
-    on_bytes: OnBytes | None
+    on_progress: OnTransfer
 
     def heard(self, total_bytes: int | None) -> Callable[[int], None]:
         """A function that tells how many of `total_bytes` have come."""
 
         def heard(done_bytes: int) -> None:
-            if self.on_bytes is not None:
-                self.on_bytes(done_bytes, total_bytes)
+            self.on_progress(Transfer(done_bytes=done_bytes, total_bytes=total_bytes))
 
         return heard
+
+
+async def in_turn(
+    cid: Cid, sources: Sequence[BlockSource], bring_from: Callable[[BlockSource], Awaitable[T]]
+) -> T:
+    """What `bring_from` gives of the first source that it does not fail with.
+
+    Raises `JobRejected` at once, but NOT_FOUND only where nobody has it; else `StoreUnavailable`.
+    """
+    failure: JobRejected | StoreUnavailable | None = None
+    for number, source in enumerate(sources):
+        try:
+            return await bring_from(source)
+        except JobRejected as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            reason, failure = str(error), failure or error
+        except StoreUnavailable as error:
+            # Whoever is away now may have it: that outweighs all who do not.
+            reason = str(error)
+            failure = failure if isinstance(failure, StoreUnavailable) else error
+        log.info("store_source_failed", cid=str(cid), source=number, reason=reason)
+    assert failure is not None
+    raise failure
 
 
 class Delivery:
@@ -78,23 +104,13 @@ class Delivery:
 
     async def bring(self, parcel: Parcel) -> int:
         """Put the file at its target. Returns its size in bytes. Raises what `ContentStore.fetch` does."""
-        failure: JobRejected | StoreUnavailable | None = None
-        for number, source in enumerate((self._node, *self._sources)):
-            try:
-                if source is self._node:
-                    return await self._from_node(parcel)
-                return await self._from_blocks(parcel, source)
-            except JobRejected as error:
-                if error.code is not Code.NOT_FOUND:
-                    raise
-                reason, failure = str(error), failure or error
-            except StoreUnavailable as error:
-                # Whoever is away now may have it: that outweighs all who do not.
-                reason = str(error)
-                failure = failure if isinstance(failure, StoreUnavailable) else error
-            log.info("store_source_failed", cid=str(parcel.cid), source=number, reason=reason)
-        assert failure is not None
-        raise failure
+
+        async def bring_from(source: BlockSource) -> int:
+            if source is self._node:
+                return await self._from_node(parcel)
+            return await self._from_blocks(parcel, source)
+
+        return await in_turn(parcel.cid, (self._node, *self._sources), bring_from)
 
     async def _from_node(self, parcel: Parcel) -> int:
         cid, part, root = parcel.cid, parcel.part, await self._root(parcel.cid)
@@ -102,7 +118,7 @@ class Delivery:
             raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {parcel.limit_bytes} bytes.")
         if not root.parts:
             await part.take_up(0)
-            await part.append(root.data)
+            await part.append([root.data])
         else:
             await part.take_up(root.size_bytes)
             stream = Download(self._api, cid, self._patience, parcel.heard(root.size_bytes))

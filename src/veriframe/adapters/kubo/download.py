@@ -12,10 +12,11 @@ import fcntl
 import os
 import time
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from aleph_cid import CidHasher
 
@@ -23,14 +24,14 @@ from veriframe.adapters.kubo.api import KuboApi, NodeRefused, Query
 from veriframe.errors import HostUnavailable, JobRejected, StoreUnavailable
 from veriframe.model.cid import Cid, canonical
 
-OnBytes = Callable[[int, int | None], None]
-"""Hears how many bytes are done, and of how many (None: not known yet)."""
-
 PREFIX = ".veriframe-fetch-"
 
 WRITE_BYTES = 2**20
 
 _LOOK_SECONDS = 0.1
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Patience:
 
 
 class Distrusted(Exception):
-    """The stream is not the file: it has too many bytes, or the wrong ones, or ends early for good."""
+    """What comes is not what was asked for: too many bytes, or the wrong ones, or an early end for good."""
 
 
 class Partial:
@@ -70,12 +71,12 @@ class Partial:
     async def take_up(self, limit_bytes: int) -> None:
         """Go on with what is there; drop it where it has more than `limit_bytes`."""
         with writing(self.path):
-            await to_thread(self._take_up, limit_bytes)
+            await to_the_end(self._take_up, limit_bytes)
 
-    async def append(self, piece: bytes) -> None:
+    async def append(self, pieces: Sequence[bytes]) -> None:
         """Write the next bytes, and hash them."""
         with writing(self.path):
-            await to_thread(self._append, piece)
+            await to_the_end(self._append, pieces)
 
     async def fits(self) -> bool:
         """Whether the bytes are the CID's, with the import options of the format. To be asked once."""
@@ -84,7 +85,7 @@ class Partial:
     async def place(self, target: Path) -> None:
         """Make it the target, in one step, safe on the disk."""
         with writing(target):
-            await to_thread(self._place, target)
+            await to_the_end(self._place, target)
 
     def drop(self) -> None:
         """Remove the file: it is of no use to a later try."""
@@ -99,12 +100,13 @@ class Partial:
             self._hasher.update(piece)
             self.size_bytes += len(piece)
 
-    def _append(self, piece: bytes) -> None:
-        self._hasher.update(piece)
-        left = memoryview(piece)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-        self.size_bytes += len(piece)
+    def _append(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            self._hasher.update(piece)
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+            self.size_bytes += len(piece)
 
     def _place(self, target: Path) -> None:
         os.fsync(self._descriptor)
@@ -198,28 +200,31 @@ class Download:
 
     async def _stream(self, part: Partial, total_bytes: int) -> None:
         query: Query = {"arg": str(self._cid), "offset": part.size_bytes, "progress": "false"}
-        quiet_seconds, waiting = self._patience.quiet_seconds, bytearray()
+        quiet_seconds = self._patience.quiet_seconds
+        # As they came: to put them together would cost as much as to hash them.
+        waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post("cat", query, None, quiet_seconds=quiet_seconds) as answer:
-                pace = _Pace(self._patience, self._cid)
+                pace = Pace(self._patience, self._cid)
                 async for piece in answer.pieces():
-                    waiting += piece
+                    waiting.append(piece)
+                    waiting_bytes += len(piece)
                     pace.count(len(piece))
-                    if part.size_bytes + len(waiting) > total_bytes:
+                    if part.size_bytes + waiting_bytes > total_bytes:
                         waiting.clear()
                         raise Distrusted(f"its stream has more than {total_bytes} bytes")
-                    if len(waiting) >= WRITE_BYTES:
-                        await part.append(bytes(waiting))
-                        waiting.clear()
+                    if waiting_bytes >= WRITE_BYTES:
+                        ready, waiting, waiting_bytes = waiting, [], 0
+                        await part.append(ready)
                         self._heard(part.size_bytes)
         finally:
             # A cut loses nothing that has come.
-            await part.append(bytes(waiting))
+            await part.append(waiting)
             self._heard(part.size_bytes)
 
 
-class _Pace:
-    """Watches that enough bytes come in each window of time."""
+class Pace:
+    """Watches that enough bytes of a CID come in each window of time."""
 
     def __init__(self, patience: Patience, cid: Cid) -> None:
         self._patience, self._cid = patience, cid
@@ -237,6 +242,21 @@ class _Pace:
                 " connection of the IPFS node. Trying again later."
             )
         self._since, self._bytes = time.monotonic(), 0
+
+
+async def to_the_end(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Run blocking work in a thread. Where this is cancelled, the work has ended on return.
+
+    So nobody closes a file under it, and lets it write to whatever is opened next by that number.
+    """
+    running = asyncio.ensure_future(to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise
 
 
 @contextmanager

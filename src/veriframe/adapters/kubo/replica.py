@@ -20,12 +20,12 @@ from veriframe.adapters.kubo.address import parse_address
 from veriframe.adapters.kubo.api import KuboApi
 from veriframe.adapters.kubo.dag import BlockSource
 from veriframe.adapters.kubo.delivery import KuboBlocks
-from veriframe.adapters.kubo.download import OnBytes
 from veriframe.adapters.kubo.retrieval import read_back
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable, VeriFrameError
 from veriframe.model.cid import parse_cid
-from veriframe.ports import ContentStore, Pin
+from veriframe.model.folder import FolderLimits
+from veriframe.ports import ContentStore, OnTransfer, Pin, unheard
 
 log = structlog.get_logger()
 
@@ -126,12 +126,12 @@ class SpreadStore(ContentStore):
             await replica.close()
         await self.node.close()
 
-    async def add(self, source: Path, pin_name: str, on_bytes: OnBytes | None = None) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
         """As the node does; then replicas keep it, and it is read back from others.
 
         Raises `StoreUnavailable` where somebody does not do it in time and that is required.
         """
-        cid = await self.node.add(source, pin_name, on_bytes)
+        cid = await self.node.add(source, pin_name, on_progress)
         pin = Pin(cid=cid, name=pin_name)
         works = [(replica.name, _keeping(replica, pin, source)) for replica in self._replicas]
         works += [(_named(witness), _reading(witness, cid)) for witness in self._witnesses]
@@ -144,9 +144,15 @@ class SpreadStore(ContentStore):
             )
         return cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_bytes: OnBytes | None = None) -> int:
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         """As the node does."""
-        return await self.node.fetch(cid, target, limit_bytes, on_bytes)
+        return await self.node.fetch(cid, target, limit_bytes, on_progress)
+
+    async def fetch_folder(
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+    ) -> int:
+        """As the node does."""
+        return await self.node.fetch_folder(cid, target, limits, on_progress)
 
     async def pin(self, pin: Pin) -> None:
         """As the node does; replicas are asked too, and what they cannot is said in the log."""

@@ -21,8 +21,11 @@ from veriframe.adapters.kubo.address import parse_address
 from veriframe.adapters.kubo.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.dag import BlockSource
 from veriframe.adapters.kubo.delivery import Delivery, Parcel
-from veriframe.adapters.kubo.download import OnBytes, Patience, partial
+from veriframe.adapters.kubo.download import Patience, partial, to_the_end
+from veriframe.adapters.kubo.folders import FolderDelivery
 from veriframe.adapters.kubo.pins import pin_folder, read_pin
+from veriframe.adapters.kubo.staging import place_folder, staged
+from veriframe.adapters.kubo.tree import Tree
 from veriframe.adapters.kubo.upload import (
     IMPORT_OPTIONS,
     ROOT_NAME,
@@ -33,8 +36,9 @@ from veriframe.adapters.kubo.upload import (
     survey,
 )
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreUnavailable
-from veriframe.model.cid import parse_cid
-from veriframe.ports import ContentStore, Pin
+from veriframe.model.cid import canonical, parse_cid
+from veriframe.model.folder import FolderLimits
+from veriframe.ports import ContentStore, OnTransfer, Pin, Transfer, unheard
 
 log = structlog.get_logger()
 
@@ -83,6 +87,7 @@ class KuboStore(ContentStore):
         self._patience = patience or Patience()
         self.sources = tuple(sources)
         self._delivery = Delivery(self._api, self.sources, self._patience)
+        self._folders = FolderDelivery(self._api, self.sources, self._patience)
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,7 +105,7 @@ class KuboStore(ContentStore):
         """The node's version, such as `0.42.0`. Raises `StoreUnavailable`."""
         return (await self._api.call("version", {}, _Version, 10.0)).Version
 
-    async def add(self, source: Path, pin_name: str, on_bytes: OnBytes | None = None) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
         """Keep a file or a folder, pinned as `pin_name`. Returns its CID.
 
         Raises `SettingsError` for what cannot be read or kept, and `JobError` (UPLOAD) where the node stored
@@ -109,17 +114,17 @@ class KuboStore(ContentStore):
         started, cargo = time.monotonic(), await to_thread(survey, source)
         async with self._in_time(f"{source.name} could not be added"):
             try:
-                cid = await self._add(source, cargo, pin_name, on_bytes)
+                cid = await self._add(source, cargo, pin_name, on_progress)
             except NodeRefused:
                 raise
             except StoreUnavailable as error:
                 log.info("store_add_again", reason=str(error))
                 await self._wait_for_node(error)
-                cid = await self._add(source, cargo, pin_name, on_bytes)
-        _log("store_added", cid, cargo.size_bytes, started)
+                cid = await self._add(source, cargo, pin_name, on_progress)
+        _finish("store_added", cid, cargo.size_bytes, started, on_progress)
         return cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_bytes: OnBytes | None = None) -> int:
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
 
         What a cut or a killed process left beside the target is gone on with. Raises `HostUnavailable` where
@@ -128,10 +133,26 @@ class KuboStore(ContentStore):
         started, wanted = time.monotonic(), parse_cid(cid)
         async with self._in_time(f"{wanted} did not arrive"), partial(wanted, cid, target.parent) as part:
             size_bytes = await self._delivery.bring(
-                Parcel(cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_bytes=on_bytes)
+                Parcel(cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_progress=on_progress)
             )
-        _log("store_fetched", str(wanted), size_bytes, started)
+        _finish("store_fetched", cid, size_bytes, started, on_progress)
         return size_bytes
+
+    async def fetch_folder(
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+    ) -> int:
+        """Put a folder at `target`, each block checked, all of it or nothing. Returns the bytes of its files.
+
+        Raises and goes on like `fetch`; files by other import options than ours, such as large folders,
+        are proved block by block all the same.
+        """
+        started, wanted = time.monotonic(), parse_cid(cid)
+        async with self._in_time(f"{wanted} did not arrive"), staged(wanted, target.parent) as folder:
+            tree = await to_thread(Tree, wanted, folder, limits)
+            await self._folders.bring(tree, folder, on_progress)
+            await to_the_end(place_folder, folder, target)
+        _finish("store_fetched", cid, tree.size_bytes, started, on_progress)
+        return tree.size_bytes
 
     async def pin(self, pin: Pin) -> None:
         """Keep what the node has under one more name. Raises `StoreUnavailable` where it lacks any of it."""
@@ -166,10 +187,15 @@ class KuboStore(ContentStore):
                     found.append(pin)
         return sorted(found, key=lambda pin: (pin.cid, pin.name))
 
-    async def _add(self, source: Path, cargo: Cargo, pin_name: str, on_bytes: OnBytes | None) -> str:
-        expected = await to_thread(folder_cid, source) if cargo.is_folder else None
-        upload, node_cid = await self._send(cargo, on_bytes)
-        cid = expected or upload.sent_cid
+    async def _add(self, source: Path, cargo: Cargo, pin_name: str, on_progress: OnTransfer) -> str:
+        # A folder is hashed beside its sending: hash and bytes are compared through the node's own CID.
+        expected = asyncio.create_task(to_thread(folder_cid, source)) if cargo.is_folder else None
+        try:
+            upload, node_cid = await self._send(cargo, on_progress)
+            cid = upload.sent_cid if expected is None else await expected
+        finally:
+            if expected is not None:
+                expected.cancel()
         if node_cid != cid:
             raise JobError(
                 Code.UPLOAD,
@@ -179,7 +205,7 @@ class KuboStore(ContentStore):
         await self.pin(Pin(cid=cid, name=pin_name))
         return cid
 
-    async def _send(self, cargo: Cargo, on_bytes: OnBytes | None) -> tuple[Upload, str]:
+    async def _send(self, cargo: Cargo, on_progress: OnTransfer) -> tuple[Upload, str]:
         """Send it all once. Returns what was sent, and the CID that the node gives for it."""
         root = ""
         loop = asyncio.get_running_loop()
@@ -188,8 +214,7 @@ class KuboStore(ContentStore):
 
                 def heard(done_bytes: int) -> None:
                     quiet.reschedule(loop.time() + self._patience.quiet_seconds)
-                    if on_bytes is not None:
-                        on_bytes(done_bytes, cargo.size_bytes)
+                    on_progress(Transfer(done_bytes=done_bytes, total_bytes=cargo.size_bytes))
 
                 upload = Upload(cargo, heard)
                 query: Query = {**IMPORT_OPTIONS, "pin": "false", "progress": "false"}
@@ -228,12 +253,13 @@ class KuboStore(ContentStore):
             ) from error
 
 
-def _log(event: str, cid: str, size_bytes: int, started: float) -> None:
+def _finish(event: str, cid: str, size_bytes: int, started: float, on_progress: OnTransfer) -> None:
+    on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
     seconds = time.monotonic() - started
     megabytes_per_second = round(size_bytes / 1e6 / max(seconds, 1e-6), 1)
     log.info(
         event,
-        cid=cid,
+        cid=canonical(cid),
         size_bytes=size_bytes,
         seconds=round(seconds, 3),
         megabytes_per_second=megabytes_per_second,

@@ -209,10 +209,11 @@ def _read_link(message: bytes) -> Link:
         name = _bytes(values.get(2, b"")).decode()
     except UnicodeDecodeError:
         raise _corrupt("a link has a name that is not in UTF-8") from None
-    return Link(_read_cid(_bytes(values.get(1, b""))), name, _number(values.get(3, 0)))
+    return Link(read_cid(_bytes(values.get(1, b""))), name, _number(values.get(3, 0)))
 
 
-def _read_cid(binary: bytes) -> Cid:
+def read_cid(binary: bytes) -> Cid:
+    """The CID that these bytes are, all of them. Raises `JobRejected` (CORRUPT)."""
     if len(binary) == 2 + DIGEST_BYTES and binary.startswith(_CID_V0):
         return Cid(Codec.DAG_PB, binary[2:])
     codec = _CID_V1.get(binary[:4])

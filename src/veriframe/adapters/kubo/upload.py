@@ -1,6 +1,6 @@
 """What is sent when a file or a folder is added: found, read in pieces, framed as multipart, with its CID.
 
-At most one piece is in memory, and one file open, however much there is to send.
+A few pieces are in memory, and one file open, however much there is to send.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from asyncio import to_thread
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +17,7 @@ from urllib.parse import quote
 from aleph_cid import CidHasher, hash_folder
 
 from veriframe.adapters.kubo.api import Body, Query
+from veriframe.adapters.kubo.download import to_the_end
 from veriframe.errors import SettingsError
 
 PIECE_BYTES = 2**20
@@ -87,6 +87,14 @@ def folder_cid(folder: Path) -> str:
         raise _unreadable(folder, f"cannot be read: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of the body, and how many bytes of files are sent when it is."""
+
+    content: bytes
+    done_bytes: int
+
+
 class Upload:
     """One sending of a `cargo`. After it `sent_cid` is the CID of a single file, of the very bytes sent."""
 
@@ -95,7 +103,6 @@ class Upload:
         self._boundary = f"veriframe-{os.urandom(16).hex()}"
         self._hasher = CidHasher.for_ipfs_v1_raw_leaves()
         self._on_bytes = on_bytes
-        self._done_bytes = 0
         self.failure: SettingsError | None = None
 
     @property
@@ -108,42 +115,49 @@ class Upload:
         return Body(self._boundary, self._pieces())
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        """The whole multipart body. `failure` is raised where a file cannot be read any more."""
+        """The whole multipart body. `failure` is raised where a file cannot be read any more.
+
+        Each piece is read, hashed and framed in a thread while the one before it is sent.
+        """
+        parts = self._parts()
+        ahead = asyncio.create_task(to_the_end(next, parts, None))
         try:
-            async for piece in self._parts():
-                yield piece
+            while (part := await ahead) is not None:
+                ahead = asyncio.create_task(to_the_end(next, parts, None))
+                yield part.content
+                self._on_bytes(part.done_bytes)
         except SettingsError as error:
             # An HTTP client raises errors of its own in its place.
             self.failure = error
             raise
-
-    async def _parts(self) -> AsyncIterator[bytes]:
-        lead = b""
-        for entry in self.cargo.entries:
-            lead += self._header(entry)
-            if not entry.is_folder:
-                async for piece in self._file(entry.path):
-                    # Together: small files go out with their headers.
-                    yield lead + piece if lead else piece
-                    lead = b""
-                    self._count(piece)
-            lead += b"\r\n"
-        yield lead + f"--{self._boundary}--\r\n".encode()
-
-    async def _file(self, path: Path) -> AsyncIterator[bytes]:
-        """A file's pieces; each is read and hashed while the one before it is sent."""
-        opened, piece = await to_thread(self._open, path)
-        ahead: asyncio.Task[bytes] | None = None
-        try:
-            while piece:
-                is_last = len(piece) < PIECE_BYTES
-                ahead = None if is_last else asyncio.create_task(to_thread(self._read, path, opened))
-                yield piece
-                piece = b"" if ahead is None else await ahead
         finally:
-            if ahead is not None:
-                await asyncio.wait([ahead])
-            opened.close()
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()
+            parts.close()
+
+    def _parts(self) -> Generator[_Part, None, None]:
+        """The body in pieces of about `PIECE_BYTES`: many small files go out together."""
+        waiting, done_bytes = bytearray(), 0
+        for entry in self.cargo.entries:
+            waiting += self._header(entry)
+            for piece in () if entry.is_folder else self._file(entry.path):
+                done_bytes += len(piece)
+                if len(waiting) + len(piece) >= PIECE_BYTES:
+                    if waiting:
+                        # An empty piece would end the body.
+                        yield _Part(bytes(waiting), done_bytes - len(piece))
+                        waiting.clear()
+                    yield _Part(piece, done_bytes)
+                else:
+                    waiting += piece
+            waiting += b"\r\n"
+        yield _Part(bytes(waiting) + f"--{self._boundary}--\r\n".encode(), done_bytes)
+
+    def _file(self, path: Path) -> Iterator[bytes]:
+        with self._open(path) as opened:
+            while piece := self._read(path, opened):
+                yield piece
 
     def _header(self, entry: Entry) -> bytes:
         kind = "application/x-directory" if entry.is_folder else "application/octet-stream"
@@ -154,7 +168,7 @@ class Upload:
             f"Content-Type: {kind}\r\n\r\n"
         ).encode()
 
-    def _open(self, path: Path) -> tuple[BinaryIO, bytes]:
+    def _open(self, path: Path) -> BinaryIO:
         # Not blocking: a named pipe that has come since would wait for a writer for ever.
         try:
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -165,21 +179,16 @@ class Upload:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
             opened.close()
             raise _unreadable(path, "changed while it was read")
-        return opened, self._read(path, opened)
+        return opened
 
     def _read(self, path: Path, opened: BinaryIO) -> bytes:
         try:
             piece = opened.read(PIECE_BYTES)
         except OSError as error:
-            opened.close()
             raise _unreadable(path, f"cannot be read: {error.strerror}") from error
         if not self.cargo.is_folder:
             self._hasher.update(piece)
         return piece
-
-    def _count(self, piece: bytes) -> None:
-        self._done_bytes += len(piece)
-        self._on_bytes(self._done_bytes)
 
 
 def one_part(content: bytes) -> Body:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +15,10 @@ from typing import BinaryIO
 
 from aleph_cid import CidHasher, hash_folder
 
+from veriframe.adapters.local_store.watching import Watch
+from veriframe.model.folder import FolderLimits, check_path, check_totals
+
 PIECE_BYTES = 2**20
-
-Stop = threading.Event
-"""Set by whoever no longer wants the work; looked at before every piece."""
-
-
-class Stopped(Exception):
-    """Nobody waits for this copy any more."""
 
 
 class Unreadable(Exception):
@@ -61,7 +56,7 @@ def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
     raise Unreadable(f"{path} is neither a file nor a folder")
 
 
-def copy_file(source: BinaryIO, target: Path, limit_bytes: int, stop: Stop, *, mode: int = 0o400) -> Copied:
+def copy_file(source: BinaryIO, target: Path, limit_bytes: int, watch: Watch, *, mode: int = 0o400) -> Copied:
     """Copy an open file to `target`, which is made new with `mode`, and force it to the disk.
 
     Raises `TooLong` after `limit_bytes`, `Unreadable`, `Stopped`; an `OSError` is the target's.
@@ -70,35 +65,53 @@ def copy_file(source: BinaryIO, target: Path, limit_bytes: int, stop: Stop, *, m
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     with os.fdopen(os.open(target, flags, mode), "wb") as copy:
         while piece := _read(source):
-            if stop.is_set():
-                raise Stopped
             size_bytes += len(piece)
             if size_bytes > limit_bytes:
                 raise TooLong
             hasher.update(piece)
             copy.write(piece)
+            watch.moved(len(piece))
         copy.flush()
         os.fsync(copy.fileno())
     return Copied(hasher.finalize(), size_bytes)
 
 
-def copy_folder(source: Path, target: Path, limit_bytes: int, stop: Stop) -> Copied:
+def copy_folder(source: Path, target: Path, limit_bytes: int, watch: Watch, *, mode: int = 0o400) -> Copied:
     """Copy a folder of files and folders to `target`, which is new. Raises like `copy_file`."""
+    folder_mode = 0o777 if mode & 0o022 else 0o700
     size_bytes = 0
     waiting = [(source, target)]
     while waiting:
         folder, copy = waiting.pop()
-        copy.mkdir(mode=0o700)
+        copy.mkdir(mode=folder_mode)
         for entry in _entries(folder):
             path = folder / entry.name
             if entry.is_dir(follow_symlinks=False):
                 waiting.append((path, copy / entry.name))
                 continue
             with _open_entry(path) as opened:
-                size_bytes += copy_file(opened, copy / entry.name, limit_bytes - size_bytes, stop).size_bytes
+                left_bytes = limit_bytes - size_bytes
+                size_bytes += copy_file(opened, copy / entry.name, left_bytes, watch, mode=mode).size_bytes
     for folder_name, _, _ in os.walk(target):
         sync_folder(Path(folder_name))
     return Copied(folder_cid(target), size_bytes)
+
+
+def measure_folder(folder: Path, limits: FolderLimits) -> int:
+    """The bytes of a folder's files. Raises `JobRejected` where it is beyond `limits`, and `Unreadable`."""
+    entries, size_bytes, waiting = 0, 0, [""]
+    while waiting:
+        prefix = waiting.pop()
+        for entry in _entries(folder / prefix):
+            path = f"{prefix}{entry.name}"
+            check_path(path, limits)
+            entries += 1
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(f"{path}/")
+            else:
+                size_bytes += entry.stat(follow_symlinks=False).st_size
+            check_totals(limits, entries=entries, size_bytes=size_bytes)
+    return size_bytes
 
 
 def folder_cid(folder: Path) -> str:

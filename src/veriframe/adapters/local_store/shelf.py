@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class Shelf:
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
+        # How much content there is, at least: so that adding does not look at all that is kept. Whoever is
+        # killed in between leaves too high a number, and at the limit all is counted anew.
+        self._used = folder.with_name("used")
+        self._has_counted = False
 
     def path(self, cid: str) -> Path:
         """Where the content of a CID in canonical spelling lies, or would lie."""
@@ -41,8 +45,7 @@ class Shelf:
 
     def kept(self) -> Sequence[Kept]:
         """All content, oldest first."""
-        with os.scandir(self.folder) as entries:
-            kept = [_measure(entry) for entry in entries]
+        kept = [_measure(path) for path in self.folder.iterdir()]
         return sorted(kept, key=lambda content: (content.added_at, content.cid))
 
     def is_intact_folder(self, cid: str) -> bool:
@@ -68,21 +71,60 @@ class Shelf:
             new.replace(path)
         sync_folder(self.folder)
 
-    def make_room(self, cid: str, size_bytes: int, pinned: Collection[str], away: Path) -> Sequence[Kept]:
+    def make_room(
+        self, cid: str, size_bytes: int, pins: Callable[[], Collection[str]], away: Path
+    ) -> Sequence[Kept]:
         """Clean, oldest first, what is not pinned, until `size_bytes` for `cid` fit. Returns what went.
 
         It goes to `away`, a folder on the same disk: in one step, so that nothing is ever half there.
-        Raises `Full` where they would not fit even then; nothing is cleaned in that case.
+        Raises `Full` where they would not fit even then; nothing is cleaned in that case. `pins` gives the
+        CIDs that are pinned; it is asked only where something must go.
         """
+        used_bytes = self._noted_bytes()
+        if used_bytes is None or used_bytes - self._size_bytes(cid) + size_bytes > self.limit_bytes:
+            cleaned = self._clean(cid, size_bytes, pins, away)
+            used_bytes = sum(content.size_bytes for content in self.kept())
+        else:
+            cleaned = ()
+        self._note(used_bytes - self._size_bytes(cid) + size_bytes)
+        return cleaned
+
+    def _clean(
+        self, cid: str, size_bytes: int, pins: Callable[[], Collection[str]], away: Path
+    ) -> Sequence[Kept]:
         others = [content for content in self.kept() if content.cid != cid]
+        excess = sum(content.size_bytes for content in others) + size_bytes - self.limit_bytes
+        if excess <= 0:
+            return ()
+        pinned = pins()
         pinned_bytes = sum(content.size_bytes for content in others if content.cid in pinned)
         if pinned_bytes + size_bytes > self.limit_bytes:
             raise Full(pinned_bytes)
-        excess = sum(content.size_bytes for content in others) + size_bytes - self.limit_bytes
         cleaned = list(_first_that_free([c for c in others if c.cid not in pinned], excess))
         for content in cleaned:
             self.path(content.cid).rename(away / content.cid)
         return cleaned
+
+    def _size_bytes(self, cid: str) -> int:
+        """What one piece of content takes, nothing where it is not there."""
+        try:
+            return _measure(self.path(cid)).size_bytes
+        except FileNotFoundError:
+            return 0
+
+    def _noted_bytes(self) -> int | None:
+        """The number in the file, None where it cannot be relied on: a power cut may have taken it back."""
+        was_counted, self._has_counted = self._has_counted, True
+        try:
+            return int(self._used.read_text()) if was_counted else None
+        except (OSError, ValueError):
+            return None
+
+    def _note(self, used_bytes: int) -> None:
+        """Write the number, before what it counts is there."""
+        new = self._used.with_suffix(".new")
+        new.write_text(str(used_bytes))
+        new.replace(self._used)
 
 
 def _first_that_free(contents: Sequence[Kept], excess: int) -> Iterator[Kept]:
@@ -93,10 +135,10 @@ def _first_that_free(contents: Sequence[Kept], excess: int) -> Iterator[Kept]:
         yield content
 
 
-def _measure(entry: os.DirEntry[str]) -> Kept:
-    status = entry.stat(follow_symlinks=False)
+def _measure(path: Path) -> Kept:
+    status = path.lstat()
     size_bytes = status.st_size
     if stat.S_ISDIR(status.st_mode):
-        files = (Path(folder) / name for folder, _, names in os.walk(entry.path) for name in names)
+        files = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
         size_bytes = sum(file.lstat().st_size for file in files)
-    return Kept(entry.name, size_bytes, status.st_mtime)
+    return Kept(path.name, size_bytes, status.st_mtime)

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import structlog
 
 from veriframe.adapters.local_store.copying import (
     Copied,
-    Stop,
     TooLong,
     Unreadable,
     copy_file,
     copy_folder,
+    measure_folder,
     open_file,
     sync_folder,
 )
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.shelf import Full, Shelf
 from veriframe.adapters.local_store.staging import locked, staging
+from veriframe.adapters.local_store.watching import Watch, in_thread
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import canonical
-from veriframe.ports import ContentStore, Pin
+from veriframe.model.folder import FolderLimits
+from veriframe.ports import ContentStore, OnTransfer, Pin, Transfer, unheard
 
 log = structlog.get_logger()
 
 LOCK_PATIENCE_SECONDS = 30.0
 
-T = TypeVar("T")
-
 
 class LocalStore(ContentStore):
     """Files by CID in `folder`, at most `limit_bytes` of content. Any number of processes may share it.
 
-    In the folder: `content` (by CID), `pins` (by CID and name), `work` (copies in progress) and `lock`. The
-    limit counts kept content; while something is added its copy takes room beside it.
+    In the folder: `content` (by CID), `pins` (by CID and name), `work` (copies in progress), `used` (how many
+    bytes there are) and `lock`. The limit counts kept content; while something is added its copy takes room
+    beside it.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -51,53 +51,65 @@ class LocalStore(ContentStore):
         self._pins = PinFolder(folder / "pins")
         self._is_made = False
 
-    async def add(self, source: Path, pin_name: str) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
         """Keep a file or a folder, pinned as `pin_name`. Returns its CID. Mends what was damaged.
 
         Raises `SettingsError` for what cannot be read or kept: empty folders, links in folders, devices.
         """
         started = time.monotonic()
-        copied = await _in_thread(lambda stop: self._add(source, pin_name, stop))
-        _log("store_added", copied, started)
+        copied = await in_thread(lambda watch: self._add(source, pin_name, watch), on_progress)
+        _finish("store_added", copied, started, on_progress)
         return copied.cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int) -> int:
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
 
         Raises `StoreUnavailable` where the stored file is damaged: that is not the creator's fault.
         """
         started, key = time.monotonic(), canonical(cid)
-        copied = await _in_thread(lambda stop: self._fetch(key, target, limit_bytes, stop))
-        _log("store_fetched", copied, started)
+        copied = await in_thread(lambda watch: self._fetch(key, target, limit_bytes, watch), on_progress)
+        _finish("store_fetched", copied, started, on_progress)
+        return copied.size_bytes
+
+    async def fetch_folder(
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+    ) -> int:
+        """Put a folder at `target`, checked, all of it or nothing. Returns the bytes of its files.
+
+        Raises like `fetch`. A copy that was cut off begins anew: nothing comes over a network.
+        """
+        started, key = time.monotonic(), canonical(cid)
+        copied = await in_thread(lambda watch: self._fetch_folder(key, target, limits, watch), on_progress)
+        _finish("store_fetched", copied, started, on_progress)
         return copied.size_bytes
 
     async def pin(self, pin: Pin) -> None:
         """Keep what is there under one more name. Raises `StoreUnavailable` where it is not there."""
-        await _in_thread(lambda _: self._pin(Pin(cid=canonical(pin.cid), name=pin.name)))
+        await in_thread(lambda _: self._pin(Pin(cid=canonical(pin.cid), name=pin.name)))
 
     async def unpin(self, pin: Pin) -> None:
         """Release one name. Unknown pins are no error."""
         with suppress(JobRejected):
             known = Pin(cid=canonical(pin.cid), name=pin.name)
-            await _in_thread(lambda _: self._unpin(known))
+            await in_thread(lambda _: self._unpin(known))
 
     async def pins(self) -> Sequence[Pin]:
         """All pins, by CID and name."""
-        return await _in_thread(lambda _: self._all_pins())
+        return await in_thread(lambda _: self._all_pins())
 
     async def size_bytes(self) -> int:
         """What the content takes, pinned or not."""
-        return await _in_thread(lambda _: self._size_bytes())
+        return await in_thread(lambda _: self._size_bytes())
 
-    def _add(self, source: Path, pin_name: str, stop: Stop) -> Copied:
+    def _add(self, source: Path, pin_name: str, watch: Watch) -> Copied:
         self._make()
         with self._translated(), staging(self._work) as work:
             new = work / "new"
-            copied = self._copy(source, new, stop)
+            copied = self._copy(source, new, watch)
             is_intact = new.is_dir() and self._shelf.is_intact_folder(copied.cid)
             with self._locked():
                 try:
-                    cleaned = self._shelf.make_room(copied.cid, copied.size_bytes, self._pins.pinned(), work)
+                    cleaned = self._shelf.make_room(copied.cid, copied.size_bytes, self._pins.pinned, work)
                 except Full as error:
                     raise self._full(error.pinned_bytes) from error
                 self._shelf.put(new, copied.cid, keep_folder=is_intact)
@@ -106,14 +118,15 @@ class LocalStore(ContentStore):
             log.info("store_cleaned", cid=content.cid, size_bytes=content.size_bytes)
         return copied
 
-    def _copy(self, source: Path, new: Path, stop: Stop) -> Copied:
+    def _copy(self, source: Path, new: Path, watch: Watch) -> Copied:
         limit_bytes = self._shelf.limit_bytes
         try:
             try:
                 with open_file(source, follow=True) as opened:
-                    return copy_file(opened, new, limit_bytes, stop)
+                    watch.total_bytes = os.fstat(opened.fileno()).st_size
+                    return copy_file(opened, new, limit_bytes, watch)
             except IsADirectoryError:
-                return copy_folder(source, new, limit_bytes, stop)
+                return copy_folder(source, new, limit_bytes, watch)
         except FileNotFoundError as error:
             raise SettingsError(f"{source} is not there. Name a file, or a folder with files.") from error
         except Unreadable as error:
@@ -121,14 +134,15 @@ class LocalStore(ContentStore):
         except TooLong as error:
             raise self._full(0) from error
 
-    def _fetch(self, cid: str, target: Path, limit_bytes: int, stop: Stop) -> Copied:
+    def _fetch(self, cid: str, target: Path, limit_bytes: int, watch: Watch) -> Copied:
         self._make()
         with self._open(cid) as stored:
             try:
                 if os.fstat(stored.fileno()).st_size > limit_bytes:
                     raise TooLong
+                watch.total_bytes = os.fstat(stored.fileno()).st_size
                 with _writing(target), staging(target.parent) as beside:
-                    copied = copy_file(stored, beside / "new", limit_bytes, stop, mode=0o666)
+                    copied = copy_file(stored, beside / "new", limit_bytes, watch, mode=0o666)
                     if copied.cid != cid:
                         raise self._damaged(cid, "its bytes are not those of its CID")
                     (beside / "new").replace(target)
@@ -137,6 +151,33 @@ class LocalStore(ContentStore):
                 raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {limit_bytes} bytes.") from None
             except Unreadable as error:
                 raise self._damaged(cid, str(error)) from error
+        return copied
+
+    def _fetch_folder(self, cid: str, target: Path, limits: FolderLimits, watch: Watch) -> Copied:
+        self._make()
+        stored = self._shelf.path(cid)
+        try:
+            self._open(cid).close()
+        except JobRejected as error:
+            if error.code is not Code.NOT_A_FILE:
+                raise
+        else:
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is one file, and not a folder.")
+        try:
+            watch.total_bytes = measure_folder(stored, limits)
+            with _writing(target), staging(target.parent) as beside:
+                new = beside / "new"
+                copied = copy_folder(stored, new, limits.size_bytes, watch, mode=0o666)
+                if copied.cid != cid:
+                    raise self._damaged(cid, "its bytes are not those of its CID")
+                if target.is_dir():
+                    target.rename(beside / "replaced")
+                else:
+                    target.unlink(missing_ok=True)
+                new.rename(target)
+                sync_folder(target.parent)
+        except (Unreadable, TooLong) as error:
+            raise self._damaged(cid, str(error)) from error
         return copied
 
     def _open(self, cid: str) -> BinaryIO:
@@ -216,20 +257,6 @@ class LocalStore(ContentStore):
         )
 
 
-async def _in_thread(work: Callable[[Stop], T]) -> T:
-    """Run blocking work beside the event loop. Where this is cancelled, the work has ended on return."""
-    stop = Stop()
-    running = asyncio.ensure_future(asyncio.to_thread(work, stop))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
-        raise
-
-
 @contextmanager
 def _writing(target: Path) -> Iterator[None]:
     try:
@@ -247,6 +274,13 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _log(event: str, copied: Copied, started: float) -> None:
-    seconds = round(time.monotonic() - started, 3)
-    log.info(event, cid=copied.cid, size_bytes=copied.size_bytes, seconds=seconds)
+def _finish(event: str, copied: Copied, started: float, on_progress: OnTransfer) -> None:
+    on_progress(Transfer(done_bytes=copied.size_bytes, total_bytes=copied.size_bytes))
+    seconds = time.monotonic() - started
+    log.info(
+        event,
+        cid=copied.cid,
+        size_bytes=copied.size_bytes,
+        seconds=round(seconds, 3),
+        megabytes_per_second=round(copied.size_bytes / 1e6 / max(seconds, 1e-6), 1),
+    )

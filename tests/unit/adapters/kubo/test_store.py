@@ -17,7 +17,7 @@ from tests.unit.adapters.kubo.lying_node import CONTENT, Blocks, LyingNode, Repl
 from veriframe.adapters.kubo.download import Patience
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreUnavailable
-from veriframe.ports import Pin
+from veriframe.ports import Pin, Transfer
 
 IMPATIENT = Patience(
     lookup_seconds=2, quiet_seconds=2, away_seconds=0.3, window_seconds=0.3, least_bytes_per_second=16_000
@@ -162,17 +162,16 @@ async def test_a_drip_is_given_up_and_gone_on_with_later(
 async def test_a_cut_stream_is_gone_on_with_at_once(store: KuboStore, node: LyingNode, out: Path) -> None:
     """fault_50: after a cut the rest is asked for, and no byte twice that had come."""
     pieces = [bent(head=CONTENT[:300_000], cut=True), bent(head=CONTENT)]
-    heard = list[tuple[int, int | None]]()
+    heard = list[Transfer]()
 
     async def cat(request: web.Request) -> web.StreamResponse:
         return await pieces.pop(0)(request)
 
     node.replies["cat"] = cat
-    size_bytes = await store.fetch(
-        str(node.root), out / "scene", LIMIT_BYTES, lambda done, total: heard.append((done, total))
-    )
+    size_bytes = await store.fetch(str(node.root), out / "scene", LIMIT_BYTES, heard.append)
     assert content(out / "scene") == CONTENT
-    assert (size_bytes, len(node.offsets), heard[-1]) == (len(CONTENT), 2, (len(CONTENT), len(CONTENT)))
+    assert (size_bytes, len(node.offsets)) == (len(CONTENT), 2)
+    assert heard[-1] == Transfer(done_bytes=len(CONTENT), total_bytes=len(CONTENT))
     assert 0 < node.offsets[1] <= 300_000
 
 

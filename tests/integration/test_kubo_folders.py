@@ -1,0 +1,137 @@
+"""Folders from a real Kubo node: other import options, nodes and workers killed in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.nodes import Kubo, kubo
+from tests.wire import wire
+
+from veriframe.adapters.kubo.staging import PREFIX
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.model.folder import FolderLimits
+
+pytestmark = pytest.mark.slow
+
+LIMITS = FolderLimits(size_bytes=2**30)
+PART_BYTES = 8 * 2**20
+PARTS = 6
+ALL_BYTES = PARTS * PART_BYTES
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
+    """One Kubo for all tests here; those that kill it start it again."""
+    with kubo(tmp_path_factory.mktemp("kubo")) as started:
+        yield started
+
+
+@pytest_asyncio.fixture
+async def store(node: Kubo) -> AsyncIterator[KuboStore]:
+    """A store on that node."""
+    async with KuboStore(node.api_multiaddr) as opened:
+        yield opened
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """An empty folder for what is fetched."""
+    made = tmp_path / "out"
+    made.mkdir()
+    return made
+
+
+def made(folder: Path, seed: str, part_bytes: int = PART_BYTES) -> Path:
+    """A folder with files of bytes that repeat nowhere."""
+    for number in range(PARTS):
+        file = folder / f"part {number % 2}" / f"{number}.bin"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(hashlib.shake_256(f"{seed} {number}".encode()).digest(part_bytes))
+    return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """What all files below a folder hold, told shortly."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--cid-version=0"],
+        ["--cid-version=1", "--chunker=size-1048576", "--max-file-links=1024"],
+        ["--cid-version=1", "--raw-leaves=false"],
+        ["--cid-version=1", "--trickle"],
+    ],
+)
+async def test_folders_of_other_import_options_are_fetched(
+    node: Kubo, store: KuboStore, tmp_path: Path, options: list[str]
+) -> None:
+    """fault_7: whatever its options, a folder is proved block by block."""
+    source = made(tmp_path / "source", "options", 2**20 + 7)
+    cid = node.run("add", "--quieter", "--recursive", *options, source).decode().strip()
+    assert await store.fetch_folder(cid, tmp_path / "got", LIMITS) == PARTS * (2**20 + 7)
+    assert digests(tmp_path / "got") == digests(source)
+
+
+async def test_a_node_killed_amid_a_folder_is_waited_for(
+    node: Kubo, store: KuboStore, tmp_path: Path, out: Path
+) -> None:
+    """fault_50: killed and started again, the node is asked for the rest only."""
+    source = made(tmp_path / "source", "killed amid a folder")
+    cid = await store.add(source, "job-1-result")
+    async with wire(node, down=ALL_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
+        fetching = asyncio.create_task(through.fetch_folder(cid, out / "got", LIMITS))
+        await asyncio.wait_for(proxy.held.wait(), 30)
+        node.kill()
+        proxy.go_on.set()
+        await asyncio.wait_for(proxy.refused.wait(), 30)
+        # Not in another thread: the node ends with the thread that started it.
+        node.start()
+        assert await fetching == ALL_BYTES
+        # What was in flight at the kill may come twice: buffers, not the half that was there.
+        assert ALL_BYTES < proxy.down_bytes < ALL_BYTES * 5 // 4
+    assert digests(out) == {f"got/{name}": digest for name, digest in digests(source).items()}
+
+
+async def test_a_worker_killed_amid_a_folder_asks_for_the_rest_only(
+    node: Kubo, store: KuboStore, tmp_path: Path, out: Path
+) -> None:
+    """fault_73: kill −9, start again: what had come is checked on the disk and not asked for."""
+    source = made(tmp_path / "source", "worker killed amid a folder")
+    cid = await store.add(source, "job-1-result")
+    program = (
+        "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
+        "from veriframe.model.folder import FolderLimits\nimport sys\n"
+        "limits = FolderLimits(size_bytes=2**30)\n"
+        "asyncio.run(KuboStore(sys.argv[1]).fetch_folder(sys.argv[2], Path(sys.argv[3]), limits))\n"
+    )
+    async with wire(node, down=ALL_BYTES // 2) as proxy:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", program, proxy.url, cid, out / "got"),
+            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        await asyncio.wait_for(proxy.held.wait(), 60)
+        process.kill()
+        assert await process.wait() == -signal.SIGKILL
+        assert not (out / "got").exists()
+        had_bytes = sum(file.stat().st_blocks * 512 for file in (out / f"{PREFIX}{cid}").rglob("*.bin"))
+        assert had_bytes > ALL_BYTES // 4
+        proxy.go_on.set()
+        proxy.down_bytes = 0
+        async with KuboStore(proxy.url) as again:
+            assert await again.fetch_folder(cid, out / "got", LIMITS) == ALL_BYTES
+        assert proxy.down_bytes < ALL_BYTES - had_bytes + 2**20
+    assert digests(out) == {f"got/{name}": digest for name, digest in digests(source).items()}
