@@ -102,10 +102,15 @@ class Service:
         self._begin_withdrawal()
         upkeep = asyncio.create_task(self._keep_results())
         try:
-            while not (await patiently(self._look_and_start) and once and not self._running):
+            while not (await patiently(self._look_and_start) and once and self._is_idle):
                 await self._rest()
         finally:
             await end([upkeep])
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nothing is under way, nor being ended."""
+        return not self._running and not self._settling
 
     async def _rest(self) -> None:
         """Until the next look is due; a slot that comes free is filled at once."""

@@ -16,7 +16,7 @@ from tests.scenes.blend_bytes import blend, block
 from veriframe.errors import Code, HostUnavailable, JobRejected, RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import NOBODY, Address, JobState
-from veriframe.ports import Funds
+from veriframe.ports import Funds, Pin
 from veriframe.worker.service import Service
 from veriframe.worker.watch import Withdrawal
 
@@ -44,6 +44,23 @@ async def test_once_serves_all_and_ends(bench: Bench) -> None:
 async def test_once_with_nothing_to_do_ends_at_once(bench: Bench) -> None:
     """An empty registry."""
     assert await bench.service().run(once=True)
+
+
+async def test_once_sees_to_the_end_what_was_paid(bench: Bench) -> None:
+    """Paid while it was away: the pay is noted and the result let go, however slow the store is."""
+    await bench.post()
+    assert await bench.service().run(once=True)
+    await bench.creator.accept_result(1)
+    unpin = bench.store.unpin
+
+    async def slowly(pin: Pin) -> None:
+        await asyncio.sleep(0.02)
+        await unpin(pin)
+
+    bench.store.unpin = slowly  # type: ignore[method-assign]
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.PAID]
+    assert bench.store.pinned == []
 
 
 async def test_once_looks_at_all_jobs_before_it_ends(bench: Bench) -> None:
