@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo demo-real test check nodes contracts bench bench-ipfs bench-chain scenes pictures security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain scenes pictures security-table fees requirements clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +31,10 @@ check: setup-dev ## Lint, types, floors and the quick tests: about a minute
 	$(PYTEST) -q -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
 
 test: setup-dev ## Everything that this machine can run
-	$(PYTEST) $(PYTEST_FLAGS)
+	$(PYTEST) -m "not thorough" $(PYTEST_FLAGS)
+
+thorough: setup-dev nodes ## All bugs planted in the contract, and all else that takes minutes
+	$(PYTEST) -m thorough $(PYTEST_FLAGS)
 
 nodes: ## The real nodes that tests run against: found, or built from the registries
 	@tools/nodes

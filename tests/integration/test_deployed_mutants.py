@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.deployed import declare
-from tests.integration.contract_mutants import MUTANTS, Mutant, build
+from tests.integration.contract_mutants import IN_EVERY_RUN, MUTANTS, Mutant, build
 from tests.integration.deployed_machine import DeployedMachine
 from tests.integration.puppet_stage import Stage
 from tests.nodes import devnet
@@ -20,6 +20,11 @@ from tests.unit.model.escrow_stories import tell, walk
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("node") is None, reason="node is not here: install Node 20 or later"),
+]
+
+CASES = [
+    pytest.param(one, id=one.name, marks=() if one.name in IN_EVERY_RUN else (pytest.mark.thorough,))
+    for one in MUTANTS
 ]
 
 STORIES = 3
@@ -46,7 +51,7 @@ def stage() -> Iterator[Stage]:
         yield opened
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
+@pytest.mark.parametrize("mutant", CASES)
 def test_a_bug_planted_in_the_contract_is_found(
     mutant: Mutant, stage: Stage, artifacts: dict[str, Future[Path]], tell_line: Callable[[str], None]
 ) -> None:
