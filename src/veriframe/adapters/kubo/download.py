@@ -132,7 +132,8 @@ async def partial(cid: Cid, spelling: str, folder: Path) -> AsyncIterator[Partia
     path = folder / f"{PREFIX}{cid}"
     # Hashers know version 0 by its spelling only: its files have other leaves.
     spelling = spelling if spelling.startswith("Qm") else str(cid)
-    descriptor = await _lock(path)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = await lock(path, lambda: os.open(path, flags, 0o666))
     try:
         part = Partial(spelling, path, descriptor)
         try:
@@ -144,10 +145,14 @@ async def partial(cid: Cid, spelling: str, folder: Path) -> AsyncIterator[Partia
         os.close(descriptor)
 
 
-async def _lock(path: Path) -> int:
+async def lock(path: Path, opened: Callable[[], int]) -> int:
+    """A descriptor of what lies at `path`, as `opened` gives it, locked: waits while another has it.
+
+    Raises `HostUnavailable` where it cannot be opened.
+    """
     while True:
         with writing(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+            descriptor = opened()
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.stat(path).st_ino == os.fstat(descriptor).st_ino:  # noqa: PTH116 - quick

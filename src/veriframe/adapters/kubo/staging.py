@@ -6,24 +6,20 @@ lets go when a process dies.
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
-import fcntl
 import os
 import shutil
 from asyncio import to_thread
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from veriframe.adapters.kubo.download import writing
+from veriframe.adapters.kubo.download import lock, writing
 from veriframe.errors import JobRejected
 from veriframe.model.cid import Cid
 
 PREFIX = ".veriframe-folder-"
 REPLACED_PREFIX = ".veriframe-replaced-"
-
-_LOOK_SECONDS = 0.1
 
 
 @asynccontextmanager
@@ -33,7 +29,7 @@ async def staged(cid: Cid, parent: Path) -> AsyncIterator[Path]:
     It is removed where the content is refused for good, and stays where a later try can go on with it.
     """
     path = parent / f"{PREFIX}{cid}"
-    descriptor = await _lock(path)
+    descriptor = await lock(path, lambda: _open(path))
     try:
         try:
             yield path
@@ -64,26 +60,12 @@ def place_folder(folder: Path, target: Path) -> None:
     shutil.rmtree(replaced, ignore_errors=True)
 
 
-async def _lock(path: Path) -> int:
+def _open(path: Path) -> int:
+    """The folder at `path`, made where it is not there; whoever had it may be moving it away."""
     while True:
-        with writing(path):
-            path.mkdir(exist_ok=True)  # noqa: ASYNC240 - quick
-            try:
-                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            except FileNotFoundError:
-                continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.stat(path).st_ino == os.fstat(descriptor).st_ino:  # noqa: PTH116 - quick
-                return descriptor
-        except (BlockingIOError, FileNotFoundError):
-            pass
-        except BaseException:
-            os.close(descriptor)
-            raise
-        # Another fetches the same to here, or has just finished.
-        os.close(descriptor)
-        await asyncio.sleep(_LOOK_SECONDS)
+        path.mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):
+            return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _sync_disk(descriptor: int) -> None:
