@@ -21,7 +21,7 @@ from veriframe.worker.discovery import Discovery
 from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
-from veriframe.worker.recovery import new_attempt, recover
+from veriframe.worker.recovery import new_attempt, reconcile, recover
 from veriframe.worker.upkeep import keep_results
 from veriframe.worker.watch import Watch, Withdrawal, clean_up, withdraw
 
@@ -144,6 +144,8 @@ class Service:
             self._pace.note_news()
         for job in self._watch.ready(look):
             self._begin_settling(job)
+        for job in self._watch.revived(look):
+            reconcile(job, self._parts, look.head.time)
         return not self._is_sound or await self._fill_slots()
 
     async def _fill_slots(self) -> bool:

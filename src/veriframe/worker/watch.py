@@ -42,11 +42,13 @@ class Watch:
         self._parts = parts
         self._due: dict[int, int] = {}
         self._shown_at: dict[int, int] = {}
+        self._revived_at: dict[int, int] = {}
         self._now = 0
 
     def wanted(self) -> Collection[int]:
-        """The jobs that must be looked at now: not seen since the start, or decided by time."""
-        return [job_id for job_id in self._submitted() if self._due.get(job_id, 0) <= self._now]
+        """The jobs that must be looked at now: not seen since the start, decided by time, or in doubt."""
+        submitted = [job_id for job_id in self._submitted() if self._due.get(job_id, 0) <= self._now]
+        return [*submitted, *self._revived_at]
 
     def due_in_seconds(self) -> int | None:
         """How long until time decides the next one; None where there is none."""
@@ -70,6 +72,28 @@ class Watch:
             else:
                 self._due[job.id] = max(_end(job), self._due.get(job.id, 0))
         return found
+
+    def revived(self, look: Look) -> Sequence[Job]:
+        """Those of the jobs in `look` under a live claim of ours, though our attempt on them has ended.
+
+        A reorganisation brought the claim back, and its lease runs. Not believed before some blocks more: a
+        node that lags has not seen the end yet.
+        """
+        found: list[Job] = []
+        for job in look.jobs:
+            if not self._is_unserved(job, look.head.time):
+                self._revived_at.pop(job.id, None)
+            elif look.head.number >= self._revived_at.setdefault(job.id, look.head.number + LAG_BLOCKS):
+                del self._revived_at[job.id]
+                found.append(job)
+        return found
+
+    def _is_unserved(self, job: Job, now: int) -> bool:
+        ours = job.state is JobState.CLAIMED and job.worker == self._parts.registry.account
+        if not ours or job.is_lapsed(now):
+            return False
+        attempt = self._parts.journal.get(job.id)
+        return attempt is not None and attempt.stage.is_end
 
     def _is_undone(self, attempt: Attempt, job: Job, block: int) -> bool:
         """Whether a reorganisation took our submission back. A node that lags only looks like that."""

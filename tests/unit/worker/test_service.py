@@ -18,7 +18,7 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import NOBODY, Address, JobState
 from veriframe.ports import Funds, Pin
 from veriframe.worker.service import Service
-from veriframe.worker.watch import Withdrawal
+from veriframe.worker.watch import LAG_BLOCKS, Withdrawal
 
 
 async def until(happened: Callable[[], object]) -> None:
@@ -453,6 +453,26 @@ async def test_a_claim_that_a_reorganisation_took_back_is_made_again(bench: Benc
     assert await working
     assert stages(bench) == [Stage.SUBMITTED]
     assert bench.shared.moves.count("claim") == 2
+
+
+async def test_a_claim_that_comes_back_after_its_end_is_served(bench: Bench) -> None:
+    """fault_66: given up as lost, and then a reorganisation brings our claim back: its lease runs."""
+    (job,) = await bench.post()
+    await bench.registry.claim(1)
+    claimed = bench.job()
+    bench.shared.jobs[1] = replace(claimed, worker=OTHER)
+    bench.begin(job, Stage.CLAIMED)
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.attempt().stage is Stage.LOST)
+    bench.shared.jobs[1] = claimed
+    await asyncio.sleep(0.02)
+    assert bench.attempt().stage is Stage.LOST
+    bench.shared.block += LAG_BLOCKS
+    await until(lambda: bench.attempt().stage is Stage.SUBMITTED)
+    service.drain()
+    assert await working
+    assert bench.shared.moves.count("claim") == 1
 
 
 async def test_a_claim_that_went_to_another_in_a_reorganisation_is_lost(bench: Bench) -> None:

@@ -191,6 +191,24 @@ async def test_a_submission_that_a_reorganisation_took_back_is_made_again(bench:
     assert (await pipeline.run(bench.attempt(), bench.parts)).stage is Stage.SUBMITTED
 
 
+async def test_a_claim_that_a_lagging_node_still_shows_is_no_new_one(bench: Bench, watch: Watch) -> None:
+    """Released a moment ago: it is looked at until the end is seen, and left alone."""
+    (job,) = await bench.post()
+    await bench.registry.claim(1)
+    claimed = bench.job()
+    bench.begin(job, Stage.RELEASED)
+    assert watch.revived(await bench.registry.look(1, 1)) == []
+    assert list(watch.wanted()) == [1]
+    await bench.registry.release(1, Code.CRASH)
+    bench.shared.block += LAG_BLOCKS
+    assert watch.revived(await bench.registry.look(1, 1)) == []
+    assert list(watch.wanted()) == []
+    bench.shared.jobs[1] = claimed
+    watch.revived(await bench.registry.look(1, 1))
+    bench.shared.block += LAG_BLOCKS
+    assert [found.id for found in watch.revived(await bench.registry.look(1, 1))] == [1]
+
+
 async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, watch: Watch) -> None:
     """Never seen since it was made: only after so many blocks is it believed undone."""
     await submitted(bench)
