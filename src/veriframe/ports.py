@@ -19,6 +19,9 @@ from veriframe.model.frames import Progress, ProvedFrame, Rendering, RenderTask
 from veriframe.model.job import Address, Head, Job, Terms, Verdict
 from veriframe.model.scene import BlenderVersion, SceneInspection
 
+LOOKS_AT_ONCE = 10
+"""Where many jobs are read, those of so many looks are asked for, and kept, at the same time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:

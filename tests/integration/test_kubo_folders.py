@@ -7,11 +7,10 @@ import hashlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from tests.nodes import Kubo, kubo
 from tests.wire import wire
 
@@ -32,13 +31,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
     """One Kubo for all tests here; those that kill it start it again."""
     with kubo(tmp_path_factory.mktemp("kubo")) as started:
         yield started
-
-
-@pytest_asyncio.fixture
-async def store(node: Kubo) -> AsyncIterator[KuboStore]:
-    """A store on that node."""
-    async with KuboStore(node.api_multiaddr) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,14 +33,6 @@ def node() -> Iterator[Devnet]:
     """One chain for this file: each test has a contract of its own."""
     with devnet() as running:
         yield running
-
-
-@pytest.fixture
-async def seats(node: Devnet, tmp_path: Path) -> AsyncIterator[Seats]:
-    """The chain's accounts."""
-    opened = Seats(node, tmp_path)
-    yield opened
-    await opened.close()
 
 
 async def foreign(seats: Seats, name: str, address: int, number: int = WORKER) -> ForeignRegistry:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -29,14 +28,6 @@ def node() -> Iterator[Devnet]:
     """One chain for this file: each test has a contract of its own."""
     with devnet() as running:
         yield running
-
-
-@pytest.fixture
-async def seats(node: Devnet, tmp_path: Path) -> AsyncIterator[Seats]:
-    """The chain's accounts."""
-    opened = Seats(node, tmp_path)
-    yield opened
-    await opened.close()
 
 
 async def test_a_whole_story_adds_up(seats: Seats) -> None:

@@ -24,10 +24,8 @@ from veriframe.model.offer import Offer
 from veriframe.model.order import require_terms
 from veriframe.model.scene import SceneHeader
 from veriframe.model.sighting import Sighting
-from veriframe.ports import ContentStore, Funds, OnTransfer, OrderDesk, Pin, Treasury, unheard
+from veriframe.ports import LOOKS_AT_ONCE, ContentStore, Funds, OnTransfer, OrderDesk, Pin, Treasury, unheard
 
-LOOKS_AT_ONCE = 10
-"""How many looks' jobs are listed together, in one request or a few."""
 PATIENCE_SECONDS = 60.0
 RESULT_BYTES = 2 * 2**30
 

@@ -12,13 +12,11 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.cid import canonical
 from veriframe.model.job import Job
 from veriframe.model.reconciliation import stage_by_registry
+from veriframe.ports import LOOKS_AT_ONCE
 from veriframe.worker.parts import Parts
 from veriframe.worker.steps import result_pin, result_pins
 
 log = structlog.get_logger()
-
-LOOKS_AT_ONCE = 10
-"""How many looks' jobs are read and kept at the same time."""
 
 
 async def recover(parts: Parts, on_jobs: Callable[[Sequence[Job], int], None] = lambda _, __: None) -> int:

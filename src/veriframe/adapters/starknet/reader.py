@@ -14,11 +14,9 @@ from veriframe.adapters.starknet.events import Feed
 from veriframe.adapters.starknet.job_reading import list_in, number, number_in, order_of, read_job, read_order
 from veriframe.model import ledger
 from veriframe.model.job import NOBODY, Address, Head, Job, Order
-from veriframe.ports import Funds, JobReader, Look, Totals
+from veriframe.ports import LOOKS_AT_ONCE, Funds, JobReader, Look, Totals
 
 JOBS_AT_ONCE = 200
-LOOKS_AT_ONCE = 10
-"""Looks in one request, where many jobs are read: 2000 jobs, and about a megabyte."""
 ORDERS_KEPT = 50_000
 SETTLED_SECONDS = 7200
 """How old an order must be before it is remembered: a reorg could put another in a younger one's place."""
