@@ -14,10 +14,11 @@ from tests.nodes import Kubo
 class Wire:
     """A proxy before a node: counts what passes, and can hold it up, at a number of bytes or at a request.
 
-    `hold_at` is what such a request has in it. `refused` is set when someone called while the node was away.
+    `near_url` is where it leads, `hold_at` what such a request has in it. `refused` is set when someone
+    called while the node was away.
     """
 
-    node: Kubo
+    near_url: str
     down_limit_bytes: int = 2**62
     up_limit_bytes: int = 2**62
     down_bytes: int = 0
@@ -31,7 +32,7 @@ class Wire:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         try:
-            near = await asyncio.open_connection("127.0.0.1", int(self.node.api_url.rsplit(":", 1)[1]))
+            near = await asyncio.open_connection("127.0.0.1", int(self.near_url.rsplit(":", 1)[1]))
         except OSError:
             self.refused.set()
             writer.close()
@@ -65,10 +66,10 @@ class Wire:
 
 @asynccontextmanager
 async def wire(
-    node: Kubo, *, down: int = 2**62, up: int = 2**62, hold_at: bytes = b""
+    node: Kubo, *, down: int = 2**62, up: int = 2**62, hold_at: bytes = b"", near_url: str = ""
 ) -> AsyncIterator[Wire]:
-    """The proxy, listening."""
-    proxy = Wire(node, down, up, hold_at=hold_at)
+    """The proxy, listening, before the node's API if not before what is at `near_url`."""
+    proxy = Wire(near_url or node.api_url, down, up, hold_at=hold_at)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

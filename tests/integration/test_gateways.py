@@ -8,18 +8,22 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from tests.assembling import assembled
 from tests.gateway import Lie, LoopbackGateway
 from tests.nodes import Kubo
+from tests.unit.adapters.kubo.lying_node import lying_node
 
-from veriframe.adapters.kubo.dag import DagLimits, assemble, list_folder
+from veriframe.adapters.kubo.dag import DagLimits
 from veriframe.adapters.kubo.gateway import Gateways, Pace
+from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import JobError, JobRejected, StoreUnavailable, Unavailable
 from veriframe.model.cid import Cid, Codec, parse_cid
+from veriframe.model.folder import FolderLimits
 
 pytestmark = pytest.mark.slow
 
 CONTENT = random.Random(4).randbytes(3 * 2**20 + 17)
-LIMITS = DagLimits(size_bytes=len(CONTENT), entries=500)
+LIMITS = DagLimits(size_bytes=len(CONTENT))
 
 OPTIONS = {
     "as VeriFrame adds": ["--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174"],
@@ -39,25 +43,26 @@ async def test_file_comes_through_a_real_gateway(name: str, kubo_node: Kubo, tmp
     async with LoopbackGateway(_Anything(), Lie.FLIPPED) as liar:
         urls = [liar.url, kubo_node.gateway_url]
         async with Gateways(urls, allow_private=True) as gateways:
-            size_bytes = await assemble(root, gateways, tmp_path / "got", LIMITS)
+            size_bytes = await assembled(root, gateways, tmp_path / "got", LIMITS)
         assert len(liar.asked) == 1
     assert len(CONTENT) == size_bytes
     assert _same(tmp_path / "got")
 
 
-async def test_file_inside_a_large_folder(kubo_node: Kubo, tmp_path: Path) -> None:
-    """A folder that Kubo keeps in shards (HAMT) is listed, and a file out of it verifies."""
+async def test_large_folder_comes_through_a_real_gateway(kubo_node: Kubo, tmp_path: Path) -> None:
+    """fault_4: a folder that Kubo keeps in shards (HAMT), from a gateway where the own node has nothing."""
     source = tmp_path / "many"
     _fill(source, 300)
     options = ["--max-directory-links=20", "--max-hamt-fanout=16"]
-    root = parse_cid(kubo_node.run("add", "-r", "-Q", "--cid-version=1", *options, source).decode().strip())
-    async with Gateways([kubo_node.gateway_url], allow_private=True) as gateways:
-        entries = await list_folder(root, gateways, LIMITS)
-        assert [f"frame_{number:04}.png" for number in range(300)] == [entry.name for entry in entries]
-        await assemble(entries[123].cid, gateways, tmp_path / "got", LIMITS)
-        assert _read(tmp_path / "got") == b"123"
-        with pytest.raises(JobRejected, match="is not a file"):
-            await assemble(root, gateways, tmp_path / "folder", LIMITS)
+    root = kubo_node.run("add", "-r", "-Q", "--cid-version=1", *options, source).decode().strip()
+    async with (
+        lying_node() as bare,
+        Gateways([kubo_node.gateway_url], allow_private=True) as gateways,
+        KuboStore(bare.url, sources=[gateways]) as store,
+    ):
+        bare.blocks = {}
+        assert await store.fetch_folder(root, tmp_path / "got", FolderLimits(size_bytes=2**20)) == 790
+    assert _listed(tmp_path / "got") == _listed(source)
 
 
 async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> None:
@@ -67,7 +72,7 @@ async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> Non
         [kubo_node.gateway_url], allow_private=True, pace=Pace(first_byte_seconds=2)
     ) as gateways:
         with pytest.raises((StoreUnavailable, JobRejected)) as caught:
-            await assemble(_ABSENT, gateways, tmp_path / "got", LIMITS)
+            await assembled(_ABSENT, gateways, tmp_path / "got", LIMITS)
     assert isinstance(caught.value, JobError | Unavailable)
     assert time.monotonic() - started < 10
 
@@ -92,8 +97,8 @@ def _fill(folder: Path, files: int) -> None:
         (folder / f"frame_{number:04}.png").write_bytes(b"%d" % number)
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
+def _listed(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def _same(path: Path) -> bool:

@@ -16,6 +16,7 @@ from tests.wire import wire
 
 from veriframe.adapters.kubo.staging import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
+from veriframe.model.cid import canonical
 from veriframe.model.folder import FolderLimits
 
 pytestmark = pytest.mark.slow
@@ -66,6 +67,7 @@ def digests(folder: Path) -> dict[str, str]:
         ["--cid-version=1", "--chunker=size-1048576", "--max-file-links=1024"],
         ["--cid-version=1", "--raw-leaves=false"],
         ["--cid-version=1", "--trickle"],
+        pytest.param(["--cid-version=1", "--max-directory-links=2", "--max-hamt-fanout=8"], id="HAMT"),
     ],
 )
 async def test_folders_of_other_import_options_are_fetched(
@@ -98,12 +100,13 @@ async def test_a_node_killed_amid_a_folder_is_waited_for(
     assert digests(out) == {f"got/{name}": digest for name, digest in digests(source).items()}
 
 
+@pytest.mark.parametrize("options", [["--cid-version=1"], ["--cid-version=0"]])
 async def test_a_worker_killed_amid_a_folder_asks_for_the_rest_only(
-    node: Kubo, store: KuboStore, tmp_path: Path, out: Path
+    node: Kubo, tmp_path: Path, out: Path, options: list[str]
 ) -> None:
     """fault_73: kill −9, start again: what had come is checked on the disk and not asked for."""
-    source = made(tmp_path / "source", "worker killed amid a folder")
-    cid = await store.add(source, "job-1-result")
+    source = made(tmp_path / "source", f"worker killed amid a folder {options}")
+    cid = canonical(node.run("add", "--quieter", "--recursive", *options, source).decode().strip())
     program = (
         "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
         "from veriframe.model.folder import FolderLimits\nimport sys\n"

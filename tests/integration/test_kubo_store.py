@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 from tests.nodes import Kubo, kubo
+from tests.unit.adapters.kubo.lying_node import lying_node
 from tests.wire import Wire, wire
 
-from veriframe.adapters.kubo.download import PREFIX, Patience
+from veriframe.adapters.kubo.download import Patience
+from veriframe.adapters.kubo.gateway import Gateways
+from veriframe.adapters.kubo.partial import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
+from veriframe.model.cid import canonical
 from veriframe.ports import Pin
 
 pytestmark = pytest.mark.slow
@@ -61,13 +65,15 @@ def names(folder: Path) -> list[str]:
     ],
 )
 async def test_files_of_other_import_options_are_fetched(
-    node: Kubo, store: KuboStore, tmp_path: Path, options: list[str]
+    node: Kubo, tmp_path: Path, options: list[str]
 ) -> None:
-    """fault_7: a CID of other options hashes differently as a stream, and is proved block by block."""
+    """fault_7: a stream that hashes otherwise is proved block by block, and its bytes come only once."""
     source = made(tmp_path / "source", 5 * 2**20 + 7)
     cid = node.run("add", "--quieter", *options, source).decode().strip()
     (tmp_path / "out").mkdir()
-    assert await store.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == 5 * 2**20 + 7
+    async with wire(node) as proxy, KuboStore(proxy.url) as through:
+        assert await through.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == 5 * 2**20 + 7
+        assert proxy.down_bytes < 5 * 2**20 + 2**16
     assert same(source, tmp_path / "out" / "scene")
     assert names(tmp_path / "out") == ["scene"]
 
@@ -158,11 +164,15 @@ async def test_a_node_that_stays_away_is_unavailable(node: Kubo, store: KuboStor
     assert same(source, tmp_path / "out" / "scene")
 
 
-async def killed_amid(proxy: Wire, call: str) -> None:
-    """Run one call of the store in a process of its own, and kill that as a power cut does, held half-way."""
+async def killed_amid(proxy: Wire, call: str, store: str = "") -> None:
+    """Run one call of the store in a process of its own, and kill that as a power cut does, held half-way.
+
+    `store` is the store, as source text, if not the one beyond the proxy.
+    """
     program = (
         "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
-        f"asyncio.run(KuboStore({proxy.url!r}).{call})\n"
+        "from veriframe.adapters.kubo.gateway import Gateways\n"
+        f"async def main():\n    await {store or f'KuboStore({proxy.url!r})'}.{call}\nasyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env={"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -190,6 +200,34 @@ async def test_a_worker_killed_amid_a_fetch_asks_for_the_rest_only(
             assert await again.fetch(cid, out / "scene", LIMIT_BYTES) == BIG_BYTES
         # Half was let through; some of it lay in the sockets.
         assert had_bytes > BIG_BYTES // 8
+        assert BIG_BYTES - had_bytes <= proxy.down_bytes < BIG_BYTES - had_bytes + 2**20
+    assert same(source, out / "scene")
+    assert names(out) == ["scene"]
+
+
+@pytest.mark.parametrize("options", [["--cid-version=1", "--chunker=size-262144"], ["--cid-version=0"]])
+async def test_a_worker_killed_amid_blocks_asks_for_the_rest_only(
+    node: Kubo, tmp_path: Path, options: list[str]
+) -> None:
+    """fault_73: the same of a file that comes block by block, from a gateway."""
+    source = made(tmp_path / "source", BIG_BYTES, f"worker killed amid blocks {options}")
+    cid = node.run("add", "--quieter", *options, source).decode().strip()
+    part, out = f"{PREFIX}{canonical(cid)}", tmp_path / "out"
+    out.mkdir()
+    async with lying_node() as bare, wire(node, down=BIG_BYTES // 2, near_url=node.gateway_url) as proxy:
+        bare.blocks = {}
+        store = f"KuboStore({bare.url!r}, sources=[Gateways([{proxy.url!r}], allow_private=True)])"
+        await killed_amid(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})", store)
+        assert names(out) == [part]
+        had_bytes = (out / part).stat().st_size
+        proxy.down_bytes = 0
+        async with (
+            Gateways([proxy.url], allow_private=True) as gateways,
+            KuboStore(bare.url, sources=[gateways]) as again,
+        ):
+            assert await again.fetch(cid, out / "scene", LIMIT_BYTES) == BIG_BYTES
+        # Half was let through; a few blocks of it were asked for ahead, and lost.
+        assert had_bytes > BIG_BYTES // 4
         assert BIG_BYTES - had_bytes <= proxy.down_bytes < BIG_BYTES - had_bytes + 2**20
     assert same(source, out / "scene")
     assert names(out) == ["scene"]

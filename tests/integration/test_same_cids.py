@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.nodes import Kubo, kubo
 
-from veriframe.adapters.kubo.pins import _field, _varint
+from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected
@@ -137,10 +137,10 @@ def parent(children: tuple[Node, ...]) -> Node:
     links, sizes = b"", b""
     for cid, file_bytes, dag_bytes in children:
         binary = bytes((1, cid.codec, 0x12, 0x20)) + cid.digest
-        links += _field(2, _field(1, binary) + _field(2, b"") + b"\x18" + _varint(dag_bytes))
-        sizes += b"\x20" + _varint(file_bytes)
+        links += bytes_field(2, bytes_field(1, binary) + bytes_field(2, b"") + varint_field(3, dag_bytes))
+        sizes += varint_field(4, file_bytes)
     file_bytes = sum(child[1] for child in children)
-    block = links + _field(1, b"\x08\x02\x18" + _varint(file_bytes) + sizes)
+    block = links + bytes_field(1, b"\x08\x02" + varint_field(3, file_bytes) + sizes)
     cid = Cid(Codec.DAG_PB, sha256(block).digest())
     return cid, file_bytes, len(block) + sum(child[2] for child in children)
 

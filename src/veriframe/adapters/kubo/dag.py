@@ -1,31 +1,24 @@
-"""Files and folders put together from blocks, each checked against its own CID.
+"""A file put together from blocks, each checked against its own CID.
 
 So it does not matter who gave a block, nor by which options the file was once added: chunk sizes, widths
-and versions of CIDs may be any. What the blocks say (sizes, names) is their maker's word, and is capped.
+and versions of CIDs may be any. What the blocks say of sizes is their maker's word, and is capped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from veriframe.adapters.kubo.unixfs import (
-    MAX_BLOCK_BYTES,
-    Block,
-    FileBlock,
-    FolderBlock,
-    Link,
-    ShardBlock,
-    decode_block,
-)
-from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
+from veriframe.adapters.kubo.leaves import is_leaf
+from veriframe.adapters.kubo.partial import Partial
+from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES, Block, FileBlock, decode_block
+from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.cid import Cid, Codec
+from veriframe.ports import OnTransfer, Transfer, unheard
 
 AHEAD_BLOCKS = 8
 """So many blocks are asked for at a time: hides the way to a source, and holds at most 18 MiB."""
@@ -40,12 +33,11 @@ class BlockSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DagLimits:
-    """What one file or folder may take. `size_bytes` counts the bytes of the file."""
+    """What one file may take. `size_bytes` counts its own bytes."""
 
     size_bytes: int
     blocks: int = 200_000
     depth: int = 32
-    entries: int = 10_000
     seconds: float = 3600
 
 
@@ -57,108 +49,69 @@ def fits(cid: Cid, block: bytes) -> bool:
 async def assemble(
     root: Cid,
     source: BlockSource,
-    target: Path,
+    part: Partial,
     limits: DagLimits,
-    on_bytes: Callable[[int], None] | None = None,
+    on_progress: OnTransfer = unheard,
 ) -> int:
-    """Write the file that `root` names to `target`, a new file. Returns its size in bytes.
+    """Make `part` the file that `root` names. Returns its size in bytes.
 
-    On any failure `target` is removed again. `on_bytes` hears how many bytes are written so far.
+    Leaves that lie in `part` already are not asked for; on a failure it keeps what has come.
     Raises `JobRejected`: NOT_A_FILE, TOO_LARGE, CORRUPT, and what the source raises; `StoreUnavailable`
     where the source gives other bytes or the time is over; `HostUnavailable` where the disk is at fault.
     """
+    walk = _Walk(root, source, part, limits)
     try:
-        opened = _open_new(target)
-    except OSError as error:
-        raise HostUnavailable(f"{target} cannot be written: {error.strerror}.") from error
-    walk = _Walk(root, source, limits)
-    complete = False
-    try:
-        with opened:
-            async with walk.in_time():
-                size_bytes = await _write_file(walk, opened, on_bytes)
-        complete = True
-    except OSError as error:
-        raise HostUnavailable(f"{target} cannot be written: {error.strerror}.") from error
+        async with walk.in_time():
+            size_bytes = await _write_file(walk, part, on_progress)
     finally:
         await walk.stop()
-        if not complete:
-            _remove(target)
+    await part.end(size_bytes)
     return size_bytes
 
 
-async def list_folder(root: Cid, source: BlockSource, limits: DagLimits) -> Sequence[Link]:
-    """The entries of a folder, large ones (HAMT) too, sorted by name. Raises like `assemble`.
-
-    An entry may be anything: a file, a folder, a symlink that `assemble` will refuse.
-    """
-    walk = _Walk(root, source, limits)
-    entries = dict[str, Link]()
-    try:
-        async with walk.in_time():
-            walk.push([_Step(root, None, 0)])
-            while (taken := await walk.take()) is not None:
-                step, block = taken
-                if not isinstance(block, ShardBlock) and not (
-                    isinstance(block, FolderBlock) and not step.depth
-                ):
-                    raise _not_a(root, "folder") if not step.depth else _corrupt(root, "its shards are none")
-                for entry in block.entries:
-                    if entries.setdefault(entry.name, entry) is not entry:
-                        raise _corrupt(root, f"two of its entries are named {entry.name[:40]!a}")
-                if len(entries) > limits.entries:
-                    raise _too_large(root, f"it has more than {limits.entries} entries")
-                if isinstance(block, ShardBlock):
-                    walk.push([_Step(shard, None, step.depth + 1) for shard in block.shards])
-    finally:
-        await walk.stop()
-    return [entries[name] for name in sorted(entries)]
-
-
-async def _write_file(walk: _Walk, opened: BinaryIO, on_bytes: Callable[[int], None] | None) -> int:
-    """Walk a file's blocks in the order of its bytes."""
-    written = 0
-    walk.push([_Step(walk.root, None, 0)])
+async def _write_file(walk: _Walk, part: Partial, on_progress: OnTransfer) -> int:
+    """Walk a file's blocks in the order of its bytes. Returns the size of the file."""
+    size_bytes = 0
+    walk.push([_Step(walk.root, None, 0, 0)])
     while (taken := await walk.take()) is not None:
-        step, block = taken
-        if not isinstance(block, FileBlock):
-            raise (
-                _not_a(walk.root, "file")
-                if not step.depth
-                else _corrupt(walk.root, "a part of it is no file")
-            )
-        if step.size_bytes is not None and block.size_bytes != step.size_bytes:
-            raise _corrupt(walk.root, "one of its parts has another size than the block above says")
-        # All other sizes follow from the root's, so nothing beyond it is ever asked for.
-        if block.size_bytes > walk.limits.size_bytes:
-            raise _too_large(walk.root, f"it has more than {walk.limits.size_bytes} bytes")
-        walk.push([_Step(part.cid, part.size_bytes, step.depth + 1) for part in block.parts])
+        step, found = taken
+        block = _checked(walk, step, found)
+        if not step.depth:
+            # All other sizes follow from the root's, so nothing beyond it is ever asked for.
+            size_bytes = block.size_bytes
+        offset, below = step.offset + len(block.data), list[_Step]()
+        for link in block.parts:
+            below.append(_Step(link.cid, link.size_bytes, offset, step.depth + 1))
+            offset += link.size_bytes
+        walk.push(below)
         if block.data:
-            await asyncio.to_thread(opened.write, block.data)
-            written += len(block.data)
-            if on_bytes is not None:
-                on_bytes(written)
-    await asyncio.to_thread(_sync, opened)
-    return written
+            if not step.was_there:
+                await part.write(step.offset, block.data)
+            done_bytes = step.offset + len(block.data)
+            on_progress(Transfer(done_bytes=done_bytes, total_bytes=size_bytes))
+    return size_bytes
 
 
 @dataclass(slots=True, eq=False)
 class _Step:
-    """One block to visit. `size_bytes` is how much of the file is said to be in and below it."""
+    """One block to visit. `size_bytes` of the file, from `offset` on, are said to be in and below it."""
 
     cid: Cid
     size_bytes: int | None
+    offset: int
     depth: int
+    was_there: bool = False
     coming: asyncio.Task[Block] | None = None
 
 
 class _Walk:
     """The blocks below one root, depth first, some of them asked for ahead."""
 
-    def __init__(self, root: Cid, source: BlockSource, limits: DagLimits) -> None:
+    def __init__(self, root: Cid, source: BlockSource, part: Partial, limits: DagLimits) -> None:
         self.root = root
         self.limits = limits
-        self._source = source
+        self._source, self._part = source, part
+        self._had_bytes = part.had_bytes()
         self._steps: list[_Step] = []  # the next one is the last
         self._coming: set[asyncio.Task[Block]] = set()
         self._pushed = 0
@@ -206,36 +159,44 @@ class _Walk:
 
     def _ask(self, step: _Step) -> None:
         if step.coming is None:
-            step.coming = asyncio.create_task(self._fetch(step.cid, step.size_bytes))
+            step.coming = asyncio.create_task(self._bring(step))
             self._coming.add(step.coming)
 
-    async def _fetch(self, cid: Cid, size_bytes: int | None) -> Block:
-        limit_bytes = MAX_BLOCK_BYTES
-        if cid.codec is Codec.RAW and size_bytes is not None:
-            limit_bytes = min(size_bytes, limit_bytes)
+    async def _bring(self, step: _Step) -> Block:
+        data = await self._leaf_there(step)
+        if data is not None:
+            step.was_there = True
+            return FileBlock(data, ())
+        cid, limit_bytes = step.cid, MAX_BLOCK_BYTES
+        if cid.codec is Codec.RAW and step.size_bytes is not None:
+            limit_bytes = min(step.size_bytes, limit_bytes)
         block = await self._source.block(cid, limit_bytes)
         if not await asyncio.to_thread(fits, cid, block):
             raise StoreUnavailable(f"A source gave other bytes than {cid} names. Trying again later.")
         return decode_block(cid, block)
 
-
-def _open_new(path: Path) -> BinaryIO:
-    # Not in a thread: cancelled meanwhile, it would leave a file that nobody knows of.
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400), "wb")
-
-
-def _remove(path: Path) -> None:
-    # Not in a thread: it must happen even where this task is being cancelled.
-    path.unlink(missing_ok=True)
+    async def _leaf_there(self, step: _Step) -> bytes | None:
+        """What an earlier try, or a stream, has put where this block's bytes belong, if it is the right."""
+        size_bytes = step.size_bytes
+        if not size_bytes or size_bytes > MAX_BLOCK_BYTES or step.offset + size_bytes > self._had_bytes:
+            return None
+        data = await self._part.read(step.offset, size_bytes)
+        return data if await asyncio.to_thread(is_leaf, step.cid, data) else None
 
 
-def _sync(opened: BinaryIO) -> None:
-    opened.flush()
-    os.fsync(opened.fileno())
+def _checked(walk: _Walk, step: _Step, block: Block) -> FileBlock:
+    """The block, if it can be a file or a part of one at this place."""
+    if not isinstance(block, FileBlock):
+        raise _not_a_file(walk.root) if not step.depth else _corrupt(walk.root, "a part of it is no file")
+    if step.size_bytes is not None and block.size_bytes != step.size_bytes:
+        raise _corrupt(walk.root, "one of its parts has another size than the block above says")
+    if block.size_bytes > walk.limits.size_bytes:
+        raise _too_large(walk.root, f"it has more than {walk.limits.size_bytes} bytes")
+    return block
 
 
-def _not_a(root: Cid, kind: str) -> JobRejected:
-    return JobRejected(Code.NOT_A_FILE, f"{root} is not a {kind}. Give the CID of one {kind}.")
+def _not_a_file(root: Cid) -> JobRejected:
+    return JobRejected(Code.NOT_A_FILE, f"{root} is not a file. Give the CID of one file.")
 
 
 def _too_large(root: Cid, why: str) -> JobRejected:

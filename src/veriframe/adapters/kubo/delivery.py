@@ -11,22 +11,14 @@ import structlog
 
 from veriframe.adapters.kubo.api import KuboApi, NodeRefused
 from veriframe.adapters.kubo.dag import BlockSource, DagLimits, assemble, fits
-from veriframe.adapters.kubo.download import (
-    Distrusted,
-    Download,
-    Partial,
-    Patience,
-    place,
-    writing,
-)
+from veriframe.adapters.kubo.download import Distrusted, Download, Patience
+from veriframe.adapters.kubo.partial import Partial
 from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES, FileBlock, decode_block
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.cid import Cid
 from veriframe.ports import OnTransfer, Transfer
 
 log = structlog.get_logger()
-
-BLOCKS_PREFIX = ".veriframe-blocks-"
 
 T = TypeVar("T")
 
@@ -61,7 +53,7 @@ class Parcel:
     limit_bytes: int
     on_progress: OnTransfer
 
-    def heard(self, total_bytes: int | None) -> Callable[[int], None]:
+    def heard(self, total_bytes: int) -> Callable[[int], None]:
         """A function that tells how many of `total_bytes` have come."""
 
         def heard(done_bytes: int) -> None:
@@ -127,8 +119,7 @@ class Delivery:
             except (Distrusted, NodeRefused) as error:
                 log.info("store_stream_distrusted", cid=str(cid), reason=str(error))
             if not await part.fits():
-                # Other import options, or a lie: the blocks tell which.
-                await part.take_up(0)
+                # Other import options, or a lie: the blocks tell which, and what of it is right stays.
                 return await self._from_blocks(parcel, self._node)
         await part.place(parcel.target)
         return root.size_bytes
@@ -144,14 +135,7 @@ class Delivery:
         return root
 
     async def _from_blocks(self, parcel: Parcel, source: BlockSource) -> int:
-        beside = parcel.target.parent / f"{BLOCKS_PREFIX}{parcel.cid}"
-        # Left by a process that was killed; nobody else works on it while the partial file is locked.
-        with writing(beside):
-            beside.unlink(missing_ok=True)
         limits = DagLimits(size_bytes=parcel.limit_bytes, seconds=self._patience.total_seconds)
-        size_bytes = await assemble(parcel.cid, source, beside, limits, parcel.heard(None))
-        with writing(parcel.target):
-            beside.chmod(parcel.part.path.stat().st_mode & 0o777)
-            place(beside, parcel.target)
-            parcel.part.drop()
+        size_bytes = await assemble(parcel.cid, source, parcel.part, limits, parcel.on_progress)
+        await parcel.part.place(parcel.target)
         return size_bytes

@@ -14,7 +14,8 @@ from veriframe.adapters.kubo.api import KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.car import CarReader
 from veriframe.adapters.kubo.dag import BlockSource
 from veriframe.adapters.kubo.delivery import KuboBlocks, in_turn
-from veriframe.adapters.kubo.download import WRITE_BYTES, Distrusted, Pace, Patience, to_the_end, writing
+from veriframe.adapters.kubo.download import Distrusted, Pace, Patience
+from veriframe.adapters.kubo.partial import WRITE_BYTES, to_the_end, writing
 from veriframe.adapters.kubo.tree import Tree
 from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
 from veriframe.errors import StoreUnavailable

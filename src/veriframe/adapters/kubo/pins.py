@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import quote, unquote
 
+from veriframe.adapters.kubo.protobuf import bytes_field
 from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.cid import Cid, Codec, parse_cid
 from veriframe.ports import Pin
@@ -44,8 +45,8 @@ def pin_folder(content: Cid, name: str) -> PinFolder:
         raise SettingsError(f"The pin name “{name[:40]}…” is too long. Give it 80 characters.")
     binary = bytes((1, content.codec, 0x12, 0x20)) + content.digest
     # DAG-PB, in its strict form: links (field 2) before data (field 1); in a link CID, name, size.
-    link = _field(1, binary) + _field(2, f"pin-{quoted}".encode()) + b"\x18\x00"
-    block = _field(2, link) + _field(1, _FOLDER)
+    link = bytes_field(1, binary) + bytes_field(2, f"pin-{quoted}".encode()) + b"\x18\x00"
+    block = bytes_field(2, link) + bytes_field(1, _FOLDER)
     return PinFolder(str(Cid(Codec.DAG_PB, sha256(block).digest())), block, kubo_name)
 
 
@@ -64,17 +65,3 @@ def read_pin(pinned_cid: str, kubo_name: str) -> Pin | None:
     except (JobRejected, SettingsError):
         return None
     return Pin(cid=str(content), name=name)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A field of bytes in a protobuf message."""
-    return bytes((number << 3 | 2,)) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from veriframe.adapters.kubo.download import lock, writing
+from veriframe.adapters.kubo.partial import lock, writing
 from veriframe.errors import JobRejected
 from veriframe.model.cid import Cid
 

@@ -21,8 +21,9 @@ from veriframe.adapters.kubo.address import parse_address
 from veriframe.adapters.kubo.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.dag import BlockSource
 from veriframe.adapters.kubo.delivery import Delivery, Parcel
-from veriframe.adapters.kubo.download import Patience, partial, to_the_end
+from veriframe.adapters.kubo.download import Patience
 from veriframe.adapters.kubo.folders import FolderDelivery
+from veriframe.adapters.kubo.partial import partial, to_the_end
 from veriframe.adapters.kubo.pins import pin_folder, read_pin
 from veriframe.adapters.kubo.staging import place_folder, staged
 from veriframe.adapters.kubo.tree import Tree

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from veriframe.adapters.kubo.car import CarReader
 from veriframe.adapters.kubo.dag import fits
 from veriframe.adapters.kubo.download import Distrusted
+from veriframe.adapters.kubo.leaves import is_leaf
 from veriframe.adapters.kubo.unixfs import (
     MAX_BLOCK_BYTES,
     Block,
@@ -26,7 +26,7 @@ from veriframe.adapters.kubo.unixfs import (
     decode_block,
 )
 from veriframe.errors import Code, JobRejected
-from veriframe.model.cid import Cid, Codec
+from veriframe.model.cid import Cid
 from veriframe.model.folder import FolderLimits, check_path, check_totals
 
 MAX_BLOCKS = 200_000
@@ -139,17 +139,15 @@ class Tree:
 
     def _is_there(self, cid: Cid, place: _Place) -> bool:
         """Whether the bytes of a leaf lie on the disk already, checked here and now."""
-        if cid.codec is not Codec.RAW or place.is_shard:
+        if place.is_shard or (place.size_bytes or 0) > MAX_BLOCK_BYTES:
             return False
         # One byte more than a block: a longer file is not the leaf that it begins with.
-        most_bytes = MAX_BLOCK_BYTES + 1
-        if place.size_bytes is not None:
-            most_bytes = min(place.size_bytes, most_bytes)
+        most_bytes = MAX_BLOCK_BYTES + 1 if place.size_bytes is None else place.size_bytes
         try:
             content = _read(f"{self._folder}/{place.path}", place.offset, most_bytes)
         except OSError:
             return False
-        if sha256(content).digest() != cid.digest:
+        if not is_leaf(cid, content):
             return False
         if place.size_bytes is None:
             self._count(len(content))
@@ -185,11 +183,11 @@ class Tree:
 
 
 def _read(path: str, offset: int, size_bytes: int) -> bytes:
-    """So many bytes of a regular file, or what it has of them."""
+    """So many bytes of a regular file, or what it has of them. Raises `OSError` for anything else."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return b""
+            raise IsADirectoryError(path)
         return os.pread(descriptor, size_bytes, offset)
     finally:
         os.close(descriptor)

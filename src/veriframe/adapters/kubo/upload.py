@@ -17,7 +17,7 @@ from urllib.parse import quote
 from aleph_cid import CidHasher, hash_folder
 
 from veriframe.adapters.kubo.api import Body, Query
-from veriframe.adapters.kubo.download import to_the_end
+from veriframe.adapters.kubo.partial import to_the_end
 from veriframe.errors import SettingsError
 
 PIECE_BYTES = 2**20

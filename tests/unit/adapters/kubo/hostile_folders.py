@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.unit.adapters.kubo.vectors import file_of, folder, link, name_of, node
 
@@ -25,6 +27,11 @@ BLOCKS = {
 SYMLINK = node([], b"\x08\x04\x12\x0b/etc/passwd")
 LEAF = link(name_of(SMALL, Codec.RAW), "x")
 SHARD = b"\x08\x05\x28\x22\x30\x08"
+
+
+def files_in(top: Path) -> dict[str, bytes]:
+    """All files below a folder, hidden ones too."""
+    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
 def shards() -> list[bytes]:

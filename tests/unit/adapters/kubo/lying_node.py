@@ -9,7 +9,7 @@ from hashlib import sha256
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from veriframe.adapters.kubo.pins import _field, _varint
+from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
 from veriframe.errors import Code, JobRejected
 from veriframe.model.cid import Cid, Codec
 
@@ -27,10 +27,14 @@ def make_blocks(content: bytes) -> tuple[Cid, dict[str, bytes]]:
         leaf = content[start : start + LEAF_BYTES]
         cid = Cid(Codec.RAW, sha256(leaf).digest())
         blocks[str(cid)] = leaf
-        link = _field(1, b"\x01\x55\x12\x20" + cid.digest) + _field(2, b"") + b"\x18" + _varint(len(leaf))
-        links += _field(2, link)
-        sizes += b"\x20" + _varint(len(leaf))
-    block = links + _field(1, b"\x08\x02\x18" + _varint(len(content)) + sizes)
+        link = (
+            bytes_field(1, b"\x01\x55\x12\x20" + cid.digest)
+            + bytes_field(2, b"")
+            + varint_field(3, len(leaf))
+        )
+        links += bytes_field(2, link)
+        sizes += varint_field(4, len(leaf))
+    block = links + bytes_field(1, b"\x08\x02" + varint_field(3, len(content)) + sizes)
     root = Cid(Codec.DAG_PB, sha256(block).digest())
     return root, blocks | {str(root): block}
 

@@ -1,17 +1,21 @@
-"""Files and folders from blocks: right to the byte, or refused and gone without a trace."""
+"""Files from blocks: right to the byte, or refused and gone without a trace; what was there is kept."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from tests.unit.adapters.kubo.vectors import SCENE, VECTORS, file_of, folder, link, name_of, node
+from tests.assembling import assembled
+from tests.unit.adapters.kubo.vectors import SCENE, VECTORS, file_of, folder, name_of, node
 
-from veriframe.adapters.kubo.dag import AHEAD_BLOCKS, BlockSource, DagLimits, assemble, list_folder
+from veriframe.adapters.kubo.dag import AHEAD_BLOCKS, BlockSource, DagLimits
+from veriframe.adapters.kubo.partial import PREFIX
+from veriframe.adapters.kubo.unixfs import FileBlock, Part, decode_block
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
 from veriframe.model.cid import Cid, Codec
+from veriframe.ports import Transfer
 
 ENOUGH = DagLimits(size_bytes=10_000)
 
@@ -21,13 +25,13 @@ class Blocks(BlockSource):
 
     def __init__(self, blocks: Mapping[Cid, bytes]) -> None:
         self.blocks = dict(blocks)
-        self.asked = 0
+        self.asked = list[Cid]()
         self.at_once = 0
         self.most_at_once = 0
 
     async def block(self, cid: Cid, limit_bytes: int) -> bytes:
         """One of the blocks."""
-        self.asked += 1
+        self.asked.append(cid)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -80,21 +84,64 @@ def raw(data: bytes) -> Cid:
 )
 async def test_file_is_assembled(name: str, content: bytes, tmp_path: Path) -> None:
     """However Kubo was told to cut a file, it comes back to the byte, and its progress is told."""
-    vector, heard = VECTORS[name], list[int]()
-    size_bytes = await assemble(vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH, heard.append)
+    vector, heard = VECTORS[name], list[Transfer]()
+    size_bytes = await assembled(vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH, heard.append)
+    assert _names(tmp_path) == ["got"]
     assert content == _content(tmp_path / "got")
     assert len(content) == size_bytes
-    assert [len(content)] == (heard or [0])[-1:]
-    assert sorted(set(heard)) == heard
+    done = [transfer.done_bytes for transfer in heard]
+    assert [len(content)] == (done or [0])[-1:]
+    assert sorted(set(done)) == done
+    assert {len(content)} >= {transfer.total_bytes for transfer in heard}
+
+
+@pytest.mark.parametrize("name", ["deep", "deep, version 0", "trickle"])
+@pytest.mark.parametrize(
+    ("had", "missing"),
+    [
+        pytest.param(b"", 13, id="nothing"),
+        pytest.param(SCENE[:400], 7, id="the beginning"),
+        pytest.param(SCENE, 0, id="all"),
+        pytest.param(SCENE + b"more", 0, id="too much"),
+        pytest.param(b"\xff" + SCENE[1:], 1, id="one wrong byte"),
+        pytest.param(b"\xff" * 900, 13, id="something else"),
+    ],
+)
+async def test_what_is_there_and_right_is_not_asked_for_again(
+    name: str, had: bytes, missing: int, tmp_path: Path
+) -> None:
+    """fault_50, fault_73: after a source broke off, or a stream lied, only what is missing or wrong comes."""
+    vector = VECTORS[name]
+    _write(tmp_path / f"{PREFIX}{vector.root}", had)
+    source = Blocks(vector.blocks)
+    assert await assembled(vector.root, source, tmp_path / "got", ENOUGH) == len(SCENE)
+    assert _content(tmp_path / "got") == SCENE
+    assert _names(tmp_path) == ["got"]
+    leaves = [cid for cid in source.asked if not _parts(cid, vector.blocks[cid])]
+    assert len(leaves) == missing
+
+
+async def test_a_source_that_breaks_off_leaves_what_came(tmp_path: Path) -> None:
+    """fault_50: what the first source gave stays, checked, and the second gives the rest."""
+    vector = VECTORS["deep"]
+    leaves = [cid for cid in vector.blocks if cid.codec is Codec.RAW]
+    half = Blocks({cid: b"" if cid in leaves[6:] else block for cid, block in vector.blocks.items()})
+    with pytest.raises(StoreUnavailable):
+        await assembled(vector.root, half, tmp_path / "got", ENOUGH)
+    assert _names(tmp_path) == [f"{PREFIX}{vector.root}"]
+    rest = Blocks(vector.blocks)
+    await assembled(vector.root, rest, tmp_path / "got", ENOUGH)
+    assert _content(tmp_path / "got") == SCENE
+    assert [cid for cid in rest.asked if cid in leaves] == leaves[6:]
 
 
 async def test_blocks_are_asked_for_ahead_and_bounded(tmp_path: Path) -> None:
     """Several blocks are under way at a time, and never more than the memory allows."""
     parts = [bytes((number,)) for number in range(100)]
     root, source = hand_made(file_of([(raw(part), 1) for part in parts]), *parts)
-    await assemble(root, source, tmp_path / "got", ENOUGH)
+    await assembled(root, source, tmp_path / "got", ENOUGH)
     assert source.most_at_once == AHEAD_BLOCKS + 1
-    assert source.asked == 101
+    assert len(source.asked) == 101
 
 
 @pytest.mark.parametrize("name", ["deep", "deep, version 0", "trickle"])
@@ -104,9 +151,10 @@ async def test_changed_block_is_never_used(name: str, tmp_path: Path) -> None:
     for cid, block in vector.blocks.items():
         middle = len(block) // 2
         changed = block[:middle] + bytes((block[middle] ^ 1,)) + block[middle + 1 :]
+        _forget(tmp_path, vector.root)
         with pytest.raises(StoreUnavailable, match="other bytes than"):
-            await assemble(vector.root, Blocks({**vector.blocks, cid: changed}), tmp_path / "got", ENOUGH)
-        assert _names(tmp_path) == []
+            await assembled(vector.root, Blocks({**vector.blocks, cid: changed}), tmp_path / "got", ENOUGH)
+        assert not (tmp_path / "got").exists()
 
 
 async def test_missing_block_leaves_nothing(tmp_path: Path) -> None:
@@ -135,7 +183,7 @@ async def test_size_is_refused_before_the_parts(tmp_path: Path) -> None:
     vector = VECTORS["deep"]
     source = Blocks(vector.blocks)
     await _refused(vector.root, source, tmp_path, Code.TOO_LARGE, DagLimits(size_bytes=len(SCENE) - 1))
-    assert source.asked == 1
+    assert len(source.asked) == 1
 
 
 @pytest.mark.parametrize("said", [1, 3, 2**63])
@@ -154,7 +202,7 @@ async def test_deep_files_are_refused(tmp_path: Path) -> None:
         block = file_of([(name_of(block), 1)])
     root, source = hand_made(block, *blocks)
     await _refused(root, source, tmp_path, Code.TOO_LARGE)
-    assert source.asked <= 34
+    assert len(source.asked) <= 34
 
 
 async def test_many_tiny_blocks_are_refused(tmp_path: Path) -> None:
@@ -164,80 +212,36 @@ async def test_many_tiny_blocks_are_refused(tmp_path: Path) -> None:
         inner = file_of([(raw(part), len(part))] * 100)
         root, source = hand_made(file_of([(name_of(inner), 100 * len(part))] * 100), inner, part)
         await _refused(root, source, tmp_path, Code.TOO_LARGE, DagLimits(size_bytes=10_000, blocks=500))
-        assert source.asked < 500
+        assert len(source.asked) < 500
 
 
 async def test_time_is_capped(tmp_path: Path) -> None:
     """fault_6: a source that never answers is given up, and the job is untouched."""
     with pytest.raises(StoreUnavailable, match="did not arrive within"):
-        await assemble(raw(b""), Silent(), tmp_path / "got", DagLimits(size_bytes=1, seconds=0.05))
-    assert _names(tmp_path) == []
+        await assembled(raw(b""), Silent(), tmp_path / "got", DagLimits(size_bytes=1, seconds=0.05))
+    assert not (tmp_path / "got").exists()
 
 
-async def test_cancelled_leaves_nothing(tmp_path: Path) -> None:
-    """Cancellation stays one, and leaves neither a file nor a task behind."""
+async def test_cancelled_leaves_no_task(tmp_path: Path) -> None:
+    """Cancellation stays one, and leaves neither a target nor a task behind."""
     before = asyncio.all_tasks()
-    task = asyncio.create_task(assemble(raw(b""), Silent(), tmp_path / "got", ENOUGH))
+    task = asyncio.create_task(assembled(raw(b""), Silent(), tmp_path / "got", ENOUGH))
     while not _names(tmp_path):  # noqa: ASYNC110 - a file tells of no event
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert _names(tmp_path) == []
+    assert not (tmp_path / "got").exists()
     assert before == asyncio.all_tasks()
 
 
-async def test_existing_target_is_left_alone(tmp_path: Path) -> None:
-    """A file, or a link, that is there already is never written to nor removed."""
-    _write(tmp_path / "got", b"mine")
-    with pytest.raises(HostUnavailable):
-        await assemble(VECTORS["deep"].root, Blocks(VECTORS["deep"].blocks), tmp_path / "got", ENOUGH)
-    assert _content(tmp_path / "got") == b"mine"
-
-
-async def test_folder_is_listed_and_its_files_verify(tmp_path: Path) -> None:
-    """A folder's entries are named, and one of them can be had like any file."""
-    source = Blocks(VECTORS["folder"].blocks)
-    entries = await list_folder(VECTORS["folder"].root, source, ENOUGH)
-    assert [entry.name for entry in entries] == ["empty", "scene.blend", "sub"]
-    await assemble(entries[1].cid, source, tmp_path / "got", ENOUGH)
-    assert SCENE[:60] == _content(tmp_path / "got")
-    await _refused(entries[2].cid, source, tmp_path, Code.NOT_A_FILE)
-
-
-async def test_large_folder_is_listed_and_its_files_verify(tmp_path: Path) -> None:
-    """A folder in shards (HAMT) lists like another, and its files verify."""
-    source = Blocks(VECTORS["many"].blocks)
-    entries = await list_folder(VECTORS["many"].root, source, ENOUGH)
-    assert [f"frame_{number:04}.txt" for number in range(20)] == [entry.name for entry in entries]
-    await assemble(entries[13].cid, source, tmp_path / "got", ENOUGH)
-    assert _content(tmp_path / "got") == b"13"
-
-
-async def test_entries_are_capped() -> None:
-    """fault_4: a folder with more entries than allowed is refused."""
-    limits = DagLimits(size_bytes=0, entries=19)
-    with pytest.raises(JobRejected) as caught:
-        await list_folder(VECTORS["many"].root, Blocks(VECTORS["many"].blocks), limits)
-    assert caught.value.code == Code.TOO_LARGE
-
-
-@pytest.mark.parametrize("name", ["deep", "symlink", "one block"])
-async def test_only_folders_are_listed(name: str) -> None:
-    """A file or a symlink has no entries."""
-    with pytest.raises(JobRejected) as caught:
-        await list_folder(VECTORS[name].root, Blocks(VECTORS[name].blocks), ENOUGH)
-    assert caught.value.code == Code.NOT_A_FILE
-
-
-async def test_name_in_two_shards_is_refused() -> None:
-    """A large folder cannot hold one name twice, in two of its shards."""
-    shard = node([link(raw(b"a"), "1same")], b"\x08\x05\x28\x22\x30\x08")
-    other = node([link(raw(b"b"), "2same")], b"\x08\x05\x28\x22\x30\x08")
-    top = node([link(name_of(shard), "0"), link(name_of(other), "1")], b"\x08\x05\x28\x22\x30\x08")
-    root, source = hand_made(top, shard, other)
-    with pytest.raises(JobRejected, match="two of its entries"):
-        await list_folder(root, source, ENOUGH)
+async def test_a_disk_that_cannot_be_written_is_the_hosts_fault(tmp_path: Path) -> None:
+    """fault_41: neither the job's nor the source's."""
+    vector = VECTORS["deep"]
+    (tmp_path / f"{PREFIX}{vector.root}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(HostUnavailable, match="cannot be written"):
+        await assembled(vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH)
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def _names(folder: Path) -> list[str]:
@@ -252,10 +256,20 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def _forget(folder: Path, root: Cid) -> None:
+    (folder / f"{PREFIX}{root}").unlink(missing_ok=True)
+
+
+def _parts(cid: Cid, block: bytes) -> Sequence[Part]:
+    decoded = decode_block(cid, block)
+    assert isinstance(decoded, FileBlock)
+    return decoded.parts
+
+
 async def _refused(
     root: Cid, source: BlockSource, folder: Path, code: Code, limits: DagLimits = ENOUGH
 ) -> None:
     with pytest.raises(JobRejected) as caught:
-        await assemble(root, source, folder / "refused", limits)
+        await assembled(root, source, folder / "refused", limits)
     assert code == caught.value.code
-    assert "refused" not in _names(folder)
+    assert _names(folder) == []

@@ -21,6 +21,7 @@ from tests.unit.adapters.kubo.hostile_folders import (
     SIZE_BYTES,
     SUB,
     TOP,
+    files_in,
 )
 from tests.unit.adapters.kubo.lying_node import Blocks, LyingNode, Reply, lying_node, refusal
 from tests.unit.adapters.kubo.test_store import IMPATIENT, bent
@@ -75,11 +76,6 @@ def exported(stream: bytes, *, content_type: str = "application/vnd.ipld.car") -
         return web.Response(body=stream, content_type=content_type)
 
     return reply
-
-
-def files_in(top: Path) -> dict[str, bytes]:
-    """All files below a folder, hidden ones too."""
-    return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
 def fetched() -> dict[str, bytes]:

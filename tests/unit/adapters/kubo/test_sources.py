@@ -1,4 +1,4 @@
-"""A file that the node lacks, past a gateway that lies: another source serves, and the log says why."""
+"""What the node lacks, past a gateway that lies: another source serves, and the log says why."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 import structlog.testing
 from tests.gateway import Lie, LoopbackGateway
+from tests.unit.adapters.kubo.hostile_folders import BLOCKS, FILES, ROOT, SIZE_BYTES, SUB, files_in
 from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node
 
 from veriframe.adapters.kubo.download import Patience
@@ -16,6 +17,7 @@ from veriframe.adapters.kubo.gateway import Gateways, Misdeed, Pace
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable
 from veriframe.model.cid import Cid, parse_cid
+from veriframe.model.folder import FolderLimits
 
 LIES = [
     (Lie.FLIPPED, Misdeed.OTHER_BYTES),
@@ -66,6 +68,28 @@ async def test_a_file_comes_past_a_lying_gateway(
     assert {code} == {line["code"] for line in left}
     assert all(line["reason"].startswith(("it ", "its ")) for line in left)
     assert same(tmp_path / "scene")
+
+
+@pytest.mark.parametrize(("lie", "code"), LIES)
+async def test_a_folder_comes_past_a_lying_gateway(
+    node: LyingNode, tmp_path: Path, lie: Lie, code: Misdeed
+) -> None:
+    """fault_7, fault_55: so does a folder; with OTHER the listing is another, sound one."""
+    node.blocks = {}
+    pace = Pace(first_byte_seconds=1, bytes_per_second=200_000)
+    async with (
+        LoopbackGateway({}) as inside,
+        LoopbackGateway(BLOCKS, lie, elsewhere_url=inside.url, other=SUB) as bad,
+        LoopbackGateway(BLOCKS) as good,
+        Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
+        KuboStore(node.url, patience=PATIENCE, sources=[gateways]) as store,
+    ):
+        with structlog.testing.capture_logs() as told:
+            limits = FolderLimits(size_bytes=2**20, entries=100)
+            assert await store.fetch_folder(str(ROOT), tmp_path / "folder", limits) == SIZE_BYTES
+        assert inside.asked == []
+    assert {code} == {line["code"] for line in told if line["event"] == "gateway_left"}
+    assert files_in(tmp_path / "folder") == FILES
 
 
 @pytest.mark.parametrize("lie", [lie for lie, _ in LIES])

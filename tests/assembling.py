@@ -1,0 +1,20 @@
+"""A file put together from a source's blocks, as a store does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from veriframe.adapters.kubo.dag import BlockSource, DagLimits, assemble
+from veriframe.adapters.kubo.partial import partial
+from veriframe.model.cid import Cid
+from veriframe.ports import OnTransfer, unheard
+
+
+async def assembled(
+    root: Cid, source: BlockSource, target: Path, limits: DagLimits, on_progress: OnTransfer = unheard
+) -> int:
+    """Put it at `target`. Returns its size in bytes."""
+    async with partial(root, str(root), target.parent) as part:
+        size_bytes = await assemble(root, source, part, limits, on_progress)
+        await part.place(target)
+    return size_bytes
