@@ -138,6 +138,21 @@ async def store(content: ContentStore) -> Finding:
     return Finding(part="content store", verdict=Verdict.GOOD, detail=f"answers; {len(pins)} pins")
 
 
+async def copies(tell: Callable[[], Awaitable[Mapping[str, str]]], required: bool) -> Finding:
+    """Whoever keeps copies or gives content to others answers. `tell` gives for each why it does not."""
+    told = await tell()
+    absent = {name: reason for name, reason in told.items() if reason}
+    present = [name for name in told if name not in absent]
+    bad = Verdict.BAD if required else Verdict.WARNING
+    return Finding(
+        part="copies",
+        verdict=bad if absent else Verdict.GOOD,
+        detail=f"{len(present)} of {len(told)} answer{': ' if present else ''}{', '.join(present)}",
+        remedy="; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in absent.items())
+        + (". Mend or leave out: see docs/ipfs.md." if absent else ""),
+    )
+
+
 async def account(treasury: Treasury, name: str, address: Address) -> Finding:
     """The account has money for a bond."""
     funds = await treasury.funds(address)

@@ -65,6 +65,12 @@ async def test_large_folder_comes_through_a_real_gateway(kubo_node: Kubo, tmp_pa
     assert _listed(tmp_path / "got") == _listed(source)
 
 
+async def test_a_real_gateway_serves(kubo_node: Kubo) -> None:
+    """What `doctor` asks is what Kubo gives."""
+    async with Gateways([kubo_node.gateway_url], allow_private=True) as gateways:
+        assert list((await gateways.reach()).values()) == [""]
+
+
 async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> None:
     """fault_6: what no node has ends the fetch, with the job untouched or refused, and soon."""
     started = time.monotonic()

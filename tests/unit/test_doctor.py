@@ -199,6 +199,31 @@ async def test_a_store_that_is_away_is_bad() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "required", "verdict"),
+    [
+        ({"a": "", "b": ""}, True, Verdict.GOOD),
+        ({"a": "", "b": "It refuses the token."}, False, Verdict.WARNING),
+        ({"a": "", "b": "It refuses the token."}, True, Verdict.BAD),
+        ({"a": "It is away.", "b": "It is far."}, False, Verdict.WARNING),
+    ],
+)
+async def test_whoever_keeps_copies_is_asked(
+    told: Mapping[str, str], required: bool, verdict: Verdict
+) -> None:
+    """fault_54: who answers, and of the others why not; bad only where nothing is handed in without them."""
+
+    async def tell() -> Mapping[str, str]:
+        return told
+
+    finding = await doctor.copies(tell, required)
+    assert finding.verdict == verdict
+    assert finding.detail.startswith(f"{sum(not reason for reason in told.values())} of 2 answer")
+    for name, reason in told.items():
+        assert (f"{name}: {reason[:-1]}" in finding.remedy) == bool(reason)
+        assert (name in finding.detail.partition(":")[2]) != bool(reason)
+
+
+@pytest.mark.parametrize(
     ("wallet_fri", "credit_fri", "verdict"),
     [(0, 0, Verdict.WARNING), (1, 0, Verdict.GOOD), (0, 1, Verdict.GOOD)],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -244,12 +244,27 @@ def examinations(
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
         ("registry", partial(doctor.registry, purse)),
         ("content store", partial(doctor.store, content)),
+        *_about_copies(settings, content),
         ("account", partial(doctor.account, purse, account, purse.account)),
         *_about_standing(purse),
         ("Blender", about_blender),
         ("sandbox", about_walls),
     ]
     return [*wanted, ("engines", about_engines)] if engines else wanted
+
+
+def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doctor.Examination]]:
+    if not isinstance(content, SpreadStore):
+        return []
+
+    async def reach() -> Mapping[str, str]:
+        told = dict(await content.reach())
+        for source in content.node.sources:
+            if isinstance(source, Gateways):
+                told |= await source.reach()
+        return told
+
+    return [("copies", partial(doctor.copies, reach, settings.replica_required))]
 
 
 def _about_standing(purse: Registry) -> Sequence[tuple[str, doctor.Examination]]:

@@ -224,12 +224,12 @@ def _silent(address: str, endpoint: str, error: Exception) -> StoreUnavailable:
     )
     return StoreUnavailable(
         f"The IPFS node at {address} does not answer ({endpoint}: {why[:200]}). See that it runs, and that"
-        " IPFS_API is its address."
+        " IPFS_API (for a second node: ipfs_replica_api) is its address."
     )
 
 
 def _senseless(address: str, endpoint: str, what: str) -> StoreUnavailable:
     return StoreUnavailable(
         f"What is at {address} answers {endpoint} with {what}. Either it is no Kubo API, or something stands"
-        " in between. See that IPFS_API is the address of the API, not of the gateway."
+        " in between. See that IPFS_API, or ipfs_replica_api, is the address of the API, not of the gateway."
     )

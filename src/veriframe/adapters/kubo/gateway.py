@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +30,9 @@ log = structlog.get_logger()
 _MEDIA_TYPE = "application/vnd.ipld.raw"
 _HEADERS = {"Accept": _MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": "VeriFrame"}
 _PIECE_BYTES = 2**16
+_PROBE = "bafkqaaa"
+"""The empty block, by a CID that has its bytes in itself. Source: the Trustless Gateway specification."""
+_OTHER_BYTES = "it gave other bytes than the CID names"
 _BUSY = (401, 407, 429, 503)
 """Answers that are about us or the gateway, and never about one CID."""
 
@@ -157,20 +160,36 @@ class Gateways(BlockSource):
             raise JobRejected(Code.NOT_FOUND, f"{cid} is nowhere: no gateway finds it. Is it still shared?")
         raise StoreUnavailable(f"No gateway gives {cid} now ({'; '.join(reasons) or 'none is set'}).")
 
+    async def reach(self) -> Mapping[str, str]:
+        """Ask each for what every gateway has. By host and port: why it does not serve, or an empty text."""
+        reasons = await asyncio.gather(*(self._reason(gateway) for gateway in self._gateways))
+        return dict(zip((gateway.url.authority for gateway in self._gateways), reasons, strict=True))
+
+    async def _reason(self, gateway: _Gateway) -> str:
+        try:
+            block = await self._get(gateway, _PROBE)
+        except (_Absent, _Passed, _Unfit) as error:
+            return str(error)
+        return _OTHER_BYTES if block else ""
+
     async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
-        """One block of one gateway. Raises `_Absent`, `_Passed`, `_Unfit`."""
-        url = gateway.url.joinpath("ipfs", str(cid)).with_query(format="raw")
-        get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
-        async with self._in_time() as deadline, _translated(), get as response:
-            # Left early, the connection is closed: the rest of an endless body is not waited for.
-            _check_head(response)
-            block = await self._read(response, deadline)
+        """One block of one gateway, checked. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        block = await self._get(gateway, str(cid))
         if not fits(cid, block):
-            raise _Lied(Misdeed.OTHER_BYTES, "it gave other bytes than the CID names")
+            raise _Lied(Misdeed.OTHER_BYTES, _OTHER_BYTES)
         if len(block) > limit_bytes:
             # Its maker's doing, not the gateway's: the block above says less than there is.
             raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes and not {limit_bytes} at most.")
         return block
+
+    async def _get(self, gateway: _Gateway, cid: str) -> bytes:
+        """What one gateway gives for a CID. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        url = gateway.url.joinpath("ipfs", cid).with_query(format="raw")
+        get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
+        async with self._in_time() as deadline, _translated(), get as response:
+            # Left early, the connection is closed: the rest of an endless body is not waited for.
+            _check_head(response)
+            return await self._read(response, deadline)
 
     async def _read(self, response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> bytes:
         """The body, no larger than a block may be, and not slower than the pace."""

@@ -105,6 +105,10 @@ class PinningService(Replica):
         for status in await self._list(pin, _ALL):
             await self._call("DELETE", f"pins/{_segment(status.requestid)}", None, absent_is_fine=True)
 
+    async def check(self) -> None:
+        """Ask for one of its requests, which needs the token. Raises `StoreUnavailable`."""
+        self._parse(await self._call("GET", "pins", None, query={"limit": "1"}), _Results)
+
     async def close(self) -> None:
         """End all connections. May be called twice."""
         await self._swarm.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +34,9 @@ LOOKUP_SECONDS = 30.0
 
 PAUSE_SECONDS = 1.0
 PAUSE_MAX_SECONDS = 10.0
-RELEASE_SECONDS = 10.0
+CALL_SECONDS = 10.0
+"""For what is quick or not worth more: a release, a check."""
+
 OWED_AT_MOST = 50
 
 
@@ -54,6 +56,9 @@ class Replica(Protocol):
 
     async def release(self, pin: Pin) -> None:
         """Keep it no longer under this name. Unknown pins are no error."""
+
+    async def check(self) -> None:
+        """Raises where it is not what it should be, or does not let this worker in."""
 
     async def close(self) -> None:
         """End all connections."""
@@ -94,6 +99,10 @@ class SecondNode(Replica):
     async def release(self, pin: Pin) -> None:
         """Unpin it there."""
         await self._store.unpin(pin)
+
+    async def check(self) -> None:
+        """Ask for its version."""
+        await self._store.version()
 
     async def close(self) -> None:
         """End all connections."""
@@ -171,6 +180,11 @@ class SpreadStore(ContentStore):
         """The node's own."""
         return await self.node.pins()
 
+    async def reach(self) -> Mapping[str, str]:
+        """Ask each replica whether it would serve. By name: why it would not, empty where it would."""
+        reasons = await asyncio.gather(*(_reason(replica) for replica in self._replicas))
+        return dict(zip((replica.name for replica in self._replicas), reasons, strict=True))
+
     async def _in_time(self, name: str, pin: Pin, work: Callable[[], Awaitable[object]]) -> str:
         """Why somebody did not do its part, or nothing. Who was away before is not waited for again."""
         started, reason, pause = time.monotonic(), "", PAUSE_SECONDS
@@ -209,13 +223,24 @@ def _named(witness: BlockSource) -> str:
     return type(witness).__name__.lower()
 
 
+async def _reason(replica: Replica) -> str:
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            await replica.check()
+    except VeriFrameError as error:
+        return str(error)
+    except TimeoutError:
+        return f"It says nothing within {CALL_SECONDS:g} seconds."
+    return ""
+
+
 async def _release(replica: Replica, pin: Pin) -> tuple[Replica, Pin] | None:
     """Nothing where it is done, else what is still owed."""
     try:
-        async with asyncio.timeout(RELEASE_SECONDS):
+        async with asyncio.timeout(CALL_SECONDS):
             await replica.release(pin)
     except (VeriFrameError, TimeoutError) as error:
-        reason = str(error) or f"nothing came within {RELEASE_SECONDS:g} seconds"
+        reason = str(error) or f"nothing came within {CALL_SECONDS:g} seconds"
         log.warning("copy_not_released", where=replica.name, cid=pin.cid, pin=pin.name, reason=reason)
         return replica, pin
     return None

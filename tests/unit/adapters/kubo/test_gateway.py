@@ -169,6 +169,24 @@ async def test_no_gateway_and_dead_gateway() -> None:
             await gateways.block(CID, 10)
 
 
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        *((lie, why) for lie, _, why in LIES if lie not in (Lie.FLIPPED, Lie.SHORT, Lie.CUT, Lie.DRIP)),
+        *PASSED[:3],
+        (Lie.MISSING, "not found"),
+    ],
+)
+async def test_each_gateway_says_whether_it_serves(lie: Lie, why: str) -> None:
+    """What `doctor` asks: for the empty block, which is everywhere. A bad one is named, and not left."""
+    async with LoopbackGateway({}) as good, LoopbackGateway({}, lie) as bad, near(good, bad) as gateways:
+        told = await gateways.reach()
+        assert told == await gateways.reach()
+    assert told[good.url.removeprefix("http://")] == ""
+    assert why in told[bad.url.removeprefix("http://")]
+    assert good.asked[0].startswith("/ipfs/bafkqaaa?format=raw")
+
+
 async def test_block_larger_than_asked_for_is_its_makers_fault() -> None:
     """A true block, larger than the block above says, ends the job; the gateway stays good."""
     async with LoopbackGateway(BLOCKS) as good, near(good) as gateways:

@@ -193,6 +193,20 @@ async def test_what_is_no_pinning_service_is_refused(
         await replica.keep(PIN, SOURCE)
     assert str(caught.value).isprintable()
     assert service.asked == ["GET /psa/pins"]
+    with pytest.raises(ReplicaRefused, match=why):
+        await replica.check()
+
+
+async def test_a_check_needs_the_token_and_asks_for_nothing(
+    replica: PinningService, service: FakePinningService, node: LyingNode
+) -> None:
+    """What `doctor` asks; a token that is not the service's is found out without a pin."""
+    await replica.check()
+    wrong = PinningService(service.url, "another-token", Swarm(KuboApi(node.url)))
+    with pytest.raises(ReplicaRefused, match=r"refuses the token \(401\)"):
+        await wrong.check()
+    await wrong.close()
+    assert service.asked == ["GET /psa/pins"] * 2
 
 
 @pytest.mark.parametrize("change", [{"requestid": "id/2"}, {"pin": {"cid": OTHER}}, {"status": "done"}])

@@ -47,6 +47,10 @@ class FakeReplica(Replica):
         await self._fail()
         self.kept.remove(pin)
 
+    async def check(self) -> None:
+        """Fail, if it is to."""
+        await self._fail()
+
     async def close(self) -> None:
         """Nothing is open."""
 
@@ -64,7 +68,7 @@ AWAY = StoreUnavailable("It does not answer.")
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(module, "RELEASE_SECONDS", 0.2)
+    monkeypatch.setattr(module, "CALL_SECONDS", 0.2)
 
 
 @pytest_asyncio.fixture
@@ -174,6 +178,26 @@ async def test_a_stuck_release_ends(node: LyingNode) -> None:
     """A job's end does not wait for a replica that hangs."""
     replica = FakeReplica(stuck=True)
     await asyncio.wait_for(spread(node, replica).unpin(Pin(cid=str(node.root), name=NAME)), 5)
+
+
+async def test_each_replica_says_whether_it_would_serve(node: LyingNode) -> None:
+    """One that is away, or hangs, has a sentence; one that serves has none."""
+    replicas = FakeReplica("a"), FakeReplica("b", faults=[AWAY]), FakeReplica("c", stuck=True)
+    assert await spread(node, *replicas).reach() == {
+        "a": "",
+        "b": "It does not answer.",
+        "c": "It says nothing within 0.2 seconds.",
+    }
+
+
+async def test_a_second_node_is_reached_if_its_api_is() -> None:
+    """A port that is closed is none."""
+    async with lying_node() as second:
+        replica = second_node(second.url, None)
+        await replica.check()
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        await replica.check()
+    await replica.close()
 
 
 async def test_it_is_read_back_from_a_witness(node: LyingNode, picture: Path) -> None:
