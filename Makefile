@@ -23,11 +23,13 @@ demo-real: setup ## The same on real parts: a StarkNet devnet, two IPFS nodes, a
 	@tools/nodes >/dev/null
 	@$(BIN)/python -m tools.demo_real
 
-check: setup-dev ## Lint, types, floors and the quick tests: about a minute
+check: setup-dev ## Lint, types, floors and the quick tests: about two minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(PYTEST) -q -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
 
 test: setup-dev ## Everything that this machine can run

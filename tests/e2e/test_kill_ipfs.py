@@ -6,6 +6,7 @@ The command line is the real one, the node is a real Kubo; only Blender is a fak
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import COMMAND, ROOT
-from tests.e2e.embedded import Embedded
+from tests.e2e.embedded import REWARD_FRI, Embedded
 from tests.nodes import Kubo, kubo
 from tests.scenes.blend_bytes import blend, block
 from tests.wire import Wire, wire
 
+from veriframe import wiring
+from veriframe.adapters.kubo.partial import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.attempt import Stage
 from veriframe.ports import Pin
@@ -47,10 +50,10 @@ def scene(embedded: Embedded) -> Path:
     return path
 
 
-def create(embedded: Embedded, api: str, scene: Path) -> subprocess.Popen[str]:
-    """`veriframe job create`, over this API."""
+def job(embedded: Embedded, api: str, *words: str | Path) -> subprocess.Popen[str]:
+    """`veriframe job`, over this API."""
     process = subprocess.Popen(
-        [COMMAND, "--home", embedded.home, "job", "create", scene, "--reward", "5", "--yes", "--json"],
+        [COMMAND, "--home", embedded.home, "job", *words, "--json"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'src'}", "IPFS_API": api},
         cwd=embedded.home,
         text=True,
@@ -60,6 +63,11 @@ def create(embedded: Embedded, api: str, scene: Path) -> subprocess.Popen[str]:
     )
     embedded.started.append(process)
     return process
+
+
+def create(embedded: Embedded, api: str, scene: Path) -> subprocess.Popen[str]:
+    """`veriframe job create`, over this API."""
+    return job(embedded, api, "create", scene, "--reward", "5", "--yes")
 
 
 def posted(embedded: Embedded, node: Kubo, scene: Path) -> str:
@@ -155,6 +163,33 @@ async def test_a_creator_killed_mid_upload_posts_once(embedded: Embedded, node: 
             await store.fetch(asset_cid, embedded.home / "back", 2**30)
     assert same(scene, embedded.home / "back")
     assert embedded.events()["OrderCreated"] == 1
+
+
+async def test_a_creator_killed_mid_fetch_asks_for_the_rest_only(
+    embedded: Embedded, node: Kubo, scene: Path
+) -> None:
+    """fault_73: kill −9 amid `job fetch`; the same command again goes on with the half that had come."""
+    posted(embedded, node, scene)
+    head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + b"\x00\x00\x01\x00" * 2
+    picture = head + random.Random("picture").randbytes(BIG_BYTES)
+    cid = node.run("add", "--quieter", "--cid-version=1", stdin=picture).decode().strip()
+    purse = wiring.registry(embedded.settings, "worker")
+    await purse.deposit(REWARD_FRI)
+    await purse.claim(1)
+    await purse.submit_result(1, cid)
+    out = embedded.home / "out"
+    out.mkdir()
+    async with wire(node, down=BIG_BYTES // 2) as proxy:
+        await kill_held(job(embedded, proxy.url, "fetch", "1", "-o", out / "picture.png"), proxy)
+        had_bytes = (out / f"{PREFIX}{cid}").stat().st_size
+        assert had_bytes > BIG_BYTES // 4
+        proxy.down_bytes = 0
+        again = job(embedded, proxy.url, "fetch", "1", "-o", out / "picture.png")
+        await until(lambda: again.poll() is not None)
+        assert again.returncode == 0, again.communicate()
+        assert proxy.down_bytes < BIG_BYTES - had_bytes + SLACK_BYTES
+    assert hashlib.sha256((out / "picture.png").read_bytes()).digest() == hashlib.sha256(picture).digest()
+    assert [path.name for path in out.iterdir()] == ["picture.png"]
 
 
 async def test_a_worker_killed_mid_upload_adds_again(embedded: Embedded, node: Kubo, scene: Path) -> None:

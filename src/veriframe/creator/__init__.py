@@ -172,7 +172,7 @@ class Creator:
     async def fetch(
         self, job_id: int, target: Path, on_progress: OnTransfer = unheard, *, replace: bool
     ) -> Picture:
-        """Bring a job's picture to `target`, all of it or nothing.
+        """Bring a job's picture to `target`, all of it or nothing; what a cut has left there is gone on with.
 
         Raises `MoveRefused` where there is no result yet, `SettingsError` where `target` exists and must
         not be replaced or cannot be written, `JobRejected` where the store has no such file,
@@ -182,8 +182,7 @@ class Creator:
         if not job.result_cid:
             raise MoveRefused("NO_RESULT", _no_result(job))
         files.refuse_target(target, replace=replace)
-        with files.folder_beside(target) as folder:
-            fetched = Path(folder) / "result"
+        with files.beside(target) as fetched:
             size_bytes = await self.store.fetch(job.result_cid, fetched, RESULT_BYTES, on_progress)
             width, height = files.picture_size(fetched)
             files.put(fetched, target, replace=replace)

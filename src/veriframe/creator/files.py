@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -64,12 +65,23 @@ def refuse_target(target: Path, *, replace: bool) -> None:
         raise _unwritable(target, error) from error
 
 
-def folder_beside(target: Path) -> tempfile.TemporaryDirectory[str]:
-    """A new folder on the target's own disk, so that the last step is a rename. Raises `SettingsError`."""
+@contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A name on the target's own disk, so that the last step is a rename; whatever has it at the end goes.
+
+    In the target's own folder: there a store finds again what a cut has left. Raises `SettingsError`.
+    """
     try:
-        return tempfile.TemporaryDirectory(prefix=".veriframe-", dir=target.parent)
+        descriptor, name = tempfile.mkstemp(prefix=".veriframe-", dir=target.parent)
     except OSError as error:
         raise _unwritable(target, error) from error
+    os.close(descriptor)
+    # Only to see that it can be made: a process that is killed leaves no empty file.
+    Path(name).unlink()
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def put(fetched: Path, target: Path, *, replace: bool) -> None:

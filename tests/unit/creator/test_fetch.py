@@ -62,7 +62,7 @@ class _Slow(FakeStore):
     """While it brings a file, somebody else takes the name that the file was to have."""
 
     async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
-        (target.parent.parent / "picture.png").write_bytes(b"mine")
+        (target.parent / "picture.png").write_bytes(b"mine")
         return await super().fetch(cid, target, limit_bytes, on_progress)
 
 

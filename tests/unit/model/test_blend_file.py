@@ -190,7 +190,8 @@ def test_a_zstd_bomb_is_refused_quickly_in_little_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert code == Code.BOMB
-    assert seconds < 2
+    # About one second, traced; some for a machine that is slow. To unpack it would take memory, or minutes.
+    assert seconds < 20
     assert peak < 16 * 2**20
 
 
