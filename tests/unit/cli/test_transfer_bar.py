@@ -1,4 +1,4 @@
-"""The bar of an upload or a download."""
+"""The bar of an upload or a download, and its lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from veriframe.cli import show
-from veriframe.cli.transfer_bar import transfer_bar
+from veriframe.cli import transfer_bar as module
 from veriframe.ports import Transfer
 
 
@@ -18,7 +18,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
     written = io.StringIO()
     console = Console(file=written, force_terminal=is_terminal, width=120, color_system=None)
     monkeypatch.setattr(show, "err", console)
-    with transfer_bar("storing the scene") as on_progress:
+    with module.transfer_bar("storing the scene") as on_progress:
         for done_bytes in range(0, 50_000_001, 5_000_000):
             on_progress(Transfer(done_bytes=done_bytes, total_bytes=100_000_000))
     return written.getvalue()
@@ -30,6 +30,37 @@ def test_a_terminal_has_a_bar_with_rate_and_time_left(monkeypatch: pytest.Monkey
     assert re.search(r"storing the scene .* 50\.0/100\.0 MB [\d.]+ [kMGT]B/s \d:\d\d:\d\d", last)
 
 
-def test_a_pipe_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_has_nothing_for_what_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A script's stderr stays free of bars."""
     assert drawn(monkeypatch, is_terminal=False) == ""
+
+
+class Clock:
+    """A time that stands still between two looks."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        """The time now, in seconds."""
+        return self.now
+
+
+@pytest.mark.parametrize("total_bytes", [100_000_000, None])
+def test_a_pipe_has_lines_for_what_takes_long(
+    monkeypatch: pytest.MonkeyPatch, total_bytes: int | None
+) -> None:
+    """Every five seconds one, and one at the end; what an earlier try had brought counts for no rate."""
+    clock, written = Clock(), io.StringIO()
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(show, "err", Console(file=written, force_terminal=False, width=40))
+    with module.transfer_bar("fetching") as on_progress:
+        for second in range(14):
+            clock.now = 100.0 + second
+            on_progress(Transfer(done_bytes=22_000_000 + 6_000_000 * second, total_bytes=total_bytes))
+    of, left = (" of 100.0 MB", ", {} left") if total_bytes else ("", "")
+    assert written.getvalue().splitlines() == [
+        f"fetching: 52.0 MB{of}, 6.0 MB/s{left.format('8s')}",
+        f"fetching: 82.0 MB{of}, 6.0 MB/s{left.format('3s')}",
+        "fetching: 100.0 MB in 13s, 6.0 MB/s",
+    ]
