@@ -8,20 +8,16 @@ is damaged, or half gone, is never begun anew in silence: claims of which it tel
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from veriframe.errors import Code, HostUnavailable, SettingsError
+from veriframe.errors import Code, HostUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.ports import Journal
-
-APPLICATION_ID = 0x56464A4C
-"""“VFJL” in the file's header: tells a journal from other SQLite files."""
+from veriframe.sqlite_file import Kind, open_file
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -42,7 +38,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """What leads from each version of the tables (the file's `user_version`) to the next. Only ever added to."""
 
-_BUSY_SECONDS = 2.0
+KIND = Kind(
+    name="journal",
+    application_id=0x56464A4C,  # “VFJL”
+    migrations=MIGRATIONS,
+    busy_seconds=2.0,
+    is_examined=True,
+    when_damaged=(
+        "Put a copy in its place; without one, move it away, and see to it by hand that no claim of this"
+        " account is left unserved."
+    ),
+    when_gone=(
+        "Put the journal back, or move the log away too if no claim of this account is left unserved."
+    ),
+)
+
 _COLUMNS = "job_id, asset_cid, reward_fri, stage, result_cid, code, detail, reached"
 _ENDS = tuple(stage.value for stage in Stage if stage.is_end)
 
@@ -57,15 +67,7 @@ class SqliteJournal(Journal):
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._translated():
-            try:
-                if not path.exists():
-                    _create(path)
-                path.chmod(0o600)
-                self._connection = _open(path)
-            except (sqlite3.OperationalError, OSError):
-                raise
-            except (sqlite3.DatabaseError, ValueError) as error:
-                raise _damaged(path, str(error)) from error
+            self._connection = open_file(path, KIND)
 
     def close(self) -> None:
         """Let go of the file. Afterwards every method raises `HostUnavailable`."""
@@ -137,109 +139,6 @@ class SqliteJournal(Journal):
                 f"The journal {self._path} cannot be used now: {error}. See that its disk has room, that its"
                 " user may write it, and that no other program holds it."
             ) from error
-
-
-def _damaged(path: Path, finding: str) -> SettingsError:
-    return SettingsError(
-        f"The journal {path} is damaged ({finding}). Put a copy in its place; without one, move it away, and"
-        " see to it by hand that no claim of this account is left unserved."
-    )
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # `mode=rw`: a file that vanished between two looks must not come back empty.
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """A connection to a journal that is there, checked and of the newest version."""
-    connection = _connect(path)
-    try:
-        _check(path, connection)
-        if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
-            raise SettingsError(
-                f"The disk of {path} cannot keep a write-ahead log. Put the home folder on a local disk."
-            )
-        connection.execute("PRAGMA synchronous = FULL")
-        _migrate(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise `SettingsError` where the file is no journal, damaged, or of a newer version."""
-    if path.stat().st_size == 0:
-        raise _damaged(path, "it is empty")
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise SettingsError(f"{path} is not a journal of VeriFrame. Name another file, or move it away.")
-    if (version := _version(connection)) > len(MIGRATIONS):
-        raise SettingsError(
-            f"The journal {path} is of version {version}, and this VeriFrame knows {len(MIGRATIONS)}. Start"
-            " the newer VeriFrame that wrote it, or update this one."
-        )
-    finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if finding != "ok":
-        raise _damaged(path, " ".join(finding.split()))
-
-
-def _create(path: Path) -> None:
-    """Make an empty journal aside and link it under its name; nothing happens where another was faster."""
-    log = path.with_name(path.name + "-wal")
-    if log.exists():
-        raise SettingsError(
-            f"The journal {path} is gone, but its log {log.name} is there. Put the journal back, or move the"
-            " log away too if no claim of this account is left unserved."
-        )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        new = Path(folder) / path.name
-        new.touch(mode=0o600)
-        with closing(_connect(new)) as connection:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            _migrate(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-        try:
-            path.hardlink_to(new)
-        except FileExistsError:
-            return
-    _sync_folder(path.parent)
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables to the newest version, all of it or nothing."""
-    if _version(connection) == len(MIGRATIONS):
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Asked again: another process may have been faster.
-        for statements in MIGRATIONS[_version(connection) :]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.rollback()
-        raise
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _row(attempt: Attempt) -> tuple[str | None, ...]:

@@ -6,12 +6,13 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from veriframe.adapters import sqlite_journal
-from veriframe.adapters.sqlite_journal import MIGRATIONS, SqliteJournal
+from veriframe.adapters.sqlite_journal import KIND, MIGRATIONS, SqliteJournal
 from veriframe.errors import Code, HostUnavailable, SettingsError
 from veriframe.model.attempt import Attempt, Stage
 
@@ -96,7 +97,7 @@ def test_a_newer_journal_is_refused(path: Path) -> None:
 def test_an_older_journal_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_80: a journal of the version before gets the new tables and keeps what it knows."""
     step = ("CREATE TABLE visits (seconds REAL)", "INSERT INTO visits VALUES (1.5)")
-    monkeypatch.setattr(sqlite_journal, "MIGRATIONS", (*MIGRATIONS, step))
+    monkeypatch.setattr(sqlite_journal, "KIND", replace(KIND, migrations=(*MIGRATIONS, step)))
     for _ in range(2):
         with closing(SqliteJournal(path)) as journal:
             assert journal.attempts() == [SEEN]
@@ -108,7 +109,7 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
     """fault_80: half a migration is none; the older program still reads the journal."""
     step = ("CREATE TABLE visits (seconds REAL)", "INSERT INTO nowhere VALUES (1)")
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite_journal, "MIGRATIONS", (*MIGRATIONS, step))
+        patched.setattr(sqlite_journal, "KIND", replace(KIND, migrations=(*MIGRATIONS, step)))
         with pytest.raises(HostUnavailable, match="no such table: nowhere"):
             SqliteJournal(path)
     assert ask(path, "SELECT count(*) FROM sqlite_master WHERE name = 'visits'") == 0
@@ -177,7 +178,7 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_locked_journal_is_waited_for_only_shortly(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_76: while another program holds the journal nothing is claimed to be written."""
-    monkeypatch.setattr(sqlite_journal, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(sqlite_journal, "KIND", replace(KIND, busy_seconds=0.05))
     with closing(SqliteJournal(path)) as journal:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -21,6 +21,7 @@ from veriframe.model import ledger
 from veriframe.model.job import Address, Head, Job
 from veriframe.model.ledger import BURNED, ISSUED, Posting, PotKind, Reason
 from veriframe.ports import Funds, JobReader, Look, Totals
+from veriframe.sqlite_file import open_file, transaction
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class LocalReader(JobReader):
         books = Books(connection)
         if not self._is_due(books):
             return books.head()
-        with schema.transaction(connection):
+        with transaction(connection):
             # Asked again: another process may have been faster.
             return books.mine(self._clock()) if self._is_due(books) else books.head()
 
@@ -160,7 +161,7 @@ class LocalReader(JobReader):
             if self._closed:
                 raise RegistryUnavailable(f"The registry {self._path} was closed. Open it anew.")
             if self._connection is None:
-                connection = schema.connect(self._path)
+                connection = open_file(self._path, schema.KIND)
                 try:
                     self._introduce(connection)
                 except BaseException:
@@ -174,7 +175,7 @@ class LocalReader(JobReader):
         books = Books(connection)
         if books.knows(self._account):
             return
-        with schema.transaction(connection):
+        with transaction(connection):
             if books.knows(self._account):
                 return
             books.add_account(self._account, self._name)

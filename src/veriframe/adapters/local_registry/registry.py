@@ -13,7 +13,6 @@ from typing import TypeVar
 
 import structlog
 
-from veriframe.adapters.local_registry import schema
 from veriframe.adapters.local_registry.books import Books
 from veriframe.adapters.local_registry.reader import LocalReader, find_job
 from veriframe.errors import Code, MoveRefused, VeriFrameError
@@ -22,6 +21,7 @@ from veriframe.model.job import Address, Job, Terms, Verdict
 from veriframe.model.ledger import Call
 from veriframe.model.outcome import Outcome
 from veriframe.ports import JobRegistry, OrderDesk, Treasury
+from veriframe.sqlite_file import transaction
 
 log = structlog.get_logger()
 
@@ -144,7 +144,7 @@ class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
     def _transaction(self, act: Callable[[Books, Call], T]) -> Callable[[sqlite3.Connection], T]:
 
         def move(connection: sqlite3.Connection) -> T:
-            with schema.transaction(connection):
+            with transaction(connection):
                 books = Books(connection)
                 head = books.mine(self._clock())
                 credit_fri = books.balance(ledger.credit(self._account))

@@ -1,26 +1,14 @@
-"""The registry's file: its tables, how it is made, opened and told from other files.
-
-The write-ahead log with `synchronous = FULL` has every move on the disk before its method returns. The file
-is made aside and linked under its name in one step, so that a registry that is there was whole once.
-"""
+"""The registry's file: its tables, and how its errors reach people."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from veriframe.errors import RegistryUnavailable, SettingsError
-
-APPLICATION_ID = 0x56465247
-"""“VFRG” in the file's header: tells a registry from other SQLite files."""
-VERSION = 1
-"""Of the tables: the file's `user_version`."""
-BUSY_SECONDS = 10.0
-"""How long a move waits for those of other processes, each of which takes milliseconds."""
+from veriframe.errors import RegistryUnavailable
+from veriframe.sqlite_file import Kind
 
 # Addresses and amounts are larger than SQLite's integers (2⁶³): they are kept as text, in decimal.
 _TABLES = (
@@ -58,36 +46,17 @@ _TABLES = (
     )""",
 )
 
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the registry at `path`; made, with its folders, where nothing is there.
-
-    Raises `SettingsError` where the file is foreign, damaged or newer. For any thread, one at once.
-    """
-    if not path.exists():
-        _create(path)
-    connection = _open(path)
-    try:
-        _check(connection, path)
-        connection.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing, and no other process's move in between."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # A failed COMMIT, as on a full disk, leaves the transaction open.
-        if connection.in_transaction:
-            connection.rollback()
-        raise
+KIND = Kind(
+    name="registry",
+    application_id=0x56465247,  # “VFRG”
+    migrations=(_TABLES,),
+    # A move of another process takes milliseconds; there may be many.
+    busy_seconds=10.0,
+    # Every command opens it, and it grows: damage is found where it is met, and by the audit.
+    is_examined=False,
+    when_damaged="Put a copy in its place, or name another home folder.",
+    when_gone="Put the registry back, or move the log away too and begin anew.",
+)
 
 
 @contextmanager
@@ -111,71 +80,4 @@ def translated(path: Path) -> Iterator[None]:
             " and end other programs that hold it."
         ) from error
     except (sqlite3.Error, ValueError) as error:
-        raise SettingsError(
-            f"The registry {path} is damaged, or no registry at all ({error}). Put a copy in its place,"
-            " or name another home folder."
-        ) from error
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    # `mode=rw`: a file that vanished between two looks must not come back empty.
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-        raise SettingsError(
-            f"{path} is not a registry of VeriFrame. Move it away, or name another home folder."
-        )
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
-        raise SettingsError(
-            f"The registry {path} is of version {version}, and this VeriFrame knows {VERSION}. Start the"
-            " VeriFrame that wrote it, or name another home folder."
-        )
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        raise SettingsError(
-            f"The registry {path} keeps no write-ahead log. Put the home folder on a local disk, with a"
-            " registry made there."
-        )
-
-
-def _create(path: Path) -> None:
-    """Make an empty registry aside and link it under its name; nothing happens where another was faster."""
-    log = path.with_name(path.name + "-wal")
-    # In this order: whoever is faster makes the log after the file.
-    if log.exists() and not path.exists():
-        raise SettingsError(
-            f"The registry {path} is gone, but its log {log.name} is there. Put the registry back, or move"
-            " the log away too and begin anew."
-        )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-        new = Path(folder) / path.name
-        new.touch(mode=0o600)
-        with closing(_open(new)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            with transaction(connection):
-                for statement in _TABLES:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-        try:
-            path.hardlink_to(new)
-        except FileExistsError:
-            return
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        raise KIND.damaged(path, error) from error

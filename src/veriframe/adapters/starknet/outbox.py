@@ -14,16 +14,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.errors import HostUnavailable
+from veriframe.sqlite_file import Kind, open_file, transaction
 
-APPLICATION_ID = 0x56464F42
-"""“VFOB” in the file's header."""
-VERSION = 1
-
-_BUSY_SECONDS = 2.0
 _TABLES = (
     # Felts are larger than SQLite's integers: they are kept as hexadecimal text.
-    """CREATE TABLE IF NOT EXISTS outbox (
+    """CREATE TABLE outbox (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         chain_id TEXT NOT NULL,
         account TEXT NOT NULL,
@@ -38,9 +34,25 @@ _TABLES = (
         told INTEGER NOT NULL DEFAULT 0,
         UNIQUE (chain_id, account, hash)
     )""",
-    """CREATE UNIQUE INDEX IF NOT EXISTS one_open_per_nonce ON outbox (chain_id, account, nonce)
+    """CREATE UNIQUE INDEX one_open_per_nonce ON outbox (chain_id, account, nonce)
         WHERE state IN ('signed', 'sent')""",
 )
+KIND = Kind(
+    name="outbox",
+    application_id=0x56464F42,  # “VFOB”
+    migrations=(_TABLES,),
+    busy_seconds=2.0,
+    is_examined=True,
+    when_damaged=(
+        "Put a copy in its place; without one, move it away after looking whether the account's last"
+        " transactions are in the chain."
+    ),
+    when_gone=(
+        "Put the outbox back, or move the log away too after looking whether the account's last transactions"
+        " are in the chain."
+    ),
+)
+
 _COLUMNS = "chain_id, account, nonce, hash, origin, label, state, payload, signed_at, sent_at, told"
 
 
@@ -91,23 +103,7 @@ class Outbox:
     def __init__(self, path: Path) -> None:
         self._path = path
         with self._translated():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.chmod(0o600)
-            self._connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare()
-            except sqlite3.OperationalError:
-                self._connection.close()
-                raise
-            except sqlite3.DatabaseError as error:
-                self._connection.close()
-                raise self._damaged(str(error)) from error
-            except SettingsError:
-                self._connection.close()
-                raise
+            self._connection = open_file(path, KIND)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -179,25 +175,6 @@ class Outbox:
         where = "origin = ? AND nonce = ? ORDER BY number DESC"
         return self._select(entry.chain_id, entry.account, where, hex(entry.origin), entry.nonce)
 
-    def _prepare(self) -> None:
-        connection = self._connection
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        found = connection.execute("PRAGMA application_id").fetchone()[0]
-        if found != APPLICATION_ID and (tables or found):
-            raise SettingsError(f"{self._path} is not an outbox of VeriFrame. Name another file.")
-        if connection.execute("PRAGMA user_version").fetchone()[0] > VERSION:
-            raise SettingsError(f"The outbox {self._path} is of a newer VeriFrame. Start that one.")
-        if (finding := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise self._damaged(" ".join(finding.split()))
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        for statement in _TABLES:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-
     def _insert(self, entry: Entry) -> None:
         values = (
             hex(entry.chain_id),
@@ -232,14 +209,8 @@ class Outbox:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._connection.rollback()
-                raise
+        with self._translated(), transaction(self._connection):
+            yield
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -250,12 +221,6 @@ class Outbox:
                 f"The outbox {self._path} cannot be used now: {error}. See that its disk has room, that its"
                 " user may write it, and that no other program holds it."
             ) from error
-
-    def _damaged(self, finding: str) -> SettingsError:
-        return SettingsError(
-            f"The outbox {self._path} is damaged ({finding}). Put a copy in its place; without one, move it"
-            " away after looking whether the account's last transactions are in the chain."
-        )
 
 
 def _key(entry: Entry) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,8 @@ async def test_files_that_are_no_registry_are_refused(tmp_path: Path) -> None:
     empty.touch()
     tamper(other, "CREATE TABLE journal (entry)")
     before = [file.read_bytes() for file in (text, empty, other)]
-    assert "no registry at all" in await refused(text)
-    assert "not a registry" in await refused(empty)
+    assert "is damaged (file is not a database)" in await refused(text)
+    assert "is damaged (it is empty)" in await refused(empty)
     assert "not a registry" in await refused(other)
     assert [file.read_bytes() for file in (text, empty, other)] == before
 
@@ -76,8 +77,9 @@ async def test_a_newer_version_is_refused(path: Path, seat: Seat) -> None:
     registry = seat("worker")
     await registry.head()
     registry.close()
-    tamper(path, f"PRAGMA user_version = {schema.VERSION + 1}")
-    assert f"version {schema.VERSION + 1}, and this VeriFrame knows {schema.VERSION}" in await refused(path)
+    known = len(schema.KIND.migrations)
+    tamper(path, f"PRAGMA user_version = {known + 1}")
+    assert f"version {known + 1}, and this VeriFrame knows {known}" in await refused(path)
 
 
 async def test_damage_is_told(path: Path, seat: Seat) -> None:
@@ -123,7 +125,7 @@ async def test_a_file_that_is_held_is_waited_for_and_then_told(
     path: Path, seat: Seat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fault_76: another program keeps the lock; nothing is changed, and later moves are made."""
-    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.1))
     worker = seat("worker")
     await worker.head()
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
@@ -185,7 +187,7 @@ async def test_the_loop_goes_on_while_the_disk_is_waited_for(
     path: Path, seat: Seat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock that another program holds does not stop heartbeats and deadlines."""
-    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.5))
     worker = seat("worker")
     await worker.head()
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:

@@ -145,6 +145,15 @@ def test_another_database_is_refused(path: Path) -> None:
         Outbox(path)
 
 
+def test_a_log_without_its_file_is_refused(path: Path) -> None:
+    """fault_76: what was signed may stand in the log alone; nothing is begun anew beside it."""
+    path.parent.mkdir()
+    path.with_name(path.name + "-wal").write_bytes(b"signed")
+    with pytest.raises(SettingsError, match=r"is gone, but its log .* after looking whether"):
+        Outbox(path)
+    assert not path.exists()
+
+
 def test_a_newer_version_is_refused(path: Path, outbox: Outbox) -> None:
     """fault_80: what a newer VeriFrame wrote is not touched."""
     outbox._connection.execute("PRAGMA user_version = 99")

@@ -1,0 +1,165 @@
+"""Files of SQLite that outlive any end of the process: made, opened, and told from other files.
+
+The write-ahead log with `synchronous = FULL` has every commit on the disk before it returns. A file is made
+aside and linked under its name in one step, so that one that is there was whole once. One that is damaged, or
+of which only the log is left, is never begun anew in silence.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from veriframe.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What a file is, and what to do where it is not.
+
+    `migrations` lead from each version of the tables (the file's `user_version`) to the next, and are only
+    ever added to. `is_examined`: whether all of it is looked through at each opening, which takes its time.
+    """
+
+    name: str
+    application_id: int
+    migrations: Sequence[Sequence[str]]
+    busy_seconds: float
+    is_examined: bool
+    when_damaged: str
+    when_gone: str
+
+    def damaged(self, path: Path, finding: object) -> SettingsError:
+        """The error for a file that cannot be read as what it should be."""
+        words = " ".join(str(finding).split())
+        return SettingsError(f"The {self.name} {path} is damaged ({words}). {self.when_damaged}")
+
+
+def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
+    """The file at `path`, of the newest version; made, with its folder, where nothing is there.
+
+    For any thread, one at once. Raises `SettingsError` where it is damaged, foreign or newer, and as they
+    come `sqlite3.OperationalError` and `OSError`, for trouble that may pass.
+    """
+    try:
+        if not path.exists():
+            _create(path, kind)
+        # Before the log is made, which takes over the mode.
+        path.chmod(0o600)
+        connection = _connect(path, kind)
+        try:
+            _check(connection, path, kind)
+            _prepare(connection, path, kind)
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.OperationalError, OSError):
+        raise
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise kind.damaged(path, error) from error
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing, and no other process's writing in between."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A failed COMMIT, as on a full disk, leaves the transaction open.
+        if connection.in_transaction:
+            connection.rollback()
+        raise
+
+
+def _connect(path: Path, kind: Kind) -> sqlite3.Connection:
+    # `mode=rw`: a file that vanished between two looks must not come back empty.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=kind.busy_seconds,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _check(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
+    if path.stat().st_size == 0:
+        raise kind.damaged(path, "it is empty")
+    if connection.execute("PRAGMA application_id").fetchone()[0] != kind.application_id:
+        article = "an" if kind.name[0] in "aeiou" else "a"
+        raise SettingsError(
+            f"{path} is not {article} {kind.name} of VeriFrame. Move it away, or name another place."
+        )
+    version, known = _version(connection), len(kind.migrations)
+    if version > known:
+        raise SettingsError(
+            f"The {kind.name} {path} is of version {version}, and this VeriFrame knows {known}."
+            " Start the newer VeriFrame that wrote it, or update this one."
+        )
+    if kind.is_examined:
+        finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if finding != "ok":
+            raise kind.damaged(path, finding)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise SettingsError(
+            f"The disk of {path} cannot keep a write-ahead log. Put the home folder on a local disk."
+        )
+    connection.execute("PRAGMA synchronous = FULL")
+    _migrate(connection, kind)
+
+
+def _create(path: Path, kind: Kind) -> None:
+    """Make an empty file aside and link it under its name; nothing happens where another was faster."""
+    log = path.with_name(path.name + "-wal")
+    # In this order: whoever is faster makes the log after the file.
+    if log.exists() and not path.exists():
+        raise SettingsError(
+            f"The {kind.name} {path} is gone, but its log {log.name} is there. {kind.when_gone}"
+        )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        new.touch(mode=0o600)
+        with closing(_connect(new, kind)) as connection:
+            connection.execute(f"PRAGMA application_id = {kind.application_id}")
+            _prepare(connection, new, kind)
+        try:
+            path.hardlink_to(new)
+        except FileExistsError:
+            return
+    _sync_folder(path.parent)
+
+
+def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
+    """Bring the tables to the newest version, all of it or nothing."""
+    if _version(connection) == len(kind.migrations):
+        return
+    with transaction(connection):
+        # Asked again: another process may have been faster.
+        for statements in kind.migrations[_version(connection) :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(kind.migrations)}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
