@@ -125,6 +125,9 @@ class Settings(BaseModel):
     sandbox: Literal["strict", "landlock", "container", "none"] = Field(
         "strict", description="weakest walls to start with; “none” runs strangers' code unprotected"
     )
+    fetch_seconds: float = Field(
+        1800, gt=0, description="longest wait for a scene before its job is refused; no job is claimed before"
+    )
     frame_seconds: float = Field(300, gt=0, description="wall-clock limit for a frame")
     loading_seconds: float = Field(60, gt=0, description="wall-clock limit for starting Blender and loading")
     memory_bytes: ByteSize = Field(

@@ -12,6 +12,9 @@ DAY = 86400
 SUBMIT_SECONDS = 10
 """Kept of a lease for proving, storing and submitting; the render ends before."""
 
+FETCH_SECONDS = 1800
+"""Waited for a scene, at most, before its job is refused."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -25,6 +28,7 @@ class Policy:
     maximum_wait_seconds: int = 7 * DAY
     limits: RenderLimits = field(default_factory=RenderLimits)
     submit_seconds: float = SUBMIT_SECONDS
+    fetch_seconds: float = FETCH_SECONDS
 
     def objection(self, job: Job, now: int, frames: int = 1) -> str:
         """Why the job is left, as one clause; empty where it is liked. `now` is in chain seconds."""

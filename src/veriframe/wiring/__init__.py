@@ -160,6 +160,7 @@ def policy(settings: Settings, account: Address) -> Policy:
         arbiters=frozenset(settings.arbiters),
         maximum_wait_seconds=settings.maximum_wait_seconds,
         limits=render_limits(settings),
+        fetch_seconds=settings.fetch_seconds,
         submit_seconds=SUBMIT_SECONDS + (settings.replica_seconds if _spreads(settings) else 0),
     )
 

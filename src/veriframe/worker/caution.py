@@ -1,16 +1,24 @@
-"""When one render after the other fails here, the fault may be this machine's: then claiming pauses."""
+"""What is left alone for a while after failures: claiming, where this machine may be at fault; and scenes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
+import structlog
+
 from veriframe.errors import Code, HostUnavailable
 from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.job import Address, format_address
+
+log = structlog.get_logger()
 
 FAILURES = 3
 """So many in a row, with nothing handed in between them."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 60.0, 3600.0
+
+MOST_RESTS = 10_000
+"""Assets and creators that are remembered at once."""
 
 SUSPECT = frozenset(
     (Code.CRASH, Code.BLENDER_ERROR, Code.NO_OUTPUT, Code.NOT_IMAGE, Code.NOT_FINITE, Code.BLACK)
@@ -48,3 +56,37 @@ class Caution:
                 f"The last {self._failures} renders failed here, as on a broken machine. Nothing is claimed "
                 f"for another {left:.0f} s. Run `veriframe doctor` to see what this machine renders."
             )
+
+
+class Absences:
+    """Assets that could not be had, and whose they are: left alone for a while, then tried again.
+
+    Else one order of a hundred jobs whose scene nobody has would keep a slot waiting a hundred times.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds that only go on."""
+        self._clock = clock
+        self._rests: dict[str | Address, tuple[int, float]] = {}
+
+    def note(self, attempt: Attempt, creator: Address | None) -> None:
+        """Look at how an attempt ended; `creator` posted it, where that is known."""
+        keys: list[str | Address] = [attempt.asset_cid, *([creator] if creator is not None else [])]
+        if attempt.code is Code.NOT_FOUND and attempt.stage is Stage.REFUSED:
+            for key in keys:
+                failures = self._rests.pop(key, (0, 0.0))[0] + 1
+                rest = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+                self._rests[key] = failures, self._clock() + rest
+                what = key if isinstance(key, str) else format_address(key)
+                log.info("left_for_now", what=what, seconds=rest, reason="a scene could not be had")
+            while len(self._rests) > MOST_RESTS:
+                del self._rests[next(iter(self._rests))]
+        elif Stage.FETCHED in attempt.reached:
+            for key in keys:
+                self._rests.pop(key, None)
+
+    def rests(self, asset_cid: str, creator: Address) -> bool:
+        """Whether a job with this asset, of this creator, is better left for later."""
+        now = self._clock()
+        keys: tuple[str | Address, ...] = (asset_cid, creator)
+        return any(key in self._rests and self._rests[key][1] > now for key in keys)

@@ -13,10 +13,10 @@ import structlog
 
 from veriframe.errors import Code
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import Job, format_strk
+from veriframe.model.job import Address, Job, format_strk
 from veriframe.ports import Funds
 from veriframe.worker import pipeline
-from veriframe.worker.caution import Caution
+from veriframe.worker.caution import Absences, Caution
 from veriframe.worker.discovery import Discovery
 from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
@@ -66,7 +66,8 @@ class Service:
         self._draining = asyncio.Event()
         self._is_sound = True
         self._told: set[str] = set()
-        self._caution = Caution()
+        self._caution, self._absences = Caution(), Absences()
+        self._creators: dict[int, Address] = {}
         self._discovery = Discovery(parts.registry, parts.policy, self._may_try)
         self._watch = Watch(parts)
 
@@ -176,6 +177,8 @@ class Service:
             log.info("job_left", job_id=job.id, reason="its asset has failed here before")
             self._settled.add(job.id)
             return False
+        if self._absences.rests(asset_cid, job.order.creator):
+            return False
         if funds.wallet_fri < funds.reserve_fri:
             if self._is_new("fees"):
                 needed = format_strk(funds.reserve_fri)
@@ -204,6 +207,7 @@ class Service:
             journal.add(attempt)
         else:
             journal.move(before, attempt)
+        self._creators[job.id] = job.order.creator
         return attempt
 
     def _start(self, attempt: Attempt) -> None:
@@ -219,6 +223,7 @@ class Service:
             try:
                 after = await patiently(lambda: self._go_on(job_id))
                 self._caution.note(after)
+                self._absences.note(after, self._creators.pop(job_id, None))
                 if after.stage.is_end:
                     self._note_poison(after)
                     await patiently(lambda: clean_up(after, self._parts))

@@ -30,20 +30,34 @@ from veriframe.worker.report import TransferLog
 
 log = structlog.get_logger()
 
+LAST_TRY_SECONDS = 60.0
+
 FRAMES = (1,)
 """A bare `.blend` is frame 1, whatever range the scene itself has."""
 
 
 async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
     """SEEN → FETCHED: the scene is here, its bytes checked against its CID."""
+    end = attempt.reached.get(Stage.SEEN, parts.clock()) + parts.policy.fetch_seconds
+    # After a restart, what is nearly there has one try more.
+    left = max(end - parts.clock(), min(LAST_TRY_SECONDS, parts.policy.fetch_seconds))
     try:
-        await _bring_scene(attempt, parts)
-    except StoreUnavailable:
-        # Waited for, but only as long as the job can still be had.
+        async with asyncio.timeout(left):
+            await _bring_scene(attempt, parts)
+    except (StoreUnavailable, TimeoutError) as error:
+        # Waited for, but only as long as the job can still be had, and as others need not wait for it.
         job, now = await _look(attempt, parts)
         if not job.is_open(now):
             raise _no_longer_open() from None
-        raise
+        if isinstance(error, StoreUnavailable) and parts.clock() < end:
+            raise
+        # A store that is away itself says nothing about the scene.
+        await parts.store.pins()
+        raise JobRejected(
+            Code.NOT_FOUND,
+            f"The scene did not come within fetch_seconds ({parts.policy.fetch_seconds:g})."
+            f"{f' {error}' if str(error) else ''}",
+        ) from error
     return attempt.to(Stage.FETCHED, at=parts.clock())
 
 

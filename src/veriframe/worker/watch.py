@@ -152,6 +152,8 @@ def _end(job: Job) -> int:
 async def clean_up(attempt: Attempt, parts: Parts) -> None:
     """After an end: the job's folder goes, and the result is no longer held by us."""
     parts.workspace.forget(attempt.job_id)
+    if attempt.asset_cid not in {unfinished.asset_cid for unfinished in parts.journal.unfinished()}:
+        parts.workspace.forget_fetch(attempt.asset_cid)
     if attempt.result_cid:
         await parts.store.unpin(
             Pin(cid=attempt.result_cid, name=result_pin(parts.registry.account, attempt.job_id))

@@ -72,6 +72,13 @@ class Workspace:
         """Remove a job's folder; its result is in the store, or nobody wants it."""
         _remove(self._job(job_id))
 
+    def forget_fetch(self, asset_cid: str) -> None:
+        """Remove what has come of a scene that nobody waits for any more."""
+        with _on_disk(self.folder):
+            for path in self._half_done():
+                if asset_cid and asset_cid in path.name:
+                    _remove(path)
+
     def use(self, scene: Path) -> bool:
         """Whether a fetched scene is there; if so it counts as new, so that it is not the next to go."""
         with _on_disk(scene):
@@ -125,9 +132,12 @@ class Workspace:
             for folder in (self.folder / "jobs").iterdir():
                 if folder.name not in wanted:
                     _remove(folder)
-            for path in (self.folder / "scenes").iterdir():
-                if path.suffix != ".blend" and not any(cid and cid in path.name for cid in assets):
+            for path in self._half_done():
+                if not any(cid and cid in path.name for cid in assets):
                     _remove(path)
+
+    def _half_done(self) -> list[Path]:
+        return [path for path in (self.folder / "scenes").iterdir() if path.suffix != ".blend"]
 
     def _scenes(self) -> list[tuple[Path, os.stat_result]]:
         return [(path, path.stat()) for path in (self.folder / "scenes").glob("*.blend")]

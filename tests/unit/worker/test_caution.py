@@ -13,7 +13,11 @@ from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, HostUnavailable
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.worker.caution import FAILURES, Caution
+from veriframe.model.cid import Cid, Codec
+from veriframe.model.job import Address
+from veriframe.worker import caution as module
+from veriframe.worker.caution import FAILURES, Absences, Caution
+from veriframe.worker.watch import clean_up
 
 
 class Hand:
@@ -99,6 +103,78 @@ def test_what_speaks_against_the_scene_does_not_count(attempt: Attempt) -> None:
     assert not pauses(caution)
     caution.note(FAILED)
     assert pauses(caution)
+
+
+ABSENT = ended(Stage.REFUSED, Code.NOT_FOUND)
+MAKER, STRANGER = Address(7), Address(8)
+
+
+def test_what_could_not_be_had_rests_longer_each_time() -> None:
+    """fault_6, fault_14: the asset, and all else of its maker; a minute, then two, an hour at most."""
+    clock = Hand()
+    absences = Absences(clock)
+    for rest in (60, 120, 240, 480, 960, 1920, 3600, 3600):
+        absences.note(ABSENT, MAKER)
+        clock.seconds += rest - 1
+        assert absences.rests(ABSENT.asset_cid, STRANGER)
+        assert absences.rests("another", MAKER)
+        assert not absences.rests("another", STRANGER)
+        clock.seconds += 1
+        assert not absences.rests(ABSENT.asset_cid, MAKER)
+
+
+def test_a_scene_that_came_ends_the_rest() -> None:
+    """What else becomes of it says nothing about where it was; other refusals count for nothing."""
+    absences = Absences(Hand())
+    absences.note(ended(Stage.REFUSED, Code.NO_CAMERA), MAKER)
+    absences.note(ended(Stage.LOST, Code.LOST), MAKER)
+    assert not absences.rests(ABSENT.asset_cid, MAKER)
+    absences.note(ABSENT, None)
+    assert absences.rests(ABSENT.asset_cid, MAKER)
+    absences.note(replace(ended(Stage.REFUSED, Code.NO_CAMERA), reached={Stage.FETCHED: 1.0}), MAKER)
+    assert not absences.rests(ABSENT.asset_cid, MAKER)
+
+
+def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_14: a flood of absent assets takes no memory."""
+    monkeypatch.setattr(module, "MOST_RESTS", 3)
+    absences = Absences(Hand())
+    for number in range(5):
+        absences.note(replace(ABSENT, asset_cid=f"cid {number}"), None)
+    assert [absences.rests(f"cid {number}", MAKER) for number in range(5)] == [False, False, True, True, True]
+
+
+async def test_an_order_without_its_scene_costs_one_try(bench: Bench) -> None:
+    """fault_6, fault_14: a hundred jobs of it, the best paid; the next one is served meanwhile."""
+    absent = str(Cid(Codec.RAW, bytes(32)))
+    await bench.post_cid(absent, jobs=100, reward_fri=900)
+    terms = (await bench.post(reward_fri=5))[0].terms
+    bench.shared.jobs.popitem()
+    (job_id,) = await bench.other.create_order(bench.store.keep(blend()), terms, 1)
+    tried, fetch = list[str](), bench.store.fetch
+
+    async def counted(cid: str, *arguments: object) -> int:
+        tried.append(cid)
+        return await fetch(cid, *arguments)  # type: ignore[arg-type]
+
+    bench.store.fetch = counted  # type: ignore[method-assign, assignment]
+    assert await bench.service().run(once=True)
+    assert (tried[0], len(tried)) == (absent, 2)
+    assert bench.attempt(job_id).stage is Stage.SUBMITTED
+
+
+@pytest.mark.parametrize("others", [1, 2])
+async def test_half_a_scene_goes_with_the_last_who_waits_for_it(bench: Bench, others: int) -> None:
+    """fault_46: not while another attempt would go on with it."""
+    first, *waiting = await bench.post(jobs=others)
+    ended_one = replace(bench.begin(first), stage=Stage.REFUSED)
+    bench.journal.by_job[first.id] = ended_one
+    for job in waiting:
+        bench.begin(job)
+    half = bench.folder / "scenes" / f".veriframe-fetch-{ended_one.asset_cid}"
+    half.write_bytes(b"half")
+    await clean_up(ended_one, bench.parts)
+    assert half.exists() == (others > 1)
 
 
 async def test_a_failing_machine_leaves_the_fourth_job_to_others(bench: Bench) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.fakes.parts import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash
@@ -21,7 +24,9 @@ from veriframe.errors import (
 )
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import NOBODY, JobState
+from veriframe.ports import OnTransfer, Pin, unheard
 from veriframe.worker import pipeline
+from veriframe.worker.parts import Parts
 from veriframe.worker.steps import result_pin
 from veriframe.worker.workspace import Workspace
 
@@ -171,6 +176,61 @@ async def test_a_store_is_not_waited_for_when_the_job_is_gone(bench: Bench) -> N
     await bench.other.claim(job.id)
     after = await run(bench, bench.begin(job))
     assert after.stage is Stage.LOST
+
+
+class _Slow(FakeStore):
+    """Has nothing yet; what is `heard` of a scene has come, and more never does."""
+
+    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+        target.with_name(f".veriframe-fetch-{cid}").write_bytes(b"half")
+        if self.fault is None:
+            await asyncio.Event().wait()
+        raise StoreUnavailable("No gateway gives it now.")
+
+    async def pins(self) -> Sequence[Pin]:
+        if self.fault is not None:
+            raise self.fault
+        return []
+
+
+def _slow(bench: Bench, fetch_seconds: float) -> Parts:
+    return replace(bench.parts, store=_Slow(), policy=replace(bench.policy, fetch_seconds=fetch_seconds))
+
+
+async def test_a_scene_that_never_comes_is_refused_in_time(bench: Bench) -> None:
+    """fault_6: before any money moves, so that one job cannot keep a slot for as long as its maker likes."""
+    (job,) = await bench.post()
+    after = await pipeline.run(bench.begin(job), _slow(bench, fetch_seconds=0.05))
+    assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
+    assert "did not come within fetch_seconds (0.05)" in after.detail
+    assert bench.shared.moves == []
+
+
+async def test_a_source_that_is_away_is_waited_for_in_time(bench: Bench) -> None:
+    """fault_6: as long as there is time, and not longer, where the store itself is well."""
+    (job,) = await bench.post()
+    slow = _slow(bench, fetch_seconds=5)
+    slow.store.fetch = _no_gateway  # type: ignore[method-assign, assignment]
+    with pytest.raises(StoreUnavailable):
+        await pipeline.run(bench.begin(job), slow)
+    late = replace(slow, clock=lambda: 6.0)
+    after = await pipeline.run(bench.begin(job), late)
+    assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
+    assert "No gateway gives it now." in after.detail
+
+
+async def test_a_store_that_is_away_itself_is_no_fault_of_the_scene(bench: Bench) -> None:
+    """However long: other jobs would fare no better."""
+    (job,) = await bench.post()
+    slow = replace(_slow(bench, fetch_seconds=5), clock=lambda: 10_000.0)
+    slow.store.fault = StoreUnavailable("The node is away.")  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable, match="The node is away"):
+        await pipeline.run(bench.begin(job), slow)
+    assert bench.attempt().stage is Stage.SEEN
+
+
+async def _no_gateway(*_: object) -> int:
+    raise StoreUnavailable("No gateway gives it now.")
 
 
 async def test_a_store_that_is_away_before_the_result_is_waited_for(bench: Bench) -> None:

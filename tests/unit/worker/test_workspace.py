@@ -132,6 +132,17 @@ def test_the_sweep_touches_nothing_else(workspace: Workspace) -> None:
     assert list((workspace.folder / "jobs").iterdir()) == []
 
 
+def test_a_fetch_that_nobody_waits_for_goes(workspace: Workspace) -> None:
+    """fault_46: what strangers' scenes left half-done would fill the disk; whole ones have their budget."""
+    scene = put(workspace, "abandoned", 1)
+    halves = {cid: scene.parent / f".veriframe-fetch-{cid}" for cid in ("abandoned", "wanted")}
+    for half in halves.values():
+        half.write_bytes(b"half")
+    workspace.forget_fetch("abandoned")
+    workspace.forget_fetch("")
+    assert sorted(scene.parent.iterdir()) == [halves["wanted"], scene]
+
+
 def test_forgetting_is_no_error_twice(workspace: Workspace) -> None:
     """A cut-off clean-up is repeated."""
     out = workspace.empty(workspace.rendered(7))
