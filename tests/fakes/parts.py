@@ -141,3 +141,15 @@ class Bench:
 def crash() -> RenderFailed:
     """A Blender that fell over."""
     return RenderFailed(Code.CRASH, "Blender crashed.")
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Wait for something that must come."""
+    async with asyncio.timeout(5):
+        while not happened():  # noqa: ASYNC110 - what is waited for is anything
+            await asyncio.sleep(0.001)
+
+
+def stages(bench: Bench) -> list[Stage]:
+    """Of all attempts, by job."""
+    return [bench.attempt(job_id).stage for job_id in sorted(bench.journal.by_job)]

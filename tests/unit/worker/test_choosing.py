@@ -1,0 +1,202 @@
+"""Which jobs a worker on fakes takes, and which it leaves: failures, money, races."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+from tests.fakes.parts import (
+    BOND,
+    CREATOR,
+    LEASE_SECONDS,
+    ME,
+    OTHER,
+    REVIEW_SECONDS,
+    WALLET,
+    Bench,
+    crash,
+    stages,
+    until,
+)
+from tests.fakes.registry import FakeRegistry
+
+from veriframe.errors import Code, JobRejected
+from veriframe.model.attempt import Stage
+from veriframe.model.job import Address, JobState
+from veriframe.ports import Funds
+from veriframe.worker.service import Service
+
+
+async def test_an_asset_that_failed_twice_is_not_tried_again(bench: Bench) -> None:
+    """fault_38: two failures of the same bytes cost two fees, and not one for each job of the order."""
+    await bench.post(jobs=5)
+    bench.script.render_failures += [crash() for _ in range(20)]
+    with capture_logs() as lines:
+        assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.RELEASED] * 2
+    assert bench.shared.moves.count("release CRASH") == 2
+    left = [line for line in lines if line["event"] == "job_left"]
+    assert len(left) == 3
+    await bench.post(scene=b"another scene")
+    assert await bench.service().run(once=True)
+    assert len(bench.journal.by_job) == 3
+
+
+async def test_a_refused_asset_counts_too(bench: Bench) -> None:
+    """No scene: fetched twice, and not a thousand times."""
+    await bench.post(jobs=5, scene=b"<html>")
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.REFUSED] * 2
+
+
+@pytest.mark.parametrize("code", [Code.VERSION, Code.SAMPLES, Code.ENGINE])
+async def test_what_a_setting_refuses_is_not_held_against_the_bytes(bench: Bench, code: Code) -> None:
+    """Another Blender, or other limits, may take them tomorrow."""
+    await bench.post(jobs=4)
+    bench.script.inspect_failures += [JobRejected(code, "Not here.") for _ in range(4)]
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.REFUSED] * 4
+    assert bench.journal.poisoned.total() == 0
+
+
+async def test_a_bond_beyond_our_means_is_not_claimed(bench: Bench) -> None:
+    """fault_68: said once, with the remedy; nothing is fetched for it."""
+    bench.shared.wallets[ME] = BOND - 1
+    await bench.post(jobs=3)
+    with capture_logs() as lines:
+        assert await bench.service().run(once=True)
+    assert bench.journal.by_job == {}
+    assert [line["event"] for line in lines].count("no_money_for_bond") == 1
+
+
+async def test_a_wallet_that_cannot_pay_the_fees_that_follow_claims_nothing(bench: Bench) -> None:
+    """fault_68: however much credit there is; said once, with the remedy."""
+    bench.shared.credits[ME] = 10 * BOND
+    bench.shared.wallets[ME] = 4
+    funds = bench.registry.funds
+
+    async def with_reserve(account: Address) -> Funds:
+        return replace(await funds(account), reserve_fri=5)
+
+    bench.registry.funds = with_reserve  # type: ignore[method-assign]
+    await bench.post(jobs=3)
+    with capture_logs() as lines:
+        assert await bench.service().run(once=True)
+    assert bench.journal.by_job == {}
+    assert [line["event"] for line in lines].count("no_money_for_fees") == 1
+    bench.shared.wallets[ME] = 5
+    assert await bench.service().run(once=True)
+    assert len(bench.journal.by_job) == 3
+
+
+async def test_money_for_one_bond_serves_one_job_at_a_time(bench: Bench) -> None:
+    """Four slots and one bond: no claim counts on credit that another one uses; paid, the next one goes."""
+    bench.shared.wallets[ME] = BOND
+    await bench.post(jobs=2)
+    service = bench.service(slots=4)
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.shared.moves.count("submit_result") == 1)
+    await asyncio.sleep(0.01)
+    assert bench.shared.moves.count("claim") == 1
+    bench.shared.now += REVIEW_SECONDS
+    await until(lambda: bench.shared.moves.count("submit_result") == 2)
+    service.drain()
+    assert await working
+
+
+async def test_a_lost_race_may_be_run_again(bench: Bench) -> None:
+    """Another was faster and let the lease lapse: the job is as good as new to us."""
+    (job,) = await bench.post()
+    bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST)
+    await bench.other.claim(1)
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.LOST]
+    bench.shared.now += LEASE_SECONDS
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.SUBMITTED]
+
+
+async def test_a_lost_race_is_run_again_in_the_same_run(bench: Bench) -> None:
+    """Without a restart."""
+    await bench.post()
+    claim = bench.registry.claim
+
+    async def too_late(job_id: int) -> None:
+        bench.registry.claim = claim  # type: ignore[method-assign]
+        await bench.other.claim(job_id)
+        await claim(job_id)
+
+    bench.registry.claim = too_late  # type: ignore[method-assign]
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.journal.by_job and bench.attempt().stage is Stage.LOST)
+    bench.shared.now += LEASE_SECONDS
+    await until(lambda: bench.attempt().stage is Stage.SUBMITTED)
+    service.drain()
+    assert await working
+
+
+@pytest.mark.parametrize("stage", [Stage.REFUSED, Stage.RELEASED, Stage.PAID, Stage.REFUNDED])
+async def test_other_ends_are_ends(bench: Bench, stage: Stage) -> None:
+    """Open again or not: not tried again."""
+    (job,) = await bench.post()
+    bench.begin(job, stage)
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [stage]
+
+
+async def test_a_lapsed_claim_of_ours_is_not_tried_again(bench: Bench) -> None:
+    """The registry would burn a second bond."""
+    (job,) = await bench.post()
+    await bench.registry.deposit(BOND)
+    await bench.registry.claim(1)
+    bench.begin(job, Stage.CLAIMED)
+    bench.shared.now += LEASE_SECONDS
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.LOST]
+    assert bench.shared.moves.count("claim") == 1
+
+
+async def test_a_claim_that_we_let_lapse_is_not_made_again_after_another_one(bench: Bench) -> None:
+    """The registry bars whoever let a job lapse, whoever else had it since."""
+    (job,) = await bench.post()
+    lost = replace(bench.begin(job, Stage.CLAIMED).to(Stage.LOST, at=1.0), code=Code.LOST)
+    bench.journal.by_job[1] = lost
+    await bench.other.claim(1)
+    bench.shared.now += LEASE_SECONDS
+    assert await bench.service().run(once=True)
+    assert bench.attempt() == lost
+
+
+async def test_a_job_is_looked_at_again_right_before_it_is_begun(bench: Bench) -> None:
+    """Taken by another between the look and the beginning: nothing is begun."""
+    await bench.post()
+    funds = bench.registry.funds
+
+    async def meanwhile(account: Address) -> Funds:
+        if bench.job().state is JobState.OPEN:
+            await bench.other.claim(1)
+        return await funds(account)
+
+    bench.registry.funds = meanwhile  # type: ignore[method-assign]
+    assert await bench.service().run(once=True)
+    assert bench.journal.by_job == {}
+
+
+async def test_two_workers_share_the_jobs(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """fault_65: in one loop, over one registry and one store: each job is claimed once."""
+    second = Bench(
+        tmp_path_factory.mktemp("second"),
+        registry=FakeRegistry(OTHER, bench.shared, wallet_fri=WALLET),
+        store=bench.store,
+        policy=replace(bench.policy, account=OTHER),
+    )
+    bench.shared.credits[CREATOR] = WALLET
+    await bench.post(jobs=20)
+    both: list[Service] = [bench.service(slots=3), second.service(slots=3)]
+    assert await asyncio.gather(*(service.run(once=True) for service in both)) == [True, True]
+    assert {job.state for job in bench.shared.jobs.values()} == {JobState.SUBMITTED}
+    assert bench.shared.moves.count("claim") == 20
+    assert {job.worker for job in bench.shared.jobs.values()} == {ME, OTHER}

@@ -1,0 +1,176 @@
+"""How jobs end for a worker on fakes: pay, withdrawals, claims that the chain takes back or gives again."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from structlog.testing import capture_logs
+from tests.fakes.parts import (
+    BOND,
+    ME,
+    OTHER,
+    REVIEW_SECONDS,
+    Bench,
+    stages,
+    until,
+)
+
+from veriframe.model.attempt import Stage
+from veriframe.model.job import NOBODY, Address, JobState
+from veriframe.ports import Pin
+from veriframe.worker.watch import LAG_BLOCKS, Withdrawal
+
+
+async def test_once_sees_to_the_end_what_was_paid(bench: Bench) -> None:
+    """Paid while it was away: the pay is noted and the result let go, however slow the store is."""
+    await bench.post()
+    assert await bench.service().run(once=True)
+    await bench.creator.accept_result(1)
+    unpin = bench.store.unpin
+
+    async def slowly(pin: Pin) -> None:
+        await asyncio.sleep(0.02)
+        await unpin(pin)
+
+    bench.store.unpin = slowly  # type: ignore[method-assign]
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.PAID]
+    assert bench.store.pinned == []
+
+
+async def test_pay_is_watched_while_it_works(bench: Bench) -> None:
+    """Until it is stopped."""
+    await bench.post()
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.job().state is JobState.SUBMITTED)
+    bench.shared.now += REVIEW_SECONDS
+    await until(lambda: bench.attempt().stage is Stage.PAID)
+    service.drain()
+    assert await working
+
+
+async def test_a_bug_in_the_watch_is_told(bench: Bench) -> None:
+    """The answer says that there was a bug."""
+
+    async def broken(job_id: int) -> None:
+        raise KeyError("a bug")
+
+    await bench.post()
+    bench.registry.finalize = broken  # type: ignore[method-assign]
+    service = bench.service()
+    with capture_logs() as lines:
+        working = asyncio.create_task(service.run())
+        await until(lambda: bench.job().state is JobState.SUBMITTED)
+        bench.shared.now += REVIEW_SECONDS
+        await until(lambda: any(line["event"] == "bug" for line in lines))
+        service.drain()
+        assert not await working
+    assert bench.attempt().stage is Stage.SUBMITTED
+
+
+async def test_reviews_that_end_together_are_ended_together(bench: Bench) -> None:
+    """All that is due in one look is asked for at the same time, so that a registry may take it as one."""
+    await bench.post(jobs=5)
+    assert await bench.service().run(once=True)
+    finalize, asked, most = bench.registry.finalize, 0, 0
+
+    async def slow(job_id: int) -> None:
+        nonlocal asked, most
+        asked += 1
+        most = max(most, asked)
+        await asyncio.sleep(0.01)
+        asked -= 1
+        await finalize(job_id)
+
+    bench.registry.finalize = slow  # type: ignore[method-assign]
+    bench.shared.now += REVIEW_SECONDS
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: stages(bench) == [Stage.PAID] * 5)
+    service.drain()
+    assert await working
+    assert most == 5
+
+
+async def test_credit_above_the_limit_is_sent_out_at_the_start_and_after_each_pay(bench: Bench) -> None:
+    """What lay there before, and what is earned."""
+    cold = Address(77)
+    bench.shared.credits[ME] = 7
+    bench.shared.wallets[ME] = 1000
+    await bench.post()
+    service = bench.service(withdrawal=Withdrawal(keep_fri=2, recipient=cold))
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.shared.wallets[cold] == 5)
+    await until(lambda: bench.job().state is JobState.SUBMITTED)
+    await bench.creator.accept_result(1)
+    await until(lambda: bench.shared.wallets[cold] > 5)
+    service.drain()
+    assert await working
+    assert bench.shared.credits[ME] == 2
+
+
+async def test_a_bug_in_a_withdrawal_is_told(bench: Bench) -> None:
+    """It does not vanish with its task."""
+
+    async def broken(amount_fri: int, recipient: Address) -> None:
+        raise KeyError("a bug")
+
+    bench.registry.withdraw = broken  # type: ignore[method-assign]
+    bench.shared.credits[ME] = 7
+    service = bench.service(withdrawal=Withdrawal(keep_fri=2, recipient=Address(77)))
+    with capture_logs() as lines:
+        working = asyncio.create_task(service.run())
+        await until(lambda: any(line["event"] == "bug" for line in lines))
+        service.drain()
+        assert not await working
+
+
+async def test_a_claim_that_a_reorganisation_took_back_is_made_again(bench: Bench) -> None:
+    """fault_66: found out before the result is stored; open again, it is claimed again and handed in."""
+    await bench.post()
+    bench.renderer.gate.clear()
+    working = asyncio.create_task(bench.service().run(once=True))
+    await until(lambda: bench.renderer.begun)
+    claimed = bench.job()
+    bench.shared.jobs[1] = replace(claimed, state=JobState.OPEN, worker=NOBODY, claimed_at=0, lease_end=0)
+    bench.shared.escrows[1] -= BOND
+    bench.shared.credits[ME] += BOND
+    bench.renderer.gate.set()
+    assert await working
+    assert stages(bench) == [Stage.SUBMITTED]
+    assert bench.shared.moves.count("claim") == 2
+
+
+async def test_a_claim_that_comes_back_after_its_end_is_served(bench: Bench) -> None:
+    """fault_66: given up as lost, and then a reorganisation brings our claim back: its lease runs."""
+    (job,) = await bench.post()
+    await bench.registry.claim(1)
+    claimed = bench.job()
+    bench.shared.jobs[1] = replace(claimed, worker=OTHER)
+    bench.begin(job, Stage.CLAIMED)
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.attempt().stage is Stage.LOST)
+    bench.shared.jobs[1] = claimed
+    await asyncio.sleep(0.02)
+    assert bench.attempt().stage is Stage.LOST
+    bench.shared.block += LAG_BLOCKS
+    await until(lambda: bench.attempt().stage is Stage.SUBMITTED)
+    service.drain()
+    assert await working
+    assert bench.shared.moves.count("claim") == 1
+
+
+async def test_a_claim_that_went_to_another_in_a_reorganisation_is_lost(bench: Bench) -> None:
+    """fault_66: nothing is stored or submitted for it."""
+    await bench.post()
+    bench.renderer.gate.clear()
+    working = asyncio.create_task(bench.service().run(once=True))
+    await until(lambda: bench.renderer.begun)
+    bench.shared.jobs[1] = replace(bench.job(), worker=OTHER)
+    bench.renderer.gate.set()
+    assert await working
+    assert stages(bench) == [Stage.LOST]
+    assert "submit_result" not in bench.shared.moves

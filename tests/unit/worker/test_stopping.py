@@ -1,0 +1,112 @@
+"""How a worker on fakes stops: in order, or at once, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+from tests.fakes.parts import (
+    Bench,
+    stages,
+    until,
+)
+
+from veriframe.errors import RegistryUnavailable, StoreUnavailable
+from veriframe.model.attempt import Stage
+
+
+async def test_a_drain_finishes_what_is_claimed_and_takes_no_more(bench: Bench) -> None:
+    """fault_74: a render under way ends in a submission; the next job is not claimed."""
+    await bench.post(jobs=2)
+    bench.renderer.gate.clear()
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.renderer.begun)
+    service.drain()
+    await asyncio.sleep(0.01)
+    assert not working.done()
+    bench.renderer.gate.set()
+    assert await working
+    assert stages(bench) == [Stage.SUBMITTED]
+    assert bench.shared.moves.count("claim") == 1
+
+
+async def test_a_drain_lets_go_of_what_is_not_claimed(bench: Bench) -> None:
+    """fault_74: waiting for a store that is away; nothing is at stake, and a restart goes on."""
+    await bench.post()
+    bench.store.fault = StoreUnavailable("away")
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.journal.by_job)
+    service.drain()
+    assert await working
+    assert stages(bench) == [Stage.SEEN]
+    bench.store.fault = None
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.SUBMITTED]
+
+
+async def test_a_drain_waits_for_a_claim_that_is_being_made(bench: Bench) -> None:
+    """A claim that is out is not forgotten: it is finished, and its job served."""
+    await bench.post()
+    claim, claiming, go = bench.registry.claim, asyncio.Event(), asyncio.Event()
+
+    async def slow(job_id: int) -> None:
+        claiming.set()
+        await go.wait()
+        await claim(job_id)
+
+    bench.registry.claim = slow  # type: ignore[method-assign]
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await asyncio.wait_for(claiming.wait(), 5)
+    service.drain()
+    await asyncio.sleep(0.01)
+    go.set()
+    assert await working
+    assert stages(bench) == [Stage.SUBMITTED]
+
+
+async def test_a_drain_does_not_wait_for_the_disk(bench: Bench) -> None:
+    """CHECKED, and no room for a claim: nothing to finish."""
+    await bench.post()
+    full = bench.parts.workspace
+    bench.begin(bench.job(), Stage.CHECKED)
+    bench.parts = replace(bench.parts, disk_free_bytes=2**62)
+    service = bench.service()
+    with capture_logs() as lines:
+        working = asyncio.create_task(service.run())
+        await until(lambda: any("Only" in str(line) for line in lines))
+        service.drain()
+        assert await asyncio.wait_for(working, 5)
+    assert stages(bench) == [Stage.CHECKED]
+    assert full.folder.exists()
+
+
+async def test_a_drain_does_not_wait_for_a_registry_that_never_came(bench: Bench) -> None:
+    """At the start the registry is away for ever."""
+    bench.shared.faults += [RegistryUnavailable("away")] * 100_000
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.shared.reads > 3)
+    service.drain()
+    assert await asyncio.wait_for(working, 5)
+
+
+async def test_cancelling_kills_the_render_and_a_restart_goes_on(bench: Bench) -> None:
+    """fault_75: at once; the claim stands in the journal and is served by the next run."""
+    await bench.post()
+    bench.renderer.gate.clear()
+    working = asyncio.create_task(bench.service().run())
+    await until(lambda: bench.renderer.begun)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert bench.renderer.cancelled == 1
+    assert stages(bench) == [Stage.CLAIMED]
+    bench.renderer.gate.set()
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.SUBMITTED]
+    assert bench.shared.moves.count("claim") == 1
