@@ -1,69 +1,24 @@
-"""One job's way to its pay on fakes: every step, and every way to leave it."""
+"""One job's way to its pay on fakes: every step, restarts, the registry's and other workers' moves."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.fakes.parts import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash
-from tests.fakes.store import FakeStore
-from tests.scenes.blend_bytes import blend, block
+from tests.unit.worker.pipelines import EARNING_MOVES, WAY, run, stopped_at
 
 from veriframe.errors import (
     Code,
     HostUnavailable,
-    JobRejected,
     MoveRefused,
     RegistryUnavailable,
-    RenderFailed,
     StoreUnavailable,
-    VerificationFailed,
 )
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import NOBODY, JobState
-from veriframe.ports import OnTransfer, Pin, unheard
+from veriframe.model.job import JobState
 from veriframe.worker import pipeline
-from veriframe.worker.parts import Parts
 from veriframe.worker.steps import result_pin
-from veriframe.worker.workspace import Workspace
-
-WAY = [
-    Stage.FETCHED,
-    Stage.CHECKED,
-    Stage.CLAIMED,
-    Stage.RENDERED,
-    Stage.PROVED,
-    Stage.STORED,
-    Stage.SUBMITTED,
-]
-EARNING_MOVES = [f"deposit {BOND}", "claim", "submit_result"]
-
-
-async def run(bench: Bench, attempt: Attempt) -> Attempt:
-    """The pipeline's answer, which must be the journal's too."""
-    after = await pipeline.run(attempt, bench.parts)
-    assert bench.attempt(attempt.job_id) == after
-    return after
-
-
-async def stopped_at(bench: Bench, stage: Stage) -> Attempt:
-    """An attempt that truly came as far as `stage`, and then its worker died."""
-    (job,) = await bench.post()
-
-    class Died(Exception):
-        """Not an error of ours, so that nothing handles it."""
-
-    def die(before: Attempt, after: Attempt) -> None:
-        if after.stage is stage:
-            raise Died
-
-    with pytest.raises(Died):
-        await pipeline.run(bench.begin(job), replace(bench.parts, on_stage=die))
-    assert bench.attempt().stage is stage
-    return bench.attempt()
 
 
 async def test_the_whole_way(bench: Bench) -> None:
@@ -108,129 +63,6 @@ async def test_a_kill_between_deed_and_note_is_made_good(bench: Bench, stage: St
     assert bench.attempt().stage is Stage.SUBMITTED
     assert bench.shared.moves == EARNING_MOVES
     assert len([pin for pin in bench.store.pinned if pin.name == result_pin(ME, 1)]) <= 2
-
-
-REFUSALS = [
-    (Code.NOT_FOUND, FakeStore().keep(b"somewhere else")),
-    (Code.BAD_CID, "../../etc/passwd"),
-    (Code.BAD_CID, "https://example.com/scene.blend"),
-    (Code.BAD_CID, ""),
-]
-
-
-@pytest.mark.parametrize(("code", "cid"), REFUSALS)
-async def test_an_asset_that_cannot_be_had_is_refused(bench: Bench, code: Code, cid: str) -> None:
-    """fault_1, fault_6: refused with its code before any money moved, and no path is made of it."""
-    (job,) = await bench.post_cid(cid)
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code) == (Stage.REFUSED, code)
-    assert bench.shared.moves == []
-    assert list((bench.folder / "scenes").iterdir()) == []
-
-
-async def test_a_scene_that_is_too_large_is_refused(bench: Bench) -> None:
-    """The size limit is the fetch's, so that no disk is filled first."""
-    limits = replace(bench.parts.scene_limits, file_bytes=3)
-    bench.parts = replace(bench.parts, scene_limits=limits)
-    (job,) = await bench.post()
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code) == (Stage.REFUSED, Code.TOO_LARGE)
-
-
-async def test_what_is_no_scene_never_meets_blender(bench: Bench) -> None:
-    """fault_16: refused by our own eyes."""
-    (job,) = await bench.post(scene=b"<html>Not found</html>")
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_BLEND)
-    assert bench.renderer.inspected == []
-    assert bench.shared.moves == []
-
-
-async def test_what_blender_cannot_open_is_refused(bench: Bench) -> None:
-    """fault_20: the inspection's refusal comes before any money moves."""
-    bench.script.inspect_failures.append(JobRejected(Code.CORRUPT, "Blender cannot open it."))
-    (job,) = await bench.post()
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code, after.detail) == (
-        Stage.REFUSED,
-        Code.CORRUPT,
-        "Blender cannot open it.",
-    )
-    assert bench.shared.moves == []
-
-
-async def test_a_store_that_is_away_changes_nothing(bench: Bench) -> None:
-    """Raised for whoever waits; the attempt and the journal stay as they are."""
-    (job,) = await bench.post()
-    before = bench.begin(job)
-    bench.store.fault = StoreUnavailable("The store is away.")
-    with pytest.raises(StoreUnavailable):
-        await pipeline.run(before, bench.parts)
-    assert bench.attempt() == before
-
-
-async def test_a_store_is_not_waited_for_when_the_job_is_gone(bench: Bench) -> None:
-    """While the store is away another takes the job: it is lost, and not waited for for ever."""
-    (job,) = await bench.post()
-    bench.store.fault = StoreUnavailable("The store is away.")
-    await bench.other.claim(job.id)
-    after = await run(bench, bench.begin(job))
-    assert after.stage is Stage.LOST
-
-
-class _Slow(FakeStore):
-    """Has nothing yet; what is `heard` of a scene has come, and more never does."""
-
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
-        target.with_name(f".veriframe-fetch-{cid}").write_bytes(b"half")
-        if self.fault is None:
-            await asyncio.Event().wait()
-        raise StoreUnavailable("No gateway gives it now.")
-
-    async def pins(self) -> Sequence[Pin]:
-        if self.fault is not None:
-            raise self.fault
-        return []
-
-
-def _slow(bench: Bench, fetch_seconds: float) -> Parts:
-    return replace(bench.parts, store=_Slow(), policy=replace(bench.policy, fetch_seconds=fetch_seconds))
-
-
-async def test_a_scene_that_never_comes_is_refused_in_time(bench: Bench) -> None:
-    """fault_6: before any money moves, so that one job cannot keep a slot for as long as its maker likes."""
-    (job,) = await bench.post()
-    after = await pipeline.run(bench.begin(job), _slow(bench, fetch_seconds=0.05))
-    assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
-    assert "did not come within fetch_seconds (0.05)" in after.detail
-    assert bench.shared.moves == []
-
-
-async def test_a_source_that_is_away_is_waited_for_in_time(bench: Bench) -> None:
-    """fault_6: as long as there is time, and not longer, where the store itself is well."""
-    (job,) = await bench.post()
-    slow = _slow(bench, fetch_seconds=5)
-    slow.store.fetch = _no_gateway  # type: ignore[method-assign, assignment]
-    with pytest.raises(StoreUnavailable):
-        await pipeline.run(bench.begin(job), slow)
-    late = replace(slow, clock=lambda: 6.0)
-    after = await pipeline.run(bench.begin(job), late)
-    assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
-    assert "No gateway gives it now." in after.detail
-
-
-async def test_a_store_that_is_away_itself_is_no_fault_of_the_scene(bench: Bench) -> None:
-    """However long: other jobs would fare no better."""
-    (job,) = await bench.post()
-    slow = replace(_slow(bench, fetch_seconds=5), clock=lambda: 10_000.0)
-    slow.store.fault = StoreUnavailable("The node is away.")  # type: ignore[attr-defined]
-    with pytest.raises(StoreUnavailable, match="The node is away"):
-        await pipeline.run(bench.begin(job), slow)
-    assert bench.attempt().stage is Stage.SEEN
-
-
-async def _no_gateway(*_: object) -> int:
-    raise StoreUnavailable("No gateway gives it now.")
 
 
 async def test_a_store_that_is_away_before_the_result_is_waited_for(bench: Bench) -> None:
@@ -352,137 +184,6 @@ async def test_a_job_that_the_registry_forgot_is_lost(bench: Bench) -> None:
     del bench.shared.jobs[1]
     after = await run(bench, attempt)
     assert (after.stage, after.detail) == (Stage.LOST, "The registry does not know the job any more.")
-
-
-async def test_a_crash_is_tried_once_more(bench: Bench) -> None:
-    """fault_38: the second try starts from an empty folder and earns the pay."""
-    bench.script.render_failures.append(crash())
-    (job,) = await bench.post()
-    assert (await run(bench, bench.begin(job))).stage is Stage.SUBMITTED
-    assert len(bench.renderer.tasks) == 2
-    assert bench.shared.moves == EARNING_MOVES
-
-
-async def test_two_crashes_release_the_job(bench: Bench) -> None:
-    """fault_38: FAILED, and then given back with the code, so that another may try."""
-    bench.script.render_failures += [crash(), crash()]
-    (job,) = await bench.post()
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code) == (Stage.RELEASED, Code.CRASH)
-    assert bench.told[-2:] == [Stage.FAILED, Stage.RELEASED]
-    assert bench.shared.moves[-1] == "release CRASH"
-    assert (bench.job().state, bench.job().worker) == (JobState.OPEN, NOBODY)
-
-
-@pytest.mark.parametrize("code", [Code.OOM, Code.TIMEOUT, Code.NO_OUTPUT, Code.DISK])
-async def test_other_failures_are_not_tried_again(bench: Bench, code: Code) -> None:
-    """fault_29, fault_31, fault_39: they would only fail again."""
-    bench.script.render_failures.append(RenderFailed(code, "It failed."))
-    (job,) = await bench.post()
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code) == (Stage.RELEASED, code)
-    assert len(bench.renderer.tasks) == 1
-
-
-async def test_frames_that_are_not_what_was_asked_for_release_the_job(bench: Bench) -> None:
-    """fault_43: nothing is stored, nothing submitted."""
-    bench.script.prove_failures.append(VerificationFailed(Code.WRONG_SIZE, "It is too small."))
-    (job,) = await bench.post()
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code) == (Stage.RELEASED, Code.WRONG_SIZE)
-    assert [pin.name for pin in bench.store.pinned] == []
-
-
-async def test_an_asset_that_vanished_after_the_claim_releases_the_job(bench: Bench) -> None:
-    """Our copy is gone and the store has it no more: the claim is not left to lapse."""
-    attempt = await stopped_at(bench, Stage.CLAIMED)
-    bench.parts.workspace.scene(attempt.asset_cid).unlink()
-    bench.store.files.clear()
-    after = await run(bench, attempt)
-    assert (after.stage, after.code) == (Stage.RELEASED, Code.NOT_FOUND)
-
-
-@pytest.mark.parametrize("stage", [Stage.FETCHED, Stage.CLAIMED, Stage.RENDERED])
-async def test_a_scene_that_vanished_is_fetched_again(bench: Bench, stage: Stage) -> None:
-    """The disk was cleared by hand: no failure, one more fetch."""
-    attempt = await stopped_at(bench, stage)
-    bench.parts.workspace.scene(attempt.asset_cid).unlink()
-    assert (await run(bench, attempt)).stage is Stage.SUBMITTED
-
-
-async def test_fetching_keeps_the_budget(bench: Bench) -> None:
-    """Scenes that nobody uses make room; the one that a job stands on does not."""
-    bench.parts = replace(bench.parts, workspace=Workspace(bench.folder, 1))
-    used, unused, new = [(await bench.post(scene=blend(block(name))))[0] for name in (b"A", b"B", b"C")]
-    for job, stage in ((used, Stage.RENDERED), (unused, Stage.PAID), (new, Stage.SEEN)):
-        if stage is not Stage.SEEN:
-            path = bench.parts.workspace.scene(job.order.asset_cid)
-            await bench.store.fetch(job.order.asset_cid, path, 10**6)
-        bench.begin(job, stage)
-    await run(bench, bench.attempt(3))
-    exists = [bench.parts.workspace.scene(job.order.asset_cid).exists() for job in (used, unused, new)]
-    assert exists == [True, False, True]
-
-
-@pytest.mark.parametrize("stage", [Stage.RENDERED, Stage.PROVED])
-async def test_frames_that_vanished_release_the_job(bench: Bench, stage: Stage) -> None:
-    """What the journal says was rendered is not on the disk: given back, and not an error for ever."""
-    attempt = await stopped_at(bench, stage)
-    bench.parts.workspace.forget(1)
-    after = await run(bench, attempt)
-    assert (after.stage, after.code) == (Stage.RELEASED, Code.NO_OUTPUT)
-
-
-async def test_a_link_in_place_of_the_frame_is_never_published(bench: Bench) -> None:
-    """fault_42: what it leads to stays private."""
-    attempt = await stopped_at(bench, Stage.PROVED)
-    secret = bench.folder / "secret"
-    secret.write_text("key")
-    (picture,) = bench.parts.workspace.proved(1).iterdir()
-    picture.unlink()
-    picture.symlink_to(secret)
-    after = await run(bench, attempt)
-    assert (after.stage, after.code) == (Stage.RELEASED, Code.TAMPER)
-    assert b"key" not in bench.store.files.values()
-
-
-async def test_the_render_ends_before_the_lease(bench: Bench) -> None:
-    """What is left of the lease is the limit, less ten seconds to hand in."""
-    attempt = await stopped_at(bench, Stage.CLAIMED)
-    bench.shared.now += LEASE_SECONDS - 110
-    await run(bench, attempt)
-    (task,) = bench.renderer.tasks
-    assert (task.limits.loading_seconds, task.limits.frame_seconds) == (50, 50)
-    assert task.limits.wall_seconds(1) == 100
-
-
-async def test_a_long_lease_leaves_the_operators_limits(bench: Bench) -> None:
-    """The limits are the settings' wherever the lease allows."""
-    (job,) = await bench.post()
-    await run(bench, bench.begin(job))
-    (task,) = bench.renderer.tasks
-    assert task.limits == bench.policy.limits
-
-
-async def test_a_lease_without_time_for_a_render_is_given_back(bench: Bench) -> None:
-    """Ten seconds are left: released for LEASE, at a fee, instead of losing the whole bond."""
-    attempt = await stopped_at(bench, Stage.CLAIMED)
-    bench.shared.now += LEASE_SECONDS - 10
-    after = await run(bench, attempt)
-    assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)
-
-
-async def test_no_second_try_without_time(bench: Bench) -> None:
-    """After a crash the lease is looked at again."""
-    (job,) = await bench.post()
-
-    async def slow_crash(*_: object) -> None:
-        bench.shared.now += LEASE_SECONDS - 5
-        raise crash()
-
-    bench.renderer.render = slow_crash  # type: ignore[assignment]
-    after = await run(bench, bench.begin(job))
-    assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)
 
 
 async def test_a_release_that_was_made_is_not_made_twice(bench: Bench) -> None:

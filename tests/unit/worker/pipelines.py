@@ -1,0 +1,47 @@
+"""One job's way on fakes, run, or stopped where a worker died."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.fakes.parts import BOND, Bench
+
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.worker import pipeline
+
+WAY = [
+    Stage.FETCHED,
+    Stage.CHECKED,
+    Stage.CLAIMED,
+    Stage.RENDERED,
+    Stage.PROVED,
+    Stage.STORED,
+    Stage.SUBMITTED,
+]
+
+EARNING_MOVES = [f"deposit {BOND}", "claim", "submit_result"]
+
+
+async def run(bench: Bench, attempt: Attempt) -> Attempt:
+    """The pipeline's answer, which must be the journal's too."""
+    after = await pipeline.run(attempt, bench.parts)
+    assert bench.attempt(attempt.job_id) == after
+    return after
+
+
+async def stopped_at(bench: Bench, stage: Stage) -> Attempt:
+    """An attempt that truly came as far as `stage`, and then its worker died."""
+    (job,) = await bench.post()
+
+    class Died(Exception):
+        """Not an error of ours, so that nothing handles it."""
+
+    def die(before: Attempt, after: Attempt) -> None:
+        if after.stage is stage:
+            raise Died
+
+    with pytest.raises(Died):
+        await pipeline.run(bench.begin(job), replace(bench.parts, on_stage=die))
+    assert bench.attempt().stage is stage
+    return bench.attempt()

@@ -1,0 +1,115 @@
+"""The render and its frame on fakes: what fails, what is tried again, what the lease leaves."""
+
+from __future__ import annotations
+
+import pytest
+from tests.fakes.parts import LEASE_SECONDS, Bench, crash
+from tests.unit.worker.pipelines import EARNING_MOVES, run, stopped_at
+
+from veriframe.errors import (
+    Code,
+    RenderFailed,
+    VerificationFailed,
+)
+from veriframe.model.attempt import Stage
+from veriframe.model.job import NOBODY, JobState
+
+
+async def test_a_crash_is_tried_once_more(bench: Bench) -> None:
+    """fault_38: the second try starts from an empty folder and earns the pay."""
+    bench.script.render_failures.append(crash())
+    (job,) = await bench.post()
+    assert (await run(bench, bench.begin(job))).stage is Stage.SUBMITTED
+    assert len(bench.renderer.tasks) == 2
+    assert bench.shared.moves == EARNING_MOVES
+
+
+async def test_two_crashes_release_the_job(bench: Bench) -> None:
+    """fault_38: FAILED, and then given back with the code, so that another may try."""
+    bench.script.render_failures += [crash(), crash()]
+    (job,) = await bench.post()
+    after = await run(bench, bench.begin(job))
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.CRASH)
+    assert bench.told[-2:] == [Stage.FAILED, Stage.RELEASED]
+    assert bench.shared.moves[-1] == "release CRASH"
+    assert (bench.job().state, bench.job().worker) == (JobState.OPEN, NOBODY)
+
+
+@pytest.mark.parametrize("code", [Code.OOM, Code.TIMEOUT, Code.NO_OUTPUT, Code.DISK])
+async def test_other_failures_are_not_tried_again(bench: Bench, code: Code) -> None:
+    """fault_29, fault_31, fault_39: they would only fail again."""
+    bench.script.render_failures.append(RenderFailed(code, "It failed."))
+    (job,) = await bench.post()
+    after = await run(bench, bench.begin(job))
+    assert (after.stage, after.code) == (Stage.RELEASED, code)
+    assert len(bench.renderer.tasks) == 1
+
+
+async def test_frames_that_are_not_what_was_asked_for_release_the_job(bench: Bench) -> None:
+    """fault_43: nothing is stored, nothing submitted."""
+    bench.script.prove_failures.append(VerificationFailed(Code.WRONG_SIZE, "It is too small."))
+    (job,) = await bench.post()
+    after = await run(bench, bench.begin(job))
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.WRONG_SIZE)
+    assert [pin.name for pin in bench.store.pinned] == []
+
+
+@pytest.mark.parametrize("stage", [Stage.RENDERED, Stage.PROVED])
+async def test_frames_that_vanished_release_the_job(bench: Bench, stage: Stage) -> None:
+    """What the journal says was rendered is not on the disk: given back, and not an error for ever."""
+    attempt = await stopped_at(bench, stage)
+    bench.parts.workspace.forget(1)
+    after = await run(bench, attempt)
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.NO_OUTPUT)
+
+
+async def test_a_link_in_place_of_the_frame_is_never_published(bench: Bench) -> None:
+    """fault_42: what it leads to stays private."""
+    attempt = await stopped_at(bench, Stage.PROVED)
+    secret = bench.folder / "secret"
+    secret.write_text("key")
+    (picture,) = bench.parts.workspace.proved(1).iterdir()
+    picture.unlink()
+    picture.symlink_to(secret)
+    after = await run(bench, attempt)
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.TAMPER)
+    assert b"key" not in bench.store.files.values()
+
+
+async def test_the_render_ends_before_the_lease(bench: Bench) -> None:
+    """What is left of the lease is the limit, less ten seconds to hand in."""
+    attempt = await stopped_at(bench, Stage.CLAIMED)
+    bench.shared.now += LEASE_SECONDS - 110
+    await run(bench, attempt)
+    (task,) = bench.renderer.tasks
+    assert (task.limits.loading_seconds, task.limits.frame_seconds) == (50, 50)
+    assert task.limits.wall_seconds(1) == 100
+
+
+async def test_a_long_lease_leaves_the_operators_limits(bench: Bench) -> None:
+    """The limits are the settings' wherever the lease allows."""
+    (job,) = await bench.post()
+    await run(bench, bench.begin(job))
+    (task,) = bench.renderer.tasks
+    assert task.limits == bench.policy.limits
+
+
+async def test_a_lease_without_time_for_a_render_is_given_back(bench: Bench) -> None:
+    """Ten seconds are left: released for LEASE, at a fee, instead of losing the whole bond."""
+    attempt = await stopped_at(bench, Stage.CLAIMED)
+    bench.shared.now += LEASE_SECONDS - 10
+    after = await run(bench, attempt)
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)
+
+
+async def test_no_second_try_without_time(bench: Bench) -> None:
+    """After a crash the lease is looked at again."""
+    (job,) = await bench.post()
+
+    async def slow_crash(*_: object) -> None:
+        bench.shared.now += LEASE_SECONDS - 5
+        raise crash()
+
+    bench.renderer.render = slow_crash  # type: ignore[assignment]
+    after = await run(bench, bench.begin(job))
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)
