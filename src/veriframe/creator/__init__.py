@@ -17,7 +17,15 @@ import stamina
 
 from veriframe.creator import files
 from veriframe.creator.keeping import asset_pin, evidence_name, release_ended
-from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable, Unavailable
+from veriframe.errors import (
+    Code,
+    JobRejected,
+    MoveRefused,
+    SettingsError,
+    StoreUnavailable,
+    Unavailable,
+    VerificationFailed,
+)
 from veriframe.model.job import Address, Job, JobState, Terms, format_strk
 from veriframe.model.ledger import Call, unknown_job
 from veriframe.model.offer import Offer
@@ -175,15 +183,18 @@ class Creator:
         """Bring a job's picture to `target`, all of it or nothing; what a cut has left there is gone on with.
 
         Raises `MoveRefused` where there is no result yet, `SettingsError` where `target` exists and must
-        not be replaced or cannot be written, `JobRejected` where the store has no such file,
-        `VerificationFailed` (NOT_IMAGE) where it is no PNG.
+        not be replaced or cannot be written, `VerificationFailed` where it is no PNG (NOT_IMAGE), or nothing
+        that can be fetched as one file (the store's code).
         """
         job = await self.desk.get_job(job_id)
         if not job.result_cid:
             raise MoveRefused("NO_RESULT", _no_result(job))
         files.refuse_target(target, replace=replace)
         with files.beside(target) as fetched:
-            size_bytes = await self.store.fetch(job.result_cid, fetched, RESULT_BYTES, on_progress)
+            try:
+                size_bytes = await self.store.fetch(job.result_cid, fetched, RESULT_BYTES, on_progress)
+            except JobRejected as error:
+                raise _no_picture(job, error) from error
             width, height = files.picture_size(fetched)
             files.put(fetched, target, replace=replace)
         return Picture(
@@ -260,6 +271,16 @@ class Creator:
 
 def _kept(funds: Funds) -> str:
     return f", and keeps {format_strk(funds.reserve_fri)} for fees" if funds.reserve_fri else ""
+
+
+def _no_picture(job: Job, error: JobRejected) -> VerificationFailed:
+    """The store's refusal, said to whom can do something: its own sentence is for the maker of a scene."""
+    if error.code is Code.NOT_FOUND:
+        why = "nobody shares it any more" if job.state.is_final else "nobody shares it"
+    else:
+        why = "it is not one file of a bearable size"
+    remedy = "" if job.state.is_final else " Dispute it if an arbiter is named."
+    return VerificationFailed(error.code, f"The result of job {job.id} cannot be fetched: {why}.{remedy}")
 
 
 def _no_result(job: Job) -> str:

@@ -130,13 +130,38 @@ async def test_a_result_that_is_no_picture_replaces_nothing(stage: Stage) -> Non
     assert target.read_bytes() == b"yesterday's"
 
 
-@pytest.mark.parametrize("fault", [StoreUnavailable("away"), JobRejected(Code.NOT_FOUND, "Nobody has it.")])
-async def test_a_store_that_has_no_picture_leaves_no_file(stage: Stage, fault: Exception) -> None:
-    """fault_6: the store's own error comes through."""
+async def test_a_store_that_is_away_leaves_no_file(stage: Stage) -> None:
+    """fault_50: its own error comes through: later may be better."""
     job_id = await stage.submitted()
-    stage.store.fault = fault
-    with pytest.raises(type(fault)):
+    stage.store.fault = StoreUnavailable("away")
+    with pytest.raises(StoreUnavailable):
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
+    assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (Code.NOT_FOUND, r"nobody shares it\. Dispute it"),
+        (Code.NOT_A_FILE, r"not one file of a bearable size\. Dispute it"),
+        (Code.BAD_CID, r"not one file of a bearable size\. Dispute it"),
+    ],
+)
+async def test_a_result_that_cannot_be_fetched_is_the_workers_fault(
+    stage: Stage, code: Code, why: str
+) -> None:
+    """fault_6: the store's sentence would tell its creator to give another CID; an arbiter can help."""
+    job_id = await stage.submitted()
+    stage.store.fault = JobRejected(code, "Give the CID of the file itself.")
+    with pytest.raises(VerificationFailed, match=why) as raised:
+        await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
+    assert raised.value.code == code
+    fault, stage.store.fault = stage.store.fault, None
+    await stage.creator.accept(job_id)
+    stage.store.fault = fault
+    with pytest.raises(VerificationFailed) as raised:
+        await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
+    assert "Dispute" not in str(raised.value)
     assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]
 
 
