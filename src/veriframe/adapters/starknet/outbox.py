@@ -7,16 +7,28 @@ them can ever be in the chain. Write-ahead log with `synchronous = FULL`.
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+import structlog
+
 from veriframe.errors import HostUnavailable
 from veriframe.sqlite_file import Kind, open_file, transaction
 
+log = structlog.get_logger()
+
+TELL_SECONDS = 5.0
+"""Waited for another process without a word."""
+
+_LOOK_SECONDS = 0.05
 _TABLES = (
     # Felts are larger than SQLite's integers: they are kept as hexadecimal text.
     """CREATE TABLE outbox (
@@ -108,6 +120,24 @@ class Outbox:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Of all processes with this outbox, one at a time sends. Waits; the dead have no turn."""
+        with self._translated():
+            descriptor = os.open(
+                self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
+        try:
+            started, is_told = time.monotonic(), False
+            while not _try_lock(descriptor):
+                if not is_told and time.monotonic() - started > TELL_SECONDS:
+                    is_told = True
+                    log.info("account_in_use", outbox=self._path.name)
+                await asyncio.sleep(_LOOK_SECONDS)
+            yield
+        finally:
+            os.close(descriptor)
 
     def add(self, entry: Entry) -> None:
         """Keep a signed transaction, durable on return.
@@ -221,6 +251,14 @@ class Outbox:
                 f"The outbox {self._path} cannot be used now: {error}. See that its disk has room, that its"
                 " user may write it, and that no other program holds it."
             ) from error
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _key(entry: Entry) -> tuple[str, str, str]:

@@ -50,7 +50,7 @@ _CLASS_REFUSALS = frozenset({51, 56, 57, 60, 62})
 class Sender:
     """Sends calls from one account. `max_fee_fri` is the most that one transaction may ever cost.
 
-    Calls of `send` may come side by side: they wait for each other. Only one `Sender` may work on an account.
+    Calls of `send` may come side by side, also in processes that share the outbox: they wait for each other.
     """
 
     def __init__(  # noqa: PLR0913 - what it is made of
@@ -105,7 +105,7 @@ class Sender:
         return await self._estimate(drafts)
 
     async def _once(self, act: Act, label: str) -> Receipt:
-        async with self._lock:
+        async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             await self._finish_open(chain_id)
             for entry in self._outbox.untold(chain_id, self._account):
@@ -120,7 +120,8 @@ class Sender:
                     continue
                 return self._tell(entry, receipt)
         raise RegistryUnavailable(
-            f"Another program sends from the account {self._account:#x} too. Let only one worker use it."
+            f"Another program sends from the account {self._account:#x} too. Let only one use it, or those of"
+            " one home folder."
         )
 
     async def recover(self) -> Sequence[Receipt]:
@@ -129,7 +130,7 @@ class Sender:
         Returns what ended in an accepted block without anyone having heard of it, reverts among them. Call it
         at the start, and where the chain's state went back. Raises `RegistryUnavailable`.
         """
-        async with self._lock:
+        async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             nonce = await self._delivery.nonce(self._account, "pre_confirmed")
             self._reopen_undone(chain_id, nonce, told=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -79,6 +80,19 @@ async def test_a_nonce_that_another_took_is_read_anew(tmp_path: Path) -> None:
     async with sending(chain, tmp_path) as sender:
         await sender.send(CALLS, "claim")
     assert [sent["nonce"] for sent in chain.sent] == ["0x2", "0x3"]
+
+
+async def test_two_processes_take_turns(tmp_path: Path) -> None:
+    """fault_63: a person's command beside a worker, on one account: each its own nonce, none lost."""
+    chain = FakeChain()
+    async with sending(chain, tmp_path) as one, sending(chain, tmp_path) as other:
+        receipts = await asyncio.gather(
+            *(sender.send(CALLS, f"move {number}") for number in range(4) for sender in (one, other)),
+            one.recover(),
+            other.recover(),
+        )
+    assert len({receipt.hash for receipt in receipts[:8] if isinstance(receipt, Receipt)}) == 8
+    assert len(chain.sent) == len(chain.blocks) == 8
 
 
 @pytest.mark.parametrize("code", [53, 64, 65])
