@@ -29,6 +29,15 @@ class Wire:
     refused: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def restart_held(self, node: Kubo) -> None:
+        """Kill the node when it is held half-way; start it again when somebody has called in vain."""
+        await asyncio.wait_for(self.held.wait(), 60)
+        node.kill()
+        self.go_on.set()
+        await asyncio.wait_for(self.refused.wait(), 60)
+        # Not in another thread: the node ends with the thread that started it.
+        node.start()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         try:

@@ -135,12 +135,7 @@ async def test_a_node_killed_mid_fetch_is_waited_for(embedded: Embedded, node: K
     posted(embedded, node, scene)
     async with wire(node, down=BIG_BYTES // 2) as proxy:
         worker = work(embedded, proxy.url)
-        await asyncio.wait_for(proxy.held.wait(), 60)
-        node.kill()
-        proxy.go_on.set()
-        await asyncio.wait_for(proxy.refused.wait(), 60)
-        # Not in another thread: the node ends with the thread that started it.
-        node.start()
+        await proxy.restart_held(node)
         await submitted(embedded)
         assert proxy.down_bytes < BIG_BYTES * 5 // 4
     assert worker.returncode == 0

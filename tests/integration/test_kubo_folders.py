@@ -88,12 +88,7 @@ async def test_a_node_killed_amid_a_folder_is_waited_for(
     cid = await store.add(source, "job-1-result")
     async with wire(node, down=ALL_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
         fetching = asyncio.create_task(through.fetch_folder(cid, out / "got", LIMITS))
-        await asyncio.wait_for(proxy.held.wait(), 30)
-        node.kill()
-        proxy.go_on.set()
-        await asyncio.wait_for(proxy.refused.wait(), 30)
-        # Not in another thread: the node ends with the thread that started it.
-        node.start()
+        await proxy.restart_held(node)
         assert await fetching == ALL_BYTES
         # What was in flight at the kill may come twice: buffers, not the half that was there.
         assert ALL_BYTES < proxy.down_bytes < ALL_BYTES * 5 // 4

@@ -110,12 +110,7 @@ async def test_a_node_killed_amid_a_fetch_is_waited_for(node: Kubo, store: KuboS
     cid = await store.add(source, "job-1-asset")
     async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
         fetching = asyncio.create_task(through.fetch(cid, tmp_path / "scene", LIMIT_BYTES))
-        await asyncio.wait_for(proxy.held.wait(), 30)
-        node.kill()
-        proxy.go_on.set()
-        await asyncio.wait_for(proxy.refused.wait(), 30)
-        # Not in another thread: the node ends with the thread that started it.
-        node.start()
+        await proxy.restart_held(node)
         assert await fetching == BIG_BYTES
         # What was in flight at the kill may come twice: buffers, not the half that was there.
         assert BIG_BYTES < proxy.down_bytes < BIG_BYTES * 5 // 4
@@ -129,12 +124,7 @@ async def test_a_node_killed_amid_an_upload_is_waited_for(
     source = made(tmp_path / "source", BIG_BYTES, "killed amid an upload")
     async with wire(node, up=BIG_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
         adding = asyncio.create_task(through.add(source, "job-1-result"))
-        await asyncio.wait_for(proxy.held.wait(), 30)
-        node.kill()
-        proxy.go_on.set()
-        await asyncio.wait_for(proxy.refused.wait(), 30)
-        # Not in another thread: the node ends with the thread that started it.
-        node.start()
+        await proxy.restart_held(node)
         cid = await adding
     assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == BIG_BYTES
     assert Pin(cid=cid, name="job-1-result") in await store.pins()
