@@ -59,9 +59,10 @@ class Caution:
 
 
 class Absences:
-    """Assets that could not be had, and whose they are: left alone for a while, then tried again.
+    """Assets that could not be had, which rest for a while, and whose they are, who come last meanwhile.
 
-    Else one order of a hundred jobs whose scene nobody has would keep a slot waiting a hundred times.
+    Else one order of a hundred jobs whose scene nobody has would keep a slot waiting a hundred times, and
+    a hundred such orders would keep it from all others.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -85,8 +86,13 @@ class Absences:
             for key in keys:
                 self._rests.pop(key, None)
 
-    def rests(self, asset_cid: str, creator: Address) -> bool:
-        """Whether a job with this asset, of this creator, is better left for later."""
-        now = self._clock()
-        keys: tuple[str | Address, ...] = (asset_cid, creator)
-        return any(key in self._rests and self._rests[key][1] > now for key in keys)
+    def rests(self, asset_cid: str) -> bool:
+        """Whether jobs with this asset are left for now."""
+        return self._is_left(asset_cid)
+
+    def come_last(self, creator: Address) -> bool:
+        """Whether jobs of others go before this creator's."""
+        return self._is_left(creator)
+
+    def _is_left(self, key: str | Address) -> bool:
+        return key in self._rests and self._rests[key][1] > self._clock()

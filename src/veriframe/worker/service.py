@@ -153,7 +153,7 @@ class Service:
         """Start what there is to do. True where nothing is left that could be started. May be cut off."""
         if len(self._running) >= self._slots:
             return False
-        if candidates := self._discovery.candidates:
+        if candidates := sorted(self._discovery.candidates, key=self._comes_last):
             self._caution.require_none()
             self._parts.workspace.require_free(self._parts.disk_free_bytes)
             funds = await self._parts.registry.funds(self._parts.registry.account)
@@ -177,7 +177,7 @@ class Service:
             log.info("job_left", job_id=job.id, reason="its asset has failed here before")
             self._settled.add(job.id)
             return False
-        if self._absences.rests(asset_cid, job.order.creator):
+        if self._absences.rests(asset_cid):
             return False
         if funds.wallet_fri < funds.reserve_fri:
             if self._is_new("fees"):
@@ -190,6 +190,9 @@ class Service:
                 log.warning("no_money_for_bond", job_id=job.id, bond=bond, remedy=_SEND_MONEY)
             return False
         return True
+
+    def _comes_last(self, job: Job) -> bool:
+        return self._absences.come_last(job.order.creator)
 
     def _is_new(self, lack: str) -> bool:
         """Whether this lack was not told yet."""
