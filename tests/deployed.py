@@ -39,10 +39,10 @@ async def declare(node: Devnet, artifact: Path, account: int = 5) -> int:
 
 
 async def deploy(node: Devnet, artifact: Path, *arguments: int, account: int = 5) -> int:
-    """The address of a new contract of this class. `arguments` are the constructor's."""
+    """The address of a new contract of this class. `arguments` are the constructor's felts."""
     owner = deployment.signer(node, node.accounts[account])
     kept = deployment.load(artifact.name, artifact.parent)
-    return int((await deployment.deploy(owner, kept, *arguments)).address)
+    return await deployment.deploy_bare(owner, kept, *arguments)
 
 
 async def invoke(node: Devnet, account: int, *calls: tuple[int, str, list[int]]) -> None:

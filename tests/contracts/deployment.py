@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
+import lark
+from starknet_py.abi.v2 import parser_transformer
 from starknet_py.contract import Contract
 from starknet_py.hash.selector import get_selector_from_name
 from starknet_py.net.account.account import Account
@@ -14,7 +18,11 @@ from starknet_py.net.client_models import Call
 from starknet_py.net.full_node_client import FullNodeClient
 from starknet_py.net.models.chains import StarknetChainId
 from starknet_py.net.signer.key_pair import KeyPair
+from starknet_py.net.udc_deployer.deployer import Deployer
 from tests.nodes import STRK_ADDRESS, Devnet, TestAccount
+
+# The library makes its grammar anew for each of the hundreds of types in an ABI: ten seconds a contract.
+parser_transformer.lark = SimpleNamespace(Lark=functools.cache(lark.Lark))  # type: ignore[assignment, attr-defined]
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 MAIN_ARTIFACTS = Path(__file__).parents[2] / "contracts" / "artifacts"
@@ -59,21 +67,18 @@ async def declare(account: Account, artifact: Artifact) -> None:
 
 
 async def deploy(account: Account, artifact: Artifact, *arguments: int) -> Contract:
-    """A new instance of the class, with its constructor's arguments. Declares the class where that is new.
+    """A new instance of the class, with its constructor's arguments, each of one felt."""
+    address = await deploy_bare(account, artifact, *arguments)
+    return Contract(address, json.loads(artifact.sierra)["abi"], account, cairo_version=1)
 
-    Where tests share a devnet, another one may have declared it.
-    """
+
+async def deploy_bare(account: Account, artifact: Artifact, *felts: int) -> int:
+    """The address of a new instance. Declares the class where that is new."""
     await declare(account, artifact)
-    abi = json.loads(artifact.sierra)["abi"]
-    deployed = await Contract.deploy_contract_v3(
-        account,
-        class_hash=artifact.class_hash,
-        abi=abi,
-        constructor_args=list(arguments),
-        auto_estimate=True,
-    )
-    await deployed.wait_for_acceptance(check_interval=0.05)
-    return Contract(deployed.deployed_contract.address, abi, account, cairo_version=1)
+    made = Deployer().create_contract_deployment_raw(artifact.class_hash, raw_calldata=list(felts))
+    sent = await account.execute_v3(made.call, auto_estimate=True)
+    await account.client.wait_for_tx(sent.transaction_hash, check_interval=0.05)
+    return made.address
 
 
 def seen_by(contract: Contract, account: Account) -> Contract:
