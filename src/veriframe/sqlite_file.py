@@ -7,7 +7,6 @@ of which only the log is left, is never begun anew in silence.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from veriframe.disk import sync_folder
 from veriframe.errors import SettingsError
 
 
@@ -138,7 +138,7 @@ def _create(path: Path, kind: Kind) -> None:
             path.hardlink_to(new)
         except FileExistsError:
             return
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
@@ -155,11 +155,3 @@ def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
 
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from veriframe.disk import try_lock
 from veriframe.errors import HostUnavailable, SettingsError
 
 
@@ -31,11 +31,9 @@ def account_lock(file: Path) -> Iterator[None]:
 
 
 def _take(descriptor: int, file: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not try_lock(descriptor):
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
         raise SettingsError(
             f"Another worker (process {holder}) works for the account {file.stem}. Stop it, or give this "
             "one an account of its own with --account NAME."
-        ) from None
+        )

@@ -23,6 +23,7 @@ from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.copying import Copied, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
 from veriframe.adapters.local_store.watching import Stopped, Watch
+from veriframe.disk import try_lock
 from veriframe.errors import SettingsError
 
 ODD = {
@@ -92,7 +93,7 @@ def test_a_folder_swept_before_it_was_locked_is_made_again(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fault_46: another's sweep between making a folder and locking it costs a second try, nothing else."""
-    try_lock, swept = staging_module._try_lock, list[Path]()
+    swept = list[Path]()
 
     def be_swept_first(descriptor: int) -> bool:
         if not swept:
@@ -100,7 +101,7 @@ def test_a_folder_swept_before_it_was_locked_is_made_again(
             swept[0].rmdir()
         return try_lock(descriptor)
 
-    monkeypatch.setattr(staging_module, "_try_lock", be_swept_first)
+    monkeypatch.setattr(staging_module, "try_lock", be_swept_first)
     with staging(out) as folder:
         assert folder.is_dir()
         assert folder != swept[0]

@@ -8,7 +8,6 @@ CIDs. The kernel's lock on it keeps others off, and lets go when a process dies.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import ParamSpec, TypeVar
 
 from aleph_cid import CidHasher
 
+from veriframe.disk import sync_folder, try_lock
 from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.cid import Cid, canonical
 
@@ -113,11 +113,7 @@ class Partial:
 def place(path: Path, target: Path) -> None:
     """Move a file to its target beside it, in one step, safe on the disk."""
     path.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
 
 
 @asynccontextmanager
@@ -151,10 +147,9 @@ async def lock(path: Path, opened: Callable[[], int]) -> int:
         with writing(path):
             descriptor = opened()
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.stat(path).st_ino == os.fstat(descriptor).st_ino:  # noqa: PTH116 - quick
+            if try_lock(descriptor) and os.stat(path).st_ino == os.fstat(descriptor).st_ino:  # noqa: PTH116 - quick
                 return descriptor
-        except (BlockingIOError, FileNotFoundError):
+        except FileNotFoundError:
             pass
         except BaseException:
             os.close(descriptor)

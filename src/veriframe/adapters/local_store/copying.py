@@ -16,6 +16,7 @@ from typing import BinaryIO
 from aleph_cid import CidHasher, hash_folder
 
 from veriframe.adapters.local_store.watching import Watch
+from veriframe.disk import sync_folder
 from veriframe.model.folder import FolderLimits, check_path, check_totals
 
 PIECE_BYTES = 2**20
@@ -117,12 +118,6 @@ def measure_folder(folder: Path, limits: FolderLimits) -> int:
 def folder_cid(folder: Path) -> str:
     """The CID of a folder of files and folders; links in it make it another's."""
     return str(hash_folder(folder, follow_symlinks=False))
-
-
-def sync_folder(folder: Path) -> None:
-    """Force a folder's names to the disk."""
-    with opened_folder(folder) as descriptor:
-        os.fsync(descriptor)
 
 
 @contextmanager

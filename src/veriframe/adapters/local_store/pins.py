@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from veriframe.adapters.local_store.copying import sync_folder
+from veriframe.disk import sync_folder
 from veriframe.errors import SettingsError
 from veriframe.ports import Pin
 

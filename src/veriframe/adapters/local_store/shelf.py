@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.adapters.local_store.copying import folder_cid, sync_folder
+from veriframe.adapters.local_store.copying import folder_cid
+from veriframe.disk import sync_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ told from what a living one still needs: the kernel lets go of the lock with its
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from veriframe.adapters.local_store.copying import opened_folder
+from veriframe.disk import try_lock
 
 PREFIX = ".veriframe-copy-"
 
@@ -31,7 +31,7 @@ def staging(parent: Path) -> Iterator[Path]:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
             descriptor = stack.enter_context(opened_folder(folder))
             # Another's sweep may come between making and locking: then it has it, and a new one is made.
-            if _try_lock(descriptor) and _is_still(folder, descriptor):
+            if try_lock(descriptor) and _is_still(folder, descriptor):
                 break
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
@@ -43,7 +43,7 @@ def sweep(parent: Path) -> None:
         left = [Path(entry.path) for entry in entries if entry.name.startswith(PREFIX)]
     for folder in left:
         with suppress(OSError), opened_folder(folder) as descriptor:
-            if _try_lock(descriptor):
+            if try_lock(descriptor):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -53,21 +53,13 @@ def locked(file: Path, patience_seconds: float) -> Iterator[None]:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + patience_seconds
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"another process has held {file} for {patience_seconds:.0f} s")
             time.sleep(_LOOK_SECONDS)
         yield
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _is_still(folder: Path, descriptor: int) -> bool:

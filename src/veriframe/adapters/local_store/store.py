@@ -20,12 +20,12 @@ from veriframe.adapters.local_store.copying import (
     copy_folder,
     measure_folder,
     open_file,
-    sync_folder,
 )
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.shelf import Full, Shelf
 from veriframe.adapters.local_store.staging import locked, staging
 from veriframe.adapters.local_store.watching import Watch, in_thread
+from veriframe.disk import sync_folder
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import canonical
 from veriframe.model.folder import FolderLimits

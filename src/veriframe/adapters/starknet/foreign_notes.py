@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from veriframe.adapters.starknet.foreign_job import Facts, Note
+from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 
 NOTES_MOST = 1000
@@ -138,8 +139,4 @@ def _write(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             beside.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import message_signature, private_to_stark_key
 
+from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 
 SCRYPT_N = 2**18
@@ -111,7 +112,7 @@ def write(path: Path, key: Key, password: bytes, *, scrypt_n: int = SCRYPT_N) ->
             os.link(name, path)  # unlike a rename, this never replaces a file
         finally:
             Path(name).unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         refuse_existing(path)
         raise SettingsError(f"{path} cannot be written: something is in the way.") from None
@@ -191,14 +192,6 @@ def parse_json(content: bytes) -> object:
         return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError):
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _hex(low: int, high: int) -> StringConstraints:

@@ -8,7 +8,6 @@ them can ever be in the chain. Write-ahead log with `synchronous = FULL`.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import structlog
 
+from veriframe.disk import try_lock
 from veriframe.errors import HostUnavailable
 from veriframe.sqlite_file import Kind, open_file, transaction
 
@@ -130,7 +130,7 @@ class Outbox:
             )
         try:
             started, is_told = time.monotonic(), False
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 if not is_told and time.monotonic() - started > TELL_SECONDS:
                     is_told = True
                     log.info("account_in_use", outbox=self._path.name)
@@ -251,14 +251,6 @@ class Outbox:
                 f"The outbox {self._path} cannot be used now: {error}. See that its disk has room, that its"
                 " user may write it, and that no other program holds it."
             ) from error
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _key(entry: Entry) -> tuple[str, str, str]:
