@@ -45,8 +45,7 @@ class Caution:
         elif attempt.stage is Stage.RELEASED and attempt.code in SUSPECT:
             self._failures += 1
             if self._failures >= FAILURES:
-                pause = FIRST_PAUSE_SECONDS * 2 ** (self._failures - FAILURES)
-                self._until = self._clock() + min(pause, LONGEST_PAUSE_SECONDS)
+                self._until = self._clock() + _pause_seconds(self._failures - FAILURES)
 
     def require_none(self) -> None:
         """Raise `HostUnavailable` while claiming pauses."""
@@ -76,7 +75,7 @@ class Absences:
         if attempt.code is Code.NOT_FOUND and attempt.stage is Stage.REFUSED:
             for key in keys:
                 failures = self._rests.pop(key, (0, 0.0))[0] + 1
-                rest = min(FIRST_PAUSE_SECONDS * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+                rest = _pause_seconds(failures - 1)
                 self._rests[key] = failures, self._clock() + rest
                 what = key if isinstance(key, str) else format_address(key)
                 log.info("left_for_now", what=what, seconds=rest, reason="a scene could not be had")
@@ -96,3 +95,8 @@ class Absences:
 
     def _is_left(self, key: str | Address) -> bool:
         return key in self._rests and self._rests[key][1] > self._clock()
+
+
+def _pause_seconds(doublings: int) -> float:
+    # Counted to a few: a stranger's thousandth failure must not be a number beyond all floats.
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(doublings, 10), LONGEST_PAUSE_SECONDS)

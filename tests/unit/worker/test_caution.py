@@ -122,6 +122,18 @@ def test_what_could_not_be_had_rests_longer_each_time() -> None:
         assert (absences.rests(ABSENT.asset_cid), absences.come_last(MAKER)) == (False, False)
 
 
+def test_failures_without_end_are_an_hour_each() -> None:
+    """fault_14: thousands of them are no more than many, of renders and of scenes."""
+    clock = Hand()
+    absences, caution = Absences(clock), Caution(clock)
+    for _ in range(3000):
+        absences.note(ABSENT, MAKER)
+        caution.note(FAILED)
+    assert (absences.come_last(MAKER), pauses(caution)) == (True, True)
+    clock.seconds += 3600
+    assert (absences.come_last(MAKER), pauses(caution)) == (False, False)
+
+
 def test_a_scene_that_came_ends_the_rest() -> None:
     """What else becomes of it says nothing about where it was; other refusals count for nothing."""
     absences = Absences(Hand())
