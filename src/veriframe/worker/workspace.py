@@ -89,8 +89,12 @@ class Workspace:
         return True
 
     def make_room(self, in_use: Collection[str]) -> None:
-        """Delete fetched scenes, the longest unused first and none of `in_use` (CIDs), down to the budget."""
+        """Delete fetched scenes, the longest unused first and none of `in_use` (CIDs), down to the budget.
+
+        Their folder is there afterwards.
+        """
         with _on_disk(self.folder):
+            (self.folder / "scenes").mkdir(parents=True, exist_ok=True, mode=0o700)
             kept = {self.scene(cid) for cid in in_use}
             scenes = sorted(self._scenes(), key=lambda entry: entry[1].st_mtime)
             total = sum(status.st_size for _, status in scenes)
@@ -137,7 +141,8 @@ class Workspace:
                     _remove(path)
 
     def _half_done(self) -> list[Path]:
-        return [path for path in (self.folder / "scenes").iterdir() if path.suffix != ".blend"]
+        # None where somebody has deleted the whole folder, which is theirs to do.
+        return [path for path in (self.folder / "scenes").glob("*") if path.suffix != ".blend"]
 
     def _scenes(self) -> list[tuple[Path, os.stat_result]]:
         return [(path, path.stat()) for path in (self.folder / "scenes").glob("*.blend")]

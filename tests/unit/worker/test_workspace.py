@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,16 @@ def test_a_fetch_that_nobody_waits_for_goes(workspace: Workspace) -> None:
     workspace.forget_fetch("abandoned")
     workspace.forget_fetch("")
     assert sorted(scene.parent.iterdir()) == [halves["wanted"], scene]
+
+
+def test_a_scenes_folder_that_is_gone_is_made_again(workspace: Workspace) -> None:
+    """Fetched scenes may be deleted at any time, with their folder: nothing waits for it for ever."""
+    scene = put(workspace, "a", 1)
+    shutil.rmtree(scene.parent)
+    workspace.forget_fetch("a")
+    assert not workspace.use(scene)
+    workspace.make_room([])
+    put(workspace, "a", 1)
 
 
 def test_forgetting_is_no_error_twice(workspace: Workspace) -> None:
