@@ -14,6 +14,7 @@ from typing import Protocol
 
 from veriframe.errors import Code
 from veriframe.model.attempt import Attempt
+from veriframe.model.failure import Failure
 from veriframe.model.folder import FolderLimits
 from veriframe.model.frames import Progress, ProvedFrame, Rendering, RenderTask
 from veriframe.model.job import Address, Head, Job, Terms, Verdict
@@ -320,9 +321,13 @@ class Journal(Protocol):
         """All attempts, oldest first."""
 
     @abstractmethod
-    def remember_poison(self, asset_cid: str, code: Code) -> None:
-        """Count one failure of an asset, so that the same bytes are not tried for ever."""
+    def note_failure(self, failure: Failure) -> None:
+        """Keep why a scene failed, so that the same bytes are not tried for ever. The oldest may go."""
 
     @abstractmethod
-    def poison(self, asset_cid: str) -> int:
-        """How often an asset failed here."""
+    def failures(self) -> Sequence[Failure]:
+        """What has failed here, oldest first."""
+
+    @abstractmethod
+    def forget_failures(self, asset_cid: str | None = None) -> int:
+        """Forget the failures of one scene, or of all. Returns how many there were."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-from veriframe.errors import Code
 from veriframe.model.attempt import Attempt
+from veriframe.model.failure import Failure
 from veriframe.ports import Journal
 
 
@@ -16,7 +15,7 @@ class FakeJournal(Journal):
     def __init__(self) -> None:
         self.by_job: dict[int, Attempt] = {}
         self.moves: list[Attempt] = []
-        self.poisoned: Counter[str] = Counter()
+        self.failed: list[Failure] = []
         self.fault: Exception | None = None
 
     def add(self, attempt: Attempt) -> bool:
@@ -49,15 +48,23 @@ class FakeJournal(Journal):
         self._fail()
         return list(self.by_job.values())
 
-    def remember_poison(self, asset_cid: str, code: Code) -> None:
-        """Count one failure."""
+    def note_failure(self, failure: Failure) -> None:
+        """Keep one failure."""
         self._fail()
-        self.poisoned[asset_cid] += 1
+        self.failed.append(failure)
 
-    def poison(self, asset_cid: str) -> int:
-        """How often an asset failed here."""
+    def failures(self) -> Sequence[Failure]:
+        """What has failed."""
         self._fail()
-        return self.poisoned[asset_cid]
+        return list(self.failed)
+
+    def forget_failures(self, asset_cid: str | None = None) -> int:
+        """Forget failures."""
+        self._fail()
+        kept = [one for one in self.failed if asset_cid not in (None, one.asset_cid)]
+        forgotten = len(self.failed) - len(kept)
+        self.failed = kept
+        return forgotten
 
     def _fail(self) -> None:
         if self.fault is not None:

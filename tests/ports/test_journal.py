@@ -11,6 +11,8 @@ from tests.fakes.journal import FakeJournal
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.failure import Failure
+from veriframe.model.job import Address
 from veriframe.ports import Journal
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
@@ -43,6 +45,14 @@ def test_an_attempt_comes_back_as_it_was(journal: Journal) -> None:
         code=Code.CRASH,
         detail="Blender “crashed”\n\0; DROP TABLE attempts; 雪",
         reached={Stage.SEEN: 0.1 + 0.2, Stage.CLAIMED: 1_700_000_000.123456},
+        creator=Address(2**251),
+        order_id=2**64 - 1,
+        bond_fri=2**104 - 1,
+        width=65_536,
+        height=1,
+        result_bytes=2**40,
+        fees_fri=2**70,
+        lost_fri=2**71,
     )
     assert journal.add(attempt)
     assert journal.get(2**64 - 1) == attempt
@@ -113,11 +123,33 @@ def test_only_what_has_no_end_is_unfinished(journal: Journal) -> None:
     assert left == [stage for stage in Stage if not stage.is_end]
 
 
-def test_failures_of_an_asset_are_counted(journal: Journal) -> None:
-    """fault_38: every failure counts, whatever its code, for this asset only."""
-    assert journal.poison(CID) == 0
-    journal.remember_poison(CID, Code.CRASH)
-    journal.remember_poison(CID, Code.CRASH)
-    journal.remember_poison(CID, Code.OOM)
-    journal.remember_poison("bafkreiother", Code.OOM)
-    assert journal.poison(CID) == 3
+def failure(asset_cid: str = CID, at: float = 1.5, creator: int = 2**251) -> Failure:
+    """A scene that crashed."""
+    return Failure(
+        asset_cid=asset_cid,
+        creator=Address(creator),
+        code=Code.CRASH,
+        detail="Blender crashed “here”.",
+        conditions="some limits",
+        at=at,
+    )
+
+
+def test_failures_come_back_as_they_were(journal: Journal) -> None:
+    """fault_38: each one, whoever's scene it was, oldest first."""
+    kept = [failure(at=1.5), failure("bafkreiother", at=2.5), failure(at=0.1 + 0.2, creator=3)]
+    assert journal.failures() == []
+    for one in kept:
+        journal.note_failure(one)
+    assert journal.failures() == kept
+
+
+def test_failures_of_one_scene_or_of_all_are_forgotten(journal: Journal) -> None:
+    """fault_85: others stay, and it is told how many went."""
+    for one in (failure(), failure("bafkreiother"), failure()):
+        journal.note_failure(one)
+    assert journal.forget_failures(CID) == 2
+    assert journal.failures() == [failure("bafkreiother")]
+    assert journal.forget_failures(CID) == 0
+    assert journal.forget_failures() == 1
+    assert journal.failures() == []

@@ -16,8 +16,10 @@ from typing import Any
 
 from veriframe.errors import Code, HostUnavailable
 from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.failure import Failure
+from veriframe.model.job import Address
 from veriframe.ports import Journal
-from veriframe.sqlite_file import Kind, open_file
+from veriframe.sqlite_file import Kind, open_file, transaction
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -34,6 +36,28 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             reached TEXT NOT NULL
         )""",
         "CREATE TABLE poison (asset_cid TEXT, code TEXT, failures INTEGER, PRIMARY KEY (asset_cid, code))",
+    ),
+    (
+        # Whoever posted a job of before is not known: it stays nobody's (0).
+        *(
+            f"ALTER TABLE attempts ADD COLUMN {name} TEXT NOT NULL DEFAULT '0'"
+            for name in ("creator", "order_id", "bond_fri", "fees_fri", "lost_fri")
+        ),
+        *(
+            f"ALTER TABLE attempts ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
+            for name in ("width", "height", "result_bytes")
+        ),
+        # Its counts did not say under which limits, nor whose: nothing can be concluded from them.
+        "DROP TABLE poison",
+        """CREATE TABLE failures (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            asset_cid TEXT NOT NULL,
+            creator TEXT NOT NULL,
+            code TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            conditions TEXT NOT NULL,
+            at REAL NOT NULL
+        )""",
     ),
 )
 """What leads from each version of the tables (the file's `user_version`) to the next. Only ever added to."""
@@ -53,7 +77,15 @@ KIND = Kind(
     ),
 )
 
-_COLUMNS = "job_id, asset_cid, reward_fri, stage, result_cid, code, detail, reached"
+MOST_FAILURES = 10_000
+"""Kept at once; the oldest go first."""
+
+_COLUMNS = (
+    "job_id, asset_cid, reward_fri, stage, result_cid, code, detail, reached, creator, order_id, bond_fri,"
+    " fees_fri, lost_fri, width, height, result_bytes"
+)
+_MARKS = ", ".join("?" * len(_COLUMNS.split(",")))
+_CHANGES = ", ".join(f"{name.strip()} = ?" for name in _COLUMNS.split(",")[1:])
 _ENDS = tuple(stage.value for stage in Stage if stage.is_end)
 
 
@@ -76,7 +108,7 @@ class SqliteJournal(Journal):
 
     def add(self, attempt: Attempt) -> bool:
         """Note a new attempt. False where one on this job is already there."""
-        insert = f"INSERT INTO attempts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        insert = f"INSERT INTO attempts ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
         return self._execute(f"{insert} ON CONFLICT DO NOTHING", *_row(attempt)).rowcount == 1
 
     def get(self, job_id: int) -> Attempt | None:
@@ -88,10 +120,7 @@ class SqliteJournal(Journal):
         if before.job_id != after.job_id:
             raise ValueError(f"a move from job {before.job_id} to job {after.job_id}")
         row = _row(after)
-        update = (
-            "UPDATE attempts SET asset_cid = ?, reward_fri = ?, stage = ?, result_cid = ?, code = ?,"
-            " detail = ?, reached = ? WHERE job_id = ? AND stage = ?"
-        )
+        update = f"UPDATE attempts SET {_CHANGES} WHERE job_id = ? AND stage = ?"  # noqa: S608
         if self._execute(update, *row[1:], row[0], before.stage.value).rowcount != 1:
             raise RuntimeError(
                 f"The attempt on job {before.job_id} is not at {before.stage} in {self._path}: another"
@@ -107,18 +136,37 @@ class SqliteJournal(Journal):
         """All attempts, oldest first."""
         return self._select("")
 
-    def remember_poison(self, asset_cid: str, code: Code) -> None:
-        """Count one failure of an asset. CIDs are taken as they come: give them in canonical spelling."""
-        self._execute(
-            "INSERT INTO poison VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET failures = failures + 1",
-            asset_cid,
-            code.value,
-        )
+    def note_failure(self, failure: Failure) -> None:
+        """Keep why a scene failed. CIDs are taken as they come: give them in canonical spelling."""
+        with self._translated(), transaction(self._connection):
+            self._connection.execute(
+                "INSERT INTO failures (asset_cid, creator, code, detail, conditions, at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    failure.asset_cid,
+                    str(failure.creator),
+                    failure.code.value,
+                    failure.detail,
+                    failure.conditions,
+                    failure.at,
+                ),
+            )
+            self._connection.execute(
+                "DELETE FROM failures WHERE number <= (SELECT max(number) FROM failures) - ?",
+                (MOST_FAILURES,),
+            )
 
-    def poison(self, asset_cid: str) -> int:
-        """How often an asset failed here, whatever the code."""
-        select = "SELECT coalesce(sum(failures), 0) FROM poison WHERE asset_cid = ?"
-        return int(self._execute(select, asset_cid).fetchone()[0])
+    def failures(self) -> Sequence[Failure]:
+        """What has failed here, oldest first."""
+        select = "SELECT asset_cid, creator, code, detail, conditions, at FROM failures ORDER BY number"
+        with self._translated():
+            return [_failure(row) for row in self._connection.execute(select)]
+
+    def forget_failures(self, asset_cid: str | None = None) -> int:
+        """Forget the failures of one scene, or of all."""
+        if asset_cid is None:
+            return self._execute("DELETE FROM failures").rowcount
+        return self._execute("DELETE FROM failures WHERE asset_cid = ?", asset_cid).rowcount
 
     def _select(self, where: str, *values: str) -> Sequence[Attempt]:
         select = f"SELECT {_COLUMNS} FROM attempts {where} ORDER BY number"  # noqa: S608 - our own words
@@ -141,7 +189,7 @@ class SqliteJournal(Journal):
             ) from error
 
 
-def _row(attempt: Attempt) -> tuple[str | None, ...]:
+def _row(attempt: Attempt) -> tuple[str | int | None, ...]:
     return (
         str(attempt.job_id),
         attempt.asset_cid,
@@ -151,16 +199,33 @@ def _row(attempt: Attempt) -> tuple[str | None, ...]:
         attempt.code.value if attempt.code else None,
         attempt.detail,
         json.dumps({stage.value: at for stage, at in attempt.reached.items()}),
+        str(attempt.creator),
+        str(attempt.order_id),
+        str(attempt.bond_fri),
+        str(attempt.fees_fri),
+        str(attempt.lost_fri),
+        attempt.width,
+        attempt.height,
+        attempt.result_bytes,
     )
 
 
 def _attempt(row: Sequence[Any]) -> Attempt:
-    job_id, asset_cid, reward_fri, stage, result_cid, code, detail, reached = row
+    job_id, asset_cid, reward_fri, stage, result_cid, code, detail, reached, *facts = row
+    creator, order_id, bond_fri, fees_fri, lost_fri, width, height, result_bytes = facts
     try:
         return Attempt(
             job_id=int(job_id),
             asset_cid=asset_cid,
             reward_fri=int(reward_fri),
+            creator=Address(int(creator)),
+            order_id=int(order_id),
+            bond_fri=int(bond_fri),
+            width=width,
+            height=height,
+            result_bytes=result_bytes,
+            fees_fri=int(fees_fri),
+            lost_fri=int(lost_fri),
             stage=Stage(stage),
             result_cid=result_cid,
             code=Code(code) if code else None,
@@ -169,3 +234,15 @@ def _attempt(row: Sequence[Any]) -> Attempt:
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"its row on job {job_id} cannot be read, {error}") from error
+
+
+def _failure(row: Sequence[Any]) -> Failure:
+    asset_cid, creator, code, detail, conditions, at = row
+    return Failure(
+        asset_cid=asset_cid,
+        creator=Address(int(creator)),
+        code=Code(code),
+        detail=detail,
+        conditions=conditions,
+        at=at,
+    )

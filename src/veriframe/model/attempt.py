@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from veriframe.errors import Code, JobError, JobLost
+from veriframe.model.job import NOBODY, Address
 
 
 class Stage(StrEnum):
@@ -71,12 +72,22 @@ class Attempt:
     """This worker's one try at a job. Frozen: a stage returns the next one.
 
     `reached` maps each stage to the wall-clock time (Unix seconds) at which it was known to be done.
-    `code` and `detail` say why an attempt ended other than PAID.
+    `code` and `detail` say why an attempt ended other than PAID. `width` and `height` are the pixels that the
+    inspection found, 0 before it. `result_bytes` is the size of what was stored. `fees_fri` is what our moves
+    have cost so far, `lost_fri` what of the bond was burned.
     """
 
     job_id: int
     asset_cid: str
     reward_fri: int
+    creator: Address = NOBODY
+    order_id: int = 0
+    bond_fri: int = 0
+    width: int = 0
+    height: int = 0
+    result_bytes: int = 0
+    fees_fri: int = 0
+    lost_fri: int = 0
     stage: Stage = Stage.SEEN
     result_cid: str = ""
     code: Code | None = None

@@ -57,6 +57,9 @@ def new_attempt(job: Job, *, at: float) -> Attempt:
         job_id=job.id,
         asset_cid=_asset_cid(job),
         reward_fri=job.terms.reward_fri,
+        creator=job.order.creator,
+        order_id=job.order.id,
+        bond_fri=job.terms.bond_fri,
         reached={Stage.SEEN: at},
     )
 

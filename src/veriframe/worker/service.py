@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from veriframe.errors import Code
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, Job, format_strk
 from veriframe.ports import Funds
 from veriframe.worker import pipeline
 from veriframe.worker.caution import Absences, Caution
 from veriframe.worker.discovery import Discovery
+from veriframe.worker.failures import Failures, conditions
 from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
@@ -27,22 +27,9 @@ from veriframe.worker.watch import Watch, Withdrawal, clean_up, withdraw
 
 log = structlog.get_logger()
 
-POISON_FAILURES = 2
-"""So many failures of the same bytes, and they are not tried again."""
-
 _NO_JOB = 0
 """In place of a job's id: ids count from 1."""
 _SEND_MONEY = "send the account some STRK"
-
-NOT_THE_BYTES = frozenset(
-    (
-        *(Code.LOST, Code.LEASE, Code.STOPPED),  # time and other workers
-        *(Code.NOT_FOUND, Code.UPLOAD),  # the store
-        *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
-        *(Code.VERSION, Code.ENGINE, Code.TOO_LARGE, Code.RESOLUTION, Code.SAMPLES),  # its settings
-    )
-)
-"""Failures that say nothing against the asset's bytes: they are not counted."""
 
 
 class Service:
@@ -70,6 +57,7 @@ class Service:
         self._creators: dict[int, Address] = {}
         self._discovery = Discovery(parts.registry, parts.policy, self._may_try)
         self._watch = Watch(parts)
+        self._failures = Failures(parts.journal, "", parts.clock)
 
     def drain(self) -> None:
         """Stop in order: no new claims; what is claimed is finished within its lease."""
@@ -97,6 +85,9 @@ class Service:
     async def _work(self, once: bool) -> None:
         parts = self._parts
         parts.workspace.prepare()
+        facts = await patiently(parts.renderer.facts)
+        under = conditions(facts, parts.policy.limits, parts.scene_limits)
+        self._failures = Failures(parts.journal, under, parts.clock)
         self._settled = {known.job_id for known in parts.journal.attempts()}
         self._discovery.note_all(await patiently(lambda: recover(parts, self._discovery.note)))
         self._settled = {known.job_id for known in parts.journal.attempts() if not _was_too_slow(known)}
@@ -173,8 +164,8 @@ class Service:
     def _is_wanted(self, job: Job, funds: Funds) -> bool:
         """Whether its asset is not known to fail, and its bond and the fees are within our means."""
         asset_cid = new_attempt(job, at=0).asset_cid
-        if self._parts.journal.poison(asset_cid) >= POISON_FAILURES:
-            log.info("job_left", job_id=job.id, reason="its asset has failed here before")
+        if objection := self._failures.why_not(asset_cid, job.order.creator):
+            log.info("job_left", job_id=job.id, reason=objection)
             self._settled.add(job.id)
             return False
         if self._absences.rests(asset_cid):
@@ -227,8 +218,8 @@ class Service:
                 after = await patiently(lambda: self._go_on(job_id))
                 self._caution.note(after)
                 self._absences.note(after, self._creators.pop(job_id, None))
+                self._failures.note(after)
                 if after.stage.is_end:
-                    self._note_poison(after)
                     await patiently(lambda: clean_up(after, self._parts))
                 if _was_too_slow(after):
                     self._settled.discard(job_id)
@@ -243,11 +234,6 @@ class Service:
         if attempt is None:
             raise RuntimeError("an attempt that is served is in the journal")
         return await pipeline.run(attempt, self._parts)
-
-    def _note_poison(self, attempt: Attempt) -> None:
-        failed = attempt.stage in (Stage.REFUSED, Stage.RELEASED)
-        if failed and attempt.code is not None and attempt.code not in NOT_THE_BYTES:
-            self._parts.journal.remember_poison(attempt.asset_cid, attempt.code)
 
     async def _keep_results(self) -> None:
         try:

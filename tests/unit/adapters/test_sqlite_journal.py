@@ -15,10 +15,16 @@ from veriframe.adapters import sqlite_journal
 from veriframe.adapters.sqlite_journal import KIND, MIGRATIONS, SqliteJournal
 from veriframe.errors import Code, HostUnavailable, SettingsError
 from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.failure import Failure
+from veriframe.model.job import Address
+from veriframe.sqlite_file import open_file
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 SEEN = Attempt(job_id=1, asset_cid=CID, reward_fri=10**18, reached={Stage.SEEN: 1.0})
 FETCHED = SEEN.to(Stage.FETCHED, at=2.0)
+FAILURE = Failure(
+    asset_cid=CID, creator=Address(3), code=Code.CRASH, detail="It crashed.", conditions="c", at=2.0
+)
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "home" / "journal.sqlite"
     with closing(SqliteJournal(path)) as journal:
         journal.add(SEEN)
-        journal.remember_poison(CID, Code.CRASH)
+        journal.note_failure(FAILURE)
     return path
 
 
@@ -58,7 +64,7 @@ def test_a_journal_opened_again_knows_all(path: Path) -> None:
     """fault_73: attempts and failures are there after the process has ended."""
     with closing(SqliteJournal(path)) as journal:
         assert journal.attempts() == [SEEN]
-        assert journal.poison(CID) == 1
+        assert journal.failures() == [FAILURE]
 
 
 def test_a_move_is_on_the_disk_at_once(path: Path) -> None:
@@ -103,6 +109,31 @@ def test_an_older_journal_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPa
             assert journal.attempts() == [SEEN]
     assert ask(path, "PRAGMA user_version") == len(MIGRATIONS) + 1
     assert ask(path, "SELECT count(*) FROM visits") == 1
+
+
+def test_a_journal_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    """fault_80: its attempts are there, whoever posted their jobs; counts of failures start anew."""
+    path = tmp_path / "journal.sqlite"
+    first = replace(KIND, migrations=MIGRATIONS[:1])
+    with closing(open_file(path, first)) as connection:
+        connection.execute(
+            "INSERT INTO attempts (job_id, asset_cid, reward_fri, stage, result_cid, detail, reached)"
+            " VALUES (?, ?, ?, ?, '', '', ?)",
+            ("1", CID, str(10**18), "SEEN", '{"SEEN": 1.0}'),
+        )
+        connection.execute("INSERT INTO poison VALUES (?, 'CRASH', 2)", (CID,))
+    with closing(SqliteJournal(path)) as journal:
+        assert journal.attempts() == [SEEN]
+        assert journal.failures() == []
+
+
+def test_only_so_many_failures_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_83: a stranger's scenes fill no disk; the oldest go first."""
+    monkeypatch.setattr(sqlite_journal, "MOST_FAILURES", 3)
+    with closing(SqliteJournal(path)) as journal:
+        for number in range(5):
+            journal.note_failure(replace(FAILURE, at=float(number)))
+        assert [one.at for one in journal.failures()] == [2.0, 3.0, 4.0]
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

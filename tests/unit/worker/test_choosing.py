@@ -25,6 +25,7 @@ from tests.fakes.registry import FakeRegistry
 from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt import Stage
 from veriframe.model.job import Address, JobState
+from veriframe.model.scene import SceneLimits
 from veriframe.ports import Funds
 from veriframe.worker.service import Service
 
@@ -45,20 +46,25 @@ async def test_an_asset_that_failed_twice_is_not_tried_again(bench: Bench) -> No
 
 
 async def test_a_refused_asset_counts_too(bench: Bench) -> None:
-    """No scene: fetched twice, and not a thousand times."""
+    """fault_83: no scene: fetched once, and not a thousand times."""
     await bench.post(jobs=5, scene=b"<html>")
     assert await bench.service().run(once=True)
-    assert stages(bench) == [Stage.REFUSED] * 2
+    assert stages(bench) == [Stage.REFUSED]
 
 
-@pytest.mark.parametrize("code", [Code.VERSION, Code.SAMPLES, Code.ENGINE])
-async def test_what_a_setting_refuses_is_not_held_against_the_bytes(bench: Bench, code: Code) -> None:
-    """Another Blender, or other limits, may take them tomorrow."""
+@pytest.mark.parametrize("code", [Code.VERSION, Code.SAMPLES, Code.ENGINE, Code.RESOLUTION])
+async def test_what_a_setting_refuses_is_refused_once_under_these_settings(bench: Bench, code: Code) -> None:
+    """fault_83: one refusal ends all jobs of the scene. Another Blender, or other limits, may take them."""
     await bench.post(jobs=4)
     bench.script.inspect_failures += [JobRejected(code, "Not here.") for _ in range(4)]
     assert await bench.service().run(once=True)
-    assert stages(bench) == [Stage.REFUSED] * 4
-    assert bench.journal.poisoned.total() == 0
+    assert stages(bench) == [Stage.REFUSED]
+    assert await bench.service().run(once=True)
+    assert stages(bench) == [Stage.REFUSED], "a restart knows it, too"
+    bench.parts = replace(bench.parts, scene_limits=SceneLimits(samples=100_000))
+    bench.script.inspect_failures.clear()
+    assert await bench.service().run(once=True)
+    assert sorted(stages(bench)) == [Stage.REFUSED, *[Stage.SUBMITTED] * 3]
 
 
 async def test_a_bond_beyond_our_means_is_not_claimed(bench: Bench) -> None:
