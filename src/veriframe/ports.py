@@ -130,11 +130,13 @@ class Funds:
     """Who holds what, in fri: `wallet` outside the registry, `credit` inside it, free to use.
 
     `reserve_fri` is what of the wallet must stay there, to pay for the moves that have to follow a claim.
+    `job_fees_fri` is what the moves of one job are expected to cost at present prices.
     """
 
     wallet_fri: int
     credit_fri: int
     reserve_fri: int = 0
+    job_fees_fri: int = 0
 
     @property
     def means_fri(self) -> int:
@@ -272,6 +274,10 @@ class Renderer(Protocol):
     @abstractmethod
     async def facts(self) -> RendererFacts:
         """What this renderer is. Raises `HostUnavailable` where it cannot start."""
+
+    @abstractmethod
+    async def self_test(self) -> None:
+        """Render a small scene of our own. Raises `HostUnavailable` where this machine fails at it."""
 
     @abstractmethod
     async def inspect(self, scene: Path) -> SceneInspection:

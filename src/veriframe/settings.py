@@ -47,6 +47,7 @@ def _felt(value: object) -> object:
 Felt = Annotated[int, BeforeValidator(_felt), Field(ge=0, lt=2**252)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Addresses = Annotated[tuple[Felt, ...], BeforeValidator(_split)]
+Share = Annotated[Decimal, Field(ge=0, le=1)]
 Strk = Annotated[Decimal, Field(ge=0, max_digits=50, decimal_places=18)]
 
 
@@ -149,6 +150,28 @@ class Settings(BaseModel):
     )
 
     minimum_reward_strk: Strk = Field(Decimal(0), description="jobs that pay less are left")
+    bond_reward_share: Decimal = Field(
+        Decimal(1), ge=0, le=1000, description="jobs with a larger bond, as a share of their reward, are left"
+    )
+    bond_days: Decimal = Field(
+        Decimal(1),
+        ge=0,
+        le=1000,
+        description="largest bond × days that it may stay bound, as a share of the reward",
+    )
+    bond_means_share: Share = Field(
+        Decimal("0.25"), description="largest bond, as a share of all that the account has"
+    )
+    free_means_share: Share = Field(
+        Decimal("0.25"), description="share of all that the account has that is never bound"
+    )
+    loss_budget_share: Share = Field(
+        Decimal("0.05"),
+        description="share of it that may be lost in a day to creators who have not paid as much themselves",
+    )
+    new_creator_jobs: int = Field(
+        1, ge=1, description="jobs at the same time of a creator who never paid this account"
+    )
     engines: Names = Field(
         ("CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"),
         description="engines that are rendered",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 from tests.fakes.journal import FakeJournal
@@ -18,15 +19,26 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import Progress, Rendering, RenderLimits, RenderTask
 from veriframe.model.job import Address, Job, Terms
 from veriframe.model.policy import Policy
+from veriframe.model.stakes import StakeLimits
 from veriframe.worker.parts import Parts
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 
+ALL, NOTHING = Fraction(1), Fraction(0)
 ME, OTHER, CREATOR, ARBITER = Address(1), Address(2), Address(3), Address(4)
 SCENE = blend()
 REWARD, BOND = 100, 10
 LEASE_SECONDS, REVIEW_SECONDS, DEADLINE_SECONDS = 3600, 600, 10_000
 WALLET = 1_000_000
+ANY_STAKES = StakeLimits(
+    reward_share=1000 * ALL,
+    bond_days=1000 * ALL,
+    means_share=ALL,
+    free_share=NOTHING,
+    loss_share=ALL,
+    new_creator_jobs=64,
+)
+"""Nothing is too risky: for tests of other things."""
 
 
 class GatedRenderer(FakeRenderer):
@@ -70,7 +82,9 @@ class Bench:
     journal: FakeJournal = field(default_factory=FakeJournal)
     told: list[Stage] = field(default_factory=list)
     policy: Policy = field(
-        default_factory=lambda: Policy(account=ME, limits=RenderLimits(frame_seconds=300, loading_seconds=60))
+        default_factory=lambda: Policy(
+            account=ME, limits=RenderLimits(frame_seconds=300, loading_seconds=60), stakes=ANY_STAKES
+        )
     )
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from veriframe.errors import Code, JobRejected, VerificationFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, VerificationFailed
 from veriframe.model.frames import Frame, ImageFormat, Progress, ProvedFrame, Rendering, RenderTask
 from veriframe.model.scene import BlenderVersion, SceneInspection
 from veriframe.ports import Renderer, RendererFacts
@@ -76,6 +76,7 @@ class FakeRenderer(Renderer):
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
         self.cancelled = 0
+        self.self_tests, self.unfit = 0, False
         self.rendering = asyncio.Event()
 
     @property
@@ -87,6 +88,12 @@ class FakeRenderer(Renderer):
         """What it pretends to be."""
         self._fail()
         return self.known_facts
+
+    async def self_test(self) -> None:
+        """Pass, unless it is `unfit`."""
+        self.self_tests += 1
+        if self.unfit:
+            raise HostUnavailable("The test scene renders black.")
 
     async def inspect(self, scene: Path) -> SceneInspection:
         """The inspection that its script says."""

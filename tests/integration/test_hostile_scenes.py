@@ -105,7 +105,7 @@ async def _examine(renderer: BlenderRenderer, scene: Path) -> SceneVerdict:
     limits = SceneLimits()
     with scene.open("rb") as stream:
         header = read_header(stream, limits)
-    check_version(header, (await renderer.facts()).version)
+    check_version(header.version, (await renderer.facts()).version)
     return judge(header, await renderer.inspect(scene), limits)
 
 

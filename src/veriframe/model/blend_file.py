@@ -9,6 +9,7 @@ frames and a seek table) or gzip (before). Source: Blender's `BLO_core_bhead.hh`
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
 from typing import BinaryIO, Protocol
@@ -137,8 +138,13 @@ class _Gzip(_Unpacked):
         return b""
 
 
-def read_header(stream: BinaryIO, limits: SceneLimits) -> SceneHeader:
+def read_header(
+    stream: BinaryIO, limits: SceneLimits, check: Callable[[BlenderVersion], None] = lambda version: None
+) -> SceneHeader:
     """What a scene file is, read in one pass from its first block to its last, without Blender.
+
+    `check` hears of its version before the blocks are walked, and may raise: gigabytes need not be unpacked
+    to refuse a scene of another release.
 
     `stream` can seek and is read from its start; its position afterwards is undefined. Memory is bounded by
     the module's two constants. Raises `JobRejected`: NOT_BLEND, TOO_LARGE, TRUNCATED, BOMB, VERSION
@@ -155,6 +161,7 @@ def read_header(stream: BinaryIO, limits: SceneLimits) -> SceneHeader:
     wrapping, source = _open(stream, start, size_bytes, limits)
     piece = _at_least(source, b"", 512)
     layout = _read_layout(piece, wrapping)
+    check(layout.version)
     blocks, unpacked_bytes = _walk(source, piece, layout, limits.blocks)
     return SceneHeader(
         version=layout.version, wrapping=wrapping, blocks=blocks, unpacked_bytes=unpacked_bytes

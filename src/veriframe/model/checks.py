@@ -36,16 +36,16 @@ DEFAULT_OUTPUTS = ("", "/tmp/", "/tmp\\", "//")  # noqa: S108 - what a new scene
 """Output paths that nobody chose: no warning for them."""
 
 
-def check_version(header: SceneHeader, renderer: BlenderVersion) -> None:
+def check_version(version: BlenderVersion, renderer: BlenderVersion) -> None:
     """Whether this renderer's release line wrote the scene. Raises `JobRejected` (VERSION) where not.
 
     Other lines open many scenes too, but change pictures or leave things out without a word.
     """
-    if header.version != renderer:
+    if version != renderer:
         raise JobRejected(
             Code.VERSION,
-            f"The scene was saved by Blender {header.version}, and this worker renders scenes of "
-            f"Blender {renderer}. Save it with that one, or set BLENDER_PATH to a Blender {header.version}.",
+            f"The scene was saved by Blender {version}, and this worker renders scenes of "
+            f"Blender {renderer}. Save it with that one, or set BLENDER_PATH to a Blender {version}.",
         )
 
 

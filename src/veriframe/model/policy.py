@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 
 from veriframe.model.frames import RenderLimits
 from veriframe.model.job import NOBODY, Address, Job, format_strk
+from veriframe.model.stakes import StakeLimits
 
 DAY = 86400
 
 SUBMIT_SECONDS = 10
 """Kept of a lease for proving, storing and submitting; the render ends before."""
+
+BEGIN_SECONDS = 30
+"""Left until a job's deadline, at least, when it is begun: its scene has to come and to be looked at."""
 
 FETCH_SECONDS = 1800
 """Waited for a scene, at most, before its job is refused."""
@@ -29,6 +33,8 @@ class Policy:
     limits: RenderLimits = field(default_factory=RenderLimits)
     submit_seconds: float = SUBMIT_SECONDS
     fetch_seconds: float = FETCH_SECONDS
+    begin_seconds: int = BEGIN_SECONDS
+    stakes: StakeLimits = field(default_factory=StakeLimits)
 
     def objection(self, job: Job, now: int, frames: int = 1) -> str:
         """Why the job is left, as one clause; empty where it is liked. `now` is in chain seconds."""
@@ -67,6 +73,8 @@ class Policy:
             return (
                 f"its lease of {terms.lease_seconds} s is shorter than the {needed:.0f} s that a job may take"
             )
+        if terms.deadline - now < self.begin_seconds:
+            return f"its deadline is in {terms.deadline - now} s, too soon to look at its scene and claim it"
         # Without an arbiter nobody can dispute, so that the review is all the wait there is.
         wait = terms.review_seconds + (terms.arbitration_seconds if terms.arbiter != NOBODY else 0)
         if wait > self.maximum_wait_seconds:

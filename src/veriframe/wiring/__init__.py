@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeGuard
@@ -30,6 +31,7 @@ from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
 from veriframe.model.policy import SUBMIT_SECONDS, Policy
 from veriframe.model.scene import SceneLimits
+from veriframe.model.stakes import StakeLimits
 from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
 from veriframe.worker.lock import account_lock
@@ -160,8 +162,21 @@ def policy(settings: Settings, account: Address) -> Policy:
         arbiters=frozenset(settings.arbiters),
         maximum_wait_seconds=settings.maximum_wait_seconds,
         limits=render_limits(settings),
+        stakes=stake_limits(settings),
         fetch_seconds=settings.fetch_seconds,
         submit_seconds=SUBMIT_SECONDS + (settings.replica_seconds if _spreads(settings) else 0),
+    )
+
+
+def stake_limits(settings: Settings) -> StakeLimits:
+    """What a worker may lose."""
+    return StakeLimits(
+        reward_share=Fraction(settings.bond_reward_share),
+        bond_days=Fraction(settings.bond_days),
+        means_share=Fraction(settings.bond_means_share),
+        free_share=Fraction(settings.free_means_share),
+        loss_share=Fraction(settings.loss_budget_share),
+        new_creator_jobs=settings.new_creator_jobs,
     )
 
 

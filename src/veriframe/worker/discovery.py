@@ -1,52 +1,77 @@
 """Looking at the registry: new jobs at once, all others by and by, by two calls however many there are.
 
 One call tells what changed (a hint), one brings some jobs (the truth): those that changed or that somebody
-asks for, else the next ones of a round through all. What a hint leaves out, the round finds.
+asks for, else the next ones of a round through all. What a hint leaves out, the round finds. At the start the
+old jobs are read from the newest down, some with each look, so that nobody's flood holds the worker up.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
-import structlog
-
-from veriframe.model.job import Job, format_address, format_strk
+from veriframe.model.job import Job
 from veriframe.model.policy import Policy
 from veriframe.ports import JobReader, Look
-
-log = structlog.get_logger()
+from veriframe.worker.candidates import Bounds, Candidates
+from veriframe.worker.report import DiscoveryLog
 
 MOST_NEW = 1_000
-"""New jobs that one look brings beyond its own, so that a flood of jobs cannot hold the worker up."""
-MOST_CANDIDATES = 5_000
-"""Open jobs that are remembered at once; the rest is found again by the round."""
+"""Jobs that one look brings beyond its own, so that a flood of jobs cannot hold the worker up."""
 MOST_WANTED = 10_000
 """Hints that are remembered at once."""
 ROUND_EVERY = 4
-"""While there are hints, every so manieth look goes on with the round all the same."""
+"""While there are hints, every fourth look goes on with the round all the same."""
 
 
 class Discovery:
-    """The open jobs that `policy` likes and that `may_try(job_id)` does not rule out."""
+    """The open jobs that neither `policy` nor `objection` is against, and that `may_try` does not rule out.
 
-    def __init__(self, reader: JobReader, policy: Policy, may_try: Callable[[int], bool]) -> None:
+    `rank` is a sort key, the lowest first, to which the reward is added; `on_read` hears of all jobs that
+    were read, with the time to judge them by, in chain seconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is a decision of somebody else's
+        self,
+        reader: JobReader,
+        policy: Policy,
+        may_try: Callable[[int], bool],
+        *,
+        objection: Callable[[Job], str] = lambda job: "",
+        rank: Callable[[Job], tuple[Any, ...]] = lambda job: (),
+        on_read: Callable[[Sequence[Job], int], None] = lambda jobs, now: None,
+        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+    ) -> None:
         self._reader, self._policy, self._may_try = reader, policy, may_try
+        self._objection, self._on_read = objection, on_read
         self._seen_up_to, self._again_from, self._last = 0, 1, 0
+        # Of the jobs from before the start: those from … up to … are not read yet.
+        self._unread_from, self._unread_up_to = 1, 0
         self._wanted: set[int] = set()
         self._looks = 0
-        self._candidates: dict[int, Job] = {}
-        self._objections: dict[int, str] = {}
+        self._candidates = Candidates(lambda job: (*rank(job), *self._own_rank(job)), bounds)
+        self._log = DiscoveryLog()
+
+    @property
+    def has_read_all(self) -> bool:
+        """Whether each job was read once since the start."""
+        return self._looks > 0 and not self._unread and self._seen_up_to >= self._last
+
+    @property
+    def _unread(self) -> int:
+        """How many jobs from before the start are not read yet."""
+        return max(0, self._unread_up_to - self._unread_from + 1)
 
     @property
     def has_seen_all(self) -> bool:
-        """Whether the last look reached the newest job."""
-        return self._seen_up_to >= self._last
+        """Whether nothing is left that could be a candidate and is none."""
+        return self.has_read_all and not self._candidates.has_left_out
 
     @property
     def candidates(self) -> Sequence[Job]:
-        """The best paid first; what pays the same in an order of our own, so that workers do not all race."""
-        return sorted(self._candidates.values(), key=self._rank)
+        """The best first; what ranks the same in an order of our own, so that workers do not all race."""
+        return self._candidates.ranked()
 
     async def look(self, wanted: Collection[int] = ()) -> tuple[Look, bool]:
         """Ask the registry, for the jobs `wanted` too. What it showed, and whether there was any news.
@@ -54,35 +79,47 @@ class Discovery:
         Raises `RegistryUnavailable`.
         """
         hints = await self._reader.changed()
-        self._wanted = set(sorted({*self._wanted, *hints, *wanted})[:MOST_WANTED])
+        left_out = self._candidates.next_left_out()
+        self._wanted = set(sorted({*self._wanted, *hints, *wanted, *left_out})[:MOST_WANTED])
         first, count = self._window()
         look = await self._reader.look(first, count)
         news = bool(hints) or look.job_counter != self._last
-        self._note(look, first, count)
-        if not self.has_seen_all:
-            # A flood, or the very first look: more at once than one call of the registry brings.
-            begin, jobs = self._seen_up_to + 1, min(MOST_NEW, self._last - self._seen_up_to)
-            more = await self._reader.get_jobs(begin, jobs)
-            look = Look(head=look.head, job_counter=look.job_counter, jobs=[*look.jobs, *more])
-            self.note(more, look.head.time)
-            self._seen_up_to += jobs
-        return look, news
+        self._take_in(look, first, count)
+        more = [*await self._read_new(look), *await self._read_old(look)]
+        return Look(head=look.head, job_counter=look.job_counter, jobs=[*look.jobs, *more]), news
 
     def note(self, jobs: Sequence[Job], now: int) -> None:
         """What somebody has read of the registry anyway."""
+        self._on_read(jobs, now)
         for job in jobs:
             self._consider(job, now)
-
-    def note_all(self, last: int) -> None:
-        """Somebody has noted all jobs up to this one: looks begin after it."""
-        self._seen_up_to = self._last = max(self._last, last)
 
     async def is_still_open(self, job_id: int) -> bool:
         """Look at one candidate again, right before it is taken on."""
         look = await self._reader.look(job_id, 1)
-        self._candidates.pop(job_id, None)
+        self._candidates.drop(job_id)
         self.note(look.jobs, look.head.time)
         return job_id in self._candidates
+
+    async def _read_new(self, look: Look) -> Sequence[Job]:
+        """Jobs of a flood: more at once than one call of the registry brings."""
+        count = min(MOST_NEW, self._last - self._seen_up_to)
+        if count <= 0:
+            return ()
+        jobs = await self._reader.get_jobs(self._seen_up_to + 1, count)
+        self.note(jobs, look.head.time)
+        self._seen_up_to += count
+        return jobs
+
+    async def _read_old(self, look: Look) -> Sequence[Job]:
+        """Jobs from before the start, the newest first."""
+        count = min(MOST_NEW, self._unread)
+        if not count:
+            return ()
+        jobs = await self._reader.get_jobs(self._unread_up_to - count + 1, count)
+        self.note(jobs, look.head.time)
+        self._unread_up_to -= count
+        return jobs
 
     def _window(self) -> tuple[int, int]:
         """Which jobs to look at: new ones, those that are wanted, or the next ones of the round."""
@@ -101,46 +138,35 @@ class Discovery:
         self._again_from += count
         return first, count
 
-    def _note(self, look: Look, first: int, count: int) -> None:
+    def _take_in(self, look: Look, first: int, count: int) -> None:
         end = first + count
+        if not self._last:
+            # The first look brings the oldest jobs, and tells how many there are.
+            self._seen_up_to = self._unread_up_to = look.job_counter
+            self._unread_from = end
         self._last = look.job_counter
         # The counter goes back where a reorganisation took jobs away.
         self._seen_up_to = min(self._seen_up_to, self._last)
+        self._unread_up_to = min(self._unread_up_to, self._last)
         if first <= self._seen_up_to + 1 < end:
             self._seen_up_to = min(end - 1, self._last)
         self._wanted = {
             job_id for job_id in self._wanted if not first <= job_id < end and job_id <= self._last
         }
-        for gone in [job_id for job_id in self._candidates if job_id > self._last]:
-            del self._candidates[gone]
+        self._candidates.drop_above(self._last)
         self.note(look.jobs, look.head.time)
 
     def _consider(self, job: Job, now: int) -> None:
-        objection = self._policy.objection(job, now)
+        objection = self._policy.objection(job, now) or self._objection(job)
         if objection or not self._may_try(job.id):
-            self._candidates.pop(job.id, None)
-        elif job.id in self._candidates or len(self._candidates) < MOST_CANDIDATES:
-            self._candidates[job.id] = job
-        if not job.is_open(now):
-            self._objections.pop(job.id, None)
-        elif self._may_try(job.id):
-            self._tell(job, objection)
-
-    def _tell(self, job: Job, objection: str) -> None:
-        if self._objections.get(job.id) == objection:
-            return
-        self._objections[job.id] = objection
-        facts = {
-            "job_id": job.id,
-            "creator": format_address(job.order.creator),
-            "reward": format_strk(job.terms.reward_fri),
-            "asset_cid": job.order.asset_cid,
-        }
-        if objection:
-            log.info("job_left", **facts, reason=objection)
+            self._candidates.drop(job.id)
         else:
-            log.info("job_discovered", **facts)
+            self._candidates.put(job)
+        if not job.is_open(now):
+            self._log.forget(job)
+        elif self._may_try(job.id):
+            self._log.tell(job, objection)
 
-    def _rank(self, job: Job) -> tuple[int, bytes]:
+    def _own_rank(self, job: Job) -> tuple[int, bytes]:
         own = hashlib.sha256(f"{self._policy.account}:{job.id}".encode()).digest()
         return -job.terms.reward_fri, own

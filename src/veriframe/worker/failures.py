@@ -22,6 +22,9 @@ FAILED_RENDERS = 2
 KEPT_SECONDS = 7 * 86400.0
 """A failure counts for a week: a machine may have been mended without a trace in its settings."""
 
+READ_SECONDS = 60.0
+"""How often the journal is asked anew: somebody may have told it to forget."""
+
 VERDICTS = frozenset(
     (
         *(Code.BAD_CID, Code.NOT_A_FILE, Code.TOO_LARGE),
@@ -62,13 +65,13 @@ class Failures:
         """`under` is the digest of the present conditions."""
         self._journal, self._conditions, self._clock = journal, under, clock
         self._by_asset: defaultdict[str, list[Failure]] = defaultdict(list)
-        for failure in journal.failures():
-            if failure.conditions == under:
-                self._by_asset[failure.asset_cid].append(failure)
+        self._read()
         self._rendered = {(a.asset_cid, a.creator) for a in journal.attempts() if _is_rendered(a)}
 
     def why_not(self, asset_cid: str, creator: Address) -> str:
         """Why jobs of this creator with this scene are left, as one clause; empty where they are not."""
+        if self._clock() - self._read_at >= READ_SECONDS:
+            self._read()
         live = self._live(asset_cid)
         for failure in live:
             if failure.code in VERDICTS:
@@ -95,6 +98,13 @@ class Failures:
             )
             self._journal.note_failure(failure)
             self._by_asset[attempt.asset_cid].append(failure)
+
+    def _read(self) -> None:
+        self._read_at = self._clock()
+        self._by_asset.clear()
+        for failure in self._journal.failures():
+            if failure.conditions == self._conditions:
+                self._by_asset[failure.asset_cid].append(failure)
 
     def _live(self, asset_cid: str) -> list[Failure]:
         oldest = self._clock() - KEPT_SECONDS

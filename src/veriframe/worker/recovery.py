@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import structlog
@@ -12,35 +12,40 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.cid import canonical
 from veriframe.model.job import Job
 from veriframe.model.reconciliation import stage_by_registry
-from veriframe.ports import LOOKS_AT_ONCE
 from veriframe.worker.parts import Parts
 from veriframe.worker.steps import result_pin, result_pins
 
 log = structlog.get_logger()
 
 
-async def recover(parts: Parts, on_jobs: Callable[[Sequence[Job], int], None] = lambda _, __: None) -> int:
-    """Bring the journal in line with the registry, and clear away what earlier runs left behind.
+async def recover(parts: Parts) -> None:
+    """Bring what the journal tells of unfinished attempts in line with the registry: leases run.
 
-    Claims and submissions that the journal has lost (it came back from a backup) are taken on again. This is
-    the one time that all jobs are read: `on_jobs` hears of them, with the time to judge them by, in chain
-    seconds. Returns the last job's id. May be cut off and repeated. Raises `Unavailable`, and `SettingsError`
-    where the journal is another registry's.
+    All other jobs are read by and by (`take_in`). May be cut off and repeated. Raises `Unavailable`, and
+    `SettingsError` where the journal is another registry's.
     """
-    registry, journal = parts.registry, parts.journal
-    size = registry.jobs_at_once
-    look = await registry.look(1, size)
-    now, last = look.head.time, look.job_counter
+    registry = parts.registry
+    ids = sorted(attempt.job_id for attempt in parts.journal.unfinished())
+    while ids:
+        first = ids[0]
+        look = await registry.look(first, registry.jobs_at_once)
+        shown = {job.id: job for job in look.jobs}
+        end = first + registry.jobs_at_once
+        for job_id in (job_id for job_id in ids if job_id < end and job_id in shown):
+            reconcile(shown[job_id], parts, look.head.time)
+        ids = [job_id for job_id in ids if job_id >= end]
 
-    def take_in(jobs: Sequence[Job]) -> None:
-        for job in jobs:
+
+def take_in(jobs: Sequence[Job], parts: Parts, now: int) -> None:
+    """Take claims and submissions on again that the journal has lost (it came back from a backup)."""
+    for job in jobs:
+        if job.worker == parts.registry.account or parts.journal.get(job.id) is not None:
             reconcile(job, parts, now)
-        on_jobs(jobs, now)
 
-    take_in(look.jobs)
-    for first in range(1 + size, last + 1, size * LOOKS_AT_ONCE):
-        take_in(await registry.get_jobs(first, size * LOOKS_AT_ONCE))
-    attempts = journal.unfinished()
+
+async def clear_up(parts: Parts) -> None:
+    """Clear away what earlier runs left behind. Only after all jobs were read: what is owed is known then."""
+    attempts = parts.journal.unfinished()
     unfinished = [attempt.job_id for attempt in attempts]
     parts.workspace.sweep(unfinished, [attempt.asset_cid for attempt in attempts])
     try:
@@ -48,14 +53,13 @@ async def recover(parts: Parts, on_jobs: Callable[[Sequence[Job], int], None] = 
     except StoreUnavailable as error:
         # Leases run; pins can wait for the next start.
         log.warning("pins_not_released", reason=str(error))
-    return last
 
 
 def new_attempt(job: Job, *, at: float) -> Attempt:
     """The beginning of an attempt. Its asset's CID has the canonical spelling where it is a CID at all."""
     return Attempt(
         job_id=job.id,
-        asset_cid=_asset_cid(job),
+        asset_cid=canonical_asset(job),
         reward_fri=job.terms.reward_fri,
         creator=job.order.creator,
         order_id=job.order.id,
@@ -64,7 +68,8 @@ def new_attempt(job: Job, *, at: float) -> Attempt:
     )
 
 
-def _asset_cid(job: Job) -> str:
+def canonical_asset(job: Job) -> str:
+    """The CID of a job's asset in its one spelling, so that the same bytes have the same key."""
     try:
         return canonical(job.order.asset_cid)
     except JobRejected:
@@ -89,7 +94,7 @@ def reconcile(job: Job, parts: Parts, now: int) -> None:
             return
         attempt = new_attempt(job, at=parts.clock())
         journal.add(attempt)
-    elif attempt.asset_cid != _asset_cid(job):
+    elif attempt.asset_cid != canonical_asset(job):
         raise SettingsError(
             f"The journal of this account tells of another job {job.id} than the registry: it belongs to "
             "another registry. Put its registry back, or move the journal away, or use another --account."

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import structlog
 
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import Progress
-from veriframe.model.job import format_strk
+from veriframe.model.job import Job, format_address, format_strk
+from veriframe.model.text import printable
 from veriframe.ports import Transfer
 
 log = structlog.get_logger()
@@ -56,6 +58,63 @@ def stage_seconds(attempt: Attempt) -> dict[str, float]:
     return {
         stage.value: round(at - before, 3) for (_, before), (stage, at) in pairwise(attempt.reached.items())
     }
+
+
+MOST_ORDERS = 10_000
+"""Orders of which it is remembered what was told."""
+MOST_LINES, LINE_SECONDS = 200, 10.0
+"""So many lines about strangers' orders at once, and one more every ten seconds."""
+
+
+class DiscoveryLog:
+    """A line for each order, whatever the number of its jobs; no more lines than a disk can bear."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds that only go on."""
+        self._clock = clock
+        self._told: dict[int, str] = {}
+        self._lines, self._at, self._untold = float(MOST_LINES), clock(), 0
+
+    def tell(self, job: Job, objection: str) -> None:
+        """A job is open, and why it is left; once for its order, and again where the reason changes."""
+        order = job.order
+        if self._told.get(order.id) == objection:
+            return
+        self._told[order.id] = objection
+        while len(self._told) > MOST_ORDERS:
+            del self._told[next(iter(self._told))]
+        if not self._may_write():
+            self._untold += 1
+            return
+        facts = {
+            "job_id": job.id,
+            "order_id": order.id,
+            "jobs": order.jobs,
+            "creator": format_address(order.creator),
+            "reward": format_strk(job.terms.reward_fri),
+            "asset_cid": printable(order.asset_cid, 128),
+        }
+        if self._untold:
+            log.info("orders_untold", orders=self._untold, reason="there were too many to tell each")
+            self._untold = 0
+        if objection:
+            log.info("job_left", **facts, reason=objection)
+        else:
+            log.info("job_discovered", **facts)
+
+    def forget(self, job: Job) -> None:
+        """A job is not open: an order of this one alone is news when it comes free again."""
+        if job.order.jobs == 1:
+            self._told.pop(job.order.id, None)
+
+    def _may_write(self) -> bool:
+        now = self._clock()
+        self._lines = min(MOST_LINES, self._lines + (now - self._at) / LINE_SECONDS)
+        self._at = now
+        if self._lines < 1:
+            return False
+        self._lines -= 1
+        return True
 
 
 class ProgressLog:

@@ -11,13 +11,10 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import Address, Job, format_strk
-from veriframe.ports import Funds
+from veriframe.model.attempt import Attempt
+from veriframe.model.job import Job
 from veriframe.worker import pipeline
-from veriframe.worker.caution import Absences, Caution
-from veriframe.worker.discovery import Discovery
-from veriframe.worker.failures import Failures, conditions
+from veriframe.worker.intake import Intake
 from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
@@ -29,7 +26,6 @@ log = structlog.get_logger()
 
 _NO_JOB = 0
 """In place of a job's id: ids count from 1."""
-_SEND_MONEY = "send the account some STRK"
 
 
 class Service:
@@ -44,20 +40,16 @@ class Service:
         idle_seconds: float = 5.0,
         withdrawal: Withdrawal | None = None,
     ) -> None:
-        self._parts, self._slots = parts, slots
+        self._slots = slots
         self._pace = Pace(poll_seconds, idle_seconds)
         self._withdrawal = withdrawal
         self._running: dict[int, asyncio.Task[None]] = {}
         self._settling: dict[int, asyncio.Task[None]] = {}
-        self._settled: set[int] = set()
         self._draining = asyncio.Event()
         self._is_sound = True
-        self._told: set[str] = set()
-        self._caution, self._absences = Caution(), Absences()
-        self._creators: dict[int, Address] = {}
-        self._discovery = Discovery(parts.registry, parts.policy, self._may_try)
-        self._watch = Watch(parts)
-        self._failures = Failures(parts.journal, "", parts.clock)
+        self._intake = Intake(parts, is_under_way=lambda job_id: job_id in self._running)
+        self._parts = self._intake.parts
+        self._watch = Watch(self._parts)
 
     def drain(self) -> None:
         """Stop in order: no new claims; what is claimed is finished within its lease."""
@@ -85,12 +77,8 @@ class Service:
     async def _work(self, once: bool) -> None:
         parts = self._parts
         parts.workspace.prepare()
-        facts = await patiently(parts.renderer.facts)
-        under = conditions(facts, parts.policy.limits, parts.scene_limits)
-        self._failures = Failures(parts.journal, under, parts.clock)
-        self._settled = {known.job_id for known in parts.journal.attempts()}
-        self._discovery.note_all(await patiently(lambda: recover(parts, self._discovery.note)))
-        self._settled = {known.job_id for known in parts.journal.attempts() if not _was_too_slow(known)}
+        await patiently(self._intake.begin)
+        await patiently(lambda: recover(parts))
         self._begin_withdrawal()
         upkeep = asyncio.create_task(self._keep_results())
         try:
@@ -131,7 +119,7 @@ class Service:
         for waiting in self._waiting() if self._is_sound else ():
             if len(self._running) < self._slots:
                 self._start(waiting)
-        look, news = await self._discovery.look(set(self._watch.wanted()) - self._settling.keys())
+        look, news = await self._intake.look(set(self._watch.wanted()) - self._settling.keys())
         if news:
             self._pace.note_news()
         for job in self._watch.ready(look):
@@ -142,57 +130,17 @@ class Service:
 
     async def _fill_slots(self) -> bool:
         """Start what there is to do. True where nothing is left that could be started. May be cut off."""
-        if len(self._running) >= self._slots:
-            return False
-        if candidates := sorted(self._discovery.candidates, key=self._comes_last):
-            self._caution.require_none()
-            self._parts.workspace.require_free(self._parts.disk_free_bytes)
-            funds = await self._parts.registry.funds(self._parts.registry.account)
-        for job in candidates:
-            if len(self._running) >= self._slots:
-                return False
-            if self._is_wanted(job, funds) and await self._discovery.is_still_open(job.id):
-                self._start(self._begin(job))
-        return self._discovery.has_seen_all
+        while len(self._running) < self._slots:
+            if (job := await self._intake.next_job()) is None:
+                return self._intake.has_seen_all
+            self._start(self._begin(job))
+        return False
 
     def _waiting(self) -> list[Attempt]:
         """Attempts of an earlier run, those with a lease first."""
         steps = [a for a in self._parts.journal.unfinished() if a.stage in pipeline.STEPS]
         waiting = [attempt for attempt in steps if attempt.job_id not in self._running]
         return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
-
-    def _is_wanted(self, job: Job, funds: Funds) -> bool:
-        """Whether its asset is not known to fail, and its bond and the fees are within our means."""
-        asset_cid = new_attempt(job, at=0).asset_cid
-        if objection := self._failures.why_not(asset_cid, job.order.creator):
-            log.info("job_left", job_id=job.id, reason=objection)
-            self._settled.add(job.id)
-            return False
-        if self._absences.rests(asset_cid):
-            return False
-        if funds.wallet_fri < funds.reserve_fri:
-            if self._is_new("fees"):
-                needed = format_strk(funds.reserve_fri)
-                log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
-            return False
-        if job.terms.bond_fri > funds.means_fri:
-            if self._is_new("bond"):
-                bond = format_strk(job.terms.bond_fri)
-                log.warning("no_money_for_bond", job_id=job.id, bond=bond, remedy=_SEND_MONEY)
-            return False
-        return True
-
-    def _comes_last(self, job: Job) -> bool:
-        return self._absences.come_last(job.order.creator)
-
-    def _is_new(self, lack: str) -> bool:
-        """Whether this lack was not told yet."""
-        is_new = lack not in self._told
-        self._told.add(lack)
-        return is_new
-
-    def _may_try(self, job_id: int) -> bool:
-        return job_id not in self._settled
 
     def _begin(self, job: Job) -> Attempt:
         """Note a new attempt, or begin a lost race anew."""
@@ -201,12 +149,11 @@ class Service:
             journal.add(attempt)
         else:
             journal.move(before, attempt)
-        self._creators[job.id] = job.order.creator
+        self._intake.note(attempt)
         return attempt
 
     def _start(self, attempt: Attempt) -> None:
         job_id = attempt.job_id
-        self._settled.add(job_id)
         task = asyncio.create_task(self._serve(job_id), name=f"job-{job_id}")
         self._running[job_id] = task
         task.add_done_callback(lambda _: self._running.pop(job_id, None))
@@ -216,13 +163,9 @@ class Service:
         with structlog.contextvars.bound_contextvars(job_id=job_id):
             try:
                 after = await patiently(lambda: self._go_on(job_id))
-                self._caution.note(after)
-                self._absences.note(after, self._creators.pop(job_id, None))
-                self._failures.note(after)
+                self._intake.note_end(after)
                 if after.stage.is_end:
                     await patiently(lambda: clean_up(after, self._parts))
-                if _was_too_slow(after):
-                    self._settled.discard(job_id)
             except Exception:  # the last resort for bugs: the worker must not die of one job
                 self._is_sound = False
                 log.exception(
@@ -272,8 +215,3 @@ class Service:
         task = asyncio.create_task(patient(), name=f"end-{job_id}")
         self._settling[job_id] = task
         task.add_done_callback(lambda _: self._settling.pop(job_id, None))
-
-
-def _was_too_slow(attempt: Attempt) -> bool:
-    """Whether it was lost before a claim; if who was faster fails, the job is as good as new to us."""
-    return attempt.stage is Stage.LOST and Stage.CLAIMED not in attempt.reached

@@ -267,3 +267,19 @@ def _answer(content: bytes) -> None:
     except JobRejected as refusal:
         header, sentence = None, str(refusal)
     assert sentence.isprintable() if header is None else header.blocks <= limits.blocks
+
+
+def test_the_version_is_told_before_the_blocks_are_walked() -> None:
+    """fault_83: a scene of another release is refused at once, and not after 16 GiB of its zeros."""
+    told: list[BlenderVersion] = []
+
+    class Other(Exception):
+        """What whoever is told raises."""
+
+    def refuse(version: BlenderVersion) -> None:
+        told.append(version)
+        raise Other
+
+    with pytest.raises(Other):
+        read_header(io.BytesIO(zstd_bomb()), LIMITS, refuse)
+    assert told == [BlenderVersion(4, 5)]

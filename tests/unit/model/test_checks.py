@@ -46,14 +46,14 @@ def _warnings(**changes: Any) -> tuple[str, ...]:
 
 def test_scenes_of_the_renderers_own_release_line_fit() -> None:
     """Both numbers agree: the renderer may open it."""
-    check_version(HEADER, BlenderVersion(4, 5))
+    check_version(HEADER.version, BlenderVersion(4, 5))
 
 
 @pytest.mark.parametrize("renderer", [BlenderVersion(4, 4), BlenderVersion(4, 6), BlenderVersion(5, 0)])
 def test_other_release_lines_are_refused_with_the_remedy(renderer: BlenderVersion) -> None:
     """fault_19: older and newer alike; the sentence names both versions and what to do."""
     with pytest.raises(JobRejected) as raised:
-        check_version(HEADER, renderer)
+        check_version(HEADER.version, renderer)
     expected = (
         f"The scene was saved by Blender 4.5, and this worker renders scenes of Blender {renderer}. "
         "Save it with that one, or set BLENDER_PATH to a Blender 4.5."

@@ -62,7 +62,13 @@ def test_what_cannot_be_claimed_is_left(job: Job, now: int) -> None:
 
 def test_the_last_second_before_the_deadline_is_in_time() -> None:
     """Half-open time: legal while now < deadline."""
-    assert POLICY.objection(a_job(), NOW + 999) == ""
+    assert replace(POLICY, begin_seconds=1).objection(a_job(), NOW + 999) == ""
+
+
+def test_a_deadline_that_leaves_no_time_is_left() -> None:
+    """fault_85: its scene has to come and to be looked at before the claim: half a minute is the least."""
+    assert POLICY.objection(a_job(), NOW + 970) == ""
+    assert "its deadline is in 29 s, too soon" in POLICY.objection(a_job(), NOW + 971)
 
 
 def test_a_lapsed_claim_of_another_is_open_and_one_of_our_own_is_not() -> None:

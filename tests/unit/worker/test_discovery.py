@@ -12,8 +12,11 @@ from tests.fakes.parts import CREATOR, LEASE_SECONDS, OTHER, Bench
 from veriframe.errors import Code
 from veriframe.model.job import Address, Job, JobState
 from veriframe.model.policy import Policy
+from veriframe.worker.candidates import Bounds
 from veriframe.worker.discovery import MOST_NEW, ROUND_EVERY, Discovery
 
+WIDE = Bounds(in_all=10**6, per_creator=10**6, per_order=10**6)
+"""Orders as large as a test likes."""
 SIZE = 200
 """Jobs that the fake brings in one look."""
 
@@ -22,7 +25,9 @@ def discovery(
     bench: Bench, *, settled: frozenset[int] = frozenset(), policy: Policy | None = None
 ) -> Discovery:
     """A discovery that may try all but `settled`."""
-    return Discovery(bench.registry, policy or bench.policy, lambda job_id: job_id not in settled)
+    return Discovery(
+        bench.registry, policy or bench.policy, lambda job_id: job_id not in settled, bounds=WIDE
+    )
 
 
 async def seen(found: Discovery, wanted: Collection[int] = ()) -> Sequence[Job]:
@@ -161,14 +166,24 @@ async def test_jobs_that_a_reorganisation_took_away_are_forgotten(bench: Bench) 
     assert len(await seen(found)) == 4
 
 
-async def test_what_somebody_read_anyway_is_not_read_again(bench: Bench) -> None:
-    """The scan at the start."""
-    await bench.post(jobs=900)
-    found = discovery(bench)
-    found.note(await bench.registry.get_jobs(1, 900), bench.shared.now)
-    found.note_all(900)
+async def test_what_was_read_at_the_start_is_not_read_again(bench: Bench) -> None:
+    """fault_82: from the newest down, each once, and then by the round alone."""
+    await bench.post(jobs=3 * MOST_NEW)
+    heard: list[int] = []
+    found = Discovery(
+        bench.registry,
+        bench.policy,
+        lambda _: True,
+        on_read=lambda jobs, _: heard.extend(job.id for job in jobs),
+        bounds=WIDE,
+    )
+    while not found.has_read_all:
+        await found.look()
+    old = [*range(1, SIZE + 1), *range(2 * MOST_NEW + 1, 3 * MOST_NEW + 1)]
+    assert heard[: len(old)] == old
+    assert sorted(set(heard)) == list(range(1, 3 * MOST_NEW + 1))
     bench.shared.reads = 0
-    assert len(await seen(found)) == 900
+    assert len(await seen(found)) == 3 * MOST_NEW
     assert bench.shared.reads == 2
 
 
@@ -244,16 +259,6 @@ async def test_what_is_gone_is_not_remembered(bench: Bench) -> None:
         bench.shared.jobs[job.id] = free[0]
         await found.look()
     assert [line["event"] for line in lines] == ["job_discovered", "job_discovered"]
-
-
-async def test_candidates_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_14: what does not fit is found again by the window that goes round."""
-    monkeypatch.setattr("veriframe.worker.discovery.MOST_CANDIDATES", 3)
-    await bench.post(jobs=5)
-    found = discovery(bench)
-    assert len(await seen(found)) == 3
-    bench.shared.jobs[1] = replace(bench.job(1), state=JobState.SUBMITTED)
-    assert [job.id for job in sorted(await seen(found), key=lambda job: job.id)] == [2, 3, 4]
 
 
 async def test_an_empty_registry_has_no_jobs(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,11 +11,25 @@ from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench
 from veriframe.errors import Code, RegistryUnavailable, SettingsError
 from veriframe.model.attempt import Stage
 from veriframe.model.cid import canonical
-from veriframe.model.job import JobState
+from veriframe.model.job import Job, JobState
 from veriframe.ports import Pin
 from veriframe.worker import pipeline
-from veriframe.worker.recovery import new_attempt, recover
+from veriframe.worker.discovery import Discovery
+from veriframe.worker.recovery import clear_up, new_attempt, recover, take_in
 from veriframe.worker.steps import result_pin
+
+
+async def restart(bench: Bench) -> None:
+    """What a worker does before its first job, when it has read all jobs."""
+    await recover(bench.parts)
+
+    def hear(jobs: Sequence[Job], now: int) -> None:
+        take_in(jobs, bench.parts, now)
+
+    discovery = Discovery(bench.registry, bench.policy, lambda _: True, on_read=hear)
+    while not discovery.has_read_all:
+        await discovery.look()
+    await clear_up(bench.parts)
 
 
 async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
@@ -22,7 +37,7 @@ async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
     await bench.post()
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
-    await recover(bench.parts)
+    await restart(bench)
     assert bench.attempt().stage is Stage.CLAIMED
     assert (await pipeline.run(bench.attempt(), bench.parts)).stage is Stage.SUBMITTED
 
@@ -33,7 +48,7 @@ async def test_a_submission_that_the_journal_lost_is_watched(bench: Bench) -> No
     await pipeline.run(bench.begin(job), bench.parts)
     result_cid = bench.attempt().result_cid
     bench.journal.by_job.clear()
-    await recover(bench.parts)
+    await restart(bench)
     assert (bench.attempt().stage, bench.attempt().result_cid) == (Stage.SUBMITTED, result_cid)
 
 
@@ -45,7 +60,7 @@ async def test_others_jobs_and_old_ones_are_left_alone(bench: Bench) -> None:
     await bench.registry.claim(2)
     bench.shared.now += LEASE_SECONDS
     bench.shared.jobs[3] = replace(bench.job(3), state=JobState.PAID, worker=ME)
-    await recover(bench.parts)
+    await restart(bench)
     assert bench.journal.attempts() == []
 
 
@@ -76,7 +91,7 @@ async def test_an_end_that_was_none_goes_on_without_its_reason(bench: Bench) -> 
     bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST, detail="Too slow.")
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
-    await recover(bench.parts)
+    await restart(bench)
     after = bench.attempt()
     assert (after.stage, after.code, after.detail) == (Stage.CLAIMED, None, "")
 
@@ -95,15 +110,17 @@ async def test_recovery_may_be_cut_off_and_repeated(bench: Bench) -> None:
     assert bench.told == [Stage.LOST] * 3
 
 
-async def test_many_jobs_are_read_by_windows(bench: Bench) -> None:
-    """Five thousand jobs: a handful of reads, and whoever listens hears of each job once."""
+async def test_own_leases_are_looked_at_before_all_else(bench: Bench) -> None:
+    """fault_82: five thousand jobs of strangers: what the journal tells of is asked for, and no more."""
     bench.shared.credits[CREATOR] = 10**9
-    await bench.post(jobs=5000)
+    jobs = await bench.post(jobs=5000)
+    for job in (jobs[100], jobs[150], jobs[4000]):
+        bench.begin(job, Stage.RENDERED)
+        await bench.registry.claim(job.id)
+    bench.shared.now += LEASE_SECONDS
     bench.shared.reads = 0
-    heard: list[int] = []
-    last = await recover(bench.parts, lambda jobs, _: heard.extend(job.id for job in jobs))
-    assert (last, bench.shared.reads) == (5000, 4)
-    assert heard == list(range(1, 5001))
+    await recover(bench.parts)
+    assert (bench.told, bench.shared.reads) == ([Stage.LOST] * 3, 2)
 
 
 async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:
@@ -113,7 +130,7 @@ async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:
     bench.shared.jobs.clear()
     await bench.post(scene=b"another")
     with pytest.raises(SettingsError, match=r"another registry.*journal away"):
-        await recover(bench.parts)
+        await restart(bench)
 
 
 async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
@@ -128,7 +145,7 @@ async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
         Pin(cid="bafkasset", name="order-asset-1"),
     ]
     bench.store.pinned += kept[1:]
-    await recover(bench.parts)
+    await restart(bench)
     assert bench.store.pinned == kept
 
 
@@ -138,7 +155,7 @@ async def test_folders_of_ended_attempts_are_swept(bench: Bench) -> None:
     for job in (first, second):
         await pipeline.run(bench.begin(job), bench.parts)
     bench.begin(first, Stage.PAID)
-    await recover(bench.parts)
+    await restart(bench)
     assert not bench.parts.workspace.proved(1).exists()
     assert bench.parts.workspace.proved(2).exists()
 

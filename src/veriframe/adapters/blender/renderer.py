@@ -164,6 +164,12 @@ class BlenderRenderer(Renderer):
                 "Run: veriframe doctor.",
             )
 
+    async def self_test(self) -> None:
+        """Render a small scene of our own by Cycles. Raises `HostUnavailable` where that fails."""
+        result = await self._prove_engine("CYCLES")
+        if not result.startswith("renders in "):
+            raise HostUnavailable(f"The test scene {result}. Run: veriframe doctor.")
+
     async def prove_engines(self, engines: Sequence[str] | None = None) -> Mapping[str, str]:
         """What each engine makes of a tiny scene: `renders in 1.2 s`, or the sentence of its failure.
 

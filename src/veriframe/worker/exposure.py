@@ -1,0 +1,100 @@
+"""What this worker has at stake, kept up to date as its attempts go on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.job import NOBODY, Address, Job, JobState
+from veriframe.model.stakes import DAY, CreatorRecord, StakeLimits, Stakes
+from veriframe.ports import Funds, Journal
+
+
+@dataclass(slots=True)
+class _Totals:
+    paid_fri: int = 0
+    lost_fri: int = 0
+
+
+class Exposure:
+    """Who has paid this account, who has cost it money, and what is bound now.
+
+    `clock` gives Unix seconds. Read once from the journal; after that it hears of each attempt (`note`).
+    """
+
+    def __init__(self, journal: Journal, limits: StakeLimits, clock: Callable[[], float]) -> None:
+        self._limits, self._clock = limits, clock
+        self._live: dict[int, Attempt] = {}
+        self._counted: set[int] = set()
+        self._totals: defaultdict[Address, _Totals] = defaultdict(_Totals)
+        self._losses: list[tuple[float, Address, int]] = []
+        for attempt in journal.attempts():
+            self.note(attempt)
+
+    def note(self, attempt: Attempt) -> None:
+        """An attempt is where it is now."""
+        if not attempt.stage.is_end:
+            self._live[attempt.job_id] = attempt
+            self._counted.discard(attempt.job_id)
+            return
+        self._live.pop(attempt.job_id, None)
+        if attempt.job_id in self._counted:
+            return
+        self._counted.add(attempt.job_id)
+        paid_fri = attempt.reward_fri - attempt.fees_fri if attempt.stage is Stage.PAID else 0
+        self._add(attempt.creator, paid_fri, attempt.lost_fri)
+        if attempt.lost_fri:
+            self._losses.append((attempt.reached[attempt.stage], attempt.creator, attempt.lost_fri))
+
+    def note_job(self, job: Job, account: Address) -> None:
+        """A job that the registry shows: pay that the journal has lost counts, too."""
+        if job.state is JobState.PAID and job.worker == account and not self._is_known(job.id):
+            self._counted.add(job.id)
+            self._add(job.order.creator, job.terms.reward_fri, 0)
+
+    def stakes(self, funds: Funds) -> Stakes:
+        """What is at stake now, for an account that holds `funds`."""
+        return Stakes(
+            free_fri=funds.means_fri,
+            bound_fri=sum(attempt.bond_fri for attempt in self._live.values() if _is_bound(attempt)),
+            job_fees_fri=funds.job_fees_fri,
+            creators=self._records(),
+            limits=self._limits,
+        )
+
+    def _records(self) -> Mapping[Address, CreatorRecord]:
+        oldest = self._clock() - DAY
+        self._losses = [loss for loss in self._losses if loss[0] > oldest]
+        lost_today: defaultdict[Address, int] = defaultdict(int)
+        for _, creator, lost_fri in self._losses:
+            lost_today[creator] += lost_fri
+        staked: defaultdict[Address, list[int]] = defaultdict(list)
+        for attempt in self._live.values():
+            if attempt.stage is not Stage.SUBMITTED:
+                staked[attempt.creator].append(attempt.bond_fri)
+        return {
+            creator: CreatorRecord(
+                paid_fri=self._totals[creator].paid_fri,
+                lost_fri=self._totals[creator].lost_fri,
+                lost_today_fri=lost_today[creator],
+                staked_fri=sum(staked[creator]),
+                under_way=len(staked[creator]),
+            )
+            for creator in {*self._totals, *staked} - {NOBODY}
+        }
+
+    def _is_known(self, job_id: int) -> bool:
+        return job_id in self._counted or job_id in self._live
+
+    def _add(self, creator: Address, paid_fri: int, lost_fri: int) -> None:
+        if creator == NOBODY or not (paid_fri or lost_fri):
+            return
+        totals = self._totals[creator]
+        totals.paid_fri += paid_fri
+        totals.lost_fri += lost_fri
+
+
+def _is_bound(attempt: Attempt) -> bool:
+    return attempt.stage.holds_claim or attempt.stage is Stage.SUBMITTED

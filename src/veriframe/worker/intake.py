@@ -1,0 +1,208 @@
+"""Which job is begun next: what discovery found, less what failed here, is too risky or has to wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.job import Job, format_strk
+from veriframe.model.stakes import Stakes
+from veriframe.ports import Funds, Look
+from veriframe.worker.backoff import Backoffs
+from veriframe.worker.caution import Caution
+from veriframe.worker.discovery import Discovery
+from veriframe.worker.exposure import Exposure
+from veriframe.worker.failures import Failures, conditions
+from veriframe.worker.parts import Parts
+from veriframe.worker.recovery import canonical_asset, clear_up, take_in
+
+log = structlog.get_logger()
+
+FUNDS_SECONDS = 60.0
+"""How old the figures may be by which jobs are judged as they are discovered."""
+
+TURN_EVERY = 3
+"""Each third job is the one that has waited longest: high offers cannot keep a low one waiting for ever."""
+
+_SEND_MONEY = "send the account some STRK"
+
+
+class Intake:
+    """The jobs of one worker account that are not begun yet.
+
+    `is_under_way(job_id)` tells the jobs that somebody works on now. `parts` are to be used by all who change
+    attempts: their `on_stage` lets the intake hear. To be begun once, by `begin`.
+    """
+
+    def __init__(self, parts: Parts, *, is_under_way: Callable[[int], bool]) -> None:
+        self.parts = parts = replace(parts, on_stage=self._heard_by(parts.on_stage))
+        self._parts, self._is_under_way = parts, is_under_way
+        self._settled: set[int] = set()
+        self._told: set[str] = set()
+        self._caution, self._backoffs = Caution(), Backoffs()
+        self._discovery = Discovery(
+            parts.registry,
+            parts.policy,
+            lambda job_id: job_id not in self._settled,
+            objection=self._lasting_objection,
+            rank=self._rank,
+            on_read=self._take_in,
+        )
+        self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
+        self._begun, self._is_clear = 0, False
+
+    async def begin(self) -> None:
+        """Read what the journal knows. Raises `Unavailable`; may be repeated."""
+        parts = self._parts
+        facts = await parts.renderer.facts()
+        under = conditions(facts, parts.policy.limits, parts.scene_limits)
+        self._failures = Failures(parts.journal, under, parts.clock)
+        self._exposure = Exposure(parts.journal, parts.policy.stakes, parts.clock)
+        self._settled = {known.job_id for known in parts.journal.attempts() if not _was_too_slow(known)}
+        await self._renew_stakes()
+        _tell_stakes(self._stakes)
+
+    @property
+    def has_seen_all(self) -> bool:
+        """Whether nothing is left in the registry that could be begun."""
+        return self._discovery.has_seen_all
+
+    async def look(self, wanted: Collection[int]) -> tuple[Look, bool]:
+        """One look at the registry, for the jobs `wanted` too: see `Discovery.look`."""
+        if time.monotonic() - self._stakes_at > FUNDS_SECONDS:
+            await self._renew_stakes()
+        look, news = await self._discovery.look(wanted)
+        if not self._is_clear and self._discovery.has_read_all:
+            await clear_up(self._parts)
+            self._is_clear = True
+        return look, news
+
+    async def next_job(self) -> Job | None:
+        """The job to begin now, looked at a moment ago; None where there is none. Raises `Unavailable`."""
+        candidates = [job for job in self._discovery.candidates if not self._is_ruled_out(job)]
+        if not candidates:
+            return None
+        await self._caution.require_fit(self._parts.renderer)
+        self._parts.workspace.require_free(self._parts.disk_free_bytes)
+        funds = await self._renew_stakes()
+        for job in self._in_turn(candidates):
+            if self._is_payable(job, funds) and await self._discovery.is_still_open(job.id):
+                return job
+        return None
+
+    def note(self, attempt: Attempt) -> None:
+        """An attempt has reached a stage."""
+        self._begun += attempt.stage is Stage.SEEN
+        self._settled.add(attempt.job_id)
+        self._exposure.note(attempt)
+
+    def note_end(self, attempt: Attempt) -> None:
+        """An attempt was handed in, or has ended before that."""
+        self._caution.note(attempt)
+        self._backoffs.note(attempt)
+        self._failures.note(attempt)
+        if _was_too_slow(attempt):
+            self._settled.discard(attempt.job_id)
+
+    def _heard_by(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
+        def hear(before: Attempt, after: Attempt) -> None:
+            self.note(after)
+            on_stage(before, after)
+
+        return hear
+
+    def _take_in(self, jobs: Sequence[Job], now: int) -> None:
+        # Once, as all jobs are read for the first time; after that, whoever watches sees what changes.
+        if self._discovery.has_read_all:
+            return
+        account = self._parts.registry.account
+        ours = [job for job in jobs if job.worker == account or job.id in self._settled]
+        take_in([job for job in ours if not self._is_under_way(job.id)], self._parts, now)
+        for job in ours:
+            self._exposure.note_job(job, account)
+
+    def _lasting_objection(self, job: Job) -> str:
+        if objection := self._stakes.lasting_objection(job):
+            self._tell_lack(job, self._stakes.means_fri)
+            return objection
+        return self._failures.why_not(canonical_asset(job), job.order.creator)
+
+    def _is_ruled_out(self, job: Job) -> bool:
+        """Whether it cannot be begun now, whatever money there is."""
+        asset_cid = canonical_asset(job)
+        if objection := self._failures.why_not(asset_cid, job.order.creator):
+            log.info("job_left", job_id=job.id, reason=objection)
+            self._settled.add(job.id)
+            return True
+        return self._backoffs.rests(asset_cid)
+
+    def _is_payable(self, job: Job, funds: Funds) -> bool:
+        """Whether bond and fees are within our means, and the bond is worth its risk."""
+        if funds.wallet_fri < funds.reserve_fri:
+            if self._is_new("fees"):
+                needed = format_strk(funds.reserve_fri)
+                log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
+            return False
+        if self._tell_lack(job, funds.means_fri):
+            return False
+        objection = self._stakes.lasting_objection(job) or self._stakes.passing_objection(job)
+        if objection and self._is_new(f"order {job.order.id}: {objection}"):
+            log.info("job_waits", job_id=job.id, order_id=job.order.id, reason=objection)
+        return not objection
+
+    def _tell_lack(self, job: Job, means_fri: int) -> bool:
+        """Whether there is no money for the bond at all; said once."""
+        if job.terms.bond_fri <= means_fri:
+            return False
+        if self._is_new("bond"):
+            bond = format_strk(job.terms.bond_fri)
+            log.warning("no_money_for_bond", job_id=job.id, bond=bond, remedy=_SEND_MONEY)
+        return True
+
+    def _is_new(self, what: str) -> bool:
+        """Whether this was not told yet."""
+        if len(self._told) > 1_000:
+            self._told.clear()
+        is_new = what not in self._told
+        self._told.add(what)
+        return is_new
+
+    async def _renew_stakes(self) -> Funds:
+        registry = self._parts.registry
+        funds = await registry.funds(registry.account)
+        self._stakes, self._stakes_at = self._exposure.stakes(funds), time.monotonic()
+        return funds
+
+    def _rank(self, job: Job) -> tuple[Any, ...]:
+        """Creators whose jobs came to nothing last, those who have paid us first."""
+        return self._backoffs.come_last(job.order.creator), not self._stakes.is_backed(job)
+
+    def _in_turn(self, candidates: Sequence[Job]) -> Sequence[Job]:
+        if self._begun % TURN_EVERY != TURN_EVERY - 1:
+            return candidates
+        return sorted(
+            candidates,
+            key=lambda job: (self._backoffs.come_last(job.order.creator), job.order.created_at, job.id),
+        )
+
+
+def _was_too_slow(attempt: Attempt) -> bool:
+    """Whether it was lost before a claim; if who was faster fails, the job is as good as new to us."""
+    return attempt.stage is Stage.LOST and Stage.CLAIMED not in attempt.reached
+
+
+def _tell_stakes(stakes: Stakes) -> None:
+    log.info(
+        "stakes",
+        means=format_strk(stakes.means_fri),
+        bound=format_strk(stakes.bound_fri),
+        largest_bond=format_strk(stakes.largest_bond_fri),
+        loss_budget=format_strk(stakes.loss_budget_fri),
+        loss_budget_used=format_strk(stakes.charged_fri),
+        job_fees=format_strk(stakes.job_fees_fri),
+    )
