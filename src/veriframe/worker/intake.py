@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -44,7 +43,7 @@ class Intake:
         self._parts, self._is_under_way = parts, is_under_way
         self._settled: set[int] = set()
         self._told: set[str] = set()
-        self._caution, self._backoffs = Caution(), Backoffs()
+        self._caution, self._backoffs = Caution(parts.monotonic), Backoffs(parts.monotonic)
         self._discovery = Discovery(
             parts.registry,
             parts.policy,
@@ -74,7 +73,7 @@ class Intake:
 
     async def look(self, wanted: Collection[int]) -> tuple[Look, bool]:
         """One look at the registry, for the jobs `wanted` too: see `Discovery.look`."""
-        if time.monotonic() - self._stakes_at > FUNDS_SECONDS:
+        if self._parts.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
         look, news = await self._discovery.look(wanted)
         if not self._is_clear and self._discovery.has_read_all:
@@ -175,7 +174,7 @@ class Intake:
     async def _renew_stakes(self) -> Funds:
         registry = self._parts.registry
         funds = await registry.funds(registry.account)
-        self._stakes, self._stakes_at = self._exposure.stakes(funds), time.monotonic()
+        self._stakes, self._stakes_at = self._exposure.stakes(funds), self._parts.monotonic()
         return funds
 
     def _rank(self, job: Job) -> tuple[Any, ...]:

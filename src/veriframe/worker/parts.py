@@ -22,9 +22,10 @@ class Purse(JobRegistry, Treasury, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The outside world of one worker. `clock` gives Unix seconds, for the journal and the log only.
+    """The outside world of one worker.
 
-    `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and Blender's progress.
+    `clock` gives Unix seconds, for the journal and the log only, `monotonic` seconds that only go on, for
+    backoffs and rates. `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and Blender's progress.
     `claims` tells which claims are being made.
     """
 
@@ -37,6 +38,7 @@ class Parts:
     scene_limits: SceneLimits = field(default_factory=SceneLimits)
     disk_free_bytes: int = 0
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
     claims: Claims = field(default_factory=Claims)
     on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)

@@ -24,9 +24,11 @@ from veriframe.errors import (
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import RenderLimits, RenderTask
 from veriframe.model.job import Address, Job, JobState, format_address
+from veriframe.ports import OnTransfer, Transfer, unheard
 from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
 from veriframe.worker.report import TransferLog
+from veriframe.worker.throughput import Throughput
 
 log = structlog.get_logger()
 
@@ -42,8 +44,9 @@ async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
     # After a restart, what is nearly there has one try more.
     left = max(end - parts.clock(), min(LAST_TRY_SECONDS, parts.policy.fetch_seconds))
     try:
+        throughput = Throughput(parts.policy.fetch_seconds, parts.monotonic)
         async with asyncio.timeout(left):
-            await _bring_scene(attempt, parts)
+            await throughput.hold(_fetch_scene(attempt, parts, throughput.hear))
     except (StoreUnavailable, TimeoutError) as error:
         # Waited for, but only as long as the job can still be had, and as others need not wait for it.
         job, now = await _look(attempt, parts)
@@ -199,7 +202,11 @@ def _only_file(folder: Path) -> Path:
     return files[0]
 
 
-async def _bring_scene(attempt: Attempt, parts: Parts) -> Path:
+async def _fetch_scene(attempt: Attempt, parts: Parts, on_progress: OnTransfer) -> None:
+    await _bring_scene(attempt, parts, on_progress)
+
+
+async def _bring_scene(attempt: Attempt, parts: Parts, on_progress: OnTransfer = unheard) -> Path:
     """Where the scene lies; fetched where it does not (yet, or any more)."""
     workspace = parts.workspace
     try:
@@ -209,8 +216,13 @@ async def _bring_scene(attempt: Attempt, parts: Parts) -> Path:
     if not workspace.use(target):
         done = (Stage.SEEN, Stage.SUBMITTED)
         workspace.make_room([a.asset_cid for a in parts.journal.unfinished() if a.stage not in done])
-        transfer = TransferLog(attempt.job_id, "scene")
-        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes, transfer.hear)
+        told = TransferLog(attempt.job_id, "scene")
+
+        def hear(transfer: Transfer) -> None:
+            told.hear(transfer)
+            on_progress(transfer)
+
+        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes, hear)
     return target
 
 
