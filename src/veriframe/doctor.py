@@ -12,6 +12,7 @@ from pathlib import Path
 
 from veriframe.errors import VeriFrameError
 from veriframe.model.job import Address, format_address, format_strk
+from veriframe.model.stakes import Stakes
 from veriframe.model.standing import WorkerStanding
 from veriframe.ports import ContentStore, JobRegistry, Renderer, Treasury
 
@@ -168,6 +169,25 @@ async def account(treasury: Treasury, name: str, address: Address) -> Finding:
             remedy="Without money there is no bond, and without a bond no claim: send it some STRK.",
         )
     return Finding(part="account", verdict=Verdict.GOOD, detail=detail)
+
+
+def stakes(held: Stakes) -> Finding:
+    """What the account may lose, in figures: see `model/stakes.py`."""
+    used_fri, budget_fri = held.charged_fri, held.loss_budget_fri
+    detail = (
+        f"{format_strk(held.bound_fri)} of {format_strk(held.means_fri)} bound; largest bond "
+        f"{format_strk(held.largest_bond_fri)}; loss budget {format_strk(budget_fri)} a day, "
+        f"{format_strk(used_fri)} used; fees of a job about {format_strk(held.job_fees_fri)}"
+    )
+    if used_fri >= budget_fri and budget_fri:
+        return Finding(
+            part="stakes",
+            verdict=Verdict.WARNING,
+            detail=detail,
+            remedy="Jobs of creators who have never paid this account wait until losses are a day old. "
+            "Raise loss_budget_share to take more of them.",
+        )
+    return Finding(part="stakes", verdict=Verdict.GOOD, detail=detail)
 
 
 async def standing(tell: Callable[[], Awaitable[WorkerStanding]], address: Address) -> Finding:

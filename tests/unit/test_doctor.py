@@ -17,6 +17,7 @@ from veriframe import doctor
 from veriframe.doctor import Finding, Verdict
 from veriframe.errors import HostUnavailable, RegistryUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.job import FRI_PER_STRK, Address
+from veriframe.model.stakes import CreatorRecord, Stakes
 from veriframe.ports import Pin, RendererFacts
 
 GIB = 2**30
@@ -299,3 +300,24 @@ def test_no_engine_at_all_is_bad() -> None:
     finding = doctor.engines({"CYCLES": "renders black"})
     assert finding.verdict is Verdict.BAD
     assert finding.remedy
+
+
+# stakes
+
+
+def test_what_may_be_lost_is_told_in_figures() -> None:
+    """fault_81: means, the largest bond, and the loss budget with what of it is used."""
+    found = doctor.stakes(Stakes(free_fri=90 * FRI_PER_STRK, bound_fri=10 * FRI_PER_STRK))
+    assert found.verdict is Verdict.GOOD
+    assert found.detail == (
+        "10 STRK of 100 STRK bound; largest bond 25 STRK; loss budget 5 STRK a day, 0 STRK used; "
+        "fees of a job about 0 STRK"
+    )
+
+
+def test_a_used_loss_budget_is_a_warning_with_the_remedy() -> None:
+    """fault_81: whoever wonders why no stranger's job is taken reads it here."""
+    lost = CreatorRecord(lost_fri=5 * FRI_PER_STRK, lost_today_fri=5 * FRI_PER_STRK)
+    found = doctor.stakes(Stakes(free_fri=100 * FRI_PER_STRK, creators={Address(7): lost}))
+    assert found.verdict is Verdict.WARNING
+    assert "loss_budget_share" in found.remedy

@@ -216,8 +216,18 @@ def _treasury() -> wiring.Registry:
 async def _show(treasury: wiring.Registry, as_json: bool) -> None:
     funds = await treasury.funds(treasury.account)
     name, address = context.account(DEFAULT), format_address(treasury.account)
+    held = await wiring.stakes(context.current().settings, name, treasury)
     if as_json:
-        show.as_json({"account": name, "address": address, **asdict(funds)})
+        show.as_json(
+            {
+                "account": name,
+                "address": address,
+                **asdict(funds),
+                "bound_fri": held.bound_fri,
+                "loss_budget_fri": held.loss_budget_fri,
+                "loss_budget_used_fri": held.charged_fri,
+            }
+        )
         return
     show.facts(
         "",
@@ -226,6 +236,8 @@ async def _show(treasury: wiring.Registry, as_json: bool) -> None:
             "address": address,
             "wallet": format_strk(funds.wallet_fri),
             "credit": format_strk(funds.credit_fri),
+            "bound": format_strk(held.bound_fri),
+            "loss budget": f"{format_strk(held.loss_budget_fri)} a day, {format_strk(held.charged_fri)} used",
         },
     )
 

@@ -16,12 +16,15 @@ from rich.progress import Progress as Bars
 
 from veriframe import wiring
 from veriframe.cli import context, show
+from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.frames import ImageFormat, Progress, ProvedFrame, Rendering, RenderTask, parse_frames
 from veriframe.model.scene import SceneVerdict
 from veriframe.worker.gate import examine
 
 app = typer.Typer(help="Check or render a scene on its own, without a job.", no_args_is_help=True)
+app.command()(failures)
+app.command()(forget)
 
 Scene = Annotated[Path, typer.Argument(metavar="FILE", help="A .blend file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -31,9 +32,10 @@ from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
 from veriframe.model.policy import SUBMIT_SECONDS, Policy
 from veriframe.model.scene import SceneLimits
-from veriframe.model.stakes import StakeLimits
+from veriframe.model.stakes import StakeLimits, Stakes
 from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
+from veriframe.worker.exposure import Exposure
 from veriframe.worker.lock import account_lock
 from veriframe.worker.parts import Parts
 from veriframe.worker.service import Service
@@ -122,7 +124,28 @@ def _token(file: Path | None, setting: str) -> str | None:
 
 def journal(settings: Settings, account: str) -> SqliteJournal:
     """What one worker account has done."""
-    return SqliteJournal(_worker_home(settings, account) / "journal.sqlite")
+    return SqliteJournal(_journal_file(settings, account))
+
+
+def _journal_file(settings: Settings, account: str) -> Path:
+    return _worker_home(settings, account) / "journal.sqlite"
+
+
+@contextmanager
+def opened_journal(settings: Settings, account: str) -> Iterator[SqliteJournal]:
+    """The same for the length of a command; a worker may be using it meanwhile."""
+    with closing(journal(settings, account)) as opened:
+        yield opened
+
+
+async def stakes(settings: Settings, account: str, purse: Registry) -> Stakes:
+    """What a worker account has, and what of it is at stake. Raises `RegistryUnavailable`."""
+    funds = await purse.funds(purse.account)
+    limits = stake_limits(settings)
+    if not _journal_file(settings, account).exists():
+        return Stakes(free_fri=funds.means_fri, job_fees_fri=funds.job_fees_fri, limits=limits)
+    with opened_journal(settings, account) as opened:
+        return Exposure(opened, limits, time.time).stakes(funds)
 
 
 async def renderer(settings: Settings) -> BlenderRenderer:
@@ -245,6 +268,9 @@ def examinations(
             made.append(await renderer(settings))
         return made[0]
 
+    async def about_stakes() -> doctor.Finding:
+        return doctor.stakes(await stakes(settings, account, purse))
+
     async def about_blender() -> doctor.Finding:
         return await doctor.blender(await blender())
 
@@ -263,6 +289,7 @@ def examinations(
         *_about_copies(settings, content),
         ("account", partial(doctor.account, purse, account, purse.account)),
         *_about_standing(purse),
+        ("stakes", about_stakes),
         ("Blender", about_blender),
         ("sandbox", about_walls),
     ]

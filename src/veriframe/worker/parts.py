@@ -25,8 +25,8 @@ class Parts:
     """The outside world of one worker.
 
     `clock` gives Unix seconds, for the journal and the log only, `monotonic` seconds that only go on, for
-    backoffs and rates. `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and Blender's progress.
-    `claims` tells which claims are being made.
+    backoffs and rates. `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and
+    Blender's progress. `claims` tells which claims are being made.
     """
 
     registry: Purse

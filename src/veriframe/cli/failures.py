@@ -1,0 +1,59 @@
+"""`veriframe scene failures` and `scene forget`: what the worker does not try again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from veriframe import wiring
+from veriframe.cli import context, show
+from veriframe.errors import SettingsError
+from veriframe.model.cid import canonical
+from veriframe.model.job import format_address
+
+ACCOUNT = "worker"
+
+
+def failures(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False) -> None:
+    """Scenes that failed on this worker. Under other limits, or by another Blender, they are tried again."""
+    with wiring.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+        found = journal.failures()
+    if as_json:
+        show.as_json([{**asdict(one), "creator": format_address(one.creator)} for one in found])
+        return
+    if not found:
+        show.line("No scene has failed here.")
+        return
+    rows = [
+        (
+            one.asset_cid,
+            one.code.value,
+            datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%d %H:%M"),
+            show.short(format_address(one.creator)),
+            one.detail,
+        )
+        for one in found
+    ]
+    show.table("Scenes that failed here", ("scene", "code", "when (UTC)", "creator", "why"), rows)
+    show.err.print("To have one tried again: veriframe scene forget CID")
+
+
+def forget(
+    cid: Annotated[str | None, typer.Argument(metavar="[CID]", help="The scene, as it is listed.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All scenes.")] = False,
+) -> None:
+    """Forget that a scene failed here, so that the worker tries it again within a minute."""
+    if (cid is None) != every:
+        raise SettingsError(
+            "Name one scene by its CID, or all with --all. `veriframe scene failures` lists them."
+        )
+    with wiring.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+        forgotten = journal.forget_failures(None if cid is None else canonical(cid))
+    show.line(f"Forgotten: {_count(forgotten)}.")
+
+
+def _count(forgotten: int) -> str:
+    return "1 failure" if forgotten == 1 else f"{forgotten} failures"

@@ -1,0 +1,96 @@
+"""What a worker has at stake, followed through its attempts and over restarts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.fakes.journal import FakeJournal
+from tests.fakes.parts import CREATOR, ME, OTHER, Bench
+from tests.unit.worker.clock import Hand
+
+from veriframe.errors import Code
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.job import JobState
+from veriframe.model.stakes import DAY, CreatorRecord, StakeLimits, Stakes
+from veriframe.ports import Funds
+from veriframe.worker.exposure import Exposure
+
+FUNDS = Funds(wallet_fri=900, credit_fri=100, job_fees_fri=7)
+
+
+def attempt(job_id: int, stage: Stage, at: float = 1000.0, **facts: int) -> Attempt:
+    """One with a bond of 10."""
+    begun = Attempt(job_id=job_id, asset_cid="b", reward_fri=100, creator=CREATOR, bond_fri=10)
+    return replace(begun, stage=stage, reached={Stage.SEEN: 1.0, stage: at}, **facts)  # type: ignore[arg-type]
+
+
+def exposure(*attempts: Attempt, clock: Hand | None = None) -> Exposure:
+    """Of a worker that starts with these in its journal."""
+    journal = FakeJournal()
+    journal.by_job = {one.job_id: one for one in attempts}
+    return Exposure(journal, StakeLimits(), clock or Hand())
+
+
+def record(known: Exposure) -> CreatorRecord:
+    """The creator's."""
+    return known.stakes(FUNDS).record(CREATOR)
+
+
+def test_bonds_are_bound_from_the_claim_to_the_end() -> None:
+    """A bond is at stake until the result is handed in, and bound until its job is over."""
+    for stage in Stage:
+        known = exposure(attempt(1, stage))
+        bound_fri = 10 if stage.holds_claim or stage is Stage.SUBMITTED else 0
+        staked = not stage.is_end and stage is not Stage.SUBMITTED
+        assert known.stakes(FUNDS).bound_fri == bound_fri, stage
+        assert (record(known).staked_fri, record(known).under_way) == (10 * staked, int(staked)), stage
+
+
+def test_pay_is_what_is_left_after_fees() -> None:
+    """fault_89: a creator is trusted with what it has really brought."""
+    known = exposure(attempt(1, Stage.PAID, fees_fri=30), attempt(2, Stage.REFUNDED, lost_fri=10))
+    assert record(known).balance_fri == 60
+
+
+def test_losses_are_charged_for_a_day() -> None:
+    """fault_81: known again after a restart, from the journal."""
+    clock = Hand()
+    known = exposure(attempt(1, Stage.RELEASED, clock.seconds, lost_fri=9), clock=clock)
+    clock.seconds += DAY - 1
+    assert (record(known).lost_today_fri, known.stakes(FUNDS).charged_fri) == (9, 9)
+    clock.seconds += 1
+    assert (record(known).lost_today_fri, known.stakes(FUNDS).charged_fri) == (0, 0)
+    assert record(known).lost_fri == 9
+
+
+def test_an_attempt_counts_once_however_often_it_is_heard_of() -> None:
+    """Its stages one after the other, and its end twice."""
+    known = exposure()
+    for stage in (Stage.SEEN, Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.SUBMITTED):
+        known.note(attempt(1, stage))
+    for _ in range(2):
+        known.note(attempt(1, Stage.PAID))
+    assert record(known) == CreatorRecord(paid_fri=100)
+    assert known.stakes(FUNDS) == Stakes(
+        free_fri=1000, job_fees_fri=7, creators={CREATOR: CreatorRecord(paid_fri=100)}
+    )
+
+
+async def test_pay_that_the_journal_lost_is_read_from_the_registry(bench: Bench) -> None:
+    """fault_77: an old customer is not a stranger because a disk was lost; others' pay is not ours."""
+    first, second = await bench.post(jobs=2)
+    known = exposure(attempt(first.id, Stage.PAID))
+    for job, worker in ((first, ME), (second, ME), (second, ME), (replace(second, id=3), OTHER)):
+        known.note_job(replace(job, state=JobState.PAID, worker=worker), ME)
+    assert record(known).paid_fri == 200
+
+
+@pytest.mark.parametrize("code", [Code.CRASH, Code.TIMEOUT])
+def test_the_creators_share_of_the_budget_is_its_losses_beyond_its_pay(code: Code) -> None:
+    """fault_81: who has brought 100 may cost 90 without a charge."""
+    known = exposure(
+        attempt(1, Stage.PAID),
+        *(replace(attempt(job_id, Stage.RELEASED, lost_fri=10), code=code) for job_id in range(2, 14)),
+    )
+    assert record(known).charged_fri == 20
