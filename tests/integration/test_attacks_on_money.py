@@ -1,0 +1,170 @@
+"""Attacks by public moves on a real worker over the embedded registry: what they cost it, at most.
+
+Each test takes the attack's own steps. Time runs sixty times as fast as on a clock; renders are played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.market.scenes import Plan
+from tests.market.world import Worker, World
+
+from veriframe.adapters.local_registry import LocalRegistry
+from veriframe.errors import Code
+from veriframe.model.attempt import Stage
+from veriframe.model.job import FRI_PER_STRK
+from veriframe.model.stakes import DAY
+
+HUGE = 2**104 - 1
+ENDLESS = 10**9
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A market that has just opened."""
+    opened = World(tmp_path)
+    yield opened
+    opened.close()
+
+
+async def test_a_bond_of_all_means_for_one_fri_is_left(world: World) -> None:
+    """fault_81: reward 1 fri, bond 1000 STRK, a scene that never ends: it was burned to five sixths."""
+    worker = world.worker("worker")
+    scene = Plan(name="endless", render_seconds=ENDLESS)
+    for bond_strk in (1000, 100, 1):
+        await world.post("mallory", scene, 1e-18, bond_fri=bond_strk * FRI_PER_STRK, lease_seconds=60)
+    (honest,) = await world.post("alice", Plan(name="honest"), 50)
+    async with worker.working():
+        attempt = await world.until_ended(worker, honest, market_seconds=600)
+    assert attempt.stage is Stage.SUBMITTED
+    assert list(worker.attempts()) == [honest]
+    assert worker.lost_fri == 0
+
+
+async def test_capital_is_not_bound_for_days_for_nothing(world: World) -> None:
+    """fault_81: a review of seven days held all means for 1 fri; now a bond-day has to be paid for."""
+    worker = world.worker("worker")
+    for reward_strk, bond_strk in ((1e-18, 1000), (1, 1), (100, 100)):
+        bond_fri = bond_strk * FRI_PER_STRK
+        await world.post("mallory", Plan(), reward_strk, bond_fri=bond_fri, review_seconds=7 * DAY - 4000)
+    (honest,) = await world.post("alice", Plan(name="honest"), 1)
+    async with worker.working():
+        await world.until_ended(worker, honest, market_seconds=600)
+    assert list(worker.attempts()) == [honest]
+
+
+async def test_endless_renders_cost_no_more_than_the_loss_budget(world: World) -> None:
+    """fault_81: by twenty accounts, each with a scene of its own and the largest bond that is taken."""
+    worker = world.worker("worker")
+    means_fri = await worker.means_fri()
+    budget_fri = (await worker.stakes()).loss_budget_fri
+    for number in range(20):
+        scene = Plan(name=f"endless {number}", render_seconds=ENDLESS)
+        await world.post(
+            f"mallory {number}", scene, 45, bond_fri=45 * FRI_PER_STRK, review_seconds=0, lease_seconds=900
+        )
+    async with worker.working():
+        async with asyncio.timeout(120):
+            while await is_still_losing(worker, 45 * FRI_PER_STRK):
+                await asyncio.sleep(0.05)
+        (honest,) = await world.post("alice", Plan(name="honest"), 1)
+        attempt = await world.until_ended(worker, honest, market_seconds=1200)
+    assert attempt.stage is Stage.SUBMITTED, "small bonds still fit into what is left of the budget"
+    lost_fri = means_fri - await worker.means_fri()
+    assert 0 < lost_fri <= budget_fri
+    assert lost_fri == worker.lost_fri
+
+
+async def test_five_orders_blind_nobody(world: World) -> None:
+    """fault_82: 5000 jobs with a bond that nobody has; an honest job of 50 STRK was seen and never begun."""
+    worker = world.worker("worker")
+    cid = await world.keep(Plan(name="bait"))
+    for _ in range(5):
+        await world.post("mallory", cid, 1e-18, jobs=1000, bond_fri=HUGE, deadline=365 * DAY)
+    (honest,) = await world.post("alice", Plan(name="honest"), 50)
+    async with worker.working():
+        attempt = await world.until_ended(worker, honest, market_seconds=600)
+    assert attempt.stage is Stage.SUBMITTED
+    assert list(worker.attempts()) == [honest]
+
+
+async def test_five_orders_that_could_be_taken_blind_nobody_either(world: World) -> None:
+    """fault_82: 5000 jobs that pay more than the honest one, of a scene that is refused: one inspection."""
+    worker = world.worker("worker")
+    cid = await world.keep(Plan(name="bait", refused="MISSING_FILES"))
+    for _ in range(5):
+        await world.post("mallory", cid, 0.19, jobs=1000)
+    (honest,) = await world.post("alice", Plan(name="honest"), 0.1)
+    async with worker.working():
+        attempt = await world.until_ended(worker, honest, market_seconds=600)
+    assert attempt.stage is Stage.SUBMITTED
+    assert len(worker.attempts()) == 2
+
+
+async def test_one_order_wedges_no_slot(world: World) -> None:
+    """fault_83: 1000 jobs of a scene that is refused after 48 s: 13 hours; now 48 s, once."""
+    worker = world.worker("worker")
+    scene = Plan(name="slow", inspect_seconds=48, refused="RESOLUTION")
+    await world.post("mallory", scene, 0.5, jobs=1000)
+    (honest,) = await world.post("alice", Plan(name="honest"), 0.4)
+    async with worker.working():
+        attempt = await world.until_ended(worker, honest, market_seconds=200)
+    assert attempt.stage is Stage.SUBMITTED
+    assert [a.code for a in worker.attempts().values()].count(Code.RESOLUTION) <= 1
+
+
+async def test_frames_that_look_like_a_broken_machine_stop_nobody(world: World) -> None:
+    """fault_84: black frames of one account, three and then one an hour, held claiming back for good."""
+    worker = world.worker("worker")
+    for number in range(6):
+        await world.post(f"mallory {number}", Plan(name=f"black {number}", failed="BLACK"), 5)
+    async with worker.working():
+        async with asyncio.timeout(60):
+            while len([a for a in worker.attempts().values() if a.code is Code.BLACK]) < 6:
+                await asyncio.sleep(0.02)
+        (honest,) = await world.post("alice", Plan(name="honest"), 1)
+        attempt = await world.until_ended(worker, honest, market_seconds=300)
+    assert attempt.stage is Stage.SUBMITTED
+    assert worker.renderer.self_tests == 2
+
+
+async def test_nobody_elses_scene_is_poisoned(world: World) -> None:
+    """fault_85: a public CID posted twice with a deadline 15 s ahead; its owner's job is served."""
+    worker = world.worker("worker")
+    cid = await world.keep(Plan(name="alices", render_seconds=100))
+    async with worker.working():
+        for deadline, lease in ((15, 3600), (15, 3600), (600, 60), (600, 120)):
+            await world.post("mallory", cid, 1, deadline=deadline, lease_seconds=lease)
+        await world.pace.sleep(60)
+        (honest,) = await world.post("alice", cid, 1)
+        attempt = await world.until_ended(worker, honest, market_seconds=600)
+    assert attempt.stage is Stage.SUBMITTED
+    assert worker.lost_fri == 0
+
+
+async def test_jobs_cancelled_before_each_claim_come_last(world: World) -> None:
+    """fault_100: a scene inspected for 30 s whose jobs vanish right before they are claimed, for ever."""
+    worker = world.worker("worker")
+    scene = Plan(name="vanishing", inspect_seconds=30)
+    jobs = [(await world.post("mallory", scene, 9))[0] for _ in range(12)]
+    mallory = world.account("mallory")
+
+    async with worker.working():
+        cancelling = [asyncio.create_task(cancel_one(worker, mallory, job_id)) for job_id in jobs]
+        (honest,) = await world.post("alice", Plan(name="honest"), 1)
+        attempt = await world.until_ended(worker, honest, market_seconds=600)
+        for task in cancelling:
+            task.cancel()
+    assert attempt.stage is Stage.SUBMITTED
+    assert len([a for a in worker.attempts().values() if a.code is Code.LOST]) <= 4
+
+
+async def cancel_one(worker: Worker, mallory: LocalRegistry, job_id: int) -> None:
+    """Cancel a job as soon as the worker has begun to look at it."""
+    while worker.journal.get(job_id) is None:  # noqa: ASYNC110 - a worker tells nobody what it begins
+        await asyncio.sleep(0.01)
+    await mallory.cancel_job(job_id)

@@ -1,0 +1,82 @@
+"""Scenes that say what is to happen to them, and a renderer that does it, in the market's own time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tests.fakes.renderer import INSPECTION, FakeRenderer, Script
+from tests.market.pace import Pace
+from tests.scenes.blend_bytes import blend, block
+
+from veriframe.errors import Code, JobRejected, RenderFailed
+from veriframe.model.frames import Progress, Rendering, RenderTask
+from veriframe.model.scene import SceneInspection
+
+_PLAN = re.compile(rb"\{[^{}]*\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What becomes of a scene. Seconds are the market's. `refused` and `failed` are codes, or empty.
+
+    `name` makes two scenes differ. A render that takes longer than its limit ends by TIMEOUT.
+    """
+
+    name: str = ""
+    inspect_seconds: float = 0.5
+    render_seconds: float = 30.0
+    refused: str = ""
+    failed: str = ""
+    width: int = 64
+    height: int = 36
+
+    def scene(self) -> bytes:
+        """A `.blend` that holds the plan."""
+        return blend(block(b"TEST", json.dumps(asdict(self)).encode()))
+
+
+class MarketRenderer(FakeRenderer):
+    """Does with each scene what its plan says. `rendered_seconds` is the time that renders have taken."""
+
+    def __init__(self, pace: Pace) -> None:
+        super().__init__()
+        self._pace = pace
+        self.rendered_seconds = 0.0
+
+    async def inspect(self, scene: Path) -> SceneInspection:
+        """As planned."""
+        plan = _plan(scene)
+        await self._pace.sleep(plan.inspect_seconds)
+        if plan.refused:
+            raise JobRejected(Code(plan.refused), "As planned.")
+        return await super().inspect(scene)
+
+    async def render(
+        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        """As planned, or until its limit."""
+        plan = _plan(scene)
+        limit = task.limits.wall_seconds(len(task.frames))
+        began = self._pace.monotonic()
+        try:
+            await self._pace.sleep(min(plan.render_seconds, limit))
+        finally:
+            self.rendered_seconds += self._pace.monotonic() - began
+        if plan.render_seconds > limit:
+            raise RenderFailed(Code.TIMEOUT, "Blender took too long.")
+        if plan.failed:
+            raise RenderFailed(Code(plan.failed), "As planned.")
+        return await super().render(scene, task, out, on_progress)
+
+    def _script(self, scene: Path) -> Script:
+        plan = _plan(scene)
+        return Script(inspection=replace(INSPECTION, width=plan.width, height=plan.height))
+
+
+def _plan(scene: Path) -> Plan:
+    found = _PLAN.search(scene.read_bytes())
+    return Plan(**json.loads(found[0])) if found else Plan()

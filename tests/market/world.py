@@ -1,0 +1,141 @@
+"""One registry, one store, any number of accounts, and workers over them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.market.pace import Pace
+from tests.market.scenes import MarketRenderer, Plan
+
+from veriframe.adapters.local_registry import LocalRegistry
+from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.sqlite_journal import SqliteJournal
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.job import FRI_PER_STRK, Job, Terms
+from veriframe.model.offer import Offer
+from veriframe.model.policy import Policy
+from veriframe.model.stakes import Stakes
+from veriframe.worker.exposure import Exposure
+from veriframe.worker.parts import Parts
+from veriframe.worker.service import Service
+from veriframe.worker.workspace import Workspace
+
+
+@dataclass
+class Worker:
+    """One worker account at work."""
+
+    registry: LocalRegistry
+    parts: Parts
+    renderer: MarketRenderer
+    journal: SqliteJournal
+    service: Service | None = None
+
+    def attempts(self) -> dict[int, Attempt]:
+        """By job."""
+        return {attempt.job_id: attempt for attempt in self.journal.attempts()}
+
+    @property
+    def lost_fri(self) -> int:
+        """What of its bonds was burned so far, by its own books."""
+        return sum(attempt.lost_fri for attempt in self.journal.attempts())
+
+    async def stakes(self) -> Stakes:
+        """What it has at stake."""
+        funds = await self.registry.funds(self.registry.account)
+        return Exposure(self.journal, self.parts.policy.stakes, self.parts.clock).stakes(funds)
+
+    async def means_fri(self) -> int:
+        """What it holds, bound or not."""
+        return (await self.stakes()).means_fri
+
+    @asynccontextmanager
+    async def working(self, slots: int = 1) -> AsyncIterator[Worker]:
+        """While the block lasts."""
+        self.service = Service(self.parts, slots=slots, poll_seconds=0.005, idle_seconds=0.02)
+        work = asyncio.create_task(self.service.run())
+        try:
+            yield self
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+
+@dataclass
+class World:
+    """The market itself, in a folder of a test."""
+
+    folder: Path
+    pace: Pace = field(default_factory=lambda: Pace(60))
+
+    def __post_init__(self) -> None:
+        self.store = LocalStore(self.folder / "store", 10 * 2**30)
+        self._accounts: dict[str, LocalRegistry] = {}
+
+    def account(self, name: str) -> LocalRegistry:
+        """Somebody with 1000 STRK of play money."""
+        if name not in self._accounts:
+            file = self.folder / "registry.sqlite"
+            self._accounts[name] = LocalRegistry(file, name, clock=self.pace.now)
+        return self._accounts[name]
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for registry in self._accounts.values():
+            registry.close()
+
+    def worker(self, name: str, **policy: object) -> Worker:
+        """A worker with the default policy, but for what is named."""
+        registry, renderer = self.account(name), MarketRenderer(self.pace)
+        journal = SqliteJournal(self.folder / name / "journal.sqlite")
+        parts = Parts(
+            registry=registry,
+            store=self.store,
+            renderer=renderer,
+            journal=journal,
+            workspace=Workspace(self.folder / name / "work", 2**30),
+            policy=replace(Policy(account=registry.account), **policy),  # type: ignore[arg-type]
+            clock=self.pace.now,
+            monotonic=self.pace.monotonic,
+        )
+        return Worker(registry, parts, renderer, journal)
+
+    async def keep(self, plan: Plan) -> str:
+        """Put a scene into the store; its CID."""
+        file = self.folder / "new.blend"
+        file.write_bytes(plan.scene())
+        return await self.store.add(file, f"scene-{plan.name}")
+
+    async def terms(self, reward_strk: float, **terms: int) -> Terms:
+        """The default offer of a creator, but for what is named; `deadline` is in seconds from now."""
+        head = await self.account("clock").head()
+        offered = Offer(reward_fri=max(1, int(reward_strk * FRI_PER_STRK))).terms(head.time)
+        if "deadline" in terms:
+            terms["deadline"] += head.time
+        return replace(offered, **terms)  # type: ignore[arg-type]
+
+    async def post(
+        self, creator: str, scene: Plan | str, reward_strk: float, jobs: int = 1, **terms: int
+    ) -> list[int]:
+        """An order by `creator`, of a scene or of a CID. The ids of its jobs."""
+        cid = scene if isinstance(scene, str) else await self.keep(scene)
+        return list(
+            await self.account(creator).create_order(cid, await self.terms(reward_strk, **terms), jobs)
+        )
+
+    async def job(self, job_id: int) -> Job:
+        """A job as the registry has it."""
+        return await self.account("clock").get_job(job_id)
+
+    async def until_ended(self, worker: Worker, job_id: int, *, market_seconds: float) -> Attempt:
+        """The attempt on a job, once it was handed in or has ended. Raises `TimeoutError`."""
+        async with asyncio.timeout(market_seconds / self.pace.factor):
+            while True:
+                attempt = worker.journal.get(job_id)
+                if attempt is not None and (attempt.stage.is_end or attempt.stage is Stage.SUBMITTED):
+                    return attempt
+                await asyncio.sleep(0.01)
