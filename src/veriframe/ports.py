@@ -42,6 +42,13 @@ class JobReader(Protocol):
         """How many jobs one `look` may ask for."""
 
     @abstractmethod
+    async def identity(self) -> str:
+        """What tells this registry from all others, and never changes: a few letters, digits, `_` and `-`.
+
+        At most 80 characters. It is part of the names of pins (`model.pin_names`).
+        """
+
+    @abstractmethod
     async def look(self, first: int, count: int) -> Look:
         """The newest block and the jobs `first … first + count - 1` that exist, by one call."""
 

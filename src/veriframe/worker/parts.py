@@ -9,6 +9,7 @@ from typing import Protocol
 
 from veriframe.model.attempt import Attempt
 from veriframe.model.frames import Progress
+from veriframe.model.pin_names import PinNames
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.ports import ContentStore, JobRegistry, Journal, Renderer, Treasury
@@ -40,3 +41,7 @@ class Parts:
     claims: Claims = field(default_factory=Claims)
     on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)
+
+    async def pin_names(self) -> PinNames:
+        """The names under which this worker keeps results. Raises `RegistryUnavailable`."""
+        return PinNames(await self.registry.identity(), self.registry.account)

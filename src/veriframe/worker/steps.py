@@ -23,7 +23,7 @@ from veriframe.errors import (
 )
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import RenderLimits, RenderTask
-from veriframe.model.job import Address, Job, JobState, format_address
+from veriframe.model.job import Job, JobState
 from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
 from veriframe.worker.report import TransferLog
@@ -150,7 +150,7 @@ async def store(attempt: Attempt, parts: Parts) -> Attempt:
 async def keep_result(job_id: int, parts: Parts) -> str:
     """Add what was proved, pinned for its job. Returns its CID."""
     picture = await asyncio.to_thread(_only_file, parts.workspace.proved(job_id))
-    pin_name = result_pin(parts.registry.account, job_id)
+    pin_name = (await parts.pin_names()).result(job_id)
     return await parts.store.add(picture, pin_name, TransferLog(job_id, "picture").hear)
 
 
@@ -177,16 +177,6 @@ async def release(attempt: Attempt, parts: Parts) -> Attempt:
         except MoveRefused as error:
             raise JobLost(f"The registry did not take the claim back: {error}") from error
     return attempt.to(Stage.RELEASED, at=parts.clock())
-
-
-def result_pins(account: Address) -> str:
-    """How the names begin under which one worker keeps results: several workers may share a store."""
-    return f"job-result-{format_address(account)}-"
-
-
-def result_pin(account: Address, job_id: int) -> str:
-    """The name under which a worker keeps a job's result."""
-    return f"{result_pins(account)}{job_id}"
 
 
 def _only_file(folder: Path) -> Path:

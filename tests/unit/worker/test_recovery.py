@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench
+from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench, result_pin
 
 from veriframe.errors import Code, RegistryUnavailable, SettingsError
 from veriframe.model.attempt import Stage
@@ -14,7 +14,6 @@ from veriframe.model.job import JobState
 from veriframe.ports import Pin
 from veriframe.worker import pipeline
 from veriframe.worker.recovery import new_attempt, recover
-from veriframe.worker.steps import result_pin
 
 
 async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
