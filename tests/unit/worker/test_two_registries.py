@@ -5,99 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.fakes.journal import FakeJournal
-from tests.fakes.parts import ME, OTHER, SCENE, WALLET, Bench, result_pin, until
+from tests.fakes.embedded import Home
+from tests.fakes.parts import ME, OTHER, WALLET, Bench, result_pin, until
 from tests.fakes.registry import FakeRegistry, Shared
-from tests.fakes.renderer import FakeRenderer, Script
 from tests.nodes import kubo
 
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import Job, Terms
 from veriframe.model.pin_names import old_result
-from veriframe.model.policy import Policy
 from veriframe.ports import ContentStore, Pin
 from veriframe.worker import pipeline
-from veriframe.worker.parts import Parts
-from veriframe.worker.recovery import new_attempt, recover
+from veriframe.worker.recovery import recover
 from veriframe.worker.upkeep import rename_old
-from veriframe.worker.watch import Watch, clean_up
-from veriframe.worker.workspace import Workspace
-
-NOW = 1_700_000_000.0
-
-
-@dataclass
-class Home:
-    """One embedded registry, its creator, and the worker “worker” there; the store is everybody's."""
-
-    folder: Path
-    store: ContentStore
-    now: float = NOW
-    journal: FakeJournal = field(default_factory=FakeJournal)
-
-    def __post_init__(self) -> None:
-        self.worker, self.creator = self.seat("worker"), self.seat("creator")
-        renderer = FakeRenderer()
-        renderer.scripts[b""] = Script()
-        self.parts = Parts(
-            registry=self.worker,
-            store=self.store,
-            renderer=renderer,
-            journal=self.journal,
-            workspace=Workspace(self.folder / "work", 2**20),
-            policy=Policy(account=self.worker.account, limits=RenderLimits()),
-            clock=lambda: self.now,
-        )
-        self.parts.workspace.prepare()
-
-    def seat(self, name: str) -> LocalRegistry:
-        """One account there."""
-        return LocalRegistry(self.folder / "registry.sqlite", name, clock=lambda: self.now)
-
-    async def post(self, scene: bytes = SCENE) -> Job:
-        """A job of the creator's, its scene in the store."""
-        (self.folder / "scene.blend").write_bytes(scene)
-        asset_cid = await self.store.add(self.folder / "scene.blend", "scene")
-        now = (await self.creator.head()).time
-        terms = Terms(
-            reward_fri=100,
-            bond_fri=10,
-            deadline=now + 10_000,
-            lease_seconds=3600,
-            review_seconds=600,
-            arbitration_seconds=60,
-        )
-        (job_id,) = await self.creator.create_order(asset_cid, terms, 1)
-        return await self.creator.get_job(job_id)
-
-    async def submit(self) -> Attempt:
-        """A job whose result is handed in, and not paid."""
-        job = await self.post()
-        self.journal.add(attempt := new_attempt(job, at=self.now))
-        attempt = await pipeline.run(attempt, self.parts)
-        assert attempt.stage is Stage.SUBMITTED
-        return attempt
-
-    async def end(self, attempt: Attempt) -> None:
-        """The creator pays, and the worker notes it."""
-        await self.creator.accept_result(attempt.job_id)
-        watch = Watch(self.parts)
-        for job in watch.ready(await self.worker.look(attempt.job_id, 1)):
-            await watch.settle(job)
-
-    async def kept(self, cid: str) -> int:
-        """By how many pins something is kept."""
-        return [pin.cid for pin in await self.store.pins()].count(cid)
+from veriframe.worker.watch import clean_up
 
 
 @pytest_asyncio.fixture(params=["local", pytest.param("kubo", marks=pytest.mark.slow)])
@@ -110,8 +36,7 @@ async def homes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             store = await opened.enter_async_context(KuboStore(node.api_multiaddr))
         made = [Home(tmp_path / name, store) for name in ("one", "two")]
         for home in made:
-            opened.callback(home.worker.close)
-            opened.callback(home.creator.close)
+            opened.callback(home.close)
         yield made[0], made[1]
 
 
