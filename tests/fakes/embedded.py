@@ -19,6 +19,7 @@ from veriframe.ports import ContentStore
 from veriframe.worker import pipeline
 from veriframe.worker.parts import Parts
 from veriframe.worker.recovery import new_attempt
+from veriframe.worker.room import Reservations
 from veriframe.worker.watch import Watch
 from veriframe.worker.workspace import Workspace
 
@@ -49,6 +50,7 @@ class Home:
             policy=Policy(account=self.worker.account, limits=RenderLimits()),
             scene_limits=self.scene_limits,
             clock=lambda: self.now,
+            room=Reservations(scene_pixels=self.scene_limits.pixels),
         )
         self.parts.workspace.prepare()
 

@@ -14,6 +14,7 @@ from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.ports import ContentStore, JobRegistry, Journal, Renderer, Treasury
 from veriframe.worker.claims import Claims
+from veriframe.worker.room import Reservations
 from veriframe.worker.workspace import Workspace
 
 
@@ -26,7 +27,7 @@ class Parts:
     """The outside world of one worker. `clock` gives Unix seconds, for the journal and the log only.
 
     `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and Blender's progress.
-    `claims` tells which claims are being made.
+    `claims` tells which claims are being made, `room` what they need in the store.
     """
 
     registry: Purse
@@ -39,6 +40,7 @@ class Parts:
     disk_free_bytes: int = 0
     clock: Callable[[], float] = time.time
     claims: Claims = field(default_factory=Claims)
+    room: Reservations = field(default_factory=Reservations)
     on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)
 

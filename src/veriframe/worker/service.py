@@ -22,6 +22,7 @@ from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
 from veriframe.worker.recovery import new_attempt, reconcile, recover
+from veriframe.worker.room import Survey
 from veriframe.worker.upkeep import keep_results
 from veriframe.worker.watch import Watch, Withdrawal, clean_up, withdraw
 
@@ -148,10 +149,12 @@ class Service:
             self._caution.require_none()
             self._parts.workspace.require_free(self._parts.disk_free_bytes)
             funds = await self._parts.registry.funds(self._parts.registry.account)
+            survey = await self._parts.room.look(self._parts.store, self._parts.journal)
         for job in candidates:
             if len(self._running) >= self._slots:
                 return False
-            if self._is_wanted(job, funds) and await self._discovery.is_still_open(job.id):
+            wanted = self._has_room(job, survey) and self._is_wanted(job, funds)
+            if wanted and await self._discovery.is_still_open(job.id):
                 self._start(self._begin(job))
         return self._discovery.has_seen_all
 
@@ -181,6 +184,14 @@ class Service:
                 log.warning("no_money_for_bond", job_id=job.id, bond=bond, remedy=_SEND_MONEY)
             return False
         return True
+
+    def _has_room(self, job: Job, survey: Survey) -> bool:
+        """Whether its result may have room in the store, as far as that is known."""
+        asset_cid, creator = new_attempt(job, at=0).asset_cid, job.order.creator
+        objection = self._parts.room.objection(survey, asset_cid, creator)
+        if objection and self._is_new(f"room for {creator}"):
+            log.info("job_left", job_id=job.id, reason=objection)
+        return not objection
 
     def _comes_last(self, job: Job) -> bool:
         return self._absences.come_last(job.order.creator)

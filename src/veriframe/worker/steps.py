@@ -74,7 +74,8 @@ async def check(attempt: Attempt, parts: Parts) -> Attempt:
         samples=inspection.samples,
         warnings=list(verdict.warnings),
     )
-    return attempt.to(Stage.CHECKED, at=parts.clock())
+    checked = attempt.to(Stage.CHECKED, at=parts.clock())
+    return replace(checked, width=inspection.width, height=inspection.height)
 
 
 async def claim(attempt: Attempt, parts: Parts) -> Attempt:
@@ -85,7 +86,8 @@ async def claim(attempt: Attempt, parts: Parts) -> Attempt:
             if not job.is_open(now):
                 raise _no_longer_open()
             parts.workspace.require_free(parts.disk_free_bytes)
-            await _claim(attempt, job, parts)
+            async with parts.room.reserved(attempt, parts.store, parts.journal):
+                await _claim(attempt, job, parts)
     return attempt.to(Stage.CLAIMED, at=parts.clock())
 
 
@@ -144,7 +146,10 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
 async def store(attempt: Attempt, parts: Parts) -> Attempt:
     """PROVED → STORED: the picture is in the store, pinned, by the CID of its bytes."""
     await _lease_left(attempt, parts)
-    return attempt.to(Stage.STORED, at=parts.clock(), result_cid=await keep_result(attempt.job_id, parts))
+    result_cid = await keep_result(attempt.job_id, parts)
+    picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
+    after = attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
+    return replace(after, result_bytes=picture.stat().st_size)
 
 
 async def keep_result(job_id: int, parts: Parts) -> str:
