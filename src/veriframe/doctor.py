@@ -133,10 +133,18 @@ async def registry(reader: JobRegistry) -> Finding:
     )
 
 
-async def store(content: ContentStore) -> Finding:
-    """The content store answers."""
-    pins = await content.pins()
-    return Finding(part="content store", verdict=Verdict.GOOD, detail=f"answers; {len(pins)} pins")
+async def store(content: ContentStore, picture_bytes: int = 0) -> Finding:
+    """The content store answers, and has room for the largest picture, of so many bytes."""
+    pins, room = await content.pins(), await content.room()
+    held = "" if room.held_bytes is None else f", {room.held_bytes / 1e9:.1f} GB held"
+    free = "" if room.free_bytes is None else f", room for {room.free_bytes / 1e9:.1f} GB"
+    is_short = room.free_bytes is not None and room.free_bytes < picture_bytes
+    return Finding(
+        part="content store",
+        verdict=Verdict.WARNING if is_short else Verdict.GOOD,
+        detail=f"answers; {len(pins)} pins{held}{free}",
+        remedy=f"A large picture has no room, and its job is not claimed. {room.remedy}" if is_short else "",
+    )
 
 
 async def copies(tell: Callable[[], Awaitable[Mapping[str, str]]], required: bool) -> Finding:

@@ -7,10 +7,12 @@
     ├── Unavailable              try again later; the job is untouched
     │   ├── RegistryUnavailable
     │   ├── StoreUnavailable
+    │   │   └── StoreFull        it answers, and has no room: waiting helps only where something goes
     │   └── HostUnavailable      this machine cannot go on: disk full, Blender gone
     ├── MoveRefused              the registry says no: the move is not legal now
     └── JobError (code)          this job ends; the worker lives on
         ├── JobLost              the registry took it back; nothing to release
+        │   └── NoRoom           the store cannot take its result now; never claimed, perhaps later
         ├── JobRejected          the creator's side: the asset or the scene
         ├── RenderFailed         Blender's side
         └── VerificationFailed   the frames are not what was asked for
@@ -93,6 +95,10 @@ class StoreUnavailable(Unavailable):
     """The content store does not answer."""
 
 
+class StoreFull(StoreUnavailable):
+    """The content store has no room. The text says what is to be done about it."""
+
+
 class HostUnavailable(Unavailable):
     """This machine cannot go on now: no disk, no Blender, a journal that cannot be written."""
 
@@ -118,6 +124,14 @@ class JobLost(JobError):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(Code.LOST, sentence)
+
+
+class NoRoom(JobLost):
+    """The store here has no room for the job's result now. Raised before a claim; it may be tried again."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = Code.DISK
 
 
 class JobRejected(JobError):

@@ -42,6 +42,13 @@ class JobReader(Protocol):
         """How many jobs one `look` may ask for."""
 
     @abstractmethod
+    async def identity(self) -> str:
+        """What tells this registry from all others, and never changes: a few letters, digits, `_` and `-`.
+
+        At most 80 characters. It is part of the names of pins (`model.pin_names`).
+        """
+
+    @abstractmethod
     async def look(self, first: int, count: int) -> Look:
         """The newest block and the jobs `first … first + count - 1` that exist, by one call."""
 
@@ -219,12 +226,28 @@ def unheard(_: Transfer) -> None:
     """Nobody listens."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRoom:
+    """How full a store is, in bytes of content; None: it does not tell.
+
+    `free_bytes` may be added without breaking a pin, `held_bytes` make no room by themselves. `remedy` is
+    what a person can do for more room, as one sentence.
+    """
+
+    free_bytes: int | None = None
+    held_bytes: int | None = None
+    remedy: str = ""
+
+
 class ContentStore(Protocol):
     """Files and folders by CID. All methods raise `StoreUnavailable`; bytes are checked on every read."""
 
     @abstractmethod
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
-        """Keep a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1."""
+        """Keep a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1.
+
+        Raises `StoreFull` where there is no room for it.
+        """
 
     @abstractmethod
     async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
@@ -254,6 +277,10 @@ class ContentStore(Protocol):
     @abstractmethod
     async def pins(self) -> Sequence[Pin]:
         """All pins."""
+
+    @abstractmethod
+    async def room(self) -> StoreRoom:
+        """How much may be added now. Other users of the same store may be faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from veriframe import wiring
 from veriframe.adapters.kubo.partial import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.attempt import Stage
+from veriframe.model.pin_names import PinNames
 from veriframe.ports import Pin
 
 pytestmark = pytest.mark.slow
@@ -152,9 +153,10 @@ async def test_a_creator_killed_mid_upload_posts_once(embedded: Embedded, node: 
             await until(lambda: again.poll() is not None)
             assert again.returncode == 0
             asset_cid = json.loads(again.communicate()[0])["asset_cid"]
-            assert [Pin(cid=asset_cid, name="order-asset-1")] == [
-                pin for pin in await store.pins() if pin not in before
-            ]
+            creator = wiring.registry(embedded.settings, "creator")
+            name = PinNames(await creator.identity(), creator.account).asset(1)
+            creator.close()
+            assert [Pin(cid=asset_cid, name=name)] == [pin for pin in await store.pins() if pin not in before]
             await store.fetch(asset_cid, embedded.home / "back", 2**30)
     assert same(scene, embedded.home / "back")
     assert embedded.events()["OrderCreated"] == 1

@@ -22,6 +22,7 @@ from veriframe.model.ledger import Event as ModelEvent
 from veriframe.model.ledger import EventKind
 
 REGISTRY, TOKEN, CLASS_HASH = 0xA11CE, 0x704E4, 0xC1A55
+CHAIN = int.from_bytes(b"SN_FAKE")
 
 STRUCTS = {
     "Terms": "reward:u128 bond:u128 deadline:u64 lease:u64 review:u64 arbitration:u64 arbiter:address"
@@ -95,6 +96,7 @@ class FakeChain:
         self.shared = shared
         self.class_hash = CLASS_HASH
         self.gas_price_fri = 0
+        self.chain_id = CHAIN
         self.asked: list[str] = []
 
     async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any] | None]]) -> Sequence[Any]:
@@ -115,6 +117,8 @@ class FakeChain:
         params = params or {}
         if method == "starknet_getEvents":
             return self._events(params["filter"])
+        if method == "starknet_chainId":
+            return hex(self.chain_id)
         assert params["block_id"] == "latest"
         match method:
             case "starknet_getClassAt":

@@ -18,6 +18,7 @@ from veriframe.errors import Code, RenderFailed
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import Progress, Rendering, RenderLimits, RenderTask
 from veriframe.model.job import Address, Job, Terms
+from veriframe.model.pin_names import PinNames
 from veriframe.model.policy import Policy
 from veriframe.model.stakes import StakeLimits
 from veriframe.worker.parts import Parts
@@ -150,6 +151,11 @@ class Bench:
     def service(self, slots: int = 1, poll_seconds: float = 0.001, **more: object) -> Service:
         """A worker over these parts."""
         return Service(self.parts, slots=slots, poll_seconds=poll_seconds, **more)  # type: ignore[arg-type]
+
+
+def result_pin(account: Address, job_id: int) -> str:
+    """The name under which a worker keeps a result for the registry of the fakes."""
+    return PinNames("fake", account).result(job_id)
 
 
 def crash() -> RenderFailed:

@@ -28,6 +28,7 @@ class Shared:
     """
 
     strict: bool = False
+    identity: str = "fake"
     now: int = START
     block: int = 1
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -133,6 +134,10 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
     def jobs_at_once(self) -> int:
         """As the contract."""
         return 200
+
+    async def identity(self) -> str:
+        """As the test says."""
+        return self.shared.identity
 
     async def look(self, first: int, count: int) -> Look:
         """Block, counter and some jobs."""

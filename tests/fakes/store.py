@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
+from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.cid import Cid, Codec, canonical
 from veriframe.model.folder import FolderLimits, check_path, check_totals
-from veriframe.ports import ContentStore, OnTransfer, Pin, Transfer, unheard
+from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
 
 
 class FakeStore(ContentStore):
@@ -21,6 +21,7 @@ class FakeStore(ContentStore):
         self.folders: dict[str, dict[str, bytes]] = {}
         self.pinned: list[Pin] = []
         self.fault: Exception | None = None
+        self.limit_bytes: int | None = None
 
     def keep(self, content: bytes) -> str:
         """Put bytes in from the side; returns their CID."""
@@ -39,6 +40,9 @@ class FakeStore(ContentStore):
             size_bytes = len(self.files[cid])
         else:
             raise SettingsError(f"{source} is not there.")
+        free_bytes = (await self.room()).free_bytes
+        if free_bytes is not None and size_bytes > free_bytes:
+            raise StoreFull("The store is full. Raise the limit.")
         await self.pin(Pin(cid=cid, name=pin_name))
         on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
         return cid
@@ -101,6 +105,18 @@ class FakeStore(ContentStore):
         """All pins."""
         self._fail()
         return tuple(self.pinned)
+
+    async def room(self) -> StoreRoom:
+        """What the limit leaves beside all that is pinned."""
+        self._fail()
+        if self.limit_bytes is None:
+            return StoreRoom()
+        held_bytes = sum(map(self._size_bytes, {pin.cid for pin in self.pinned}))
+        free_bytes = max(0, self.limit_bytes - held_bytes)
+        return StoreRoom(free_bytes=free_bytes, held_bytes=held_bytes, remedy="Raise the limit.")
+
+    def _size_bytes(self, cid: str) -> int:
+        return len(self.files.get(cid, b"")) + sum(map(len, self.folders.get(cid, {}).values()))
 
     def _keep_folder(self, source: Path) -> str:
         digest = hashlib.sha256()

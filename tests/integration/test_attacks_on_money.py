@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.market.scenes import Plan
-from tests.market.world import Worker, World
+from tests.market.world import Worker, World, until
 
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.errors import Code
@@ -68,9 +68,7 @@ async def test_endless_renders_cost_no_more_than_the_loss_budget(world: World) -
             f"mallory {number}", scene, 45, bond_fri=45 * FRI_PER_STRK, review_seconds=0, lease_seconds=900
         )
     async with worker.working():
-        async with asyncio.timeout(120):
-            while await is_still_losing(worker, 45 * FRI_PER_STRK):
-                await asyncio.sleep(0.05)
+        await until(lambda: len(worker.attempts()) > 0 and not worker.is_busy, real_seconds=120)
         (honest,) = await world.post("alice", Plan(name="honest"), 1)
         attempt = await world.until_ended(worker, honest, market_seconds=1200)
     assert attempt.stage is Stage.SUBMITTED, "small bonds still fit into what is left of the budget"
@@ -114,7 +112,7 @@ async def test_one_order_wedges_no_slot(world: World) -> None:
     async with worker.working():
         attempt = await world.until_ended(worker, honest, market_seconds=200)
     assert attempt.stage is Stage.SUBMITTED
-    assert [a.code for a in worker.attempts().values()].count(Code.RESOLUTION) <= 1
+    assert worker.codes().count(Code.RESOLUTION) <= 1
 
 
 async def test_frames_that_look_like_a_broken_machine_stop_nobody(world: World) -> None:
@@ -123,9 +121,7 @@ async def test_frames_that_look_like_a_broken_machine_stop_nobody(world: World) 
     for number in range(6):
         await world.post(f"mallory {number}", Plan(name=f"black {number}", failed="BLACK"), 5)
     async with worker.working():
-        async with asyncio.timeout(60):
-            while len([a for a in worker.attempts().values() if a.code is Code.BLACK]) < 6:
-                await asyncio.sleep(0.02)
+        await until(lambda: worker.codes().count(Code.BLACK) == 6, real_seconds=60)
         (honest,) = await world.post("alice", Plan(name="honest"), 1)
         attempt = await world.until_ended(worker, honest, market_seconds=300)
     assert attempt.stage is Stage.SUBMITTED
@@ -160,11 +156,10 @@ async def test_jobs_cancelled_before_each_claim_come_last(world: World) -> None:
         for task in cancelling:
             task.cancel()
     assert attempt.stage is Stage.SUBMITTED
-    assert len([a for a in worker.attempts().values() if a.code is Code.LOST]) <= 4
+    assert worker.codes().count(Code.LOST) <= 4
 
 
 async def cancel_one(worker: Worker, mallory: LocalRegistry, job_id: int) -> None:
     """Cancel a job as soon as the worker has begun to look at it."""
-    while worker.journal.get(job_id) is None:  # noqa: ASYNC110 - a worker tells nobody what it begins
-        await asyncio.sleep(0.01)
+    await until(lambda: worker.journal.get(job_id) is not None, real_seconds=60)
     await mallory.cancel_job(job_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from tests.market.scenes import MarketRenderer, Plan
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.sqlite_journal import SqliteJournal
+from veriframe.errors import Code
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import FRI_PER_STRK, Job, Terms
 from veriframe.model.offer import Offer
@@ -23,6 +24,13 @@ from veriframe.worker.exposure import Exposure
 from veriframe.worker.parts import Parts
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
+
+
+async def until(happened: Callable[[], bool], *, real_seconds: float) -> None:
+    """Wait for something that must come. Raises `TimeoutError`."""
+    async with asyncio.timeout(real_seconds):
+        while not happened():  # noqa: ASYNC110 - what is waited for is anything
+            await asyncio.sleep(0.01)
 
 
 @dataclass
@@ -38,6 +46,15 @@ class Worker:
     def attempts(self) -> dict[int, Attempt]:
         """By job."""
         return {attempt.job_id: attempt for attempt in self.journal.attempts()}
+
+    def codes(self) -> list[Code | None]:
+        """How attempts ended so far."""
+        return [attempt.code for attempt in self.journal.attempts() if attempt.stage.is_end]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is under way that is not handed in."""
+        return any(attempt.stage is not Stage.SUBMITTED for attempt in self.journal.unfinished())
 
     @property
     def lost_fri(self) -> int:
@@ -133,9 +150,10 @@ class World:
 
     async def until_ended(self, worker: Worker, job_id: int, *, market_seconds: float) -> Attempt:
         """The attempt on a job, once it was handed in or has ended. Raises `TimeoutError`."""
-        async with asyncio.timeout(market_seconds / self.pace.factor):
-            while True:
-                attempt = worker.journal.get(job_id)
-                if attempt is not None and (attempt.stage.is_end or attempt.stage is Stage.SUBMITTED):
-                    return attempt
-                await asyncio.sleep(0.01)
+
+        def over() -> bool:
+            attempt = worker.journal.get(job_id)
+            return attempt is not None and (attempt.stage.is_end or attempt.stage is Stage.SUBMITTED)
+
+        await until(over, real_seconds=market_seconds / self.pace.factor)
+        return worker.attempts()[job_id]

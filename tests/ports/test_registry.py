@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,13 @@ async def test_an_order_is_kept_as_it_was_posted(world: World) -> None:
     assert await world.worker.job_counter() == 3
     assert list(await world.creator.create_order(CID, terms, 1)) == [4]
     assert (await world.creator.totals()).escrow_fri == 28
+
+
+async def test_a_registry_has_a_name_of_its_own(world: World) -> None:
+    """fault_91: short, fit for a file's name, the same to all accounts."""
+    name = await world.worker.identity()
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name)
+    assert {await seat.identity() for seat in (world.creator, world.other, world.worker)} == {name}
 
 
 async def test_several_jobs_are_read_at_once(world: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +46,9 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("kubo", "kubo an
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ContentStore]:
     """A store of each kind, without pins."""
     if request.param == "fake":
-        yield FakeStore()
+        fake = FakeStore()
+        fake.limit_bytes = 2**24
+        yield fake
     elif request.param == "local":
         yield LocalStore(tmp_path / "store", 2**24)
     else:
@@ -181,6 +185,30 @@ async def test_what_is_not_there_cannot_be_pinned(store: ContentStore) -> None:
     with pytest.raises(StoreUnavailable):
         await store.pin(Pin(cid=ABSENT, name="job-1-asset"))
     assert list(await store.pins()) == []
+
+
+async def test_what_is_added_takes_room(store: ContentStore, tmp_path: Path) -> None:
+    """fault_87: pinned bytes are room no more; where there is too little, somebody says what to do."""
+    before = await store.room()
+    size_bytes = 3_000_000
+    cid = await add(store, tmp_path, random.Random(tmp_path.name).randbytes(size_bytes))
+    after = await store.room()
+    assert before.free_bytes is not None
+    assert before.held_bytes is not None
+    assert after.free_bytes is not None
+    assert after.held_bytes is not None
+    # A database of the node's own may shrink meanwhile.
+    assert 0 <= after.free_bytes <= before.free_bytes - size_bytes + 100_000
+    assert after.held_bytes >= before.held_bytes + size_bytes - 100_000
+    assert re.search(r"[Rr]aise", after.remedy)
+    if not isinstance(store, KuboStore | SpreadStore):
+        await store.unpin(Pin(cid=cid, name="job-1-asset"))
+        assert await store.room() == before
+
+
+async def test_a_store_that_was_never_used_has_room(store: ContentStore) -> None:
+    """fault_87: asked before anything else."""
+    assert (await store.room()).free_bytes
 
 
 PLENTY = FolderLimits(size_bytes=2**22)

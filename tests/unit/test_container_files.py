@@ -84,6 +84,8 @@ def test_images_are_pinned_to_what_the_tests_use(services: Mapping[str, Mapping[
     assert services["ipfs-node"]["image"] == f"ipfs/kubo:v{kubo[1]}"
     assert services["devnet"]["image"] == f"shardlabs/starknet-devnet-rs:{devnet[1]}"
     assert services["worker"]["build"] == "."
+    # Else what was fetched fills the node, and no result has room.
+    assert "--enable-gc" in services["ipfs-node"]["command"]
     (base,) = [rest for word, rest in _instructions() if word == "FROM"]
     assert re.fullmatch(r"debian:12\.\d+-slim", base)
 

@@ -188,6 +188,26 @@ async def test_a_store_that_answers_is_good(tmp_path: Path) -> None:
     assert (finding.verdict, finding.detail) == (Verdict.GOOD, "answers; 1 pins")
 
 
+async def test_a_store_tells_its_room() -> None:
+    """fault_87: what is held, what is free; too little for the largest picture is a warning with a remedy."""
+    store = FakeStore()
+    store.limit_bytes = 2 * 10**9
+    store.keep(b"")
+    await store.pin(Pin(cid=store.keep(bytes(10**8)), name="a scene"))
+    finding = await doctor.store(store, 10**9)
+    assert (finding.verdict, finding.detail) == (
+        Verdict.GOOD,
+        "answers; 1 pins, 0.1 GB held, room for 1.9 GB",
+    )
+    store.limit_bytes = 10**9
+    finding = await doctor.store(store, 10**9)
+    assert (finding.verdict, finding.detail) == (
+        Verdict.WARNING,
+        "answers; 1 pins, 0.1 GB held, room for 0.9 GB",
+    )
+    assert finding.remedy.endswith("is not claimed. Raise the limit.")
+
+
 class _AwayStore(FakeStore):
     async def pins(self) -> tuple[Pin, ...]:
         raise StoreUnavailable("The content store does not answer. Start it.")

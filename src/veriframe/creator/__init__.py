@@ -16,7 +16,7 @@ from pathlib import Path
 import stamina
 
 from veriframe.creator import files
-from veriframe.creator.keeping import asset_pin, evidence_name, release_ended
+from veriframe.creator.keeping import release_ended, rename_old
 from veriframe.errors import (
     Code,
     JobRejected,
@@ -30,6 +30,7 @@ from veriframe.model.job import Address, Job, JobState, Terms, format_strk
 from veriframe.model.ledger import Call, unknown_job
 from veriframe.model.offer import Offer
 from veriframe.model.order import require_terms
+from veriframe.model.pin_names import PinNames
 from veriframe.model.scene import SceneHeader
 from veriframe.model.sighting import Sighting
 from veriframe.ports import LOOKS_AT_ONCE, ContentStore, Funds, OnTransfer, OrderDesk, Pin, Treasury, unheard
@@ -112,7 +113,9 @@ class Creator:
         if await asyncio.to_thread(files.stamp, draft.scene) != draft.stamp:
             raise SettingsError(f"{draft.scene} was changed meanwhile; nothing was posted. Post it again.")
         terms = await self._terms(draft.offer)
-        unposted = f"order-asset-unposted-{secrets.token_hex(8)}"
+        names = await self._names()
+        await rename_old(names, self.desk, self.store)
+        unposted = names.unposted(secrets.token_hex(8))
         asset_cid = await self.store.add(draft.scene, unposted, on_progress)
         try:
             deposited = await self._shortfall(terms.reward_fri, "the reward")
@@ -122,7 +125,7 @@ class Creator:
             raise
         # The order stands: a store that fails now must not hide its id. The first pin keeps the scene.
         with suppress(StoreUnavailable):
-            await self.store.pin(asset_pin(asset_cid, jobs[0]))
+            await self.store.pin(Pin(cid=asset_cid, name=names.asset(jobs[0])))
             await self.store.unpin(Pin(cid=asset_cid, name=unposted))
         return Posted(jobs=jobs, asset_cid=asset_cid, terms=terms, deposited_fri=deposited)
 
@@ -224,7 +227,7 @@ class Creator:
         if evidence is not None:
             await asyncio.to_thread(files.stamp, evidence)
         sighting = await self.look(job_id)
-        job, name = sighting.job, evidence_name(job_id)
+        job, name = sighting.job, (await self._names()).evidence(job_id)
         evidence_cid = job.result_cid or job.order.asset_cid
         # A dispute that cannot stand publishes nothing and moves no money: the registry says why not.
         if job.order.creator == self.account and sighting.may_be_disputed:
@@ -237,6 +240,9 @@ class Creator:
             await self._release(Pin(cid=evidence_cid, name=name))
             raise
         return await self.look(job_id)
+
+    async def _names(self) -> PinNames:
+        return PinNames(await self.desk.identity(), self.account)
 
     async def _terms(self, offer: Offer) -> Terms:
         head = await self.desk.head()
@@ -261,7 +267,10 @@ class Creator:
 
     async def _let_go(self, job: Job) -> None:
         if job.state.is_final and job.order.creator == self.account:
-            await release_ended(job, self.desk, self.store)
+            with suppress(Unavailable):
+                names = await self._names()
+                await rename_old(names, self.desk, self.store)
+                await release_ended(job, names, self.desk, self.store)
 
     async def _release(self, pin: Pin) -> None:
         # A store that is away must not hide what the registry said; at worst a file is kept too long.

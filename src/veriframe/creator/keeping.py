@@ -4,32 +4,50 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from veriframe.errors import Unavailable
+from veriframe.errors import JobRejected, Unavailable
+from veriframe.model.cid import canonical
 from veriframe.model.job import Job
+from veriframe.model.pin_names import PinNames, old_asset_job
 from veriframe.ports import ContentStore, OrderDesk, Pin
 
 
-def asset_pin(asset_cid: str, first_job: int) -> Pin:
-    """Why a scene is kept: the order that begins with this job."""
-    return Pin(cid=asset_cid, name=f"order-asset-{first_job}")
+async def rename_old(names: PinNames, desk: OrderDesk, store: ContentStore) -> None:
+    """Give today's names to scenes of own orders that an earlier version pinned, where the order stands.
+
+    Only pins of exactly their scenes are touched: others of such names may be another registry's. A registry
+    or a store that is away is no error: they keep their names until the next time.
+    """
+    with suppress(Unavailable):
+        for pin in await store.pins():
+            first_job = old_asset_job(pin.name)
+            if first_job is not None and await _is_own_scene(pin, first_job, names, desk):
+                await store.pin(Pin(cid=pin.cid, name=names.asset(first_job)))
+                await store.unpin(pin)
 
 
-def evidence_name(job_id: int) -> str:
-    """Under which name the evidence of a dispute is kept."""
-    return f"job-evidence-{job_id}"
+async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, desk: OrderDesk) -> bool:
+    for job in await desk.get_jobs(first_job, 1):
+        order = job.order
+        with suppress(JobRejected):
+            return (order.creator, order.first_job, canonical(order.asset_cid)) == (
+                names.account,
+                first_job,
+                canonical(pin.cid),
+            )
+    return False
 
 
-async def release_ended(job: Job, desk: OrderDesk, store: ContentStore) -> None:
+async def release_ended(job: Job, names: PinNames, desk: OrderDesk, store: ContentStore) -> None:
     """Release what was kept for a final job: evidence, and the scene where it was its order's last job.
 
     A registry or a store that is away is no error: at worst a file is kept too long.
     """
     with suppress(Unavailable):
-        name = evidence_name(job.id)
+        name = names.evidence(job.id)
         for pin in [pin for pin in await store.pins() if pin.name == name]:
             await store.unpin(pin)
         if await _is_over(job, desk):
-            await store.unpin(asset_pin(job.order.asset_cid, job.order.first_job))
+            await store.unpin(Pin(cid=job.order.asset_cid, name=names.asset(job.order.first_job)))
 
 
 async def _is_over(job: Job, desk: OrderDesk) -> bool:

@@ -38,6 +38,7 @@ from veriframe.settings import Settings, to_fri
 from veriframe.worker.exposure import Exposure
 from veriframe.worker.lock import account_lock
 from veriframe.worker.parts import Parts
+from veriframe.worker.room import Reservations, picture_bytes
 from veriframe.worker.service import Service
 from veriframe.worker.watch import Withdrawal
 from veriframe.worker.workspace import Workspace
@@ -231,6 +232,9 @@ def parts(settings: Settings, account: str, purse: Registry, blender: Renderer, 
         policy=policy(settings, purse.account),
         scene_limits=scene_limits(settings),
         disk_free_bytes=settings.disk_free_bytes,
+        room=Reservations(
+            share=float(settings.creator_store_share), scene_pixels=scene_limits(settings).pixels
+        ),
     )
 
 
@@ -285,7 +289,7 @@ def examinations(
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
         ("registry", partial(doctor.registry, purse)),
-        ("content store", partial(doctor.store, content)),
+        ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
         *_about_copies(settings, content),
         ("account", partial(doctor.account, purse, account, purse.account)),
         *_about_standing(purse),

@@ -114,4 +114,5 @@ def _is_in_vain(attempt: Attempt) -> bool:
 
 def _is_lost_race(attempt: Attempt) -> bool:
     ready = Stage.CHECKED in attempt.reached and Stage.CLAIMED not in attempt.reached
-    return ready and attempt.stage is Stage.LOST
+    # Our own store may have had no room (DISK), which is nobody's fault.
+    return ready and attempt.stage is Stage.LOST and attempt.code is Code.LOST

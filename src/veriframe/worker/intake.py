@@ -19,6 +19,7 @@ from veriframe.worker.exposure import Exposure
 from veriframe.worker.failures import Failures, conditions
 from veriframe.worker.parts import Parts
 from veriframe.worker.recovery import canonical_asset, clear_up, take_in
+from veriframe.worker.room import Survey
 
 log = structlog.get_logger()
 
@@ -89,8 +90,13 @@ class Intake:
         await self._caution.require_fit(self._parts.renderer)
         self._parts.workspace.require_free(self._parts.disk_free_bytes)
         funds = await self._renew_stakes()
+        survey = await self._parts.room.look(self._parts.store, self._parts.journal)
         for job in self._in_turn(candidates):
-            if self._is_payable(job, funds) and await self._discovery.is_still_open(job.id):
+            if (
+                self._has_room(job, survey)
+                and self._is_payable(job, funds)
+                and await self._discovery.is_still_open(job.id)
+            ):
                 return job
         return None
 
@@ -151,6 +157,14 @@ class Intake:
             return False
         objection = self._stakes.lasting_objection(job) or self._stakes.passing_objection(job)
         if objection and self._is_new(f"order {job.order.id}: {objection}"):
+            log.info("job_waits", job_id=job.id, order_id=job.order.id, reason=objection)
+        return not objection
+
+    def _has_room(self, job: Job, survey: Survey) -> bool:
+        """Whether its result may have room in the store, as far as that is known."""
+        creator = job.order.creator
+        objection = self._parts.room.objection(survey, canonical_asset(job), creator)
+        if objection and self._is_new(f"room for {creator}"):
             log.info("job_waits", job_id=job.id, order_id=job.order.id, reason=objection)
         return not objection
 

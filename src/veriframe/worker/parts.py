@@ -9,10 +9,12 @@ from typing import Protocol
 
 from veriframe.model.attempt import Attempt
 from veriframe.model.frames import Progress
+from veriframe.model.pin_names import PinNames
 from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.ports import ContentStore, JobRegistry, Journal, Renderer, Treasury
 from veriframe.worker.claims import Claims
+from veriframe.worker.room import Reservations
 from veriframe.worker.workspace import Workspace
 
 
@@ -26,7 +28,7 @@ class Parts:
 
     `clock` gives Unix seconds, for the journal and the log only, `monotonic` seconds that only go on, for
     backoffs and rates. `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and
-    Blender's progress. `claims` tells which claims are being made.
+    Blender's progress. `claims` tells which claims are being made, `room` what they need in the store.
     """
 
     registry: Purse
@@ -40,5 +42,10 @@ class Parts:
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     claims: Claims = field(default_factory=Claims)
+    room: Reservations = field(default_factory=Reservations)
     on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)
+
+    async def pin_names(self) -> PinNames:
+        """The names under which this worker keeps results. Raises `RegistryUnavailable`."""
+        return PinNames(await self.registry.identity(), self.registry.account)

@@ -13,7 +13,6 @@ from veriframe.model.cid import canonical
 from veriframe.model.job import Job
 from veriframe.model.reconciliation import stage_by_registry
 from veriframe.worker.parts import Parts
-from veriframe.worker.steps import result_pin, result_pins
 
 log = structlog.get_logger()
 
@@ -78,10 +77,10 @@ def canonical_asset(job: Job) -> str:
 
 
 async def _release_pins(parts: Parts, unfinished: Collection[int]) -> None:
-    account = parts.registry.account
-    kept = {result_pin(account, job_id) for job_id in unfinished}
+    names = await parts.pin_names()
+    kept = {names.result(job_id) for job_id in unfinished}
     for pin in await parts.store.pins():
-        if pin.name.startswith(result_pins(account)) and pin.name not in kept:
+        if names.is_result(pin.name) and pin.name not in kept:
             await parts.store.unpin(pin)
 
 

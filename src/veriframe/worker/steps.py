@@ -23,7 +23,7 @@ from veriframe.errors import (
 )
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.frames import RenderLimits, RenderTask
-from veriframe.model.job import Address, Job, JobState, format_address
+from veriframe.model.job import Job, JobState
 from veriframe.ports import OnTransfer, Transfer, unheard
 from veriframe.worker.gate import examine
 from veriframe.worker.parts import Parts
@@ -77,7 +77,8 @@ async def check(attempt: Attempt, parts: Parts) -> Attempt:
         samples=inspection.samples,
         warnings=list(verdict.warnings),
     )
-    return attempt.to(Stage.CHECKED, at=parts.clock())
+    checked = attempt.to(Stage.CHECKED, at=parts.clock())
+    return replace(checked, width=inspection.width, height=inspection.height)
 
 
 async def claim(attempt: Attempt, parts: Parts) -> Attempt:
@@ -88,7 +89,8 @@ async def claim(attempt: Attempt, parts: Parts) -> Attempt:
             if not job.is_open(now):
                 raise _no_longer_open()
             parts.workspace.require_free(parts.disk_free_bytes)
-            await _claim(attempt, job, parts)
+            async with parts.room.reserved(attempt, parts.store, parts.journal):
+                await _claim(attempt, job, parts)
     return attempt.to(Stage.CLAIMED, at=parts.clock())
 
 
@@ -147,13 +149,16 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
 async def store(attempt: Attempt, parts: Parts) -> Attempt:
     """PROVED → STORED: the picture is in the store, pinned, by the CID of its bytes."""
     await _lease_left(attempt, parts)
-    return attempt.to(Stage.STORED, at=parts.clock(), result_cid=await keep_result(attempt.job_id, parts))
+    result_cid = await keep_result(attempt.job_id, parts)
+    picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
+    after = attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
+    return replace(after, result_bytes=picture.stat().st_size)
 
 
 async def keep_result(job_id: int, parts: Parts) -> str:
     """Add what was proved, pinned for its job. Returns its CID."""
     picture = await asyncio.to_thread(_only_file, parts.workspace.proved(job_id))
-    pin_name = result_pin(parts.registry.account, job_id)
+    pin_name = (await parts.pin_names()).result(job_id)
     return await parts.store.add(picture, pin_name, TransferLog(job_id, "picture").hear)
 
 
@@ -180,16 +185,6 @@ async def release(attempt: Attempt, parts: Parts) -> Attempt:
         except MoveRefused as error:
             raise JobLost(f"The registry did not take the claim back: {error}") from error
     return attempt.to(Stage.RELEASED, at=parts.clock())
-
-
-def result_pins(account: Address) -> str:
-    """How the names begin under which one worker keeps results: several workers may share a store."""
-    return f"job-result-{format_address(account)}-"
-
-
-def result_pin(account: Address, job_id: int) -> str:
-    """The name under which a worker keeps a job's result."""
-    return f"{result_pins(account)}{job_id}"
 
 
 def _only_file(folder: Path) -> Path:

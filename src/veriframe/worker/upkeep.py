@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
-from veriframe.errors import JobError, StoreUnavailable
+from veriframe.errors import JobError, StoreUnavailable, Unavailable
 from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.pin_names import PinNames, old_result
 from veriframe.ports import Pin
 from veriframe.worker.parts import Parts
-from veriframe.worker.steps import keep_result, result_pin
+from veriframe.worker.steps import keep_result
 
 log = structlog.get_logger()
 
@@ -22,10 +24,35 @@ RECHECK_SECONDS = 600.0
 
 async def keep_results(parts: Parts) -> None:
     """Look now and then, until cancelled. A pin made as that happens is released at the next start."""
+    # Listed before anything ends: whatever becomes of these jobs, their old pins are ours to release.
+    owed = [attempt for attempt in parts.journal.unfinished() if attempt.result_cid]
+    is_renamed = await rename_old(parts, owed)
     await asyncio.sleep(FIRST_LOOK_SECONDS)
     while True:
+        is_renamed = is_renamed or await rename_old(parts, owed)
         await look(parts)
         await asyncio.sleep(RECHECK_SECONDS)
+
+
+async def rename_old(parts: Parts, owed: Sequence[Attempt]) -> bool:
+    """Give today's names to results of `owed` that an earlier version pinned. False: try it again.
+
+    Only pins of exactly these results are touched: others of such names may be another registry's.
+    """
+    try:
+        names, pinned = await parts.pin_names(), set(await parts.store.pins())
+        for attempt in owed:
+            old = Pin(cid=attempt.result_cid, name=old_result(names.account, attempt.job_id))
+            if old not in pinned:
+                continue
+            if _is_unfinished(attempt, parts):
+                await parts.store.pin(Pin(cid=old.cid, name=names.result(attempt.job_id)))
+            await parts.store.unpin(old)
+            log.info("pin_renamed", job_id=attempt.job_id, cid=old.cid)
+    except Unavailable as error:
+        log.warning("pins_not_renamed", reason=str(error))
+        return False
+    return True
 
 
 async def look(parts: Parts) -> None:
@@ -37,17 +64,17 @@ async def look(parts: Parts) -> None:
     if not submitted:
         return
     try:
-        pinned = set(await parts.store.pins())
-    except StoreUnavailable as error:
+        names, pinned = await parts.pin_names(), set(await parts.store.pins())
+    except Unavailable as error:
         log.warning("pins_not_checked", reason=str(error))
         return
     for attempt in submitted:
         if _is_owed(attempt, parts):
-            await _keep(attempt, parts, pinned)
+            await _keep(attempt, parts, names, pinned)
 
 
-async def _keep(attempt: Attempt, parts: Parts, pinned: set[Pin]) -> None:
-    pin = Pin(cid=attempt.result_cid, name=result_pin(parts.registry.account, attempt.job_id))
+async def _keep(attempt: Attempt, parts: Parts, names: PinNames, pinned: set[Pin]) -> None:
+    pin = Pin(cid=attempt.result_cid, name=names.result(attempt.job_id))
     was_lost = pin not in pinned
     try:
         try:
@@ -70,6 +97,11 @@ async def _keep(attempt: Attempt, parts: Parts, pinned: set[Pin]) -> None:
 def _is_owed(attempt: Attempt, parts: Parts) -> bool:
     known = parts.journal.get(attempt.job_id)
     return known is not None and known.stage is Stage.SUBMITTED
+
+
+def _is_unfinished(attempt: Attempt, parts: Parts) -> bool:
+    known = parts.journal.get(attempt.job_id)
+    return known is not None and not known.stage.is_end
 
 
 async def _add_again(attempt: Attempt, parts: Parts) -> None:

@@ -14,7 +14,6 @@ from veriframe.model.reconciliation import stage_by_registry
 from veriframe.ports import Look, Pin
 from veriframe.worker.parts import Parts
 from veriframe.worker.recovery import reconcile
-from veriframe.worker.steps import result_pin
 
 log = structlog.get_logger()
 
@@ -155,9 +154,8 @@ async def clean_up(attempt: Attempt, parts: Parts) -> None:
     if attempt.asset_cid not in {unfinished.asset_cid for unfinished in parts.journal.unfinished()}:
         parts.workspace.forget_fetch(attempt.asset_cid)
     if attempt.result_cid:
-        await parts.store.unpin(
-            Pin(cid=attempt.result_cid, name=result_pin(parts.registry.account, attempt.job_id))
-        )
+        name = (await parts.pin_names()).result(attempt.job_id)
+        await parts.store.unpin(Pin(cid=attempt.result_cid, name=name))
 
 
 async def withdraw(parts: Parts, withdrawal: Withdrawal) -> None:

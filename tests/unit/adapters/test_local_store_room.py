@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.unit.adapters.local_store_content import (
@@ -23,7 +25,7 @@ from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_fold
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.shelf import Kept, Shelf
 from veriframe.adapters.local_store.watching import Watch
-from veriframe.errors import JobRejected, StoreUnavailable
+from veriframe.errors import JobRejected, StoreFull, StoreUnavailable
 from veriframe.ports import Pin
 
 KEPT = Shelf.kept
@@ -66,13 +68,33 @@ async def test_a_store_full_of_pins_says_so(store: LocalStore, tmp_path: Path) -
     """fault_41: pinned content never goes. What does not fit beside it is refused, and nothing is cleaned."""
     pinned = await add(store, tmp_path, b"p" * 6000)
     loose = await add(store, tmp_path, b"l" * 2000, pinned=False)
-    with pytest.raises(
-        StoreUnavailable, match=r"10000 bytes, and 6000 of them are pinned\. Raise store_bytes"
-    ):
+    with pytest.raises(StoreFull, match=r"10000 bytes, and 6000 of them are pinned\. Raise store_bytes"):
         await add(store, tmp_path, b"n" * 5000)
     assert stored(tmp_path) == {pinned, loose}
     assert in_progress(tmp_path) == set()
     assert await add(store, tmp_path, b"p" * 6000) == pinned
+
+
+async def test_room_is_what_the_pins_leave(store: LocalStore, tmp_path: Path) -> None:
+    """fault_87: content without a pin makes room, pinned content does not; exactly so much fits."""
+    await add(store, tmp_path, b"p" * 6000)
+    await add(store, tmp_path, b"l" * 2000, pinned=False)
+    room = await store.room()
+    assert (room.free_bytes, room.held_bytes) == (4000, 6000)
+    with pytest.raises(StoreFull):
+        await add(store, tmp_path, b"n" * 4001)
+    await add(store, tmp_path, b"n" * 4000)
+    assert (await store.room()).free_bytes == 0
+
+
+async def test_room_is_never_more_than_the_disk_has(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: a limit beyond the disk promises nothing; a limit that was lowered is no debt."""
+    await add(store, tmp_path, b"p" * 6000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1234))
+    assert (await store.room()).free_bytes == 1234
+    assert (await LocalStore(tmp_path / "store", 5000).room()).free_bytes == 0
 
 
 async def test_pins_may_fill_the_store_to_the_last_byte(store: LocalStore, tmp_path: Path) -> None:
@@ -103,7 +125,7 @@ async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, t
 @pytest.mark.parametrize("is_folder", [False, True])
 async def test_what_can_never_fit_is_not_copied(store: LocalStore, tmp_path: Path, is_folder: bool) -> None:
     """fault_41: more than the whole store holds is refused, and leaves nothing behind."""
-    with pytest.raises(StoreUnavailable, match="Raise store_bytes"):
+    with pytest.raises(StoreFull, match="Raise store_bytes"):
         await (add_folder if is_folder else add)(store, tmp_path, b"n" * (LIMIT + 1))
     assert in_progress(tmp_path) == set()
     assert stored(tmp_path) == set()
@@ -114,7 +136,7 @@ async def test_a_full_disk_is_said_to_be_full(store: LocalStore, tmp_path: Path,
     cid = await add(store, tmp_path, b"x" * 4000)
     (tmp_path / "source").write_bytes(b"y" * 4000)
     with full_disk(1000):
-        with pytest.raises(StoreUnavailable, match="the disk is full"):
+        with pytest.raises(StoreFull, match="the disk is full"):
             await store.add(tmp_path / "source", "pin")
         with pytest.raises(StoreUnavailable, match="target cannot be written: the disk is full"):
             await store.fetch(cid, out / "target", LIMIT)

@@ -22,7 +22,7 @@ def test_create_posts_and_says_the_number(shell: Shell) -> None:
     assert "becomes public" in result.stderr
     assert "5 STRK" in result.stderr
     assert (result.exit_code, shell.accounts) == (0, ["creator"])
-    assert shell.stage.pin_names() == ["order-asset-1"]
+    assert shell.stage.pin_names() == ["order-asset-fake-0xa1-1"]
 
 
 def test_create_as_json_has_all_a_script_needs(shell: Shell) -> None:

@@ -65,7 +65,7 @@ async def test_a_job_that_is_being_rendered_cannot_be_cancelled(stage: Stage) ->
     job_id = await stage.claimed()
     with pytest.raises(MoveRefused):
         await stage.creator.cancel(job_id)
-    assert stage.pin_names() == ["order-asset-1"]
+    assert stage.pin_names() == ["order-asset-fake-0xa1-1"]
     stage.shared.now += LEASE_SECONDS
     assert JobState.REFUNDED is (await stage.creator.cancel(job_id)).job.state
     assert stage.store.pinned == []
@@ -74,10 +74,10 @@ async def test_a_job_that_is_being_rendered_cannot_be_cancelled(stage: Stage) ->
 async def test_one_part_of_an_order_does_not_release_the_others_scene(stage: Stage) -> None:
     """An order of several jobs shares one scene."""
     await stage.desk.deposit(2 * STRK)
-    cid = await stage.store.add(stage.scene, "order-asset-1")
+    cid = await stage.store.add(stage.scene, "order-asset-fake-0xa1-1")
     await stage.desk.create_order(cid, Offer(reward_fri=STRK).terms(stage.shared.now), 2)
     await stage.creator.cancel(1)
-    assert stage.pin_names() == ["order-asset-1"]
+    assert stage.pin_names() == ["order-asset-fake-0xa1-1"]
 
 
 async def test_a_dispute_takes_the_bond_and_names_the_result_as_evidence(stage: Stage) -> None:
@@ -95,7 +95,7 @@ async def test_evidence_is_published_with_the_dispute(stage: Stage) -> None:
     evidence = stage.folder / "why.png"
     evidence.write_bytes(b"it should look like this")
     await stage.creator.dispute(job_id, evidence)
-    [pin] = [pin for pin in stage.store.pinned if pin.name == f"job-evidence-{job_id}"]
+    [pin] = [pin for pin in stage.store.pinned if pin.name == f"job-evidence-fake-0xa1-{job_id}"]
     assert stage.store.files[pin.cid] == b"it should look like this"
     assert f"dispute_result {pin.cid}" == stage.shared.moves[-1]
 
@@ -132,7 +132,7 @@ async def test_evidence_of_a_dispute_that_is_refused_is_released(stage: Stage, a
     desk.stage, desk.away = stage, away
     with pytest.raises(MoveRefused, match="The review is over"):
         await stage.creator_at(desk).dispute(job_id, stage.scene)
-    assert (f"job-evidence-{job_id}" in stage.pin_names()) is away
+    assert (f"job-evidence-fake-0xa1-{job_id}" in stage.pin_names()) is away
 
 
 async def test_a_creator_without_money_for_the_bond_publishes_nothing(stage: Stage) -> None:

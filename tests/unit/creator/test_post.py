@@ -119,7 +119,7 @@ async def test_a_posted_scene_is_kept_under_its_job_and_paid_into_escrow(stage: 
     job = await stage.desk.get_job(posted.jobs[0])
     assert posted.jobs == (1,)
     assert (posted.asset_cid, posted.terms, ARTIST) == (job.order.asset_cid, job.terms, job.order.creator)
-    assert [Pin(cid=posted.asset_cid, name="order-asset-1")] == stage.store.pinned
+    assert [Pin(cid=posted.asset_cid, name="order-asset-fake-0xa1-1")] == stage.store.pinned
     assert stage.store.files[posted.asset_cid] == SCENE
     assert Funds(wallet_fri=95 * STRK, credit_fri=0) == await stage.funds()
     assert (await stage.desk.totals()).escrow_fri == 5 * STRK
@@ -129,9 +129,9 @@ async def test_the_same_scene_posted_twice_is_kept_for_each(stage: Stage) -> Non
     """Releasing one order's scene must not lose the other's."""
     await stage.posted()
     await stage.posted()
-    assert stage.pin_names() == ["order-asset-1", "order-asset-2"]
+    assert stage.pin_names() == ["order-asset-fake-0xa1-1", "order-asset-fake-0xa1-2"]
     await stage.creator.cancel(1)
-    assert stage.pin_names() == ["order-asset-2"]
+    assert stage.pin_names() == ["order-asset-fake-0xa1-2"]
 
 
 async def test_a_scene_that_changed_after_the_question_is_not_posted(stage: Stage) -> None:
@@ -180,7 +180,7 @@ async def test_a_store_that_goes_away_does_not_hide_an_order_that_stands(stage: 
     posted = await creator.post(await creator.draft(stage.scene, OFFER))
     assert posted.jobs == (1,)
     [name] = stage.pin_names()
-    assert name.startswith("order-asset-unposted-")
+    assert name.startswith("order-asset-unposted-fake-0xa1-")
 
 
 @pytest.mark.parametrize("away", [False, True])

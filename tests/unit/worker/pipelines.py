@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from tests.fakes.parts import BOND, Bench
 
 from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.job import Job
 from veriframe.worker import pipeline
+from veriframe.worker.discovery import Discovery
+from veriframe.worker.parts import Parts
+from veriframe.worker.recovery import clear_up, recover, take_in
 
 WAY = [
     Stage.FETCHED,
@@ -45,3 +50,16 @@ async def stopped_at(bench: Bench, stage: Stage) -> Attempt:
         await pipeline.run(bench.begin(job), replace(bench.parts, on_stage=die))
     assert bench.attempt().stage is stage
     return bench.attempt()
+
+
+async def restart(parts: Parts) -> None:
+    """What a worker does before its first job, when it has read all jobs."""
+    await recover(parts)
+
+    def hear(jobs: Sequence[Job], now: int) -> None:
+        take_in(jobs, parts, now)
+
+    discovery = Discovery(parts.registry, parts.policy, lambda _: True, on_read=hear)
+    while not discovery.has_read_all:
+        await discovery.look()
+    await clear_up(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash
+from tests.fakes.parts import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash, result_pin
 from tests.unit.worker.pipelines import EARNING_MOVES, WAY, run, stopped_at
 
 from veriframe.errors import (
@@ -18,7 +18,6 @@ from veriframe.errors import (
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import JobState
 from veriframe.worker import pipeline
-from veriframe.worker.steps import result_pin
 
 
 async def test_the_whole_way(bench: Bench) -> None:

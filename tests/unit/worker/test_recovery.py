@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench
+from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench, result_pin
+from tests.unit.worker.pipelines import restart
 
 from veriframe.errors import Code, RegistryUnavailable, SettingsError
 from veriframe.model.attempt import Stage
 from veriframe.model.cid import canonical
-from veriframe.model.job import Job, JobState
+from veriframe.model.job import JobState
 from veriframe.ports import Pin
 from veriframe.worker import pipeline
-from veriframe.worker.discovery import Discovery
-from veriframe.worker.recovery import clear_up, new_attempt, recover, take_in
-from veriframe.worker.steps import result_pin
-
-
-async def restart(bench: Bench) -> None:
-    """What a worker does before its first job, when it has read all jobs."""
-    await recover(bench.parts)
-
-    def hear(jobs: Sequence[Job], now: int) -> None:
-        take_in(jobs, bench.parts, now)
-
-    discovery = Discovery(bench.registry, bench.policy, lambda _: True, on_read=hear)
-    while not discovery.has_read_all:
-        await discovery.look()
-    await clear_up(bench.parts)
+from veriframe.worker.recovery import new_attempt, recover
 
 
 async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
@@ -37,7 +22,7 @@ async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
     await bench.post()
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
-    await restart(bench)
+    await restart(bench.parts)
     assert bench.attempt().stage is Stage.CLAIMED
     assert (await pipeline.run(bench.attempt(), bench.parts)).stage is Stage.SUBMITTED
 
@@ -48,7 +33,7 @@ async def test_a_submission_that_the_journal_lost_is_watched(bench: Bench) -> No
     await pipeline.run(bench.begin(job), bench.parts)
     result_cid = bench.attempt().result_cid
     bench.journal.by_job.clear()
-    await restart(bench)
+    await restart(bench.parts)
     assert (bench.attempt().stage, bench.attempt().result_cid) == (Stage.SUBMITTED, result_cid)
 
 
@@ -60,7 +45,7 @@ async def test_others_jobs_and_old_ones_are_left_alone(bench: Bench) -> None:
     await bench.registry.claim(2)
     bench.shared.now += LEASE_SECONDS
     bench.shared.jobs[3] = replace(bench.job(3), state=JobState.PAID, worker=ME)
-    await restart(bench)
+    await restart(bench.parts)
     assert bench.journal.attempts() == []
 
 
@@ -91,7 +76,7 @@ async def test_an_end_that_was_none_goes_on_without_its_reason(bench: Bench) -> 
     bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST, detail="Too slow.")
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
-    await restart(bench)
+    await restart(bench.parts)
     after = bench.attempt()
     assert (after.stage, after.code, after.detail) == (Stage.CLAIMED, None, "")
 
@@ -130,7 +115,7 @@ async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:
     bench.shared.jobs.clear()
     await bench.post(scene=b"another")
     with pytest.raises(SettingsError, match=r"another registry.*journal away"):
-        await restart(bench)
+        await restart(bench.parts)
 
 
 async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
@@ -145,7 +130,7 @@ async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
         Pin(cid="bafkasset", name="order-asset-1"),
     ]
     bench.store.pinned += kept[1:]
-    await restart(bench)
+    await restart(bench.parts)
     assert bench.store.pinned == kept
 
 
@@ -155,7 +140,7 @@ async def test_folders_of_ended_attempts_are_swept(bench: Bench) -> None:
     for job in (first, second):
         await pipeline.run(bench.begin(job), bench.parts)
     bench.begin(first, Stage.PAID)
-    await restart(bench)
+    await restart(bench.parts)
     assert not bench.parts.workspace.proved(1).exists()
     assert bench.parts.workspace.proved(2).exists()
 

@@ -6,13 +6,12 @@ import asyncio
 
 import pytest
 import structlog.testing
-from tests.fakes.parts import ME, OTHER, Bench
+from tests.fakes.parts import ME, OTHER, Bench, result_pin
 
 from veriframe.errors import StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.ports import Pin
 from veriframe.worker import pipeline, upkeep
-from veriframe.worker.steps import result_pin
 from veriframe.worker.watch import clean_up
 
 

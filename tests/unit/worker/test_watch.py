@@ -13,6 +13,7 @@ from tests.fakes.parts import (
     REVIEW_SECONDS,
     REWARD,
     Bench,
+    result_pin,
 )
 from tests.fakes.registry import FakeRegistry
 
@@ -20,7 +21,6 @@ from veriframe.errors import Code, MoveRefused, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, JobState, Verdict
 from veriframe.worker import pipeline
-from veriframe.worker.steps import result_pin
 from veriframe.worker.watch import AGAIN_SECONDS, LAG_BLOCKS, Watch, Withdrawal, withdraw
 
 COLD = Address(77)

@@ -58,6 +58,11 @@ class NodeRefused(StoreUnavailable):
         )
 
     @property
+    def is_fullness(self) -> bool:
+        """Whether the node says that its disk has no room."""
+        return any(word in self.message.lower() for word in ("no space left", "quota exceeded"))
+
+    @property
     def is_absence(self) -> bool:
         """Whether the node says that it does not have a block, or did not find it in time."""
         words = ("not found", "could not find", "deadline exceeded", "timed out", "timeout")

@@ -22,7 +22,7 @@ from veriframe.adapters.kubo.replica import Replica, ReplicaRefused
 from veriframe.adapters.kubo.swarm import Swarm
 from veriframe.errors import JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import canonical
-from veriframe.ports import Pin
+from veriframe.ports import Pin, StoreRoom
 
 ANSWER_BYTES = 2**20
 CALL_SECONDS = 20.0
@@ -104,6 +104,10 @@ class PinningService(Replica):
         """Take back every request for this content under this name. Raises `StoreUnavailable`."""
         for status in await self._list(pin, _ALL):
             await self._call("DELETE", f"pins/{_segment(status.requestid)}", None, absent_is_fine=True)
+
+    async def room(self) -> StoreRoom:
+        """No service tells."""
+        return StoreRoom()
 
     async def check(self) -> None:
         """Ask for one of its requests, which needs the token. Raises `StoreUnavailable`."""

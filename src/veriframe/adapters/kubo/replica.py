@@ -8,9 +8,10 @@ never loses what the node has: it is waited for, a while, and then said in the l
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,7 @@ from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable, VeriFrameError
 from veriframe.model.cid import parse_cid
 from veriframe.model.folder import FolderLimits
-from veriframe.ports import ContentStore, OnTransfer, Pin, unheard
+from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, unheard
 
 log = structlog.get_logger()
 
@@ -56,6 +57,9 @@ class Replica(Protocol):
 
     async def release(self, pin: Pin) -> None:
         """Keep it no longer under this name. Unknown pins are no error."""
+
+    async def room(self) -> StoreRoom:
+        """How much it may still keep, as far as it tells."""
 
     async def check(self) -> None:
         """Raises where it is not what it should be, or does not let this worker in."""
@@ -99,6 +103,10 @@ class SecondNode(Replica):
     async def release(self, pin: Pin) -> None:
         """Unpin it there."""
         await self._store.unpin(pin)
+
+    async def room(self) -> StoreRoom:
+        """As its node tells."""
+        return await self._store.room()
 
     async def check(self) -> None:
         """Ask for its version."""
@@ -180,6 +188,15 @@ class SpreadStore(ContentStore):
         """The node's own."""
         return await self.node.pins()
 
+    async def room(self) -> StoreRoom:
+        """The node's; where all copies are required, the least that anybody has."""
+        room = await self.node.room()
+        for replica in self._replicas if self._spread.required else ():
+            other = await replica.room()
+            if other.free_bytes is not None and other.free_bytes < _at_least(room.free_bytes):
+                room = replace(room, free_bytes=other.free_bytes, remedy=f"At {replica.name}: {other.remedy}")
+        return room
+
     async def reach(self) -> Mapping[str, str]:
         """Ask each replica whether it would serve. By name: why it would not, empty where it would."""
         reasons = await asyncio.gather(*(_reason(replica) for replica in self._replicas))
@@ -209,6 +226,10 @@ class SpreadStore(ContentStore):
         self._away.add(name)
         log.warning("copy_missing", where=name, cid=pin.cid, pin=pin.name, reason=reason)
         return reason
+
+
+def _at_least(free_bytes: int | None) -> float:
+    return math.inf if free_bytes is None else free_bytes
 
 
 def _keeping(replica: Replica, pin: Pin, source: Path | None) -> Callable[[], Awaitable[object]]:

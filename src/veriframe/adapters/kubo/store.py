@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from pydantic import Field
 
 from veriframe.adapters.kubo.address import parse_address
 from veriframe.adapters.kubo.api import Answer, KuboApi, NodeRefused, Query
@@ -23,6 +24,7 @@ from veriframe.adapters.kubo.dag import BlockSource
 from veriframe.adapters.kubo.delivery import Delivery, Parcel
 from veriframe.adapters.kubo.download import Patience
 from veriframe.adapters.kubo.folders import FolderDelivery
+from veriframe.adapters.kubo.node_disk import NodeDisk
 from veriframe.adapters.kubo.partial import partial, to_the_end
 from veriframe.adapters.kubo.pins import pin_folder, read_pin
 from veriframe.adapters.kubo.staging import place_folder, staged
@@ -36,15 +38,24 @@ from veriframe.adapters.kubo.upload import (
     one_part,
     survey,
 )
-from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreUnavailable
+from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.cid import canonical, parse_cid
 from veriframe.model.folder import FolderLimits
-from veriframe.ports import ContentStore, OnTransfer, Pin, Transfer, unheard
+from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
 
 log = structlog.get_logger()
 
 PIN_SECONDS = 600.0
 """For a node to walk through all of a file that it has and is to keep."""
+
+ROOM_SECONDS = 30.0
+NO_LIMIT = 2**63
+"""Where a node has no `StorageMax`, it names a number beyond this one."""
+
+_REMEDY = (
+    "Run `ipfs repo gc` on the IPFS node (or start it with --enable-gc), raise its Datastore.StorageMax, or"
+    " free its disk."
+)
 
 
 class _Added(Answer):
@@ -59,6 +70,11 @@ class _Pinned(Answer):
 
 class _Pins(Answer):
     Pins: list[str]
+
+
+class _Repository(Answer):
+    RepoSize: int = Field(ge=0)
+    StorageMax: int = Field(ge=0)
 
 
 class _Key(Answer):
@@ -85,6 +101,7 @@ class KuboStore(ContentStore):
         patience: Patience | None = None,
     ) -> None:
         self._api = KuboApi(parse_address(api_url), token)
+        self._disk = NodeDisk(self._api)
         self._patience = patience or Patience()
         self.sources = tuple(sources)
         self._delivery = Delivery(self._api, self.sources, self._patience)
@@ -116,7 +133,9 @@ class KuboStore(ContentStore):
         async with self._in_time(f"{source.name} could not be added"):
             try:
                 cid = await self._add(source, cargo, pin_name, on_progress)
-            except NodeRefused:
+            except NodeRefused as error:
+                if error.is_fullness:
+                    raise StoreFull(f"{error} {_REMEDY}") from error
                 raise
             except StoreUnavailable as error:
                 log.info("store_add_again", reason=str(error))
@@ -187,6 +206,19 @@ class KuboStore(ContentStore):
                 if pin is not None:
                     found.append(pin)
         return sorted(found, key=lambda pin: (pin.cid, pin.name))
+
+    async def room(self) -> StoreRoom:
+        """The node's `StorageMax` without all that its repository has, pinned or not.
+
+        What is not pinned goes only where the node collects garbage, which nobody here asks it to. Where the
+        repository is on this machine, never more than its disk has free.
+        """
+        told = await self._api.call("repo/stat", {"size-only": "true"}, _Repository, ROOM_SECONDS)
+        limits = [told.StorageMax - told.RepoSize] if told.StorageMax < NO_LIMIT else []
+        limits += [] if (disk_bytes := await self._disk.free_bytes()) is None else [disk_bytes]
+        return StoreRoom(
+            free_bytes=max(0, min(limits)) if limits else None, held_bytes=told.RepoSize, remedy=_REMEDY
+        )
 
     async def _add(self, source: Path, cargo: Cargo, pin_name: str, on_progress: OnTransfer) -> str:
         # A folder is hashed beside its sending: hash and bytes are compared through the node's own CID.

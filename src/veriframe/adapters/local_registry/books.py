@@ -39,6 +39,10 @@ class Books:
         row = self._connection.execute(select).fetchone()
         return Head(number=row[0], time=row[1]) if row else Head(number=0, time=0)
 
+    def identity(self) -> str:
+        """What tells this file from other registries: 16 hexadecimal digits, drawn when it was made."""
+        return str(self._connection.execute("SELECT id FROM identity").fetchone()[0])
+
     def clock_offset(self) -> float:
         """Seconds by which all clocks of this registry were moved on."""
         return float(self._connection.execute("SELECT offset_seconds FROM clock").fetchone()[0])

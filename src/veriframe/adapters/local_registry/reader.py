@@ -52,6 +52,7 @@ class LocalReader(JobReader):
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._event: int | None = None
+        self._identity: str | None = None
 
     @property
     def account(self) -> Address:
@@ -70,6 +71,13 @@ class LocalReader(JobReader):
     def jobs_at_once(self) -> int:
         """The contract's bound."""
         return JOBS_AT_ONCE
+
+    async def identity(self) -> str:
+        """By the number that was drawn when the file was made."""
+        if self._identity is None:
+            number = await self._run(lambda connection: Books(connection).identity())
+            self._identity = f"local-{number}"
+        return self._identity
 
     async def look(self, first: int, count: int) -> Look:
         """Block, counter and jobs, all at one moment."""

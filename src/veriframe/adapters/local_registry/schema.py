@@ -45,11 +45,16 @@ _TABLES = (
         subject INTEGER NOT NULL, party TEXT NOT NULL, amount_fri TEXT NOT NULL, note TEXT NOT NULL
     )""",
 )
+# The file's own name among registries: accounts of the same name have the same address in all of them.
+_IDENTITY = (
+    "CREATE TABLE identity (id TEXT NOT NULL)",
+    "INSERT INTO identity VALUES (lower(hex(randomblob(8))))",
+)
 
 KIND = Kind(
     name="registry",
     application_id=0x56465247,  # “VFRG”
-    migrations=(_TABLES,),
+    migrations=(_TABLES, _IDENTITY),
     # A move of another process takes milliseconds; there may be many.
     busy_seconds=10.0,
     # Every command opens it, and it grows: damage is found where it is met, and by the audit.

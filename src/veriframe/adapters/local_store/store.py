@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,16 +24,19 @@ from veriframe.adapters.local_store.copying import (
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.shelf import Full, Shelf
 from veriframe.adapters.local_store.staging import locked, staging
+from veriframe.adapters.local_store.trouble import is_full, reason
 from veriframe.adapters.local_store.watching import Watch, in_thread
 from veriframe.disk import sync_folder
-from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
+from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.cid import canonical
 from veriframe.model.folder import FolderLimits
-from veriframe.ports import ContentStore, OnTransfer, Pin, Transfer, unheard
+from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
 
 log = structlog.get_logger()
 
 LOCK_PATIENCE_SECONDS = 30.0
+
+_REMEDY = "Raise store_bytes, or wait until jobs are over."
 
 
 class LocalStore(ContentStore):
@@ -96,6 +99,10 @@ class LocalStore(ContentStore):
     async def pins(self) -> Sequence[Pin]:
         """All pins, by CID and name."""
         return await in_thread(lambda _: self._all_pins())
+
+    async def room(self) -> StoreRoom:
+        """The limit without what is pinned, and never more than the disk has free beside a copy."""
+        return await in_thread(lambda _: self._room())
 
     async def size_bytes(self) -> int:
         """What the content takes, pinned or not."""
@@ -211,6 +218,16 @@ class LocalStore(ContentStore):
         with self._locked():
             return self._pins.all()
 
+    def _room(self) -> StoreRoom:
+        self._make()
+        with self._locked():
+            pinned = self._pins.pinned()
+            held_bytes = sum(content.size_bytes for content in self._shelf.kept() if content.cid in pinned)
+            # What is not pinned is cleaned only after the new copy is whole: it is no room on the disk.
+            disk_bytes = shutil.disk_usage(self._folder).free
+        free_bytes = max(0, min(self._shelf.limit_bytes - held_bytes, disk_bytes))
+        return StoreRoom(free_bytes=free_bytes, held_bytes=held_bytes, remedy=_REMEDY)
+
     def _size_bytes(self) -> int:
         self._make()
         with self._locked():
@@ -239,8 +256,9 @@ class LocalStore(ContentStore):
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"The content store {self._folder} cannot be used now: {_reason(error)}. See that its disk is"
+        kind = StoreFull if is_full(error) else StoreUnavailable
+        return kind(
+            f"The content store {self._folder} cannot be used now: {reason(error)}. See that its disk is"
             " there and has room, and that its user may write it."
         )
 
@@ -250,10 +268,10 @@ class LocalStore(ContentStore):
             " it, or delete the file."
         )
 
-    def _full(self, pinned_bytes: int) -> StoreUnavailable:
-        return StoreUnavailable(
+    def _full(self, pinned_bytes: int) -> StoreFull:
+        return StoreFull(
             f"The content store {self._folder} is full: it may hold {self._shelf.limit_bytes} bytes, and"
-            f" {pinned_bytes} of them are pinned. Raise store_bytes, or wait until jobs are over."
+            f" {pinned_bytes} of them are pinned. {_REMEDY}"
         )
 
 
@@ -263,15 +281,9 @@ def _writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreUnavailable(
-            f"{target} cannot be written: {_reason(error)}. See that its disk has room, and that its user may"
+            f"{target} cannot be written: {reason(error)}. See that its disk has room, and that its user may"
             " write there."
         ) from error
-
-
-def _reason(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "the disk is full"
-    return error.strerror or str(error)
 
 
 def _finish(event: str, copied: Copied, started: float, on_progress: OnTransfer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ BLOCK = "latest"
 
 _FELT = re.compile(r"0x[0-9a-fA-F]{1,64}\b")
 _WORD = re.compile(r"[A-Z][A-Z_]{3,30}")
+_CHAIN = re.compile(r"[A-Z0-9_]{1,12}")
+"""The names of chains that are used as they are: identities are short."""
 
 _ACCOUNT = Field("account", "ContractAddress")
 TOKEN_ABI = Abi(
@@ -60,6 +63,7 @@ class Contract:
     def __init__(self, node: Node, address: int, abi: Abi | None = None) -> None:
         self._node, self.address = node, Address(address)
         self._abi = abi
+        self._identity: str | None = None
 
     async def abi(self) -> Abi:
         """What its class tells of itself. Raises `RegistryUnavailable`."""
@@ -67,6 +71,16 @@ class Contract:
             told = await self._ask("starknet_getClassAt", contract_address=hex(self.address))
             self._abi = read_abi(told.get("abi") if isinstance(told, dict) else None)
         return self._abi
+
+    async def identity(self) -> str:
+        """Its chain and its address, such as `SN_MAIN-0x1a2b`. Raises `RegistryUnavailable`."""
+        if self._identity is None:
+            try:
+                chain_id = _felt(await self._node.call("starknet_chainId"))
+            except RpcError as error:
+                raise self._told(error, "starknet_chainId") from error
+            self._identity = f"{_chain_name(chain_id)}-{format_address(self.address)}"
+        return self._identity
 
     async def class_hash(self) -> int:
         """The hash of its class now. Raises `RegistryUnavailable`."""
@@ -204,6 +218,14 @@ def refusal(reason: str) -> MoveRefused:
         )
     # Texts of panics are felts; the node often adds their words.
     return MoveRefused(REVERTED, f"The contract refuses: {printable(reason, 200)}.")
+
+
+def _chain_name(chain_id: int) -> str:
+    """The chain's own short name; of one that is long or odd, whatever a node made of it, a digest."""
+    name = short_bytes(chain_id).decode("ascii", "replace")
+    if _CHAIN.fullmatch(name):
+        return name
+    return f"chain{hashlib.sha256(hex(chain_id).encode()).hexdigest()[:7]}"
 
 
 def _words(reason: str) -> list[str]:

@@ -67,6 +67,10 @@ class ForeignReader(JobReader):
         """How many jobs one look may ask for."""
         return JOBS_AT_ONCE
 
+    async def identity(self) -> str:
+        """Chain and address."""
+        return await self._contract.identity()
+
     async def dialect(self) -> Dialect:
         """How the registry is spoken to. Raises `RegistryUnavailable`, with what is missing."""
         if self._spoken is None:

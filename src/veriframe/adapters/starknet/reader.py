@@ -37,6 +37,10 @@ class StarknetReader(JobReader):
         """The contract's own bound."""
         return JOBS_AT_ONCE
 
+    async def identity(self) -> str:
+        """Chain and address."""
+        return await self._contract.identity()
+
     async def look(self, first: int, count: int) -> Look:
         """Block, counter and jobs by one call; by a second one where an order is not known after all."""
         first, count = _within(first, min(count, JOBS_AT_ONCE))

@@ -19,6 +19,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, PngImagePlugin
 
 from veriframe.adapters.blender import runtimes
+from veriframe.worker.room import picture_bytes
 
 
 def _load() -> Any:
@@ -214,3 +215,12 @@ def test_damaged_bytes_are_refused_or_read(damage: bytes, at: int) -> None:
     except png_file.NotAPictureError:
         shape = (2, 2, 1)
     assert shape == (2, 2, 1)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 20_000), (20_000, 1), (300, 300)])
+def test_what_is_reserved_for_a_picture_is_enough(width: int, height: int) -> None:
+    """fault_87: noise in four channels of 16 bits, which nothing packs."""
+    noise = np.random.default_rng(1).integers(0, 2**16, (height, width, 4), dtype=np.uint16)
+    stream = io.BytesIO()
+    png_file.write(stream, noise)
+    assert len(stream.getvalue()) <= picture_bytes(width * height)

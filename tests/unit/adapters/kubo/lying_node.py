@@ -94,6 +94,16 @@ def refusal(message: str) -> web.Response:
     return web.json_response({"Message": message, "Code": 0, "Type": "error"}, status=500)
 
 
+def repository(size_bytes: int, limit_bytes: int, folder: str = "") -> Reply:
+    """A repository of this size, as Kubo tells it."""
+
+    async def reply(request: web.Request) -> web.Response:
+        path = "" if "size-only" in request.query else folder
+        return web.json_response({"RepoSize": size_bytes, "StorageMax": limit_bytes, "RepoPath": path})
+
+    return reply
+
+
 @asynccontextmanager
 async def lying_node() -> AsyncIterator[LyingNode]:
     """The node, listening."""

@@ -12,6 +12,8 @@ from veriframe.adapters.kubo.pins import pin_folder, read_pin
 from veriframe.adapters.kubo.unixfs import FolderBlock, decode_block
 from veriframe.errors import SettingsError
 from veriframe.model.cid import Cid, Codec, parse_cid
+from veriframe.model.job import Address
+from veriframe.model.pin_names import MAX_NAME_BYTES, PinNames
 from veriframe.ports import Pin
 
 CONTENT = Cid(Codec.RAW, sha256(b"content").digest())
@@ -42,6 +44,22 @@ def test_what_others_pinned_is_not_told() -> None:
     for name in ("", "a", "veriframe", "veriframe::", f"veriframe:{CONTENT}:b", "veriframe:../x:a"):
         assert read_pin(folder.cid, name) is None
     assert read_pin(str(CONTENT), folder.kubo_name) is None
+
+
+def test_the_longest_names_that_we_give_fit() -> None:
+    """fault_91: any chain's registry, the highest account, the highest job."""
+    names = PinNames("SN_SEPOLIA_1-" + hex(2**252 - 1), Address(2**252 - 1))
+    longest = (
+        names.result(2**64 - 1),
+        names.asset(2**64 - 1),
+        names.evidence(2**64 - 1),
+        names.unposted("f" * 16),
+    )
+    for name in longest:
+        assert len(name) <= MAX_NAME_BYTES
+        folder = pin_folder(Cid(Codec.DAG_PB, CONTENT.digest), name)
+        assert len(folder.kubo_name) <= 255
+        assert read_pin(folder.cid, folder.kubo_name) is not None
 
 
 def test_a_name_that_the_node_would_not_take_is_refused() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 import structlog.testing
 from structlog.typing import EventDict
-from tests.unit.adapters.kubo.lying_node import CONTENT, Blocks, LyingNode, lying_node
+from tests.unit.adapters.kubo.lying_node import CONTENT, Blocks, LyingNode, lying_node, repository
 
 from veriframe.adapters.kubo import replica as module
 from veriframe.adapters.kubo.dag import BlockSource
@@ -20,7 +20,7 @@ from veriframe.adapters.kubo.retrieval import read_back
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.cid import Cid
-from veriframe.ports import Pin
+from veriframe.ports import Pin, StoreRoom
 
 NAME = "job-result-0x1-7"
 
@@ -35,6 +35,7 @@ class FakeReplica(Replica):
     sources: list[Path | None] = field(default_factory=list)
     tries: int = 0
     stuck: bool = False
+    left: StoreRoom = field(default_factory=StoreRoom)
 
     async def keep(self, pin: Pin, source: Path | None) -> None:
         """Keep it, or fail."""
@@ -46,6 +47,11 @@ class FakeReplica(Replica):
         """Release it, or fail."""
         await self._fail()
         self.kept.remove(pin)
+
+    async def room(self) -> StoreRoom:
+        """As the test says, or fail."""
+        await self._fail()
+        return self.left
 
     async def check(self) -> None:
         """Fail, if it is to."""
@@ -172,6 +178,42 @@ async def test_pins_follow_and_are_released_everywhere(node: LyingNode, picture:
     assert len(replica.kept) == 2
     await store.unpin(Pin(cid=cid, name="job-result-0x1-8"))
     assert replica.kept == []
+
+
+FULL = StoreRoom(free_bytes=10, held_bytes=5, remedy="Mend it.")
+
+
+async def test_required_copies_need_room_too(node: LyingNode) -> None:
+    """fault_87: the least of all counts, and whose it is; not one that does not tell, or need not have it."""
+    node.replies["repo/stat"] = repository(1000, 4000)
+    for replicas, required, free_bytes, remedy in (
+        ([FakeReplica(left=FULL)], True, 10, "At replica: Mend it."),
+        ([FakeReplica(left=FULL)], False, 3000, ""),
+        ([FakeReplica(), FakeReplica(left=replace(FULL, free_bytes=5000))], True, 3000, ""),
+        ([FakeReplica(faults=[AWAY])], False, 3000, ""),
+    ):
+        room = await spread(node, *replicas, required=required).room()
+        assert (room.free_bytes, room.held_bytes) == (free_bytes, 1000)
+        assert room.remedy.startswith(remedy)
+    with pytest.raises(StoreUnavailable):
+        await spread(node, FakeReplica(faults=[AWAY]), required=True).room()
+
+
+async def test_a_node_without_a_limit_has_what_a_copy_has(node: LyingNode) -> None:
+    """fault_87: where the node tells no limit, only the replica's counts."""
+    node.replies["repo/stat"] = repository(1000, 2**64 - 1)
+    assert (await spread(node, required=True).room()).free_bytes is None
+    assert (await spread(node, FakeReplica(left=FULL), required=True).room()).free_bytes == 10
+
+
+async def test_renamed_pins_follow_everywhere(node: LyingNode, picture: Path) -> None:
+    """fault_91: the new name first, then the old one's end."""
+    replica = FakeReplica()
+    store = spread(node, replica)
+    cid = await store.add(picture, NAME)
+    await store.pin(Pin(cid=cid, name="job-result-SN_MAIN-0x1-0x1-7"))
+    await store.unpin(Pin(cid=cid, name=NAME))
+    assert replica.kept == [Pin(cid=cid, name="job-result-SN_MAIN-0x1-0x1-7")]
 
 
 async def test_a_stuck_release_ends(node: LyingNode) -> None:

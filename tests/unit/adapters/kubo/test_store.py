@@ -5,18 +5,28 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from tests.unit.adapters.kubo.lying_node import CONTENT, Blocks, LyingNode, Reply, lying_node, refusal
+from tests.unit.adapters.kubo.lying_node import (
+    CONTENT,
+    Blocks,
+    LyingNode,
+    Reply,
+    lying_node,
+    refusal,
+    repository,
+)
 
 from veriframe.adapters.kubo.download import Patience
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreUnavailable
+from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.ports import Pin, Transfer
 
 IMPATIENT = Patience(
@@ -316,3 +326,55 @@ async def test_a_pin_promises_what_the_node_has(store: KuboStore, node: LyingNod
     with pytest.raises(StoreUnavailable, match="not found locally"):
         await store.pin(Pin(cid=str(node.root), name="job-1-asset"))
     assert node.requests[-1].query["offline"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "limit_bytes", "free_bytes"),
+    [(1000, 4000, 3000), (4000, 4000, 0), (5000, 4000, 0), (1000, 0, 0), (1000, 2**64 - 1, None)],
+)
+async def test_room_is_what_the_repository_leaves(
+    node: LyingNode, size_bytes: int, limit_bytes: int, free_bytes: int | None
+) -> None:
+    """fault_87: pinned or not; beyond the limit there is none, and a node without one does not tell."""
+    node.replies["repo/stat"] = repository(size_bytes, limit_bytes)
+    async with KuboStore(node.url) as store:
+        room = await store.room()
+    assert (room.free_bytes, room.held_bytes) == (free_bytes, size_bytes)
+    assert "Datastore.StorageMax" in room.remedy
+
+
+async def test_room_is_never_more_than_the_node_s_disk_has(
+    node: LyingNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: where its repository is on this machine; the path is asked once, and may be no path here."""
+    node.replies["repo/stat"] = repository(1000, 2**62, str(tmp_path))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: SimpleNamespace(free=77 if path == tmp_path else 0)
+    )
+    async with KuboStore(node.url) as store:
+        assert [(await store.room()).free_bytes for _ in range(3)] == [77] * 3
+    assert node.asked == ["repo/stat"] * 4
+    monkeypatch.undo()
+    for folder in ("/nowhere/at/all", "", "a\0b"):
+        node.replies["repo/stat"] = repository(1000, 4000, folder)
+        async with KuboStore(node.url) as store:
+            assert (await store.room()).free_bytes == 3000
+
+
+async def test_a_repository_that_makes_no_sense_is_told(node: LyingNode) -> None:
+    """fault_87: no room is made up."""
+    async with KuboStore(node.url) as store:
+        for reply in (repository(-1, 5), always(web.json_response({})), always(refusal("no"))):
+            node.replies["repo/stat"] = reply
+            with pytest.raises(StoreUnavailable):
+                await store.room()
+
+
+async def test_a_node_whose_disk_is_full_says_so(node: LyingNode, tmp_path: Path) -> None:
+    """fault_87: told from a node that is away: waiting alone does not help."""
+    (tmp_path / "scene").write_bytes(CONTENT)
+    for endpoint in ("add", "block/put", "pin/add"):
+        node.replies = {endpoint: always(refusal("write /repo/blocks/x: no space left on device"))}
+        async with KuboStore(node.url) as store:
+            with pytest.raises(StoreFull, match=r"no space left on device.*ipfs repo gc"):
+                await store.add(tmp_path / "scene", "pin")

@@ -82,6 +82,20 @@ async def test_a_newer_version_is_refused(path: Path, seat: Seat) -> None:
     assert f"version {known + 1}, and this VeriFrame knows {known}" in await refused(path)
 
 
+async def test_a_registry_of_an_earlier_version_gets_a_name(path: Path, seat: Seat) -> None:
+    """fault_91: a file that was made before registries had names draws one when it is next opened."""
+    creator = seat("creator")
+    await creator.deposit(5000)
+    name = await creator.identity()
+    creator.close()
+    tamper(path, "DROP TABLE identity")
+    tamper(path, "PRAGMA user_version = 1")
+    again = await seat("creator").identity()
+    assert again not in ("", name)
+    assert again == await seat("worker").identity()
+    assert (await seat("creator").funds(creator.account)).credit_fri == 5000
+
+
 async def test_damage_is_told(path: Path, seat: Seat) -> None:
     """fault_76: pages that were overwritten are no reason to begin anew."""
     registry = seat("worker")

@@ -39,6 +39,14 @@ async def test_a_look_is_two_requests_and_old_jobs_are_not_asked_again(seats: Fo
     assert set(seats.chain.asked) == {"get_job_counter", "get_job_creator"}
 
 
+async def test_its_name_is_its_chain_and_address(seats: ForeignSeats) -> None:
+    """fault_91: asked once."""
+    worker = seats.worker()
+    for _ in range(2):
+        assert await worker.identity() == "SN_FAKE-0xa11ce"
+    assert seats.chain.requests == [1]
+
+
 async def test_what_never_changes_is_asked_once(seats: ForeignSeats) -> None:
     """Of open jobs the worker is asked each time, and nothing else."""
     seats.post(3)

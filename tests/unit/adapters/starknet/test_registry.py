@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,28 @@ async def rule(move: Any) -> str:
     with pytest.raises(MoveRefused) as raised:
         await move
     return raised.value.rule
+
+
+@pytest.mark.parametrize(
+    ("chain", "name"),
+    [
+        (b"SN_MAIN", "SN_MAIN"),
+        (b"SN_SEPOLIA", "SN_SEPOLIA"),
+        (b"SN_INTEGRATION_SEPOLIA", "chain"),
+        (b"../a b", "chain"),
+        (b"\xff\n", "chain"),
+        (b"", "chain"),
+    ],
+)
+async def test_its_name_is_its_chain_and_address(seats: Seats, chain: bytes, name: str) -> None:
+    """fault_91: another chain, another name, and always one that fits; the node is asked once."""
+    seats.chain.chain_id = int.from_bytes(chain)
+    worker = seats.as_account(WORKER)
+    told = await worker.identity()
+    assert re.fullmatch(name + ("[0-9a-f]{7}" if name == "chain" else "") + "-0xa11ce", told)
+    seats.chain.chain_id += 1
+    assert await worker.identity() == told
+    assert await seats.as_account(WORKER).identity() != told
 
 
 async def test_a_deposit_is_allowed_and_made_in_one_transaction(seats: Seats) -> None:

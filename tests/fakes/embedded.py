@@ -1,0 +1,100 @@
+"""A worker on the embedded registry and a real store, with a renderer that renders nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.fakes.journal import FakeJournal
+from tests.fakes.parts import ANY_STAKES, SCENE
+from tests.fakes.renderer import FakeRenderer, Script
+
+from veriframe.adapters.local_registry import LocalRegistry
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import RenderLimits
+from veriframe.model.job import Job, Terms
+from veriframe.model.policy import Policy
+from veriframe.model.scene import SceneLimits
+from veriframe.ports import ContentStore
+from veriframe.worker import pipeline
+from veriframe.worker.parts import Parts
+from veriframe.worker.recovery import new_attempt
+from veriframe.worker.room import Reservations
+from veriframe.worker.watch import Watch
+from veriframe.worker.workspace import Workspace
+
+NOW = 1_700_000_000.0
+
+
+@dataclass
+class Home:
+    """One embedded registry, its creator, and the worker “worker” there; the store is everybody's."""
+
+    folder: Path
+    store: ContentStore
+    renderer: FakeRenderer = field(default_factory=FakeRenderer)
+    scene_limits: SceneLimits = field(default_factory=lambda: SceneLimits(pixels=10_000))
+    now: float = NOW
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    seats: list[LocalRegistry] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.worker, self.creator = self.seat("worker"), self.seat("creator")
+        self.renderer.scripts[b""] = Script()
+        self.parts = Parts(
+            registry=self.worker,
+            store=self.store,
+            renderer=self.renderer,
+            journal=self.journal,
+            workspace=Workspace(self.folder / "work", 2**20),
+            policy=Policy(account=self.worker.account, limits=RenderLimits(), stakes=ANY_STAKES),
+            scene_limits=self.scene_limits,
+            clock=lambda: self.now,
+            room=Reservations(scene_pixels=self.scene_limits.pixels),
+        )
+        self.parts.workspace.prepare()
+
+    def seat(self, name: str) -> LocalRegistry:
+        """One account there."""
+        self.seats.append(LocalRegistry(self.folder / "registry.sqlite", name, clock=lambda: self.now))
+        return self.seats[-1]
+
+    def close(self) -> None:
+        """Let go of the registry's file."""
+        for seat in self.seats:
+            seat.close()
+
+    async def post(self, jobs: int = 1, creator: LocalRegistry | None = None, scene: bytes = SCENE) -> Job:
+        """An order, its scene in the store; its first job."""
+        desk = creator or self.creator
+        (self.folder / "scene.blend").write_bytes(scene)
+        asset_cid = await self.store.add(self.folder / "scene.blend", "scene")
+        now = (await desk.head()).time
+        terms = Terms(
+            reward_fri=100,
+            bond_fri=10,
+            deadline=now + 10_000,
+            lease_seconds=3600,
+            review_seconds=600,
+            arbitration_seconds=60,
+        )
+        return await desk.get_job((await desk.create_order(asset_cid, terms, jobs))[0])
+
+    async def submit(self) -> Attempt:
+        """A job whose result is handed in, and not paid."""
+        job = await self.post()
+        self.journal.add(attempt := new_attempt(job, at=self.now))
+        attempt = await pipeline.run(attempt, self.parts)
+        assert attempt.stage is Stage.SUBMITTED
+        return attempt
+
+    async def end(self, attempt: Attempt) -> None:
+        """The creator pays, and the worker notes it."""
+        await self.creator.accept_result(attempt.job_id)
+        watch = Watch(self.parts)
+        for job in watch.ready(await self.worker.look(attempt.job_id, 1)):
+            await watch.settle(job)
+
+    async def kept(self, cid: str) -> int:
+        """By how many pins something is kept."""
+        return [pin.cid for pin in await self.store.pins()].count(cid)
