@@ -1,0 +1,90 @@
+"""An hour of a market with four times as many hostile accounts as honest ones: who gets what in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.market.hostile import Artist, Attacker
+from tests.market.pace import Pace
+from tests.market.world import Worker, World
+
+from veriframe.errors import Code
+from veriframe.model.attempt import Stage
+from veriframe.model.job import format_strk
+
+HOUR = 3600.0
+SEED = 81_100
+"""Dice that fall the same way each time; what two workers make of them depends on the moment all the same."""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A market whose hour is a minute and a half."""
+    opened = World(tmp_path, Pace(40))
+    yield opened
+    opened.close()
+
+
+@pytest.mark.thorough
+async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """fault_81 to fault_85, fault_88, fault_89, fault_100: all of it at once, at random, for an hour.
+
+    Two workers with the default settings and a slot each. Reported: what it cost, and whom it hurt.
+    """
+    public_cids: list[str] = []
+    artists = [Artist(world, f"artist {n}", random.Random(SEED + n), public_cids) for n in range(5)]
+    attackers = [Attacker(world, f"mallory {n}", random.Random(SEED - n), public_cids) for n in range(1, 21)]
+    workers = [world.worker(f"worker {n}") for n in range(2)]
+    before = [await worker.means_fri() for worker in workers]
+    budgets = [(await worker.stakes()).loss_budget_fri for worker in workers]
+    async with workers[0].working(), workers[1].working():
+        await asyncio.gather(
+            *(artist.act(HOUR, 400) for artist in artists), *(one.act(HOUR, 200) for one in attackers)
+        )
+        undelivered = [await artist.wait_for_all(HOUR) for artist in artists]
+    with capsys.disabled():
+        _report(artists, attackers, workers, before)
+    assert undelivered == [0] * 5
+    for worker, budget_fri in zip(workers, budgets, strict=True):
+        assert worker.service is not None
+        assert worker.lost_fri <= budget_fri
+    assert {name for one in attackers for name in one.played} >= {"endless", "flood", "poison", "vanishing"}
+    assert (await world.account("clock").audit()).is_clean
+
+
+def _report(
+    artists: list[Artist], attackers: list[Attacker], workers: list[Worker], before: list[int]
+) -> None:
+    """What became of whom, in figures."""
+    played = Counter[str]()
+    for one in attackers:
+        played.update(one.played)
+    jobs, fees_fri = sum(len(artist.jobs) for artist in artists), sum(one.fees_fri for one in attackers)
+    lines = [
+        f"attacks: {dict(played.most_common())}",
+        f"attackers' fees on a chain: {format_strk(fees_fri)} for {sum(played.values())} attacks",
+        f"honest jobs: {jobs}",
+    ]
+    for worker, means_fri in zip(workers, before, strict=True):
+        attempts = worker.journal.attempts()
+        ends = Counter(attempt.code.value if attempt.code else attempt.stage.value for attempt in attempts)
+        earned = sum(a.reward_fri for a in attempts if a.stage is Stage.PAID)
+        lines.append(
+            f"a worker with {format_strk(means_fri)}: earned {format_strk(earned)}, lost "
+            f"{format_strk(worker.lost_fri)} of bonds; rendered {worker.renderer.rendered_seconds:.0f} s, "
+            f"{_in_vain(worker)} jobs of it in vain; {dict(ends.most_common())}"
+        )
+    sys.stdout.write("\n" + "".join(f"  {line}\n" for line in lines))
+
+
+def _in_vain(worker: Worker) -> int:
+    vain = (Code.TIMEOUT, Code.BLACK, Code.CRASH, Code.NOT_FINITE)
+    return sum(code in vain for code in worker.codes())
