@@ -7,8 +7,6 @@ and does not tell where a value came from, and both are wanted here.
 
 from __future__ import annotations
 
-import os
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
-from veriframe.disk import is_writable_by_others, stranger
+from veriframe.disk import judge_home, judge_place, read_trusted
 from veriframe.errors import SettingsError
 from veriframe.model.job import FRI_PER_STRK
 
@@ -208,7 +206,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
         "registry": _registry(settings),
         "store": _store(settings, origins),
     }
-    _judge_home(home)
+    judge_home(home)
     return Loaded(settings.model_copy(update=settled), origins)
 
 
@@ -240,74 +238,13 @@ def _from_file(config: Path | None) -> _Layer:
         return {}
     try:
         if config is None:
-            _judge_place(path)
-        content = tomllib.loads(_read_trusted(path))
+            judge_place(path)
+        content = tomllib.loads(read_trusted(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
     for name in content:
         _known(name, f"“{name}” in {path}")
     return {name: (value, f"file {path}") for name, value in content.items()}
-
-
-def _read_trusted(path: Path) -> str:
-    """What stands in a file that only this user or root can have written. A link is followed, and its target
-    judged. Raises `SettingsError`, `OSError`.
-    """
-    # Without waiting for whoever might fill a pipe.
-    with open(
-        path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)
-    ) as file:
-        found = os.fstat(file.fileno())
-        if owner := stranger(found):
-            raise SettingsError(
-                f"The settings file {path} belongs to the user {owner}. If you trust what it says, make it yours"
-                " by chown; or name another by --config."
-            )
-        if is_writable_by_others(found):
-            raise SettingsError(f"Others may write the settings file {path}. Close it: chmod go-w {path}")
-        os.set_blocking(file.fileno(), True)
-        return file.read()
-
-
-def _judge_place(path: Path) -> None:
-    """Refuse a file that others could have laid here, be it by a link to one of ours. Raises `SettingsError`.
-
-    In a sticky folder, such as /tmp, nobody moves what is another's.
-    """
-    folder, entry = path.absolute().parent, path.lstat()
-    found = folder.stat()
-    by_name = f"name the file by --config {path.absolute()}"
-    if owner := stranger(found):
-        raise SettingsError(
-            f"The settings file {path} lies in a folder that belongs to the user {owner}. If it is meant, {by_name}."
-        )
-    if is_writable_by_others(found) and not found.st_mode & stat.S_ISVTX:
-        raise SettingsError(
-            f"The settings file {path} lies in a folder that others may write. Close it: chmod go-w {folder}; or"
-            f" {by_name}."
-        )
-    if stat.S_ISLNK(entry.st_mode) and (owner := stranger(entry)):
-        raise SettingsError(
-            f"The settings file {path} is a link of the user {owner}. Remove it; or, if it is meant, {by_name}."
-        )
-
-
-def _judge_home(home: Path) -> None:
-    """Refuse a home in which others could lay what the program believes. Raises `SettingsError`."""
-    try:
-        found = home.stat()
-    except OSError:
-        return  # It is made with mode 0700, or `doctor` says what is wrong.
-    if owner := stranger(found):
-        raise SettingsError(
-            f"The home folder {home} belongs to the user {owner}. Act as that user, or set VERIFRAME_HOME to a"
-            " folder of your own."
-        )
-    if is_writable_by_others(found):
-        raise SettingsError(
-            f"Others may write the home folder {home}. Close it: chmod go-w {home}; or set VERIFRAME_HOME to a"
-            " new folder within it."
-        )
 
 
 def _known(name: str, where: str) -> None:

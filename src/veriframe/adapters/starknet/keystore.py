@@ -136,7 +136,8 @@ def read(path: Path, password: bytes) -> Key:
 def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
     """The content of a file that nobody but its owner, this user or root, may read.
 
-    `what` it is, for the error's text. A link is followed, since secrets are often mounted so; judged is the file that it leads to.
+    `what` it is, for the error's text. A link is followed, since secrets are often mounted so; judged is the
+    file that it leads to.
 
     Raises `SettingsError`.
     """
@@ -147,8 +148,8 @@ def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
                 raise SettingsError(f"The {what} {path} is not a regular file.")
             if owner := stranger(found):
                 raise SettingsError(
-                    f"The {what} {path} belongs to the user {owner}. If you trust what it holds, make it yours"
-                    " by chown."
+                    f"The {what} {path} belongs to the user {owner}. If you trust what it holds, make it"
+                    " yours by chown."
                 )
             if found.st_mode & 0o077:
                 raise SettingsError(f"The {what} {path} is open to others. Close it: chmod 600 {path}")
