@@ -1,4 +1,4 @@
-"""`tools/nodes` runs no program that others could have put there: not to look at its version, not to build."""
+"""`tools/nodes` runs no program that others could have put there: neither to ask its version nor to build."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class Place:
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "RAN_MARK": str(self.folder / "ran"),
         }
-        command = [self.folder / "checkout" / "tools" / "nodes", *(arguments or ("--where", "kubo"))]
+        command: list[str | Path] = [
+            self.folder / "checkout" / "tools" / "nodes",
+            *(arguments or ("--where", "kubo")),
+        ]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     @property
