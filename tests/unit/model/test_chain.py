@@ -21,5 +21,5 @@ def test_hex_of_a_name_is_the_name() -> None:
 @pytest.mark.parametrize("text", ["", "0x", "0x0", "Ä", "S" * 32, "0x" + "f" * 64, "a\nb", "0xz"])
 def test_what_is_no_id_is_refused(text: str) -> None:
     """One `ValueError`, whatever it is."""
-    with pytest.raises(ValueError, match="id|hex|literal"):
+    with pytest.raises(ValueError, match=r"id|hex|literal"):
         parse_chain_id(text)

@@ -172,13 +172,12 @@ def _difference(older: _Seen, newer: _Seen) -> str:
         older.head.number == newer.head.number and older.head.time != newer.head.time
     ):
         return f"times of the blocks {older.head.number} and {newer.head.number}"
+    if missing := older.sight.jobs.keys() ^ newer.sight.jobs.keys():
+        return f"jobs: one does not know job {min(missing)}"
     for job_id, job in older.sight.jobs.items():
-        if job_id not in newer.sight.jobs:
-            return f"jobs: job {job_id} is gone in the newer block"
         if names := _changed(job.order, newer.sight.jobs[job_id].order):
             return f"terms of job {job_id} ({', '.join(names)})"
-    missing = newer.sight.jobs.keys() - older.sight.jobs.keys()
-    return f"jobs: one does not know job {min(missing)}" if missing else ""
+    return ""
 
 
 def _orders_differ(one: Sight, other: Sight) -> bool:
