@@ -26,6 +26,7 @@ __all__ = [
     "open_deployer",
     "open_registry",
     "registry_facts",
+    "skew_seconds",
 ]
 
 Close = Callable[[], Awaitable[None]]
@@ -76,7 +77,7 @@ def _network(settings: Settings, max_fee_fri: int) -> joining.Network:
         devnet_account=settings.devnet_account,
         outbox_folder=settings.home,
         chain=expected_chain(settings),
-        clock_skew_seconds=_skew_seconds(settings),
+        clock_skew_seconds=skew_seconds(settings),
     )
 
 
@@ -86,7 +87,8 @@ def expected_chain(settings: Settings) -> Expected:
     return expect(settings.home, settings.job_registry_address, named)
 
 
-def _skew_seconds(settings: Settings) -> float:
+def skew_seconds(settings: Settings) -> float:
+    """How far a chain's time may be from this machine's clock; 0: it is not looked at."""
     if settings.clock_skew_seconds is not None:
         return settings.clock_skew_seconds
     # A development chain's clock stands still between blocks, and is set by whoever tries things out.
