@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.fakes.registry import FakeRegistry
@@ -31,7 +32,7 @@ FACTS = ChainFacts(
     ],
 )
 async def test_the_registry_s_row_tells_how_far_its_nodes_are_believed(
-    changed: dict[str, object], words: tuple[str, ...]
+    changed: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     """fault_98: in the row of the registry."""
     finding = await doctor.registry(FakeRegistry(1), lambda _head: replace(FACTS, **changed))
