@@ -34,7 +34,7 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
-def stranger(found: os.stat_result) -> str:
+def foreign_owner(found: os.stat_result) -> str:
     """Who owns it, where that is neither this process's user nor root; else nothing."""
     if found.st_uid in (ROOT, os.geteuid()):
         return ""
@@ -51,7 +51,7 @@ def read_trusted(path: Path) -> str:
     """
     with open(path, encoding="utf-8", opener=_without_waiting) as file:
         found = os.fstat(file.fileno())
-        if owner := stranger(found):
+        if owner := foreign_owner(found):
             raise SettingsError(
                 f"The settings file {path} belongs to the user {owner}. If you trust what it says, make it"
                 " yours by chown; or name another by --config."
@@ -70,7 +70,7 @@ def judge_place(path: Path) -> None:
     folder, entry = path.absolute().parent, path.lstat()
     found = folder.stat()
     by_name = f"name the file by --config {path.absolute()}"
-    if owner := stranger(found):
+    if owner := foreign_owner(found):
         raise SettingsError(
             f"The settings file {path} lies in a folder that belongs to the user {owner}. If it is meant,"
             f" {by_name}."
@@ -80,7 +80,7 @@ def judge_place(path: Path) -> None:
             f"The settings file {path} lies in a folder that others may write. Close it: chmod go-w {folder};"
             f" or {by_name}."
         )
-    if stat.S_ISLNK(entry.st_mode) and (owner := stranger(entry)):
+    if stat.S_ISLNK(entry.st_mode) and (owner := foreign_owner(entry)):
         raise SettingsError(
             f"The settings file {path} is a link of the user {owner}. Remove it; or, if it is meant,"
             f" {by_name}."
@@ -93,7 +93,7 @@ def judge_home(home: Path) -> None:
         found = home.stat()
     except OSError:
         return  # It is made with mode 0700, or `doctor` says what is wrong.
-    if owner := stranger(found):
+    if owner := foreign_owner(found):
         raise SettingsError(
             f"The home folder {home} belongs to the user {owner}. Act as that user, or set VERIFRAME_HOME to"
             " a folder of your own."

@@ -14,9 +14,9 @@ from tests.deployed import REGISTRY, Seats, class_hash, deploy
 from tests.nodes import STRK_ADDRESS, Devnet
 from tests.proxy import Proxy
 
-from veriframe.adapters.starknet.chain_pin import expect
 from veriframe.adapters.starknet.joining import Network, join
 from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.learned_chain import expect
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.errors import RegistryUnavailable, SettingsError
 from veriframe.model.job import JobState, Terms

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from veriframe.adapters.starknet import deployer, joining
-from veriframe.adapters.starknet.chain_pin import Expected, expect
 from veriframe.adapters.starknet.deployer import Deployed, Deployer, Plan
 from veriframe.adapters.starknet.endpoints import Endpoints
 from veriframe.adapters.starknet.foreign import ForeignRegistry
 from veriframe.adapters.starknet.head_clock import SKEW_SECONDS
 from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.learned_chain import Expected, expect
 from veriframe.adapters.starknet.opening import read_class_hashes
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.registry_facts import read_facts

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.adapters.starknet import chain_pin
+from veriframe.adapters.starknet import learned_chain
 from veriframe.adapters.starknet.accounts import counterfactual_address
-from veriframe.adapters.starknet.chain_pin import NO_CHAIN, Expected, Pin
 from veriframe.adapters.starknet.endpoints import Endpoints
 from veriframe.adapters.starknet.envelope import RpcError
 from veriframe.adapters.starknet.foreign import ForeignRegistry
 from veriframe.adapters.starknet.head_clock import HeadClock
 from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.learned_chain import NO_CHAIN, Expected, LearnedChain
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.adapters.starknet.outbox import Outbox
 from veriframe.adapters.starknet.registry import StarknetRegistry
@@ -76,7 +76,7 @@ async def join(
             trust=trust,
         )
         # Only now: a contract stands there, so this is the chain that was meant.
-        trust.pin = _pinned(network.outbox_folder, registry, await seat.nodes.chain_id())
+        trust.learned = _learned(network.outbox_folder, registry, await seat.nodes.chain_id())
         if isinstance(opened, ForeignRegistry):
             opened.hear(finished)
     except BaseException:
@@ -85,8 +85,8 @@ async def join(
     return opened, seat.close
 
 
-def _pinned(home: Path, registry: int, chain_id: int) -> Pin:
-    return chain_pin.read(home, registry) or chain_pin.learn(home, registry, chain_id)
+def _learned(home: Path, registry: int, chain_id: int) -> LearnedChain:
+    return learned_chain.read(home, registry) or learned_chain.learn(home, registry, chain_id)
 
 
 async def take_seat(network: Network, key: Key | None) -> Seat:
@@ -115,7 +115,7 @@ async def agree_on_chain(nodes: Endpoints, expected: Expected) -> None:
         await nodes.call("starknet_chainId")
     except RegistryUnavailable:
         if len(nodes.dropped) == len(nodes.names):
-            raise chain_pin.mismatch(min(nodes.dropped.values()), expected) from None
+            raise learned_chain.mismatch(min(nodes.dropped.values()), expected) from None
         raise
     if expected.chain_id is None and nodes.dropped:
         raise SettingsError(

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import message_signature, private_to_stark_key
 
-from veriframe.disk import stranger, sync_folder
+from veriframe.disk import foreign_owner, sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 
 SCRYPT_N = 2**18
@@ -146,7 +146,7 @@ def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise SettingsError(f"The {what} {path} is not a regular file.")
-            if owner := stranger(found):
+            if owner := foreign_owner(found):
                 raise SettingsError(
                     f"The {what} {path} belongs to the user {owner}. If you trust what it holds, make it"
                     " yours by chown."

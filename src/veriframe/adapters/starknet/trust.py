@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from veriframe.adapters.starknet.chain_pin import Pin
 from veriframe.adapters.starknet.claiming import Witnesses
 from veriframe.adapters.starknet.head_clock import HeadClock
+from veriframe.adapters.starknet.learned_chain import LearnedChain
 from veriframe.model.chain import format_chain_id
 from veriframe.model.job import Head
 from veriframe.ports import ChainFacts
@@ -18,14 +18,14 @@ class Trust:
 
     clock: HeadClock = field(default_factory=HeadClock)
     witnesses: Witnesses | None = None
-    pin: Pin | None = None
+    learned: LearnedChain | None = None
 
     def facts(self, head: Head) -> ChainFacts:
         """What there is to tell of it, with a head that a node tells now."""
         return ChainFacts(
-            chain=format_chain_id(self.pin.chain_id) if self.pin else "unknown",
-            learned_at=self.pin.learned_at if self.pin else 0,
-            is_new=self.pin is None or self.pin.is_new,
+            chain=format_chain_id(self.learned.chain_id) if self.learned else "unknown",
+            learned_at=self.learned.learned_at if self.learned else 0,
+            is_new=self.learned is None or self.learned.is_new,
             nodes=self.witnesses.names if self.witnesses else (),
             time_fault=self.clock.note(head),
             skew_seconds=self.clock.skew_seconds,

@@ -20,11 +20,11 @@ from veriframe.errors import SettingsError
 from veriframe.model.chain import format_chain_id, parse_chain_id
 
 FOLDER = "chains"
-PIN_BYTES = 1024
+FILE_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class LearnedChain:
     """The chain of a registry, and when it was learned, in Unix seconds. `is_new`: by this run."""
 
     chain_id: int
@@ -49,18 +49,18 @@ def expect(home: Path, registry: int | None, named: int | None) -> Expected:
 
     Raises `SettingsError` where the two differ, or where what was kept cannot be believed.
     """
-    pin = read(home, registry) if registry else None
-    if pin is None:
+    kept = read(home, registry) if registry else None
+    if kept is None:
         return Expected(named, f"chain_id is {format_chain_id(named)}" if named else "")
     place = _place(home, registry or 0)
-    day = datetime.fromtimestamp(pin.learned_at, UTC).date()
-    learned = f"this registry was served on {format_chain_id(pin.chain_id)} since {day} ({place})"
-    if named is not None and named != pin.chain_id:
+    day = datetime.fromtimestamp(kept.learned_at, UTC).date()
+    learned = f"this registry was served on {format_chain_id(kept.chain_id)} since {day} ({place})"
+    if named is not None and named != kept.chain_id:
         raise SettingsError(
             f"chain_id is {format_chain_id(named)}, but {learned}. For another chain set another home; if"
             " what was learned is wrong, remove that file."
         )
-    return Expected(pin.chain_id, learned)
+    return Expected(kept.chain_id, learned)
 
 
 def mismatch(found: int, expected: Expected) -> SettingsError:
@@ -72,17 +72,17 @@ def mismatch(found: int, expected: Expected) -> SettingsError:
     )
 
 
-def read(home: Path, registry: int) -> Pin | None:
+def read(home: Path, registry: int) -> LearnedChain | None:
     """What was learned. Raises `SettingsError` where the file is damaged, open, or another user's."""
     place = _place(home, registry)
     if not os.path.lexists(place):
         return None
-    content = keystore.parse_json(keystore.read_private(place, "chain's id", PIN_BYTES))
+    content = keystore.parse_json(keystore.read_private(place, "chain's id", FILE_BYTES))
     try:
         chain_id, learned_at = content["chain_id"], content["learned_at"]  # type: ignore[index]
         if type(learned_at) is not int or not 0 <= learned_at < 2**40:
             raise ValueError("learned_at")
-        return Pin(parse_chain_id(chain_id), learned_at)
+        return LearnedChain(parse_chain_id(chain_id), learned_at)
     except (TypeError, ValueError, KeyError, AttributeError):
         raise SettingsError(
             f"The chain's id in {place} cannot be read. Set chain_id to the chain that is meant, and remove"
@@ -90,7 +90,7 @@ def read(home: Path, registry: int) -> Pin | None:
         ) from None
 
 
-def learn(home: Path, registry: int, chain_id: int) -> Pin:
+def learn(home: Path, registry: int, chain_id: int) -> LearnedChain:
     """Keep it for good, whole or not at all. Who comes second takes what is there.
 
     Raises `SettingsError` where something else is there.
@@ -116,7 +116,7 @@ def learn(home: Path, registry: int, chain_id: int) -> Pin:
     kept = read(home, registry)
     if kept is None or kept.chain_id != chain_id:
         raise SettingsError(f"Another process learned another chain at the same time: see {place}.")
-    return Pin(kept.chain_id, kept.learned_at, is_new=True)
+    return LearnedChain(kept.chain_id, kept.learned_at, is_new=True)
 
 
 def _place(home: Path, registry: int) -> Path:

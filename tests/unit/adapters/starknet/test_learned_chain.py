@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from tests.proxy import Proxy, fake_chain
 
-from veriframe.adapters.starknet import chain_pin, joining
-from veriframe.adapters.starknet.chain_pin import Expected, Pin
+from veriframe.adapters.starknet import joining, learned_chain
 from veriframe.adapters.starknet.joining import Network, Seat
 from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.learned_chain import Expected, LearnedChain
 from veriframe.errors import RegistryUnavailable, SettingsError
 from veriframe.model.chain import parse_chain_id
 
@@ -42,36 +42,36 @@ async def _seat(home: Path, *nodes: Proxy, expected: Expected) -> AsyncIterator[
 
 def test_what_was_learned_is_required(tmp_path: Path) -> None:
     """With mode 0600, and nothing else is left in the folder."""
-    assert chain_pin.expect(tmp_path, REGISTRY, None) == Expected()
-    learned = chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
+    assert learned_chain.expect(tmp_path, REGISTRY, None) == Expected()
+    learned = learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     assert (learned.chain_id, learned.is_new) == (SEPOLIA, True)
-    assert chain_pin.expect(tmp_path, REGISTRY, None).chain_id == SEPOLIA
-    assert chain_pin.expect(tmp_path, REGISTRY, SEPOLIA).chain_id == SEPOLIA
+    assert learned_chain.expect(tmp_path, REGISTRY, None).chain_id == SEPOLIA
+    assert learned_chain.expect(tmp_path, REGISTRY, SEPOLIA).chain_id == SEPOLIA
     assert _file(tmp_path).stat().st_mode & 0o777 == 0o600
     assert list(_file(tmp_path).parent.iterdir()) == [_file(tmp_path)]
 
 
 def test_each_registry_has_its_own(tmp_path: Path) -> None:
     """One home may serve several."""
-    chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
-    assert chain_pin.expect(tmp_path, 0xDEF, None) == Expected()
-    assert chain_pin.expect(tmp_path, None, MAIN).chain_id == MAIN
+    learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
+    assert learned_chain.expect(tmp_path, 0xDEF, None) == Expected()
+    assert learned_chain.expect(tmp_path, None, MAIN).chain_id == MAIN
 
 
 def test_a_setting_that_says_otherwise_is_refused(tmp_path: Path) -> None:
     """fault_98: with what was learned, what was named, and how to go on."""
-    chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
+    learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     with pytest.raises(SettingsError, match=rf"chain_id is SN_MAIN.*SN_SEPOLIA.*{_file(tmp_path)}.*remove"):
-        chain_pin.expect(tmp_path, REGISTRY, MAIN)
+        learned_chain.expect(tmp_path, REGISTRY, MAIN)
 
 
 def test_who_learns_second_takes_what_is_there(tmp_path: Path) -> None:
     """And where it is another chain, nothing goes on."""
-    first = chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
-    assert chain_pin.learn(tmp_path, REGISTRY, SEPOLIA) == first
+    first = learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
+    assert learned_chain.learn(tmp_path, REGISTRY, SEPOLIA) == first
     with pytest.raises(SettingsError, match="another chain"):
-        chain_pin.learn(tmp_path, REGISTRY, MAIN)
-    assert chain_pin.read(tmp_path, REGISTRY) == Pin(SEPOLIA, first.learned_at)
+        learned_chain.learn(tmp_path, REGISTRY, MAIN)
+    assert learned_chain.read(tmp_path, REGISTRY) == LearnedChain(SEPOLIA, first.learned_at)
 
 
 @pytest.mark.parametrize(
@@ -87,25 +87,25 @@ def test_who_learns_second_takes_what_is_there(tmp_path: Path) -> None:
 )
 def test_what_is_damaged_is_refused(tmp_path: Path, content: str) -> None:
     """Never taken for a first start."""
-    chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
+    learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     _file(tmp_path).write_text(content)
     with pytest.raises(SettingsError, match="chain_id"):
-        chain_pin.expect(tmp_path, REGISTRY, None)
+        learned_chain.expect(tmp_path, REGISTRY, None)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 def test_what_another_user_laid_there_is_refused(tmp_path: Path) -> None:
     """fault_97: whoever writes it chooses the chain."""
-    chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
+    learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     os.chown(_file(tmp_path), 65534, 65534)
     with pytest.raises(SettingsError, match="belongs to the user nobody"):
-        chain_pin.expect(tmp_path, REGISTRY, None)
+        learned_chain.expect(tmp_path, REGISTRY, None)
 
 
 async def test_a_node_of_another_chain_stops_the_start(tmp_path: Path) -> None:
     """fault_98: it gets no signature; the sentence names both chains and the remedy."""
-    chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
-    expected = chain_pin.expect(tmp_path, REGISTRY, None)
+    learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
+    expected = learned_chain.expect(tmp_path, REGISTRY, None)
     async with Proxy(fake_chain(MAIN)) as liar:
         with pytest.raises(SettingsError, match=r"SN_MAIN.*SN_SEPOLIA.*since.*another home"):
             async with _seat(tmp_path, liar, expected=expected):
@@ -144,5 +144,5 @@ async def test_nothing_is_learned_from_nodes_that_differ(tmp_path: Path) -> None
 
 def test_the_file_is_plain_json(tmp_path: Path) -> None:
     """So that a person can read it."""
-    chain_pin.learn(tmp_path, REGISTRY, SEPOLIA)
+    learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     assert json.loads(_file(tmp_path).read_text())["chain_id"] == "SN_SEPOLIA"
