@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.nodes import Devnet, Kubo, NodeMissing, devnet, kubo
+
+
+def pytest_configure() -> None:
+    """Files of tests are not open to others, whatever the umask of whoever runs them."""
+    os.umask(0o022)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -47,7 +47,7 @@ def find(name: str) -> Path:
         [ROOT / "tools" / "nodes", "--where", name], capture_output=True, text=True, check=False
     )
     if found.returncode:
-        raise NodeMissing(f"{name} is not here: run `make nodes`")
+        raise NodeMissing(f"{name} is not here: run `make nodes`. {found.stderr.strip()}".rstrip())
     return Path(found.stdout.strip())
 
 

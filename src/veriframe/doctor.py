@@ -7,14 +7,15 @@ import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 
 from veriframe.errors import VeriFrameError
-from veriframe.model.job import Address, format_address, format_strk
+from veriframe.model.job import Address, Head, format_address, format_strk
 from veriframe.model.stakes import Stakes
 from veriframe.model.standing import WorkerStanding
-from veriframe.ports import ContentStore, JobRegistry, Renderer, Treasury
+from veriframe.ports import ChainFacts, ContentStore, JobRegistry, Renderer, Treasury
 
 
 class Verdict(IntEnum):
@@ -125,11 +126,31 @@ def _memory_bytes(limits: Sequence[Path]) -> int:
     return min(sizes)
 
 
-async def registry(reader: JobRegistry) -> Finding:
-    """The job registry answers."""
+async def registry(reader: JobRegistry, tell: Callable[[Head], ChainFacts] | None = None) -> Finding:
+    """The job registry answers. On a chain, `tell` gives how far its nodes are believed."""
     head, jobs = await reader.head(), await reader.job_counter()
+    detail = f"answers; block {head.number}, {jobs} jobs so far"
+    if tell is None:
+        return Finding(part="registry", verdict=Verdict.GOOD, detail=detail)
+    facts = tell(head)
     return Finding(
-        part="registry", verdict=Verdict.GOOD, detail=f"answers; block {head.number}, {jobs} jobs so far"
+        part="registry",
+        verdict=Verdict.BAD if facts.time_fault else Verdict.GOOD,
+        detail="; ".join((detail, *_about_chain(facts))),
+        remedy=facts.time_fault,
+    )
+
+
+def _about_chain(facts: ChainFacts) -> Sequence[str]:
+    day = datetime.fromtimestamp(facts.learned_at, UTC).date()
+    learned = "learned now" if facts.is_new else f"as learned on {day}"
+    time = "its time is not looked at" if not facts.skew_seconds else "its time is off"
+    alone = "one node, whose word is taken for what a claim binds: see docs/protocol.md"
+    several = f"{len(facts.nodes)} nodes, of which two must show the same terms before a claim"
+    return (
+        f"chain {facts.chain}, {learned}",
+        time if facts.time_fault or not facts.skew_seconds else "its time is this machine's",
+        several if len(facts.nodes) > 1 else alone,
     )
 
 

@@ -182,6 +182,22 @@ class RegistryFacts:
     fault: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainFacts:
+    """How far a chain's nodes are believed.
+
+    `chain` is the id in words, learned at `learned_at` (Unix seconds; `is_new`: by this run). `nodes` are the
+    endpoints' names. `skew_seconds` is 0 where the chain's time is not held against this machine's clock.
+    """
+
+    chain: str
+    learned_at: int
+    is_new: bool
+    nodes: Sequence[str]
+    time_fault: str
+    skew_seconds: float
+
+
 class Treasury(Protocol):
     """An account's money, in and out of the registry."""
 

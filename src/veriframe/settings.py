@@ -17,7 +17,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
+from veriframe.disk import judge_home, judge_place, read_trusted
 from veriframe.errors import SettingsError
+from veriframe.model.chain import format_chain_id, parse_chain_id
 from veriframe.model.job import FRI_PER_STRK
 
 PREFIX = "VERIFRAME_"
@@ -42,6 +44,10 @@ def _felt(value: object) -> object:
     if isinstance(value, str):
         return int(value, 16) if value.lower().startswith("0x") else int(value)
     return value
+
+
+def _chain(value: object) -> object:
+    return format_chain_id(parse_chain_id(value)) if isinstance(value, str) else value
 
 
 Felt = Annotated[int, BeforeValidator(_felt), Field(ge=0, lt=2**252)]
@@ -72,6 +78,18 @@ class Settings(BaseModel):
     )
     starknet_rpc: Names = Field(
         ("http://localhost:5050",), description="JSON-RPC addresses of StarkNet nodes, tried in this order"
+    )
+    chain_id: Annotated[str, BeforeValidator(_chain)] | None = Field(
+        None,
+        description="the chain that may be signed for, such as SN_MAIN, or in hex; by default the first start"
+        " learns it and keeps it",
+    )
+    clock_skew_seconds: float | None = Field(
+        None,
+        ge=0,
+        le=86400,
+        description="how far the chain's time may be from this machine's, and how long it may stand still,"
+        " before nothing is claimed; 0: never looked at; by default 600, and 0 with devnet_account",
     )
     starknet_token: Felt = Field(
         0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D,
@@ -228,11 +246,13 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
         settings = Settings(**values)
     except ValidationError as error:
         raise _sentence(error, origins) from error
+    home = settings.home.expanduser().absolute()
     settled = {
-        "home": settings.home.expanduser().absolute(),
+        "home": home,
         "registry": _registry(settings),
         "store": _store(settings, origins),
     }
+    judge_home(home)
     return Loaded(settings.model_copy(update=settled), origins)
 
 
@@ -263,7 +283,9 @@ def _from_file(config: Path | None) -> _Layer:
     if config is None and not path.exists():
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        if config is None:
+            judge_place(path)
+        content = tomllib.loads(read_trusted(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
     for name in content:

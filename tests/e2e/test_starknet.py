@@ -89,6 +89,25 @@ def test_a_classic_registry_is_served(home: Home, light_scene: Path, fresh_devne
             assert (opened.format, opened.size) == ("PNG", (96, 54))
 
 
+def test_the_chain_is_learned_once(home: Home, fresh_devnet: Devnet) -> None:
+    """fault_98: told by `doctor`, shown by `config show`, and another one is refused with the remedy."""
+    registry = asyncio.run(deploy(fresh_devnet, REGISTRY, STRK_ADDRESS))
+    worker = chain(fresh_devnet, registry, WORKER)
+    details = []
+    for _ in range(2):
+        told = home.run("doctor", "--json", "--no-engines", environment=worker)
+        parts = {part["part"]: part for part in json.loads(told.stdout)["parts"]}
+        details.append(parts["registry"]["detail"])
+    assert "chain SN_SEPOLIA, learned now; its time is not looked at; one node" in details[0]
+    assert "chain SN_SEPOLIA, as learned on 20" in details[1]
+    other = home.run("--set", "chain_id=SN_MAIN", "account", "show", environment=worker)
+    assert other.returncode == 2
+    told_words = " ".join(other.stderr.split())
+    assert "chain_id is SN_MAIN, but this registry was served on SN_SEPOLIA since 20" in told_words
+    shown = home.run("--set", "chain_id=0x534e5f4d41494e", "config", "show", "--json", environment=worker)
+    assert json.loads(shown.stdout)["chain_id"] == {"value": "SN_MAIN", "from": "flag"}
+
+
 def test_jobs_are_not_posted_to_another_kind(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:
     """One sentence with the reason; nothing is published, no money moves."""
     registry = open_classic(fresh_devnet)

@@ -77,6 +77,14 @@ def test_sizes_lists_and_addresses_are_understood() -> None:
     assert settings.creators_denied == (0x1F, 2)
 
 
+def test_a_chain_is_named_in_words_or_in_hex() -> None:
+    """And shown in words."""
+    for text in ("SN_MAIN", "0x534e5f4d41494e"):
+        assert load({"chain_id": text}, {}).settings.chain_id == "SN_MAIN"
+    with pytest.raises(SettingsError, match="chain_id"):
+        load({"chain_id": "S" * 32}, {})
+
+
 def test_an_empty_variable_is_not_set() -> None:
     """Shells and compose files write `NAME=` for "not set"."""
     assert load({}, {"JOB_REGISTRY_ADDRESS": ""}).settings.job_registry_address is None

@@ -12,6 +12,7 @@ from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import SettingsError
 from veriframe.model.job import Address
 from veriframe.settings import load
+from veriframe.wiring import chain
 
 NODE = {"ipfs_api": "/ip4/127.0.0.1/tcp/9/http"}
 
@@ -27,6 +28,21 @@ def token_file(folder: Path, content: bytes = b"opensesame\n", mode: int = 0o600
     path.write_bytes(content)
     path.chmod(mode)
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("flags", "seconds"),
+    [
+        ({}, 600),
+        ({"devnet_account": "1"}, 0),
+        ({"clock_skew_seconds": "0"}, 0),
+        ({"devnet_account": "1", "clock_skew_seconds": "60"}, 60),
+    ],
+)
+def test_only_a_development_chain_s_time_is_free(flags: dict[str, str], seconds: float) -> None:
+    """Its account says that it is one: a test network's chain id does not."""
+    settings = load({"job_registry_address": "0x1", **flags}, {}).settings
+    assert chain.skew_seconds(settings) == seconds
 
 
 async def test_a_node_alone_spreads_nothing() -> None:

@@ -11,6 +11,7 @@ import typer
 from veriframe import wiring
 from veriframe.cli import arguments, context, opening, show
 from veriframe.errors import SettingsError
+from veriframe.model.chain import format_chain_id
 from veriframe.model.job import format_address, format_strk
 from veriframe.ports import RegistryFacts
 from veriframe.settings import Settings, to_fri
@@ -110,7 +111,7 @@ def _ask(yes: bool) -> None:
 def _plan_lines(plan: Plan) -> dict[str, str]:
     missing = "the contract" if plan.is_declared else "the class, and the contract"
     return {
-        "network": _network_name(plan.chain_id),
+        "network": format_chain_id(plan.chain_id),
         "account": format_address(plan.account),
         "to deploy": missing,
         "address": format_address(plan.address),
@@ -118,11 +119,6 @@ def _plan_lines(plan: Plan) -> dict[str, str]:
         "token": format_address(plan.token),
         "fee": f"at most {format_strk(plan.cost_fri)}",
     }
-
-
-def _network_name(chain_id: int) -> str:
-    """A chain's id is its name as a short string, such as SN_SEPOLIA."""
-    return chain_id.to_bytes(32, "big").lstrip(b"\0").decode("ascii", "replace")
 
 
 def _tell(done: Deployed, *, as_json: bool) -> None:

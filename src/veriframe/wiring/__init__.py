@@ -29,11 +29,11 @@ from veriframe.creator import Creator
 from veriframe.errors import SettingsError
 from veriframe.model.checks import read_header
 from veriframe.model.frames import RenderLimits
-from veriframe.model.job import Address
+from veriframe.model.job import Address, Head
 from veriframe.model.policy import SUBMIT_SECONDS, Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.model.stakes import StakeLimits, Stakes
-from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
+from veriframe.ports import ChainFacts, JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
 from veriframe.worker.exposure import Exposure
 from veriframe.worker.lock import account_lock
@@ -46,6 +46,7 @@ from veriframe.worker.workspace import Workspace
 if TYPE_CHECKING:
     from veriframe.adapters.starknet.foreign import ForeignRegistry
     from veriframe.adapters.starknet.keystore import Key
+    from veriframe.adapters.starknet.trust import Trust
 
 Store = LocalStore | KuboStore | SpreadStore
 
@@ -288,7 +289,7 @@ def examinations(
         ("home", partial(doctor.home, settings.home)),
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
-        ("registry", partial(doctor.registry, purse)),
+        ("registry", partial(doctor.registry, purse, _chain_facts(purse))),
         ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
         *_about_copies(settings, content),
         ("account", partial(doctor.account, purse, account, purse.account)),
@@ -317,6 +318,11 @@ def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doc
 def _about_standing(purse: Registry) -> Sequence[tuple[str, doctor.Examination]]:
     account = purse.account
     return [("standing", partial(doctor.standing, purse.standing, account))] if knows_workers(purse) else []
+
+
+def _chain_facts(purse: Registry) -> Callable[[Head], ChainFacts] | None:
+    trust: Trust | None = getattr(purse, "trust", None)
+    return None if trust is None else trust.facts
 
 
 def _worker_home(settings: Settings, account: str) -> Path:

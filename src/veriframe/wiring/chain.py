@@ -8,14 +8,26 @@ from veriframe.adapters.starknet import deployer, joining
 from veriframe.adapters.starknet.deployer import Deployed, Deployer, Plan
 from veriframe.adapters.starknet.endpoints import Endpoints
 from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.head_clock import SKEW_SECONDS
 from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.learned_chain import Expected, expect
 from veriframe.adapters.starknet.opening import read_class_hashes
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.registry_facts import read_facts
+from veriframe.model.chain import parse_chain_id
 from veriframe.ports import RegistryFacts
 from veriframe.settings import Settings, to_fri
 
-__all__ = ["Deployed", "Deployer", "Plan", "open_deployer", "open_registry", "registry_facts"]
+__all__ = [
+    "Deployed",
+    "Deployer",
+    "Plan",
+    "expected_chain",
+    "open_deployer",
+    "open_registry",
+    "registry_facts",
+    "skew_seconds",
+]
 
 Close = Callable[[], Awaitable[None]]
 
@@ -44,8 +56,10 @@ async def open_deployer(
 
 async def registry_facts(settings: Settings) -> RegistryFacts:
     """What stands at job_registry_address; no account is needed. Raises `RegistryUnavailable`."""
-    nodes = Endpoints(settings.starknet_rpc)
+    chain = expected_chain(settings)
+    nodes = Endpoints(settings.starknet_rpc, chain_id=chain.chain_id)
     try:
+        await joining.agree_on_chain(nodes, chain)
         ours = read_class_hashes(joining.CLASSES)
         return await read_facts(
             nodes, settings.job_registry_address or 0, token=settings.starknet_token, class_hashes=ours
@@ -62,4 +76,20 @@ def _network(settings: Settings, max_fee_fri: int) -> joining.Network:
         account=settings.account_address,
         devnet_account=settings.devnet_account,
         outbox_folder=settings.home,
+        chain=expected_chain(settings),
+        clock_skew_seconds=skew_seconds(settings),
     )
+
+
+def expected_chain(settings: Settings) -> Expected:
+    """The chain that may be signed for, as far as it is known. Raises `SettingsError`."""
+    named = None if settings.chain_id is None else parse_chain_id(settings.chain_id)
+    return expect(settings.home, settings.job_registry_address, named)
+
+
+def skew_seconds(settings: Settings) -> float:
+    """How far a chain's time may be from this machine's clock; 0: it is not looked at."""
+    if settings.clock_skew_seconds is not None:
+        return settings.clock_skew_seconds
+    # A development chain's clock stands still between blocks, and is set by whoever tries things out.
+    return SKEW_SECONDS if settings.devnet_account is None else 0

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from veriframe.adapters.starknet import accounts, deployment, keystore
 from veriframe.adapters.starknet.endpoints import Endpoints
+from veriframe.adapters.starknet.joining import agree_on_chain
 from veriframe.adapters.starknet.keystore import Key
 from veriframe.adapters.starknet.receipt import Receipt
 from veriframe.errors import SettingsError
 from veriframe.model.job import Address
 from veriframe.settings import Settings
+from veriframe.wiring.chain import expected_chain
 
 __all__ = [
     "OPEN_ZEPPELIN_CLASS_HASH",
@@ -99,10 +101,12 @@ async def deploy_account(
 ) -> tuple[Address, Receipt | None]:
     """Bring the key's account onto the chain. The receipt is None where it was there already.
 
-    Raises `MoveRefused`, `RegistryUnavailable`.
+    Raises `SettingsError` where the nodes serve another chain, `MoveRefused`, `RegistryUnavailable`.
     """
-    nodes = Endpoints(settings.starknet_rpc)
+    chain = expected_chain(settings)
+    nodes = Endpoints(settings.starknet_rpc, chain_id=chain.chain_id)
     try:
+        await agree_on_chain(nodes, chain)
         chosen = key.public_key if salt is None else salt
         return await deployment.deploy(nodes, key, class_hash, chosen, max_fee_fri=max_fee_fri)
     finally:

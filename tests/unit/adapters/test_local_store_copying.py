@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -105,6 +106,24 @@ def test_a_folder_swept_before_it_was_locked_is_made_again(
     with staging(out) as folder:
         assert folder.is_dir()
         assert folder != swept[0]
+
+
+def test_a_folder_that_is_swept_before_it_is_opened_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_46: many who add at once: the sweep of one may take what another has just made."""
+    make, made = tempfile.mkdtemp, list[str]()
+
+    def be_swept_at_once(**where: object) -> str:
+        made.append(make(**where))  # type: ignore[call-overload]
+        if len(made) == 1:
+            Path(made[0]).rmdir()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", be_swept_at_once)
+    with staging(tmp_path) as folder:
+        assert folder.is_dir()
+    assert len(made) == 2
 
 
 async def test_a_cancelled_fetch_has_ended(

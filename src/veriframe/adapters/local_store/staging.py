@@ -29,8 +29,11 @@ def staging(parent: Path) -> Iterator[Path]:
     with ExitStack() as stack:
         while True:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-            descriptor = stack.enter_context(opened_folder(folder))
             # Another's sweep may come between making and locking: then it has it, and a new one is made.
+            try:
+                descriptor = stack.enter_context(opened_folder(folder))
+            except FileNotFoundError:
+                continue
             if try_lock(descriptor) and _is_still(folder, descriptor):
                 break
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -93,12 +93,15 @@ class Contract:
         """
         return self._decoded(await self.abi(), name, await self.ask(name, await self._felts(name, values)))
 
-    async def views(self, *asked: View) -> list[Value]:
-        """What several views answer, of this contract or others, in one request. Raises as `view` does."""
+    async def views(self, *asked: View, node: Node | None = None) -> list[Value]:
+        """What several views answer, of this contract or others, in one request to `node`, or to any.
+
+        Raises as `view` does.
+        """
         calls = [await view.contract.request(view) for view in asked]
         return [
             await view.contract.read(view, answer)
-            for view, answer in zip(asked, await self._node.batch(calls), strict=True)
+            for view, answer in zip(asked, await (node or self._node).batch(calls), strict=True)
         ]
 
     async def request(self, view: View) -> tuple[str, Mapping[str, Any]]:

@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
+from veriframe.errors import SettingsError
+
 PAUSE_MAX_SECONDS = 60.0
+DISTRUST_SECONDS = 3600.0
+"""How long an endpoint rests that told what two others deny."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,8 @@ class Endpoint:
     rests_until: float = 0.0
     trying: bool = False
     chain_checked: bool = False
+    chain_id: int | None = None
+    """The chain that it tells, once it was asked."""
     dropped: bool = False
     lags: bool = False
     head: int | None = None
@@ -55,6 +61,10 @@ class Endpoint:
             self.rests_until = now + longest * random.uniform(0.75, 1.0)  # noqa: S311 - jitter, no secret
         if pause is not None:
             self.rests_until = max(self.rests_until, now + pause)
+
+    def distrust(self, now: float) -> None:
+        """Rest for long: it told what others deny."""
+        self.rests_until = now + DISTRUST_SECONDS
 
     def note_success(self, began: float) -> None:
         """Close the breaker, unless a failure was seen after this call began."""
@@ -77,3 +87,17 @@ class Bucket:
         self.at = now
         if self.level > self.rate:
             await asyncio.sleep((self.level - self.rate) / self.rate)
+
+
+def parse_endpoint(number: int, text: str, pause_seconds: float) -> Endpoint:
+    """The endpoint at an address, the `number`th of the setting. Raises `SettingsError`."""
+    try:
+        url = URL(text)
+        fit = url.scheme in {"http", "https"} and bool(url.host)
+    except ValueError:
+        fit = False
+    if not fit:
+        # The text is not repeated: it may hold a secret.
+        raise SettingsError(f"Address {number} in STARKNET_RPC is not an http:// or https:// address.")
+    port = "" if url.is_default_port() else f":{url.port}"
+    return Endpoint(url=url, name=f"{number}. {url.host}{port}", pause_seconds=pause_seconds)

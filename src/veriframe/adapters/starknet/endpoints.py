@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import structlog
 from yarl import URL
 
-from veriframe.adapters.starknet.endpoint import Bucket, Endpoint, Pace
+from veriframe.adapters.starknet.endpoint import Bucket, Endpoint, Pace, parse_endpoint
 from veriframe.adapters.starknet.envelope import (
     RESPONSE_MAX_BYTES,
     EndpointFailed,
@@ -43,6 +44,14 @@ LAG_BLOCKS = 10
 """How far behind the best an endpoint may be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The results of several methods, and the name of the endpoint that gave them."""
+
+    endpoint: str
+    results: Sequence[Any]
+
+
 class Endpoints:
     """Calls to the nodes at `urls`, tried in this order, of the chain `chain_id` (`None`: the first's).
 
@@ -58,7 +67,10 @@ class Endpoints:
     ) -> None:
         if not urls:
             raise SettingsError("No address of a StarkNet node is given. Set STARKNET_RPC.")
-        self._endpoints = [_endpoint(number, text, pace.pause_seconds) for number, text in enumerate(urls, 1)]
+        distinct = dict.fromkeys(urls)
+        self._endpoints = [
+            parse_endpoint(number, text, pace.pause_seconds) for number, text in enumerate(distinct, 1)
+        ]
         self._chain_id = chain_id
         self._bucket = Bucket(pace.requests_per_second)
         self._timeout = aiohttp.ClientTimeout(total=pace.request_seconds, sock_connect=CONNECT_SECONDS)
@@ -79,6 +91,16 @@ class Endpoints:
     def failures(self) -> int:
         """How many requests have had no right answer so far: what they asked may have happened or not."""
         return self._failures
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The endpoints' names, as logs and errors have them."""
+        return [one.name for one in self._endpoints]
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """The endpoints that are dropped, each with the chain that it tells."""
+        return {one.name: one.chain_id or 0 for one in self._endpoints if one.dropped}
 
     async def close(self) -> None:
         """Close the connections. A later call would open new ones."""
@@ -102,10 +124,18 @@ class Endpoints:
 
         Raises `RegistryUnavailable` as `call` does. A single call goes out as a plain request.
         """
-        if not calls:
-            return []
+        return (await self.ask(calls)).results if calls else []
+
+    async def ask(self, calls: Sequence[tuple[str, Params | None]], *, but: Collection[str] = ()) -> Answered:
+        """As `batch`, and who answered. The endpoints named in `but` are not asked."""
         await self._survey()
-        return await self._go_round(calls)
+        return await self._go_round(calls, but)
+
+    def distrust(self, name: str) -> None:
+        """Ask this endpoint nothing for an hour: it told what others deny."""
+        for endpoint in self._endpoints:
+            if endpoint.name == name:
+                endpoint.distrust(time.monotonic())
 
     async def chain_id(self) -> int:
         """The chain that the endpoints serve. Raises `RegistryUnavailable`."""
@@ -114,9 +144,9 @@ class Endpoints:
         assert self._chain_id is not None, "an answer comes only from an endpoint whose chain was asked"
         return self._chain_id
 
-    async def _go_round(self, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
+    async def _go_round(self, calls: Sequence[tuple[str, Params | None]], but: Collection[str]) -> Answered:
         until = time.monotonic() + self._call_seconds
-        tries: dict[str, int] = {}
+        tries = dict.fromkeys(but, ROUNDS)
         problem: EndpointFailed | None = None
         while True:
             endpoint = await self._wait_for_fit(until, tries)
@@ -124,7 +154,7 @@ class Endpoints:
                 raise self._unavailable(calls[0][0], problem) from problem
             tries[endpoint.name] = tries.get(endpoint.name, 0) + 1
             try:
-                return await self._try(endpoint, calls)
+                return Answered(endpoint.name, await self._try(endpoint, calls))
             except EndpointFailed as error:
                 problem = error
                 log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))
@@ -165,6 +195,7 @@ class Endpoints:
             found = int(answer, 16)
         except (TypeError, ValueError) as error:
             raise EndpointFailed("it does not tell its chain") from error
+        endpoint.chain_id = found
         if self._chain_id is None:
             self._chain_id = found
         if found != self._chain_id:
@@ -257,16 +288,3 @@ class Endpoints:
             f"No StarkNet node answers {method} now ({names}): {why}. See that"
             " STARKNET_RPC names a node that runs."
         )
-
-
-def _endpoint(number: int, text: str, pause_seconds: float) -> Endpoint:
-    try:
-        url = URL(text)
-        fit = url.scheme in {"http", "https"} and bool(url.host)
-    except ValueError:
-        fit = False
-    if not fit:
-        # The text is not repeated: it may hold a secret.
-        raise SettingsError(f"Address {number} in STARKNET_RPC is not an http:// or https:// address.")
-    port = "" if url.is_default_port() else f":{url.port}"
-    return Endpoint(url=url, name=f"{number}. {url.host}{port}", pause_seconds=pause_seconds)

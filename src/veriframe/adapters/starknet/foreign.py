@@ -35,10 +35,11 @@ from veriframe.adapters.starknet.receipt import Receipt
 from veriframe.adapters.starknet.sending import Sender, make_move
 from veriframe.adapters.starknet.together import Outcome, Together
 from veriframe.adapters.starknet.transaction import Call
+from veriframe.adapters.starknet.trust import Trust
 from veriframe.errors import Code, MoveRefused, VeriFrameError
 from veriframe.model.job import Address
 from veriframe.model.ledger import Rule
-from veriframe.ports import Funds, JobRegistry, Totals, Treasury
+from veriframe.ports import Funds, JobRegistry, Look, Totals, Treasury
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
@@ -58,8 +59,10 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         token: int,
         notes: Notes,
         max_fee_fri: int = 10**18,
+        trust: Trust | None = None,
     ) -> None:
         super().__init__(node, address, Address(sender.account), notes)
+        self.trust = trust or Trust()
         self._token, self._sender = Contract(node, token, TOKEN_ABI), sender
         self._max_fee_fri = max_fee_fri
         self._turn = asyncio.Lock()
@@ -84,8 +87,15 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
                     ended = note.has_ended or name == FINALIZE.name
                     self._note(job_id, replace(note, is_submitted=submitted, has_ended=ended))
 
+    async def look(self, first: int, count: int) -> Look:
+        """As any reader does; the chain's time is held against this machine's clock."""
+        look = await super().look(first, count)
+        self.trust.clock.note(look.head)
+        return look
+
     async def claim(self, job_id: int) -> None:
         """Take a job; where the registry has no claims, only note it."""
+        self.trust.clock.require_right(await self.head())
         await self._claims.make(Wish(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> None:

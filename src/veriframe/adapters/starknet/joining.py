@@ -6,16 +6,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from veriframe.adapters.starknet import learned_chain
 from veriframe.adapters.starknet.accounts import counterfactual_address
 from veriframe.adapters.starknet.endpoints import Endpoints
 from veriframe.adapters.starknet.envelope import RpcError
 from veriframe.adapters.starknet.foreign import ForeignRegistry
+from veriframe.adapters.starknet.head_clock import HeadClock
 from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.learned_chain import NO_CHAIN, Expected, LearnedChain
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.adapters.starknet.outbox import Outbox
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.sender import Sender
-from veriframe.errors import SettingsError
+from veriframe.adapters.starknet.trust import Trust
+from veriframe.errors import RegistryUnavailable, SettingsError
 
 CLASSES = Path(__file__).with_name("classes")
 """The class hashes of our contract's builds, as they lie beside its artefacts."""
@@ -23,7 +27,10 @@ CLASSES = Path(__file__).with_name("classes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Which chain and account. `account` is an address; None: the one that follows from the key."""
+    """Which chain and account. `account` is an address; None: the one that follows from the key.
+
+    `chain` is the only one that anything is signed for; where it is not known, it is learned of the nodes.
+    """
 
     urls: Sequence[str]
     token: int
@@ -31,6 +38,8 @@ class Network:
     account: int | None
     devnet_account: int | None
     outbox_folder: Path
+    chain: Expected = NO_CHAIN
+    clock_skew_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ async def join(
     try:
         finished = await seat.sender.recover()
         ours = read_class_hashes(CLASSES)
+        trust = Trust(HeadClock(network.clock_skew_seconds), seat.nodes)
         opened = await open_registry(
             seat.nodes,
             seat.sender,
@@ -63,7 +73,10 @@ async def join(
             class_hashes=ours,
             folder=network.outbox_folder,
             max_fee_fri=network.max_fee_fri,
+            trust=trust,
         )
+        # Only now: a contract stands there, so this is the chain that was meant.
+        trust.learned = _learned(network.outbox_folder, registry, await seat.nodes.chain_id())
         if isinstance(opened, ForeignRegistry):
             opened.hear(finished)
     except BaseException:
@@ -72,13 +85,18 @@ async def join(
     return opened, seat.close
 
 
+def _learned(home: Path, registry: int, chain_id: int) -> LearnedChain:
+    return learned_chain.read(home, registry) or learned_chain.learn(home, registry, chain_id)
+
+
 async def take_seat(network: Network, key: Key | None) -> Seat:
     """The account that the network names; it has sent nothing yet.
 
     Raises `SettingsError`, `RegistryUnavailable`.
     """
-    nodes = Endpoints(network.urls)
+    nodes = Endpoints(network.urls, chain_id=network.chain.chain_id)
     try:
+        await agree_on_chain(nodes, network.chain)
         address, signer = await _account(nodes, network, key)
         network.outbox_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         outbox = Outbox(network.outbox_folder / f"outbox-{address:x}.sqlite")
@@ -86,6 +104,24 @@ async def take_seat(network: Network, key: Key | None) -> Seat:
         await nodes.close()
         raise
     return Seat(nodes, Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri), outbox)
+
+
+async def agree_on_chain(nodes: Endpoints, expected: Expected) -> None:
+    """The nodes serve the chain that is expected; where none is, they name one and the same.
+
+    Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    try:
+        await nodes.call("starknet_chainId")
+    except RegistryUnavailable:
+        if len(nodes.dropped) == len(nodes.names):
+            raise learned_chain.mismatch(min(nodes.dropped.values()), expected) from None
+        raise
+    if expected.chain_id is None and nodes.dropped:
+        raise SettingsError(
+            "The nodes of STARKNET_RPC serve different chains. Set chain_id to the one that is meant, or"
+            f" leave out {', '.join(nodes.dropped)}."
+        )
 
 
 async def _account(nodes: Endpoints, network: Network, key: Key | None) -> tuple[int, Key]:

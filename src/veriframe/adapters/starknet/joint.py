@@ -19,6 +19,9 @@ from veriframe.model import escrow, ledger
 from veriframe.model.job import Address, Job, JobState
 from veriframe.model.ledger import Call
 
+TERMS_CHANGED = "TERMS_CHANGED"
+"""The rule by which a job is not claimed whose terms are not those that were shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -33,12 +36,14 @@ class Sight:
     """What the registry shows to one who is about to move. `call` counts all means as credit.
 
     `barred` are the jobs that the caller may not claim again; `credit_fri` is what lies in the registry.
+    `changed` are the jobs that were shown under other terms before.
     """
 
     jobs: Mapping[int, Job]
     barred: Collection[int]
     call: Call
     credit_fri: int
+    changed: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +77,22 @@ def _is_handed_in(wish: Wish, job: Job, account: Address) -> bool:
     return over and job.worker == account and job.result_cid == wish.cid
 
 
+def _judge_claim(wish: Wish, job: Job, sight: Sight) -> None:
+    if wish.job_id in sight.changed:
+        raise MoveRefused(
+            TERMS_CHANGED,
+            f"Job {wish.job_id} was shown under other terms before: a node lied, or the chain went back."
+            " It is not claimed.",
+        )
+    escrow.claim(job, sight.call, barred=wish.job_id in sight.barred)
+
+
 CLAIM = Kind(
     name="claim",
     single="claim_job",
     plural="claim_jobs",
     event="JobClaimed",
-    judge=lambda wish, job, sight: escrow.claim(job, sight.call, barred=wish.job_id in sight.barred),
+    judge=_judge_claim,
     is_done=lambda _, job, account: job.state is JobState.CLAIMED and job.worker == account,
     binds_fri=lambda job: job.terms.bond_fri,
 )

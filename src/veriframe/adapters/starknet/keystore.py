@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import message_signature, private_to_stark_key
 
-from veriframe.disk import sync_folder
+from veriframe.disk import foreign_owner, sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 
 SCRYPT_N = 2**18
@@ -134,9 +134,10 @@ def read(path: Path, password: bytes) -> Key:
 
 
 def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
-    """The content of a file that nobody but its owner may read; `what` it is, for the error's text.
+    """The content of a file that nobody but its owner, this user or root, may read.
 
-    A link is followed, since secrets are often mounted so; judged is the file that it leads to.
+    `what` it is, for the error's text. A link is followed, since secrets are often mounted so; judged is the
+    file that it leads to.
 
     Raises `SettingsError`.
     """
@@ -145,6 +146,11 @@ def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise SettingsError(f"The {what} {path} is not a regular file.")
+            if owner := foreign_owner(found):
+                raise SettingsError(
+                    f"The {what} {path} belongs to the user {owner}. If you trust what it holds, make it"
+                    " yours by chown."
+                )
             if found.st_mode & 0o077:
                 raise SettingsError(f"The {what} {path} is open to others. Close it: chmod 600 {path}")
             content = file.read(limit_bytes + 1)

@@ -13,6 +13,7 @@ from veriframe.adapters.starknet.foreign import ForeignRegistry
 from veriframe.adapters.starknet.foreign_notes import Notes
 from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.adapters.starknet.sending import Sender
+from veriframe.adapters.starknet.trust import Trust
 from veriframe.errors import SettingsError
 from veriframe.model.job import Address, format_address
 
@@ -28,6 +29,7 @@ async def open_registry(  # noqa: PLR0913 - what a registry is made of
     class_hashes: Collection[int],
     folder: Path,
     max_fee_fri: int = 10**18,
+    trust: Trust | None = None,
 ) -> StarknetRegistry | ForeignRegistry:
     """The registry at `address`. `class_hashes` are those of our contract's builds.
 
@@ -37,10 +39,18 @@ async def open_registry(  # noqa: PLR0913 - what a registry is made of
     found = await Contract(node, address).class_hash()
     if found in class_hashes:
         return StarknetRegistry(
-            node, sender, address, token=token, class_hashes=class_hashes, max_fee_fri=max_fee_fri
+            node,
+            sender,
+            address,
+            token=token,
+            class_hashes=class_hashes,
+            max_fee_fri=max_fee_fri,
+            trust=trust,
         )
     notes = Notes(folder, address, sender.account)
-    foreign = ForeignRegistry(node, sender, address, token=token, notes=notes, max_fee_fri=max_fee_fri)
+    foreign = ForeignRegistry(
+        node, sender, address, token=token, notes=notes, max_fee_fri=max_fee_fri, trust=trust
+    )
     spoken = await foreign.dialect()
     log.info(
         "foreign_registry",

@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterator, Sequence
 from veriframe.adapters.starknet.codec import Value, refuse
 from veriframe.adapters.starknet.contract import TOKEN_ABI, Contract, Node, View
 from veriframe.adapters.starknet.events import Feed
+from veriframe.adapters.starknet.head_clock import HeadClock
 from veriframe.adapters.starknet.job_reading import list_in, number, number_in, order_of, read_job, read_order
+from veriframe.adapters.starknet.shown_orders import ShownOrders
 from veriframe.model import ledger
 from veriframe.model.job import NOBODY, Address, Head, Job, Order
 from veriframe.ports import LOOKS_AT_ONCE, Funds, JobReader, Look, Totals
@@ -26,10 +28,20 @@ _ID_MAX = 2**64 - 1
 class StarknetReader(JobReader):
     """The registry at `address`, whose money is the token at `token`, as `account` reads it."""
 
-    def __init__(self, node: Node, address: int, *, token: int, account: int = NOBODY) -> None:
+    def __init__(
+        self,
+        node: Node,
+        address: int,
+        *,
+        token: int,
+        account: int = NOBODY,
+        clock: HeadClock | None = None,
+    ) -> None:
         self._contract, self._token = Contract(node, address), Contract(node, token, TOKEN_ABI)
         self._feed = Feed(node, address, account)
         self._orders: dict[int, Order] = {}
+        self._shown = ShownOrders()
+        self._clock = clock or HeadClock()
         self._settled: set[tuple[int, int]] = set()
 
     @property
@@ -46,7 +58,7 @@ class StarknetReader(JobReader):
         first, count = _within(first, min(count, JOBS_AT_ONCE))
         look = await self._look(first, count, with_orders=not self._knows(first, count))
         look = look or await self._look(first, count, with_orders=True)
-        return look or refuse("an order of a job is missing")
+        return self._show(look) if look else refuse("an order of a job is missing")
 
     async def changed(self) -> Collection[int]:
         """The jobs of new orders and of released jobs, and own jobs that somebody moved."""
@@ -78,7 +90,7 @@ class StarknetReader(JobReader):
             told = await self._contract.views(*asked)
             for (at, size), one in zip(windows, told, strict=True):
                 look = self._read(one, at, size)
-                jobs += refuse("an order of a job is missing") if look is None else look.jobs
+                jobs += refuse("an order of a job is missing") if look is None else self._show(look).jobs
         return jobs
 
     async def funds(self, account: Address) -> Funds:
@@ -104,6 +116,12 @@ class StarknetReader(JobReader):
         look = self._read(await self._contract.view("look", first, count, with_orders), first, count)
         if look is not None:
             self._feed.note_head(look.head.number)
+        return look
+
+    def _show(self, look: Look) -> Look:
+        """What others decide by. Remembered, since a claim is made under these terms or not at all."""
+        self._clock.note(look.head)
+        self._shown.note({job.order.id: job.order for job in look.jobs}.values())
         return look
 
     def _knows(self, first: int, count: int) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TypeVar
 
+from veriframe.adapters.starknet.claiming import Claiming
 from veriframe.adapters.starknet.codec import Value, refuse, short_string
 from veriframe.adapters.starknet.contract import Node, View
 from veriframe.adapters.starknet.events import jobs_of, posted_jobs
@@ -23,6 +24,7 @@ from veriframe.adapters.starknet.reader import StarknetReader
 from veriframe.adapters.starknet.sending import Sender, make_move, note_refusal
 from veriframe.adapters.starknet.together import Together
 from veriframe.adapters.starknet.transaction import Call as Transfer
+from veriframe.adapters.starknet.trust import Trust
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
 from veriframe.model import escrow, ledger, order
 from veriframe.model.job import Address, Job, Terms, Verdict, format_address
@@ -43,7 +45,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
     """The registry at `address`, its token at `token`, by the account of `sender`.
 
     `class_hashes` are those of our contract's builds: money goes to no other class. `max_fee_fri` is the most
-    that one transaction may cost.
+    that one transaction may cost. `trust` says how far the nodes are believed.
     """
 
     def __init__(  # noqa: PLR0913 - what it is made of
@@ -55,14 +57,18 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
         token: int,
         class_hashes: Collection[int],
         max_fee_fri: int = 10**18,
+        trust: Trust | None = None,
     ) -> None:
-        super().__init__(node, address, token=token, account=sender.account)
+        self.trust = trust or Trust()
+        super().__init__(node, address, token=token, account=sender.account, clock=self.trust.clock)
         self._sender, self._class_hashes = sender, frozenset(class_hashes)
         self._max_fee_fri = max_fee_fri
         self._price: tuple[float, int] | None = None
         self._turn = asyncio.Lock()
-        self._claims, self._submissions, self._ends = (
-            Together[Wish](self._turn, partial(make, kind, self)) for kind in (CLAIM, SUBMIT, FINALIZE)
+        claiming = Claiming(self, self.trust.clock, self.trust.witnesses)
+        self._claims = Together[Wish](self._turn, partial(make, CLAIM, claiming))
+        self._submissions, self._ends = (
+            Together[Wish](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
         )
 
     @property
@@ -158,8 +164,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
             call = await self._contract.move("withdraw", amount_fri, recipient)
             await make_move(self._sender, "withdraw", [call], amount_fri=amount_fri)
 
-    async def sight(self, ids: Collection[int]) -> Sight:
-        """What the registry shows of these jobs now, and what the account holds, in one request."""
+    async def sight(self, ids: Collection[int], node: Node | None = None) -> Sight:
+        """What the registry shows of these jobs now, and what the account holds, in one request to `node`."""
         asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
         looked = [(job_id, 1) for job_id in asked] or [(1, 0)]
         reserve_fri = await self._reserve_fri()
@@ -168,17 +174,20 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
             View(self._token, "balance_of", (self.account,)),
             *(View(self._contract, "look", (first, count, True)) for first, count in looked),
             *(View(self._contract, "is_barred", (job_id, self.account)) for job_id in asked),
+            node=node,
         )
         credit, wallet, *rest = told
         looks = [self._read(one, *window) for one, window in zip(rest, looked, strict=False)]
         seen = [look for look in looks if look is not None] or refuse("an order of a job is missing")
         head = seen[-1].head
         held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserve_fri)
+        jobs = {job.id: job for look in seen for job in look.jobs}
         return Sight(
-            jobs={job.id: job for look in seen for job in look.jobs},
+            jobs=jobs,
             barred={job_id for job_id, told in zip(asked, rest[len(looked) :], strict=True) if told},
             call=Call(caller=self.account, now=head.time, block=head.number, credit_fri=held.means_fri),
             credit_fri=held.credit_fri,
+            changed={job.id for job in jobs.values() if self._shown.differs(job.order)},
         )
 
     async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> Collection[int]:

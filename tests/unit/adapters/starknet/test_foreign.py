@@ -11,6 +11,7 @@ from tests.fakes.foreign import CID, NOW, OURS, RESULT, THEIRS, Fn, PanicError
 from tests.unit.adapters.starknet.foreign_seats import ForeignSeats, rule, with_two_jobs
 
 from veriframe.adapters.starknet.foreign_moves import AGAIN_SECONDS
+from veriframe.adapters.starknet.head_clock import HeadClock
 from veriframe.adapters.starknet.receipt import Receipt
 from veriframe.errors import Code, RegistryUnavailable
 from veriframe.model.job import Address, JobState
@@ -185,3 +186,14 @@ async def test_the_lines_of_a_registry_that_cannot_serve(seats: ForeignSeats) ->
     for asked in (seats.worker().look(1, 50), seats.worker().job_counter(), seats.worker().get_job(1)):
         with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters"):
             await asked
+
+
+async def test_nothing_is_claimed_at_a_time_that_cannot_be_believed(seats: ForeignSeats) -> None:
+    """fault_98: at a registry of another maker too."""
+    worker = seats.worker()
+    worker.trust.clock = HeadClock(600, clock=lambda: seats.chain.now + 601)
+    with pytest.raises(RegistryUnavailable, match="NTP"):
+        await worker.claim(1)
+    worker.trust.clock = HeadClock(600, clock=lambda: seats.chain.now + 600)
+    await worker.claim(1)
+    assert (await worker.get_job(1)).worker == worker.account

@@ -1,0 +1,48 @@
+"""What `doctor` says of a chain's nodes: which chain, whose time, and whose word is taken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.fakes.registry import FakeRegistry
+
+from veriframe import doctor
+from veriframe.doctor import Verdict
+from veriframe.ports import ChainFacts
+
+FACTS = ChainFacts(
+    chain="SN_MAIN",
+    learned_at=1_800_000_000,
+    is_new=False,
+    nodes=("1. one", "2. two"),
+    time_fault="",
+    skew_seconds=600,
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, ("chain SN_MAIN, as learned on 2027-01-15", "its time is this machine's", "two must show")),
+        ({"is_new": True}, ("chain SN_MAIN, learned now",)),
+        ({"nodes": ("1. one",)}, ("one node, whose word is taken",)),
+        ({"skew_seconds": 0}, ("its time is not looked at",)),
+    ],
+)
+async def test_the_registry_s_row_tells_how_far_its_nodes_are_believed(
+    changed: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    """fault_98: in the row of the registry."""
+    finding = await doctor.registry(FakeRegistry(1), lambda _head: replace(FACTS, **changed))
+    assert (finding.verdict, finding.remedy) == (Verdict.GOOD, "")
+    assert [word for word in words if word not in finding.detail] == []
+
+
+async def test_a_time_that_cannot_be_believed_is_bad() -> None:
+    """fault_98: nothing is claimed while it lasts; the sentence has both times and the remedy."""
+    told = replace(FACTS, time_fault="The newest block is of yesterday. Set the clock.")
+    finding = await doctor.registry(FakeRegistry(1), lambda _head: told)
+    assert (finding.verdict, finding.remedy) == (Verdict.BAD, told.time_fault)
+    assert "its time is off" in finding.detail

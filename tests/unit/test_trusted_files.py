@@ -1,0 +1,212 @@
+"""Settings, keys and homes of somebody else, or that somebody else may write, are refused with the remedy."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from veriframe.adapters.starknet import keystore
+from veriframe.errors import SettingsError
+from veriframe.settings import load
+
+NOBODY, SOMEBODY = 65534, 54321
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+HOSTILE = 'sandbox = "none"\nwithdraw_to = "0xbad"\n'
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder: this user's, and to be entered by others, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        monkeypatch.chdir(made)
+        yield Path(made)
+
+
+@contextmanager
+def acting_as(user: int) -> Iterator[None]:
+    """An ordinary user for the block."""
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def _settings_file(folder: Path, mode: int = 0o644, owner: int | None = None) -> Path:
+    path = folder / "veriframe.toml"
+    path.write_text(HOSTILE)
+    path.chmod(mode)
+    if owner is not None:
+        os.chown(path, owner, owner)
+    return path
+
+
+def _refusal(config: Path | None = None, **flags: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(flags, {}, config)
+    return str(caught.value)
+
+
+def test_an_own_settings_file_is_read(folder: Path) -> None:
+    """By default and by its name."""
+    path = _settings_file(folder)
+    assert load({}, {}).settings.sandbox == load({}, {}, path).settings.sandbox == "none"
+
+
+@as_root
+@pytest.mark.parametrize("by_name", [False, True])
+def test_nobody_s_settings_are_not_honoured_for_root(folder: Path, by_name: bool) -> None:
+    """fault_97: `withdraw_to` and `sandbox = none` of another user."""
+    path = _settings_file(folder, owner=NOBODY)
+    told = _refusal(path if by_name else None)
+    assert "belongs to the user nobody" in told
+    assert "chown" in told
+
+
+@as_root
+def test_an_ordinary_user_reads_own_and_root_s_settings_only(folder: Path) -> None:
+    """fault_97: the same as an ordinary user, beside files of root's, of the own and of a stranger's."""
+    path = _settings_file(folder)
+    with acting_as(SOMEBODY):
+        assert load({}, {}).settings.sandbox == "none"
+    os.chown(path, SOMEBODY, SOMEBODY)
+    with acting_as(SOMEBODY):
+        assert load({}, {}).settings.sandbox == "none"
+    os.chown(path, NOBODY, NOBODY)
+    with acting_as(SOMEBODY):
+        assert "belongs to the user nobody" in _refusal()
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+@pytest.mark.parametrize("by_name", [False, True])
+def test_settings_that_others_may_write_are_refused(folder: Path, mode: int, by_name: bool) -> None:
+    """fault_97: whoever may write there decides where the money goes."""
+    path = _settings_file(folder, mode)
+    told = _refusal(path if by_name else None)
+    assert "chmod go-w" in told
+
+
+@as_root
+def test_a_link_to_settings_is_judged_by_its_target(folder: Path) -> None:
+    """fault_97: an own link leads to a stranger's file."""
+    target = _settings_file(folder, owner=NOBODY).rename(folder / "theirs.toml")
+    (folder / "veriframe.toml").symlink_to(target)
+    assert "belongs to the user nobody" in _refusal()
+    assert "belongs to the user nobody" in _refusal(folder / "veriframe.toml")
+
+
+@as_root
+def test_a_stranger_s_link_to_own_settings_is_not_followed_by_default(folder: Path) -> None:
+    """fault_97: in a folder like /tmp a stranger lays a link to settings that were meant for elsewhere."""
+    own = _settings_file(folder).rename(folder / "for-trying-out.toml")
+    folder.chmod(0o1777)
+    with acting_as(NOBODY):
+        (folder / "veriframe.toml").symlink_to(own)
+    assert "--config" in _refusal()
+    assert load({}, {}, own).settings.sandbox == "none"
+
+
+@pytest.mark.parametrize("mode", [0o775, 0o757])
+def test_a_default_file_in_a_folder_that_others_may_write_is_refused(folder: Path, mode: int) -> None:
+    """fault_97: there a stranger renames what is ours. Named by --config, the file itself is judged alone."""
+    path = _settings_file(folder)
+    folder.chmod(mode)
+    assert f"chmod go-w {folder.resolve()}" in _refusal()
+    assert load({}, {}, path).settings.sandbox == "none"
+
+
+def test_in_a_sticky_folder_an_own_file_is_read(folder: Path) -> None:
+    """In /tmp nobody else may move or replace it."""
+    _settings_file(folder)
+    folder.chmod(0o1777)
+    assert load({}, {}).settings.sandbox == "none"
+
+
+@as_root
+def test_a_default_file_in_a_stranger_s_folder_is_refused(folder: Path) -> None:
+    """fault_97: its owner may put anything of ours there."""
+    _settings_file(folder)
+    os.chown(folder, NOBODY, NOBODY)
+    assert "belongs to the user nobody" in _refusal()
+
+
+def test_where_there_is_no_file_no_folder_is_judged(folder: Path) -> None:
+    """Commands work anywhere."""
+    folder.chmod(0o777)
+    assert load({}, {}).settings.sandbox == "strict"
+
+
+def test_a_pipe_is_no_settings_file_to_wait_for(folder: Path) -> None:
+    """One that nobody fills would keep every command waiting."""
+    os.mkfifo(folder / "veriframe.toml", 0o600)
+    assert load({}, {}).settings.sandbox == "strict"
+
+
+def test_settings_may_come_through_a_pipe() -> None:
+    """As a shell's `--config <(…)` gives them."""
+    reading, writing = os.pipe()
+    os.write(writing, b"slots = 3\n")
+    os.close(writing)
+    try:
+        assert load({}, {}, Path(f"/dev/fd/{reading}")).settings.slots == 3
+    finally:
+        os.close(reading)
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_a_home_of_another_owner_is_refused(folder: Path, mode: int) -> None:
+    """fault_97: its owner could put a journal, a store and a chain of their own there."""
+    home = folder / "home"
+    home.mkdir()
+    home.chmod(mode)
+    os.chown(home, NOBODY, NOBODY)
+    told = _refusal(home=str(home))
+    assert "belongs to the user nobody" in told
+    assert "VERIFRAME_HOME" in told
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
+def test_a_home_that_others_may_write_is_refused(folder: Path, mode: int) -> None:
+    """fault_97: as /tmp itself; a folder of its own within is the remedy."""
+    home = folder / "home"
+    home.mkdir()
+    home.chmod(mode)
+    assert f"chmod go-w {home}" in _refusal(home=str(home))
+    assert load({"home": str(home / "own")}, {}).settings.home == home / "own"
+
+
+@as_root
+def test_root_s_home_serves_an_ordinary_user(folder: Path) -> None:
+    """As a service manager makes it; whether it can be written, `doctor` says."""
+    with acting_as(SOMEBODY):
+        assert load({"home": str(folder)}, {}).settings.home == folder
+
+
+@as_root
+@pytest.mark.parametrize("what", ["keystore", "password file", "ipfs_token_file"])
+def test_a_private_file_of_another_owner_is_refused(folder: Path, what: str) -> None:
+    """fault_97: root can read it, and whoever owns it has chosen what is in it."""
+    path = folder / "private"
+    path.touch(0o600)
+    os.chown(path, NOBODY, NOBODY)
+    with pytest.raises(SettingsError, match=rf"The {what} {path} belongs to the user nobody.*chown"):
+        keystore.read_private(path, what)
+
+
+@as_root
+def test_private_files_of_root_and_of_the_own_are_read(folder: Path) -> None:
+    """Where the system lets one read them at all."""
+    path = folder / "private"
+    path.touch(0o600)
+    os.chown(path, SOMEBODY, SOMEBODY)
+    with acting_as(SOMEBODY):
+        assert keystore.read_private(path, "file") == b""
+    os.chown(path, 0, 0)
+    assert keystore.read_private(path, "file") == b""
