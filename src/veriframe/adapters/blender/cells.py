@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
-from veriframe.adapters.blender.reports import Event, Heard
+from veriframe.adapters.blender.reports import MOST_EVENTS, Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
@@ -27,6 +27,12 @@ GRACE_SECONDS = 10.0
 
 MOST_LOG_LINES = 5_000
 """Of one run, in our own log; the log's bytes are capped by the sandbox."""
+
+_LOG_LINE_BYTES = 64
+"""An honest log's lines are longer on average."""
+
+_REPORTS_A_SECOND = 10
+"""Of an honest script, at most: six signs of life, and what it says of frames."""
 
 SCENE = PurePosixPath("/job/scene.blend")
 """Where a scene is shown."""
@@ -61,6 +67,7 @@ async def run_script(
         on_report=heard.hear,
         on_log=lines.take,
         finished=lambda: heard.finished,
+        flooded=lambda: heard.is_flood,
         grace_seconds=GRACE_SECONDS,
     )
     command = pasteable(sandbox.command(cell))
@@ -121,6 +128,8 @@ def _cell_limits(script: Script) -> CellLimits:
         pids=limits.pids,
         output_bytes=limits.output_bytes,
         log_bytes=limits.log_bytes,
+        log_lines=limits.log_bytes // _LOG_LINE_BYTES,
+        report_lines=MOST_EVENTS + int(_REPORTS_A_SECOND * script.wall_seconds),
     )
 
 
