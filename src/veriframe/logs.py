@@ -10,6 +10,8 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
+from veriframe.model.text import printable
+
 _SECRET_NAME = re.compile(
     r"password|passphrase|secret|private|mnemonic|token|authorization|api_?key", re.IGNORECASE
 )
@@ -47,6 +49,27 @@ def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return value if value.isprintable() else printable(value, len(value))
+    if isinstance(value, Mapping):
+        return {_shown(key): _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    return value if repr(value).isprintable() else _shown(repr(value))
+
+
+def show_hidden(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: what drives a terminal, turns the direction or cannot be seen becomes U+FFFD.
+
+    Any text may be a stranger's. Only a traceback keeps its lines.
+    """
+    shown = {str(_shown(key)): _shown(value) for key, value in event.items() if key != "exception"}
+    if "exception" in event:
+        shown["exception"] = "\n".join(str(_shown(line)) for line in str(event["exception"]).split("\n"))
+    return shown
+
+
 def configure(form: Literal["auto", "pretty", "json"], level: str, stream: TextIO | None = None) -> None:
     """Set up structlog for the process. `auto` is pretty where `stream` (stderr by default) is a terminal."""
     target = stream or sys.stderr
@@ -63,6 +86,7 @@ def configure(form: Literal["auto", "pretty", "json"], level: str, stream: TextI
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
             structlog.processors.format_exc_info,
             redact_event,
+            *((show_hidden,) if pretty else ()),  # JSON escapes them
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
