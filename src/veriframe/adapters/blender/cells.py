@@ -15,6 +15,7 @@ import structlog
 
 from veriframe.adapters.blender.reports import MOST_EVENTS, Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
+from veriframe.adapters.blender.sandbox import view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
@@ -99,17 +100,16 @@ async def readable(file: Path) -> AsyncIterator[Path]:
     with scratch() as folder:
         copy = folder / file.name
         await asyncio.to_thread(shutil.copyfile, file, copy)
-        copy.chmod(0o644)
+        view.let_in(copy)
         yield copy
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A new folder that is removed afterwards, whoever owns what lies in it."""
+    """A new folder that no other user can look into; removed afterwards, whoever owns what lies in it."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="veriframe-"))
-        # A root worker's renders run as another user, who passes through it to what is shown.
-        folder.chmod(0o711)
+        view.let_in(folder)
     except OSError as error:
         raise HostUnavailable(
             f"No temporary folder can be made: {error.strerror}. Free the disk, or set TMPDIR."
