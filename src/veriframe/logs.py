@@ -93,7 +93,7 @@ def configure(form: Literal["auto", "pretty", "json"], level: str, stream: TextI
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=lambda: _LineLogger(target),
+        logger_factory=lambda *_names: _LineLogger(target),
         cache_logger_on_first_use=False,
     )
     if isinstance(target, BackgroundStderr):

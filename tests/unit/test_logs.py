@@ -110,3 +110,12 @@ def test_a_pretty_traceback_keeps_its_lines() -> None:
     assert "Traceback (most recent call last):" in lines
     assert lines[-1] == "RuntimeError: no \ufffd[31m\ufffdcamera"
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical"])
+def test_a_librarys_own_logger_writes_a_line(level: str) -> None:
+    """Some ask for one by a name, as what tries again for us does."""
+    stream = io.StringIO()
+    logs.configure("json", "debug", stream)
+    getattr(structlog.get_logger("stamina"), level)("waiting")
+    assert json.loads(stream.getvalue())["level"] == level

@@ -54,8 +54,8 @@ def let_in(path: Path) -> None:
     """Let the user of a root worker's renders pass through a folder, or read a file, and no other user."""
     mode, more = (0o700, 0o010) if path.is_dir() else (0o600, 0o040)
     if os.geteuid() == 0:
-        # A root without the right to give files away has no other user for its renders either.
-        with contextlib.suppress(PermissionError):
+        # A root that may not give files away has no other user for its renders either.
+        with contextlib.suppress(OSError):
             os.chown(path, -1, SANDBOX_UID)
             mode |= more
     path.chmod(mode)
