@@ -1,14 +1,20 @@
-"""Logs: structured events on stderr, pretty on a terminal, one JSON object a line otherwise."""
+"""Logs: structured events on stderr, pretty on a terminal, one JSON object a line otherwise.
+
+Logging never waits and never fails, whatever becomes of stderr (`BackgroundStderr`).
+"""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Literal, TextIO
 
 import structlog
+
+from veriframe.model.text import printable
+from veriframe.stderr import BackgroundStderr
 
 _SECRET_NAME = re.compile(
     r"password|passphrase|secret|private|mnemonic|token|authorization|api_?key", re.IGNORECASE
@@ -47,25 +53,69 @@ def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return value if value.isprintable() else printable(value, len(value))
+    if isinstance(value, Mapping):
+        return {_shown(key): _shown(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    return value if repr(value).isprintable() else _shown(repr(value))
+
+
+def show_hidden(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: what drives a terminal, turns the direction or cannot be seen becomes U+FFFD.
+
+    Any text may be a stranger's. Only a traceback keeps its lines.
+    """
+    shown = {str(_shown(key)): _shown(value) for key, value in event.items() if key != "exception"}
+    if "exception" in event:
+        shown["exception"] = "\n".join(str(_shown(line)) for line in str(event["exception"]).split("\n"))
+    return shown
+
+
+class _LineLogger:
+    """Writes a line and does not flush: nobody waits for it to be read."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        self._stream.write(line + "\n")
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def configure(form: Literal["auto", "pretty", "json"], level: str, stream: TextIO | None = None) -> None:
     """Set up structlog for the process. `auto` is pretty where `stream` (stderr by default) is a terminal."""
     target = stream or sys.stderr
-    pretty = form == "pretty" or (form == "auto" and target.isatty())
-    last: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=20)
-        if pretty
-        else structlog.processors.JSONRenderer()
-    )
+    processors = _processors(pretty=form == "pretty" or (form == "auto" and target.isatty()), target=target)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
-            structlog.processors.format_exc_info,
-            redact_event,
-            last,
-        ],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=lambda *_names: _LineLogger(target),
         cache_logger_on_first_use=False,
     )
+    if isinstance(target, BackgroundStderr):
+        target.tell_lost = lambda lost: _lost_line(processors, lost)
+
+
+def _processors(*, pretty: bool, target: TextIO) -> list[structlog.typing.Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
+        structlog.processors.format_exc_info,
+        redact_event,
+        *((show_hidden,) if pretty else ()),  # JSON escapes them
+        structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=20)
+        if pretty
+        else structlog.processors.JSONRenderer(),
+    ]
+
+
+def _lost_line(processors: Sequence[structlog.typing.Processor], lost: int) -> str:
+    event: Any = {"event": "log_lines_lost", "lines": lost, "reason": "nobody read them, or the disk is full"}
+    for process in processors:
+        event = process(None, "warning", event)
+    return f"{event}\n"

@@ -69,8 +69,10 @@ class Embedded:
 
         asyncio.run(accept())
 
-    def start(self, plan: dict[str, Any], *command: str, account: str = "worker") -> subprocess.Popen[str]:
-        """A worker as a process, its log on stderr as JSON lines."""
+    def start(
+        self, plan: dict[str, Any], *command: str, account: str = "worker", stderr: int | None = None
+    ) -> subprocess.Popen[str]:
+        """A worker as a process, its log on stderr as JSON lines: in a file, or whatever `stderr` is."""
         settings = ("--set", "disk_free_bytes=1MB", "--set", "poll_seconds=0.05")
         program: tuple[str | Path, ...] = (sys.executable, PROGRAM, json.dumps(plan))
         process = subprocess.Popen(
@@ -80,7 +82,7 @@ class Embedded:
             text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=(self.home / f"log-of-{account}").open("a"),
+            stderr=(self.home / f"log-of-{account}").open("a") if stderr is None else stderr,
         )
         self.started.append(process)
         return process

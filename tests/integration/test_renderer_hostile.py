@@ -76,9 +76,9 @@ class Victim:
         """Over this shell script."""
         return BlenderRenderer(Shell(script), StrictSandbox(), limits=LIMITS)
 
-    async def render(self, script: str) -> Rendering:
+    async def render(self, script: str, limits: RenderLimits = LIMITS) -> Rendering:
         """One frame."""
-        task = RenderTask(limits=LIMITS)
+        task = RenderTask(limits=limits)
         return await self.renderer(script).render(self.scene, task, self.out, self.heard.append)
 
     async def code(self, script: str) -> Code:

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from veriframe import __version__
+from veriframe import __version__, stderr
 from veriframe.cli import account, config, demo, doctor, job, registry, scene, worker
 from veriframe.cli.context import finish, read_settings
 from veriframe.cli.show import err
@@ -69,6 +69,7 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and leave with its exit code. Errors of ours become one sentence on stderr."""
+    stderr.install()
     try:
         app(args=None if arguments is None else list(arguments))
     except VeriFrameError as error:

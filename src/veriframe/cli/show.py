@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+# Without a stdout at all, as after `>&-`, there is no terminal either.
+out = Console(highlight=False, soft_wrap=not (sys.stdout and sys.stdout.isatty()))
 """For results: stdout."""
 
 err = Console(stderr=True, highlight=False, soft_wrap=True)

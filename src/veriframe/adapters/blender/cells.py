@@ -13,8 +13,9 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
-from veriframe.adapters.blender.reports import Event, Heard
+from veriframe.adapters.blender.reports import MOST_EVENTS, Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
+from veriframe.adapters.blender.sandbox import view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
@@ -27,6 +28,12 @@ GRACE_SECONDS = 10.0
 
 MOST_LOG_LINES = 5_000
 """Of one run, in our own log; the log's bytes are capped by the sandbox."""
+
+_LOG_LINE_BYTES = 64
+"""An honest log's lines are longer on average."""
+
+_REPORTS_A_SECOND = 10
+"""Of an honest script, at most: six signs of life, and what it says of frames."""
 
 SCENE = PurePosixPath("/job/scene.blend")
 """Where a scene is shown."""
@@ -61,6 +68,7 @@ async def run_script(
         on_report=heard.hear,
         on_log=lines.take,
         finished=lambda: heard.finished,
+        flooded=lambda: heard.is_flood,
         grace_seconds=GRACE_SECONDS,
     )
     command = pasteable(sandbox.command(cell))
@@ -92,17 +100,16 @@ async def readable(file: Path) -> AsyncIterator[Path]:
     with scratch() as folder:
         copy = folder / file.name
         await asyncio.to_thread(shutil.copyfile, file, copy)
-        copy.chmod(0o644)
+        view.let_in(copy)
         yield copy
 
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A new folder that is removed afterwards, whoever owns what lies in it."""
+    """A new folder that no other user can look into; removed afterwards, whoever owns what lies in it."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="veriframe-"))
-        # A root worker's renders run as another user, who passes through it to what is shown.
-        folder.chmod(0o711)
+        view.let_in(folder)
     except OSError as error:
         raise HostUnavailable(
             f"No temporary folder can be made: {error.strerror}. Free the disk, or set TMPDIR."
@@ -121,6 +128,8 @@ def _cell_limits(script: Script) -> CellLimits:
         pids=limits.pids,
         output_bytes=limits.output_bytes,
         log_bytes=limits.log_bytes,
+        log_lines=limits.log_bytes // _LOG_LINE_BYTES,
+        report_lines=MOST_EVENTS + int(_REPORTS_A_SECOND * script.wall_seconds),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from veriframe.adapters.blender import cells, outcome, outputs
 from veriframe.adapters.blender.reports import Decoded, Heard, Refused
 from veriframe.adapters.blender.runtimes import WorkerPython
+from veriframe.adapters.blender.sandbox import view
 from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Ending, Sandbox
 from veriframe.errors import Code, HostUnavailable, VerificationFailed
 from veriframe.model.frames import Frame, RenderLimits
@@ -68,7 +69,7 @@ async def _run(
         ),
         encoding="ascii",
     )
-    listing.chmod(0o644)  # readable inside, whatever this worker's umask
+    view.let_in(listing)
     script = cells.Script(
         name="decode_frames.py",
         arguments=(_FRAMES, OUT, _LISTING),

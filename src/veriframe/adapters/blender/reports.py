@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,14 @@ Text = Annotated[str, Field(max_length=2_000)]
 MOST_CHANGES = 500
 MOST_EVENTS = 2 * MAX_FRAMES
 """Kept of one run; an honest script sends fewer."""
+
+MOST_IGNORED = 100
+"""Lines of one run that say nothing; an honest script sends none."""
+
+LONGEST_LINE = 2**16
+"""Bytes of a report. Only the one inspection may be longer."""
+
+_INSPECTION = b'{"kind": "inspection"'
 
 
 class _Report(BaseModel):
@@ -134,28 +143,49 @@ class Heard:
     finished: bool = False
     error: str | None = None
     ignored: int = 0
+    _kinds: set[str] = field(default_factory=set)
+
+    @property
+    def is_flood(self) -> bool:
+        """Whether so much of it was to be ignored that the rest need not be heard."""
+        return self.ignored > MOST_IGNORED
 
     def hear(self, line: bytes) -> None:
         """Take one line."""
-        event = parse(line)
-        if event is None:
-            self._hear_other(line)
+        if line.startswith(_INSPECTION):
+            self._hear_inspection(line)
+            return
+        event = parse(line) if len(line) <= LONGEST_LINE else None
+        if event is None or not self._is_new(event):
+            self.ignored += 1
             return
         if isinstance(event, Finished):
             self.finished = True
         elif isinstance(event, Failed):
             self.error = printable(event.error, 300)
-        elif not isinstance(event, ProgressReport) and len(self.events) < MOST_EVENTS:
+        elif not isinstance(event, ProgressReport):
             self.events.append(event)
         self.on_event(event)
 
-    def _hear_other(self, line: bytes) -> None:
-        # An inspection has its own strict reader in the model; here it is only told from noise.
-        try:
-            raw = json.loads(line)
-        except (ValueError, RecursionError):
-            raw = None
-        if isinstance(raw, dict) and raw.pop("kind", None) == "inspection" and self.inspection is None:
+    def _is_new(self, event: Event) -> bool:
+        """Whether it is progress, the first of its kind, or about one more frame."""
+        if isinstance(event, FrameReport | Decoded | Refused):
+            return len(self.events) < MOST_EVENTS
+        return isinstance(event, ProgressReport) or self._is_first(event.kind)
+
+    def _is_first(self, kind: str) -> bool:
+        is_first = kind not in self._kinds
+        self._kinds.add(kind)
+        return is_first
+
+    def _hear_inspection(self, line: bytes) -> None:
+        # It has its own strict reader in the model; here it is only told from noise. It may be long, so only
+        # the first is tried.
+        raw = None
+        if self._is_first("inspection"):
+            with contextlib.suppress(ValueError, RecursionError):
+                raw = json.loads(line)
+        if isinstance(raw, dict) and raw.pop("kind", None) == "inspection":
             self.inspection, self.finished = raw, True
         else:
             self.ignored += 1

@@ -144,3 +144,46 @@ def test_a_flood_of_reports_is_not_kept() -> None:
     for _ in range(reports.MOST_EVENTS + 10):
         heard.hear(line(FRAME))
     assert len(heard.events) == reports.MOST_EVENTS
+
+
+@pytest.mark.parametrize("said", ["", "x", json.dumps({"kind": "normalised", "changed": ["a"]})])
+def test_a_flood_is_noticed(said: str) -> None:
+    """fault_95: what says nothing, or the same again, is heard only so often."""
+    heard = Heard()
+    for _ in range(reports.MOST_IGNORED + 1):
+        assert not heard.is_flood
+        heard.hear(said.encode())
+    heard.hear(said.encode())
+    assert heard.is_flood
+
+
+@pytest.mark.parametrize(
+    "report", [ABOUT, {"kind": "normalised", "changed": ["a"]}, {"kind": "failed", "error": "a"}]
+)
+def test_what_is_said_once_is_passed_on_once(report: dict[str, Any]) -> None:
+    """fault_95: the second of its kind is ignored; another kind is not."""
+    passed: list[reports.Event] = []
+    heard = Heard(passed.append)
+    for _ in range(3):
+        heard.hear(line(report))
+    heard.hear(line(PROGRESS))
+    assert [event.kind for event in passed] == [report["kind"], "progress"]
+    assert heard.ignored == 2
+
+
+def test_only_the_first_inspection_may_be_long() -> None:
+    """fault_95: the time that one line can take is bounded."""
+    heard = Heard()
+    long = "x" * reports.LONGEST_LINE
+    heard.hear(line({"kind": "failed", "error": "a"}) + b" " * reports.LONGEST_LINE)
+    assert (heard.ignored, heard.error) == (1, None)
+    heard.hear(line({"kind": "inspection", "scene": long}))
+    assert heard.inspection == {"scene": long}
+
+
+def test_a_damaged_inspection_is_not_tried_again() -> None:
+    """fault_95: the first attempt counts, whatever it is worth."""
+    heard = Heard()
+    heard.hear(b'{"kind": "inspection", "scene":')
+    heard.hear(line({"kind": "inspection", "scene": "b"}))
+    assert (heard.inspection, heard.ignored) == (None, 2)

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from veriframe.adapters.blender.sandbox import view
 from veriframe.adapters.blender.sandbox.attacks import BAIT_FILE
 
 _WRITTEN = "written-from-inside"
@@ -31,7 +32,7 @@ class Bait:
 
     @property
     def shown(self) -> Path:
-        """The folder that is shown read-only. Anybody may write there, so that only the walls hold."""
+        """The folder that is shown read-only. Renders' user may write there, so that only the walls hold."""
         return self.folder / "shown"
 
     def new_out(self) -> Path:
@@ -69,15 +70,17 @@ class Bait:
 
 @asynccontextmanager
 async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
-    """Lay out bait, and take it away again. `bombs`: how much each bomb takes, by its key in the bait."""
+    """Lay out bait, and take it away again. `bombs`: how much each bomb takes, by its key in the bait.
+
+    Everything is written before anything is opened, and no other user of this machine gets in at any time.
+    """
     secret, decoy_mark, unix_name = (secrets.token_hex(16) for _ in range(3))
     folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-"))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        for name, mode in ((".", 0o755), ("open", 0o777), ("shown", 0o777)):
-            (folder / name).mkdir(exist_ok=True)
-            (folder / name).chmod(mode)
-        (folder / "secret").write_text(secret)
+        for name in ("open", "shown"):
+            (folder / name).mkdir()
+        _write(folder / "secret", secret)
         decoy = await stack.enter_async_context(_decoy(decoy_mark, secret))
         bait = Bait(folder, decoy)
         stack.callback(bait.end_survivors)
@@ -94,8 +97,18 @@ async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
             **ports,
             **{name: str(amount) for name, amount in bombs.items()},
         }
-        (bait.shown / BAIT_FILE).write_text(json.dumps(contents))
+        _write(bait.shown / BAIT_FILE, json.dumps(contents))
+        for name in ("open", "shown"):
+            (folder / name).chmod(0o777)
+        view.let_in(folder)
         yield bait
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file that everybody may read who gets into its folder. Follows no link."""
+    with path.open("x") as file:
+        file.write(text)
+        os.fchmod(file.fileno(), 0o644)
 
 
 @asynccontextmanager

@@ -46,7 +46,9 @@ class CellLimits:
     pids: int = 256
     output_bytes: int = 2 * 2**30
     log_bytes: int = 16 * 2**20
+    log_lines: int = 250_000
     report_bytes: int = 64 * 2**20
+    report_lines: int = 20_000
     tmp_bytes: int = 2 * 2**30
 
 
@@ -58,7 +60,7 @@ class Cell:
     namespace of its own puts the host's path in their place. `visible` maps inside paths to host paths
     (files or folders), all read-only. `out` is a new, empty host folder, writable inside as `/out`.
     The environment variable `REPORT_FD` names a file descriptor, the write end of a pipe: each line written
-    there reaches `on_report` (bytes without the newline; a line of over 1 MiB ends the run: REPORT_LIMIT).
+    there reaches `on_report` (bytes without the newline). A line of over 1 MiB ends the run: REPORT_LIMIT.
     Lines of stdout and stderr reach `on_log`, stripped of control characters.
     """
 
@@ -71,6 +73,8 @@ class Cell:
     on_log: Callable[[str], None] = lambda line: None
     finished: Callable[[], bool] = lambda: False
     """Asked after each report line: true starts the grace period, after which the run is STOPPED."""
+    flooded: Callable[[], bool] = lambda: False
+    """Asked after each report line: true ends the run at once, by REPORT_LIMIT."""
     grace_seconds: float = 10.0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from veriframe.adapters.blender.sandbox import cgroup, watcher
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
-from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, LineSplitter, strip
+from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
@@ -136,14 +136,16 @@ class _Run:
 
     def _start_listening(self, scratch: Path | None) -> list[asyncio.Task[None]]:
         limits = self._cell.limits
-        log = LineSplitter(self._on_log, max_line=4 * MAX_LOG_LINE, max_total=limits.log_bytes, cut=True)
-        report = LineSplitter(
-            self._on_report, max_line=_MAX_REPORT_LINE, max_total=limits.report_bytes, cut=False
-        )
+        log_caps = Caps(4 * MAX_LOG_LINE, limits.log_bytes, limits.log_lines)
+        log = LineSplitter(self._on_log, log_caps, cut=True)
+        report_caps = Caps(_MAX_REPORT_LINE, limits.report_bytes, limits.report_lines)
+        report = LineSplitter(self._on_report, report_caps, cut=False)
         tasks = [
             asyncio.create_task(self._watch(scratch)),
-            asyncio.create_task(self._listen(self._log, log, Ending.LOG_LIMIT)),
-            asyncio.create_task(self._listen(self._report, report, Ending.REPORT_LIMIT)),
+            asyncio.create_task(read_lines(self._log.read, log, lambda: self._end(Ending.LOG_LIMIT))),
+            asyncio.create_task(
+                read_lines(self._report.read, report, lambda: self._end(Ending.REPORT_LIMIT))
+            ),
         ]
         for task in tasks:
             task.add_done_callback(self._end_where_broken)
@@ -193,25 +195,17 @@ class _Run:
         numbers = [str(open_files), str(cpu_seconds or "unlimited"), str(file_blocks)]
         return ["/bin/sh", "-c", _PROLOGUE, "veriframe-cell", *groups, "--", *numbers, *walls.argv]
 
-    async def _listen(self, pipe: Pipe, splitter: LineSplitter, too_much: Ending) -> None:
-        reader = asyncio.StreamReader()
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(pipe.read), "rb")
-        )
-        with closing(transport):
-            # Reading goes on after the end, so that nobody waits for a full pipe.
-            while chunk := await reader.read(65_536):
-                if self._reason is not too_much and not splitter.feed(chunk):
-                    self._end(too_much)
-        splitter.close()
-
     def _on_log(self, line: bytes) -> None:
         if text := strip(line):
             self._tail.append(text)
             self._cell.on_log(text)
 
     def _on_report(self, line: bytes) -> None:
+        if self._reason is Ending.REPORT_LIMIT:
+            return
         self._cell.on_report(line)
+        if self._cell.flooded():
+            self._end(Ending.REPORT_LIMIT)
         if self._finished_at is None and self._cell.finished():
             self._finished_at = time.monotonic()
 

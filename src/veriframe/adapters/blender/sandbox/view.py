@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path, PurePosixPath
 
@@ -47,3 +48,14 @@ def give_away(folder: Path) -> None:
     """Hand a folder to the user that a root worker's renders run as."""
     if os.geteuid() == 0:
         os.chown(folder, SANDBOX_UID, SANDBOX_UID)
+
+
+def let_in(path: Path) -> None:
+    """Let the user of a root worker's renders pass through a folder, or read a file, and no other user."""
+    mode, more = (0o700, 0o010) if path.is_dir() else (0o600, 0o040)
+    if os.geteuid() == 0:
+        # A root that may not give files away has no other user for its renders either.
+        with contextlib.suppress(OSError):
+            os.chown(path, -1, SANDBOX_UID)
+            mode |= more
+    path.chmod(mode)

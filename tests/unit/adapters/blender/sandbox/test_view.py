@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellLimits
-from veriframe.adapters.blender.sandbox.view import environment, on_host
+from veriframe.adapters.blender.sandbox.view import SANDBOX_UID, environment, let_in, on_host
 
 CELL = Cell(
     argv=("program",),
@@ -48,3 +48,31 @@ def test_the_environment_holds_what_is_named_and_nothing_else() -> None:
     }
     assert expected == environment(CELL, 7, "/tmp")
     assert "REPORT_FD" not in environment(CELL, None, "/tmp")
+
+
+@pytest.mark.parametrize(
+    ("user", "may_give", "modes"),
+    [(0, True, (0o710, 0o640)), (0, False, (0o700, 0o600)), (1000, False, (0o700, 0o600))],
+    ids=["root", "root that may give nothing away", "ordinary"],
+)
+def test_only_renders_user_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: int, may_give: bool, modes: tuple[int, int]
+) -> None:
+    """fault_96: by its group, and nobody where it is the worker's own user."""
+    given: list[tuple[Path, int, int]] = []
+
+    def chown(path: Path, owner: int, group: int) -> None:
+        if not may_give:
+            raise OSError("not permitted")
+        given.append((path, owner, group))
+
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("os.chown", chown)
+    folder, file = tmp_path / "folder", tmp_path / "file"
+    folder.mkdir(mode=0o755)
+    file.write_text("")
+    file.chmod(0o644)
+    for path, mode in zip((folder, file), modes, strict=True):
+        let_in(path)
+        assert path.stat().st_mode & 0o7777 == mode
+    assert given == ([(folder, -1, SANDBOX_UID), (file, -1, SANDBOX_UID)] if may_give else [])

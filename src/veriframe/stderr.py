@@ -1,0 +1,128 @@
+"""Standard error that never stops, slows or fails whoever writes to it.
+
+Whoever reads a log may stop reading or go away, and the disk that it goes to may be full. So a thread of its
+own does the writing. What cannot be written is dropped, the oldest first, and counted.
+"""
+
+from __future__ import annotations
+
+import atexit
+import io
+import os
+import select
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO, cast
+
+MOST_WAITING = 2_000
+"""Texts that wait to be written, at most; each is about a line."""
+
+FLUSH_SECONDS = 2.0
+"""The longest wait for a reader who reads nothing."""
+
+
+class BackgroundStderr(io.TextIOBase):
+    """A text stream over a descriptor, written by a thread that ends with the process."""
+
+    def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
+        """`descriptor` stays open. No thread is started before there is something to write."""
+        self.tell_lost: Callable[[int], str] = lambda lost: f"{lost} lines were lost: nobody read them.\n"
+        """Makes the line that says how many texts were dropped, once writing is possible again."""
+        self._descriptor, self._encoding = descriptor, encoding
+        self._waiting: deque[str] = deque()
+        self._lost = 0
+        self._is_writing = self._is_stuck = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Of the bytes; what it does not have is escaped."""
+        return self._encoding
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Whether the descriptor is a terminal."""
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Have a text written. Returns at once."""
+        with self._changed:
+            if len(self._waiting) >= MOST_WAITING:
+                self._waiting.popleft()
+                self._lost += 1
+            self._waiting.append(text)
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._write_all, name="stderr", daemon=True)
+                self._thread.start()
+        return len(text)
+
+    def flush(self) -> None:
+        """Wait until all is written; not long, and not again while a reader reads nothing."""
+        with self._changed:
+            if not self._is_stuck:
+                self._is_stuck = not self._changed.wait_for(self._is_done, FLUSH_SECONDS)
+
+    def finish(self) -> None:
+        """Say what is still to be said, at the end of the process."""
+        if self._lost:
+            self.write("")
+        self.flush()
+
+    def _is_done(self) -> bool:
+        return not self._waiting and not self._is_writing
+
+    def _write_all(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                text, lost, self._is_writing = self._waiting.popleft(), self._lost, True
+            told = lost if lost and self._written(self.tell_lost(lost)) else 0
+            missed = 0 if self._written(text) else 1
+            with self._changed:
+                self._lost += missed - told
+                self._is_writing = self._is_stuck = False
+                self._changed.notify_all()
+
+    def _written(self, text: str) -> bool:
+        data = text.encode(self._encoding, "backslashreplace")
+        try:
+            while data:
+                data = data[self._write_some(data) :]
+        except OSError:
+            return False
+        return True
+
+    def _write_some(self, data: bytes) -> int:
+        try:
+            return os.write(self._descriptor, data)
+        except BlockingIOError:  # another program has set this on what it shares with us
+            select.select([], [self._descriptor], [])
+            return 0
+
+
+def install() -> None:
+    """Put it in the place of this process's `sys.stderr`, for good; open what is missing on `/dev/null`.
+
+    A descriptor 1 or 2 that is closed would be given to the next file that is opened. Does nothing where
+    somebody else has replaced `sys.stderr`, as tests do.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is sys.__stderr__:
+        background = BackgroundStderr(2, sys.stderr.encoding if sys.stderr else "utf-8")
+        atexit.register(background.finish)
+        sys.stderr = cast(TextIO, background)

@@ -1,0 +1,138 @@
+"""Programs that flood the worker with lines: the run ends, and the worker's loop keeps turning meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import structlog
+from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
+from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
+from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Heard, run_shell
+
+from veriframe.adapters.blender import reports
+from veriframe.adapters.blender.sandbox.cell import Ending
+from veriframe.errors import Code
+
+NEWLINES = r"head -c 64M /dev/zero | tr '\0' '\n'"
+PROGRESS = (
+    '{"kind": "progress", "phase": "rendering", "frame": 1, "done": 0, "total": 1, '
+    '"fraction": null, "seconds": 1.0, "memory_bytes": 1}'
+)
+MOST_STALL_SECONDS = 0.15
+"""Of the loop's own processor time. One chunk takes some milliseconds, and a whole pipe took 0.7 s."""
+
+MOST_WORK_SECONDS = 2.0
+"""Of the loop's own processor time, until a flood of log has ended; by bytes alone it was seven."""
+
+
+@dataclass
+class Stall:
+    """The longest that the loop has worked at once, and all its work, in seconds of processor time."""
+
+    seconds: float = 0.0
+    in_all: float = 0.0
+
+
+@asynccontextmanager
+async def watched_loop() -> AsyncIterator[Stall]:
+    """Measures, by processor time, so that a busy machine does not count."""
+    longest = Stall()
+
+    async def watch() -> None:
+        started = at = time.thread_time()
+        while True:
+            await asyncio.sleep(0.001)
+            before, at = at, time.thread_time()
+            longest.seconds, longest.in_all = max(longest.seconds, at - before), at - started
+
+    task = asyncio.create_task(watch())
+    try:
+        yield longest
+    finally:
+        task.cancel()
+
+
+@pytest.mark.parametrize("builder", ["strict", "landlock-watcher"])
+async def test_newlines_on_the_report_pipe_end_the_run(builder: str) -> None:
+    """fault_95: 64 MiB of them, which kept the loop busy for the whole wall time."""
+    heard = Heard()
+    limits = replace(LIMITS, report_lines=20_000)
+    async with watched_loop() as stall:
+        end = await run_shell(
+            BUILDERS[builder](), f"{NEWLINES} >&$REPORT_FD; sleep 60", heard=heard, limits=limits
+        )
+    assert end.ending is Ending.REPORT_LIMIT
+    assert len(heard.reports) == limits.report_lines
+    assert end.seconds < limits.wall_seconds / 2
+    assert stall.seconds < MOST_STALL_SECONDS
+
+
+@pytest.mark.parametrize("builder", ["strict", "landlock-watcher"])
+@pytest.mark.parametrize("flood", [NEWLINES, "yes a"])
+async def test_newlines_on_the_log_pipe_end_the_run(builder: str, flood: str) -> None:
+    """fault_95: lines are counted, not only bytes; empty ones too."""
+    heard = Heard()
+    async with watched_loop() as stall:
+        end = await run_shell(BUILDERS[builder](), f"{flood}; sleep 60", heard=heard)
+    assert end.ending is Ending.LOG_LIMIT
+    assert len(heard.lines) <= LIMITS.log_lines
+    assert end.seconds < LIMITS.wall_seconds / 2
+    assert stall.seconds < MOST_STALL_SECONDS
+    assert stall.in_all < MOST_WORK_SECONDS
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Victim:
+    """A renderer over a shell."""
+    return Victim(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        NEWLINES,
+        "yes '[[[['",
+        """yes '{"kind": "normalised", "changed": ["a"]}'""",
+        """yes '{"kind": "finished"}'""",
+        """yes '{"kind": "inspection", "x": 1}'""",
+    ],
+)
+async def test_reports_that_say_nothing_end_a_render_at_once(victim: Victim, flood: str) -> None:
+    """fault_95: after a hundred of them, whatever else it may still use."""
+    async with watched_loop() as stall:
+        started = time.monotonic()
+        assert await victim.code(f"{flood} >&$REPORT_FD; sleep 60") == Code.LOG_FLOOD
+        seconds = time.monotonic() - started
+    assert seconds < 8
+    assert stall.seconds < MOST_STALL_SECONDS
+
+
+async def test_events_from_inside_are_few_lines_in_our_log(victim: Victim) -> None:
+    """fault_95: 638 000 `normalised` events made 84 MB of log; one line is all that a run gets."""
+    flood = """yes '{"kind": "normalised", "changed": ["a"]}' | head -n 638000 >&$REPORT_FD"""
+    with structlog.testing.capture_logs() as logged:
+        await victim.code(f"{flood}; sleep 60")
+    assert [event["event"] for event in logged].count("scene_normalised") == 1
+    assert len(logged) < 10
+
+
+async def test_frames_and_progress_without_end_are_capped(victim: Victim) -> None:
+    """fault_95: also what an honest script says, said far too often."""
+    async with watched_loop() as stall:
+        assert await victim.code(f"yes '{PROGRESS}' >&$REPORT_FD") == Code.LOG_FLOOD
+    assert len(victim.heard) < reports.MOST_EVENTS + 1000
+    assert stall.seconds < MOST_STALL_SECONDS
+
+
+async def test_a_long_honest_render_is_not_taken_for_a_flood(victim: Victim) -> None:
+    """A sign of life six times a second, for an hour."""
+    hour = f"yes '{PROGRESS}' | head -n {6 * 3600} >&$REPORT_FD"
+    limits = replace(LIMITS_OF_A_RENDER, frame_seconds=3600)
+    await victim.render(f"{hour}; {PICTURE}; {say(FRAME, FINISHED)}", limits)
+    assert len(victim.heard) == 6 * 3600

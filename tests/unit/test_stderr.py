@@ -1,0 +1,182 @@
+"""A log whose reader stops, comes back or goes away, and a disk that is full."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import structlog
+
+from veriframe import logs, stderr
+from veriframe.stderr import MOST_WAITING, BackgroundStderr
+
+
+@dataclass
+class Pipe:
+    """A small pipe, and a stream over its write end."""
+
+    read_end: int
+    write_end: int
+
+    def stream(self) -> BackgroundStderr:
+        """What is tested."""
+        return BackgroundStderr(self.write_end)
+
+    def fill(self) -> int:
+        """Leave no room. Returns how many bytes are in it."""
+        os.set_blocking(self.write_end, False)
+        filled = os.write(self.write_end, b"x" * 2**20)
+        os.set_blocking(self.write_end, True)
+        return filled
+
+    def read(self, until: bytes) -> str:
+        """All that comes, until something is there."""
+        said = b""
+        while until not in said:
+            said += os.read(self.read_end, 2**16)
+        return said.decode()
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    """One, both ends open; whoever is stuck in it is freed at the end."""
+    made = Pipe(*os.pipe())
+    fcntl.fcntl(made.write_end, fcntl.F_SETPIPE_SZ, 4096)
+    yield made
+    os.close(made.read_end)
+
+
+def test_what_is_written_comes_out_in_order(pipe: Pipe) -> None:
+    """And all of it is there after a flush."""
+    stream = pipe.stream()
+    for number in range(100):
+        stream.write(f"{number}\n")
+    stream.flush()
+    assert os.read(pipe.read_end, 4096).decode().split() == [str(number) for number in range(100)]
+
+
+def test_nobody_waits_for_a_reader_who_reads_nothing(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_99: neither for a write, nor more than once for a flush."""
+    monkeypatch.setattr(stderr, "FLUSH_SECONDS", 0.3)
+    pipe.fill()
+    stream = pipe.stream()
+    started = time.monotonic()
+    for number in range(2 * MOST_WAITING):
+        stream.write(f"{number}\n")
+    assert time.monotonic() - started < 5
+    started = time.monotonic()
+    stream.flush()
+    assert time.monotonic() - started >= 0.3
+    monkeypatch.setattr(stderr, "FLUSH_SECONDS", 60)
+    stream.flush()
+    assert time.monotonic() - started < 30
+
+
+def test_what_was_dropped_is_told_when_somebody_reads_again(pipe: Pipe) -> None:
+    """fault_99: the oldest lines go, their number comes in their place, and the newest are there."""
+    filled = pipe.fill()
+    stream = pipe.stream()
+    logs.configure("json", "info", stream)  # type: ignore[arg-type]
+    log = structlog.get_logger()
+    log.info("first")
+    while stream._waiting:  # noqa: ASYNC110, RUF100 - it is in the middle of a write then
+        time.sleep(0.01)
+    for number in range(MOST_WAITING + 7):
+        log.info("line", number=number)
+    lines = pipe.read(f'"number": {MOST_WAITING + 6}'.encode())[filled:].splitlines()
+    assert '"first"' in lines[0]
+    assert '"log_lines_lost"' in lines[1]
+    assert '"lines": 7' in lines[1]
+    assert '"number": 7' in lines[2]
+    assert len(lines) == MOST_WAITING + 2
+
+
+def test_a_reader_who_has_gone_is_no_error(pipe: Pipe) -> None:
+    """fault_99: whatever is written, and a flush waits for nothing."""
+    stream = pipe.stream()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), pipe.read_end)
+    for number in range(100):
+        stream.write(f"{number}\n")
+    started = time.monotonic()
+    stream.flush()
+    stream.finish()
+    assert time.monotonic() - started < 0.5
+    assert stream._lost >= 100
+
+
+def test_a_full_disk_is_no_error() -> None:
+    """fault_99: as `/dev/full` has it."""
+    with Path("/dev/full").open("wb") as full:
+        stream = BackgroundStderr(full.fileno())
+        stream.write("line\n")
+        stream.flush()
+        assert stream._lost == 1
+
+
+def test_a_descriptor_that_does_not_block_loses_nothing(pipe: Pipe) -> None:
+    """Another program may have set that on the terminal that it shares with us."""
+    filled = pipe.fill()
+    os.set_blocking(pipe.write_end, False)
+    stream = pipe.stream()
+    for number in range(1000):
+        stream.write(f"{number}\n")
+    assert pipe.read(b"\n999\n")[filled:].split() == [str(number) for number in range(1000)]
+
+
+def test_letters_that_an_encoding_lacks_are_escaped(pipe: Pipe) -> None:
+    """Rather than raised about."""
+    stream = BackgroundStderr(pipe.write_end, "ascii")
+    stream.write("ü\n")
+    stream.flush()
+    assert os.read(pipe.read_end, 100) == b"\\xfc\n"
+
+
+ENDINGS = {
+    "quiet": ("", 0),
+    "exit": ("sys.exit(7)", 7),
+    "bug": ("raise RuntimeError('a bug')", 1),
+    "print": ("print('x' * 100_000, file=sys.stderr); sys.exit(3)", 3),
+}
+
+
+@pytest.mark.parametrize("reader", ["gone", "stuck", "closed", "full"])
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("option", ["-I", "-Iu"])
+def test_a_process_ends_as_it_would(reader: str, ending: str, option: str, pipe: Pipe) -> None:
+    """fault_99: soon, and with its own exit code; Python's is 120 where stderr cannot be flushed."""
+    code, expected = ENDINGS[ending]
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}; from veriframe import stderr; stderr.install();"
+        f"stderr.FLUSH_SECONDS = 0.2; print('x' * 9000, file=sys.stderr); {code}"
+    )
+    command = [sys.executable, option, "-c", program]
+    target: int | None = pipe.write_end
+    if reader == "stuck":
+        pipe.fill()
+    elif reader == "gone":
+        os.dup2(os.open(os.devnull, os.O_RDONLY), pipe.read_end)
+    elif reader == "full":
+        target = os.open("/dev/full", os.O_WRONLY)
+    else:
+        command, target = ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *command], None
+    assert subprocess.run(command, stderr=target, timeout=30, check=False).returncode == expected
+
+
+def test_missing_descriptors_are_not_given_to_other_files() -> None:
+    """fault_99: a journal that got the number of a closed stdout would get what is printed."""
+    program = (
+        f"import os, sys; sys.path[:0] = {sys.path!r}; from veriframe import stderr; stderr.install();"
+        "print('to nobody'); print('to nobody', file=sys.stderr);"
+        "sys.exit(40 + os.open('/etc/passwd', os.O_RDONLY))"
+    )
+    ended = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-I", "-c", program], check=False
+    )
+    assert ended.returncode == 43
