@@ -190,7 +190,7 @@ class Settings(BaseModel):
         Decimal("0.25"), description="share of all that the account has that is never bound"
     )
     loss_budget_share: Share = Field(
-        Decimal("0.05"),
+        Decimal("0.02"),
         description="share of it that may be lost in a day to creators who have not paid as much themselves",
     )
     new_creator_jobs: int = Field(

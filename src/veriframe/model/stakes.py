@@ -30,7 +30,7 @@ class StakeLimits:
     bond_days: Fraction = Fraction(1)
     means_share: Fraction = Fraction(1, 4)
     free_share: Fraction = Fraction(1, 4)
-    loss_share: Fraction = Fraction(1, 20)
+    loss_share: Fraction = Fraction(1, 50)
     new_creator_jobs: int = 1
 
 
@@ -38,8 +38,9 @@ class StakeLimits:
 class CreatorRecord:
     """What this account has seen of one creator. Amounts are in fri.
 
-    `paid_fri` are rewards, less fees; `lost_fri` what of bonds was burned, `lost_today_fri` of that in the
-    last 24 hours. `staked_fri` are bonds of jobs under way that are not handed in, `under_way` their number.
+    `paid_fri` are rewards, less fees; `lost_fri` what of bonds was burned, and the fees of jobs that came to
+    nothing, `lost_today_fri` of that in the last 24 hours. `staked_fri` is what jobs under way that are not
+    handed in may cost, bonds and fees; `under_way` is their number.
     """
 
     paid_fri: int = 0
@@ -108,9 +109,13 @@ class Stakes:
         return self.creators.get(creator, NEW_CREATOR)
 
     def is_backed(self, job: Job) -> bool:
-        """Whether its creator has brought more than its bond could cost us."""
+        """Whether its creator has brought more than the job could cost us."""
         record = self.record(job.order.creator)
-        return record.balance_fri > 0 and record.staked_fri + job.terms.bond_fri <= record.balance_fri
+        return record.balance_fri > 0 and record.staked_fri + self.risk_fri(job) <= record.balance_fri
+
+    def risk_fri(self, job: Job) -> int:
+        """What a job may cost at worst: its bond, and the fees of its moves."""
+        return job.terms.bond_fri + self.job_fees_fri
 
     def lasting_objection(self, job: Job) -> str:
         """Why the job is not for this account at all, as one clause; empty where it may be.
@@ -149,15 +154,16 @@ class Stakes:
                 f"its bond of {format_strk(bond_fri)} is more than the {format_strk(self.bindable_fri)} that "
                 "may still be bound (free_means_share)"
             )
-        if bond_fri == 0 or self.is_backed(job):
+        risk_fri = self.risk_fri(job)
+        if risk_fri == 0 or self.is_backed(job):
             return ""
         if record.under_way >= self.limits.new_creator_jobs:
             return "another job of its creator, who has not paid for that much yet, is under way"
         left_fri = self.loss_budget_fri - self.charged_fri
-        if bond_fri - max(0, record.balance_fri) > left_fri:
+        if risk_fri - max(0, record.balance_fri) > left_fri:
             return (
-                f"its bond of {format_strk(bond_fri)} is more than the {format_strk(max(0, left_fri))} left "
-                f"of today's loss budget of {format_strk(self.loss_budget_fri)} (loss_budget_share)"
+                f"it may cost {format_strk(risk_fri)}, more than the {format_strk(max(0, left_fri))} left of "
+                f"today's loss budget of {format_strk(self.loss_budget_fri)} (loss_budget_share)"
             )
         return ""
 

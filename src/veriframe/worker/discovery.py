@@ -8,6 +8,7 @@ old jobs are read from the newest down, some with each look, so that nobody's fl
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -21,6 +22,8 @@ MOST_NEW = 1_000
 """Jobs that one look brings beyond its own, so that a flood of jobs cannot hold the worker up."""
 MOST_WANTED = 10_000
 """Hints that are remembered at once."""
+OWN_EVERY = 2
+"""Where somebody asks for jobs, every second look is for them: hints are strangers' to make."""
 ROUND_EVERY = 4
 """While there are hints, every fourth look goes on with the round all the same."""
 
@@ -42,6 +45,7 @@ class Discovery:
         rank: Callable[[Job], tuple[Any, ...]] = lambda job: (),
         on_read: Callable[[Sequence[Job], int], None] = lambda jobs, now: None,
         bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader, self._policy, self._may_try = reader, policy, may_try
         self._objection, self._on_read = objection, on_read
@@ -49,9 +53,10 @@ class Discovery:
         # Of the jobs from before the start: those from … up to … are not read yet.
         self._unread_from, self._unread_up_to = 1, 0
         self._wanted: set[int] = set()
+        self._own: set[int] = set()
         self._looks = 0
         self._candidates = Candidates(lambda job: (*rank(job), *self._own_rank(job)), bounds)
-        self._log = DiscoveryLog()
+        self.log = DiscoveryLog(monotonic)
 
     @property
     def has_read_all(self) -> bool:
@@ -80,7 +85,8 @@ class Discovery:
         """
         hints = await self._reader.changed()
         left_out = self._candidates.next_left_out()
-        self._wanted = set(sorted({*self._wanted, *hints, *wanted, *left_out})[:MOST_WANTED])
+        self._wanted = set(sorted({*self._wanted, *hints, *left_out})[:MOST_WANTED])
+        self._own |= set(wanted)
         first, count = self._window()
         look = await self._reader.look(first, count)
         news = bool(hints) or look.job_counter != self._last
@@ -128,6 +134,8 @@ class Discovery:
         known = {job_id for job_id in self._wanted if 0 < job_id <= self._seen_up_to}
         if len(known) < len(self._wanted) or self._seen_up_to == 0:
             return self._seen_up_to + 1, size
+        if self._own and self._looks % OWN_EVERY == 0:
+            return min(self._own), size
         if known and self._looks % ROUND_EVERY:
             return min(known), size
         if self._again_from > self._seen_up_to:
@@ -150,9 +158,10 @@ class Discovery:
         self._unread_up_to = min(self._unread_up_to, self._last)
         if first <= self._seen_up_to + 1 < end:
             self._seen_up_to = min(end - 1, self._last)
-        self._wanted = {
-            job_id for job_id in self._wanted if not first <= job_id < end and job_id <= self._last
-        }
+        self._wanted, self._own = (
+            {job_id for job_id in ids if not first <= job_id < end and job_id <= self._last}
+            for ids in (self._wanted, self._own)
+        )
         self._candidates.drop_above(self._last)
         self.note(look.jobs, look.head.time)
 
@@ -163,9 +172,9 @@ class Discovery:
         else:
             self._candidates.put(job)
         if not job.is_open(now):
-            self._log.forget(job)
+            self.log.forget(job)
         elif self._may_try(job.id):
-            self._log.tell(job, objection)
+            self.log.tell(job, objection)
 
     def _own_rank(self, job: Job) -> tuple[int, bytes]:
         own = hashlib.sha256(f"{self._policy.account}:{job.id}".encode()).digest()

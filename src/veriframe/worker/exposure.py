@@ -43,10 +43,12 @@ class Exposure:
         if attempt.job_id in self._counted:
             return
         self._counted.add(attempt.job_id)
-        paid_fri = attempt.reward_fri - attempt.fees_fri if attempt.stage is Stage.PAID else 0
-        self._add(attempt.creator, paid_fri, attempt.lost_fri)
-        if attempt.lost_fri:
-            self._losses.append((attempt.reached[attempt.stage], attempt.creator, attempt.lost_fri))
+        is_paid = attempt.stage is Stage.PAID
+        paid_fri = attempt.reward_fri - attempt.fees_fri if is_paid else 0
+        lost_fri = attempt.lost_fri + (0 if is_paid else attempt.fees_fri)
+        self._add(attempt.creator, paid_fri, lost_fri)
+        if lost_fri:
+            self._losses.append((attempt.reached[attempt.stage], attempt.creator, lost_fri))
 
     def note_job(self, job: Job, account: Address) -> None:
         """A job that the registry shows: pay that the journal has lost counts, too."""
@@ -60,11 +62,11 @@ class Exposure:
             free_fri=funds.means_fri,
             bound_fri=sum(attempt.bond_fri for attempt in self._live.values() if _is_bound(attempt)),
             job_fees_fri=funds.job_fees_fri,
-            creators=self._records(),
+            creators=self._records(funds.job_fees_fri),
             limits=self._limits,
         )
 
-    def _records(self) -> Mapping[Address, CreatorRecord]:
+    def _records(self, job_fees_fri: int) -> Mapping[Address, CreatorRecord]:
         oldest = self._clock() - DAY
         self._losses = [loss for loss in self._losses if loss[0] > oldest]
         lost_today: defaultdict[Address, int] = defaultdict(int)
@@ -73,7 +75,7 @@ class Exposure:
         staked: defaultdict[Address, list[int]] = defaultdict(list)
         for attempt in self._live.values():
             if attempt.stage is not Stage.SUBMITTED:
-                staked[attempt.creator].append(attempt.bond_fri)
+                staked[attempt.creator].append(attempt.bond_fri + job_fees_fri)
         return {
             creator: CreatorRecord(
                 paid_fri=self._totals[creator].paid_fri,

@@ -52,6 +52,7 @@ class Intake:
             objection=self._lasting_objection,
             rank=self._rank,
             on_read=self._take_in,
+            monotonic=parts.monotonic,
         )
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
         self._begun, self._is_clear = 0, False
@@ -141,7 +142,7 @@ class Intake:
         """Whether it cannot be begun now, whatever money there is."""
         asset_cid = canonical_asset(job)
         if objection := self._failures.why_not(asset_cid, job.order.creator):
-            log.info("job_left", job_id=job.id, reason=objection)
+            self._discovery.log.tell(job, objection)
             self._settled.add(job.id)
             return True
         return self._backoffs.rests(asset_cid)
@@ -156,16 +157,16 @@ class Intake:
         if self._tell_lack(job, funds.means_fri):
             return False
         objection = self._stakes.lasting_objection(job) or self._stakes.passing_objection(job)
-        if objection and self._is_new(f"order {job.order.id}: {objection}"):
-            log.info("job_waits", job_id=job.id, order_id=job.order.id, reason=objection)
+        if objection:
+            self._discovery.log.tell_waiting(job, objection)
         return not objection
 
     def _has_room(self, job: Job, survey: Survey) -> bool:
         """Whether its result may have room in the store, as far as that is known."""
         creator = job.order.creator
         objection = self._parts.room.objection(survey, canonical_asset(job), creator)
-        if objection and self._is_new(f"room for {creator}"):
-            log.info("job_waits", job_id=job.id, order_id=job.order.id, reason=objection)
+        if objection:
+            self._discovery.log.tell_waiting(job, objection)
         return not objection
 
     def _tell_lack(self, job: Job, means_fri: int) -> bool:

@@ -102,6 +102,18 @@ class DiscoveryLog:
         else:
             log.info("job_discovered", **facts)
 
+    def tell_waiting(self, job: Job, objection: str) -> None:
+        """A job would be taken, but for now; once for its order, whatever figures change meanwhile."""
+        # A reason ends with the setting that decides, where one does; what stands before it may be figures.
+        key = f"waits {objection.rpartition('(')[2]}"
+        if self._told.get(-job.order.id) == key:
+            return
+        self._told[-job.order.id] = key
+        if self._may_write():
+            log.info("job_waits", job_id=job.id, order_id=job.order.id, reason=objection)
+        else:
+            self._untold += 1
+
     def forget(self, job: Job) -> None:
         """A job is not open: an order of this one alone is news when it comes free again."""
         if job.order.jobs == 1:

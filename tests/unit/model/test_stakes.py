@@ -44,6 +44,7 @@ def stakes(
     free_fri: int = MEANS, records: Mapping[Address, CreatorRecord] | None = None, **more: Any
 ) -> Stakes:
     """Those of an account with `MEANS`, of which nothing is bound."""
+    more.setdefault("limits", StakeLimits(loss_share=Fraction(1, 20)))
     return Stakes(free_fri=free_fri, creators=records or {}, **more)
 
 
@@ -162,8 +163,11 @@ def test_old_losses_are_not_charged_for_ever() -> None:
     assert (record.charged_fri, record.balance_fri) == (0, -20_000)
 
 
-def test_a_job_without_a_bond_risks_nothing() -> None:
-    """Only a named worker can have one, or a registry without bonds."""
+def test_a_job_without_a_bond_risks_nothing_but_its_fees() -> None:
+    """fault_89: only a named worker can have one, or a registry without bonds; its moves cost."""
     broke = stakes(free_fri=0)
     assert broke.lasting_objection(a_job(bond_fri=0)) == ""
     assert broke.passing_objection(a_job(bond_fri=0)) == ""
+    spent = {Address(9): CreatorRecord(lost_fri=50_000, lost_today_fri=50_000)}
+    assert stakes(records=spent, job_fees_fri=0).passing_objection(a_job(bond_fri=0)) == ""
+    assert "it may cost" in stakes(records=spent, job_fees_fri=1).passing_objection(a_job(bond_fri=0))

@@ -8,12 +8,14 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 from tests.fakes.parts import CREATOR, LEASE_SECONDS, OTHER, Bench
+from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code
 from veriframe.model.job import Address, Job, JobState
 from veriframe.model.policy import Policy
 from veriframe.worker.candidates import Bounds
 from veriframe.worker.discovery import MOST_NEW, ROUND_EVERY, Discovery
+from veriframe.worker.report import LINE_SECONDS
 
 WIDE = Bounds(in_all=10**6, per_creator=10**6, per_order=10**6)
 """Orders as large as a test likes."""
@@ -266,3 +268,39 @@ async def test_an_empty_registry_has_no_jobs(bench: Bench) -> None:
     found = discovery(bench)
     assert await seen(found) == []
     assert found.has_seen_all
+
+
+async def test_own_jobs_are_looked_at_whatever_strangers_touch(bench: Bench) -> None:
+    """fault_82: thousands of events about old jobs do not keep a result of ours from its pay."""
+    await bench.post(jobs=3 * SIZE)
+    found = discovery(bench)
+    await found.look()
+    shown: set[int] = set()
+    for _ in range(2):
+        found._wanted |= set(range(1, 2 * SIZE))
+        look, _ = await found.look([3 * SIZE])
+        shown |= {job.id for job in look.jobs}
+    assert 3 * SIZE in shown
+
+
+async def test_orders_are_told_once_and_not_without_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_14: a line an order, and no more lines than a disk can bear; how many went untold is told."""
+    monkeypatch.setattr("veriframe.worker.report.MOST_LINES", 3)
+    clock = Hand()
+    found = Discovery(bench.registry, bench.policy, lambda _: True, monotonic=clock)
+    for _ in range(6):
+        await bench.post(jobs=20)
+    with capture_logs() as lines:
+        await found.look()
+        await found.look()
+        clock.seconds += LINE_SECONDS
+        await bench.post()
+        await found.look()
+    told = [(line["event"], line.get("order_id"), line.get("orders")) for line in lines]
+    assert told == [
+        *(("job_discovered", order, None) for order in (1, 2, 3)),
+        ("orders_untold", None, 3),
+        ("job_discovered", 7, None),
+    ]

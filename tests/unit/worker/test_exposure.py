@@ -44,13 +44,19 @@ def test_bonds_are_bound_from_the_claim_to_the_end() -> None:
         bound_fri = 10 if stage.holds_claim or stage is Stage.SUBMITTED else 0
         staked = not stage.is_end and stage is not Stage.SUBMITTED
         assert known.stakes(FUNDS).bound_fri == bound_fri, stage
-        assert (record(known).staked_fri, record(known).under_way) == (10 * staked, int(staked)), stage
+        assert (record(known).staked_fri, record(known).under_way) == (17 * staked, int(staked)), stage
 
 
 def test_pay_is_what_is_left_after_fees() -> None:
     """fault_89: a creator is trusted with what it has really brought."""
     known = exposure(attempt(1, Stage.PAID, fees_fri=30), attempt(2, Stage.REFUNDED, lost_fri=10))
     assert record(known).balance_fri == 60
+
+
+def test_fees_of_what_came_to_nothing_are_lost() -> None:
+    """fault_89: claims and releases cost gas, whatever the bond."""
+    known = exposure(attempt(1, Stage.RELEASED, fees_fri=3, lost_fri=2), attempt(2, Stage.LOST, fees_fri=4))
+    assert record(known).lost_fri == 9
 
 
 def test_losses_are_charged_for_a_day() -> None:
