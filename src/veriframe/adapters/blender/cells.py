@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
+from veriframe import disk
 from veriframe.adapters.blender.reports import Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Sandbox
@@ -110,7 +111,7 @@ def scratch() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        disk.remove(folder)
 
 
 def _cell_limits(script: Script) -> CellLimits:

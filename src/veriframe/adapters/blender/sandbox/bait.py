@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from veriframe import disk
 from veriframe.adapters.blender.sandbox.attacks import BAIT_FILE
 
 _WRITTEN = "written-from-inside"
@@ -73,7 +73,7 @@ async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
     secret, decoy_mark, unix_name = (secrets.token_hex(16) for _ in range(3))
     folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-"))
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(disk.remove, folder)
         for name, mode in ((".", 0o755), ("open", 0o777), ("shown", 0o777)):
             (folder / name).mkdir(exist_ok=True)
             (folder / name).chmod(mode)

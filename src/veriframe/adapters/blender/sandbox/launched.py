@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
+from veriframe import disk
 from veriframe.adapters.blender.sandbox import cgroup, launcher, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
 
@@ -40,7 +40,7 @@ class LaunchedSandbox(Sandbox):
         """Run the program to its end. Never raises for anything that the program does."""
         with contextlib.ExitStack() as stack:
             scratch = Path(tempfile.mkdtemp(prefix="veriframe-run-"))
-            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+            stack.callback(disk.remove, scratch)
             if self._user is not None:
                 view.give_away(scratch)
                 if cell.out is not None:
