@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-
 _MOST_FOLDERS = 10**6
 """Removed at once; whoever makes them faster than that shall not keep us."""
 
@@ -34,7 +33,7 @@ def try_lock(descriptor: int) -> bool:
 def remove(path: Path) -> bool:
     """Remove a file, a link or a folder with all below it, whatever a stranger has made of it.
 
-    Follows no link, knows no depth, opens folders that were locked, and never raises. False: some of it stays.
+    Follows no link, opens folders that were locked, however deep, and never raises. False: some of it stays.
     """
     with suppress(OSError), _opened(path.parent) as parent:
         _take_out(parent, path.name)
@@ -50,7 +49,7 @@ def _take_out(parent: int, name: str) -> None:
 
 
 def _clear(top: int) -> None:
-    """Empty a folder. What lies deeper is first moved up here: no recursion, no long path, few descriptors."""
+    """Empty a folder. What lies deeper is first moved up here: no recursion, no long path."""
     waiting = deque(os.listdir(top))
     for _ in range(_MOST_FOLDERS):
         if not waiting:

@@ -95,7 +95,7 @@ def as_user(script: str, *arguments: str) -> None:
     )
     python = os.path.realpath(sys.executable)
     subprocess.run(
-        [*drop, python, "-c", script, *arguments],
+        [*(drop if os.geteuid() == 0 else []), python, "-c", script, *arguments],
         check=True,
         cwd="/",
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
