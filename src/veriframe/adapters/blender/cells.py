@@ -41,6 +41,8 @@ class Script:
     arguments: Sequence[Argument] = ()
     shown: Mapping[PurePosixPath, Path] = field(default_factory=dict)
     out: Path | None = None
+    expected: Sequence[str] = ()
+    """The names of the files that it is to leave in `out`."""
     wall_seconds: float
     limits: RenderLimits
 
@@ -58,6 +60,7 @@ async def run_script(
         limits=_cell_limits(script),
         visible={**runtime.visible(), **script.shown},
         out=script.out,
+        expected=script.expected,
         environment=runtime.environment,
         on_report=heard.hear,
         on_log=lines.take,

@@ -145,7 +145,8 @@ def test_a_folder_that_is_gone_is_tampering(tmp_path: Path) -> None:
 def test_a_taken_file_is_our_own(out: Path, tmp_path: Path) -> None:
     """A new file with the same bytes, and the source stays."""
     (out / NAME).write_bytes(b"picture")
-    assert outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT) == 7
+    with outputs.opened(out) as folder:
+        assert outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT) == 7
     assert (tmp_path / "taken").read_bytes() == b"picture"
     assert (out / NAME).exists()
 
@@ -154,8 +155,8 @@ def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
     """Nor writes through what lies in the way."""
     (out / NAME).write_bytes(b"picture")
     (tmp_path / "taken").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileExistsError):
-        outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT)
+    with outputs.opened(out) as folder, pytest.raises(FileExistsError):
+        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -164,6 +165,6 @@ def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
 def test_taking_looks_again(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
     """fault_42: what was no attack a moment ago may be one now; nothing of it is kept."""
     attack(out)
-    with pytest.raises(OSError, match=r"."):
-        outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT)
+    with outputs.opened(out) as folder, pytest.raises(OSError, match=r"."):
+        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
     assert not (tmp_path / "taken").exists()
