@@ -16,7 +16,7 @@ import structlog
 from veriframe import disk
 from veriframe.adapters.blender.reports import Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
-from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Sandbox
+from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Level, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
 from veriframe.model.frames import RenderLimits
@@ -55,8 +55,9 @@ async def run_script(
 ) -> tuple[CellExit, Heard]:
     """Run a script to its end. Its exact command is logged, so that it can be pasted into a shell."""
     heard, lines = Heard(on_event), _LogLines()
+    argv = runtime.argv(script.name, script.arguments)
     cell = Cell(
-        argv=runtime.argv(script.name, script.arguments),
+        argv=runtime.confined(argv) if sandbox.level is Level.STRICT else argv,
         limits=_cell_limits(script),
         visible={**runtime.visible(), **script.shown},
         out=script.out,

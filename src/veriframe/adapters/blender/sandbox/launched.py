@@ -17,9 +17,11 @@ from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandb
 
 _READABLE = (
     *("/usr", *view.SYSTEM_LINKS, *view.SYSTEM_FILES),
-    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
+    # Not all of /proc/self, which shows the host's mounts. /dev/zero that can be written makes hidden memory.
+    *(f"/proc/self/{name}" for name in ("status", "stat", "statm", "maps", "cmdline", "environ", "fd")),
+    *("/dev/zero", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
 )
-_WRITABLE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_WRITABLE = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class LaunchedSandbox(Sandbox):

@@ -18,6 +18,10 @@ _USR = PurePosixPath("/usr")
 _TMP = "/tmp"  # noqa: S108 - the path inside, where it is a new tmpfs
 
 
+_NO_ZERO = ("--dev-bind", "/dev/full", "/dev/zero")
+"""It reads like the other one, but no memory that outlives its mapping can be made of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Places:
     """Where the file systems in memory lie."""
@@ -98,7 +102,7 @@ class StrictSandbox(Sandbox):
             *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
             # Before the binds: one of them may lie below /tmp.
-            *("--proc", "/proc", "--dev", "/dev", *self._tmpfs(cell)),
+            *("--proc", "/proc", "--dev", "/dev", *_NO_ZERO, *self._tmpfs(cell)),
             *_binds(cell, staged=self._staged),
             *("--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"),
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
