@@ -103,7 +103,7 @@ def as_user(script: str, *arguments: str) -> None:
 
 
 def test_locked_folders_are_opened(folder: Path) -> None:
-    """fault_93: a folder of mode 0 stopped every later try, for whoever is not root."""
+    """fault_92: a folder of mode 0 stopped every later try, for whoever is not root."""
     as_user(_AS_USER, str(folder))
 
 

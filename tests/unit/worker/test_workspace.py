@@ -172,7 +172,7 @@ def test_a_start_outlives_what_a_scene_has_left(workspace: Workspace) -> None:
 def test_what_cannot_be_removed_stands_in_nobodys_way(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_93: a new folder is new by its name, too."""
+    """fault_92: a new folder is new by its name, too."""
     out = workspace.empty(workspace.rendered(7))
     (out / "stubborn").touch()
     monkeypatch.setattr("veriframe.disk.remove", lambda _: False)

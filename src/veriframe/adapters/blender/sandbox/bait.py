@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox.attacks import BAIT_FILE
+from veriframe.adapters.blender.sandbox.attacks.attempt import BAIT_FILE
 
 _WRITTEN = "written-from-inside"
 

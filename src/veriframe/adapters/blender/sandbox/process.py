@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import signal
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from veriframe.adapters.blender import outputs
-from veriframe.adapters.blender.sandbox import cgroup, watcher
+from veriframe.adapters.blender.sandbox import cgroup, prologue, watcher
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
 from veriframe.adapters.blender.sandbox.mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Pipe, Status
@@ -25,23 +24,10 @@ _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
 _LOOK_SECONDS = 0.1
 _CLOSING_SECONDS = 5.0
-_OPEN_FILES = 4096
 _NOT_HELD = (
     "The output's file system cannot be opened from outside. Run the worker as an ordinary user, or give its "
     "container the capability SYS_PTRACE."
 )
-
-# Runs before any wall is up, as the worker's own user: into the control groups, first to die when memory
-# runs out, small limits, and then the walls in its place.
-_PROLOGUE = """
-while [ "$1" != "--" ]; do echo $$ > "$1/cgroup.procs" || exit 125; shift; done; shift
-echo 800 > /proc/self/oom_score_adj
-ulimit -c 0; ulimit -n "$1"; ulimit -f "$3"
-# With the hard limit above the soft one the end by processor time has a signal of its own.
-[ "$2" = unlimited ] || { ulimit -S -t "$2"; ulimit -H -t $(($2 + 5)); }
-shift 3
-exec "$@"
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +97,9 @@ class _Run:
 
     async def to_the_end(self) -> CellExit:
         walls = self._walls
+        groups = self._group.folders if self._group else ()
         process = await asyncio.create_subprocess_exec(
-            *self._command(walls),
+            *prologue.command(walls.argv, self._cell.limits, groups),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._log.write,
             stderr=asyncio.subprocess.STDOUT,
@@ -198,17 +185,6 @@ class _Run:
         if not task.cancelled() and task.exception() is not None:
             self._kill()
 
-    def _command(self, walls: Walls) -> list[str]:
-        groups = [str(folder) for folder in self._group.folders] if self._group else []
-        limits = self._cell.limits
-        hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        open_files = _OPEN_FILES if hard_files == resource.RLIM_INFINITY else min(_OPEN_FILES, hard_files)
-        # CPU seconds: all cores for the whole wall clock; only the wall clock is meant to be met.
-        cpu_seconds = int(limits.wall_seconds * (os.cpu_count() or 1)) + 10 if limits.wall_seconds else 0
-        file_blocks = limits.output_bytes // 512 + 1
-        numbers = [str(open_files), str(cpu_seconds or "unlimited"), str(file_blocks)]
-        return ["/bin/sh", "-c", _PROLOGUE, "veriframe-cell", *groups, "--", *numbers, *walls.argv]
-
     async def _listen(self, pipe: Pipe, splitter: LineSplitter, too_much: Ending) -> None:
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -251,11 +227,11 @@ class _Run:
         files = writable.memory_bytes()
         self._peak = max(self._peak, usage.memory_bytes + files)
         limit = self._cell.limits.memory_bytes - files
-        if usage.memory_bytes > limit:
-            # Files in memory are counted already, mapped or not.
-            exact = watcher.proportional_bytes(usage.pids, shared=not writable.in_memory)
-            if exact > limit:
-                self._end(Ending.OOM)
+        # Files in memory are counted already, mapped or not.
+        if usage.memory_bytes > limit and (
+            watcher.proportional_bytes(usage.pids, shared=not writable.in_memory) > limit
+        ):
+            self._end(Ending.OOM)
         elif len(usage.pids) > self._cell.limits.pids:
             self._end(Ending.PIDS)
 
