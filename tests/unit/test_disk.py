@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import ordinary
 
 from veriframe import disk
 
-NOBODY = 65_534
 DEEP = 2_500
 """More than a recursion may be deep, and than a path may be long."""
 
@@ -88,23 +87,9 @@ assert disk.remove(top)
 """
 
 
-def as_user(script: str, *arguments: str) -> None:
-    """Run Python as a user without privileges."""
-    drop = (
-        ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
-    )
-    python = os.path.realpath(sys.executable)
-    subprocess.run(
-        [*(drop if os.geteuid() == 0 else []), python, "-c", script, *arguments],
-        check=True,
-        cwd="/",
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-
-
 def test_locked_folders_are_opened(folder: Path) -> None:
     """fault_92: a folder of mode 0 stopped every later try, for whoever is not root."""
-    as_user(_AS_USER, str(folder))
+    ordinary.run(_AS_USER, str(folder))
 
 
 _FOREIGN = """
@@ -122,5 +107,5 @@ def test_what_cannot_be_removed_is_told_and_not_raised(folder: Path) -> None:
     (victim / "foreign" / "kept").mkdir(parents=True)
     (victim / "gone").mkdir()
     victim.chmod(0o777)
-    as_user(_FOREIGN, str(folder))
+    ordinary.run(_FOREIGN, str(folder))
     assert [path.name for path in victim.rglob("*")] == ["foreign", "kept"]
