@@ -131,6 +131,14 @@ async def test_only_the_expected_files_come_out(
     assert [path.name for path in out.iterdir()] == ([] if code else ["a"])
 
 
+@pytest.mark.parametrize("deed", ["rmdir $0", "rmdir $0; echo x > $0", "rmdir $0; ln -s /tmp $0"])
+async def test_an_output_folder_that_is_gone_is_tampering(deed: str, tmp_path: Path) -> None:
+    """fault_42: where nothing keeps the program from removing it."""
+    end = await run_shell(BUILDERS["none"](), f"{deed}; sleep 0.3", out=reachable(tmp_path), expected=("a",))
+    assert end.ending is Ending.OUTPUT_LIMIT or (end.fault and end.fault.code is Code.TAMPER)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 HIDDEN = {
     "unlinked": "file = os.open('f', os.O_RDWR | os.O_CREAT); os.unlink('f')",
     "unnamed": "file = os.open('.', os.O_RDWR | os.O_TMPFILE)",

@@ -38,7 +38,12 @@ def find_fault(folder: Path, expected: Collection[str], *, most_bytes: int) -> F
         with opened(folder) as descriptor:
             return _fault_among(descriptor, expected, most_bytes)
     except OSError as error:
-        return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
+        return unreadable(error)
+
+
+def unreadable(error: OSError) -> Fault:
+    """What it means where not even the folder can be opened: nobody but the worker may touch it."""
+    return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
 
 
 def _fault_among(descriptor: int, expected: Collection[str], most_bytes: int) -> Fault | None:
@@ -68,7 +73,7 @@ def collect(directory: int, expected: Collection[str], target: Path, *, most_byt
             os.stat(name, dir_fd=directory, follow_symlinks=False).st_size for name in expected if not fault
         )
     except OSError as error:
-        return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
+        return unreadable(error)
     if fault or total > most_bytes:
         return fault or Fault(Code.DISK, f"The scene wrote {total} bytes of output, more than {most_bytes}.")
     try:

@@ -109,7 +109,10 @@ class Sandbox(Protocol):
 
     @abstractmethod
     async def run(self, cell: Cell) -> CellExit:
-        """Run the program to its end. Never raises for anything that the program does."""
+        """Run the program to its end. Never raises for anything that the program does.
+
+        Raises `HostUnavailable` where this machine has no room for its output.
+        """
 
     @abstractmethod
     def command(self, cell: Cell) -> list[str]:

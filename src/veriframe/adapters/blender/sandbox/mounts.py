@@ -75,7 +75,10 @@ class Folders(Writable):
 
     def is_full(self) -> bool:
         """By what is free on the disk, which files without a name take, too."""
-        return shutil.disk_usage(self._out).free < FULL_DISK_BYTES
+        try:
+            return shutil.disk_usage(self._out).free < FULL_DISK_BYTES
+        except OSError:
+            return False  # the program has removed the folder, and nothing can be written there any more
 
     def memory_bytes(self) -> int:
         """None."""

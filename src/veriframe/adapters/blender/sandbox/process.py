@@ -47,7 +47,10 @@ class Walls:
 
 
 async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: bool) -> CellExit:
-    """Run `cell` inside the walls that `build(report_fd, status_fd)` makes. Cancelling kills everything."""
+    """Run `cell` inside the walls that `build(report_fd, status_fd)` makes. Cancelling kills everything.
+
+    Raises `HostUnavailable` where its output cannot be copied to the host.
+    """
     with contextlib.ExitStack() as stack:
         group = None
         hierarchy = cgroup.find() if use_cgroup else None
@@ -67,8 +70,11 @@ async def _collect(cell: Cell, out: Path, writable: Writable) -> outputs.Fault |
     """Copy what the program was to leave, now that nothing inside lives any more."""
 
     def collect() -> outputs.Fault | None:
-        with writable.output() as folder:
-            return outputs.collect(folder, cell.expected, out, most_bytes=cell.limits.output_bytes)
+        try:
+            with writable.output() as folder:
+                return outputs.collect(folder, cell.expected, out, most_bytes=cell.limits.output_bytes)
+        except OSError as error:
+            return outputs.unreadable(error)
 
     copying = asyncio.ensure_future(asyncio.to_thread(collect))
     try:

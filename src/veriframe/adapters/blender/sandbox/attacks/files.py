@@ -57,13 +57,16 @@ def write_shown(bait: Bait) -> str:
     return f"wrote into {folder}"
 
 
-def see_mounts(_: Bait) -> str:
-    """Read where on the host all that is shown lies, from the tables of mounts, or ask the kernel for it."""
+def see_mounts(bait: Bait) -> str:
+    """Read where on the host all that is shown lies: from tables of mounts, or the walls' own words."""
     for pid in ("self", "thread-self", "1", str(os.getppid())):
         for name in ("mountinfo", "mounts", "mountstats"):
             with contextlib.suppress(OSError):
                 if Path("/proc", pid, name).read_text():
                     return f"read /proc/{pid}/{name}"
+    with contextlib.suppress(OSError):
+        if os.getpid() != 1 and bait["open_folder"].rpartition("/")[0] in Path("/proc/1/cmdline").read_text():
+            return "read the command line of the walls"
     if _libc.syscall(_STATMOUNT, 0, 0, 0, 0) == -1 and ctypes.get_errno() not in {errno.EPERM, errno.ENOSYS}:
         return "the kernel answered statmount"
     raise PermissionError("no table of mounts can be read")
