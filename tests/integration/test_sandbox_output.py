@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,18 @@ async def run_python(
     )
 
 
+@pytest.fixture(autouse=True)
+def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One that no other program uses, and every user may pass through."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield
+
+
 def temporary() -> set[str]:
     """Folders of runs that lie in the temporary folder."""
-    return {path.name for path in Path("/tmp").glob("veriframe-*")}
+    return {path.name for path in Path(tempfile.gettempdir()).glob("veriframe-*")}
 
 
 async def test_nested_folders_never_reach_us(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -272,6 +282,7 @@ from veriframe import disk
 # As a worker is that has its key open.
 ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
 folder = Path(tempfile.mkdtemp())
+tempfile.tempdir = tempfile.mkdtemp(dir=folder)
 attack, form = getattr(attacks, sys.argv[1]), sys.argv[2]
 try:
     asyncio.run(attack(attacks.BUILDERS[form]() if form in attacks.BUILDERS else form, tmp_path=folder))
