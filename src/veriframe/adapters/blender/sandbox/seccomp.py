@@ -30,7 +30,7 @@ _DENIED = (
     # memory that belongs to no process, so that no watcher of processes counts it
     "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open",
     # sockets of any kind: a renderer speaks to nobody
-    "socket", "bind", "connect", "listen", "accept", "accept4",
+    "socket", "socketpair", "bind", "connect", "listen", "accept", "accept4",
 )  # fmt: skip
 
 _NEW_DENIED = {"statmount": 457, "listmount": 458, "open_tree_attr": 467, "listns": 470}
