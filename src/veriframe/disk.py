@@ -1,28 +1,24 @@
-"""What a disk promises: names that are on it for good, locks that die with their process, owners of files.
-
-What decides where money goes is believed only where this user or root alone can have written it.
-"""
+"""What a disk promises: names that are on it for good or gone, and locks that die with their process."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import pwd
+import secrets
 import stat
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from veriframe.errors import SettingsError
-
-ROOT = 0
+_MOST_FOLDERS = 10**6
+"""Removed at once; whoever makes them faster than that shall not keep us."""
 
 
 def sync_folder(folder: Path) -> None:
     """Force a folder's names to the disk: a file that was made, moved or removed in it stays so."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _opened(folder) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def try_lock(descriptor: int) -> bool:
@@ -34,82 +30,80 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
-def foreign_owner(found: os.stat_result) -> str:
-    """Who owns it, where that is neither this process's user nor root; else nothing."""
-    if found.st_uid in (ROOT, os.geteuid()):
-        return ""
-    try:
-        return pwd.getpwuid(found.st_uid).pw_name
-    except KeyError:
-        return str(found.st_uid)
+def remove(path: Path) -> bool:
+    """Remove a file, a link or a folder with all below it, whatever a stranger has made of it.
 
-
-def read_trusted(path: Path) -> str:
-    """The text of a settings file that only this user or root can have written.
-
-    A link is followed, and its target judged. Raises `SettingsError`, `OSError`, `UnicodeDecodeError`.
+    Follows no link, opens folders that were locked, however deep, and never raises. False: some of it stays.
     """
-    with open(path, encoding="utf-8", opener=_without_waiting) as file:
-        found = os.fstat(file.fileno())
-        if owner := foreign_owner(found):
-            raise SettingsError(
-                f"The settings file {path} belongs to the user {owner}. If you trust what it says, make it"
-                " yours by chown; or name another by --config."
-            )
-        if _is_open(found):
-            raise SettingsError(f"Others may write the settings file {path}. Close it: chmod go-w {path}")
-        os.set_blocking(file.fileno(), True)
-        return file.read()
+    with suppress(OSError), _opened(path.parent) as parent:
+        _take_out(parent, path.name)
+    return not os.path.lexists(path)
 
 
-def judge_place(path: Path) -> None:
-    """Refuse a settings file that others could have laid there, be it by a link to one of ours.
-
-    In a sticky folder, such as /tmp, nobody moves what is another's. Raises `SettingsError`, `OSError`.
-    """
-    folder, entry = path.absolute().parent, path.lstat()
-    found = folder.stat()
-    by_name = f"name the file by --config {path.absolute()}"
-    if owner := foreign_owner(found):
-        raise SettingsError(
-            f"The settings file {path} lies in a folder that belongs to the user {owner}. If it is meant,"
-            f" {by_name}."
-        )
-    if _is_open(found) and not found.st_mode & stat.S_ISVTX:
-        raise SettingsError(
-            f"The settings file {path} lies in a folder that others may write. Close it: chmod go-w {folder};"
-            f" or {by_name}."
-        )
-    if stat.S_ISLNK(entry.st_mode) and (owner := foreign_owner(entry)):
-        raise SettingsError(
-            f"The settings file {path} is a link of the user {owner}. Remove it; or, if it is meant,"
-            f" {by_name}."
-        )
+def _take_out(parent: int, name: str) -> None:
+    with suppress(FileNotFoundError):
+        if not _unlink(parent, name):
+            with _unlocked(parent, name) as folder:
+                _clear(folder)
+            os.rmdir(name, dir_fd=parent)
 
 
-def judge_home(home: Path) -> None:
-    """Refuse a home in which others could lay what the program believes. Raises `SettingsError`."""
+def _clear(top: int) -> None:
+    """Empty a folder. What lies deeper is first moved up here: no recursion, no long path."""
+    waiting = deque(os.listdir(top))
+    for _ in range(_MOST_FOLDERS):
+        if not waiting:
+            return
+        name = waiting.popleft()
+        # What cannot be removed is left, and the rest goes all the same.
+        with suppress(OSError):
+            if not _unlink(top, name):
+                with _unlocked(top, name) as folder:
+                    waiting.extend(_move_up(folder, top))
+                os.rmdir(name, dir_fd=top)
+
+
+def _move_up(folder: int, top: int) -> Iterator[str]:
+    """Remove a folder's files, and move its folders to `top`. Their new names."""
+    for inner in os.listdir(folder):
+        moved = secrets.token_hex(16)
+        with suppress(OSError):
+            if not _unlink(folder, inner):
+                # Moving a folder changes its “..”, for which it must be writable itself.
+                with _unlocked(folder, inner):
+                    os.rename(inner, moved, src_dir_fd=folder, dst_dir_fd=top)
+                yield moved
+
+
+def _unlink(folder: int, name: str) -> bool:
+    """Whether the name is gone now. False: it is a folder, or cannot be removed."""
     try:
-        found = home.stat()
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return True
     except OSError:
-        return  # It is made with mode 0700, or `doctor` says what is wrong.
-    if owner := foreign_owner(found):
-        raise SettingsError(
-            f"The home folder {home} belongs to the user {owner}. Act as that user, or set VERIFRAME_HOME to"
-            " a folder of your own."
-        )
-    if _is_open(found):
-        raise SettingsError(
-            f"Others may write the home folder {home}. Close it: chmod go-w {home}; or set VERIFRAME_HOME to"
-            " a new folder within it."
-        )
+        return False
+    return True
 
 
-def _is_open(found: os.stat_result) -> bool:
-    """Whether its group or everybody may write it. Access lists show in the group's bits."""
-    return bool(found.st_mode & 0o022)
+@contextmanager
+def _unlocked(parent: int, name: str) -> Iterator[int]:
+    """A folder, open, after its owner's rights were given back."""
+    handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        with suppress(OSError):
+            # `fchmod` does not take a handle, and what cannot be read has no other descriptor.
+            os.chmod(f"/proc/self/fd/{handle}", stat.S_IRWXU)  # noqa: PTH101
+        with _opened(Path(f"/proc/self/fd/{handle}")) as folder:
+            yield folder
+    finally:
+        os.close(handle)
 
 
-def _without_waiting(name: str, flags: int) -> int:
-    # A pipe that nobody fills would keep us waiting.
-    return os.open(name, flags | os.O_NONBLOCK)
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
 
-from veriframe.disk import judge_home, judge_place, read_trusted
 from veriframe.errors import SettingsError
 from veriframe.model.chain import format_chain_id, parse_chain_id
 from veriframe.model.job import FRI_PER_STRK
+from veriframe.ownership import judge_home, judge_place, read_trusted
 
 PREFIX = "VERIFRAME_"
 CONFIG_NAME = "veriframe.toml"

@@ -216,6 +216,7 @@ async def test_the_walls_alone_hold_what_a_scene_runs(
             limits=CellLimits(wall_seconds=60, memory_bytes=2**31, pids=64),
             visible={**RUNTIME.visible(), **shown},
             out=tmp_path,
+            expected=("a.png",),
         )
     )
     assert (end.ending, end.code) == (Ending.EXITED, 0)

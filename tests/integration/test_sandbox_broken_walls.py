@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from veriframe.adapters.blender.runtimes import CONFINE
 from veriframe.adapters.blender.sandbox import launcher, process, selftest
 from veriframe.adapters.blender.sandbox.cell import Cell, Level
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
@@ -18,6 +19,7 @@ NO_FILTER = ("--seccomp", 2, ())
 """The filter's own descriptor, which bubblewrap then never takes, stays open inside."""
 SHARED_NETWORK = ("--cap-drop", 0, ("--share-net",))
 SHARED_PROCESSES = ("--unshare-all", 1, ("--unshare-ipc", "--unshare-net", "--unshare-uts"))
+UNCONFINED = (str(CONFINE), 1, ())
 HOST_PROCESSES = ("--proc", 2, ("--bind", "/proc", "/proc"))
 
 
@@ -34,7 +36,12 @@ class LeakyStrict(StrictSandbox):
     def _argv(self, cell: Cell, given: Any) -> list[str]:
         argv = super()._argv(cell, given)
         for word, gone, instead in self._changes:
-            at = argv.index(word)
+            # Paths stand in the binds first, and then in the command.
+            at = (
+                len(argv) - 1 - argv[::-1].index(word)
+                if word in argv[argv.index("--") :]
+                else argv.index(word)
+            )
             argv[at : at + gone] = instead
         return argv
 
@@ -43,12 +50,13 @@ class LeakyStrict(StrictSandbox):
     ("changes", "singing"),
     [
         ((), set()),
-        ((NO_FILTER,), {"call_kernel", "inherit_files"}),
+        ((NO_FILTER,), {"call_kernel", "inherit_files", "watch_programs"}),
         (
             (NO_FILTER, SHARED_NETWORK),
-            {"call_kernel", "inherit_files", "connect_network", "connect_unix"},
+            {"call_kernel", "inherit_files", "watch_programs", "connect_network", "connect_unix"},
         ),
-        ((SHARED_PROCESSES, HOST_PROCESSES), {"leave_process", "see_processes"}),
+        ((SHARED_PROCESSES, HOST_PROCESSES, UNCONFINED), {"leave_process", "see_processes"}),
+        ((("--remount-ro", 2, ()), ("--remount-ro", 2, ())), {"lower_oom_score"}),
         ((("--cap-drop", 2, ("--cap-add", "ALL")),), {"keep_privileges"}),
         ((("--symlink", 0, ("--ro-bind", "/etc", "/etc")),), {"read_accounts"}),
         ((("--remount-ro", 0, ("--bind", "/tmp", "/tmp")),), {"write_outside", "read_secret"}),
@@ -58,6 +66,7 @@ class LeakyStrict(StrictSandbox):
         "no filter",
         "network too",
         "host's processes",
+        "writable /proc",
         "capabilities",
         "host's /etc",
         "host's /tmp",
@@ -69,6 +78,14 @@ async def test_a_hole_in_strict_makes_canaries_sing(
     """fault_24, fault_26, fault_27: exactly those that the missing stone held."""
     canaries = await selftest.prove(LeakyStrict(*changes))
     assert singing == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+
+
+async def test_tables_of_mounts_are_hidden_by_what_starts_the_scripts() -> None:
+    """A new /proc alone still shows them, with the user and the job in every path."""
+    canaries = {canary.name: canary for canary in await selftest.prove(LeakyStrict(UNCONFINED))}
+    assert not canaries["see_mounts"].held
+    canaries = {canary.name: canary for canary in await selftest.prove(LeakyStrict())}
+    assert canaries["see_mounts"].held
 
 
 async def test_a_scene_that_is_shown_writable_is_noticed() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from veriframe.adapters.blender.sandbox import cgroup
-from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Ending, Level, Sandbox
+from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, CellLimits, Ending, Level, Sandbox
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 
@@ -53,11 +53,11 @@ class Heard:
 async def run_shell(
     sandbox: Sandbox, script: str, *, heard: Heard | None = None, limits: CellLimits = LIMITS, **more: Any
 ) -> CellExit:
-    """Run a shell script behind the walls."""
+    """Run a shell script behind the walls. `$0` is its output folder."""
     heard = heard or Heard()
     return await sandbox.run(
         Cell(
-            argv=("/bin/bash", "-c", script),
+            argv=("/bin/bash", "-c", script, OUT),
             limits=limits,
             on_report=heard.reports.append,
             on_log=heard.lines.append,
@@ -123,12 +123,11 @@ async def test_processor_time_runs_out(sandbox: Sandbox) -> None:
 async def test_one_file_that_is_too_large(sandbox: Sandbox, tmp_path: Path) -> None:
     """The kernel stops the write itself, before any look at the folder."""
     out = reachable(tmp_path)
-    script = (
-        f"cd {out if sandbox.level < Level.STRICT else '/out'} && exec dd if=/dev/zero of=a bs=1M count=50"
+    end = await run_shell(
+        sandbox, "cd $0; exec dd if=/dev/zero of=a bs=1M count=50", out=out, expected=("a",)
     )
-    end = await run_shell(sandbox, script, out=out)
     assert end.ending is Ending.OUTPUT_LIMIT
-    assert (out / "a").stat().st_size <= 5 * MIB
+    assert list(out.iterdir()) == []
 
 
 async def test_too_many_files(tmp_path: Path) -> None:
@@ -310,7 +309,8 @@ async def test_folders_that_only_the_worker_may_pass_can_be_shown(builder: str, 
         PurePosixPath("/job/f"): closed / "shown/file",
     }
     script = f"cat {closed}/shown/file /job/f > /out/copy && ls -A {closed} >&$REPORT_FD"
-    end = await run_shell(BUILDERS[builder](), script, heard=heard, visible=visible, out=out)
+    sandbox = BUILDERS[builder]()
+    end = await run_shell(sandbox, script, heard=heard, visible=visible, out=out, expected=("copy",))
     assert (end.ending, end.code) == (Ending.EXITED, 0), end.log_tail
     assert (out / "copy").read_text() == "seenseen"
     assert heard.reports == [b"shown"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from veriframe import disk
 from veriframe.errors import HostUnavailable
 from veriframe.model.frames import Rendering
 
@@ -44,9 +46,10 @@ class Workspace:
                 (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def empty(self, folder: Path) -> Path:
-        """The folder, new and empty: nothing of an earlier try is taken for this one's."""
+        """The folder, new and empty: nothing of an earlier try is taken for this one's, or in its way."""
         with _on_disk(folder):
-            _remove(folder)
+            with suppress(FileNotFoundError):
+                disk.remove(folder.rename(folder.with_name(f"{folder.name}-{secrets.token_hex(8)}")))
             folder.mkdir(parents=True, mode=0o700)
         return folder
 
@@ -70,14 +73,14 @@ class Workspace:
 
     def forget(self, job_id: int) -> None:
         """Remove a job's folder; its result is in the store, or nobody wants it."""
-        _remove(self._job(job_id))
+        disk.remove(self._job(job_id))
 
     def forget_fetch(self, asset_cid: str) -> None:
         """Remove what has come of a scene that nobody waits for any more."""
         with _on_disk(self.folder):
             for path in self._half_done():
                 if asset_cid and asset_cid in path.name:
-                    _remove(path)
+                    disk.remove(path)
 
     def use(self, scene: Path) -> bool:
         """Whether a fetched scene is there; if so it counts as new, so that it is not the next to go."""
@@ -135,10 +138,10 @@ class Workspace:
             wanted = {str(job_id) for job_id in jobs}
             for folder in (self.folder / "jobs").iterdir():
                 if folder.name not in wanted:
-                    _remove(folder)
+                    disk.remove(folder)
             for path in self._half_done():
                 if not any(cid and cid in path.name for cid in assets):
-                    _remove(path)
+                    disk.remove(path)
 
     def _half_done(self) -> list[Path]:
         # None where somebody has deleted the whole folder, which is theirs to do.
@@ -156,13 +159,6 @@ def _safe(cid: str) -> str:
     if not (cid.isascii() and cid.isalnum() and 0 < len(cid) <= 128):
         raise ValueError("no CID: fetch it first")
     return cid
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @contextmanager

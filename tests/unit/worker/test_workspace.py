@@ -154,6 +154,31 @@ def test_a_scenes_folder_that_is_gone_is_made_again(workspace: Workspace) -> Non
     put(workspace, "a", 1)
 
 
+def test_a_start_outlives_what_a_scene_has_left(workspace: Workspace) -> None:
+    """fault_92: folders too deep for a recursion, left by a job, stopped this start and every later one."""
+    out, here = workspace.empty(workspace.rendered(7)), os.getcwd()  # noqa: PTH109
+    try:
+        os.chdir(out)
+        for _ in range(2_500):
+            Path("d").mkdir()
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    workspace.empty(workspace.rendered(7))
+    workspace.sweep([], [])
+    assert list((workspace.folder / "jobs").iterdir()) == []
+
+
+def test_what_cannot_be_removed_stands_in_nobodys_way(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_92: a new folder is new by its name, too."""
+    out = workspace.empty(workspace.rendered(7))
+    (out / "stubborn").touch()
+    monkeypatch.setattr("veriframe.disk.remove", lambda _: False)
+    assert list(workspace.empty(workspace.rendered(7)).iterdir()) == []
+
+
 def test_forgetting_is_no_error_twice(workspace: Workspace) -> None:
     """A cut-off clean-up is repeated."""
     out = workspace.empty(workspace.rendered(7))

@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 
 import structlog
 
+from veriframe import disk
 from veriframe.adapters.blender.reports import MOST_EVENTS, Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
 from veriframe.adapters.blender.sandbox import view
-from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Sandbox
+from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Level, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
 from veriframe.model.frames import RenderLimits
@@ -47,6 +48,8 @@ class Script:
     arguments: Sequence[Argument] = ()
     shown: Mapping[PurePosixPath, Path] = field(default_factory=dict)
     out: Path | None = None
+    expected: Sequence[str] = ()
+    """The names of the files that it is to leave in `out`."""
     wall_seconds: float
     limits: RenderLimits
 
@@ -59,11 +62,13 @@ async def run_script(
 ) -> tuple[CellExit, Heard]:
     """Run a script to its end. Its exact command is logged, so that it can be pasted into a shell."""
     heard, lines = Heard(on_event), _LogLines()
+    argv = runtime.argv(script.name, script.arguments)
     cell = Cell(
-        argv=runtime.argv(script.name, script.arguments),
+        argv=runtime.confined(argv) if sandbox.level is Level.STRICT else argv,
         limits=_cell_limits(script),
         visible={**runtime.visible(), **script.shown},
         out=script.out,
+        expected=script.expected,
         environment=runtime.environment,
         on_report=heard.hear,
         on_log=lines.take,
@@ -117,7 +122,7 @@ def scratch() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        disk.remove(folder)
 
 
 def _cell_limits(script: Script) -> CellLimits:

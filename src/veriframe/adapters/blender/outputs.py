@@ -1,6 +1,6 @@
-"""What a sandbox left in its output folder: a stranger's files until each has been looked at.
+"""What a program left in its output folder: a stranger's files until each has been looked at.
 
-To be used after the sandbox is dead, so that nothing changes between the look and the use.
+To be used after every process inside is dead, so that nothing changes between the look and the use.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.errors import Code
+from veriframe.errors import Code, HostUnavailable
 from veriframe.model.text import some_names
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -35,10 +35,15 @@ def find_fault(folder: Path, expected: Collection[str], *, most_bytes: int) -> F
     `most_bytes` is the largest size of one file. None where all is well.
     """
     try:
-        with _folder(folder) as descriptor:
+        with opened(folder) as descriptor:
             return _fault_among(descriptor, expected, most_bytes)
     except OSError as error:
-        return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
+        return unreadable(error)
+
+
+def unreadable(error: OSError) -> Fault:
+    """What it means where not even the folder can be opened: nobody but the worker may touch it."""
+    return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
 
 
 def _fault_among(descriptor: int, expected: Collection[str], most_bytes: int) -> Fault | None:
@@ -55,19 +60,44 @@ def _fault_among(descriptor: int, expected: Collection[str], most_bytes: int) ->
     return None
 
 
-def take(folder: Path, name: str, target: Path, *, most_bytes: int) -> int:
-    """Copy one file that `find_fault` has passed to a new file of our own. Returns its size in bytes.
+def collect(directory: int, expected: Collection[str], target: Path, *, most_bytes: int) -> Fault | None:
+    """Copy exactly the expected files of an open folder into `target`, or say what is wrong and copy none.
+
+    `most_bytes`: of all of them together, holes included. Raises `HostUnavailable` where no copy can be made.
+    """
+    try:
+        # Its own owner may have locked it.
+        os.fchmod(directory, stat.S_IRWXU)
+        fault = _fault_among(directory, expected, most_bytes)
+        total = sum(
+            os.stat(name, dir_fd=directory, follow_symlinks=False).st_size for name in expected if not fault
+        )
+    except OSError as error:
+        return unreadable(error)
+    if fault or total > most_bytes:
+        return fault or Fault(Code.DISK, f"The scene wrote {total} bytes of output, more than {most_bytes}.")
+    try:
+        for name in expected:
+            take(directory, name, target / name, most_bytes=most_bytes)
+    except OSError as error:
+        raise HostUnavailable(
+            f"The output of a run cannot be written to {target}: {error.strerror}. Free the disk."
+        ) from error
+    return None
+
+
+def take(directory: int, name: str, target: Path, *, most_bytes: int) -> int:
+    """Copy one file that has been looked at to a new file of our own. Returns its size in bytes.
 
     Raises `OSError` where it is not what it was then.
     """
-    with _folder(folder) as directory:
-        # Looked at before anything is made.
-        if _fault_of(directory, name, most_bytes) is not None:
-            raise OSError(errno.EINVAL, "it is not what it was", name)
-        source = os.open(name, _FLAGS, dir_fd=directory)
-        with os.fdopen(source, "rb") as reader, target.open("xb") as writer:
-            shutil.copyfileobj(reader, writer, 2**20)
-            return writer.tell()
+    # Looked at before anything is made.
+    if _fault_of(directory, name, most_bytes) is not None:
+        raise OSError(errno.EINVAL, "it is not what it was", name)
+    source = os.open(name, _FLAGS, dir_fd=directory)
+    with os.fdopen(source, "rb") as reader, target.open("xb") as writer:
+        shutil.copyfileobj(reader, writer, 2**20)
+        return writer.tell()
 
 
 def free_bytes(folder: Path) -> int:
@@ -105,7 +135,8 @@ def _tampered(name: str, how: str) -> Fault:
 
 
 @contextlib.contextmanager
-def _folder(path: Path) -> Iterator[int]:
+def opened(path: Path) -> Iterator[int]:
+    """A folder's descriptor. Follows no link. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield descriptor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -32,35 +31,37 @@ async def decode(
     names = [frame.file for frame in frames]
     if fault := outputs.find_fault(out, names, most_bytes=limits.output_bytes):
         raise VerificationFailed(Code.TAMPER, fault.sentence)
-    with cells.scratch() as folder:
-        made = folder / "made"
-        made.mkdir()
-        end, heard = await _run(sandbox, frames, (out, made), limits)
-        if outputs.free_bytes(made) < outcome.DISK_FULL_BYTES:
-            raise HostUnavailable(
-                f"The disk is full, so that frames cannot be proved. Free some at {folder}."
-            )
-        decoded = _decoded(end, heard, frames)
-        if fault := outputs.find_fault(made, names, most_bytes=limits.output_bytes):
-            raise VerificationFailed(Code.TAMPER, f"While it was decoded: {fault.sentence}")
-        try:
-            for name in names:
-                await asyncio.to_thread(
-                    outputs.take, made, name, clean / name, most_bytes=limits.output_bytes
-                )
-        except OSError as error:
-            raise HostUnavailable(
-                f"The proved frames cannot be written to {clean}: {error.strerror}. Free the disk."
-            ) from error
+    end, heard = await _run(sandbox, frames, (out, clean), limits)
+    if outputs.free_bytes(clean) < outcome.DISK_FULL_BYTES:
+        raise HostUnavailable(f"The disk is full, so that frames cannot be proved. Free some at {clean}.")
+    decoded = _decoded(end, heard, frames)
+    if end.fault:
+        raise VerificationFailed(Code.TAMPER, f"While it was decoded: {end.fault.sentence}")
     return decoded
 
 
 async def _run(
     sandbox: Sandbox, frames: Sequence[Frame], folders: tuple[Path, Path], limits: RenderLimits
 ) -> tuple[CellExit, Heard]:
-    out, made = folders
-    listing = made.parent / "frames.json"
-    listing.write_text(
+    out, clean = folders
+    names = [frame.file for frame in frames]
+    for shown in (out, *(out / name for name in names)):
+        view.give_away(shown)
+    with cells.scratch() as folder:
+        script = cells.Script(
+            name="decode_frames.py",
+            arguments=(_FRAMES, OUT, _LISTING),
+            shown={_FRAMES: out, _LISTING: _listing(frames, folder / "frames.json")},
+            out=clean,
+            expected=names,
+            wall_seconds=_SECONDS_A_FRAME * len(frames),
+            limits=limits,
+        )
+        return await cells.run_script(sandbox, WorkerPython(), script)
+
+
+def _listing(frames: Sequence[Frame], file: Path) -> Path:
+    file.write_text(
         json.dumps(
             [
                 {"number": frame.number, "file": frame.file, "width": frame.width, "height": frame.height}
@@ -69,16 +70,8 @@ async def _run(
         ),
         encoding="ascii",
     )
-    view.let_in(listing)
-    script = cells.Script(
-        name="decode_frames.py",
-        arguments=(_FRAMES, OUT, _LISTING),
-        shown={_FRAMES: out, _LISTING: listing},
-        out=made,
-        wall_seconds=_SECONDS_A_FRAME * len(frames),
-        limits=limits,
-    )
-    return await cells.run_script(sandbox, WorkerPython(), script)
+    view.let_in(file)
+    return file
 
 
 def _decoded(end: CellExit, heard: Heard, frames: Sequence[Frame]) -> Sequence[Decoded]:

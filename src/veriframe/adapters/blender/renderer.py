@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -123,6 +122,7 @@ class BlenderRenderer(Renderer):
                 arguments=(cells.SCENE, OUT, request.as_json()),
                 shown={cells.SCENE: shown},
                 out=out,
+                expected=[_file_name(number, task.format) for number in task.frames],
                 wall_seconds=task.limits.wall_seconds(len(task.frames)),
                 limits=task.limits,
             )
@@ -132,10 +132,10 @@ class BlenderRenderer(Renderer):
         ):
             raise failed
         frames = _frames(heard, task)
-        if fault := outputs.find_fault(out, [f.file for f in frames], most_bytes=task.limits.output_bytes):
-            if fault.code is Code.TAMPER:
-                log.error("output_tampered", reason=fault.sentence)
-            raise RenderFailed(fault.code, fault.sentence)
+        if end.fault:
+            if end.fault.code is Code.TAMPER:
+                log.error("output_tampered", reason=end.fault.sentence)
+            raise RenderFailed(end.fault.code, end.fault.sentence)
         return Rendering(frames=frames, seconds=end.seconds, peak_memory_bytes=end.peak_memory_bytes)
 
     async def prove(
@@ -191,25 +191,21 @@ class BlenderRenderer(Renderer):
         return "renders black" if decoded.black else f"renders in {rendering.seconds:.1f} s"
 
     async def _make_test_scene(self, engine: str, folder: Path) -> Path:
-        made = folder / "made"
-        made.mkdir()
         script = cells.Script(
             name="make_test_scene.py",
             arguments=(OUT / "scene.blend", engine),
-            out=made,
+            out=folder,
+            expected=("scene.blend",),
             wall_seconds=_START_SECONDS,
             limits=self._limits,
         )
         end, heard = await self._run(script)
         if failed := outcome.failure(
-            end, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(made)
+            end, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(folder)
         ):
             raise failed
-        if fault := outputs.find_fault(made, ["scene.blend"], most_bytes=self._limits.output_bytes):
-            raise RenderFailed(fault.code, fault.sentence)
-        await asyncio.to_thread(
-            outputs.take, made, "scene.blend", folder / "scene.blend", most_bytes=self._limits.output_bytes
-        )
+        if end.fault:
+            raise RenderFailed(end.fault.code, end.fault.sentence)
         return folder / "scene.blend"
 
     async def _run(

@@ -17,6 +17,8 @@ from veriframe.errors import SettingsError
 SCRIPTS = Path(__file__).parent / "in_blender"
 
 _SCRIPTS_INSIDE = PurePosixPath("/opt/veriframe/in_blender")
+CONFINE = _SCRIPTS_INSIDE / "confine.py"
+_ISOLATED = ("-I", "-B")
 _RUNTIME_INSIDE = PurePosixPath("/opt/veriframe/runtime")
 _USR = Path("/usr")
 _RESOURCES = re.compile(r"\d{1,2}\.\d{1,2}")
@@ -39,6 +41,13 @@ class Runtime(Protocol):
     def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
         """The command line inside the sandbox. `script` is a file name in `in_blender`."""
 
+    def confined(self, argv: tuple[Argument, ...]) -> tuple[Argument, ...]:
+        """The same command line, which first gives up reading where on the host all this lies.
+
+        For a sandbox with a `/proc` of its own; what has no script of ours to start it is left as it is.
+        """
+        return argv
+
     @abstractmethod
     def visible(self) -> Mapping[PurePosixPath, Path]:
         """Inside paths, and the host's files and folders that they show, read-only."""
@@ -53,23 +62,24 @@ class WorkerPython(Runtime):
 
     def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
         """Isolated (`-I`): neither the environment nor the current folder decides what is imported."""
-        return (self._interpreter(), "-I", "-B", _SCRIPTS_INSIDE / script, *arguments)
+        return (self._interpreter(), *_ISOLATED, _SCRIPTS_INSIDE / script, *arguments)
+
+    def confined(self, argv: tuple[Argument, ...]) -> tuple[Argument, ...]:
+        """In the same process: the script is run by the one that confines it."""
+        first = 1 + len(_ISOLATED)
+        return (*argv[:first], CONFINE, *argv[first:])
 
     def visible(self) -> Mapping[PurePosixPath, Path]:
         """The virtual environment, and the Python that it was made from unless it lies below /usr."""
-        shown = {_SCRIPTS_INSIDE: SCRIPTS}
+        shown = {_SCRIPTS_INSIDE: SCRIPTS, **_base_python()}
         if _in_virtual_environment():
             shown[_RUNTIME_INSIDE] = Path(sys.prefix)
-        # The environment's interpreter is a link to this one, so it keeps its own name.
-        base = Path(sys.base_prefix).resolve()
-        if not base.is_relative_to(_USR):
-            shown[PurePosixPath(base)] = base
         return shown
 
     def _interpreter(self) -> PurePosixPath:
         if _in_virtual_environment():
             return _RUNTIME_INSIDE / "bin" / "python"
-        return PurePosixPath(os.path.realpath(sys.executable))
+        return _base_interpreter()
 
 
 class BpyWheel(WorkerPython):
@@ -100,9 +110,14 @@ class BlenderExecutable(Runtime):
         options = ("-b", "--factory-startup", "--python-exit-code", "1", "--python")
         return (self._program(), *options, _SCRIPTS_INSIDE / script, "--", *arguments)
 
+    def confined(self, argv: tuple[Argument, ...]) -> tuple[Argument, ...]:
+        """By the worker's Python, whose place the program then takes."""
+        # Where it is not there, the walls are to say so.
+        return (_base_interpreter(), *_ISOLATED, CONFINE, *argv) if self.path.exists() else argv
+
     def visible(self) -> Mapping[PurePosixPath, Path]:
         """The program, its libraries and its versioned folders: nothing else that may lie beside it."""
-        shown = {_SCRIPTS_INSIDE: SCRIPTS}
+        shown = {_SCRIPTS_INSIDE: SCRIPTS, **_base_python()}
         if not self.path.is_relative_to(_USR):
             for item in (self.path, *self._own_folders()):
                 shown[_RUNTIME_INSIDE / item.name] = item
@@ -151,6 +166,16 @@ def _program_at(path: Path) -> Path:
         f"BLENDER_PATH names {path}, which {trouble}. Set it to the program “blender” itself, "
         "or leave it unset to use the bpy wheel."
     )
+
+
+def _base_interpreter() -> PurePosixPath:
+    return PurePosixPath(os.path.realpath(sys.executable))
+
+
+def _base_python() -> dict[PurePosixPath, Path]:
+    # A virtual environment's interpreter is a link to this one, so it keeps its own name.
+    base = Path(sys.base_prefix).resolve()
+    return {} if base.is_relative_to(_USR) else {PurePosixPath(base): base}
 
 
 def _in_virtual_environment() -> bool:

@@ -24,8 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import message_signature, private_to_stark_key
 
-from veriframe.disk import foreign_owner, sync_folder
+from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.ownership import foreign_owner
 
 SCRYPT_N = 2**18
 """How hard a password is to guess: 256 MiB and half a second a guess, as wallets have it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from veriframe.adapters.blender import outputs
-from veriframe.errors import Code
+from veriframe.errors import Code, HostUnavailable
 
 NAME = "frame_0001.png"
 LIMIT = 100
@@ -142,10 +142,58 @@ def test_a_folder_that_is_gone_is_tampering(tmp_path: Path) -> None:
     assert code_of(tmp_path / "gone") == Code.TAMPER
 
 
+def collected(out: Path, target: Path, *expected: str) -> Code | None:
+    """The code of what is wrong with a folder that is copied."""
+    target.mkdir()
+    with outputs.opened(out) as folder:
+        fault = outputs.collect(folder, expected, target, most_bytes=LIMIT)
+    return fault.code if fault else None
+
+
+def test_exactly_the_expected_files_are_copied(out: Path, tmp_path: Path) -> None:
+    """Also where the program locked its folder behind it."""
+    (out / NAME).write_bytes(b"1")
+    (out / "frame_0002.png").write_bytes(b"2" * 90)
+    assert collected(out, tmp_path / "ours", NAME, "frame_0002.png") is None
+    assert (tmp_path / "ours" / NAME).read_bytes() == b"1"
+    assert len(list((tmp_path / "ours").iterdir())) == 2
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "attack",
+    [link_to_a_secret, second_name, folder, fifo, too_large, sparse],
+    ids=lambda attack: attack.__name__,
+)
+def test_where_one_is_wrong_none_is_copied(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
+    """fault_42, fault_92: nothing of it reaches the disk."""
+    (out / "frame_0000.png").write_bytes(b"1")
+    attack(out)
+    assert collected(out, tmp_path / "ours", "frame_0000.png", NAME) == Code.TAMPER
+    assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_all_of_them_together_are_limited(out: Path, tmp_path: Path) -> None:
+    """fault_93: a hole takes no room in memory, and all of it on a disk."""
+    for name in ("a", "b"):
+        (out / name).touch()
+        os.truncate(out / name, LIMIT - 1)
+    assert collected(out, tmp_path / "ours", "a", "b") == Code.DISK
+    assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_no_room_for_a_copy_is_this_machines_fault(out: Path, tmp_path: Path) -> None:
+    """Not the scene's."""
+    (out / NAME).write_bytes(b"1")
+    with outputs.opened(out) as folder, pytest.raises(HostUnavailable, match="Free the disk"):
+        outputs.collect(folder, (NAME,), tmp_path / "nowhere", most_bytes=LIMIT)
+
+
 def test_a_taken_file_is_our_own(out: Path, tmp_path: Path) -> None:
     """A new file with the same bytes, and the source stays."""
     (out / NAME).write_bytes(b"picture")
-    assert outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT) == 7
+    with outputs.opened(out) as folder:
+        assert outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT) == 7
     assert (tmp_path / "taken").read_bytes() == b"picture"
     assert (out / NAME).exists()
 
@@ -154,8 +202,8 @@ def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
     """Nor writes through what lies in the way."""
     (out / NAME).write_bytes(b"picture")
     (tmp_path / "taken").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileExistsError):
-        outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT)
+    with outputs.opened(out) as folder, pytest.raises(FileExistsError):
+        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -164,6 +212,6 @@ def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
 def test_taking_looks_again(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
     """fault_42: what was no attack a moment ago may be one now; nothing of it is kept."""
     attack(out)
-    with pytest.raises(OSError, match=r"."):
-        outputs.take(out, NAME, tmp_path / "taken", most_bytes=LIMIT)
+    with outputs.opened(out) as folder, pytest.raises(OSError, match=r"."):
+        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
     assert not (tmp_path / "taken").exists()

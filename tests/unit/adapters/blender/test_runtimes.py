@@ -135,3 +135,23 @@ def test_a_program_of_the_system_needs_nothing_more() -> None:
     runtime = BlenderExecutable(Path("/usr/bin/env"))
     assert set(runtime.visible().values()) == {runtimes.SCRIPTS}
     assert runtime.argv("s.py", ())[0] == PurePosixPath("/usr/bin/env")
+
+
+def test_a_script_is_confined_in_its_own_process() -> None:
+    """What hides the host's paths costs no second start of Python."""
+    runtime = BpyWheel()
+    argv = runtime.argv("render_frames.py", ("a",))
+    confined = runtime.confined(argv)
+    assert confined == (*argv[:3], runtimes.CONFINE, *argv[3:])
+    assert (runtimes.SCRIPTS / runtimes.CONFINE.name).exists()
+
+
+def test_a_program_is_confined_before_it_starts(blender: Path) -> None:
+    """It has threads by the time that a script of ours could do so."""
+    runtime = BlenderExecutable(blender)
+    argv = runtime.argv("render_frames.py", ())
+    python, *_, confine = runtime.confined(argv)[: -len(argv)]
+    assert Path(python).name.startswith("python")
+    assert confine == runtimes.CONFINE
+    blender.unlink()
+    assert runtime.confined(argv) == argv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -64,8 +65,8 @@ def heartbeat(beat: Callable[[], None], every_seconds: float = 0.5) -> None:
 
 
 def memory_bytes(name: str) -> int:
-    """This process's `VmRSS` (now) or `VmHWM` (peak)."""
-    with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123  # runs in any Blender's Python
+    """This process's `VmRSS` (now) or `VmHWM` (peak); 0 where that cannot be read."""
+    with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123  # runs in any Blender's Python
         for line in status:
             if line.startswith(name + ":"):
                 return int(line.split()[1]) * 1024

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -15,8 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from veriframe import disk
 from veriframe.adapters.blender.sandbox import view
-from veriframe.adapters.blender.sandbox.attacks import BAIT_FILE
+from veriframe.adapters.blender.sandbox.attacks.attempt import BAIT_FILE
 
 _WRITTEN = "written-from-inside"
 
@@ -77,7 +77,7 @@ async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
     secret, decoy_mark, unix_name = (secrets.token_hex(16) for _ in range(3))
     folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-"))
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(disk.remove, folder)
         for name in ("open", "shown"):
             (folder / name).mkdir()
         _write(folder / "secret", secret)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol
+
+from veriframe.adapters.blender.outputs import Fault
 
 
 class Level(IntEnum):
@@ -58,7 +60,8 @@ class Cell:
 
     `argv` elements that are `PurePosixPath` are paths *inside* the sandbox; a level without a mount
     namespace of its own puts the host's path in their place. `visible` maps inside paths to host paths
-    (files or folders), all read-only. `out` is a new, empty host folder, writable inside as `/out`.
+    (files or folders), all read-only. `out` is a new, empty host folder: what the program leaves in `/out` is
+    copied there after its end where it is exactly the `expected` names, and nothing else of it ever is.
     The environment variable `REPORT_FD` names a file descriptor, the write end of a pipe: each line written
     there reaches `on_report` (bytes without the newline). A line of over 1 MiB ends the run: REPORT_LIMIT.
     Lines of stdout and stderr reach `on_log`, stripped of control characters.
@@ -68,6 +71,7 @@ class Cell:
     limits: CellLimits
     visible: Mapping[PurePosixPath, Path] = field(default_factory=dict)
     out: Path | None = None
+    expected: Collection[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     on_report: Callable[[bytes], None] = lambda line: None
     on_log: Callable[[str], None] = lambda line: None
@@ -85,7 +89,11 @@ OUT = PurePosixPath("/out")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellExit:
-    """How a run ended and what it used. `log_tail` holds the last lines of output, stripped."""
+    """How a run ended and what it used. `log_tail` holds the last lines of output, stripped.
+
+    `fault`: what was wrong with its output, so that none of it was copied. Not looked at where the walls
+    failed or the output was too large.
+    """
 
     ending: Ending
     code: int
@@ -93,6 +101,7 @@ class CellExit:
     seconds: float
     peak_memory_bytes: int
     log_tail: tuple[str, ...]
+    fault: Fault | None = None
 
 
 class Sandbox(Protocol):
@@ -104,7 +113,10 @@ class Sandbox(Protocol):
 
     @abstractmethod
     async def run(self, cell: Cell) -> CellExit:
-        """Run the program to its end. Never raises for anything that the program does."""
+        """Run the program to its end. Never raises for anything that the program does.
+
+        Raises `HostUnavailable` where this machine has no room for its output.
+        """
 
     @abstractmethod
     def command(self, cell: Cell) -> list[str]:

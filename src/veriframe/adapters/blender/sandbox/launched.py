@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox import cgroup, launcher, process, seccomp, view
+from veriframe import disk
+from veriframe.adapters.blender.sandbox import cgroup, launcher, mounts, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
 
 _READABLE = (
     *("/usr", *view.SYSTEM_LINKS, *view.SYSTEM_FILES),
-    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
+    # Not all of /proc/self, which shows the host's mounts. /dev/zero that can be written makes hidden memory.
+    *(f"/proc/self/{name}" for name in ("status", "stat", "statm", "maps", "cmdline", "environ", "fd")),
+    *("/dev/zero", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
 )
-_WRITABLE = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_WRITABLE = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class LaunchedSandbox(Sandbox):
@@ -39,23 +43,29 @@ class LaunchedSandbox(Sandbox):
     async def run(self, cell: Cell) -> CellExit:
         """Run the program to its end. Never raises for anything that the program does."""
         with contextlib.ExitStack() as stack:
-            scratch = Path(tempfile.mkdtemp(prefix="veriframe-run-"))
-            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-            if self._user is not None:
-                view.give_away(scratch)
-                if cell.out is not None:
-                    view.give_away(cell.out)
+            scratch, out = (stack.enter_context(self._folder(name)) for name in ("run", "out"))
+            inside = replace(cell, out=out)
             filter_fd = stack.enter_context(seccomp.as_descriptor()) if self._walled else None
 
             def build(report_fd: int, status_fd: int) -> process.Walls:
                 return process.Walls(
-                    argv=self._argv(cell, scratch, report_fd, status_fd, filter_fd),
+                    argv=self._argv(inside, scratch, report_fd, status_fd, filter_fd),
                     environment={"PATH": view.SEARCH_PATH},
+                    writable=mounts.Folders(scratch, out),
                     descriptors=() if filter_fd is None else (filter_fd,),
-                    scratch=scratch,
                 )
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
+
+    @contextlib.contextmanager
+    def _folder(self, name: str) -> Iterator[Path]:
+        folder = Path(tempfile.mkdtemp(prefix=f"veriframe-{name}-"))
+        try:
+            if self._user is not None:
+                view.give_away(folder)
+            yield folder
+        finally:
+            disk.remove(folder)
 
     def command(self, cell: Cell) -> list[str]:
         """The program's command line. What the launcher restricts has no form that a shell could take."""

@@ -25,9 +25,21 @@ _DENIED = (
     # keys and time
     "add_key", "request_key", "keyctl", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
     "sethostname", "setdomainname",
+    # what others on this machine do: files and folders watched, mounts and cached pages listed
+    "inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_mark", "cachestat",
+    # memory that belongs to no process, so that no watcher of processes counts it
+    "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open",
     # sockets of any kind: a renderer speaks to nobody
-    "socket", "bind", "connect", "listen", "accept", "accept4",
+    "socket", "socketpair", "bind", "connect", "listen", "accept", "accept4",
 )  # fmt: skip
+
+_NEW_DENIED = {"statmount": 457, "listmount": 458, "open_tree_attr": 467, "listns": 470}
+"""By number, which is the same on all machines: libseccomp of Debian 12 has no name for them."""
+
+_F_NOTIFY = 1026
+_MAP_KIND = 0x2F
+_MAP_SHARED_ANONYMOUS = 0x21
+"""Such memory stays when its pages are taken out of the process, where a watcher does not see it any more."""
 
 _CLONE_NEWUSER = 0x10000000
 _NEW_NAMESPACES = 0x7E020080 | _CLONE_NEWUSER
@@ -42,8 +54,17 @@ def build_filter() -> seccomp.SyscallFilter:
     libc takes ENOSYS as "use `clone`".
     """
     rules = seccomp.SyscallFilter(seccomp.ALLOW)
-    for name in _DENIED:
+    denied: list[str | int] = [*_DENIED, *_NEW_DENIED.values()]
+    for name in denied:
         _deny(rules, name)
+    rules.add_rule(
+        seccomp.ERRNO(errno.EPERM), "fcntl", seccomp.Arg(1, seccomp.MASKED_EQ, _LOW_32_BITS, _F_NOTIFY)
+    )
+    rules.add_rule(
+        seccomp.ERRNO(errno.EPERM),
+        "mmap",
+        seccomp.Arg(3, seccomp.MASKED_EQ, _MAP_KIND, _MAP_SHARED_ANONYMOUS),
+    )
     # clone3 hides its flags behind a pointer, where a filter cannot look.
     rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
     for bit in (1 << n for n in range(32) if _NEW_NAMESPACES & (1 << n)):
@@ -55,7 +76,7 @@ def build_filter() -> seccomp.SyscallFilter:
     return rules
 
 
-def _deny(rules: seccomp.SyscallFilter, name: str) -> None:
+def _deny(rules: seccomp.SyscallFilter, name: str | int) -> None:
     try:
         rules.add_rule(seccomp.ERRNO(errno.EPERM), name)
     except (OSError, RuntimeError, ValueError):

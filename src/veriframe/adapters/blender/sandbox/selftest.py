@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from veriframe.adapters.blender.runtimes import CONFINE, SCRIPTS
 from veriframe.adapters.blender.sandbox import attacks
 from veriframe.adapters.blender.sandbox.bait import Bait, laid_out
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, CellLimits, Ending, Level, Sandbox
 
-_SCRIPT, _SHOWN = PurePosixPath("/selftest/attacks.py"), PurePosixPath("/selftest/shown")
+_ATTACKS, _SHOWN = PurePosixPath("/selftest/attacks"), PurePosixPath("/selftest/shown")
 _NEEDED = PurePosixPath("/selftest/needed")
 _INTERPRETER = os.path.realpath(sys.executable)
 _PYTHON = {
@@ -26,15 +27,23 @@ _LIMITS = CellLimits(
 )
 _HASTY = replace(_LIMITS, wall_seconds=1)
 _BOMB_SECONDS = 6.0
-_BOMB_SIZES = MappingProxyType({"memory_bytes": 768 * _MIB, "processes": 100, "output_bytes": 64 * _MIB})
+_BOMB_SIZES = MappingProxyType(
+    {"memory_bytes": 768 * _MIB, "processes": 100, "output_bytes": 64 * _MIB, "folders": 2_500}
+)
 _BOMB_ENDINGS = MappingProxyType(
     {
         "take_memory": {Ending.OOM},
+        "hide_memory": {Ending.OOM},
         "fork_much": {Ending.PIDS, Ending.OOM},
         "fill_output": {Ending.OUTPUT_LIMIT},
+        "hide_output": {Ending.OUTPUT_LIMIT},
+        "nest_folders": {Ending.OUTPUT_LIMIT},
         "run_for_ever": {Ending.TIMEOUT},
     }
 )
+
+_REFUSED_INSIDE = frozenset({"hide_memory", "hide_output", "nest_folders"})
+"""Bombs that may also be held by a refusal, so that the run goes on and ends by itself."""
 
 QUICK = tuple(attack.__name__ for attack in attacks.ATTACKS)
 BOMBS = tuple(bomb.__name__ for bomb in attacks.BOMBS)
@@ -44,13 +53,17 @@ TITLES: Mapping[str, str] = MappingProxyType(
 )
 """What each attack tries, as one sentence."""
 
+_LIMITED = frozenset({"inherit_files", *BOMBS}) - {"hide_memory", "hide_output"}
+
 PROMISES: Mapping[Level, frozenset[str]] = MappingProxyType(
     {
-        Level.STRICT: frozenset({*QUICK, *BOMBS}),
-        # Without namespaces a daemon outlives its run unless a control group holds it.
-        Level.LANDLOCK: frozenset({*QUICK, *BOMBS}) - {"leave_process"},
-        Level.CONTAINER: frozenset({"inherit_files", *BOMBS}),
-        Level.NONE: frozenset({"inherit_files", *BOMBS}),
+        # A kernel without Landlock shows the tables of mounts, which tell paths and open nothing.
+        Level.STRICT: frozenset({*QUICK, *BOMBS}) - {"see_mounts"},
+        # Without namespaces a daemon outlives its run unless a control group holds it, and on the host's disk
+        # there are files that nobody can find.
+        Level.LANDLOCK: frozenset({*QUICK, *BOMBS}) - {"see_mounts", "leave_process", "hide_output"},
+        Level.CONTAINER: _LIMITED,
+        Level.NONE: _LIMITED,
     }
 )
 """What must hold at each level before it may be called so."""
@@ -90,7 +103,8 @@ class _Attacker:
     def __init__(self, sandbox: Sandbox, bait: Bait, needed: Sequence[Path]) -> None:
         self._sandbox, self._bait = sandbox, bait
         self._visible = {
-            _SCRIPT: Path(attacks.__file__),
+            _ATTACKS: Path(attacks.__file__).parent,
+            CONFINE: SCRIPTS / CONFINE.name,
             _SHOWN: bait.shown,
             **_PYTHON,
             **{_NEEDED / str(number): path for number, path in enumerate(needed)},
@@ -115,10 +129,14 @@ class _Attacker:
 
     async def throw(self, name: str) -> Canary:
         """One bomb. It holds where the run was ended for the right reason, soon, and wholly."""
+        self._said.pop(name, None)
         end = await self._run((name,), _HASTY if name == "run_for_ever" else _LIMITS)
         survivors = len(self._bait.survivors())
         self._bait.end_survivors()
-        held = end.ending in _BOMB_ENDINGS[name] and end.seconds < _BOMB_SECONDS and not survivors
+        said = self._said.get(name)
+        refused = name in _REFUSED_INSIDE and end.ending is Ending.EXITED and said is not None and said.held
+        ended = end.ending in _BOMB_ENDINGS[name] or refused
+        held = ended and end.seconds < _BOMB_SECONDS and not survivors
         left = f", {survivors} processes left" if survivors else ""
         return Canary(
             name,
@@ -127,10 +145,15 @@ class _Attacker:
             detail=f"{end.ending} after {end.seconds:.1f} s{left}",
         )
 
+    def _python(self) -> tuple[str | PurePosixPath, ...]:
+        # As Blender's own scripts are started.
+        confined = (CONFINE,) if self._sandbox.level is Level.STRICT else ()
+        return (_INTERPRETER, "-I", "-S", *confined)
+
     async def _run(self, names: Sequence[str], limits: CellLimits) -> CellExit:
         return await self._sandbox.run(
             Cell(
-                argv=(_INTERPRETER, "-I", "-S", _SCRIPT, _SHOWN, OUT, self._bait.mark, *names),
+                argv=(*self._python(), _ATTACKS / "attempt.py", _SHOWN, OUT, self._bait.mark, *names),
                 limits=limits,
                 visible=self._visible,
                 out=self._bait.new_out(),

@@ -11,19 +11,40 @@ from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender.sandbox import cgroup, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, Sandbox
+from veriframe.adapters.blender.sandbox.mounts import SPARE_BYTES, Mounts
+from veriframe.adapters.blender.sandbox.pipes import Pipe
 
 _USR = PurePosixPath("/usr")
 _TMP = "/tmp"  # noqa: S108 - the path inside, where it is a new tmpfs
 
 
+_NO_ZERO = ("--dev-bind", "/dev/full", "/dev/zero")
+"""It reads like the other one, but no memory that outlives its mapping can be made of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the file systems in memory lie."""
+
+    out: PurePosixPath
+    tmp: PurePosixPath
+    shm: PurePosixPath
+
+
+_INSIDE = _Places(OUT, PurePosixPath(_TMP), PurePosixPath("/dev/shm"))  # noqa: S108 - inside
+_STAGE = _Places(*(PurePosixPath("/veriframe", name) for name in ("out", "tmp", "shm")))
+"""Of the stage, which hands them on to the inner bubblewrap."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Descriptors:
-    """Open files: write ends of the report and the status pipe (one per bubblewrap), and the filter."""
+    """Open files: write ends of the report and the status pipe (one per bubblewrap), the filter, the gate."""
 
     report: int
     status: int
     stage: int | None
     filter: int
+    gate: int
 
 
 class StrictSandbox(Sandbox):
@@ -46,10 +67,10 @@ class StrictSandbox(Sandbox):
 
     async def run(self, cell: Cell) -> CellExit:
         """Run the program to its end. Never raises for anything that the program does."""
-        if cell.out is not None:
-            view.give_away(cell.out)
         with contextlib.ExitStack() as stack:
             filter_fd = stack.enter_context(seccomp.as_descriptor())
+            gate = stack.enter_context(contextlib.closing(Pipe()))
+            writable = stack.enter_context(contextlib.closing(self._mounts(cell)))
 
             def build(report_fd: int, status_fd: int) -> process.Walls:
                 # Each bubblewrap closes its own before it starts what is inside.
@@ -57,10 +78,12 @@ class StrictSandbox(Sandbox):
                 if stage_fd is not None:
                     stack.callback(os.close, stage_fd)
                 return process.Walls(
-                    argv=self._argv(cell, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
+                    argv=self._argv(cell, _Descriptors(report_fd, status_fd, stage_fd, filter_fd, gate.read)),
                     # bubblewrap's own environment could be read inside through /proc/1/environ.
                     environment={"PATH": view.SEARCH_PATH},
-                    descriptors=(filter_fd,) if stage_fd is None else (filter_fd, stage_fd),
+                    writable=writable,
+                    descriptors=(filter_fd, gate.read, *(() if stage_fd is None else (stage_fd,))),
+                    gate=gate.write,
                 )
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
@@ -69,23 +92,35 @@ class StrictSandbox(Sandbox):
         """The exact command line, less the file descriptors that only a running worker has."""
         return self._argv(cell, None)
 
+    def _mounts(self, cell: Cell) -> Mounts:
+        places = _STAGE if self._staged else _INSIDE
+        return Mounts(None if cell.out is None else places.out, places.tmp, places.shm)
+
     def _argv(self, cell: Cell, given: _Descriptors | None) -> list[str]:
-        size = ("--size", str(cell.limits.tmp_bytes), "--tmpfs")
         variables = view.environment(cell, given.report if given else None, _TMP)
         walls = [
             *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
             # Before the binds: one of them may lie below /tmp.
-            *("--proc", "/proc", "--dev", "/dev", *size, "/dev/shm", *size, _TMP),  # noqa: S108
+            *("--proc", "/proc", "--dev", "/dev", *_NO_ZERO, *self._tmpfs(cell)),
             *_binds(cell, staged=self._staged),
-            *("--remount-ro", "/dev", "--remount-ro", "/"),
+            *("--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"),
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             *("--chdir", _TMP),
             *(("--json-status-fd", str(given.status), "--seccomp", str(given.filter)) if given else ()),
+            *(("--block-fd", str(given.gate)) if given and not self._staged else ()),
             "--",
             *map(str, cell.argv),
         ]
         return [*self._prelude(cell, given), *walls]
+
+    def _tmpfs(self, cell: Cell) -> list[str]:
+        """The file systems in memory, or those that the stage has made."""
+        if not self._staged:
+            return _new_tmpfs(cell, _INSIDE)
+        pairs = ((_STAGE.shm, _INSIDE.shm), (_STAGE.tmp, _INSIDE.tmp), (_STAGE.out, _INSIDE.out))
+        wanted = pairs if cell.out is not None else pairs[:2]
+        return [word for source, target in wanted for word in ("--bind", str(source), str(target))]
 
     def _prelude(self, cell: Cell, given: _Descriptors | None) -> list[str]:
         if not self._root:
@@ -94,7 +129,9 @@ class StrictSandbox(Sandbox):
             # With processes of its own: a parent without capabilities could not take the other user's
             # processes with it when it dies, but the kernel takes all of a namespace with its first one.
             *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(cell, staged=False)),
+            *_new_tmpfs(cell, _STAGE),
             *(("--info-fd", str(given.stage)) if given and given.stage is not None else ()),
+            *(("--block-fd", str(given.gate)) if given else ()),
             # bubblewrap itself needs /tmp, to build the new root in.
             *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
         ]
@@ -133,6 +170,18 @@ def _binds(cell: Cell, *, staged: bool) -> list[str]:
         binds += ["--ro-bind-try", file, file]
     for inside, host in sorted(cell.visible.items()):
         binds += ["--ro-bind", str(inside if staged else host), str(inside)]
-    if cell.out is not None:
-        binds += ["--bind", str(OUT if staged else cell.out), str(OUT)]
     return binds
+
+
+def _new_tmpfs(cell: Cell, places: _Places) -> list[str]:
+    """Of limited size. bubblewrap cannot limit their number of files: that is watched."""
+    limits = cell.limits
+    sizes = {places.shm: limits.tmp_bytes, places.tmp: limits.tmp_bytes}
+    if cell.out is not None:
+        # Larger than allowed by a little, so that passing the limit is seen.
+        sizes[places.out] = limits.output_bytes + SPARE_BYTES
+    return [
+        word
+        for place, size in sizes.items()
+        for word in ("--perms", "0777", "--size", str(size), "--tmpfs", str(place))
+    ]

@@ -44,10 +44,10 @@ def on_host(cell: Cell, word: str | PurePosixPath) -> str:
     return str(word)
 
 
-def give_away(folder: Path) -> None:
-    """Hand a folder to the user that a root worker's renders run as."""
+def give_away(path: Path) -> None:
+    """Hand a file or a folder to the user that a root worker's renders run as."""
     if os.geteuid() == 0:
-        os.chown(folder, SANDBOX_UID, SANDBOX_UID)
+        os.chown(path, SANDBOX_UID, SANDBOX_UID, follow_symlinks=False)
 
 
 def let_in(path: Path) -> None:

@@ -39,25 +39,42 @@ def measure_tree(root: int) -> Usage:
     return Usage(sum(resident.get(pid, 0) for pid in tree), tuple(pid for pid in tree if pid in resident))
 
 
-def proportional_bytes(pids: Iterable[int]) -> int:
-    """Memory of some processes, shared pages counted once. Slower: only asked where the sum is too much."""
+def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:
+    """Memory of some processes, shared pages counted once. Slower: only asked where the sum is too much.
+
+    `shared`: with the pages of files in memory that they have mapped.
+    """
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError):
             for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
+                name, _, rest = line.partition(":")
+                if name == "Pss":
+                    total += int(rest.split()[0]) * 1024
+                elif name == "Pss_Shmem" and not shared:
+                    total -= int(rest.split()[0]) * 1024
     return total
 
 
 def exceeds(folder: Path, limit_bytes: int) -> bool:
-    """Whether the folder's files take more than `limit_bytes` on disk, or are too many. Follows no link."""
+    """Whether the folder's files take more than `limit_bytes` on disk, or are too many. Follows no link.
+
+    True also where that cannot be measured: a folder that is locked, or lies too deep for a path.
+    """
+    try:
+        return _exceeds(folder, limit_bytes)
+    except OSError:
+        return True
+
+
+def _exceeds(folder: Path, limit_bytes: int) -> bool:
     total, files, waiting = 0, 0, [str(folder)]
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+        # What the program itself removes meanwhile takes nothing.
+        with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 files += 1
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
                     total += max(
                         status.st_blocks * 512, status.st_size if entry.is_file(follow_symlinks=False) else 0

@@ -1,0 +1,46 @@
+"""What a hostile scene would try, run inside the walls by the self-test.
+
+Every attack is real but harmless: it goes for bait that the self-test has laid out, never for the host's
+own files or processes. An attack returns a sentence about what it reached, or raises `OSError` where it
+was held. Inside, `attempt.py` makes them, from the files of this folder and the standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from veriframe.adapters.blender.sandbox.attacks import attempt, bombs, files, kernel, processes
+
+BAIT_FILE = attempt.BAIT_FILE
+
+ATTACKS: tuple[Callable[[Mapping[str, str]], str], ...] = (
+    processes.inherit_files,  # first, since other attacks may open some
+    files.read_secret,
+    files.read_accounts,
+    files.write_outside,
+    files.write_shown,
+    files.see_mounts,
+    processes.read_environment,
+    processes.see_processes,
+    processes.watch_programs,
+    processes.signal_outside,
+    processes.connect_network,
+    processes.connect_unix,
+    kernel.make_namespace,
+    kernel.call_kernel,
+    kernel.keep_privileges,
+    kernel.lower_oom_score,
+    processes.leave_process,
+)
+"""The quick ones, in the order in which one process tries them."""
+
+BOMBS: tuple[Callable[[Mapping[str, str]], str], ...] = (
+    bombs.take_memory,
+    bombs.hide_memory,
+    bombs.fork_much,
+    bombs.fill_output,
+    bombs.hide_output,
+    files.nest_folders,
+    bombs.run_for_ever,
+)
+"""Each needs a run of its own, because it ends the run."""

@@ -1,0 +1,70 @@
+"""Attacks on the kernel and on privileges. Standard library only."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+Bait = Mapping[str, str]
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_CLONE_NEWUSER = 0x10000000
+_NUMBERS = {
+    "x86_64": {"keyctl": 250, "perf_event_open": 298, "bpf": 321, "userfaultfd": 323, "io_uring_setup": 425},
+    "aarch64": {"keyctl": 219, "perf_event_open": 241, "bpf": 280, "userfaultfd": 282, "io_uring_setup": 425},
+}
+_PTRACE_TRACEME = 0
+_PR_GET_NO_NEW_PRIVS = 39
+_CAPABILITIES_V3 = 0x20080522
+
+
+def make_namespace(_: Bait) -> str:
+    """Make a user namespace, the first step of most escapes through the kernel."""
+    child = os.fork()
+    if child == 0:
+        os._exit(ctypes.get_errno() if _libc.unshare(_CLONE_NEWUSER) else 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == 0:
+        return "made a user namespace"
+    raise OSError(code, os.strerror(code))
+
+
+def call_kernel(_: Bait) -> str:
+    """Call what a renderer never needs and what has had many faults: keys, BPF, io_uring, ptrace."""
+    numbers = _NUMBERS.get(platform.machine(), {})
+    reached = [name for name, number in numbers.items() if not _refused(_libc.syscall, number)]
+    child = os.fork()
+    if child == 0:
+        os._exit(int(_refused(_libc.ptrace, _PTRACE_TRACEME)))
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+        reached.append("ptrace")
+    if reached:
+        return f"the kernel answered {', '.join(reached)}"
+    raise PermissionError("all were refused")
+
+
+def _refused(call: Callable[..., int], first: int) -> bool:
+    return call(first, 0, 0, 0, 0, 0) == -1 and ctypes.get_errno() in {errno.EPERM, errno.ENOSYS}
+
+
+def keep_privileges(_: Bait) -> str:
+    """Hold a capability, or be able to gain one by a set-uid program."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
+    sets = (ctypes.c_uint32 * 6)()
+    if _libc.capget(header, sets) == 0 and any(sets):
+        return "holds capabilities"
+    if _libc.prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1:
+        return "may gain privileges by a set-uid program"
+    raise PermissionError("no capabilities, and no way to any")
+
+
+def lower_oom_score(_: Bait) -> str:
+    """Take off the mark by which the kernel ends this program first when memory runs out."""
+    mark = Path("/proc/self/oom_score_adj")
+    mark.write_text("0")
+    mark.write_text("800")
+    return "took it off"

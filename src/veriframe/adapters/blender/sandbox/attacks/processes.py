@@ -1,0 +1,103 @@
+"""Attacks on other processes, and on services that listen. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+Bait = Mapping[str, str]
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_IN_OPEN = 0x20
+
+
+def read_environment(bait: Bait) -> str:
+    """Read the environment of any other process, where keys and passwords tend to be."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                if bait["secret"].encode() in (folder / "environ").read_bytes():
+                    return f"read {folder}/environ"
+    raise PermissionError("no environment holds the secret")
+
+
+def see_processes(bait: Bait) -> str:
+    """Read another process's command line."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                if bait["decoy_mark"].encode() in (folder / "cmdline").read_bytes():
+                    return f"saw process {folder.name}"
+    raise PermissionError("no process outside can be seen")
+
+
+def signal_outside(bait: Bait) -> str:
+    """End a process outside."""
+    pid = int(bait["decoy_pid"])
+    if pid in {os.getpid(), os.getppid(), 1}:
+        raise ProcessLookupError("that number is one of our own")
+    os.kill(pid, signal.SIGTERM)
+    return f"sent a signal to process {pid}"
+
+
+def connect_network(bait: Bait) -> str:
+    """Reach a listener on the host's loopback, by TCP and by UDP."""
+    address = ("127.0.0.1", int(bait["tcp_port"]))
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.sendto(bait["secret"].encode(), ("127.0.0.1", int(bait["udp_port"])))
+    with socket.create_connection(address, timeout=2):
+        return f"connected to {address[0]}:{address[1]}"
+
+
+def connect_unix(bait: Bait) -> str:
+    """Reach a local service by a socket file, and by an abstract name that no file system guards."""
+    for name in (bait["unix_path"], "\0" + bait["unix_name"]):
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(2)
+            client.connect(name)
+            return f"connected to {name.replace(chr(0), '@')}"
+    raise PermissionError("no local service can be reached")
+
+
+def leave_process(bait: Bait) -> str:
+    """Leave a process behind that belongs to no session of ours."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.closerange(0, 256)
+            time.sleep(float(bait["linger_seconds"]))
+        os._exit(0)
+    raise ChildProcessError("seen from outside only")
+
+
+def inherit_files(_: Bait) -> str:
+    """Find a file that the worker had open."""
+    mine = {0, 1, 2, int(os.environ["REPORT_FD"])}
+    for descriptor in set(range(3, 1024)) - mine:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_GETFD)
+            return f"file descriptor {descriptor} is open"
+    raise PermissionError("nothing else is open")
+
+
+def watch_programs(_: Bait) -> str:
+    """Be told which programs the host starts, by a watch on their folder."""
+    watch = _libc.inotify_init1(0)
+    if watch >= 0 and _libc.inotify_add_watch(watch, b"/usr/bin", _IN_OPEN) >= 0:
+        os.close(watch)
+        return "watched /usr/bin"
+    folder = os.open("/usr/bin", os.O_RDONLY)
+    try:
+        fcntl.fcntl(folder, fcntl.F_NOTIFY, fcntl.DN_ACCESS)
+        fcntl.fcntl(folder, fcntl.F_NOTIFY, 0)
+    finally:
+        os.close(folder)
+    return "watched /usr/bin in the old way"

@@ -1,0 +1,41 @@
+"""What the walls' builders say, in however many pieces."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+
+import pytest
+
+from veriframe.adapters.blender.sandbox.pipes import Pipe, Status
+
+
+async def test_a_process_id_is_heard_as_soon_as_it_is_whole() -> None:
+    """Bubblewrap writes a document in several pieces."""
+    with contextlib.closing(Pipe()) as pipe:
+        status = Status(pipe.read)
+        asking = asyncio.create_task(status.child_pid())
+        for piece in (b'{"child-', b'pid": 12', b', "other": 1}\n {"chi'):
+            await asyncio.sleep(0.01)
+            assert not asking.done()
+            os.write(pipe.write, piece)
+        assert await asking == 12
+
+
+async def test_the_outer_builder_has_the_word() -> None:
+    """It speaks first, and its process id is the one that is known here."""
+    with contextlib.closing(Pipe()) as pipe:
+        os.write(pipe.write, b'{"child-pid": 1}{"child-pid": 2}\n{"exit-code": 7}')
+        status = Status(pipe.read)
+        assert await status.child_pid() == 1
+        assert status.said == {"child-pid": 1, "exit-code": 7}
+        assert status.read()
+
+
+async def test_a_builder_that_says_nothing_is_not_waited_for() -> None:
+    """It has failed, and says why in the log."""
+    with contextlib.closing(Pipe()) as pipe:
+        pipe.close_write()
+        with pytest.raises(EOFError):
+            await asyncio.wait_for(Status(pipe.read).child_pid(), 5)

@@ -1,0 +1,111 @@
+"""Removing what a stranger has left: whatever it is, without a fault."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import ordinary
+
+from veriframe import disk
+
+DEEP = 2_500
+"""More than a recursion may be deep, and than a path may be long."""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Below /tmp, which every user may pass to, unlike a test's own folder."""
+    made = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    made.chmod(0o777)
+    yield made
+    assert disk.remove(made)
+
+
+def nest(top: Path, name: str, depth: int) -> None:
+    """Folders in folders, and a file in the last."""
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=here)
+        deeper = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+
+
+@pytest.mark.parametrize("name", ["d", "d" * 255])
+def test_folders_of_any_depth_go(tmp_path: Path, name: str) -> None:
+    """fault_92: `shutil.rmtree` raised RecursionError, at every start anew."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    nest(victim, name, DEEP)
+    nest(victim, "other", 3)
+    assert disk.remove(victim)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
+    """fault_46: neither of the folder itself nor in it."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    victim = tmp_path / "victim"
+    (victim / "deep").mkdir(parents=True)
+    for place in (victim, victim / "deep"):
+        (place / "link").symlink_to(tmp_path / "precious")
+    (tmp_path / "link").symlink_to(tmp_path / "precious")
+    os.mkfifo(victim / "fifo")
+    assert disk.remove(victim)
+    assert disk.remove(tmp_path / "link")
+    assert [path.name for path in tmp_path.rglob("*")] == ["precious", "file"]
+
+
+def test_what_is_not_there_is_removed(tmp_path: Path) -> None:
+    """Also where not even its folder is."""
+    assert disk.remove(tmp_path / "nothing")
+    assert disk.remove(tmp_path / "no" / "thing")
+
+
+_AS_USER = """
+import os, sys
+from pathlib import Path
+from veriframe import disk
+os.umask(0)
+top = Path(sys.argv[1], "victim")
+for mode in (0o000, 0o300, 0o500, 0o100):
+    locked = top / f"{mode:o}"
+    for folder in (locked / "inner" / "deep", locked / "other"):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    (locked / "inner").chmod(mode)
+    locked.chmod(mode)
+top.chmod(0)
+assert disk.remove(top)
+"""
+
+
+def test_locked_folders_are_opened(folder: Path) -> None:
+    """fault_92: a folder of mode 0 stopped every later try, for whoever is not root."""
+    ordinary.run(_AS_USER, str(folder))
+
+
+_FOREIGN = """
+import sys
+from pathlib import Path
+from veriframe import disk
+assert not disk.remove(Path(sys.argv[1], "victim"))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user: run as root")
+def test_what_cannot_be_removed_is_told_and_not_raised(folder: Path) -> None:
+    """fault_92: and all else of it goes."""
+    victim = folder / "victim"
+    (victim / "foreign" / "kept").mkdir(parents=True)
+    (victim / "gone").mkdir()
+    victim.chmod(0o777)
+    ordinary.run(_FOREIGN, str(folder))
+    assert [path.name for path in victim.rglob("*")] == ["foreign", "kept"]
