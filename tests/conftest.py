@@ -54,6 +54,12 @@ def _skipping() -> Iterator[None]:
         pytest.skip(str(missing))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _base_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Folders of tests are where they always are, also where the first test moves temporary folders."""
+    tmp_path_factory.getbasetemp()
+
+
 @pytest.fixture(scope="session")
 def devnet_node() -> Iterator[Devnet]:
     """One StarkNet chain for all tests of a run: for tests that bring contracts and accounts of their own."""

@@ -45,7 +45,7 @@ async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
     workers = [world.worker(f"worker {n}") for n in range(2)]
     before = [await worker.means_fri() for worker in workers]
     budgets = [(await worker.stakes()).loss_budget_fri for worker in workers]
-    async with workers[0].working(), workers[1].working():
+    async with asyncio.timeout(600), workers[0].working(), workers[1].working():
         await asyncio.gather(
             *(artist.act(HOUR, 400) for artist in artists), *(one.act(HOUR, 200) for one in attackers)
         )

@@ -73,7 +73,7 @@ class Worker:
     @asynccontextmanager
     async def working(self, slots: int = 1) -> AsyncIterator[Worker]:
         """While the block lasts."""
-        self.service = Service(self.parts, slots=slots, poll_seconds=0.005, idle_seconds=0.02)
+        self.service = Service(self.parts, slots=slots, poll_seconds=0.02, idle_seconds=0.05)
         work = asyncio.create_task(self.service.run())
         try:
             yield self

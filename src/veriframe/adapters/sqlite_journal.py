@@ -47,6 +47,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             f"ALTER TABLE attempts ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
             for name in ("width", "height", "result_bytes")
         ),
+        # What is unfinished is asked for at each look, and there are few of them among all.
+        "CREATE INDEX attempts_by_stage ON attempts (stage)",
         # Its counts did not say under which limits, nor whose: nothing can be concluded from them.
         "DROP TABLE poison",
         """CREATE TABLE failures (
@@ -86,7 +88,7 @@ _COLUMNS = (
 )
 _MARKS = ", ".join("?" * len(_COLUMNS.split(",")))
 _CHANGES = ", ".join(f"{name.strip()} = ?" for name in _COLUMNS.split(",")[1:])
-_ENDS = tuple(stage.value for stage in Stage if stage.is_end)
+_UNFINISHED = tuple(stage.value for stage in Stage if not stage.is_end)
 
 
 class SqliteJournal(Journal):
@@ -129,8 +131,8 @@ class SqliteJournal(Journal):
 
     def unfinished(self) -> Sequence[Attempt]:
         """The attempts whose stage is not an end, oldest first."""
-        marks = ", ".join("?" * len(_ENDS))
-        return self._select(f"WHERE stage NOT IN ({marks})", *_ENDS)
+        marks = ", ".join("?" * len(_UNFINISHED))
+        return self._select(f"WHERE stage IN ({marks})", *_UNFINISHED)
 
     def attempts(self) -> Sequence[Attempt]:
         """All attempts, oldest first."""
