@@ -159,6 +159,12 @@ class Settings(BaseModel):
         (), description="arbiters that are trusted; jobs without one are always accepted"
     )
     maximum_wait_seconds: int = Field(7 * 86400, ge=0, description="longest review plus arbitration")
+    release_fee_share: float = Field(
+        0.5,
+        ge=0.1,
+        le=1,
+        description="most of a bond that giving a job back may cost; a render is stopped before",
+    )
     withdraw_above_strk: Strk | None = Field(
         None, description="credit above which the rest is withdrawn by itself"
     )

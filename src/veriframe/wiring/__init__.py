@@ -28,7 +28,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.checks import read_header
 from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address
-from veriframe.model.policy import SUBMIT_SECONDS, Policy
+from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.ports import JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
@@ -161,7 +161,8 @@ def policy(settings: Settings, account: Address) -> Policy:
         maximum_wait_seconds=settings.maximum_wait_seconds,
         limits=render_limits(settings),
         fetch_seconds=settings.fetch_seconds,
-        submit_seconds=SUBMIT_SECONDS + (settings.replica_seconds if _spreads(settings) else 0),
+        copies_seconds=settings.replica_seconds if _spreads(settings) else 0.0,
+        release_fee_share=settings.release_fee_share,
     )
 
 

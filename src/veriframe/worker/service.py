@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
+from veriframe.errors import Unavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, Job, format_strk
 from veriframe.ports import Funds
@@ -18,6 +20,7 @@ from veriframe.worker import pipeline
 from veriframe.worker.caution import Absences, Caution
 from veriframe.worker.discovery import Discovery
 from veriframe.worker.failures import Failures, conditions
+from veriframe.worker.losses import Losses
 from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
@@ -45,7 +48,8 @@ class Service:
         withdrawal: Withdrawal | None = None,
     ) -> None:
         self._parts, self._slots = parts, slots
-        self._pace = Pace(poll_seconds, idle_seconds)
+        self._pace, self._idle_seconds = Pace(poll_seconds, idle_seconds), idle_seconds
+        self._losses = Losses(parts, idle_seconds)
         self._withdrawal = withdrawal
         self._running: dict[int, asyncio.Task[None]] = {}
         self._settling: dict[int, asyncio.Task[None]] = {}
@@ -121,7 +125,12 @@ class Service:
             if known is None or not known.stage.holds_claim:
                 task.cancel()
         log.info("worker_drains", jobs=sorted(self._running))
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        while running := list(self._running.values()):
+            await asyncio.wait(running, timeout=self._idle_seconds)
+            if wanted := self._losses.wanted(self._running):
+                # A registry that is away is asked again after the next wait.
+                with suppress(Unavailable):
+                    self._losses.end((await self._discovery.look(wanted))[0], self._running)
 
     async def _look_and_start(self) -> bool:
         """One look at the registry, and all that follows from it. True where nothing is left to be started.
@@ -131,9 +140,11 @@ class Service:
         for waiting in self._waiting() if self._is_sound else ():
             if len(self._running) < self._slots:
                 self._start(waiting)
-        look, news = await self._discovery.look(set(self._watch.wanted()) - self._settling.keys())
+        ending = set(self._watch.wanted()) - self._settling.keys()
+        look, news = await self._discovery.look(ending | self._losses.wanted(self._running))
         if news:
             self._pace.note_news()
+        self._losses.end(look, self._running)
         for job in self._watch.ready(look):
             self._begin_settling(job)
         for job in self._watch.revived(look):
@@ -215,7 +226,7 @@ class Service:
         """Take one job to SUBMITTED or an end."""
         with structlog.contextvars.bound_contextvars(job_id=job_id):
             try:
-                after = await patiently(lambda: self._go_on(job_id))
+                after = await self._losses.unless_lost(job_id, lambda: patiently(lambda: self._go_on(job_id)))
                 self._caution.note(after)
                 self._absences.note(after, self._creators.pop(job_id, None))
                 self._failures.note(after)
