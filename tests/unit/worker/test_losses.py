@@ -88,6 +88,28 @@ async def test_a_render_ends_once_its_job_is_lost(bench: Bench, happen: object, 
     assert "submit_result" not in bench.shared.moves
 
 
+async def test_the_next_look_finds_it_among_thousands(bench: Bench) -> None:
+    """fault_90: not the round through all jobs, of which it would be the last, nor an event."""
+    bench.shared.tells_nothing = True
+    async with rendering(bench):
+        await bench.post(jobs=3000)
+        look, later = bench.registry.look, list[int]()
+
+        async def counted(first: int, count: int) -> Look:
+            shown = await look(first, count)
+            if bench.job().worker == OTHER:
+                later.append(first)
+            elif first == 1 and shown.job_counter > 3000:
+                lapsed_and_claimed_by_another(bench)
+            return shown
+
+        bench.registry.look = counted  # type: ignore[method-assign]
+        await until(lambda: bench.renderer.cancelled)
+        # One look in four goes on with the round.
+        assert 1 in later[:2]
+        bench.renderer.gate.set()
+
+
 async def test_the_slot_is_free_for_the_next_job(bench: Bench) -> None:
     """fault_90: nobody waits for a render that earns nothing."""
     async with rendering(bench):
