@@ -211,6 +211,7 @@ class Service:
         if (before := journal.get(job.id)) is None:
             journal.add(attempt)
         else:
+            attempt = attempt.paying(before.fees_fri)
             journal.move(before, attempt)
         self._creators[job.id] = job.order.creator
         return attempt

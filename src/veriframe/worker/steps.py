@@ -91,13 +91,14 @@ async def render(attempt: Attempt, parts: Parts) -> Attempt:
     """CLAIMED → RENDERED: exactly the expected files are there. A crash is tried once more."""
     job_id = attempt.job_id
     attempt, lease = await hold(attempt, parts)
-    # Settled before the first try, so that the second one has only what is left of it.
     until = lease.render_until
     async with in_time(until - lease.now, Code.LEASE, "a render"):
         scene = await _bring_scene(attempt, parts)
         attempt = await inspected(attempt, scene, parts)
     for last in (False, True):
         attempt, lease = await hold(attempt, parts)
+        # A second try has only what the first one left.
+        until = min(until, lease.render_until)
         out = parts.workspace.empty(parts.workspace.rendered(job_id))
         task = _task(attempt, until - lease.now, "a render", parts)
         try:
