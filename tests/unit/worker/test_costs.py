@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import ARBITER, BOND, LEASE_SECONDS, OTHER, REVIEW_SECONDS, REWARD, Bench, crash
+from tests.fakes.parts import ARBITER, BOND, LEASE_SECONDS, OTHER, REVIEW_SECONDS, REWARD, Bench, crash, until
 from tests.unit.worker.pipelines import run, stopped_at
 
 from veriframe.errors import Code, MoveRefused
@@ -160,3 +161,24 @@ async def test_a_race_that_is_lost_costs_no_bond(bench: Bench) -> None:
     after = await run(bench, attempt)
     assert (after.stage, after.lost_fri) == (Stage.LOST, 0)
     assert bench.job().worker == OTHER
+
+
+async def test_a_race_that_is_run_again_keeps_what_it_has_cost(bench: Bench) -> None:
+    """fault_89: the reverted claim of the first time is paid all the same."""
+    await bench.post()
+    claim = bench.registry.claim
+
+    async def too_late(job_id: int) -> int:
+        bench.registry.claim = claim  # type: ignore[method-assign]
+        await bench.other.claim(job_id)
+        raise MoveRefused("NOT_OPEN", "It was reverted.", fee_fri=50)
+
+    bench.registry.claim = too_late  # type: ignore[method-assign]
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.journal.by_job and bench.attempt().stage is Stage.LOST)
+    bench.shared.now += LEASE_SECONDS
+    await until(lambda: bench.attempt().stage is Stage.SUBMITTED)
+    service.drain()
+    assert await working
+    assert bench.attempt().fees_fri == 50 + 2 * FEE
