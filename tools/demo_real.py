@@ -198,7 +198,7 @@ def _wait_until_paid(log: Path) -> None:
     """Until the worker has noticed. Raises `DemoFailed`."""
     for event in _events(log, PAID_SECONDS):
         if event["event"] == "attempt_finished":
-            say(f"Worker: {event['stage']}, earned {event['earned']}")
+            say(f"Worker: {event['stage']}, earned {event['earned']} after fees")
             return
     raise DemoFailed(f"The worker did not notice that it was paid. See {log}.")
 

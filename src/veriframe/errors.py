@@ -57,6 +57,7 @@ class Code(StrEnum):
     TIMEOUT = "TIMEOUT"
     PIDS = "PIDS"
     DISK = "DISK"
+    OUTPUT_LIMIT = "OUTPUT_LIMIT"
     GPU = "GPU"
     LOG_FLOOD = "LOG_FLOOD"
     NO_OUTPUT = "NO_OUTPUT"
@@ -104,26 +105,35 @@ class HostUnavailable(Unavailable):
 
 
 class MoveRefused(VeriFrameError):
-    """The registry refuses a move; nothing changed. `rule` is the contract's name for the reason."""
+    """The registry refuses a move; nothing changed. `rule` is the contract's name for the reason.
 
-    def __init__(self, rule: str, sentence: str) -> None:
+    `fee_fri` is what the refusal cost: 0 where nothing was sent.
+    """
+
+    def __init__(self, rule: str, sentence: str, *, fee_fri: int = 0) -> None:
         super().__init__(sentence)
         self.rule = rule
+        self.fee_fri = fee_fri
 
 
 class JobError(VeriFrameError):
-    """This job ends here with a stable `code`; the worker lives on."""
+    """This job ends here with a stable `code`; the worker lives on.
 
-    def __init__(self, code: Code, sentence: str) -> None:
+    `fees_fri` is what the refused moves that led here cost, `lost_fri` what of the bond is burned.
+    """
+
+    def __init__(self, code: Code, sentence: str, *, fees_fri: int = 0, lost_fri: int = 0) -> None:
         super().__init__(sentence)
         self.code = code
+        self.fees_fri = fees_fri
+        self.lost_fri = lost_fri
 
 
 class JobLost(JobError):
     """The registry took the job back, or another was faster. Nothing to release."""
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(Code.LOST, sentence)
+    def __init__(self, sentence: str, *, fees_fri: int = 0, lost_fri: int = 0) -> None:
+        super().__init__(Code.LOST, sentence, fees_fri=fees_fri, lost_fri=lost_fri)
 
 
 class NoRoom(JobLost):

@@ -80,7 +80,8 @@ class JobRegistry(JobReader, Protocol):
     """The worker's moves, each legal or refused (`MoveRefused`) for itself.
 
     What a move binds, and credit does not cover, comes out of the wallet in the same move. Moves of one kind
-    that are made at the same time may become one transaction; no refused one takes the others with it.
+    that are made at the same time may become one transaction; no refused one takes the others with it. Each
+    returns what it cost in fri, its share of a transaction for several; 0 where nothing is charged or known.
     """
 
     @property
@@ -89,19 +90,19 @@ class JobRegistry(JobReader, Protocol):
         """Who makes the moves."""
 
     @abstractmethod
-    async def claim(self, job_id: int) -> None:
+    async def claim(self, job_id: int) -> int:
         """Take a job: its bond goes into escrow. The lease starts."""
 
     @abstractmethod
-    async def release(self, job_id: int, reason: Code) -> None:
+    async def release(self, job_id: int, reason: Code) -> int:
         """Give a claim back while its lease runs, with the reason, for a fee out of the bond."""
 
     @abstractmethod
-    async def submit_result(self, job_id: int, result_cid: str) -> None:
+    async def submit_result(self, job_id: int, result_cid: str) -> int:
         """Hand in the result of one's own claim while its lease runs."""
 
     @abstractmethod
-    async def finalize(self, job_id: int) -> None:
+    async def finalize(self, job_id: int) -> int:
         """Anyone's move that ends a job whose time has come: pay or refund."""
 
 
@@ -137,7 +138,7 @@ class Funds:
     """Who holds what, in fri: `wallet` outside the registry, `credit` inside it, free to use.
 
     `reserve_fri` is what of the wallet must stay there, to pay for the moves that have to follow a claim.
-    `job_fees_fri` is what the moves of one job are expected to cost at present prices.
+    `job_fees_fri` is what the moves of one job cost at the present price of gas, from its claim to its pay.
     """
 
     wallet_fri: int
@@ -330,7 +331,11 @@ class Renderer(Protocol):
     async def render(
         self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
-        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code."""
+        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code.
+
+        A frame of another size than the task's is WRONG_SIZE, before anybody looks into its file. What the
+        lease cuts is LEASE, and never TIMEOUT.
+        """
 
     @abstractmethod
     async def prove(
@@ -338,8 +343,9 @@ class Renderer(Protocol):
     ) -> Sequence[ProvedFrame]:
         """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
 
-        A black frame is rendered once more, small, in a fresh process; black again is legitimate.
-        Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, BLACK, TAMPER.
+        A black frame is rendered once more, small, in a fresh process; black again is legitimate. All of it
+        ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE,
+        NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame what `render` raises, too.
         """
 
 

@@ -190,7 +190,7 @@ class Settings(BaseModel):
         Decimal("0.25"), description="share of all that the account has that is never bound"
     )
     loss_budget_share: Share = Field(
-        Decimal("0.02"),
+        Decimal("0.03"),
         description="share of it that may be lost in a day to creators who have not paid as much themselves",
     )
     new_creator_jobs: int = Field(
@@ -206,6 +206,12 @@ class Settings(BaseModel):
         (), description="arbiters that are trusted; jobs without one are always accepted"
     )
     maximum_wait_seconds: int = Field(7 * 86400, ge=0, description="longest review plus arbitration")
+    release_fee_share: float = Field(
+        0.25,
+        ge=0.1,
+        le=1,
+        description="most of a bond that giving a job back may cost; a render is stopped before",
+    )
     withdraw_above_strk: Strk | None = Field(
         None, description="credit above which the rest is withdrawn by itself"
     )

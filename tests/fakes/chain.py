@@ -278,7 +278,7 @@ async def _nothing(*_: object) -> None:
     """What has no effect that anything here looks at."""
 
 
-async def _each(moves: Iterable[Awaitable[None]]) -> None:
+async def _each(moves: Iterable[Awaitable[object]]) -> None:
     """A plural call: what is refused is skipped."""
     for move in moves:
         with suppress(MoveRefused):

@@ -37,6 +37,7 @@ ANY_STAKES = StakeLimits(
     means_share=ALL,
     free_share=NOTHING,
     loss_share=ALL,
+    job_share=ALL,
     new_creator_jobs=64,
 )
 """Nothing is too risky: for tests of other things."""

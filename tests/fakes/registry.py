@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from veriframe.errors import Code
 from veriframe.model import escrow, ledger, order
@@ -45,6 +46,10 @@ class Shared:
     """Raised by the next looks, one each."""
     tells_nothing: bool = False
     """Whether events are lost, as nodes lose them."""
+    fee_fri: int = 0
+    """What each move costs, out of no pot."""
+    job_fees_fri: int = 0
+    """What it says that the moves of one job cost."""
 
     @property
     def escrow_fri(self) -> int:
@@ -189,21 +194,22 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
         self.shared.moves.append("create_order")
         return [job.id for job in posted.jobs]
 
-    async def claim(self, job_id: int) -> None:
+    async def claim(self, job_id: int) -> int:
         """Take a job."""
-        self._move("claim", job_id, lambda _, call: self.shared.claim(job_id, call), binds=True)
+        return self._move("claim", job_id, lambda _, call: self.shared.claim(job_id, call), binds=True)
 
-    async def release(self, job_id: int, reason: Code) -> None:
+    async def release(self, job_id: int, reason: Code) -> int:
         """Give a claim back."""
-        self._move(f"release {reason}", job_id, lambda job, call: escrow.release(job, call, reason))
+        return self._move(f"release {reason}", job_id, lambda job, call: escrow.release(job, call, reason))
 
-    async def submit_result(self, job_id: int, result_cid: str) -> None:
+    async def submit_result(self, job_id: int, result_cid: str) -> int:
         """Hand in a result."""
-        self._move("submit_result", job_id, lambda job, call: escrow.submit_result(job, call, result_cid))
+        rule = partial(escrow.submit_result, result_cid=result_cid)
+        return self._move("submit_result", job_id, rule)
 
-    async def finalize(self, job_id: int) -> None:
+    async def finalize(self, job_id: int) -> int:
         """End a job whose time has come."""
-        self._move("finalize", job_id, escrow.finalize)
+        return self._move("finalize", job_id, escrow.finalize)
 
     async def accept_result(self, job_id: int) -> None:
         """Pay now."""
@@ -226,7 +232,12 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
     async def funds(self, account: Address) -> Funds:
         """What an account holds."""
         self._read()
-        return Funds(wallet_fri=self.shared.wallets[account], credit_fri=self.shared.credits[account])
+        shared = self.shared
+        return Funds(
+            wallet_fri=shared.wallets[account],
+            credit_fri=shared.credits[account],
+            job_fees_fri=shared.job_fees_fri,
+        )
 
     async def totals(self) -> Totals:
         """What the registry holds."""
@@ -268,7 +279,7 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
 
     def _move(
         self, name: str, job_id: int, rule: Callable[[Job, Call], Outcome], *, binds: bool = False
-    ) -> None:
+    ) -> int:
         job, call = self.shared.job(job_id), self.shared.call(self.account)
         needed_fri = job.terms.bond_fri if binds else 0
         missing_fri = self._missing_fri(needed_fri)
@@ -276,6 +287,7 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
         self._top_up(needed_fri)
         self.shared.apply(outcome)
         self.shared.moves.append(name)
+        return self.shared.fee_fri
 
     def _missing_fri(self, needed_fri: int) -> int:
         """What a deposit has to bring, where the wallet has it; else nothing, and the rule refuses."""

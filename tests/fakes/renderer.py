@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from veriframe.errors import Code, HostUnavailable, JobRejected, VerificationFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
 from veriframe.model.frames import Frame, ImageFormat, Progress, ProvedFrame, Rendering, RenderTask
 from veriframe.model.scene import BlenderVersion, SceneInspection
 from veriframe.ports import Renderer, RendererFacts
@@ -61,6 +61,8 @@ class Script:
     prove_failures: list[Exception] = field(default_factory=list)
     broken_output: bool = False
     """Write text instead of a picture."""
+    size: tuple[int, int] | None = None
+    """What the frame has; None: what the inspection says."""
 
 
 class FakeRenderer(Renderer):
@@ -75,6 +77,7 @@ class FakeRenderer(Renderer):
         self.fault: Exception | None = None
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
+        self.proofs: list[RenderTask] = []
         self.cancelled = 0
         self.self_tests, self.unfit = 0, False
         self.rendering = asyncio.Event()
@@ -135,7 +138,9 @@ class FakeRenderer(Renderer):
         on_progress(_progress("rendering", number, done, task))
         await asyncio.sleep(script.seconds)
         name = f"frame_{number:04d}{task.format.suffix}"
-        width, height = script.inspection.width, script.inspection.height
+        width, height = script.size or (script.inspection.width, script.inspection.height)
+        if task.size not in (None, (width, height)):
+            raise RenderFailed(Code.WRONG_SIZE, f"Frame {number} has another size than was inspected.")
         if script.broken_output or task.format is not ImageFormat.PNG:
             (out / name).write_bytes(b"no picture")
         else:
@@ -155,6 +160,7 @@ class FakeRenderer(Renderer):
     ) -> Sequence[ProvedFrame]:
         """Really open the pictures, and copy them."""
         self._fail()
+        self.proofs.append(task)
         _fail_by(self._script(scene).prove_failures)
         return [_prove(frame, out, clean) for frame in rendering.frames]
 

@@ -49,10 +49,10 @@ async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
         await asyncio.gather(
             *(artist.act(HOUR, 400) for artist in artists), *(one.act(HOUR, 200) for one in attackers)
         )
-        undelivered = [await artist.wait_for_all(HOUR) for artist in artists]
+        undelivered = await asyncio.gather(*(artist.wait_for_all(HOUR) for artist in artists))
     with capsys.disabled():
         _report(artists, attackers, workers, before)
-    assert undelivered == [0] * 5
+    assert undelivered == [0] * 5, "honest jobs were not delivered"
     for worker, budget_fri in zip(workers, budgets, strict=True):
         assert worker.service is not None
         assert worker.lost_fri <= budget_fri

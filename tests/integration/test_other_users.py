@@ -18,7 +18,7 @@ from veriframe.adapters.blender.sandbox import selftest
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
-from veriframe.model.frames import Frame, RenderLimits
+from veriframe.model.frames import Frame, RenderTask
 
 NEIGHBOUR, ORDINARY = 64_001, 64_002
 """Users that no machine gives to anybody."""
@@ -180,9 +180,9 @@ async def test_frames_are_decoded_where_nobody_else_looks(watched: Watched, temp
         clean.mkdir()
         Image.new("RGB", (4, 4)).save(out / "frame_0001.png")
         frame = Frame(number=1, file="frame_0001.png", width=4, height=4, seconds=1, peak_memory_bytes=1)
-        (decoded,) = await proving.decode(watched, [frame], out, clean, RenderLimits())
+        (decoded,) = await proving.decode(watched, [frame], out, clean, RenderTask())
     assert (decoded.width, decoded.height) == (4, 4)
-    assert watched.looked_at >= {"frames.json", "out", "made", "frame_0001.png"}
+    assert watched.looked_at >= {"frames.json", "out", "frame_0001.png"}
     assert watched.seen == set()
 
 

@@ -241,7 +241,7 @@ async def test_output_is_limited(studio: Studio) -> None:
     """fault_41: before the disk is full."""
     limits = RenderLimits(output_bytes=1000)
     failed = await studio.failure(studio.scene(), RenderTask(limits=limits))
-    assert failed.code == Code.DISK
+    assert failed.code == Code.OUTPUT_LIMIT
 
 
 async def test_file_output_nodes_are_muted(studio: Studio) -> None:

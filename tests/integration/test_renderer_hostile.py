@@ -131,7 +131,7 @@ async def test_what_it_leaves_is_looked_at(victim: Victim, deed: str, code: Code
         ("kill -KILL $$", Code.CRASH),
         ("yes", Code.LOG_FLOOD),
         ("head -c 2000000 /dev/zero >&$REPORT_FD; sleep 9", Code.LOG_FLOOD),
-        ("dd if=/dev/zero of=/out/frame_0001.png bs=1M count=9; sleep 9", Code.DISK),
+        ("dd if=/dev/zero of=/out/frame_0001.png bs=1M count=9; sleep 9", Code.OUTPUT_LIMIT),
         (
             "perl -e 'for (1..40) { exit 1 if !defined(my $p = fork); if (!$p) { sleep 20; exit } }'",
             Code.PIDS,

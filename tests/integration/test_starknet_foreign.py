@@ -179,12 +179,13 @@ async def test_several_moves_go_together(seats: Seats) -> None:
     worker = await foreign(seats, "plain", address)
     await invoke(node, OTHER, (address, "claim_job", [4]))
 
-    async def moves(*made: Awaitable[None]) -> tuple[list[bool], int]:
+    async def moves(*made: Awaitable[int]) -> tuple[list[bool], int]:
         """Which were done, and in how many transactions."""
         with structlog.testing.capture_logs() as lines:
             ended = await asyncio.gather(*made, return_exceptions=True)
         sent = [line for line in lines if line["event"] == "registry_move" and "fee_fri" in line]
-        return [error is None for error in ended], len([line for line in sent if "refused" not in line])
+        done = [isinstance(error, int) for error in ended]
+        return done, len([line for line in sent if "refused" not in line])
 
     assert await moves(*(worker.claim(job_id) for job_id in (1, 2, 3))) == ([True] * 3, 2)
     results = (worker.submit_result(job_id, RESULT) for job_id in (1, 2, 4, 3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,21 +174,58 @@ async def test_what_changed_is_told_once(world: World) -> None:
     assert first in await world.worker.changed()
 
 
+def told(outcomes: Sequence[int | BaseException]) -> list[str]:
+    """How moves ended: done, or the rule that refused them."""
+    return ["done" if isinstance(outcome, int) else getattr(outcome, "rule", "") for outcome in outcomes]
+
+
+async def test_a_move_tells_what_it_cost(world: World) -> None:
+    """fault_89: its own fee, or its share of a transaction for several; nothing where nothing is charged."""
+    first = await world.post(jobs=3, arbiter=NOBODY)
+    account = world.worker.account
+    steps: list[list[Callable[[], Awaitable[int]]]] = [
+        [lambda: world.worker.claim(first)],
+        [lambda: world.worker.release(first, Code.CRASH)],
+        [lambda: world.worker.claim(first + 1), lambda: world.worker.claim(first + 2)],
+        [lambda: world.worker.submit_result(first + 1, CID)],
+    ]
+    for moves in steps:
+        before = world.fees_fri[account]
+        fees_fri = await asyncio.gather(*(move() for move in moves))
+        if world.fee_room_fri:
+            paid_fri = world.fees_fri[account] - before
+            assert paid_fri <= sum(fees_fri) < paid_fri + len(moves)
+            assert min(fees_fri) > 0
+        else:
+            assert set(fees_fri) <= {0, 5}, "the embedded registry has no fees, the fake chain's is 5"
+    world.wait(REVIEW)
+    assert (await world.worker.finalize(first + 1) > 0) is (world.fee_room_fri > 0 or set(fees_fri) == {5})
+
+
+async def test_what_a_job_will_cost_is_told(world: World) -> None:
+    """fault_89: at the present price of gas, close to what its moves then cost; of one's own account only."""
+    funds = await world.worker.funds(world.worker.account)
+    assert (await world.other.funds(world.worker.account)).job_fees_fri == 0
+    job_id = await world.post(arbiter=NOBODY)
+    cost_fri = await world.worker.claim(job_id) + await world.worker.submit_result(job_id, CID)
+    if world.fee_room_fri:
+        assert cost_fri < funds.job_fees_fri < 4 * cost_fri
+
+
 async def test_claims_at_the_same_time_are_each_for_themselves(world: World) -> None:
     """One that is refused takes no other with it, whether or not they go in one transaction."""
     first = await world.post(jobs=4, arbiter=NOBODY)
     await world.other.claim(first + 1)
     claims = [world.worker.claim(job_id) for job_id in (*range(first, first + 4), 10**6)]
     outcomes = await asyncio.gather(*claims, return_exceptions=True)
-    told = [getattr(outcome, "rule", outcome) for outcome in outcomes]
-    assert told == [None, "NOT_OPEN", None, None, "UNKNOWN_JOB"]
+    assert told(outcomes) == ["done", "NOT_OPEN", "done", "done", "UNKNOWN_JOB"]
     results = [world.worker.submit_result(job_id, CID) for job_id in (first, first + 1, first + 3)]
     outcomes = await asyncio.gather(*results, return_exceptions=True)
-    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, "NOT_CLAIMANT", None]
+    assert told(outcomes) == ["done", "NOT_CLAIMANT", "done"]
     world.wait(REVIEW)
     ends = [world.other.finalize(job_id) for job_id in (first, first + 2, first + 3)]
     outcomes = await asyncio.gather(*ends, return_exceptions=True)
-    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, "NOT_DUE", None]
+    assert told(outcomes) == ["done", "NOT_DUE", "done"]
     assert await world.credits() == (-4 * R, 2 * R - B, 0)
 
 

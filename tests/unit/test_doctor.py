@@ -330,7 +330,7 @@ def test_what_may_be_lost_is_told_in_figures() -> None:
     found = doctor.stakes(Stakes(free_fri=90 * FRI_PER_STRK, bound_fri=10 * FRI_PER_STRK))
     assert found.verdict is Verdict.GOOD
     assert found.detail == (
-        "10 STRK of 100 STRK bound; largest bond 25 STRK; loss budget 2 STRK a day, 0 STRK used; "
+        "10 STRK of 100 STRK bound; largest bond 25 STRK; loss budget 3 STRK a day, 0 STRK used; "
         "fees of a job about 0 STRK"
     )
 

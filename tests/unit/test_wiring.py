@@ -67,8 +67,8 @@ async def test_others_are_asked_and_the_lease_has_time_for_it(flags: dict[str, s
     assert isinstance(store, SpreadStore)
     await wiring.close(store)
     settings = load(NODE | flags, {}).settings
-    assert wiring.policy(settings, Address(1)).submit_seconds == 17
-    assert wiring.policy(load(flags, {}).settings, Address(1)).submit_seconds == 10
+    assert wiring.policy(settings, Address(1)).copies_seconds == 7
+    assert wiring.policy(load(flags, {}).settings, Address(1)).copies_seconds == 0
 
 
 @pytest.mark.parametrize("name", ["ipfs_token_file", "ipfs_replica_token_file", "pinning_token_file"])

@@ -110,4 +110,20 @@ class Attempt:
         stage = Stage.LOST
         if not isinstance(error, JobLost):
             stage = Stage.FAILED if self.stage.holds_claim else Stage.REFUSED
-        return replace(self.to(stage, at=at), code=error.code, detail=str(error))
+        return replace(
+            self.to(stage, at=at),
+            code=error.code,
+            detail=str(error),
+            fees_fri=self.fees_fri + error.fees_fri,
+            lost_fri=self.lost_fri + error.lost_fri,
+        )
+
+    @property
+    def earned_fri(self) -> int:
+        """What it has brought so far: the reward once paid, less fees and what of the bond is burned."""
+        reward_fri = self.reward_fri if self.stage is Stage.PAID else 0
+        return reward_fri - self.fees_fri - self.lost_fri
+
+    def paying(self, fee_fri: int) -> Attempt:
+        """The same attempt after one more move of ours, which cost so much."""
+        return replace(self, fees_fri=self.fees_fri + fee_fri)

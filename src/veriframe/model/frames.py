@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,11 +47,22 @@ class RenderLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderTask:
-    """Frames of one scene, rendered by one Blender process with the file's own settings."""
+    """Frames of one scene, rendered by one Blender process with the file's own settings.
+
+    `size` is the width and height in pixels that the inspection found; None where nobody looked. The lease
+    leaves `lease_seconds` for all of it.
+    """
 
     frames: tuple[int, ...] = (1,)
     format: ImageFormat = ImageFormat.PNG
     limits: RenderLimits = RenderLimits()
+    size: tuple[int, int] | None = None
+    lease_seconds: float = math.inf
+
+    @property
+    def wall_seconds(self) -> float:
+        """What one process may take: the limits' time, or what the lease leaves where that is less."""
+        return min(self.limits.wall_seconds(len(self.frames)), self.lease_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+from veriframe.model import lease
 from veriframe.model.frames import RenderLimits
 from veriframe.model.job import NOBODY, Address, Job, format_strk
 from veriframe.model.stakes import StakeLimits
 
 DAY = 86400
-
-SUBMIT_SECONDS = 10
-"""Kept of a lease for proving, storing and submitting; the render ends before."""
 
 BEGIN_SECONDS = 30
 """Left until a job's deadline, at least, when it is begun: its scene has to come and to be looked at."""
@@ -22,7 +21,11 @@ FETCH_SECONDS = 1800
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What this worker takes. Empty `creators_allowed` means all; arbiters are only trusted by name."""
+    """What this worker takes. Empty `creators_allowed` means all; arbiters are only trusted by name.
+
+    `send_seconds` is for one transaction, `copies_seconds` for copies of a picture elsewhere. Renders end
+    early enough for a release to cost at most `release_fee_share` of the bond.
+    """
 
     account: Address
     minimum_reward_fri: int = 0
@@ -31,7 +34,9 @@ class Policy:
     arbiters: frozenset[int] = frozenset()
     maximum_wait_seconds: int = 7 * DAY
     limits: RenderLimits = field(default_factory=RenderLimits)
-    submit_seconds: float = SUBMIT_SECONDS
+    send_seconds: float = lease.SEND_SECONDS
+    copies_seconds: float = 0.0
+    release_fee_share: float = 0.5
     fetch_seconds: float = FETCH_SECONDS
     begin_seconds: int = BEGIN_SECONDS
     stakes: StakeLimits = field(default_factory=StakeLimits)
@@ -67,12 +72,32 @@ class Policy:
             return f"it pays {format_strk(reward)}, less than minimum_reward_strk"
         return ""
 
+    def reserve(self, width: int, height: int) -> lease.Reserve:
+        """What is kept of a lease for all that follows a render of so many pixels; 0: not known yet."""
+        if not (width and height):
+            width, height = lease.NOMINAL_SIZE
+        return lease.reserve(
+            width, height, sending_seconds=self.send_seconds, copies_seconds=self.copies_seconds
+        )
+
+    def lease_objection(self, job: Job, width: int = 0, height: int = 0, frames: int = 1) -> str:
+        """Why the job's lease is too short for a picture of this size (0: not known yet), as one clause."""
+        share = self.release_fee_share if job.terms.bond_fri else 1.0
+        needed = lease.shortest_lease(
+            self.limits.wall_seconds(frames), self.limits.loading_seconds, self.reserve(width, height), share
+        )
+        if job.terms.lease_seconds >= needed:
+            return ""
+        size = f" with {width} × {height} pixels" if width and height else ""
+        return (
+            f"its lease of {job.terms.lease_seconds} s is shorter than the {math.ceil(needed)} s that a job"
+            f"{size} may take"
+        )
+
     def _time(self, job: Job, now: int, frames: int) -> str:
-        terms, needed = job.terms, self.limits.wall_seconds(frames) + self.submit_seconds
-        if terms.lease_seconds < needed:
-            return (
-                f"its lease of {terms.lease_seconds} s is shorter than the {needed:.0f} s that a job may take"
-            )
+        terms = job.terms
+        if objection := self.lease_objection(job, frames=frames):
+            return objection
         if terms.deadline - now < self.begin_seconds:
             return f"its deadline is in {terms.deadline - now} s, too soon to look at its scene and claim it"
         # Without an arbiter nobody can dispute, so that the review is all the wait there is.

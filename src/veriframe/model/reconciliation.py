@@ -1,7 +1,10 @@
-"""Where our attempt stands after a restart, seen against the registry. Where the two differ, it wins."""
+"""Where our attempt stands, seen against the registry, and what it lost. Where the two differ, it wins."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from veriframe.model import escrow
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, Job, JobState
 
@@ -45,3 +48,40 @@ def _without_us(attempt: Attempt, job: Job, now: int) -> Stage:
         # A reorganisation undid our claim, and what followed: it is made again from what we have.
         return Stage.STORED if stage is Stage.SUBMITTED else stage
     return stage if unclaimed and job.is_open(now) else Stage.LOST
+
+
+def is_lost(attempt: Attempt, job: Job, account: Address, now: int) -> bool:
+    """Whether the registry shows at `now` that a claim of ours is lost, so that work on it can end.
+
+    What a node shows that lags is not taken for a loss: the job open, or under another's lapsed claim.
+    """
+    lags = job.state is JobState.OPEN or (job.worker != account and job.is_lapsed(now))
+    is_claimed = attempt.stage.holds_claim and not lags
+    return is_claimed and stage_by_registry(attempt, job, account, now) is Stage.LOST
+
+
+def burned_fri(attempt: Attempt, job: Job, account: Address, now: int) -> int:
+    """What of the bond is gone where a claim of ours does not stand any more: all of it, or nothing.
+
+    A claim that lapsed is burned. One that a reorganisation took back is not: then the job is open, or
+    another had it long before our lease was over. Times of the attempt are Unix seconds, as the chain's are.
+    """
+    claimed_at = attempt.reached.get(Stage.CLAIMED)
+    if claimed_at is None or job.state is JobState.OPEN:
+        return 0
+    if job.worker == account:
+        return job.terms.bond_fri if job.is_lapsed(now) else 0
+    # The next one claims after our lease. Half of it, since these times are of two clocks.
+    half_over = claimed_at + job.terms.lease_seconds / 2
+    return job.terms.bond_fri if (job.claimed_at or now) >= half_over else 0
+
+
+def released_fri(attempt: Attempt, job: Job, now: int, at: float) -> int:
+    """What a release of ours cost that the registry has made and we have not noted.
+
+    The job tells nothing of it any more. `at` is the attempt's time, Unix seconds: the claim was held at most
+    until then.
+    """
+    claimed_at = attempt.reached.get(Stage.CLAIMED, at)
+    held = min(max(0, int(at - claimed_at)), job.terms.lease_seconds)
+    return escrow.release_fee_fri(replace(job, claimed_at=now - held), now)

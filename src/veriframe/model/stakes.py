@@ -23,6 +23,7 @@ class StakeLimits:
     `reward_share`: a bond, at most, of its reward. `bond_days`: bond × days that it may stay bound, at most,
     of the reward. `means_share`: a bond, at most, of all that the account has. `free_share`: what of that is
     never bound. `loss_share`: what of it may be lost in a day to creators who have not paid as much.
+    `job_share`: what of the budget's rest one job may risk, so that a few large ones cannot use it up.
     `new_creator_jobs`: how many jobs of such a creator may be under way together.
     """
 
@@ -30,7 +31,8 @@ class StakeLimits:
     bond_days: Fraction = Fraction(1)
     means_share: Fraction = Fraction(1, 4)
     free_share: Fraction = Fraction(1, 4)
-    loss_share: Fraction = Fraction(1, 50)
+    loss_share: Fraction = Fraction(3, 100)
+    job_share: Fraction = Fraction(1, 4)
     new_creator_jobs: int = 1
 
 
@@ -104,6 +106,11 @@ class Stakes:
         """What of the loss budget is used: lost in the last 24 hours, and at stake now."""
         return sum(record.charged_fri for record in self.creators.values())
 
+    @property
+    def largest_risk_fri(self) -> int:
+        """What one job of a creator who has not paid as much may cost now."""
+        return max(0, int((self.loss_budget_fri - self.charged_fri) * self.limits.job_share))
+
     def record(self, creator: Address) -> CreatorRecord:
         """What is known of a creator."""
         return self.creators.get(creator, NEW_CREATOR)
@@ -159,11 +166,11 @@ class Stakes:
             return ""
         if record.under_way >= self.limits.new_creator_jobs:
             return "another job of its creator, who has not paid for that much yet, is under way"
-        left_fri = self.loss_budget_fri - self.charged_fri
-        if risk_fri - max(0, record.balance_fri) > left_fri:
+        if risk_fri - max(0, record.balance_fri) > self.largest_risk_fri:
+            most, budget = format_strk(self.largest_risk_fri), format_strk(self.loss_budget_fri)
             return (
-                f"it may cost {format_strk(risk_fri)}, more than the {format_strk(max(0, left_fri))} left of "
-                f"today's loss budget of {format_strk(self.loss_budget_fri)} (loss_budget_share)"
+                f"it may cost {format_strk(risk_fri)}, and a job of a new creator {most} at most now, of a loss "
+                f"budget of {budget} a day (loss_budget_share)"
             )
         return ""
 

@@ -30,7 +30,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.checks import read_header
 from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address, Head
-from veriframe.model.policy import SUBMIT_SECONDS, Policy
+from veriframe.model.policy import Policy
 from veriframe.model.scene import SceneLimits
 from veriframe.model.stakes import StakeLimits, Stakes
 from veriframe.ports import ChainFacts, JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
@@ -189,7 +189,8 @@ def policy(settings: Settings, account: Address) -> Policy:
         limits=render_limits(settings),
         stakes=stake_limits(settings),
         fetch_seconds=settings.fetch_seconds,
-        submit_seconds=SUBMIT_SECONDS + (settings.replica_seconds if _spreads(settings) else 0),
+        copies_seconds=settings.replica_seconds if _spreads(settings) else 0.0,
+        release_fee_share=settings.release_fee_share,
     )
 
 

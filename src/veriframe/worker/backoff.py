@@ -109,7 +109,8 @@ def _is_absent(attempt: Attempt) -> bool:
 
 
 def _is_in_vain(attempt: Attempt) -> bool:
-    return attempt.stage in (Stage.REFUSED, Stage.RELEASED) and attempt.code not in NOT_THE_BYTES
+    is_creators = attempt.code is Code.LEASE or attempt.code not in NOT_THE_BYTES
+    return attempt.stage in (Stage.REFUSED, Stage.RELEASED) and is_creators
 
 
 def _is_lost_race(attempt: Attempt) -> bool:

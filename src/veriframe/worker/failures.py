@@ -42,7 +42,7 @@ NOT_THE_BYTES = frozenset(
         *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
     )
 )
-"""Failures that say nothing about the scene's bytes: they are not counted."""
+"""Failures that say nothing about the scene's bytes: they are not counted, but for a creator's own leases."""
 
 
 def conditions(facts: RendererFacts, render: RenderLimits, scene: SceneLimits) -> str:
@@ -72,7 +72,7 @@ class Failures:
         """Why jobs of this creator with this scene are left, as one clause; empty where they are not."""
         if self._clock() - self._read_at >= READ_SECONDS:
             self._read()
-        live = self._live(asset_cid)
+        live = [one for one in self._live(asset_cid) if one.code is not Code.LEASE or one.creator == creator]
         for failure in live:
             if failure.code in VERDICTS:
                 return f"its scene was refused here before ({failure.code})"
@@ -116,4 +116,7 @@ def _is_rendered(attempt: Attempt) -> bool:
 
 
 def _counts(attempt: Attempt) -> bool:
+    if attempt.code is Code.LEASE:
+        # Whoever offers so short a lease again: it says nothing of the bytes, and nothing of others' jobs.
+        return attempt.stage is Stage.RELEASED
     return attempt.stage in (Stage.REFUSED, Stage.RELEASED) and attempt.code not in NOT_THE_BYTES

@@ -26,6 +26,9 @@ log = structlog.get_logger()
 FUNDS_SECONDS = 60.0
 """How old the figures may be by which jobs are judged as they are discovered."""
 
+MOST_SIZES = 10_000
+"""Scenes of which it is remembered how large their pictures are."""
+
 TURN_EVERY = 3
 """Each third job is the one that has waited longest: high offers cannot keep a low one waiting for ever."""
 
@@ -54,6 +57,7 @@ class Intake:
             on_read=self._take_in,
             monotonic=parts.monotonic,
         )
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
         self._begun, self._is_clear = 0, False
 
@@ -104,6 +108,11 @@ class Intake:
     def note(self, attempt: Attempt) -> None:
         """An attempt has reached a stage."""
         self._begun += attempt.stage is Stage.SEEN
+        if attempt.width:
+            self._sizes.pop(attempt.asset_cid, None)
+            self._sizes[attempt.asset_cid] = attempt.width, attempt.height
+            while len(self._sizes) > MOST_SIZES:
+                del self._sizes[next(iter(self._sizes))]
         self._settled.add(attempt.job_id)
         self._exposure.note(attempt)
 
@@ -136,16 +145,24 @@ class Intake:
         if objection := self._stakes.lasting_objection(job):
             self._tell_lack(job, self._stakes.means_fri)
             return objection
-        return self._failures.why_not(canonical_asset(job), job.order.creator)
+        asset_cid = canonical_asset(job)
+        size = self._sizes.get(asset_cid, (0, 0))
+        return self._failures.why_not(asset_cid, job.order.creator) or self._lease_objection(job, *size)
 
     def _is_ruled_out(self, job: Job) -> bool:
         """Whether it cannot be begun now, whatever money there is."""
         asset_cid = canonical_asset(job)
-        if objection := self._failures.why_not(asset_cid, job.order.creator):
+        size = self._sizes.get(asset_cid, (0, 0))
+        objection = self._failures.why_not(asset_cid, job.order.creator) or self._lease_objection(job, *size)
+        if objection:
             self._discovery.log.tell(job, objection)
             self._settled.add(job.id)
             return True
         return self._backoffs.rests(asset_cid)
+
+    def _lease_objection(self, job: Job, width: int, height: int) -> str:
+        """Whether its lease is too short for its scene, where that was inspected before."""
+        return self._parts.policy.lease_objection(job, width, height) if width else ""
 
     def _is_payable(self, job: Job, funds: Funds) -> bool:
         """Whether bond and fees are within our means, and the bond is worth its risk."""

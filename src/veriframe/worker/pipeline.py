@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from veriframe.errors import JobError
+from veriframe.errors import HostUnavailable, JobError, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
+from veriframe.worker.lease import wait_or_give_up
 from veriframe.worker.parts import Parts
 from veriframe.worker.steps import check, claim, fetch, prove, release, render, store, submit
 
@@ -32,6 +33,9 @@ STEPS: Mapping[Stage, Step] = MappingProxyType(
 """What follows each stage. SUBMITTED waits for the creator or for time (`watch`); ends have none."""
 
 
+_WAITING_UNDER_LEASE = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.PROVED))
+
+
 async def run(attempt: Attempt, parts: Parts) -> Attempt:
     """Take the attempt as far as it goes: to SUBMITTED or to an end.
 
@@ -39,10 +43,20 @@ async def run(attempt: Attempt, parts: Parts) -> Attempt:
     """
     while (step := STEPS.get(attempt.stage)) is not None:
         try:
-            after = await step(attempt, parts)
+            after = await _take(step, attempt, parts)
         except JobError as error:
             after = attempt.ended_by(error, at=parts.clock())
         parts.journal.move(attempt, after)
         parts.on_stage(attempt, after)
         attempt = after
     return attempt
+
+
+async def _take(step: Step, attempt: Attempt, parts: Parts) -> Attempt:
+    """One step. What is away is only waited for as long as a claim can go back in time."""
+    try:
+        return await step(attempt, parts)
+    except (StoreUnavailable, HostUnavailable) as error:
+        if attempt.stage not in _WAITING_UNDER_LEASE:
+            raise
+        raise await wait_or_give_up(attempt, error, parts) from error

@@ -11,7 +11,7 @@ from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.cid import canonical
 from veriframe.model.job import Job
-from veriframe.model.reconciliation import stage_by_registry
+from veriframe.model.reconciliation import burned_fri, released_fri, stage_by_registry
 from veriframe.worker.parts import Parts
 
 log = structlog.get_logger()
@@ -101,7 +101,13 @@ def reconcile(job: Job, parts: Parts, now: int) -> None:
     stage = stage_by_registry(attempt, job, account, now)
     if stage is not attempt.stage:
         log.warning("reconciled", job_id=job.id, journal=attempt.stage, registry=job.state, stage=stage)
-        after = _at(stage, attempt, job, parts.clock())
+        at = parts.clock()
+        lost_fri = 0
+        if stage is Stage.LOST:
+            lost_fri = burned_fri(attempt, job, account, now)
+        elif stage is Stage.RELEASED:
+            lost_fri = released_fri(attempt, job, now, at)
+        after = replace(_at(stage, attempt, job, at), lost_fri=lost_fri)
         journal.move(attempt, after)
         parts.on_stage(attempt, after)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import structlog
 
-from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.attempt import Attempt
 from veriframe.model.frames import Progress
 from veriframe.model.job import Job, format_address, format_strk
 from veriframe.model.text import printable
@@ -45,7 +45,9 @@ def attempt_finished(attempt: Attempt) -> None:
         code=attempt.code,
         reason=attempt.detail or None,
         reward=format_strk(attempt.reward_fri),
-        earned=format_strk(attempt.reward_fri if attempt.stage is Stage.PAID else 0),
+        fees=format_strk(attempt.fees_fri),
+        lost=format_strk(attempt.lost_fri),
+        earned=format_strk(attempt.earned_fri),
         asset_cid=attempt.asset_cid,
         result_cid=attempt.result_cid or None,
         stage_seconds=stage_seconds(attempt),

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
+from veriframe.errors import Unavailable
 from veriframe.model.attempt import Attempt
 from veriframe.model.job import Job
 from veriframe.worker import pipeline
 from veriframe.worker.intake import Intake
+from veriframe.worker.losses import Losses
 from veriframe.worker.pace import Pace
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import end, patiently
@@ -41,7 +44,7 @@ class Service:
         withdrawal: Withdrawal | None = None,
     ) -> None:
         self._slots = slots
-        self._pace = Pace(poll_seconds, idle_seconds)
+        self._pace, self._idle_seconds = Pace(poll_seconds, idle_seconds), idle_seconds
         self._withdrawal = withdrawal
         self._running: dict[int, asyncio.Task[None]] = {}
         self._settling: dict[int, asyncio.Task[None]] = {}
@@ -49,7 +52,7 @@ class Service:
         self._is_sound = True
         self._intake = Intake(parts, is_under_way=lambda job_id: job_id in self._running)
         self._parts = self._intake.parts
-        self._watch = Watch(self._parts)
+        self._watch, self._losses = Watch(self._parts), Losses(self._parts, idle_seconds)
 
     def drain(self) -> None:
         """Stop in order: no new claims; what is claimed is finished within its lease."""
@@ -109,7 +112,12 @@ class Service:
             if known is None or not known.stage.holds_claim:
                 task.cancel()
         log.info("worker_drains", jobs=sorted(self._running))
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        while running := list(self._running.values()):
+            await asyncio.wait(running, timeout=self._idle_seconds)
+            if wanted := self._losses.wanted(self._running):
+                # A registry that is away is asked again after the next wait.
+                with suppress(Unavailable):
+                    self._losses.end((await self._intake.look(wanted))[0], self._running)
 
     async def _look_and_start(self) -> bool:
         """One look at the registry, and all that follows from it. True where nothing is left to be started.
@@ -119,9 +127,11 @@ class Service:
         for waiting in self._waiting() if self._is_sound else ():
             if len(self._running) < self._slots:
                 self._start(waiting)
-        look, news = await self._intake.look(set(self._watch.wanted()) - self._settling.keys())
+        ending = set(self._watch.wanted()) - self._settling.keys()
+        look, news = await self._intake.look(ending | self._losses.wanted(self._running))
         if news:
             self._pace.note_news()
+        self._losses.end(look, self._running)
         for job in self._watch.ready(look):
             self._begin_settling(job)
         for job in self._watch.revived(look):
@@ -148,6 +158,7 @@ class Service:
         if (before := journal.get(job.id)) is None:
             journal.add(attempt)
         else:
+            attempt = attempt.paying(before.fees_fri)
             journal.move(before, attempt)
         self._intake.note(attempt)
         return attempt
@@ -162,7 +173,7 @@ class Service:
         """Take one job to SUBMITTED or an end."""
         with structlog.contextvars.bound_contextvars(job_id=job_id):
             try:
-                after = await patiently(lambda: self._go_on(job_id))
+                after = await self._losses.unless_lost(job_id, lambda: patiently(lambda: self._go_on(job_id)))
                 self._intake.note_end(after)
                 if after.stage.is_end:
                     await patiently(lambda: clean_up(after, self._parts))

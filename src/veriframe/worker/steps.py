@@ -6,6 +6,7 @@ They raise a `JobError` where the job ends, `Unavailable` where it may go on lat
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from stat import S_ISREG
@@ -22,10 +23,13 @@ from veriframe.errors import (
     VerificationFailed,
 )
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import RenderLimits, RenderTask
+from veriframe.model.escrow import release_fee_fri
+from veriframe.model.frames import RenderTask
 from veriframe.model.job import Job, JobState
+from veriframe.model.reconciliation import released_fri
 from veriframe.ports import OnTransfer, Transfer, unheard
-from veriframe.worker.gate import examine
+from veriframe.worker.gate import has_size, inspected
+from veriframe.worker.lease import hold, in_time, is_our_claim, look, lost, lost_at
 from veriframe.worker.parts import Parts
 from veriframe.worker.report import TransferLog
 from veriframe.worker.throughput import Throughput
@@ -49,7 +53,7 @@ async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
             await throughput.hold(_fetch_scene(attempt, parts, throughput.hear))
     except (StoreUnavailable, TimeoutError) as error:
         # Waited for, but only as long as the job can still be had, and as others need not wait for it.
-        job, now = await _look(attempt, parts)
+        job, now = await look(attempt, parts)
         if not job.is_open(now):
             raise _no_longer_open() from None
         if isinstance(error, StoreUnavailable) and parts.clock() < end:
@@ -66,51 +70,53 @@ async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def check(attempt: Attempt, parts: Parts) -> Attempt:
     """FETCHED → CHECKED: the file is a scene that this Blender can render, and nothing speaks against it."""
-    scene = await _bring_scene(attempt, parts)
-    verdict = await examine(scene, parts.renderer, parts.scene_limits)
-    inspection = verdict.inspection
-    log.info(
-        "scene_inspected",
-        engine=inspection.engine,
-        width=inspection.width,
-        height=inspection.height,
-        samples=inspection.samples,
-        warnings=list(verdict.warnings),
-    )
-    checked = attempt.to(Stage.CHECKED, at=parts.clock())
-    return replace(checked, width=inspection.width, height=inspection.height)
+    attempt = await inspected(attempt, await _bring_scene(attempt, parts), parts)
+    return attempt.to(Stage.CHECKED, at=parts.clock())
 
 
 async def claim(attempt: Attempt, parts: Parts) -> Attempt:
-    """CHECKED → CLAIMED: the bond is in escrow and the lease runs."""
+    """CHECKED → CLAIMED: the bond is in escrow and the lease runs. It is long enough for this picture."""
+    if not has_size(attempt):
+        attempt = await inspected(attempt, await _bring_scene(attempt, parts), parts)
     with parts.claims.one():
-        job, now = await _look(attempt, parts)
-        if not _is_our_claim(job, now, parts):
+        job, now = await look(attempt, parts)
+        if not is_our_claim(job, now, parts):
             if not job.is_open(now):
                 raise _no_longer_open()
+            if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
+                raise JobLost("The registry shows another reward or bond than when the job was begun.")
+            if objection := parts.policy.lease_objection(job, attempt.width, attempt.height):
+                raise JobRejected(Code.LEASE, f"The job is left, since {objection}.")
             parts.workspace.require_free(parts.disk_free_bytes)
             async with parts.room.reserved(attempt, parts.store, parts.journal):
-                await _claim(attempt, job, parts)
+                attempt = attempt.paying(await _claim(attempt, job, parts))
     return attempt.to(Stage.CLAIMED, at=parts.clock())
 
 
 async def render(attempt: Attempt, parts: Parts) -> Attempt:
     """CLAIMED → RENDERED: exactly the expected files are there. A crash is tried once more."""
-    await _lease_left(attempt, parts)
-    scene = await _bring_scene(attempt, parts)
+    job_id = attempt.job_id
+    attempt, lease = await hold(attempt, parts)
+    until = lease.render_until
+    async with in_time(until - lease.now, Code.LEASE, "a render"):
+        scene = await _bring_scene(attempt, parts)
+        attempt = await inspected(attempt, scene, parts)
     for last in (False, True):
-        out = parts.workspace.empty(parts.workspace.rendered(attempt.job_id))
-        task = RenderTask(frames=FRAMES, limits=await _limits_within_lease(attempt, parts))
+        attempt, lease = await hold(attempt, parts)
+        # A second try has only what the first one left.
+        until = min(until, lease.render_until)
+        out = parts.workspace.empty(parts.workspace.rendered(job_id))
+        task = _task(attempt, until - lease.now, "a render", parts)
         try:
             rendering = await parts.renderer.render(
-                scene, task, out, lambda progress: parts.on_progress(attempt.job_id, progress)
+                scene, task, out, lambda progress: parts.on_progress(job_id, progress)
             )
             break
         except RenderFailed as error:
             if last or error.code is not Code.CRASH:
                 raise
             log.warning("render_again", code=error.code, reason=str(error))
-    parts.workspace.note_rendering(attempt.job_id, rendering)
+    parts.workspace.note_rendering(job_id, rendering)
     frame = rendering.frames[0]
     log.info(
         "frame_rendered",
@@ -129,12 +135,14 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
     rendering = workspace.rendering(job_id)
     if rendering is None:
         raise RenderFailed(Code.NO_OUTPUT, "The rendered frame is gone from this worker's disk.")
-    limits = await _limits_within_lease(attempt, parts)
-    scene = await _bring_scene(attempt, parts)
+    attempt, lease = await hold(attempt, parts)
+    until = time.monotonic() + lease.decoding_seconds
+    async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
+        scene = await _bring_scene(attempt, parts)
+        attempt = await inspected(attempt, scene, parts)
+    task = _task(attempt, until - time.monotonic(), "decoding", parts)
     clean = workspace.empty(workspace.proved(job_id))
-    (frame,) = await parts.renderer.prove(
-        scene, RenderTask(frames=FRAMES, limits=limits), rendering, workspace.rendered(job_id), clean
-    )
+    (frame,) = await parts.renderer.prove(scene, task, rendering, workspace.rendered(job_id), clean)
     await asyncio.to_thread(workspace.sync, clean)
     log.info(
         "frame_proved",
@@ -147,9 +155,10 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
 
 
 async def store(attempt: Attempt, parts: Parts) -> Attempt:
-    """PROVED → STORED: the picture is in the store, pinned, by the CID of its bytes."""
-    await _lease_left(attempt, parts)
-    result_cid = await keep_result(attempt.job_id, parts)
+    """PROVED → STORED: the picture is in the store, pinned, by its CID, and in time to be handed in."""
+    attempt, lease = await hold(attempt, parts)
+    async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
+        result_cid = await keep_result(attempt.job_id, parts)
     picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
     after = attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
     return replace(after, result_bytes=picture.stat().st_size)
@@ -166,25 +175,40 @@ async def submit(attempt: Attempt, parts: Parts) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
     if not await _is_handed_in(attempt, parts):
         try:
-            await _lease_left(attempt, parts)
-            await parts.registry.submit_result(attempt.job_id, attempt.result_cid)
-        except (JobLost, MoveRefused) as error:
+            attempt, _ = await hold(attempt, parts)
+            attempt = attempt.paying(await parts.registry.submit_result(attempt.job_id, attempt.result_cid))
+        except JobLost as error:
+            if not await _is_handed_in(attempt, parts):
+                raise
+            attempt = attempt.paying(error.fees_fri)
+        except MoveRefused as error:
             # After a reorganisation an earlier submission of ours may have been made again meanwhile.
             if not await _is_handed_in(attempt, parts):
-                raise JobLost(f"The registry did not take the result: {error}") from error
+                sentence = "The registry did not take the result"
+                raise await lost_at(error, sentence, attempt, parts) from error
+            attempt = attempt.paying(error.fee_fri)
     return attempt.to(Stage.SUBMITTED, at=parts.clock())
 
 
 async def release(attempt: Attempt, parts: Parts) -> Attempt:
     """FAILED → RELEASED: the claim is given back with the reason, or was already."""
-    job, _ = await _look(attempt, parts)
+    job, now = await look(attempt, parts)
+    lost_fri = released_fri(attempt, job, now, parts.clock())
     if job.state is not JobState.OPEN:
-        await _lease_left(attempt, parts)
+        if not is_our_claim(job, now, parts):
+            raise lost("Its lease was over before it was given back.", attempt, job, now, parts)
+        lost_fri = release_fee_fri(job, now)
         try:
-            await parts.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
+            fee_fri = await parts.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
         except MoveRefused as error:
-            raise JobLost(f"The registry did not take the claim back: {error}") from error
-    return attempt.to(Stage.RELEASED, at=parts.clock())
+            sentence = "The registry did not take the claim back"
+            raise await lost_at(error, sentence, attempt, parts) from error
+        attempt = attempt.paying(fee_fri)
+    return replace(attempt.to(Stage.RELEASED, at=parts.clock()), lost_fri=lost_fri)
+
+
+def _stake(attempt: Attempt) -> tuple[int, int]:
+    return attempt.reward_fri, attempt.bond_fri
 
 
 def _only_file(folder: Path) -> Path:
@@ -221,70 +245,44 @@ async def _bring_scene(attempt: Attempt, parts: Parts, on_progress: OnTransfer =
     return target
 
 
-async def _claim(attempt: Attempt, job: Job, parts: Parts) -> None:
+def _task(attempt: Attempt, left: float, what: str, parts: Parts) -> RenderTask:
+    """The frames of a job, of the size that was inspected, in what the lease leaves.
+
+    Raises `RenderFailed` (LEASE) for nothing.
+    """
+    if left <= 0:
+        raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
+    return RenderTask(
+        frames=FRAMES,
+        limits=parts.policy.limits,
+        size=(attempt.width, attempt.height),
+        lease_seconds=left,
+    )
+
+
+async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
+    """Have the claim made. Returns its fee."""
     registry = parts.registry
     try:
-        await registry.claim(job.id)
+        return await registry.claim(job.id)
     except MoveRefused as error:
-        job, now = await _look(attempt, parts)
+        job, now = await look(attempt, parts)
         if not job.is_open(now):
-            raise JobLost("Another worker was faster.") from error
+            raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error
         if (await registry.funds(registry.account)).means_fri < job.terms.bond_fri:
             # Lost, and not refused: it may be tried again once there is money.
-            raise JobLost("The account has no money for the bond now.") from error
-        raise JobRejected(Code.LOST, f"The registry refuses the claim: {error}") from error
-
-
-async def _look(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
-    """The job as the registry shows it, and the time to judge it by, in chain seconds."""
-    look = await parts.registry.look(attempt.job_id, 1)
-    for job in look.jobs:
-        return job, look.head.time
-    raise JobLost("The registry does not know the job any more.")
-
-
-async def _lease_left(attempt: Attempt, parts: Parts) -> int:
-    """The whole seconds that our lease still runs, at least one. Raises `JobLost` where it does not."""
-    job, now = await _look(attempt, parts)
-    if job.state is JobState.OPEN and job.is_open(now):
-        job, now = await _claim_again(attempt, parts)
-    if not _is_our_claim(job, now, parts):
-        raise JobLost("The registry does not show our claim any more, or its lease is over.")
-    return job.lease_end - now
-
-
-async def _claim_again(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
-    """Only a reorganisation opens a job under our lease; or it looks so on a node that lags behind."""
-    log.warning("claim_again", reason="the registry shows the job open, though it was claimed")
-    try:
-        await parts.registry.claim(attempt.job_id)
-    except MoveRefused as error:
-        raise JobLost(f"The registry took our claim back, and does not give it again: {error}") from error
-    return await _look(attempt, parts)
+            raise JobLost("The account has no money for the bond now.", fees_fri=error.fee_fri) from error
+        raise JobRejected(
+            Code.LOST, f"The registry refuses the claim: {error}", fees_fri=error.fee_fri
+        ) from error
 
 
 def _no_longer_open() -> JobLost:
     return JobLost("The job is not open any more.")
 
 
-def _is_our_claim(job: Job, now: int, parts: Parts) -> bool:
-    ours = job.state is JobState.CLAIMED and job.worker == parts.registry.account
-    return ours and not job.is_lapsed(now)
-
-
 async def _is_handed_in(attempt: Attempt, parts: Parts) -> bool:
     """Whether the registry has our result already."""
-    job, _ = await _look(attempt, parts)
+    job, _ = await look(attempt, parts)
     ours = job.worker == parts.registry.account and job.result_cid == attempt.result_cid
     return ours and job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)
-
-
-async def _limits_within_lease(attempt: Attempt, parts: Parts) -> RenderLimits:
-    """The operator's limits, cut to what the lease leaves. Raises `RenderFailed` (LEASE) for nothing."""
-    left = await _lease_left(attempt, parts) - parts.policy.submit_seconds
-    limits = parts.policy.limits
-    if left <= 0:
-        raise RenderFailed(Code.LEASE, "The lease has no time left for a render.")
-    wall = min(limits.wall_seconds(len(FRAMES)), left)
-    loading = min(limits.loading_seconds, wall / 2)
-    return replace(limits, loading_seconds=loading, frame_seconds=(wall - loading) / len(FRAMES))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
-from veriframe.errors import JobLost, MoveRefused
+from veriframe.errors import MoveRefused
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, Job, JobState, format_address, format_strk
 from veriframe.model.reconciliation import stage_by_registry
 from veriframe.ports import Look, Pin
+from veriframe.worker.lease import lost
 from veriframe.worker.parts import Parts
 from veriframe.worker.recovery import reconcile
 
@@ -114,25 +115,38 @@ class Watch:
             return
         if not job.state.is_final:
             try:
-                await parts.registry.finalize(job.id)
+                attempt = _paying(attempt, await parts.registry.finalize(job.id), parts)
             except MoveRefused as error:
+                _paying(attempt, error.fee_fri, parts)
                 self._due[job.id] = self._now + AGAIN_SECONDS
                 log.info("finalize_refused", job_id=job.id, reason=str(error))
                 return
             job = await parts.registry.get_job(job.id)
         if job.state.is_final:
-            await _end_attempt(attempt, job, parts)
+            await _end_attempt(attempt, job, parts, self._now)
 
     def _submitted(self) -> Mapping[int, Attempt]:
         unfinished = self._parts.journal.unfinished()
         return {attempt.job_id: attempt for attempt in unfinished if attempt.stage is Stage.SUBMITTED}
 
 
-async def _end_attempt(attempt: Attempt, job: Job, parts: Parts) -> None:
+def _paying(attempt: Attempt, fee_fri: int, parts: Parts) -> Attempt:
+    """The attempt after one more move, which is noted at once: what comes next may fail."""
+    if not fee_fri:
+        return attempt
+    after = attempt.paying(fee_fri)
+    parts.journal.move(attempt, after)
+    return after
+
+
+async def _end_attempt(attempt: Attempt, job: Job, parts: Parts, now: int) -> None:
     if job.worker != parts.registry.account:
-        after = attempt.ended_by(JobLost("The registry shows another worker's result."), at=parts.clock())
+        error = lost("The registry shows another worker's result.", attempt, job, now, parts)
+        after = attempt.ended_by(error, at=parts.clock())
     else:
         after = attempt.to(_ENDS[job.state], at=parts.clock())
+    if after.stage is Stage.REFUNDED:
+        after = replace(after, lost_fri=job.terms.bond_fri)
     parts.journal.move(attempt, after)
     parts.on_stage(attempt, after)
     await clean_up(after, parts)

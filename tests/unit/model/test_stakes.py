@@ -44,7 +44,7 @@ def stakes(
     free_fri: int = MEANS, records: Mapping[Address, CreatorRecord] | None = None, **more: Any
 ) -> Stakes:
     """Those of an account with `MEANS`, of which nothing is bound."""
-    more.setdefault("limits", StakeLimits(loss_share=Fraction(1, 20)))
+    more.setdefault("limits", StakeLimits(loss_share=Fraction(1, 20), job_share=Fraction(1)))
     return Stakes(free_fri=free_fri, creators=records or {}, **more)
 
 
@@ -123,8 +123,25 @@ def test_the_loss_budget_bounds_what_all_new_creators_can_cost_in_a_day() -> Non
     assert (account.loss_budget_fri, account.charged_fri) == (50_000, 40_000)
     assert account.passing_objection(a_job(bond_fri=10_000)) == ""
     objection = account.passing_objection(a_job(bond_fri=10_001))
-    assert "left of today's loss budget of" in objection
+    assert "at most now, of a loss budget of" in objection
     assert objection.endswith("(loss_budget_share)")
+
+
+def test_one_job_of_a_new_creator_risks_a_quarter_of_what_is_left_at_most() -> None:
+    """fault_81: each loss makes the next smaller: small honest jobs find room however many fail."""
+    limits = StakeLimits(loss_share=Fraction(1, 20))
+    lost_fri, sizes = 0, list[int]()
+    for _ in range(100):
+        lost = {Address(9): CreatorRecord(lost_fri=lost_fri, lost_today_fri=lost_fri)}
+        account = stakes(records=lost, limits=limits)
+        sizes.append(account.largest_risk_fri)
+        assert account.passing_objection(a_job(bond_fri=account.largest_risk_fri)) == ""
+        assert account.passing_objection(a_job(bond_fri=account.largest_risk_fri + 1)) != ""
+        lost_fri += account.largest_risk_fri // 10  # what a release costs at least
+    assert sizes[0] == 12_500
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] > 500
+    assert lost_fri < 50_000
 
 
 def test_a_creator_who_never_paid_has_one_job_at_a_time() -> None:

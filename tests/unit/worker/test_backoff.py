@@ -88,7 +88,7 @@ def test_whose_scene_comes_to_nothing_comes_last(attempt: Attempt) -> None:
     assert (backoffs.rests(attempt.asset_cid), backoffs.come_last(MAKER)) == (False, True)
 
 
-@pytest.mark.parametrize("code", [Code.LEASE, Code.STOPPED, Code.UPLOAD, Code.DISK, Code.SANDBOX])
+@pytest.mark.parametrize("code", [Code.STOPPED, Code.UPLOAD, Code.DISK, Code.SANDBOX])
 def test_what_is_no_fault_of_the_scene_is_not_its_creators(code: Code) -> None:
     """Time, the store and this machine."""
     backoffs = Backoffs(Hand())

@@ -129,10 +129,10 @@ async def test_a_lost_race_is_run_again_in_the_same_run(bench: Bench) -> None:
     await bench.post()
     claim = bench.registry.claim
 
-    async def too_late(job_id: int) -> None:
+    async def too_late(job_id: int) -> int:
         bench.registry.claim = claim  # type: ignore[method-assign]
         await bench.other.claim(job_id)
-        await claim(job_id)
+        return await claim(job_id)
 
     bench.registry.claim = too_late  # type: ignore[method-assign]
     service = bench.service()

@@ -54,7 +54,7 @@ async def test_pay_is_watched_while_it_works(bench: Bench) -> None:
 async def test_a_bug_in_the_watch_is_told(bench: Bench) -> None:
     """The answer says that there was a bug."""
 
-    async def broken(job_id: int) -> None:
+    async def broken(job_id: int) -> int:
         raise KeyError("a bug")
 
     await bench.post()
@@ -76,13 +76,13 @@ async def test_reviews_that_end_together_are_ended_together(bench: Bench) -> Non
     assert await bench.service().run(once=True)
     finalize, asked, most = bench.registry.finalize, 0, 0
 
-    async def slow(job_id: int) -> None:
+    async def slow(job_id: int) -> int:
         nonlocal asked, most
         asked += 1
         most = max(most, asked)
         await asyncio.sleep(0.01)
         asked -= 1
-        await finalize(job_id)
+        return await finalize(job_id)
 
     bench.registry.finalize = slow  # type: ignore[method-assign]
     bench.shared.now += REVIEW_SECONDS

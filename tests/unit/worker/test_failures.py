@@ -57,7 +57,7 @@ def test_one_refusal_ends_a_scene(clock: Hand) -> None:
     assert known.why_not(CID, STRANGER) == "its scene was refused here before (RESOLUTION)"
 
 
-@pytest.mark.parametrize("code", sorted(NOT_THE_BYTES))
+@pytest.mark.parametrize("code", sorted(NOT_THE_BYTES - {Code.LEASE}))
 def test_what_cut_a_render_says_nothing_of_the_bytes(code: Code, clock: Hand) -> None:
     """fault_85: somebody's public CID under terms that leave no time: as often as one likes."""
     journal = FakeJournal()
@@ -65,6 +65,15 @@ def test_what_cut_a_render_says_nothing_of_the_bytes(code: Code, clock: Hand) ->
     for _ in range(10):
         known.note(ended(Stage.RELEASED, code))
     assert (known.why_not(CID, MAKER), journal.failed) == ("", [])
+
+
+def test_a_lease_that_cuts_a_render_twice_is_held_against_its_creator_alone(clock: Hand) -> None:
+    """fault_85: not against the bytes: another's job of them, with a longer lease, is served."""
+    known = failures(FakeJournal(), clock)
+    for _ in range(2):
+        known.note(ended(Stage.RELEASED, Code.LEASE))
+    assert "has failed here 2 times (last: LEASE)" in known.why_not(CID, MAKER)
+    assert known.why_not(CID, STRANGER) == ""
 
 
 def test_a_success_forgives(clock: Hand) -> None:

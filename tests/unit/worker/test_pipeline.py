@@ -104,9 +104,9 @@ async def test_another_who_is_faster_between_look_and_claim(bench: Bench) -> Non
     attempt = await stopped_at(bench, Stage.CHECKED)
     claim = bench.registry.claim
 
-    async def too_late(job_id: int) -> None:
+    async def too_late(job_id: int) -> int:
         await bench.other.claim(job_id)
-        await claim(job_id)
+        return await claim(job_id)
 
     bench.registry.claim = too_late  # type: ignore[method-assign]
     after = await run(bench, attempt)
@@ -118,7 +118,7 @@ async def test_a_claim_that_the_registry_never_takes_is_refused(bench: Bench) ->
     """Open, and not for us: not tried again for ever."""
     attempt = await stopped_at(bench, Stage.CHECKED)
 
-    async def barred(job_id: int) -> None:
+    async def barred(job_id: int) -> int:
         raise MoveRefused("BARRED", "The account is barred from this job.")
 
     bench.registry.claim = barred  # type: ignore[method-assign]

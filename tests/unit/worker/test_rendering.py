@@ -11,6 +11,7 @@ from veriframe.errors import (
     RenderFailed,
     VerificationFailed,
 )
+from veriframe.model import lease
 from veriframe.model.attempt import Stage
 from veriframe.model.job import NOBODY, JobState
 
@@ -77,13 +78,14 @@ async def test_a_link_in_place_of_the_frame_is_never_published(bench: Bench) -> 
 
 
 async def test_the_render_ends_before_the_lease(bench: Bench) -> None:
-    """What is left of the lease is the limit, less ten seconds to hand in."""
+    """What is left of the lease is the limit, less what follows: decoding, the upload, handing in."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
     bench.shared.now += LEASE_SECONDS - 110
     await run(bench, attempt)
     (task,) = bench.renderer.tasks
-    assert (task.limits.loading_seconds, task.limits.frame_seconds) == (50, 50)
-    assert task.limits.wall_seconds(1) == 100
+    assert task.limits == bench.policy.limits
+    assert task.wall_seconds == pytest.approx(110 - lease.reserve(64, 36).seconds)
+    assert 90 < task.wall_seconds < 100
 
 
 async def test_a_long_lease_leaves_the_operators_limits(bench: Bench) -> None:
@@ -92,6 +94,7 @@ async def test_a_long_lease_leaves_the_operators_limits(bench: Bench) -> None:
     await run(bench, bench.begin(job))
     (task,) = bench.renderer.tasks
     assert task.limits == bench.policy.limits
+    assert task.wall_seconds == 360
 
 
 async def test_a_lease_without_time_for_a_render_is_given_back(bench: Bench) -> None:

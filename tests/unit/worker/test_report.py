@@ -41,9 +41,10 @@ def test_each_stage_is_a_line() -> None:
 
 
 def test_an_end_is_one_whole_line_more() -> None:
-    """All that is known of the attempt, with what was earned."""
+    """fault_89: all that is known of the attempt, with what was earned after fees."""
+    paid = SUBMITTED.paying(25 * 10**16).to(Stage.PAID, at=20.0)
     with capture_logs() as lines:
-        stage_reached(SUBMITTED, SUBMITTED.to(Stage.PAID, at=20.0))
+        stage_reached(SUBMITTED, paid)
     assert [line["event"] for line in lines] == ["stage_reached", "attempt_finished"]
     expected = {
         "event": "attempt_finished",
@@ -53,12 +54,23 @@ def test_an_end_is_one_whole_line_more() -> None:
         "code": None,
         "reason": None,
         "reward": "1.5 STRK",
-        "earned": "1.5 STRK",
+        "fees": "0.25 STRK",
+        "lost": "0 STRK",
+        "earned": "1.25 STRK",
         "asset_cid": "bafkasset",
         "result_cid": "bafkresult",
         "stage_seconds": {"FETCHED": 0.25, "STORED": 1.75, "SUBMITTED": 0.5, "PAID": 7.5},
     }
     assert lines[1] == expected
+
+
+def test_a_loss_is_earned_with_a_minus() -> None:
+    """fault_89: fees and what of the bond is burned, where nothing was paid."""
+    failed = STORED.paying(10**17).ended_by(RenderFailed(Code.LEASE, "No time."), at=13.0)
+    with capture_logs() as lines:
+        stage_reached(failed, replace(failed.to(Stage.RELEASED, at=13.0), lost_fri=5 * 10**17))
+    told = {name: lines[-1][name] for name in ("fees", "lost", "earned")}
+    assert told == {"fees": "0.1 STRK", "lost": "0.5 STRK", "earned": "-0.6 STRK"}
 
 
 def test_a_failure_is_a_warning_with_code_and_reason() -> None:

@@ -53,10 +53,10 @@ async def test_a_drain_waits_for_a_claim_that_is_being_made(bench: Bench) -> Non
     await bench.post()
     claim, claiming, go = bench.registry.claim, asyncio.Event(), asyncio.Event()
 
-    async def slow(job_id: int) -> None:
+    async def slow(job_id: int) -> int:
         claiming.set()
         await go.wait()
-        await claim(job_id)
+        return await claim(job_id)
 
     bench.registry.claim = slow  # type: ignore[method-assign]
     service = bench.service()

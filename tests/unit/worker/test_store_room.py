@@ -121,13 +121,13 @@ async def test_several_claims_share_the_room(bench: Bench) -> None:
     """fault_87: four slots, room for two pictures: two claims, and two jobs that are left for now."""
     bench.parts.room.scene_pixels = 10_000
     for job in await bench.post(jobs=4):
-        bench.begin(job, Stage.CHECKED)
+        bench.journal.by_job[job.id] = replace(bench.begin(job, Stage.CHECKED), width=100, height=100)
     bench.store.limit_bytes = 2 * picture_bytes(10_000) + 100
     make_claim = bench.registry.claim
 
-    async def slow(job_id: int) -> None:
+    async def slow(job_id: int) -> int:
         await asyncio.sleep(0.01)
-        await make_claim(job_id)
+        return await make_claim(job_id)
 
     bench.registry.claim = slow  # type: ignore[method-assign]
     claims = [claim(bench.attempt(job_id), bench.parts) for job_id in (1, 2, 3, 4)]

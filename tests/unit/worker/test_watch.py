@@ -101,9 +101,10 @@ async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: Watch) ->
     bench.shared.jobs[1] = disputed
     asked: list[int] = []
 
-    async def finalize(job_id: int) -> None:
+    async def finalize(job_id: int) -> int:
         asked.append(job_id)
         bench.shared.jobs[1] = replace(disputed, state=JobState.PAID)
+        return 0
 
     bench.registry.finalize = finalize  # type: ignore[method-assign]
     bench.shared.now = end - 1
@@ -121,7 +122,7 @@ async def test_who_finalized_first_does_not_matter(bench: Bench, watch: Watch) -
     bench.shared.now += REVIEW_SECONDS
     finalize = bench.registry.finalize
 
-    async def too_late(job_id: int) -> None:
+    async def too_late(job_id: int) -> int:
         await finalize(job_id)
         raise MoveRefused("NOT_DUE", "The job is final.")
 
@@ -165,7 +166,7 @@ async def test_what_must_be_looked_at_is_wanted(bench: Bench, watch: Watch) -> N
     assert list(watch.wanted()) == [1, 2]
 
 
-async def _refused(job_id: int) -> None:
+async def _refused(job_id: int) -> int:
     raise MoveRefused("NOT_DUE", "It does not look so here.")
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import signal
+from dataclasses import dataclass
 
 from veriframe.adapters.blender.sandbox.cell import CellExit, Ending
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
+from veriframe.model.frames import RenderLimits, RenderTask
 from veriframe.model.text import printable
 
 DISK_FULL_BYTES = 16 * 2**20
@@ -14,23 +17,46 @@ DISK_FULL_BYTES = 16 * 2**20
 _MISSES_ITS_END = (Ending.CRASHED, Ending.TIMEOUT, Ending.CPU_LIMIT, Ending.STOPPED)
 """Endings that a finished Blender may still come to while it tears itself down."""
 
-_SENTENCES = {
-    Ending.OOM: (
-        Code.OOM,
-        "Blender needed more memory than one render may use here; simplify the scene or raise memory_bytes.",
-    ),
-    Ending.TIMEOUT: (Code.TIMEOUT, "Blender took longer than one render may take here."),
-    Ending.CPU_LIMIT: (Code.TIMEOUT, "Blender used more processor time than one render may use here."),
-    Ending.PIDS: (Code.PIDS, "The scene started more processes than one render may have."),
-    Ending.OUTPUT_LIMIT: (Code.DISK, "The scene wrote more to disk than one render may write."),
-    Ending.LOG_LIMIT: (Code.LOG_FLOOD, "Blender wrote more log than one render may write."),
-    Ending.REPORT_LIMIT: (Code.LOG_FLOOD, "The scene flooded the worker with reports."),
-    Ending.STOPPED: (Code.STOPPED, "The render was stopped."),
-}
+_REMEDY = ". Raise it, or simplify the scene"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What one run may use. `seconds` is the operator's own limit, `settings` says where it comes from.
+
+    The lease leaves `lease_seconds`: the run has the smaller of the two.
+    """
+
+    limits: RenderLimits
+    seconds: float
+    settings: str = ""
+    lease_seconds: float = math.inf
+
+    @property
+    def wall_seconds(self) -> float:
+        """The limit of the run."""
+        return min(self.seconds, self.lease_seconds)
+
+
+def for_render(task: RenderTask) -> Allowance:
+    """What a task's process may use."""
+    limits, frames = task.limits, len(task.frames)
+    return Allowance(
+        limits=limits,
+        seconds=limits.wall_seconds(frames),
+        settings=f" (loading_seconds {limits.loading_seconds:g} + {frames} × frame_seconds"
+        f" {limits.frame_seconds:g})",
+        lease_seconds=task.lease_seconds,
+    )
+
+
+def for_inspection(limits: RenderLimits) -> Allowance:
+    """What an inspection may use: no lease runs yet, or it has time enough."""
+    return Allowance(limits=limits, seconds=limits.loading_seconds, settings=" (loading_seconds)")
 
 
 def failure(
-    end: CellExit, *, finished: bool, error: str | None, free_bytes: int
+    end: CellExit, allowed: Allowance, *, finished: bool, error: str | None, free_bytes: int
 ) -> RenderFailed | HostUnavailable | None:
     """The error that a run ended with, or None where its output is to be looked at.
 
@@ -45,12 +71,53 @@ def failure(
         )
     if finished and (end.ending in _MISSES_ITS_END or (end.ending, end.code) == (Ending.EXITED, 0)):
         return None
-    return _failed(end, error)
+    return _at_a_limit(end, allowed) or _failed(end, error)
+
+
+def _at_a_limit(end: CellExit, allowed: Allowance) -> RenderFailed | None:
+    """What cut the run: the limit's setting, its value, and what was used."""
+    limits = allowed.limits
+    match end.ending:
+        case Ending.TIMEOUT | Ending.CPU_LIMIT:
+            return RenderFailed(*_out_of_time(end, allowed))
+        case Ending.OOM:
+            code = Code.OOM
+            why = f"needed more memory than memory_bytes allows ({_mib(limits.memory_bytes)}){_REMEDY}"
+        case Ending.PIDS:
+            code = Code.PIDS
+            why = f"started more processes and threads than pids allows ({limits.pids}){_REMEDY}"
+        case Ending.OUTPUT_LIMIT:
+            code = Code.OUTPUT_LIMIT
+            why = f"wrote more to disk than output_bytes allows ({_mib(limits.output_bytes)}){_REMEDY}"
+        case Ending.LOG_LIMIT:
+            code, why = Code.LOG_FLOOD, f"wrote more log than one run may write ({_mib(limits.log_bytes)})"
+        case Ending.REPORT_LIMIT:
+            code, why = Code.LOG_FLOOD, "flooded the worker with reports"
+        case Ending.STOPPED:
+            return RenderFailed(Code.STOPPED, f"Blender was stopped after {end.seconds:.0f} s.")
+        case _:
+            return None
+    return RenderFailed(code, f"After {end.seconds:.0f} s Blender {why}.")
+
+
+def _out_of_time(end: CellExit, allowed: Allowance) -> tuple[Code, str]:
+    own = f"{allowed.seconds:g} s{allowed.settings}"
+    used = f"{end.seconds:.0f} s"
+    if end.ending is Ending.CPU_LIMIT:
+        used += ", in which it used all processor time"
+    if allowed.lease_seconds < allowed.seconds:
+        return (
+            Code.LEASE,
+            f"Blender was stopped after {used}: the lease left no more. The limit here is {own}.",
+        )
+    return Code.TIMEOUT, f"Blender was stopped after {used}: the limit here is {own}."
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:g} MiB"
 
 
 def _failed(end: CellExit, error: str | None) -> RenderFailed:
-    if end.ending in _SENTENCES:
-        return RenderFailed(*_SENTENCES[end.ending])
     if end.ending is Ending.CRASHED:
         return RenderFailed(Code.CRASH, f"Blender crashed ({_signal_name(end.signal)}).{_last_words(end)}")
     if error is not None:
@@ -60,9 +127,9 @@ def _failed(end: CellExit, error: str | None) -> RenderFailed:
     return RenderFailed(Code.BLENDER_ERROR, f"Blender failed with exit code {end.code}.{_last_words(end)}")
 
 
-def rejection(end: CellExit, *, error: str | None) -> JobRejected | HostUnavailable:
+def rejection(end: CellExit, allowed: Allowance, *, error: str | None) -> JobRejected | HostUnavailable:
     """The error of an inspection that brought no report: the scene is refused, before any money moves."""
-    failed = failure(end, finished=False, error=error, free_bytes=DISK_FULL_BYTES)
+    failed = failure(end, allowed, finished=False, error=error, free_bytes=DISK_FULL_BYTES)
     if isinstance(failed, HostUnavailable):
         return failed
     assert failed is not None

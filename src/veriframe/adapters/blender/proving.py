@@ -12,36 +12,47 @@ from veriframe.adapters.blender.runtimes import WorkerPython
 from veriframe.adapters.blender.sandbox import view
 from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Ending, Sandbox
 from veriframe.errors import Code, HostUnavailable, VerificationFailed
-from veriframe.model.frames import Frame, RenderLimits
+from veriframe.model.frames import Frame, RenderTask
+from veriframe.model.lease import decoding_seconds
 from veriframe.model.text import printable
 
 _FRAMES = PurePosixPath("/job/frames")
 _LISTING = PurePosixPath("/job/frames.json")
-_SECONDS_A_FRAME = 300.0
-"""For decoding one frame; 8 million pixels took 8 s (PNG, 8 bits)."""
 
 
 async def decode(
-    sandbox: Sandbox, frames: Sequence[Frame], out: Path, clean: Path, limits: RenderLimits
+    sandbox: Sandbox, frames: Sequence[Frame], out: Path, clean: Path, task: RenderTask
 ) -> Sequence[Decoded]:
     """Decode the frames in `out`; put their clean files into `clean`. Nothing is said yet about black.
 
-    Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER; `HostUnavailable`.
+    `frames` have the sizes that they must have: another one is found before a row is unpacked. Raises
+    `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
     """
+    limits, allowed = task.limits, _allowance(frames, task)
     names = [frame.file for frame in frames]
     if fault := outputs.find_fault(out, names, most_bytes=limits.output_bytes):
         raise VerificationFailed(Code.TAMPER, fault.sentence)
-    end, heard = await _run(sandbox, frames, (out, clean), limits)
+    end, heard = await _run(sandbox, frames, (out, clean), allowed)
     if outputs.free_bytes(clean) < outcome.DISK_FULL_BYTES:
         raise HostUnavailable(f"The disk is full, so that frames cannot be proved. Free some at {clean}.")
-    decoded = _decoded(end, heard, frames)
+    decoded = _decoded(end, heard, frames, allowed)
     if end.fault:
         raise VerificationFailed(Code.TAMPER, f"While it was decoded: {end.fault.sentence}")
     return decoded
 
 
+def _allowance(frames: Sequence[Frame], task: RenderTask) -> outcome.Allowance:
+    """A busy machine gets a render's time on top of the slowest picture's, as far as the lease goes."""
+    slowest = sum(decoding_seconds(frame.width, frame.height) for frame in frames)
+    return outcome.Allowance(
+        limits=task.limits,
+        seconds=slowest + task.limits.wall_seconds(len(frames)),
+        lease_seconds=task.lease_seconds,
+    )
+
+
 async def _run(
-    sandbox: Sandbox, frames: Sequence[Frame], folders: tuple[Path, Path], limits: RenderLimits
+    sandbox: Sandbox, frames: Sequence[Frame], folders: tuple[Path, Path], allowed: outcome.Allowance
 ) -> tuple[CellExit, Heard]:
     out, clean = folders
     names = [frame.file for frame in frames]
@@ -54,8 +65,8 @@ async def _run(
             shown={_FRAMES: out, _LISTING: _listing(frames, folder / "frames.json")},
             out=clean,
             expected=names,
-            wall_seconds=_SECONDS_A_FRAME * len(frames),
-            limits=limits,
+            wall_seconds=allowed.wall_seconds,
+            limits=allowed.limits,
         )
         return await cells.run_script(sandbox, WorkerPython(), script)
 
@@ -74,7 +85,9 @@ def _listing(frames: Sequence[Frame], file: Path) -> Path:
     return file
 
 
-def _decoded(end: CellExit, heard: Heard, frames: Sequence[Frame]) -> Sequence[Decoded]:
+def _decoded(
+    end: CellExit, heard: Heard, frames: Sequence[Frame], allowed: outcome.Allowance
+) -> Sequence[Decoded]:
     """One report for each frame, in their order."""
     for refused in (event for event in heard.events if isinstance(event, Refused)):
         raise VerificationFailed(
@@ -83,14 +96,23 @@ def _decoded(end: CellExit, heard: Heard, frames: Sequence[Frame]) -> Sequence[D
         )
     if end.ending is Ending.WALLS_FAILED:
         raise outcome.walls_failed(end)
+    if end.ending in (Ending.TIMEOUT, Ending.CPU_LIMIT) and not heard.finished:
+        raise _out_of_time(end, allowed)
     if failed := outcome.failure(
-        end, finished=heard.finished, error=heard.error, free_bytes=outcome.DISK_FULL_BYTES
+        end, allowed, finished=heard.finished, error=heard.error, free_bytes=outcome.DISK_FULL_BYTES
     ):
         # What brings the decoder down is no picture.
         raise VerificationFailed(Code.NOT_IMAGE, f"The frames cannot be decoded. {failed}")
     by_number = {event.number: event for event in heard.events if isinstance(event, Decoded)}
     found = [by_number.get(frame.number) for frame in frames]
     return [_checked(frame, event) for frame, event in zip(frames, found, strict=True)]
+
+
+def _out_of_time(end: CellExit, allowed: outcome.Allowance) -> VerificationFailed:
+    said = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
+    if allowed.lease_seconds < allowed.seconds:
+        return VerificationFailed(Code.LEASE, f"{said}the lease left no more.")
+    return VerificationFailed(Code.TIMEOUT, f"{said}no frames of their size take so long here.")
 
 
 def _checked(frame: Frame, event: Decoded | None) -> Decoded:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -15,11 +15,11 @@ from veriframe.adapters.blender.reports import (
     About,
     Decoded,
     Event,
-    FrameReport,
     Heard,
     Normalised,
     ProgressReport,
 )
+from veriframe.adapters.blender.request import Request, file_name, of_size, reported
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, VerificationFailed
@@ -44,20 +44,6 @@ _LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
 _START_SECONDS = 120.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A task at `percent` of its size, with at most `samples` for each pixel (None: the scene's own)."""
-
-    task: RenderTask
-    percent: int = 100
-    samples: int | None = None
-
-    def as_json(self) -> str:
-        """As `render_frames.py` takes it."""
-        asked = {"frames": self.task.frames, "format": self.task.format.value}
-        return json.dumps({**asked, "scale": self.percent, "samples": self.samples})
-
-
 class BlenderRenderer(Renderer):
     """One Blender, one kind of walls; any number of renders side by side."""
 
@@ -78,7 +64,7 @@ class BlenderRenderer(Renderer):
         end, heard = await self._run(script)
         about = next((event for event in heard.events if isinstance(event, About)), None)
         if about is None:
-            raise _no_start(end, heard)
+            raise _no_start(end, heard, self._for_a_start)
         return RendererFacts(
             program=self._runtime.name,
             version=BlenderVersion(about.major, about.minor),
@@ -88,50 +74,59 @@ class BlenderRenderer(Renderer):
             memory_held_by=self._sandbox.memory_held_by,
         )
 
+    @property
+    def _for_a_start(self) -> outcome.Allowance:
+        return outcome.Allowance(limits=self._limits, seconds=_START_SECONDS)
+
     async def inspect(self, scene: Path) -> SceneInspection:
         """What Blender finds in a scene.
 
         Raises `JobRejected`: CORRUPT where it cannot open it, or the code of the limit that it ran into.
         """
+        allowed = outcome.for_inspection(self._limits)
         async with cells.readable(scene) as shown:
             script = cells.Script(
                 name="inspect_scene.py",
                 arguments=(cells.SCENE,),
                 shown={cells.SCENE: shown},
-                wall_seconds=self._limits.loading_seconds,
-                limits=self._limits,
+                wall_seconds=allowed.wall_seconds,
+                limits=allowed.limits,
             )
             end, heard = await self._run(script)
         if heard.inspection is None:
-            raise outcome.rejection(end, error=heard.error)
+            raise outcome.rejection(end, allowed, error=heard.error)
         return parse_inspection(heard.inspection)
 
     async def render(
         self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
-        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code."""
-        return await self._render(scene, _Request(task), out, on_progress)
+        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code.
+
+        A frame of another size than the task's is WRONG_SIZE, before anybody looks into its file.
+        """
+        return await self._render(scene, Request(task), out, on_progress)
 
     async def _render(
-        self, scene: Path, request: _Request, out: Path, on_progress: Callable[[Progress], None]
+        self, scene: Path, request: Request, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
         task = request.task
+        allowed = outcome.for_render(task)
         async with cells.readable(scene) as shown:
             script = cells.Script(
                 name="render_frames.py",
                 arguments=(cells.SCENE, OUT, request.as_json()),
                 shown={cells.SCENE: shown},
                 out=out,
-                expected=[_file_name(number, task.format) for number in task.frames],
-                wall_seconds=task.limits.wall_seconds(len(task.frames)),
-                limits=task.limits,
+                expected=[file_name(number, task.format) for number in task.frames],
+                wall_seconds=allowed.wall_seconds,
+                limits=allowed.limits,
             )
             end, heard = await self._run(script, lambda event: _pass_on(event, task, on_progress))
         if failed := outcome.failure(
-            end, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(out)
+            end, allowed, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(out)
         ):
             raise failed
-        frames = _frames(heard, task)
+        frames = reported(heard, request)
         if end.fault:
             if end.fault.code is Code.TAMPER:
                 log.error("output_tampered", reason=end.fault.sentence)
@@ -143,20 +138,24 @@ class BlenderRenderer(Renderer):
     ) -> Sequence[ProvedFrame]:
         """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
 
-        A black frame is rendered once more, small, in a fresh process; black again is legitimate.
-        Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, BLACK, TAMPER.
+        A black frame is rendered once more, small, in a fresh process; black again is legitimate. All of it
+        ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE,
+        NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame what `render` raises, too.
         """
-        decoded = await proving.decode(self._sandbox, rendering.frames, out, clean, task.limits)
+        until = time.monotonic() + task.lease_seconds
+        frames = [of_size(frame, task.size) for frame in rendering.frames]
+        decoded = await proving.decode(self._sandbox, frames, out, clean, task)
         if black := tuple(event.number for event in decoded if event.black):
-            await self._prove_black(scene, task, black)
-        return [_proved(frame, event, clean) for frame, event in zip(rendering.frames, decoded, strict=True)]
+            await self._prove_black(scene, replace(task, frames=black), until)
+        return [_proved(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
 
-    async def _prove_black(self, scene: Path, task: RenderTask, numbers: tuple[int, ...]) -> None:
-        small = _Request(replace(task, frames=numbers), percent=25, samples=16)
+    async def _prove_black(self, scene: Path, task: RenderTask, until: float) -> None:
+        """`until` is when all must be over, by `time.monotonic`."""
         with cells.scratch() as folder:
             out, clean = _two_in(folder)
+            small = Request(_within(task, until), percent=25, samples=16)
             rendering = await self._render(scene, small, out, lambda progress: None)
-            again = await proving.decode(self._sandbox, rendering.frames, out, clean, task.limits)
+            again = await proving.decode(self._sandbox, rendering.frames, out, clean, _within(task, until))
         if bright := [str(event.number) for event in again if not event.black]:
             raise VerificationFailed(
                 Code.BLACK,
@@ -185,7 +184,7 @@ class BlenderRenderer(Renderer):
             try:
                 scene = await self._make_test_scene(engine, folder)
                 rendering = await self.render(scene, task, out, lambda progress: None)
-                (decoded,) = await proving.decode(self._sandbox, rendering.frames, out, clean, task.limits)
+                (decoded,) = await proving.decode(self._sandbox, rendering.frames, out, clean, task)
             except (JobError, HostUnavailable) as error:
                 return str(error)
         return "renders black" if decoded.black else f"renders in {rendering.seconds:.1f} s"
@@ -200,8 +199,9 @@ class BlenderRenderer(Renderer):
             limits=self._limits,
         )
         end, heard = await self._run(script)
+        allowed, free_bytes = self._for_a_start, outputs.free_bytes(folder)
         if failed := outcome.failure(
-            end, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(folder)
+            end, allowed, finished=heard.finished, error=heard.error, free_bytes=free_bytes
         ):
             raise failed
         if end.fault:
@@ -228,22 +228,14 @@ def _pass_on(event: Event, task: RenderTask, on_progress: Callable[[Progress], N
         log.info("scene_normalised", changed=[printable(change) for change in event.changed[:20]])
 
 
-def _frames(heard: Heard, task: RenderTask) -> tuple[Frame, ...]:
-    """The frames that were reported, in the order asked for, under the names that they must have."""
-    reported = {event.number: event for event in heard.events if isinstance(event, FrameReport)}
-    if missing := [str(number) for number in task.frames if number not in reported]:
-        raise RenderFailed(Code.NO_OUTPUT, f"Blender finished without the frames {some_names(missing)}.")
-    frames = tuple(reported[number].value() for number in task.frames)
-    for frame in frames:
-        if frame.file != _file_name(frame.number, task.format):
-            raise RenderFailed(
-                Code.TAMPER, f"Frame {frame.number} was reported under a name that is not its own."
-            )
-    return frames
-
-
-def _file_name(number: int, image_format: ImageFormat) -> str:
-    return f"frame_{number:04d}{image_format.suffix}"
+def _within(task: RenderTask, until: float) -> RenderTask:
+    """The task with what is left of its time. Raises `VerificationFailed` (LEASE) for nothing."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise VerificationFailed(
+            Code.LEASE, "The frame is black, and the lease leaves no time to render it once more."
+        )
+    return replace(task, lease_seconds=left)
 
 
 def _proved(frame: Frame, event: Decoded, clean: Path) -> ProvedFrame:
@@ -266,14 +258,16 @@ def _two_in(folder: Path) -> tuple[Path, Path]:
     return out, clean
 
 
-def _no_start(end: CellExit, heard: Heard) -> HostUnavailable:
+def _no_start(end: CellExit, heard: Heard, allowed: outcome.Allowance) -> HostUnavailable:
     said = " ".join((heard.error or "", *end.log_tail))
     if library := _LIBRARY.search(said):
         return HostUnavailable(
             f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
             "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."
         )
-    failed = outcome.failure(end, finished=False, error=heard.error, free_bytes=outcome.DISK_FULL_BYTES)
+    failed = outcome.failure(
+        end, allowed, finished=False, error=heard.error, free_bytes=outcome.DISK_FULL_BYTES
+    )
     return HostUnavailable(
         f"Blender cannot start in the sandbox. {failed} BLENDER_PATH must name the program "
         "itself, with its own folders beside it, and no script that starts it."

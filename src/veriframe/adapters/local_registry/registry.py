@@ -1,4 +1,4 @@
-"""The embedded registry's moves: the model's rules, each move one transaction and one block.
+"""The embedded registry's moves: the model's rules, each move one transaction and one block, for no fee.
 
 A move whose caller was cancelled may still be made, as one that was sent to a chain may be.
 """
@@ -40,28 +40,28 @@ class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
 
         await self._move("advance_clock", advance, by_seconds=seconds)
 
-    async def claim(self, job_id: int) -> None:
+    async def claim(self, job_id: int) -> int:
         """Take a job."""
 
         def claim(books: Books, job: Job, call: Call) -> Outcome:
             call = _topped_up(books, call, job.terms.bond_fri)
             return escrow.claim(job, call, barred=books.is_barred(job_id, call.caller))
 
-        await self._move_job("claim", job_id, claim)
+        return await self._move_job("claim", job_id, claim)
 
-    async def release(self, job_id: int, reason: Code) -> None:
+    async def release(self, job_id: int, reason: Code) -> int:
         """Give a claim back."""
-        await self._move_job("release", job_id, lambda _, job, call: escrow.release(job, call, reason))
+        return await self._move_job("release", job_id, lambda _, job, call: escrow.release(job, call, reason))
 
-    async def submit_result(self, job_id: int, result_cid: str) -> None:
+    async def submit_result(self, job_id: int, result_cid: str) -> int:
         """Hand in a result."""
-        await self._move_job(
+        return await self._move_job(
             "submit_result", job_id, lambda _, job, call: escrow.submit_result(job, call, result_cid)
         )
 
-    async def finalize(self, job_id: int) -> None:
+    async def finalize(self, job_id: int) -> int:
         """End a job whose time has come."""
-        await self._move_job("finalize", job_id, lambda _, job, call: escrow.finalize(job, call))
+        return await self._move_job("finalize", job_id, lambda _, job, call: escrow.finalize(job, call))
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Post an order."""
@@ -122,11 +122,14 @@ class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
 
         await self._move("withdraw", withdraw, amount_fri=amount_fri)
 
-    async def _move_job(self, name: str, job_id: int, rule: Callable[[Books, Job, Call], Outcome]) -> None:
+    async def _move_job(self, name: str, job_id: int, rule: Callable[[Books, Job, Call], Outcome]) -> int:
+        """Make a move on a job. Returns its fee."""
+
         def move(books: Books, call: Call) -> None:
             books.apply(rule(books, find_job(books, job_id), call), call.block)
 
         await self._move(name, move, job_id=job_id)
+        return 0
 
     async def _move(self, name: str, act: Callable[[Books, Call], T], **facts: object) -> T:
         """One move: its block and all that it does, or nothing. Logged with its result."""

@@ -93,7 +93,7 @@ class Claiming:
         await self._compare(self._witnesses, ids, first, second)
         return max(first, second, key=lambda seen: seen.head.number).sight
 
-    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> Collection[int]:
+    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
         """One transaction for all wishes."""
         return await self._hands.send(kind, wishes, missing_fri)
 

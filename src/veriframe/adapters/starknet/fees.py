@@ -174,6 +174,15 @@ def submissions_fri(count: int, price_fri: int, max_fee_fri: int) -> int:
     return count * min(_percent(amount * price_fri, PRICE_PERCENT), max_fee_fri)
 
 
+JOB_L2_GAS = 9_200_000
+"""One job: deposit and claim, submission, finalizing, withdrawal (contracts/FEES.md)."""
+
+
+def job_fees_fri(l2_gas: int, price_fri: int) -> int:
+    """What moves that take so much L2 gas cost at this price, in fri. An expectation, not a bound."""
+    return l2_gas * price_fri
+
+
 def too_dear(cost_fri: int, max_fee_fri: int) -> TooDear:
     """The sentence on a fee over the limit."""
     return TooDear(

@@ -16,7 +16,7 @@ from functools import partial
 from veriframe.adapters.starknet.codec import short_string
 from veriframe.adapters.starknet.contract import TOKEN_ABI, Contract, Node
 from veriframe.adapters.starknet.dialect import Dialect
-from veriframe.adapters.starknet.fees import submissions_fri
+from veriframe.adapters.starknet.fees import SUBMIT_L2_GAS, job_fees_fri, submissions_fri
 from veriframe.adapters.starknet.foreign_job import Note
 from veriframe.adapters.starknet.foreign_moves import (
     CLAIM,
@@ -93,33 +93,34 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         self.trust.clock.note(look.head)
         return look
 
-    async def claim(self, job_id: int) -> None:
+    async def claim(self, job_id: int) -> int:
         """Take a job; where the registry has no claims, only note it."""
         self.trust.clock.require_right(await self.head())
-        await self._claims.make(Wish(job_id))
+        return await self._claims.make(Wish(job_id))
 
-    async def submit_result(self, job_id: int, result_cid: str) -> None:
+    async def submit_result(self, job_id: int, result_cid: str) -> int:
         """Hand in a result, its CID written as the ABI wants it."""
-        await self._submissions.make(Wish(job_id, result_cid))
+        return await self._submissions.make(Wish(job_id, result_cid))
 
-    async def finalize(self, job_id: int) -> None:
+    async def finalize(self, job_id: int) -> int:
         """End a job whose time has come. After a refusal not again for an hour."""
         if not (await self.dialect()).has("finalize"):
             raise MoveRefused(Rule.NOT_DUE.value, "This registry finalizes nothing.")
-        await self._ends.make(Wish(job_id))
+        return await self._ends.make(Wish(job_id))
 
-    async def release(self, job_id: int, reason: Code) -> None:
+    async def release(self, job_id: int, reason: Code) -> int:
         """Give a claim back, as far as the registry knows of claims."""
-        spoken = await self.dialect()
+        fee_fri, spoken = 0, await self.dialect()
         if spoken.has("release"):
             wants_reason = len(spoken.functions["release"].inputs) > 1
             values = [short_string(reason.value.encode())] if wants_reason else []
             async with self._turn:
                 call = self._call(spoken, "release", job_id, *values)
-                await make_move(self._sender, "release", [call], job_id=job_id)
+                fee_fri = (await make_move(self._sender, "release", [call], job_id=job_id)).fee_fri
         elif spoken.has("claim"):
             raise MoveRefused(Rule.LIVE_CLAIM.value, "This registry takes no claim back.")
         self._notes.drop(job_id)
+        return fee_fri
 
     async def register(self, info: str) -> None:
         """Ask the registry to take in this account."""
@@ -140,12 +141,17 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
     async def funds(self, account: Address) -> Funds:
         """What an account holds: all of it in its wallet. Of the own one some must stay there for fees."""
         held_fri = await self._balance(account)
-        reserve_fri = 0
-        if account == self.account:
-            reserve_fri = submissions_fri(
-                SUBMISSIONS, await self._contract.gas_price_fri(), self._max_fee_fri
-            )
-        return Funds(wallet_fri=held_fri, credit_fri=0, reserve_fri=reserve_fri)
+        if account != self.account:
+            return Funds(wallet_fri=held_fri, credit_fri=0)
+        price_fri, spoken = await self._contract.gas_price_fri(), await self.dialect()
+        moves = sum(spoken.has(word) for word in ("claim", "submit", "finalize"))
+        return Funds(
+            wallet_fri=held_fri,
+            credit_fri=0,
+            reserve_fri=submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri),
+            # What its moves cost is not known; none of ours but the deposit costs more than a submission.
+            job_fees_fri=job_fees_fri(moves * SUBMIT_L2_GAS, price_fri),
+        )
 
     async def totals(self) -> Totals:
         """What the registry holds; it does not tell what for."""
@@ -168,7 +174,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         """Make the moves, in one transaction where that goes. How each ended, in their order."""
         spoken = await self.dialect()
         seen = await self._seen([wish.job_id for wish in wishes])
-        outcomes: list[Outcome] = [None] * len(wishes)
+        outcomes: list[Outcome] = [0] * len(wishes)
         moves: dict[int, tuple[Plan, Call | None]] = {}
         for at, wish in enumerate(wishes):
             try:
@@ -188,14 +194,16 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         for plan, _ in moves.values():
             if plan.during is not None:
                 self._note(plan.job_id, plan.during)
-        for at, problem in (await self._send(kind, moves, together=spoken.has("worker"))).items():
-            outcomes[at] = await self._explain(kind, wishes[at], moves[at][0], seen, problem)
+        for at, outcome in (await self._send(kind, moves, together=spoken.has("worker"))).items():
+            outcomes[at] = outcome
+            if isinstance(outcome, MoveRefused):
+                outcomes[at] = await self._explain(kind, wishes[at], moves[at][0], seen, outcome)
         return outcomes
 
     async def _send(
         self, kind: Kind, moves: Mapping[int, tuple[Plan, Call | None]], *, together: bool
-    ) -> dict[int, MoveRefused]:
-        """Why some were refused. Where all of them in one transaction are, each is tried by itself.
+    ) -> dict[int, MoveRefused | int]:
+        """What each cost, or why it was refused. Where all in one transaction are, each is tried by itself.
 
         They only go together where the registry shows afterwards whose they were: a lone move's transaction
         is found again by its job, even where nobody has heard how it ended.
@@ -204,21 +212,23 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
             calls = [call for _, call in moves.values() if call is not None]
             ids = [plan.job_id for plan, _ in moves.values()]
             try:
-                await make_move(self._sender, kind.name, calls, job_ids=ids)
+                receipt = await make_move(self._sender, kind.name, calls, job_ids=ids)
             except MoveRefused:
                 return await self._send(kind, moves, together=False)
             for plan, _ in moves.values():
                 self._note(plan.job_id, plan.after)
-            return {}
-        problems: dict[int, MoveRefused] = {}
+            return dict.fromkeys(moves, -(-receipt.fee_fri // len(moves)))
+        outcomes: dict[int, MoveRefused | int] = {}
         for at, (plan, call) in moves.items():
             try:
+                outcomes[at] = 0
                 if call is not None:
-                    await make_move(self._sender, kind.name, [call], job_id=plan.job_id)
+                    receipt = await make_move(self._sender, kind.name, [call], job_id=plan.job_id)
+                    outcomes[at] = receipt.fee_fri
                 self._note(plan.job_id, plan.after)
             except MoveRefused as error:
-                problems[at] = error
-        return problems
+                outcomes[at] = error
+        return outcomes
 
     async def _explain(
         self,
@@ -228,11 +238,11 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         seen: Mapping[int, Seen | VeriFrameError],
         error: MoveRefused,
     ) -> Outcome:
-        """None where an earlier transaction of ours did it after all; else the refusal, noted."""
+        """Where an earlier transaction of ours did it after all, what the refusal cost; else that, noted."""
         sight, before = (await self._seen([wish.job_id]))[wish.job_id], seen[wish.job_id]
         if isinstance(sight, Seen) and kind.is_done(wish, sight.job, self.account):
             self._note(wish.job_id, plan.after)
-            return None
+            return error.fee_fri
         if isinstance(before, Seen) and (note := kind.refused(before, error)) is not None:
             self._note(wish.job_id, note)
         return error

@@ -125,8 +125,11 @@ class Hands(Protocol):
     async def sight(self, ids: Collection[int]) -> Sight:
         """What the registry shows of these jobs now."""
 
-    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> Collection[int]:
-        """One transaction that brings `missing_fri` from the wallet and makes the moves. The ids done."""
+    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
+        """One transaction that brings `missing_fri` from the wallet and makes the moves.
+
+        Returns the ids of the jobs for which it did, and the fee in fri.
+        """
 
     def refuse(self, kind: Kind, wish: Wish, error: MoveRefused) -> MoveRefused:
         """Note a move that is not sent, because the registry would refuse it."""
@@ -142,13 +145,19 @@ async def make(kind: Kind, hands: Hands, wishes: Sequence[Wish]) -> list[Outcome
         problem: MoveRefused | None = None
         done: Collection[int] = ()
         try:
-            done = await hands.send(kind, sent, max(0, bound_fri - sight.credit_fri))
+            done, fee_fri = await hands.send(kind, sent, max(0, bound_fri - sight.credit_fri))
         except MoveRefused as error:
-            problem = error
+            problem, fee_fri = error, error.fee_fri
+        # Each bears its share, also of what was reverted.
+        share_fri = -(-fee_fri // len(sent))
+        outcomes.update((at, share_fri) for at in legal)
         skipped = [at for at in legal if wishes[at].job_id not in done]
         if skipped:
             outcomes.update(await _explain(kind, hands, wishes, skipped, problem))
-    return [outcomes.get(at) for at in range(len(wishes))]
+        for outcome in (outcomes[at] for at in skipped):
+            if isinstance(outcome, MoveRefused):
+                outcome.fee_fri = share_fri
+    return [outcomes[at] for at in range(len(wishes))]
 
 
 def _judge(
@@ -176,15 +185,13 @@ def _judge(
 async def _explain(
     kind: Kind, hands: Hands, wishes: Sequence[Wish], skipped: Sequence[int], problem: MoveRefused | None
 ) -> dict[int, Outcome]:
-    """Why these were not done by our transaction; `None` for what was done by an earlier one of ours."""
+    """Why these were not done by our transaction; nothing of what was done by an earlier one of ours."""
     sight = await hands.sight([wishes[at].job_id for at in skipped])
     outcomes: dict[int, Outcome] = {}
     for at in skipped:
         wish = wishes[at]
         job = sight.jobs.get(wish.job_id)
-        if job is not None and kind.is_done(wish, job, hands.account):
-            outcomes[at] = None
-        else:
+        if job is None or not kind.is_done(wish, job, hands.account):
             outcomes[at] = problem or _why(kind, wish, job, sight)
     return outcomes
 

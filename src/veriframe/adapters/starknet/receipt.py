@@ -49,11 +49,10 @@ class Reverted(MoveRefused):
         words = short_strings(reason)
         telling = [word for word in words if word not in _NOISE]
         rule = telling[0] if telling else "REVERTED"
-        super().__init__(rule, f"The chain refuses the move: {rule}.")
+        super().__init__(rule, f"The chain refuses the move: {rule}.", fee_fri=fee_fri)
         self.reason = clean(reason)
         self.words = words
         self.hash = transaction_hash
-        self.fee_fri = fee_fri
 
 
 def clean(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from veriframe.adapters.starknet.claiming import Claiming
 from veriframe.adapters.starknet.codec import Value, refuse, short_string
 from veriframe.adapters.starknet.contract import Node, View
 from veriframe.adapters.starknet.events import jobs_of, posted_jobs
-from veriframe.adapters.starknet.fees import submissions_fri
+from veriframe.adapters.starknet.fees import JOB_L2_GAS, job_fees_fri, submissions_fri
 from veriframe.adapters.starknet.job_reading import number, put_terms
 from veriframe.adapters.starknet.joint import CLAIM, FINALIZE, SUBMIT, Kind, Sight, Wish, make
 from veriframe.adapters.starknet.reader import StarknetReader
@@ -76,23 +77,23 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
         """Who makes the moves."""
         return Address(self._sender.account)
 
-    async def claim(self, job_id: int) -> None:
+    async def claim(self, job_id: int) -> int:
         """Take a job."""
-        await self._claims.make(Wish(job_id))
+        return await self._claims.make(Wish(job_id))
 
-    async def submit_result(self, job_id: int, result_cid: str) -> None:
+    async def submit_result(self, job_id: int, result_cid: str) -> int:
         """Hand in a result."""
-        await self._submissions.make(Wish(job_id, result_cid))
+        return await self._submissions.make(Wish(job_id, result_cid))
 
-    async def finalize(self, job_id: int) -> None:
+    async def finalize(self, job_id: int) -> int:
         """End a job whose time has come."""
-        await self._ends.make(Wish(job_id))
+        return await self._ends.make(Wish(job_id))
 
-    async def release(self, job_id: int, reason: Code) -> None:
+    async def release(self, job_id: int, reason: Code) -> int:
         """Give a claim back."""
         word = short_string(reason.value.encode())
         rule = partial(escrow.release, reason=reason)
-        await self._move_job("release", job_id, rule, "release_job", word)
+        return await self._move_job("release", job_id, rule, "release_job", word)
 
     async def accept_result(self, job_id: int) -> None:
         """Pay the worker now."""
@@ -138,8 +139,12 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
     async def funds(self, account: Address) -> Funds:
         """What an account holds, and for the own one what must stay in its wallet for the fees to come."""
         held = await super().funds(account)
-        reserve_fri = await self._reserve_fri() if account == self.account else 0
-        return Funds(wallet_fri=held.wallet_fri, credit_fri=held.credit_fri, reserve_fri=reserve_fri)
+        if account != self.account:
+            return held
+        price_fri = await self._price_fri()
+        return replace(
+            held, reserve_fri=self._reserve_fri(price_fri), job_fees_fri=job_fees_fri(JOB_L2_GAS, price_fri)
+        )
 
     async def deposit(self, amount_fri: int) -> None:
         """From the own wallet into credit: allowed to the contract and taken by it in one transaction."""
@@ -168,7 +173,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
         """What the registry shows of these jobs now, and what the account holds, in one request to `node`."""
         asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
         looked = [(job_id, 1) for job_id in asked] or [(1, 0)]
-        reserve_fri = await self._reserve_fri()
+        reserve_fri = self._reserve_fri(await self._price_fri())
         told = await self._contract.views(
             View(self._contract, "get_credit", (self.account,)),
             View(self._token, "balance_of", (self.account,)),
@@ -190,14 +195,15 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
             changed={job.id for job in jobs.values() if self._shown.differs(job.order)},
         )
 
-    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> Collection[int]:
-        """One transaction for all wishes. The ids of the jobs for which it did what they want."""
+    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
+        """One transaction for all wishes. The ids of the jobs for which it did it, and its fee in fri."""
         function, values = kind.call(wishes)
         calls = [*await self._top_up(missing_fri), await self._contract.move(function, *values)]
         ids = [wish.job_id for wish in wishes]
         facts: dict[str, object] = {"job_id": ids[0]} if len(ids) == 1 else {"job_ids": ids}
         receipt = await make_move(self._sender, kind.name, calls, **facts)
-        return ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
+        done = ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
+        return done, receipt.fee_fri
 
     def refuse(self, kind: Kind, wish: Wish, error: MoveRefused) -> MoveRefused:
         """Note a move that is not sent."""
@@ -217,10 +223,13 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
         allow = await self._token.move("approve", self._contract.address, amount_fri)
         return [allow, await self._contract.move("deposit", amount_fri)]
 
-    async def _reserve_fri(self) -> int:
+    async def _price_fri(self) -> int:
         if self._price is None or time.monotonic() - self._price[0] > PRICE_SECONDS:
             self._price = time.monotonic(), await self._contract.gas_price_fri()
-        return submissions_fri(SUBMISSIONS, self._price[1], self._max_fee_fri)
+        return self._price[1]
+
+    def _reserve_fri(self, price_fri: int) -> int:
+        return submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri)
 
     async def _move_job(
         self,
@@ -230,7 +239,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
         function: str,
         *values: Value,
         binds_fri: Callable[[Job], int] = lambda _: 0,
-    ) -> None:
+    ) -> int:
+        """Make a move on a job. Returns its fee."""
         async with self._turn:
             sight = await self.sight([job_id])
 
@@ -243,7 +253,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
             bound_fri = self._judge(name, judge, job_id=job_id)
             top_up = await self._top_up(bound_fri - sight.credit_fri) if bound_fri else []
             move = await self._contract.move(function, job_id, *values)
-            await make_move(self._sender, name, [*top_up, move], job_id=job_id)
+            return (await make_move(self._sender, name, [*top_up, move], job_id=job_id)).fee_fri
 
     def _judge(self, name: str, rule: Callable[[], T], **facts: object) -> T:
         """Refuse here what the registry would refuse, with the model's sentence."""

@@ -47,6 +47,7 @@ async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: o
             fee_fri=error.fee_fri,
             **facts,
         )
+        refused.fee_fri = error.fee_fri
         raise refused from error
     log.info(
         "registry_move",

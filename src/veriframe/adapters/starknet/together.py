@@ -15,8 +15,8 @@ from veriframe.errors import RegistryUnavailable, VeriFrameError
 
 T = TypeVar("T")
 
-Outcome = VeriFrameError | None
-"""How one wish ended: `None` where it was done."""
+Outcome = VeriFrameError | int
+"""How one wish ended: where it was done, what that cost it in fri."""
 
 MOST = 20
 """How many go together: a transaction of as many submissions stays far below a block's limits."""
@@ -26,7 +26,7 @@ MOST = 20
 class _Wish(Generic[T]):
     what: T
     is_over: bool = False
-    outcome: Outcome = None
+    outcome: Outcome = 0
 
 
 class Together(Generic[T]):
@@ -41,8 +41,8 @@ class Together(Generic[T]):
         self._turn, self._run = turn, run
         self._waiting: list[_Wish[T]] = []
 
-    async def make(self, what: T) -> None:
-        """Have it done, with whatever else waits. Raises what its own outcome is."""
+    async def make(self, what: T) -> int:
+        """Have it done, with whatever else waits. Returns its share of the fee in fri; raises its error."""
         wish = _Wish(what)
         self._waiting.append(wish)
         try:
@@ -52,8 +52,9 @@ class Together(Generic[T]):
         finally:
             if not wish.is_over:
                 self._waiting.remove(wish)
-        if wish.outcome is not None:
+        if isinstance(wish.outcome, VeriFrameError):
             raise wish.outcome
+        return wish.outcome
 
     async def _serve(self) -> None:
         """Do the wishes that have waited longest. None of them is left without an outcome."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 import pytest
 
 from veriframe.adapters.blender import outcome
 from veriframe.adapters.blender.sandbox.cell import CellExit, Ending
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
+from veriframe.model.frames import RenderLimits, RenderTask
+from veriframe.worker.failures import NOT_THE_BYTES
 
 PLENTY = 2**40
+LIMITS = RenderLimits(frame_seconds=300, loading_seconds=60)
+ALLOWED = outcome.for_render(RenderTask(limits=LIMITS))
 TAIL = ("Read blend", "\x1b[31mError:\u202e no camera")
 
 
@@ -19,12 +24,19 @@ def end(ending: Ending, code: int = 0, number: int = 0, tail: tuple[str, ...] = 
     return CellExit(ending=ending, code=code, signal=number, seconds=1.0, peak_memory_bytes=1, log_tail=tail)
 
 
+def failed(
+    ended: CellExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY
+) -> RenderFailed | HostUnavailable | None:
+    """A run's error."""
+    return outcome.failure(ended, ALLOWED, finished=finished, error=error, free_bytes=free)
+
+
 def failure(ended: CellExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY) -> Code:
     """The code of a run's error."""
-    failed = outcome.failure(ended, finished=finished, error=error, free_bytes=free)
-    assert isinstance(failed, RenderFailed)
-    assert str(failed).isprintable()
-    return failed.code
+    found = failed(ended, finished=finished, error=error, free=free)
+    assert isinstance(found, RenderFailed)
+    assert str(found).isprintable()
+    return found.code
 
 
 @pytest.mark.parametrize(
@@ -35,7 +47,7 @@ def failure(ended: CellExit, *, finished: bool = False, error: str | None = None
         (end(Ending.TIMEOUT), Code.TIMEOUT),
         (end(Ending.CPU_LIMIT), Code.TIMEOUT),
         (end(Ending.PIDS, 1), Code.PIDS),
-        (end(Ending.OUTPUT_LIMIT), Code.DISK),
+        (end(Ending.OUTPUT_LIMIT), Code.OUTPUT_LIMIT),
         (end(Ending.LOG_LIMIT), Code.LOG_FLOOD),
         (end(Ending.REPORT_LIMIT), Code.LOG_FLOOD),
         (end(Ending.STOPPED), Code.STOPPED),
@@ -51,7 +63,10 @@ def test_each_ending_has_its_code(ended: CellExit, code: Code) -> None:
 def test_every_ending_is_known() -> None:
     """A new one in the sandbox must not fall through."""
     for ending in Ending:
-        assert outcome.failure(end(ending, 1), finished=False, error=None, free_bytes=PLENTY) is not None
+        assert (
+            outcome.failure(end(ending, 1), ALLOWED, finished=False, error=None, free_bytes=PLENTY)
+            is not None
+        )
 
 
 @pytest.mark.parametrize(
@@ -65,14 +80,14 @@ def test_every_ending_is_known() -> None:
 )
 def test_what_happens_after_the_work_is_no_failure(ended: CellExit) -> None:
     """fault_40: a finished Blender may hang or crash on exit; its output decides."""
-    assert outcome.failure(ended, finished=True, error=None, free_bytes=PLENTY) is None
+    assert failed(ended, finished=True) is None
 
 
 @pytest.mark.parametrize(
     ("ended", "code"),
     [
         (end(Ending.OOM), Code.OOM),
-        (end(Ending.OUTPUT_LIMIT), Code.DISK),
+        (end(Ending.OUTPUT_LIMIT), Code.OUTPUT_LIMIT),
         (end(Ending.LOG_LIMIT), Code.LOG_FLOOD),
         (end(Ending.PIDS), Code.PIDS),
         (end(Ending.EXITED, 1), Code.BLENDER_ERROR),
@@ -92,14 +107,18 @@ def test_a_full_disk_is_told_as_such(finished: bool) -> None:
 def test_walls_that_fail_are_this_machines_fault() -> None:
     """fault_44: the job stays untouched, also where the disk is full."""
     for free in (PLENTY, 0):
-        failed = outcome.failure(end(Ending.WALLS_FAILED), finished=False, error=None, free_bytes=free)
+        failed = outcome.failure(
+            end(Ending.WALLS_FAILED), ALLOWED, finished=False, error=None, free_bytes=free
+        )
         assert isinstance(failed, HostUnavailable)
 
 
 def test_an_error_quotes_the_last_words_of_blender() -> None:
     """fault_36: in characters that can be shown; at most three lines."""
     tail = ("one", "two", *TAIL)
-    failed = outcome.failure(end(Ending.EXITED, 1, tail=tail), finished=False, error=None, free_bytes=PLENTY)
+    failed = outcome.failure(
+        end(Ending.EXITED, 1, tail=tail), ALLOWED, finished=False, error=None, free_bytes=PLENTY
+    )
     assert str(failed) == (
         "Blender failed with exit code 1. Its last words: two / Read blend / \ufffd[31mError:\ufffd no camera"
     )
@@ -107,7 +126,9 @@ def test_an_error_quotes_the_last_words_of_blender() -> None:
 
 def test_the_scripts_own_error_is_preferred() -> None:
     """It says what went wrong, and is cut."""
-    failed = outcome.failure(end(Ending.EXITED, 1), finished=False, error="No camera", free_bytes=PLENTY)
+    failed = outcome.failure(
+        end(Ending.EXITED, 1), ALLOWED, finished=False, error="No camera", free_bytes=PLENTY
+    )
     assert str(failed) == "Blender could not render: No camera"
 
 
@@ -122,7 +143,7 @@ def test_the_scripts_own_error_is_preferred() -> None:
 )
 def test_a_scene_that_blender_cannot_open_is_corrupt(ended: CellExit, error: str | None) -> None:
     """fault_17, fault_20: refused before any money moves."""
-    refused = outcome.rejection(ended, error=error)
+    refused = outcome.rejection(ended, ALLOWED, error=error)
     assert isinstance(refused, JobRejected)
     assert refused.code == Code.CORRUPT
     assert str(refused).startswith("Blender cannot open the scene: ")
@@ -140,11 +161,65 @@ def test_a_scene_that_blender_cannot_open_is_corrupt(ended: CellExit, error: str
 )
 def test_a_scene_that_runs_into_a_limit_is_refused_for_that(ending: Ending, code: Code) -> None:
     """Not as corrupt: another worker may have more to give."""
-    refused = outcome.rejection(end(ending), error=None)
+    refused = outcome.rejection(end(ending), ALLOWED, error=None)
     assert isinstance(refused, JobRejected)
     assert refused.code == code
 
 
 def test_walls_that_fail_never_blame_the_scene() -> None:
     """fault_44: an inspection too is tried again later."""
-    assert isinstance(outcome.rejection(end(Ending.WALLS_FAILED), error=None), HostUnavailable)
+    assert isinstance(outcome.rejection(end(Ending.WALLS_FAILED), ALLOWED, error=None), HostUnavailable)
+
+
+OWN = "360 s (loading_seconds 60 + 1 × frame_seconds 300)"
+
+
+@pytest.mark.parametrize("ending", [Ending.TIMEOUT, Ending.CPU_LIMIT])
+def test_what_cut_a_render_is_told(ending: Ending) -> None:
+    """fault_86: the lease's cut is LEASE and never TIMEOUT; both name the limit, its value and the time."""
+    cut = replace(end(ending), seconds=50.0)
+    by_lease = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=50))
+    by_limit = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=400))
+    for allowed, wall, code in ((by_lease, 50, Code.LEASE), (by_limit, 360, Code.TIMEOUT)):
+        assert allowed.wall_seconds == wall
+        found = outcome.failure(cut, allowed, finished=False, error=None, free_bytes=PLENTY)
+        assert isinstance(found, RenderFailed)
+        assert found.code is code
+        assert "stopped after 50 s" in str(found)
+        assert OWN in str(found)
+        assert ("the lease left no more" in str(found)) is (code is Code.LEASE)
+
+
+def test_a_lease_with_just_the_limits_time_cuts_nothing() -> None:
+    """fault_86: then the limit is the limit."""
+    allowed = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=360))
+    found = outcome.failure(end(Ending.TIMEOUT), allowed, finished=False, error=None, free_bytes=PLENTY)
+    assert isinstance(found, RenderFailed)
+    assert found.code is Code.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("ending", "told"),
+    [
+        (Ending.OOM, "memory_bytes allows (8192 MiB)"),
+        (Ending.OUTPUT_LIMIT, "output_bytes allows (2048 MiB)"),
+        (Ending.PIDS, "pids allows (256)"),
+    ],
+)
+def test_a_limit_is_told_with_its_setting_and_value(ending: Ending, told: str) -> None:
+    """fault_85: so that whoever raises it knows which, and how far."""
+    assert told in str(failed(end(ending)))
+
+
+def test_a_full_output_is_not_this_machines_disk() -> None:
+    """fault_85: what the scene does counts against its bytes, and what the disk does never."""
+    assert Code.DISK in NOT_THE_BYTES
+    assert failure(end(Ending.OUTPUT_LIMIT)) not in NOT_THE_BYTES
+
+
+def test_an_inspection_that_takes_too_long_names_its_limit() -> None:
+    """fault_85: it has the time for loading."""
+    refused = outcome.rejection(end(Ending.TIMEOUT), outcome.for_inspection(LIMITS), error=None)
+    assert isinstance(refused, JobRejected)
+    assert refused.code is Code.TIMEOUT
+    assert "60 s (loading_seconds)" in str(refused)

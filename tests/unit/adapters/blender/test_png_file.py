@@ -75,6 +75,42 @@ GREY = (2, 2, 8, 0, 0, 0, 0)
 ROWS = bytes([0, 1, 2, 0, 3, 4])
 
 
+def test_another_size_is_found_before_a_row_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_86: by the header alone; what follows it may be anything, and any amount of it."""
+    monkeypatch.setattr(png_file.zlib, "decompressobj", lambda: pytest.fail("it was unpacked"))
+    huge = png((16_000, 6_000, 8, 0, 0, 0, 0), ROWS)
+    assert refusal(huge, 64, 36) == ("WRONG_SIZE", "it has 16000×6000 pixels, not 64×36")
+
+
+def test_one_huge_chunk_is_unpacked_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_86: what is left of it is not handed on, and copied, for each megabyte anew."""
+    handed = 0
+    make = zlib.decompressobj
+
+    class Counting:
+        """An unpacker that counts the bytes that it is given."""
+
+        def __init__(self) -> None:
+            self.inner = make()
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            """As zlib does."""
+            nonlocal handed
+            handed += len(data)
+            return self.inner.decompress(data, most)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+    monkeypatch.setattr(png_file.zlib, "decompressobj", Counting)
+    rows = np.random.default_rng(7).integers(0, 256, (200, 100_001), dtype=np.uint8)
+    rows[:, 0] = 0
+    data = png((100_000, 200, 8, 0, 0, 0, 0), rows.tobytes())
+    np.testing.assert_array_equal(read(data, 100_000, 200)[:, :, 0], rows[:, 1:])
+    assert len(data) > 19_000_000
+    assert handed < 2 * len(data)
+
+
 @given(PICTURES)
 def test_what_was_written_is_read_again(pixels: np.ndarray[Any, Any]) -> None:
     """Every sample, its depth, and every number of channels."""

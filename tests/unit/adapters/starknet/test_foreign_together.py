@@ -28,10 +28,10 @@ def claiming(seats: ForeignSeats, jobs: int) -> None:
     seats.post(jobs)
 
 
-async def together(*moves: Awaitable[None]) -> list[str]:
+async def together(*moves: Awaitable[int]) -> list[str]:
     """How moves end that are made at the same time."""
     ended = await asyncio.gather(*moves, return_exceptions=True)
-    assert all(error is None or isinstance(error, MoveRefused) for error in ended), ended
+    assert all(isinstance(error, int | MoveRefused) for error in ended), ended
     return [error.rule if isinstance(error, MoveRefused) else "done" for error in ended]
 
 

@@ -265,7 +265,9 @@ async def test_what_a_plural_call_skips_is_told_with_its_rule(seats: Seats) -> N
     sender.before = meanwhile
     claims = (worker.claim(1), worker.claim(2), worker.claim(3))
     outcomes = await asyncio.gather(*claims, return_exceptions=True)
-    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, "NOT_OPEN", None]
+    # fault_89: the fee of 5 is shared, also by the one that was skipped.
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [5, "NOT_OPEN", 3]
+    assert [getattr(outcome, "fee_fri", 0) for outcome in outcomes] == [0, 3, 0]
     assert [names[-1] for names in sender.sent] == ["claim_job", "claim_jobs"]
 
 

@@ -28,7 +28,7 @@ class Runner:
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
-        return [MoveRefused("NO", "No.") if wish in self.refused else None for wish in wishes]
+        return [MoveRefused("NO", "No.") if wish in self.refused else 5 for wish in wishes]
 
 
 async def test_a_lone_wish_goes_at_once_and_a_crowd_together() -> None:
@@ -43,7 +43,7 @@ async def test_a_lone_wish_goes_at_once_and_a_crowd_together() -> None:
 
 
 async def test_each_hears_its_own_outcome() -> None:
-    """A refused one sinks no other."""
+    """A refused one sinks no other. What was done is told with its fee."""
     runner = Runner()
     runner.refused = {2}
     runner.gate.set()
@@ -51,7 +51,7 @@ async def test_each_hears_its_own_outcome() -> None:
         wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(4)]
         await asyncio.sleep(0)
     outcomes = await asyncio.gather(*wishes, return_exceptions=True)
-    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [None, None, "NO", None]
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [5, 5, "NO", 5]
 
 
 async def test_a_batch_is_bounded() -> None:

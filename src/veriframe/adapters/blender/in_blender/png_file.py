@@ -94,15 +94,17 @@ def _inflate(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
     unpacker = zlib.decompressobj()
     for kind, body in chunks:
         if kind == b"IDAT":
-            waiting = body
-            while waiting:
-                try:
-                    yield unpacker.decompress(waiting, _CHUNK_BYTES)
-                except zlib.error:
-                    raise NotAPictureError("its data are damaged") from None
-                waiting = unpacker.unconsumed_tail
-            if unpacker.unused_data:
-                raise NotAPictureError("something follows its data")
+            # In slices: what is not yet unpacked is copied each time, too much for one huge chunk.
+            for start in range(0, len(body), _CHUNK_BYTES):
+                waiting = body[start : start + _CHUNK_BYTES]
+                while waiting:
+                    try:
+                        yield unpacker.decompress(waiting, _CHUNK_BYTES)
+                    except zlib.error:
+                        raise NotAPictureError("its data are damaged") from None
+                    waiting = unpacker.unconsumed_tail
+                if unpacker.unused_data:
+                    raise NotAPictureError("something follows its data")
         elif kind[0] & 0x20 == 0:
             raise NotAPictureError("it has a part that Blender does not write")
     try:

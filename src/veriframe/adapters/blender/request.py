@@ -1,0 +1,71 @@
+"""What is asked of Blender's script, and which frames of its report are taken."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from veriframe.adapters.blender.reports import FrameReport, Heard
+from veriframe.errors import Code, RenderFailed
+from veriframe.model.frames import Frame, ImageFormat, RenderTask
+from veriframe.model.text import some_names
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A task at `percent` of its size, with at most `samples` for each pixel (None: the scene's own)."""
+
+    task: RenderTask
+    percent: int = 100
+    samples: int | None = None
+
+    def as_json(self) -> str:
+        """As `render_frames.py` takes it."""
+        asked = {"frames": self.task.frames, "format": self.task.format.value}
+        return json.dumps({**asked, "scale": self.percent, "samples": self.samples})
+
+
+def of_size(frame: Frame, size: tuple[int, int] | None) -> Frame:
+    """The frame as the inspection wants it: whatever was said of it since, only that size is decoded."""
+    return frame if size is None else replace(frame, width=size[0], height=size[1])
+
+
+def _check_size(frame: Frame, request: Request) -> None:
+    """A small frame may have any size up to the scene's own. Raises `RenderFailed` (WRONG_SIZE)."""
+    if (size := request.task.size) is None:
+        return
+    fits = (
+        (frame.width, frame.height) == size
+        if request.percent == 100
+        else frame.width <= size[0] and frame.height <= size[1]
+    )
+    if not fits:
+        raise RenderFailed(
+            Code.WRONG_SIZE,
+            f"Frame {frame.number} has {frame.width}×{frame.height} pixels, and the inspection of its scene"
+            f" found {size[0]}×{size[1]}.",
+        )
+
+
+def reported(heard: Heard, request: Request) -> tuple[Frame, ...]:
+    """The frames that were reported, in the order asked for, under the names and of the size that they need.
+
+    Raises `RenderFailed`: NO_OUTPUT, TAMPER, WRONG_SIZE.
+    """
+    task = request.task
+    by_number = {event.number: event for event in heard.events if isinstance(event, FrameReport)}
+    if missing := [str(number) for number in task.frames if number not in by_number]:
+        raise RenderFailed(Code.NO_OUTPUT, f"Blender finished without the frames {some_names(missing)}.")
+    frames = tuple(by_number[number].value() for number in task.frames)
+    for frame in frames:
+        if frame.file != file_name(frame.number, task.format):
+            raise RenderFailed(
+                Code.TAMPER, f"Frame {frame.number} was reported under a name that is not its own."
+            )
+        _check_size(frame, request)
+    return frames
+
+
+def file_name(number: int, image_format: ImageFormat) -> str:
+    """What a frame's file is called."""
+    return f"frame_{number:04d}{image_format.suffix}"

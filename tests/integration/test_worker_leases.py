@@ -1,0 +1,116 @@
+"""The worker with real renders on the embedded registry: what a scene without end may cost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.integration import renderer_scenes
+
+from veriframe.adapters.blender import runtimes
+from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.local_registry import LocalRegistry
+from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.sqlite_journal import SqliteJournal
+from veriframe.errors import Code
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import RenderLimits
+from veriframe.model.job import JobState
+from veriframe.model.offer import Offer
+from veriframe.model.policy import Policy
+from veriframe.worker.parts import Parts
+from veriframe.worker.service import Service
+from veriframe.worker.workspace import Workspace
+
+pytestmark = pytest.mark.slow
+
+LONG = (
+    "scene.cycles.samples = 65_536; scene.cycles.use_adaptive_sampling = False;"
+    " render.resolution_x, render.resolution_y = 1280, 720"
+)
+"""Within the limits of the gate, and hours of work."""
+BOND = 833 * 10**18
+
+
+class World:
+    """A worker's parts in a folder, and its creator."""
+
+    def __init__(self, folder: Path) -> None:
+        self.creator, self.other, worker = (
+            LocalRegistry(folder / "registry.sqlite", name) for name in ("creator", "other", "worker")
+        )
+        self.store = LocalStore(folder / "store", 2**30)
+        self.heard = asyncio.Event()
+        limits = RenderLimits(frame_seconds=25, loading_seconds=10)
+        self.parts = Parts(
+            registry=worker,
+            store=self.store,
+            renderer=BlenderRenderer(runtimes.BpyWheel(), StrictSandbox()),
+            journal=SqliteJournal(folder / "journal.sqlite"),
+            workspace=Workspace(folder / "work", 2**30),
+            policy=Policy(account=worker.account, limits=limits),
+            on_progress=lambda job_id, progress: self.heard.set(),
+        )
+
+    async def post(self, folder: Path, lease_seconds: int) -> None:
+        """The attacker's order: a reward of 1 fri, a scene without end."""
+        file = folder / "scene.blend"
+        file.write_bytes(renderer_scenes.make(LONG))
+        cid = await self.store.add(file, "asset")
+        now = (await self.creator.head()).time
+        terms = Offer(reward_fri=1, bond_fri=BOND, lease_seconds=lease_seconds).terms(now)
+        await self.creator.create_order(cid, terms, 1)
+
+    def attempt(self) -> Attempt:
+        """The only one."""
+        attempt = self.parts.journal.get(1)
+        assert attempt is not None
+        return attempt
+
+
+async def until(happened: Callable[[], object], seconds: float) -> None:
+    """Wait for something that must come."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - what is waited for is anything
+            await asyncio.sleep(0.05)
+
+
+async def test_a_scene_without_end_costs_half_of_the_bond(tmp_path: Path) -> None:
+    """fault_86: the shortest lease there is; the render is cut as LEASE, and the claim goes back early."""
+    world = World(tmp_path)
+    await world.post(tmp_path, lease_seconds=60)
+    service = Service(world.parts, slots=1, poll_seconds=0.1)
+    working = asyncio.create_task(service.run())
+    await until(lambda: world.parts.journal.get(1) and world.attempt().stage.is_end, 90)
+    service.drain()
+    assert await working
+    attempt = world.attempt()
+    assert attempt.code is Code.LEASE
+    assert "the lease left no more" in attempt.detail
+    burned_fri = (await world.creator.totals()).burned_fri
+    assert 0.2 * BOND < burned_fri <= 0.5 * BOND
+    assert abs(attempt.lost_fri - burned_fri) <= BOND // 30
+    assert (await world.creator.get_job(1)).state is JobState.OPEN
+
+
+async def test_a_real_render_ends_once_its_job_is_lost(tmp_path: Path) -> None:
+    """fault_90: its lease is over and another has the job: Blender is gone within one look."""
+    world = World(tmp_path)
+    world.parts = replace(world.parts, policy=replace(world.parts.policy, release_fee_share=1.0))
+    await world.post(tmp_path, lease_seconds=600)
+    service = Service(world.parts, slots=1, poll_seconds=0.1, idle_seconds=0.5)
+    working = asyncio.create_task(service.run())
+    await asyncio.wait_for(world.heard.wait(), 60)
+    await world.other.advance_clock(600)
+    await world.other.claim(1)
+    started = time.monotonic()
+    await until(lambda: world.attempt().stage is Stage.LOST, 10)
+    assert time.monotonic() - started < 5
+    assert world.attempt().lost_fri == BOND == (await world.creator.totals()).burned_fri
+    service.drain()
+    assert await asyncio.wait_for(working, 10)

@@ -1,0 +1,207 @@
+"""Leases on fakes: the inspected size, the last moment of each step, and claims that go back in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.fakes.parts import BOND, LEASE_SECONDS, ME, Bench, crash, until
+from tests.fakes.renderer import INSPECTION
+from tests.unit.worker.pipelines import run, stopped_at
+
+from veriframe.errors import Code, HostUnavailable, RenderFailed, StoreUnavailable
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.frames import Progress, Rendering, RenderTask
+from veriframe.model.job import Job, JobState
+from veriframe.worker import pipeline
+from veriframe.worker.patience import LONGEST_WAIT_SECONDS
+
+HUGE = (16_000, 6_000)
+
+
+async def post(bench: Bench, lease_seconds: int, bond_fri: int = 1000) -> Job:
+    """A job with a lease of its own."""
+    (job,) = await bench.post()
+    terms = replace(job.terms, lease_seconds=lease_seconds, bond_fri=bond_fri)
+    bench.shared.jobs[1] = replace(job, order=replace(job.order, terms=terms))
+    return bench.job()
+
+
+def held_up(bench: Bench, seconds: int, failure: Exception | None = None) -> None:
+    """The first render takes so many chain seconds, and fails."""
+    render = bench.renderer.render
+
+    async def slow(
+        scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        bench.renderer.render = render  # type: ignore[method-assign]
+        bench.shared.now += seconds
+        if failure is not None:
+            bench.renderer.tasks.append(task)
+            raise failure
+        return await render(scene, task, out, on_progress)
+
+    bench.renderer.render = slow  # type: ignore[method-assign]
+
+
+async def test_a_frame_of_another_size_is_refused_right_after_the_render(bench: Bench) -> None:
+    """fault_86: inspected with 64×36 pixels, rendered with 16000×6000: nothing of it is decoded."""
+    bench.script.size = HUGE
+    (job,) = await bench.post()
+    after = await run(bench, bench.begin(job))
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.WRONG_SIZE)
+    assert (after.width, after.height) == (64, 36)
+    assert bench.renderer.proofs == []
+    assert after.lost_fri == bench.shared.burned_fri == 1
+
+
+async def test_the_decoder_is_told_the_inspected_size(bench: Bench) -> None:
+    """fault_86: not what the render said of its frame."""
+    (job,) = await bench.post()
+    await run(bench, bench.begin(job))
+    assert [task.size for task in (*bench.renderer.tasks, *bench.renderer.proofs)] == [(64, 36)] * 2
+    assert len(bench.renderer.inspected) == 1
+
+
+@pytest.mark.parametrize("stage", [Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED])
+async def test_an_attempt_without_a_size_is_inspected_again(bench: Bench, stage: Stage) -> None:
+    """fault_86: begun by a version that did not keep it; the check is made all the same."""
+    attempt = replace(await stopped_at(bench, stage), width=0, height=0)
+    bench.journal.by_job[1] = attempt
+    after = await run(bench, attempt)
+    assert after.stage is Stage.SUBMITTED
+    assert (after.width, after.height) == (64, 36)
+    assert len(bench.renderer.inspected) == 2
+    assert {task.size for task in bench.renderer.proofs} == {(64, 36)}
+
+
+async def test_a_picture_too_large_for_its_lease_is_refused_before_the_claim(bench: Bench) -> None:
+    """fault_86: found by the inspection; no bond is put up."""
+    bench.script.inspection = replace(INSPECTION, width=8000, height=8000)
+    await post(bench, 500)
+    after = await run(bench, bench.begin(bench.job()))
+    assert (after.stage, after.code) == (Stage.REFUSED, Code.LEASE)
+    assert "725 s that a job with 8000 × 8000 pixels may take" in after.detail
+    assert bench.shared.moves == []
+
+
+async def test_a_frame_that_is_done_at_the_last_moment_is_handed_in(bench: Bench) -> None:
+    """fault_86: the reserve is taken off once: decoding, the upload and sending all have their time."""
+    await post(bench, 373, bond_fri=0)
+    held_up(bench, 360)
+    after = await run(bench, bench.begin(bench.job()))
+    assert (after.stage, after.code) == (Stage.SUBMITTED, None)
+    (proof,) = bench.renderer.proofs
+    assert 2 < proof.lease_seconds <= 3
+
+
+async def test_a_render_without_end_costs_half_of_the_bond(bench: Bench) -> None:
+    """fault_86: the shortest lease that is taken; the render is stopped, and the claim goes back early."""
+    await post(bench, 400)
+    held_up(bench, 187, RenderFailed(Code.LEASE, "Blender was stopped."))
+    after = await run(bench, bench.begin(bench.job()))
+    (task,) = bench.renderer.tasks
+    assert int(task.wall_seconds) == 187
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)
+    assert 400 < after.lost_fri <= 500
+    assert after.lost_fri == bench.shared.burned_fri
+
+
+async def test_a_second_try_has_only_what_the_first_one_left(bench: Bench) -> None:
+    """fault_86: a scene that crashes late does not double what its release costs."""
+    await post(bench, 400)
+    held_up(bench, 150, crash())
+    await run(bench, bench.begin(bench.job()))
+    assert [int(task.wall_seconds) for task in bench.renderer.tasks] == [187, 37]
+
+
+async def test_no_second_try_where_the_first_one_used_it_up(bench: Bench) -> None:
+    """fault_86: nor all that the lease has beyond."""
+    await post(bench, 400)
+    held_up(bench, 190, crash())
+    after = await run(bench, bench.begin(bench.job()))
+    assert len(bench.renderer.tasks) == 1
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)
+
+
+async def stored_late(bench: Bench, left: float) -> Attempt:
+    """A proved picture, with so much of the lease left to store it."""
+    attempt = await stopped_at(bench, Stage.PROVED)
+    bench.parts = replace(bench.parts, policy=replace(bench.policy, send_seconds=10 - left))
+    bench.shared.now += LEASE_SECONDS - 10
+    return attempt
+
+
+async def test_a_store_that_hangs_releases_the_claim_in_time(bench: Bench) -> None:
+    """fault_87: the upload is cut while there is time to give the job back."""
+
+    async def hang(*_: object) -> str:
+        await asyncio.sleep(60)
+        return ""
+
+    attempt = await stored_late(bench, 0.05)
+    bench.store.add = hang  # type: ignore[assignment]
+    after = await asyncio.wait_for(run(bench, attempt), 5)
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.UPLOAD)
+    assert "storing the picture" in after.detail
+    assert bench.job().state is JobState.OPEN
+
+
+async def test_a_time_out_of_the_stores_own_is_no_lease(bench: Bench) -> None:
+    """It is a bug, and not hidden."""
+
+    async def broken(*_: object) -> str:
+        raise TimeoutError
+
+    attempt = await stopped_at(bench, Stage.PROVED)
+    bench.store.add = broken  # type: ignore[assignment]
+    with pytest.raises(TimeoutError):
+        await pipeline.run(attempt, bench.parts)
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"),
+    [(Stage.CLAIMED, Code.LEASE), (Stage.RENDERED, Code.LEASE), (Stage.PROVED, Code.UPLOAD)],
+)
+async def test_what_is_away_is_not_waited_for_until_the_lease_is_over(
+    bench: Bench, stage: Stage, code: Code
+) -> None:
+    """fault_87: waited for while a release stays cheap; given back before the next wait would be too long."""
+    attempt = await stopped_at(bench, stage)
+    error: Exception = HostUnavailable("No Blender.")
+    if stage is Stage.PROVED:
+        bench.store.fault = error = StoreUnavailable("The store is away.")
+    else:
+        bench.renderer.fault = error
+    with pytest.raises(type(error)):
+        await pipeline.run(attempt, bench.parts)
+    bench.shared.now += LEASE_SECONDS // 2 - 10 - int(LONGEST_WAIT_SECONDS) - 1
+    with pytest.raises(type(error)):
+        await pipeline.run(attempt, bench.parts)
+    bench.shared.now += 1
+    after = await run(bench, attempt)
+    assert (after.stage, after.code) == (Stage.RELEASED, code)
+    assert str(error) in after.detail
+    assert after.lost_fri <= BOND // 2
+
+
+async def test_a_store_that_stays_full_costs_half_of_the_bond_at_most(bench: Bench) -> None:
+    """fault_87: by the worker itself, which tries again and again, and gives the job back."""
+    await bench.post()
+
+    async def full(*_: object) -> str:
+        bench.shared.now += 30
+        raise StoreUnavailable("The store is full.")
+
+    bench.store.add = full  # type: ignore[assignment]
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.journal.by_job and bench.attempt().stage is Stage.RELEASED)
+    service.drain()
+    assert await working
+    assert bench.attempt().code is Code.UPLOAD
+    assert bench.shared.burned_fri == bench.attempt().lost_fri <= BOND // 2
+    assert bench.shared.wallets[ME] + bench.shared.credits[ME] + bench.shared.burned_fri == 10**6

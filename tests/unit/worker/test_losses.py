@@ -1,0 +1,225 @@
+"""Jobs that are lost while they are worked on, on fakes: the work ends, and what was burned is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from structlog.testing import capture_logs
+from tests.fakes.parts import BOND, LEASE_SECONDS, ME, OTHER, Bench, stages, until
+
+from veriframe.errors import RegistryUnavailable
+from veriframe.model.attempt import Stage
+from veriframe.model.job import NOBODY, JobState
+from veriframe.model.reconciliation import burned_fri, is_lost
+from veriframe.ports import Look
+from veriframe.worker.losses import Losses
+from veriframe.worker.service import Service
+
+LOOK_SECONDS = 0.01
+
+
+@asynccontextmanager
+async def rendering(bench: Bench) -> AsyncIterator[Service]:
+    """A worker in the middle of its one render, which nobody lets go on. Its clock is the chain's."""
+    bench.parts = replace(bench.parts, clock=lambda: float(bench.shared.now))
+    await bench.post(jobs=1)
+    bench.renderer.gate.clear()
+    service = bench.service(idle_seconds=LOOK_SECONDS)
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.renderer.begun)
+    yield service
+    service.drain()
+    assert await asyncio.wait_for(working, 5)
+
+
+def lapsed_and_claimed_by_another(bench: Bench) -> None:
+    """Our lease ran out, and another has the job."""
+    bench.shared.now += LEASE_SECONDS
+    end = bench.shared.now + LEASE_SECONDS
+    bench.shared.jobs[1] = replace(bench.job(), worker=OTHER, claimed_at=bench.shared.now, lease_end=end)
+
+
+def lapsed(bench: Bench) -> None:
+    """Our lease ran out."""
+    bench.shared.now += LEASE_SECONDS
+
+
+def cancelled_after_the_lease(bench: Bench) -> None:
+    """Its creator took it back."""
+    bench.shared.now += LEASE_SECONDS
+    bench.shared.jobs[1] = replace(bench.job(), state=JobState.REFUNDED, worker=NOBODY, claimed_at=0)
+
+
+def submitted_by_another(bench: Bench) -> None:
+    """It was claimed and done."""
+    lapsed_and_claimed_by_another(bench)
+    bench.shared.jobs[1] = replace(bench.job(), state=JobState.SUBMITTED)
+
+
+def given_to_another_by_a_reorganisation(bench: Bench) -> None:
+    """Their claim came first in the end; our bond was never put up."""
+    bench.shared.now += 5
+    bench.shared.jobs[1] = replace(bench.job(), worker=OTHER)
+
+
+@pytest.mark.parametrize(
+    ("happen", "lost_fri"),
+    [
+        (lapsed_and_claimed_by_another, BOND),
+        (lapsed, BOND),
+        (cancelled_after_the_lease, BOND),
+        (submitted_by_another, BOND),
+        (given_to_another_by_a_reorganisation, 0),
+    ],
+)
+async def test_a_render_ends_once_its_job_is_lost(bench: Bench, happen: object, lost_fri: int) -> None:
+    """fault_90: within one look, and the attempt tells what of the bond is burned."""
+    async with rendering(bench):
+        happen(bench)  # type: ignore[operator]
+        await until(lambda: stages(bench) == [Stage.LOST])
+        assert bench.renderer.cancelled == 1
+        assert bench.renderer.tasks == []
+        assert bench.attempt().lost_fri == lost_fri
+        assert not bench.parts.workspace.rendered(1).exists()
+    assert "submit_result" not in bench.shared.moves
+
+
+async def test_the_next_look_finds_it_among_thousands(bench: Bench) -> None:
+    """fault_90: not the round through all jobs, of which it would be the last, nor an event."""
+    bench.shared.tells_nothing = True
+    async with rendering(bench):
+        await bench.post(jobs=3000)
+        look, later = bench.registry.look, list[int]()
+
+        async def counted(first: int, count: int) -> Look:
+            shown = await look(first, count)
+            if bench.job().worker == OTHER:
+                later.append(first)
+            elif first == 1 and shown.job_counter > 3000:
+                lapsed_and_claimed_by_another(bench)
+            return shown
+
+        bench.registry.look = counted  # type: ignore[method-assign]
+        await until(lambda: bench.renderer.cancelled)
+        # One look in four goes on with the round.
+        assert 1 in later[:2]
+        bench.renderer.gate.set()
+
+
+async def test_the_slot_is_free_for_the_next_job(bench: Bench) -> None:
+    """fault_90: nobody waits for a render that earns nothing."""
+    async with rendering(bench):
+        lapsed_and_claimed_by_another(bench)
+        await bench.post()
+        bench.shared.jobs[1] = replace(bench.job(), worker=OTHER)
+        await until(lambda: bench.renderer.begun == 2)
+        assert stages(bench)[0] is Stage.LOST
+        bench.renderer.gate.set()
+        await until(lambda: stages(bench) == [Stage.LOST, Stage.SUBMITTED])
+
+
+async def test_a_job_that_a_lagging_node_shows_open_is_not_lost(bench: Bench) -> None:
+    """fault_90: nor under the lapsed claim of the one before us; the render goes on."""
+    async with rendering(bench):
+        claimed = bench.job()
+        for shown in (
+            replace(claimed, state=JobState.OPEN, worker=NOBODY, claimed_at=0, lease_end=0),
+            replace(claimed, worker=OTHER, lease_end=bench.shared.now),
+        ):
+            bench.shared.jobs[1] = shown
+            bench.shared.reads = 0
+            await until(lambda: bench.shared.reads > 6)
+            assert stages(bench) == [Stage.CLAIMED]
+        bench.shared.jobs[1] = claimed
+        bench.renderer.gate.set()
+        await until(lambda: stages(bench) == [Stage.SUBMITTED])
+    assert bench.renderer.cancelled == 0
+
+
+async def test_a_drained_worker_looks_too(bench: Bench) -> None:
+    """fault_90: what it waits for may be lost; a registry that is away meanwhile ends nothing."""
+    async with rendering(bench) as service:
+        service.drain()
+        await asyncio.sleep(0.02)
+        bench.shared.faults.append(RegistryUnavailable("The registry is away."))
+        lapsed_and_claimed_by_another(bench)
+        await until(lambda: stages(bench) == [Stage.LOST])
+
+
+async def test_no_more_than_two_calls_a_poll(bench: Bench) -> None:
+    """fault_90: the look that is made anyway asks for the job, and no more often than is set."""
+    async with rendering(bench):
+        looks = 0
+        look = bench.registry.look
+
+        async def counted(first: int, count: int) -> Look:
+            nonlocal looks
+            looks += 1
+            return await look(first, count)
+
+        bench.registry.look = counted  # type: ignore[method-assign]
+        before = bench.shared.reads
+        await asyncio.sleep(10 * LOOK_SECONDS)
+        reads = bench.shared.reads - before
+        assert 2 <= looks <= 10
+        assert reads <= 2 * looks + 1
+        bench.renderer.gate.set()
+
+
+async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
+    """Cancelled twice: the worker does not hang at its end."""
+    bench.parts = replace(bench.parts, clock=lambda: float(bench.shared.now))
+    await bench.post()
+    bench.renderer.gate.clear()
+    service = bench.service(idle_seconds=LOOK_SECONDS)
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.renderer.begun)
+    lapsed(bench)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(working, 5)
+
+
+async def test_running_jobs_are_looked_at_now_and_then(bench: Bench) -> None:
+    """Those with a claim, each again after the time that is set."""
+    now = 0.0
+    losses = Losses(bench.parts, 5.0, lambda: now)
+    jobs = await bench.post(jobs=3)
+    bench.begin(jobs[0], Stage.CLAIMED)
+    bench.begin(jobs[1], Stage.FETCHED)
+    bench.begin(jobs[2], Stage.PROVED)
+    running = {1, 2, 3}
+    assert losses.wanted(running) == {1, 3}
+    task = asyncio.create_task(asyncio.sleep(0))
+    bench.shared.jobs[1] = replace(bench.job(), state=JobState.CLAIMED, worker=ME, lease_end=2**40)
+    losses.end(await bench.registry.look(1, 1), {1: task})
+    assert losses.wanted(running) == {3}
+    now = 5.0
+    assert losses.wanted(running) == {1, 3}
+    assert losses.wanted({2}) == set()
+    await task
+
+
+async def test_nothing_is_burned_that_was_never_put_up(bench: Bench) -> None:
+    """Before a claim, and of a job that is open again."""
+    (job,) = await bench.post()
+    other = replace(job, state=JobState.CLAIMED, worker=OTHER, claimed_at=2**40, lease_end=2**41)
+    before, claimed = bench.begin(job, Stage.CHECKED), bench.begin(job, Stage.CLAIMED)
+    assert burned_fri(before, other, ME, 2**40) == 0
+    assert burned_fri(claimed, other, ME, 2**40) == BOND
+    assert burned_fri(claimed, job, ME, 2**40) == 0
+    assert not is_lost(before, other, ME, 2**40)
+    assert is_lost(claimed, other, ME, 2**40)
+
+
+async def test_a_loss_is_told_once(bench: Bench) -> None:
+    """By one line of its own and the line of its end."""
+    with capture_logs() as lines:
+        async with rendering(bench):
+            lapsed(bench)
+            await until(lambda: stages(bench) == [Stage.LOST])
+    assert [line["event"] for line in lines if line["event"] == "job_lost"] == ["job_lost"]
