@@ -169,8 +169,8 @@ class Stakes:
         if risk_fri - max(0, record.balance_fri) > self.largest_risk_fri:
             most, budget = format_strk(self.largest_risk_fri), format_strk(self.loss_budget_fri)
             return (
-                f"it may cost {format_strk(risk_fri)}, and a job of a new creator {most} at most now, of a loss "
-                f"budget of {budget} a day (loss_budget_share)"
+                f"it may cost {format_strk(risk_fri)}, and a job of a new creator {most} at most now, of a "
+                f"loss budget of {budget} a day (loss_budget_share)"
             )
         return ""
 
