@@ -53,9 +53,10 @@ async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
     with capsys.disabled():
         _report(artists, attackers, workers, before)
     assert undelivered == [0] * 5, "honest jobs were not delivered"
-    for worker, budget_fri in zip(workers, budgets, strict=True):
-        assert worker.service is not None
-        assert worker.lost_fri <= budget_fri
+    for worker, budget_fri, means_fri in zip(workers, budgets, before, strict=True):
+        # What a creator has paid before is not the worker's loss: see `CreatorRecord.charged_fri`.
+        assert (await worker.stakes()).charged_fri <= budget_fri
+        assert await worker.means_fri() > means_fri, "with its pay it has more than before"
     assert {name for one in attackers for name in one.played} >= {"endless", "flood", "poison", "vanishing"}
     assert (await world.account("clock").audit()).is_clean
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -123,8 +124,9 @@ class World:
 
     async def keep(self, plan: Plan) -> str:
         """Put a scene into the store; its CID."""
-        file = self.folder / "new.blend"
-        file.write_bytes(plan.scene())
+        content = plan.scene()
+        file = self.folder / f"{hashlib.sha256(content).hexdigest()}.blend"
+        file.write_bytes(content)
         return await self.store.add(file, f"scene-{plan.name}")
 
     async def terms(self, reward_strk: float, **terms: int) -> Terms:
