@@ -6,144 +6,16 @@ Chain, contract, registry and sender are real; what is rendered and stored is no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.deployed import MAX_FEE_FRI, PACE, REGISTRY, class_hash, deploy
-from tests.fakes.journal import FakeJournal
-from tests.fakes.parts import (
-    BOND,
-    DEADLINE_SECONDS,
-    LEASE_SECONDS,
-    REVIEW_SECONDS,
-    REWARD,
-    SCENE,
-    GatedRenderer,
-)
-from tests.fakes.store import FakeStore
-from tests.nodes import STRK_ADDRESS, Devnet, devnet
+from tests.integration.chain_workers import BOND, MONEY, REWARD, Seat, post, seated, until
+from tests.nodes import Devnet, devnet
 
-from veriframe.adapters.starknet.endpoints import Endpoints
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.adapters.starknet.sender import Sender
 from veriframe.model.attempt import Stage
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import Job, JobState, Terms
-from veriframe.model.policy import Policy
-from veriframe.worker.parts import Parts
-from veriframe.worker.service import Service
-from veriframe.worker.workspace import Workspace
+from veriframe.model.job import Job, JobState
 
 pytestmark = pytest.mark.slow
-
-CREATOR, WORKER, OTHER = 0, 1, 2
-MONEY = 10_000
-WAIT_SECONDS = 60.0
-
-
-class HeldEndpoints(Endpoints):
-    """A node to which a transaction is sent only when `barrier`, where there is one, opens."""
-
-    barrier: asyncio.Barrier | None = None
-
-    async def call(self, method: str, params: Any = None) -> Any:
-        """As any node answers."""
-        if method == "starknet_addInvokeTransaction" and self.barrier is not None:
-            await self.barrier.wait()
-        return await super().call(method, params)
-
-
-@dataclass
-class Seat:
-    """One account: its registry, and what a worker of it would work with."""
-
-    registry: StarknetRegistry
-    endpoints: HeldEndpoints
-    folder: Path
-    store: FakeStore
-
-    def __post_init__(self) -> None:
-        self.renderer, self.journal = GatedRenderer(), FakeJournal()
-        self.parts = Parts(
-            registry=self.registry,
-            store=self.store,
-            renderer=self.renderer,
-            journal=self.journal,
-            workspace=Workspace(self.folder / "work", 2**20),
-            policy=Policy(
-                account=self.registry.account, limits=RenderLimits(frame_seconds=300, loading_seconds=60)
-            ),
-        )
-
-    def stage(self) -> Stage | None:
-        """How far the worker is with job 1."""
-        attempt = self.journal.get(1)
-        return attempt.stage if attempt else None
-
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """The worker at work for the block."""
-        work = asyncio.create_task(Service(self.parts, slots=1, poll_seconds=0.05).run())
-        try:
-            yield
-        finally:
-            work.cancel()
-            await asyncio.wait([work])
-
-
-@asynccontextmanager
-async def seated(node: Devnet, folder: Path) -> AsyncIterator[list[Seat]]:
-    """Creator and two workers with credit, and a new registry."""
-    address = await deploy(node, REGISTRY, STRK_ADDRESS)
-    store, seats, outboxes = FakeStore(), [], []
-    for number in (CREATOR, WORKER, OTHER):
-        own = folder / str(number)
-        own.mkdir()
-        owner, endpoints, outbox = (
-            node.accounts[number],
-            HeldEndpoints([node.url]),
-            Outbox(own / "outbox.sqlite"),
-        )
-        key = Key(owner.private_key)
-        sender = Sender(endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, pace=PACE)
-        hashes = {class_hash(REGISTRY)}
-        registry = StarknetRegistry(endpoints, sender, address, token=STRK_ADDRESS, class_hashes=hashes)
-        seats.append(Seat(registry, endpoints, own, store))
-        outboxes.append(outbox)
-    try:
-        await asyncio.gather(*(seat.registry.deposit(MONEY) for seat in seats))
-        yield seats
-    finally:
-        for seat, outbox in zip(seats, outboxes, strict=True):
-            await seat.endpoints.close()
-            outbox.close()
-
-
-async def post(creator: Seat) -> None:
-    """Job 1."""
-    now = (await creator.registry.head()).time
-    terms = Terms(
-        reward_fri=REWARD,
-        bond_fri=BOND,
-        deadline=now + DEADLINE_SECONDS,
-        lease_seconds=LEASE_SECONDS,
-        review_seconds=REVIEW_SECONDS,
-        arbitration_seconds=60,
-    )
-    await creator.registry.create_order(creator.store.keep(SCENE), terms, 1)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that the worker does by itself."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not holds():  # noqa: ASYNC110 - the worker tells nobody
-            await asyncio.sleep(0.02)
 
 
 def newest_block(node: Devnet) -> str:

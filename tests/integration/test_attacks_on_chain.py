@@ -1,0 +1,127 @@
+"""Attacks by public moves on a real worker over our contract, on a development chain. Fees are real there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from structlog.testing import capture_logs
+from tests.fakes.renderer import Script
+from tests.integration.chain_workers import REWARD, Seat, post, seated, until
+from tests.nodes import Devnet
+from tests.scenes.blend_bytes import blend, block
+
+from veriframe.errors import Code, RenderFailed
+from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.job import FRI_PER_STRK
+from veriframe.worker.exposure import Exposure
+
+pytestmark = pytest.mark.slow
+
+HUGE = 2**104 - 1
+HOSTILE = blend(block(b"HOST"))
+
+
+@pytest_asyncio.fixture
+async def seats(devnet_node: Devnet, tmp_path: Path) -> AsyncIterator[tuple[Seat, Seat]]:
+    """A creator and a worker at a new registry."""
+    async with seated(devnet_node, tmp_path) as (creator, worker, _):
+        yield creator, worker
+
+
+def attempt(worker: Seat, job_id: int) -> Attempt:
+    """On a job that was begun."""
+    found = worker.journal.get(job_id)
+    assert found is not None
+    return found
+
+
+def is_over(worker: Seat, job_id: int) -> bool:
+    """Whether a job was handed in, or has ended."""
+    found = worker.journal.get(job_id)
+    return found is not None and (found.stage.is_end or found.stage is Stage.SUBMITTED)
+
+
+async def holds_fri(seat: Seat) -> int:
+    """What an account has, less what is bound."""
+    funds = await seat.registry.funds(seat.registry.account)
+    return funds.wallet_fri + funds.credit_fri
+
+
+async def test_all_means_as_bond_for_one_fri(seats: tuple[Seat, Seat]) -> None:
+    """fault_81, fault_89: neither the bond of all that the worker has, nor a reward below the fees."""
+    creator, worker = seats
+    before_fri = await holds_fri(worker)
+    await post(creator, HOSTILE, reward_fri=1, bond_fri=before_fri)
+    await post(creator, HOSTILE, reward_fri=1, bond_fri=1)
+    honest = await post(creator)
+    with capture_logs() as lines:
+        async with worker.working():
+            await until(lambda: is_over(worker, honest))
+    assert list(worker.journal.by_job) == [honest]
+    left = [line["reason"] for line in lines if line["event"] == "job_left"]
+    assert all("the fees of its moves come to about" in reason for reason in left)
+    assert len(left) == 2
+
+
+async def test_a_failed_render_costs_what_is_noted_and_within_the_budget(seats: tuple[Seat, Seat]) -> None:
+    """fault_81, fault_89: the bond's burned part and all fees, to the last fri; an honest job goes on."""
+    creator, worker = seats
+    worker.renderer.scripts[HOSTILE] = Script(
+        render_failures=[RenderFailed(Code.TIMEOUT, "Blender took too long.")] * 3
+    )
+    before_fri = await holds_fri(worker)
+    hostile = await post(creator, HOSTILE, reward_fri=7 * FRI_PER_STRK, bond_fri=7 * FRI_PER_STRK)
+    async with worker.working():
+        await until(lambda: is_over(worker, hostile))
+        ended = attempt(worker, hostile)
+        lost_fri = before_fri - await holds_fri(worker)
+    assert (ended.stage, ended.code) == (Stage.RELEASED, Code.TIMEOUT)
+    assert lost_fri == ended.lost_fri + ended.fees_fri
+    stakes = Exposure(worker.journal, worker.parts.policy.stakes, worker.parts.clock).stakes(
+        await worker.registry.funds(worker.registry.account)
+    )
+    assert ended.lost_fri >= 7 * FRI_PER_STRK // 10
+    assert stakes.charged_fri == lost_fri <= stakes.loss_budget_fri
+
+
+async def test_thousands_of_jobs_that_nobody_can_take(seats: tuple[Seat, Seat]) -> None:
+    """fault_82: two orders of a thousand; the honest job after them is found and handed in."""
+    creator, worker = seats
+    for _ in range(2):
+        await post(creator, HOSTILE, jobs=1000, reward_fri=1, bond_fri=HUGE)
+    honest = await post(creator)
+    async with worker.working():
+        await until(lambda: is_over(worker, honest))
+    assert attempt(worker, honest).stage is Stage.SUBMITTED
+    assert list(worker.journal.by_job) == [honest]
+
+
+async def test_a_public_scene_under_impossible_terms(seats: tuple[Seat, Seat]) -> None:
+    """fault_85: nothing counts against its bytes; the next job of it is served."""
+    creator, worker = seats
+    async with worker.working():
+        for _ in range(2):
+            await post(creator, deadline=15)
+            await post(creator, lease_seconds=60)
+        honest = await post(creator)
+        await until(lambda: is_over(worker, honest))
+    assert attempt(worker, honest).stage is Stage.SUBMITTED
+    assert worker.journal.failed == []
+
+
+async def test_what_is_earned_is_what_is_there_afterwards(seats: tuple[Seat, Seat]) -> None:
+    """fault_89: reward less all fees, to the last fri."""
+    creator, worker = seats
+    before_fri = await holds_fri(worker)
+    honest = await post(creator)
+    async with worker.working():
+        await until(lambda: is_over(worker, honest))
+        await creator.registry.accept_result(honest)
+        await until(lambda: attempt(worker, honest).stage is Stage.PAID)
+    paid = attempt(worker, honest)
+    assert paid.earned_fri == REWARD - paid.fees_fri
+    assert await holds_fri(worker) - before_fri == paid.earned_fri
+    assert 0 < paid.fees_fri < REWARD // 10
