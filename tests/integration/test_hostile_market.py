@@ -87,5 +87,5 @@ def _report(
 
 
 def _in_vain(worker: Worker) -> int:
-    vain = (Code.TIMEOUT, Code.BLACK, Code.CRASH, Code.NOT_FINITE)
+    vain = (Code.TIMEOUT, Code.LEASE, Code.BLACK, Code.CRASH, Code.NOT_FINITE)
     return sum(code in vain for code in worker.codes())

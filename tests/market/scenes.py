@@ -23,7 +23,7 @@ _PLAN = re.compile(rb"\{[^{}]*\}")
 class Plan:
     """What becomes of a scene. Seconds are the market's. `refused` and `failed` are codes, or empty.
 
-    `name` makes two scenes differ. A render that takes longer than its limit ends by TIMEOUT.
+    `name` makes two scenes differ. A render that takes longer than its limits ends by TIMEOUT, or by LEASE.
     """
 
     name: str = ""
@@ -60,14 +60,15 @@ class MarketRenderer(FakeRenderer):
     ) -> Rendering:
         """As planned, or until its limit."""
         plan = _plan(scene)
-        limit = task.limits.wall_seconds(len(task.frames))
+        wall_seconds = task.limits.wall_seconds(len(task.frames))
+        limit = min(wall_seconds, task.lease_seconds or wall_seconds)
         began = self._pace.monotonic()
         try:
             await self._pace.sleep(min(plan.render_seconds, limit))
         finally:
             self.rendered_seconds += self._pace.monotonic() - began
         if plan.render_seconds > limit:
-            raise RenderFailed(Code.TIMEOUT, "Blender took too long.")
+            raise RenderFailed(Code.LEASE if limit < wall_seconds else Code.TIMEOUT, "It took too long.")
         if plan.failed:
             raise RenderFailed(Code(plan.failed), "As planned.")
         return await super().render(scene, task, out, on_progress)
