@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeGuard
@@ -15,26 +14,18 @@ from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox import choose
 from veriframe.adapters.blender.sandbox.cell import Level
-from veriframe.adapters.kubo.address import parse_address
-from veriframe.adapters.kubo.api import KuboApi
 from veriframe.adapters.kubo.gateway import Gateways
-from veriframe.adapters.kubo.pinning_service import PinningService
-from veriframe.adapters.kubo.replica import Replica, Spread, SpreadStore, second_node
-from veriframe.adapters.kubo.store import KuboStore
-from veriframe.adapters.kubo.swarm import Swarm
+from veriframe.adapters.kubo.replica import SpreadStore
 from veriframe.adapters.local_registry import LocalRegistry
-from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.creator import Creator
-from veriframe.errors import SettingsError
 from veriframe.model.checks import read_header
-from veriframe.model.frames import RenderLimits
 from veriframe.model.job import Address, Head
-from veriframe.model.policy import Policy
-from veriframe.model.scene import SceneLimits
-from veriframe.model.stakes import StakeLimits, Stakes
+from veriframe.model.stakes import Stakes
 from veriframe.ports import ChainFacts, JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
 from veriframe.settings import Settings, to_fri
+from veriframe.wiring.limits import policy, render_limits, scene_limits, stake_limits
+from veriframe.wiring.stores import Store, close, store
 from veriframe.worker.exposure import Exposure
 from veriframe.worker.lock import account_lock
 from veriframe.worker.parts import Parts
@@ -48,11 +39,31 @@ if TYPE_CHECKING:
     from veriframe.adapters.starknet.keystore import Key
     from veriframe.adapters.starknet.trust import Trust
 
-Store = LocalStore | KuboStore | SpreadStore
-
-
-TOKEN_BYTES = 4096
-"""No bearer token is longer."""
+__all__ = [
+    "FullRegistry",
+    "Registry",
+    "Store",
+    "close",
+    "creator",
+    "examinations",
+    "is_full",
+    "journal",
+    "knows_workers",
+    "lock",
+    "open_starknet",
+    "opened_journal",
+    "parts",
+    "policy",
+    "registry",
+    "registry_facts",
+    "render_limits",
+    "renderer",
+    "scene_limits",
+    "service",
+    "stake_limits",
+    "stakes",
+    "store",
+]
 
 
 class Registry(JobRegistry, Treasury, Protocol):
@@ -66,62 +77,6 @@ class FullRegistry(Registry, OrderDesk, Protocol):
 def registry(settings: Settings, account: str) -> LocalRegistry:
     """The embedded job registry, as one account sees it."""
     return LocalRegistry(settings.home / "registry.sqlite", account)
-
-
-def store(settings: Settings) -> Store:
-    """The content store: a Kubo node where the settings name one, else the embedded folder.
-
-    Raises `SettingsError` for an address that is none. To be closed by `close`.
-    """
-    if settings.store != "kubo":
-        return LocalStore(settings.home / "store", settings.store_bytes)
-    sources = (Gateways(settings.ipfs_gateways),) if settings.ipfs_gateways else ()
-    token = _token(settings.ipfs_token_file, "ipfs_token_file")
-    node = KuboStore(settings.ipfs_api, token=token, sources=sources)
-    replicas = _replicas(settings, token)
-    if not replicas and not sources:
-        return node
-    spread = Spread(seconds=settings.replica_seconds, required=settings.replica_required)
-    return SpreadStore(node, replicas, sources, spread)
-
-
-def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
-    """Who keeps copies. `token` is the node's own."""
-    replicas = list[Replica]()
-    if settings.ipfs_replica_api is not None:
-        second_token = _token(settings.ipfs_replica_token_file, "ipfs_replica_token_file")
-        replicas.append(second_node(settings.ipfs_replica_api, second_token))
-    if settings.pinning_service is not None:
-        service_token = _token(settings.pinning_token_file, "pinning_token_file")
-        if service_token is None:
-            raise SettingsError("pinning_service needs its token: name a file with it in pinning_token_file.")
-        api = KuboApi(parse_address(settings.ipfs_api), token)
-        replicas.append(PinningService(settings.pinning_service, service_token, Swarm(api)))
-    return replicas
-
-
-async def close(opened: Store) -> None:
-    """Let go of a store's connections."""
-    if not isinstance(opened, LocalStore):
-        await opened.close()
-        node = opened.node if isinstance(opened, SpreadStore) else opened
-        for source in node.sources:
-            if isinstance(source, Gateways):
-                await source.close()
-
-
-def _token(file: Path | None, setting: str) -> str | None:
-    """The one line of a file that is its owner's alone. Raises `SettingsError`."""
-    if file is None:
-        return None
-    # Here, since it takes half a second to import, and most commands do without.
-    from veriframe.adapters.starknet.keystore import read_private  # noqa: PLC0415
-
-    try:
-        return read_private(file.expanduser(), setting, TOKEN_BYTES).decode("ascii").strip()
-    except UnicodeDecodeError:
-        # Without the cause: it would show the token.
-        raise SettingsError(f"The {setting} {file} holds no token: a token is one line of ASCII.") from None
 
 
 def journal(settings: Settings, account: str) -> SqliteJournal:
@@ -159,57 +114,6 @@ async def renderer(settings: Settings) -> BlenderRenderer:
     needed = sorted(set(runtime.visible().values()))
     sandbox = await choose.build(Level[settings.sandbox.upper()], needed=needed)
     return BlenderRenderer(runtime, sandbox, limits=render_limits(settings))
-
-
-def render_limits(settings: Settings) -> RenderLimits:
-    """What one render may use."""
-    return RenderLimits(
-        frame_seconds=settings.frame_seconds,
-        loading_seconds=settings.loading_seconds,
-        memory_bytes=settings.memory_bytes,
-        pids=settings.pids,
-        output_bytes=settings.output_bytes,
-    )
-
-
-def scene_limits(settings: Settings) -> SceneLimits:
-    """What a scene may ask for."""
-    return SceneLimits(file_bytes=settings.scene_bytes, engines=settings.engines)
-
-
-def policy(settings: Settings, account: Address) -> Policy:
-    """What the worker takes."""
-    return Policy(
-        account=account,
-        minimum_reward_fri=to_fri(settings.minimum_reward_strk),
-        creators_allowed=frozenset(settings.creators_allowed),
-        creators_denied=frozenset(settings.creators_denied),
-        arbiters=frozenset(settings.arbiters),
-        maximum_wait_seconds=settings.maximum_wait_seconds,
-        limits=render_limits(settings),
-        stakes=stake_limits(settings),
-        fetch_seconds=settings.fetch_seconds,
-        copies_seconds=settings.replica_seconds if _spreads(settings) else 0.0,
-        release_fee_share=settings.release_fee_share,
-    )
-
-
-def stake_limits(settings: Settings) -> StakeLimits:
-    """What a worker may lose."""
-    return StakeLimits(
-        reward_share=Fraction(settings.bond_reward_share),
-        bond_days=Fraction(settings.bond_days),
-        means_share=Fraction(settings.bond_means_share),
-        free_share=Fraction(settings.free_means_share),
-        loss_share=Fraction(settings.loss_budget_share),
-        new_creator_jobs=settings.new_creator_jobs,
-    )
-
-
-def _spreads(settings: Settings) -> bool:
-    """Whether others are asked for what is added."""
-    others = (settings.ipfs_replica_api, settings.pinning_service, settings.ipfs_gateways)
-    return settings.store == "kubo" and any(others)
 
 
 def creator(settings: Settings, purse: FullRegistry, content: Store) -> Creator:

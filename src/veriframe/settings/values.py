@@ -1,39 +1,15 @@
-"""Every setting, written once: its type, unit, meaning and default. Nothing else reads the environment.
-
-Order of sources: flag, environment, `veriframe.toml`, default. A name that no setting has is an error in
-each of them. Plain pydantic is used, not pydantic-settings: that one ignores unknown environment names
-and does not tell where a value came from, and both are wanted here.
-"""
+"""Every setting, written once: its type, unit, meaning and default."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
-from veriframe.errors import SettingsError
 from veriframe.model.chain import format_chain_id, parse_chain_id
 from veriframe.model.job import FRI_PER_STRK
-from veriframe.ownership import judge_home, judge_place, read_trusted
-
-PREFIX = "VERIFRAME_"
-CONFIG_NAME = "veriframe.toml"
-
-CLASSIC_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "STARKNET_RPC": "starknet_rpc",
-        "IPFS_API": "ipfs_api",
-        "JOB_REGISTRY_ADDRESS": "job_registry_address",
-        "BLENDER_PATH": "blender_path",
-    }
-)
-"""The environment names that work without the prefix."""
 
 
 def _split(value: object) -> object:
@@ -223,110 +199,6 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level that is logged"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The settings, and for each name where its value came from: flag, a variable, a file, default."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-
-    def is_default(self, name: str) -> bool:
-        """Whether nobody set it."""
-        return self.origins[name] == "default"
-
-
-def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | None = None) -> Loaded:
-    """Read all sources once. `config` is a TOML file; by default `veriframe.toml` here, where there is one.
-
-    Raises `SettingsError` naming the setting, its source and what would be right.
-    """
-    layers = [_from_flags(flags), _from_environment(environ), _from_file(config)]
-    values: dict[str, Any] = {}
-    origins = dict.fromkeys(Settings.model_fields, "default")
-    for layer in reversed(layers):
-        for name, (value, origin) in layer.items():
-            values[name], origins[name] = value, origin
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        raise _sentence(error, origins) from error
-    home = settings.home.expanduser().absolute()
-    settled = {
-        "home": home,
-        "registry": _registry(settings),
-        "store": _store(settings, origins),
-    }
-    judge_home(home)
-    return Loaded(settings.model_copy(update=settled), origins)
-
-
-_Layer = dict[str, tuple[Any, str]]
-
-
-def _from_flags(flags: Mapping[str, str]) -> _Layer:
-    for name in flags:
-        _known(name, f"The setting “{name}”")
-    return {name: (value, "flag") for name, value in flags.items()}
-
-
-def _from_environment(environ: Mapping[str, str]) -> _Layer:
-    layer: _Layer = {}
-    for variable, value in environ.items():
-        if variable in CLASSIC_NAMES:
-            layer.setdefault(CLASSIC_NAMES[variable], (value, f"environment {variable}"))
-        elif variable.startswith(PREFIX):
-            name = variable.removeprefix(PREFIX).lower()
-            _known(name, f"The environment variable {variable}")
-            layer[name] = (value, f"environment {variable}")
-    # An empty variable is how shells and compose files say "not set".
-    return {name: entry for name, entry in layer.items() if entry[0] != ""}
-
-
-def _from_file(config: Path | None) -> _Layer:
-    path = config or Path(CONFIG_NAME)
-    if config is None and not path.exists():
-        return {}
-    try:
-        if config is None:
-            judge_place(path)
-        content = tomllib.loads(read_trusted(path))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
-    for name in content:
-        _known(name, f"“{name}” in {path}")
-    return {name: (value, f"file {path}") for name, value in content.items()}
-
-
-def _known(name: str, where: str) -> None:
-    if name not in Settings.model_fields:
-        raise SettingsError(f"{where} is not known. `veriframe config show` lists all settings.")
-
-
-def _sentence(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    return SettingsError(
-        f"The setting {name} (from {origins.get(name, '?')}) cannot be used: {first['msg']}."
-    )
-
-
-def _registry(settings: Settings) -> str:
-    """What “auto” comes to. Raises `SettingsError` where the contract has no address."""
-    if settings.registry == "auto":
-        return "local" if settings.job_registry_address is None else "starknet"
-    if settings.registry == "starknet" and settings.job_registry_address is None:
-        raise SettingsError("registry is starknet, but JOB_REGISTRY_ADDRESS is not set. Set it, in hex.")
-    return settings.registry
-
-
-def _store(settings: Settings, origins: Mapping[str, str]) -> str:
-    """What “auto” comes to: naming a node is asking for it."""
-    if settings.store != "auto":
-        return settings.store
-    on_chain = _registry(settings) == "starknet"
-    return "kubo" if on_chain or origins["ipfs_api"] != "default" else "local"
 
 
 def to_fri(amount: Decimal) -> int:

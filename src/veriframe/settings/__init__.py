@@ -1,0 +1,6 @@
+"""What the operator wants. Nothing else reads the environment."""
+
+from veriframe.settings.loading import CLASSIC_NAMES, CONFIG_NAME, PREFIX, Loaded, load
+from veriframe.settings.values import Settings, to_fri
+
+__all__ = ["CLASSIC_NAMES", "CONFIG_NAME", "PREFIX", "Loaded", "Settings", "load", "to_fri"]

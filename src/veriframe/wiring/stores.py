@@ -1,0 +1,78 @@
+"""The content store that the settings name, with its gateways and whoever keeps copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from veriframe.adapters.kubo.address import parse_address
+from veriframe.adapters.kubo.api import KuboApi
+from veriframe.adapters.kubo.gateway import Gateways
+from veriframe.adapters.kubo.pinning_service import PinningService
+from veriframe.adapters.kubo.replica import Replica, Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.adapters.kubo.swarm import Swarm
+from veriframe.adapters.local_store import LocalStore
+from veriframe.errors import SettingsError
+from veriframe.settings import Settings
+
+Store = LocalStore | KuboStore | SpreadStore
+
+TOKEN_BYTES = 4096
+"""No bearer token is longer."""
+
+
+def store(settings: Settings) -> Store:
+    """The content store: a Kubo node where the settings name one, else the embedded folder.
+
+    Raises `SettingsError` for an address that is none. To be closed by `close`.
+    """
+    if settings.store != "kubo":
+        return LocalStore(settings.home / "store", settings.store_bytes)
+    sources = (Gateways(settings.ipfs_gateways),) if settings.ipfs_gateways else ()
+    token = _token(settings.ipfs_token_file, "ipfs_token_file")
+    node = KuboStore(settings.ipfs_api, token=token, sources=sources)
+    replicas = _replicas(settings, token)
+    if not replicas and not sources:
+        return node
+    spread = Spread(seconds=settings.replica_seconds, required=settings.replica_required)
+    return SpreadStore(node, replicas, sources, spread)
+
+
+def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
+    """Who keeps copies. `token` is the node's own."""
+    replicas = list[Replica]()
+    if settings.ipfs_replica_api is not None:
+        second_token = _token(settings.ipfs_replica_token_file, "ipfs_replica_token_file")
+        replicas.append(second_node(settings.ipfs_replica_api, second_token))
+    if settings.pinning_service is not None:
+        service_token = _token(settings.pinning_token_file, "pinning_token_file")
+        if service_token is None:
+            raise SettingsError("pinning_service needs its token: name a file with it in pinning_token_file.")
+        api = KuboApi(parse_address(settings.ipfs_api), token)
+        replicas.append(PinningService(settings.pinning_service, service_token, Swarm(api)))
+    return replicas
+
+
+async def close(opened: Store) -> None:
+    """Let go of a store's connections."""
+    if not isinstance(opened, LocalStore):
+        await opened.close()
+        node = opened.node if isinstance(opened, SpreadStore) else opened
+        for source in node.sources:
+            if isinstance(source, Gateways):
+                await source.close()
+
+
+def _token(file: Path | None, setting: str) -> str | None:
+    """The one line of a file that is its owner's alone. Raises `SettingsError`."""
+    if file is None:
+        return None
+    # Here, since it takes half a second to import, and most commands do without.
+    from veriframe.adapters.starknet.keystore import read_private  # noqa: PLC0415
+
+    try:
+        return read_private(file.expanduser(), setting, TOKEN_BYTES).decode("ascii").strip()
+    except UnicodeDecodeError:
+        # Without the cause: it would show the token.
+        raise SettingsError(f"The {setting} {file} holds no token: a token is one line of ASCII.") from None
