@@ -16,7 +16,7 @@ from functools import partial
 from veriframe.adapters.starknet.codec import short_string
 from veriframe.adapters.starknet.contract import TOKEN_ABI, Contract, Node
 from veriframe.adapters.starknet.dialect import Dialect
-from veriframe.adapters.starknet.fees import SUBMIT_L2_GAS, job_fees_fri, submissions_fri
+from veriframe.adapters.starknet.fees import submissions_fri
 from veriframe.adapters.starknet.foreign_job import Note
 from veriframe.adapters.starknet.foreign_moves import (
     CLAIM,
@@ -143,14 +143,12 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         held_fri = await self._balance(account)
         if account != self.account:
             return Funds(wallet_fri=held_fri, credit_fri=0)
-        price_fri, spoken = await self._contract.gas_price_fri(), await self.dialect()
-        moves = sum(spoken.has(word) for word in ("claim", "submit", "finalize"))
+        price_fri = await self._contract.gas_price_fri()
+        # No fees of a job: its reward may be in any token, and cannot be weighed against them.
         return Funds(
             wallet_fri=held_fri,
             credit_fri=0,
             reserve_fri=submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri),
-            # What its moves cost is not known; none of ours but the deposit costs more than a submission.
-            job_fees_fri=job_fees_fri(moves * SUBMIT_L2_GAS, price_fri),
         )
 
     async def totals(self) -> Totals:
