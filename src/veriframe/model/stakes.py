@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 from veriframe.model.job import NOBODY, Address, Job, Terms, format_strk
 
@@ -66,7 +67,7 @@ class CreatorRecord:
 NEW_CREATOR = CreatorRecord()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Stakes:
     """What an account has, and what of it is at stake, at one moment. All in fri.
 
@@ -101,12 +102,12 @@ class Stakes:
         """What may be lost in 24 hours to creators who have not paid as much."""
         return int(self.means_fri * self.limits.loss_share)
 
-    @property
+    @cached_property
     def charged_fri(self) -> int:
         """What of the loss budget is used: lost in the last 24 hours, and at stake now."""
         return sum(record.charged_fri for record in self.creators.values())
 
-    @property
+    @cached_property
     def largest_risk_fri(self) -> int:
         """What one job of a creator who has not paid as much may cost now."""
         return max(0, int((self.loss_budget_fri - self.charged_fri) * self.limits.job_share))

@@ -44,7 +44,7 @@ class Intake:
 
     def __init__(self, parts: Parts, *, is_under_way: Callable[[int], bool]) -> None:
         self.parts = parts = replace(parts, on_stage=self._heard_by(parts.on_stage))
-        self._parts, self._is_under_way = parts, is_under_way
+        self._is_under_way = is_under_way
         self._settled: set[int] = set()
         self._told: set[str] = set()
         self._caution, self._backoffs = Caution(parts.monotonic), Backoffs(parts.monotonic)
@@ -63,7 +63,7 @@ class Intake:
 
     async def begin(self) -> None:
         """Read what the journal knows. Raises `Unavailable`; may be repeated."""
-        parts = self._parts
+        parts = self.parts
         facts = await parts.renderer.facts()
         under = conditions(facts, parts.policy.limits, parts.scene_limits)
         self._failures = Failures(parts.journal, under, parts.clock)
@@ -79,11 +79,11 @@ class Intake:
 
     async def look(self, wanted: Collection[int]) -> tuple[Look, bool]:
         """One look at the registry, for the jobs `wanted` too: see `Discovery.look`."""
-        if self._parts.monotonic() - self._stakes_at > FUNDS_SECONDS:
+        if self.parts.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
         look, news = await self._discovery.look(wanted)
         if not self._is_clear and self._discovery.has_read_all:
-            await clear_up(self._parts)
+            await clear_up(self.parts)
             self._is_clear = True
         return look, news
 
@@ -92,10 +92,10 @@ class Intake:
         candidates = [job for job in self._discovery.candidates if not self._is_ruled_out(job)]
         if not candidates:
             return None
-        await self._caution.require_fit(self._parts.renderer)
-        self._parts.workspace.require_free(self._parts.disk_free_bytes)
+        await self._caution.require_fit(self.parts.renderer)
+        self.parts.workspace.require_free(self.parts.disk_free_bytes)
         funds = await self._renew_stakes()
-        survey = await self._parts.room.look(self._parts.store, self._parts.journal)
+        survey = await self.parts.room.look(self.parts.store, self.parts.journal)
         for job in self._in_turn(candidates):
             if (
                 self._has_room(job, survey)
@@ -135,9 +135,9 @@ class Intake:
         # Once, as all jobs are read for the first time; after that, whoever watches sees what changes.
         if self._discovery.has_read_all:
             return
-        account = self._parts.registry.account
+        account = self.parts.registry.account
         ours = [job for job in jobs if job.worker == account or job.id in self._settled]
-        take_in([job for job in ours if not self._is_under_way(job.id)], self._parts, now)
+        take_in([job for job in ours if not self._is_under_way(job.id)], self.parts, now)
         for job in ours:
             self._exposure.note_job(job, account)
 
@@ -162,7 +162,7 @@ class Intake:
 
     def _lease_objection(self, job: Job, width: int, height: int) -> str:
         """Whether its lease is too short for its scene, where that was inspected before."""
-        return self._parts.policy.lease_objection(job, width, height) if width else ""
+        return self.parts.policy.lease_objection(job, width, height) if width else ""
 
     def _is_payable(self, job: Job, funds: Funds) -> bool:
         """Whether bond and fees are within our means, and the bond is worth its risk."""
@@ -181,7 +181,7 @@ class Intake:
     def _has_room(self, job: Job, survey: Survey) -> bool:
         """Whether its result may have room in the store, as far as that is known."""
         creator = job.order.creator
-        objection = self._parts.room.objection(survey, canonical_asset(job), creator)
+        objection = self.parts.room.objection(survey, canonical_asset(job), creator)
         if objection:
             self._discovery.log.tell_waiting(job, objection)
         return not objection
@@ -204,9 +204,9 @@ class Intake:
         return is_new
 
     async def _renew_stakes(self) -> Funds:
-        registry = self._parts.registry
+        registry = self.parts.registry
         funds = await registry.funds(registry.account)
-        self._stakes, self._stakes_at = self._exposure.stakes(funds), self._parts.monotonic()
+        self._stakes, self._stakes_at = self._exposure.stakes(funds), self.parts.monotonic()
         return funds
 
     def _rank(self, job: Job) -> tuple[Any, ...]:
