@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.fakes.parts import ANY_STAKES
 from tests.integration import renderer_scenes
 
 from veriframe.adapters.blender import runtimes
@@ -53,7 +54,7 @@ class World:
             renderer=BlenderRenderer(runtimes.BpyWheel(), StrictSandbox()),
             journal=SqliteJournal(folder / "journal.sqlite"),
             workspace=Workspace(folder / "work", 2**30),
-            policy=Policy(account=worker.account, limits=limits),
+            policy=Policy(account=worker.account, limits=limits, stakes=ANY_STAKES),
             on_progress=lambda job_id, progress: self.heard.set(),
         )
 
