@@ -1,4 +1,4 @@
-"""What is fetched through a real node leaves it again; what somebody keeps there stays, whatever a DAG says."""
+"""What is fetched through a real node leaves it again; what somebody keeps there stays."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,11 @@ from tests.integration.test_kubo_store import killed_amid
 from tests.nodes import Kubo, kubo
 from tests.wire import wire
 
-from veriframe.adapters.kubo.fetched import FetchedBlocks, Note
 from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.removal import multihash
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected
-from veriframe.model.cid import Cid, Codec, parse_cid
+from veriframe.model.cid import Codec, parse_cid
 from veriframe.model.folder import FolderLimits
 from veriframe.ports import Pin
 
@@ -70,10 +71,16 @@ def held(node: Kubo) -> set[str]:
 
 async def settled(node: Kubo, before: set[str], seconds: float = 20) -> set[str]:
     """What the node has more than before, as soon as that is nothing; else after that time."""
-    end = time.monotonic() + seconds
-    while (more := held(node) - before) and time.monotonic() < end:
-        await asyncio.sleep(0.05)
-    return more
+    with suppress(TimeoutError):
+        await until(lambda: held(node) <= before, seconds)
+    return held(node) - before
+
+
+async def until(happened: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something at a node has happened."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - nodes tell of no event
+            await asyncio.sleep(0.01)
 
 
 def link(binary_cid: bytes, size_bytes: int) -> bytes:
@@ -95,6 +102,13 @@ def binary(cid: str, codec: Codec) -> bytes:
     return bytes((1, codec, 0x12, 0x20)) + parse_cid(cid).digest
 
 
+def hash_of(cid: str) -> bytes:
+    """The multihash in a CID of version 1."""
+    found = multihash(cid)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     "options", [["--cid-version=1"], ["--cid-version=0"], ["--cid-version=1", "--hash=blake2b-256"]]
 )
@@ -114,15 +128,6 @@ async def test_a_fetched_scene_leaves_the_node(
         assert await settled(pair.node, before) == set()
 
 
-def hash_of(cid: str) -> bytes:
-    """The multihash in a CID of version 1."""
-    from veriframe.adapters.kubo.removal import multihash
-
-    found = multihash(cid)
-    assert found is not None
-    return found
-
-
 async def test_a_refused_fetch_leaves_the_node(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
     """fault_87: too large, no file, given up half-way, a folder with a name that nobody may have."""
     before = held(pair.node)
@@ -135,13 +140,12 @@ async def test_a_refused_fetch_leaves_the_node(pair: Pair, store: KuboStore, tmp
     folder = pair.far.run("add", "--quieter", "--recursive", "--cid-version=1", source).decode().strip()
     with pytest.raises(JobRejected):
         await store.fetch(folder, tmp_path / "folder", LIMIT_BYTES)
+    limits = FolderLimits(size_bytes=2**30, entries=100, depth=9)
     with pytest.raises(JobRejected) as caught:
-        limits = FolderLimits(size_bytes=2**30, entries=100, depth=9)
         await store.fetch_folder(folder, tmp_path / "folder", limits)
     assert caught.value.code == Code.CORRUPT
     fetching = asyncio.create_task(store.fetch(put(pair.far, noise(2**26)), tmp_path / "cut", LIMIT_BYTES))
-    while len(held(pair.node) - before) < 20:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(held(pair.node) - before) >= 20)
     fetching.cancel()
     assert await settled(pair.node, before) == set()
 
@@ -202,8 +206,7 @@ async def test_another_worker_on_the_node_knows_whose_it_is(
     """fault_87: what one worker is fetching is not content that the node had before, for another."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
     first = asyncio.create_task(store.fetch(cid, tmp_path / "one", LIMIT_BYTES))
-    while not pair.node.run("pin", "ls", "--type=direct"):
-        await asyncio.sleep(0.01)
+    await until(lambda: pair.node.run("pin", "ls", "--type=direct") != b"")
     (tmp_path / "other").mkdir()
     async with KuboStore(pair.node.api_url) as other:
         assert await other.fetch(cid, tmp_path / "other" / "scene", LIMIT_BYTES) == 2**25
@@ -244,15 +247,7 @@ async def test_a_removal_cut_off_is_run_again(
     cid, before = put(pair.far, noise(2**26), "--cid-version=0"), held(pair.node)
     assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == 2**26
     all_of_it = len(held(pair.node) - before)
-    while len(held(pair.node) - before) > all_of_it - 20:
-        await asyncio.sleep(0)
+    await until(lambda: len(held(pair.node) - before) < all_of_it - 20)
     pair.node.restart(offline=False)
     pair.node.swarm_connect(pair.far)
     assert await settled(pair.node, before) == set()
-
-
-async def test_a_note_stands_for_one_scene() -> None:
-    """fault_87: pins named so by hand count for nothing but what they name."""
-    one, other = (Cid(Codec.RAW, hashlib.sha256(text).digest()) for text in (b"one", b"other"))
-    assert Note.of(one).cid != Note.of(other).cid
-    assert FetchedBlocks.__doc__

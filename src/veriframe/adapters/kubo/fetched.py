@@ -8,6 +8,7 @@ block: it outlives a kill, and all workers on the node see it. What was there be
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -32,6 +33,8 @@ REMOVAL_SECONDS = 600.0
 RETRY_SECONDS = 60.0
 RETRY_MAX_SECONDS = 3600.0
 """Between tries of a removal that fails: from one to the other, doubled each time."""
+SETTLE_SECONDS = 3.0
+"""After a fetch that was cut off: blocks that the node has asked for may still come in."""
 OWED_AT_MOST = 10_000
 CLOSE_SECONDS = 5.0
 
@@ -117,13 +120,13 @@ class Notes:
 class _Debt:
     """A removal that is owed, not to be tried before `due`, in monotonic seconds."""
 
-    due: float = 0.0
-    pause_seconds: float = RETRY_SECONDS
+    due: float
+    tries: int = 0
 
     def put_off(self) -> None:
         """After a try that failed."""
-        self.due = time.monotonic() + self.pause_seconds
-        self.pause_seconds = min(2 * self.pause_seconds, RETRY_MAX_SECONDS)
+        self.due = time.monotonic() + min(RETRY_SECONDS * 2**self.tries, RETRY_MAX_SECONDS)
+        self.tries = min(self.tries + 1, 10)
 
 
 class FetchedBlocks:
@@ -147,6 +150,10 @@ class FetchedBlocks:
         try:
             await self._begin(cid)
             yield
+        except BaseException:
+            if cid in self._owed:
+                self._owe(cid, SETTLE_SECONDS)
+            raise
         finally:
             self._under_way[cid] -= 1
             if not self._under_way[cid]:
@@ -189,9 +196,9 @@ class FetchedBlocks:
             raise
         return True
 
-    def _owe(self, cid: Cid) -> None:
+    def _owe(self, cid: Cid, seconds: float = 0.0) -> None:
         if len(self._owed) < OWED_AT_MOST:
-            self._owed[cid] = _Debt()
+            self._owed[cid] = _Debt(time.monotonic() + seconds)
 
     def _start(self) -> None:
         if self._task is not None and not self._task.done():
@@ -212,8 +219,9 @@ class FetchedBlocks:
             if not self._is_listing_due and not self._free():
                 return
             self._is_pausing = True
+            due = min((self._owed[cid].due for cid in self._free()), default=math.inf) - time.monotonic()
             with suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_SECONDS):
+                async with asyncio.timeout(min(RETRY_SECONDS, max(due, 0.0))):
                     await self._wake.wait()
             self._is_pausing = False
 
@@ -223,7 +231,7 @@ class FetchedBlocks:
     async def _list(self) -> None:
         try:
             async for cid in self._notes.roots():
-                self._owe(cid)
+                self._owe(cid, SETTLE_SECONDS)
         except StoreUnavailable as error:
             log.info("fetched_not_listed", reason=str(error))
         else:
@@ -232,13 +240,14 @@ class FetchedBlocks:
     async def _remove(self, cid: Cid) -> None:
         # A fetch that begins meanwhile owes it anew.
         debt = self._owed.pop(cid)
-        reason = "There is more of it than is removed in one go."
         try:
             async with asyncio.timeout(REMOVAL_SECONDS):
-                if not await self._has(cid) or await self._removal.run(str(cid)):
-                    if not self._under_way[cid]:
-                        await self._notes.remove(Note.of(cid))
-                    return
+                # The root comes first, and goes last.
+                if await self._has(cid):
+                    await self._removal.run(str(cid))
+                if not self._under_way[cid]:
+                    await self._notes.remove(Note.of(cid))
+                return
         except (StoreUnavailable, TimeoutError) as error:
             reason = str(error) or f"The node needs more than {REMOVAL_SECONDS:g} seconds."
         log.warning("fetched_not_removed", cid=str(cid), reason=reason)

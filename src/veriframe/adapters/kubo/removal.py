@@ -93,19 +93,21 @@ class Removal:
     def __init__(self, api: KuboApi, pins_made: Callable[[], int]) -> None:
         self._api, self._pins_made = api, pins_made
 
-    async def run(self, root: str) -> bool:
-        """Remove a DAG, leaves first, so that what was cut off can be run again. False: run it again.
+    async def run(self, root: str) -> None:
+        """Remove a DAG, leaves first, so that what was cut off can be run again. The caller keeps the time.
 
         Raises `StoreUnavailable`, also where the node cannot tell what it keeps: then nothing is removed.
         """
-        walk, chunk = Walk(self._api), list[str]()
-        async for cid in walk.blocks(root):
-            chunk.append(cid)
-            if len(chunk) == CHUNK_BLOCKS:
-                await self._remove(chunk)
-                chunk = []
-        await self._remove(chunk)
-        return walk.is_whole
+        is_whole = False
+        while not is_whole:
+            walk, chunk = Walk(self._api), list[str]()
+            async for cid in walk.blocks(root):
+                chunk.append(cid)
+                if len(chunk) == CHUNK_BLOCKS:
+                    await self._remove(chunk)
+                    chunk = []
+            await self._remove(chunk)
+            is_whole = walk.is_whole
 
     async def _remove(self, cids: Sequence[str]) -> None:
         hashes = {digest: cid for cid in cids if (digest := multihash(cid)) is not None}
