@@ -220,9 +220,9 @@ async def test_a_full_node_costs_no_bond(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_fetched_scenes_do_not_fill_a_node(tmp_path: Path) -> None:
-    """fault_87: strangers' scenes, 6 MB through a node of 4, all refused: then an honest job is served."""
+    """fault_87: strangers' scenes, 24 MB through a node of 20, all refused: then an honest job is served."""
     with kubo(tmp_path / "far", offline=False) as far, kubo(tmp_path / "kubo", offline=False) as node:
-        node.run("config", "Datastore.StorageMax", "4000000B")
+        node.run("config", "Datastore.StorageMax", "20000000B")
         node.restart(offline=False)
         node.swarm_connect(far)
         async with KuboStore(far.api_multiaddr) as theirs, KuboStore(node.api_multiaddr) as store:
@@ -233,13 +233,14 @@ async def test_fetched_scenes_do_not_fill_a_node(tmp_path: Path) -> None:
             before = (await store.room()).free_bytes
             assert before is not None
             for number in range(6):
-                scene = NOISE + random.randbytes(1_000_000)
+                scene = NOISE + random.randbytes(4_000_000)
                 await home.post(creator=home.seat(f"stranger-{number}"), scene=scene)
             async with Working(home, poll_seconds=0.05):
                 refusals = {Code.NOT_BLEND: 6}
                 await until(lambda: Counter(a.code for a in home.journal.attempts()) == refusals)
+                # Empty folders of blocks stay, up to 4 MB in all.
                 async with asyncio.timeout(5):
-                    while ((await store.room()).free_bytes or 0) < before * 0.97:  # noqa: ASYNC110
+                    while ((await store.room()).free_bytes or 0) < before * 0.96:  # noqa: ASYNC110
                         await asyncio.sleep(0.05)
                 honest = await home.post()
                 await until(lambda: honest.id in handed_in(home))

@@ -250,6 +250,9 @@ class FetchedBlocks:
                 return
         except (StoreUnavailable, TimeoutError) as error:
             reason = str(error) or f"The node needs more than {REMOVAL_SECONDS:g} seconds."
+            if isinstance(error, TimeoutError):
+                # Much of it is gone by now.
+                debt.tries = 0
         log.warning("fetched_not_removed", cid=str(cid), reason=reason)
         debt.put_off()
         self._owed.setdefault(cid, debt)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from asyncio import to_thread
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from itertools import islice
@@ -20,7 +21,10 @@ from veriframe.model.cid import parse_cid
 CHUNK_BLOCKS = 20_000
 """So many are looked up among the kept ones at once: 5 GB of a usual file."""
 BATCH_BLOCKS = 500
-"""For one call: their CIDs make 32 kB of a URL."""
+"""For one call, at most: their CIDs make 32 kB of a URL."""
+FIRST_BLOCKS = 16
+BATCH_SECONDS = 1.0
+"""What a call is to take. Kubo walks through its pins for each CID, and lets nobody pin meanwhile."""
 STACK_BLOCKS = 200_000
 """Of blocks that are still to visit. A stranger may have links by the million."""
 
@@ -92,6 +96,7 @@ class Removal:
 
     def __init__(self, api: KuboApi, pins_made: Callable[[], int]) -> None:
         self._api, self._pins_made = api, pins_made
+        self._batch_blocks = FIRST_BLOCKS
 
     async def run(self, root: str) -> None:
         """Remove a DAG, leaves first, so that what was cut off can be run again. The caller keeps the time.
@@ -115,16 +120,19 @@ class Removal:
             pins_made, kept = self._pins_made(), await self._kept(hashes)
             hashes = {digest: cid for digest, cid in hashes.items() if digest not in kept}
             while hashes and self._pins_made() == pins_made:
-                batch = dict(islice(hashes.items(), BATCH_BLOCKS))
+                batch = dict(islice(hashes.items(), self._batch_blocks))
                 await self._remove_batch(tuple(batch.values()))
                 for digest in batch:
                     del hashes[digest]
 
     async def _remove_batch(self, cids: tuple[str, ...]) -> None:
         query: Query = {"arg": cids, "force": "true", "quiet": "true"}
+        started = time.monotonic()
         async with self._api.post("block/rm", query, CALL_SECONDS) as answer:
             if b"pin check failed" in await answer.body():
                 raise StoreUnavailable("The IPFS node cannot tell what it pins. Run `ipfs pin verify` there.")
+        block_seconds = (time.monotonic() - started) / len(cids)
+        self._batch_blocks = max(1, min(int(BATCH_SECONDS / block_seconds), BATCH_BLOCKS))
 
     async def _kept(self, hashes: Collection[bytes]) -> set[bytes]:
         """Which of these are pinned, or in MFS, however their CIDs are spelled there."""
