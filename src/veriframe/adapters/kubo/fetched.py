@@ -244,7 +244,7 @@ class FetchedBlocks:
             async with asyncio.timeout(REMOVAL_SECONDS):
                 # The root comes first, and goes last.
                 if await self._has(cid):
-                    await self._removal.run(str(cid))
+                    await self._removal.run(cid)
                 if not self._under_way[cid]:
                     await self._notes.remove(Note.of(cid))
                 return

@@ -11,36 +11,41 @@ import base64
 import re
 import time
 from asyncio import to_thread
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from itertools import islice
 
 from veriframe.adapters.kubo.api import Answer, KuboApi, NodeRefused, Query
+from veriframe.adapters.kubo.protobuf import bytes_fields
 from veriframe.errors import JobRejected, StoreUnavailable
-from veriframe.model.cid import parse_cid
+from veriframe.model.cid import Cid, parse_cid
 
-CHUNK_BLOCKS = 20_000
-"""So many are looked up among the kept ones at once: 5 GB of a usual file."""
+CHUNK_BLOCKS = 200_000
+"""So many are looked up among the kept ones at once: 50 GB of a usual file."""
 BATCH_BLOCKS = 500
 """For one call, at most: their CIDs make 32 kB of a URL."""
 FIRST_BLOCKS = 16
 BATCH_SECONDS = 1.0
 """What a call is to take. Kubo walks through its pins for each CID, and lets nobody pin meanwhile."""
 STACK_BLOCKS = 200_000
-"""Of blocks that are still to visit. A stranger may have links by the million."""
+"""Of blocks that are still to visit: a stranger may have links by the million.
+
+A block has 75 000 at most, and twice as many must fit: so each walk removes at least one parent.
+"""
 
 CALL_SECONDS = 60.0
 LIST_SECONDS = 300.0
 """For a node to list all that it pins: it walks through it."""
 
+_BLOCK_BYTES = 2**23
+"""Of a block that somebody put into MFS. Those of other nodes have 2 MiB at most."""
+_CID_BYTES = 150
 _PINNED = re.compile(rb'"([A-Za-z0-9]{46,200})":\{"Type"')
 _TAIL_BYTES = 256
-_RAW = "bafk"
-"""How CIDs of raw blocks begin: these have no links, and are not read."""
-
-
-class _Link(Answer):
-    Ref: str
-    Err: str = ""
+_RAW, _DAG_PB, _SHA2_256 = b"\x01\x55", b"\x01\x70", b"\x12\x20"
+"""How CIDs of version 1 begin, and hashes. Raw blocks have no links."""
+_IDENTITY = b"\x00"
+_HASH_BYTES = 22
+"""Of the shortest hash that Kubo takes (20 bytes), with its head."""
 
 
 class _Files(Answer):
@@ -48,25 +53,26 @@ class _Files(Answer):
 
 
 class Walk:
-    """The blocks of one DAG that are on a node. `is_whole` afterwards: all of them were visited."""
+    """The blocks of one DAG that are on a node. `is_whole` afterwards: all of them were visited.
 
-    def __init__(self, api: KuboApi) -> None:
-        self._api = api
+    CIDs are binary, and of version 1. With `by_hash`, the codec in a link is not believed: a block that is
+    named as raw by one link may be named as something with links by another.
+    """
+
+    def __init__(self, api: KuboApi, *, by_hash: bool = False) -> None:
+        self._api, self._by_hash = api, by_hash
         self.is_whole = True
 
-    async def blocks(self, root: str) -> AsyncIterator[str]:
-        """CIDs as Kubo spells them, of all blocks at and below `root`, children first.
-
-        The leaves below a block that is there may be absent.
-        """
+    async def blocks(self, root: bytes) -> AsyncIterator[bytes]:
+        """All blocks at and below `root`, children first. Those without children may be absent."""
         stack, seen = [(root, False)], {root}
         while stack:
             cid, is_visited = stack.pop()
-            if is_visited or cid.startswith(_RAW):
+            if is_visited:
                 yield cid
                 continue
             stack.append((cid, True))
-            async for child in self._links(cid):
+            for child in await self._links(cid):
                 if child.startswith(_RAW):
                     yield child
                 elif child not in seen:
@@ -79,16 +85,19 @@ class Walk:
             if len(seen) > STACK_BLOCKS:
                 seen.clear()
 
-    async def _links(self, cid: str) -> AsyncIterator[str]:
-        """What a block leads to, as the node itself sees it; nothing for a block that it does not have."""
-        query: Query = {"arg": cid, "unique": "true", "offline": "true"}
+    async def _links(self, cid: bytes) -> Sequence[bytes]:
+        """What a block leads to; nothing for a block that the node does not have."""
+        if cid.startswith(_RAW):
+            return ()
+        # Not `refs`: that reads each child, and ends at the first one that is not there.
+        query: Query = {"arg": spelled(cid), "offline": "true"}
         try:
-            async with self._api.post("refs", query, CALL_SECONDS) as answer:
-                async for link in answer.objects(_Link):
-                    if link.Ref and not link.Err:
-                        yield link.Ref
+            async with self._api.post("block/get", query, CALL_SECONDS) as answer:
+                block = await answer.body(_BLOCK_BYTES)
         except NodeRefused:
-            return
+            return ()
+        found = await to_thread(lambda: list(dict.fromkeys(links(block))))
+        return [_DAG_PB + multihash(cid) for cid in found] if self._by_hash else found
 
 
 class Removal:
@@ -98,35 +107,45 @@ class Removal:
         self._api, self._pins_made = api, pins_made
         self._batch_blocks = FIRST_BLOCKS
 
-    async def run(self, root: str) -> None:
+    async def run(self, root: Cid) -> None:
         """Remove a DAG, leaves first, so that what was cut off can be run again. The caller keeps the time.
 
         Raises `StoreUnavailable`, also where the node cannot tell what it keeps: then nothing is removed.
         """
-        is_whole = False
-        while not is_whole:
-            walk, chunk = Walk(self._api), list[str]()
-            async for cid in walk.blocks(root):
-                chunk.append(cid)
-                if len(chunk) == CHUNK_BLOCKS:
-                    await self._remove(chunk)
-                    chunk = []
-            await self._remove(chunk)
-            is_whole = walk.is_whole
+        is_done = await self._run(root, by_hash=False)
+        while not is_done:
+            is_done = await self._run(root, by_hash=True)
 
-    async def _remove(self, cids: Sequence[str]) -> None:
-        hashes = {digest: cid for cid in cids if (digest := multihash(cid)) is not None}
+    async def _run(self, root: Cid, *, by_hash: bool) -> bool:
+        """One walk. Only one by hash may remove some before it has seen all: another may still need them."""
+        walk, chunk = Walk(self._api, by_hash=by_hash), list[bytes]()
+        binary = _binary(root)
+        async for cid in walk.blocks(_DAG_PB + multihash(binary) if by_hash else binary):
+            chunk.append(cid)
+            if len(chunk) == CHUNK_BLOCKS:
+                if not by_hash:
+                    return False
+                await self._remove(chunk)
+                chunk = []
+        if by_hash or walk.is_whole:
+            await self._remove(chunk)
+        return walk.is_whole
+
+    async def _remove(self, cids: Sequence[bytes]) -> None:
+        # Parents stay behind their children: where a hash is there twice, its last place counts.
+        hashes = {multihash(cid): cid for cid in reversed(cids)}
+        hashes = {digest: hashes[digest] for digest in reversed(hashes)}
         while hashes:
             pins_made, kept = self._pins_made(), await self._kept(hashes)
             hashes = {digest: cid for digest, cid in hashes.items() if digest not in kept}
             while hashes and self._pins_made() == pins_made:
                 batch = dict(islice(hashes.items(), self._batch_blocks))
-                await self._remove_batch(tuple(batch.values()))
+                await self._remove_batch([spelled(cid) for cid in batch.values()])
                 for digest in batch:
                     del hashes[digest]
 
-    async def _remove_batch(self, cids: tuple[str, ...]) -> None:
-        query: Query = {"arg": cids, "force": "true", "quiet": "true"}
+    async def _remove_batch(self, cids: Sequence[str]) -> None:
+        query: Query = {"arg": tuple(cids), "force": "true", "quiet": "true"}
         started = time.monotonic()
         async with self._api.post("block/rm", query, CALL_SECONDS) as answer:
             if b"pin check failed" in await answer.body():
@@ -147,31 +166,67 @@ class Removal:
         if not rest.rstrip().endswith(b"}}"):
             raise StoreUnavailable("The IPFS node breaks off the list of what it pins. See its log.")
         files = await self._api.call("files/stat", {"arg": "/"}, _Files, CALL_SECONDS)
-        walk = Walk(self._api)
-        async for cid in walk.blocks(files.Hash):
-            digest = multihash(cid)
-            if digest is not None and digest in hashes:
-                kept.add(digest)
+        walk, root = Walk(self._api), read_cid(files.Hash)
+        if root is None:
+            raise StoreUnavailable("The IPFS node does not tell what is in MFS. See its log.")
+        async for cid in walk.blocks(root):
+            if multihash(cid) in hashes:
+                kept.add(multihash(cid))
         if not walk.is_whole:
             raise StoreUnavailable("The IPFS node has too much in MFS (`ipfs files ls`) to look through.")
         return kept
 
 
-def multihash(cid: str) -> bytes | None:
-    """The hash in a CID as Kubo spells it, by which a node keeps a block; None where it is no CID."""
+def links(block: bytes) -> Iterator[bytes]:
+    """The CIDs that a DAG-PB block leads to, by more blocks than Kubo or `unixfs` would take for sound."""
+    for number, link in bytes_fields(block):
+        if number == 2:
+            for part, cid in bytes_fields(link):
+                if part == 1 and len(cid) <= _CID_BYTES:
+                    yield from _version_1(cid)
+
+
+def read_cid(text: str) -> bytes | None:
+    """The CID that is spelled as Kubo does it, in version 1; None where it is none."""
     try:
-        if cid.startswith("Qm"):
-            return b"\x12\x20" + parse_cid(cid).digest
-        binary = base64.b32decode(cid[1:].upper() + "=" * (-len(cid[1:]) % 8))
+        if text.startswith("Qm"):
+            return _binary(parse_cid(text))
+        binary = base64.b32decode(text[1:].upper() + "=" * (-len(text[1:]) % 8))
     except (ValueError, JobRejected):
         return None
+    return binary if text.startswith("b") and binary.startswith(b"\x01") and multihash(binary) else None
+
+
+def spelled(cid: bytes) -> str:
+    """A binary CID of version 1 as text."""
+    return "b" + base64.b32encode(cid).decode().rstrip("=").lower()
+
+
+def multihash(cid: bytes) -> bytes:
+    """The hash in a binary CID of version 1, by which a node keeps a block."""
     for _ in ("version", "codec"):
         # Varints: all bytes but the last one have the highest bit.
-        end = next((place for place, byte in enumerate(binary) if byte < 0x80), len(binary))
-        binary = binary[end + 1 :]
-    return (binary or None) if cid.startswith("b") else None
+        end = next((place for place, byte in enumerate(cid) if byte < 0x80), len(cid))
+        cid = cid[end + 1 :]
+    return cid
+
+
+def _binary(cid: Cid) -> bytes:
+    return bytes((1, cid.codec)) + _SHA2_256 + cid.digest
+
+
+def _version_1(cid: bytes) -> Iterator[bytes]:
+    """One binary CID of a link. Those that have their block in themselves give way to its links."""
+    if cid.startswith(_SHA2_256):
+        yield _DAG_PB + cid
+    elif cid.startswith(b"\x01"):
+        digest = multihash(cid)
+        if digest.startswith(_IDENTITY):
+            yield from links(digest[2:])
+        elif len(digest) >= _HASH_BYTES:
+            yield cid
 
 
 def _named(answer: bytes, hashes: Collection[bytes]) -> set[bytes]:
-    named = (multihash(match[1].decode()) for match in _PINNED.finditer(answer))
-    return {digest for digest in named if digest is not None and digest in hashes}
+    cids = (read_cid(match[1].decode()) for match in _PINNED.finditer(answer))
+    return {multihash(cid) for cid in cids if cid is not None and multihash(cid) in hashes}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from aiohttp import web
 from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node, refusal
 
 from veriframe.adapters.kubo import fetched, removal
+from veriframe.adapters.kubo.api import KuboApi
 from veriframe.adapters.kubo.fetched import Note
-from veriframe.adapters.kubo.removal import multihash
+from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.removal import Removal, links, multihash, read_cid, spelled
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.cid import Cid, Codec
 
@@ -36,7 +39,6 @@ class Keeping(LyingNode):
             "block/stat": self.has,
             "pin/ls": self.pins,
             "files/stat": self.mfs,
-            "refs": self.refs,
             "block/rm": self.remove,
         }
 
@@ -54,12 +56,6 @@ class Keeping(LyingNode):
     async def mfs(self, request: web.Request) -> web.StreamResponse:
         """The root of MFS."""
         return web.json_response(self.files) if isinstance(self.files, dict) else refusal("no")
-
-    async def refs(self, request: web.Request) -> web.StreamResponse:
-        """The links of the scene's root; nothing else has any."""
-        links = [cid for cid in self.blocks if cid != str(self.root)]
-        links = links if request.query["arg"] == str(self.root) else []
-        return web.Response(text="".join(json.dumps({"Ref": cid, "Err": ""}) + "\n" for cid in links))
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
         """Blocks, notes not counted."""
@@ -88,6 +84,41 @@ async def test_children_go_before_their_parent(node: Keeping, tmp_path: Path) ->
     await fetch(node, tmp_path / "scene")
     assert set(node.removed) == set(node.blocks)
     assert node.removed[-1] == str(node.root)
+
+
+def tree(depth: int, width: int) -> tuple[Cid, dict[str, bytes]]:
+    """A DAG of so many blocks, each below the last one, with so many small files beside each."""
+    blocks, below = dict[str, bytes](), list[Cid]()
+    for level in range(depth):
+        for number in range(width):
+            block = bytes_field(1, b"\x08\x02" + bytes_field(2, f"{level} {number}".encode()))
+            below.append(Cid(Codec.DAG_PB, sha256(block).digest()))
+            blocks[str(below[-1])] = block
+        block = b"".join(bytes_field(2, bytes_field(1, b"\x12\x20" + cid.digest)) for cid in below)
+        below = [Cid(Codec.DAG_PB, sha256(block).digest())]
+        blocks[str(below[0])] = block
+    return below[0], blocks
+
+
+async def test_a_tree_of_any_size_goes_in_small_memory(
+    node: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: more to visit than is remembered at once: each walk gets further, and the last one ends."""
+    monkeypatch.setattr(removal, "STACK_BLOCKS", 60)
+    monkeypatch.setattr(removal, "CHUNK_BLOCKS", 50)
+    root, node.blocks = tree(depth=30, width=12)
+    kept = dict(node.blocks)
+
+    async def remove(request: web.Request) -> web.StreamResponse:
+        for cid in request.query.getall("arg"):
+            node.blocks.pop(cid, None)
+        return await node.remove(request)
+
+    node.replies["block/rm"] = remove
+    api = KuboApi(node.url)
+    await Removal(api, lambda: 0).run(root)
+    await api.close()
+    assert (node.blocks, set(node.removed)) == ({}, set(kept))
 
 
 async def test_a_block_is_kept_under_every_codec(node: Keeping, tmp_path: Path) -> None:
@@ -153,13 +184,35 @@ async def test_a_removal_that_fails_is_tried_again(
     assert set(node.removed) == set(node.blocks)
 
 
-def test_a_hash_is_read_from_every_spelling_of_kubo_s() -> None:
+def test_a_cid_is_read_from_every_spelling_of_kubo_s() -> None:
     """fault_87: version 0, version 1 under any codec, other hash functions; nothing from other text."""
-    digest = Cid(Codec.RAW, bytes(range(32)))
-    hashes = {multihash(str(Cid(codec, digest.digest))) for codec in Codec}
-    assert hashes == {b"\x12\x20" + digest.digest}
-    assert multihash(EMPTY) == multihash("bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354")
+    digest = bytes(range(32))
+    for codec in Codec:
+        text = str(Cid(codec, digest))
+        found = read_cid(text)
+        assert found is not None
+        assert (spelled(found), multihash(found)) == (text, b"\x12\x20" + digest)
+    found = read_cid(EMPTY)
+    assert found is not None
+    assert spelled(found) == "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
     # Codec 0x0129 (dag-json): a varint of two bytes.
-    assert multihash("baguqeerasords4njcts6vs7qvdjfcvgnume4hqohf65zsfguprqphs3icwea") is not None
-    for text in ("", "Qm", "b", "bafk!", "zQm", f"{EMPTY}x", "b1"):
-        assert multihash(text) is None
+    found = read_cid("baguqeerasords4njcts6vs7qvdjfcvgnume4hqohf65zsfguprqphs3icwea")
+    assert found is not None
+    assert len(multihash(found)) == 34
+    for text in ("", "Qm", "b", "bafk!", "zQm", f"{EMPTY}x", "b1", "bae", "bafkq"):
+        assert read_cid(text) is None
+
+
+def test_links_are_found_in_more_than_sound_blocks() -> None:
+    """fault_87: in any order, with numbers between, up to where a block is broken; and nothing else."""
+    one, other = (bytes((1, codec, 0x12, 0x20)) + bytes(range(32)) for codec in Codec)
+    first = bytes_field(2, varint_field(3, 5) + bytes_field(2, b"name") + bytes_field(1, one))
+    version_0 = bytes_field(2, bytes_field(1, other[2:]))
+    assert list(links(bytes_field(1, b"data") + first + version_0)) == [one, b"\x01\x70" + other[2:]]
+    assert list(links(varint_field(7, 2**40) + first + version_0[:-1])) == [one]
+    odd = [
+        bytes_field(2, bytes_field(1, cid)) for cid in (b"", b"\x01", b"\x01\x55", b"\x02abc", b"\x01" * 151)
+    ]
+    assert list(links(b"".join(odd))) == []
+    for block in (b"", b"\x12", b"\xff" * 20, b"\x12\xff", b"\x0d\x00", first[:3]):
+        assert list(links(block)) == []
