@@ -299,6 +299,13 @@ class ContentStore(Protocol):
     async def room(self) -> StoreRoom:
         """How much may be added now. Other users of the same store may be faster."""
 
+    async def tidy(self) -> None:
+        """At the start of a run: remove what fetches of a killed one left in the store. Never raises.
+
+        Nothing by default: for stores that keep nothing of what is fetched.
+        """
+        return
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RendererFacts:

@@ -80,6 +80,7 @@ class Service:
     async def _work(self, once: bool) -> None:
         parts = self._parts
         parts.workspace.prepare()
+        await parts.store.tidy()
         await patiently(self._intake.begin)
         await patiently(lambda: recover(parts))
         self._begin_withdrawal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,18 +18,21 @@ from tests.nodes import kubo
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
-from veriframe.errors import Code, NoRoom, StoreFull
+from veriframe.errors import Code, JobRejected, NoRoom, StoreFull
 from veriframe.model.attempt import Stage
 from veriframe.model.frames import ProvedFrame, Rendering, RenderTask
 from veriframe.model.job import Job, JobState
+from veriframe.model.scene import SceneLimits
 from veriframe.worker import pipeline
 from veriframe.worker.room import Reservations, picture_bytes
 from veriframe.worker.service import Service
 from veriframe.worker.steps import claim
+from veriframe.worker.workspace import Workspace
 
 PICTURE_BYTES = 80_000
 STORE_BYTES = 1_000_000
 LARGE = SCENE + b"large"
+NOISE = b"noise"
 
 
 class Noisy(FakeRenderer):
@@ -210,5 +214,35 @@ async def test_a_full_node_costs_no_bond(tmp_path: Path) -> None:
                 assert await claimed(home) == []
                 node.run("repo", "gc")
                 await until(lambda: len(home.journal.attempts()) > full and handed_in(home) != [])
+            assert (await home.worker.totals()).burned_fri == 0
+            home.close()
+
+
+@pytest.mark.slow
+async def test_fetched_scenes_do_not_fill_a_node(tmp_path: Path) -> None:
+    """fault_87: strangers' scenes, 24 MB through a node of 20, all refused: then an honest job is served."""
+    with kubo(tmp_path / "far", offline=False) as far, kubo(tmp_path / "kubo", offline=False) as node:
+        node.run("config", "Datastore.StorageMax", "20000000B")
+        node.restart(offline=False)
+        node.swarm_connect(far)
+        async with KuboStore(far.api_multiaddr) as theirs, KuboStore(node.api_multiaddr) as store:
+            home = Home(tmp_path, theirs, renderer=Noisy(), scene_limits=SceneLimits(pixels=10_000))
+            home.parts = replace(home.parts, store=store, workspace=Workspace(tmp_path / "work", 2**30))
+            refused = Script(inspect_failures=[JobRejected(Code.NOT_BLEND, "It is no scene.")] * 99)
+            home.renderer.scripts = {NOISE: refused, b"": Script()}
+            before = (await store.room()).free_bytes
+            assert before is not None
+            for number in range(6):
+                scene = NOISE + random.randbytes(4_000_000)
+                await home.post(creator=home.seat(f"stranger-{number}"), scene=scene)
+            async with Working(home, poll_seconds=0.05):
+                refusals = {Code.NOT_BLEND: 6}
+                await until(lambda: Counter(a.code for a in home.journal.attempts()) == refusals)
+                # Empty folders of blocks stay, up to 4 MB in all.
+                async with asyncio.timeout(5):
+                    while ((await store.room()).free_bytes or 0) < before * 0.96:  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                honest = await home.post()
+                await until(lambda: honest.id in handed_in(home))
             assert (await home.worker.totals()).burned_fri == 0
             home.close()

@@ -29,7 +29,8 @@ PIECE_BYTES = 2**18
 BUFFER_BYTES = 2**20
 """Of an answer's bytes that have come and are not read yet: fewer, and a busy machine waits for itself."""
 
-Query = Mapping[str, str | int]
+Query = Mapping[str, str | int | tuple[str, ...]]
+"""What is a tuple goes as so many arguments of that name."""
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "veriframe"}
 

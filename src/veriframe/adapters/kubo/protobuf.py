@@ -1,9 +1,11 @@
-"""Fields of protobuf messages, written: of blocks that are made here, and not fetched.
+"""Fields of protobuf messages: written of blocks that are made here, and read of any as far as they go.
 
 Source: the encoding of Protocol Buffers, as DAG-PB and UnixFS use it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 _VARINT, _BYTES = 0, 2
 
@@ -26,3 +28,30 @@ def varint(number: int) -> bytes:
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
+
+
+def bytes_fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """The fields of bytes, by number, up to what is no field. Proves nothing: `unixfs` checks blocks."""
+    position = 0
+    while position < len(message):
+        key, position = _read_varint(message, position)
+        size, position = _read_varint(message, position)
+        if key & 7 == _VARINT:
+            continue
+        if key & 7 != _BYTES or position + size > len(message):
+            return
+        yield key >> 3, message[position : position + size]
+        position += size
+
+
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
+    """The number at a position, and where it ends; of what is cut off or too long, something."""
+    number = 0
+    for shift in range(0, 64, 7):
+        if position >= len(message):
+            break
+        byte, position = message[position], position + 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+    return number, position

@@ -197,6 +197,10 @@ class SpreadStore(ContentStore):
                 room = replace(room, free_bytes=other.free_bytes, remedy=f"At {replica.name}: {other.remedy}")
         return room
 
+    async def tidy(self) -> None:
+        """As the node does; nothing is fetched through replicas."""
+        await self.node.tidy()
+
     async def reach(self) -> Mapping[str, str]:
         """Ask each replica whether it would serve. By name: why it would not, empty where it would."""
         reasons = await asyncio.gather(*(_reason(replica) for replica in self._replicas))

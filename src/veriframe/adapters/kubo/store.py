@@ -16,15 +16,15 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from pydantic import Field
 
 from veriframe.adapters.kubo.address import parse_address
 from veriframe.adapters.kubo.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.dag import BlockSource
 from veriframe.adapters.kubo.delivery import Delivery, Parcel
 from veriframe.adapters.kubo.download import Patience
+from veriframe.adapters.kubo.fetched import FetchedBlocks
 from veriframe.adapters.kubo.folders import FolderDelivery
-from veriframe.adapters.kubo.node_disk import NodeDisk
+from veriframe.adapters.kubo.node_disk import REMEDY, NodeDisk
 from veriframe.adapters.kubo.partial import partial, to_the_end
 from veriframe.adapters.kubo.pins import pin_folder, read_pin
 from veriframe.adapters.kubo.staging import place_folder, staged
@@ -48,15 +48,6 @@ log = structlog.get_logger()
 PIN_SECONDS = 600.0
 """For a node to walk through all of a file that it has and is to keep."""
 
-ROOM_SECONDS = 30.0
-NO_LIMIT = 2**63
-"""Where a node has no `StorageMax`, it names a number beyond this one."""
-
-_REMEDY = (
-    "Run `ipfs repo gc` on the IPFS node (or start it with --enable-gc), raise its Datastore.StorageMax, or"
-    " free its disk."
-)
-
 
 class _Added(Answer):
     Name: str
@@ -70,11 +61,6 @@ class _Pinned(Answer):
 
 class _Pins(Answer):
     Pins: list[str]
-
-
-class _Repository(Answer):
-    RepoSize: int = Field(ge=0)
-    StorageMax: int = Field(ge=0)
 
 
 class _Key(Answer):
@@ -102,6 +88,7 @@ class KuboStore(ContentStore):
     ) -> None:
         self._api = KuboApi(parse_address(api_url), token)
         self._disk = NodeDisk(self._api)
+        self._fetched = FetchedBlocks(self._api)
         self._patience = patience or Patience()
         self.sources = tuple(sources)
         self._delivery = Delivery(self._api, self.sources, self._patience)
@@ -117,6 +104,7 @@ class KuboStore(ContentStore):
 
     async def close(self) -> None:
         """Close the connections to the node. The sources are closed by whoever made them."""
+        await self._fetched.close()
         await self._api.close()
 
     async def version(self) -> str:
@@ -135,7 +123,7 @@ class KuboStore(ContentStore):
                 cid = await self._add(source, cargo, pin_name, on_progress)
             except NodeRefused as error:
                 if error.is_fullness:
-                    raise StoreFull(f"{error} {_REMEDY}") from error
+                    raise StoreFull(f"{error} {REMEDY}") from error
                 raise
             except StoreUnavailable as error:
                 log.info("store_add_again", reason=str(error))
@@ -147,11 +135,15 @@ class KuboStore(ContentStore):
     async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
 
-        What a cut or a killed process left beside the target is gone on with. Raises `HostUnavailable` where
-        the target cannot be written.
+        What a cut or a killed process left beside the target is gone on with. What the node did not have
+        before is removed from it afterwards. Raises `HostUnavailable` where the target cannot be written.
         """
         started, wanted = time.monotonic(), parse_cid(cid)
-        async with self._in_time(f"{wanted} did not arrive"), partial(wanted, cid, target.parent) as part:
+        async with (
+            self._fetched.fetching(wanted),
+            self._in_time(f"{wanted} did not arrive"),
+            partial(wanted, cid, target.parent) as part,
+        ):
             size_bytes = await self._delivery.bring(
                 Parcel(cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_progress=on_progress)
             )
@@ -167,7 +159,11 @@ class KuboStore(ContentStore):
         are proved block by block all the same.
         """
         started, wanted = time.monotonic(), parse_cid(cid)
-        async with self._in_time(f"{wanted} did not arrive"), staged(wanted, target.parent) as folder:
+        async with (
+            self._fetched.fetching(wanted),
+            self._in_time(f"{wanted} did not arrive"),
+            staged(wanted, target.parent) as folder,
+        ):
             tree = await to_thread(Tree, wanted, folder, limits)
             await self._folders.bring(tree, folder, on_progress)
             await to_the_end(place_folder, folder, target)
@@ -176,6 +172,7 @@ class KuboStore(ContentStore):
 
     async def pin(self, pin: Pin) -> None:
         """Keep what the node has under one more name. Raises `StoreUnavailable` where it lacks any of it."""
+        self._fetched.pins_made += 1
         folder = pin_folder(parse_cid(pin.cid), pin.name)
         query: Query = {"cid-codec": "dag-pb", "mhtype": "sha2-256", "mhlen": -1, "pin": "false"}
         async with self._api.post("block/put", query, PIN_SECONDS, body=one_part(folder.block)) as answer:
@@ -183,6 +180,7 @@ class KuboStore(ContentStore):
         # Offline: a pin keeps what is there, and never waits for the network.
         options = {"arg": folder.cid, "name": folder.kubo_name, "recursive": "true", "offline": "true"}
         await self._api.call("pin/add", options, _Pins, PIN_SECONDS)
+        self._fetched.pins_made += 1
 
     async def unpin(self, pin: Pin) -> None:
         """Release one name. Unknown pins are no error."""
@@ -210,15 +208,14 @@ class KuboStore(ContentStore):
     async def room(self) -> StoreRoom:
         """The node's `StorageMax` without all that its repository has, pinned or not.
 
-        What is not pinned goes only where the node collects garbage, which nobody here asks it to. Where the
-        repository is on this machine, never more than its disk has free.
+        What was fetched goes again; all else that is not pinned only where the node collects garbage. Where
+        the repository is on this machine, never more than its disk has free.
         """
-        told = await self._api.call("repo/stat", {"size-only": "true"}, _Repository, ROOM_SECONDS)
-        limits = [told.StorageMax - told.RepoSize] if told.StorageMax < NO_LIMIT else []
-        limits += [] if (disk_bytes := await self._disk.free_bytes()) is None else [disk_bytes]
-        return StoreRoom(
-            free_bytes=max(0, min(limits)) if limits else None, held_bytes=told.RepoSize, remedy=_REMEDY
-        )
+        return await self._disk.room()
+
+    async def tidy(self) -> None:
+        """Remove from the node, beside, what a process that was killed has fetched there."""
+        self._fetched.tidy()
 
     async def _add(self, source: Path, cargo: Cargo, pin_name: str, on_progress: OnTransfer) -> str:
         # A folder is hashed beside its sending: hash and bytes are compared through the node's own CID.

@@ -1,0 +1,282 @@
+"""What is fetched through a real node leaves it again; what somebody keeps there stays."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.integration.test_kubo_store import killed_amid
+from tests.nodes import Kubo, kubo
+from tests.wire import wire
+
+from veriframe.adapters.kubo.download import Patience
+from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.removal import read_cid
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.errors import Code, JobRejected, StoreUnavailable
+from veriframe.model.cid import Codec, parse_cid
+from veriframe.model.folder import FolderLimits
+from veriframe.ports import Pin, Transfer
+
+pytestmark = pytest.mark.slow
+
+SCENE_BYTES = 5 * 2**20 + 7
+LIMIT_BYTES = 2**30
+NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two connected nodes: the stranger's, and the worker's."""
+
+    far: Kubo
+    node: Kubo
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """The same two for all tests here."""
+    folder = tmp_path_factory.mktemp("kubo")
+    with kubo(folder / "far", offline=False) as far, kubo(folder / "node", offline=False) as node:
+        node.swarm_connect(far)
+        yield Pair(far, node)
+
+
+@pytest.fixture
+def node(pair: Pair) -> Kubo:
+    """The worker's."""
+    return pair.node
+
+
+def noise(size_bytes: int = SCENE_BYTES) -> bytes:
+    """Bytes that no other test has."""
+    return hashlib.shake_256(f"{time.time()} {next(NUMBERS)}".encode()).digest(size_bytes)
+
+
+def put(node: Kubo, content: bytes, *options: str) -> str:
+    """Add a file as somebody does; its CID."""
+    return node.run("add", "--quieter", *options, stdin=content).decode().strip()
+
+
+def held(node: Kubo) -> set[str]:
+    """All blocks of a node, by hash."""
+    return set(node.run("refs", "local").decode().split())
+
+
+async def settled(node: Kubo, before: set[str], seconds: float = 20) -> set[str]:
+    """What the node has more than before, as soon as that is nothing; else after that time."""
+    with suppress(TimeoutError):
+        await until(lambda: held(node) <= before, seconds)
+    return held(node) - before
+
+
+async def until(happened: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something at a node has happened."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110 - nodes tell of no event
+            await asyncio.sleep(0.01)
+
+
+def link(binary_cid: bytes, size_bytes: int) -> bytes:
+    """One link of a DAG-PB block."""
+    return bytes_field(2, bytes_field(1, binary_cid) + bytes_field(2, b"") + varint_field(3, size_bytes))
+
+
+def put_file(node: Kubo, parts: list[tuple[bytes, int]]) -> str:
+    """A file made of blocks as its creator likes, each by its binary CID and the size that it has."""
+    sizes = b"".join(varint_field(4, size) for _, size in parts)
+    data = b"\x08\x02" + varint_field(3, sum(size for _, size in parts)) + sizes
+    block = b"".join(link(*part) for part in parts) + bytes_field(1, data)
+    options = ("--cid-codec=dag-pb", "--mhtype=sha2-256", "--allow-big-block")
+    return node.run("block", "put", *options, stdin=block).decode().strip()
+
+
+def binary(cid: str, codec: Codec) -> bytes:
+    """A CID, version 1, of the block that this one names, with any codec."""
+    return bytes((1, codec, 0x12, 0x20)) + parse_cid(cid).digest
+
+
+@pytest.mark.parametrize(
+    "options", [["--cid-version=1"], ["--cid-version=0"], ["--cid-version=1", "--hash=blake2b-256"]]
+)
+async def test_a_fetched_scene_leaves_the_node(
+    pair: Pair, store: KuboStore, tmp_path: Path, options: list[str]
+) -> None:
+    """fault_87: not a block of it stays, whatever its import options; content in chunks as in one block."""
+    for number, size_bytes in enumerate((SCENE_BYTES, 100_000)):
+        cid, before = put(pair.far, noise(size_bytes), *options), held(pair.node)
+        if "blake2b" in options[-1]:
+            # Its root is one that may be fetched, and all below it is not.
+            cid = put_file(pair.far, [(read_cid(cid) or b"", size_bytes)])
+            with pytest.raises(JobRejected):
+                await store.fetch(cid, tmp_path / f"{number}", LIMIT_BYTES)
+        else:
+            assert await store.fetch(cid, tmp_path / f"{number}", LIMIT_BYTES) == size_bytes
+        assert await settled(pair.node, before) == set()
+
+
+async def test_a_refused_fetch_leaves_the_node(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
+    """fault_87: too large, no file, given up half-way, a folder with a name that nobody may have."""
+    before = held(pair.node)
+    cid = put(pair.far, noise(), "--cid-version=1")
+    with pytest.raises(JobRejected):
+        await store.fetch(cid, tmp_path / "large", SCENE_BYTES - 1)
+    source = pair.far.folder / f"folder-{next(NUMBERS)}"
+    source.mkdir()
+    (source / "odd\nname").write_bytes(noise())
+    folder = pair.far.run("add", "--quieter", "--recursive", "--cid-version=1", source).decode().strip()
+    with pytest.raises(JobRejected):
+        await store.fetch(folder, tmp_path / "folder", LIMIT_BYTES)
+    limits = FolderLimits(size_bytes=2**30, entries=100, depth=9)
+    with pytest.raises(JobRejected) as caught:
+        await store.fetch_folder(folder, tmp_path / "folder", limits)
+    assert caught.value.code == Code.CORRUPT
+    fetching = asyncio.create_task(store.fetch(put(pair.far, noise(2**26)), tmp_path / "cut", LIMIT_BYTES))
+    await until(lambda: len(held(pair.node) - before) >= 20)
+    fetching.cancel()
+    assert await settled(pair.node, before) == set()
+
+
+async def test_a_scene_with_a_gap_leaves_the_node(pair: Pair, tmp_path: Path) -> None:
+    """fault_87: the second of its parts is withheld: what was fetched ahead, beyond the gap, goes as well."""
+    cid, before = put(pair.far, noise(2**25), "--cid-version=1", "--pin=false"), held(pair.node)
+    leaves = [ref for ref in pair.far.run("refs", "-r", cid).decode().split() if ref.startswith("bafk")]
+    pair.far.run("block", "rm", leaves[1])
+    hurried = Patience(lookup_seconds=2, quiet_seconds=2, away_seconds=0.5)
+    async with KuboStore(pair.node.api_url, patience=hurried) as store:
+        with pytest.raises((JobRejected, StoreUnavailable)):
+            await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES)
+        assert len(held(pair.node) - before) > 5
+        assert await settled(pair.node, before) == set()
+
+
+@pytest.mark.parametrize("chunk_blocks", [3, 200_000])
+async def test_one_block_under_two_codecs_hides_nothing(
+    pair: Pair, store: KuboStore, tmp_path: Path, chunk_blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: named as raw first, and then as what has parts; those go, too, in whatever portions."""
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.CHUNK_BLOCKS", chunk_blocks)
+    part = put(pair.far, noise(), "--cid-version=1")
+    root_bytes, before = len(pair.far.run("block", "get", part)), held(pair.node)
+    parts = [(binary(part, Codec.RAW), root_bytes), (binary(part, Codec.DAG_PB), SCENE_BYTES)]
+    scene = put_file(pair.far, parts)
+    assert await store.fetch(scene, tmp_path / "scene", LIMIT_BYTES) == root_bytes + SCENE_BYTES
+    assert await settled(pair.node, before) == set()
+
+
+async def test_what_the_node_had_before_stays(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
+    """fault_87: an operator's own content, pinned or not, and a creator's scene on the same node."""
+    own = put(pair.node, noise(), "--cid-version=1", "--pin=false")
+    before = held(pair.node)
+    assert await store.fetch(own, tmp_path / "own", LIMIT_BYTES) == SCENE_BYTES
+    await asyncio.sleep(0.5)
+    assert before <= held(pair.node)
+
+
+@pytest.mark.parametrize("where", ["pinned", "pinned as a folder", "in MFS"])
+@pytest.mark.parametrize("codec", list(Codec))
+async def test_a_scene_cannot_name_away_what_is_kept(
+    pair: Pair, store: KuboStore, tmp_path: Path, where: str, codec: Codec
+) -> None:
+    """fault_87: a stranger's scene has kept blocks as its parts, spelled otherwise: they stay, its own go."""
+    content = noise()
+    kept = put(pair.far, content, "--cid-version=1")
+    assert put(pair.node, content, "--cid-version=1", f"--pin={str(where == 'pinned').lower()}") == kept
+    if where == "in MFS":
+        pair.node.run("files", "mkdir", "--parents", "/deep/er")
+        pair.node.run("files", "cp", f"/ipfs/{kept}", f"/deep/er/{kept}")
+    elif where == "pinned as a folder":
+        await store.pin(Pin(cid=kept, name=f"job-{next(NUMBERS)}-result"))
+    root_bytes = len(pair.far.run("block", "get", kept))
+    leaf = put(pair.far, noise(200_000), "--cid-version=1")
+    size_bytes = root_bytes if codec is Codec.RAW else SCENE_BYTES
+    scene = put_file(pair.far, [(binary(kept, codec), size_bytes), (binary(leaf, Codec.RAW), 200_000)])
+    before = held(pair.node)
+
+    def part(transfer: Transfer) -> None:
+        # Else the node would get what it has lost from there, and nobody would see.
+        if transfer.done_bytes == transfer.total_bytes and pair.node.run("swarm", "peers"):
+            pair.node.run("swarm", "disconnect", pair.far.peer_address)
+
+    assert await store.fetch(scene, tmp_path / "scene", LIMIT_BYTES, part) == size_bytes + 200_000
+    try:
+        assert await settled(pair.node, before) == set()
+        assert before <= held(pair.node)
+        assert pair.node.run("cat", "--offline", kept) == content
+    finally:
+        pair.node.swarm_connect(pair.far)
+
+
+async def test_two_that_fetch_the_same_get_it_once(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
+    """fault_87: two slots of a worker: the node asks its network for the scene once, and keeps none of it."""
+    cid, before = put(pair.far, noise(2**25)), held(pair.node)
+    came = received(pair.node)
+    fetched = [store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) for _ in range(2)]
+    assert await asyncio.gather(*fetched) == [2**25] * 2
+    assert received(pair.node) - came < 2**25 * 5 // 4
+    assert await settled(pair.node, before) == set()
+
+
+def received(node: Kubo) -> int:
+    """How many bytes of blocks other nodes have given."""
+    told = node.run("bitswap", "stat").decode()
+    return int(next(line for line in told.splitlines() if "data received" in line).split()[-1])
+
+
+async def test_another_worker_on_the_node_knows_whose_it_is(
+    pair: Pair, store: KuboStore, tmp_path: Path
+) -> None:
+    """fault_87: what one worker is fetching is not content that the node had before, for another."""
+    cid, before = put(pair.far, noise(2**25)), held(pair.node)
+    first = asyncio.create_task(store.fetch(cid, tmp_path / "one", LIMIT_BYTES))
+    await until(lambda: pair.node.run("pin", "ls", "--type=direct") != b"")
+    (tmp_path / "other").mkdir()
+    async with KuboStore(pair.node.api_url) as other:
+        assert await other.fetch(cid, tmp_path / "other" / "scene", LIMIT_BYTES) == 2**25
+        assert await first == 2**25
+        assert await settled(pair.node, before) == set()
+
+
+async def test_what_a_killed_worker_fetched_goes_at_the_next_start(pair: Pair, tmp_path: Path) -> None:
+    """fault_87: kill −9 half-way, and the job is never taken up again: a new run clears it away."""
+    cid, before = put(pair.far, noise(2**25)), held(pair.node)
+    async with wire(pair.node, down=2**23) as proxy:
+        await killed_amid(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
+        assert len(held(pair.node) - before) > 20
+        async with KuboStore(pair.node.api_url) as again:
+            await again.tidy()
+            assert await settled(pair.node, before) == set()
+    assert pair.node.run("pin", "ls", "--type=direct") == b""
+
+
+async def test_a_killed_fetch_that_is_taken_up_leaves_nothing(pair: Pair, tmp_path: Path) -> None:
+    """fault_73, fault_87: the half that came is gone on with, and the node keeps none of it."""
+    cid, before = put(pair.far, noise(2**25)), held(pair.node)
+    async with wire(pair.node, down=2**23) as proxy:
+        await killed_amid(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
+        async with KuboStore(pair.node.api_url) as again:
+            assert await again.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == 2**25
+            assert await settled(pair.node, before) == set()
+
+
+async def test_a_removal_cut_off_is_run_again(
+    pair: Pair, store: KuboStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: a node that dies amid it loses no track of what is left, and is asked again."""
+    monkeypatch.setattr("veriframe.adapters.kubo.fetched.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.BATCH_BLOCKS", 5)
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.CHUNK_BLOCKS", 50)
+    cid, before = put(pair.far, noise(2**26), "--cid-version=0"), held(pair.node)
+    assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == 2**26
+    all_of_it = len(held(pair.node) - before)
+    await until(lambda: len(held(pair.node) - before) < all_of_it - 20)
+    pair.node.restart(offline=False)
+    pair.node.swarm_connect(pair.far)
+    assert await settled(pair.node, before) == set()

@@ -1,0 +1,218 @@
+"""What is removed after a fetch, and what never is, by a node that says this and that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node, refusal
+
+from veriframe.adapters.kubo import fetched, removal
+from veriframe.adapters.kubo.api import KuboApi
+from veriframe.adapters.kubo.fetched import Note
+from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.removal import Removal, links, multihash, read_cid, spelled
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.model.cid import Cid, Codec
+
+EMPTY = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
+"""The folder without entries."""
+
+
+class Keeping(LyingNode):
+    """A node that had nothing before, and says what it keeps as `kept` and `files` have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.removed = list[str]()
+        self.pin_lists = 0
+        self.kept = b'{"Keys":{}}\n'
+        self.files: web.Response | dict[str, str] = {"Hash": EMPTY}
+        self.notes = {Note.of(self.root).cid}
+        self.replies = {
+            "block/stat": self.has,
+            "pin/ls": self.pins,
+            "files/stat": self.mfs,
+            "block/rm": self.remove,
+        }
+
+    async def has(self, request: web.Request) -> web.StreamResponse:
+        """What was asked for in full is there."""
+        if "cat" in self.asked and not self.removed:
+            return web.json_response({"Key": request.query["arg"]})
+        return refusal("block was not found locally (offline): ipld: could not find it")
+
+    async def pins(self, request: web.Request) -> web.StreamResponse:
+        """All pins."""
+        self.pin_lists += 1
+        return web.Response(body=self.kept)
+
+    async def mfs(self, request: web.Request) -> web.StreamResponse:
+        """The root of MFS."""
+        return web.json_response(self.files) if isinstance(self.files, dict) else refusal("no")
+
+    async def remove(self, request: web.Request) -> web.StreamResponse:
+        """Blocks, notes not counted."""
+        self.removed += [cid for cid in request.query.getall("arg") if cid not in self.notes]
+        return web.Response()
+
+
+@pytest_asyncio.fixture
+async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Keeping]:
+    """The node, listening."""
+    monkeypatch.setattr("tests.unit.adapters.kubo.lying_node.LyingNode", Keeping)
+    async with lying_node() as started:
+        assert isinstance(started, Keeping)
+        yield started
+
+
+async def fetch(node: Keeping, target: Path) -> None:
+    """Fetch the scene, and wait for what follows."""
+    async with KuboStore(node.url) as store:
+        assert await store.fetch(str(node.root), target, 2**20) == len(CONTENT)
+        await asyncio.sleep(0.2)
+
+
+async def test_children_go_before_their_parent(node: Keeping, tmp_path: Path) -> None:
+    """fault_87: a removal that is cut off leaves the way from the root to what is left."""
+    await fetch(node, tmp_path / "scene")
+    assert set(node.removed) == set(node.blocks)
+    assert node.removed[-1] == str(node.root)
+
+
+def tree(depth: int, width: int) -> tuple[Cid, dict[str, bytes]]:
+    """A DAG of so many blocks, each below the last one, with so many small files beside each."""
+    blocks, below = dict[str, bytes](), list[Cid]()
+    for level in range(depth):
+        for number in range(width):
+            block = bytes_field(1, b"\x08\x02" + bytes_field(2, f"{level} {number}".encode()))
+            below.append(Cid(Codec.DAG_PB, sha256(block).digest()))
+            blocks[str(below[-1])] = block
+        block = b"".join(bytes_field(2, bytes_field(1, b"\x12\x20" + cid.digest)) for cid in below)
+        below = [Cid(Codec.DAG_PB, sha256(block).digest())]
+        blocks[str(below[0])] = block
+    return below[0], blocks
+
+
+async def test_a_tree_of_any_size_goes_in_small_memory(
+    node: Keeping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: more to visit than is remembered at once: each walk gets further, and the last one ends."""
+    monkeypatch.setattr(removal, "STACK_BLOCKS", 60)
+    monkeypatch.setattr(removal, "CHUNK_BLOCKS", 50)
+    root, node.blocks = tree(depth=30, width=12)
+    kept = dict(node.blocks)
+
+    async def remove(request: web.Request) -> web.StreamResponse:
+        for cid in request.query.getall("arg"):
+            node.blocks.pop(cid, None)
+        return await node.remove(request)
+
+    node.replies["block/rm"] = remove
+    api = KuboApi(node.url)
+    await Removal(api, lambda: 0).run(root)
+    await api.close()
+    assert (node.blocks, set(node.removed)) == ({}, set(kept))
+
+
+async def test_a_block_is_kept_under_every_codec(node: Keeping, tmp_path: Path) -> None:
+    """fault_87: Kubo pins CIDs and removes hashes; here hashes are compared."""
+    pinned = str(Cid(Codec.RAW, node.root.digest))
+    node.kept = json.dumps({"Keys": {pinned: {"Type": "recursive", "Name": 'x":{"Type"'}}}).encode()
+    node.kept = node.kept.replace(b'": {', b'":{') + b"\n"
+    await fetch(node, tmp_path / "scene")
+    assert set(node.removed) == set(node.blocks) - {str(node.root)}
+
+
+@pytest.mark.parametrize("kept", [b"", b'{"Keys":{"bafkreia4dp":{"Type":"indi', b"[]", b'{"Keys":null}'])
+async def test_nothing_goes_where_the_pins_are_not_known(node: Keeping, tmp_path: Path, kept: bytes) -> None:
+    """fault_87: a list that is broken off or senseless; the fetch hears nothing of it."""
+    node.kept = kept
+    await fetch(node, tmp_path / "scene")
+    assert (node.removed, node.pin_lists) == ([], 1)
+
+
+async def test_nothing_goes_where_mfs_is_not_known(node: Keeping, tmp_path: Path) -> None:
+    """fault_87: a node that does not tell what is in MFS."""
+    node.files = web.Response()
+    await fetch(node, tmp_path / "scene")
+    assert (node.removed, node.pin_lists) == ([], 1)
+
+
+async def test_pins_made_meanwhile_are_seen(
+    node: Keeping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: a result that is pinned between two batches is asked for before the next one."""
+    monkeypatch.setattr(removal, "FIRST_BLOCKS", 1)
+    async with KuboStore(node.url) as store:
+
+        async def remove(request: web.Request) -> web.StreamResponse:
+            if not node.removed:
+                store._fetched.pins_made += 1
+                node.kept = b'{"Keys":{"' + str(node.root).encode() + b'":{"Type":"recursive"}}}\n'
+            return await node.remove(request)
+
+        node.replies["block/rm"] = remove
+        await store.fetch(str(node.root), tmp_path / "scene", 2**20)
+        await asyncio.sleep(0.2)
+    assert node.pin_lists == 2
+    assert set(node.removed) == set(node.blocks) - {str(node.root)}
+
+
+async def test_a_removal_that_fails_is_tried_again(
+    node: Keeping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_87: after a pause; the fetch hears nothing of it."""
+    monkeypatch.setattr(fetched, "RETRY_SECONDS", 0.05)
+    tries = 0
+
+    async def remove(request: web.Request) -> web.StreamResponse:
+        nonlocal tries
+        tries += 1
+        return refusal("no") if tries <= 2 else await node.remove(request)
+
+    node.replies["block/rm"] = remove
+    async with KuboStore(node.url) as store:
+        await store.fetch(str(node.root), tmp_path / "scene", 2**20)
+        await asyncio.sleep(0.5)
+    assert set(node.removed) == set(node.blocks)
+
+
+def test_a_cid_is_read_from_every_spelling_of_kubo_s() -> None:
+    """fault_87: version 0, version 1 under any codec, other hash functions; nothing from other text."""
+    digest = bytes(range(32))
+    for codec in Codec:
+        text = str(Cid(codec, digest))
+        found = read_cid(text)
+        assert found is not None
+        assert (spelled(found), multihash(found)) == (text, b"\x12\x20" + digest)
+    found = read_cid(EMPTY)
+    assert found is not None
+    assert spelled(found) == "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
+    # Codec 0x0129 (dag-json): a varint of two bytes.
+    found = read_cid("baguqeerasords4njcts6vs7qvdjfcvgnume4hqohf65zsfguprqphs3icwea")
+    assert found is not None
+    assert len(multihash(found)) == 34
+    for text in ("", "Qm", "b", "bafk!", "zQm", f"{EMPTY}x", "b1", "bae", "bafkq"):
+        assert read_cid(text) is None
+
+
+def test_links_are_found_in_more_than_sound_blocks() -> None:
+    """fault_87: in any order, with numbers between, up to where a block is broken; and nothing else."""
+    one, other = (bytes((1, codec, 0x12, 0x20)) + bytes(range(32)) for codec in Codec)
+    first = bytes_field(2, varint_field(3, 5) + bytes_field(2, b"name") + bytes_field(1, one))
+    version_0 = bytes_field(2, bytes_field(1, other[2:]))
+    assert list(links(bytes_field(1, b"data") + first + version_0)) == [one, b"\x01\x70" + other[2:]]
+    assert list(links(varint_field(7, 2**40) + first + version_0[:-1])) == [one]
+    odd = [
+        bytes_field(2, bytes_field(1, cid)) for cid in (b"", b"\x01", b"\x01\x55", b"\x02abc", b"\x01" * 151)
+    ]
+    assert list(links(b"".join(odd))) == []
+    for block in (b"", b"\x12", b"\xff" * 20, b"\x12\xff", b"\x0d\x00", first[:3]):
+        assert list(links(block)) == []
