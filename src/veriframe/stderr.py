@@ -54,8 +54,12 @@ class BackgroundStderr(io.TextIOBase):
         """Yes."""
         return True
 
-    def write(self, text: str) -> int:
-        """Have a text written. Returns at once."""
+    def write(self, text: str | bytes) -> int:
+        """Have a text written, or bytes, as some libraries do for a terminal. Returns at once."""
+        if isinstance(text, bytes | bytearray):
+            text = bytes(text).decode(self._encoding, "replace")
+        if not isinstance(text, str):
+            raise TypeError(f"text or bytes are written, not {type(text).__name__}")
         with self._changed:
             if len(self._waiting) >= MOST_WAITING:
                 self._waiting.popleft()

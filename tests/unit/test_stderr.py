@@ -180,3 +180,14 @@ def test_missing_descriptors_are_not_given_to_other_files() -> None:
         ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-I", "-c", program], check=False
     )
     assert ended.returncode == 43
+
+
+def test_bytes_are_written_too(pipe: Pipe) -> None:
+    """Some libraries write them for a terminal; and one fault of a caller's does not silence all others."""
+    stream = pipe.stream()
+    stream.write(b"Post it? ")
+    with pytest.raises(TypeError, match="not int"):
+        stream.write(5)  # type: ignore[arg-type]
+    stream.write("[y/N]")
+    stream.flush()
+    assert os.read(pipe.read_end, 4096) == b"Post it? [y/N]"
