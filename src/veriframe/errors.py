@@ -30,6 +30,7 @@ class Code(StrEnum):
 
     # the registry's side
     LOST = "LOST"
+    CANCELLED = "CANCELLED"
     # the asset
     BAD_CID = "BAD_CID"
     NOT_A_FILE = "NOT_A_FILE"
@@ -134,6 +135,14 @@ class JobLost(JobError):
 
     def __init__(self, sentence: str, *, fees_fri: int = 0, lost_fri: int = 0) -> None:
         super().__init__(Code.LOST, sentence, fees_fri=fees_fri, lost_fri=lost_fri)
+
+
+class JobCancelled(JobLost):
+    """The creator took the job back before our claim."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = Code.CANCELLED
 
 
 class NoRoom(JobLost):

@@ -383,6 +383,10 @@ class Journal(Protocol):
         """All attempts, oldest first."""
 
     @abstractmethod
+    def belongs_to(self, identity: str) -> str:
+        """The registry that this journal is about: what was noted first, `identity` where nothing was."""
+
+    @abstractmethod
     def note_failure(self, failure: Failure) -> None:
         """Keep why a scene failed, so that the same bytes are not tried for ever. The oldest may go."""
 

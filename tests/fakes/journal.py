@@ -16,6 +16,7 @@ class FakeJournal(Journal):
         self.by_job: dict[int, Attempt] = {}
         self.moves: list[Attempt] = []
         self.failed: list[Failure] = []
+        self.identity = ""
         self.fault: Exception | None = None
 
     def add(self, attempt: Attempt) -> bool:
@@ -47,6 +48,12 @@ class FakeJournal(Journal):
         """All attempts, oldest first."""
         self._fail()
         return list(self.by_job.values())
+
+    def belongs_to(self, identity: str) -> str:
+        """What was noted first."""
+        self._fail()
+        self.identity = self.identity or identity
+        return self.identity
 
     def note_failure(self, failure: Failure) -> None:
         """Keep one failure."""

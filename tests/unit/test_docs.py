@@ -15,7 +15,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
 LOGGED = re.compile(r'\b(?:log|say)\.?(?:debug|info|warning|error|exception)?\(\s*"([a-z_]+)"')
 
-NOT_YET = {Code.LOST, Code.GPU, Code.SANDBOX, Code.STOPPED, Code.FRAME_RANGE}
+NOT_YET = {Code.LOST, Code.CANCELLED, Code.GPU, Code.SANDBOX, Code.STOPPED, Code.FRAME_RANGE}
 """No scene's fault and no render's: lost races, what this version never does, a command's argument."""
 
 

@@ -47,6 +47,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             f"ALTER TABLE attempts ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
             for name in ("width", "height", "result_bytes")
         ),
+        "CREATE TABLE registry (identity TEXT NOT NULL)",
         # What is unfinished is asked for at each look, and there are few of them among all.
         "CREATE INDEX attempts_by_stage ON attempts (stage)",
         # Its counts did not say under which limits, nor whose: nothing can be concluded from them.
@@ -137,6 +138,12 @@ class SqliteJournal(Journal):
     def attempts(self) -> Sequence[Attempt]:
         """All attempts, oldest first."""
         return self._select("")
+
+    def belongs_to(self, identity: str) -> str:
+        """The registry that this journal is about: what was noted first, `identity` where nothing was."""
+        insert = "INSERT INTO registry SELECT ? WHERE NOT EXISTS (SELECT 1 FROM registry)"
+        self._execute(insert, identity)
+        return str(self._execute("SELECT identity FROM registry").fetchone()[0])
 
     def note_failure(self, failure: Failure) -> None:
         """Keep why a scene failed. CIDs are taken as they come: give them in canonical spelling."""

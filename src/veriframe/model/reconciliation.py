@@ -67,8 +67,11 @@ def burned_fri(attempt: Attempt, job: Job, account: Address, now: int) -> int:
     another had it long before our lease was over. Times of the attempt are Unix seconds, as the chain's are.
     """
     claimed_at = attempt.reached.get(Stage.CLAIMED)
-    if claimed_at is None or job.state is JobState.OPEN:
+    if claimed_at is None:
         return 0
+    if job.state is JobState.OPEN:
+        # Within our lease a reorganisation opened it. After it, another claimed it and gave it back.
+        return job.terms.bond_fri if now >= claimed_at + job.terms.lease_seconds else 0
     if job.worker == account:
         return job.terms.bond_fri if job.is_lapsed(now) else 0
     # The next one claims after our lease. Half of it, since these times are of two clocks.

@@ -71,12 +71,13 @@ NEW_CREATOR = CreatorRecord()
 class Stakes:
     """What an account has, and what of it is at stake, at one moment. All in fri.
 
-    `free_fri` can be bound now, `bound_fri` are the bonds of all unfinished jobs. `job_fees_fri` is what the
-    moves of one job are expected to cost.
+    `free_fri` can be bound now, `bound_fri` are the bonds of claimed jobs, `pending_fri` those of jobs that
+    are looked at before a claim. `job_fees_fri` is what the moves of one job are expected to cost.
     """
 
     free_fri: int
     bound_fri: int = 0
+    pending_fri: int = 0
     job_fees_fri: int = 0
     creators: Mapping[Address, CreatorRecord] = field(default_factory=dict)
     limits: StakeLimits = StakeLimits()
@@ -95,7 +96,7 @@ class Stakes:
     def bindable_fri(self) -> int:
         """What may still be bound, so that some means always stay free."""
         most_fri = int(self.means_fri * (1 - self.limits.free_share))
-        return max(0, min(self.free_fri, most_fri - self.bound_fri))
+        return max(0, min(self.free_fri, most_fri - self.bound_fri) - self.pending_fri)
 
     @property
     def loss_budget_fri(self) -> int:

@@ -100,12 +100,18 @@ def backoff_seconds(times: int) -> float:
 
 
 def _is_absent(attempt: Attempt) -> bool:
-    if attempt.stage is not Stage.REFUSED:
-        return False
-    if attempt.code is Code.NOT_FOUND:
+    if attempt.stage is Stage.REFUSED and attempt.code is Code.NOT_FOUND:
         return True
-    seen, fetched = attempt.reached.get(Stage.SEEN), attempt.reached.get(Stage.FETCHED)
-    return seen is not None and fetched is not None and fetched - seen > SLOW_SECONDS
+    if attempt.stage not in (Stage.REFUSED, Stage.LOST):
+        return False
+    # Refused after it dripped in; or its job was over before it came.
+    came = attempt.reached.get(Stage.FETCHED)
+    if came is None:
+        came = attempt.reached.get(attempt.stage) if attempt.stage is Stage.LOST else None
+    elif attempt.stage is Stage.LOST:
+        return False
+    seen = attempt.reached.get(Stage.SEEN)
+    return seen is not None and came is not None and came - seen > SLOW_SECONDS
 
 
 def _is_in_vain(attempt: Attempt) -> bool:
@@ -115,5 +121,5 @@ def _is_in_vain(attempt: Attempt) -> bool:
 
 def _is_lost_race(attempt: Attempt) -> bool:
     ready = Stage.CHECKED in attempt.reached and Stage.CLAIMED not in attempt.reached
-    # Our own store may have had no room (DISK), which is nobody's fault.
-    return ready and attempt.stage is Stage.LOST and attempt.code is Code.LOST
+    # Not what another worker was faster with, nor what our own store had no room for: nobody's fault.
+    return ready and attempt.stage is Stage.LOST and attempt.code is Code.CANCELLED

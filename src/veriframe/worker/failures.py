@@ -37,7 +37,7 @@ VERDICTS = frozenset(
 
 NOT_THE_BYTES = frozenset(
     (
-        *(Code.LOST, Code.LEASE, Code.STOPPED),  # time and other workers
+        *(Code.LOST, Code.CANCELLED, Code.LEASE, Code.STOPPED),  # time and other workers
         *(Code.NOT_FOUND, Code.UPLOAD),  # the store
         *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
     )
@@ -72,11 +72,17 @@ class Failures:
         """Why jobs of this creator with this scene are left, as one clause; empty where they are not."""
         if self._clock() - self._read_at >= READ_SECONDS:
             self._read()
-        live = [one for one in self._live(asset_cid) if one.code is not Code.LEASE or one.creator == creator]
+        is_own = (asset_cid, creator) in self._rendered
+        live = [
+            one
+            for one in self._live(asset_cid)
+            # Of a creator whose job of it was rendered here, only its own later failures count.
+            if one.creator == creator or not (is_own or one.code is Code.LEASE)
+        ]
         for failure in live:
             if failure.code in VERDICTS:
                 return f"its scene was refused here before ({failure.code})"
-        if len(live) >= FAILED_RENDERS and (asset_cid, creator) not in self._rendered:
+        if len(live) >= FAILED_RENDERS:
             return f"its scene has failed here {len(live)} times (last: {live[-1].code})"
         return ""
 

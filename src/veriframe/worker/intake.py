@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import structlog
 
 from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import Job, format_strk
+from veriframe.model.job import Address, Job, format_strk
 from veriframe.model.stakes import Stakes
 from veriframe.ports import Funds, Look
 from veriframe.worker.backoff import Backoffs
@@ -30,7 +31,7 @@ MOST_SIZES = 10_000
 """Scenes of which it is remembered how large their pictures are."""
 
 TURN_EVERY = 3
-"""Each third job is the one that has waited longest: high offers cannot keep a low one waiting for ever."""
+"""Each third job is a creator's who is drawn by lot: high offers cannot keep a low one waiting for ever."""
 
 _SEND_MONEY = "send the account some STRK"
 
@@ -45,7 +46,8 @@ class Intake:
     def __init__(self, parts: Parts, *, is_under_way: Callable[[int], bool]) -> None:
         self.parts = parts = replace(parts, on_stage=self._heard_by(parts.on_stage))
         self._is_under_way = is_under_way
-        self._settled: set[int] = set()
+        # The jobs that were begun, with their scenes: after a reorganisation another may have the number.
+        self._settled: dict[int, str] = {}
         self._told: set[str] = set()
         self._caution, self._backoffs = Caution(parts.monotonic), Backoffs(parts.monotonic)
         self._discovery = Discovery(
@@ -68,7 +70,8 @@ class Intake:
         under = conditions(facts, parts.policy.limits, parts.scene_limits)
         self._failures = Failures(parts.journal, under, parts.clock)
         self._exposure = Exposure(parts.journal, parts.policy.stakes, parts.clock)
-        self._settled = {known.job_id for known in parts.journal.attempts() if not _was_too_slow(known)}
+        attempts = parts.journal.attempts()
+        self._settled = {known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)}
         await self._renew_stakes()
         _tell_stakes(self._stakes)
 
@@ -113,7 +116,7 @@ class Intake:
             self._sizes[attempt.asset_cid] = attempt.width, attempt.height
             while len(self._sizes) > MOST_SIZES:
                 del self._sizes[next(iter(self._sizes))]
-        self._settled.add(attempt.job_id)
+        self._settled[attempt.job_id] = attempt.asset_cid
         self._exposure.note(attempt)
 
     def note_end(self, attempt: Attempt) -> None:
@@ -122,7 +125,7 @@ class Intake:
         self._backoffs.note(attempt)
         self._failures.note(attempt)
         if _was_too_slow(attempt):
-            self._settled.discard(attempt.job_id)
+            self._settled.pop(attempt.job_id, None)
 
     def _heard_by(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
         def hear(before: Attempt, after: Attempt) -> None:
@@ -132,11 +135,16 @@ class Intake:
         return hear
 
     def _take_in(self, jobs: Sequence[Job], now: int) -> None:
-        # Once, as all jobs are read for the first time; after that, whoever watches sees what changes.
-        if self._discovery.has_read_all:
+        known = [job for job in jobs if job.id in self._settled]
+        for job in known:
+            if self._settled[job.id] != canonical_asset(job) and not self._is_under_way(job.id):
+                take_in([job], self.parts, now)
+                self._settled.pop(job.id, None)
+        # Until all jobs were read once; after that, whoever watches sees what changes.
+        if self._is_clear:
             return
         account = self.parts.registry.account
-        ours = [job for job in jobs if job.worker == account or job.id in self._settled]
+        ours = [*known, *(job for job in jobs if job.worker == account and job not in known)]
         take_in([job for job in ours if not self._is_under_way(job.id)], self.parts, now)
         for job in ours:
             self._exposure.note_job(job, account)
@@ -156,7 +164,7 @@ class Intake:
         objection = self._failures.why_not(asset_cid, job.order.creator) or self._lease_objection(job, *size)
         if objection:
             self._discovery.log.tell(job, objection)
-            self._settled.add(job.id)
+            self._settled[job.id] = asset_cid
             return True
         return self._backoffs.rests(asset_cid)
 
@@ -216,10 +224,13 @@ class Intake:
     def _in_turn(self, candidates: Sequence[Job]) -> Sequence[Job]:
         if self._begun % TURN_EVERY != TURN_EVERY - 1:
             return candidates
-        return sorted(
-            candidates,
-            key=lambda job: (self._backoffs.come_last(job.order.creator), job.order.created_at, job.id),
-        )
+        best = dict[Address, Job]()
+        for job in candidates:
+            if not self._backoffs.come_last(job.order.creator):
+                best.setdefault(job.order.creator, job)
+        # Nobody can be the first of these by being early, or by offering more.
+        drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
+        return [*drawn, *(job for job in candidates if job not in drawn)]
 
 
 def _was_too_slow(attempt: Attempt) -> bool:

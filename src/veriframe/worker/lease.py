@@ -12,9 +12,11 @@ from veriframe.errors import Code, JobLost, MoveRefused, RenderFailed, StoreUnav
 from veriframe.model.attempt import Attempt
 from veriframe.model.job import Job, JobState
 from veriframe.model.lease import Lease, lease_of
+from veriframe.model.ledger import Rule
 from veriframe.model.reconciliation import burned_fri
 from veriframe.worker.parts import Parts
 from veriframe.worker.patience import LONGEST_WAIT_SECONDS
+from veriframe.worker.recovery import RENUMBERED, is_same
 
 log = structlog.get_logger()
 
@@ -23,6 +25,8 @@ async def look(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
     """The job as the registry shows it, and the time to judge it by, in chain seconds."""
     seen = await parts.registry.look(attempt.job_id, 1)
     for job in seen.jobs:
+        if not is_same(attempt, job):
+            raise JobLost(RENUMBERED)
         return job, seen.head.time
     raise JobLost("The registry does not know the job any more.")
 
@@ -94,6 +98,10 @@ async def _claim_again(attempt: Attempt, parts: Parts) -> Attempt:
     try:
         return attempt.paying(await parts.registry.claim(attempt.job_id))
     except MoveRefused as error:
+        # Only who let a claim lapse, or gave it back, is barred: the bond was burned.
+        lost_fri = attempt.bond_fri if error.rule == Rule.BARRED.value else 0
         raise JobLost(
-            f"The registry took our claim back, and does not give it again: {error}", fees_fri=error.fee_fri
+            f"The registry took our claim back, and does not give it again: {error}",
+            fees_fri=error.fee_fri,
+            lost_fri=lost_fri,
         ) from error

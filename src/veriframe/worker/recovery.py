@@ -10,11 +10,13 @@ import structlog
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.cid import canonical
-from veriframe.model.job import Job
+from veriframe.model.job import NOBODY, Job
 from veriframe.model.reconciliation import burned_fri, released_fri, stage_by_registry
 from veriframe.worker.parts import Parts
 
 log = structlog.get_logger()
+
+RENUMBERED = "A reorganisation put another job at this number."
 
 
 async def recover(parts: Parts) -> None:
@@ -24,6 +26,12 @@ async def recover(parts: Parts) -> None:
     `SettingsError` where the journal is another registry's.
     """
     registry = parts.registry
+    identity = await registry.identity()
+    if (noted := parts.journal.belongs_to(identity)) != identity:
+        raise SettingsError(
+            f"The journal of this account belongs to another registry ({noted}) than this one ({identity}). "
+            "Put its registry back, or move the journal away, or use another --account."
+        )
     ids = sorted(attempt.job_id for attempt in parts.journal.unfinished())
     while ids:
         first = ids[0]
@@ -93,11 +101,9 @@ def reconcile(job: Job, parts: Parts, now: int) -> None:
             return
         attempt = new_attempt(job, at=parts.clock())
         journal.add(attempt)
-    elif attempt.asset_cid != canonical_asset(job):
-        raise SettingsError(
-            f"The journal of this account tells of another job {job.id} than the registry: it belongs to "
-            "another registry. Put its registry back, or move the journal away, or use another --account."
-        )
+    elif not is_same(attempt, job):
+        _end_renumbered(attempt, parts)
+        return
     stage = stage_by_registry(attempt, job, account, now)
     if stage is not attempt.stage:
         log.warning("reconciled", job_id=job.id, journal=attempt.stage, registry=job.state, stage=stage)
@@ -110,6 +116,29 @@ def reconcile(job: Job, parts: Parts, now: int) -> None:
         after = replace(_at(stage, attempt, job, at), lost_fri=lost_fri)
         journal.move(attempt, after)
         parts.on_stage(attempt, after)
+
+
+def is_same(attempt: Attempt, job: Job) -> bool:
+    """Whether an attempt is about this job: a reorganisation may have put another one at its number."""
+    is_order = attempt.order_id in (0, job.order.id) and attempt.creator in (NOBODY, job.order.creator)
+    return is_order and attempt.asset_cid == canonical_asset(job)
+
+
+def _end_renumbered(attempt: Attempt, parts: Parts) -> None:
+    """End an attempt on a job that is not there any more; the one at its number may be tried anew."""
+    if attempt.stage.is_end:
+        return
+    log.warning("reconciled", job_id=attempt.job_id, journal=attempt.stage, registry="another job")
+    at = parts.clock()
+    after = replace(
+        attempt,
+        stage=Stage.LOST,
+        code=Code.LOST,
+        detail=RENUMBERED,
+        reached={**attempt.reached, Stage.LOST: at},
+    )
+    parts.journal.move(attempt, after)
+    parts.on_stage(attempt, after)
 
 
 def _at(stage: Stage, attempt: Attempt, job: Job, at: float) -> Attempt:

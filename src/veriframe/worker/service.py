@@ -143,7 +143,7 @@ class Service:
         """Start what there is to do. True where nothing is left that could be started. May be cut off."""
         while len(self._running) < self._slots:
             if (job := await self._intake.next_job()) is None:
-                return self._intake.has_seen_all
+                return self._intake.has_seen_all and not self._waiting()
             self._start(self._begin(job))
         return False
 

@@ -15,6 +15,7 @@ import structlog
 
 from veriframe.errors import (
     Code,
+    JobCancelled,
     JobLost,
     JobRejected,
     MoveRefused,
@@ -26,6 +27,7 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.escrow import release_fee_fri
 from veriframe.model.frames import RenderTask
 from veriframe.model.job import Job, JobState
+from veriframe.model.ledger import Rule
 from veriframe.model.reconciliation import released_fri
 from veriframe.ports import OnTransfer, Transfer, unheard
 from veriframe.worker.gate import has_size, inspected
@@ -55,7 +57,7 @@ async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
         # Waited for, but only as long as the job can still be had, and as others need not wait for it.
         job, now = await look(attempt, parts)
         if not job.is_open(now):
-            raise _no_longer_open() from None
+            raise _no_longer_open(job) from None
         if isinstance(error, StoreUnavailable) and parts.clock() < end:
             raise
         # A store that is away itself says nothing about the scene.
@@ -82,7 +84,7 @@ async def claim(attempt: Attempt, parts: Parts) -> Attempt:
         job, now = await look(attempt, parts)
         if not is_our_claim(job, now, parts):
             if not job.is_open(now):
-                raise _no_longer_open()
+                raise _no_longer_open(job)
             if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
                 raise JobLost("The registry shows another reward or bond than when the job was begun.")
             if objection := parts.policy.lease_objection(job, attempt.width, attempt.height):
@@ -267,7 +269,8 @@ async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
         return await registry.claim(job.id)
     except MoveRefused as error:
         job, now = await look(attempt, parts)
-        if not job.is_open(now):
+        if not job.is_open(now) or error.rule == Rule.NOT_OPEN.value:
+            # Also where it has come free again since.
             raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error
         if (await registry.funds(registry.account)).means_fri < job.terms.bond_fri:
             # Lost, and not refused: it may be tried again once there is money.
@@ -277,7 +280,9 @@ async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
         ) from error
 
 
-def _no_longer_open() -> JobLost:
+def _no_longer_open(job: Job) -> JobLost:
+    if job.state is JobState.REFUNDED:
+        return JobCancelled("Its creator took the job back.")
     return JobLost("The job is not open any more.")
 
 

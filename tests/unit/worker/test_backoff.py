@@ -110,7 +110,7 @@ def test_a_scene_that_drips_in_and_is_refused_counts_as_absent() -> None:
 def test_jobs_that_are_gone_right_before_the_claim_count_from_the_third() -> None:
     """fault_100: a race may be lost now and then. A result in between clears the count."""
     backoffs = Backoffs(Hand())
-    gone = ended(Stage.LOST, Code.LOST, Stage.FETCHED, Stage.CHECKED)
+    gone = ended(Stage.LOST, Code.CANCELLED, Stage.FETCHED, Stage.CHECKED)
     for _ in range(LOST_RACES - 1):
         backoffs.note(gone)
     assert not backoffs.come_last(MAKER)
@@ -120,6 +120,24 @@ def test_jobs_that_are_gone_right_before_the_claim_count_from_the_third() -> Non
     assert not backoffs.come_last(MAKER)
     backoffs.note(gone)
     assert backoffs.come_last(MAKER)
+
+
+def test_a_race_that_another_worker_won_is_not_the_creators() -> None:
+    """fault_100: however often rivals claim her jobs right before us, an artist does not come last for it."""
+    backoffs = Backoffs(Hand())
+    for _ in range(10 * LOST_RACES):
+        backoffs.note(ended(Stage.LOST, Code.LOST, Stage.FETCHED, Stage.CHECKED))
+    assert not backoffs.come_last(MAKER)
+
+
+def test_a_scene_whose_job_is_over_before_it_came_counts_as_absent() -> None:
+    """fault_88: a deadline, or a cancelling, right before the time for fetching is over, is no way out."""
+    backoffs = Backoffs(Hand())
+    gone = ended(Stage.LOST, Code.LOST)
+    backoffs.note(replace(gone, reached={Stage.SEEN: 1.0, Stage.LOST: 1.0 + SLOW_SECONDS}))
+    assert not backoffs.rests(gone.asset_cid)
+    backoffs.note(replace(gone, reached={Stage.SEEN: 1.0, Stage.LOST: 1.1 + SLOW_SECONDS}))
+    assert (backoffs.rests(gone.asset_cid), backoffs.come_last(MAKER)) == (True, True)
 
 
 def test_nobody_is_not_a_creator() -> None:

@@ -124,6 +124,26 @@ async def test_a_lost_race_may_be_run_again(bench: Bench) -> None:
     assert stages(bench) == [Stage.SUBMITTED]
 
 
+async def test_a_rival_who_gives_it_back_at_once_does_not_end_a_job_for_us(bench: Bench) -> None:
+    """fault_100: claimed right before us and released right after: open again, and as good as new."""
+    await bench.post()
+    claim = bench.registry.claim
+
+    async def sandwich(job_id: int) -> int:
+        bench.registry.claim = claim  # type: ignore[method-assign]
+        await bench.other.claim(job_id)
+        try:
+            return await claim(job_id)
+        finally:
+            await bench.other.release(job_id, Code.STOPPED)
+
+    bench.registry.claim = sandwich  # type: ignore[method-assign]
+    assert await bench.service().run(once=True)
+    if bench.attempt().stage is Stage.LOST:
+        assert await bench.service().run(once=True)
+    assert bench.attempt().stage is Stage.SUBMITTED
+
+
 async def test_a_lost_race_is_run_again_in_the_same_run(bench: Bench) -> None:
     """Without a restart."""
     await bench.post()

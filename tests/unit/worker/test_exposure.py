@@ -83,6 +83,15 @@ def test_an_attempt_counts_once_however_often_it_is_heard_of() -> None:
     )
 
 
+def test_a_job_that_is_begun_anew_counts_once() -> None:
+    """fault_89: lost races on one job: the fees of all tries, and not each sum again."""
+    known = exposure()
+    for fees_fri in range(1, 21):
+        known.note(attempt(1, Stage.SEEN))
+        known.note(attempt(1, Stage.LOST, fees_fri=fees_fri))
+    assert (record(known).lost_fri, record(known).lost_today_fri) == (20, 20)
+
+
 async def test_pay_that_the_journal_lost_is_read_from_the_registry(bench: Bench) -> None:
     """fault_77: an old customer is not a stranger because a disk was lost; others' pay is not ours."""
     first, second = await bench.post(jobs=2)

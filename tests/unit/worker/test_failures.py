@@ -98,6 +98,16 @@ def test_whose_jobs_of_it_rendered_here_is_served(clock: Hand) -> None:
     assert known.why_not(CID, STRANGER) == ""
 
 
+def test_own_failures_after_a_success_count(clock: Hand) -> None:
+    """fault_83: a scene that renders well once and never again is not tried a thousand times for it."""
+    known = failures(FakeJournal(), clock)
+    known.note(ended(Stage.SUBMITTED))
+    known.note(CRASHED)
+    assert known.why_not(CID, MAKER) == ""
+    known.note(CRASHED)
+    assert known.why_not(CID, MAKER) != ""
+
+
 def test_other_conditions_are_another_try(clock: Hand) -> None:
     """fault_85: what failed by a limit is tried again under a larger one, and by another Blender."""
     journal = FakeJournal()

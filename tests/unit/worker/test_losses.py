@@ -205,13 +205,17 @@ async def test_running_jobs_are_looked_at_now_and_then(bench: Bench) -> None:
 
 
 async def test_nothing_is_burned_that_was_never_put_up(bench: Bench) -> None:
-    """Before a claim, and of a job that is open again."""
+    """Before a claim, and of a job that is open again within our lease: a reorganisation took the claim.
+
+    After the lease another has claimed it meanwhile, and has given it back: then the bond was burned.
+    """
     (job,) = await bench.post()
     other = replace(job, state=JobState.CLAIMED, worker=OTHER, claimed_at=2**40, lease_end=2**41)
     before, claimed = bench.begin(job, Stage.CHECKED), bench.begin(job, Stage.CLAIMED)
     assert burned_fri(before, other, ME, 2**40) == 0
     assert burned_fri(claimed, other, ME, 2**40) == BOND
-    assert burned_fri(claimed, job, ME, 2**40) == 0
+    assert burned_fri(claimed, job, ME, LEASE_SECONDS) == 0
+    assert burned_fri(claimed, job, ME, LEASE_SECONDS + 1) == BOND
     assert not is_lost(before, other, ME, 2**40)
     assert is_lost(claimed, other, ME, 2**40)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench, result_pin
+from tests.scenes.blend_bytes import blend, block
 from tests.unit.worker.pipelines import restart
 
 from veriframe.errors import Code, RegistryUnavailable, SettingsError
@@ -110,12 +111,40 @@ async def test_own_leases_are_looked_at_before_all_else(bench: Bench) -> None:
 
 async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:
     """The registry's file was replaced: one clear line, instead of jobs that are silently left."""
-    (job,) = await bench.post(scene=b"one")
-    bench.begin(job)
-    bench.shared.jobs.clear()
-    await bench.post(scene=b"another")
+    await bench.post()
+    await recover(bench.parts)
+    bench.shared.identity = "SN_MAIN-0x2"
     with pytest.raises(SettingsError, match=r"another registry.*journal away"):
         await restart(bench.parts)
+
+
+@pytest.mark.parametrize("stage", [Stage.FETCHED, Stage.CLAIMED, Stage.REFUSED])
+async def test_another_job_at_the_same_number_is_begun_anew(bench: Bench, stage: Stage) -> None:
+    """fault_11: a reorganisation renumbers orders: what was begun is lost, the job now there is served."""
+    (old,) = await bench.post(scene=blend(block(b"OLD0")))
+    bench.begin(old, stage)
+    await recover(bench.parts)
+    bench.shared.jobs.clear()
+    (new,) = await bench.post()
+    assert (new.id, new.order.asset_cid != old.order.asset_cid) == (old.id, True)
+    assert await bench.service().run(once=True)
+    assert (bench.attempt().stage, bench.attempt().asset_cid) == (Stage.SUBMITTED, new.order.asset_cid)
+
+
+@pytest.mark.parametrize("jobs", [1, 200, 201, 800])
+async def test_a_lost_journal_is_taken_in_again(bench: Bench, jobs: int) -> None:
+    """fault_77: one claimed and one submitted; whatever the number of jobs, neither is forgotten."""
+    bench.shared.credits[CREATOR] = 10**9
+    first = await bench.post()
+    ids = [first[0].id, (await bench.post(jobs=jobs, reward_fri=1))[-1].id]
+    await pipeline.run(bench.begin(first[0]), bench.parts)
+    await bench.registry.claim(ids[1])
+    pinned = list(bench.store.pinned)
+    bench.journal.by_job.clear()
+    bench.parts = replace(bench.parts, policy=replace(bench.policy, minimum_reward_fri=2))
+    assert await bench.service().run(once=True)
+    assert [bench.attempt(job_id).stage for job_id in ids] == [Stage.SUBMITTED] * 2
+    assert set(pinned) <= set(bench.store.pinned), "what is owed stays pinned"
 
 
 async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
