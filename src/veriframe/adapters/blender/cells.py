@@ -16,7 +16,7 @@ import structlog
 from veriframe import disk
 from veriframe.adapters.blender.reports import MOST_EVENTS, Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
-from veriframe.adapters.blender.sandbox import view
+from veriframe.adapters.blender.sandbox import machine, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Level, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
@@ -98,15 +98,18 @@ async def run_script(
 
 @contextlib.asynccontextmanager
 async def readable(file: Path) -> AsyncIterator[Path]:
-    """The file, or a copy of it where the user that a root worker's renders run as could not read it."""
-    if os.geteuid() != 0 or os.stat(file).st_mode & 0o004:  # noqa: PTH116 - one look
+    """The file, or a copy of it where the user that a root worker's renders run as could not read it.
+
+    Raises `HostUnavailable` where it cannot be copied.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(machine.needed())
+        if os.geteuid() == 0 and not os.stat(file).st_mode & 0o004:  # noqa: PTH116 - one look
+            copy = stack.enter_context(scratch()) / file.name
+            await asyncio.to_thread(shutil.copyfile, file, copy)
+            view.let_in(copy)
+            file = copy
         yield file
-        return
-    with scratch() as folder:
-        copy = folder / file.name
-        await asyncio.to_thread(shutil.copyfile, file, copy)
-        view.let_in(copy)
-        yield copy
 
 
 @contextlib.contextmanager

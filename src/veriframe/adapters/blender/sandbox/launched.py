@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import cgroup, launcher, mounts, process, seccomp, view
+from veriframe.adapters.blender.sandbox import cgroup, launcher, machine, mounts, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
 
 _READABLE = (
@@ -41,8 +41,11 @@ class LaunchedSandbox(Sandbox):
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
     async def run(self, cell: Cell) -> CellExit:
-        """Run the program to its end. Never raises for anything that the program does."""
-        with contextlib.ExitStack() as stack:
+        """Run the program to its end. Never raises for anything that the program does.
+
+        Raises `HostUnavailable`.
+        """
+        with machine.needed(), contextlib.ExitStack() as stack:
             scratch, out = (stack.enter_context(self._folder(name)) for name in ("run", "out"))
             inside = replace(cell, out=out)
             filter_fd = stack.enter_context(seccomp.as_descriptor()) if self._walled else None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox import cgroup, process, seccomp, view
+from veriframe.adapters.blender.sandbox import cgroup, machine, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, Sandbox
 from veriframe.adapters.blender.sandbox.mounts import SPARE_BYTES, Mounts
 from veriframe.adapters.blender.sandbox.pipes import Pipe
@@ -66,8 +66,11 @@ class StrictSandbox(Sandbox):
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
     async def run(self, cell: Cell) -> CellExit:
-        """Run the program to its end. Never raises for anything that the program does."""
-        with contextlib.ExitStack() as stack:
+        """Run the program to its end. Never raises for anything that the program does.
+
+        Raises `HostUnavailable`.
+        """
+        with machine.needed(), contextlib.ExitStack() as stack:
             filter_fd = stack.enter_context(seccomp.as_descriptor())
             gate = stack.enter_context(contextlib.closing(Pipe()))
             writable = stack.enter_context(contextlib.closing(self._mounts(cell)))
