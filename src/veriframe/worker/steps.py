@@ -28,6 +28,7 @@ from veriframe.model.frames import RenderTask
 from veriframe.model.job import Job, JobState
 from veriframe.model.reconciliation import released_fri
 from veriframe.ports import OnTransfer, Transfer, unheard
+from veriframe.threads import to_the_end
 from veriframe.worker.gate import has_size, inspected
 from veriframe.worker.lease import hold, in_time, is_our_claim, look, lost, lost_at
 from veriframe.worker.parts import Parts
@@ -105,7 +106,7 @@ async def render(attempt: Attempt, parts: Parts) -> Attempt:
         attempt, lease = await hold(attempt, parts)
         # A second try has only what the first one left.
         until = min(until, lease.render_until)
-        out = parts.workspace.empty(parts.workspace.rendered(job_id))
+        out = await to_the_end(parts.workspace.empty, parts.workspace.rendered(job_id))
         task = _task(attempt, until - lease.now, "a render", parts)
         try:
             rendering = await parts.renderer.render(
@@ -141,7 +142,7 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
         scene = await _bring_scene(attempt, parts)
         attempt = await inspected(attempt, scene, parts)
     task = _task(attempt, until - time.monotonic(), "decoding", parts)
-    clean = workspace.empty(workspace.proved(job_id))
+    clean = await to_the_end(workspace.empty, workspace.proved(job_id))
     (frame,) = await parts.renderer.prove(scene, task, rendering, workspace.rendered(job_id), clean)
     await asyncio.to_thread(workspace.sync, clean)
     log.info(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +20,7 @@ from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, 
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
 from veriframe.model.frames import RenderLimits
+from veriframe.threads import to_the_end
 
 log = structlog.get_logger()
 
@@ -102,18 +102,18 @@ async def readable(file: Path) -> AsyncIterator[Path]:
 
     Raises `HostUnavailable` where it cannot be copied.
     """
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(machine.needed())
         if os.geteuid() == 0 and not os.stat(file).st_mode & 0o004:  # noqa: PTH116 - one look
-            copy = stack.enter_context(scratch()) / file.name
-            await asyncio.to_thread(shutil.copyfile, file, copy)
+            copy = await stack.enter_async_context(scratch()) / file.name
+            await to_the_end(shutil.copyfile, file, copy)
             view.let_in(copy)
             file = copy
         yield file
 
 
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
+@contextlib.asynccontextmanager
+async def scratch() -> AsyncIterator[Path]:
     """A new folder that no other user can look into; removed afterwards, whoever owns what lies in it."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="veriframe-"))
@@ -125,7 +125,7 @@ def scratch() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        disk.remove(folder)
+        await to_the_end(disk.remove, folder)
 
 
 def _cell_limits(script: Script) -> CellLimits:

@@ -60,7 +60,7 @@ async def _run(
     names = [frame.file for frame in frames]
     for shown in (out, *(out / name for name in names)):
         view.give_away(shown)
-    with cells.scratch() as folder:
+    async with cells.scratch() as folder:
         script = cells.Script(
             name="decode_frames.py",
             arguments=(_FRAMES, OUT, _LISTING),

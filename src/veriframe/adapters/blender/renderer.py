@@ -153,7 +153,7 @@ class BlenderRenderer(Renderer):
 
     async def _prove_black(self, scene: Path, task: RenderTask, until: float) -> None:
         """`until` is when all must be over, by `time.monotonic`."""
-        with machine.needed(), cells.scratch() as folder:
+        async with cells.scratch() as folder:
             out, clean = _two_in(folder)
             small = Request(_within(task, until), percent=25, samples=16)
             rendering = await self._render(scene, small, out, lambda progress: None)
@@ -181,7 +181,7 @@ class BlenderRenderer(Renderer):
 
     async def _prove_engine(self, engine: str) -> str:
         task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
-        with machine.needed(), cells.scratch() as folder:
+        async with cells.scratch() as folder:
             out, clean = _two_in(folder)
             try:
                 scene = await self._make_test_scene(engine, folder)
@@ -255,8 +255,9 @@ def _proved(frame: Frame, event: Decoded, clean: Path) -> ProvedFrame:
 
 def _two_in(folder: Path) -> tuple[Path, Path]:
     out, clean = folder / "out", folder / "clean"
-    out.mkdir()
-    clean.mkdir()
+    with machine.needed():
+        out.mkdir()
+        clean.mkdir()
     return out, clean
 
 
