@@ -77,7 +77,9 @@ async def turning() -> AsyncIterator[list[float]]:
 
     task = asyncio.create_task(watch())
     try:
+        await asyncio.sleep(0.01)
         yield longest
+        await asyncio.sleep(0.01)  # what stalled last must be seen, too
     finally:
         task.cancel()
 
