@@ -157,6 +157,8 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def store(attempt: Attempt, parts: Parts) -> Attempt:
     """PROVED → STORED: the picture is in the store, pinned, by its CID, and in time to be handed in."""
+    # Only now that PROVED is noted: a restart before that proves them again.
+    await to_the_end(parts.workspace.forget_rendered, attempt.job_id)
     attempt, lease = await hold(attempt, parts)
     async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
         result_cid = await keep_result(attempt.job_id, parts)

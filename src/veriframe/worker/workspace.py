@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from veriframe import disk
 from veriframe.errors import HostUnavailable
 from veriframe.model.frames import Rendering
+from veriframe.ports import StoreRoom
 
 _RENDERING = TypeAdapter(Rendering)
 
@@ -71,6 +72,10 @@ class Workspace:
         except (OSError, ValidationError):
             return None
 
+    def forget_rendered(self, job_id: int) -> None:
+        """Remove a job's frames as Blender left them; what was proved of them stays."""
+        disk.remove(self.rendered(job_id))
+
     def forget(self, job_id: int) -> None:
         """Remove a job's folder; its result is in the store, or nobody wants it."""
         disk.remove(self._job(job_id))
@@ -119,10 +124,16 @@ class Workspace:
                     finally:
                         os.close(descriptor)
 
+    def room(self, kept_bytes: int) -> StoreRoom:
+        """What results may still take of this disk, where so much is kept free. Raises `HostUnavailable`."""
+        return StoreRoom(
+            free_bytes=max(0, self._free_bytes() - kept_bytes),
+            remedy=f"Free some disk at {self.folder}, or set disk_free_bytes lower.",
+        )
+
     def require_free(self, needed_bytes: int) -> None:
         """Raise `HostUnavailable` where the disk has less than `needed_bytes` free."""
-        with _on_disk(self.folder):
-            free = shutil.disk_usage(self.folder).free
+        free = self._free_bytes()
         if free < needed_bytes:
             raise HostUnavailable(
                 f"Only {free / 1e9:.1f} GB are free at {self.folder}, and {needed_bytes / 1e9:.1f} GB are "
@@ -142,6 +153,10 @@ class Workspace:
             for path in self._half_done():
                 if not any(cid and cid in path.name for cid in assets):
                     disk.remove(path)
+
+    def _free_bytes(self) -> int:
+        with _on_disk(self.folder):
+            return shutil.disk_usage(self.folder).free
 
     def _half_done(self) -> list[Path]:
         # None where somebody has deleted the whole folder, which is theirs to do.
