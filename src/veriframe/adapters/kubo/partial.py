@@ -19,9 +19,10 @@ from aleph_cid import CidHasher
 from veriframe.disk import sync_folder, try_lock
 from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.cid import Cid, canonical
+from veriframe.ports import partial_name
 from veriframe.threads import to_the_end
 
-PREFIX = ".veriframe-fetch-"
+PREFIX = partial_name("")
 
 WRITE_BYTES = 2**20
 
@@ -119,7 +120,7 @@ async def partial(cid: Cid, spelling: str, folder: Path) -> AsyncIterator[Partia
 
     It is removed where the content is refused for good, and stays where a later try can go on with it.
     """
-    path = folder / f"{PREFIX}{cid}"
+    path = folder / partial_name(str(cid))
     # Hashers know version 0 by its spelling only: its files have other leaves.
     spelling = spelling if spelling.startswith("Qm") else str(cid)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
