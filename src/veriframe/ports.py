@@ -256,6 +256,11 @@ class StoreRoom:
     remedy: str = ""
 
 
+def partial_name(cid: str) -> str:
+    """The name of what has come of a file, beside its target. `cid`: in its canonical spelling."""
+    return f".veriframe-fetch-{cid}"
+
+
 class ContentStore(Protocol):
     """Files and folders by CID. All methods raise `StoreUnavailable`; bytes are checked on every read."""
 
@@ -270,6 +275,7 @@ class ContentStore(Protocol):
     async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
         """Put one regular file at `target`, all of it or nothing. Returns its size in bytes.
 
+        What is half-done may stay beside it, for a later try to go on with: named `partial_name(cid)`.
         Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE, TOO_LARGE, CORRUPT.
         """
 

@@ -50,7 +50,7 @@ class Home:
             policy=Policy(account=self.worker.account, limits=RenderLimits(), stakes=ANY_STAKES),
             scene_limits=self.scene_limits,
             clock=lambda: self.now,
-            room=Reservations(scene_pixels=self.scene_limits.pixels),
+            room=Reservations(new_share=1, scene_pixels=self.scene_limits.pixels),
         )
         self.parts.workspace.prepare()
 

@@ -22,6 +22,7 @@ from veriframe.model.pin_names import PinNames
 from veriframe.model.policy import Policy
 from veriframe.model.stakes import StakeLimits
 from veriframe.worker.parts import Parts
+from veriframe.worker.room import Reservations
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 
@@ -105,6 +106,7 @@ class Bench:
             policy=self.policy,
             clock=lambda: 1.0,
             on_stage=lambda before, after: self.told.append(after.stage),
+            room=Reservations(new_share=1),
         )
         self.parts.workspace.prepare()
 

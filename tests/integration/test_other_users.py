@@ -174,7 +174,7 @@ def watched(request: pytest.FixtureRequest, temporary: Path) -> Watched:
 
 async def test_frames_are_decoded_where_nobody_else_looks(watched: Watched, temporary: Path) -> None:
     """fault_96: the list of frames, and the frames, could be read by everybody."""
-    with cells.scratch() as folder:
+    async with cells.scratch() as folder:
         out, clean = folder / "out", folder / "clean"
         out.mkdir()
         clean.mkdir()
@@ -203,12 +203,16 @@ async def test_a_private_scene_stays_private(temporary: Path, mode: int) -> None
 def test_an_ordinary_workers_temporary_folders_are_its_own(temporary: Path) -> None:
     """fault_96: without a user of their own for renders, nobody but the worker gets in."""
     script = """
-import pathlib, sys
+import asyncio, pathlib, sys
 from veriframe.adapters.blender import cells
-with cells.scratch() as folder:
-    (folder / "frames.json").write_text("[]")
-    print(oct(folder.stat().st_mode), folder / "frames.json", flush=True)
-    sys.stdin.read()
+
+async def main():
+    async with cells.scratch() as folder:
+        (folder / "frames.json").write_text("[]")
+        print(oct(folder.stat().st_mode), folder / "frames.json", flush=True)
+        sys.stdin.read()
+
+asyncio.run(main())
 """
     with subprocess.Popen(
         [sys.executable, "-c", script],

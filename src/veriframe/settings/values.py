@@ -144,6 +144,12 @@ class Settings(BaseModel):
         le=1,
         description="share of the store's room that one creator's undecided results may take",
     )
+    new_creators_store_share: Decimal = Field(
+        Decimal("0.5"),
+        gt=0,
+        le=1,
+        description="share of that room for undecided results of all creators who have not paid as much",
+    )
     scene_bytes: ByteSize = Field(ByteSize(4 * 2**30), ge=2**10, description="largest scene that is fetched")
     fetched_bytes: ByteSize = Field(
         ByteSize(20 * 2**30), ge=2**20, description="disk for fetched scenes and frames"

@@ -129,17 +129,21 @@ def creator(settings: Settings, purse: FullRegistry, content: Store) -> Creator:
 
 def parts(settings: Settings, account: str, purse: Registry, blender: Renderer, content: Store) -> Parts:
     """All that one worker account works with; nobody listens yet."""
+    workspace = Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes)
     return Parts(
         registry=purse,
         store=content,
         renderer=blender,
         journal=journal(settings, account),
-        workspace=Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes),
+        workspace=workspace,
         policy=policy(settings, purse.account),
         scene_limits=scene_limits(settings),
         disk_free_bytes=settings.disk_free_bytes,
         room=Reservations(
-            share=float(settings.creator_store_share), scene_pixels=scene_limits(settings).pixels
+            share=float(settings.creator_store_share),
+            new_share=float(settings.new_creators_store_share),
+            scene_pixels=scene_limits(settings).pixels,
+            disk_room=partial(workspace.room, settings.disk_free_bytes),
         ),
     )
 

@@ -72,6 +72,11 @@ class Exposure:
             limits=self._limits,
         )
 
+    def balance_fri(self, creator: Address) -> int:
+        """What a creator has brought in all: see `CreatorRecord`."""
+        totals = self._totals.get(creator, _Totals())
+        return totals.paid_fri - totals.lost_fri
+
     def _records(self, job_fees_fri: int) -> Mapping[Address, CreatorRecord]:
         oldest = self._clock() - DAY
         lost_today: defaultdict[Address, int] = defaultdict(int)

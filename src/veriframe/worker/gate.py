@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from veriframe.errors import HostUnavailable
 from veriframe.model.attempt import Attempt
 from veriframe.model.checks import check_version, judge, read_header
 from veriframe.model.scene import BlenderVersion, SceneHeader, SceneLimits, SceneVerdict
@@ -34,7 +35,7 @@ def has_size(attempt: Attempt) -> bool:
 async def inspected(attempt: Attempt, scene: Path, parts: Parts) -> Attempt:
     """The attempt with the size of its picture; its scene is examined where nobody has kept that.
 
-    Raises `JobRejected`.
+    Raises `JobRejected`, `HostUnavailable`.
     """
     if has_size(attempt):
         return attempt
@@ -52,5 +53,12 @@ async def inspected(attempt: Attempt, scene: Path, parts: Parts) -> Attempt:
 
 
 def _read_header(scene: Path, limits: SceneLimits, fits: Callable[[BlenderVersion], None]) -> SceneHeader:
-    with scene.open("rb") as stream:
+    try:
+        stream = scene.open("rb")
+    except OSError as error:
+        raise HostUnavailable(
+            f"The fetched scene {scene} cannot be opened: {error.strerror}. "
+            "If it is gone, it is fetched anew."
+        ) from error
+    with stream:
         return read_header(stream, limits, fits)

@@ -70,6 +70,7 @@ class Intake:
         under = conditions(facts, parts.policy.limits, parts.scene_limits)
         self._failures = Failures(parts.journal, under, parts.clock)
         self._exposure = Exposure(parts.journal, parts.policy.stakes, parts.clock)
+        parts.room.balance_fri = self._exposure.balance_fri
         attempts = parts.journal.attempts()
         self._settled = {known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)}
         await self._renew_stakes()
@@ -189,7 +190,8 @@ class Intake:
     def _has_room(self, job: Job, survey: Survey) -> bool:
         """Whether its result may have room in the store, as far as that is known."""
         creator = job.order.creator
-        objection = self.parts.room.objection(survey, canonical_asset(job), creator)
+        asset_cid, reward_fri = canonical_asset(job), job.terms.reward_fri
+        objection = self.parts.room.objection(survey, asset_cid, creator, reward_fri)
         if objection:
             self._discovery.log.tell_waiting(job, objection)
         return not objection

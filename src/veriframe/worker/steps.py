@@ -15,12 +15,11 @@ import structlog
 
 from veriframe.errors import (
     Code,
-    JobCancelled,
+    HostUnavailable,
     JobLost,
     JobRejected,
     MoveRefused,
     RenderFailed,
-    StoreUnavailable,
     VerificationFailed,
 )
 from veriframe.model.attempt import Attempt, Stage
@@ -29,16 +28,14 @@ from veriframe.model.frames import RenderTask
 from veriframe.model.job import Job, JobState
 from veriframe.model.ledger import Rule
 from veriframe.model.reconciliation import released_fri
-from veriframe.ports import OnTransfer, Transfer, unheard
+from veriframe.threads import to_the_end
 from veriframe.worker.gate import has_size, inspected
 from veriframe.worker.lease import hold, in_time, is_our_claim, look, lost, lost_at
 from veriframe.worker.parts import Parts
 from veriframe.worker.report import TransferLog
-from veriframe.worker.throughput import Throughput
+from veriframe.worker.scenes import bring, bring_in_time, no_longer_open, require_open
 
 log = structlog.get_logger()
-
-LAST_TRY_SECONDS = 60.0
 
 FRAMES = (1,)
 """A bare `.blend` is frame 1, whatever range the scene itself has."""
@@ -46,45 +43,31 @@ FRAMES = (1,)
 
 async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
     """SEEN → FETCHED: the scene is here, its bytes checked against its CID."""
-    end = attempt.reached.get(Stage.SEEN, parts.clock()) + parts.policy.fetch_seconds
-    # After a restart, what is nearly there has one try more.
-    left = max(end - parts.clock(), min(LAST_TRY_SECONDS, parts.policy.fetch_seconds))
-    try:
-        throughput = Throughput(parts.policy.fetch_seconds, parts.monotonic)
-        async with asyncio.timeout(left):
-            await throughput.hold(_fetch_scene(attempt, parts, throughput.hear))
-    except (StoreUnavailable, TimeoutError) as error:
-        # Waited for, but only as long as the job can still be had, and as others need not wait for it.
-        job, now = await look(attempt, parts)
-        if not job.is_open(now):
-            raise _no_longer_open(job) from None
-        if isinstance(error, StoreUnavailable) and parts.clock() < end:
-            raise
-        # A store that is away itself says nothing about the scene.
-        await parts.store.pins()
-        raise JobRejected(
-            Code.NOT_FOUND,
-            f"The scene did not come within fetch_seconds ({parts.policy.fetch_seconds:g})."
-            f"{f' {error}' if str(error) else ''}",
-        ) from error
+    await bring_in_time(attempt, parts)
     return attempt.to(Stage.FETCHED, at=parts.clock())
 
 
 async def check(attempt: Attempt, parts: Parts) -> Attempt:
     """FETCHED → CHECKED: the file is a scene that this Blender can render, and nothing speaks against it."""
-    attempt = await inspected(attempt, await _bring_scene(attempt, parts), parts)
+    scene = await bring_in_time(attempt, parts)
+    try:
+        attempt = await inspected(attempt, scene, parts)
+    except HostUnavailable:
+        # Waited for only as long as the job can still be had.
+        await require_open(attempt, parts)
+        raise
     return attempt.to(Stage.CHECKED, at=parts.clock())
 
 
 async def claim(attempt: Attempt, parts: Parts) -> Attempt:
     """CHECKED → CLAIMED: the bond is in escrow and the lease runs. It is long enough for this picture."""
-    if not has_size(attempt):
-        attempt = await inspected(attempt, await _bring_scene(attempt, parts), parts)
+    if not has_size(attempt) and not is_our_claim(*await look(attempt, parts), parts):
+        attempt = await inspected(attempt, await bring_in_time(attempt, parts), parts)
     with parts.claims.one():
         job, now = await look(attempt, parts)
         if not is_our_claim(job, now, parts):
             if not job.is_open(now):
-                raise _no_longer_open(job)
+                raise no_longer_open(job)
             if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
                 raise JobLost("The registry shows another reward or bond than when the job was begun.")
             if objection := parts.policy.lease_objection(job, attempt.width, attempt.height):
@@ -101,13 +84,13 @@ async def render(attempt: Attempt, parts: Parts) -> Attempt:
     attempt, lease = await hold(attempt, parts)
     until = lease.render_until
     async with in_time(until - lease.now, Code.LEASE, "a render"):
-        scene = await _bring_scene(attempt, parts)
+        scene = await bring(attempt, parts)
         attempt = await inspected(attempt, scene, parts)
     for last in (False, True):
         attempt, lease = await hold(attempt, parts)
         # A second try has only what the first one left.
         until = min(until, lease.render_until)
-        out = parts.workspace.empty(parts.workspace.rendered(job_id))
+        out = await to_the_end(parts.workspace.empty, parts.workspace.rendered(job_id))
         task = _task(attempt, until - lease.now, "a render", parts)
         try:
             rendering = await parts.renderer.render(
@@ -140,10 +123,10 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
     attempt, lease = await hold(attempt, parts)
     until = time.monotonic() + lease.decoding_seconds
     async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
-        scene = await _bring_scene(attempt, parts)
+        scene = await bring(attempt, parts)
         attempt = await inspected(attempt, scene, parts)
     task = _task(attempt, until - time.monotonic(), "decoding", parts)
-    clean = workspace.empty(workspace.proved(job_id))
+    clean = await to_the_end(workspace.empty, workspace.proved(job_id))
     (frame,) = await parts.renderer.prove(scene, task, rendering, workspace.rendered(job_id), clean)
     await asyncio.to_thread(workspace.sync, clean)
     log.info(
@@ -158,6 +141,8 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def store(attempt: Attempt, parts: Parts) -> Attempt:
     """PROVED → STORED: the picture is in the store, pinned, by its CID, and in time to be handed in."""
+    # Only now that PROVED is noted: a restart before that proves them again.
+    await to_the_end(parts.workspace.forget_rendered, attempt.job_id)
     attempt, lease = await hold(attempt, parts)
     async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
         result_cid = await keep_result(attempt.job_id, parts)
@@ -223,30 +208,6 @@ def _only_file(folder: Path) -> Path:
     return files[0]
 
 
-async def _fetch_scene(attempt: Attempt, parts: Parts, on_progress: OnTransfer) -> None:
-    await _bring_scene(attempt, parts, on_progress)
-
-
-async def _bring_scene(attempt: Attempt, parts: Parts, on_progress: OnTransfer = unheard) -> Path:
-    """Where the scene lies; fetched where it does not (yet, or any more)."""
-    workspace = parts.workspace
-    try:
-        target = workspace.scene(attempt.asset_cid)
-    except ValueError:
-        raise JobRejected(Code.BAD_CID, "The job's asset is not a CID.") from None
-    if not workspace.use(target):
-        done = (Stage.SEEN, Stage.SUBMITTED)
-        workspace.make_room([a.asset_cid for a in parts.journal.unfinished() if a.stage not in done])
-        told = TransferLog(attempt.job_id, "scene")
-
-        def hear(transfer: Transfer) -> None:
-            told.hear(transfer)
-            on_progress(transfer)
-
-        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes, hear)
-    return target
-
-
 def _task(attempt: Attempt, left: float, what: str, parts: Parts) -> RenderTask:
     """The frames of a job, of the size that was inspected, in what the lease leaves.
 
@@ -278,12 +239,6 @@ async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
         raise JobRejected(
             Code.LOST, f"The registry refuses the claim: {error}", fees_fri=error.fee_fri
         ) from error
-
-
-def _no_longer_open(job: Job) -> JobLost:
-    if job.state is JobState.REFUNDED:
-        return JobCancelled("Its creator took the job back.")
-    return JobLost("The job is not open any more.")
 
 
 async def _is_handed_in(attempt: Attempt, parts: Parts) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from veriframe.errors import Code, JobRejected
 from veriframe.ports import Transfer
+
+T = TypeVar("T")
 
 GRACE_SECONDS = 60.0
 """From the first byte on: connections need a while to get going."""
@@ -54,7 +56,7 @@ class Throughput:
         total = self._last.total_bytes if self._last is not None else None
         return max(LEAST_BYTES_PER_SECOND, int((total or 0) / self._allowed_seconds / 2))
 
-    async def hold(self, work: Coroutine[Any, Any, None]) -> None:
+    async def hold(self, work: Coroutine[Any, Any, T]) -> T:
         """Do `work` as long as it is fast enough."""
         task = asyncio.ensure_future(work)
         try:
@@ -62,7 +64,7 @@ class Throughput:
                 await asyncio.wait((task,), timeout=LOOK_SECONDS)
                 if not task.done():
                     self.require()
-            await task
+            return await task
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

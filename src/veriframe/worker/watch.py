@@ -12,6 +12,7 @@ from veriframe.model.attempt import Attempt, Stage
 from veriframe.model.job import Address, Job, JobState, format_address, format_strk
 from veriframe.model.reconciliation import stage_by_registry
 from veriframe.ports import Look, Pin
+from veriframe.threads import to_the_end
 from veriframe.worker.lease import lost
 from veriframe.worker.parts import Parts
 from veriframe.worker.recovery import reconcile
@@ -164,9 +165,9 @@ def _end(job: Job) -> int:
 
 async def clean_up(attempt: Attempt, parts: Parts) -> None:
     """After an end: the job's folder goes, and the result is no longer held by us."""
-    parts.workspace.forget(attempt.job_id)
+    await to_the_end(parts.workspace.forget, attempt.job_id)
     if attempt.asset_cid not in {unfinished.asset_cid for unfinished in parts.journal.unfinished()}:
-        parts.workspace.forget_fetch(attempt.asset_cid)
+        await to_the_end(parts.workspace.forget_fetch, attempt.asset_cid)
     if attempt.result_cid:
         name = (await parts.pin_names()).result(attempt.job_id)
         await parts.store.unpin(Pin(cid=attempt.result_cid, name=name))

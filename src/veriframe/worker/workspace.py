@@ -14,8 +14,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from veriframe import disk
-from veriframe.errors import HostUnavailable
+from veriframe.errors import HostUnavailable, JobRejected
+from veriframe.model.cid import canonical
 from veriframe.model.frames import Rendering
+from veriframe.ports import StoreRoom, partial_name
 
 _RENDERING = TypeAdapter(Rendering)
 
@@ -71,16 +73,19 @@ class Workspace:
         except (OSError, ValidationError):
             return None
 
+    def forget_rendered(self, job_id: int) -> None:
+        """Remove a job's frames as Blender left them; what was proved of them stays."""
+        disk.remove(self.rendered(job_id))
+
     def forget(self, job_id: int) -> None:
         """Remove a job's folder; its result is in the store, or nobody wants it."""
         disk.remove(self._job(job_id))
 
     def forget_fetch(self, asset_cid: str) -> None:
         """Remove what has come of a scene that nobody waits for any more."""
-        with _on_disk(self.folder):
-            for path in self._half_done():
-                if asset_cid and asset_cid in path.name:
-                    disk.remove(path)
+        # What is no CID was never asked of a store, however much of another's name it is.
+        for name in _partial_names([asset_cid]):
+            disk.remove(self.folder / "scenes" / name)
 
     def use(self, scene: Path) -> bool:
         """Whether a fetched scene is there; if so it counts as new, so that it is not the next to go."""
@@ -119,10 +124,16 @@ class Workspace:
                     finally:
                         os.close(descriptor)
 
+    def room(self, kept_bytes: int) -> StoreRoom:
+        """What results may still take of this disk, where so much is kept free. Raises `HostUnavailable`."""
+        return StoreRoom(
+            free_bytes=max(0, self._free_bytes() - kept_bytes),
+            remedy=f"Free some disk at {self.folder}, or set disk_free_bytes lower.",
+        )
+
     def require_free(self, needed_bytes: int) -> None:
         """Raise `HostUnavailable` where the disk has less than `needed_bytes` free."""
-        with _on_disk(self.folder):
-            free = shutil.disk_usage(self.folder).free
+        free = self._free_bytes()
         if free < needed_bytes:
             raise HostUnavailable(
                 f"Only {free / 1e9:.1f} GB are free at {self.folder}, and {needed_bytes / 1e9:.1f} GB are "
@@ -139,19 +150,29 @@ class Workspace:
             for folder in (self.folder / "jobs").iterdir():
                 if folder.name not in wanted:
                     disk.remove(folder)
-            for path in self._half_done():
-                if not any(cid and cid in path.name for cid in assets):
+            kept = _partial_names(assets)
+            # None where somebody has deleted the whole folder, which is theirs to do.
+            for path in (self.folder / "scenes").glob("*"):
+                if path.suffix != ".blend" and path.name not in kept:
                     disk.remove(path)
 
-    def _half_done(self) -> list[Path]:
-        # None where somebody has deleted the whole folder, which is theirs to do.
-        return [path for path in (self.folder / "scenes").glob("*") if path.suffix != ".blend"]
+    def _free_bytes(self) -> int:
+        with _on_disk(self.folder):
+            return shutil.disk_usage(self.folder).free
 
     def _scenes(self) -> list[tuple[Path, os.stat_result]]:
         return [(path, path.stat()) for path in (self.folder / "scenes").glob("*.blend")]
 
     def _job(self, job_id: int) -> Path:
         return self.folder / "jobs" / str(int(job_id))
+
+
+def _partial_names(assets: Collection[str]) -> set[str]:
+    names = set[str]()
+    for asset_cid in assets:
+        with suppress(JobRejected):
+            names.add(partial_name(canonical(asset_cid)))
+    return names
 
 
 def _safe(cid: str) -> str:

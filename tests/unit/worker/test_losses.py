@@ -84,7 +84,7 @@ async def test_a_render_ends_once_its_job_is_lost(bench: Bench, happen: object, 
         assert bench.renderer.cancelled == 1
         assert bench.renderer.tasks == []
         assert bench.attempt().lost_fri == lost_fri
-        assert not bench.parts.workspace.rendered(1).exists()
+        await until(lambda: not bench.parts.workspace.rendered(1).exists())
     assert "submit_result" not in bench.shared.moves
 
 

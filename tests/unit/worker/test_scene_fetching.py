@@ -15,10 +15,12 @@ from tests.unit.worker.pipelines import run, stopped_at
 
 from veriframe.errors import (
     Code,
+    HostUnavailable,
     JobRejected,
     StoreUnavailable,
 )
 from veriframe.model.attempt import Stage
+from veriframe.model.scene import SceneInspection
 from veriframe.ports import OnTransfer, Pin, unheard
 from veriframe.worker import pipeline
 from veriframe.worker.parts import Parts
@@ -176,3 +178,66 @@ async def test_fetching_keeps_the_budget(bench: Bench) -> None:
     await run(bench, bench.attempt(3))
     exists = [bench.parts.workspace.scene(job.order.asset_cid).exists() for job in (used, unused, new)]
     assert exists == [True, False, True]
+
+
+async def test_a_scene_that_was_deleted_is_waited_for_in_time(bench: Bench) -> None:
+    """fault_88: fetched, deleted, and gone from the store: such a job kept its slot for ever."""
+    (job,) = await bench.post()
+    parts = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
+    parts.store.fetch = _no_gateway  # type: ignore[method-assign, assignment]
+    after = await pipeline.run(bench.begin(job, Stage.FETCHED), parts)
+    assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
+    assert "No gateway gives it now." in after.detail
+
+
+async def test_a_scene_that_was_deleted_and_never_comes_is_refused(bench: Bench) -> None:
+    """fault_88: nor does a store that hangs."""
+    (job,) = await bench.post()
+    async with asyncio.timeout(5):
+        after = await pipeline.run(bench.begin(job, Stage.FETCHED), _slow(bench, fetch_seconds=0.05))
+    assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
+
+
+@pytest.mark.parametrize("stage", [Stage.SEEN, Stage.FETCHED])
+async def test_a_machine_that_cannot_fetch_lets_a_lost_job_go(bench: Bench, stage: Stage) -> None:
+    """fault_88: waited for while the job is open, whatever the time; lost once another has it."""
+    (job,) = await bench.post()
+    parts = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
+    parts.store.fetch = _no_disk  # type: ignore[method-assign, assignment]
+    with pytest.raises(HostUnavailable):
+        await pipeline.run(bench.begin(job, stage), parts)
+    assert bench.attempt().stage is stage
+    await bench.other.claim(job.id)
+    assert (await pipeline.run(bench.attempt(), parts)).stage is Stage.LOST
+
+
+async def test_a_machine_that_cannot_inspect_lets_a_lost_job_go(bench: Bench) -> None:
+    """fault_88: a full TMPDIR while the scene would be inspected."""
+    attempt = await stopped_at(bench, Stage.FETCHED)
+
+    async def no_room(scene: Path) -> SceneInspection:
+        raise HostUnavailable(f"No temporary folder can be made for {scene.name}.")
+
+    bench.renderer.inspect = no_room  # type: ignore[method-assign]
+    with pytest.raises(HostUnavailable):
+        await pipeline.run(attempt, bench.parts)
+    await bench.other.claim(attempt.job_id)
+    assert (await pipeline.run(attempt, bench.parts)).stage is Stage.LOST
+
+
+async def test_a_claim_of_ours_is_not_refused_for_its_scene(bench: Bench) -> None:
+    """fault_88: claimed, killed before that was noted, its scene gone: given back, and not left to lapse."""
+    (job,) = await bench.post()
+    await bench.registry.claim(job.id)
+    parts = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
+    parts.store.fetch = _not_there  # type: ignore[method-assign, assignment]
+    after = await pipeline.run(bench.begin(job, Stage.CHECKED), parts)
+    assert (after.stage, after.code) == (Stage.RELEASED, Code.NOT_FOUND)
+
+
+async def _no_disk(*_: object) -> int:
+    raise HostUnavailable("The disk is full.")
+
+
+async def _not_there(*_: object) -> int:
+    raise JobRejected(Code.NOT_FOUND, "Nobody has it.")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.fakes.embedded import Home
-from tests.fakes.parts import CREATOR, REVIEW_SECONDS, REWARD, SCENE, Bench, until
+from tests.fakes.parts import CREATOR, OTHER, REVIEW_SECONDS, REWARD, SCENE, Bench, until
 from tests.fakes.renderer import FakeRenderer, Script
 from tests.nodes import kubo
 
@@ -23,8 +23,9 @@ from veriframe.model.attempt import Stage
 from veriframe.model.frames import ProvedFrame, Rendering, RenderTask
 from veriframe.model.job import Job, JobState
 from veriframe.model.scene import SceneLimits
+from veriframe.ports import StoreRoom
 from veriframe.worker import pipeline
-from veriframe.worker.room import Reservations, picture_bytes
+from veriframe.worker.room import Reservations, Survey, picture_bytes
 from veriframe.worker.service import Service
 from veriframe.worker.steps import claim
 from veriframe.worker.workspace import Workspace
@@ -246,3 +247,70 @@ async def test_fetched_scenes_do_not_fill_a_node(tmp_path: Path) -> None:
                 await until(lambda: honest.id in handed_in(home))
             assert (await home.worker.totals()).burned_fri == 0
             home.close()
+
+
+async def test_a_crowd_of_new_accounts_fills_half_at_most(home: Home) -> None:
+    """fault_87: accounts cost nothing; eleven results for small change stopped all claims for a week.
+
+    The creator who has paid before finds room all the same, and its job is not held up.
+    """
+    home.parts = replace(home.parts, room=Reservations(scene_pixels=home.scene_limits.pixels))
+    async with Working(home):
+        await home.post(jobs=3)
+        await until(lambda: len(handed_in(home)) == 3)
+        home.now += 601
+        await until(lambda: handed_in(home) == [])
+        for number in range(12):
+            await home.post(creator=home.seat(f"stranger-{number}"))
+        # 480 kB wait; with one more of 86 it would be more than half of 1000.
+        await until(lambda: len(handed_in(home)) == 6)
+        await asyncio.sleep(0.2)
+        assert len(handed_in(home)) == 6
+        honest = [await home.post() for _ in range(2)]
+        await until(lambda: {job.id for job in honest} <= set(handed_in(home)))
+        assert len(handed_in(home)) == 8
+    assert (await home.worker.totals()).burned_fri == 0
+
+
+def test_what_was_paid_covers_no_more_than_that() -> None:
+    """fault_87: a tiny job that was paid once does not make its creator's large ones welcome."""
+    survey = Survey(
+        left_bytes=10**6,
+        most_bytes=10**9,
+        taken={CREATOR: 90_000, OTHER: 90_000},
+        owed_fri={CREATOR: 60, OTHER: 100},
+        balance_fri=lambda _: 100,
+        new_bytes=90_000,
+        most_new_bytes=120_000,
+    )
+    assert survey.objection(CREATOR, 39, 20_000) == ""
+    told = survey.objection(CREATOR, 40, 20_000)
+    assert "take 0.2 MB of the content store, and with it more than 0.1 MB" in told
+    assert survey.objection(OTHER, 1, 20_000) == ""
+    assert survey.objection(OTHER, 1, 30_001).endswith("(new_creators_store_share)")
+
+
+async def test_rendered_frames_go_once_they_are_proved(bench: Bench) -> None:
+    """fault_87: they lay on the disk, beside the proved ones, until the review was over."""
+    (job,) = await bench.post()
+    after = await pipeline.run(bench.begin(job), bench.parts)
+    assert after.stage is Stage.SUBMITTED
+    workspace = bench.parts.workspace
+    assert not workspace.rendered(job.id).exists()
+    assert len(list(workspace.proved(job.id).iterdir())) == 1
+
+
+async def test_the_disk_of_the_jobs_folders_is_shared_out_too(bench: Bench) -> None:
+    """fault_87: each undecided result lies there as well, however large the store is."""
+    (job,) = await bench.post()
+    attempt = replace(bench.begin(job, Stage.SUBMITTED), creator=CREATOR, result_bytes=300_000)
+    bench.journal.by_job[job.id] = attempt
+    bench.store.limit_bytes = 10**12
+    reservations = Reservations(disk_room=lambda: StoreRoom(free_bytes=200_000, remedy="Free the disk."))
+    survey = await reservations.survey(bench.store, bench.journal)
+    assert (survey.left_bytes, survey.most_new_bytes, survey.remedy) == (200_000, 250_000, "Free the disk.")
+    assert "new_creators_store_share" in survey.objection(OTHER, 1)
+    free = bench.parts.workspace.room(0).free_bytes
+    assert free
+    assert bench.parts.workspace.room(2**62).free_bytes == 0
+    assert "disk_free_bytes" in bench.parts.workspace.room(0).remedy

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from veriframe.errors import HostUnavailable
+from veriframe.model.cid import Cid, Codec
 from veriframe.model.frames import Frame, Rendering
+from veriframe.ports import partial_name
 from veriframe.worker.workspace import Workspace
 
+ABANDONED, WANTED = (str(Cid(Codec.RAW, bytes((number,)) * 32)) for number in (1, 2))
 RENDERING = Rendering(
     frames=(Frame(number=1, file="0001.png", width=9, height=5, seconds=1.5, peak_memory_bytes=7),),
     seconds=2.5,
@@ -115,9 +118,10 @@ def test_the_sweep_removes_what_killed_runs_left(workspace: Workspace) -> None:
     (scene.parent / ".fetch-1234").mkdir()
     (scene.parent / ".fetch-1234" / "new").write_bytes(b"half")
     (scene.parent / "half.part").write_bytes(b"half")
-    half = scene.parent / ".veriframe-fetch-wanted"
+    half = scene.parent / partial_name(WANTED)
     half.write_bytes(b"half")
-    workspace.sweep([2], ["wanted", ""])
+    (scene.parent / partial_name(ABANDONED)).write_bytes(b"half")
+    workspace.sweep([2], [WANTED, "", "a", "veriframe"])
     assert sorted(path.name for path in (workspace.folder / "jobs").iterdir()) == ["2"]
     assert sorted(scene.parent.iterdir()) == [half, scene]
 
@@ -135,13 +139,25 @@ def test_the_sweep_touches_nothing_else(workspace: Workspace) -> None:
 
 def test_a_fetch_that_nobody_waits_for_goes(workspace: Workspace) -> None:
     """fault_46: what strangers' scenes left half-done would fill the disk; whole ones have their budget."""
-    scene = put(workspace, "abandoned", 1)
-    halves = {cid: scene.parent / f".veriframe-fetch-{cid}" for cid in ("abandoned", "wanted")}
+    scene = put(workspace, ABANDONED, 1)
+    halves = {cid: scene.parent / partial_name(cid) for cid in (ABANDONED, WANTED)}
     for half in halves.values():
         half.write_bytes(b"half")
-    workspace.forget_fetch("abandoned")
+    workspace.forget_fetch(ABANDONED)
     workspace.forget_fetch("")
-    assert sorted(scene.parent.iterdir()) == [halves["wanted"], scene]
+    assert sorted(scene.parent.iterdir()) == [halves[WANTED], scene]
+
+
+@pytest.mark.parametrize("text", ["v", "b", "", ".", "veriframe-fetch", "/", WANTED[:-1], "../x"])
+def test_nobody_removes_anothers_half_done_scene(workspace: Workspace, text: str) -> None:
+    """fault_91: an asset “v” removed every half-done scene with that letter in its name."""
+    half = workspace.scene("a").parent / partial_name(WANTED)
+    half.write_bytes(b"half")
+    workspace.forget_fetch(text)
+    workspace.sweep([], [WANTED, text])
+    assert half.exists()
+    workspace.sweep([], [text])
+    assert not half.exists()
 
 
 def test_a_scenes_folder_that_is_gone_is_made_again(workspace: Workspace) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -16,11 +15,12 @@ import structlog
 from veriframe import disk
 from veriframe.adapters.blender.reports import MOST_EVENTS, Event, Heard
 from veriframe.adapters.blender.runtimes import Argument, Runtime
-from veriframe.adapters.blender.sandbox import view
+from veriframe.adapters.blender.sandbox import machine, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Level, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
 from veriframe.model.frames import RenderLimits
+from veriframe.threads import to_the_end
 
 log = structlog.get_logger()
 
@@ -98,19 +98,22 @@ async def run_script(
 
 @contextlib.asynccontextmanager
 async def readable(file: Path) -> AsyncIterator[Path]:
-    """The file, or a copy of it where the user that a root worker's renders run as could not read it."""
-    if os.geteuid() != 0 or os.stat(file).st_mode & 0o004:  # noqa: PTH116 - one look
+    """The file, or a copy of it where the user that a root worker's renders run as could not read it.
+
+    Raises `HostUnavailable` where it cannot be copied.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(machine.needed())
+        if os.geteuid() == 0 and not os.stat(file).st_mode & 0o004:  # noqa: PTH116 - one look
+            copy = await stack.enter_async_context(scratch()) / file.name
+            await to_the_end(shutil.copyfile, file, copy)
+            view.let_in(copy)
+            file = copy
         yield file
-        return
-    with scratch() as folder:
-        copy = folder / file.name
-        await asyncio.to_thread(shutil.copyfile, file, copy)
-        view.let_in(copy)
-        yield copy
 
 
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
+@contextlib.asynccontextmanager
+async def scratch() -> AsyncIterator[Path]:
     """A new folder that no other user can look into; removed afterwards, whoever owns what lies in it."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="veriframe-"))
@@ -122,7 +125,7 @@ def scratch() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        disk.remove(folder)
+        await to_the_end(disk.remove, folder)
 
 
 def _cell_limits(script: Script) -> CellLimits:

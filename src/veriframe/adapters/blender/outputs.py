@@ -19,6 +19,7 @@ from veriframe.model.text import some_names
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_OF_THE_HOST = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Fault:
 def find_fault(folder: Path, expected: Collection[str], *, most_bytes: int) -> Fault | None:
     """Whether `folder` holds exactly the expected names, each a regular, sole, not empty file.
 
-    `most_bytes` is the largest size of one file. None where all is well.
+    `most_bytes` is the largest size of one file. None where all is well. Raises `OSError` for lack of
+    descriptors.
     """
     try:
         with opened(folder) as descriptor:
@@ -42,7 +44,12 @@ def find_fault(folder: Path, expected: Collection[str], *, most_bytes: int) -> F
 
 
 def unreadable(error: OSError) -> Fault:
-    """What it means where not even the folder can be opened: nobody but the worker may touch it."""
+    """What it means where not even the folder can be opened: nobody but the worker may touch it.
+
+    Raises `error` itself where it is this machine's, and no sign of tampering.
+    """
+    if error.errno in _OF_THE_HOST:
+        raise error
     return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
 
 
@@ -109,6 +116,8 @@ def _fault_of(directory: int, name: str, most_bytes: int) -> Fault | None:
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=directory)
     except OSError as error:
+        if error.errno in _OF_THE_HOST:
+            raise
         if error.errno in _ABSENT:
             return Fault(Code.NO_OUTPUT, f"The render did not write “{name}”.")
         return _tampered(name, "cannot be opened as a file")

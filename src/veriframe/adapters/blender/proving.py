@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from veriframe.adapters.blender import cells, outcome, outputs
 from veriframe.adapters.blender.reports import Decoded, Heard, Refused
 from veriframe.adapters.blender.runtimes import WorkerPython
-from veriframe.adapters.blender.sandbox import view
+from veriframe.adapters.blender.sandbox import machine, view
 from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Ending, Sandbox
 from veriframe.errors import Code, HostUnavailable, VerificationFailed
 from veriframe.model.frames import Frame, RenderTask
@@ -30,10 +30,12 @@ async def decode(
     """
     limits, allowed = task.limits, _allowance(frames, task)
     names = [frame.file for frame in frames]
-    if fault := outputs.find_fault(out, names, most_bytes=limits.output_bytes):
-        raise VerificationFailed(Code.TAMPER, fault.sentence)
-    end, heard = await _run(sandbox, frames, (out, clean), allowed)
-    if outputs.free_bytes(clean) < outcome.DISK_FULL_BYTES:
+    with machine.needed():
+        if fault := outputs.find_fault(out, names, most_bytes=limits.output_bytes):
+            raise VerificationFailed(Code.TAMPER, fault.sentence)
+        end, heard = await _run(sandbox, frames, (out, clean), allowed)
+        free_bytes = outputs.free_bytes(clean)
+    if free_bytes < outcome.DISK_FULL_BYTES:
         raise HostUnavailable(f"The disk is full, so that frames cannot be proved. Free some at {clean}.")
     decoded = _decoded(end, heard, frames, allowed)
     if end.fault:
@@ -58,7 +60,7 @@ async def _run(
     names = [frame.file for frame in frames]
     for shown in (out, *(out / name for name in names)):
         view.give_away(shown)
-    with cells.scratch() as folder:
+    async with cells.scratch() as folder:
         script = cells.Script(
             name="decode_frames.py",
             arguments=(_FRAMES, OUT, _LISTING),

@@ -21,6 +21,7 @@ from veriframe.adapters.blender.reports import (
 )
 from veriframe.adapters.blender.request import Request, file_name, of_size, reported
 from veriframe.adapters.blender.runtimes import Runtime
+from veriframe.adapters.blender.sandbox import machine
 from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, VerificationFailed
 from veriframe.model.checks import parse_inspection
@@ -147,11 +148,12 @@ class BlenderRenderer(Renderer):
         decoded = await proving.decode(self._sandbox, frames, out, clean, task)
         if black := tuple(event.number for event in decoded if event.black):
             await self._prove_black(scene, replace(task, frames=black), until)
-        return [_proved(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
+        with machine.needed():
+            return [_proved(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
 
     async def _prove_black(self, scene: Path, task: RenderTask, until: float) -> None:
         """`until` is when all must be over, by `time.monotonic`."""
-        with cells.scratch() as folder:
+        async with cells.scratch() as folder:
             out, clean = _two_in(folder)
             small = Request(_within(task, until), percent=25, samples=16)
             rendering = await self._render(scene, small, out, lambda progress: None)
@@ -179,7 +181,7 @@ class BlenderRenderer(Renderer):
 
     async def _prove_engine(self, engine: str) -> str:
         task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
-        with cells.scratch() as folder:
+        async with cells.scratch() as folder:
             out, clean = _two_in(folder)
             try:
                 scene = await self._make_test_scene(engine, folder)
@@ -253,8 +255,9 @@ def _proved(frame: Frame, event: Decoded, clean: Path) -> ProvedFrame:
 
 def _two_in(folder: Path) -> tuple[Path, Path]:
     out, clean = folder / "out", folder / "clean"
-    out.mkdir()
-    clean.mkdir()
+    with machine.needed():
+        out.mkdir()
+        clean.mkdir()
     return out, clean
 
 

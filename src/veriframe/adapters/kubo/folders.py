@@ -15,11 +15,12 @@ from veriframe.adapters.kubo.car import CarReader
 from veriframe.adapters.kubo.dag import BlockSource
 from veriframe.adapters.kubo.delivery import KuboBlocks, in_turn
 from veriframe.adapters.kubo.download import Distrusted, Pace, Patience
-from veriframe.adapters.kubo.partial import WRITE_BYTES, to_the_end, writing
+from veriframe.adapters.kubo.partial import WRITE_BYTES, writing
 from veriframe.adapters.kubo.tree import Tree
 from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
 from veriframe.errors import StoreUnavailable
 from veriframe.ports import OnTransfer, Transfer
+from veriframe.threads import to_the_end
 
 log = structlog.get_logger()
 

@@ -13,22 +13,20 @@ from asyncio import to_thread
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from aleph_cid import CidHasher
 
 from veriframe.disk import sync_folder, try_lock
 from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.cid import Cid, canonical
+from veriframe.ports import partial_name
+from veriframe.threads import to_the_end
 
-PREFIX = ".veriframe-fetch-"
+PREFIX = partial_name("")
 
 WRITE_BYTES = 2**20
 
 _LOOK_SECONDS = 0.1
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Partial:
@@ -122,7 +120,7 @@ async def partial(cid: Cid, spelling: str, folder: Path) -> AsyncIterator[Partia
 
     It is removed where the content is refused for good, and stays where a later try can go on with it.
     """
-    path = folder / f"{PREFIX}{cid}"
+    path = folder / partial_name(str(cid))
     # Hashers know version 0 by its spelling only: its files have other leaves.
     spelling = spelling if spelling.startswith("Qm") else str(cid)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -157,21 +155,6 @@ async def lock(path: Path, opened: Callable[[], int]) -> int:
         # Another fetches the same to here, or has just finished.
         os.close(descriptor)
         await asyncio.sleep(_LOOK_SECONDS)
-
-
-async def to_the_end(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Run blocking work in a thread. Where this is cancelled, the work has ended on return.
-
-    So nobody closes a file under it, and lets it write to whatever is opened next by that number.
-    """
-    running = asyncio.ensure_future(to_thread(work, *arguments, **named))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.wait([running])
-        if not running.cancelled():
-            running.exception()
-        raise
 
 
 @contextmanager

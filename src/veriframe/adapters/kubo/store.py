@@ -25,7 +25,7 @@ from veriframe.adapters.kubo.download import Patience
 from veriframe.adapters.kubo.fetched import FetchedBlocks
 from veriframe.adapters.kubo.folders import FolderDelivery
 from veriframe.adapters.kubo.node_disk import REMEDY, NodeDisk
-from veriframe.adapters.kubo.partial import partial, to_the_end
+from veriframe.adapters.kubo.partial import partial
 from veriframe.adapters.kubo.pins import pin_folder, read_pin
 from veriframe.adapters.kubo.staging import place_folder, staged
 from veriframe.adapters.kubo.tree import Tree
@@ -42,6 +42,7 @@ from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFu
 from veriframe.model.cid import canonical, parse_cid
 from veriframe.model.folder import FolderLimits
 from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
+from veriframe.threads import to_the_end
 
 log = structlog.get_logger()
 

@@ -17,8 +17,8 @@ from urllib.parse import quote
 from aleph_cid import CidHasher, hash_folder
 
 from veriframe.adapters.kubo.api import Body, Query
-from veriframe.adapters.kubo.partial import to_the_end
 from veriframe.errors import SettingsError
+from veriframe.threads import to_the_end
 
 PIECE_BYTES = 2**20
 

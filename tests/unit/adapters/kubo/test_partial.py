@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from veriframe.adapters.kubo.partial import to_the_end
+from veriframe.threads import to_the_end
 
 
 async def test_work_has_ended_where_it_was_cancelled() -> None:

@@ -115,7 +115,7 @@ class Sandbox(Protocol):
     async def run(self, cell: Cell) -> CellExit:
         """Run the program to its end. Never raises for anything that the program does.
 
-        Raises `HostUnavailable` where this machine has no room for its output.
+        Raises `HostUnavailable` where this machine has no room or no descriptors for it.
         """
 
     @abstractmethod

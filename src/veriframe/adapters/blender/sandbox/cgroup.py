@@ -129,17 +129,21 @@ class Group:
                     return int(value)
         return 0
 
+    def kill_once(self) -> bool:
+        """Kill everything inside, without waiting. False where nothing is there."""
+        members = _members(self._pids)
+        _kill(members)
+        return bool(members)
+
     def kill(self) -> None:
-        """Kill everything inside; forks that race are met by going round again."""
+        """Kill everything inside; forks that race are met by going round again. May block for some time."""
         for _ in range(100):
-            members = _members(self._pids)
-            if not members:
+            if not self.kill_once():
                 return
-            _kill(members)
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Kill what is left and remove the group."""
+        """Kill what is left and remove the group. May block for some time."""
         self.kill()
         for folder in self.folders:
             for _ in range(50):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox import launcher, selftest
+from veriframe.adapters.blender.sandbox import launcher, machine, selftest
 from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
@@ -52,7 +52,8 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
     """The strongest sandbox that proves itself here, at least of level `required`.
 
     `needed`: folders and files that runs will be shown, which the walls must be able to show. CONTAINER
-    counts only inside a container, NONE only where it is asked for. Raises `SettingsError` with the remedy.
+    counts only inside a container, NONE only where it is asked for. Raises `SettingsError` with the remedy,
+    `HostUnavailable` where this machine has no room for the proof.
     """
     host = host or look()
     reasons: list[str] = []
@@ -70,7 +71,8 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
 
 async def _why_not(sandbox: Sandbox, needed: Sequence[Path]) -> str:
     """The first broken promise, or nothing."""
-    canaries = await selftest.prove(sandbox, needed=needed)
+    with machine.needed():
+        canaries = await selftest.prove(sandbox, needed=needed)
     broken = selftest.broken(sandbox.level, canaries)
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""
 

@@ -7,13 +7,14 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import cgroup, launcher, mounts, process, seccomp, view
+from veriframe.adapters.blender.sandbox import cgroup, launcher, machine, mounts, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
+from veriframe.threads import to_the_end
 
 _READABLE = (
     *("/usr", *view.SYSTEM_LINKS, *view.SYSTEM_FILES),
@@ -41,9 +42,13 @@ class LaunchedSandbox(Sandbox):
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
     async def run(self, cell: Cell) -> CellExit:
-        """Run the program to its end. Never raises for anything that the program does."""
-        with contextlib.ExitStack() as stack:
-            scratch, out = (stack.enter_context(self._folder(name)) for name in ("run", "out"))
+        """Run the program to its end. Never raises for anything that the program does.
+
+        Raises `HostUnavailable`.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(machine.needed())
+            scratch, out = [await stack.enter_async_context(self._folder(name)) for name in ("run", "out")]
             inside = replace(cell, out=out)
             filter_fd = stack.enter_context(seccomp.as_descriptor()) if self._walled else None
 
@@ -57,15 +62,15 @@ class LaunchedSandbox(Sandbox):
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
 
-    @contextlib.contextmanager
-    def _folder(self, name: str) -> Iterator[Path]:
+    @contextlib.asynccontextmanager
+    async def _folder(self, name: str) -> AsyncIterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=f"veriframe-{name}-"))
         try:
             if self._user is not None:
                 view.give_away(folder)
             yield folder
         finally:
-            disk.remove(folder)
+            await to_the_end(disk.remove, folder)
 
     def command(self, cell: Cell) -> list[str]:
         """The program's command line. What the launcher restricts has no form that a shell could take."""

@@ -115,7 +115,7 @@ class Mounts(Writable):
                 for path in self._paths:
                     self._hold_one(root, path)
         except FileNotFoundError:
-            self.close()
+            self._let_go()
         finally:
             os.close(root)
         return bool(self._held)
@@ -153,7 +153,10 @@ class Mounts(Writable):
         yield self._held[self._out]
 
     def close(self) -> None:
-        """Let go, and with it of all that lies there."""
+        """Let go, and with it of all that lies there. May block for seconds, where that is much."""
+        self._let_go()
+
+    def _let_go(self) -> None:
         while self._held:
             os.close(self._held.popitem()[1])
 

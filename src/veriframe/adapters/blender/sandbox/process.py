@@ -19,11 +19,13 @@ from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
 from veriframe.adapters.blender.sandbox.mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Pipe, Status
 from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
+from veriframe.threads import to_the_end
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
 _LOOK_SECONDS = 0.1
 _CLOSING_SECONDS = 5.0
+_RESTS, _MOST_REST_SECONDS = 4, 2.0  # after a slow look at memory, in the look's own time
 _NOT_HELD = (
     "The output's file system cannot be opened from outside. Run the worker as an ordinary user, or give its "
     "container the capability SYS_PTRACE."
@@ -51,13 +53,12 @@ async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: boo
 
     Raises `HostUnavailable` where its output cannot be copied to the host.
     """
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         group = None
         hierarchy = cgroup.find() if use_cgroup else None
         if hierarchy is not None:
-            group = stack.enter_context(
-                closing(cgroup.Group(hierarchy, memory_bytes=cell.limits.memory_bytes, pids=cell.limits.pids))
-            )
+            group = cgroup.Group(hierarchy, memory_bytes=cell.limits.memory_bytes, pids=cell.limits.pids)
+            stack.push_async_callback(to_the_end, group.close)
         log, report, status = (stack.enter_context(closing(Pipe())) for _ in range(3))
         walls = build(report.write, status.write)
         end = await _Run(cell, walls, group, (log, report, status)).to_the_end()
@@ -76,12 +77,7 @@ async def _collect(cell: Cell, out: Path, writable: Writable) -> outputs.Fault |
         except OSError as error:
             return outputs.unreadable(error)
 
-    copying = asyncio.ensure_future(asyncio.to_thread(collect))
-    try:
-        return await asyncio.shield(copying)
-    finally:
-        # A thread cannot be cancelled, and must not outlive the descriptor that it reads from.
-        await asyncio.wait([copying])
+    return await to_the_end(collect)
 
 
 class _Run:
@@ -116,15 +112,17 @@ class _Run:
         self._process = process
         for pipe in self._pipes:
             pipe.close_write()
-        gate, watch, *listeners = tasks = self._start_listening()
+        gate, watch, watch_memory, *listeners = tasks = self._start_listening()
         try:
             await process.wait()
         finally:
             # Also when cancelled: nothing that was started outlives this call.
             self._kill()
             await asyncio.shield(process.wait())
-            gate.cancel()
-            watch.cancel()
+            for task in (gate, watch, watch_memory):
+                task.cancel()
+            if self._group is not None:
+                await to_the_end(self._group.kill)  # a fork may have raced the first round
             self._status.read()
             await self._wait_for_inside()
             await asyncio.wait(listeners, timeout=_CLOSING_SECONDS)
@@ -144,6 +142,7 @@ class _Run:
         tasks = [
             asyncio.create_task(self._open_gate()),
             asyncio.create_task(self._watch()),
+            asyncio.create_task(self._watch_memory()),
             asyncio.create_task(read_lines(self._log.read, log, lambda: self._end(Ending.LOG_LIMIT))),
             asyncio.create_task(
                 read_lines(self._report.read, report, lambda: self._end(Ending.REPORT_LIMIT))
@@ -218,22 +217,32 @@ class _Run:
                 self._end(Ending.STOPPED)
             if self._walls.writable.exceeds(limits) or self._walls.writable.is_full():
                 self._end(Ending.OUTPUT_LIMIT)
-            if self._group is None:
-                self._watch_tree()
 
-    def _watch_tree(self) -> None:
+    async def _watch_memory(self) -> None:
+        """Where no control group holds it. Beside `_watch`: a look may take long."""
+        while self._group is None:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if limit := self._watch_tree():
+                await asyncio.sleep(await self._weigh(*limit))
+
+    def _watch_tree(self) -> tuple[int, Sequence[int]] | None:
+        """The limit and the processes, where these must be weighed in bytes: their sum is over it."""
         assert self._process is not None
-        usage, writable = watcher.measure_tree(self._process.pid), self._walls.writable
-        files = writable.memory_bytes()
+        usage, files = watcher.measure_tree(self._process.pid), self._walls.writable.memory_bytes()
         self._peak = max(self._peak, usage.memory_bytes + files)
-        limit = self._cell.limits.memory_bytes - files
-        # Files in memory are counted already, mapped or not.
-        if usage.memory_bytes > limit and (
-            watcher.proportional_bytes(usage.pids, shared=not writable.in_memory) > limit
-        ):
-            self._end(Ending.OOM)
-        elif len(usage.pids) > self._cell.limits.pids:
+        if len(usage.pids) > self._cell.limits.pids:
             self._end(Ending.PIDS)
+        limit = self._cell.limits.memory_bytes - files
+        return (limit, usage.pids) if usage.memory_bytes > limit else None
+
+    async def _weigh(self, limit: int, pids: Sequence[int]) -> float:
+        """Count shared pages once, which is slow where many share much. Returns the seconds of rest due."""
+        started = time.monotonic()
+        # Files in memory are counted already, mapped or not.
+        shared = not self._walls.writable.in_memory
+        if await asyncio.to_thread(watcher.proportional_bytes, pids, shared=shared) > limit:
+            self._end(Ending.OOM)
+        return min(_RESTS * (time.monotonic() - started), _MOST_REST_SECONDS)
 
     def _end(self, reason: Ending) -> None:
         if self._reason is None:
@@ -247,7 +256,7 @@ class _Run:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         if self._group is not None:
-            self._group.kill()
+            self._group.kill_once()
 
     def _exit(self, returncode: int) -> CellExit:
         code, built = self._exit_code(returncode)

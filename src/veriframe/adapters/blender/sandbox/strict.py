@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox import cgroup, process, seccomp, view
+from veriframe.adapters.blender.sandbox import cgroup, machine, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, Sandbox
 from veriframe.adapters.blender.sandbox.mounts import SPARE_BYTES, Mounts
 from veriframe.adapters.blender.sandbox.pipes import Pipe
+from veriframe.threads import to_the_end
 
 _USR = PurePosixPath("/usr")
 _TMP = "/tmp"  # noqa: S108 - the path inside, where it is a new tmpfs
@@ -66,11 +67,17 @@ class StrictSandbox(Sandbox):
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
     async def run(self, cell: Cell) -> CellExit:
-        """Run the program to its end. Never raises for anything that the program does."""
-        with contextlib.ExitStack() as stack:
+        """Run the program to its end. Never raises for anything that the program does.
+
+        Raises `HostUnavailable`.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(machine.needed())
             filter_fd = stack.enter_context(seccomp.as_descriptor())
             gate = stack.enter_context(contextlib.closing(Pipe()))
-            writable = stack.enter_context(contextlib.closing(self._mounts(cell)))
+            writable = self._mounts(cell)
+            # The kernel frees whatever lies there, and for millions of files that takes seconds.
+            stack.push_async_callback(to_the_end, writable.close)
 
             def build(report_fd: int, status_fd: int) -> process.Walls:
                 # Each bubblewrap closes its own before it starts what is inside.

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from veriframe.adapters.blender.sandbox import machine
+
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 MAX_FILES = 10_000
@@ -59,11 +61,14 @@ def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:
 def exceeds(folder: Path, limit_bytes: int) -> bool:
     """Whether the folder's files take more than `limit_bytes` on disk, or are too many. Follows no link.
 
-    True also where that cannot be measured: a folder that is locked, or lies too deep for a path.
+    True also where that cannot be measured: a folder that is locked, or lies too deep for a path. Raises
+    `OSError` where this process has no descriptor left.
     """
     try:
         return _exceeds(folder, limit_bytes)
-    except OSError:
+    except OSError as error:
+        if error.errno in machine.NO_DESCRIPTORS:
+            raise  # that is none of the program's doing
         return True
 
 

@@ -1,0 +1,123 @@
+"""A machine without room or descriptors: told as such, waited for, and never a bug that stops the worker."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
+from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
+from tests.integration.test_sandbox_run import LIMITS, run_shell
+
+from veriframe.adapters.blender import cells, outputs
+from veriframe.adapters.blender.sandbox import watcher
+from veriframe.adapters.blender.sandbox.cell import Ending, Level, Sandbox
+from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
+from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.errors import HostUnavailable
+from veriframe.model.frames import RenderTask
+from veriframe.model.scene import SceneLimits
+from veriframe.worker.gate import _read_header
+
+
+@contextmanager
+def limited(what: int, most: int) -> Iterator[None]:
+    """This process with a smaller soft limit, for a moment."""
+    soft, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(what, (soft, hard))
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file grows by a byte, as on a full disk: the kernel says “File too large”."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with limited(resource.RLIMIT_FSIZE, 0):
+            yield
+    finally:
+        signal.signal(signal.SIGXFSZ, before)
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Not one file more can be opened."""
+    taken = os.open("/dev/null", os.O_RDONLY)
+    try:
+        with limited(resource.RLIMIT_NOFILE, taken):
+            yield
+    finally:
+        os.close(taken)
+
+
+@pytest.mark.parametrize("sandbox", [StrictSandbox(), LaunchedSandbox(Level.NONE)], ids=["strict", "none"])
+async def test_without_descriptors_a_run_says_so(sandbox: Sandbox) -> None:
+    """fault_92: EMFILE in a pipe of the sandbox was taken for a bug, and the worker took no job any more."""
+    with no_descriptors(), pytest.raises(HostUnavailable, match=r"Too many open files.*ulimit -n"):
+        await run_shell(sandbox, "true")
+    end = await run_shell(sandbox, "true")
+    assert (end.ending, end.code) == (Ending.EXITED, 0)
+
+
+async def test_no_temporary_folder_for_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """fault_92: neither a full TMPDIR nor one that is gone is a bug."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(HostUnavailable, match="This machine cannot carry out a run"):
+        await run_shell(LaunchedSandbox(Level.NONE), "true")
+
+
+async def test_a_full_disk_while_frames_are_proved(tmp_path: Path) -> None:
+    """fault_92: `frames.json` could not be written, as another user had filled /tmp."""
+    victim = Victim(tmp_path)
+    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}")
+    Image.new("L", (64, 36), 128).save(victim.out / "frame_0001.png")
+    task, renderer = RenderTask(limits=LIMITS_OF_A_RENDER, size=(64, 36)), victim.renderer("")
+    with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
+        await renderer.prove(victim.scene, task, rendering, victim.out, victim.clean)
+    (proved,) = await renderer.prove(victim.scene, task, rendering, victim.out, victim.clean)
+    assert proved.width == 64
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only a worker that runs as root copies scenes")
+async def test_a_full_disk_while_a_scene_is_copied(tmp_path: Path) -> None:
+    """fault_92: a scene that the sandbox's user may not read is copied to TMPDIR."""
+    scene = tmp_path / "scene.blend"
+    scene.write_bytes(b"BLENDER")
+    scene.chmod(0o600)
+    with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
+        async with cells.readable(scene):
+            pass
+    async with cells.readable(scene) as copy:
+        assert copy.read_bytes() == b"BLENDER"
+
+
+async def test_a_scene_that_is_gone_while_it_is_shown(tmp_path: Path) -> None:
+    """fault_92: somebody deletes the fetched scene between two steps; it is fetched again."""
+    victim = Victim(tmp_path)
+    with pytest.raises(HostUnavailable, match="fetched anew"):
+        _read_header(tmp_path / "gone.blend", SceneLimits(), lambda version: None)
+    victim.scene.unlink()
+    if os.geteuid() == 0:
+        with pytest.raises(HostUnavailable):
+            await victim.render("true")
+
+
+def test_the_scene_is_not_blamed_for_our_descriptors(tmp_path: Path) -> None:
+    """fault_92: its output was said to be tampered with, or too large."""
+    (tmp_path / "frame").write_bytes(b"x")
+    with no_descriptors():
+        with pytest.raises(OSError, match="Too many open files"):
+            outputs.find_fault(tmp_path, ["frame"], most_bytes=1)
+        with pytest.raises(OSError, match="Too many open files"):
+            watcher.exceeds(tmp_path, LIMITS.output_bytes)
+    assert outputs.find_fault(tmp_path, ["frame"], most_bytes=1) is None

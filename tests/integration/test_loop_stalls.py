@@ -1,0 +1,159 @@
+"""What a scene leaves to be cleared away or measured is no work of the event loop: other jobs go on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.test_sandbox_output import run_python
+from tests.integration.test_sandbox_run import BUILDERS, LIMITS, MIB, PYTHON, RUNTIME, run_shell
+
+from veriframe import disk
+from veriframe.adapters.blender import cells
+from veriframe.adapters.blender.sandbox import cgroup, watcher
+from veriframe.adapters.blender.sandbox.cell import Cell, Ending, Level
+from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
+from veriframe.adapters.blender.sandbox.mounts import Mounts
+
+MOST_SECONDS = 0.3
+"""Of one turn of the loop, on a busy machine; what is cleared here blocks for longer."""
+
+MANY_FILES = """
+import os, sys
+for number in range(150_000):
+    os.close(os.open(f"/tmp/{number:x}", os.O_CREAT))
+"""
+SHARERS = """
+import mmap, os, time
+shared = mmap.mmap(-1, 200 << 20)
+for offset in range(0, len(shared), 4096):
+    shared[offset] = 1
+for _ in range(24):
+    if os.fork() == 0:
+        any(shared[offset] for offset in range(1, len(shared), 4096))
+        time.sleep(60)
+time.sleep(4)
+os.killpg(0, 9)
+"""
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], list[threading.Thread]]:
+    """Makes a function take half a second more; gives the list of the threads that it ran in."""
+
+    def make(owner: Any, name: str) -> list[threading.Thread]:
+        work, threads = getattr(owner, name), list[threading.Thread]()
+
+        def slowly(*arguments: Any, **named: Any) -> Any:
+            threads.append(threading.current_thread())
+            time.sleep(0.5)
+            return work(*arguments, **named)
+
+        monkeypatch.setattr(owner, name, slowly)
+        return threads
+
+    return make
+
+
+@asynccontextmanager
+async def turning() -> AsyncIterator[list[float]]:
+    """The loop's longest pause between two turns while the block runs, in seconds, as its first element."""
+    longest = [0.0]
+
+    async def watch() -> None:
+        at = time.monotonic()
+        while True:
+            await asyncio.sleep(0.001)
+            before, at = at, time.monotonic()
+            longest[0] = max(longest[0], at - before)
+
+    task = asyncio.create_task(watch())
+    try:
+        await asyncio.sleep(0.01)
+        yield longest
+        await asyncio.sleep(0.01)  # what stalled last must be seen, too
+    finally:
+        task.cancel()
+
+
+@pytest.mark.parametrize("builder", ["strict", "strict-watcher", "strict-unstaged"])
+async def test_file_systems_are_freed_beside_the_loop(builder: str, slow: Any) -> None:
+    """fault_92: 600000 empty files stalled all jobs for 1.3 s, as the kernel freed them."""
+    threads = slow(Mounts, "close")
+    async with turning() as longest:
+        await run_python(BUILDERS[builder](), MANY_FILES, memory=1024)
+    assert threads
+    assert longest[0] < MOST_SECONDS
+
+
+async def test_folders_are_removed_beside_the_loop(slow: Any) -> None:
+    """fault_92: what a scene has left in a level's temporary folder, or a large copy."""
+    threads = slow(disk, "remove")
+    async with turning() as longest:
+        await run_shell(LaunchedSandbox(Level.NONE), "true")
+        async with cells.scratch() as folder:
+            (folder / "file").touch()
+    assert len(threads) == 3
+    assert not folder.exists()
+    assert longest[0] < MOST_SECONDS
+
+
+@pytest.mark.skipif(cgroup.find() is None, reason="no control groups can be made here")
+async def test_a_group_is_ended_beside_the_loop(slow: Any) -> None:
+    """fault_92: half a second for members that take time to die, and as much to remove their group."""
+    killing, closing = slow(cgroup.Group, "kill"), slow(cgroup.Group, "close")
+    async with turning() as longest:
+        end = await run_shell(BUILDERS["strict"](), "sleep 60", limits=replace(LIMITS, wall_seconds=0.5))
+    assert end.ending is Ending.TIMEOUT
+    assert killing
+    assert closing
+    assert longest[0] < MOST_SECONDS
+
+
+async def test_shared_memory_is_weighed_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_92: 120 forks that share 900 MiB took 2.1 s at each look, and so all of the worker's time."""
+    weigh, at_work, looks = watcher.proportional_bytes, [0], list[float]()
+
+    def slowly(*arguments: Any, **named: Any) -> int:
+        at_work[0] += 1
+        assert at_work[0] == 1
+        time.sleep(0.4)
+        looks.append(time.monotonic())
+        at_work[0] -= 1
+        return weigh(*arguments, **named)
+
+    monkeypatch.setattr(watcher, "proportional_bytes", slowly)
+    limits = replace(LIMITS, memory_bytes=1024 * MIB, wall_seconds=10)
+    async with turning() as longest:
+        await LaunchedSandbox(Level.NONE, use_cgroup=False).run(
+            Cell(argv=(PYTHON, "-I", "-S", "-c", SHARERS), limits=limits, visible=RUNTIME)
+        )
+    assert longest[0] < MOST_SECONDS
+    assert 2 <= len(looks) <= 4
+    assert min(later - earlier for earlier, later in pairwise(looks)) > 1.5
+
+
+async def test_a_clean_up_is_beside_the_loop(tmp_path: Path, slow: Any) -> None:
+    """fault_92: a job's folder goes after its end, with however much lies there."""
+    from tests.fakes.parts import Bench  # noqa: PLC0415
+
+    from veriframe.worker.watch import clean_up  # noqa: PLC0415
+
+    bench = Bench(tmp_path / "work")
+    (job,) = await bench.post()
+    attempt = bench.begin(job)
+    folder = bench.parts.workspace.empty(bench.parts.workspace.rendered(job.id))
+    threads = slow(disk, "remove")
+    async with turning() as longest:
+        await clean_up(attempt, bench.parts)
+    assert threads
+    assert not folder.exists()
+    assert longest[0] < MOST_SECONDS
