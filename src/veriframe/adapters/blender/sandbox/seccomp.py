@@ -29,11 +29,13 @@ _DENIED = (
     "inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_mark", "cachestat",
     # memory that belongs to no process, so that no watcher of processes counts it
     "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open",
+    # access lists: each new file gets a copy of its folder's, up to 128 KiB that no control group counts
+    "setxattr", "lsetxattr", "fsetxattr",
     # sockets of any kind: a renderer speaks to nobody
     "socket", "socketpair", "bind", "connect", "listen", "accept", "accept4",
 )  # fmt: skip
 
-_NEW_DENIED = {"statmount": 457, "listmount": 458, "open_tree_attr": 467, "listns": 470}
+_NEW_DENIED = {"statmount": 457, "listmount": 458, "setxattrat": 463, "open_tree_attr": 467, "listns": 470}
 """By number, which is the same on all machines: libseccomp of Debian 12 has no name for them."""
 
 _F_NOTIFY = 1026
