@@ -72,6 +72,76 @@ async def test_no_access_list_is_attached(way: str, builder: str, tmp_path: Path
     await is_refused(builder, _LIST + ACCESS_LISTS[way], tmp_path)
 
 
+_FILE = """
+path = os.path.join(here, "file")
+file = os.open(path, os.O_RDWR | os.O_CREAT)
+os.write(file, b"x" * 4096)
+os.lseek(file, 0, os.SEEK_SET)
+"""
+PIPED = {
+    "vmsplice": """
+pages = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+call(NUMBER, os.pipe()[1], struct.pack("=QQ", address, 4096), ctypes.c_size_t(1), 0)""".replace(
+        "NUMBER", "{'x86_64': 278, 'aarch64': 75}[os.uname().machine]"
+    ),
+    "splice": "os.splice(file, os.pipe()[1], 4096)",
+    "sendfile": "os.sendfile(os.pipe()[1], file, 0, 4096)",
+    "tee": """
+read, write = pipe_with(b"x" * 4096)
+call({'x86_64': 276, 'aarch64': 77}[os.uname().machine], read, os.pipe()[1], ctypes.c_size_t(4096), 0)""",
+}
+LOCKS = {
+    "process's lock": "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)",
+    "waiting lock": "fcntl.lockf(file, fcntl.LOCK_EX, 1)",
+    "file's lock": "fcntl.fcntl(file, 37, struct.pack('=hhxxxxqqixxxx', fcntl.F_WRLCK, 0, 0, 1, 0))",
+    "file's waiting lock": "fcntl.fcntl(file, 38, struct.pack('=hhxxxxqqixxxx', fcntl.F_WRLCK, 0, 0, 1, 0))",
+    "lease": "fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)",
+}
+CACHED = {
+    "preadv2": """
+library = os.open("/usr/bin/env", os.O_RDONLY)
+os.read(library, 1)
+os.preadv(library, [bytearray(1)], 0, os.RWF_NOWAIT)"""
+}
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", PIPED)
+async def test_no_page_is_put_into_a_pipe(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_94: 64 pipes held 2 GiB, and the watcher saw 9 MiB."""
+    await is_refused(builder, _FILE + PIPED[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", LOCKS)
+async def test_no_lock_is_taken(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_94: 900 000 of them took 170 MiB that no control group counts."""
+    await is_refused(builder, _FILE + LOCKS[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", CACHED)
+async def test_nothing_tells_what_lies_in_the_page_cache(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_27: and so which programs others have started."""
+    await is_refused(builder, CACHED[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+async def test_files_are_copied_and_read_all_the_same(builder: str, tmp_path: Path) -> None:
+    """By the ways that remain, which libraries fall back to."""
+    script = """
+import os, shutil, sys
+for name in ("first", "second"):
+    open(os.path.join(os.environ["HOME"], name), "wb").write(b"x" * 2**20)
+shutil.copyfile(os.path.join(os.environ["HOME"], "first"), os.path.join(sys.argv[1], "a"))
+"""
+    out = reachable(tmp_path)
+    end = await run_python(BUILDERS[builder](), script, out=out)
+    assert (end.ending, end.code, end.fault) == (Ending.EXITED, 0, None), end.log_tail
+    assert (out / "a").read_bytes() == b"x" * 2**20
+
+
 _AS_USER = """
 import asyncio, sys, tempfile
 from pathlib import Path
