@@ -17,6 +17,8 @@ from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 
 NO_FILTER = ("--seccomp", 2, ())
 """The filter's own descriptor, which bubblewrap then never takes, stays open inside."""
+FILTERED = {"attach_lists", "call_kernel", "inherit_files", "watch_programs"}
+"""What only the filter holds at STRICT."""
 SHARED_NETWORK = ("--cap-drop", 0, ("--share-net",))
 SHARED_PROCESSES = ("--unshare-all", 1, ("--unshare-ipc", "--unshare-net", "--unshare-uts"))
 UNCONFINED = (str(CONFINE), 1, ())
@@ -50,11 +52,8 @@ class LeakyStrict(StrictSandbox):
     ("changes", "singing"),
     [
         ((), set()),
-        ((NO_FILTER,), {"call_kernel", "inherit_files", "watch_programs"}),
-        (
-            (NO_FILTER, SHARED_NETWORK),
-            {"call_kernel", "inherit_files", "watch_programs", "connect_network", "connect_unix"},
-        ),
+        ((NO_FILTER,), FILTERED),
+        ((NO_FILTER, SHARED_NETWORK), FILTERED | {"connect_network", "connect_unix"}),
         ((SHARED_PROCESSES, HOST_PROCESSES, UNCONFINED), {"leave_process", "see_processes"}),
         ((("--remount-ro", 2, ()), ("--remount-ro", 2, ())), {"lower_oom_score"}),
         ((("--cap-drop", 2, ("--cap-add", "ALL")),), {"keep_privileges"}),
@@ -132,7 +131,7 @@ FILES = {"read_secret", "read_accounts", "write_outside", "write_shown", "see_pr
         (lambda plan: {**plan, "landlock": False}, FILES),
         (
             lambda plan: {**plan, "filter_fd": None},
-            {"call_kernel", "make_namespace", "connect_network"},
+            {"attach_lists", "call_kernel", "make_namespace", "connect_network"},
         ),
     ],
     ids=["whole", "no Landlock", "no filter"],

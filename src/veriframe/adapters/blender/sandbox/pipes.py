@@ -6,13 +6,20 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
+from collections.abc import Awaitable, Callable
 
 
 class Pipe:
     """Both ends of a pipe. The write end is for the child, and closed here once the child has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, outlives_reader: bool = False) -> None:
+        """`outlives_reader`: writing to it never fails, also when we are dead."""
         self.read, self.write = os.pipe()
+        if outlives_reader:
+            # An end that can read, too, counts as a reader itself.
+            only_writes, self.write = self.write, os.open(f"/proc/self/fd/{self.write}", os.O_RDWR)
+            os.close(only_writes)
         self._open = {self.read, self.write}
 
     def close_write(self) -> None:
@@ -28,6 +35,47 @@ class Pipe:
         if descriptor in self._open:
             self._open.remove(descriptor)
             os.close(descriptor)
+
+
+class Gate:
+    """What waits inside says that it is there, and starts by our word alone: our death opens nothing.
+
+    Inside, it is the standard input of everything up to the program, which gets another one.
+    """
+
+    WAITING = """
+[ -x "$1" ] || { echo "$1: cannot be run" >&2; exit 125; }
+echo >&0 && read -r word || exit 125
+exec "$@" < /dev/null
+"""
+    """A shell's script for the innermost wall, before the program takes its place."""
+
+    def __init__(self) -> None:
+        self._ours, self._inside = socket.socketpair()
+        self._ours.setblocking(False)
+        self.is_open = False
+
+    @property
+    def inside(self) -> int:
+        """The descriptor of the end that waits."""
+        return self._inside.fileno()
+
+    def close_inside(self) -> None:
+        """Let go of the end that waits, once a child has it."""
+        self._inside.close()
+
+    async def open(self, prepare: Callable[[], Awaitable[None]]) -> None:
+        """Wait until the innermost wall stands, prepare, and let the program start. Raises `EOFError`."""
+        if not await asyncio.get_running_loop().sock_recv(self._ours, 1):
+            raise EOFError("nothing waits inside")
+        await prepare()
+        self._ours.send(b"\n")
+        self.is_open = True
+
+    def close(self) -> None:
+        """Let go of both ends."""
+        self._ours.close()
+        self._inside.close()
 
 
 class Status:

@@ -17,7 +17,7 @@ from veriframe.adapters.blender import outputs
 from veriframe.adapters.blender.sandbox import cgroup, prologue, watcher
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
 from veriframe.adapters.blender.sandbox.mounts import Writable
-from veriframe.adapters.blender.sandbox.pipes import Pipe, Status
+from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
 from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
 from veriframe.threads import to_the_end
 
@@ -38,14 +38,14 @@ class Walls:
 
     bubblewrap says `child-pid` and then `exit-code`. Our own launcher says `started` right before the
     program takes its place, and `failed` where that did not come about. `writable` is where the program
-    writes. `gate` is the write end of a pipe: what is inside starts when a byte comes.
+    writes. `gate` is what the program waits at.
     """
 
     argv: Sequence[str]
     environment: Mapping[str, str]
     writable: Writable
     descriptors: Sequence[int] = ()
-    gate: int | None = None
+    gate: Gate | None = None
 
 
 async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: bool) -> CellExit:
@@ -59,7 +59,9 @@ async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: boo
         if hierarchy is not None:
             group = cgroup.Group(hierarchy, memory_bytes=cell.limits.memory_bytes, pids=cell.limits.pids)
             stack.push_async_callback(to_the_end, group.close)
-        log, report, status = (stack.enter_context(closing(Pipe())) for _ in range(3))
+        log, report = (stack.enter_context(closing(Pipe())) for _ in range(2))
+        # A bubblewrap that cannot write its status leaves its child waiting for ever.
+        status = stack.enter_context(closing(Pipe(outlives_reader=True)))
         walls = build(report.write, status.write)
         end = await _Run(cell, walls, group, (log, report, status)).to_the_end()
         if cell.out is None or end.ending in (Ending.WALLS_FAILED, Ending.OUTPUT_LIMIT):
@@ -102,7 +104,7 @@ class _Run:
         groups = self._group.folders if self._group else ()
         process = await asyncio.create_subprocess_exec(
             *prologue.command(walls.argv, self._cell.limits, groups),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL if walls.gate is None else walls.gate.inside,
             stdout=self._log.write,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(walls.environment),
@@ -112,6 +114,8 @@ class _Run:
         self._process = process
         for pipe in self._pipes:
             pipe.close_write()
+        if walls.gate is not None:
+            walls.gate.close_inside()
         gate, watch, watch_memory, *listeners = tasks = self._start_listening()
         try:
             await process.wait()
@@ -157,16 +161,14 @@ class _Run:
         if self._walls.gate is None:
             return
         # Where the builder fails meanwhile, it says why itself.
-        with contextlib.suppress(EOFError, ProcessLookupError):
+        with contextlib.suppress(EOFError, ProcessLookupError, ConnectionError):
             pid = await self._status.child_pid()
+            self._inside = os.pidfd_open(pid)
             try:
-                self._inside = os.pidfd_open(pid)
-                await self._walls.writable.hold(pid)
+                await self._walls.gate.open(lambda: self._walls.writable.hold(pid))
             except PermissionError:
                 self._tail.append(_NOT_HELD)
                 self._end(Ending.WALLS_FAILED)
-            else:
-                os.write(self._walls.gate, b"\n")
 
     async def _wait_for_inside(self) -> None:
         """Wait until the namespace's first process is gone, and with it all others in there.
@@ -272,7 +274,9 @@ class _Run:
 
     def _exit_code(self, returncode: int) -> tuple[int, bool]:
         """The program's own exit code, and whether the walls stood at all."""
-        said = self._status.said
+        said, gate = self._status.said, self._walls.gate
+        if gate is not None and not gate.is_open:
+            return returncode, False
         exit_code = said.get("exit-code")
         if isinstance(exit_code, int):
             return exit_code, True

@@ -29,14 +29,24 @@ _DENIED = (
     "inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_mark", "cachestat",
     # memory that belongs to no process, so that no watcher of processes counts it
     "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open",
+    # access lists: each new file gets a copy of its folder's, up to 128 KiB that no control group counts
+    "setxattr", "lsetxattr", "fsetxattr",
     # sockets of any kind: a renderer speaks to nobody
     "socket", "socketpair", "bind", "connect", "listen", "accept", "accept4",
 )  # fmt: skip
 
-_NEW_DENIED = {"statmount": 457, "listmount": 458, "open_tree_attr": 467, "listns": 470}
+_NEW_DENIED = {"statmount": 457, "listmount": 458, "setxattrat": 463, "open_tree_attr": 467, "listns": 470}
 """By number, which is the same on all machines: libseccomp of Debian 12 has no name for them."""
 
+_NO_PIPED_PAGES = ("splice", "tee", "vmsplice", "sendfile")
+"""Pages in a pipe belong to no process. EINVAL says "not for these files", and the caller copies instead."""
+
 _F_NOTIFY = 1026
+_LOCKS = (6, 7, 37, 38)
+"""F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW: no control group counts a lock's memory."""
+_F_SETLEASE = 1024
+_RWF_NOWAIT = 8
+"""A read that fails where a page is not in memory tells what others on this machine have read."""
 _MAP_KIND = 0x2F
 _MAP_SHARED_ANONYMOUS = 0x21
 """Such memory stays when its pages are taken out of the process, where a watcher does not see it any more."""
@@ -57,9 +67,13 @@ def build_filter() -> seccomp.SyscallFilter:
     denied: list[str | int] = [*_DENIED, *_NEW_DENIED.values()]
     for name in denied:
         _deny(rules, name)
-    rules.add_rule(
-        seccomp.ERRNO(errno.EPERM), "fcntl", seccomp.Arg(1, seccomp.MASKED_EQ, _LOW_32_BITS, _F_NOTIFY)
-    )
+    for name in _NO_PIPED_PAGES:
+        _deny(rules, name, code=errno.EINVAL)
+    for command in (_F_NOTIFY, _F_SETLEASE):
+        _deny(rules, "fcntl", _is(1, command))
+    for command in _LOCKS:
+        _deny(rules, "fcntl", _is(1, command), code=errno.ENOLCK)
+    _deny(rules, "preadv2", _has(5, _RWF_NOWAIT), code=errno.EOPNOTSUPP)
     rules.add_rule(
         seccomp.ERRNO(errno.EPERM),
         "mmap",
@@ -68,17 +82,25 @@ def build_filter() -> seccomp.SyscallFilter:
     # clone3 hides its flags behind a pointer, where a filter cannot look.
     rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
     for bit in (1 << n for n in range(32) if _NEW_NAMESPACES & (1 << n)):
-        rules.add_rule(seccomp.ERRNO(errno.EPERM), "clone", seccomp.Arg(0, seccomp.MASKED_EQ, bit, bit))
+        _deny(rules, "clone", _has(0, bit))
     for request in _TERMINAL_INJECTIONS:
-        rules.add_rule(
-            seccomp.ERRNO(errno.EPERM), "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, _LOW_32_BITS, request)
-        )
+        _deny(rules, "ioctl", _is(1, request))
     return rules
 
 
-def _deny(rules: seccomp.SyscallFilter, name: str | int) -> None:
+def _is(position: int, value: int) -> seccomp.Arg:
+    return seccomp.Arg(position, seccomp.MASKED_EQ, _LOW_32_BITS, value)
+
+
+def _has(position: int, bit: int) -> seccomp.Arg:
+    return seccomp.Arg(position, seccomp.MASKED_EQ, bit, bit)
+
+
+def _deny(
+    rules: seccomp.SyscallFilter, name: str | int, *which: seccomp.Arg, code: int = errno.EPERM
+) -> None:
     try:
-        rules.add_rule(seccomp.ERRNO(errno.EPERM), name)
+        rules.add_rule(seccomp.ERRNO(code), name, *which)
     except (OSError, RuntimeError, ValueError):
         # A name that this kernel or architecture does not have cannot be called either.
         return

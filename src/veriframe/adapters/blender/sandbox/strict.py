@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from veriframe.adapters.blender.sandbox import cgroup, machine, process, seccomp, view
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, Sandbox
 from veriframe.adapters.blender.sandbox.mounts import SPARE_BYTES, Mounts
-from veriframe.adapters.blender.sandbox.pipes import Pipe
+from veriframe.adapters.blender.sandbox.pipes import Gate
 from veriframe.threads import to_the_end
 
 _USR = PurePosixPath("/usr")
@@ -39,13 +39,12 @@ _STAGE = _Places(*(PurePosixPath("/veriframe", name) for name in ("out", "tmp", 
 
 @dataclass(frozen=True, slots=True)
 class _Descriptors:
-    """Open files: write ends of the report and the status pipe (one per bubblewrap), the filter, the gate."""
+    """Open files: write ends of the report and the status pipe (one per bubblewrap), the filter."""
 
     report: int
     status: int
     stage: int | None
     filter: int
-    gate: int
 
 
 class StrictSandbox(Sandbox):
@@ -74,7 +73,7 @@ class StrictSandbox(Sandbox):
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(machine.needed())
             filter_fd = stack.enter_context(seccomp.as_descriptor())
-            gate = stack.enter_context(contextlib.closing(Pipe()))
+            gate = stack.enter_context(contextlib.closing(Gate()))
             writable = self._mounts(cell)
             # The kernel frees whatever lies there, and for millions of files that takes seconds.
             stack.push_async_callback(to_the_end, writable.close)
@@ -85,12 +84,12 @@ class StrictSandbox(Sandbox):
                 if stage_fd is not None:
                     stack.callback(os.close, stage_fd)
                 return process.Walls(
-                    argv=self._argv(cell, _Descriptors(report_fd, status_fd, stage_fd, filter_fd, gate.read)),
+                    argv=self._argv(cell, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
                     # bubblewrap's own environment could be read inside through /proc/1/environ.
                     environment={"PATH": view.SEARCH_PATH},
                     writable=writable,
-                    descriptors=(filter_fd, gate.read, *(() if stage_fd is None else (stage_fd,))),
-                    gate=gate.write,
+                    descriptors=(filter_fd, *(() if stage_fd is None else (stage_fd,))),
+                    gate=gate,
                 )
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
@@ -115,8 +114,8 @@ class StrictSandbox(Sandbox):
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             *("--chdir", _TMP),
             *(("--json-status-fd", str(given.status), "--seccomp", str(given.filter)) if given else ()),
-            *(("--block-fd", str(given.gate)) if given and not self._staged else ()),
             "--",
+            *(("/bin/sh", "-c", Gate.WAITING, "veriframe-gate") if given else ()),
             *map(str, cell.argv),
         ]
         return [*self._prelude(cell, given), *walls]
@@ -138,7 +137,6 @@ class StrictSandbox(Sandbox):
             *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(cell, staged=False)),
             *_new_tmpfs(cell, _STAGE),
             *(("--info-fd", str(given.stage)) if given and given.stage is not None else ()),
-            *(("--block-fd", str(given.gate)) if given else ()),
             # bubblewrap itself needs /tmp, to build the new root in.
             *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
         ]

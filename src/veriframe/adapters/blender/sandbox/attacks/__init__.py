@@ -30,6 +30,7 @@ ATTACKS: tuple[Callable[[Mapping[str, str]], str], ...] = (
     kernel.call_kernel,
     kernel.keep_privileges,
     kernel.lower_oom_score,
+    kernel.attach_lists,
     processes.leave_process,
 )
 """The quick ones, in the order in which one process tries them."""

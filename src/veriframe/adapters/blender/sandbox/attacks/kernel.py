@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import platform
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -20,6 +21,8 @@ _NUMBERS = {
 _PTRACE_TRACEME = 0
 _PR_GET_NO_NEW_PRIVS = 39
 _CAPABILITIES_V3 = 0x20080522
+_USER_OBJ, _USER, _GROUP_OBJ, _MASK, _OTHER = 1, 2, 4, 16, 32
+_ACL_VERSION, _NO_ID = 2, 2**32 - 1
 
 
 def make_namespace(_: Bait) -> str:
@@ -60,6 +63,20 @@ def keep_privileges(_: Bait) -> str:
     if _libc.prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1:
         return "may gain privileges by a set-uid program"
     raise PermissionError("no capabilities, and no way to any")
+
+
+def attach_lists(bait: Bait) -> str:
+    """Attach an access list to a folder: each file made there gets a copy, and no limit counts its memory."""
+    users = [(_USER, os.getuid())] * 8
+    whose = [(_USER_OBJ, _NO_ID), *users, *((tag, _NO_ID) for tag in (_GROUP_OBJ, _MASK, _OTHER))]
+    entries = b"".join(struct.pack("<HHI", tag, 7, owner) for tag, owner in whose)
+    folder = Path(bait["out"], "with-lists")
+    folder.mkdir()
+    try:
+        os.setxattr(folder, "system.posix_acl_default", struct.pack("<I", _ACL_VERSION) + entries)
+    finally:
+        folder.rmdir()
+    return "attached one"
 
 
 def lower_oom_score(_: Bait) -> str:

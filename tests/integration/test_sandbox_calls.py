@@ -1,0 +1,167 @@
+"""System calls that a renderer does not need and that reach past the limits, or past Landlock."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests import ordinary
+from tests.integration.test_sandbox_output import own_temporary_folder, run_python
+from tests.integration.test_sandbox_run import BUILDERS, Heard, reachable
+
+from veriframe.adapters.blender.sandbox.cell import Ending
+
+__all__ = ["own_temporary_folder"]
+
+FILTERED = [name for name in BUILDERS if name != "none"]
+
+_START = """
+import ctypes, errno, fcntl, mmap, os, resource, struct, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+out, here = sys.argv[1], os.path.join(os.environ["HOME"], "own")
+os.mkdir(here)
+
+def call(*arguments):
+    if libc.syscall(*arguments) == -1:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+def pipe_with(data):
+    read, write = os.pipe()
+    os.write(write, data)
+    return read, write
+"""
+_END = "\nos.write(int(os.environ['REPORT_FD']), b'got it\\n')"
+
+
+async def is_refused(builder: str, script: str, tmp_path: Path) -> None:
+    """Run a script that ends by an `OSError` where it is held. `run_python` says what it sees."""
+    heard = Heard()
+    # That all before the attack works.
+    end = await run_python(BUILDERS[builder](), _START + _END, heard=heard)
+    assert (end.ending, heard.reports) == (Ending.EXITED, [b"got it"]), end.log_tail
+    heard = Heard()
+    out = reachable(tmp_path)
+    end = await run_python(BUILDERS[builder](), _START + script + _END, out=out, heard=heard)
+    assert heard.reports == []
+    assert (end.ending, end.code) == (Ending.EXITED, 1)
+    assert any("Error: [Errno" in line for line in end.log_tail), end.log_tail
+
+
+_LIST = """
+nobody = 2**32 - 1
+entries = [(1, 7, nobody), *[(2, 7, os.getuid())] * 8, (4, 5, nobody), (16, 7, nobody), (32, 5, nobody)]
+acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+name = "system.posix_acl_default"
+"""
+ACCESS_LISTS = {
+    "setxattr": "os.setxattr(here, name, acl)",
+    "lsetxattr": "os.setxattr(here, name, acl, follow_symlinks=False)",
+    "fsetxattr": "os.setxattr(os.open(here, os.O_RDONLY), name, acl)",
+    "setxattrat": """
+data = ctypes.create_string_buffer(acl, len(acl))
+given = ctypes.create_string_buffer(struct.pack("=QII", ctypes.addressof(data), len(acl), 0))
+call(463, -100, here.encode(), 0, name.encode(), given, ctypes.c_size_t(16))""",
+}
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", ACCESS_LISTS)
+async def test_no_access_list_is_attached(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_94: each new file got a copy of 128 KiB that no control group counts, 2 GiB in all."""
+    await is_refused(builder, _LIST + ACCESS_LISTS[way], tmp_path)
+
+
+_FILE = """
+path = os.path.join(here, "file")
+file = os.open(path, os.O_RDWR | os.O_CREAT)
+os.write(file, b"x" * 4096)
+os.lseek(file, 0, os.SEEK_SET)
+"""
+PIPED = {
+    "vmsplice": """
+pages = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+address = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+call(NUMBER, os.pipe()[1], struct.pack("=QQ", address, 4096), ctypes.c_size_t(1), 0)""".replace(
+        "NUMBER", "{'x86_64': 278, 'aarch64': 75}[os.uname().machine]"
+    ),
+    "splice": "os.splice(file, os.pipe()[1], 4096)",
+    "sendfile": "os.sendfile(os.pipe()[1], file, 0, 4096)",
+    "tee": """
+read, write = pipe_with(b"x" * 4096)
+call({'x86_64': 276, 'aarch64': 77}[os.uname().machine], read, os.pipe()[1], ctypes.c_size_t(4096), 0)""",
+}
+LOCKS = {
+    "process's lock": "fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)",
+    "waiting lock": "fcntl.lockf(file, fcntl.LOCK_EX, 1)",
+    "file's lock": "fcntl.fcntl(file, 37, struct.pack('=hhxxxxqqixxxx', fcntl.F_WRLCK, 0, 0, 1, 0))",
+    "file's waiting lock": "fcntl.fcntl(file, 38, struct.pack('=hhxxxxqqixxxx', fcntl.F_WRLCK, 0, 0, 1, 0))",
+    "lease": "fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)",
+}
+CACHED = {
+    "preadv2": """
+library = os.open("/usr/bin/env", os.O_RDONLY)
+os.read(library, 1)
+os.preadv(library, [bytearray(1)], 0, os.RWF_NOWAIT)"""
+}
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", PIPED)
+async def test_no_page_is_put_into_a_pipe(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_94: 64 pipes held 2 GiB, and the watcher saw 9 MiB."""
+    await is_refused(builder, _FILE + PIPED[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", LOCKS)
+async def test_no_lock_is_taken(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_94: 900 000 of them took 170 MiB that no control group counts."""
+    await is_refused(builder, _FILE + LOCKS[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", CACHED)
+async def test_nothing_tells_what_lies_in_the_page_cache(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_27: and so which programs others have started."""
+    await is_refused(builder, CACHED[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+async def test_files_are_copied_and_read_all_the_same(builder: str, tmp_path: Path) -> None:
+    """By the ways that remain, which libraries fall back to."""
+    script = """
+import os, shutil, sys
+for name in ("first", "second"):
+    open(os.path.join(os.environ["HOME"], name), "wb").write(b"x" * 2**20)
+shutil.copyfile(os.path.join(os.environ["HOME"], "first"), os.path.join(sys.argv[1], "a"))
+"""
+    out = reachable(tmp_path)
+    end = await run_python(BUILDERS[builder](), script, out=out)
+    assert (end.ending, end.code, end.fault) == (Ending.EXITED, 0, None), end.log_tail
+    assert (out / "a").read_bytes() == b"x" * 2**20
+
+
+_AS_USER = """
+import asyncio, sys, tempfile
+from pathlib import Path
+from tests.integration import test_sandbox_calls as attacks
+from veriframe import disk
+
+folder = Path(tempfile.mkdtemp())
+tempfile.tempdir = tempfile.mkdtemp(dir=folder)
+table, way, builder = sys.argv[1:]
+scripts = getattr(attacks, table)
+try:
+    asyncio.run(attacks.is_refused(builder, getattr(attacks, "_LIST") + scripts[way], folder))
+finally:
+    assert disk.remove(folder)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the others run as this user already")
+@pytest.mark.parametrize("builder", ["strict", "landlock"])
+@pytest.mark.parametrize("way", ACCESS_LISTS)
+def test_no_access_list_is_attached_as_an_ordinary_user(way: str, builder: str) -> None:
+    """fault_94: with bubblewrap's own user namespace."""
+    ordinary.run(_AS_USER, "ACCESS_LISTS", way, builder)

@@ -1,0 +1,109 @@
+"""A worker that is killed with `kill -9` while a run starts: nothing goes on without it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests import ordinary
+from tests.integration.test_sandbox_run import BUILDERS, processes_with, run_shell
+
+from veriframe.adapters.blender.sandbox.cell import Ending
+from veriframe.adapters.blender.sandbox.mounts import Mounts
+
+_WORKERS = """
+import asyncio, os, signal, sys, time
+from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Cell
+
+builder, mark = sys.argv[1:]
+
+def work():
+    sandbox = BUILDERS[builder]()
+    os.write(write, b"x")
+    script = ": " + mark + "; trap '' TERM; while sleep 1; do :; done"
+    asyncio.run(sandbox.run(Cell(argv=("/bin/bash", "-c", script), limits=LIMITS)))
+
+for milliseconds in range(40):
+    read, write = os.pipe()
+    worker = os.fork()
+    if worker == 0:
+        work()
+    os.read(read, 1)
+    time.sleep(milliseconds / 1000)
+    os.kill(worker, signal.SIGKILL)
+    os.waitpid(worker, 0)
+"""
+_AS_USER = """
+import json, sys
+from tests.integration import test_sandbox_killed as killed
+print(json.dumps(killed.left_by_killed_workers(sys.argv[1])))
+"""
+
+
+def left_by_killed_workers(builder: str) -> list[str]:
+    """Programs of runs whose workers were killed 0 to 39 milliseconds after the start.
+
+    One bubblewrap in forty stays, before it has built anything: it waits for its parent, which was killed.
+    """
+    mark = f"early-{time.monotonic_ns()}"
+    subprocess.run(
+        [sys.executable, "-c", _WORKERS, builder, mark],
+        check=True,
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.defpath},
+    )
+    deadline = time.monotonic() + 5
+    while (left := programs_with(mark)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for pid in processes_with(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 9)
+    return left
+
+
+def programs_with(mark: str) -> list[str]:
+    """First words of the command lines that hold a mark, but for bubblewrap's own."""
+    names = []
+    for pid in processes_with(mark):
+        with contextlib.suppress(OSError):
+            names.append(Path(f"/proc/{pid}/cmdline").read_text().partition("\0")[0])
+    return [name for name in names if name not in {"", "bwrap"}]
+
+
+@pytest.mark.parametrize("builder", [name for name in BUILDERS if name != "none"])
+def test_nothing_outlives_a_worker_that_is_killed_early(builder: str) -> None:
+    """fault_73: renders went on after 25 of 66 such deaths, with no limit of time."""
+    assert left_by_killed_workers(builder) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other ran as this user already")
+@pytest.mark.parametrize("builder", ["strict", "landlock"])
+def test_nothing_outlives_an_ordinary_users_worker(builder: str) -> None:
+    """fault_73: with one bubblewrap alone."""
+    assert json.loads(ordinary.run(_AS_USER, builder)) == []
+
+
+def parent_of(pid: int) -> int:
+    """Process id of a process's parent."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
+async def test_a_builder_that_crashes_is_not_the_scenes_fault(
+    builder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_38: a signal that ends bubblewrap before the program was let go."""
+
+    async def crash(_: Mounts, pid: int) -> None:
+        os.kill(parent_of(pid), signal.SIGSEGV)
+        await asyncio.sleep(9)
+
+    monkeypatch.setattr(Mounts, "hold", crash)
+    assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.WALLS_FAILED
