@@ -1,4 +1,4 @@
-"""How long pictures take to be decoded and written again: the figures behind `veriframe.model.lease`.
+"""How long pictures take to be decoded and written again: the figures behind `veriframe.model.attempt.lease`.
 
 Run: `python benchmarks/decoding.py`. Each line: size, samples, filter, what is in it, seconds of one core.
 """

@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.nodes import Kubo, find, kubo
 
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.model.folder import FolderLimits
+from veriframe.model.content.folder import FolderLimits
 
 PIECE_BYTES = 2**22
 OPTIONS = (

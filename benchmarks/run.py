@@ -23,10 +23,10 @@ from veriframe import wiring
 from veriframe.adapters.blender.sandbox.cell import Cell, CellLimits, Sandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.demo import make_scene
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import RenderTask
-from veriframe.model.job import FRI_PER_STRK
-from veriframe.model.offer import Offer
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.model.registry.offer import Offer
+from veriframe.model.rendering.frames import RenderTask
 from veriframe.settings import Settings
 
 HERE = Path(__file__).parent

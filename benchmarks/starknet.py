@@ -35,17 +35,17 @@ sys.path[:0] = [str(ROOT)]
 from tests.deployed import REGISTRY, Seats, class_hash, deploy  # noqa: E402 - found by the line above
 from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 
-from veriframe.adapters.starknet.contract import Contract  # noqa: E402
-from veriframe.adapters.starknet.endpoints import Endpoints, Pace, Params  # noqa: E402
-from veriframe.adapters.starknet.registry import StarknetRegistry  # noqa: E402
+from veriframe.adapters.starknet.contract.contract import Contract  # noqa: E402
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry  # noqa: E402
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace, Params  # noqa: E402
 from veriframe.demo import make_scene  # noqa: E402
-from veriframe.model.job import Terms  # noqa: E402
-from veriframe.model.offer import Offer  # noqa: E402
-from veriframe.model.policy import Policy  # noqa: E402
+from veriframe.model.attempt.policy import Policy  # noqa: E402
+from veriframe.model.registry.job import Terms  # noqa: E402
+from veriframe.model.registry.offer import Offer  # noqa: E402
 from veriframe.settings import Settings  # noqa: E402
 from veriframe.wiring import creator as wired_creator  # noqa: E402
 from veriframe.wiring import store as wired_store  # noqa: E402
-from veriframe.worker.discovery import Discovery  # noqa: E402
+from veriframe.worker.intake.discovery import Discovery  # noqa: E402
 
 SIZES = (1, 100, 10_000)
 POLLS = 60

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from veriframe.adapters.kubo.dag import BlockSource, DagLimits, assemble
-from veriframe.adapters.kubo.partial import partial
-from veriframe.model.cid import Cid
-from veriframe.ports import OnTransfer, unheard
+from veriframe.adapters.kubo.blocks.dag import BlockSource, DagLimits, assemble
+from veriframe.adapters.kubo.files.partial import partial
+from veriframe.model.content.cid import Cid
+from veriframe.ports.store import OnTransfer, unheard
 
 
 async def assembled(

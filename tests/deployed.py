@@ -9,10 +9,10 @@ from starknet_py.net.client_models import Call
 from tests.contracts import deployment
 from tests.nodes import Devnet
 
-from veriframe.adapters.starknet.endpoints import Endpoints
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.sender import Sender, SendPace
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints
+from veriframe.adapters.starknet.transactions.outbox import Outbox
+from veriframe.adapters.starknet.transactions.sender import Sender, SendPace
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = ROOT / "contracts" / "artifacts" / "job_registry"

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import Self
 
-from veriframe.model.cid import Cid, parse_cid
+from veriframe.model.content.cid import Cid, parse_cid
 
 _RAW = "application/vnd.ipld.raw"
 _BOMB = gzip.compress(bytes(2**20)) * 64  # members of gzip follow one another

@@ -34,7 +34,7 @@ from starknet_py.hash.sierra_class_hash import compute_sierra_class_hash
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "contracts" / "package.json"
-CLASSES = ROOT / "src" / "veriframe" / "adapters" / "starknet" / "classes"
+CLASSES = ROOT / "src" / "veriframe" / "adapters" / "starknet" / "job_registry" / "classes"
 """In the package, since it deploys the class; `contracts/artifacts` leads here."""
 ALL = (
     (ROOT / "contracts" / "src", CLASSES),

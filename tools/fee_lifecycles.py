@@ -12,7 +12,7 @@ from starknet_py.hash.selector import get_selector_from_name
 from starknet_py.net.client_models import Call as ChainCall
 from tests.integration.contract_world import Chain, Receipt
 
-from veriframe.adapters.starknet.codec import Value
+from veriframe.adapters.starknet.cairo.codec import Value
 
 CID = b"bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 STRK = 10**18

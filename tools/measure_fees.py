@@ -20,9 +20,9 @@ from tests.integration.contract_world import Chain, deployed  # noqa: E402
 from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 from tools.fee_lifecycles import ARBITER, CID, CREATOR, STRK, WORKER, measure, order  # noqa: E402
 
-from veriframe.adapters.starknet.codec import Value  # noqa: E402
-from veriframe.adapters.starknet.deployer import Deployer, read_built  # noqa: E402
-from veriframe.adapters.starknet.joining import CLASSES  # noqa: E402
+from veriframe.adapters.starknet.cairo.codec import Value  # noqa: E402
+from veriframe.adapters.starknet.connection import CLASSES  # noqa: E402
+from veriframe.adapters.starknet.job_registry.deployer import Deployer, read_built  # noqa: E402
 
 PAGE = ROOT / "contracts" / "FEES.md"
 MANY = 10

@@ -12,13 +12,14 @@ from typing import Protocol
 from veriframe import wiring
 from veriframe.creator import Creator, Picture, Posted
 from veriframe.errors import HostUnavailable, SettingsError
-from veriframe.model.attempt import Attempt
-from veriframe.model.frames import Progress
-from veriframe.model.job import FRI_PER_STRK, Job, JobState
-from veriframe.model.offer import Offer
-from veriframe.ports import Funds, RendererFacts, Totals
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState
+from veriframe.model.registry.offer import Offer
+from veriframe.model.rendering.frames import Progress
+from veriframe.ports.registry import Funds, Totals
+from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Settings
-from veriframe.worker.parts import Purse
+from veriframe.worker.context import Purse
 from veriframe.worker.report import stage_seconds
 
 STILL = Path(__file__).resolve().parents[2] / "examples" / "still.py"

@@ -12,10 +12,12 @@ from enum import IntEnum
 from pathlib import Path
 
 from veriframe.errors import VeriFrameError
-from veriframe.model.job import Address, Head, format_address, format_strk
-from veriframe.model.stakes import Stakes
-from veriframe.model.standing import WorkerStanding
-from veriframe.ports import ChainFacts, ContentStore, JobRegistry, Renderer, Treasury
+from veriframe.model.attempt.stakes import Stakes
+from veriframe.model.registry.job import Address, Head, format_address, format_strk
+from veriframe.model.registry.standing import WorkerStanding
+from veriframe.ports.registry import ChainFacts, JobRegistry, Treasury
+from veriframe.ports.renderer import Renderer
+from veriframe.ports.store import ContentStore
 
 
 class Verdict(IntEnum):

@@ -20,10 +20,10 @@ from tests.scenes.blend_bytes import blend, block
 
 from veriframe import wiring
 from veriframe.adapters.local_registry import Audit
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import FRI_PER_STRK, Job, JobState, Terms
-from veriframe.model.offer import Offer
-from veriframe.ports import Funds
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState, Terms
+from veriframe.model.registry.offer import Offer
+from veriframe.ports.registry import Funds
 from veriframe.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import asyncio
 from tests.deployed import ROOT, deploy, invoke
 from tests.nodes import STRK_ADDRESS, Devnet
 
-from veriframe.adapters.starknet.codec import halves, short_string
+from veriframe.adapters.starknet.cairo.codec import halves, short_string
 
 CREATOR, WORKER = 0, 1
 REWARD_FRI = 1000

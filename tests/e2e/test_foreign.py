@@ -24,8 +24,8 @@ from tests.nodes import Devnet, devnet, kubo
 from tests.scenes.blend_bytes import blend, block
 
 from veriframe import wiring
-from veriframe.adapters.starknet.codec import halves
-from veriframe.model.attempt import Stage
+from veriframe.adapters.starknet.cairo.codec import halves
+from veriframe.model.attempt.attempt import Stage
 from veriframe.settings import Settings, load
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from tests.e2e.test_kill_ipfs import posted
 from tests.nodes import Kubo, kubo
 from tests.scenes.blend_bytes import blend, block
 
-from veriframe.model.attempt import Stage
+from veriframe.model.attempt.attempt import Stage
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 from tests.e2e.embedded import PATIENCE_SECONDS, REWARD_FRI, Embedded, wait_for
 
-from veriframe.model.attempt import Stage
+from veriframe.model.attempt.attempt import Stage
 
 pytestmark = pytest.mark.slow
 

@@ -23,11 +23,11 @@ from tests.scenes.blend_bytes import blend, block
 from tests.wire import Wire, wire
 
 from veriframe import wiring
-from veriframe.adapters.kubo.partial import PREFIX
+from veriframe.adapters.kubo.files.partial import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.model.attempt import Stage
-from veriframe.model.pin_names import PinNames
-from veriframe.ports import Pin
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.content.pin_names import PinNames
+from veriframe.ports.store import Pin
 
 pytestmark = pytest.mark.slow
 

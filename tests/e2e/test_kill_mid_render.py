@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import COMMAND, ROOT
 from tests.e2e.embedded import Embedded, wait_for
 
-from veriframe.model.attempt import Stage
+from veriframe.model.attempt.attempt import Stage
 
 pytestmark = pytest.mark.slow
 

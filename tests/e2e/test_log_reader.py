@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.embedded import PATIENCE_SECONDS, PROGRAM, ROOT, Embedded, wait_for
 
-from veriframe.model.attempt import Stage
+from veriframe.model.attempt.attempt import Stage
 
 pytestmark = pytest.mark.slow
 

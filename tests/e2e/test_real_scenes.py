@@ -12,8 +12,8 @@ from tests.e2e.embedded import Embedded
 from tests.scenes.blend_bytes import blend, block, zstd_bomb
 
 from veriframe.errors import Code
-from veriframe.model.attempt import Stage
-from veriframe.model.job import FRI_PER_STRK, JobState
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import FRI_PER_STRK, JobState
 
 pytestmark = pytest.mark.slow
 

@@ -16,9 +16,9 @@ from tests.contracts import deployment
 from tests.e2e.conftest import COMMAND, Home
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 
-from veriframe.adapters.starknet import keystore
-from veriframe.adapters.starknet.accounts import counterfactual_address
-from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.account import keystore
+from veriframe.adapters.starknet.account.accounts import counterfactual_address
+from veriframe.adapters.starknet.account.keystore import Key
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import COMMAND, Home
 
-from veriframe.adapters.starknet import keystore
+from veriframe.adapters.starknet.account import keystore
 
 SECRET = 0x5EC2E7_5EC2E7_5EC2E7_5EC2E7_5EC2E7_5EC2E7
 WORD = "planted-password-7391"

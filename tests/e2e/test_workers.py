@@ -7,8 +7,8 @@ import signal
 import pytest
 from tests.e2e.embedded import PATIENCE_SECONDS, REWARD_FRI, Embedded, wait_for
 
-from veriframe.model.attempt import Stage
-from veriframe.model.job import JobState
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import JobState
 
 pytestmark = pytest.mark.slow
 

@@ -21,10 +21,10 @@ from tests.fakes.renderer import FakeRenderer, Script
 
 from veriframe import wiring
 from veriframe.cli.app import main
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import Progress, Rendering, RenderTask
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
 from veriframe.settings import Settings
-from veriframe.worker.parts import Parts
+from veriframe.worker.context import Parts
 
 
 class CountingRenderer(FakeRenderer):

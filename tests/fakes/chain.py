@@ -11,15 +11,15 @@ from typing import Any
 from starknet_py.hash.selector import get_selector_from_name
 from tests.fakes.registry import FakeRegistry, Shared
 
-from veriframe.adapters.starknet.abi import Abi, read_abi
-from veriframe.adapters.starknet.codec import Codec, Value, short_bytes
-from veriframe.adapters.starknet.envelope import RpcError
-from veriframe.adapters.starknet.receipt import Event, Receipt, Reverted
-from veriframe.adapters.starknet.transaction import Call
+from veriframe.adapters.starknet.cairo.abi import Abi, read_abi
+from veriframe.adapters.starknet.cairo.codec import Codec, Value, short_bytes
+from veriframe.adapters.starknet.rpc.envelope import RpcError
+from veriframe.adapters.starknet.transactions.receipt import Event, Receipt, Reverted
+from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.errors import Code, MoveRefused
-from veriframe.model.job import Address, Job, Order, Terms, Verdict
-from veriframe.model.ledger import Event as ModelEvent
-from veriframe.model.ledger import EventKind
+from veriframe.model.registry.job import Address, Job, Order, Terms, Verdict
+from veriframe.model.registry.ledger import Event as ModelEvent
+from veriframe.model.registry.ledger import EventKind
 
 REGISTRY, TOKEN, CLASS_HASH = 0xA11CE, 0x704E4, 0xC1A55
 CHAIN = int.from_bytes(b"SN_FAKE")

@@ -10,17 +10,17 @@ from tests.fakes.parts import ANY_STAKES, SCENE
 from tests.fakes.renderer import FakeRenderer, Script
 
 from veriframe.adapters.local_registry import LocalRegistry
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import Job, Terms
-from veriframe.model.policy import Policy
-from veriframe.model.scene import SceneLimits
-from veriframe.ports import ContentStore
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.registry.job import Job, Terms
+from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.ports.store import ContentStore
 from veriframe.worker import pipeline
-from veriframe.worker.parts import Parts
-from veriframe.worker.recovery import new_attempt
-from veriframe.worker.room import Reservations
-from veriframe.worker.watch import Watch
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.store_room import Reservations
+from veriframe.worker.settlement.recovery import new_attempt
+from veriframe.worker.settlement.watch import Watch
 from veriframe.worker.workspace import Workspace
 
 NOW = 1_700_000_000.0

@@ -10,10 +10,10 @@ from typing import Any
 
 from starknet_py.hash.selector import get_selector_from_name
 
-from veriframe.adapters.starknet.codec import halves
-from veriframe.adapters.starknet.envelope import RpcError
-from veriframe.adapters.starknet.receipt import Receipt, Reverted
-from veriframe.adapters.starknet.transaction import Call
+from veriframe.adapters.starknet.cairo.codec import halves
+from veriframe.adapters.starknet.rpc.envelope import RpcError
+from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted
+from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.errors import RegistryUnavailable
 
 REGISTRY, TOKEN, OURS, THEIRS, CREATOR = 0xA11CE, 0x704E4, 0xD, 0xE, 0xC

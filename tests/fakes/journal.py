@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from veriframe.model.attempt import Attempt
-from veriframe.model.failure import Failure
-from veriframe.ports import Journal
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.failure import Failure
+from veriframe.ports.journal import Journal
 
 
 class FakeJournal(Journal):

@@ -15,14 +15,14 @@ from tests.fakes.store import FakeStore
 from tests.scenes.blend_bytes import blend
 
 from veriframe.errors import Code, RenderFailed
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import Progress, Rendering, RenderLimits, RenderTask
-from veriframe.model.job import Address, Job, Terms
-from veriframe.model.pin_names import PinNames
-from veriframe.model.policy import Policy
-from veriframe.model.stakes import StakeLimits
-from veriframe.worker.parts import Parts
-from veriframe.worker.room import Reservations
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.attempt.stakes import StakeLimits
+from veriframe.model.content.pin_names import PinNames
+from veriframe.model.registry.job import Address, Job, Terms
+from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.store_room import Reservations
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 

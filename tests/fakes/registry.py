@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from veriframe.errors import Code
-from veriframe.model import escrow, ledger, order
-from veriframe.model.job import Address, Head, Job, Order, Terms, Verdict
-from veriframe.model.ledger import Call, Event, EventKind, Posting, Pot, PotKind
-from veriframe.model.outcome import Outcome
-from veriframe.ports import Funds, JobRegistry, Look, OrderDesk, Totals, Treasury
+from veriframe.model.registry import escrow, ledger, order
+from veriframe.model.registry.job import Address, Head, Job, Order, Terms, Verdict
+from veriframe.model.registry.ledger import Call, Event, EventKind, Posting, Pot, PotKind
+from veriframe.model.registry.outcome import Outcome
+from veriframe.ports.registry import Funds, JobRegistry, Look, OrderDesk, Totals, Treasury
 
 START = 1_700_000_000
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from PIL import Image
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
-from veriframe.model.frames import Frame, ImageFormat, Progress, ProvedFrame, Rendering, RenderTask
-from veriframe.model.scene import BlenderVersion, SceneInspection
-from veriframe.ports import Renderer, RendererFacts
+from veriframe.model.rendering.frames import Frame, ImageFormat, Progress, ProvedFrame, Rendering, RenderTask
+from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
+from veriframe.ports.renderer import Renderer, RendererFacts
 
 INSPECTION = SceneInspection(
     blender="4.5.15 LTS",

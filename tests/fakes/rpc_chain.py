@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.proxy import FakeRpcError
 
-from veriframe.adapters.starknet.transaction import Unsigned
+from veriframe.adapters.starknet.transactions.transaction import Unsigned
 
 CHAIN = 0x534E5F5345504F4C4941
 """SN_SEPOLIA."""

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
-from veriframe.model.cid import Cid, Codec, canonical
-from veriframe.model.folder import FolderLimits, check_path, check_totals
-from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
+from veriframe.model.content.cid import Cid, Codec, canonical
+from veriframe.model.content.folder import FolderLimits, check_path, check_totals
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
 
 
 class FakeStore(ContentStore):

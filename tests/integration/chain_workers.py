@@ -15,16 +15,16 @@ from tests.fakes.parts import DEADLINE_SECONDS, LEASE_SECONDS, REVIEW_SECONDS, S
 from tests.fakes.store import FakeStore
 from tests.nodes import STRK_ADDRESS, Devnet
 
-from veriframe.adapters.starknet.endpoints import Endpoints
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.adapters.starknet.sender import Sender
-from veriframe.model.attempt import Stage
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import FRI_PER_STRK, Terms
-from veriframe.model.policy import Policy
-from veriframe.worker.parts import Parts
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints
+from veriframe.adapters.starknet.transactions.outbox import Outbox
+from veriframe.adapters.starknet.transactions.sender import Sender
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.registry.job import FRI_PER_STRK, Terms
+from veriframe.model.rendering.frames import RenderLimits
+from veriframe.worker.context import Parts
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from tests.fakes.registry import Shared
 from tests.integration.contract_world import Chain, Receipt, Told
 
-from veriframe.adapters.starknet.codec import Value
-from veriframe.adapters.starknet.job_reading import put_terms, read_job, read_order
+from veriframe.adapters.starknet.cairo.codec import Value
+from veriframe.adapters.starknet.job_registry.decoding import put_terms, read_job, read_order
 from veriframe.errors import Code, MoveRefused
-from veriframe.model import escrow, ledger, order, plural
-from veriframe.model.job import Address, Job, Terms, Verdict
-from veriframe.model.ledger import Call
-from veriframe.model.outcome import Outcome
+from veriframe.model.registry import escrow, ledger, order, plural
+from veriframe.model.registry.job import Address, Job, Terms, Verdict
+from veriframe.model.registry.ledger import Call
+from veriframe.model.registry.outcome import Outcome
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 EVIDENCE = "bafyevidence"

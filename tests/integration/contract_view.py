@@ -12,11 +12,11 @@ from tests.integration.puppet_stage import Calling, Question, felts_of, looking,
 from tests.unit.model.escrow_invariants import CID
 from tests.unit.model.escrow_machine import Deed
 
-from veriframe.adapters.starknet.abi import read_abi, spelling
-from veriframe.adapters.starknet.codec import Codec, Value, short_string
-from veriframe.adapters.starknet.job_reading import order_of, put_terms, read_job, read_order
+from veriframe.adapters.starknet.cairo.abi import read_abi, spelling
+from veriframe.adapters.starknet.cairo.codec import Codec, Value, short_string
+from veriframe.adapters.starknet.job_registry.decoding import order_of, put_terms, read_job, read_order
 from veriframe.errors import Code
-from veriframe.model.job import Address, Job, Terms
+from veriframe.model.registry.job import Address, Job, Terms
 
 _FUNCTIONS = {
     "create": "create_order",

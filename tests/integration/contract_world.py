@@ -15,9 +15,9 @@ from starknet_py.net.client_models import Hash, ResourceBounds, ResourceBoundsMa
 from tests.contracts import deployment
 from tests.nodes import Devnet
 
-from veriframe.adapters.starknet.abi import Abi, read_abi
-from veriframe.adapters.starknet.codec import Codec, Value, short_bytes
-from veriframe.model.ledger import EventKind, Rule
+from veriframe.adapters.starknet.cairo.abi import Abi, read_abi
+from veriframe.adapters.starknet.cairo.codec import Codec, Value, short_bytes
+from veriframe.model.registry.ledger import EventKind, Rule
 
 BOUNDS = ResourceBoundsMapping(
     l1_gas=ResourceBounds(1_000_000, 10**10),

@@ -19,8 +19,8 @@ from tests.unit.model.escrow_invariants import FAR_SECONDS, MOVES, PEOPLE, STRAN
 from tests.unit.model.escrow_machine import BROKE, Deed, EscrowMachine
 
 from veriframe.errors import MoveRefused
-from veriframe.model.job import Address, Job
-from veriframe.model.ledger import Call
+from veriframe.model.registry.job import Address, Job
+from veriframe.model.registry.ledger import Call
 
 Found = tuple[str, str, str]
 """A move, how the job stood before it, and the state after it or the rule that refused it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.fakes.registry import Shared
 
-from veriframe.adapters.starknet.codec import Value, short_string
-from veriframe.model.job import Address
-from veriframe.model.ledger import Event, EventKind
+from veriframe.adapters.starknet.cairo.codec import Value, short_string
+from veriframe.model.registry.job import Address
+from veriframe.model.registry.ledger import Event, EventKind
 
 
 def fields_of(event: Event, shared: Shared) -> tuple[str, dict[str, Value]]:

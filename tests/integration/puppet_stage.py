@@ -20,7 +20,7 @@ from tests.deployed import declare, invoke
 from tests.integration.contract_world import RULES
 from tests.nodes import ROOT, Devnet
 
-from veriframe.adapters.starknet.codec import short_bytes
+from veriframe.adapters.starknet.cairo.codec import short_bytes
 
 PUPPET = ROOT / "tests" / "contracts" / "artifacts" / "puppet"
 DEPLOYER = 0x02CEED65A4BD731034C01113685C831B01C15D7D432F71AFB1CF1634B53A2125

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from tests.nodes import Devnet
 
-from veriframe.adapters.starknet import accounts, deployment, keystore
-from veriframe.adapters.starknet.endpoints import Endpoints
-from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.account import accounts, deployment, keystore
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 pytestmark = pytest.mark.slow

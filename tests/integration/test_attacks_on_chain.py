@@ -14,9 +14,9 @@ from tests.nodes import Devnet
 from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, RenderFailed
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import FRI_PER_STRK
-from veriframe.worker.exposure import Exposure
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.worker.intake.exposure import Exposure
 
 pytestmark = pytest.mark.slow
 

@@ -15,9 +15,9 @@ from tests.market.world import Worker, World, until
 
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.errors import Code
-from veriframe.model.attempt import Stage
-from veriframe.model.job import FRI_PER_STRK
-from veriframe.model.stakes import DAY
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.attempt.stakes import DAY
+from veriframe.model.registry.job import FRI_PER_STRK
 
 HUGE = 2**104 - 1
 ENDLESS = 10**9

@@ -14,9 +14,9 @@ from tests.integration.contract_pair import CID, Pair
 from tests.integration.contract_world import deployed
 from tests.nodes import Devnet
 
-from veriframe.model.job import NOBODY, Address, JobState, Terms
-from veriframe.model.ledger import AMOUNT_MAX_FRI, Rule
-from veriframe.model.order import DEADLINE_MAX_SECONDS, SPAN_MAX_SECONDS
+from veriframe.model.registry.job import NOBODY, Address, JobState, Terms
+from veriframe.model.registry.ledger import AMOUNT_MAX_FRI, Rule
+from veriframe.model.registry.order import DEADLINE_MAX_SECONDS, SPAN_MAX_SECONDS
 
 pytestmark = pytest.mark.slow
 DAY = 86400

@@ -11,7 +11,7 @@ from tests.integration.contract_pair import CID, Pair
 from tests.integration.contract_world import deployed
 from tests.nodes import Devnet, NodeFailed
 
-from veriframe.model.job import Terms
+from veriframe.model.registry.job import Terms
 
 pytestmark = pytest.mark.slow
 CREATOR, WORKER, ARBITER = 0, 1, 2

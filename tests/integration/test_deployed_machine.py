@@ -21,7 +21,7 @@ from tests.nodes import devnet
 from tests.unit.model.escrow_machine import STEPS
 from tests.unit.model.escrow_stories import tell, walk
 
-from veriframe.model.job import JobState
+from veriframe.model.registry.job import JobState
 
 pytestmark = pytest.mark.slow
 

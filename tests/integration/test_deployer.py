@@ -13,14 +13,14 @@ import pytest
 from tests.nodes import STRK_ADDRESS, Devnet
 from tests.proxy import Fault, Proxy
 
-from veriframe.adapters.starknet.contract import Contract
-from veriframe.adapters.starknet.deployer import Built, Deployer, read_built
-from veriframe.adapters.starknet.endpoints import Endpoints, Pace, Params, RpcError
-from veriframe.adapters.starknet.joining import CLASSES
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.sender import Sender, SendPace
-from veriframe.adapters.starknet.transaction import Declare
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.connection import CLASSES
+from veriframe.adapters.starknet.contract.contract import Contract
+from veriframe.adapters.starknet.job_registry.deployer import Built, Deployer, read_built
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace, Params, RpcError
+from veriframe.adapters.starknet.transactions.outbox import Outbox
+from veriframe.adapters.starknet.transactions.sender import Sender, SendPace
+from veriframe.adapters.starknet.transactions.transaction import Declare
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.model.checks import read_header
-from veriframe.model.scene import BlenderVersion, SceneLimits, Wrapping
+from veriframe.model.rendering.checks import read_header
+from veriframe.model.rendering.scene import BlenderVersion, SceneLimits, Wrapping
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from tests.nodes import Kubo
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
-from veriframe.model.cid import canonical
+from veriframe.model.content.cid import canonical
 
 pytestmark = pytest.mark.slow
 

@@ -13,12 +13,12 @@ from tests.gateway import Lie, LoopbackGateway
 from tests.nodes import Kubo
 from tests.unit.adapters.kubo.lying_node import lying_node
 
-from veriframe.adapters.kubo.dag import DagLimits
-from veriframe.adapters.kubo.gateway import Gateways, Pace
+from veriframe.adapters.kubo.blocks.dag import DagLimits
+from veriframe.adapters.kubo.gateways.gateway import Gateways, Pace
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import JobError, JobRejected, StoreUnavailable, Unavailable
-from veriframe.model.cid import Cid, Codec, parse_cid
-from veriframe.model.folder import FolderLimits
+from veriframe.model.content.cid import Cid, Codec, parse_cid
+from veriframe.model.content.folder import FolderLimits
 
 pytestmark = pytest.mark.slow
 

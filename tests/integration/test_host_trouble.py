@@ -16,15 +16,15 @@ from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Vi
 from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
 from tests.integration.test_sandbox_run import LIMITS, run_shell
 
-from veriframe.adapters.blender import cells, outputs
+from veriframe.adapters.blender import outputs, scripts
 from veriframe.adapters.blender.sandbox import watcher
 from veriframe.adapters.blender.sandbox.cell import Ending, Level, Sandbox
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.errors import HostUnavailable
-from veriframe.model.frames import RenderTask
-from veriframe.model.scene import SceneLimits
-from veriframe.worker.gate import _read_header
+from veriframe.model.rendering.frames import RenderTask
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.worker.scene.check import _read_header
 
 
 @contextmanager
@@ -95,9 +95,9 @@ async def test_a_full_disk_while_a_scene_is_copied(tmp_path: Path) -> None:
     scene.write_bytes(b"BLENDER")
     scene.chmod(0o600)
     with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
-        async with cells.readable(scene):
+        async with scripts.readable(scene):
             pass
-    async with cells.readable(scene) as copy:
+    async with scripts.readable(scene) as copy:
         assert copy.read_bytes() == b"BLENDER"
 
 

@@ -15,8 +15,8 @@ from tests.market.pace import Pace
 from tests.market.world import Worker, World
 
 from veriframe.errors import Code
-from veriframe.model.attempt import Stage
-from veriframe.model.job import format_strk
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import format_strk
 
 HOUR = 3600.0
 SEED = 81_100

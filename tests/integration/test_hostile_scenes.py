@@ -23,9 +23,9 @@ from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox import choose
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellLimits, Ending, Level, Sandbox
 from veriframe.errors import Code, JobRejected, RenderFailed
-from veriframe.model.checks import check_version, judge, read_header
-from veriframe.model.frames import ProvedFrame, RenderLimits, RenderTask
-from veriframe.model.scene import SceneLimits, SceneVerdict
+from veriframe.model.rendering.checks import check_version, judge, read_header
+from veriframe.model.rendering.frames import ProvedFrame, RenderLimits, RenderTask
+from veriframe.model.rendering.scene import SceneLimits, SceneVerdict
 
 pytestmark = pytest.mark.slow
 

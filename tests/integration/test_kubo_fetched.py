@@ -16,14 +16,14 @@ from tests.integration.test_kubo_store import killed_amid
 from tests.nodes import Kubo, kubo
 from tests.wire import wire
 
-from veriframe.adapters.kubo.download import Patience
-from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
-from veriframe.adapters.kubo.removal import read_cid
+from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.removal.removal import read_cid
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
-from veriframe.model.cid import Codec, parse_cid
-from veriframe.model.folder import FolderLimits
-from veriframe.ports import Pin, Transfer
+from veriframe.model.content.cid import Codec, parse_cid
+from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import Pin, Transfer
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +162,7 @@ async def test_one_block_under_two_codecs_hides_nothing(
     pair: Pair, store: KuboStore, tmp_path: Path, chunk_blocks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fault_87: named as raw first, and then as what has parts; those go, too, in whatever portions."""
-    monkeypatch.setattr("veriframe.adapters.kubo.removal.CHUNK_BLOCKS", chunk_blocks)
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.CHUNK_BLOCKS", chunk_blocks)
     part = put(pair.far, noise(), "--cid-version=1")
     root_bytes, before = len(pair.far.run("block", "get", part)), held(pair.node)
     parts = [(binary(part, Codec.RAW), root_bytes), (binary(part, Codec.DAG_PB), SCENE_BYTES)]
@@ -270,9 +270,9 @@ async def test_a_removal_cut_off_is_run_again(
     pair: Pair, store: KuboStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fault_87: a node that dies amid it loses no track of what is left, and is asked again."""
-    monkeypatch.setattr("veriframe.adapters.kubo.fetched.RETRY_SECONDS", 0.2)
-    monkeypatch.setattr("veriframe.adapters.kubo.removal.BATCH_BLOCKS", 5)
-    monkeypatch.setattr("veriframe.adapters.kubo.removal.CHUNK_BLOCKS", 50)
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.fetched.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.BATCH_BLOCKS", 5)
+    monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.CHUNK_BLOCKS", 50)
     cid, before = put(pair.far, noise(2**26), "--cid-version=0"), held(pair.node)
     assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == 2**26
     all_of_it = len(held(pair.node) - before)

@@ -14,10 +14,10 @@ import pytest
 from tests.nodes import Kubo, kubo
 from tests.wire import wire
 
-from veriframe.adapters.kubo.staging import PREFIX
+from veriframe.adapters.kubo.files.staging import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.model.cid import canonical
-from veriframe.model.folder import FolderLimits
+from veriframe.model.content.cid import canonical
+from veriframe.model.content.folder import FolderLimits
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,7 @@ async def test_a_worker_killed_amid_a_folder_asks_for_the_rest_only(
     cid = canonical(node.run("add", "--quieter", "--recursive", *options, source).decode().strip())
     program = (
         "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
-        "from veriframe.model.folder import FolderLimits\nimport sys\n"
+        "from veriframe.model.content.folder import FolderLimits\nimport sys\n"
         "limits = FolderLimits(size_bytes=2**30)\n"
         "asyncio.run(KuboStore(sys.argv[1]).fetch_folder(sys.argv[2], Path(sys.argv[3]), limits))\n"
     )

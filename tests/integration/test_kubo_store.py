@@ -15,13 +15,13 @@ from tests.nodes import Kubo, kubo
 from tests.unit.adapters.kubo.lying_node import lying_node
 from tests.wire import Wire, wire
 
-from veriframe.adapters.kubo.download import Patience
-from veriframe.adapters.kubo.gateway import Gateways
-from veriframe.adapters.kubo.partial import PREFIX
+from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.files.partial import PREFIX
+from veriframe.adapters.kubo.gateways.gateway import Gateways
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
-from veriframe.model.cid import canonical
-from veriframe.ports import Pin
+from veriframe.model.content.cid import canonical
+from veriframe.ports.store import Pin
 
 pytestmark = pytest.mark.slow
 
@@ -161,7 +161,7 @@ async def killed_amid(proxy: Wire, call: str, store: str = "") -> None:
     """
     program = (
         "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
-        "from veriframe.adapters.kubo.gateway import Gateways\n"
+        "from veriframe.adapters.kubo.gateways.gateway import Gateways\n"
         f"async def main():\n    await {store or f'KuboStore({proxy.url!r})'}.{call}\nasyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from veriframe.adapters.local_registry import LocalRegistry, local_address
-from veriframe.model.job import JobState, Terms
+from veriframe.model.registry.job import JobState, Terms
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 
@@ -50,7 +50,7 @@ import asyncio, itertools, sys
 from pathlib import Path
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.errors import Code
-from veriframe.model.job import Terms
+from veriframe.model.registry.job import Terms
 
 async def main(path):
     creator, worker = (LocalRegistry(Path(path), name) for name in ("creator", "worker"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from veriframe.adapters.local_store import LocalStore
-from veriframe.ports import Pin
+from veriframe.ports.store import Pin
 
 ADD_MANY = """
 import asyncio, sys

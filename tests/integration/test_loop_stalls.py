@@ -17,7 +17,7 @@ from tests.integration.test_sandbox_output import run_python
 from tests.integration.test_sandbox_run import BUILDERS, LIMITS, MIB, PYTHON, RUNTIME, run_shell
 
 from veriframe import disk
-from veriframe.adapters.blender import cells
+from veriframe.adapters.blender import scripts
 from veriframe.adapters.blender.sandbox import cgroup, watcher
 from veriframe.adapters.blender.sandbox.cell import Cell, Ending, Level
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
@@ -99,7 +99,7 @@ async def test_folders_are_removed_beside_the_loop(slow: Any) -> None:
     threads = slow(disk, "remove")
     async with turning() as longest:
         await run_shell(LaunchedSandbox(Level.NONE), "true")
-        async with cells.scratch() as folder:
+        async with scripts.scratch() as folder:
             (folder / "file").touch()
     assert len(threads) == 3
     assert not folder.exists()
@@ -145,7 +145,7 @@ async def test_a_clean_up_is_beside_the_loop(tmp_path: Path, slow: Any) -> None:
     """fault_92: a job's folder goes after its end, with however much lies there."""
     from tests.fakes.parts import Bench  # noqa: PLC0415
 
-    from veriframe.worker.watch import clean_up  # noqa: PLC0415
+    from veriframe.worker.settlement.watch import clean_up  # noqa: PLC0415
 
     bench = Bench(tmp_path / "work")
     (job,) = await bench.post()

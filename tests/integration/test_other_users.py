@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from veriframe.adapters.blender import cells, proving
+from veriframe.adapters.blender import scripts, validation
 from veriframe.adapters.blender.sandbox import selftest
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
-from veriframe.model.frames import Frame, RenderTask
+from veriframe.model.rendering.frames import Frame, RenderTask
 
 NEIGHBOUR, ORDINARY = 64_001, 64_002
 """Users that no machine gives to anybody."""
@@ -174,13 +174,13 @@ def watched(request: pytest.FixtureRequest, temporary: Path) -> Watched:
 
 async def test_frames_are_decoded_where_nobody_else_looks(watched: Watched, temporary: Path) -> None:
     """fault_96: the list of frames, and the frames, could be read by everybody."""
-    async with cells.scratch() as folder:
+    async with scripts.scratch() as folder:
         out, clean = folder / "out", folder / "clean"
         out.mkdir()
         clean.mkdir()
         Image.new("RGB", (4, 4)).save(out / "frame_0001.png")
         frame = Frame(number=1, file="frame_0001.png", width=4, height=4, seconds=1, peak_memory_bytes=1)
-        (decoded,) = await proving.decode(watched, [frame], out, clean, RenderTask())
+        (decoded,) = await validation.decode(watched, [frame], out, clean, RenderTask())
     assert (decoded.width, decoded.height) == (4, 4)
     assert watched.looked_at >= {"frames.json", "out", "frame_0001.png"}
     assert watched.seen == set()
@@ -194,7 +194,7 @@ async def test_a_private_scene_stays_private(temporary: Path, mode: int) -> None
     scene = home / "scene.blend"
     scene.write_text("scene")
     scene.chmod(mode)
-    async with cells.readable(scene) as shown:
+    async with scripts.readable(scene) as shown:
         assert shown.read_text() == "scene"
         assert shown.stat().st_mode & 0o007 == 0
         assert reachable([shown]) == []
@@ -204,10 +204,10 @@ def test_an_ordinary_workers_temporary_folders_are_its_own(temporary: Path) -> N
     """fault_96: without a user of their own for renders, nobody but the worker gets in."""
     script = """
 import asyncio, pathlib, sys
-from veriframe.adapters.blender import cells
+from veriframe.adapters.blender import scripts
 
 async def main():
-    async with cells.scratch() as folder:
+    async with scripts.scratch() as folder:
         (folder / "frames.json").write_text("[]")
         print(oct(folder.stat().st_mode), folder / "frames.json", flush=True)
         sys.stdin.read()

@@ -20,7 +20,14 @@ from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.errors import Code, JobRejected, RenderFailed, VerificationFailed
-from veriframe.model.frames import ImageFormat, Progress, ProvedFrame, Rendering, RenderLimits, RenderTask
+from veriframe.model.rendering.frames import (
+    ImageFormat,
+    Progress,
+    ProvedFrame,
+    Rendering,
+    RenderLimits,
+    RenderTask,
+)
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.runtimes import Argument, BlenderExecutable, Runtime
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
-from veriframe.model.frames import Progress, Rendering, RenderLimits, RenderTask
+from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
 
 FRAME = {
     "kind": "frame",
@@ -145,7 +145,7 @@ async def test_how_it_ends_is_told_by_a_code(victim: Victim, script: str, code: 
 
 async def test_a_finished_one_that_hangs_is_stopped(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_40: its frames count."""
-    monkeypatch.setattr("veriframe.adapters.blender.cells.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("veriframe.adapters.blender.scripts.GRACE_SECONDS", 0.2)
     rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}; sleep 60")
     assert [frame.file for frame in rendering.frames] == ["frame_0001.png"]
     assert rendering.seconds < 5

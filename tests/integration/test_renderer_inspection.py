@@ -10,7 +10,7 @@ from tests.integration import renderer_scenes
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
-from veriframe.model.scene import MissingFile, SceneInspection
+from veriframe.model.rendering.scene import MissingFile, SceneInspection
 
 pytestmark = pytest.mark.slow
 

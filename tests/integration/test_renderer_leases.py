@@ -12,7 +12,7 @@ from PIL import Image
 from tests.integration.test_renderer_hostile import FINISHED, FRAME, LIMITS, PICTURE, Victim, say
 
 from veriframe.errors import Code, RenderFailed, VerificationFailed
-from veriframe.model.frames import RenderTask
+from veriframe.model.rendering.frames import RenderTask
 
 
 @pytest.fixture

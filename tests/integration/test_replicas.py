@@ -11,14 +11,14 @@ import structlog.testing
 from tests.nodes import Kubo, kubo
 from tests.pinning import TOKEN, pinning_service
 
-from veriframe.adapters.kubo.api import KuboApi
-from veriframe.adapters.kubo.gateway import Gateways
-from veriframe.adapters.kubo.pinning_service import PinningService
-from veriframe.adapters.kubo.replica import Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.gateways.gateway import Gateways
+from veriframe.adapters.kubo.node.api import KuboApi
+from veriframe.adapters.kubo.node.swarm import Swarm
+from veriframe.adapters.kubo.replicas.pinning_service import PinningService
+from veriframe.adapters.kubo.replicas.replica import Spread, SpreadStore, second_node
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.adapters.kubo.swarm import Swarm
 from veriframe.errors import StoreUnavailable
-from veriframe.ports import Pin
+from veriframe.ports.store import Pin
 
 pytestmark = pytest.mark.slow
 

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.nodes import Kubo, kubo
 
-from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected
-from veriframe.model.cid import Cid, Codec
-from veriframe.model.folder import FolderLimits, check_path
-from veriframe.ports import ContentStore
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.model.content.folder import FolderLimits, check_path
+from veriframe.ports.store import ContentStore
 
 pytestmark = pytest.mark.slow
 

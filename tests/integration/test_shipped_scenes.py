@@ -13,9 +13,9 @@ from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.errors import Code, JobRejected
-from veriframe.model.checks import judge, read_header
-from veriframe.model.scene import SceneLimits, Wrapping
-from veriframe.ports import Renderer
+from veriframe.model.rendering.checks import judge, read_header
+from veriframe.model.rendering.scene import SceneLimits, Wrapping
+from veriframe.ports.renderer import Renderer
 
 
 def shipped_scenes() -> list[Path]:

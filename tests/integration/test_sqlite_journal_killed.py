@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from veriframe.adapters.sqlite_journal import SqliteJournal
-from veriframe.model.attempt import Stage
+from veriframe.model.attempt.attempt import Stage
 
 MOVE_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
 from veriframe.adapters.sqlite_journal import SqliteJournal
-from veriframe.model.attempt import Attempt, Stage
+from veriframe.model.attempt.attempt import Attempt, Stage
 
 journal = SqliteJournal(Path(sys.argv[1]))
 for job_id in itertools.count(1):

@@ -12,12 +12,12 @@ from starknet_py.hash.selector import get_selector_from_name
 from tests.deployed import REGISTRY, ROOT, Seats, deploy, invoke
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 
-from veriframe.adapters.starknet.codec import encode_text, halves, short_string
-from veriframe.adapters.starknet.foreign import ForeignRegistry
-from veriframe.adapters.starknet.foreign_notes import Notes
+from veriframe.adapters.starknet.cairo.codec import encode_text, halves, short_string
+from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
-from veriframe.model.job import Address, JobState
+from veriframe.model.registry.job import Address, JobState
 
 pytestmark = pytest.mark.slow
 

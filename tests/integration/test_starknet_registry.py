@@ -9,11 +9,11 @@ import structlog
 from tests.deployed import REGISTRY, Seats, class_hash, deploy
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 
-from veriframe.adapters.starknet.contract import Contract
-from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.adapters.starknet.sending import make_move
+from veriframe.adapters.starknet.contract.contract import Contract
+from veriframe.adapters.starknet.contract.sending import make_move
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.errors import Code, MoveRefused
-from veriframe.model.job import JobState, Terms
+from veriframe.model.registry.job import JobState, Terms
 
 pytestmark = pytest.mark.slow
 

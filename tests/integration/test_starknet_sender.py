@@ -16,10 +16,10 @@ import pytest
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 from tests.proxy import Fault, Proxy
 
-from veriframe.adapters.starknet.endpoints import Endpoints, Pace
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.sender import Call, Reverted, Sender, SendPace
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace
+from veriframe.adapters.starknet.transactions.outbox import Outbox
+from veriframe.adapters.starknet.transactions.sender import Call, Reverted, Sender, SendPace
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 pytestmark = pytest.mark.slow
@@ -219,10 +219,10 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from tests.proxy import Proxy
 from tests.integration.test_starknet_sender import HURRIED, QUICK, LIMIT_FRI, transfer
-from veriframe.adapters.starknet import endpoints as e
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.outbox import Outbox, State
-from veriframe.adapters.starknet.sender import Sender
+from veriframe.adapters.starknet.rpc import endpoints as e
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.transactions.outbox import Outbox, State
+from veriframe.adapters.starknet.transactions.sender import Sender
 
 url, path, address, key, recipient, moment = sys.argv[1:]
 

@@ -14,12 +14,12 @@ from tests.deployed import REGISTRY, Seats, class_hash, deploy
 from tests.nodes import STRK_ADDRESS, Devnet
 from tests.proxy import Proxy
 
-from veriframe.adapters.starknet.joining import Network, join
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.learned_chain import expect
-from veriframe.adapters.starknet.registry import StarknetRegistry
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.connection import Network, join
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
+from veriframe.adapters.starknet.trust.learned_chain import expect
 from veriframe.errors import RegistryUnavailable, SettingsError
-from veriframe.model.job import JobState, Terms
+from veriframe.model.registry.job import JobState, Terms
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.starknet.joining import CLASSES
+from veriframe.adapters.starknet.connection import CLASSES
 
 pytestmark = pytest.mark.slow
 

@@ -19,12 +19,12 @@ from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.errors import Code
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import JobState
-from veriframe.model.offer import Offer
-from veriframe.model.policy import Policy
-from veriframe.worker.parts import Parts
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.registry.job import JobState
+from veriframe.model.registry.offer import Offer
+from veriframe.model.rendering.frames import RenderLimits
+from veriframe.worker.context import Parts
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 

@@ -12,8 +12,8 @@ import pytest
 from tests.integration.chain_workers import BOND, MONEY, REWARD, Seat, post, seated, until
 from tests.nodes import Devnet, devnet
 
-from veriframe.model.attempt import Stage
-from veriframe.model.job import Job, JobState
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import Job, JobState
 
 pytestmark = pytest.mark.slow
 

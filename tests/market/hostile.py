@@ -12,8 +12,8 @@ from tests.market.scenes import Plan
 from tests.market.world import World
 
 from veriframe.errors import MoveRefused
-from veriframe.model.job import FRI_PER_STRK, JobState
-from veriframe.model.stakes import DAY
+from veriframe.model.attempt.stakes import DAY
+from veriframe.model.registry.job import FRI_PER_STRK, JobState
 
 ENDLESS = 10**9
 HUGE = 2**104 - 1

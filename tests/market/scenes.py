@@ -13,8 +13,8 @@ from tests.market.pace import Pace
 from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, JobRejected, RenderFailed
-from veriframe.model.frames import Progress, Rendering, RenderTask
-from veriframe.model.scene import SceneInspection
+from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
+from veriframe.model.rendering.scene import SceneInspection
 
 _PLAN = re.compile(rb"\{[^{}]*\}")
 

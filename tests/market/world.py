@@ -16,13 +16,13 @@ from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.errors import Code
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import FRI_PER_STRK, Job, Terms
-from veriframe.model.offer import Offer
-from veriframe.model.policy import Policy
-from veriframe.model.stakes import Stakes
-from veriframe.worker.exposure import Exposure
-from veriframe.worker.parts import Parts
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.attempt.stakes import Stakes
+from veriframe.model.registry.job import FRI_PER_STRK, Job, Terms
+from veriframe.model.registry.offer import Offer
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from tests.deployed import MAX_FEE_FRI, PACE, REGISTRY, class_hash, deploy
 from tests.nodes import STRK_ADDRESS, Devnet
 
-from veriframe.adapters.starknet.endpoints import Endpoints
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.adapters.starknet.sender import Call, Receipt, Reverted, Sender
-from veriframe.model.job import Address
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints
+from veriframe.adapters.starknet.transactions.outbox import Outbox
+from veriframe.adapters.starknet.transactions.sender import Call, Receipt, Reverted, Sender
+from veriframe.model.registry.job import Address
 
 FEES_FRI = 100 * 10**18
 """What no test spends on fees."""

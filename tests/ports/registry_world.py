@@ -14,9 +14,9 @@ from tests.fakes.registry import FakeRegistry, Shared
 from tests.ports.devnet_seats import FEES_FRI, seats
 
 from veriframe.adapters.local_registry import LocalRegistry, local_address
-from veriframe.adapters.starknet.registry import StarknetRegistry
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.errors import MoveRefused
-from veriframe.model.job import Address, JobState, Terms
+from veriframe.model.registry.job import Address, JobState, Terms
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 WALLET = 1000 * 10**18

@@ -10,10 +10,10 @@ from tests.fakes.journal import FakeJournal
 
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.errors import Code, JobRejected
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.failure import Failure
-from veriframe.model.job import Address
-from veriframe.ports import Journal
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.failure import Failure
+from veriframe.model.registry.job import Address
+from veriframe.ports.journal import Journal
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 

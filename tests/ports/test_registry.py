@@ -24,7 +24,7 @@ from tests.ports.registry_world import (
 )
 
 from veriframe.errors import Code
-from veriframe.model.job import NOBODY, JobState
+from veriframe.model.registry.job import NOBODY, JobState
 
 
 @pytest.fixture(params=KINDS)

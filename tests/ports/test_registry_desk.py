@@ -23,8 +23,8 @@ from tests.ports.registry_world import (
 )
 
 from veriframe.errors import Code
-from veriframe.model.job import NOBODY, Address, JobState, Verdict
-from veriframe.ports import Funds, Totals
+from veriframe.model.registry.job import NOBODY, Address, JobState, Verdict
+from veriframe.ports.registry import Funds, Totals
 
 
 @pytest.fixture(params=KINDS)

@@ -17,8 +17,8 @@ from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.errors import Code, JobRejected, VerificationFailed
-from veriframe.model.frames import Progress, Rendering, RenderTask
-from veriframe.ports import Renderer
+from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
+from veriframe.ports.renderer import Renderer
 
 
 @dataclass

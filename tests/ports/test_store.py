@@ -14,13 +14,13 @@ import pytest_asyncio
 from tests.fakes.store import FakeStore
 from tests.nodes import Kubo, kubo
 
-from veriframe.adapters.kubo.replica import Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.replicas.replica import Spread, SpreadStore, second_node
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
-from veriframe.model.cid import canonical, parse_cid
-from veriframe.model.folder import FolderLimits
-from veriframe.ports import ContentStore, Pin, Transfer
+from veriframe.model.content.cid import canonical, parse_cid
+from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import ContentStore, Pin, Transfer
 
 ABSENT = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from veriframe.adapters.kubo.gateway import Misdeed
+from veriframe.adapters.kubo.gateways.gateway import Misdeed
 from veriframe.cli.app import EXIT_CODES
 from veriframe.errors import Code
 from veriframe.settings import CLASSIC_NAMES, Settings

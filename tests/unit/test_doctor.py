@@ -16,9 +16,10 @@ from tests.fakes.store import FakeStore
 from veriframe import doctor
 from veriframe.doctor import Finding, Verdict
 from veriframe.errors import HostUnavailable, RegistryUnavailable, SettingsError, StoreUnavailable
-from veriframe.model.job import FRI_PER_STRK, Address
-from veriframe.model.stakes import CreatorRecord, Stakes
-from veriframe.ports import Pin, RendererFacts
+from veriframe.model.attempt.stakes import CreatorRecord, Stakes
+from veriframe.model.registry.job import FRI_PER_STRK, Address
+from veriframe.ports.renderer import RendererFacts
+from veriframe.ports.store import Pin
 
 GIB = 2**30
 ALL_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

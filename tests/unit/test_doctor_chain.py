@@ -10,7 +10,7 @@ from tests.fakes.registry import FakeRegistry
 
 from veriframe import doctor
 from veriframe.doctor import Verdict
-from veriframe.ports import ChainFacts
+from veriframe.ports.registry import ChainFacts
 
 FACTS = ChainFacts(
     chain="SN_MAIN",

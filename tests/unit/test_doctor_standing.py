@@ -8,8 +8,8 @@ import pytest
 
 from veriframe import doctor
 from veriframe.doctor import Verdict
-from veriframe.model.job import Address
-from veriframe.model.standing import WorkerStanding
+from veriframe.model.registry.job import Address
+from veriframe.model.registry.standing import WorkerStanding
 
 STANDING = WorkerStanding(
     may_register=True, is_registered=True, is_verified=True, reputation=3, is_paused=False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.starknet import keystore
+from veriframe.adapters.starknet.account import keystore
 from veriframe.errors import SettingsError
 from veriframe.settings import load
 

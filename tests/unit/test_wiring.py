@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from veriframe import wiring
-from veriframe.adapters.kubo.replica import SpreadStore
+from veriframe.adapters.kubo.replicas.replica import SpreadStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address
+from veriframe.model.registry.job import Address
 from veriframe.settings import load
 from veriframe.wiring import chain
 

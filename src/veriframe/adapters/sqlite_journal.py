@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from veriframe.errors import Code, HostUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.failure import Failure
-from veriframe.model.job import Address
-from veriframe.ports import Journal
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.failure import Failure
+from veriframe.model.registry.job import Address
+from veriframe.ports.journal import Journal
 from veriframe.sqlite_file import Kind, open_file, transaction
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (

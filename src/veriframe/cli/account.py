@@ -11,10 +11,11 @@ import typer
 
 from veriframe import doctor as surgery
 from veriframe import wiring
-from veriframe.cli import arguments, context, opening, password, show
+from veriframe.cli import arguments, context, opening, password
+from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address, format_address, format_strk
+from veriframe.model.registry.job import Address, format_address, format_strk
 from veriframe.settings import to_fri
 
 if TYPE_CHECKING:

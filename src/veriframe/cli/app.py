@@ -12,7 +12,7 @@ import typer
 from veriframe import __version__, stderr
 from veriframe.cli import account, config, demo, doctor, job, registry, scene, worker
 from veriframe.cli.context import finish, read_settings
-from veriframe.cli.show import err
+from veriframe.cli.display.show import err
 from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable, VeriFrameError
 
 EXIT_CODES: tuple[tuple[type[VeriFrameError], int], ...] = (

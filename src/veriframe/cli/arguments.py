@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address
+from veriframe.model.registry.job import Address
 
 _STRK = re.compile(r"(?P<whole>[0-9]{1,20})(?:\.(?P<rest>[0-9]{1,18}))?(?: ?STRK)?")
 _SPAN = re.compile(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from veriframe.cli import show
 from veriframe.cli.context import current
+from veriframe.cli.display import show
 from veriframe.logs import redact_text
 from veriframe.settings import Settings
 

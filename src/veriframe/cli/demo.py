@@ -12,12 +12,14 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
 from veriframe import demo as stage
-from veriframe.cli import context, show
+from veriframe.cli import context
+from veriframe.cli.display import show
 from veriframe.creator import Posted
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import Progress
-from veriframe.model.job import Job, format_strk
-from veriframe.ports import Funds, RendererFacts
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import Job, format_strk
+from veriframe.model.rendering.frames import Progress
+from veriframe.ports.registry import Funds
+from veriframe.ports.renderer import RendererFacts
 
 OUTPUT = Path("demo-output")
 

@@ -9,7 +9,8 @@ from rich.markup import escape
 
 from veriframe import doctor as surgery
 from veriframe import wiring
-from veriframe.cli import context, opening, show
+from veriframe.cli import context, opening
+from veriframe.cli.display import show
 
 _MARKS = {
     surgery.Verdict.GOOD: "[green]good   [/green]",

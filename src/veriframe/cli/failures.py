@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from veriframe import wiring
-from veriframe.cli import context, show
+from veriframe.cli import context
+from veriframe.cli.display import show
 from veriframe.errors import SettingsError
-from veriframe.model.cid import canonical
-from veriframe.model.job import format_address
+from veriframe.model.content.cid import canonical
+from veriframe.model.registry.job import format_address
 
 ACCOUNT = "worker"
 

@@ -12,14 +12,15 @@ import typer
 from rich.markup import escape
 
 from veriframe import wiring
-from veriframe.cli import arguments, context, job_view, opening, show
-from veriframe.cli.transfer_bar import transfer_bar
+from veriframe.cli import arguments, context, opening
+from veriframe.cli.display import job_view, show
+from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.creator import Creator, Draft, Posted
 from veriframe.errors import SettingsError
-from veriframe.model import offer as defaults
-from veriframe.model.job import NOBODY, Address, JobState, format_strk
-from veriframe.model.offer import Offer
-from veriframe.model.sighting import Sighting
+from veriframe.model.registry import offer as defaults
+from veriframe.model.registry.job import NOBODY, Address, JobState, format_strk
+from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.offer import Offer
 
 REFUNDED = 6
 """The exit code of `watch` where the job ended without a picture that was paid for."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from veriframe import wiring
-from veriframe.cli import arguments, context, opening, show
+from veriframe.cli import arguments, context, opening
+from veriframe.cli.display import show
 from veriframe.errors import SettingsError
-from veriframe.model.chain import format_chain_id
-from veriframe.model.job import format_address, format_strk
-from veriframe.ports import RegistryFacts
+from veriframe.model.registry.chain import format_chain_id
+from veriframe.model.registry.job import format_address, format_strk
+from veriframe.ports.registry import RegistryFacts
 from veriframe.settings import Settings, to_fri
 
 if TYPE_CHECKING:

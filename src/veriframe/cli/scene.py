@@ -15,12 +15,20 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from veriframe import wiring
-from veriframe.cli import context, show
+from veriframe.cli import context
+from veriframe.cli.display import show
 from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
-from veriframe.model.frames import ImageFormat, Progress, ProvedFrame, Rendering, RenderTask, parse_frames
-from veriframe.model.scene import SceneVerdict
-from veriframe.worker.gate import examine
+from veriframe.model.rendering.frames import (
+    ImageFormat,
+    Progress,
+    ProvedFrame,
+    Rendering,
+    RenderTask,
+    parse_frames,
+)
+from veriframe.model.rendering.scene import SceneVerdict
+from veriframe.worker.scene.check import examine
 
 app = typer.Typer(help="Check or render a scene on its own, without a job.", no_args_is_help=True)
 app.command()(failures)

@@ -13,11 +13,11 @@ import typer
 
 from veriframe import wiring
 from veriframe.cli import context, opening
-from veriframe.model.job import Address, format_address
-from veriframe.ports import RendererFacts
+from veriframe.model.registry.job import Address, format_address
+from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Loaded
 from veriframe.worker import report
-from veriframe.worker.patience import tell_wait
+from veriframe.worker.retry import tell_wait
 from veriframe.worker.service import Service
 
 log = structlog.get_logger()

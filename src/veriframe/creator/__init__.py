@@ -16,7 +16,7 @@ from pathlib import Path
 import stamina
 
 from veriframe.creator import files
-from veriframe.creator.keeping import release_ended, rename_old
+from veriframe.creator.pins import release_ended, rename_old
 from veriframe.errors import (
     Code,
     JobRejected,
@@ -26,14 +26,15 @@ from veriframe.errors import (
     Unavailable,
     VerificationFailed,
 )
-from veriframe.model.job import Address, Job, JobState, Terms, format_strk
-from veriframe.model.ledger import Call, unknown_job
-from veriframe.model.offer import Offer
-from veriframe.model.order import require_terms
-from veriframe.model.pin_names import PinNames
-from veriframe.model.scene import SceneHeader
-from veriframe.model.sighting import Sighting
-from veriframe.ports import LOOKS_AT_ONCE, ContentStore, Funds, OnTransfer, OrderDesk, Pin, Treasury, unheard
+from veriframe.model.content.pin_names import PinNames
+from veriframe.model.registry.job import Address, Job, JobState, Terms, format_strk
+from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.ledger import Call, unknown_job
+from veriframe.model.registry.offer import Offer
+from veriframe.model.registry.order import require_terms
+from veriframe.model.rendering.scene import SceneHeader
+from veriframe.ports.registry import LOOKS_AT_ONCE, Funds, OrderDesk, Treasury
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, unheard
 
 PATIENCE_SECONDS = 60.0
 RESULT_BYTES = 2 * 2**30

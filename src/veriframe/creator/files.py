@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from veriframe.errors import Code, SettingsError, VerificationFailed
-from veriframe.model.scene import SceneHeader
+from veriframe.model.rendering.scene import SceneHeader
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 """The signature and the head of the first chunk, the same in every PNG (W3C PNG, 5.2 and 11.2.1)."""

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field
 
-from veriframe.model.chain import format_chain_id, parse_chain_id
-from veriframe.model.job import FRI_PER_STRK
+from veriframe.model.registry.chain import format_chain_id, parse_chain_id
+from veriframe.model.registry.job import FRI_PER_STRK
 
 
 def _split(value: object) -> object:

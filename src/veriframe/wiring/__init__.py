@@ -14,30 +14,31 @@ from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox import choose
 from veriframe.adapters.blender.sandbox.cell import Level
-from veriframe.adapters.kubo.gateway import Gateways
-from veriframe.adapters.kubo.replica import SpreadStore
+from veriframe.adapters.kubo.gateways.gateway import Gateways
+from veriframe.adapters.kubo.replicas.replica import SpreadStore
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.creator import Creator
-from veriframe.model.checks import read_header
-from veriframe.model.job import Address, Head
-from veriframe.model.stakes import Stakes
-from veriframe.ports import ChainFacts, JobRegistry, OrderDesk, RegistryFacts, Renderer, Treasury
+from veriframe.model.attempt.stakes import Stakes
+from veriframe.model.registry.job import Address, Head
+from veriframe.model.rendering.checks import read_header
+from veriframe.ports.registry import ChainFacts, JobRegistry, OrderDesk, RegistryFacts, Treasury
+from veriframe.ports.renderer import Renderer
 from veriframe.settings import Settings, to_fri
 from veriframe.wiring.limits import policy, render_limits, scene_limits, stake_limits
 from veriframe.wiring.stores import Store, close, store
-from veriframe.worker.exposure import Exposure
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.exposure import Exposure
+from veriframe.worker.intake.store_room import Reservations, picture_bytes
 from veriframe.worker.lock import account_lock
-from veriframe.worker.parts import Parts
-from veriframe.worker.room import Reservations, picture_bytes
 from veriframe.worker.service import Service
-from veriframe.worker.watch import Withdrawal
+from veriframe.worker.settlement.watch import Withdrawal
 from veriframe.worker.workspace import Workspace
 
 if TYPE_CHECKING:
-    from veriframe.adapters.starknet.foreign import ForeignRegistry
-    from veriframe.adapters.starknet.keystore import Key
-    from veriframe.adapters.starknet.trust import Trust
+    from veriframe.adapters.starknet.account.keystore import Key
+    from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
+    from veriframe.adapters.starknet.trust.trust import Trust
 
 __all__ = [
     "FullRegistry",

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from veriframe.adapters.starknet import deployer, joining
-from veriframe.adapters.starknet.deployer import Deployed, Deployer, Plan
-from veriframe.adapters.starknet.endpoints import Endpoints
-from veriframe.adapters.starknet.foreign import ForeignRegistry
-from veriframe.adapters.starknet.head_clock import SKEW_SECONDS
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.learned_chain import Expected, expect
+from veriframe.adapters.starknet import connection
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.facts import read_facts
+from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
+from veriframe.adapters.starknet.job_registry import deployer
+from veriframe.adapters.starknet.job_registry.deployer import Deployed, Deployer, Plan
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import read_class_hashes
-from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.adapters.starknet.registry_facts import read_facts
-from veriframe.model.chain import parse_chain_id
-from veriframe.ports import RegistryFacts
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints
+from veriframe.adapters.starknet.trust.head_clock import SKEW_SECONDS
+from veriframe.adapters.starknet.trust.learned_chain import Expected, expect
+from veriframe.model.registry.chain import parse_chain_id
+from veriframe.ports.registry import RegistryFacts
 from veriframe.settings import Settings, to_fri
 
 __all__ = [
@@ -37,7 +38,7 @@ async def open_registry(
 ) -> tuple[StarknetRegistry | ForeignRegistry, Close]:
     """The contract at job_registry_address, as `wiring.open_starknet` says."""
     network = _network(settings, to_fri(settings.max_fee_strk))
-    return await joining.join(network, settings.job_registry_address or 0, key)
+    return await connection.join(network, settings.job_registry_address or 0, key)
 
 
 async def open_deployer(
@@ -48,8 +49,8 @@ async def open_deployer(
     `max_fee_fri` is the most that one transaction may cost. Without a `salt`, it is the chain's one registry
     for this token. Raises `SettingsError`, `RegistryUnavailable`.
     """
-    built = deployer.read_built(joining.CLASSES)
-    seat = await joining.take_seat(_network(settings, max_fee_fri), key)
+    built = deployer.read_built(connection.CLASSES)
+    seat = await connection.take_seat(_network(settings, max_fee_fri), key)
     chosen = deployer.SALT if salt is None else salt
     return Deployer(seat.nodes, seat.sender, built, token=settings.starknet_token, salt=chosen), seat.close
 
@@ -59,8 +60,8 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
     chain = expected_chain(settings)
     nodes = Endpoints(settings.starknet_rpc, chain_id=chain.chain_id)
     try:
-        await joining.agree_on_chain(nodes, chain)
-        ours = read_class_hashes(joining.CLASSES)
+        await connection.agree_on_chain(nodes, chain)
+        ours = read_class_hashes(connection.CLASSES)
         return await read_facts(
             nodes, settings.job_registry_address or 0, token=settings.starknet_token, class_hashes=ours
         )
@@ -68,8 +69,8 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
         await nodes.close()
 
 
-def _network(settings: Settings, max_fee_fri: int) -> joining.Network:
-    return joining.Network(
+def _network(settings: Settings, max_fee_fri: int) -> connection.Network:
+    return connection.Network(
         urls=settings.starknet_rpc,
         token=settings.starknet_token,
         max_fee_fri=max_fee_fri,

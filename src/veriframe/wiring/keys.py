@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from veriframe.adapters.starknet import accounts, deployment, keystore
-from veriframe.adapters.starknet.endpoints import Endpoints
-from veriframe.adapters.starknet.joining import agree_on_chain
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.receipt import Receipt
+from veriframe.adapters.starknet.account import accounts, deployment, keystore
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.connection import agree_on_chain
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints
+from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address
+from veriframe.model.registry.job import Address
 from veriframe.settings import Settings
 from veriframe.wiring.chain import expected_chain
 

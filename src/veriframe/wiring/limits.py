@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import Address
-from veriframe.model.policy import Policy
-from veriframe.model.scene import SceneLimits
-from veriframe.model.stakes import StakeLimits
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.attempt.stakes import StakeLimits
+from veriframe.model.registry.job import Address
+from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.scene import SceneLimits
 from veriframe.settings import Settings, to_fri
 
 

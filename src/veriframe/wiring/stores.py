@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from veriframe.adapters.kubo.address import parse_address
-from veriframe.adapters.kubo.api import KuboApi
-from veriframe.adapters.kubo.gateway import Gateways
-from veriframe.adapters.kubo.pinning_service import PinningService
-from veriframe.adapters.kubo.replica import Replica, Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.gateways.gateway import Gateways
+from veriframe.adapters.kubo.node.address import parse_address
+from veriframe.adapters.kubo.node.api import KuboApi
+from veriframe.adapters.kubo.node.swarm import Swarm
+from veriframe.adapters.kubo.replicas.pinning_service import PinningService
+from veriframe.adapters.kubo.replicas.replica import Replica, Spread, SpreadStore, second_node
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.adapters.kubo.swarm import Swarm
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import SettingsError
 from veriframe.settings import Settings
@@ -69,7 +69,7 @@ def _token(file: Path | None, setting: str) -> str | None:
     if file is None:
         return None
     # Here, since it takes half a second to import, and most commands do without.
-    from veriframe.adapters.starknet.keystore import read_private  # noqa: PLC0415
+    from veriframe.adapters.starknet.account.keystore import read_private  # noqa: PLC0415
 
     try:
         return read_private(file.expanduser(), setting, TOKEN_BYTES).decode("ascii").strip()

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from veriframe.errors import HostUnavailable, JobError, StoreUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.worker.lease import wait_or_give_up
-from veriframe.worker.parts import Parts
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.worker.claim.lease import wait_or_give_up
+from veriframe.worker.context import Parts
 from veriframe.worker.steps import check, claim, fetch, prove, release, render, store, submit
 
 Step = Callable[[Attempt, Parts], Awaitable[Attempt]]

@@ -8,11 +8,11 @@ from itertools import pairwise
 
 import structlog
 
-from veriframe.model.attempt import Attempt
-from veriframe.model.frames import Progress
-from veriframe.model.job import Job, format_address, format_strk
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.registry.job import Job, format_address, format_strk
+from veriframe.model.rendering.frames import Progress
 from veriframe.model.text import printable
-from veriframe.ports import Transfer
+from veriframe.ports.store import Transfer
 
 log = structlog.get_logger()
 

@@ -13,17 +13,17 @@ from contextlib import suppress
 import structlog
 
 from veriframe.errors import Unavailable
-from veriframe.model.attempt import Attempt
-from veriframe.model.job import Job
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
-from veriframe.worker.intake import Intake
-from veriframe.worker.losses import Losses
-from veriframe.worker.pace import Pace
-from veriframe.worker.parts import Parts
-from veriframe.worker.patience import end, patiently
-from veriframe.worker.recovery import new_attempt, reconcile, recover
-from veriframe.worker.upkeep import keep_results
-from veriframe.worker.watch import Watch, Withdrawal, clean_up, withdraw
+from veriframe.worker.claim.losses import Losses
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.intake import Intake
+from veriframe.worker.polling import Pace
+from veriframe.worker.retry import end, patiently
+from veriframe.worker.settlement.recovery import new_attempt, reconcile, recover
+from veriframe.worker.settlement.repinning import keep_results
+from veriframe.worker.settlement.watch import Watch, Withdrawal, clean_up, withdraw
 
 log = structlog.get_logger()
 

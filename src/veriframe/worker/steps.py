@@ -22,18 +22,18 @@ from veriframe.errors import (
     RenderFailed,
     VerificationFailed,
 )
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.escrow import release_fee_fri
-from veriframe.model.frames import RenderTask
-from veriframe.model.job import Job, JobState
-from veriframe.model.ledger import Rule
-from veriframe.model.reconciliation import released_fri
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.reconciliation import released_fri
+from veriframe.model.registry.escrow import release_fee_fri
+from veriframe.model.registry.job import Job, JobState
+from veriframe.model.registry.ledger import Rule
+from veriframe.model.rendering.frames import RenderTask
 from veriframe.threads import to_the_end
-from veriframe.worker.gate import has_size, inspected
-from veriframe.worker.lease import hold, in_time, is_our_claim, look, lost, lost_at
-from veriframe.worker.parts import Parts
+from veriframe.worker.claim.lease import hold, in_time, is_our_claim, look, lost, lost_at
+from veriframe.worker.context import Parts
 from veriframe.worker.report import TransferLog
-from veriframe.worker.scenes import bring, bring_in_time, no_longer_open, require_open
+from veriframe.worker.scene.check import has_size, inspected
+from veriframe.worker.scene.fetching import bring, bring_in_time, no_longer_open, require_open
 
 log = structlog.get_logger()
 

@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from veriframe import disk
 from veriframe.errors import HostUnavailable, JobRejected
-from veriframe.model.cid import canonical
-from veriframe.model.frames import Rendering
-from veriframe.ports import StoreRoom, partial_name
+from veriframe.model.content.cid import canonical
+from veriframe.model.rendering.frames import Rendering
+from veriframe.ports.store import StoreRoom, partial_name
 
 _RENDERING = TypeAdapter(Rendering)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from veriframe.adapters.local_store import LocalStore
-from veriframe.ports import Pin
+from veriframe.ports.store import Pin
 
 LIMIT = 10_000
 

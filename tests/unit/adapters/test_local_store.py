@@ -18,7 +18,7 @@ from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.staging import locked
 from veriframe.errors import SettingsError, StoreUnavailable
-from veriframe.ports import Pin
+from veriframe.ports.store import Pin
 
 
 def overwrite(path: Path, content: bytes) -> None:

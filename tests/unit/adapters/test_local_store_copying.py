@@ -23,7 +23,7 @@ from veriframe.adapters.local_store import staging as staging_module
 from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.copying import Copied, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
-from veriframe.adapters.local_store.watching import Stopped, Watch
+from veriframe.adapters.local_store.stoppable import Stopped, Watch
 from veriframe.disk import try_lock
 from veriframe.errors import SettingsError
 

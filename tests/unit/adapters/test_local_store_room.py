@@ -21,12 +21,12 @@ from tests.unit.adapters.local_store_content import (
 )
 
 from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.local_store.blobs import Kept, Shelf
 from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.adapters.local_store.shelf import Kept, Shelf
-from veriframe.adapters.local_store.watching import Watch
+from veriframe.adapters.local_store.stoppable import Watch
 from veriframe.errors import JobRejected, StoreFull, StoreUnavailable
-from veriframe.ports import Pin
+from veriframe.ports.store import Pin
 
 KEPT = Shelf.kept
 

@@ -14,9 +14,9 @@ import pytest
 from veriframe.adapters import sqlite_journal
 from veriframe.adapters.sqlite_journal import KIND, MIGRATIONS, SqliteJournal
 from veriframe.errors import Code, HostUnavailable, SettingsError
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.failure import Failure
-from veriframe.model.job import Address
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.failure import Failure
+from veriframe.model.registry.job import Address
 from veriframe.sqlite_file import open_file
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"

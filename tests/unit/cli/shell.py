@@ -16,7 +16,7 @@ from typer.testing import Result
 
 from veriframe.cli import job
 from veriframe.errors import VeriFrameError
-from veriframe.ports import Look
+from veriframe.ports.registry import Look
 
 SCENE = blend(block(b"REND", b"x" * 72))
 

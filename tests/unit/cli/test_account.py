@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from veriframe.adapters.starknet import keystore
-from veriframe.adapters.starknet.accounts import counterfactual_address
+from veriframe.adapters.starknet.account import keystore
+from veriframe.adapters.starknet.account.accounts import counterfactual_address
 from veriframe.cli import account, context, password
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address, format_address
+from veriframe.model.registry.job import Address, format_address
 
 SECRET = 0x71D7BB07B9A64F6F78AC4C816AFF4DA9
 PUBLIC = 0x39D9E6CE352AD4530A0EF5D5A18FD3303C3606A7FA6AC5B620020AD681CC33B

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from veriframe.cli import arguments, show
+from veriframe.cli import arguments
+from veriframe.cli.display import show
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address, format_address, format_strk
-from veriframe.model.ledger import AMOUNT_MAX_FRI
+from veriframe.model.registry.job import Address, format_address, format_strk
+from veriframe.model.registry.ledger import AMOUNT_MAX_FRI
 
 PARSERS: list[Callable[[str], int]] = [arguments.strk, arguments.span, arguments.address]
 LIKE_ARGUMENTS = st.one_of(

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from veriframe import wiring
 from veriframe.cli import context, scene
 from veriframe.errors import Code, JobRejected, SettingsError
-from veriframe.model.failure import Failure
-from veriframe.model.job import Address
+from veriframe.model.attempt.failure import Failure
+from veriframe.model.registry.job import Address
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 OTHER = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"

@@ -11,8 +11,8 @@ from tests.unit.creator.stage import ARBITER, PNG, STRK, WORKER
 
 from veriframe.cli import context, job
 from veriframe.errors import JobRejected, MoveRefused, SettingsError
-from veriframe.model.job import format_address
-from veriframe.model.offer import Offer
+from veriframe.model.registry.job import format_address
+from veriframe.model.registry.offer import Offer
 
 
 def test_create_posts_and_says_the_number(shell: Shell) -> None:

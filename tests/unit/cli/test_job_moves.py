@@ -12,8 +12,8 @@ from tests.unit.creator.stage import ARBITER, PNG, WORKER
 
 from veriframe.cli import context
 from veriframe.errors import MoveRefused, SettingsError
-from veriframe.model.job import format_address
-from veriframe.model.offer import LEASE_SECONDS
+from veriframe.model.registry.job import format_address
+from veriframe.model.registry.offer import LEASE_SECONDS
 
 
 def _story(shell: Shell) -> list[Callable[[], Awaitable[object]]]:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from veriframe.cli import job, job_view, show
+from veriframe.cli import job
 from veriframe.cli.app import EXIT_CODES, app
 from veriframe.cli.context import INTERRUPTED
+from veriframe.cli.display import job_view, show
 from veriframe.creator import Picture, Posted
-from veriframe.model.job import Address, Job, Order
-from veriframe.model.offer import Offer
-from veriframe.model.sighting import Sighting
+from veriframe.model.registry.job import Address, Job, Order
+from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.offer import Offer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "creator.md").read_text(encoding="utf-8")
 COMMANDS = ["create", "list", "show", "watch", "fetch", "accept", "cancel", "dispute"]

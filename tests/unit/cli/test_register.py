@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from veriframe import wiring
 from veriframe.cli import account, context
-from veriframe.model.standing import WorkerStanding
+from veriframe.model.registry.standing import WorkerStanding
 
 STRANGER = WorkerStanding(
     may_register=True, is_registered=False, is_verified=False, reputation=None, is_paused=False

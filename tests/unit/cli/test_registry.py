@@ -10,11 +10,11 @@ from typer import testing
 from typer.testing import Result
 
 from veriframe import wiring
-from veriframe.adapters.starknet.receipt import Receipt
+from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.cli import context, registry
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address
-from veriframe.ports import RegistryFacts, Totals
+from veriframe.model.registry.job import Address
+from veriframe.ports.registry import RegistryFacts, Totals
 from veriframe.wiring import chain
 from veriframe.wiring.chain import Deployed, Plan
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.cli import show
+from veriframe.cli.display import show
 
 SIZES = [
     (0, "0 B"),

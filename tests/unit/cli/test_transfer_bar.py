@@ -8,9 +8,9 @@ import re
 import pytest
 from rich.console import Console
 
-from veriframe.cli import show
-from veriframe.cli import transfer_bar as module
-from veriframe.ports import Transfer
+from veriframe.cli.display import show
+from veriframe.cli.display import transfer_bar as module
+from veriframe.ports.store import Transfer
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:

@@ -17,10 +17,10 @@ from veriframe.errors import (
     MoveRefused,
     StoreUnavailable,
 )
-from veriframe.model.job import FRI_PER_STRK, Address, Terms
-from veriframe.model.offer import Offer
-from veriframe.model.scene import BlenderVersion, SceneHeader, Wrapping
-from veriframe.ports import Funds
+from veriframe.model.registry.job import FRI_PER_STRK, Address, Terms
+from veriframe.model.registry.offer import Offer
+from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, Wrapping
+from veriframe.ports.registry import Funds
 
 ARTIST, WORKER, ARBITER, STRANGER = Address(0xA1), Address(0xB2), Address(0xC3), Address(0xD4)
 STRK = FRI_PER_STRK

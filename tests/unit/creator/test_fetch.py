@@ -17,8 +17,8 @@ from veriframe.errors import (
     StoreUnavailable,
     VerificationFailed,
 )
-from veriframe.model.offer import LEASE_SECONDS
-from veriframe.ports import OnTransfer, unheard
+from veriframe.model.registry.offer import LEASE_SECONDS
+from veriframe.ports.store import OnTransfer, unheard
 
 
 async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:

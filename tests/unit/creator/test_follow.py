@@ -12,10 +12,10 @@ from veriframe.errors import (
     MoveRefused,
     RegistryUnavailable,
 )
-from veriframe.model.job import JobState
-from veriframe.model.offer import LEASE_SECONDS, Offer
-from veriframe.model.sighting import Sighting
-from veriframe.ports import Look
+from veriframe.model.registry.job import JobState
+from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.offer import LEASE_SECONDS, Offer
+from veriframe.ports.registry import Look
 
 
 class _CancelsAtTenth(FakeRegistry):

@@ -21,9 +21,9 @@ from veriframe.errors import (
     SettingsError,
     StoreUnavailable,
 )
-from veriframe.model.job import JobState, Verdict
-from veriframe.model.offer import LEASE_SECONDS, Offer
-from veriframe.ports import Funds
+from veriframe.model.registry.job import JobState, Verdict
+from veriframe.model.registry.offer import LEASE_SECONDS, Offer
+from veriframe.ports.registry import Funds
 
 
 async def test_accepting_pays_the_worker(stage: Stage) -> None:

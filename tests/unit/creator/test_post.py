@@ -27,9 +27,10 @@ from veriframe.errors import (
     SettingsError,
     StoreUnavailable,
 )
-from veriframe.model.job import Terms
-from veriframe.model.offer import Offer
-from veriframe.ports import Funds, Pin
+from veriframe.model.registry.job import Terms
+from veriframe.model.registry.offer import Offer
+from veriframe.ports.registry import Funds
+from veriframe.ports.store import Pin
 
 
 async def test_a_draft_publishes_nothing_and_moves_no_money(stage: Stage) -> None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from tests.fakes.registry import Shared
 
 from veriframe.errors import Code, MoveRefused
-from veriframe.model import escrow, ledger
-from veriframe.model.job import NOBODY, Address, Job, JobState, Verdict
-from veriframe.model.ledger import Call, PotKind, Reason
-from veriframe.model.outcome import Outcome
+from veriframe.model.registry import escrow, ledger
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Verdict
+from veriframe.model.registry.ledger import Call, PotKind, Reason
+from veriframe.model.registry.outcome import Outcome
 
 BOUND_FRI = 2**104 - 1
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"

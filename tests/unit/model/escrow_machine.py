@@ -28,10 +28,10 @@ from tests.unit.model.escrow_invariants import (
 )
 
 from veriframe.errors import MoveRefused
-from veriframe.model import ledger, order, plural
-from veriframe.model.job import NOBODY, Address, Job, JobState, Terms
-from veriframe.model.ledger import Call
-from veriframe.model.outcome import Outcome
+from veriframe.model.registry import ledger, order, plural
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms
+from veriframe.model.registry.ledger import Call
+from veriframe.model.registry.outcome import Outcome
 
 DAY = 86400
 LARGE = BOUND_FRI - 10**7

@@ -9,8 +9,8 @@ from random import Random
 from tests.unit.model.escrow_invariants import CHECKS, MOVES, PEOPLE, Check
 from tests.unit.model.escrow_machine import BROKE, LARGE, MANY, STEPS, EscrowMachine, roomy_terms
 
-from veriframe.model.job import NOBODY, Address, JobState, Terms
-from veriframe.model.order import DEADLINE_MAX_SECONDS, SPAN_MAX_SECONDS
+from veriframe.model.registry.job import NOBODY, Address, JobState, Terms
+from veriframe.model.registry.order import DEADLINE_MAX_SECONDS, SPAN_MAX_SECONDS
 
 
 def play(

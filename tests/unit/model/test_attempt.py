@@ -8,7 +8,7 @@ from itertools import pairwise, product
 import pytest
 
 from veriframe.errors import Code, JobError, JobLost, JobRejected, RenderFailed, VerificationFailed
-from veriframe.model.attempt import FOLLOWS, Attempt, Stage
+from veriframe.model.attempt.attempt import FOLLOWS, Attempt, Stage
 
 WAY = "SEEN FETCHED CHECKED CLAIMED RENDERED PROVED STORED SUBMITTED PAID"
 BESIDE = {

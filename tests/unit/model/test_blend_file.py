@@ -30,8 +30,8 @@ from tests.scenes.blend_bytes import (
 )
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.checks import read_header
-from veriframe.model.scene import BlenderVersion, SceneHeader, SceneLimits, Wrapping
+from veriframe.model.rendering.checks import read_header
+from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits, Wrapping
 
 NOISE = random.Random(1).randbytes(3 * 2**20)
 SCENE = blend(block(b"REND", b"x" * 72), block(b"DATA", b"mesh" * 500), block(b"GLOB", NOISE[:5000]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veriframe.model.chain import format_chain_id, parse_chain_id
+from veriframe.model.registry.chain import format_chain_id, parse_chain_id
 
 
 @pytest.mark.parametrize("text", ["SN_MAIN", "SN_SEPOLIA", "0x1", "0x" + "f" * 62, "0x206f6e6c79"])

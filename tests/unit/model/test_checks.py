@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from tests.fakes.renderer import INSPECTION
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.checks import MOST_CHARACTERS, MOST_NAMES, check_version, judge, parse_inspection
-from veriframe.model.scene import (
+from veriframe.model.rendering.checks import (
+    MOST_CHARACTERS,
+    MOST_NAMES,
+    check_version,
+    judge,
+    parse_inspection,
+)
+from veriframe.model.rendering.scene import (
     BlenderVersion,
     MissingFile,
     SceneHeader,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.cid import Cid, Codec, canonical, parse_cid
+from veriframe.model.content.cid import Cid, Codec, canonical, parse_cid
 
 # The CID of a file of one byte, as `ipfs cid format -b …` of Kubo 0.42 spells it.
 RAW = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"

@@ -10,10 +10,10 @@ import pytest
 from tests.unit.model.escrow_invariants import BOUND_FRI, CID, MOVES, make
 
 from veriframe.errors import Code, MoveRefused
-from veriframe.model import escrow, ledger
-from veriframe.model.job import NOBODY, Address, Job, JobState, Order, Terms, Verdict
-from veriframe.model.ledger import Call, PotKind
-from veriframe.model.outcome import Outcome
+from veriframe.model.registry import escrow, ledger
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms, Verdict
+from veriframe.model.registry.ledger import Call, PotKind
+from veriframe.model.registry.outcome import Outcome
 
 CREATOR, WORKER, OTHER, ARBITER = (Address(number) for number in (0xC, 0xA, 0xB, 0xF))
 R, B, DEADLINE, LEASE, REVIEW, ARBITRATION = 1000, 95, 10_000, 600, 300, 900

@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 from tests.unit.model.escrow_machine import FITTING, STEPS, EscrowMachine
 from tests.unit.model.escrow_stories import play, walk
 
-from veriframe.model.job import JobState
+from veriframe.model.registry.job import JobState
 
 
 def explore(examples: int) -> None:

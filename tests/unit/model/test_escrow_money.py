@@ -7,9 +7,9 @@ from tests.unit.model.escrow_invariants import BOUND_FRI
 from tests.unit.model.test_escrow import OTHER, WORKER
 
 from veriframe.errors import MoveRefused
-from veriframe.model import ledger
-from veriframe.model.job import NOBODY, Address
-from veriframe.model.ledger import Reason
+from veriframe.model.registry import ledger
+from veriframe.model.registry.job import NOBODY, Address
+from veriframe.model.registry.ledger import Reason
 
 
 @pytest.mark.parametrize(

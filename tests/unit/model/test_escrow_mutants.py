@@ -12,10 +12,10 @@ from tests.unit.model.escrow_invariants import Check
 from tests.unit.model.escrow_stories import play
 
 from veriframe.errors import Code, MoveRefused
-from veriframe.model import escrow, ledger
-from veriframe.model.job import NOBODY, Address, Job, JobState, Verdict
-from veriframe.model.ledger import Call, Posting, Transfer
-from veriframe.model.outcome import Outcome, into_escrow, out_of_escrow, pay
+from veriframe.model.registry import escrow, ledger
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Verdict
+from veriframe.model.registry.ledger import Call, Posting, Transfer
+from veriframe.model.registry.outcome import Outcome, into_escrow, out_of_escrow, pay
 
 # The rules as they are: the bugs are planted round them.
 CLAIM, RELEASE, SUBMIT = escrow.claim, escrow.release, escrow.submit_result

@@ -24,9 +24,9 @@ from tests.unit.model.test_escrow import (
 )
 
 from veriframe.errors import MoveRefused
-from veriframe.model import ledger, plural
-from veriframe.model.job import NOBODY, Address, Job, JobState, Terms
-from veriframe.model.order import create_order
+from veriframe.model.registry import ledger, plural
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms
+from veriframe.model.registry.order import create_order
 
 DAY = 86400
 FELT_MAX = 2**251 + 17 * 2**192

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.folder import FolderLimits, check_path, check_totals
+from veriframe.model.content.folder import FolderLimits, check_path, check_totals
 
 LIMITS = FolderLimits(size_bytes=10, entries=2, depth=3, path_bytes=300)
 

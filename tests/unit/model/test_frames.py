@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.frames import LAST_FRAME, MAX_FRAMES, ImageFormat, RenderLimits, parse_frames
+from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES, ImageFormat, RenderLimits, parse_frames
 
 PARTS = st.tuples(st.integers(0, LAST_FRAME), st.integers(0, 50), st.integers(1, 9))
 

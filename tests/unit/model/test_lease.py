@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.model import lease
-from veriframe.model.escrow import release_fee_fri
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import Address, Job, JobState, Order, Terms
-from veriframe.model.lease import Lease, Reserve
-from veriframe.model.offer import LEASE_SECONDS
-from veriframe.model.policy import Policy
+from veriframe.model.attempt import lease
+from veriframe.model.attempt.lease import Lease, Reserve
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.registry.escrow import release_fee_fri
+from veriframe.model.registry.job import Address, Job, JobState, Order, Terms
+from veriframe.model.registry.offer import LEASE_SECONDS
+from veriframe.model.rendering.frames import RenderLimits
 
 CLAIMED_AT, BOND = 1_700_000_000, 1000
 KEPT = Reserve(decoding=5, upload=17, sending=10)

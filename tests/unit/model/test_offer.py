@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.model.job import NOBODY, Address, Job, Order, Terms
-from veriframe.model.ledger import AMOUNT_MAX_FRI, Call
-from veriframe.model.offer import (
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.registry.job import NOBODY, Address, Job, Order, Terms
+from veriframe.model.registry.ledger import AMOUNT_MAX_FRI, Call
+from veriframe.model.registry.offer import (
     ARBITRATED_REVIEW_SECONDS,
     ARBITRATION_SECONDS,
     DEADLINE_SECONDS,
@@ -16,8 +17,7 @@ from veriframe.model.offer import (
     REVIEW_SECONDS,
     Offer,
 )
-from veriframe.model.order import require_terms
-from veriframe.model.policy import Policy
+from veriframe.model.registry.order import require_terms
 
 NOW = 1_700_000_000
 CREATOR, WORKER, ARBITER = Address(1), Address(2), Address(3)

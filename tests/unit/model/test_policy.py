@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from veriframe.model import lease
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import NOBODY, Address, Job, JobState, Order, Terms
-from veriframe.model.policy import DAY, Policy
+from veriframe.model.attempt import lease
+from veriframe.model.attempt.policy import DAY, Policy
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms
+from veriframe.model.rendering.frames import RenderLimits
 
 NOW = 1_700_000_000
 ME, CREATOR, ARBITER, OTHER = Address(1), Address(2), Address(3), Address(4)

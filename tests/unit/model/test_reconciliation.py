@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import NOBODY, Address, Job, JobState, Order, Terms
-from veriframe.model.reconciliation import stage_by_registry
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.reconciliation import stage_by_registry
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms
 
 NOW = 1_700_000_000
 ME, OTHER = Address(1), Address(4)

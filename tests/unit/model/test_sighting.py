@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from veriframe.model.job import NOBODY, Address, Job, JobState, Order, Terms
-from veriframe.model.sighting import Sighting
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms
+from veriframe.model.registry.job_status import Sighting
 
 ARBITER = Address(3)
 DEADLINE, LEASE_END, REVIEW_END, ARBITRATION_END = 1000, 500, 600, 700

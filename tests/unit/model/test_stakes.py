@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from veriframe.model.job import NOBODY, Address, Job, Order, Terms
-from veriframe.model.offer import Offer
-from veriframe.model.stakes import CreatorRecord, StakeLimits, Stakes, bound_seconds
+from veriframe.model.attempt.stakes import CreatorRecord, StakeLimits, Stakes, bound_seconds
+from veriframe.model.registry.job import NOBODY, Address, Job, Order, Terms
+from veriframe.model.registry.offer import Offer
 
 NOW, DAY = 1_700_000_000, 86_400
 CREATOR, STRANGER, ARBITER = Address(3), Address(5), Address(4)

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from tests.fakes.parts import BOND, Bench
 
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import Job
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
-from veriframe.worker.discovery import Discovery
-from veriframe.worker.parts import Parts
-from veriframe.worker.recovery import clear_up, recover, take_in
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.discovery import Discovery
+from veriframe.worker.settlement.recovery import clear_up, recover, take_in
 
 WAY = [
     Stage.FETCHED,

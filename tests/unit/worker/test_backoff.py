@@ -9,12 +9,12 @@ from tests.fakes.parts import Bench
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.cid import Cid, Codec
-from veriframe.model.job import NOBODY, Address
-from veriframe.worker import backoff as module
-from veriframe.worker.backoff import LOST_RACES, SLOW_SECONDS, Backoffs
-from veriframe.worker.watch import clean_up
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.model.registry.job import NOBODY, Address
+from veriframe.worker.intake import backoff as module
+from veriframe.worker.intake.backoff import LOST_RACES, SLOW_SECONDS, Backoffs
+from veriframe.worker.settlement.watch import clean_up
 
 MAKER, STRANGER = Address(7), Address(8)
 

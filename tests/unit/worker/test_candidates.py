@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tests.fakes.parts import Bench
 
-from veriframe.model.job import Address, Job
-from veriframe.worker.candidates import Bounds, Candidates
-from veriframe.worker.discovery import Discovery
+from veriframe.model.registry.job import Address, Job
+from veriframe.worker.intake.candidates import Bounds, Candidates
+from veriframe.worker.intake.discovery import Discovery
 
 
 def by_reward(job: Job) -> int:

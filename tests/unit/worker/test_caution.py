@@ -14,8 +14,8 @@ from tests.scenes.blend_bytes import blend, block
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code, HostUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.worker.caution import FAILURES, Caution
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.worker.intake.circuit_breaker import FAILURES, Caution
 
 
 def ended(stage: Stage, code: Code | None = None) -> Attempt:

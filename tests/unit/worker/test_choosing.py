@@ -23,10 +23,10 @@ from tests.fakes.parts import (
 from tests.fakes.registry import FakeRegistry
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.attempt import Stage
-from veriframe.model.job import Address, JobState
-from veriframe.model.scene import SceneLimits
-from veriframe.ports import Funds
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import Address, JobState
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.ports.registry import Funds
 from veriframe.worker.service import Service
 
 

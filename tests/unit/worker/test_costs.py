@@ -10,10 +10,10 @@ from tests.fakes.parts import ARBITER, BOND, LEASE_SECONDS, OTHER, REVIEW_SECOND
 from tests.unit.worker.pipelines import run, stopped_at
 
 from veriframe.errors import Code, MoveRefused
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import NOBODY, JobState, Verdict
-from veriframe.worker.recovery import reconcile
-from veriframe.worker.watch import Watch
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import NOBODY, JobState, Verdict
+from veriframe.worker.settlement.recovery import reconcile
+from veriframe.worker.settlement.watch import Watch
 
 FEE = 3
 

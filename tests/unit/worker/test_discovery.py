@@ -11,10 +11,10 @@ from tests.fakes.parts import CREATOR, LEASE_SECONDS, OTHER, Bench
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code
-from veriframe.model.job import Address, Job, JobState
-from veriframe.model.policy import Policy
-from veriframe.worker.candidates import Bounds
-from veriframe.worker.discovery import MOST_NEW, ROUND_EVERY, Discovery
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.registry.job import Address, Job, JobState
+from veriframe.worker.intake.candidates import Bounds
+from veriframe.worker.intake.discovery import MOST_NEW, ROUND_EVERY, Discovery
 from veriframe.worker.report import LINE_SECONDS
 
 WIDE = Bounds(in_all=10**6, per_creator=10**6, per_order=10**6)

@@ -16,10 +16,10 @@ from tests.fakes.parts import (
     until,
 )
 
-from veriframe.model.attempt import Stage
-from veriframe.model.job import NOBODY, Address, JobState
-from veriframe.ports import Pin
-from veriframe.worker.watch import LAG_BLOCKS, Withdrawal
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import NOBODY, Address, JobState
+from veriframe.ports.store import Pin
+from veriframe.worker.settlement.watch import LAG_BLOCKS, Withdrawal
 
 
 async def test_once_sees_to_the_end_what_was_paid(bench: Bench) -> None:

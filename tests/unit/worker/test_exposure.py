@@ -10,11 +10,11 @@ from tests.fakes.parts import CREATOR, ME, OTHER, Bench
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import JobState
-from veriframe.model.stakes import DAY, CreatorRecord, StakeLimits, Stakes
-from veriframe.ports import Funds
-from veriframe.worker.exposure import Exposure
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.stakes import DAY, CreatorRecord, StakeLimits, Stakes
+from veriframe.model.registry.job import JobState
+from veriframe.ports.registry import Funds
+from veriframe.worker.intake.exposure import Exposure
 
 FUNDS = Funds(wallet_fri=900, credit_fri=100, job_fees_fri=7)
 

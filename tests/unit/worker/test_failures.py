@@ -10,11 +10,11 @@ from tests.fakes.renderer import FACTS
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import Address
-from veriframe.model.scene import SceneLimits
-from veriframe.worker.failures import KEPT_SECONDS, NOT_THE_BYTES, Failures, conditions
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import Address
+from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.worker.intake.failures import KEPT_SECONDS, NOT_THE_BYTES, Failures, conditions
 
 MAKER, STRANGER = Address(7), Address(8)
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"

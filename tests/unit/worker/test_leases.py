@@ -13,11 +13,11 @@ from tests.fakes.renderer import INSPECTION
 from tests.unit.worker.pipelines import run, stopped_at
 
 from veriframe.errors import Code, HostUnavailable, RenderFailed, StoreUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import Progress, Rendering, RenderTask
-from veriframe.model.job import Job, JobState
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import Job, JobState
+from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
 from veriframe.worker import pipeline
-from veriframe.worker.patience import LONGEST_WAIT_SECONDS
+from veriframe.worker.retry import LONGEST_WAIT_SECONDS
 
 HUGE = (16_000, 6_000)
 

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from tests.fakes.parts import BOND, LEASE_SECONDS, ME, OTHER, Bench, stages, until
 
 from veriframe.errors import RegistryUnavailable
-from veriframe.model.attempt import Stage
-from veriframe.model.job import NOBODY, JobState
-from veriframe.model.reconciliation import burned_fri, is_lost
-from veriframe.ports import Look
-from veriframe.worker.losses import Losses
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.attempt.reconciliation import burned_fri, is_lost
+from veriframe.model.registry.job import NOBODY, JobState
+from veriframe.ports.registry import Look
+from veriframe.worker.claim.losses import Losses
 from veriframe.worker.service import Service
 
 LOOK_SECONDS = 0.01

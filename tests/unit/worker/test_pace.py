@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veriframe.worker.pace import Pace
+from veriframe.worker.polling import Pace
 
 
 class Clock:

@@ -15,8 +15,8 @@ from veriframe.errors import (
     RegistryUnavailable,
     StoreUnavailable,
 )
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import JobState
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import JobState
 from veriframe.worker import pipeline
 
 

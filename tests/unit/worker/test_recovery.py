@@ -10,12 +10,12 @@ from tests.scenes.blend_bytes import blend, block
 from tests.unit.worker.pipelines import restart
 
 from veriframe.errors import Code, RegistryUnavailable, SettingsError
-from veriframe.model.attempt import Stage
-from veriframe.model.cid import canonical
-from veriframe.model.job import JobState
-from veriframe.ports import Pin
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.content.cid import canonical
+from veriframe.model.registry.job import JobState
+from veriframe.ports.store import Pin
 from veriframe.worker import pipeline
-from veriframe.worker.recovery import new_attempt, recover
+from veriframe.worker.settlement.recovery import new_attempt, recover
 
 
 async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:

@@ -11,9 +11,9 @@ from veriframe.errors import (
     RenderFailed,
     VerificationFailed,
 )
-from veriframe.model import lease
-from veriframe.model.attempt import Stage
-from veriframe.model.job import NOBODY, JobState
+from veriframe.model.attempt import lease
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import NOBODY, JobState
 
 
 async def test_a_crash_is_tried_once_more(bench: Bench) -> None:

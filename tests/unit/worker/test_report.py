@@ -9,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from veriframe.errors import Code, RenderFailed
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.frames import Progress
-from veriframe.ports import Transfer
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.rendering.frames import Progress
+from veriframe.ports.store import Transfer
 from veriframe.worker.report import ProgressLog, TransferLog, stage_reached, stage_seconds
 
 STORED = Attempt(

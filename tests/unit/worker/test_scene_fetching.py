@@ -19,11 +19,11 @@ from veriframe.errors import (
     JobRejected,
     StoreUnavailable,
 )
-from veriframe.model.attempt import Stage
-from veriframe.model.scene import SceneInspection
-from veriframe.ports import OnTransfer, Pin, unheard
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.rendering.scene import SceneInspection
+from veriframe.ports.store import OnTransfer, Pin, unheard
 from veriframe.worker import pipeline
-from veriframe.worker.parts import Parts
+from veriframe.worker.context import Parts
 from veriframe.worker.workspace import Workspace
 
 REFUSALS = [

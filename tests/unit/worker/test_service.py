@@ -17,8 +17,8 @@ from tests.fakes.renderer import Script
 from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import HostUnavailable, RegistryUnavailable, StoreUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import JobState
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import JobState
 
 
 async def test_once_serves_all_and_ends(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from tests.fakes.parts import (
 )
 
 from veriframe.errors import RegistryUnavailable, StoreUnavailable
-from veriframe.model.attempt import Stage
+from veriframe.model.attempt.attempt import Stage
 
 
 async def test_a_drain_finishes_what_is_claimed_and_takes_no_more(bench: Bench) -> None:

@@ -19,13 +19,13 @@ from tests.nodes import kubo
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected, NoRoom, StoreFull
-from veriframe.model.attempt import Stage
-from veriframe.model.frames import ProvedFrame, Rendering, RenderTask
-from veriframe.model.job import Job, JobState
-from veriframe.model.scene import SceneLimits
-from veriframe.ports import StoreRoom
+from veriframe.model.attempt.attempt import Stage
+from veriframe.model.registry.job import Job, JobState
+from veriframe.model.rendering.frames import ProvedFrame, Rendering, RenderTask
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.ports.store import StoreRoom
 from veriframe.worker import pipeline
-from veriframe.worker.room import Reservations, Survey, picture_bytes
+from veriframe.worker.intake.store_room import Reservations, Survey, picture_bytes
 from veriframe.worker.service import Service
 from veriframe.worker.steps import claim
 from veriframe.worker.workspace import Workspace

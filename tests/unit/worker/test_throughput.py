@@ -13,10 +13,10 @@ from tests.unit.worker.clock import Hand
 from tests.unit.worker.pipelines import run
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.attempt import Stage
-from veriframe.ports import OnTransfer, Transfer, unheard
-from veriframe.worker import throughput as module
-from veriframe.worker.throughput import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, Throughput
+from veriframe.model.attempt.attempt import Stage
+from veriframe.ports.store import OnTransfer, Transfer, unheard
+from veriframe.worker.scene import throughput as module
+from veriframe.worker.scene.throughput import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, Throughput
 
 HALF_AN_HOUR = 1800.0
 

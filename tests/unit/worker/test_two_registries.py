@@ -18,12 +18,12 @@ from tests.unit.worker.pipelines import restart
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import StoreUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.pin_names import old_result
-from veriframe.ports import ContentStore, Pin
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.content.pin_names import old_result
+from veriframe.ports.store import ContentStore, Pin
 from veriframe.worker import pipeline
-from veriframe.worker.upkeep import rename_old
-from veriframe.worker.watch import clean_up
+from veriframe.worker.settlement.repinning import rename_old
+from veriframe.worker.settlement.watch import clean_up
 
 
 @pytest_asyncio.fixture(params=["local", pytest.param("kubo", marks=pytest.mark.slow)])

@@ -9,10 +9,11 @@ import structlog.testing
 from tests.fakes.parts import ME, OTHER, Bench, result_pin
 
 from veriframe.errors import StoreUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.ports import Pin
-from veriframe.worker import pipeline, upkeep
-from veriframe.worker.watch import clean_up
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.ports.store import Pin
+from veriframe.worker import pipeline
+from veriframe.worker.settlement import repinning
+from veriframe.worker.settlement.watch import clean_up
 
 
 async def submitted(bench: Bench) -> Attempt:
@@ -26,7 +27,7 @@ async def submitted(bench: Bench) -> Attempt:
 async def looked(bench: Bench) -> list[str]:
     """What the log says of one look."""
     with structlog.testing.capture_logs() as told:
-        await upkeep.look(bench.parts)
+        await repinning.look(bench.parts)
     return [line["event"] for line in told if not line["event"].startswith("transfer_")]
 
 
@@ -100,10 +101,10 @@ async def test_a_job_that_ends_during_a_look_is_released(bench: Bench) -> None:
 
 async def test_it_looks_again_and_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each pause."""
-    monkeypatch.setattr(upkeep, "FIRST_LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(upkeep, "RECHECK_SECONDS", 0.001)
+    monkeypatch.setattr(repinning, "FIRST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(repinning, "RECHECK_SECONDS", 0.001)
     await submitted(bench)
-    keeping = asyncio.create_task(upkeep.keep_results(bench.parts))
+    keeping = asyncio.create_task(repinning.keep_results(bench.parts))
     async with asyncio.timeout(5):
         for _ in range(3):
             bench.store.pinned = []
@@ -114,7 +115,7 @@ async def test_it_looks_again_and_again(bench: Bench, monkeypatch: pytest.Monkey
 
 async def test_the_service_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_56: a worker restores what was lost while it was away, and no one else's."""
-    monkeypatch.setattr(upkeep, "FIRST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(repinning, "FIRST_LOOK_SECONDS", 0.001)
     await submitted(bench)
     others = Pin(cid=bench.store.keep(b"other"), name=result_pin(OTHER, 1))
     bench.store.pinned = [others]

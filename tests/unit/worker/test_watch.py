@@ -18,10 +18,10 @@ from tests.fakes.parts import (
 from tests.fakes.registry import FakeRegistry
 
 from veriframe.errors import Code, MoveRefused, StoreUnavailable
-from veriframe.model.attempt import Attempt, Stage
-from veriframe.model.job import Address, JobState, Verdict
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import Address, JobState, Verdict
 from veriframe.worker import pipeline
-from veriframe.worker.watch import AGAIN_SECONDS, LAG_BLOCKS, Watch, Withdrawal, withdraw
+from veriframe.worker.settlement.watch import AGAIN_SECONDS, LAG_BLOCKS, Watch, Withdrawal, withdraw
 
 COLD = Address(77)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from veriframe.errors import HostUnavailable
-from veriframe.model.cid import Cid, Codec
-from veriframe.model.frames import Frame, Rendering
-from veriframe.ports import partial_name
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.model.rendering.frames import Frame, Rendering
+from veriframe.ports.store import partial_name
 from veriframe.worker.workspace import Workspace
 
 ABANDONED, WANTED = (str(Cid(Codec.RAW, bytes((number,)) * 32)) for number in (1, 2))

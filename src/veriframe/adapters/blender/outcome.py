@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from veriframe.adapters.blender.sandbox.cell import CellExit, Ending
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
-from veriframe.model.frames import RenderLimits, RenderTask
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
 from veriframe.model.text import printable
 
 DISK_FULL_BYTES = 16 * 2**20

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from veriframe.adapters.blender import cells, outcome, outputs, proving
+from veriframe.adapters.blender import outcome, outputs, scripts, validation
 from veriframe.adapters.blender.reports import (
     About,
     Decoded,
@@ -24,8 +24,8 @@ from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox import machine
 from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, VerificationFailed
-from veriframe.model.checks import parse_inspection
-from veriframe.model.frames import (
+from veriframe.model.rendering.checks import parse_inspection
+from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
     Progress,
@@ -34,9 +34,9 @@ from veriframe.model.frames import (
     RenderLimits,
     RenderTask,
 )
-from veriframe.model.scene import BlenderVersion, SceneInspection
+from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 from veriframe.model.text import printable, some_names
-from veriframe.ports import Renderer, RendererFacts
+from veriframe.ports.renderer import Renderer, RendererFacts
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class BlenderRenderer(Renderer):
         return self._facts
 
     async def _ask_facts(self) -> RendererFacts:
-        script = cells.Script(name="about_blender.py", wall_seconds=_START_SECONDS, limits=self._limits)
+        script = scripts.Script(name="about_blender.py", wall_seconds=_START_SECONDS, limits=self._limits)
         end, heard = await self._run(script)
         about = next((event for event in heard.events if isinstance(event, About)), None)
         if about is None:
@@ -85,11 +85,11 @@ class BlenderRenderer(Renderer):
         Raises `JobRejected`: CORRUPT where it cannot open it, or the code of the limit that it ran into.
         """
         allowed = outcome.for_inspection(self._limits)
-        async with cells.readable(scene) as shown:
-            script = cells.Script(
+        async with scripts.readable(scene) as shown:
+            script = scripts.Script(
                 name="inspect_scene.py",
-                arguments=(cells.SCENE,),
-                shown={cells.SCENE: shown},
+                arguments=(scripts.SCENE,),
+                shown={scripts.SCENE: shown},
                 wall_seconds=allowed.wall_seconds,
                 limits=allowed.limits,
             )
@@ -112,11 +112,11 @@ class BlenderRenderer(Renderer):
     ) -> Rendering:
         task = request.task
         allowed = outcome.for_render(task)
-        async with cells.readable(scene) as shown:
-            script = cells.Script(
+        async with scripts.readable(scene) as shown:
+            script = scripts.Script(
                 name="render_frames.py",
-                arguments=(cells.SCENE, OUT, request.as_json()),
-                shown={cells.SCENE: shown},
+                arguments=(scripts.SCENE, OUT, request.as_json()),
+                shown={scripts.SCENE: shown},
                 out=out,
                 expected=[file_name(number, task.format) for number in task.frames],
                 wall_seconds=allowed.wall_seconds,
@@ -145,7 +145,7 @@ class BlenderRenderer(Renderer):
         """
         until = time.monotonic() + task.lease_seconds
         frames = [of_size(frame, task.size) for frame in rendering.frames]
-        decoded = await proving.decode(self._sandbox, frames, out, clean, task)
+        decoded = await validation.decode(self._sandbox, frames, out, clean, task)
         if black := tuple(event.number for event in decoded if event.black):
             await self._prove_black(scene, replace(task, frames=black), until)
         with machine.needed():
@@ -153,11 +153,11 @@ class BlenderRenderer(Renderer):
 
     async def _prove_black(self, scene: Path, task: RenderTask, until: float) -> None:
         """`until` is when all must be over, by `time.monotonic`."""
-        async with cells.scratch() as folder:
+        async with scripts.scratch() as folder:
             out, clean = _two_in(folder)
             small = Request(_within(task, until), percent=25, samples=16)
             rendering = await self._render(scene, small, out, lambda progress: None)
-            again = await proving.decode(self._sandbox, rendering.frames, out, clean, _within(task, until))
+            again = await validation.decode(self._sandbox, rendering.frames, out, clean, _within(task, until))
         if bright := [str(event.number) for event in again if not event.black]:
             raise VerificationFailed(
                 Code.BLACK,
@@ -181,18 +181,18 @@ class BlenderRenderer(Renderer):
 
     async def _prove_engine(self, engine: str) -> str:
         task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
-        async with cells.scratch() as folder:
+        async with scripts.scratch() as folder:
             out, clean = _two_in(folder)
             try:
                 scene = await self._make_test_scene(engine, folder)
                 rendering = await self.render(scene, task, out, lambda progress: None)
-                (decoded,) = await proving.decode(self._sandbox, rendering.frames, out, clean, task)
+                (decoded,) = await validation.decode(self._sandbox, rendering.frames, out, clean, task)
             except (JobError, HostUnavailable) as error:
                 return str(error)
         return "renders black" if decoded.black else f"renders in {rendering.seconds:.1f} s"
 
     async def _make_test_scene(self, engine: str, folder: Path) -> Path:
-        script = cells.Script(
+        script = scripts.Script(
             name="make_test_scene.py",
             arguments=(OUT / "scene.blend", engine),
             out=folder,
@@ -211,9 +211,9 @@ class BlenderRenderer(Renderer):
         return folder / "scene.blend"
 
     async def _run(
-        self, script: cells.Script, on_event: Callable[[Event], None] = lambda event: None
+        self, script: scripts.Script, on_event: Callable[[Event], None] = lambda event: None
     ) -> tuple[CellExit, Heard]:
-        return await cells.run_script(self._sandbox, self._runtime, script, on_event)
+        return await scripts.run_script(self._sandbox, self._runtime, script, on_event)
 
 
 def engines_of(version: BlenderVersion) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from veriframe.model.frames import LAST_FRAME, MAX_FRAMES, Frame, Progress
+from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES, Frame, Progress
 from veriframe.model.text import printable
 
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from veriframe.adapters.blender.reports import FrameReport, Heard
 from veriframe.errors import Code, RenderFailed
-from veriframe.model.frames import Frame, ImageFormat, RenderTask
+from veriframe.model.rendering.frames import Frame, ImageFormat, RenderTask
 from veriframe.model.text import some_names
 
 

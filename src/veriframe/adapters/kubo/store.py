@@ -17,19 +17,7 @@ from typing import Self
 
 import structlog
 
-from veriframe.adapters.kubo.address import parse_address
-from veriframe.adapters.kubo.api import Answer, KuboApi, NodeRefused, Query
-from veriframe.adapters.kubo.dag import BlockSource
-from veriframe.adapters.kubo.delivery import Delivery, Parcel
-from veriframe.adapters.kubo.download import Patience
-from veriframe.adapters.kubo.fetched import FetchedBlocks
-from veriframe.adapters.kubo.folders import FolderDelivery
-from veriframe.adapters.kubo.node_disk import REMEDY, NodeDisk
-from veriframe.adapters.kubo.partial import partial
-from veriframe.adapters.kubo.pins import pin_folder, read_pin
-from veriframe.adapters.kubo.staging import place_folder, staged
-from veriframe.adapters.kubo.tree import Tree
-from veriframe.adapters.kubo.upload import (
+from veriframe.adapters.kubo.adding.upload import (
     IMPORT_OPTIONS,
     ROOT_NAME,
     Cargo,
@@ -38,10 +26,22 @@ from veriframe.adapters.kubo.upload import (
     one_part,
     survey,
 )
+from veriframe.adapters.kubo.blocks.dag import BlockSource
+from veriframe.adapters.kubo.blocks.tree import Tree
+from veriframe.adapters.kubo.fetching.delivery import Delivery, Parcel
+from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.fetching.folders import FolderDelivery
+from veriframe.adapters.kubo.files.partial import partial
+from veriframe.adapters.kubo.files.staging import place_folder, staged
+from veriframe.adapters.kubo.node.address import parse_address
+from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
+from veriframe.adapters.kubo.node.disk import REMEDY, NodeDisk
+from veriframe.adapters.kubo.node.pins import pin_folder, read_pin
+from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
-from veriframe.model.cid import canonical, parse_cid
-from veriframe.model.folder import FolderLimits
-from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
+from veriframe.model.content.cid import canonical, parse_cid
+from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
 from veriframe.threads import to_the_end
 
 log = structlog.get_logger()

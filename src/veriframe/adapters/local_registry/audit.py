@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from veriframe.adapters.local_registry.books import Books
-from veriframe.model.ledger import AMOUNT_MAX_FRI, ISSUED, Pot, PotKind, escrow, held_fri
+from veriframe.adapters.local_registry.tables import Books
+from veriframe.model.registry.ledger import AMOUNT_MAX_FRI, ISSUED, Pot, PotKind, escrow, held_fri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from veriframe.adapters.local_registry import audit, schema
-from veriframe.adapters.local_registry.books import Books
+from veriframe.adapters.local_registry.tables import Books
 from veriframe.errors import RegistryUnavailable
-from veriframe.model import ledger
-from veriframe.model.job import Address, Head, Job
-from veriframe.model.ledger import BURNED, ISSUED, Posting, PotKind, Reason
-from veriframe.ports import Funds, JobReader, Look, Totals
+from veriframe.model.registry import ledger
+from veriframe.model.registry.job import Address, Head, Job
+from veriframe.model.registry.ledger import BURNED, ISSUED, Posting, PotKind, Reason
+from veriframe.ports.registry import Funds, JobReader, Look, Totals
 from veriframe.sqlite_file import open_file, transaction
 
 T = TypeVar("T")

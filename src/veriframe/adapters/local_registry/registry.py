@@ -13,14 +13,14 @@ from typing import TypeVar
 
 import structlog
 
-from veriframe.adapters.local_registry.books import Books
 from veriframe.adapters.local_registry.reader import LocalReader, find_job
+from veriframe.adapters.local_registry.tables import Books
 from veriframe.errors import Code, MoveRefused, VeriFrameError
-from veriframe.model import escrow, ledger, order
-from veriframe.model.job import Address, Job, Terms, Verdict
-from veriframe.model.ledger import Call
-from veriframe.model.outcome import Outcome
-from veriframe.ports import JobRegistry, OrderDesk, Treasury
+from veriframe.model.registry import escrow, ledger, order
+from veriframe.model.registry.job import Address, Job, Terms, Verdict
+from veriframe.model.registry.ledger import Call
+from veriframe.model.registry.outcome import Outcome
+from veriframe.ports.registry import JobRegistry, OrderDesk, Treasury
 from veriframe.sqlite_file import transaction
 
 log = structlog.get_logger()

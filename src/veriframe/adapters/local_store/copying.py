@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 from aleph_cid import CidHasher, hash_folder
 
-from veriframe.adapters.local_store.watching import Watch
+from veriframe.adapters.local_store.stoppable import Watch
 from veriframe.disk import sync_folder
-from veriframe.model.folder import FolderLimits, check_path, check_totals
+from veriframe.model.content.folder import FolderLimits, check_path, check_totals
 
 PIECE_BYTES = 2**20
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 from veriframe.disk import sync_folder
 from veriframe.errors import SettingsError
-from veriframe.ports import Pin
+from veriframe.ports.store import Pin
 
 MAX_NAME_BYTES = 255
 """Of a file's name on Linux, and of a pin's name in Kubo."""

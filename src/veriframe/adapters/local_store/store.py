@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import structlog
 
+from veriframe.adapters.local_store.blobs import Full, Shelf
 from veriframe.adapters.local_store.copying import (
     Copied,
     TooLong,
@@ -21,16 +22,15 @@ from veriframe.adapters.local_store.copying import (
     measure_folder,
     open_file,
 )
+from veriframe.adapters.local_store.disk_errors import is_full, reason
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.adapters.local_store.shelf import Full, Shelf
 from veriframe.adapters.local_store.staging import locked, staging
-from veriframe.adapters.local_store.trouble import is_full, reason
-from veriframe.adapters.local_store.watching import Watch, in_thread
+from veriframe.adapters.local_store.stoppable import Watch, in_thread
 from veriframe.disk import sync_folder
 from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
-from veriframe.model.cid import canonical
-from veriframe.model.folder import FolderLimits
-from veriframe.ports import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
+from veriframe.model.content.cid import canonical
+from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
 
 log = structlog.get_logger()
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import structlog
 
-from veriframe.adapters.starknet.contract import Contract, Node
-from veriframe.adapters.starknet.foreign import ForeignRegistry
-from veriframe.adapters.starknet.foreign_notes import Notes
-from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.adapters.starknet.sending import Sender
-from veriframe.adapters.starknet.trust import Trust
+from veriframe.adapters.starknet.contract.contract import Contract, Node
+from veriframe.adapters.starknet.contract.sending import Sender
+from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
+from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import SettingsError
-from veriframe.model.job import Address, format_address
+from veriframe.model.registry.job import Address, format_address
 
 log = structlog.get_logger()
 

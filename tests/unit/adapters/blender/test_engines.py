@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from veriframe.adapters.blender.renderer import engines_of
-from veriframe.model.scene import BlenderVersion
+from veriframe.model.rendering.scene import BlenderVersion
 
 
 @pytest.mark.parametrize(

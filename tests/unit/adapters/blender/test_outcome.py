@@ -10,8 +10,8 @@ import pytest
 from veriframe.adapters.blender import outcome
 from veriframe.adapters.blender.sandbox.cell import CellExit, Ending
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
-from veriframe.model.frames import RenderLimits, RenderTask
-from veriframe.worker.failures import NOT_THE_BYTES
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
+from veriframe.worker.intake.failures import NOT_THE_BYTES
 
 PLENTY = 2**40
 LIMITS = RenderLimits(frame_seconds=300, loading_seconds=60)

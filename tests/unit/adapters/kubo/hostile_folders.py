@@ -8,7 +8,7 @@ import pytest
 from tests.unit.adapters.kubo.vectors import file_of, folder, link, name_of, node
 
 from veriframe.errors import Code
-from veriframe.model.cid import Codec
+from veriframe.model.content.cid import Codec
 
 LEAVES = tuple(bytes([number]) * 1000 for number in range(1, 6))
 FILE = file_of([(name_of(leaf, Codec.RAW), 1000) for leaf in LEAVES])

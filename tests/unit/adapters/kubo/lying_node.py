@@ -9,9 +9,9 @@ from hashlib import sha256
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
 from veriframe.errors import Code, JobRejected
-from veriframe.model.cid import Cid, Codec
+from veriframe.model.content.cid import Cid, Codec
 
 LEAF_BYTES = 262_144
 CONTENT = sha256(b"scene").digest() * 25_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.adapters.kubo.address import DEFAULT, parse_address
+from veriframe.adapters.kubo.node.address import DEFAULT, parse_address
 from veriframe.errors import SettingsError
 
 

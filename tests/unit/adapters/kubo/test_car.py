@@ -12,10 +12,10 @@ from tests.unit.adapters.kubo.hostile_folders import BLOCKS, FILE
 from tests.unit.adapters.kubo.test_folders import CAR, car
 from tests.unit.adapters.kubo.vectors import VECTORS, name_of, varint
 
-from veriframe.adapters.kubo.car import CarReader
-from veriframe.adapters.kubo.download import Distrusted
-from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
-from veriframe.model.cid import Cid
+from veriframe.adapters.kubo.blocks.car import CarReader
+from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
+from veriframe.adapters.kubo.fetching.download import Distrusted
+from veriframe.model.content.cid import Cid
 
 
 def read(stream: bytes, cuts: list[int]) -> list[tuple[Cid, bytes]]:

@@ -10,12 +10,12 @@ import pytest
 from tests.assembling import assembled
 from tests.unit.adapters.kubo.vectors import SCENE, VECTORS, file_of, folder, name_of, node
 
-from veriframe.adapters.kubo.dag import AHEAD_BLOCKS, BlockSource, DagLimits
-from veriframe.adapters.kubo.partial import PREFIX
-from veriframe.adapters.kubo.unixfs import FileBlock, Part, decode_block
+from veriframe.adapters.kubo.blocks.dag import AHEAD_BLOCKS, BlockSource, DagLimits
+from veriframe.adapters.kubo.blocks.unixfs import FileBlock, Part, decode_block
+from veriframe.adapters.kubo.files.partial import PREFIX
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
-from veriframe.model.cid import Cid, Codec
-from veriframe.ports import Transfer
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.ports.store import Transfer
 
 ENOUGH = DagLimits(size_bytes=10_000)
 

@@ -13,13 +13,13 @@ import pytest_asyncio
 from aiohttp import web
 from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node, refusal
 
-from veriframe.adapters.kubo import fetched, removal
-from veriframe.adapters.kubo.api import KuboApi
-from veriframe.adapters.kubo.fetched import Note
-from veriframe.adapters.kubo.protobuf import bytes_field, varint_field
-from veriframe.adapters.kubo.removal import Removal, links, multihash, read_cid, spelled
+from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.node.api import KuboApi
+from veriframe.adapters.kubo.removal import fetched, removal
+from veriframe.adapters.kubo.removal.fetched import Note
+from veriframe.adapters.kubo.removal.removal import Removal, links, multihash, read_cid, spelled
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.model.cid import Cid, Codec
+from veriframe.model.content.cid import Cid, Codec
 
 EMPTY = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
 """The folder without entries."""

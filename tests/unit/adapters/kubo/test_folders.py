@@ -29,8 +29,8 @@ from tests.unit.adapters.kubo.vectors import VECTORS, name_of, varint
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
-from veriframe.model.cid import Cid, Codec
-from veriframe.model.folder import FolderLimits
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.model.content.folder import FolderLimits
 
 PLENTY = FolderLimits(size_bytes=2**20, entries=100)
 

@@ -11,11 +11,11 @@ from tests.assembling import assembled
 from tests.gateway import Lie, LoopbackGateway
 from tests.unit.adapters.kubo.vectors import SCENE, VECTORS, file_of, name_of
 
-from veriframe.adapters.kubo.dag import DagLimits
-from veriframe.adapters.kubo.gateway import Gateways, Misdeed, Pace
-from veriframe.adapters.kubo.unixfs import MAX_BLOCK_BYTES
+from veriframe.adapters.kubo.blocks.dag import DagLimits
+from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
+from veriframe.adapters.kubo.gateways.gateway import Gateways, Misdeed, Pace
 from veriframe.errors import Code, JobRejected, StoreUnavailable
-from veriframe.model.cid import Cid, Codec
+from veriframe.model.content.cid import Cid, Codec
 
 BLOCK = SCENE
 CID = name_of(BLOCK, Codec.RAW)

@@ -9,10 +9,10 @@ from aiohttp import ThreadedResolver
 from aiohttp.abc import ResolveResult
 from tests.gateway import LoopbackGateway
 
-from veriframe.adapters.kubo.gateway import Gateways
-from veriframe.adapters.kubo.public_addresses import PublicResolver, is_public
+from veriframe.adapters.kubo.gateways.gateway import Gateways
+from veriframe.adapters.kubo.node.public_addresses import PublicResolver, is_public
 from veriframe.errors import SettingsError, StoreUnavailable
-from veriframe.model.cid import Cid, Codec
+from veriframe.model.content.cid import Cid, Codec
 
 CID = Cid(Codec.RAW, bytes(32))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.unit.adapters.kubo.vectors import VECTORS, name_of, node
 
-from veriframe.adapters.kubo.leaves import is_leaf
-from veriframe.adapters.kubo.unixfs import FileBlock, decode_block
-from veriframe.model.cid import Codec
+from veriframe.adapters.kubo.blocks.leaves import is_leaf
+from veriframe.adapters.kubo.blocks.unixfs import FileBlock, decode_block
+from veriframe.model.content.cid import Codec
 
 
 @pytest.mark.parametrize(

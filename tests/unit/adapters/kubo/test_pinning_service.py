@@ -14,14 +14,14 @@ from aiohttp import web
 from tests.pinning import TOKEN, FakePinningService, Misdeed, Request, failure, pinning_service
 from tests.unit.adapters.kubo.lying_node import LyingNode, lying_node
 
-from veriframe.adapters.kubo import pinning_service as module
-from veriframe.adapters.kubo.api import KuboApi
-from veriframe.adapters.kubo.pinning_service import PinningService
-from veriframe.adapters.kubo.replica import ReplicaRefused
-from veriframe.adapters.kubo.swarm import Swarm, is_meetable
+from veriframe.adapters.kubo.node.api import KuboApi
+from veriframe.adapters.kubo.node.swarm import Swarm, is_meetable
+from veriframe.adapters.kubo.replicas import pinning_service as module
+from veriframe.adapters.kubo.replicas.pinning_service import PinningService
+from veriframe.adapters.kubo.replicas.replica import ReplicaRefused
 from veriframe.errors import SettingsError, StoreUnavailable
-from veriframe.model.cid import Cid, Codec
-from veriframe.ports import Pin
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.ports.store import Pin
 
 PIN = Pin(cid=str(Cid(Codec.RAW, sha256(b"picture").digest())), name="job-result-0x1-7")
 OTHER = str(Cid(Codec.RAW, sha256(b"another").digest()))

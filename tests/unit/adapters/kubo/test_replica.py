@@ -13,14 +13,14 @@ import structlog.testing
 from structlog.typing import EventDict
 from tests.unit.adapters.kubo.lying_node import CONTENT, Blocks, LyingNode, lying_node, repository
 
-from veriframe.adapters.kubo import replica as module
-from veriframe.adapters.kubo.dag import BlockSource
-from veriframe.adapters.kubo.replica import Replica, ReplicaRefused, Spread, SpreadStore, second_node
-from veriframe.adapters.kubo.retrieval import read_back
+from veriframe.adapters.kubo.blocks.dag import BlockSource
+from veriframe.adapters.kubo.replicas import replica as module
+from veriframe.adapters.kubo.replicas.replica import Replica, ReplicaRefused, Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.replicas.retrieval import read_back
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
-from veriframe.model.cid import Cid
-from veriframe.ports import Pin, StoreRoom
+from veriframe.model.content.cid import Cid
+from veriframe.ports.store import Pin, StoreRoom
 
 NAME = "job-result-0x1-7"
 

@@ -12,12 +12,12 @@ from tests.gateway import Lie, LoopbackGateway
 from tests.unit.adapters.kubo.hostile_folders import BLOCKS, FILES, ROOT, SIZE_BYTES, SUB, files_in
 from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node
 
-from veriframe.adapters.kubo.download import Patience
-from veriframe.adapters.kubo.gateway import Gateways, Misdeed, Pace
+from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.gateways.gateway import Gateways, Misdeed, Pace
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable
-from veriframe.model.cid import Cid, parse_cid
-from veriframe.model.folder import FolderLimits
+from veriframe.model.content.cid import Cid, parse_cid
+from veriframe.model.content.folder import FolderLimits
 
 LIES = [
     (Lie.FLIPPED, Misdeed.OTHER_BYTES),

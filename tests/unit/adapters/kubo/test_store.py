@@ -24,10 +24,10 @@ from tests.unit.adapters.kubo.lying_node import (
     repository,
 )
 
-from veriframe.adapters.kubo.download import Patience
+from veriframe.adapters.kubo.fetching.download import Patience
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
-from veriframe.ports import Pin, Transfer
+from veriframe.ports.store import Pin, Transfer
 
 IMPATIENT = Patience(
     lookup_seconds=2, quiet_seconds=2, away_seconds=0.3, window_seconds=0.3, least_bytes_per_second=16_000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.adapters.kubo.vectors import VECTORS, field, folder, link, node
 
-from veriframe.adapters.kubo.unixfs import (
+from veriframe.adapters.kubo.blocks.unixfs import (
     MAX_BLOCK_BYTES,
     FileBlock,
     FolderBlock,
@@ -16,7 +16,7 @@ from veriframe.adapters.kubo.unixfs import (
     decode_block,
 )
 from veriframe.errors import Code, JobRejected
-from veriframe.model.cid import Cid, Codec
+from veriframe.model.content.cid import Cid, Codec
 
 NODE = Cid(Codec.DAG_PB, bytes(32))
 RAW = Cid(Codec.RAW, bytes(32))

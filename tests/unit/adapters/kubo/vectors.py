@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from veriframe.model.cid import Cid, Codec, parse_cid
+from veriframe.model.content.cid import Cid, Codec, parse_cid
 
 SCENE = b"".join(sha256(bytes([number])).digest() for number in range(25))[:777]
 """What most of the vectors hold, whole or from its beginning."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from veriframe.adapters.local_registry import LocalRegistry
-from veriframe.model.job import Terms
+from veriframe.model.registry.job import Terms
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 START = 1_700_000_000.0

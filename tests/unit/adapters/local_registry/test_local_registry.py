@@ -12,8 +12,8 @@ from tests.unit.adapters.local_registry.rows import CID, START, Clock, Seat, row
 
 from veriframe.adapters.local_registry import WALLET_FRI, LocalRegistry, local_address
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
-from veriframe.model.job import FRI_PER_STRK, Head
-from veriframe.model.ledger import ADDRESS_MAX
+from veriframe.model.registry.job import FRI_PER_STRK, Head
+from veriframe.model.registry.ledger import ADDRESS_MAX
 
 
 def test_an_address_follows_from_its_name() -> None:

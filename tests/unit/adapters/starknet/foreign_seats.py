@@ -19,8 +19,8 @@ from tests.fakes.foreign import (
     TheirJob,
 )
 
-from veriframe.adapters.starknet.foreign import ForeignRegistry
-from veriframe.adapters.starknet.foreign_notes import Notes
+from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.errors import MoveRefused
 
 

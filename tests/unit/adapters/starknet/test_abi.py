@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from veriframe.adapters.starknet.abi import ABI_MAX_CHARACTERS, Field, Function, read_abi, spelling
+from veriframe.adapters.starknet.cairo.abi import ABI_MAX_CHARACTERS, Field, Function, read_abi, spelling
 from veriframe.errors import RegistryUnavailable
 
 

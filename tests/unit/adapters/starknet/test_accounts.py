@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veriframe.adapters.starknet import accounts
+from veriframe.adapters.starknet.account import accounts
 from veriframe.errors import SettingsError
 
 SECRET = 0x71D7BB07B9A64F6F78AC4C816AFF4DA9

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.proxy import Fault, Proxy, fake_chain
 
-from veriframe.adapters.starknet.batches import QUESTIONS_AT_ONCE, Batches
-from veriframe.adapters.starknet.endpoints import Endpoints, Pace
-from veriframe.adapters.starknet.envelope import RpcError
+from veriframe.adapters.starknet.contract.batches import QUESTIONS_AT_ONCE, Batches
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace
+from veriframe.adapters.starknet.rpc.envelope import RpcError
 from veriframe.errors import RegistryUnavailable
 
 HURRIED = Pace(request_seconds=1.0, call_seconds=2.0, pause_seconds=0.01)

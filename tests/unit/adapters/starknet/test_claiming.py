@@ -12,14 +12,14 @@ from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
 from tests.fakes.registry import FakeRegistry, Shared
 from tests.ports.registry_world import CID
 
-from veriframe.adapters.starknet.codec import Value
-from veriframe.adapters.starknet.contract import Question
-from veriframe.adapters.starknet.endpoints import Answered
-from veriframe.adapters.starknet.head_clock import HeadClock
-from veriframe.adapters.starknet.registry import StarknetRegistry
-from veriframe.adapters.starknet.trust import Trust
+from veriframe.adapters.starknet.cairo.codec import Value
+from veriframe.adapters.starknet.contract.contract import Question
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
+from veriframe.adapters.starknet.rpc.endpoints import Answered
+from veriframe.adapters.starknet.trust.head_clock import HeadClock
+from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import MoveRefused, RegistryUnavailable
-from veriframe.model.job import Address, JobState, Terms
+from veriframe.model.registry.job import Address, JobState, Terms
 
 CREATOR, WORKER = 0xC, 0xD
 R, B = 100, 10

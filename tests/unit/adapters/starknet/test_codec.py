@@ -9,8 +9,8 @@ from starknet_py.cairo.felt import encode_shortstring
 from starknet_py.serialization.data_serializers.byte_array_serializer import ByteArraySerializer
 from starknet_py.serialization.data_serializers.uint256_serializer import Uint256Serializer
 
-from veriframe.adapters.starknet.abi import Abi, Field, read_abi
-from veriframe.adapters.starknet.codec import PRIME, Codec, halves, parts, short_bytes, short_string
+from veriframe.adapters.starknet.cairo.abi import Abi, Field, read_abi
+from veriframe.adapters.starknet.cairo.codec import PRIME, Codec, halves, parts, short_bytes, short_string
 from veriframe.errors import RegistryUnavailable
 
 ABI = Abi(

@@ -8,13 +8,13 @@ from typing import Any, cast
 import pytest
 from starknet_py.hash.utils import verify_message_signature
 
-from veriframe.adapters.starknet import deployment
-from veriframe.adapters.starknet.accounts import counterfactual_address
-from veriframe.adapters.starknet.deployment import Deployment
-from veriframe.adapters.starknet.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.fees import Bounds, Resource
-from veriframe.adapters.starknet.keystore import Key
-from veriframe.adapters.starknet.receipt import Reverted
+from veriframe.adapters.starknet.account import deployment
+from veriframe.adapters.starknet.account.accounts import counterfactual_address
+from veriframe.adapters.starknet.account.deployment import Deployment
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
+from veriframe.adapters.starknet.transactions.fees import Bounds, Resource
+from veriframe.adapters.starknet.transactions.receipt import Reverted
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 SECRET = 0x71D7BB07B9A64F6F78AC4C816AFF4DA9

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.adapters.starknet.abi import read_abi
-from veriframe.adapters.starknet.dialect import Dialect, choose_dialect
+from veriframe.adapters.starknet.cairo.abi import read_abi
+from veriframe.adapters.starknet.foreign.dialect import Dialect, choose_dialect
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 Item = dict[str, object]

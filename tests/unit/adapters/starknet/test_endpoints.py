@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.proxy import Fault, Proxy, fake_chain
 
-from veriframe.adapters.starknet.endpoints import Endpoints, Pace, RpcError
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace, RpcError
 from veriframe.errors import RegistryUnavailable, SettingsError
 
 SEPOLIA = 0x534E5F5345504F4C4941

@@ -9,8 +9,8 @@ import pytest
 from starknet_py.hash.selector import get_selector_from_name
 from tests.fakes.chain import REGISTRY
 
-from veriframe.adapters.starknet.envelope import RpcError
-from veriframe.adapters.starknet.events import PAGES_MAX, REORG_BLOCKS, Feed
+from veriframe.adapters.starknet.job_registry.events import PAGES_MAX, REORG_BLOCKS, Feed
+from veriframe.adapters.starknet.rpc.envelope import RpcError
 
 ME, OTHER = 0xA, 0xB
 

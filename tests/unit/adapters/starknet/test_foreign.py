@@ -10,11 +10,11 @@ import pytest
 from tests.fakes.foreign import CID, NOW, OURS, RESULT, THEIRS, Fn, PanicError
 from tests.unit.adapters.starknet.foreign_seats import ForeignSeats, rule, with_two_jobs
 
-from veriframe.adapters.starknet.foreign_moves import AGAIN_SECONDS
-from veriframe.adapters.starknet.head_clock import HeadClock
-from veriframe.adapters.starknet.receipt import Receipt
+from veriframe.adapters.starknet.foreign.moves import AGAIN_SECONDS
+from veriframe.adapters.starknet.transactions.receipt import Receipt
+from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.errors import Code, RegistryUnavailable
-from veriframe.model.job import Address, JobState
+from veriframe.model.registry.job import Address, JobState
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from veriframe.adapters.starknet.foreign_job import (
+from veriframe.adapters.starknet.foreign.job import (
     LEASE_SECONDS,
     Customs,
     Facts,
@@ -15,10 +15,10 @@ from veriframe.adapters.starknet.foreign_job import (
     build_job,
     cut,
 )
-from veriframe.model.frames import RenderLimits
-from veriframe.model.job import NOBODY, Address, JobState
-from veriframe.model.ledger import TIME_MAX
-from veriframe.model.policy import Policy
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.registry.job import NOBODY, Address, JobState
+from veriframe.model.registry.ledger import TIME_MAX
+from veriframe.model.rendering.frames import RenderLimits
 
 OURS, THEIRS, NOW = Address(0xD), Address(0xE), 1_700_000_000
 FACTS = Facts(creator=Address(0xC), reward_fri=5, asset_cid="bafy", deadline=TIME_MAX)

@@ -10,7 +10,7 @@ from tests.fakes.foreign import Fn, PanicError
 from tests.unit.adapters.starknet.foreign_seats import ForeignSeats, rule, with_two_jobs
 
 from veriframe.errors import MoveRefused
-from veriframe.model.standing import WorkerStanding
+from veriframe.model.registry.standing import WorkerStanding
 
 ADDRESS, BOOL = "ContractAddress", "bool"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from tests.unit.adapters.starknet.test_foreign_job import CLAIM, FACTS, TAKEN
 
-from veriframe.adapters.starknet import foreign_notes
-from veriframe.adapters.starknet.foreign_notes import NOTES_MOST, Notes
+from veriframe.adapters.starknet.foreign import local_claims
+from veriframe.adapters.starknet.foreign.local_claims import NOTES_MOST, Notes
 from veriframe.errors import HostUnavailable, SettingsError
-from veriframe.model.job import Address
-from veriframe.model.ledger import AMOUNT_MAX_FRI
+from veriframe.model.registry.job import Address
+from veriframe.model.registry.ledger import AMOUNT_MAX_FRI
 
 REGISTRY, ACCOUNT = 0xA11CE, 2**251
 
@@ -76,7 +76,7 @@ def test_a_note_about_another_job_does_not_count(tmp_path: Path) -> None:
         lambda text: b"[]",
         lambda text: text.replace(b'"version": 1', b'"version": 2').replace(b'"version":1', b'"version":2'),
         lambda text: text.replace(b"reward_fri", b"reward"),
-        lambda text: b" " * (foreign_notes.FILE_MAX_BYTES + 1),
+        lambda text: b" " * (local_claims.FILE_MAX_BYTES + 1),
     ],
     ids=["empty", "cut off", "no text", "another JSON", "a newer version", "a field misses", "huge"],
 )

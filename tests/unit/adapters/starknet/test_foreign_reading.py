@@ -11,7 +11,7 @@ from tests.fakes.foreign import CID, NOW, OURS, THEIRS, Fn, PanicError, TheirJob
 from tests.unit.adapters.starknet.foreign_seats import ForeignSeats
 
 from veriframe.errors import MoveRefused, RegistryUnavailable
-from veriframe.model.job import JobState
+from veriframe.model.registry.job import JobState
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from tests.fakes.foreign import OURS, RESULT, THEIRS, Fn, PanicError
 from tests.unit.adapters.starknet.foreign_seats import ForeignSeats, with_two_jobs
 
-from veriframe.adapters.starknet.receipt import Receipt
+from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.errors import MoveRefused
-from veriframe.model.job import JobState
+from veriframe.model.registry.job import JobState
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import structlog
 
-from veriframe.adapters.starknet.head_clock import HeadClock
+from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.errors import RegistryUnavailable
-from veriframe.model.job import Head
+from veriframe.model.registry.job import Head
 
 NOW = 1_800_000_000
 SKEW = 600

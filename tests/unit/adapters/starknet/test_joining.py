@@ -8,7 +8,7 @@ import json
 from starknet_py.common import create_sierra_compiled_contract
 from starknet_py.hash.sierra_class_hash import compute_sierra_class_hash
 
-from veriframe.adapters.starknet.joining import CLASSES
+from veriframe.adapters.starknet.connection import CLASSES
 from veriframe.adapters.starknet.opening import read_class_hashes
 
 

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import verify_message_signature
 
-from veriframe.adapters.starknet import keystore
-from veriframe.adapters.starknet.keystore import Key
+from veriframe.adapters.starknet.account import keystore
+from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.errors import SettingsError
 
 SECRET = 0x71D7BB07B9A64F6F78AC4C816AFF4DA9
@@ -290,7 +290,7 @@ def test_a_cut_keystore_is_refused() -> None:
 
 def test_nested_json_is_no_crash_anywhere() -> None:
     """A library that the keystore needs lifts Python's limit, and 60 000 brackets would end the process."""
-    code = "import json; from veriframe.adapters.starknet import keystore; json.loads('[' * 60000)"
+    code = "import json; from veriframe.adapters.starknet.account import keystore; json.loads('[' * 60000)"
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.starknet.outbox import Entry, Outbox, State
+from veriframe.adapters.starknet.transactions.outbox import Entry, Outbox, State
 from veriframe.errors import HostUnavailable, SettingsError
 
 ENTRY = Entry(

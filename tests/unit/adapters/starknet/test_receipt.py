@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veriframe.adapters.starknet.receipt import Reverted, reason_of, short_strings
+from veriframe.adapters.starknet.transactions.receipt import Reverted, reason_of, short_strings
 
 NOT_OPEN = (
     "Execution failed. Failure reason:\n(0x4e4f545f4f50454e ('NOT_OPEN'),"

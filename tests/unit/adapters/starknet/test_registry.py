@@ -15,11 +15,11 @@ from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
 from tests.fakes.registry import FakeRegistry, Shared
 from tests.ports.registry_world import CID
 
-from veriframe.adapters.starknet.contract import refusal
+from veriframe.adapters.starknet.contract.contract import refusal
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
-from veriframe.adapters.starknet.registry import StarknetRegistry
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable, SettingsError
-from veriframe.model.job import Address, Terms
+from veriframe.model.registry.job import Address, Terms
 
 WALLET, R, B = 10_000, 100, 10
 CREATOR, WORKER = 0xC, 0xD

@@ -12,9 +12,9 @@ import pytest
 from tests.fakes.rpc_chain import FakeChain, digest_of
 from tests.proxy import Proxy
 
-from veriframe.adapters.starknet.endpoints import Endpoints, Pace
-from veriframe.adapters.starknet.outbox import Outbox
-from veriframe.adapters.starknet.sender import Call, Receipt, Reverted, Sender, SendPace
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace
+from veriframe.adapters.starknet.transactions.outbox import Outbox
+from veriframe.adapters.starknet.transactions.sender import Call, Receipt, Reverted, Sender, SendPace
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 ACCOUNT = 0xACC

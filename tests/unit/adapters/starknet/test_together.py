@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from veriframe.adapters.starknet.together import MOST, Outcome, Together
+from veriframe.adapters.starknet.contract.batching import MOST, Outcome, Together
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from veriframe.adapters.starknet.deployer import read_built
-from veriframe.adapters.starknet.fees import Bounds, Resource
-from veriframe.adapters.starknet.joining import CLASSES
-from veriframe.adapters.starknet.transaction import Act, Declare, Invoke, Unsigned, submission
+from veriframe.adapters.starknet.connection import CLASSES
+from veriframe.adapters.starknet.job_registry.deployer import read_built
+from veriframe.adapters.starknet.transactions.fees import Bounds, Resource
+from veriframe.adapters.starknet.transactions.transaction import Act, Declare, Invoke, Unsigned, submission
 
 BUILT = read_built(CLASSES)
 BOUNDS = Bounds(l1_gas=Resource(1, 2), l1_data_gas=Resource(3, 4), l2_gas=Resource(5, 6), tip_fri=7)

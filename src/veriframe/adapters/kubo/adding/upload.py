@@ -1,0 +1,237 @@
+"""What is sent when a file or a folder is added: found, read in pieces, framed as multipart, with its CID.
+
+A few pieces are in memory, and one file open, however much there is to send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from aleph_cid import CidHasher, hash_folder
+
+from veriframe.adapters.kubo.node.api import Body, Query
+from veriframe.errors import SettingsError
+from veriframe.threads import to_the_end
+
+PIECE_BYTES = 2**20
+
+IMPORT_OPTIONS: Query = {
+    "cid-version": 1,
+    "raw-leaves": "true",
+    "chunker": "size-262144",
+    "max-file-links": 174,
+    "hash": "sha2-256",
+    "trickle": "false",
+    "inline": "false",
+}
+"""Part of the format: with other options the same bytes have another CID. None is left to the node."""
+
+ROOT_NAME = "content"
+"""What the file or folder is called on the way; its own name is not part of its CID, and not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or a folder to send. `name` is its path from the root, which has the name of none."""
+
+    path: Path
+    name: str
+    is_folder: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """All that is to be sent for one `add`, folders before what is in them. `size_bytes` counts files."""
+
+    entries: Sequence[Entry]
+    size_bytes: int
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether a folder is sent, and not one file."""
+        return self.entries[0].is_folder
+
+
+def survey(source: Path) -> Cargo:
+    """Look at what is to be sent. Raises `SettingsError` for what is missing, and for what is not kept."""
+    try:
+        # The source itself may be reached by a link; within a folder, links are refused.
+        status = source.stat()
+    except FileNotFoundError:
+        raise SettingsError(f"{source} is not there. Name a file, or a folder with files.") from None
+    except OSError as error:
+        raise _unreadable(source, f"cannot be read: {error.strerror}") from error
+    if stat.S_ISREG(status.st_mode):
+        return Cargo([Entry(source, "", False)], status.st_size)
+    if not stat.S_ISDIR(status.st_mode):
+        raise _unreadable(source, "is neither a file nor a folder")
+    entries, size_bytes = [Entry(source, "", True)], 0
+    for entry, entry_bytes in _walk(source, ""):
+        entries.append(entry)
+        size_bytes += entry_bytes
+    return Cargo(entries, size_bytes)
+
+
+def folder_cid(folder: Path) -> str:
+    """The CID that a folder must have. Reads all of it. Raises `SettingsError`."""
+    try:
+        return str(hash_folder(folder, follow_symlinks=False))
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder, f"cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of the body, and how many bytes of files are sent when it is."""
+
+    content: bytes
+    done_bytes: int
+
+
+class Upload:
+    """One sending of a `cargo`. After it `sent_cid` is the CID of a single file, of the very bytes sent."""
+
+    def __init__(self, cargo: Cargo, on_bytes: Callable[[int], None]) -> None:
+        self.cargo = cargo
+        self._boundary = f"veriframe-{os.urandom(16).hex()}"
+        self._hasher = CidHasher.for_ipfs_v1_raw_leaves()
+        self._on_bytes = on_bytes
+        self.failure: SettingsError | None = None
+
+    @property
+    def sent_cid(self) -> str:
+        """The CID of the single file that was sent. To be asked for once, after all is sent."""
+        return str(self._hasher.finalize())
+
+    def body(self) -> Body:
+        """What is to be sent."""
+        return Body(self._boundary, self._pieces())
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        """The whole multipart body. `failure` is raised where a file cannot be read any more.
+
+        Each piece is read, hashed and framed in a thread while the one before it is sent.
+        """
+        parts = self._parts()
+        ahead = asyncio.create_task(to_the_end(next, parts, None))
+        try:
+            while (part := await ahead) is not None:
+                ahead = asyncio.create_task(to_the_end(next, parts, None))
+                yield part.content
+                self._on_bytes(part.done_bytes)
+        except SettingsError as error:
+            # An HTTP client raises errors of its own in its place.
+            self.failure = error
+            raise
+        finally:
+            await asyncio.wait([ahead])
+            if not ahead.cancelled():
+                ahead.exception()
+            parts.close()
+
+    def _parts(self) -> Generator[_Part, None, None]:
+        """The body in pieces of about `PIECE_BYTES`: many small files go out together."""
+        waiting, done_bytes = bytearray(), 0
+        for entry in self.cargo.entries:
+            waiting += self._header(entry)
+            for piece in () if entry.is_folder else self._file(entry.path):
+                done_bytes += len(piece)
+                if len(waiting) + len(piece) >= PIECE_BYTES:
+                    if waiting:
+                        # An empty piece would end the body.
+                        yield _Part(bytes(waiting), done_bytes - len(piece))
+                        waiting.clear()
+                    yield _Part(piece, done_bytes)
+                else:
+                    waiting += piece
+            waiting += b"\r\n"
+        yield _Part(bytes(waiting) + f"--{self._boundary}--\r\n".encode(), done_bytes)
+
+    def _file(self, path: Path) -> Iterator[bytes]:
+        with self._open(path) as opened:
+            while piece := self._read(path, opened):
+                yield piece
+
+    def _header(self, entry: Entry) -> bytes:
+        kind = "application/x-directory" if entry.is_folder else "application/octet-stream"
+        name = quote(f"{ROOT_NAME}/{entry.name}".rstrip("/"), safe="")
+        return (
+            f"--{self._boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            f"Content-Type: {kind}\r\n\r\n"
+        ).encode()
+
+    def _open(self, path: Path) -> BinaryIO:
+        # Not blocking: a named pipe that has come since would wait for a writer for ever.
+        try:
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            descriptor = os.open(path, flags | (os.O_NOFOLLOW if self.cargo.is_folder else 0))
+        except OSError as error:
+            raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+        opened = os.fdopen(descriptor, "rb", buffering=0)
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            opened.close()
+            raise _unreadable(path, "changed while it was read")
+        return opened
+
+    def _read(self, path: Path, opened: BinaryIO) -> bytes:
+        try:
+            piece = opened.read(PIECE_BYTES)
+        except OSError as error:
+            raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+        if not self.cargo.is_folder:
+            self._hasher.update(piece)
+        return piece
+
+
+def one_part(content: bytes) -> Body:
+    """A few bytes as a multipart body."""
+    boundary = f"veriframe-{os.urandom(16).hex()}"
+
+    async def pieces() -> AsyncIterator[bytes]:
+        head = 'Content-Disposition: form-data; name="file"; filename="file"'
+        yield f"--{boundary}\r\n{head}\r\n\r\n".encode() + content + f"\r\n--{boundary}--\r\n".encode()
+
+    return Body(boundary, pieces())
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[Entry, int]]:
+    """All that is in a folder, with the bytes of files. Each folder's entries stay together, as Kubo asks."""
+    for found in _listed(folder):
+        entry = Entry(folder / found.name, f"{prefix}{found.name}", found.is_dir(follow_symlinks=False))
+        if entry.is_folder:
+            yield entry, 0
+            yield from _walk(entry.path, f"{entry.name}/")
+        elif found.is_file(follow_symlinks=False):
+            yield entry, found.stat(follow_symlinks=False).st_size
+        else:
+            raise _unreadable(entry.path, "is neither a file nor a folder")
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise _unreadable(folder, f"cannot be read: {error.strerror}") from error
+    if not found:
+        raise _unreadable(folder, "is empty, and empty folders are not kept")
+    for entry in found:
+        if entry.is_symlink():
+            raise _unreadable(folder / entry.name, "is a link, and links are not kept")
+        if any("\ud800" <= character <= "\udfff" for character in entry.name):
+            raise SettingsError(
+                f"{entry.name!a} in {folder} is not a name in UTF-8. Rename it, and add it again."
+            )
+    return found
+
+
+def _unreadable(path: Path, why: str) -> SettingsError:
+    return SettingsError(f"{path} {why}. Put it right, and add it again.")

@@ -1,0 +1,300 @@
+"""Blocks, decoded: which file, folder or shard of a folder the bytes of a block are.
+
+A block is a stranger's bytes even where it fits its CID: whoever made the CID chose them. So the reader is
+strict, and knows two endings only: a value, or `JobRejected` (CORRUPT).
+
+Source: the IPLD specification of DAG-PB, its strict form; the UnixFS specification, with `mode` and `mtime`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from veriframe.errors import Code, JobRejected
+from veriframe.model.content.cid import DIGEST_BYTES, Cid, Codec
+
+MAX_BLOCK_BYTES = 2 * 2**20
+"""The largest block that IPFS nodes exchange."""
+
+MAX_NAME_BYTES = 255
+"""Of one name in a folder, as in most file systems."""
+
+_MAX_FANOUT, _MURMUR3 = 1024, 0x22
+_Known = Mapping[int, tuple[int, ...]]
+"""The fields that a message may have, and the wire types of each."""
+
+_CID_V0 = bytes((0x12, DIGEST_BYTES))
+_CID_V1 = {bytes((1, codec, 0x12, DIGEST_BYTES)): codec for codec in Codec}
+
+
+class _Type(IntEnum):
+    RAW, FOLDER, FILE, METADATA, SYMLINK, SHARD = range(6)
+
+
+class _Wire(IntEnum):
+    VARINT, BYTES = 0, 2
+
+
+_NODE_FIELDS: _Known = {1: (_Wire.BYTES,), 2: (_Wire.BYTES,)}
+_LINK_FIELDS: _Known = {1: (_Wire.BYTES,), 2: (_Wire.BYTES,), 3: (_Wire.VARINT,)}
+_DATA_FIELDS: _Known = {
+    1: (_Wire.VARINT,),  # type
+    2: (_Wire.BYTES,),  # data
+    3: (_Wire.VARINT,),  # size of the file
+    4: (_Wire.VARINT, _Wire.BYTES),  # sizes of the parts, one by one or packed
+    5: (_Wire.VARINT,),  # kind of digest in a HAMT
+    6: (_Wire.VARINT,),  # fanout of a HAMT
+    7: (_Wire.VARINT,),  # mode: not used
+    8: (_Wire.BYTES,),  # time of change: not used
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of a block. `total_bytes` is what its maker says that all below it takes: a mere claim."""
+
+    cid: Cid
+    name: str
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a file: `size_bytes` of the file lie below `cid`, says the block above."""
+
+    cid: Cid
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileBlock:
+    """A file, or a part of one: first `data`, then the parts in their order."""
+
+    data: bytes
+    parts: Sequence[Part]
+
+    @property
+    def size_bytes(self) -> int:
+        """What the file has, or what the parts are said to have."""
+        return len(self.data) + sum(part.size_bytes for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBlock:
+    """A folder of one block. The names are checked: each could be a file's here."""
+
+    entries: Sequence[Link]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardBlock:
+    """A part of a large folder (a HAMT): `entries` have names; `shards` are more of the same folder."""
+
+    entries: Sequence[Link]
+    shards: Sequence[Cid]
+
+
+@dataclass(frozen=True, slots=True)
+class SymlinkBlock:
+    """A link to somewhere. Where to is never read: nothing here follows one."""
+
+
+Block = FileBlock | FolderBlock | ShardBlock | SymlinkBlock
+
+
+def decode_block(cid: Cid, block: bytes) -> Block:
+    """What a block is. That the bytes fit the CID is the caller's to check.
+
+    Raises `JobRejected` (CORRUPT) for bytes that are nothing of what IPFS keeps files in.
+    """
+    if len(block) > MAX_BLOCK_BYTES:
+        raise _corrupt(f"a block of {len(block)} bytes is larger than any that IPFS carries")
+    if cid.codec is Codec.RAW:
+        return FileBlock(block, ())
+    links, data = _read_node(block)
+    node = _read_data(data)
+    if node.type in (_Type.FILE, _Type.RAW):
+        return _file(node, links)
+    if node.type is _Type.FOLDER:
+        return FolderBlock(_named(links))
+    if node.type is _Type.SHARD:
+        return _shard(node, links)
+    if node.type is _Type.SYMLINK:
+        return SymlinkBlock()
+    raise _corrupt("a block is of a kind that holds neither a file nor a folder")
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """The fields of a UnixFS message. Absent ones have its defaults."""
+
+    type: _Type
+    data: bytes
+    size_bytes: int | None
+    part_sizes: tuple[int, ...]
+    digest_kind: int
+    fanout: int
+
+
+def _file(node: _Node, links: Sequence[Link]) -> FileBlock:
+    if len(links) != len(node.part_sizes):
+        raise _corrupt(f"a file has {len(links)} parts and {len(node.part_sizes)} sizes of parts")
+    parts = [Part(link.cid, size) for link, size in zip(links, node.part_sizes, strict=True)]
+    block = FileBlock(node.data, parts)
+    if node.size_bytes is not None and node.size_bytes != block.size_bytes:
+        raise _corrupt(f"a file says that it has {node.size_bytes} bytes, its parts have {block.size_bytes}")
+    return block
+
+
+def _shard(node: _Node, links: Sequence[Link]) -> ShardBlock:
+    fanout = node.fanout
+    if node.digest_kind != _MURMUR3 or not 8 <= fanout <= _MAX_FANOUT or fanout.bit_count() != 1:
+        raise _corrupt("a large folder is divided in a way that IPFS does not use")
+    # Each name begins with the number of its place, in hexadecimal digits; nothing more is a sub-shard.
+    digits = len(f"{fanout - 1:X}")
+    places = {f"{number:0{digits}X}" for number in range(fanout)}
+    entries, shards = list[Link](), list[Cid]()
+    for link in links:
+        place, name = link.name[:digits], link.name[digits:]
+        if place not in places:
+            raise _corrupt(f"a large folder has something at the place {place!a}, which is none or is taken")
+        places.remove(place)
+        if name:
+            entries.append(Link(link.cid, name, link.total_bytes))
+        else:
+            shards.append(link.cid)
+    return ShardBlock(_named(entries), shards)
+
+
+def _named(links: Sequence[Link]) -> Sequence[Link]:
+    """The links, each with a name that is one file's name, and with no name twice."""
+    names = set[str]()
+    for link in links:
+        name = link.name
+        if name in ("", ".", "..") or "/" in name or "\0" in name or len(name.encode()) > MAX_NAME_BYTES:
+            raise _corrupt(f"a folder has an entry that no file can be named like: {name[:40]!a}")
+        if name in names:
+            raise _corrupt(f"a folder has two entries of the name {name[:40]!a}")
+        names.add(name)
+    return tuple(links)
+
+
+def _read_node(block: bytes) -> tuple[Sequence[Link], bytes]:
+    """The links and the data of a dag-pb block: data once, links all together, before or after it."""
+    links, data, closed = list[Link](), None, False
+    for field, value in _fields(block, _NODE_FIELDS):
+        content = _bytes(value)
+        if field == 2:
+            if closed:
+                raise _corrupt("a block has links in two places")
+            links.append(_read_link(content))
+        elif data is not None:
+            raise _corrupt("a block has data twice")
+        else:
+            data, closed = content, bool(links)
+    if data is None:
+        raise _corrupt("a block says nothing of what it is")
+    return links, data
+
+
+def _read_link(message: bytes) -> Link:
+    values, before = dict[int, int | bytes](), 0
+    for field, value in _fields(message, _LINK_FIELDS):
+        if field <= before:
+            raise _corrupt("a link has a field twice, or in the wrong order")
+        values[field], before = value, field
+    try:
+        name = _bytes(values.get(2, b"")).decode()
+    except UnicodeDecodeError:
+        raise _corrupt("a link has a name that is not in UTF-8") from None
+    return Link(read_cid(_bytes(values.get(1, b""))), name, _number(values.get(3, 0)))
+
+
+def read_cid(binary: bytes) -> Cid:
+    """The CID that these bytes are, all of them. Raises `JobRejected` (CORRUPT)."""
+    if len(binary) == 2 + DIGEST_BYTES and binary.startswith(_CID_V0):
+        return Cid(Codec.DAG_PB, binary[2:])
+    codec = _CID_V1.get(binary[:4])
+    if codec is None or len(binary) != 4 + DIGEST_BYTES:
+        raise _corrupt(
+            "a link leads to what cannot be checked here: not sha2-256 of a file or folder "
+            "(add it without `--inline` and without another `--hash`)"
+        )
+    return Cid(codec, binary[4:])
+
+
+def _read_data(message: bytes) -> _Node:
+    single, sizes = dict[int, int | bytes](), list[int]()
+    for field, value in _fields(message, _DATA_FIELDS):
+        if field == 4:
+            sizes.extend([value] if isinstance(value, int) else _packed(value))
+        elif field in single:
+            raise _corrupt("a block has a field twice")
+        else:
+            single[field] = value
+    try:
+        kind = _Type(_number(single.get(1, -1)))
+    except ValueError:
+        raise _corrupt("a block is of no kind that UnixFS has") from None
+    return _Node(
+        kind,
+        _bytes(single.get(2, b"")),
+        _number(single[3]) if 3 in single else None,
+        tuple(sizes),
+        _number(single.get(5, 0)),
+        _number(single.get(6, 0)),
+    )
+
+
+def _packed(content: bytes) -> Iterator[int]:
+    position = 0
+    while position < len(content):
+        number, position = _varint(content, position)
+        yield number
+
+
+def _fields(message: bytes, known: _Known) -> Iterator[tuple[int, int | bytes]]:
+    """The fields of a protobuf message in their order. Unknown ones are an error, as are other wire types."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        field, wire = tag >> 3, tag & 7
+        if wire not in known.get(field, ()):
+            raise _corrupt(f"a block has a field {field} of type {wire}, which is not known")
+        number, position = _varint(message, position)
+        if wire == _Wire.VARINT:
+            yield field, number
+            continue
+        end = position + number
+        if end > len(message):
+            raise _corrupt("a block ends in the middle of a field")
+        yield field, message[position:end]
+        position = end
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    """A number of up to 64 bits in its shortest form, and the position after it."""
+    number = 0
+    for index, byte in enumerate(message[position : position + 10]):
+        number |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            if number >> 64 or (index and not byte):
+                raise _corrupt("a block has a number that is too large, or longer than it need be")
+            return number, position + index + 1
+    raise _corrupt("a block ends in the middle of a number, or has one that is too long")
+
+
+def _bytes(value: int | bytes) -> bytes:
+    assert isinstance(value, bytes)
+    return value
+
+
+def _number(value: int | bytes) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _corrupt(why: str) -> JobRejected:
+    return JobRejected(Code.CORRUPT, f"The asset is not a sound IPFS file: {why}. Add the file again.")

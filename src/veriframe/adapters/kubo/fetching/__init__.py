@@ -1,0 +1,1 @@
+"""Fetching files and folders from a Kubo node and other sources."""

@@ -1,0 +1,141 @@
+"""A file from whoever has it: the own node as a stream, then as blocks; then every other source as blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from veriframe.adapters.kubo.blocks.dag import BlockSource, DagLimits, assemble, fits
+from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES, FileBlock, decode_block
+from veriframe.adapters.kubo.fetching.download import Distrusted, Download, Patience
+from veriframe.adapters.kubo.files.partial import Partial
+from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused
+from veriframe.errors import Code, JobRejected, StoreUnavailable
+from veriframe.model.content.cid import Cid
+from veriframe.ports.store import OnTransfer, Transfer
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class KuboBlocks(BlockSource):
+    """A node as a source of single blocks."""
+
+    def __init__(self, api: KuboApi, lookup_seconds: float) -> None:
+        self._api, self._lookup_seconds = api, lookup_seconds
+
+    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+        """The bytes of one block, as the node says. Raises as `BlockSource` does."""
+        try:
+            async with self._api.post("block/get", {"arg": str(cid)}, self._lookup_seconds) as answer:
+                block = await answer.body(MAX_BLOCK_BYTES)
+        except NodeRefused as error:
+            if error.is_absence:
+                raise JobRejected(Code.NOT_FOUND, f"Nobody gives {cid}: {error.message}.") from error
+            raise
+        if len(block) > limit_bytes and fits(cid, block):
+            raise JobRejected(Code.TOO_LARGE, f"{cid} has more than {limit_bytes} bytes.")
+        return block
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One file to bring: what has come of it so far, where it goes, how large it may be, who hears of it."""
+
+    cid: Cid
+    part: Partial
+    target: Path
+    limit_bytes: int
+    on_progress: OnTransfer
+
+    def heard(self, total_bytes: int) -> Callable[[int], None]:
+        """A function that tells how many of `total_bytes` have come."""
+
+        def heard(done_bytes: int) -> None:
+            self.on_progress(Transfer(done_bytes=done_bytes, total_bytes=total_bytes))
+
+        return heard
+
+
+async def in_turn(
+    cid: Cid, sources: Sequence[BlockSource], bring_from: Callable[[BlockSource], Awaitable[T]]
+) -> T:
+    """What `bring_from` gives of the first source that it does not fail with.
+
+    Raises `JobRejected` at once, but NOT_FOUND only where nobody has it; else `StoreUnavailable`.
+    """
+    failure: JobRejected | StoreUnavailable | None = None
+    for number, source in enumerate(sources):
+        try:
+            return await bring_from(source)
+        except JobRejected as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            reason, failure = str(error), failure or error
+        except StoreUnavailable as error:
+            # Whoever is away now may have it: that outweighs all who do not.
+            reason = str(error)
+            failure = failure if isinstance(failure, StoreUnavailable) else error
+        log.info("store_source_failed", cid=str(cid), source=number, reason=reason)
+    assert failure is not None
+    raise failure
+
+
+class Delivery:
+    """Brings files from a node, and from `sources` where the node has not got them, or gives other bytes."""
+
+    def __init__(self, api: KuboApi, sources: Sequence[BlockSource], patience: Patience) -> None:
+        self._api, self._patience = api, patience
+        self._node = KuboBlocks(api, patience.lookup_seconds)
+        self._sources = tuple(sources)
+
+    async def bring(self, parcel: Parcel) -> int:
+        """Put the file at its target. Returns its size in bytes. Raises what `ContentStore.fetch` does."""
+
+        async def bring_from(source: BlockSource) -> int:
+            if source is self._node:
+                return await self._from_node(parcel)
+            return await self._from_blocks(parcel, source)
+
+        return await in_turn(parcel.cid, (self._node, *self._sources), bring_from)
+
+    async def _from_node(self, parcel: Parcel) -> int:
+        cid, part, root = parcel.cid, parcel.part, await self._root(parcel.cid)
+        if root.size_bytes > parcel.limit_bytes:
+            raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {parcel.limit_bytes} bytes.")
+        if not root.parts:
+            await part.take_up(0)
+            await part.append([root.data])
+        else:
+            await part.take_up(root.size_bytes)
+            stream = Download(self._api, cid, self._patience, parcel.heard(root.size_bytes))
+            try:
+                await stream.complete(part, root.size_bytes)
+            except (Distrusted, NodeRefused) as error:
+                log.info("store_stream_distrusted", cid=str(cid), reason=str(error))
+            if not await part.fits():
+                # Other import options, or a lie: the blocks tell which, and what of it is right stays.
+                return await self._from_blocks(parcel, self._node)
+        await part.place(parcel.target)
+        return root.size_bytes
+
+    async def _root(self, cid: Cid) -> FileBlock:
+        """The file's root block, checked. Its sizes are the creator's word, but not the node's."""
+        block = await self._node.block(cid, MAX_BLOCK_BYTES)
+        if not fits(cid, block):
+            raise StoreUnavailable(f"The IPFS node gives other bytes than {cid} names. See its disk.")
+        root = decode_block(cid, block)
+        if not isinstance(root, FileBlock):
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is not one file. Give the CID of the file itself.")
+        return root
+
+    async def _from_blocks(self, parcel: Parcel, source: BlockSource) -> int:
+        limits = DagLimits(size_bytes=parcel.limit_bytes, seconds=self._patience.total_seconds)
+        size_bytes = await assemble(parcel.cid, source, parcel.part, limits, parcel.on_progress)
+        await parcel.part.place(parcel.target)
+        return size_bytes

@@ -1,0 +1,120 @@
+"""The stream of a file from a node, hashed as it comes, asked for again from where a cut left it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from veriframe.adapters.kubo.files.partial import WRITE_BYTES, Partial
+from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
+from veriframe.errors import StoreUnavailable
+from veriframe.model.content.cid import Cid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a node is waited for, in seconds, and how slow a stream may be."""
+
+    lookup_seconds: float = 60.0
+    """Until a node has found a block, somewhere in its network."""
+
+    quiet_seconds: float = 60.0
+    """For the next byte of a stream, and for the node to take the next piece of an upload."""
+
+    away_seconds: float = 30.0
+    """For a node that does not answer, before the work is put off."""
+
+    window_seconds: float = 30.0
+    least_bytes_per_second: int = 16_000
+    """Over each window, after the first byte."""
+
+    total_seconds: float = 6 * 3600.0
+    """For one fetch or one add, whatever happens on the way."""
+
+
+class Distrusted(Exception):
+    """What comes is not what was asked for: too many bytes, or the wrong ones, or an early end for good."""
+
+
+class TooSlow(StoreUnavailable):
+    """Bytes come, but too few for the file ever to be here in time."""
+
+
+class Download:
+    """The stream of one file from a node, gone on with after cuts. `heard` is told how many bytes came."""
+
+    def __init__(self, api: KuboApi, cid: Cid, patience: Patience, heard: Callable[[int], None]) -> None:
+        self._api, self._cid, self._patience, self._heard = api, cid, patience, heard
+
+    async def complete(self, part: Partial, total_bytes: int) -> None:
+        """Bring what `part` lacks of `total_bytes`. Whether it fits the CID is the caller's to check.
+
+        Raises `Distrusted`; `StoreUnavailable` where the node stays away or is too slow: `part` is kept.
+        """
+        stuck_since, short_ends = time.monotonic(), 0
+        while part.size_bytes < total_bytes:
+            before, cut = part.size_bytes, None
+            try:
+                await self._stream(part, total_bytes)
+            except (TooSlow, NodeRefused):
+                raise
+            except StoreUnavailable as error:
+                cut = error
+            # A few bytes on each try are no progress: else a node could keep this going for ever.
+            if part.size_bytes - before >= WRITE_BYTES:
+                stuck_since, short_ends = time.monotonic(), 0
+            if part.size_bytes == total_bytes:
+                break
+            short_ends += cut is None
+            if short_ends > 2:
+                raise Distrusted(f"its stream ends after {part.size_bytes} of {total_bytes} bytes")
+            if cut is not None and time.monotonic() - stuck_since > self._patience.away_seconds:
+                raise cut
+            await asyncio.sleep(min(1.0, self._patience.away_seconds / 10))
+
+    async def _stream(self, part: Partial, total_bytes: int) -> None:
+        query: Query = {"arg": str(self._cid), "offset": part.size_bytes, "progress": "false"}
+        quiet_seconds = self._patience.quiet_seconds
+        # As they came: to put them together would cost as much as to hash them.
+        waiting, waiting_bytes = list[bytes](), 0
+        try:
+            async with self._api.post("cat", query, None, quiet_seconds=quiet_seconds) as answer:
+                pace = Pace(self._patience, self._cid)
+                async for piece in answer.pieces():
+                    waiting.append(piece)
+                    waiting_bytes += len(piece)
+                    pace.count(len(piece))
+                    if part.size_bytes + waiting_bytes > total_bytes:
+                        waiting.clear()
+                        raise Distrusted(f"its stream has more than {total_bytes} bytes")
+                    if waiting_bytes >= WRITE_BYTES:
+                        ready, waiting, waiting_bytes = waiting, [], 0
+                        await part.append(ready)
+                        self._heard(part.size_bytes)
+        finally:
+            # A cut loses nothing that has come.
+            await part.append(waiting)
+            self._heard(part.size_bytes)
+
+
+class Pace:
+    """Watches that enough bytes of a CID come in each window of time."""
+
+    def __init__(self, patience: Patience, cid: Cid) -> None:
+        self._patience, self._cid = patience, cid
+        self._since, self._bytes = time.monotonic(), 0
+
+    def count(self, size_bytes: int) -> None:
+        """Note bytes. Raises `TooSlow` at the end of a window that had too few."""
+        self._bytes += size_bytes
+        seconds = time.monotonic() - self._since
+        if seconds < self._patience.window_seconds:
+            return
+        if self._bytes < self._patience.least_bytes_per_second * seconds:
+            raise TooSlow(
+                f"{self._cid} comes with {self._bytes / seconds:.0f} bytes a second, too slowly. See the"
+                " connection of the IPFS node. Trying again later."
+            )
+        self._since, self._bytes = time.monotonic(), 0

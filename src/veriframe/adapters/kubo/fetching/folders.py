@@ -1,0 +1,115 @@
+"""A folder from whoever has it: what the own node has as one stream, the rest block by block, in turn."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from veriframe.adapters.kubo.blocks.car import CarReader
+from veriframe.adapters.kubo.blocks.dag import BlockSource
+from veriframe.adapters.kubo.blocks.tree import Tree
+from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
+from veriframe.adapters.kubo.fetching.delivery import KuboBlocks, in_turn
+from veriframe.adapters.kubo.fetching.download import Distrusted, Pace, Patience
+from veriframe.adapters.kubo.files.partial import WRITE_BYTES, writing
+from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
+from veriframe.errors import StoreUnavailable
+from veriframe.ports.store import OnTransfer, Transfer
+from veriframe.threads import to_the_end
+
+log = structlog.get_logger()
+
+BLOCKS_AT_ONCE = 16
+"""So many are asked for at a time: hides the way to a source, and holds at most 32 MiB."""
+
+_STREAM_SLACK_BYTES = 2**26
+
+
+class FolderDelivery:
+    """Brings what a tree awaits: from a node, and from `sources` for what the node has not got."""
+
+    def __init__(self, api: KuboApi, sources: Sequence[BlockSource], patience: Patience) -> None:
+        self._api, self._patience = api, patience
+        self._node = KuboBlocks(api, patience.lookup_seconds)
+        self._sources = tuple(sources)
+
+    async def bring(self, tree: Tree, folder: Path, on_progress: OnTransfer) -> None:
+        """Complete the tree in `folder`. Raises what `ContentStore.fetch_folder` does."""
+
+        def heard() -> None:
+            on_progress(Transfer(done_bytes=tree.done_bytes, total_bytes=None))
+
+        async def complete(source: BlockSource) -> None:
+            # What an earlier try left is not asked for again: an export gives all or nothing.
+            if source is self._node and tree.is_new:
+                await self._stream(tree, heard)
+            await self._blocks(tree, source, heard)
+
+        with writing(folder):
+            try:
+                await in_turn(tree.root, (self._node, *self._sources), complete)
+            finally:
+                tree.close()
+
+    async def _stream(self, tree: Tree, heard: Callable[[], None]) -> None:
+        """Put what the node has, in one stream. Whatever is wrong with it, the blocks are asked for next."""
+        query: Query = {"arg": str(tree.root), "local-only": "true", "progress": "false"}
+        reader, came_bytes = CarReader(), 0
+        waiting, waiting_bytes = list[bytes](), 0
+        try:
+            async with self._api.post(
+                "dag/export", query, None, quiet_seconds=self._patience.quiet_seconds
+            ) as answer:
+                pace = Pace(self._patience, tree.root)
+                async for piece in answer.pieces():
+                    waiting.append(piece)
+                    waiting_bytes += len(piece)
+                    came_bytes += len(piece)
+                    pace.count(len(piece))
+                    if waiting_bytes >= WRITE_BYTES:
+                        await to_the_end(tree.take, reader, b"".join(waiting))
+                        waiting, waiting_bytes = [], 0
+                        heard()
+                    # Blocks that nobody asked for are passed over, but not for ever.
+                    if came_bytes > 2 * tree.done_bytes + _STREAM_SLACK_BYTES:
+                        raise Distrusted("its export has far more bytes than the folder")
+            await to_the_end(tree.take, reader, b"".join(waiting))
+        except (Distrusted, StoreUnavailable) as error:
+            log.info("store_stream_distrusted", cid=str(tree.root), reason=str(error))
+
+    async def _blocks(self, tree: Tree, source: BlockSource, heard: Callable[[], None]) -> None:
+        """Ask for what is missing until nothing is. A source that is away is waited for, a while."""
+        stuck_since = time.monotonic()
+        while tree.awaited:
+            before = len(tree.awaited), tree.done_bytes
+            try:
+                await self._some_blocks(tree, source)
+            except NodeRefused:
+                raise
+            except StoreUnavailable:
+                if time.monotonic() - stuck_since > self._patience.away_seconds:
+                    raise
+                await asyncio.sleep(min(1.0, self._patience.away_seconds / 10))
+            if (len(tree.awaited), tree.done_bytes) != before:
+                stuck_since = time.monotonic()
+            heard()
+
+    async def _some_blocks(self, tree: Tree, source: BlockSource) -> None:
+        cids = list(islice(tree.awaited, BLOCKS_AT_ONCE))
+        asked = [source.block(cid, MAX_BLOCK_BYTES) for cid in cids]
+        failure: BaseException | None = None
+        for cid, block in zip(cids, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+            if isinstance(block, BaseException):
+                failure = failure or block
+                continue
+            try:
+                await to_the_end(tree.put, cid, block)
+            except Distrusted as error:
+                failure = StoreUnavailable(f"A source is not to be trusted: {error}. Trying again later.")
+        if failure is not None:
+            raise failure

@@ -1,0 +1,1 @@
+"""Trustless gateways of other people, each block checked."""

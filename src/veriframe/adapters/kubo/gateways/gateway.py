@@ -1,0 +1,290 @@
+"""Trustless gateways: blocks from strangers' servers, each checked, the liars left.
+
+Source: the Trustless Gateway specification (`GET /ipfs/{cid}?format=raw`). A gateway may lie, drip, never
+end, send compressed bombs, or lead to the operator's own network: then the next one is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from veriframe.adapters.kubo.blocks.dag import BlockSource, fits
+from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
+from veriframe.adapters.kubo.node.public_addresses import PublicResolver, is_address, is_public
+from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
+from veriframe.model.content.cid import Cid
+
+log = structlog.get_logger()
+
+_MEDIA_TYPE = "application/vnd.ipld.raw"
+_HEADERS = {"Accept": _MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": "VeriFrame"}
+_PIECE_BYTES = 2**16
+_PROBE = "bafkqaaa"
+"""The empty block, by a CID that has its bytes in itself. Source: the Trustless Gateway specification."""
+_OTHER_BYTES = "it gave other bytes than the CID names"
+_BUSY = (401, 407, 429, 503)
+"""Answers that are about us or the gateway, and never about one CID."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How slow a gateway may be: the first byte, and then so many bytes a second on the average.
+
+    A gateway that could not serve rests for `rest_seconds`; one that lied is not asked again.
+    """
+
+    first_byte_seconds: float = 30
+    bytes_per_second: float = 16_384
+    rest_seconds: float = 60
+
+
+class Misdeed(StrEnum):
+    """Why a gateway is left, in the log. Stable."""
+
+    OTHER_BYTES = "OTHER_BYTES"
+    CUT_OFF = "CUT_OFF"
+    ENDLESS = "ENDLESS"
+    SLOW = "SLOW"
+    NOT_A_BLOCK = "NOT_A_BLOCK"
+    REDIRECT = "REDIRECT"
+    COMPRESSED = "COMPRESSED"
+    NOT_HTTP = "NOT_HTTP"
+    NO_CONNECTION = "NO_CONNECTION"
+    BUSY = "BUSY"
+
+
+class _Absent(Exception):
+    """The gateway says that this block is nowhere."""
+
+
+class _Passed(Exception):
+    """The gateway does not give this block. A hostile CID can do that: it says nothing about the gateway."""
+
+
+class _Unfit(Exception):
+    """The gateway cannot serve now."""
+
+    def __init__(self, misdeed: Misdeed, why: str) -> None:
+        super().__init__(why)
+        self.misdeed = misdeed
+
+
+class _Lied(_Unfit):
+    """The gateway gave what was not asked for."""
+
+
+class _Gateway:
+    """One gateway, and why it is left alone, if so."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self.why = ""
+        self.until = -math.inf  # by the event loop's clock
+
+    def leave(self, fault: _Unfit, rest_seconds: float) -> None:
+        """Do not ask it for a while, or any more where it lied."""
+        is_liar = isinstance(fault, _Lied)
+        self.why, self.until = str(fault), math.inf if is_liar else _now() + rest_seconds
+        log.warning(
+            "gateway_left",
+            gateway=self.url.host,
+            code=fault.misdeed,
+            reason=self.why,
+            seconds=None if is_liar else rest_seconds,
+        )
+
+
+class Gateways(BlockSource):
+    """Several gateways as one source of blocks: `async with`, or `close`.
+
+    Hosts are resolved here, and the connection goes to the very address that was checked: private and local
+    ones are refused, unless `allow_private`. Redirects, proxies and cookies are not followed nor kept.
+    Raises `SettingsError` for an address that cannot be a gateway's.
+    """
+
+    def __init__(self, urls: Sequence[str], *, allow_private: bool = False, pace: Pace | None = None) -> None:
+        self._gateways = [_Gateway(_gateway_url(url, allow_private)) for url in urls]
+        self._allow_private = allow_private
+        self._pace = pace or Pace()
+        self._opened: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all connections. May be called twice."""
+        if self._opened is not None:
+            await self._opened.close()
+            self._opened = None
+
+    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+        """The checked bytes of a block, from the first gateway that has it.
+
+        Raises `JobRejected` (NOT_FOUND) where every gateway answers that it is nowhere, TOO_LARGE, and
+        `StoreUnavailable`, which names each gateway and why it did not serve.
+        """
+        absent, reasons = 0, list[str]()
+        for gateway in tuple(self._gateways):
+            if gateway.until <= _now():
+                try:
+                    return await self._ask(gateway, cid, limit_bytes)
+                except _Absent as error:
+                    absent += 1
+                    reasons.append(f"{gateway.url.host}: {error}")
+                except _Passed as error:
+                    reasons.append(f"{gateway.url.host}: {error}")
+                except _Unfit as error:
+                    gateway.leave(error, self._pace.rest_seconds)
+                # Whoever served last is asked first, so that one slow gateway does not slow every block.
+                self._gateways.remove(gateway)
+                self._gateways.append(gateway)
+            if gateway.why and gateway.until > _now():
+                reasons.append(f"{gateway.url.host}: {gateway.why}")
+        if self._gateways and absent == len(self._gateways):
+            raise JobRejected(Code.NOT_FOUND, f"{cid} is nowhere: no gateway finds it. Is it still shared?")
+        raise StoreUnavailable(f"No gateway gives {cid} now ({'; '.join(reasons) or 'none is set'}).")
+
+    async def reach(self) -> Mapping[str, str]:
+        """Ask each for what every gateway has. By host and port: why it does not serve, or an empty text."""
+        reasons = await asyncio.gather(*(self._reason(gateway) for gateway in self._gateways))
+        return dict(zip((gateway.url.authority for gateway in self._gateways), reasons, strict=True))
+
+    async def _reason(self, gateway: _Gateway) -> str:
+        try:
+            block = await self._get(gateway, _PROBE)
+        except (_Absent, _Passed, _Unfit) as error:
+            return str(error)
+        return _OTHER_BYTES if block else ""
+
+    async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
+        """One block of one gateway, checked. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        block = await self._get(gateway, str(cid))
+        if not fits(cid, block):
+            raise _Lied(Misdeed.OTHER_BYTES, _OTHER_BYTES)
+        if len(block) > limit_bytes:
+            # Its maker's doing, not the gateway's: the block above says less than there is.
+            raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes and not {limit_bytes} at most.")
+        return block
+
+    async def _get(self, gateway: _Gateway, cid: str) -> bytes:
+        """What one gateway gives for a CID. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        url = gateway.url.joinpath("ipfs", cid).with_query(format="raw")
+        get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
+        async with self._in_time() as deadline, _translated(), get as response:
+            # Left early, the connection is closed: the rest of an endless body is not waited for.
+            _check_head(response)
+            return await self._read(response, deadline)
+
+    async def _read(self, response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> bytes:
+        """The body, no larger than a block may be, and not slower than the pace."""
+        block, start = bytearray(), _now()
+        async for piece in response.content.iter_chunked(_PIECE_BYTES):
+            block += piece
+            if len(block) > MAX_BLOCK_BYTES:
+                raise _Unfit(
+                    Misdeed.ENDLESS, f"it gave more than the {MAX_BLOCK_BYTES} bytes that a block may have"
+                )
+            allowed = len(block) / self._pace.bytes_per_second
+            deadline.reschedule(start + self._pace.first_byte_seconds + allowed)
+        return bytes(block)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
+        """Ends what is slower than the pace; the body extends the deadline as it comes."""
+        first = self._pace.first_byte_seconds
+        due = _now() + first
+        try:
+            async with asyncio.timeout_at(due) as deadline:
+                yield deadline
+        except TimeoutError as error:
+            if deadline.when() != due:
+                why = f"it gave less than {self._pace.bytes_per_second:g} bytes a second"
+                raise _Unfit(Misdeed.SLOW, why) from error
+            # A CID that nobody has looks like this too: it must not take the gateways from other jobs.
+            raise _Passed(f"nothing came within {first:g} seconds") from error
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            resolver = PublicResolver(allow_private=self._allow_private)
+            self._opened = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=resolver, limit=16),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        return self._opened
+
+
+def _check_head(response: aiohttp.ClientResponse) -> None:
+    """Raises where status or headers say that no block comes."""
+    status = response.status
+    if status in (404, 410):
+        raise _Absent(f"it answers {status}: not found")
+    if 300 <= status < 400:
+        raise _Lied(Misdeed.REDIRECT, f"it answers {status} and leads elsewhere, where nothing here follows")
+    if status in _BUSY:
+        raise _Unfit(Misdeed.BUSY, f"it answers {status}")
+    if status != 200:
+        # Such as 451 for what is banned, 504 for what is not found in time: the CID may be the reason.
+        raise _Passed(f"it answers {status}")
+    if response.content_type != _MEDIA_TYPE:
+        why = f"it gave {response.content_type[:60]!a} where {_MEDIA_TYPE} was asked for"
+        raise _Unfit(Misdeed.NOT_A_BLOCK, why)
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise _Lied(Misdeed.COMPRESSED, "it gave a compressed body, which was not asked for")
+    if (response.content_length or 0) > MAX_BLOCK_BYTES:
+        raise _Passed(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """Turns the errors of aiohttp into `_Unfit`."""
+    try:
+        yield
+    except aiohttp.ClientPayloadError as error:
+        raise _Unfit(Misdeed.CUT_OFF, "its answer was cut off") from error
+    except aiohttp.ClientConnectorError as error:
+        why = f"no connection: {error.os_error.strerror or error.os_error}"
+        raise _Unfit(Misdeed.NO_CONNECTION, why) from error
+    except aiohttp.ClientError as error:
+        why = f"its answer is not sound HTTP ({type(error).__name__})"
+        raise _Unfit(Misdeed.NOT_HTTP, why) from error
+
+
+def _gateway_url(text: str, allow_private: bool) -> URL:
+    try:
+        url = URL(text)
+        port = url.port
+    except ValueError as error:
+        raise SettingsError(f"{text!a} is no address of a gateway: {error}.") from error
+    if url.scheme not in ("http", "https") or not url.host or port is None:
+        raise SettingsError(
+            f"{text!a} is no address of a gateway. Give one like https://trustless-gateway.link."
+        )
+    if url.user is not None or url.query_string or url.fragment:
+        raise SettingsError(f"{text!a} is no address of a gateway: leave out user, password, ? and #.")
+    # aiohttp does not resolve what is an address already.
+    if is_address(url.host) and not allow_private and not is_public(url.host):
+        raise SettingsError(f"{text!a} is private; a gateway must be public. A node is set by IPFS_API.")
+    return url
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,1 @@
+"""A Kubo node: its HTTP API, its pins, its disk and its peers."""

@@ -1,0 +1,56 @@
+"""Blocking work beside the event loop, that tells how far it is and can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from veriframe.ports.store import OnTransfer, Transfer
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """Nobody waits for this work any more."""
+
+
+class Watch:
+    """Whoever waits for a copy: `heard` is told how many bytes are done, `stop` is set to end it."""
+
+    def __init__(self, heard: Callable[[int, int | None], None] = lambda done, total: None) -> None:
+        self.stop = threading.Event()
+        self.total_bytes: int | None = None
+        self._heard, self._done_bytes = heard, 0
+
+    def moved(self, size_bytes: int) -> None:
+        """Note that so many bytes more are done. Raises `Stopped`."""
+        if self.stop.is_set():
+            raise Stopped
+        self._done_bytes += size_bytes
+        self._heard(self._done_bytes, self.total_bytes)
+
+
+async def in_thread(work: Callable[[Watch], T], on_progress: OnTransfer | None = None) -> T:
+    """Run blocking work beside the event loop. Where this is cancelled, the work has ended on return.
+
+    `on_progress` hears of it in the event loop's own thread.
+    """
+    loop = asyncio.get_running_loop()
+
+    def heard(done_bytes: int, total_bytes: int | None) -> None:
+        if on_progress is not None:
+            transfer = Transfer(done_bytes=done_bytes, total_bytes=total_bytes)
+            loop.call_soon_threadsafe(on_progress, transfer)
+
+    watch = Watch(heard)
+    running = asyncio.ensure_future(asyncio.to_thread(work, watch))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        watch.stop.set()
+        await asyncio.wait([running])
+        if not running.cancelled():
+            running.exception()
+        raise

@@ -1,0 +1,1 @@
+"""Accounts: keys, keystores, and account contracts."""

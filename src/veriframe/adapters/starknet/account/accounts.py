@@ -1,0 +1,100 @@
+"""Account contracts: the address that a key will have, and the accounts files that sncast keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from starknet_py.hash.address import compute_address
+
+from veriframe.adapters.starknet.account.keystore import Key, parse_json
+from veriframe.errors import SettingsError
+from veriframe.model.registry.job import Address
+
+OPEN_ZEPPELIN_CLASS_HASH = 0x05B4B537EAA2399E3AA99C4E2E0208EBD6C71BC1467938CD52C798C601E43564
+"""OpenZeppelin's account for Cairo, release 1.0.0: sncast's default, and in starknet-devnet 0.8.1."""
+
+
+def counterfactual_address(
+    public_key: int, class_hash: int = OPEN_ZEPPELIN_CLASS_HASH, salt: int | None = None
+) -> Address:
+    """The address that an account gets when it is deployed by itself; money may be sent there before.
+
+    `salt` is the public key by default, so that the key alone tells the address.
+    """
+    return Address(
+        compute_address(
+            class_hash=class_hash,
+            constructor_calldata=[public_key],
+            salt=public_key if salt is None else salt,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlainAccount:
+    """An account of an accounts file; `address` as the file says."""
+
+    network: str
+    name: str
+    key: Key
+    address: Address
+
+
+def read_accounts(content: bytes, file_name: str) -> list[PlainAccount]:
+    """The accounts of sncast's accounts file whose keys lie in it, in its order; those of ledgers do not.
+
+    Raises `SettingsError` for anything else, and where a key does not belong to its public key.
+    """
+    try:
+        networks = _Networks.validate_python(parse_json(content))
+    except (ValidationError, RecursionError):
+        raise SettingsError(
+            f"{file_name} is neither a keystore nor an accounts file of sncast, or it is damaged."
+        ) from None
+    return [
+        _account(network, name, entry, file_name)
+        for network, name, entry in _entries(networks)
+        if entry.private_key
+    ]
+
+
+def choose_account(accounts: list[PlainAccount], name: str | None, file_name: str) -> PlainAccount:
+    """The one of this name, written `name` or `network/name`; or the only one. Raises `SettingsError`."""
+    fitting = [one for one in accounts if name in (None, one.name, f"{one.network}/{one.name}")]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not accounts:
+        raise SettingsError(f"There is no account with its key in {file_name}.")
+    known = ", ".join(ascii(f"{one.network}/{one.name}")[1:-1] for one in accounts[:20])
+    raise SettingsError(f"Choose one of the accounts in {file_name} by --name: {known}.")
+
+
+def _entries(networks: dict[str, dict[str, _Entry]]) -> Iterator[tuple[str, str, _Entry]]:
+    for network, accounts in networks.items():
+        for name, entry in accounts.items():
+            yield network, name, entry
+
+
+def _account(network: str, name: str, entry: _Entry, file_name: str) -> PlainAccount:
+    key = Key(int(entry.private_key or "0", 16))
+    if key.public_key != int(entry.public_key, 16):
+        raise SettingsError(f"In {file_name}, the private key of {name!a} is not that of its public key.")
+    address = Address(int(entry.address, 16))
+    return PlainAccount(network, name, key, address)
+
+
+_Hex = Annotated[str, StringConstraints(pattern=r"^0[xX][0-9a-fA-F]{1,64}$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, hide_input_in_errors=True)
+
+    public_key: _Hex
+    address: _Hex
+    private_key: _Hex | None = None
+
+
+_Networks = TypeAdapter(dict[str, dict[str, _Entry]])

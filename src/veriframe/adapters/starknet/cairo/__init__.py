@@ -1,0 +1,1 @@
+"""Cairo types: ABIs, and values encoded as felts and decoded from them."""

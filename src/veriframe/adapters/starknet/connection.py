@@ -1,0 +1,140 @@
+"""A contract, an account and nodes joined to a registry; which kind it is, its class says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from veriframe.adapters.starknet.account.accounts import counterfactual_address
+from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
+from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
+from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
+from veriframe.adapters.starknet.rpc.endpoints import Endpoints
+from veriframe.adapters.starknet.rpc.envelope import RpcError
+from veriframe.adapters.starknet.transactions.outbox import Outbox
+from veriframe.adapters.starknet.transactions.sender import Sender
+from veriframe.adapters.starknet.trust import learned_chain
+from veriframe.adapters.starknet.trust.head_clock import HeadClock
+from veriframe.adapters.starknet.trust.learned_chain import NO_CHAIN, Expected, LearnedChain
+from veriframe.adapters.starknet.trust.trust import Trust
+from veriframe.errors import RegistryUnavailable, SettingsError
+
+CLASSES = Path(__file__).parent / "job_registry" / "classes"
+"""The class hashes of our contract's builds, as they lie beside its artefacts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Which chain and account. `account` is an address; None: the one that follows from the key.
+
+    `chain` is the only one that anything is signed for; where it is not known, it is learned of the nodes.
+    """
+
+    urls: Sequence[str]
+    token: int
+    max_fee_fri: int
+    account: int | None
+    devnet_account: int | None
+    outbox_folder: Path
+    chain: Expected = NO_CHAIN
+    clock_skew_seconds: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """An account on a chain, ready to send."""
+
+    nodes: Endpoints
+    sender: Sender
+    outbox: Outbox
+
+    async def close(self) -> None:
+        """Let go of connections and files."""
+        await self.nodes.close()
+        self.outbox.close()
+
+
+async def join(
+    network: Network, registry: int, key: Key | None
+) -> tuple[StarknetRegistry | ForeignRegistry, Callable[[], Awaitable[None]]]:
+    """The registry at an address, and what closes it. Raises `SettingsError`, `RegistryUnavailable`."""
+    seat = await take_seat(network, key)
+    try:
+        finished = await seat.sender.recover()
+        ours = read_class_hashes(CLASSES)
+        trust = Trust(HeadClock(network.clock_skew_seconds), seat.nodes)
+        opened = await open_registry(
+            seat.nodes,
+            seat.sender,
+            registry,
+            token=network.token,
+            class_hashes=ours,
+            folder=network.outbox_folder,
+            max_fee_fri=network.max_fee_fri,
+            trust=trust,
+        )
+        # Only now: a contract stands there, so this is the chain that was meant.
+        trust.learned = _learned(network.outbox_folder, registry, await seat.nodes.chain_id())
+        if isinstance(opened, ForeignRegistry):
+            opened.hear(finished)
+    except BaseException:
+        await seat.close()
+        raise
+    return opened, seat.close
+
+
+def _learned(home: Path, registry: int, chain_id: int) -> LearnedChain:
+    return learned_chain.read(home, registry) or learned_chain.learn(home, registry, chain_id)
+
+
+async def take_seat(network: Network, key: Key | None) -> Seat:
+    """The account that the network names; it has sent nothing yet.
+
+    Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    nodes = Endpoints(network.urls, chain_id=network.chain.chain_id)
+    try:
+        await agree_on_chain(nodes, network.chain)
+        address, signer = await _account(nodes, network, key)
+        network.outbox_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        outbox = Outbox(network.outbox_folder / f"outbox-{address:x}.sqlite")
+    except BaseException:
+        await nodes.close()
+        raise
+    return Seat(nodes, Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri), outbox)
+
+
+async def agree_on_chain(nodes: Endpoints, expected: Expected) -> None:
+    """The nodes serve the chain that is expected; where none is, they name one and the same.
+
+    Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    try:
+        await nodes.call("starknet_chainId")
+    except RegistryUnavailable:
+        if len(nodes.dropped) == len(nodes.names):
+            raise learned_chain.mismatch(min(nodes.dropped.values()), expected) from None
+        raise
+    if expected.chain_id is None and nodes.dropped:
+        raise SettingsError(
+            "The nodes of STARKNET_RPC serve different chains. Set chain_id to the one that is meant, or"
+            f" leave out {', '.join(nodes.dropped)}."
+        )
+
+
+async def _account(nodes: Endpoints, network: Network, key: Key | None) -> tuple[int, Key]:
+    if network.devnet_account is None:
+        if key is None:
+            raise SettingsError("The account has no key. Set keystore; see docs/keys.md.")
+        return network.account or counterfactual_address(key.public_key), key
+    try:
+        told = await nodes.call("devnet_getPredeployedAccounts")
+        chosen = told[network.devnet_account]
+        return int(chosen["address"], 16), Key(int(chosen["private_key"], 16))
+    except (RpcError, LookupError, TypeError, ValueError) as error:
+        raise SettingsError(
+            f"The node has no public account {network.devnet_account}: devnet_account is for starknet-devnet "
+            "only. Set keystore instead."
+        ) from error

@@ -1,0 +1,1 @@
+"""A deployed contract: its views, its calls, and batches of both."""

@@ -1,0 +1,67 @@
+"""A move as one transaction: sent, waited for, logged with its hash and fee, its revert told as a refusal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from veriframe.adapters.starknet.contract.contract import refusal
+from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted
+from veriframe.adapters.starknet.transactions.transaction import Call
+from veriframe.errors import MoveRefused
+from veriframe.model.registry.job import Address, format_address
+
+log = structlog.get_logger()
+
+
+class Sender(Protocol):
+    """The one account's transactions, one after the other."""
+
+    @property
+    def account(self) -> int:
+        """The account."""
+
+    async def send(self, calls: Sequence[Call], label: str) -> Receipt:
+        """One transaction of these calls, accepted. Raises `Reverted`, `RegistryUnavailable`."""
+
+
+async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: object) -> Receipt:
+    """Send the calls as one move. Raises `MoveRefused`, `RegistryUnavailable`."""
+    started = time.monotonic()
+    # The sender knows by it a move whose outcome was open, and does not make it twice.
+    label = " ".join((name, *(str(fact) for fact in facts.values())))
+    account = format_address(Address(sender.account))
+    try:
+        receipt = await sender.send(calls, label)
+    except Reverted as error:
+        refused = refusal(error.reason)
+        log.info(
+            "registry_move",
+            move=name,
+            account=account,
+            refused=refused.rule,
+            transaction=f"{error.hash:#x}",
+            fee_fri=error.fee_fri,
+            **facts,
+        )
+        refused.fee_fri = error.fee_fri
+        raise refused from error
+    log.info(
+        "registry_move",
+        move=name,
+        account=account,
+        seconds=round(time.monotonic() - started, 4),
+        transaction=f"{receipt.hash:#x}",
+        fee_fri=receipt.fee_fri,
+        **facts,
+    )
+    return receipt
+
+
+def note_refusal(sender: Sender, name: str, error: MoveRefused, **facts: object) -> None:
+    """Log a move that was not sent, because the registry would refuse it."""
+    account = format_address(Address(sender.account))
+    log.info("registry_move", move=name, account=account, refused=error.rule, sent=False, **facts)

@@ -1,0 +1,1 @@
+"""Job registries of other makers, used through whatever their ABI offers."""

@@ -1,0 +1,136 @@
+"""A worker's moves at a foreign registry: when each is legal, and what is noted of it. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from veriframe.adapters.starknet.contract.contract import REVERTED
+from veriframe.adapters.starknet.foreign.job import Note
+from veriframe.adapters.starknet.job_registry.batched_moves import Wish
+from veriframe.adapters.starknet.transactions.receipt import Reverted
+from veriframe.errors import MoveRefused, RegistryUnavailable
+from veriframe.model.registry.job import Address, Job, JobState
+from veriframe.model.registry.ledger import Rule
+
+AGAIN_SECONDS = 3600
+"""How long a job is left alone whose finalizing was refused: a revert may cost a fee."""
+NOT_ELIGIBLE = "NOT_ELIGIBLE"
+_OVER = re.compile(r"ALREADY|(?<!NOT_)(?:COMPLETED|FINALI[SZ]ED|PAID|CLOSED)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A job as the registry and our notes show it at `now`, and why this account may not have it.
+
+    `is_paused`: nothing can be done at the registry now, by anybody.
+    """
+
+    job: Job
+    note: Note
+    objection: str
+    is_paused: bool
+    now: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A move on a job that is legal as far as one sees: the values of its call after the job's id.
+
+    `during` is noted before it is sent, `after` once it is done.
+    """
+
+    job_id: int
+    values: tuple[str, ...] = ()
+    during: Note | None = None
+    after: Note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of move. `plan` raises `MoveRefused`; `is_done` is whether a job shows that it was made.
+
+    `refused` is what is noted where the registry refuses it.
+    """
+
+    name: str
+    word: str
+    plan: Callable[[Wish, Seen, Address], Plan]
+    is_done: Callable[[Wish, Job, Address], bool]
+    refused: Callable[[Seen, MoveRefused], Note | None] = lambda _seen, _error: None
+
+
+def _claim(wish: Wish, seen: Seen, _account: Address) -> Plan:
+    if not seen.job.is_open(seen.now):
+        raise MoveRefused(
+            Rule.NOT_OPEN.value, f"Job {wish.job_id} is {seen.job.state}. Look for another one."
+        )
+    if seen.objection:
+        raise MoveRefused(NOT_ELIGIBLE, f"Job {wish.job_id} is not for this account: {seen.objection}.")
+    return Plan(job_id=wish.job_id, after=Note(facts=seen.note.facts, claimed_at=seen.now))
+
+
+def _submission(wish: Wish, seen: Seen, account: Address) -> Plan:
+    job = seen.job
+    if job.state is not JobState.CLAIMED or job.worker != account:
+        raise MoveRefused(
+            Rule.NOT_CLAIMANT.value, f"Job {wish.job_id} is {job.state}, and not claimed by this account."
+        )
+    # Noted before: a registry may not show who handed in, and we may not live to hear how it ended.
+    during = Note(facts=seen.note.facts, claimed_at=job.claimed_at, result_cid=wish.cid)
+    after = replace(during, is_submitted=True)
+    return Plan(job_id=wish.job_id, values=(wish.cid,), during=during, after=after)
+
+
+def _ending(wish: Wish, seen: Seen, _account: Address) -> Plan:
+    if seen.now < seen.note.again_at:
+        raise MoveRefused(
+            Rule.NOT_DUE.value, f"The registry has refused to finalize job {wish.job_id} lately."
+        )
+    if seen.job.state.is_final:
+        raise MoveRefused(Rule.NOT_DUE.value, f"Job {wish.job_id} is {seen.job.state} already.")
+    return Plan(job_id=wish.job_id, after=replace(seen.note, has_ended=True))
+
+
+def _ending_refused(seen: Seen, error: MoveRefused) -> Note:
+    again_at = seen.now + AGAIN_SECONDS
+    return replace(seen.note, has_ended=_says_over(error), again_at=again_at)
+
+
+def _says_over(error: MoveRefused) -> bool:
+    """Whether a contract refuses because somebody has ended the job before. It may show that nowhere else."""
+    cause = error.__cause__
+    words = cause.words if isinstance(cause, Reverted) else ()
+    return any(_OVER.search(word.upper().replace(" ", "_")) for word in words)
+
+
+def _is_handed_in(wish: Wish, job: Job, account: Address) -> bool:
+    over = job.state in (JobState.SUBMITTED, JobState.PAID)
+    return over and job.worker == account and job.result_cid == wish.cid
+
+
+CLAIM = Kind(
+    name="claim",
+    word="claim",
+    plan=_claim,
+    is_done=lambda _, job, account: job.state is JobState.CLAIMED and job.worker == account,
+)
+SUBMIT = Kind(name="submit_result", word="submit", plan=_submission, is_done=_is_handed_in)
+FINALIZE = Kind(
+    name="finalize",
+    word="finalize",
+    plan=_ending,
+    is_done=lambda _, job, __: job.state.is_final,
+    refused=_ending_refused,
+)
+
+
+def paused() -> RegistryUnavailable:
+    """What is rendered waits: a revert would only lose it."""
+    return RegistryUnavailable("The registry is paused. This goes on once its owner lets it.")
+
+
+def asked_twice(wish: Wish) -> MoveRefused:
+    """The refusal of a move that is made at the same time already."""
+    return MoveRefused(REVERTED, f"The same move on job {wish.job_id} is under way already.")

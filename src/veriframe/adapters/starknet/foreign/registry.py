@@ -1,0 +1,256 @@
+"""A registry that is not ours, as one account sees it: whatever its ABI offers, behind the same ports.
+
+Such a registry keeps no bonds and no credit for us. Where it has no claims, a claim is noted here and nowhere
+else: the first to submit is paid, and whoever reads a result's CID may copy it. What its views do not tell
+about a job is derived, in `foreign_job`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from veriframe.adapters.starknet.cairo.codec import short_string
+from veriframe.adapters.starknet.contract.batching import Outcome, Together
+from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node
+from veriframe.adapters.starknet.contract.sending import Sender, make_move
+from veriframe.adapters.starknet.foreign.dialect import Dialect
+from veriframe.adapters.starknet.foreign.job import Note
+from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.moves import (
+    CLAIM,
+    FINALIZE,
+    SUBMIT,
+    Kind,
+    Plan,
+    Seen,
+    asked_twice,
+    paused,
+)
+from veriframe.adapters.starknet.foreign.reader import ForeignReader
+from veriframe.adapters.starknet.job_registry.batched_moves import Wish
+from veriframe.adapters.starknet.transactions.fees import submissions_fri
+from veriframe.adapters.starknet.transactions.receipt import Receipt
+from veriframe.adapters.starknet.transactions.transaction import Call
+from veriframe.adapters.starknet.trust.trust import Trust
+from veriframe.errors import Code, MoveRefused, VeriFrameError
+from veriframe.model.registry.job import Address
+from veriframe.model.registry.ledger import Rule
+from veriframe.ports.registry import Funds, JobRegistry, Look, Totals, Treasury
+
+NO_CREDIT = "NO_CREDIT"
+NO_REGISTRATION = "NO_REGISTRATION"
+SUBMISSIONS = 2
+"""So many must be payable at any time, or what is rendered could not be handed in (fault 68)."""
+
+
+class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
+    """The registry at `address`, spoken to as its ABI wants. What the account did there is in `notes`."""
+
+    def __init__(  # noqa: PLR0913 - what it is made of
+        self,
+        node: Node,
+        sender: Sender,
+        address: int,
+        *,
+        token: int,
+        notes: Notes,
+        max_fee_fri: int = 10**18,
+        trust: Trust | None = None,
+    ) -> None:
+        super().__init__(node, address, Address(sender.account), notes)
+        self.trust = trust or Trust()
+        self._token, self._sender = Contract(node, token, TOKEN_ABI), sender
+        self._max_fee_fri = max_fee_fri
+        self._turn = asyncio.Lock()
+        self._claims, self._submissions, self._ends = (
+            Together[Wish](self._turn, partial(self._make, kind)) for kind in (CLAIM, SUBMIT, FINALIZE)
+        )
+
+    @property
+    def account(self) -> Address:
+        """Who makes the moves."""
+        return Address(self._sender.account)
+
+    def hear(self, receipts: Sequence[Receipt]) -> None:
+        """Note what an earlier run had begun to send and never heard of."""
+        for receipt in receipts:
+            name, _, ids = receipt.label.partition(" ")
+            if receipt.revert_reason or name not in (SUBMIT.name, FINALIZE.name):
+                continue
+            for job_id in map(int, re.findall(r"\d+", ids)):
+                if (note := self._notes.jobs.get(job_id)) is not None:
+                    submitted = note.is_submitted or name == SUBMIT.name
+                    ended = note.has_ended or name == FINALIZE.name
+                    self._note(job_id, replace(note, is_submitted=submitted, has_ended=ended))
+
+    async def look(self, first: int, count: int) -> Look:
+        """As any reader does; the chain's time is held against this machine's clock."""
+        look = await super().look(first, count)
+        self.trust.clock.note(look.head)
+        return look
+
+    async def claim(self, job_id: int) -> int:
+        """Take a job; where the registry has no claims, only note it."""
+        self.trust.clock.require_right(await self.head())
+        return await self._claims.make(Wish(job_id))
+
+    async def submit_result(self, job_id: int, result_cid: str) -> int:
+        """Hand in a result, its CID written as the ABI wants it."""
+        return await self._submissions.make(Wish(job_id, result_cid))
+
+    async def finalize(self, job_id: int) -> int:
+        """End a job whose time has come. After a refusal not again for an hour."""
+        if not (await self.dialect()).has("finalize"):
+            raise MoveRefused(Rule.NOT_DUE.value, "This registry finalizes nothing.")
+        return await self._ends.make(Wish(job_id))
+
+    async def release(self, job_id: int, reason: Code) -> int:
+        """Give a claim back, as far as the registry knows of claims."""
+        fee_fri, spoken = 0, await self.dialect()
+        if spoken.has("release"):
+            wants_reason = len(spoken.functions["release"].inputs) > 1
+            values = [short_string(reason.value.encode())] if wants_reason else []
+            async with self._turn:
+                call = self._call(spoken, "release", job_id, *values)
+                fee_fri = (await make_move(self._sender, "release", [call], job_id=job_id)).fee_fri
+        elif spoken.has("claim"):
+            raise MoveRefused(Rule.LIVE_CLAIM.value, "This registry takes no claim back.")
+        self._notes.drop(job_id)
+        return fee_fri
+
+    async def register(self, info: str) -> None:
+        """Ask the registry to take in this account."""
+        spoken = await self.dialect()
+        if not spoken.has("register"):
+            raise MoveRefused(NO_REGISTRATION, "This registry has no function by which a worker registers.")
+        try:
+            calldata = spoken.registration(info)
+        except ValueError as error:
+            raise MoveRefused(
+                NO_REGISTRATION,
+                f"“{info}” cannot be registered here: {error}. Give a shorter text, or use its own tools.",
+            ) from error
+        call = self._contract.move_of(spoken.name("register"), calldata)
+        async with self._turn:
+            await make_move(self._sender, "register", [call])
+
+    async def funds(self, account: Address) -> Funds:
+        """What an account holds: all of it in its wallet. Of the own one some must stay there for fees."""
+        held_fri = await self._balance(account)
+        if account != self.account:
+            return Funds(wallet_fri=held_fri, credit_fri=0)
+        price_fri = await self._contract.gas_price_fri()
+        # No fees of a job: its reward may be in any token, and cannot be weighed against them.
+        return Funds(
+            wallet_fri=held_fri,
+            credit_fri=0,
+            reserve_fri=submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri),
+        )
+
+    async def totals(self) -> Totals:
+        """What the registry holds; it does not tell what for."""
+        held = await self._balance(self._contract.address)
+        return Totals(token_fri=held, escrow_fri=held, credit_fri=0, burned_fri=0)
+
+    async def deposit(self, amount_fri: int) -> None:
+        """Refused: no money goes to a contract that is not ours."""
+        raise MoveRefused(NO_CREDIT, f"This registry is not VeriFrame's: no {amount_fri} fri go there.")
+
+    async def withdraw(self, amount_fri: int, recipient: Address) -> None:
+        """Refused: there is no credit."""
+        raise MoveRefused(NO_CREDIT, "This registry keeps no credit: pay goes to the account's wallet.")
+
+    async def _balance(self, account: Address) -> int:
+        answer = await self._token.view("balance_of", account)
+        return answer if isinstance(answer, int) else 0
+
+    async def _make(self, kind: Kind, wishes: Sequence[Wish]) -> list[Outcome]:
+        """Make the moves, in one transaction where that goes. How each ended, in their order."""
+        spoken = await self.dialect()
+        seen = await self._seen([wish.job_id for wish in wishes])
+        outcomes: list[Outcome] = [0] * len(wishes)
+        moves: dict[int, tuple[Plan, Call | None]] = {}
+        for at, wish in enumerate(wishes):
+            try:
+                sight = seen[wish.job_id]
+                if isinstance(sight, VeriFrameError):
+                    raise sight
+                if sight.is_paused and kind is not CLAIM:
+                    raise paused()
+                if wish.job_id in {plan.job_id for plan, _ in moves.values()}:
+                    raise asked_twice(wish)
+                plan = kind.plan(wish, sight, self.account)
+                has_call = spoken.has(kind.word)
+                call = self._call(spoken, kind.word, wish.job_id, *plan.values) if has_call else None
+                moves[at] = plan, call
+            except VeriFrameError as error:
+                outcomes[at] = error
+        for plan, _ in moves.values():
+            if plan.during is not None:
+                self._note(plan.job_id, plan.during)
+        for at, outcome in (await self._send(kind, moves, together=spoken.has("worker"))).items():
+            outcomes[at] = outcome
+            if isinstance(outcome, MoveRefused):
+                outcomes[at] = await self._explain(kind, wishes[at], moves[at][0], seen, outcome)
+        return outcomes
+
+    async def _send(
+        self, kind: Kind, moves: Mapping[int, tuple[Plan, Call | None]], *, together: bool
+    ) -> dict[int, MoveRefused | int]:
+        """What each cost, or why it was refused. Where all in one transaction are, each is tried by itself.
+
+        They only go together where the registry shows afterwards whose they were: a lone move's transaction
+        is found again by its job, even where nobody has heard how it ended.
+        """
+        if together and len(moves) > 1 and all(call is not None for _, call in moves.values()):
+            calls = [call for _, call in moves.values() if call is not None]
+            ids = [plan.job_id for plan, _ in moves.values()]
+            try:
+                receipt = await make_move(self._sender, kind.name, calls, job_ids=ids)
+            except MoveRefused:
+                return await self._send(kind, moves, together=False)
+            for plan, _ in moves.values():
+                self._note(plan.job_id, plan.after)
+            return dict.fromkeys(moves, -(-receipt.fee_fri // len(moves)))
+        outcomes: dict[int, MoveRefused | int] = {}
+        for at, (plan, call) in moves.items():
+            try:
+                outcomes[at] = 0
+                if call is not None:
+                    receipt = await make_move(self._sender, kind.name, [call], job_id=plan.job_id)
+                    outcomes[at] = receipt.fee_fri
+                self._note(plan.job_id, plan.after)
+            except MoveRefused as error:
+                outcomes[at] = error
+        return outcomes
+
+    async def _explain(
+        self,
+        kind: Kind,
+        wish: Wish,
+        plan: Plan,
+        seen: Mapping[int, Seen | VeriFrameError],
+        error: MoveRefused,
+    ) -> Outcome:
+        """Where an earlier transaction of ours did it after all, what the refusal cost; else that, noted."""
+        sight, before = (await self._seen([wish.job_id]))[wish.job_id], seen[wish.job_id]
+        if isinstance(sight, Seen) and kind.is_done(wish, sight.job, self.account):
+            self._note(wish.job_id, plan.after)
+            return error.fee_fri
+        if isinstance(before, Seen) and (note := kind.refused(before, error)) is not None:
+            self._note(wish.job_id, note)
+        return error
+
+    def _call(self, spoken: Dialect, word: str, job_id: int, *values: int | str) -> Call:
+        try:
+            calldata = spoken.calldata(word, self._walk.their_id(job_id), *values)
+        except ValueError as error:
+            raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot hold this value: {error}") from error
+        return self._contract.move_of(spoken.name(word), calldata)
+
+    def _note(self, job_id: int, note: Note) -> None:
+        self._notes.put(job_id, note, first_id=self._walk.their_id(1))

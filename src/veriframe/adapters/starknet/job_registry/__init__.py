@@ -1,0 +1,1 @@
+"""VeriFrame's own job registry contract: reading it, making moves on it, deploying it."""

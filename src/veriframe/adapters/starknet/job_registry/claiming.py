@@ -1,0 +1,196 @@
+"""What must hold before a claim binds money: a time that can be believed, terms that two nodes show alike.
+
+A claim names a job and no terms: whoever shows a smaller bond, no arbiter, or a job that does not exist, gets
+a validly signed claim of something else. So with several endpoints two of them are asked. An order never
+changes; the state of its jobs does, and there the newer block counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import structlog
+
+from veriframe.adapters.starknet.contract.contract import Node, Question
+from veriframe.adapters.starknet.job_registry.batched_moves import Hands, Kind, Sight, Wish
+from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS, Answered
+from veriframe.adapters.starknet.trust.head_clock import HeadClock
+from veriframe.errors import MoveRefused, RegistryUnavailable
+from veriframe.model.registry.job import Address, Head, Job, Order
+
+log = structlog.get_logger()
+
+SECOND_SECONDS = 10.0
+"""How long the second endpoint may take: submissions wait meanwhile."""
+
+
+class Witnesses(Protocol):
+    """Endpoints that can be asked apart from one another."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Their names."""
+
+    async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> Answered:
+        """The answers of an endpoint that `but` does not name. Raises `RegistryUnavailable`."""
+
+    def distrust(self, name: str) -> None:
+        """Ask this one nothing for long."""
+
+
+class Looking(Hands, Protocol):
+    """Hands that can look through a node of the caller's choice."""
+
+    async def sight(self, ids: Collection[int], node: Node | None = None) -> Sight:
+        """What the registry shows of these jobs now, by this node or by any."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one endpoint showed."""
+
+    name: str
+    sight: Sight
+
+    @property
+    def head(self) -> Head:
+        return Head(self.sight.call.block, self.sight.call.now)
+
+
+class Claiming:
+    """The hands that make claims. Without `witnesses`, or with one endpoint, that one is believed."""
+
+    def __init__(self, hands: Looking, clock: HeadClock, witnesses: Witnesses | None) -> None:
+        self._hands, self._clock = hands, clock
+        self._witnesses = witnesses if witnesses is not None and len(witnesses.names) > 1 else None
+
+    @property
+    def account(self) -> Address:
+        """Who makes the moves."""
+        return self._hands.account
+
+    async def sight(self, ids: Collection[int]) -> Sight:
+        """What the registry shows, by two endpoints where there are several.
+
+        Raises `RegistryUnavailable` where they differ, where one lags, or where the time cannot be believed.
+        """
+        if self._witnesses is None:
+            seen = _Seen("", await self._hands.sight(ids))
+            self._clock.require_right(seen.head)
+            return seen.sight
+        first = await self._look(self._witnesses, ids)
+        try:
+            async with asyncio.timeout(SECOND_SECONDS):
+                second = await self._look(self._witnesses, ids, first.name)
+        except (RegistryUnavailable, TimeoutError) as error:
+            raise RegistryUnavailable(
+                f"Before a claim two nodes must show the same job, and beside {first.name} none does now"
+                f" ({error or 'not in time'}). Mend the others, or leave them out of STARKNET_RPC."
+            ) from error
+        await self._compare(self._witnesses, ids, first, second)
+        return max(first, second, key=lambda seen: seen.head.number).sight
+
+    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
+        """One transaction for all wishes."""
+        return await self._hands.send(kind, wishes, missing_fri)
+
+    def refuse(self, kind: Kind, wish: Wish, error: MoveRefused) -> MoveRefused:
+        """Note a move that is not sent."""
+        return self._hands.refuse(kind, wish, error)
+
+    async def _look(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
+        through = _Through(witnesses, but)
+        sight = await self._hands.sight(ids, through)
+        return _Seen(through.name, sight)
+
+    async def _compare(self, witnesses: Witnesses, ids: Collection[int], first: _Seen, second: _Seen) -> None:
+        for seen in (first, second):
+            self._clock.require_right(seen.head)
+        older, newer = sorted((first, second), key=lambda seen: seen.head.number)
+        if _lags(older, newer):
+            raise RegistryUnavailable(
+                f"The node {older.name} is at block {older.head.number}, {newer.name} at"
+                f" {newer.head.number}: it lags, and a claim waits until both show the same job."
+            )
+        if told := _difference(older, newer):
+            odd = await self._odd_one(witnesses, ids, first, second)
+            log.error("nodes_differ", endpoints=[first.name, second.name], reason=told, distrusted=odd)
+            left = f" {odd} is asked nothing for an hour." if odd else ""
+            raise RegistryUnavailable(
+                f"The nodes {first.name} and {second.name} show different {told}: nothing is claimed.{left}"
+                " Leave out of STARKNET_RPC whichever lies, or name a third."
+            )
+
+    async def _odd_one(
+        self, witnesses: Witnesses, ids: Collection[int], first: _Seen, second: _Seen
+    ) -> str | None:
+        """Which of the two a third endpoint contradicts; it is distrusted. None where there is no telling."""
+        if len(witnesses.names) < 3:
+            return None
+        try:
+            async with asyncio.timeout(SECOND_SECONDS):
+                third = await self._look(witnesses, ids, first.name, second.name)
+        except (RegistryUnavailable, TimeoutError):
+            return None
+        contradicted = [seen.name for seen in (first, second) if _orders_differ(seen.sight, third.sight)]
+        if len(contradicted) != 1:
+            return None
+        witnesses.distrust(contradicted[0])
+        return contradicted[0]
+
+
+class _Through:
+    """A node that is whichever endpoint answers first; `name` is that one's afterwards."""
+
+    def __init__(self, witnesses: Witnesses, but: Collection[str]) -> None:
+        self._witnesses, self._but = witnesses, but
+        self.name = ""
+
+    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
+        """The result of one method."""
+        return (await self.batch([(method, params)]))[0]
+
+    async def batch(self, calls: Sequence[Question]) -> Sequence[Any]:
+        """The results of several methods in one request."""
+        answered = await self._witnesses.ask(calls, but=self._but)
+        self.name = answered.endpoint
+        return answered.results
+
+
+def _lags(older: _Seen, newer: _Seen) -> bool:
+    """Whether the older block is too old, or from before the job."""
+    behind = newer.head.number - older.head.number
+    return behind > LAG_BLOCKS or (behind > 0 and bool(newer.sight.jobs.keys() - older.sight.jobs.keys()))
+
+
+def _difference(older: _Seen, newer: _Seen) -> str:
+    """What the two show differently that no lag explains, in words; empty for nothing."""
+    if older.head.time > newer.head.time or (
+        older.head.number == newer.head.number and older.head.time != newer.head.time
+    ):
+        return f"times of the blocks {older.head.number} and {newer.head.number}"
+    if missing := older.sight.jobs.keys() ^ newer.sight.jobs.keys():
+        return f"jobs: one does not know job {min(missing)}"
+    for job_id, job in older.sight.jobs.items():
+        if names := _changed(job.order, newer.sight.jobs[job_id].order):
+            return f"terms of job {job_id} ({', '.join(names)})"
+    return ""
+
+
+def _orders_differ(one: Sight, other: Sight) -> bool:
+    def orders(jobs: Mapping[int, Job]) -> dict[int, Order]:
+        return {job_id: job.order for job_id, job in jobs.items()}
+
+    return orders(one.jobs) != orders(other.jobs)
+
+
+def _changed(one: Order, other: Order) -> list[str]:
+    """The names of what differs, the terms' own among them."""
+    pairs = [(one, other, field.name) for field in fields(one) if field.name != "terms"]
+    terms = [(one.terms, other.terms, field.name) for field in fields(one.terms)]
+    return [name for left, right, name in pairs if getattr(left, name) != getattr(right, name)] + [
+        name for left, right, name in terms if getattr(left, name) != getattr(right, name)
+    ]

@@ -1,0 +1,174 @@
+"""Anyone's view of our contract: jobs with their orders, credits, totals, the newest block.
+
+One `look` is one call: block, time, counter, jobs and, unless they are known already, the orders of the jobs.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Collection, Iterator, Sequence
+
+from veriframe.adapters.starknet.cairo.codec import Value, refuse
+from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node, View
+from veriframe.adapters.starknet.job_registry.decoding import (
+    list_in,
+    number,
+    number_in,
+    order_of,
+    read_job,
+    read_order,
+)
+from veriframe.adapters.starknet.job_registry.events import Feed
+from veriframe.adapters.starknet.trust.head_clock import HeadClock
+from veriframe.adapters.starknet.trust.shown_orders import ShownOrders
+from veriframe.model.registry import ledger
+from veriframe.model.registry.job import NOBODY, Address, Head, Job, Order
+from veriframe.ports.registry import LOOKS_AT_ONCE, Funds, JobReader, Look, Totals
+
+JOBS_AT_ONCE = 200
+ORDERS_KEPT = 50_000
+SETTLED_SECONDS = 7200
+"""How old an order must be before it is remembered: a reorg could put another in a younger one's place."""
+_ID_MAX = 2**64 - 1
+
+
+class StarknetReader(JobReader):
+    """The registry at `address`, whose money is the token at `token`, as `account` reads it."""
+
+    def __init__(
+        self,
+        node: Node,
+        address: int,
+        *,
+        token: int,
+        account: int = NOBODY,
+        clock: HeadClock | None = None,
+    ) -> None:
+        self._contract, self._token = Contract(node, address), Contract(node, token, TOKEN_ABI)
+        self._feed = Feed(node, address, account)
+        self._orders: dict[int, Order] = {}
+        self._shown = ShownOrders()
+        self._clock = clock or HeadClock()
+        self._settled: set[tuple[int, int]] = set()
+
+    @property
+    def jobs_at_once(self) -> int:
+        """The contract's own bound."""
+        return JOBS_AT_ONCE
+
+    async def identity(self) -> str:
+        """Chain and address."""
+        return await self._contract.identity()
+
+    async def look(self, first: int, count: int) -> Look:
+        """Block, counter and jobs by one call; by a second one where an order is not known after all."""
+        first, count = _within(first, min(count, JOBS_AT_ONCE))
+        look = await self._look(first, count, with_orders=not self._knows(first, count))
+        look = look or await self._look(first, count, with_orders=True)
+        return self._show(look) if look else refuse("an order of a job is missing")
+
+    async def changed(self) -> Collection[int]:
+        """The jobs of new orders and of released jobs, and own jobs that somebody moved."""
+        return await self._feed.delta()
+
+    async def head(self) -> Head:
+        """The newest accepted block."""
+        return (await self.look(0, 0)).head
+
+    async def job_counter(self) -> int:
+        """The highest job id so far."""
+        return number(await self._contract.view("get_job_counter"))
+
+    async def get_job(self, job_id: int) -> Job:
+        """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
+        for job in (await self.look(job_id, 1)).jobs if 0 < job_id <= _ID_MAX else ():
+            return job
+        raise ledger.unknown_job(job_id)
+
+    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
+        """The jobs `first … first + count - 1` that exist, by id; many of them by few requests."""
+        first, count = _within(first, count)
+        if count <= JOBS_AT_ONCE:
+            return (await self.look(first, count)).jobs
+        last = min(first + count - 1, await self.job_counter())
+        jobs: list[Job] = []
+        for windows in _batches(first, last):
+            asked = (View(self._contract, "look", (at, size, True)) for at, size in windows)
+            told = await self._contract.views(*asked)
+            for (at, size), one in zip(windows, told, strict=True):
+                look = self._read(one, at, size)
+                jobs += refuse("an order of a job is missing") if look is None else self._show(look).jobs
+        return jobs
+
+    async def funds(self, account: Address) -> Funds:
+        """What an account holds."""
+        credit, wallet = await self._contract.views(
+            View(self._contract, "get_credit", (account,)), View(self._token, "balance_of", (account,))
+        )
+        return Funds(wallet_fri=number(wallet), credit_fri=number(credit))
+
+    async def totals(self) -> Totals:
+        """What the registry holds; `token_fri` is the token's own word."""
+        told, held = await self._contract.views(
+            View(self._contract, "get_totals"), View(self._token, "balance_of", (self._contract.address,))
+        )
+        return Totals(
+            token_fri=number(held),
+            escrow_fri=number_in(told, "escrow"),
+            credit_fri=number_in(told, "credits"),
+            burned_fri=number_in(told, "burned"),
+        )
+
+    async def _look(self, first: int, count: int, *, with_orders: bool) -> Look | None:
+        look = self._read(await self._contract.view("look", first, count, with_orders), first, count)
+        if look is not None:
+            self._feed.note_head(look.head.number)
+        return look
+
+    def _show(self, look: Look) -> Look:
+        """What others decide by. Remembered, since a claim is made under these terms or not at all."""
+        self._clock.note(look.head)
+        self._shown.note({job.order.id: job.order for job in look.jobs}.values())
+        return look
+
+    def _knows(self, first: int, count: int) -> bool:
+        return count == 0 or (first, count) in self._settled
+
+    def _read(self, told: Value, first: int, count: int) -> Look | None:
+        """A look as the contract tells it; None where it tells of a job whose order is not known."""
+        head = Head(number_in(told, "block"), number_in(told, "now"))
+        fresh = {order.id: order for order in map(read_order, list_in(told, "orders"))}
+        orders = ChainMap(fresh, self._orders)
+        told_jobs = list_in(told, "jobs")
+        if any(order_of(one) not in orders for one in told_jobs):
+            return None
+        jobs = [read_job(one, orders[order_of(one)]) for one in told_jobs]
+        ids = [job.id for job in jobs]
+        if ids != sorted(set(ids)) or any(not first <= job_id < first + count for job_id in ids):
+            refuse("the jobs are not those that were asked for")
+        self._remember(fresh.values(), head.time - SETTLED_SECONDS)
+        if len(jobs) == count and all(job.order.id in self._orders for job in jobs):
+            self._settled.add((first, count))
+        return Look(head=head, job_counter=number_in(told, "job_counter"), jobs=jobs)
+
+    def _remember(self, orders: Collection[Order], settled_before: int) -> None:
+        for order in orders:
+            if order.created_at < settled_before and len(self._orders) < ORDERS_KEPT:
+                self._orders[order.id] = order
+
+
+def _within(first: int, count: int) -> tuple[int, int]:
+    """The same range without ids that no job can have."""
+    last = min(first + count - 1, _ID_MAX)
+    first = min(max(first, 1), _ID_MAX)
+    return first, max(0, last - first + 1)
+
+
+def _batches(first: int, last: int) -> Iterator[list[tuple[int, int]]]:
+    """The windows from one id to another, as many together as go into one request."""
+    windows = [(at, JOBS_AT_ONCE) for at in range(first, last + 1, JOBS_AT_ONCE)]
+    if windows:
+        at = windows[-1][0]
+        windows[-1] = (at, last - at + 1)
+    for begin in range(0, len(windows), LOOKS_AT_ONCE):
+        yield windows[begin : begin + LOOKS_AT_ONCE]

@@ -1,0 +1,276 @@
+"""Our contract on StarkNet as one account sees it.
+
+Moves are made in turns, one transaction after the other; what workers do often goes together (`joint`). A
+move is first judged by the model, on what the registry shows now; only what the model finds legal is sent.
+What a move binds and credit lacks is allowed to the contract and deposited in the same transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from veriframe.adapters.starknet.cairo.codec import Value, refuse, short_string
+from veriframe.adapters.starknet.contract.batching import Together
+from veriframe.adapters.starknet.contract.contract import Node, View
+from veriframe.adapters.starknet.contract.sending import Sender, make_move, note_refusal
+from veriframe.adapters.starknet.job_registry.batched_moves import (
+    CLAIM,
+    FINALIZE,
+    SUBMIT,
+    Kind,
+    Sight,
+    Wish,
+    make,
+)
+from veriframe.adapters.starknet.job_registry.claiming import Claiming
+from veriframe.adapters.starknet.job_registry.decoding import number, put_terms
+from veriframe.adapters.starknet.job_registry.events import jobs_of, posted_jobs
+from veriframe.adapters.starknet.job_registry.reader import StarknetReader
+from veriframe.adapters.starknet.transactions.fees import JOB_L2_GAS, job_fees_fri, submissions_fri
+from veriframe.adapters.starknet.transactions.transaction import Call as Transfer
+from veriframe.adapters.starknet.trust.trust import Trust
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable
+from veriframe.model.registry import escrow, ledger, order
+from veriframe.model.registry.job import Address, Job, Terms, Verdict, format_address
+from veriframe.model.registry.ledger import Call
+from veriframe.ports.registry import Funds, JobRegistry, OrderDesk, Treasury
+
+T = TypeVar("T")
+
+FOREIGN_CLASS = "FOREIGN_CLASS"
+"""The rule by which money is kept from a contract whose class is not ours."""
+SUBMISSIONS = 2
+"""So many must be payable at any time, or a claim could not be served (fault 68)."""
+PRICE_SECONDS = 60.0
+"""How old the price of gas may be that the reserve is reckoned by."""
+
+
+class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
+    """The registry at `address`, its token at `token`, by the account of `sender`.
+
+    `class_hashes` are those of our contract's builds: money goes to no other class. `max_fee_fri` is the most
+    that one transaction may cost. `trust` says how far the nodes are believed.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it is made of
+        self,
+        node: Node,
+        sender: Sender,
+        address: int,
+        *,
+        token: int,
+        class_hashes: Collection[int],
+        max_fee_fri: int = 10**18,
+        trust: Trust | None = None,
+    ) -> None:
+        self.trust = trust or Trust()
+        super().__init__(node, address, token=token, account=sender.account, clock=self.trust.clock)
+        self._sender, self._class_hashes = sender, frozenset(class_hashes)
+        self._max_fee_fri = max_fee_fri
+        self._price: tuple[float, int] | None = None
+        self._turn = asyncio.Lock()
+        claiming = Claiming(self, self.trust.clock, self.trust.witnesses)
+        self._claims = Together[Wish](self._turn, partial(make, CLAIM, claiming))
+        self._submissions, self._ends = (
+            Together[Wish](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
+        )
+
+    @property
+    def account(self) -> Address:
+        """Who makes the moves."""
+        return Address(self._sender.account)
+
+    async def claim(self, job_id: int) -> int:
+        """Take a job."""
+        return await self._claims.make(Wish(job_id))
+
+    async def submit_result(self, job_id: int, result_cid: str) -> int:
+        """Hand in a result."""
+        return await self._submissions.make(Wish(job_id, result_cid))
+
+    async def finalize(self, job_id: int) -> int:
+        """End a job whose time has come."""
+        return await self._ends.make(Wish(job_id))
+
+    async def release(self, job_id: int, reason: Code) -> int:
+        """Give a claim back."""
+        word = short_string(reason.value.encode())
+        rule = partial(escrow.release, reason=reason)
+        return await self._move_job("release", job_id, rule, "release_job", word)
+
+    async def accept_result(self, job_id: int) -> None:
+        """Pay the worker now."""
+        await self._move_job("accept_result", job_id, escrow.accept_result, "accept_result")
+
+    async def cancel_job(self, job_id: int) -> None:
+        """Take a job back."""
+        await self._move_job("cancel_job", job_id, escrow.cancel_job, "cancel_job")
+
+    async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
+        """Ask the arbiter."""
+        rule = partial(escrow.dispute_result, evidence_cid=evidence_cid)
+        await self._move_job(
+            "dispute_result",
+            job_id,
+            rule,
+            "dispute_result",
+            _bytes(evidence_cid),
+            binds_fri=lambda job: job.terms.bond_fri,
+        )
+
+    async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
+        """Decide as the arbiter."""
+        rule = partial(escrow.resolve_dispute, verdict=verdict, evidence_cid=evidence_cid)
+        values: tuple[Value, ...] = ((verdict.value.capitalize(), []), _bytes(evidence_cid))
+        await self._move_job("resolve_dispute", job_id, rule, "resolve_dispute", *values)
+
+    async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
+        """Post an order: what credit lacks, and the order itself, in one transaction."""
+        async with self._turn:
+            sight = await self.sight(())
+            rule = partial(order.create_order, sight.call, asset_cid, terms, jobs, None)
+            self._judge("create_order", rule, jobs=jobs)
+            post = await self._contract.move("create_order", _bytes(asset_cid), put_terms(terms), jobs)
+            top_up = await self._top_up(terms.reward_fri * jobs - sight.credit_fri)
+            receipt = await make_move(self._sender, "create_order", [*top_up, post], jobs=jobs)
+        if not (posted := posted_jobs(receipt, self._contract.address)):
+            raise RegistryUnavailable(
+                "The order was accepted, and the node does not tell its jobs. See `veriframe job list`."
+            )
+        return posted
+
+    async def funds(self, account: Address) -> Funds:
+        """What an account holds, and for the own one what must stay in its wallet for the fees to come."""
+        held = await super().funds(account)
+        if account != self.account:
+            return held
+        price_fri = await self._price_fri()
+        return replace(
+            held, reserve_fri=self._reserve_fri(price_fri), job_fees_fri=job_fees_fri(JOB_L2_GAS, price_fri)
+        )
+
+    async def deposit(self, amount_fri: int) -> None:
+        """From the own wallet into credit: allowed to the contract and taken by it in one transaction."""
+        async with self._turn:
+            held = await self.totals()
+            rule = partial(
+                ledger.deposit,
+                self.account,
+                amount_fri,
+                wallet_fri=(await super().funds(self.account)).wallet_fri,
+                token_fri=held.escrow_fri + held.credit_fri + held.burned_fri,
+            )
+            self._judge("deposit", rule, amount_fri=amount_fri)
+            await make_move(self._sender, "deposit", await self._top_up(amount_fri), amount_fri=amount_fri)
+
+    async def withdraw(self, amount_fri: int, recipient: Address) -> None:
+        """From the own credit to anyone's wallet."""
+        async with self._turn:
+            credit_fri = (await super().funds(self.account)).credit_fri
+            rule = partial(ledger.withdraw, self.account, amount_fri, recipient, credit_fri=credit_fri)
+            self._judge("withdraw", rule, amount_fri=amount_fri)
+            call = await self._contract.move("withdraw", amount_fri, recipient)
+            await make_move(self._sender, "withdraw", [call], amount_fri=amount_fri)
+
+    async def sight(self, ids: Collection[int], node: Node | None = None) -> Sight:
+        """What the registry shows of these jobs now, and what the account holds, in one request to `node`."""
+        asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
+        looked = [(job_id, 1) for job_id in asked] or [(1, 0)]
+        reserve_fri = self._reserve_fri(await self._price_fri())
+        told = await self._contract.views(
+            View(self._contract, "get_credit", (self.account,)),
+            View(self._token, "balance_of", (self.account,)),
+            *(View(self._contract, "look", (first, count, True)) for first, count in looked),
+            *(View(self._contract, "is_barred", (job_id, self.account)) for job_id in asked),
+            node=node,
+        )
+        credit, wallet, *rest = told
+        looks = [self._read(one, *window) for one, window in zip(rest, looked, strict=False)]
+        seen = [look for look in looks if look is not None] or refuse("an order of a job is missing")
+        head = seen[-1].head
+        held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserve_fri)
+        jobs = {job.id: job for look in seen for job in look.jobs}
+        return Sight(
+            jobs=jobs,
+            barred={job_id for job_id, told in zip(asked, rest[len(looked) :], strict=True) if told},
+            call=Call(caller=self.account, now=head.time, block=head.number, credit_fri=held.means_fri),
+            credit_fri=held.credit_fri,
+            changed={job.id for job in jobs.values() if self._shown.differs(job.order)},
+        )
+
+    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
+        """One transaction for all wishes. The ids of the jobs for which it did it, and its fee in fri."""
+        function, values = kind.call(wishes)
+        calls = [*await self._top_up(missing_fri), await self._contract.move(function, *values)]
+        ids = [wish.job_id for wish in wishes]
+        facts: dict[str, object] = {"job_id": ids[0]} if len(ids) == 1 else {"job_ids": ids}
+        receipt = await make_move(self._sender, kind.name, calls, **facts)
+        done = ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
+        return done, receipt.fee_fri
+
+    def refuse(self, kind: Kind, wish: Wish, error: MoveRefused) -> MoveRefused:
+        """Note a move that is not sent."""
+        note_refusal(self._sender, kind.name, error, job_id=wish.job_id)
+        return error
+
+    async def _top_up(self, amount_fri: int) -> list[Transfer]:
+        """The calls that bring an amount from the wallet into credit. Raises `MoveRefused`."""
+        if amount_fri <= 0:
+            return []
+        if await self._contract.class_hash() not in self._class_hashes:
+            raise MoveRefused(
+                FOREIGN_CLASS,
+                f"The contract {format_address(self._contract.address)} is not VeriFrame's job registry:"
+                " no money goes there. Check the registry's address.",
+            )
+        allow = await self._token.move("approve", self._contract.address, amount_fri)
+        return [allow, await self._contract.move("deposit", amount_fri)]
+
+    async def _price_fri(self) -> int:
+        if self._price is None or time.monotonic() - self._price[0] > PRICE_SECONDS:
+            self._price = time.monotonic(), await self._contract.gas_price_fri()
+        return self._price[1]
+
+    def _reserve_fri(self, price_fri: int) -> int:
+        return submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri)
+
+    async def _move_job(
+        self,
+        name: str,
+        job_id: int,
+        rule: Callable[[Job, Call], object],
+        function: str,
+        *values: Value,
+        binds_fri: Callable[[Job], int] = lambda _: 0,
+    ) -> int:
+        """Make a move on a job. Returns its fee."""
+        async with self._turn:
+            sight = await self.sight([job_id])
+
+            def judge() -> int:
+                if (job := sight.jobs.get(job_id)) is None:
+                    raise ledger.unknown_job(job_id)
+                rule(job, sight.call)
+                return binds_fri(job)
+
+            bound_fri = self._judge(name, judge, job_id=job_id)
+            top_up = await self._top_up(bound_fri - sight.credit_fri) if bound_fri else []
+            move = await self._contract.move(function, job_id, *values)
+            return (await make_move(self._sender, name, [*top_up, move], job_id=job_id)).fee_fri
+
+    def _judge(self, name: str, rule: Callable[[], T], **facts: object) -> T:
+        """Refuse here what the registry would refuse, with the model's sentence."""
+        try:
+            return rule()
+        except MoveRefused as error:
+            note_refusal(self._sender, name, error, **facts)
+            raise
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="replace")

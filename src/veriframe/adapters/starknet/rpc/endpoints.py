@@ -1,0 +1,290 @@
+"""JSON-RPC to a node of StarkNet, over one or more endpoints that may fail, lie or lag.
+
+One HTTP session for all. A call goes to the first endpoint that is fit; where that one fails, to the next. An
+endpoint that failed rests, longer each time, and is then tried with one call. An answer is taken only where
+its bytes, its JSON and its envelope are right, and its endpoint serves the right chain and is not far behind.
+Names of endpoints in logs and errors are cut to the host: paths and users often hold a secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from veriframe.adapters.starknet.rpc.endpoint import Bucket, Endpoint, Pace, parse_endpoint
+from veriframe.adapters.starknet.rpc.envelope import (
+    RESPONSE_MAX_BYTES,
+    EndpointFailed,
+    RpcError,
+    parse_answers,
+    parse_pause,
+)
+from veriframe.errors import RegistryUnavailable, SettingsError
+
+__all__ = ["RESPONSE_MAX_BYTES", "Endpoints", "Pace", "Params", "RpcError"]
+
+log = structlog.get_logger()
+
+Params = Mapping[str, Any]
+"""A call's parameters by name."""
+
+CONNECT_SECONDS = 5.0
+ROUNDS = 3
+"""How often one call may come back to the same endpoint."""
+SURVEY_SECONDS = 30.0
+"""How old the heads of the endpoints may be before they are compared again."""
+LAG_BLOCKS = 10
+"""How far behind the best an endpoint may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The results of several methods, and the name of the endpoint that gave them."""
+
+    endpoint: str
+    results: Sequence[Any]
+
+
+class Endpoints:
+    """Calls to the nodes at `urls`, tried in this order, of the chain `chain_id` (`None`: the first's).
+
+    Raises `SettingsError` for what is no HTTP address. Use it within one event loop; `close` it at the end.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        chain_id: int | None = None,
+        pace: Pace = Pace(),  # noqa: B008 - immutable
+    ) -> None:
+        if not urls:
+            raise SettingsError("No address of a StarkNet node is given. Set STARKNET_RPC.")
+        distinct = dict.fromkeys(urls)
+        self._endpoints = [
+            parse_endpoint(number, text, pace.pause_seconds) for number, text in enumerate(distinct, 1)
+        ]
+        self._chain_id = chain_id
+        self._bucket = Bucket(pace.requests_per_second)
+        self._timeout = aiohttp.ClientTimeout(total=pace.request_seconds, sock_connect=CONNECT_SECONDS)
+        self._call_seconds = pace.call_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._requests = 0
+        self._failures = 0
+        self._id = 0
+        self._surveyed_at: float | None = None
+        self._survey_lock = asyncio.Lock()
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests have gone out so far."""
+        return self._requests
+
+    @property
+    def failures(self) -> int:
+        """How many requests have had no right answer so far: what they asked may have happened or not."""
+        return self._failures
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The endpoints' names, as logs and errors have them."""
+        return [one.name for one in self._endpoints]
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """The endpoints that are dropped, each with the chain that it tells."""
+        return {one.name: one.chain_id or 0 for one in self._endpoints if one.dropped}
+
+    async def close(self) -> None:
+        """Close the connections. A later call would open new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def call(self, method: str, params: Params | None = None) -> Any:  # noqa: ANN401 - JSON
+        """The result of one method, as JSON, not looked at.
+
+        Raises `RpcError` where the node answers with an error of its own, `RegistryUnavailable` where none
+        gives an answer. What was asked may then have happened or not.
+        """
+        answer = (await self.batch([(method, params)]))[0]
+        if isinstance(answer, RpcError):
+            raise answer
+        return answer
+
+    async def batch(self, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
+        """The results of several methods in one request, in their order; an `RpcError` where one fails.
+
+        Raises `RegistryUnavailable` as `call` does. A single call goes out as a plain request.
+        """
+        return (await self.ask(calls)).results if calls else []
+
+    async def ask(self, calls: Sequence[tuple[str, Params | None]], *, but: Collection[str] = ()) -> Answered:
+        """As `batch`, and who answered. The endpoints named in `but` are not asked."""
+        await self._survey()
+        return await self._go_round(calls, but)
+
+    def distrust(self, name: str) -> None:
+        """Ask this endpoint nothing for an hour: it told what others deny."""
+        for endpoint in self._endpoints:
+            if endpoint.name == name:
+                endpoint.distrust(time.monotonic())
+
+    async def chain_id(self) -> int:
+        """The chain that the endpoints serve. Raises `RegistryUnavailable`."""
+        if self._chain_id is None:
+            await self.call("starknet_chainId")
+        assert self._chain_id is not None, "an answer comes only from an endpoint whose chain was asked"
+        return self._chain_id
+
+    async def _go_round(self, calls: Sequence[tuple[str, Params | None]], but: Collection[str]) -> Answered:
+        until = time.monotonic() + self._call_seconds
+        tries = dict.fromkeys(but, ROUNDS)
+        problem: EndpointFailed | None = None
+        while True:
+            endpoint = await self._wait_for_fit(until, tries)
+            if endpoint is None:
+                raise self._unavailable(calls[0][0], problem) from problem
+            tries[endpoint.name] = tries.get(endpoint.name, 0) + 1
+            try:
+                return Answered(endpoint.name, await self._try(endpoint, calls))
+            except EndpointFailed as error:
+                problem = error
+                log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))
+
+    async def _wait_for_fit(self, until: float, tries: Mapping[str, int]) -> Endpoint | None:
+        """The endpoint to try next, after its rest where that ends in time; `None` where there is none."""
+        while True:
+            now = time.monotonic()
+            left = [one for one in self._endpoints if not one.dropped and tries.get(one.name, 0) < ROUNDS]
+            if fit := [one for one in left if one.fit(now)]:
+                return min(fit, key=lambda one: tries.get(one.name, 0))
+            resting = [one.rests_until for one in left if not one.lags]
+            if not resting or max(now, min(resting)) >= until:
+                return None
+            # While another call tries an endpoint, its rest is over: look again soon.
+            await asyncio.sleep(max(min(resting) - now, 0.02))
+
+    async def _try(self, endpoint: Endpoint, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
+        began = time.monotonic()
+        endpoint.trying = True
+        try:
+            async with endpoint.lock:
+                if not endpoint.chain_checked:
+                    await self._check_chain(endpoint)
+            answers = await self._post(endpoint, calls)
+        except EndpointFailed as error:
+            self._failures += 1
+            endpoint.note_failure(began, time.monotonic(), error.pause_seconds)
+            raise
+        finally:
+            endpoint.trying = False
+        endpoint.note_success(began)
+        return answers
+
+    async def _check_chain(self, endpoint: Endpoint) -> None:
+        answer = (await self._post(endpoint, [("starknet_chainId", None)]))[0]
+        try:
+            found = int(answer, 16)
+        except (TypeError, ValueError) as error:
+            raise EndpointFailed("it does not tell its chain") from error
+        endpoint.chain_id = found
+        if self._chain_id is None:
+            self._chain_id = found
+        if found != self._chain_id:
+            endpoint.dropped = True
+            log.error("endpoint_on_wrong_chain", endpoint=endpoint.name, chain_id=hex(found))
+            raise EndpointFailed(f"it serves the chain {found:#x}, not {self._chain_id:#x}")
+        endpoint.chain_checked = True
+
+    async def _post(self, endpoint: Endpoint, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
+        """One request. Raises `EndpointFailed` for whatever is not a right answer."""
+        first = self._id + 1
+        self._id += len(calls)
+        payload = [
+            {"jsonrpc": "2.0", "id": first + place, "method": method, "params": dict(params or {})}
+            for place, (method, params) in enumerate(calls)
+        ]
+        await self._bucket.take()
+        self._requests += 1
+        try:
+            body = await self._read(endpoint.url, payload if len(calls) > 1 else payload[0])
+        except TimeoutError as error:
+            raise EndpointFailed("it did not answer in time") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise EndpointFailed(f"the connection failed ({type(error).__name__})") from error
+        return await parse_answers(body, first, len(calls))
+
+    async def _read(self, url: URL, payload: object) -> bytes:
+        """The body of the answer, capped. Redirects and compressed bodies are refused."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        headers = {"Accept-Encoding": "identity"}
+        async with self._session.post(url, json=payload, headers=headers, allow_redirects=False) as response:
+            if response.status == 429:
+                raise EndpointFailed("too many requests", parse_pause(response.headers.get("Retry-After")))
+            if response.status != 200:
+                pause = parse_pause(response.headers.get("Retry-After"))
+                raise EndpointFailed(f"HTTP status {response.status}", pause)
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise EndpointFailed("it sent a compressed answer that was not asked for")
+            body = bytearray()
+            async for piece in response.content.iter_chunked(1 << 16):
+                body += piece
+                if len(body) > RESPONSE_MAX_BYTES:
+                    raise EndpointFailed(f"its answer is larger than {RESPONSE_MAX_BYTES} bytes")
+            return bytes(body)
+
+    async def _survey(self) -> None:
+        """Compare the heads of the endpoints from time to time, and set aside those that are far behind."""
+        if len(self._endpoints) == 1:
+            return  # There is nothing to compare with: going back may be a reorganisation.
+        async with self._survey_lock:
+            now = time.monotonic()
+            if self._surveyed_at is not None and now - self._surveyed_at < SURVEY_SECONDS:
+                return
+            await asyncio.gather(*map(self._look, self._endpoints))
+            self._surveyed_at = time.monotonic()
+            self._judge_heads()
+
+    async def _look(self, endpoint: Endpoint) -> None:
+        endpoint.head = None
+        now = time.monotonic()
+        if endpoint.dropped or now < endpoint.rests_until:
+            return
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                head = (await self._try(endpoint, [("starknet_blockNumber", None)]))[0]
+        except TimeoutError:
+            endpoint.note_failure(now, time.monotonic(), None)
+        except EndpointFailed as error:
+            log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))
+        else:
+            endpoint.head = head if isinstance(head, int) and not isinstance(head, bool) else None
+
+    def _judge_heads(self) -> None:
+        """Where three or more tell a head, the second highest is the measure: one liar moves nothing."""
+        heads = sorted(one.head for one in self._endpoints if one.head is not None)
+        measure = (heads[-2] if len(heads) > 2 else heads[-1]) if heads else 0
+        for one in self._endpoints:
+            lags = one.head is not None and one.head < measure - LAG_BLOCKS
+            if lags and not one.lags:
+                log.warning("endpoint_lags", endpoint=one.name, block=one.head, best=measure)
+            one.lags = lags
+
+    def _unavailable(self, method: str, problem: EndpointFailed | None) -> RegistryUnavailable:
+        names = ", ".join(one.name for one in self._endpoints)
+        why = str(problem) if problem else "each of them rests after failures, lags or was dropped"
+        return RegistryUnavailable(
+            f"No StarkNet node answers {method} now ({names}): {why}. See that"
+            " STARKNET_RPC names a node that runs."
+        )

@@ -1,0 +1,1 @@
+"""Transactions of one account: fees, signing, sending, receipts, and the outbox that survives a crash."""

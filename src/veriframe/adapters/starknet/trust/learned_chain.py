@@ -1,0 +1,123 @@
+"""Which chain a registry is on: learned once, kept in the home folder, and required from then on.
+
+A node names the chain that transactions are signed for. The same address may hold a registry on several
+chains, so a node that names another chain would get signatures that count there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from veriframe.adapters.starknet.account import keystore
+from veriframe.disk import sync_folder
+from veriframe.errors import SettingsError
+from veriframe.model.registry.chain import format_chain_id, parse_chain_id
+
+FOLDER = "chains"
+FILE_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedChain:
+    """The chain of a registry, and when it was learned, in Unix seconds. `is_new`: by this run."""
+
+    chain_id: int
+    learned_at: int
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The chain that must be served, if any, and the sentence part that says why."""
+
+    chain_id: int | None = None
+    reason: str = ""
+
+
+NO_CHAIN = Expected()
+"""Any chain: the nodes' word is taken, and learned."""
+
+
+def expect(home: Path, registry: int | None, named: int | None) -> Expected:
+    """The chain that the setting names, or that was learned for this registry.
+
+    Raises `SettingsError` where the two differ, or where what was kept cannot be believed.
+    """
+    kept = read(home, registry) if registry else None
+    if kept is None:
+        return Expected(named, f"chain_id is {format_chain_id(named)}" if named else "")
+    place = _place(home, registry or 0)
+    day = datetime.fromtimestamp(kept.learned_at, UTC).date()
+    learned = f"this registry was served on {format_chain_id(kept.chain_id)} since {day} ({place})"
+    if named is not None and named != kept.chain_id:
+        raise SettingsError(
+            f"chain_id is {format_chain_id(named)}, but {learned}. For another chain set another home; if"
+            " what was learned is wrong, remove that file."
+        )
+    return Expected(kept.chain_id, learned)
+
+
+def mismatch(found: int, expected: Expected) -> SettingsError:
+    """All nodes serve another chain."""
+    return SettingsError(
+        f"STARKNET_RPC serves the chain {format_chain_id(found)}, but {expected.reason}. Name a node of"
+        f" {format_chain_id(expected.chain_id or 0)}; for another chain set another home, or remove what was"
+        " learned and set chain_id."
+    )
+
+
+def read(home: Path, registry: int) -> LearnedChain | None:
+    """What was learned. Raises `SettingsError` where the file is damaged, open, or another user's."""
+    place = _place(home, registry)
+    if not os.path.lexists(place):
+        return None
+    content = keystore.parse_json(keystore.read_private(place, "chain's id", FILE_BYTES))
+    try:
+        chain_id, learned_at = content["chain_id"], content["learned_at"]  # type: ignore[index]
+        if type(learned_at) is not int or not 0 <= learned_at < 2**40:
+            raise ValueError("learned_at")
+        return LearnedChain(parse_chain_id(chain_id), learned_at)
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise SettingsError(
+            f"The chain's id in {place} cannot be read. Set chain_id to the chain that is meant, and remove"
+            " that file."
+        ) from None
+
+
+def learn(home: Path, registry: int, chain_id: int) -> LearnedChain:
+    """Keep it for good, whole or not at all. Who comes second takes what is there.
+
+    Raises `SettingsError` where something else is there.
+    """
+    place = _place(home, registry)
+    learned = {"chain_id": format_chain_id(chain_id), "learned_at": int(time.time())}
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".chain-", dir=place.parent)  # of mode 0600
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(json.dumps(learned) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(name, place)  # unlike a rename, this never replaces a file
+        finally:
+            Path(name).unlink(missing_ok=True)
+        sync_folder(place.parent)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise SettingsError(f"The chain's id cannot be kept in {place}: {error.strerror}.") from error
+    kept = read(home, registry)
+    if kept is None or kept.chain_id != chain_id:
+        raise SettingsError(f"Another process learned another chain at the same time: see {place}.")
+    return LearnedChain(kept.chain_id, kept.learned_at, is_new=True)
+
+
+def _place(home: Path, registry: int) -> Path:
+    return home / FOLDER / f"{registry:x}.json"

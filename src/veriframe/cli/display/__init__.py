@@ -1,0 +1,1 @@
+"""How results reach a terminal or a script: tables, sentences, JSON and progress bars."""

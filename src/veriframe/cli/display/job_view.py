@@ -1,0 +1,226 @@
+"""How jobs are shown: rows, facts and sentences for people, objects for scripts, a bar while waiting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from veriframe.cli import context
+from veriframe.cli.display import show
+from veriframe.creator import Posted
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
+from veriframe.model.registry.job_status import Sighting
+
+DEFAULT_ACCOUNT = "creator"
+"""Who acts where nobody was named."""
+
+COLUMNS = ("job", "state", "reward", "worker", "waits for", "asset")
+
+_NO_TIME = "–"
+
+
+def as_object(sighting: Sighting) -> dict[str, Any]:
+    """A job for scripts. Amounts are whole fri, times chain seconds, spans seconds; `null` is "not yet"."""
+    job = sighting.job
+    return {
+        "job_id": job.id,
+        "order_id": job.order.id,
+        "part": job.part,
+        "state": job.state.value,
+        "lapsed": job.is_lapsed(sighting.now),
+        "creator": format_address(job.order.creator),
+        "worker": _somebody(job.worker),
+        "asset_cid": job.order.asset_cid,
+        "result_cid": job.result_cid or None,
+        **terms_object(job.terms),
+        "created_at": job.order.created_at,
+        "claimed_at": job.claimed_at or None,
+        "lease_end": job.lease_end or None,
+        "review_end": job.review_end or None,
+        "arbitration_end": job.arbitration_end or None,
+        "now": sighting.now,
+    }
+
+
+def terms_object(terms: Terms) -> dict[str, Any]:
+    """Terms for scripts; `named_worker` is the only one who may claim, where one is named."""
+    return {
+        "reward_fri": terms.reward_fri,
+        "bond_fri": terms.bond_fri,
+        "deadline": terms.deadline,
+        "lease_seconds": terms.lease_seconds,
+        "review_seconds": terms.review_seconds,
+        "arbitration_seconds": terms.arbitration_seconds,
+        "arbiter": _somebody(terms.arbiter),
+        "named_worker": _somebody(terms.worker),
+    }
+
+
+def posted_object(posted: Posted) -> dict[str, Any]:
+    """A fresh order for scripts."""
+    return {
+        "job_ids": list(posted.jobs),
+        "asset_cid": posted.asset_cid,
+        "deposited_fri": posted.deposited_fri,
+        **terms_object(posted.terms),
+    }
+
+
+def row(sighting: Sighting, *, whole: bool) -> tuple[str, ...]:
+    """A job as a row under `COLUMNS`; addresses and CIDs `whole`, or short enough for a terminal."""
+    job = sighting.job
+    worker, asset_cid = _named(job.worker), job.order.asset_cid
+    return (
+        str(job.id),
+        state(sighting),
+        format_strk(job.terms.reward_fri),
+        worker if whole else show.short(worker),
+        waits(sighting) or _NO_TIME,
+        asset_cid if whole else show.short(asset_cid),
+    )
+
+
+def state(sighting: Sighting) -> str:
+    """The registry's state, and whether the claim has lapsed."""
+    lapsed = " (lapsed)" if sighting.job.is_lapsed(sighting.now) else ""
+    return f"{sighting.job.state}{lapsed}"
+
+
+def waits(sighting: Sighting) -> str:
+    """The time limit that runs: `review ends in 9m12s`. Empty where none does."""
+    limit = sighting.waits_for
+    return "" if limit is None else f"{limit[0]} ends in {show.span(limit[1] - sighting.now)}"
+
+
+def facts(sighting: Sighting) -> dict[str, str]:
+    """All that is known of a job, for people."""
+    job, terms = sighting.job, sighting.job.terms
+    return {
+        "state": state(sighting),
+        "waits for": waits(sighting) or _NO_TIME,
+        "order": f"{job.order.id}, part {job.part + 1} of {job.order.jobs}",
+        "creator": format_address(job.order.creator),
+        "worker": _named(job.worker),
+        "asset": job.order.asset_cid,
+        "result": job.result_cid or ("none" if job.state.is_final else "none yet"),
+        **terms_facts(terms),
+        "next": next_step(sighting),
+    }
+
+
+def terms_facts(terms: Terms) -> dict[str, str]:
+    """Terms for people."""
+    pairs = {
+        "reward": format_strk(terms.reward_fri),
+        "bond": format_strk(terms.bond_fri),
+        "lease": show.span(terms.lease_seconds),
+        "review": show.span(terms.review_seconds),
+    }
+    if terms.arbiter != NOBODY:
+        pairs |= {
+            "arbiter": format_address(terms.arbiter),
+            "arbitration": show.span(terms.arbitration_seconds),
+        }
+    if terms.worker != NOBODY:
+        pairs["only for"] = format_address(terms.worker)
+    return pairs
+
+
+def next_step(sighting: Sighting) -> str:
+    """What happens next, and what the creator may do about it."""
+    job, number = sighting.job, sighting.job.id
+    if job.state is JobState.OPEN or job.is_lapsed(sighting.now):
+        if sighting.waits_for is None:
+            return f"Nobody may claim it any more: `veriframe job cancel {number}` brings the reward back."
+        return f"It waits for a worker; until then `veriframe job cancel {number}` takes it back."
+    if job.state is JobState.SUBMITTED:
+        dispute = f", or `veriframe job dispute {number}`" if sighting.may_be_disputed else ""
+        return (
+            f"`veriframe job fetch {number}`, then `veriframe job accept {number}`{dispute}. "
+            "After the review anyone may have the worker paid."
+        )
+    return {
+        JobState.CLAIMED: "A worker renders it and must submit before the lease ends.",
+        JobState.DISPUTED: "The arbiter decides; where none does in time, the worker is paid.",
+        JobState.PAID: f"Done. `veriframe job fetch {number}` brings the picture.",
+        JobState.REFUNDED: "Done. The reward is its creator's credit again: it pays for the next job, or "
+        f"`veriframe --account {context.account(DEFAULT_ACCOUNT)} account withdraw STRK` takes it out.",
+    }[job.state]
+
+
+def sentence(sighting: Sighting) -> str:
+    """One line on where a job stands, for a log of changes."""
+    job = sighting.job
+    by = f" by {_named(job.worker)}" if job.worker != NOBODY else ""
+    limit = waits(sighting)
+    result = f", result {job.result_cid}" if job.result_cid else ""
+    return show.clean(f"job {job.id} {state(sighting)}{by}{', ' + limit if limit else ''}{result}")
+
+
+async def print_lines(changes: AsyncIterator[Sighting], *, as_json: bool) -> Job:
+    """A line for each change, as JSON or as a sentence. Returns the job as it was last seen."""
+    job = None
+    async for sighting in changes:
+        job = sighting.job
+        if as_json:
+            show.json_line(as_object(sighting))
+        else:
+            show.line(sentence(sighting))
+    return _seen(job)
+
+
+async def draw_bar(sightings: AsyncIterator[Sighting]) -> Job:
+    """On a terminal: a line for each change, and under them a bar of the time limit that runs."""
+    before, job = None, None
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        console=show.out,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=None)
+        async for sighting in sightings:
+            job = sighting.job
+            if (job, sighting.waits_for) != before:
+                progress.console.print(escape(sentence(sighting)))
+                progress.console.print(f"[dim]  {escape(next_step(sighting))}[/dim]")
+            before = (job, sighting.waits_for)
+            _move_bar(progress, task, sighting)
+    return _seen(job)
+
+
+def _move_bar(progress: Progress, task: TaskID, sighting: Sighting) -> None:
+    limit = sighting.waits_for
+    if limit is None:
+        progress.update(task, description=state(sighting), total=None)
+        return
+    job = sighting.job
+    name, end = limit
+    spans = {
+        "deadline": end - job.order.created_at,
+        "lease": job.terms.lease_seconds,
+        "review": job.terms.review_seconds,
+        "arbitration": job.terms.arbitration_seconds,
+    }
+    description = f"{state(sighting)} · {waits(sighting)}"
+    progress.update(
+        task, description=description, total=spans[name], completed=spans[name] - (end - sighting.now)
+    )
+
+
+def _seen(job: Job | None) -> Job:
+    if job is None:
+        raise RuntimeError("a job is seen at least once")
+    return job
+
+
+def _somebody(address: Address) -> str | None:
+    return None if address == NOBODY else format_address(address)
+
+
+def _named(address: Address) -> str:
+    return _somebody(address) or "nobody"

@@ -1,0 +1,107 @@
+"""Is this job worth claiming? The operator's wishes and the worker's safety, as one pure decision."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from veriframe.model.attempt import lease
+from veriframe.model.attempt.stakes import StakeLimits
+from veriframe.model.registry.job import NOBODY, Address, Job, format_strk
+from veriframe.model.rendering.frames import RenderLimits
+
+DAY = 86400
+
+BEGIN_SECONDS = 30
+"""Left until a job's deadline, at least, when it is begun: its scene has to come and to be looked at."""
+
+FETCH_SECONDS = 1800
+"""Waited for a scene, at most, before its job is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What this worker takes. Empty `creators_allowed` means all; arbiters are only trusted by name.
+
+    `send_seconds` is for one transaction, `copies_seconds` for copies of a picture elsewhere. Renders end
+    early enough for a release to cost at most `release_fee_share` of the bond.
+    """
+
+    account: Address
+    minimum_reward_fri: int = 0
+    creators_allowed: frozenset[int] = frozenset()
+    creators_denied: frozenset[int] = frozenset()
+    arbiters: frozenset[int] = frozenset()
+    maximum_wait_seconds: int = 7 * DAY
+    limits: RenderLimits = field(default_factory=RenderLimits)
+    send_seconds: float = lease.SEND_SECONDS
+    copies_seconds: float = 0.0
+    release_fee_share: float = 0.5
+    fetch_seconds: float = FETCH_SECONDS
+    begin_seconds: int = BEGIN_SECONDS
+    stakes: StakeLimits = field(default_factory=StakeLimits)
+
+    def objection(self, job: Job, now: int, frames: int = 1) -> str:
+        """Why the job is left, as one clause; empty where it is liked. `now` is in chain seconds."""
+        return self._state(job, now) or self._people(job) or self._money(job) or self._time(job, now, frames)
+
+    def _state(self, job: Job, now: int) -> str:
+        if not job.is_open(now):
+            return "it is not open"
+        if job.worker == self.account:
+            return "our own claim on it has lapsed"
+        return ""
+
+    def _people(self, job: Job) -> str:
+        creator, terms = job.order.creator, job.terms
+        if self.account in (creator, terms.arbiter):
+            return "its creator and its arbiter may not claim it"
+        if creator in self.creators_denied:
+            return "its creator is denied (creators_denied)"
+        if self.creators_allowed and creator not in self.creators_allowed:
+            return "its creator is not among creators_allowed"
+        if terms.worker not in (NOBODY, self.account):
+            return "it is for another worker"
+        if terms.arbiter != NOBODY and terms.arbiter not in self.arbiters:
+            return "its arbiter is not among the trusted ones (arbiters)"
+        return ""
+
+    def _money(self, job: Job) -> str:
+        reward = job.terms.reward_fri
+        if reward < self.minimum_reward_fri:
+            return f"it pays {format_strk(reward)}, less than minimum_reward_strk"
+        return ""
+
+    def reserve(self, width: int, height: int) -> lease.Reserve:
+        """What is kept of a lease for all that follows a render of so many pixels; 0: not known yet."""
+        if not (width and height):
+            width, height = lease.NOMINAL_SIZE
+        return lease.reserve(
+            width, height, sending_seconds=self.send_seconds, copies_seconds=self.copies_seconds
+        )
+
+    def lease_objection(self, job: Job, width: int = 0, height: int = 0, frames: int = 1) -> str:
+        """Why the job's lease is too short for a picture of this size (0: not known yet), as one clause."""
+        share = self.release_fee_share if job.terms.bond_fri else 1.0
+        needed = lease.shortest_lease(
+            self.limits.wall_seconds(frames), self.limits.loading_seconds, self.reserve(width, height), share
+        )
+        if job.terms.lease_seconds >= needed:
+            return ""
+        size = f" with {width} × {height} pixels" if width and height else ""
+        return (
+            f"its lease of {job.terms.lease_seconds} s is shorter than the {math.ceil(needed)} s that a job"
+            f"{size} may take"
+        )
+
+    def _time(self, job: Job, now: int, frames: int) -> str:
+        terms = job.terms
+        if objection := self.lease_objection(job, frames=frames):
+            return objection
+        if terms.deadline - now < self.begin_seconds:
+            return f"its deadline is in {terms.deadline - now} s, too soon to look at its scene and claim it"
+        # Without an arbiter nobody can dispute, so that the review is all the wait there is.
+        wait = terms.review_seconds + (terms.arbitration_seconds if terms.arbiter != NOBODY else 0)
+        if wait > self.maximum_wait_seconds:
+            return f"its pay may take {wait} s (maximum_wait_seconds is {self.maximum_wait_seconds})"
+        return ""

@@ -1,0 +1,1 @@
+"""Content on IPFS: CIDs, folders, and the names of pins."""

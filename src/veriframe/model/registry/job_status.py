@@ -1,0 +1,38 @@
+"""A job at one moment: which time limit runs, and what may be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from veriframe.model.registry.job import NOBODY, Job, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A job as it was at `now`, the registry's time in chain seconds."""
+
+    job: Job
+    now: int
+
+    @property
+    def waits_for(self) -> tuple[str, int] | None:
+        """The time limit that matters in this state, by name, and when it ends. None where none does.
+
+        "deadline" of an open or lapsed job, "lease", "review", "arbitration"; each only while it runs.
+        """
+        job = self.job
+        state = JobState.OPEN if job.is_lapsed(self.now) else job.state
+        limit = {
+            JobState.OPEN: ("deadline", job.terms.deadline),
+            JobState.CLAIMED: ("lease", job.lease_end),
+            JobState.SUBMITTED: ("review", job.review_end),
+            JobState.DISPUTED: ("arbitration", job.arbitration_end),
+        }.get(state)
+        return limit if limit is not None and self.now < limit[1] else None
+
+    @property
+    def may_be_disputed(self) -> bool:
+        """Whether state, time and terms let the creator dispute now."""
+        job = self.job
+        submitted = job.state is JobState.SUBMITTED and self.now < job.review_end
+        return submitted and job.terms.arbiter != NOBODY

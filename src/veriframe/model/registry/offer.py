@@ -1,0 +1,58 @@
+"""What a creator offers for a scene, and what is offered where nothing was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from veriframe.model.registry.job import NOBODY, Address, Terms
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+DEADLINE_SECONDS = DAY
+LEASE_SECONDS = HOUR
+"""Ten times what a worker reckons for a still (a minute to load, five for the frame): no hurry to submit,
+and a claimant who vanishes blocks the job for an hour at most."""
+REVIEW_SECONDS = 600
+"""Without an arbiter nobody can dispute: long enough to look and accept, short for a worker to wait."""
+ARBITRATED_REVIEW_SECONDS = DAY
+"""With one, a person has a day to look. A dispute is only possible within it."""
+ARBITRATION_SECONDS = 3 * DAY
+"""A weekend. With the review it stays under the seven days that workers wait for at most."""
+BONDS_IN_REWARD = 10
+"""A tenth of the reward as bond: squatting costs something, and a new worker can afford it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What a creator offers for one scene. Spans are seconds; `None` stands for this module's default."""
+
+    reward_fri: int
+    bond_fri: int | None = None
+    deadline_seconds: int | None = None
+    lease_seconds: int | None = None
+    review_seconds: int | None = None
+    arbitration_seconds: int | None = None
+    arbiter: Address = NOBODY
+    worker: Address = NOBODY
+
+    def terms(self, now: int) -> Terms:
+        """The terms of an order posted at `now`, in chain seconds."""
+        review = REVIEW_SECONDS if self.arbiter == NOBODY else ARBITRATED_REVIEW_SECONDS
+        # Rounded up, so that the smallest reward still has a bond.
+        bond_fri = -(-self.reward_fri // BONDS_IN_REWARD)
+        return Terms(
+            reward_fri=self.reward_fri,
+            bond_fri=_or(self.bond_fri, bond_fri),
+            deadline=now + _or(self.deadline_seconds, DEADLINE_SECONDS),
+            lease_seconds=_or(self.lease_seconds, LEASE_SECONDS),
+            review_seconds=_or(self.review_seconds, review),
+            arbitration_seconds=_or(self.arbitration_seconds, ARBITRATION_SECONDS),
+            arbiter=self.arbiter,
+            worker=self.worker,
+        )
+
+
+def _or(value: int | None, default: int) -> int:
+    # Not `or`: nothing (0) may be meant, as for a review.
+    return default if value is None else value

@@ -1,0 +1,66 @@
+"""What a legal move does to a job, and the ways in which its escrow is filled and emptied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from veriframe.model.registry import ledger
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState
+from veriframe.model.registry.ledger import BURNED, Event, EventKind, Posting, Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a legal move does: the job after it, the money moved, what is told, who may not claim again."""
+
+    job: Job
+    postings: tuple[Posting, ...] = ()
+    events: tuple[Event, ...] = ()
+    barred: tuple[Address, ...] = ()
+
+
+def into_escrow(job: Job, payer: Address, amount_fri: int, reason: Reason) -> tuple[Posting, ...]:
+    """An account binds some of its credit to a job. No line where the amount is 0."""
+    return _posting(Posting(ledger.credit(payer), ledger.escrow(job.id), amount_fri, reason))
+
+
+def out_of_escrow(job: Job, payee: Address, amount_fri: int, reason: Reason) -> tuple[Posting, ...]:
+    """Some of a job's escrow becomes an account's credit. No line where the amount is 0."""
+    return _posting(Posting(ledger.escrow(job.id), ledger.credit(payee), amount_fri, reason))
+
+
+def burn(job: Job, amount_fri: int, reason: Reason) -> tuple[Posting, ...]:
+    """Some of a job's escrow becomes nobody's. No line where the amount is 0."""
+    return _posting(Posting(ledger.escrow(job.id), BURNED, amount_fri, reason))
+
+
+def _posting(posting: Posting) -> tuple[Posting, ...]:
+    # A bond may be nothing where a worker is named: then nothing is written.
+    return (posting,) if posting.amount_fri else ()
+
+
+def pay(job: Job, others: tuple[Posting, ...] = ()) -> Outcome:
+    """The end at which the worker gets reward and bond; `others` are the postings besides."""
+    terms, worker = job.terms, job.worker
+    postings = (
+        *out_of_escrow(job, worker, terms.reward_fri, Reason.REWARD),
+        *out_of_escrow(job, worker, terms.bond_fri, Reason.BOND),
+        *others,
+    )
+    paid_fri = sum(line.amount_fri for line in postings if line.target == ledger.credit(worker))
+    event = Event(kind=EventKind.JOB_PAID, subject=job.id, party=worker, amount_fri=paid_fri)
+    return Outcome(job=replace(job, state=JobState.PAID), postings=postings, events=(event,))
+
+
+def refund(job: Job, ended: Job, others: tuple[Posting, ...]) -> Outcome:
+    """The end at which the creator gets the reward back; `ended` is the job after it."""
+    creator = job.order.creator
+    postings = (*out_of_escrow(job, creator, job.terms.reward_fri, Reason.REWARD), *others)
+    back_fri = sum(line.amount_fri for line in postings if line.target == ledger.credit(creator))
+    event = Event(kind=EventKind.JOB_REFUNDED, subject=job.id, party=creator, amount_fri=back_fri)
+    return Outcome(job=ended, postings=postings, events=(event,))
+
+
+def unclaimed(job: Job, state: JobState) -> Job:
+    """The job without its claimant."""
+    return replace(job, state=state, worker=NOBODY, claimed_at=0, lease_end=0)

@@ -1,0 +1,231 @@
+"""The gate before rendering: what is no scene for this worker is refused, with the reason.
+
+First the file itself without Blender (`read_header`, `check_version`), then what Blender found in it inside
+the sandbox (`parse_inspection`, `judge`). Every refusal is a `JobRejected` with a code and one sentence that
+the scene's creator can act on. What the scene says of itself is hostile, and shown only as `printable` text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from veriframe.errors import Code, JobRejected
+from veriframe.model.rendering.blend_file import read_header
+from veriframe.model.rendering.scene import (
+    BlenderVersion,
+    MissingFile,
+    SceneHeader,
+    SceneInspection,
+    SceneLimits,
+    SceneVerdict,
+)
+from veriframe.model.text import printable, some_names
+
+__all__ = ["check_version", "judge", "parse_inspection", "read_header"]
+
+MOST_NAMES = 1_000
+"""Entries in one list of an inspection. Blender's script sends fewer."""
+
+MOST_CHARACTERS = 1_024
+"""Of one text in an inspection; Blender's own paths are not longer. Longer ones are cut."""
+
+DEFAULT_OUTPUTS = ("", "/tmp/", "/tmp\\", "//")  # noqa: S108 - what a new scene of Blender says
+"""Output paths that nobody chose: no warning for them."""
+
+
+def check_version(version: BlenderVersion, renderer: BlenderVersion) -> None:
+    """Whether this renderer's release line wrote the scene. Raises `JobRejected` (VERSION) where not.
+
+    Other lines open many scenes too, but change pictures or leave things out without a word.
+    """
+    if version != renderer:
+        raise JobRejected(
+            Code.VERSION,
+            f"The scene was saved by Blender {version}, and this worker renders scenes of "
+            f"Blender {renderer}. Save it with that one, or set BLENDER_PATH to a Blender {version}.",
+        )
+
+
+def parse_inspection(raw: Mapping[str, object]) -> SceneInspection:
+    """What came out of the sandbox, as an inspection: types are exact, ranges and lengths bounded.
+
+    Texts become printable and are cut at `MOST_CHARACTERS`; unknown keys are left out. Raises `JobRejected`
+    (CORRUPT): a scene that took over the script that inspects it can send anything.
+    """
+    try:
+        report = _Report.model_validate(dict(raw))
+    except ValidationError as error:
+        places = {".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_input=False)}
+        raise JobRejected(
+            Code.CORRUPT,
+            f"What Blender reports of the scene cannot be used: {some_names(sorted(places))}. "
+            "The scene is damaged; save it again with Blender.",
+        ) from None
+    return report.inspection()
+
+
+def judge(header: SceneHeader, inspection: SceneInspection, limits: SceneLimits) -> SceneVerdict:
+    """The gate's answer about a scene that was inspected.
+
+    Raises `JobRejected` with the first reason found: NOT_STILL, ENGINE, NO_RENDER_LAYER, NO_CAMERA,
+    RESOLUTION, SAMPLES, MISSING_FILES, UNREPEATABLE.
+    """
+    _check_kind(inspection, limits)
+    _check_size(inspection, limits)
+    _check_files(inspection)
+    return SceneVerdict(header=header, inspection=inspection, warnings=tuple(_warnings(inspection)))
+
+
+def _check_kind(inspection: SceneInspection, limits: SceneLimits) -> None:
+    if inspection.uses_sequencer:
+        raise JobRejected(
+            Code.NOT_STILL,
+            "The scene renders its video sequencer. Turn “Sequencer” off in Output, Post Processing.",
+        )
+    if inspection.output_is_movie:
+        raise JobRejected(
+            Code.NOT_STILL, "The scene's output is a movie. Choose an image format, such as PNG, in Output."
+        )
+    if inspection.engine not in limits.engines:
+        raise JobRejected(
+            Code.ENGINE,
+            f"The scene uses the render engine “{printable(inspection.engine)}”; this worker renders "
+            f"{', '.join(limits.engines)}.",
+        )
+    if not inspection.view_layers:
+        raise JobRejected(
+            Code.NO_RENDER_LAYER, "No view layer of the scene is used for rendering. Turn one on."
+        )
+    if not inspection.camera:
+        raise JobRejected(
+            Code.NO_CAMERA, f"The scene “{printable(inspection.scene)}” has no active camera. Set one."
+        )
+
+
+def _check_size(inspection: SceneInspection, limits: SceneLimits) -> None:
+    width, height, samples = inspection.width, inspection.height, inspection.samples
+    if width < 1 or height < 1 or width * height > limits.pixels:
+        raise JobRejected(
+            Code.RESOLUTION,
+            f"The picture would have {width} × {height} pixels; 1 to {limits.pixels} in all are allowed. "
+            "Change the resolution or its percentage.",
+        )
+    if not 0 <= samples <= limits.samples:
+        raise JobRejected(
+            Code.SAMPLES,
+            f"The scene asks for {samples} samples; at most {limits.samples} are allowed. Lower them.",
+        )
+
+
+def _check_files(inspection: SceneInspection) -> None:
+    missing = [_name_of(file) for file in inspection.missing if file.used]
+    if missing:
+        raise JobRejected(
+            Code.MISSING_FILES,
+            f"The scene needs files that are not in it: {some_names(missing)}. "
+            "Pack them (File, External Data, Pack Resources), bake what can be baked, and save.",
+        )
+    if inspection.unrepeatable:
+        raise JobRejected(
+            Code.UNREPEATABLE,
+            f"Two renders of the scene would differ: {some_names(inspection.unrepeatable)}. "
+            "Bake simulations; limit samples instead of time.",
+        )
+
+
+def _name_of(file: MissingFile) -> str:
+    return f"{file.kind} {file.path or file.name}"
+
+
+def _warnings(inspection: SceneInspection) -> Iterator[str]:
+    unused = [_name_of(file) for file in inspection.missing if not file.used]
+    if unused:
+        yield f"These files are missing, but no picture needs them: {some_names(unused)}."
+    if inspection.scripts:
+        yield f"Scripts in the scene will not run: {some_names(inspection.scripts)}."
+    if inspection.risky:
+        yield f"Nodes reach no file outside the scene: {some_names(inspection.risky)}."
+    outside = [path for path in inspection.outputs if _is_outside(path)]
+    if outside:
+        yield f"The scene's own output paths are not used: {some_names(outside)}."
+
+
+def _is_outside(path: str) -> bool:
+    """Whether a path leads elsewhere than to the scene's own folder. `//` is that folder in Blender."""
+    if path in DEFAULT_OUTPUTS:
+        return False
+    parts = path.removeprefix("//").replace("\\", "/").split("/")
+    return ".." in parts or parts[0] in {"", "~"} or parts[0][1:2] == ":"
+
+
+def _clean(value: object) -> object:
+    return printable(value, MOST_CHARACTERS) if isinstance(value, str) else value
+
+
+# Cut and cleaned before it is checked: names in scenes need not be valid Unicode.
+_Text = Annotated[str, BeforeValidator(_clean)]
+_Texts = Annotated[list[_Text], Field(max_length=MOST_NAMES)]
+_Count = Annotated[int, Field(ge=0, lt=2**31)]
+_Frame = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class _Missing(_Checked):
+    kind: _Text
+    name: _Text
+    path: _Text
+    used: bool
+
+    def file(self) -> MissingFile:
+        return MissingFile(kind=self.kind, name=self.name, path=self.path, used=self.used)
+
+
+class _Report(_Checked):
+    blender: _Text
+    scene: _Text
+    engine: _Text
+    width: _Count
+    height: _Count
+    samples: _Count
+    frame_start: _Frame
+    frame_end: _Frame
+    camera: _Text
+    view_layers: _Texts
+    missing: Annotated[list[_Missing], Field(max_length=MOST_NAMES)]
+    scripts: _Texts
+    risky: _Texts
+    outputs: _Texts
+    unrepeatable: _Texts
+    uses_sequencer: bool
+    output_is_movie: bool
+    objects: _Count
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+    def inspection(self) -> SceneInspection:
+        return SceneInspection(
+            blender=self.blender,
+            scene=self.scene,
+            engine=self.engine,
+            width=self.width,
+            height=self.height,
+            samples=self.samples,
+            frame_start=self.frame_start,
+            frame_end=self.frame_end,
+            camera=self.camera,
+            view_layers=tuple(self.view_layers),
+            missing=tuple(missing.file() for missing in self.missing),
+            scripts=tuple(self.scripts),
+            risky=tuple(self.risky),
+            outputs=tuple(self.outputs),
+            unrepeatable=tuple(self.unrepeatable),
+            uses_sequencer=self.uses_sequencer,
+            output_is_movie=self.output_is_movie,
+            objects=self.objects,
+            seconds=self.seconds,
+        )

@@ -1,0 +1,61 @@
+"""The renderer: inspects a scene, renders its frames, and validates them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from veriframe.model.rendering.frames import Progress, ProvedFrame, Rendering, RenderTask
+from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RendererFacts:
+    """What the renderer stands on: `program` is "bpy wheel" or "Blender executable"."""
+
+    program: str
+    version: BlenderVersion
+    version_text: str
+    build_hash: str
+    sandbox_level: str
+    memory_held_by: str
+
+
+class Renderer(Protocol):
+    """Blender behind walls. Everything that it says about a scene is hostile until checked."""
+
+    @abstractmethod
+    async def facts(self) -> RendererFacts:
+        """What this renderer is. Raises `HostUnavailable` where it cannot start."""
+
+    @abstractmethod
+    async def self_test(self) -> None:
+        """Render a small scene of our own. Raises `HostUnavailable` where this machine fails at it."""
+
+    @abstractmethod
+    async def inspect(self, scene: Path) -> SceneInspection:
+        """What Blender finds in a scene. Raises `JobRejected` (CORRUPT) where it cannot open it."""
+
+    @abstractmethod
+    async def render(
+        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
+    ) -> Rendering:
+        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code.
+
+        A frame of another size than the task's is WRONG_SIZE, before anybody looks into its file. What the
+        lease cuts is LEASE, and never TIMEOUT.
+        """
+
+    @abstractmethod
+    async def prove(
+        self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
+    ) -> Sequence[ProvedFrame]:
+        """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
+
+        A black frame is rendered once more, small, in a fresh process; black again is legitimate. All of it
+        ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE,
+        NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame what `render` raises, too.
+        """

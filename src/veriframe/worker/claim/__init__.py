@@ -1,0 +1,1 @@
+"""Claims: their lease, those that are being made, and jobs that are lost meanwhile."""

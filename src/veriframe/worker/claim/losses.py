@@ -1,0 +1,87 @@
+"""Jobs that are lost while they are worked on: the registry is looked at meanwhile, and the work ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+import structlog
+
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.reconciliation import is_lost
+from veriframe.model.registry.job import Job
+from veriframe.ports.registry import Look
+from veriframe.worker.context import Parts
+from veriframe.worker.retry import patiently
+from veriframe.worker.settlement.recovery import reconcile
+
+log = structlog.get_logger()
+
+
+class Losses:
+    """Which of the running jobs to look at, and which of them to end: another has them, or they are over."""
+
+    def __init__(
+        self, parts: Parts, every_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Each is looked at again after so many seconds. `clock` gives seconds that only go on."""
+        self._parts, self._every, self._clock = parts, every_seconds, clock
+        self._seen_at: dict[int, float] = {}
+        self._lost: dict[int, tuple[Job, int]] = {}
+
+    def wanted(self, running: Collection[int]) -> set[int]:
+        """The running jobs with a claim of ours that were not looked at lately."""
+        for gone in self._seen_at.keys() - set(running):
+            del self._seen_at[gone]
+        if not running:
+            return set()
+        claimed = {a.job_id for a in self._parts.journal.unfinished() if a.stage.holds_claim}
+        oldest = self._clock() - self._every
+        return {i for i in running if i in claimed and self._seen_at.get(i, oldest) <= oldest}
+
+    def end(self, look: Look, running: Mapping[int, asyncio.Task[None]]) -> None:
+        """Cancel the work on those that `look` shows to be lost."""
+        for job in look.jobs:
+            if (task := running.get(job.id)) is None:
+                continue
+            self._seen_at[job.id] = self._clock()
+            if job.id not in self._lost and self._is_lost(job, look.head.time):
+                log.warning("job_lost", job_id=job.id, state=job.state, reason="its work ends now")
+                self._lost[job.id] = job, look.head.time
+                task.cancel()
+
+    async def unless_lost(self, job_id: int, work: Callable[[], Awaitable[Attempt]]) -> Attempt:
+        """Do `work`, or where the job is lost meanwhile, note that. Returns the attempt after it."""
+        try:
+            return await work()
+        except asyncio.CancelledError:
+            if job_id not in self._lost:
+                raise
+        finally:
+            seen = self._lost.pop(job_id, None)
+        task = asyncio.current_task()
+        assert task is not None
+        assert seen is not None
+        if task.uncancel():
+            raise asyncio.CancelledError  # the whole worker stops, too
+        if await patiently(lambda: self._note(*seen)):
+            return self._attempt(job_id)
+        return await self.unless_lost(job_id, work)
+
+    async def _note(self, job: Job, now: int) -> bool:
+        """Have the journal know of the loss. False where the last step has made it none."""
+        if not self._is_lost(job, now):
+            return False
+        reconcile(job, self._parts, now)
+        return True
+
+    def _is_lost(self, job: Job, now: int) -> bool:
+        attempt = self._parts.journal.get(job.id)
+        return attempt is not None and is_lost(attempt, job, self._parts.registry.account, now)
+
+    def _attempt(self, job_id: int) -> Attempt:
+        attempt = self._parts.journal.get(job_id)
+        if attempt is None:
+            raise RuntimeError("an attempt that is served is in the journal")
+        return attempt

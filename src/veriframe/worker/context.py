@@ -1,0 +1,54 @@
+"""What the worker is made of, handed in by `wiring`, and what it tells whoever listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.policy import Policy
+from veriframe.model.content.pin_names import PinNames
+from veriframe.model.rendering.frames import Progress
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.ports.journal import Journal
+from veriframe.ports.registry import JobRegistry, Treasury
+from veriframe.ports.renderer import Renderer
+from veriframe.ports.store import ContentStore
+from veriframe.worker.claim.in_flight import Claims
+from veriframe.worker.intake.store_room import Reservations
+from veriframe.worker.workspace import Workspace
+
+
+class Purse(JobRegistry, Treasury, Protocol):
+    """The registry as a worker needs it: moves, and the money for bonds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The outside world of one worker.
+
+    `clock` gives Unix seconds, for the journal and the log only, `monotonic` seconds that only go on, for
+    backoffs and rates. `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and
+    Blender's progress. `claims` tells which claims are being made, `room` what they need in the store.
+    """
+
+    registry: Purse
+    store: ContentStore
+    renderer: Renderer
+    journal: Journal
+    workspace: Workspace
+    policy: Policy
+    scene_limits: SceneLimits = field(default_factory=SceneLimits)
+    disk_free_bytes: int = 0
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    claims: Claims = field(default_factory=Claims)
+    room: Reservations = field(default_factory=Reservations)
+    on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
+    on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)
+
+    async def pin_names(self) -> PinNames:
+        """The names under which this worker keeps results. Raises `RegistryUnavailable`."""
+        return PinNames(await self.registry.identity(), self.registry.account)

@@ -1,0 +1,97 @@
+"""The open jobs to choose from: bounded in all, for each creator and for each order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from veriframe.model.registry.job import Job
+
+Rank = Callable[[Job], Any]
+"""A sort key: the lowest comes first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How many jobs are remembered at once. A creator can fill no more than its part, an order neither."""
+
+    in_all: int = 5_000
+    per_creator: int = 200
+    per_order: int = 50
+
+
+class Candidates:
+    """Jobs by id. Where there is no room, the worst ranked goes; what is left out is found again."""
+
+    def __init__(self, rank: Rank, bounds: Bounds = Bounds()) -> None:
+        """`rank` may change its mind about a job at any time."""
+        self._rank, self._bounds = rank, bounds
+        self._jobs: dict[int, Job] = {}
+        self._by_creator: Counter[int] = Counter()
+        self._by_order: Counter[int] = Counter()
+        self._left_out: dict[int, int] = {}
+
+    def __contains__(self, job_id: int) -> bool:
+        return job_id in self._jobs
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def has_left_out(self) -> bool:
+        """Whether some had no room: they are to be looked at again."""
+        return bool(self._left_out)
+
+    def ranked(self) -> Sequence[Job]:
+        """The best first."""
+        return sorted(self._jobs.values(), key=self._rank)
+
+    def put(self, job: Job) -> None:
+        """A job that may be taken, as it is now."""
+        if job.id in self._jobs:
+            self._jobs[job.id] = job
+            return
+        order = job.order
+        full = self._by_creator[order.creator] >= self._bounds.per_creator
+        if full or self._by_order[order.id] >= self._bounds.per_order:
+            self._leave_out(job)
+            return
+        self._jobs[job.id] = job
+        self._by_creator[order.creator] += 1
+        self._by_order[order.id] += 1
+        # A tenth more, so that not each new job means sorting all of them.
+        if len(self._jobs) > self._bounds.in_all * 11 // 10:
+            for worst in self.ranked()[self._bounds.in_all :]:
+                self.drop(worst.id)
+                self._leave_out(worst)
+
+    def drop(self, job_id: int) -> None:
+        """A job that is no candidate (any more)."""
+        job = self._jobs.pop(job_id, None)
+        if job is not None:
+            for counter, key in ((self._by_creator, job.order.creator), (self._by_order, job.order.id)):
+                counter[key] -= 1
+                if not counter[key]:
+                    del counter[key]
+
+    def drop_above(self, last: int) -> None:
+        """Jobs above this id are gone."""
+        for job_id in [job_id for job_id in self._jobs if job_id > last]:
+            self.drop(job_id)
+        self._left_out = {order: job_id for order, job_id in self._left_out.items() if job_id <= last}
+
+    def next_left_out(self) -> Collection[int]:
+        """The first job that each order left out, of orders that have room again. They are told once."""
+        half = self._bounds.per_order // 2
+        if len(self._jobs) >= self._bounds.in_all:
+            return ()
+        ready = {order: job_id for order, job_id in self._left_out.items() if self._by_order[order] <= half}
+        for order in ready:
+            del self._left_out[order]
+        return ready.values()
+
+    def _leave_out(self, job: Job) -> None:
+        if len(self._left_out) < self._bounds.in_all or job.order.id in self._left_out:
+            self._left_out[job.order.id] = min(job.id, self._left_out.get(job.order.id, job.id))

@@ -1,0 +1,69 @@
+"""Whether this machine still renders: after failures in a row it has to prove it by a scene of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from veriframe.errors import Code, HostUnavailable
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.ports.renderer import Renderer
+from veriframe.worker.intake.backoff import backoff_seconds
+
+log = structlog.get_logger()
+
+FAILURES = 3
+"""So many in a row, with nothing handed in between them."""
+
+SUSPECT = frozenset(
+    (Code.CRASH, Code.BLENDER_ERROR, Code.NO_OUTPUT, Code.NOT_IMAGE, Code.NOT_FINITE, Code.BLACK)
+)
+"""What a broken driver or a bad memory module looks like. Limits are not: those are the scenes' own."""
+
+
+class Caution:
+    """Counts failures in a row. Each release costs a part of a bond, so that going on would cost money.
+
+    Strangers' scenes decide nothing but when to test: a scene can be made to fail like a broken machine.
+    Claiming pauses only where the worker's own test scene fails, too.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds that only go on."""
+        self._clock = clock
+        self._failures = 0
+        self._failed_tests = 0
+        self._until = 0.0
+
+    def note(self, attempt: Attempt) -> None:
+        """Look at how an attempt ended."""
+        if attempt.stage is Stage.SUBMITTED:
+            self._failures = self._failed_tests = 0
+        elif attempt.stage is Stage.RELEASED and attempt.code in SUSPECT:
+            self._failures += 1
+
+    async def require_fit(self, renderer: Renderer) -> None:
+        """Raise `HostUnavailable` where this machine is under suspicion and fails its own test."""
+        if self._failures < FAILURES:
+            return
+        left = self._until - self._clock()
+        if left <= 0:
+            try:
+                await renderer.self_test()
+            except HostUnavailable as error:
+                self._failed_tests += 1
+                left = backoff_seconds(self._failed_tests)
+                self._until = self._clock() + left
+                raise self._unfit(left) from error
+            log.info("machine_proved", failures=self._failures)
+            self._failures = self._failed_tests = 0
+            return
+        raise self._unfit(left)
+
+    def _unfit(self, left: float) -> HostUnavailable:
+        return HostUnavailable(
+            f"The last {self._failures} renders failed here, as on a broken machine, and so did a test scene."
+            f" Nothing is claimed for another {left:.0f} s. Run `veriframe doctor` to see what it renders."
+        )

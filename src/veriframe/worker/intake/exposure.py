@@ -1,0 +1,119 @@
+"""What this worker has at stake, kept up to date as its attempts go on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.stakes import DAY, CreatorRecord, StakeLimits, Stakes
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState
+from veriframe.ports.journal import Journal
+from veriframe.ports.registry import Funds
+
+
+@dataclass(slots=True)
+class _Totals:
+    paid_fri: int = 0
+    lost_fri: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What one job has come to, and when (Unix seconds)."""
+
+    creator: Address
+    paid_fri: int
+    lost_fri: int
+    at: float
+
+
+class Exposure:
+    """Who has paid this account, who has cost it money, and what is bound now.
+
+    `clock` gives Unix seconds. Read once from the journal; after that it hears of each attempt (`note`).
+    """
+
+    def __init__(self, journal: Journal, limits: StakeLimits, clock: Callable[[], float]) -> None:
+        self._limits, self._clock = limits, clock
+        self._live: dict[int, Attempt] = {}
+        self._counted: dict[int, _Counted] = {}
+        self._totals: defaultdict[Address, _Totals] = defaultdict(_Totals)
+        self._recent: set[int] = set()
+        for attempt in journal.attempts():
+            self.note(attempt)
+
+    def note(self, attempt: Attempt) -> None:
+        """An attempt is where it is now."""
+        if not attempt.stage.is_end:
+            self._live[attempt.job_id] = attempt
+            return
+        self._live.pop(attempt.job_id, None)
+        is_paid = attempt.stage is Stage.PAID
+        paid_fri = attempt.reward_fri - attempt.fees_fri if is_paid else 0
+        lost_fri = attempt.lost_fri + (0 if is_paid else attempt.fees_fri)
+        self._count(
+            attempt.job_id, _Counted(attempt.creator, paid_fri, lost_fri, attempt.reached[attempt.stage])
+        )
+
+    def note_job(self, job: Job, account: Address) -> None:
+        """A job that the registry shows: pay that the journal has lost counts, too."""
+        if job.state is JobState.PAID and job.worker == account and not self._is_known(job.id):
+            self._count(job.id, _Counted(job.order.creator, job.terms.reward_fri, 0, 0.0))
+
+    def stakes(self, funds: Funds) -> Stakes:
+        """What is at stake now, for an account that holds `funds`."""
+        return Stakes(
+            free_fri=funds.means_fri,
+            bound_fri=sum(attempt.bond_fri for attempt in self._live.values() if _is_bound(attempt)),
+            pending_fri=sum(attempt.bond_fri for attempt in self._live.values() if not _is_bound(attempt)),
+            job_fees_fri=funds.job_fees_fri,
+            creators=self._records(funds.job_fees_fri),
+            limits=self._limits,
+        )
+
+    def balance_fri(self, creator: Address) -> int:
+        """What a creator has brought in all: see `CreatorRecord`."""
+        totals = self._totals.get(creator, _Totals())
+        return totals.paid_fri - totals.lost_fri
+
+    def _records(self, job_fees_fri: int) -> Mapping[Address, CreatorRecord]:
+        oldest = self._clock() - DAY
+        lost_today: defaultdict[Address, int] = defaultdict(int)
+        self._recent = {job_id for job_id in self._recent if self._counted[job_id].at > oldest}
+        for job_id in self._recent:
+            lost_today[self._counted[job_id].creator] += self._counted[job_id].lost_fri
+        staked: defaultdict[Address, list[int]] = defaultdict(list)
+        for attempt in self._live.values():
+            if attempt.stage is not Stage.SUBMITTED:
+                staked[attempt.creator].append(attempt.bond_fri + job_fees_fri)
+        return {
+            creator: CreatorRecord(
+                paid_fri=self._totals[creator].paid_fri,
+                lost_fri=self._totals[creator].lost_fri,
+                lost_today_fri=lost_today[creator],
+                staked_fri=sum(staked[creator]),
+                under_way=len(staked[creator]),
+            )
+            for creator in {*self._totals, *staked} - {NOBODY}
+        }
+
+    def _is_known(self, job_id: int) -> bool:
+        return job_id in self._counted or job_id in self._live
+
+    def _count(self, job_id: int, now: _Counted) -> None:
+        """What a job has come to, in place of what it had come to before: each job counts once."""
+        before = self._counted.get(job_id)
+        for counted, sign in ((before, -1), (now, 1)):
+            if counted is not None and counted.creator != NOBODY and (counted.paid_fri or counted.lost_fri):
+                totals = self._totals[counted.creator]
+                totals.paid_fri += sign * counted.paid_fri
+                totals.lost_fri += sign * counted.lost_fri
+        self._counted[job_id] = now
+        if now.lost_fri:
+            self._recent.add(job_id)
+
+
+def _is_bound(attempt: Attempt) -> bool:
+    return attempt.stage.holds_claim or attempt.stage is Stage.SUBMITTED

@@ -1,0 +1,129 @@
+"""Scenes that failed here: which of them are not tried again, for whom, and until when."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict
+
+from veriframe.errors import Code
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.failure import Failure
+from veriframe.model.registry.job import Address
+from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.scene import SceneLimits
+from veriframe.ports.journal import Journal
+from veriframe.ports.renderer import RendererFacts
+
+FAILED_RENDERS = 2
+"""So many renders of the same bytes that failed, and they are not tried again. One may be bad luck."""
+
+KEPT_SECONDS = 7 * 86400.0
+"""A failure counts for a week: a machine may have been mended without a trace in its settings."""
+
+READ_SECONDS = 60.0
+"""How often the journal is asked anew: somebody may have told it to forget."""
+
+VERDICTS = frozenset(
+    (
+        *(Code.BAD_CID, Code.NOT_A_FILE, Code.TOO_LARGE),
+        *(Code.NOT_BLEND, Code.TRUNCATED, Code.BOMB, Code.VERSION, Code.CORRUPT),
+        *(Code.NO_CAMERA, Code.NO_RENDER_LAYER, Code.MISSING_FILES, Code.RESOLUTION, Code.SAMPLES),
+        *(Code.ENGINE, Code.NOT_STILL, Code.UNREPEATABLE, Code.FRAME_RANGE),
+    )
+)
+"""What follows from bytes, limits and build alone: one such refusal ends all jobs of the scene."""
+
+NOT_THE_BYTES = frozenset(
+    (
+        *(Code.LOST, Code.CANCELLED, Code.LEASE, Code.STOPPED),  # time and other workers
+        *(Code.NOT_FOUND, Code.UPLOAD),  # the store
+        *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
+    )
+)
+"""Failures that say nothing about the scene's bytes: they are not counted, but for a creator's own leases."""
+
+
+def conditions(facts: RendererFacts, render: RenderLimits, scene: SceneLimits) -> str:
+    """A digest of what decides whether a scene fails here: the Blender build, and all limits."""
+    told = {
+        "blender": [facts.program, facts.version_text, facts.build_hash],
+        "render": asdict(render),
+        "scene": asdict(scene),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Failures:
+    """What the journal knows of scenes that failed under the present conditions.
+
+    `clock` gives Unix seconds: what is older than `KEPT_SECONDS` counts no more.
+    """
+
+    def __init__(self, journal: Journal, under: str, clock: Callable[[], float]) -> None:
+        """`under` is the digest of the present conditions."""
+        self._journal, self._conditions, self._clock = journal, under, clock
+        self._by_asset: defaultdict[str, list[Failure]] = defaultdict(list)
+        self._read()
+        self._rendered = {(a.asset_cid, a.creator) for a in journal.attempts() if _is_rendered(a)}
+
+    def why_not(self, asset_cid: str, creator: Address) -> str:
+        """Why jobs of this creator with this scene are left, as one clause; empty where they are not."""
+        if self._clock() - self._read_at >= READ_SECONDS:
+            self._read()
+        is_own = (asset_cid, creator) in self._rendered
+        live = [
+            one
+            for one in self._live(asset_cid)
+            # Of a creator whose job of it was rendered here, only its own later failures count.
+            if one.creator == creator or not (is_own or one.code is Code.LEASE)
+        ]
+        for failure in live:
+            if failure.code in VERDICTS:
+                return f"its scene was refused here before ({failure.code})"
+        if len(live) >= FAILED_RENDERS:
+            return f"its scene has failed here {len(live)} times (last: {live[-1].code})"
+        return ""
+
+    def note(self, attempt: Attempt) -> None:
+        """Look at how an attempt ended, or that it was handed in."""
+        key = attempt.asset_cid, attempt.creator
+        if _is_rendered(attempt):
+            self._rendered.add(key)
+            if self._by_asset.pop(attempt.asset_cid, None):
+                self._journal.forget_failures(attempt.asset_cid)
+        elif _counts(attempt) and attempt.code is not None:
+            failure = Failure(
+                asset_cid=attempt.asset_cid,
+                creator=attempt.creator,
+                code=attempt.code,
+                detail=attempt.detail,
+                conditions=self._conditions,
+                at=self._clock(),
+            )
+            self._journal.note_failure(failure)
+            self._by_asset[attempt.asset_cid].append(failure)
+
+    def _read(self) -> None:
+        self._read_at = self._clock()
+        self._by_asset.clear()
+        for failure in self._journal.failures():
+            if failure.conditions == self._conditions:
+                self._by_asset[failure.asset_cid].append(failure)
+
+    def _live(self, asset_cid: str) -> list[Failure]:
+        oldest = self._clock() - KEPT_SECONDS
+        return [failure for failure in self._by_asset.get(asset_cid, ()) if failure.at >= oldest]
+
+
+def _is_rendered(attempt: Attempt) -> bool:
+    return attempt.stage in (Stage.SUBMITTED, Stage.PAID)
+
+
+def _counts(attempt: Attempt) -> bool:
+    if attempt.code is Code.LEASE:
+        # Whoever offers so short a lease again: it says nothing of the bytes, and nothing of others' jobs.
+        return attempt.stage is Stage.RELEASED
+    return attempt.stage in (Stage.REFUSED, Stage.RELEASED) and attempt.code not in NOT_THE_BYTES

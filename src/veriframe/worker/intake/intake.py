@@ -1,0 +1,252 @@
+"""Which job is begun next: what discovery found, less what failed here, is too risky or has to wait."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.stakes import Stakes
+from veriframe.model.registry.job import Address, Job, format_strk
+from veriframe.ports.registry import Funds, Look
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.backoff import Backoffs
+from veriframe.worker.intake.circuit_breaker import Caution
+from veriframe.worker.intake.discovery import Discovery
+from veriframe.worker.intake.exposure import Exposure
+from veriframe.worker.intake.failures import Failures, conditions
+from veriframe.worker.intake.store_room import Survey
+from veriframe.worker.settlement.recovery import canonical_asset, clear_up, take_in
+
+log = structlog.get_logger()
+
+FUNDS_SECONDS = 60.0
+"""How old the figures may be by which jobs are judged as they are discovered."""
+
+MOST_SIZES = 10_000
+"""Scenes of which it is remembered how large their pictures are."""
+
+TURN_EVERY = 3
+"""Each third job is a creator's who is drawn by lot: high offers cannot keep a low one waiting for ever."""
+
+_SEND_MONEY = "send the account some STRK"
+
+
+class Intake:
+    """The jobs of one worker account that are not begun yet.
+
+    `is_under_way(job_id)` tells the jobs that somebody works on now. `parts` are to be used by all who change
+    attempts: their `on_stage` lets the intake hear. To be begun once, by `begin`.
+    """
+
+    def __init__(self, parts: Parts, *, is_under_way: Callable[[int], bool]) -> None:
+        self.parts = parts = replace(parts, on_stage=self._heard_by(parts.on_stage))
+        self._is_under_way = is_under_way
+        # The jobs that were begun, with their scenes: after a reorganisation another may have the number.
+        self._settled: dict[int, str] = {}
+        self._told: set[str] = set()
+        self._caution, self._backoffs = Caution(parts.monotonic), Backoffs(parts.monotonic)
+        self._discovery = Discovery(
+            parts.registry,
+            parts.policy,
+            lambda job_id: job_id not in self._settled,
+            objection=self._lasting_objection,
+            rank=self._rank,
+            on_read=self._take_in,
+            monotonic=parts.monotonic,
+        )
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
+        self._begun, self._is_clear = 0, False
+
+    async def begin(self) -> None:
+        """Read what the journal knows. Raises `Unavailable`; may be repeated."""
+        parts = self.parts
+        facts = await parts.renderer.facts()
+        under = conditions(facts, parts.policy.limits, parts.scene_limits)
+        self._failures = Failures(parts.journal, under, parts.clock)
+        self._exposure = Exposure(parts.journal, parts.policy.stakes, parts.clock)
+        parts.room.balance_fri = self._exposure.balance_fri
+        attempts = parts.journal.attempts()
+        self._settled = {known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)}
+        await self._renew_stakes()
+        _tell_stakes(self._stakes)
+
+    @property
+    def has_seen_all(self) -> bool:
+        """Whether nothing is left in the registry that could be begun."""
+        return self._discovery.has_seen_all
+
+    async def look(self, wanted: Collection[int]) -> tuple[Look, bool]:
+        """One look at the registry, for the jobs `wanted` too: see `Discovery.look`."""
+        if self.parts.monotonic() - self._stakes_at > FUNDS_SECONDS:
+            await self._renew_stakes()
+        look, news = await self._discovery.look(wanted)
+        if not self._is_clear and self._discovery.has_read_all:
+            await clear_up(self.parts)
+            self._is_clear = True
+        return look, news
+
+    async def next_job(self) -> Job | None:
+        """The job to begin now, looked at a moment ago; None where there is none. Raises `Unavailable`."""
+        candidates = [job for job in self._discovery.candidates if not self._is_ruled_out(job)]
+        if not candidates:
+            return None
+        await self._caution.require_fit(self.parts.renderer)
+        self.parts.workspace.require_free(self.parts.disk_free_bytes)
+        funds = await self._renew_stakes()
+        survey = await self.parts.room.look(self.parts.store, self.parts.journal)
+        for job in self._in_turn(candidates):
+            if (
+                self._has_room(job, survey)
+                and self._is_payable(job, funds)
+                and await self._discovery.is_still_open(job.id)
+            ):
+                return job
+        return None
+
+    def note(self, attempt: Attempt) -> None:
+        """An attempt has reached a stage."""
+        self._begun += attempt.stage is Stage.SEEN
+        if attempt.width:
+            self._sizes.pop(attempt.asset_cid, None)
+            self._sizes[attempt.asset_cid] = attempt.width, attempt.height
+            while len(self._sizes) > MOST_SIZES:
+                del self._sizes[next(iter(self._sizes))]
+        self._settled[attempt.job_id] = attempt.asset_cid
+        self._exposure.note(attempt)
+
+    def note_end(self, attempt: Attempt) -> None:
+        """An attempt was handed in, or has ended before that."""
+        self._caution.note(attempt)
+        self._backoffs.note(attempt)
+        self._failures.note(attempt)
+        if _was_too_slow(attempt):
+            self._settled.pop(attempt.job_id, None)
+
+    def _heard_by(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
+        def hear(before: Attempt, after: Attempt) -> None:
+            self.note(after)
+            on_stage(before, after)
+
+        return hear
+
+    def _take_in(self, jobs: Sequence[Job], now: int) -> None:
+        known = [job for job in jobs if job.id in self._settled]
+        for job in known:
+            if self._settled[job.id] != canonical_asset(job) and not self._is_under_way(job.id):
+                take_in([job], self.parts, now)
+                self._settled.pop(job.id, None)
+        # Until all jobs were read once; after that, whoever watches sees what changes.
+        if self._is_clear:
+            return
+        account = self.parts.registry.account
+        ours = [*known, *(job for job in jobs if job.worker == account and job not in known)]
+        take_in([job for job in ours if not self._is_under_way(job.id)], self.parts, now)
+        for job in ours:
+            self._exposure.note_job(job, account)
+
+    def _lasting_objection(self, job: Job) -> str:
+        if objection := self._stakes.lasting_objection(job):
+            self._tell_lack(job, self._stakes.means_fri)
+            return objection
+        asset_cid = canonical_asset(job)
+        size = self._sizes.get(asset_cid, (0, 0))
+        return self._failures.why_not(asset_cid, job.order.creator) or self._lease_objection(job, *size)
+
+    def _is_ruled_out(self, job: Job) -> bool:
+        """Whether it cannot be begun now, whatever money there is."""
+        asset_cid = canonical_asset(job)
+        size = self._sizes.get(asset_cid, (0, 0))
+        objection = self._failures.why_not(asset_cid, job.order.creator) or self._lease_objection(job, *size)
+        if objection:
+            self._discovery.log.tell(job, objection)
+            self._settled[job.id] = asset_cid
+            return True
+        return self._backoffs.rests(asset_cid)
+
+    def _lease_objection(self, job: Job, width: int, height: int) -> str:
+        """Whether its lease is too short for its scene, where that was inspected before."""
+        return self.parts.policy.lease_objection(job, width, height) if width else ""
+
+    def _is_payable(self, job: Job, funds: Funds) -> bool:
+        """Whether bond and fees are within our means, and the bond is worth its risk."""
+        if funds.wallet_fri < funds.reserve_fri:
+            if self._is_new("fees"):
+                needed = format_strk(funds.reserve_fri)
+                log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
+            return False
+        if self._tell_lack(job, funds.means_fri):
+            return False
+        objection = self._stakes.lasting_objection(job) or self._stakes.passing_objection(job)
+        if objection:
+            self._discovery.log.tell_waiting(job, objection)
+        return not objection
+
+    def _has_room(self, job: Job, survey: Survey) -> bool:
+        """Whether its result may have room in the store, as far as that is known."""
+        creator = job.order.creator
+        asset_cid, reward_fri = canonical_asset(job), job.terms.reward_fri
+        objection = self.parts.room.objection(survey, asset_cid, creator, reward_fri)
+        if objection:
+            self._discovery.log.tell_waiting(job, objection)
+        return not objection
+
+    def _tell_lack(self, job: Job, means_fri: int) -> bool:
+        """Whether there is no money for the bond at all; said once."""
+        if job.terms.bond_fri <= means_fri:
+            return False
+        if self._is_new("bond"):
+            bond = format_strk(job.terms.bond_fri)
+            log.warning("no_money_for_bond", job_id=job.id, bond=bond, remedy=_SEND_MONEY)
+        return True
+
+    def _is_new(self, what: str) -> bool:
+        """Whether this was not told yet."""
+        if len(self._told) > 1_000:
+            self._told.clear()
+        is_new = what not in self._told
+        self._told.add(what)
+        return is_new
+
+    async def _renew_stakes(self) -> Funds:
+        registry = self.parts.registry
+        funds = await registry.funds(registry.account)
+        self._stakes, self._stakes_at = self._exposure.stakes(funds), self.parts.monotonic()
+        return funds
+
+    def _rank(self, job: Job) -> tuple[Any, ...]:
+        """Creators whose jobs came to nothing last, those who have paid us first."""
+        return self._backoffs.come_last(job.order.creator), not self._stakes.is_backed(job)
+
+    def _in_turn(self, candidates: Sequence[Job]) -> Sequence[Job]:
+        if self._begun % TURN_EVERY != TURN_EVERY - 1:
+            return candidates
+        best = dict[Address, Job]()
+        for job in candidates:
+            if not self._backoffs.come_last(job.order.creator):
+                best.setdefault(job.order.creator, job)
+        # Nobody can be the first of these by being early, or by offering more.
+        drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
+        return [*drawn, *(job for job in candidates if job not in drawn)]
+
+
+def _was_too_slow(attempt: Attempt) -> bool:
+    """Whether it was lost before a claim; if who was faster fails, the job is as good as new to us."""
+    return attempt.stage is Stage.LOST and Stage.CLAIMED not in attempt.reached
+
+
+def _tell_stakes(stakes: Stakes) -> None:
+    log.info(
+        "stakes",
+        means=format_strk(stakes.means_fri),
+        bound=format_strk(stakes.bound_fri),
+        largest_bond=format_strk(stakes.largest_bond_fri),
+        loss_budget=format_strk(stakes.loss_budget_fri),
+        loss_budget_used=format_strk(stakes.charged_fri),
+        job_fees=format_strk(stakes.job_fees_fri),
+    )

@@ -1,0 +1,192 @@
+"""Room in the content store: reserved before a bond is, and shared out among creators.
+
+A claim whose result cannot be stored loses its bond. So the store is asked before each claim, for the largest
+file that the picture may become, beside what jobs under way will add. What is claimed is in the journal, so
+that a restart forgets no reservation. The undecided results of one creator fill a share of the store at most,
+and those of all creators who have not paid this account as much another: accounts cost nothing. Each result
+lies in its job's folder, too, so that the disk there is shared out in the same way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from veriframe.errors import NoRoom, StoreFull, StoreUnavailable
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import NOBODY, Address
+from veriframe.ports.journal import Journal
+from veriframe.ports.store import ContentStore, StoreRoom
+
+PIXEL_BYTES = 9
+"""Of a PNG with four channels of 16 bits, and its byte for each row where a row is one pixel."""
+FILE_BYTES = 2**16
+"""Of a picture's file beside its pixels, at most."""
+LEAST_BYTES = FILE_BYTES + PIXEL_BYTES
+"""Of the smallest picture's file, by the same bounds: with less room nothing is begun."""
+
+MOST_NEEDS = 10_000
+"""Scenes whose pictures did not fit that are remembered at once."""
+
+_UNDER_WAY = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.PROVED))
+
+
+def picture_bytes(pixels: int) -> int:
+    """The largest file that a picture of so many pixels may become. Compression may add a thousandth."""
+    return pixels * PIXEL_BYTES * 1001 // 1000 + FILE_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How much of a store is left, in bytes, and whose results take it. `left_bytes` None: it does not tell.
+
+    `taken` counts for each creator what waits and what jobs under way may add; one may take `most_bytes`.
+    New is a creator whose `balance_fri` is not more than what these jobs pay, `owed_fri`; all new ones
+    together take `new_bytes`, and may take `most_new_bytes`.
+    """
+
+    left_bytes: int | None = None
+    taken: Mapping[Address, int] = field(default_factory=dict)
+    most_bytes: int = 0
+    owed_fri: Mapping[Address, int] = field(default_factory=dict)
+    balance_fri: Callable[[Address], int] = lambda creator: 0
+    new_bytes: int = 0
+    most_new_bytes: int = 0
+    remedy: str = ""
+
+    def objection(self, creator: Address, reward_fri: int, needed_bytes: int = LEAST_BYTES) -> str:
+        """Why a job of this creator, whose picture may take so much, is left for now, as one clause."""
+        if self.left_bytes is None:
+            return ""
+        taken = self.taken.get(creator, 0) if creator != NOBODY else 0
+        if taken and taken + needed_bytes > self.most_bytes:
+            return (
+                f"results of its creator that are not decided take {_megabytes(taken)} of the content store, "
+                f"and with it more than {_megabytes(self.most_bytes)} (creator_store_share)"
+            )
+        if needed_bytes > self.left_bytes:
+            return (
+                f"its picture may take {_megabytes(needed_bytes)}, and the content store has room for "
+                f"{_megabytes(self.left_bytes)} more. {self.remedy.rstrip('.')}"
+            )
+        taken = self._taken_by_new(creator, reward_fri)
+        if taken and taken + needed_bytes > self.most_new_bytes:
+            return (
+                "undecided results of creators who have not paid this account as much take "
+                f"{_megabytes(taken)} of the content store, and with it more than "
+                f"{_megabytes(self.most_new_bytes)} (new_creators_store_share)"
+            )
+        return ""
+
+    def _taken_by_new(self, creator: Address, reward_fri: int) -> int:
+        """What all new creators take, where this one is among them with one job more; 0 where it is not."""
+        owed_fri, balance_fri = self.owed_fri.get(creator, 0), self.balance_fri(creator)
+        if owed_fri + reward_fri < balance_fri:
+            return 0
+        return self.new_bytes + (self.taken.get(creator, 0) if owed_fri < balance_fri else 0)
+
+
+@dataclass(slots=True)
+class Reservations:
+    """What claims need in the store, and which scenes had no room. One for each worker.
+
+    `share` is what the results of one creator may take, of all that results have: from 0 to 1; `new_share`
+    those of all new creators together, who have not brought as much by `balance_fri`. `scene_pixels` is what
+    a scene may have, for attempts whose picture's size is not noted. `disk_room` tells what may be added on
+    the disk of the jobs' folders; it raises `HostUnavailable`.
+    """
+
+    share: float = 0.25
+    new_share: float = 0.5
+    scene_pixels: int = 64_000_000
+    balance_fri: Callable[[Address], int] = lambda creator: 0
+    disk_room: Callable[[], StoreRoom] = StoreRoom
+    _claiming: dict[int, Attempt] = field(default_factory=dict)
+    _needs: dict[str, int] = field(default_factory=dict)
+
+    async def look(self, store: ContentStore, journal: Journal) -> Survey:
+        """The survey by which jobs are chosen. Raises `StoreFull` where no picture at all has room.
+
+        A store that is away counts as one that does not tell: it is asked again before a claim.
+        """
+        try:
+            survey = await self.survey(store, journal)
+        except StoreUnavailable:
+            return Survey()
+        if survey.left_bytes is not None and survey.left_bytes < LEAST_BYTES:
+            raise StoreFull(
+                f"The content store has no room for another result: {_megabytes(survey.left_bytes)} are left "
+                f"beside those under way. Nothing is claimed. {survey.remedy}"
+            )
+        return survey
+
+    async def survey(self, store: ContentStore, journal: Journal) -> Survey:
+        """Ask the store, and the journal for what is under way. Raises `StoreUnavailable`."""
+        before = self._under_way(journal)
+        room = _smaller(await store.room(), self.disk_room())
+        # A result that is stored meanwhile counts twice rather than not at all.
+        coming = {**before, **self._under_way(journal)}.values()
+        waiting = [attempt for attempt in journal.unfinished() if attempt.result_bytes]
+        taken, owed_fri = Counter[Address](), Counter[Address]()
+        for attempt in waiting:
+            taken[attempt.creator] += attempt.result_bytes
+        for attempt in coming:
+            taken[attempt.creator] += self._needed_bytes(attempt)
+        for attempt in (*waiting, *coming):
+            owed_fri[attempt.creator] += attempt.reward_fri
+        free_bytes = room.free_bytes or 0
+        all_bytes = free_bytes + sum(attempt.result_bytes for attempt in waiting)
+        left_bytes = free_bytes - sum(map(self._needed_bytes, coming))
+        return Survey(
+            left_bytes=None if room.free_bytes is None else left_bytes,
+            taken=taken,
+            most_bytes=int(all_bytes * self.share),
+            owed_fri=owed_fri,
+            balance_fri=self.balance_fri,
+            new_bytes=sum(taken[known] for known in taken if owed_fri[known] >= self.balance_fri(known)),
+            most_new_bytes=int(all_bytes * self.new_share),
+            remedy=room.remedy,
+        )
+
+    @asynccontextmanager
+    async def reserved(self, attempt: Attempt, store: ContentStore, journal: Journal) -> AsyncIterator[None]:
+        """Keep room for the picture of `attempt` while its claim is made; then the journal tells of it.
+
+        Raises `NoRoom` where there is none, `StoreUnavailable`.
+        """
+        survey = await self.survey(store, journal)
+        needed_bytes = self._needed_bytes(attempt)
+        if objection := survey.objection(attempt.creator, attempt.reward_fri, needed_bytes):
+            self._needs.pop(attempt.asset_cid, None)
+            self._needs[attempt.asset_cid] = needed_bytes
+            while len(self._needs) > MOST_NEEDS:
+                del self._needs[next(iter(self._needs))]
+            raise NoRoom(f"The job is left for now: {objection}.")
+        self._claiming[attempt.job_id] = attempt
+        try:
+            yield
+        finally:
+            del self._claiming[attempt.job_id]
+
+    def objection(self, survey: Survey, asset_cid: str, creator: Address, reward_fri: int) -> str:
+        """Why a job is left for now, before its scene is looked at; empty where nothing speaks against it."""
+        return survey.objection(creator, reward_fri, self._needs.get(asset_cid, LEAST_BYTES))
+
+    def _under_way(self, journal: Journal) -> dict[int, Attempt]:
+        known = {a.job_id: a for a in journal.unfinished() if a.stage in _UNDER_WAY}
+        return {**known, **self._claiming}
+
+    def _needed_bytes(self, attempt: Attempt) -> int:
+        return picture_bytes(attempt.width * attempt.height or self.scene_pixels)
+
+
+def _smaller(store: StoreRoom, disk: StoreRoom) -> StoreRoom:
+    if disk.free_bytes is None or (store.free_bytes is not None and store.free_bytes <= disk.free_bytes):
+        return store
+    return disk
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{max(size_bytes, 0) / 1e6:.1f} MB"

@@ -1,0 +1,64 @@
+"""The gate before rendering, whole: the file by our own eyes, its version, Blender's inspection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from veriframe.errors import HostUnavailable
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.rendering.checks import check_version, judge, read_header
+from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits, SceneVerdict
+from veriframe.ports.renderer import Renderer
+from veriframe.worker.context import Parts
+
+log = structlog.get_logger()
+
+
+async def examine(scene: Path, renderer: Renderer, limits: SceneLimits) -> SceneVerdict:
+    """What a scene is, if it can be rendered here. Raises `JobRejected` with code and sentence otherwise."""
+    fits = partial(check_version, renderer=(await renderer.facts()).version)
+    header = await asyncio.to_thread(_read_header, scene, limits, fits)
+    return judge(header, await renderer.inspect(scene), limits)
+
+
+def has_size(attempt: Attempt) -> bool:
+    """Whether the inspection's size was kept: not so before it, nor in the journal of an older version."""
+    return attempt.width > 0 and attempt.height > 0
+
+
+async def inspected(attempt: Attempt, scene: Path, parts: Parts) -> Attempt:
+    """The attempt with the size of its picture; its scene is examined where nobody has kept that.
+
+    Raises `JobRejected`, `HostUnavailable`.
+    """
+    if has_size(attempt):
+        return attempt
+    verdict = await examine(scene, parts.renderer, parts.scene_limits)
+    inspection = verdict.inspection
+    log.info(
+        "scene_inspected",
+        engine=inspection.engine,
+        width=inspection.width,
+        height=inspection.height,
+        samples=inspection.samples,
+        warnings=list(verdict.warnings),
+    )
+    return replace(attempt, width=inspection.width, height=inspection.height)
+
+
+def _read_header(scene: Path, limits: SceneLimits, fits: Callable[[BlenderVersion], None]) -> SceneHeader:
+    try:
+        stream = scene.open("rb")
+    except OSError as error:
+        raise HostUnavailable(
+            f"The fetched scene {scene} cannot be opened: {error.strerror}. "
+            "If it is gone, it is fetched anew."
+        ) from error
+    with stream:
+        return read_header(stream, limits, fits)

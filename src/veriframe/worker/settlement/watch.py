@@ -1,0 +1,189 @@
+"""What becomes of submitted results: pay is noted, a review that is over is finalized, pins are released."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from veriframe.errors import MoveRefused
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.reconciliation import stage_by_registry
+from veriframe.model.registry.job import Address, Job, JobState, format_address, format_strk
+from veriframe.ports.registry import Look
+from veriframe.ports.store import Pin
+from veriframe.threads import to_the_end
+from veriframe.worker.claim.lease import lost
+from veriframe.worker.context import Parts
+from veriframe.worker.settlement.recovery import reconcile
+
+log = structlog.get_logger()
+
+AGAIN_SECONDS = 60
+"""How long a job is left alone, in chain seconds, after the registry refused to end it."""
+
+LAG_BLOCKS = 10
+"""How far behind a node may be that has not seen our submission yet."""
+
+_ENDS = {JobState.PAID: Stage.PAID, JobState.REFUNDED: Stage.REFUNDED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """When credit leaves the registry by itself: all above `keep_fri` goes to `recipient`."""
+
+    keep_fri: int
+    recipient: Address
+
+
+class Watch:
+    """The jobs with a result of ours: which of them to look at, and what to do when their time has come."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._due: dict[int, int] = {}
+        self._shown_at: dict[int, int] = {}
+        self._revived_at: dict[int, int] = {}
+        self._now = 0
+
+    def wanted(self) -> Collection[int]:
+        """The jobs that must be looked at now: not seen since the start, decided by time, or in doubt."""
+        submitted = [job_id for job_id in self._submitted() if self._due.get(job_id, 0) <= self._now]
+        return [*submitted, *self._revived_at]
+
+    def due_in_seconds(self) -> int | None:
+        """How long until time decides the next one; None where there is none."""
+        return max(0, min(self._due.values()) - self._now) if self._due else None
+
+    def ready(self, look: Look) -> Sequence[Job]:
+        """Those of the jobs in `look` that have ended, that anyone may end now, or that lost our result."""
+        self._now = look.head.time
+        submitted = self._submitted()
+        for kept in (self._due, self._shown_at):
+            for gone in kept.keys() - submitted.keys():
+                del kept[gone]
+        found: list[Job] = []
+        for job in look.jobs:
+            if (attempt := submitted.get(job.id)) is None:
+                continue
+            rests = self._due.get(job.id, 0) > self._now
+            due = _is_due(job, self._now) and not rests
+            if job.state.is_final or due or self._is_undone(attempt, job, look.head.number):
+                found.append(job)
+            else:
+                self._due[job.id] = max(_end(job), self._due.get(job.id, 0))
+        return found
+
+    def revived(self, look: Look) -> Sequence[Job]:
+        """Those of the jobs in `look` under a live claim of ours, though our attempt on them has ended.
+
+        A reorganisation brought the claim back, and its lease runs. Not believed before some blocks more: a
+        node that lags has not seen the end yet.
+        """
+        found: list[Job] = []
+        for job in look.jobs:
+            if not self._is_unserved(job, look.head.time):
+                self._revived_at.pop(job.id, None)
+            elif look.head.number >= self._revived_at.setdefault(job.id, look.head.number + LAG_BLOCKS):
+                del self._revived_at[job.id]
+                found.append(job)
+        return found
+
+    def _is_unserved(self, job: Job, now: int) -> bool:
+        ours = job.state is JobState.CLAIMED and job.worker == self._parts.registry.account
+        if not ours or job.is_lapsed(now):
+            return False
+        attempt = self._parts.journal.get(job.id)
+        return attempt is not None and attempt.stage.is_end
+
+    def _is_undone(self, attempt: Attempt, job: Job, block: int) -> bool:
+        """Whether a reorganisation took our submission back. A node that lags only looks like that."""
+        if stage_by_registry(attempt, job, self._parts.registry.account, self._now) is attempt.stage:
+            self._shown_at[job.id] = block
+            return False
+        return block >= self._shown_at.setdefault(job.id, block + LAG_BLOCKS)
+
+    async def settle(self, job: Job) -> None:
+        """Have it ended where that is ours to do, and note the end. Raises `Unavailable`.
+
+        Where another ended it meanwhile, the next look shows how. A submission that was undone is made again.
+        """
+        parts, attempt = self._parts, self._submitted().get(job.id)
+        if attempt is None:
+            return
+        if not (job.state.is_final or _is_due(job, self._now)):
+            reconcile(job, parts, self._now)
+            return
+        if not job.state.is_final:
+            try:
+                attempt = _paying(attempt, await parts.registry.finalize(job.id), parts)
+            except MoveRefused as error:
+                _paying(attempt, error.fee_fri, parts)
+                self._due[job.id] = self._now + AGAIN_SECONDS
+                log.info("finalize_refused", job_id=job.id, reason=str(error))
+                return
+            job = await parts.registry.get_job(job.id)
+        if job.state.is_final:
+            await _end_attempt(attempt, job, parts, self._now)
+
+    def _submitted(self) -> Mapping[int, Attempt]:
+        unfinished = self._parts.journal.unfinished()
+        return {attempt.job_id: attempt for attempt in unfinished if attempt.stage is Stage.SUBMITTED}
+
+
+def _paying(attempt: Attempt, fee_fri: int, parts: Parts) -> Attempt:
+    """The attempt after one more move, which is noted at once: what comes next may fail."""
+    if not fee_fri:
+        return attempt
+    after = attempt.paying(fee_fri)
+    parts.journal.move(attempt, after)
+    return after
+
+
+async def _end_attempt(attempt: Attempt, job: Job, parts: Parts, now: int) -> None:
+    if job.worker != parts.registry.account:
+        error = lost("The registry shows another worker's result.", attempt, job, now, parts)
+        after = attempt.ended_by(error, at=parts.clock())
+    else:
+        after = attempt.to(_ENDS[job.state], at=parts.clock())
+    if after.stage is Stage.REFUNDED:
+        after = replace(after, lost_fri=job.terms.bond_fri)
+    parts.journal.move(attempt, after)
+    parts.on_stage(attempt, after)
+    await clean_up(after, parts)
+
+
+def _is_due(job: Job, now: int) -> bool:
+    """Whether time alone has decided, so that anyone may end the job."""
+    return job.state in (JobState.SUBMITTED, JobState.DISPUTED) and now >= _end(job)
+
+
+def _end(job: Job) -> int:
+    """When time decides a job that has a result, in chain seconds."""
+    return job.arbitration_end if job.state is JobState.DISPUTED else job.review_end
+
+
+async def clean_up(attempt: Attempt, parts: Parts) -> None:
+    """After an end: the job's folder goes, and the result is no longer held by us."""
+    await to_the_end(parts.workspace.forget, attempt.job_id)
+    if attempt.asset_cid not in {unfinished.asset_cid for unfinished in parts.journal.unfinished()}:
+        await to_the_end(parts.workspace.forget_fetch, attempt.asset_cid)
+    if attempt.result_cid:
+        name = (await parts.pin_names()).result(attempt.job_id)
+        await parts.store.unpin(Pin(cid=attempt.result_cid, name=name))
+
+
+async def withdraw(parts: Parts, withdrawal: Withdrawal) -> None:
+    """Send what is above the limit to its recipient. Raises `Unavailable`."""
+    registry = parts.registry
+    surplus = (await registry.funds(registry.account)).credit_fri - withdrawal.keep_fri
+    if surplus <= 0:
+        return
+    try:
+        await registry.withdraw(surplus, withdrawal.recipient)
+    except MoveRefused as error:
+        # A claim or a person used the credit meanwhile; it is counted again after the next pay.
+        log.info("withdrawal_refused", reason=str(error))
+        return
+    log.info("withdrawn", amount=format_strk(surplus), to=format_address(withdrawal.recipient))
