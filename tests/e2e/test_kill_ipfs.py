@@ -26,7 +26,7 @@ from veriframe import wiring
 from veriframe.adapters.kubo.files.partial import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.attempt.attempt import Stage
-from veriframe.model.content.pin_names import PinNames
+from veriframe.model.registry.pin_names import PinNames
 from veriframe.ports.store import Pin
 
 pytestmark = pytest.mark.slow

@@ -18,9 +18,9 @@ from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.store import ContentStore
 from veriframe.worker import pipeline
 from veriframe.worker.context import Parts
-from veriframe.worker.intake.store_room import Reservations
-from veriframe.worker.settlement.recovery import new_attempt
+from veriframe.worker.reconciliation import new_attempt
 from veriframe.worker.settlement.watch import Watch
+from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
 
 NOW = 1_700_000_000.0

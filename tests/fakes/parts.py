@@ -18,12 +18,12 @@ from veriframe.errors import Code, RenderFailed
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import StakeLimits
-from veriframe.model.content.pin_names import PinNames
 from veriframe.model.registry.job import Address, Job, Terms
+from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
 from veriframe.worker.context import Parts
-from veriframe.worker.intake.store_room import Reservations
 from veriframe.worker.service import Service
+from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
 
 ALL, NOTHING = Fraction(1), Fraction(0)

@@ -26,12 +26,12 @@ from veriframe.errors import (
     Unavailable,
     VerificationFailed,
 )
-from veriframe.model.content.pin_names import PinNames
 from veriframe.model.registry.job import Address, Job, JobState, Terms, format_strk
 from veriframe.model.registry.job_status import Sighting
 from veriframe.model.registry.ledger import Call, unknown_job
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
+from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.scene import SceneHeader
 from veriframe.ports.registry import LOOKS_AT_ONCE, Funds, OrderDesk, Treasury
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, unheard

@@ -6,8 +6,8 @@ from contextlib import suppress
 
 from veriframe.errors import JobRejected, Unavailable
 from veriframe.model.content.cid import canonical
-from veriframe.model.content.pin_names import PinNames, old_asset_job
 from veriframe.model.registry.job import Job
+from veriframe.model.registry.pin_names import PinNames, old_asset_job
 from veriframe.ports.registry import OrderDesk
 from veriframe.ports.store import ContentStore, Pin
 

@@ -29,10 +29,10 @@ from veriframe.wiring.limits import policy, render_limits, scene_limits, stake_l
 from veriframe.wiring.stores import Store, close, store
 from veriframe.worker.context import Parts
 from veriframe.worker.intake.exposure import Exposure
-from veriframe.worker.intake.store_room import Reservations, picture_bytes
 from veriframe.worker.lock import account_lock
 from veriframe.worker.service import Service
 from veriframe.worker.settlement.watch import Withdrawal
+from veriframe.worker.store_room import Reservations, picture_bytes
 from veriframe.worker.workspace import Workspace
 
 if TYPE_CHECKING:

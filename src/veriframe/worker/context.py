@@ -9,15 +9,15 @@ from typing import Protocol
 
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.policy import Policy
-from veriframe.model.content.pin_names import PinNames
+from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.frames import Progress
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.journal import Journal
 from veriframe.ports.registry import JobRegistry, Treasury
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
-from veriframe.worker.claim.in_flight import Claims
-from veriframe.worker.intake.store_room import Reservations
+from veriframe.worker.in_flight_claims import Claims
+from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
 
 

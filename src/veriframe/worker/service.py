@@ -20,8 +20,9 @@ from veriframe.worker.claim.losses import Losses
 from veriframe.worker.context import Parts
 from veriframe.worker.intake.intake import Intake
 from veriframe.worker.polling import Pace
+from veriframe.worker.reconciliation import new_attempt, reconcile
+from veriframe.worker.recovery import recover
 from veriframe.worker.retry import end, patiently
-from veriframe.worker.settlement.recovery import new_attempt, reconcile, recover
 from veriframe.worker.settlement.repinning import keep_results
 from veriframe.worker.settlement.watch import Watch, Withdrawal, clean_up, withdraw
 

@@ -7,9 +7,9 @@ from tests.fakes.registry import FakeRegistry
 from tests.unit.creator.stage import ARBITER, ARTIST, OFFER, SCENE, STRANGER, STRK, Stage
 
 from veriframe.errors import StoreUnavailable
-from veriframe.model.content.pin_names import old_asset
 from veriframe.model.registry.job import JobState, Verdict
 from veriframe.model.registry.offer import Offer
+from veriframe.model.registry.pin_names import old_asset
 from veriframe.ports.store import Pin
 
 JUDGED = Offer(reward_fri=5 * STRK, arbiter=ARBITER)

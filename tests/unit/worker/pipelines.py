@@ -13,7 +13,7 @@ from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
 from veriframe.worker.context import Parts
 from veriframe.worker.intake.discovery import Discovery
-from veriframe.worker.settlement.recovery import clear_up, recover, take_in
+from veriframe.worker.recovery import clear_up, recover, take_in
 
 WAY = [
     Stage.FETCHED,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from veriframe.worker.claim.in_flight import Claims
+from veriframe.worker.in_flight_claims import Claims
 
 
 async def test_nobody_is_waited_for_where_nobody_claims() -> None:

@@ -12,7 +12,7 @@ from tests.unit.worker.pipelines import run, stopped_at
 from veriframe.errors import Code, MoveRefused
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import NOBODY, JobState, Verdict
-from veriframe.worker.settlement.recovery import reconcile
+from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.settlement.watch import Watch
 
 FEE = 3

@@ -15,7 +15,8 @@ from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import JobState
 from veriframe.ports.store import Pin
 from veriframe.worker import pipeline
-from veriframe.worker.settlement.recovery import new_attempt, recover
+from veriframe.worker.reconciliation import new_attempt
+from veriframe.worker.recovery import recover
 
 
 async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:

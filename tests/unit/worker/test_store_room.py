@@ -25,9 +25,9 @@ from veriframe.model.rendering.frames import ProvedFrame, Rendering, RenderTask
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.store import StoreRoom
 from veriframe.worker import pipeline
-from veriframe.worker.intake.store_room import Reservations, Survey, picture_bytes
 from veriframe.worker.service import Service
 from veriframe.worker.steps import claim
+from veriframe.worker.store_room import Reservations, Survey, picture_bytes
 from veriframe.worker.workspace import Workspace
 
 PICTURE_BYTES = 80_000

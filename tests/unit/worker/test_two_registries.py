@@ -19,7 +19,7 @@ from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.content.pin_names import old_result
+from veriframe.model.registry.pin_names import old_result
 from veriframe.ports.store import ContentStore, Pin
 from veriframe.worker import pipeline
 from veriframe.worker.settlement.repinning import rename_old

@@ -15,8 +15,8 @@ from veriframe.model.attempt.reconciliation import burned_fri
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
 from veriframe.worker.context import Parts
+from veriframe.worker.reconciliation import RENUMBERED, is_same
 from veriframe.worker.retry import LONGEST_WAIT_SECONDS
-from veriframe.worker.settlement.recovery import RENUMBERED, is_same
 
 log = structlog.get_logger()
 

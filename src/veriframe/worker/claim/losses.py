@@ -13,8 +13,8 @@ from veriframe.model.attempt.reconciliation import is_lost
 from veriframe.model.registry.job import Job
 from veriframe.ports.registry import Look
 from veriframe.worker.context import Parts
+from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.retry import patiently
-from veriframe.worker.settlement.recovery import reconcile
 
 log = structlog.get_logger()
 

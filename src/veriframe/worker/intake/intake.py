@@ -19,8 +19,9 @@ from veriframe.worker.intake.circuit_breaker import Caution
 from veriframe.worker.intake.discovery import Discovery
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.intake.failures import Failures, conditions
-from veriframe.worker.intake.store_room import Survey
-from veriframe.worker.settlement.recovery import canonical_asset, clear_up, take_in
+from veriframe.worker.reconciliation import canonical_asset
+from veriframe.worker.recovery import clear_up, take_in
+from veriframe.worker.store_room import Survey
 
 log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ import structlog
 
 from veriframe.errors import JobError, StoreUnavailable, Unavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.content.pin_names import PinNames, old_result
+from veriframe.model.registry.pin_names import PinNames, old_result
 from veriframe.ports.store import Pin
 from veriframe.worker.context import Parts
 from veriframe.worker.steps import keep_result

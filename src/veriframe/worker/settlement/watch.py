@@ -16,7 +16,7 @@ from veriframe.ports.store import Pin
 from veriframe.threads import to_the_end
 from veriframe.worker.claim.lease import lost
 from veriframe.worker.context import Parts
-from veriframe.worker.settlement.recovery import reconcile
+from veriframe.worker.reconciliation import reconcile
 
 log = structlog.get_logger()
 

@@ -13,8 +13,8 @@ from tests.unit.adapters.kubo.test_folders import CAR, car
 from tests.unit.adapters.kubo.vectors import VECTORS, name_of, varint
 
 from veriframe.adapters.kubo.blocks.car import CarReader
+from veriframe.adapters.kubo.blocks.mismatch import Distrusted
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
-from veriframe.adapters.kubo.fetching.download import Distrusted
 from veriframe.model.content.cid import Cid
 
 

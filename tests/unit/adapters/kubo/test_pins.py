@@ -12,8 +12,8 @@ from veriframe.adapters.kubo.blocks.unixfs import FolderBlock, decode_block
 from veriframe.adapters.kubo.node.pins import pin_folder, read_pin
 from veriframe.errors import SettingsError
 from veriframe.model.content.cid import Cid, Codec, parse_cid
-from veriframe.model.content.pin_names import MAX_NAME_BYTES, PinNames
 from veriframe.model.registry.job import Address
+from veriframe.model.registry.pin_names import MAX_NAME_BYTES, PinNames
 from veriframe.ports.store import Pin
 
 CONTENT = Cid(Codec.RAW, sha256(b"content").digest())

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from veriframe.adapters.kubo.blocks.mismatch import Distrusted
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES, read_cid
-from veriframe.adapters.kubo.fetching.download import Distrusted
 from veriframe.errors import JobRejected
 from veriframe.model.content.cid import Cid
 

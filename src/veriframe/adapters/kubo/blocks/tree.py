@@ -15,6 +15,7 @@ from pathlib import Path
 from veriframe.adapters.kubo.blocks.car import CarReader
 from veriframe.adapters.kubo.blocks.dag import fits
 from veriframe.adapters.kubo.blocks.leaves import is_leaf
+from veriframe.adapters.kubo.blocks.mismatch import Distrusted
 from veriframe.adapters.kubo.blocks.unixfs import (
     MAX_BLOCK_BYTES,
     Block,
@@ -24,7 +25,6 @@ from veriframe.adapters.kubo.blocks.unixfs import (
     SymlinkBlock,
     decode_block,
 )
-from veriframe.adapters.kubo.fetching.download import Distrusted
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.cid import Cid
 from veriframe.model.content.folder import FolderLimits, check_path, check_totals

@@ -10,8 +10,9 @@ from typing import TypeVar
 import structlog
 
 from veriframe.adapters.kubo.blocks.dag import BlockSource, DagLimits, assemble, fits
+from veriframe.adapters.kubo.blocks.mismatch import Distrusted
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES, FileBlock, decode_block
-from veriframe.adapters.kubo.fetching.download import Distrusted, Download, Patience
+from veriframe.adapters.kubo.fetching.download import Download, Patience
 from veriframe.adapters.kubo.files.partial import Partial
 from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused
 from veriframe.errors import Code, JobRejected, StoreUnavailable

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from veriframe.adapters.kubo.blocks.mismatch import Distrusted
 from veriframe.adapters.kubo.files.partial import WRITE_BYTES, Partial
 from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
 from veriframe.errors import StoreUnavailable
@@ -32,10 +33,6 @@ class Patience:
 
     total_seconds: float = 6 * 3600.0
     """For one fetch or one add, whatever happens on the way."""
-
-
-class Distrusted(Exception):
-    """What comes is not what was asked for: too many bytes, or the wrong ones, or an early end for good."""
 
 
 class TooSlow(StoreUnavailable):

@@ -12,10 +12,11 @@ import structlog
 
 from veriframe.adapters.kubo.blocks.car import CarReader
 from veriframe.adapters.kubo.blocks.dag import BlockSource
+from veriframe.adapters.kubo.blocks.mismatch import Distrusted
 from veriframe.adapters.kubo.blocks.tree import Tree
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
 from veriframe.adapters.kubo.fetching.delivery import KuboBlocks, in_turn
-from veriframe.adapters.kubo.fetching.download import Distrusted, Pace, Patience
+from veriframe.adapters.kubo.fetching.download import Pace, Patience
 from veriframe.adapters.kubo.files.partial import WRITE_BYTES, writing
 from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
 from veriframe.errors import StoreUnavailable

@@ -22,6 +22,14 @@ MOST = 20
 """How many go together: a transaction of as many submissions stays far below a block's limits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A move on a job. `cid` is the result's, for a submission."""
+
+    job_id: int
+    cid: str = ""
+
+
 @dataclass(slots=True, eq=False)
 class _Wish(Generic[T]):
     what: T

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from veriframe.adapters.starknet.contract.batching import Wish
 from veriframe.adapters.starknet.contract.contract import REVERTED
 from veriframe.adapters.starknet.foreign.job import Note
-from veriframe.adapters.starknet.job_registry.batched_moves import Wish
 from veriframe.adapters.starknet.transactions.receipt import Reverted
 from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, Job, JobState

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from veriframe.adapters.starknet.cairo.codec import short_string
-from veriframe.adapters.starknet.contract.batching import Outcome, Together
+from veriframe.adapters.starknet.contract.batching import Outcome, Together, Wish
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node
 from veriframe.adapters.starknet.contract.sending import Sender, make_move
 from veriframe.adapters.starknet.foreign.dialect import Dialect
@@ -31,7 +31,6 @@ from veriframe.adapters.starknet.foreign.moves import (
     paused,
 )
 from veriframe.adapters.starknet.foreign.reader import ForeignReader
-from veriframe.adapters.starknet.job_registry.batched_moves import Wish
 from veriframe.adapters.starknet.transactions.fees import submissions_fri
 from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.adapters.starknet.transactions.transaction import Call

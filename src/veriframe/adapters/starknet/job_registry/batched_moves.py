@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from veriframe.adapters.starknet.cairo.codec import Value
-from veriframe.adapters.starknet.contract.batching import Outcome
+from veriframe.adapters.starknet.contract.batching import Outcome, Wish
 from veriframe.adapters.starknet.contract.contract import REVERTED
 from veriframe.errors import MoveRefused
 from veriframe.model.registry import escrow, ledger
@@ -21,14 +21,6 @@ from veriframe.model.registry.ledger import Call
 
 TERMS_CHANGED = "TERMS_CHANGED"
 """The rule by which a job is not claimed whose terms are not those that were shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """A move on a job. `cid` is the result's, for a submission."""
-
-    job_id: int
-    cid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

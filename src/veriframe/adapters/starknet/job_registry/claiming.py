@@ -14,10 +14,12 @@ from typing import Any, Protocol
 
 import structlog
 
+from veriframe.adapters.starknet.contract.batching import Wish
 from veriframe.adapters.starknet.contract.contract import Node, Question
-from veriframe.adapters.starknet.job_registry.batched_moves import Hands, Kind, Sight, Wish
-from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS, Answered
+from veriframe.adapters.starknet.job_registry.batched_moves import Hands, Kind, Sight
+from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
+from veriframe.adapters.starknet.trust.witnesses import Witnesses
 from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, Head, Job, Order
 
@@ -25,20 +27,6 @@ log = structlog.get_logger()
 
 SECOND_SECONDS = 10.0
 """How long the second endpoint may take: submissions wait meanwhile."""
-
-
-class Witnesses(Protocol):
-    """Endpoints that can be asked apart from one another."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Their names."""
-
-    async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> Answered:
-        """The answers of an endpoint that `but` does not name. Raises `RegistryUnavailable`."""
-
-    def distrust(self, name: str) -> None:
-        """Ask this one nothing for long."""
 
 
 class Looking(Hands, Protocol):

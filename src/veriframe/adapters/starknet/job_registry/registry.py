@@ -15,18 +15,10 @@ from functools import partial
 from typing import TypeVar
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse, short_string
-from veriframe.adapters.starknet.contract.batching import Together
+from veriframe.adapters.starknet.contract.batching import Together, Wish
 from veriframe.adapters.starknet.contract.contract import Node, View
 from veriframe.adapters.starknet.contract.sending import Sender, make_move, note_refusal
-from veriframe.adapters.starknet.job_registry.batched_moves import (
-    CLAIM,
-    FINALIZE,
-    SUBMIT,
-    Kind,
-    Sight,
-    Wish,
-    make,
-)
+from veriframe.adapters.starknet.job_registry.batched_moves import CLAIM, FINALIZE, SUBMIT, Kind, Sight, make
 from veriframe.adapters.starknet.job_registry.claiming import Claiming
 from veriframe.adapters.starknet.job_registry.decoding import number, put_terms
 from veriframe.adapters.starknet.job_registry.events import jobs_of, posted_jobs

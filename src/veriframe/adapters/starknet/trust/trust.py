@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from veriframe.adapters.starknet.job_registry.claiming import Witnesses
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.learned_chain import LearnedChain
+from veriframe.adapters.starknet.trust.witnesses import Witnesses
 from veriframe.model.registry.chain import format_chain_id
 from veriframe.model.registry.job import Head
 from veriframe.ports.registry import ChainFacts

@@ -1,0 +1,103 @@
+"""The journal of one job brought in line with the registry: where they differ, the registry wins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from veriframe.errors import Code, JobRejected
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.reconciliation import burned_fri, released_fri, stage_by_registry
+from veriframe.model.content.cid import canonical
+from veriframe.model.registry.job import NOBODY, Job
+from veriframe.worker.context import Parts
+
+log = structlog.get_logger()
+
+RENUMBERED = "A reorganisation put another job at this number."
+
+
+def reconcile(job: Job, parts: Parts, now: int) -> None:
+    """Bring our attempt on a job, if there is or should be one, to the stage that the registry shows."""
+    account, journal = parts.registry.account, parts.journal
+    attempt = journal.get(job.id)
+    if attempt is None:
+        if job.worker != account or job.state.is_final or job.is_lapsed(now):
+            return
+        attempt = new_attempt(job, at=parts.clock())
+        journal.add(attempt)
+    elif not is_same(attempt, job):
+        _end_renumbered(attempt, parts)
+        return
+    stage = stage_by_registry(attempt, job, account, now)
+    if stage is not attempt.stage:
+        log.warning("reconciled", job_id=job.id, journal=attempt.stage, registry=job.state, stage=stage)
+        at = parts.clock()
+        lost_fri = 0
+        if stage is Stage.LOST:
+            lost_fri = burned_fri(attempt, job, account, now)
+        elif stage is Stage.RELEASED:
+            lost_fri = released_fri(attempt, job, now, at)
+        after = replace(_at(stage, attempt, job, at), lost_fri=lost_fri)
+        journal.move(attempt, after)
+        parts.on_stage(attempt, after)
+
+
+def is_same(attempt: Attempt, job: Job) -> bool:
+    """Whether an attempt is about this job: a reorganisation may have put another one at its number."""
+    is_order = attempt.order_id in (0, job.order.id) and attempt.creator in (NOBODY, job.order.creator)
+    return is_order and attempt.asset_cid == canonical_asset(job)
+
+
+def new_attempt(job: Job, *, at: float) -> Attempt:
+    """The beginning of an attempt. Its asset's CID has the canonical spelling where it is a CID at all."""
+    return Attempt(
+        job_id=job.id,
+        asset_cid=canonical_asset(job),
+        reward_fri=job.terms.reward_fri,
+        creator=job.order.creator,
+        order_id=job.order.id,
+        bond_fri=job.terms.bond_fri,
+        reached={Stage.SEEN: at},
+    )
+
+
+def canonical_asset(job: Job) -> str:
+    """The CID of a job's asset in its one spelling, so that the same bytes have the same key."""
+    try:
+        return canonical(job.order.asset_cid)
+    except JobRejected:
+        # Left for the store to refuse, so that the refusal is noted like any other.
+        return job.order.asset_cid
+
+
+def _end_renumbered(attempt: Attempt, parts: Parts) -> None:
+    """End an attempt on a job that is not there any more; the one at its number may be tried anew."""
+    if attempt.stage.is_end:
+        return
+    log.warning("reconciled", job_id=attempt.job_id, journal=attempt.stage, registry="another job")
+    at = parts.clock()
+    after = replace(
+        attempt,
+        stage=Stage.LOST,
+        code=Code.LOST,
+        detail=RENUMBERED,
+        reached={**attempt.reached, Stage.LOST: at},
+    )
+    parts.journal.move(attempt, after)
+    parts.on_stage(attempt, after)
+
+
+def _at(stage: Stage, attempt: Attempt, job: Job, at: float) -> Attempt:
+    # Not `Attempt.to`: what follows what is a rule for our own steps, and the registry is above it.
+    lost = stage is Stage.LOST
+    goes_on = not stage.is_end and stage is not Stage.FAILED
+    return replace(
+        attempt,
+        stage=stage,
+        result_cid=job.result_cid if stage is Stage.SUBMITTED else attempt.result_cid,
+        code=Code.LOST if lost else None if goes_on else attempt.code,
+        detail="The registry does not show our claim." if lost else "" if goes_on else attempt.detail,
+        reached={**attempt.reached, stage: at},
+    )
