@@ -19,7 +19,6 @@ from pathlib import Path
 
 import structlog
 
-from veriframe import wiring
 from veriframe.adapters.blender.sandbox.cell import Cell, CellLimits, Sandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.demo import make_scene
@@ -28,6 +27,7 @@ from veriframe.model.registry.job import FRI_PER_STRK
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.settings import Settings
+from veriframe.wiring import creators, limits, registries, renderers, stores, workers
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
@@ -45,8 +45,8 @@ Figures = dict[str, float]
 async def animation(folder: Path, settings: Settings) -> Figures:
     """Seconds a frame of 8 light ones: a process a frame without walls, one process behind walls."""
     scene = await make_scene(folder / "animation.blend", EXAMPLES / "animation.py", *LIGHT)
-    renderer = await wiring.renderer(settings)
-    task = RenderTask(frames=FRAMES, limits=wiring.render_limits(settings))
+    renderer = await renderers.build_renderer(settings)
+    task = RenderTask(frames=FRAMES, limits=limits.render_limits(settings))
     plain, ours = [], []
     # Taken in turns, so that a machine that slows down slows both.
     for turn in range(2):
@@ -114,18 +114,18 @@ async def _milliseconds(work: Callable[[], Awaitable[None]]) -> float:
 async def jobs(folder: Path, settings: Settings) -> Figures:
     """Seconds from posted to claimed, and from rendered to submitted, on the embedded parts; the median."""
     scene = await make_scene(folder / "job.blend", EXAMPLES / "animation.py")
-    renderer = await wiring.renderer(settings)
-    content = wiring.store(settings)
-    creator = wiring.creator(settings, wiring.registry(settings, "creator"), content)
+    renderer = await renderers.build_renderer(settings)
+    content = stores.open_store(settings)
+    creator = creators.build_creator(settings, registries.embedded(settings, "creator"), content)
     handed_in: asyncio.Queue[Attempt] = asyncio.Queue()
 
     def on_stage(_: Attempt, after: Attempt) -> None:
         if after.stage is Stage.SUBMITTED or after.code is not None:
             handed_in.put_nowait(after)
 
-    purse = wiring.registry(settings, "worker")
-    parts = replace(wiring.parts(settings, "worker", purse, renderer, content), on_stage=on_stage)
-    service = wiring.service(settings, parts)
+    purse = registries.embedded(settings, "worker")
+    parts = replace(workers.build_context(settings, "worker", purse, renderer, content), on_stage=on_stage)
+    service = workers.build_service(settings, parts)
     working = asyncio.create_task(service.run())
     claimed, submitted = [], []
     try:

@@ -43,8 +43,8 @@ from veriframe.model.attempt.policy import Policy  # noqa: E402
 from veriframe.model.registry.job import Terms  # noqa: E402
 from veriframe.model.registry.offer import Offer  # noqa: E402
 from veriframe.settings import Settings  # noqa: E402
-from veriframe.wiring import creator as wired_creator  # noqa: E402
-from veriframe.wiring import store as wired_store  # noqa: E402
+from veriframe.wiring.creators import build_creator  # noqa: E402
+from veriframe.wiring.stores import open_store  # noqa: E402
 from veriframe.worker.intake.discovery import Discovery  # noqa: E402
 
 SIZES = (1, 100, 10_000)
@@ -163,7 +163,7 @@ async def latency(folder: Path) -> list[float]:
             class_hashes={class_hash(REGISTRY)},
         )
         settings = Settings(home=folder / "home", store="local")
-        creator = wired_creator(settings, registry, wired_store(settings))
+        creator = build_creator(settings, registry, open_store(settings))
         worker = _start_worker(node, address, folder)
         try:
             taken = []

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from veriframe import wiring
 from veriframe.creator import Creator, Picture, Posted
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.attempt.attempt import Attempt
@@ -19,6 +18,7 @@ from veriframe.model.rendering.frames import Progress
 from veriframe.ports.registry import Funds, Totals
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Settings
+from veriframe.wiring import creators, registries, renderers, stores, workers
 from veriframe.worker.context import Purse
 from veriframe.worker.report import stage_seconds
 
@@ -106,14 +106,16 @@ class Demo:
         self.audience.begin("Making the scene")
         scene = self.scene or await make_scene(settings.home / "still.blend", STILL)
         self.audience.begin("Proving the sandbox by attacks, starting Blender")
-        renderer = await wiring.renderer(settings)
+        renderer = await renderers.build_renderer(settings)
         self.audience.ready(facts := await renderer.facts())
-        content = wiring.store(settings)
-        creator = wiring.creator(settings, wiring.registry(settings, "creator"), content)
-        made = wiring.parts(settings, "worker", wiring.registry(settings, "worker"), renderer, content)
+        content = stores.open_store(settings)
+        creator = creators.build_creator(settings, registries.embedded(settings, "creator"), content)
+        made = workers.build_context(
+            settings, "worker", registries.embedded(settings, "worker"), renderer, content
+        )
         parts = replace(made, on_stage=self._on_stage, on_progress=self._on_progress)
         before = await _balances(creator, parts.registry)
-        service = wiring.service(settings, parts)
+        service = workers.build_service(settings, parts)
         working = asyncio.create_task(service.run())
         try:
             posted = await creator.post(await creator.draft(scene, Offer(reward_fri=REWARD_FRI)))

@@ -18,13 +18,13 @@ from typing import Any
 
 from tests.scenes.blend_bytes import blend, block
 
-from veriframe import wiring
 from veriframe.adapters.local_registry import Audit
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState, Terms
 from veriframe.model.registry.offer import Offer
 from veriframe.ports.registry import Funds
 from veriframe.settings import Settings, load
+from veriframe.wiring import registries, stores, workers
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("worker_on_fakes.py")
@@ -51,8 +51,8 @@ class Embedded:
     async def _post(self, jobs: int, scene: bytes) -> Job:
         file = self.home / "scene.blend"
         file.write_bytes(scene)
-        desk = wiring.registry(self.settings, "creator")
-        asset_cid = await wiring.store(self.settings).add(file, "order-asset")
+        desk = registries.embedded(self.settings, "creator")
+        asset_cid = await stores.open_store(self.settings).add(file, "order-asset")
         terms: Terms = Offer(reward_fri=REWARD_FRI).terms((await desk.head()).time)
         await desk.deposit(REWARD_FRI * jobs)
         first, *_ = await desk.create_order(asset_cid, terms, jobs)
@@ -62,7 +62,7 @@ class Embedded:
         """The creator pays for everything that is handed in."""
 
         async def accept() -> None:
-            desk = wiring.registry(self.settings, "creator")
+            desk = registries.embedded(self.settings, "creator")
             for job_id in range(1, await desk.job_counter() + 1):
                 if (await desk.get_job(job_id)).state is JobState.SUBMITTED:
                     await desk.accept_result(job_id)
@@ -100,14 +100,14 @@ class Embedded:
         """All jobs as the registry shows them."""
 
         async def read() -> list[Job]:
-            registry = wiring.registry(self.settings, "creator")
+            registry = registries.embedded(self.settings, "creator")
             return list(await registry.get_jobs(1, 200))
 
         return asyncio.run(read())
 
     def attempts(self, account: str = "worker") -> list[Attempt]:
         """All attempts of a worker's journal."""
-        journal = wiring.journal(self.settings, account)
+        journal = workers.open_journal(self.settings, account)
         with closing(journal):
             return list(journal.attempts())
 
@@ -127,12 +127,12 @@ class Embedded:
 
     def funds(self, account: str) -> Funds:
         """What an account holds."""
-        registry = wiring.registry(self.settings, account)
+        registry = registries.embedded(self.settings, account)
         return asyncio.run(registry.funds(registry.account))
 
     def audit(self) -> Audit:
         """The registry's books, reckoned anew."""
-        return asyncio.run(wiring.registry(self.settings, "creator").audit())
+        return asyncio.run(registries.embedded(self.settings, "creator").audit())
 
     def end(self) -> None:
         """Kill what still runs."""

@@ -23,10 +23,10 @@ from tests.e2e.foreign_chain import ARTIFACTS, WORKER, open_classic, post_classi
 from tests.nodes import Devnet, devnet, kubo
 from tests.scenes.blend_bytes import blend, block
 
-from veriframe import wiring
 from veriframe.adapters.starknet.cairo.codec import halves
 from veriframe.model.attempt.attempt import Stage
 from veriframe.settings import Settings, load
+from veriframe.wiring import stores, workers
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +74,7 @@ def start(plan: dict[str, object], settings: dict[str, str], *command: str) -> s
 
 def stages(settings: Settings) -> list[Stage]:
     """Where the worker's attempts stand."""
-    with closing(wiring.journal(settings, "worker")) as journal:
+    with closing(workers.open_journal(settings, "worker")) as journal:
         return [attempt.stage for attempt in journal.attempts()]
 
 
@@ -92,7 +92,7 @@ def test_kill_9_at_any_stage(node: Devnet, classic: int, tmp_path: Path, stage: 
     scene = tmp_path / "scene.blend"
     scene.write_bytes(blend(block(b"TEST")))
     settings = load({"home": str(tmp_path)}, {}).settings
-    asset_cid = asyncio.run(wiring.store(settings).add(scene, "order-asset"))
+    asset_cid = asyncio.run(stores.open_store(settings).add(scene, "order-asset"))
     post_classic(node, classic, asset_cid)
     given = known(node, classic, tmp_path)
     settings = load(given, {}).settings

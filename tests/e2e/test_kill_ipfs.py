@@ -22,12 +22,12 @@ from tests.nodes import Kubo, kubo
 from tests.scenes.blend_bytes import blend, block
 from tests.wire import Wire, wire
 
-from veriframe import wiring
 from veriframe.adapters.kubo.files.partial import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.ports.store import Pin
+from veriframe.wiring import registries
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +153,7 @@ async def test_a_creator_killed_mid_upload_posts_once(embedded: Embedded, node: 
             await until(lambda: again.poll() is not None)
             assert again.returncode == 0
             asset_cid = json.loads(again.communicate()[0])["asset_cid"]
-            creator = wiring.registry(embedded.settings, "creator")
+            creator = registries.embedded(embedded.settings, "creator")
             name = PinNames(await creator.identity(), creator.account).asset(1)
             creator.close()
             assert [Pin(cid=asset_cid, name=name)] == [pin for pin in await store.pins() if pin not in before]
@@ -170,7 +170,7 @@ async def test_a_creator_killed_mid_fetch_asks_for_the_rest_only(
     head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + b"\x00\x00\x01\x00" * 2
     picture = head + random.Random("picture").randbytes(BIG_BYTES)
     cid = node.run("add", "--quieter", "--cid-version=1", stdin=picture).decode().strip()
-    purse = wiring.registry(embedded.settings, "worker")
+    purse = registries.embedded(embedded.settings, "worker")
     await purse.deposit(REWARD_FRI)
     await purse.claim(1)
     await purse.submit_result(1, cid)

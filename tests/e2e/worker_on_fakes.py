@@ -19,11 +19,11 @@ from typing import Any
 
 from tests.fakes.renderer import FakeRenderer, Script
 
-from veriframe import wiring
 from veriframe.cli.app import main
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
 from veriframe.settings import Settings
+from veriframe.wiring import renderers, workers
 from veriframe.worker.context import Parts
 
 
@@ -65,7 +65,7 @@ def die_at(stage: Stage, parts: Parts, *, noted: bool) -> None:
 
 def run(plan: dict[str, Any], arguments: list[str]) -> None:
     """Put the fake in its place, and do as the command line says."""
-    make_parts = wiring.parts
+    make_parts = workers.build_context
 
     async def renderer(settings: Settings) -> CountingRenderer:
         return CountingRenderer(settings.home / "renders", plan.get("seconds", 0.0))
@@ -76,8 +76,8 @@ def run(plan: dict[str, Any], arguments: list[str]) -> None:
             die_at(Stage(plan["die"]), made, noted=plan["noted"])
         return made
 
-    wiring.renderer = renderer  # type: ignore[assignment]
-    wiring.parts = parts  # type: ignore[assignment]
+    renderers.build_renderer = renderer  # type: ignore[assignment]
+    workers.build_context = parts  # type: ignore[assignment]
     main(arguments)
 
 

@@ -6,20 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from veriframe import wiring
 from veriframe.adapters.kubo.replicas.replica import SpreadStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
 from veriframe.settings import load
-from veriframe.wiring import chain
+from veriframe.wiring import chain, limits, stores
 
 NODE = {"ipfs_api": "/ip4/127.0.0.1/tcp/9/http"}
 
 
-def opened(flags: dict[str, str]) -> wiring.Store:
+def opened(flags: dict[str, str]) -> stores.Store:
     """The store of these settings."""
-    return wiring.store(load(NODE | flags, {}).settings)
+    return stores.open_store(load(NODE | flags, {}).settings)
 
 
 def token_file(folder: Path, content: bytes = b"opensesame\n", mode: int = 0o600) -> str:
@@ -49,7 +48,7 @@ async def test_a_node_alone_spreads_nothing() -> None:
     """Without others there is nobody to ask."""
     store = opened({})
     assert isinstance(store, KuboStore)
-    await wiring.close(store)
+    await stores.close_store(store)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +64,10 @@ async def test_others_are_asked_and_the_lease_has_time_for_it(flags: dict[str, s
     flags = flags | {"pinning_token_file": token_file(tmp_path), "replica_seconds": "7"}
     store = opened(flags)
     assert isinstance(store, SpreadStore)
-    await wiring.close(store)
+    await stores.close_store(store)
     settings = load(NODE | flags, {}).settings
-    assert wiring.policy(settings, Address(1)).copies_seconds == 7
-    assert wiring.policy(load(flags, {}).settings, Address(1)).copies_seconds == 0
+    assert limits.policy(settings, Address(1)).copies_seconds == 7
+    assert limits.policy(load(flags, {}).settings, Address(1)).copies_seconds == 0
 
 
 @pytest.mark.parametrize("name", ["ipfs_token_file", "ipfs_replica_token_file", "pinning_token_file"])

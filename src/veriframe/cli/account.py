@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from veriframe import doctor as surgery
-from veriframe import wiring
 from veriframe.cli import arguments, context, opening, password
 from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address, format_address, format_strk
 from veriframe.settings import to_fri
+from veriframe.wiring import registries, workers
 
 if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
@@ -72,7 +72,7 @@ def register(
     """Ask a registry of another kind to take in the account as a worker, and tell how it stands there."""
     registry = _treasury()
     account = registry.account
-    if not wiring.knows_workers(registry):
+    if not registries.knows_workers(registry):
         _tell({"standing": "this registry takes any worker: nothing needs to be registered"}, as_json=as_json)
         return
     before = context.run(registry.standing())
@@ -210,14 +210,14 @@ def _tell(told: dict[str, str], *, as_json: bool) -> None:
         show.facts("", told)
 
 
-def _treasury() -> wiring.Registry:
+def _treasury() -> registries.Registry:
     return opening.open_registry(DEFAULT)
 
 
-async def _show(treasury: wiring.Registry, as_json: bool) -> None:
+async def _show(treasury: registries.Registry, as_json: bool) -> None:
     funds = await treasury.funds(treasury.account)
     name, address = context.account(DEFAULT), format_address(treasury.account)
-    held = await wiring.stakes(context.current().settings, name, treasury)
+    held = await workers.stakes(context.current().settings, name, treasury)
     if as_json:
         show.as_json(
             {

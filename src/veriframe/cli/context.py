@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import typer
 
-from veriframe import logs, wiring
+from veriframe import logs
 from veriframe.errors import SettingsError, VeriFrameError
 from veriframe.settings import Loaded, Settings, load
+from veriframe.wiring import stores
 
 T = TypeVar("T")
 
@@ -82,10 +83,10 @@ def at_end(ending: Callable[[], Awaitable[None]]) -> None:
     _loop.endings.append(ending)
 
 
-def open_store(settings: Settings) -> wiring.Store:
+def open_store(settings: Settings) -> stores.Store:
     """The content store, closed when the command has ended."""
-    opened = wiring.store(settings)
-    at_end(partial(wiring.close, opened))
+    opened = stores.open_store(settings)
+    at_end(partial(stores.close_store, opened))
     return opened
 
 

@@ -8,9 +8,9 @@ import typer
 from rich.markup import escape
 
 from veriframe import doctor as surgery
-from veriframe import wiring
 from veriframe.cli import context, opening
 from veriframe.cli.display import show
+from veriframe.wiring import examinations
 
 _MARKS = {
     surgery.Verdict.GOOD: "[green]good   [/green]",
@@ -26,7 +26,7 @@ def doctor(
     """Say what the worker stands on. Exit code 0 when it can work, 1 when something must be mended first."""
     settings = context.current().settings
     content = context.open_store(settings)
-    parts = wiring.examinations(
+    parts = examinations.examinations(
         settings, context.account("worker"), opening.open_registry("worker"), content, engines=engines
     )
     findings = context.run(surgery.examine(parts, (lambda _: None) if as_json else _print))

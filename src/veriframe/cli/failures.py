@@ -8,19 +8,19 @@ from typing import Annotated
 
 import typer
 
-from veriframe import wiring
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.errors import SettingsError
 from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import format_address
+from veriframe.wiring import workers
 
 ACCOUNT = "worker"
 
 
 def failures(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False) -> None:
     """Scenes that failed on this worker. Under other limits, or by another Blender, they are tried again."""
-    with wiring.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+    with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
         found = journal.failures()
     if as_json:
         show.as_json([{**asdict(one), "creator": format_address(one.creator)} for one in found])
@@ -51,7 +51,7 @@ def forget(
         raise SettingsError(
             "Name one scene by its CID, or all with --all. `veriframe scene failures` lists them."
         )
-    with wiring.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+    with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
         forgotten = journal.forget_failures(None if cid is None else canonical(cid))
     show.line(f"Forgotten: {_count(forgotten)}.")
 

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from veriframe import wiring
 from veriframe.cli import arguments, context, opening
 from veriframe.cli.display import job_view, show
 from veriframe.cli.display.transfer_bar import transfer_bar
@@ -21,6 +20,7 @@ from veriframe.model.registry import offer as defaults
 from veriframe.model.registry.job import NOBODY, Address, JobState, format_strk
 from veriframe.model.registry.job_status import Sighting
 from veriframe.model.registry.offer import Offer
+from veriframe.wiring import creators
 
 REFUNDED = 6
 """The exit code of `watch` where the job ended without a picture that was paid for."""
@@ -192,7 +192,7 @@ def dispute(
 def _creator() -> Creator:
     settings = context.current().settings
     purse = opening.open_desk(job_view.DEFAULT_ACCOUNT)
-    return wiring.creator(settings, purse, context.open_store(settings))
+    return creators.build_creator(settings, purse, context.open_store(settings))
 
 
 def _need_consent(yes: bool) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veriframe import wiring
 from veriframe.cli import arguments, context, opening
 from veriframe.cli.display import show
 from veriframe.errors import SettingsError
@@ -16,6 +15,7 @@ from veriframe.model.registry.chain import format_chain_id
 from veriframe.model.registry.job import format_address, format_strk
 from veriframe.ports.registry import RegistryFacts
 from veriframe.settings import Settings, to_fri
+from veriframe.wiring import registries
 
 if TYPE_CHECKING:
     from veriframe.wiring.chain import Deployed, Plan
@@ -59,7 +59,7 @@ def deploy(
 def show_registry(as_json: AsJson = False) -> None:
     """What the registry is, and what it holds. No account is needed."""
     settings = context.current().settings
-    facts = context.run(wiring.registry_facts(settings))
+    facts = context.run(registries.registry_facts(settings))
     if as_json:
         show.as_json(_as_object(facts))
         return

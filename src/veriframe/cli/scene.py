@@ -14,7 +14,6 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from veriframe import wiring
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.failures import failures, forget
@@ -28,6 +27,7 @@ from veriframe.model.rendering.frames import (
     parse_frames,
 )
 from veriframe.model.rendering.scene import SceneVerdict
+from veriframe.wiring import limits, renderers
 from veriframe.worker.scene.check import examine
 
 app = typer.Typer(help="Check or render a scene on its own, without a job.", no_args_is_help=True)
@@ -90,16 +90,16 @@ def render(
 
 async def _check(scene: Path) -> SceneVerdict:
     settings = context.current().settings
-    return await examine(scene, await wiring.renderer(settings), wiring.scene_limits(settings))
+    return await examine(scene, await renderers.build_renderer(settings), limits.scene_limits(settings))
 
 
 async def _render(
     scene: Path, target: Path, numbers: Sequence[int], image_format: ImageFormat
 ) -> tuple[Rendering, Sequence[ProvedFrame]]:
     settings = context.current().settings
-    renderer = await wiring.renderer(settings)
-    await examine(scene, renderer, wiring.scene_limits(settings))
-    task = RenderTask(frames=tuple(numbers), format=image_format, limits=wiring.render_limits(settings))
+    renderer = await renderers.build_renderer(settings)
+    await examine(scene, renderer, limits.scene_limits(settings))
+    task = RenderTask(frames=tuple(numbers), format=image_format, limits=limits.render_limits(settings))
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, _bar(len(numbers)) as on_progress:
         rendered, clean = _two_in(Path(folder))
         rendering = await renderer.render(scene, task, rendered, on_progress)

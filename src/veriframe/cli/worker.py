@@ -11,11 +11,11 @@ import stamina
 import structlog
 import typer
 
-from veriframe import wiring
 from veriframe.cli import context, opening
 from veriframe.model.registry.job import Address, format_address
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Loaded
+from veriframe.wiring import registries, renderers, workers
 from veriframe.worker import report
 from veriframe.worker.retry import tell_wait
 from veriframe.worker.service import Service
@@ -40,19 +40,21 @@ def worker(
     """
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
-    with wiring.lock(loaded.settings, account):
+    with workers.lock_account(loaded.settings, account):
         purse = opening.open_registry(DEFAULT_ACCOUNT)
         raise typer.Exit(context.run(_work(loaded, account, purse, once, slots)))
 
 
-async def _work(loaded: Loaded, account: str, purse: wiring.Registry, once: bool, slots: int | None) -> int:
+async def _work(
+    loaded: Loaded, account: str, purse: registries.Registry, once: bool, slots: int | None
+) -> int:
     settings = loaded.settings
-    renderer = await wiring.renderer(settings)
+    renderer = await renderers.build_renderer(settings)
     stamina.instrumentation.set_on_retry_hooks((tell_wait,))
     progress = report.ProgressLog()
-    made = wiring.parts(settings, account, purse, renderer, context.open_store(settings))
+    made = workers.build_context(settings, account, purse, renderer, context.open_store(settings))
     parts = replace(made, on_stage=report.stage_reached, on_progress=progress.hear)
-    service = wiring.service(settings, parts, slots)
+    service = workers.build_service(settings, parts, slots)
     _tell(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
     return await _until_stopped(service, once)
 

@@ -22,7 +22,7 @@ TOKEN_BYTES = 4096
 """No bearer token is longer."""
 
 
-def store(settings: Settings) -> Store:
+def open_store(settings: Settings) -> Store:
     """The content store: a Kubo node where the settings name one, else the embedded folder.
 
     Raises `SettingsError` for an address that is none. To be closed by `close`.
@@ -54,7 +54,7 @@ def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
     return replicas
 
 
-async def close(opened: Store) -> None:
+async def close_store(opened: Store) -> None:
     """Let go of a store's connections."""
     if not isinstance(opened, LocalStore):
         await opened.close()

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.cli.shell import SCENE, Shell
 from tests.unit.creator.stage import Stage
 
-from veriframe import wiring
 from veriframe.cli import context
+from veriframe.wiring import registries, stores
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     stage = Stage(tmp_path)
     stage.scene.write_bytes(SCENE)
     shell = Shell(stage)
-    monkeypatch.setattr(wiring, "registry", shell.registry)
-    monkeypatch.setattr(wiring, "store", lambda _settings: stage.store)
+    monkeypatch.setattr(registries, "embedded", shell.registry)
+    monkeypatch.setattr(stores, "open_store", lambda _settings: stage.store)
     context.read_settings(None, ["poll_seconds=0.001"], {"home": str(tmp_path / "home")})
     return shell
 

@@ -52,7 +52,7 @@ class Shell:
         self.accounts: list[str] = []
 
     def registry(self, _settings: object, account: str) -> FakeRegistry:
-        """In place of `wiring.registry`."""
+        """In place of `registries.embedded`."""
         self.accounts.append(account)
         return self.desk
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from veriframe import wiring
 from veriframe.cli import context, scene
 from veriframe.errors import Code, JobRejected, SettingsError
 from veriframe.model.attempt.failure import Failure
 from veriframe.model.registry.job import Address
+from veriframe.wiring import workers
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 OTHER = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
@@ -28,7 +28,7 @@ def _failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker's journal with two scenes that failed."""
     monkeypatch.chdir(tmp_path)
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
-    with wiring.opened_journal(context.current().settings, "worker") as journal:
+    with workers.opened_journal(context.current().settings, "worker") as journal:
         for cid, detail in ((CID, "Blender crashed\u202e\x1b[31m."), (OTHER, "No camera.")):
             journal.note_failure(
                 Failure(

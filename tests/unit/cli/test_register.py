@@ -11,9 +11,9 @@ import pytest
 from tests.fakes.registry import FakeRegistry
 from typer.testing import CliRunner
 
-from veriframe import wiring
 from veriframe.cli import account, context
 from veriframe.model.registry.standing import WorkerStanding
+from veriframe.wiring import registries
 
 STRANGER = WorkerStanding(
     may_register=True, is_registered=False, is_verified=False, reputation=None, is_paused=False
@@ -43,7 +43,7 @@ class Guild(FakeRegistry):
 def guild(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Guild:
     """The registry of the command."""
     made = Guild()
-    monkeypatch.setattr(wiring, "registry", lambda _settings, _account: made)
+    monkeypatch.setattr(registries, "embedded", lambda _settings, _account: made)
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
     return made
 
@@ -84,6 +84,6 @@ def test_a_registry_that_lets_nobody_register_itself(guild: Guild) -> None:
 
 def test_our_own_registries_take_anyone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing needs to be registered, on the embedded one and on our contract."""
-    monkeypatch.setattr(wiring, "registry", lambda _settings, _account: FakeRegistry(1))
+    monkeypatch.setattr(registries, "embedded", lambda _settings, _account: FakeRegistry(1))
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
     assert told() == {"standing": "this registry takes any worker: nothing needs to be registered"}

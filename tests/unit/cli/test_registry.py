@@ -9,13 +9,12 @@ import pytest
 from typer import testing
 from typer.testing import Result
 
-from veriframe import wiring
 from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.cli import context, registry
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
 from veriframe.ports.registry import RegistryFacts, Totals
-from veriframe.wiring import chain
+from veriframe.wiring import chain, registries
 from veriframe.wiring.chain import Deployed, Plan
 
 STRK = 10**18
@@ -149,6 +148,6 @@ def test_people_are_shown_what_stands_there(
         return facts
 
     assert deployer.done == 0
-    monkeypatch.setattr(wiring, "registry_facts", told)
+    monkeypatch.setattr(registries, "registry_facts", told)
     result = run("show")
     assert [word for word in telling if word not in result.stdout] == []

@@ -1,0 +1,90 @@
+"""What `veriframe doctor` looks at, in the order in which a person would mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from veriframe import doctor
+from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.kubo.gateways.gateway import Gateways
+from veriframe.adapters.kubo.replicas.replica import SpreadStore
+from veriframe.model.registry.job import Head
+from veriframe.ports.registry import ChainFacts
+from veriframe.settings import Settings
+from veriframe.wiring.limits import scene_limits
+from veriframe.wiring.stores import Store
+from veriframe.worker.store_room import picture_bytes
+
+if TYPE_CHECKING:
+    from veriframe.adapters.starknet.trust.trust import Trust
+
+
+from veriframe.wiring.registries import Registry, knows_workers
+from veriframe.wiring.renderers import build_renderer
+from veriframe.wiring.workers import stakes
+
+
+def examinations(
+    settings: Settings, account: str, purse: Registry, content: Store, *, engines: bool
+) -> Sequence[tuple[str, doctor.Examination]]:
+    """What `doctor` looks at, in the order in which a person would mend it."""
+    made: list[BlenderRenderer] = []
+
+    async def blender() -> BlenderRenderer:
+        # Made once, and only when it is asked for: it may not be there, which is a finding.
+        if not made:
+            made.append(await build_renderer(settings))
+        return made[0]
+
+    async def about_stakes() -> doctor.Finding:
+        return doctor.stakes(await stakes(settings, account, purse))
+
+    async def about_blender() -> doctor.Finding:
+        return await doctor.blender(await blender())
+
+    async def about_walls() -> doctor.Finding:
+        return await doctor.sandbox(await blender())
+
+    async def about_engines() -> doctor.Finding:
+        return doctor.engines(await (await blender()).prove_engines())
+
+    wanted: list[tuple[str, doctor.Examination]] = [
+        ("home", partial(doctor.home, settings.home)),
+        ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
+        ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
+        ("registry", partial(doctor.registry, purse, _chain_facts(purse))),
+        ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
+        *_about_copies(settings, content),
+        ("account", partial(doctor.account, purse, account, purse.account)),
+        *_about_standing(purse),
+        ("stakes", about_stakes),
+        ("Blender", about_blender),
+        ("sandbox", about_walls),
+    ]
+    return [*wanted, ("engines", about_engines)] if engines else wanted
+
+
+def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doctor.Examination]]:
+    if not isinstance(content, SpreadStore):
+        return []
+
+    async def reach() -> Mapping[str, str]:
+        told = dict(await content.reach())
+        for source in content.node.sources:
+            if isinstance(source, Gateways):
+                told |= await source.reach()
+        return told
+
+    return [("copies", partial(doctor.copies, reach, settings.replica_required))]
+
+
+def _about_standing(purse: Registry) -> Sequence[tuple[str, doctor.Examination]]:
+    account = purse.account
+    return [("standing", partial(doctor.standing, purse.standing, account))] if knows_workers(purse) else []
+
+
+def _chain_facts(purse: Registry) -> Callable[[Head], ChainFacts] | None:
+    trust: Trust | None = getattr(purse, "trust", None)
+    return None if trust is None else trust.facts

@@ -1,0 +1,108 @@
+"""A worker: its journal, its lock, its stakes, its context and its service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from veriframe.adapters.sqlite_journal import SqliteJournal
+from veriframe.model.attempt.stakes import Stakes
+from veriframe.model.registry.job import Address
+from veriframe.ports.renderer import Renderer
+from veriframe.settings import Settings, to_fri
+from veriframe.wiring.limits import policy, scene_limits, stake_limits
+from veriframe.wiring.stores import Store
+from veriframe.worker.context import Parts
+from veriframe.worker.intake.exposure import Exposure
+from veriframe.worker.lock import account_lock
+from veriframe.worker.service import Service
+from veriframe.worker.settlement.watch import Withdrawal
+from veriframe.worker.store_room import Reservations
+from veriframe.worker.workspace import Workspace
+
+if TYPE_CHECKING:
+    pass
+
+
+from veriframe.wiring.registries import Registry
+
+
+def open_journal(settings: Settings, account: str) -> SqliteJournal:
+    """What one worker account has done."""
+    return SqliteJournal(_journal_file(settings, account))
+
+
+def _journal_file(settings: Settings, account: str) -> Path:
+    return _worker_home(settings, account) / "journal.sqlite"
+
+
+@contextmanager
+def opened_journal(settings: Settings, account: str) -> Iterator[SqliteJournal]:
+    """The same for the length of a command; a worker may be using it meanwhile."""
+    with closing(open_journal(settings, account)) as opened:
+        yield opened
+
+
+async def stakes(settings: Settings, account: str, purse: Registry) -> Stakes:
+    """What a worker account has, and what of it is at stake. Raises `RegistryUnavailable`."""
+    funds = await purse.funds(purse.account)
+    limits = stake_limits(settings)
+    if not _journal_file(settings, account).exists():
+        return Stakes(free_fri=funds.means_fri, job_fees_fri=funds.job_fees_fri, limits=limits)
+    with opened_journal(settings, account) as opened:
+        return Exposure(opened, limits, time.time).stakes(funds)
+
+
+def build_context(
+    settings: Settings, account: str, purse: Registry, blender: Renderer, content: Store
+) -> Parts:
+    """All that one worker account works with; nobody listens yet."""
+    workspace = Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes)
+    return Parts(
+        registry=purse,
+        store=content,
+        renderer=blender,
+        journal=open_journal(settings, account),
+        workspace=workspace,
+        policy=policy(settings, purse.account),
+        scene_limits=scene_limits(settings),
+        disk_free_bytes=settings.disk_free_bytes,
+        room=Reservations(
+            share=float(settings.creator_store_share),
+            new_share=float(settings.new_creators_store_share),
+            scene_pixels=scene_limits(settings).pixels,
+            disk_room=partial(workspace.room, settings.disk_free_bytes),
+        ),
+    )
+
+
+def build_service(settings: Settings, made_of: Parts, slots: int | None = None) -> Service:
+    """The worker itself."""
+    withdrawal = None
+    if settings.withdraw_above_strk is not None:
+        withdrawal = Withdrawal(
+            keep_fri=to_fri(settings.withdraw_above_strk),
+            recipient=Address(settings.withdraw_to or made_of.registry.account),
+        )
+    return Service(
+        made_of,
+        slots=slots or settings.slots,
+        poll_seconds=settings.poll_seconds,
+        idle_seconds=settings.idle_seconds,
+        withdrawal=withdrawal,
+    )
+
+
+def lock_account(settings: Settings, account: str) -> AbstractContextManager[None]:
+    """One worker for each account: raises `SettingsError` where another one runs."""
+    return account_lock(_worker_home(settings, account) / f"{account}.lock")
+
+
+def _worker_home(settings: Settings, account: str) -> Path:
+    # A journal belongs to one registry: job 1 of another one is another job.
+    where = "" if settings.registry != "starknet" else f"-{settings.job_registry_address or 0:x}"[:13]
+    return settings.home / "workers" / (account + where)
