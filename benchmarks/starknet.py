@@ -86,14 +86,14 @@ async def watch(node: Devnet, registry: StarknetRegistry, nodes: Counting, jobs:
     found = Discovery(registry, policy, lambda _: True)
     await registry.head()  # the contract's ABI, once for a run
     nodes.calls = 0
-    await found.look()
+    await found.poll()
     while not found.has_seen_all:
-        await found.look()
+        await found.poll()
     first_scan = nodes.calls
     counts, seconds = [], []
     for _ in range(POLLS):
         nodes.calls, started = 0, time.monotonic()
-        await found.look()
+        await found.poll()
         counts.append(nodes.calls)
         seconds.append(time.monotonic() - started)
     assert len(found.candidates) == min(jobs, 5000)

@@ -263,7 +263,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path) -> T:
-    """What `look` finds, as soon as it finds it. Raises `NodeFailed`."""
+    """What `snapshot` finds, as soon as it finds it. Raises `NodeFailed`."""
     end = time.monotonic() + START_SECONDS
     while (found := look()) is None:
         if process.poll() is not None or time.monotonic() > end:

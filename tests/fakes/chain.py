@@ -165,13 +165,13 @@ class FakeChain:
         return await self._number(reader, name, values)
 
     async def _look(self, reader: FakeRegistry, first: int, count: int, with_orders: bool) -> Value:
-        look = await reader.look(first, count)
-        orders = {job.order.id: _order(job.order) for job in look.jobs} if with_orders else {}
+        snapshot = await reader.snapshot(first, count)
+        orders = {job.order.id: _order(job.order) for job in snapshot.jobs} if with_orders else {}
         return {
-            "block": look.head.number,
-            "now": look.head.time,
-            "job_counter": look.job_counter,
-            "jobs": [_job(job) for job in look.jobs],
+            "block": snapshot.head.number,
+            "now": snapshot.head.time,
+            "job_counter": snapshot.job_counter,
+            "jobs": [_job(job) for job in snapshot.jobs],
             "orders": list(orders.values()),
         }
 

@@ -92,7 +92,7 @@ class Home:
         """The creator pays, and the worker notes it."""
         await self.creator.accept_result(attempt.job_id)
         watch = Watch(self.parts)
-        for job in watch.ready(await self.worker.look(attempt.job_id, 1)):
+        for job in watch.ready(await self.worker.snapshot(attempt.job_id, 1)):
             await watch.settle(job)
 
     async def kept(self, cid: str) -> int:

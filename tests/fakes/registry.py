@@ -15,7 +15,7 @@ from veriframe.model.registry import escrow, ledger, order
 from veriframe.model.registry.job import Address, Head, Job, Order, Terms, Verdict
 from veriframe.model.registry.ledger import Call, Event, EventKind, Posting, Pot, PotKind
 from veriframe.model.registry.outcome import Outcome
-from veriframe.ports.registry import Funds, JobRegistry, Look, OrderDesk, Totals, Treasury
+from veriframe.ports.registry import Funds, JobRegistry, OrderDesk, Snapshot, Totals, Treasury
 
 START = 1_700_000_000
 
@@ -144,11 +144,11 @@ class FakeRegistry(JobRegistry, OrderDesk, Treasury):
         """As the test says."""
         return self.shared.identity
 
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         """Block, counter and some jobs."""
         self._read()
         assert count <= self.jobs_at_once
-        return Look(
+        return Snapshot(
             head=Head(number=self.shared.block, time=self.shared.now),
             job_counter=max(self.shared.jobs, default=0),
             jobs=self._jobs(first, count),

@@ -151,10 +151,10 @@ async def test_ids_and_cids_of_every_type(
     address = await deploy(seats.node, FOREIGN / f"{name}_registry")
     await invoke(seats.node, CREATOR, *[(address, "create_job", [*asset, R, 0])] * 2)
     worker, other = await foreign(seats, name, address), await foreign(seats, name, address, OTHER)
-    look = await worker.look(1, 50)
-    assert (look.job_counter, [job.order.asset_cid for job in look.jobs]) == (2, [CID, CID])
+    snapshot = await worker.snapshot(1, 50)
+    assert (snapshot.job_counter, [job.order.asset_cid for job in snapshot.jobs]) == (2, [CID, CID])
     before = seats.endpoints.requests
-    assert len((await worker.look(1, 50)).jobs) == 2
+    assert len((await worker.snapshot(1, 50)).jobs) == 2
     assert seats.endpoints.requests == before + 2
     await worker.claim(1)
     theirs = await other.get_job(1)
@@ -236,7 +236,7 @@ async def test_a_guild_takes_whom_its_owner_verified(seats: Seats) -> None:
     end = node.now() + 10_000
     easy, hard = ([*halves(CID.encode()), R, 0, end, wanted] for wanted in (0, 1))
     await invoke(node, CREATOR, (address, "create_job", easy), (address, "create_job", hard))
-    assert (await worker.look(1, 50)).job_counter == 2
+    assert (await worker.snapshot(1, 50)).job_counter == 2
     assert (await worker.standing()).is_registered is False
     await worker.register("VeriFrame")
     assert list(await worker.get_jobs(1, 50)) == []

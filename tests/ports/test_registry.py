@@ -138,12 +138,12 @@ async def test_a_refused_claim_deposits_nothing(world: World) -> None:
 async def test_one_look_tells_block_counter_and_jobs(world: World) -> None:
     """All of one moment; more than there are, or none, may be asked for."""
     await world.post(jobs=3)
-    look = await world.worker.look(2, world.worker.jobs_at_once)
-    assert [job.id for job in look.jobs] == [2, 3]
-    assert look.jobs[0] == await world.worker.get_job(2)
-    assert (look.job_counter, look.head) == (3, await world.worker.head())
-    assert (await world.worker.look(4, 5)).jobs == []
-    assert (await world.worker.look(0, 0)).jobs == []
+    snapshot = await world.worker.snapshot(2, world.worker.jobs_at_once)
+    assert [job.id for job in snapshot.jobs] == [2, 3]
+    assert snapshot.jobs[0] == await world.worker.get_job(2)
+    assert (snapshot.job_counter, snapshot.head) == (3, await world.worker.head())
+    assert (await world.worker.snapshot(4, 5)).jobs == []
+    assert (await world.worker.snapshot(0, 0)).jobs == []
     assert world.worker.jobs_at_once == 200
 
 
@@ -159,7 +159,7 @@ async def test_many_jobs_are_read_whatever_their_number(world: World) -> None:
 async def test_what_changed_is_told_once(world: World) -> None:
     """New jobs, jobs that came free, and the own ones that others moved; not what others do among them."""
     await world.worker.changed()
-    await world.worker.look(0, 0)  # who asks what changed looks, too: it tells the reader where it is
+    await world.worker.snapshot(0, 0)  # who asks what changed looks, too: it tells the reader where it is
     first = await world.post(jobs=2)
     assert set(await world.worker.changed()) >= {first, first + 1}
     assert list(await world.worker.changed()) == []

@@ -128,7 +128,7 @@ def list_jobs(
 @app.command("show")
 def show_job(job_id: JobId, as_json: AsJson = False) -> None:
     """Show all that is known of a job, and what may be done next."""
-    _show(context.run(_creator().look(job_id)), as_json=as_json)
+    _show(context.run(_creator().status(job_id)), as_json=as_json)
 
 
 @app.command()
@@ -247,8 +247,8 @@ def _show(sighting: Sighting, *, as_json: bool) -> None:
 def _watch(creator: Creator, job_id: int, *, to_result: bool, as_json: bool) -> None:
     poll_seconds = context.current().settings.poll_seconds
     on_terminal = show.out.is_terminal and not as_json
-    look = creator.sightings if on_terminal else creator.changes
-    sightings = look(job_id, poll_seconds)
+    follow = creator.sightings if on_terminal else creator.changes
+    sightings = follow(job_id, poll_seconds)
     if to_result:
         sightings = _until_result(sightings)
     if on_terminal:

@@ -33,7 +33,7 @@ from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.scene import SceneHeader
-from veriframe.ports.registry import LOOKS_AT_ONCE, Funds, OrderDesk, Treasury
+from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, Funds, OrderDesk, Treasury
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, unheard
 
 PATIENCE_SECONDS = 60.0
@@ -130,11 +130,11 @@ class Creator:
             await self.store.unpin(Pin(cid=asset_cid, name=unposted))
         return Posted(jobs=jobs, asset_cid=asset_cid, terms=terms, deposited_fri=deposited)
 
-    async def look(self, job_id: int) -> Sighting:
+    async def status(self, job_id: int) -> Sighting:
         """One job as it is now."""
-        look = await self.desk.look(job_id, 1)
-        for job in look.jobs:
-            return Sighting(job, look.head.time)
+        snapshot = await self.desk.snapshot(job_id, 1)
+        for job in snapshot.jobs:
+            return Sighting(job, snapshot.head.time)
         raise unknown_job(job_id)
 
     async def sightings(self, job_id: int, poll_seconds: float) -> AsyncIterator[Sighting]:
@@ -147,7 +147,7 @@ class Creator:
                 on=Unavailable, attempts=None, timeout=PATIENCE_SECONDS
             ):
                 with attempt:
-                    sighting = await self.look(job_id)
+                    sighting = await self.status(job_id)
             yield sighting
             if sighting.job.state.is_final:
                 await self._let_go(sighting.job)
@@ -165,7 +165,7 @@ class Creator:
 
     async def jobs(self, states: Collection[JobState], *, own: bool, limit: int) -> Sequence[Sighting]:
         """The newest jobs, newest first, at most `limit`: in any of `states` (none given: in all)."""
-        head = await self.desk.look(1, 0)
+        head = await self.desk.snapshot(1, 0)
         now, last, size = head.head.time, head.job_counter, self.desk.jobs_at_once
         found: list[Sighting] = []
         while last > 0 and len(found) < limit:
@@ -178,7 +178,7 @@ class Creator:
             )
             last = first - 1
             # The newest are mostly enough; who looks further looks far.
-            size = self.desk.jobs_at_once * LOOKS_AT_ONCE
+            size = self.desk.jobs_at_once * SNAPSHOTS_AT_ONCE
         return found[:limit]
 
     async def fetch(
@@ -208,14 +208,14 @@ class Creator:
     async def accept(self, job_id: int) -> Sighting:
         """Pay the worker now. Returns the job after it; a scene that no job needs any more is released."""
         await self.desk.accept_result(job_id)
-        sighting = await self.look(job_id)
+        sighting = await self.status(job_id)
         await self._let_go(sighting.job)
         return sighting
 
     async def cancel(self, job_id: int) -> Sighting:
         """Take back a job that nobody works on, and its reward as credit; the scene is released."""
         await self.desk.cancel_job(job_id)
-        sighting = await self.look(job_id)
+        sighting = await self.status(job_id)
         await self._let_go(sighting.job)
         return sighting
 
@@ -227,7 +227,7 @@ class Creator:
         """
         if evidence is not None:
             await asyncio.to_thread(files.stamp, evidence)
-        sighting = await self.look(job_id)
+        sighting = await self.status(job_id)
         job, name = sighting.job, (await self._names()).evidence(job_id)
         evidence_cid = job.result_cid or job.order.asset_cid
         # A dispute that cannot stand publishes nothing and moves no money: the registry says why not.
@@ -240,7 +240,7 @@ class Creator:
         except MoveRefused:
             await self._release(Pin(cid=evidence_cid, name=name))
             raise
-        return await self.look(job_id)
+        return await self.status(job_id)
 
     async def _names(self) -> PinNames:
         return PinNames(await self.desk.identity(), self.account)

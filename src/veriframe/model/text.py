@@ -35,7 +35,7 @@ def _shown(character: str) -> str:
     return " " if category == "Zs" else character
 
 
-_LOOKS = (
+_KNOWN_STARTS = (
     (b"\x89PNG", "it looks like a PNG picture"),
     (b"\xff\xd8\xff", "it looks like a JPEG picture"),
     (b"\x76\x2f\x31\x01", "it looks like an OpenEXR picture"),
@@ -53,11 +53,11 @@ _LOOKS = (
 )
 
 
-def look_of(start: bytes) -> str:
+def describe_start(start: bytes) -> str:
     """What a file with these first bytes seems to be, as part of a sentence."""
     if not start:
         return "it is empty"
-    for magic, look in _LOOKS:
+    for magic, look in _KNOWN_STARTS:
         if start.startswith(magic):
             return look
     words = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -10,12 +10,12 @@ from typing import Protocol
 from veriframe.errors import Code
 from veriframe.model.registry.job import Address, Head, Job, Terms, Verdict
 
-LOOKS_AT_ONCE = 10
+SNAPSHOTS_AT_ONCE = 10
 """Where many jobs are read, those of so many looks are asked for, and kept, at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Snapshot:
     """One answer of a registry: its newest block, how many jobs it has, and some of them at that block."""
 
     head: Head
@@ -29,7 +29,7 @@ class JobReader(Protocol):
     @property
     @abstractmethod
     def jobs_at_once(self) -> int:
-        """How many jobs one `look` may ask for."""
+        """How many jobs one `snapshot` may ask for."""
 
     @abstractmethod
     async def identity(self) -> str:
@@ -39,7 +39,7 @@ class JobReader(Protocol):
         """
 
     @abstractmethod
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         """The newest block and the jobs `first … first + count - 1` that exist, by one call."""
 
     @abstractmethod

@@ -30,11 +30,11 @@ async def recover(parts: Parts) -> None:
     ids = sorted(attempt.job_id for attempt in parts.journal.unfinished())
     while ids:
         first = ids[0]
-        look = await registry.look(first, registry.jobs_at_once)
-        shown = {job.id: job for job in look.jobs}
+        snapshot = await registry.snapshot(first, registry.jobs_at_once)
+        shown = {job.id: job for job in snapshot.jobs}
         end = first + registry.jobs_at_once
         for job_id in (job_id for job_id in ids if job_id < end and job_id in shown):
-            reconcile(shown[job_id], parts, look.head.time)
+            reconcile(shown[job_id], parts, snapshot.head.time)
         ids = [job_id for job_id in ids if job_id >= end]
 
 

@@ -119,7 +119,7 @@ class Service:
             if wanted := self._losses.wanted(self._running):
                 # A registry that is away is asked again after the next wait.
                 with suppress(Unavailable):
-                    self._losses.end((await self._intake.look(wanted))[0], self._running)
+                    self._losses.end((await self._intake.poll(wanted))[0], self._running)
 
     async def _look_and_start(self) -> bool:
         """One look at the registry, and all that follows from it. True where nothing is left to be started.
@@ -130,14 +130,14 @@ class Service:
             if len(self._running) < self._slots:
                 self._start(waiting)
         ending = set(self._watch.wanted()) - self._settling.keys()
-        look, news = await self._intake.look(ending | self._losses.wanted(self._running))
+        snapshot, news = await self._intake.poll(ending | self._losses.wanted(self._running))
         if news:
             self._pace.note_news()
-        self._losses.end(look, self._running)
-        for job in self._watch.ready(look):
+        self._losses.end(snapshot, self._running)
+        for job in self._watch.ready(snapshot):
             self._begin_settling(job)
-        for job in self._watch.revived(look):
-            reconcile(job, self._parts, look.head.time)
+        for job in self._watch.revived(snapshot):
+            reconcile(job, self._parts, snapshot.head.time)
         return not self._is_sound or await self._fill_slots()
 
     async def _fill_slots(self) -> bool:
@@ -209,7 +209,7 @@ class Service:
         self._beside(job.id, settle)
 
     def _begin_withdrawal(self) -> None:
-        """Look whether there is credit to send out, where that is wanted."""
+        """Snapshot whether there is credit to send out, where that is wanted."""
         if (withdrawal := self._withdrawal) is not None:
             self._beside(_NO_JOB, lambda: withdraw(self._parts, withdrawal))
 

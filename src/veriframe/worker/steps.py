@@ -29,7 +29,7 @@ from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.threads import to_the_end
-from veriframe.worker.claim.lease import hold, in_time, is_our_claim, look, lost, lost_at
+from veriframe.worker.claim.lease import current_job, hold, in_time, is_our_claim, lost, lost_at
 from veriframe.worker.context import Parts
 from veriframe.worker.report import TransferLog
 from veriframe.worker.scene.check import has_size, inspected
@@ -61,10 +61,10 @@ async def check(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def claim(attempt: Attempt, parts: Parts) -> Attempt:
     """CHECKED → CLAIMED: the bond is in escrow and the lease runs. It is long enough for this picture."""
-    if not has_size(attempt) and not is_our_claim(*await look(attempt, parts), parts):
+    if not has_size(attempt) and not is_our_claim(*await current_job(attempt, parts), parts):
         attempt = await inspected(attempt, await bring_in_time(attempt, parts), parts)
     with parts.claims.one():
-        job, now = await look(attempt, parts)
+        job, now = await current_job(attempt, parts)
         if not is_our_claim(job, now, parts):
             if not job.is_open(now):
                 raise no_longer_open(job)
@@ -179,7 +179,7 @@ async def submit(attempt: Attempt, parts: Parts) -> Attempt:
 
 async def release(attempt: Attempt, parts: Parts) -> Attempt:
     """FAILED → RELEASED: the claim is given back with the reason, or was already."""
-    job, now = await look(attempt, parts)
+    job, now = await current_job(attempt, parts)
     lost_fri = released_fri(attempt, job, now, parts.clock())
     if job.state is not JobState.OPEN:
         if not is_our_claim(job, now, parts):
@@ -229,7 +229,7 @@ async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
     try:
         return await registry.claim(job.id)
     except MoveRefused as error:
-        job, now = await look(attempt, parts)
+        job, now = await current_job(attempt, parts)
         if not job.is_open(now) or error.rule == Rule.NOT_OPEN.value:
             # Also where it has come free again since.
             raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error
@@ -243,6 +243,6 @@ async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
 
 async def _is_handed_in(attempt: Attempt, parts: Parts) -> bool:
     """Whether the registry has our result already."""
-    job, _ = await look(attempt, parts)
+    job, _ = await current_job(attempt, parts)
     ours = job.worker == parts.registry.account and job.result_cid == attempt.result_cid
     return ours and job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)

@@ -106,13 +106,13 @@ class Reservations:
     _claiming: dict[int, Attempt] = field(default_factory=dict)
     _needs: dict[str, int] = field(default_factory=dict)
 
-    async def look(self, store: ContentStore, journal: Journal) -> Survey:
+    async def survey(self, store: ContentStore, journal: Journal) -> Survey:
         """The survey by which jobs are chosen. Raises `StoreFull` where no picture at all has room.
 
         A store that is away counts as one that does not tell: it is asked again before a claim.
         """
         try:
-            survey = await self.survey(store, journal)
+            survey = await self.ask(store, journal)
         except StoreUnavailable:
             return Survey()
         if survey.left_bytes is not None and survey.left_bytes < LEAST_BYTES:
@@ -122,7 +122,7 @@ class Reservations:
             )
         return survey
 
-    async def survey(self, store: ContentStore, journal: Journal) -> Survey:
+    async def ask(self, store: ContentStore, journal: Journal) -> Survey:
         """Ask the store, and the journal for what is under way. Raises `StoreUnavailable`."""
         before = self._under_way(journal)
         room = _smaller(await store.room(), self.disk_room())
@@ -156,7 +156,7 @@ class Reservations:
 
         Raises `NoRoom` where there is none, `StoreUnavailable`.
         """
-        survey = await self.survey(store, journal)
+        survey = await self.ask(store, journal)
         needed_bytes = self._needed_bytes(attempt)
         if objection := survey.objection(attempt.creator, attempt.reward_fri, needed_bytes):
             self._needs.pop(attempt.asset_cid, None)

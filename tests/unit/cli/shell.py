@@ -16,7 +16,7 @@ from typer.testing import Result
 
 from veriframe.cli import job
 from veriframe.errors import VeriFrameError
-from veriframe.ports.registry import Look
+from veriframe.ports.registry import Snapshot
 
 SCENE = blend(block(b"REND", b"x" * 72))
 
@@ -28,11 +28,11 @@ class Acting(FakeRegistry):
         super().__init__(account, shared, wallet_fri=wallet_fri)
         self.acts: list[Callable[[], Awaitable[object]]] = []
 
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         """Some jobs, after the next act."""
         if self.acts and count:
             await self.acts.pop(0)()
-        return await super().look(first, count)
+        return await super().snapshot(first, count)
 
 
 class Keyboard(io.BytesIO):

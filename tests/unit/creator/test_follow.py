@@ -15,7 +15,7 @@ from veriframe.errors import (
 from veriframe.model.registry.job import JobState
 from veriframe.model.registry.job_status import Sighting
 from veriframe.model.registry.offer import LEASE_SECONDS, Offer
-from veriframe.ports.registry import Look
+from veriframe.ports.registry import Snapshot
 
 
 class _CancelsAtTenth(FakeRegistry):
@@ -23,12 +23,12 @@ class _CancelsAtTenth(FakeRegistry):
 
     looks = 0
 
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         self.looks += 1
         self.shared.now += 360
         if self.looks == 10:
             await self.cancel_job(first)
-        return await super().look(first, count)
+        return await super().snapshot(first, count)
 
 
 async def _list(sightings: AsyncIterator[Sighting]) -> list[Sighting]:

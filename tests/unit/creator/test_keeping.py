@@ -40,7 +40,7 @@ async def test_an_accepted_job_releases_its_scene(stage: Stage) -> None:
 async def test_a_job_that_time_has_ended_releases_its_scene_when_it_is_watched(stage: Stage) -> None:
     """Paid without the creator: whoever follows the job to its end lets the scene go."""
     job_id = await stage.submitted()
-    stage.shared.now = (await stage.creator.look(job_id)).job.review_end
+    stage.shared.now = (await stage.creator.status(job_id)).job.review_end
     await stage.worker.finalize(job_id)
     states = [sighting.job.state async for sighting in stage.creator.sightings(job_id, 0.001)]
     assert (states, stage.pin_names()) == ([JobState.PAID], [])

@@ -116,7 +116,7 @@ async def test_a_dispute_that_cannot_stand_publishes_nothing_and_moves_no_money(
     """The registry says why; the creator's file stays private."""
     job_id = await stage.submitted(offer=offer)
     if late:
-        stage.shared.now = (await stage.creator.look(job_id)).job.review_end
+        stage.shared.now = (await stage.creator.status(job_id)).job.review_end
     moves, files = list(stage.shared.moves), dict(stage.store.files)
     with pytest.raises(MoveRefused) as raised:
         await stage.creator.dispute(job_id, stage.scene)
@@ -151,5 +151,5 @@ async def test_a_dispute_that_the_creator_wins_brings_all_back(stage: Stage) -> 
     job_id = await stage.submitted(offer=JUDGED)
     await stage.creator.dispute(job_id)
     await FakeRegistry(ARBITER, stage.shared).resolve_dispute(job_id, Verdict.CREATOR, "the evidence")
-    assert JobState.REFUNDED is (await stage.creator.look(job_id)).job.state
+    assert JobState.REFUNDED is (await stage.creator.status(job_id)).job.state
     assert (await stage.funds()).credit_fri == 5 * STRK + STRK // 2

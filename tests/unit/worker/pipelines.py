@@ -61,5 +61,5 @@ async def restart(parts: Parts) -> None:
 
     discovery = Discovery(parts.registry, parts.policy, lambda _: True, on_read=hear)
     while not discovery.has_read_all:
-        await discovery.look()
+        await discovery.poll()
     await clear_up(parts)

@@ -78,7 +78,7 @@ async def test_all_jobs_of_a_long_order_have_their_turn(bench: Bench) -> None:
     found = Discovery(bench.registry, bench.policy, lambda _: True, bounds=Bounds(per_order=5))
     taken: set[int] = set()
     for _ in range(60):
-        await found.look()
+        await found.poll()
         for job in found.candidates:
             if job.order.id == first.order.id and await found.is_still_open(job.id):
                 taken.add(job.id)

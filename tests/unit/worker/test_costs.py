@@ -29,7 +29,7 @@ def bench(bench: Bench) -> Bench:
 async def settled(bench: Bench) -> Attempt:
     """After one look of the watch."""
     watch = Watch(bench.parts)
-    for job in watch.ready(await bench.registry.look(1, 200)):
+    for job in watch.ready(await bench.registry.snapshot(1, 200)):
         await watch.settle(job)
     return bench.attempt()
 

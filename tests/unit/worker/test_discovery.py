@@ -34,7 +34,7 @@ def discovery(
 
 async def seen(found: Discovery, wanted: Collection[int] = ()) -> Sequence[Job]:
     """The candidates after one more look."""
-    await found.look(wanted)
+    await found.poll(wanted)
     return found.candidates
 
 
@@ -42,7 +42,7 @@ async def test_a_new_job_is_found_at_once(bench: Bench) -> None:
     """However many came before it."""
     await bench.post(jobs=450)
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     (new,) = await bench.post()
     assert new in await seen(found)
 
@@ -51,7 +51,7 @@ async def test_a_new_job_that_no_event_tells_of_is_found_by_the_counter(bench: B
     """fault_13: events are a hint; the look that follows shows that there are more jobs."""
     await bench.post(jobs=450)
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     bench.shared.tells_nothing = True
     (new,) = await bench.post()
     assert new in await seen(found)
@@ -62,10 +62,10 @@ async def test_a_look_is_two_calls_whatever_the_number_of_jobs(bench: Bench, job
     """What changed, and some jobs."""
     await bench.post(jobs=jobs)
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     for _ in range(5):
         bench.shared.reads = 0
-        await found.look()
+        await found.poll()
         assert bench.shared.reads == 2
 
 
@@ -73,7 +73,7 @@ async def test_a_new_job_costs_no_call_more(bench: Bench) -> None:
     """The look that its event leads to brings it."""
     await bench.post(jobs=500)
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     await bench.post(jobs=3)
     bench.shared.reads = 0
     assert len(await seen(found)) == 503
@@ -96,7 +96,7 @@ async def test_a_job_that_comes_free_is_found_by_its_event(bench: Bench) -> None
     bench.shared.credits[OTHER] = 10**9
     await bench.other.claim(450)
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     assert 450 not in {job.id for job in found.candidates}
     await bench.other.release(450, Code.CRASH)
     assert 450 in {job.id for job in await seen(found)}
@@ -112,7 +112,7 @@ async def test_a_job_that_comes_free_without_an_event_is_found_by_and_by(bench: 
     assert await seen(found) == []
     bench.shared.now += LEASE_SECONDS
     for _ in range(3):
-        await found.look()
+        await found.poll()
     assert {job.id for job in found.candidates} == set(range(1, 3 * SIZE + 1))
 
 
@@ -120,10 +120,10 @@ async def test_hints_do_not_stop_the_round(bench: Bench) -> None:
     """Whoever makes events all the time cannot keep other jobs out of sight."""
     await bench.post(jobs=3 * SIZE)
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     bench.shared.jobs[3 * SIZE] = replace(bench.job(3 * SIZE), state=JobState.SUBMITTED)
     for _ in range(3 * ROUND_EVERY):
-        await found.look([1])
+        await found.poll([1])
     assert 3 * SIZE not in {job.id for job in found.candidates}
 
 
@@ -131,28 +131,28 @@ async def test_what_is_wanted_is_looked_at_now(bench: Bench) -> None:
     """As many as lie together go into one look; the others come next."""
     await bench.post(jobs=3 * SIZE)
     found = discovery(bench)
-    await found.look()
-    look, _ = await found.look([500, 510])
-    assert {500, 510} <= {job.id for job in look.jobs}
+    await found.poll()
+    snapshot, _ = await found.poll([500, 510])
+    assert {500, 510} <= {job.id for job in snapshot.jobs}
     shown: set[int] = set()
-    await found.look([2, 600])
+    await found.poll([2, 600])
     for _ in range(2):
-        look, _ = await found.look()
-        shown |= {job.id for job in look.jobs}
+        snapshot, _ = await found.poll()
+        shown |= {job.id for job in snapshot.jobs}
     assert 600 in shown
 
 
 async def test_news_are_told(bench: Bench) -> None:
     """A hint, or another number of jobs; nothing else."""
     found = discovery(bench)
-    await found.look()
-    assert not (await found.look())[1]
+    await found.poll()
+    assert not (await found.poll())[1]
     await bench.post()
-    assert (await found.look())[1]
-    assert not (await found.look())[1]
+    assert (await found.poll())[1]
+    assert not (await found.poll())[1]
     bench.shared.tells_nothing = True
     await bench.post()
-    assert (await found.look())[1]
+    assert (await found.poll())[1]
 
 
 async def test_jobs_that_a_reorganisation_took_away_are_forgotten(bench: Bench) -> None:
@@ -180,7 +180,7 @@ async def test_what_was_read_at_the_start_is_not_read_again(bench: Bench) -> Non
         bounds=WIDE,
     )
     while not found.has_read_all:
-        await found.look()
+        await found.poll()
     old = [*range(1, SIZE + 1), *range(2 * MOST_NEW + 1, 3 * MOST_NEW + 1)]
     assert heard[: len(old)] == old
     assert sorted(set(heard)) == list(range(1, 3 * MOST_NEW + 1))
@@ -204,7 +204,7 @@ async def test_a_job_that_is_gone_is_no_candidate_any_more(bench: Bench) -> None
     """The registry does not know it."""
     await bench.post()
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     bench.shared.jobs.clear()
     assert not await found.is_still_open(1)
 
@@ -255,11 +255,11 @@ async def test_what_is_gone_is_not_remembered(bench: Bench) -> None:
     found = discovery(bench)
     free: list[Job] = [bench.job()]
     with capture_logs() as lines:
-        await found.look()
+        await found.poll()
         await bench.other.claim(job.id)
-        await found.look()
+        await found.poll()
         bench.shared.jobs[job.id] = free[0]
-        await found.look()
+        await found.poll()
     assert [line["event"] for line in lines] == ["job_discovered", "job_discovered"]
 
 
@@ -274,12 +274,12 @@ async def test_own_jobs_are_looked_at_whatever_strangers_touch(bench: Bench) -> 
     """fault_82: thousands of events about old jobs do not keep a result of ours from its pay."""
     await bench.post(jobs=3 * SIZE)
     found = discovery(bench)
-    await found.look()
+    await found.poll()
     shown: set[int] = set()
     for _ in range(2):
         found._wanted |= set(range(1, 2 * SIZE))
-        look, _ = await found.look([3 * SIZE])
-        shown |= {job.id for job in look.jobs}
+        snapshot, _ = await found.poll([3 * SIZE])
+        shown |= {job.id for job in snapshot.jobs}
     assert 3 * SIZE in shown
 
 
@@ -293,11 +293,11 @@ async def test_orders_are_told_once_and_not_without_end(
     for _ in range(6):
         await bench.post(jobs=20)
     with capture_logs() as lines:
-        await found.look()
-        await found.look()
+        await found.poll()
+        await found.poll()
         clock.seconds += LINE_SECONDS
         await bench.post()
-        await found.look()
+        await found.poll()
     told = [(line["event"], line.get("order_id"), line.get("orders")) for line in lines]
     assert told == [
         *(("job_discovered", order, None) for order in (1, 2, 3)),

@@ -15,7 +15,7 @@ from veriframe.errors import RegistryUnavailable
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.attempt.reconciliation import burned_fri, is_lost
 from veriframe.model.registry.job import NOBODY, JobState
-from veriframe.ports.registry import Look
+from veriframe.ports.registry import Snapshot
 from veriframe.worker.claim.losses import Losses
 from veriframe.worker.service import Service
 
@@ -93,9 +93,9 @@ async def test_the_next_look_finds_it_among_thousands(bench: Bench) -> None:
     bench.shared.tells_nothing = True
     async with rendering(bench):
         await bench.post(jobs=3000)
-        look, later = bench.registry.look, list[int]()
+        look, later = bench.registry.snapshot, list[int]()
 
-        async def counted(first: int, count: int) -> Look:
+        async def counted(first: int, count: int) -> Snapshot:
             shown = await look(first, count)
             if bench.job().worker == OTHER:
                 later.append(first)
@@ -103,7 +103,7 @@ async def test_the_next_look_finds_it_among_thousands(bench: Bench) -> None:
                 lapsed_and_claimed_by_another(bench)
             return shown
 
-        bench.registry.look = counted  # type: ignore[method-assign]
+        bench.registry.snapshot = counted  # type: ignore[method-assign]
         await until(lambda: bench.renderer.cancelled)
         # One look in four goes on with the round.
         assert 1 in later[:2]
@@ -154,14 +154,14 @@ async def test_no_more_than_two_calls_a_poll(bench: Bench) -> None:
     """fault_90: the look that is made anyway asks for the job, and no more often than is set."""
     async with rendering(bench):
         looks = 0
-        look = bench.registry.look
+        snapshot = bench.registry.snapshot
 
-        async def counted(first: int, count: int) -> Look:
+        async def counted(first: int, count: int) -> Snapshot:
             nonlocal looks
             looks += 1
-            return await look(first, count)
+            return await snapshot(first, count)
 
-        bench.registry.look = counted  # type: ignore[method-assign]
+        bench.registry.snapshot = counted  # type: ignore[method-assign]
         before = bench.shared.reads
         await asyncio.sleep(10 * LOOK_SECONDS)
         reads = bench.shared.reads - before
@@ -196,7 +196,7 @@ async def test_running_jobs_are_looked_at_now_and_then(bench: Bench) -> None:
     assert losses.wanted(running) == {1, 3}
     task = asyncio.create_task(asyncio.sleep(0))
     bench.shared.jobs[1] = replace(bench.job(), state=JobState.CLAIMED, worker=ME, lease_end=2**40)
-    losses.end(await bench.registry.look(1, 1), {1: task})
+    losses.end(await bench.registry.snapshot(1, 1), {1: task})
     assert losses.wanted(running) == {3}
     now = 5.0
     assert losses.wanted(running) == {1, 3}

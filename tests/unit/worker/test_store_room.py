@@ -181,7 +181,7 @@ async def test_a_full_store_is_told_with_its_remedy(bench: Bench) -> None:
     bench.store.limit_bytes = 1000
     sentence = r"no room for another result.*Nothing is claimed\. Raise the limit\."
     with pytest.raises(StoreFull, match=sentence):
-        await bench.parts.room.look(bench.store, bench.journal)
+        await bench.parts.room.survey(bench.store, bench.journal)
     (other,) = await bench.post()
     working = asyncio.create_task((service := bench.service()).run())
     bench.shared.now += REVIEW_SECONDS

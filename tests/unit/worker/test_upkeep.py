@@ -27,7 +27,7 @@ async def submitted(bench: Bench) -> Attempt:
 async def looked(bench: Bench) -> list[str]:
     """What the log says of one look."""
     with structlog.testing.capture_logs() as told:
-        await repinning.look(bench.parts)
+        await repinning.check_pins(bench.parts)
     return [line["event"] for line in told if not line["event"].startswith("transfer_")]
 
 

@@ -43,7 +43,7 @@ def watch(bench: Bench) -> Watch:
 
 async def look(bench: Bench, watch: Watch) -> None:
     """One look at the first jobs, and all that follows from it."""
-    for job in watch.ready(await bench.registry.look(1, 200)):
+    for job in watch.ready(await bench.registry.snapshot(1, 200)):
         await watch.settle(job)
 
 
@@ -162,7 +162,7 @@ async def test_what_must_be_looked_at_is_wanted(bench: Bench, watch: Watch) -> N
     assert watch.due_in_seconds() == AGAIN_SECONDS
     assert list(watch.wanted()) == []
     bench.shared.now += AGAIN_SECONDS
-    watch.ready(await bench.registry.look(3, 1))
+    watch.ready(await bench.registry.snapshot(3, 1))
     assert list(watch.wanted()) == [1, 2]
 
 
@@ -198,16 +198,16 @@ async def test_a_claim_that_a_lagging_node_still_shows_is_no_new_one(bench: Benc
     await bench.registry.claim(1)
     claimed = bench.job()
     bench.begin(job, Stage.RELEASED)
-    assert watch.revived(await bench.registry.look(1, 1)) == []
+    assert watch.revived(await bench.registry.snapshot(1, 1)) == []
     assert list(watch.wanted()) == [1]
     await bench.registry.release(1, Code.CRASH)
     bench.shared.block += LAG_BLOCKS
-    assert watch.revived(await bench.registry.look(1, 1)) == []
+    assert watch.revived(await bench.registry.snapshot(1, 1)) == []
     assert list(watch.wanted()) == []
     bench.shared.jobs[1] = claimed
-    watch.revived(await bench.registry.look(1, 1))
+    watch.revived(await bench.registry.snapshot(1, 1))
     bench.shared.block += LAG_BLOCKS
-    assert [found.id for found in watch.revived(await bench.registry.look(1, 1))] == [1]
+    assert [found.id for found in watch.revived(await bench.registry.snapshot(1, 1))] == [1]
 
 
 async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, watch: Watch) -> None:

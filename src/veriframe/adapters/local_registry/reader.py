@@ -20,7 +20,7 @@ from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry import ledger
 from veriframe.model.registry.job import Address, Head, Job
 from veriframe.model.registry.ledger import BURNED, ISSUED, Posting, PotKind, Reason
-from veriframe.ports.registry import Funds, JobReader, Look, Totals
+from veriframe.ports.registry import Funds, JobReader, Snapshot, Totals
 from veriframe.sqlite_file import open_file, transaction
 
 T = TypeVar("T")
@@ -79,15 +79,15 @@ class LocalReader(JobReader):
             self._identity = f"local-{number}"
         return self._identity
 
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         """Block, counter and jobs, all at one moment."""
         last = first + min(count, JOBS_AT_ONCE) - 1
 
-        def look(connection: sqlite3.Connection) -> Look:
+        def look(connection: sqlite3.Connection) -> Snapshot:
             books = Books(connection)
             head = self._newest(connection)
             with schema.snapshot(connection):
-                return Look(head=head, job_counter=books.job_counter(), jobs=books.jobs(first, last))
+                return Snapshot(head=head, job_counter=books.job_counter(), jobs=books.jobs(first, last))
 
         return await self._run(look)
 

@@ -18,7 +18,7 @@ import zstandard
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits, Wrapping
-from veriframe.model.text import look_of
+from veriframe.model.text import describe_start
 
 PIECE_BYTES = 2**20
 ZSTD_WINDOW_BYTES = 2**23
@@ -261,13 +261,13 @@ def _not_blend(start: bytes, wrapping: Wrapping) -> JobRejected:
     if wrapping is Wrapping.PLAIN:
         return JobRejected(
             Code.NOT_BLEND,
-            f"This is no Blender scene: {look_of(start)}. Give a .blend file of Blender.",
+            f"This is no Blender scene: {describe_start(start)}. Give a .blend file of Blender.",
         )
     if not start:
         return _truncated()
     return JobRejected(
         Code.NOT_BLEND,
-        f"This is no Blender scene: inside its {wrapping} wrapping, {look_of(start)}. "
+        f"This is no Blender scene: inside its {wrapping} wrapping, {describe_start(start)}. "
         "Give a .blend file as Blender saved it.",
     )
 

@@ -21,9 +21,9 @@ from veriframe.worker.retry import LONGEST_WAIT_SECONDS
 log = structlog.get_logger()
 
 
-async def look(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
+async def current_job(attempt: Attempt, parts: Parts) -> tuple[Job, int]:
     """The job as the registry shows it, and the time to judge it by, in chain seconds."""
-    seen = await parts.registry.look(attempt.job_id, 1)
+    seen = await parts.registry.snapshot(attempt.job_id, 1)
     for job in seen.jobs:
         if not is_same(attempt, job):
             raise JobLost(RENUMBERED)
@@ -39,10 +39,10 @@ def is_our_claim(job: Job, now: int, parts: Parts) -> bool:
 
 async def hold(attempt: Attempt, parts: Parts) -> tuple[Attempt, Lease]:
     """The attempt, and our lease now; one second is left of it at least. Raises `JobLost` without a claim."""
-    job, now = await look(attempt, parts)
+    job, now = await current_job(attempt, parts)
     if job.state is JobState.OPEN and job.is_open(now):
         attempt = await _claim_again(attempt, parts)
-        job, now = await look(attempt, parts)
+        job, now = await current_job(attempt, parts)
     if not is_our_claim(job, now, parts):
         raise lost(
             "The registry does not show our claim any more, or its lease is over.", attempt, job, now, parts
@@ -59,7 +59,7 @@ def lost(sentence: str, attempt: Attempt, job: Job, now: int, parts: Parts) -> J
 
 async def lost_at(move_refused: MoveRefused, sentence: str, attempt: Attempt, parts: Parts) -> JobLost:
     """The loss of a claim that a refused move has shown, with what that cost."""
-    error = lost(f"{sentence}: {move_refused}", attempt, *await look(attempt, parts), parts)
+    error = lost(f"{sentence}: {move_refused}", attempt, *await current_job(attempt, parts), parts)
     error.fees_fri = move_refused.fee_fri
     return error
 

@@ -11,7 +11,7 @@ import structlog
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.reconciliation import is_lost
 from veriframe.model.registry.job import Job
-from veriframe.ports.registry import Look
+from veriframe.ports.registry import Snapshot
 from veriframe.worker.context import Parts
 from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.retry import patiently
@@ -40,15 +40,15 @@ class Losses:
         oldest = self._clock() - self._every
         return {i for i in running if i in claimed and self._seen_at.get(i, oldest) <= oldest}
 
-    def end(self, look: Look, running: Mapping[int, asyncio.Task[None]]) -> None:
-        """Cancel the work on those that `look` shows to be lost."""
-        for job in look.jobs:
+    def end(self, snapshot: Snapshot, running: Mapping[int, asyncio.Task[None]]) -> None:
+        """Cancel the work on those that `snapshot` shows to be lost."""
+        for job in snapshot.jobs:
             if (task := running.get(job.id)) is None:
                 continue
             self._seen_at[job.id] = self._clock()
-            if job.id not in self._lost and self._is_lost(job, look.head.time):
+            if job.id not in self._lost and self._is_lost(job, snapshot.head.time):
                 log.warning("job_lost", job_id=job.id, state=job.state, reason="its work ends now")
-                self._lost[job.id] = job, look.head.time
+                self._lost[job.id] = job, snapshot.head.time
                 task.cancel()
 
     async def unless_lost(self, job_id: int, work: Callable[[], Awaitable[Attempt]]) -> Attempt:

@@ -14,7 +14,7 @@ from typing import Any
 
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import Job
-from veriframe.ports.registry import JobReader, Look
+from veriframe.ports.registry import JobReader, Snapshot
 from veriframe.worker.intake.candidates import Bounds, Candidates
 from veriframe.worker.report import DiscoveryLog
 
@@ -78,7 +78,7 @@ class Discovery:
         """The best first; what ranks the same in an order of our own, so that workers do not all race."""
         return self._candidates.ranked()
 
-    async def look(self, wanted: Collection[int] = ()) -> tuple[Look, bool]:
+    async def poll(self, wanted: Collection[int] = ()) -> tuple[Snapshot, bool]:
         """Ask the registry, for the jobs `wanted` too. What it showed, and whether there was any news.
 
         Raises `RegistryUnavailable`.
@@ -88,11 +88,13 @@ class Discovery:
         self._wanted = set(sorted({*self._wanted, *hints, *left_out})[:MOST_WANTED])
         self._own |= set(wanted)
         first, count = self._window()
-        look = await self._reader.look(first, count)
-        news = bool(hints) or look.job_counter != self._last
-        self._take_in(look, first, count)
-        more = [*await self._read_new(look), *await self._read_old(look)]
-        return Look(head=look.head, job_counter=look.job_counter, jobs=[*look.jobs, *more]), news
+        snapshot = await self._reader.snapshot(first, count)
+        news = bool(hints) or snapshot.job_counter != self._last
+        self._take_in(snapshot, first, count)
+        more = [*await self._read_new(snapshot), *await self._read_old(snapshot)]
+        return Snapshot(
+            head=snapshot.head, job_counter=snapshot.job_counter, jobs=[*snapshot.jobs, *more]
+        ), news
 
     def note(self, jobs: Sequence[Job], now: int) -> None:
         """What somebody has read of the registry anyway."""
@@ -101,29 +103,29 @@ class Discovery:
             self._consider(job, now)
 
     async def is_still_open(self, job_id: int) -> bool:
-        """Look at one candidate again, right before it is taken on."""
-        look = await self._reader.look(job_id, 1)
+        """Snapshot at one candidate again, right before it is taken on."""
+        snapshot = await self._reader.snapshot(job_id, 1)
         self._candidates.drop(job_id)
-        self.note(look.jobs, look.head.time)
+        self.note(snapshot.jobs, snapshot.head.time)
         return job_id in self._candidates
 
-    async def _read_new(self, look: Look) -> Sequence[Job]:
+    async def _read_new(self, snapshot: Snapshot) -> Sequence[Job]:
         """Jobs of a flood: more at once than one call of the registry brings."""
         count = min(MOST_NEW, self._last - self._seen_up_to)
         if count <= 0:
             return ()
         jobs = await self._reader.get_jobs(self._seen_up_to + 1, count)
-        self.note(jobs, look.head.time)
+        self.note(jobs, snapshot.head.time)
         self._seen_up_to += count
         return jobs
 
-    async def _read_old(self, look: Look) -> Sequence[Job]:
+    async def _read_old(self, snapshot: Snapshot) -> Sequence[Job]:
         """Jobs from before the start, the newest first."""
         count = min(MOST_NEW, self._unread)
         if not count:
             return ()
         jobs = await self._reader.get_jobs(self._unread_up_to - count + 1, count)
-        self.note(jobs, look.head.time)
+        self.note(jobs, snapshot.head.time)
         self._unread_up_to -= count
         return jobs
 
@@ -146,13 +148,13 @@ class Discovery:
         self._again_from += count
         return first, count
 
-    def _take_in(self, look: Look, first: int, count: int) -> None:
+    def _take_in(self, snapshot: Snapshot, first: int, count: int) -> None:
         end = first + count
         if not self._last:
             # The first look brings the oldest jobs, and tells how many there are.
-            self._seen_up_to = self._unread_up_to = look.job_counter
+            self._seen_up_to = self._unread_up_to = snapshot.job_counter
             self._unread_from = end
-        self._last = look.job_counter
+        self._last = snapshot.job_counter
         # The counter goes back where a reorganisation took jobs away.
         self._seen_up_to = min(self._seen_up_to, self._last)
         self._unread_up_to = min(self._unread_up_to, self._last)
@@ -163,7 +165,7 @@ class Discovery:
             for ids in (self._wanted, self._own)
         )
         self._candidates.drop_above(self._last)
-        self.note(look.jobs, look.head.time)
+        self.note(snapshot.jobs, snapshot.head.time)
 
     def _consider(self, job: Job, now: int) -> None:
         objection = self._policy.objection(job, now) or self._objection(job)

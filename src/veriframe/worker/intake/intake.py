@@ -12,7 +12,7 @@ import structlog
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import Address, Job, format_strk
-from veriframe.ports.registry import Funds, Look
+from veriframe.ports.registry import Funds, Snapshot
 from veriframe.worker.context import Parts
 from veriframe.worker.intake.backoff import Backoffs
 from veriframe.worker.intake.circuit_breaker import Caution
@@ -82,11 +82,11 @@ class Intake:
         """Whether nothing is left in the registry that could be begun."""
         return self._discovery.has_seen_all
 
-    async def look(self, wanted: Collection[int]) -> tuple[Look, bool]:
+    async def poll(self, wanted: Collection[int]) -> tuple[Snapshot, bool]:
         """One look at the registry, for the jobs `wanted` too: see `Discovery.look`."""
         if self.parts.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
-        look, news = await self._discovery.look(wanted)
+        look, news = await self._discovery.poll(wanted)
         if not self._is_clear and self._discovery.has_read_all:
             await clear_up(self.parts)
             self._is_clear = True
@@ -100,7 +100,7 @@ class Intake:
         await self._caution.require_fit(self.parts.renderer)
         self.parts.workspace.require_free(self.parts.disk_free_bytes)
         funds = await self._renew_stakes()
-        survey = await self.parts.room.look(self.parts.store, self.parts.journal)
+        survey = await self.parts.room.survey(self.parts.store, self.parts.journal)
         for job in self._in_turn(candidates):
             if (
                 self._has_room(job, survey)

@@ -9,7 +9,7 @@ from veriframe.errors import Code, HostUnavailable, JobCancelled, JobLost, JobRe
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, JobState
 from veriframe.ports.store import OnTransfer, Transfer, unheard
-from veriframe.worker.claim.lease import look
+from veriframe.worker.claim.lease import current_job
 from veriframe.worker.context import Parts
 from veriframe.worker.report import TransferLog
 from veriframe.worker.scene.throughput import Throughput
@@ -68,7 +68,7 @@ async def bring(attempt: Attempt, parts: Parts, on_progress: OnTransfer = unhear
 
 async def require_open(attempt: Attempt, parts: Parts) -> None:
     """Raise `JobLost` where the job cannot be claimed any more."""
-    job, now = await look(attempt, parts)
+    job, now = await current_job(attempt, parts)
     if not job.is_open(now):
         raise no_longer_open(job)
 

@@ -23,14 +23,14 @@ RECHECK_SECONDS = 600.0
 
 
 async def keep_results(parts: Parts) -> None:
-    """Look now and then, until cancelled. A pin made as that happens is released at the next start."""
+    """Snapshot now and then, until cancelled. A pin made as that happens is released at the next start."""
     # Listed before anything ends: whatever becomes of these jobs, their old pins are ours to release.
     owed = [attempt for attempt in parts.journal.unfinished() if attempt.result_cid]
     is_renamed = await rename_old(parts, owed)
     await asyncio.sleep(FIRST_LOOK_SECONDS)
     while True:
         is_renamed = is_renamed or await rename_old(parts, owed)
-        await look(parts)
+        await check_pins(parts)
         await asyncio.sleep(RECHECK_SECONDS)
 
 
@@ -55,7 +55,7 @@ async def rename_old(parts: Parts, owed: Sequence[Attempt]) -> bool:
     return True
 
 
-async def look(parts: Parts) -> None:
+async def check_pins(parts: Parts) -> None:
     """See that every submitted result is pinned, and pin it again where it is not.
 
     A store that is away is not waited for: the next look finds what was lost meanwhile.

@@ -11,7 +11,7 @@ from veriframe.errors import MoveRefused
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.reconciliation import stage_by_registry
 from veriframe.model.registry.job import Address, Job, JobState, format_address, format_strk
-from veriframe.ports.registry import Look
+from veriframe.ports.registry import Snapshot
 from veriframe.ports.store import Pin
 from veriframe.threads import to_the_end
 from veriframe.worker.claim.lease import lost
@@ -56,36 +56,38 @@ class Watch:
         """How long until time decides the next one; None where there is none."""
         return max(0, min(self._due.values()) - self._now) if self._due else None
 
-    def ready(self, look: Look) -> Sequence[Job]:
-        """Those of the jobs in `look` that have ended, that anyone may end now, or that lost our result."""
-        self._now = look.head.time
+    def ready(self, snapshot: Snapshot) -> Sequence[Job]:
+        """The jobs in `snapshot` that have ended, that anyone may end now, or that lost our result."""
+        self._now = snapshot.head.time
         submitted = self._submitted()
         for kept in (self._due, self._shown_at):
             for gone in kept.keys() - submitted.keys():
                 del kept[gone]
         found: list[Job] = []
-        for job in look.jobs:
+        for job in snapshot.jobs:
             if (attempt := submitted.get(job.id)) is None:
                 continue
             rests = self._due.get(job.id, 0) > self._now
             due = _is_due(job, self._now) and not rests
-            if job.state.is_final or due or self._is_undone(attempt, job, look.head.number):
+            if job.state.is_final or due or self._is_undone(attempt, job, snapshot.head.number):
                 found.append(job)
             else:
                 self._due[job.id] = max(_end(job), self._due.get(job.id, 0))
         return found
 
-    def revived(self, look: Look) -> Sequence[Job]:
-        """Those of the jobs in `look` under a live claim of ours, though our attempt on them has ended.
+    def revived(self, snapshot: Snapshot) -> Sequence[Job]:
+        """Those of the jobs in `snapshot` under a live claim of ours, though our attempt on them has ended.
 
         A reorganisation brought the claim back, and its lease runs. Not believed before some blocks more: a
         node that lags has not seen the end yet.
         """
         found: list[Job] = []
-        for job in look.jobs:
-            if not self._is_unserved(job, look.head.time):
+        for job in snapshot.jobs:
+            if not self._is_unserved(job, snapshot.head.time):
                 self._revived_at.pop(job.id, None)
-            elif look.head.number >= self._revived_at.setdefault(job.id, look.head.number + LAG_BLOCKS):
+            elif snapshot.head.number >= self._revived_at.setdefault(
+                job.id, snapshot.head.number + LAG_BLOCKS
+            ):
                 del self._revived_at[job.id]
                 found.append(job)
         return found

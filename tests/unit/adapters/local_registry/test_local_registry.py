@@ -184,7 +184,7 @@ async def test_a_look_brings_200_jobs_at_most(seat: Seat) -> None:
     creator = seat("creator")
     await creator.deposit(10**6)
     await creator.create_order(CID, terms((await creator.head()).time), 300)
-    assert [job.id for job in (await creator.look(50, 10**9)).jobs] == list(range(50, 250))
+    assert [job.id for job in (await creator.snapshot(50, 10**9)).jobs] == list(range(50, 250))
     assert [job.id for job in await creator.get_jobs(50, 10**9)] == list(range(50, 301))
     assert [job.id for job in await creator.get_jobs(-100, 200)] == list(range(1, 100))
     assert list(await creator.get_jobs(2**70, 5)) == []

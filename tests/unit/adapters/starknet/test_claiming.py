@@ -188,7 +188,7 @@ async def test_a_claim_costs_one_request_more() -> None:
     scenes = [Scene(1), Scene(2)]
     for scene in scenes:
         job_id = await scene.post()
-        await scene.worker.look(job_id, 1)
+        await scene.worker.snapshot(job_id, 1)
         scene.nodes.asked.clear()
         await scene.worker.claim(job_id)
     assert [scene.nodes.asked for scene in scenes] == [["1. node"], ["1. node", "2. node"]]
@@ -270,7 +270,7 @@ async def test_terms_that_change_to_and_fro_are_not_claimed() -> None:
     with structlog.testing.capture_logs() as lines:
         for bond in (B, 1, B, 1, B):
             scene.first.terms = {"bond": bond}
-            await scene.worker.look(job_id, 1)
+            await scene.worker.snapshot(job_id, 1)
     assert [line["event"] for line in lines] == ["order_changed"]
     with pytest.raises(MoveRefused, match="other terms before"):
         await scene.worker.claim(job_id)
@@ -287,7 +287,7 @@ async def test_no_claim_at_a_time_that_cannot_be_believed(nodes: int, seconds: i
     for node in scene.nodes.nodes.values():
         node.seconds = seconds
     assert "NTP" in await scene.refusal(other)
-    facts = scene.worker.trust.facts((await scene.worker.look(1, 0)).head)
+    facts = scene.worker.trust.facts((await scene.worker.snapshot(1, 0)).head)
     assert "NTP" in facts.time_fault
     await scene.worker.submit_result(job_id, OTHER_CID)
     assert scene.shared.jobs[job_id].state is JobState.SUBMITTED

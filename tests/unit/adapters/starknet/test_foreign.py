@@ -115,7 +115,7 @@ async def test_a_submission_that_a_reorganisation_took_back(seats: ForeignSeats)
     worker = seats.worker()
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
-    await worker.look(1, 50)
+    await worker.snapshot(1, 50)
     seats.chain.jobs[1].worker = 0
     lagging = await worker.get_job(1)
     assert (lagging.state, lagging.worker) == (JobState.SUBMITTED, OURS)
@@ -183,7 +183,7 @@ async def test_who_was_faster_with_finalizing_is_understood(
 async def test_the_lines_of_a_registry_that_cannot_serve(seats: ForeignSeats) -> None:
     """Whatever is asked of it."""
     seats.chain.functions["submit_result"] = Fn("felt252 felt252", "")
-    for asked in (seats.worker().look(1, 50), seats.worker().job_counter(), seats.worker().get_job(1)):
+    for asked in (seats.worker().snapshot(1, 50), seats.worker().job_counter(), seats.worker().get_job(1)):
         with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters"):
             await asked
 

@@ -48,7 +48,7 @@ async def test_jobs_it_is_not_eligible_for_are_left(
     worker = seats.worker()
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
-            assert [job.id for job in (await worker.look(1, 50)).jobs] == listed
+            assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == listed
     left = [line["job_id"] for line in lines if line["event"] == "job_left"]
     assert left == [job_id for job_id in (1, 2) if job_id not in listed]
     for job_id in left:
@@ -60,17 +60,17 @@ async def test_a_job_may_want_reputation(seats: ForeignSeats) -> None:
     guild(seats, wanted=3, reputation=2)
     worker = seats.worker()
     with structlog.testing.capture_logs() as lines:
-        assert [job.id for job in (await worker.look(1, 50)).jobs] == [1]
+        assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1]
     (line,) = [line for line in lines if line["event"] == "job_left"]
     assert line["reason"] == "it wants a reputation of 3, and this account's is 2"
     guild(seats, wanted=3, reputation=3)
-    assert [job.id for job in (await worker.look(1, 50)).jobs] == [1, 2]
+    assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1, 2]
 
 
 async def test_a_status_without_verification_serves_nobody(seats: ForeignSeats) -> None:
     """Its first value says so."""
     guild(seats, verified=False)
-    assert list((await seats.worker().look(1, 50)).jobs) == []
+    assert list((await seats.worker().snapshot(1, 50)).jobs) == []
 
 
 @pytest.mark.parametrize(

@@ -27,14 +27,14 @@ async def test_a_look_is_two_requests_and_old_jobs_are_not_asked_again(seats: Fo
         job.worker = THEIRS
     seats.chain.with_counter(lambda: len(seats.chain.jobs))
     worker = seats.worker()
-    look = await worker.look(1, 50)
-    assert (look.job_counter, len(look.jobs), look.head.number) == (50, 50, 100)
-    assert {job.state for job in look.jobs} == {JobState.PAID}
+    snapshot = await worker.snapshot(1, 50)
+    assert (snapshot.job_counter, len(snapshot.jobs), snapshot.head.number) == (50, 50, 100)
+    assert {job.state for job in snapshot.jobs} == {JobState.PAID}
     seats.chain.requests.clear()
     seats.chain.asked.clear()
     seats.chain.block += 1
-    again = await worker.look(1, 50)
-    assert list(again.jobs) == list(look.jobs)
+    again = await worker.snapshot(1, 50)
+    assert list(again.jobs) == list(snapshot.jobs)
     assert seats.chain.requests == [1, 5]
     assert set(seats.chain.asked) == {"get_job_counter", "get_job_creator"}
 
@@ -51,11 +51,11 @@ async def test_what_never_changes_is_asked_once(seats: ForeignSeats) -> None:
     """Of open jobs the worker is asked each time, and nothing else."""
     seats.post(3)
     worker = seats.worker()
-    await worker.look(1, 50)
+    await worker.snapshot(1, 50)
     seats.chain.asked.clear()
     seats.chain.jobs[2].worker = THEIRS
-    look = await worker.look(1, 50)
-    assert [job.state for job in look.jobs] == [JobState.OPEN, JobState.PAID, JobState.OPEN]
+    snapshot = await worker.snapshot(1, 50)
+    assert [job.state for job in snapshot.jobs] == [JobState.OPEN, JobState.PAID, JobState.OPEN]
     assert [seats.chain.asked.count(f"get_job_{word}") for word in ("worker", "reward", "asset_cid")] == [
         3,
         0,
@@ -69,8 +69,8 @@ async def test_a_first_look_at_many_is_some_requests(seats: ForeignSeats) -> Non
     seats.chain.with_counter(lambda: 50)
     await (worker := seats.worker()).dialect()
     seats.chain.requests.clear()
-    look = await worker.look(1, 50)
-    assert len(look.jobs) == 50
+    snapshot = await worker.snapshot(1, 50)
+    assert len(snapshot.jobs) == 50
     assert len(seats.chain.requests) <= 6
     assert max(seats.chain.requests) == 100
 
@@ -82,11 +82,11 @@ async def test_a_node_that_takes_few_questions_at_once(seats: ForeignSeats, most
     seats.chain.most = most
     worker = seats.worker()
     with structlog.testing.capture_logs() as lines:
-        look = await worker.look(1, 50)
-        look = await worker.look(1, 50)
-    assert [job.id for job in look.jobs] == list(range(1, 31))
+        snapshot = await worker.snapshot(1, 50)
+        snapshot = await worker.snapshot(1, 50)
+    assert [job.id for job in snapshot.jobs] == list(range(1, 31))
     seats.chain.requests.clear()
-    await worker.look(1, 50)
+    await worker.snapshot(1, 50)
     assert max(seats.chain.requests) <= most
     assert "fewer_questions_at_once" in [line["event"] for line in lines]
 
@@ -95,11 +95,11 @@ async def test_a_node_that_is_away_is_unavailable(seats: ForeignSeats) -> None:
     """It is not asked one by one for each of a hundred questions."""
     seats.post(30)
     worker = seats.worker()
-    await worker.look(1, 50)
+    await worker.snapshot(1, 50)
     seats.chain.most = 0
     seats.chain.requests.clear()
     with pytest.raises(RegistryUnavailable):
-        await worker.look(1, 50)
+        await worker.snapshot(1, 50)
     assert len(seats.chain.requests) == 1
 
 
@@ -116,9 +116,9 @@ async def test_all_answers_are_of_one_block(seats: ForeignSeats) -> None:
 
     await worker.dialect()
     seats.chain.before_batch = advance
-    look = await worker.look(1, 50)
-    assert look.head.number == 101
-    assert [job.state for job in look.jobs] == [JobState.PAID]
+    snapshot = await worker.snapshot(1, 50)
+    assert snapshot.head.number == 101
+    assert [job.state for job in snapshot.jobs] == [JobState.PAID]
 
 
 async def test_a_chain_that_never_holds_still_is_waited_for(seats: ForeignSeats) -> None:
@@ -132,7 +132,7 @@ async def test_a_chain_that_never_holds_still_is_waited_for(seats: ForeignSeats)
 
     seats.chain.before_batch = advance
     with pytest.raises(RegistryUnavailable):
-        await worker.look(1, 50)
+        await worker.snapshot(1, 50)
 
 
 @pytest.mark.parametrize("back", [0, 3])
@@ -141,12 +141,12 @@ async def test_after_a_reorganisation_all_is_asked_anew(seats: ForeignSeats, bac
     seats.post(2)
     seats.chain.jobs[1].worker = THEIRS
     worker = seats.worker()
-    first, second = (await worker.look(1, 50)).jobs
+    first, second = (await worker.snapshot(1, 50)).jobs
     assert (first.state, second.terms.reward_fri) == (JobState.PAID, 5)
     seats.chain.fork, seats.chain.block = 1, seats.chain.block + 2 - back
     seats.chain.jobs = {1: TheirJob(), 2: TheirJob(reward=9)}
     with structlog.testing.capture_logs() as lines:
-        first, second = (await worker.look(1, 50)).jobs
+        first, second = (await worker.snapshot(1, 50)).jobs
     assert (first.state, second.terms.reward_fri) == (JobState.OPEN, 9)
     assert [line["event"] for line in lines] == ["registry_went_back"]
 
@@ -180,7 +180,7 @@ async def test_a_counter_leads_over_any_gap(seats: ForeignSeats, ahead: int) -> 
     seats.chain.requests.clear()
     assert await worker.job_counter() == 5003
     assert len(seats.chain.requests) <= 6
-    assert [job.id for job in (await worker.look(4990, 50)).jobs] == [5001, 5002, 5003]
+    assert [job.id for job in (await worker.snapshot(4990, 50)).jobs] == [5001, 5002, 5003]
 
 
 async def test_jobs_that_were_taken_out_leave_a_gap(seats: ForeignSeats) -> None:
@@ -189,10 +189,10 @@ async def test_jobs_that_were_taken_out_leave_a_gap(seats: ForeignSeats) -> None
     for their_id in range(5, 12):
         del seats.chain.jobs[their_id]
     worker = seats.worker()
-    look = await worker.look(1, 50)
-    assert [job.id for job in look.jobs] == [*range(1, 5), *range(12, 31)]
+    snapshot = await worker.snapshot(1, 50)
+    assert [job.id for job in snapshot.jobs] == [*range(1, 5), *range(12, 31)]
     seats.chain.asked.clear()
-    await worker.look(5, 7)
+    await worker.snapshot(5, 7)
     assert seats.chain.asked.count("get_job_worker") == 0
 
 
@@ -211,8 +211,8 @@ async def test_views_may_panic_for_what_is_not_there(seats: ForeignSeats) -> Non
     chain.functions["get_job_reward"] = Fn("felt252", "u256", lambda i: [chain.known(i).reward, 0])
     worker = seats.worker()
     chain.jobs[2].worker = THEIRS
-    look = await worker.look(1, 50)
-    assert [job.state for job in look.jobs] == [JobState.OPEN, JobState.PAID]
+    snapshot = await worker.snapshot(1, 50)
+    assert [job.state for job in snapshot.jobs] == [JobState.OPEN, JobState.PAID]
     with pytest.raises(MoveRefused) as raised:
         await worker.get_job(3)
     assert raised.value.rule == "UNKNOWN_JOB"
@@ -231,12 +231,12 @@ async def test_one_odd_job_hides_no_other(seats: ForeignSeats) -> None:
     worker = seats.worker()
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
-            assert [job.id for job in (await worker.look(1, 50)).jobs] == [1]
+            assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1]
     assert [line["job_id"] for line in lines if line["event"] == "job_left"] == [2, 3]
     with pytest.raises(RegistryUnavailable):
         await worker.get_job(2)
     seats.chain.functions["get_job_reward"] = Fn("felt252", "u256", lambda _: [5, 0])
-    assert len((await worker.look(1, 50)).jobs) == 3
+    assert len((await worker.snapshot(1, 50)).jobs) == 3
 
 
 async def test_ids_that_begin_at_0(seats: ForeignSeats) -> None:
@@ -245,15 +245,15 @@ async def test_ids_that_begin_at_0(seats: ForeignSeats) -> None:
     seats.chain.jobs[0].reward = 9
     seats.chain.with_counter(lambda: 3)
     worker = seats.worker()
-    look = await worker.look(1, 50)
-    assert (look.job_counter, [job.id for job in look.jobs]) == (3, [1, 2, 3])
+    snapshot = await worker.snapshot(1, 50)
+    assert (snapshot.job_counter, [job.id for job in snapshot.jobs]) == (3, [1, 2, 3])
     assert (await worker.get_job(1)).terms.reward_fri == 9
     await worker.claim(2)
     await worker.submit_result(2, CID)
     assert seats.sender.calldata[-1][0] == 1
     del seats.chain.jobs[0]
     fresh = seats.worker()
-    assert [job.id for job in (await fresh.look(1, 50)).jobs] == [2, 3]
+    assert [job.id for job in (await fresh.snapshot(1, 50)).jobs] == [2, 3]
 
 
 async def test_a_registry_without_get_job_worker(seats: ForeignSeats) -> None:
@@ -265,7 +265,7 @@ async def test_a_registry_without_get_job_worker(seats: ForeignSeats) -> None:
     seats.post(2)
     seats.chain.jobs[1].is_completed = True
     worker = seats.worker()
-    one, two = (await worker.look(1, 50)).jobs
+    one, two = (await worker.snapshot(1, 50)).jobs
     assert (one.state, one.worker, two.state) == (JobState.PAID, 0, JobState.OPEN)
     await worker.claim(2)
     await worker.submit_result(2, CID)
@@ -280,9 +280,9 @@ async def test_a_job_whose_deadline_is_over_is_not_asked_again(seats: ForeignSea
     seats.post(2)
     seats.chain.jobs[1].deadline = NOW
     worker = seats.worker()
-    await worker.look(1, 50)
+    await worker.snapshot(1, 50)
     seats.chain.asked.clear()
-    await worker.look(1, 50)
+    await worker.snapshot(1, 50)
     assert seats.chain.asked.count("get_job_worker") == 1
 
 
@@ -292,5 +292,5 @@ async def test_a_creator_may_be_as_long_as_a_transaction_takes(seats: ForeignSea
     chain.functions["get_job_asset_cid"] = Fn("felt252", "ByteArray", lambda _: [2000, *[0x61] * 2000, 0, 0])
     chain.functions["submit_result"] = Fn("felt252 ByteArray", "")
     seats.post(1)
-    (job,) = (await seats.worker().look(1, 50)).jobs
+    (job,) = (await seats.worker().snapshot(1, 50)).jobs
     assert len(job.order.asset_cid) == 129

@@ -13,7 +13,7 @@ NOW = 1_800_000_000
 SKEW = 600
 
 
-class Hands:
+class MoveSender:
     """This machine's two clocks."""
 
     def __init__(self) -> None:
@@ -27,13 +27,13 @@ class Hands:
 @pytest.mark.parametrize("off", [-SKEW, -1, 0, SKEW])
 def test_a_time_near_this_machine_s_is_believed(off: int) -> None:
     """Blocks are some seconds old, and clocks differ a little."""
-    assert Hands().clock().note(Head(1, NOW + off)) == ""
+    assert MoveSender().clock().note(Head(1, NOW + off)) == ""
 
 
 @pytest.mark.parametrize("off", [-SKEW - 1, SKEW + 1, -(10**9), 10**15])
 def test_a_time_far_from_this_machine_s_is_told_with_both_and_the_remedy(off: int) -> None:
     """fault_98: the sentence says both times, the setting, and NTP or another node."""
-    clock = Hands().clock()
+    clock = MoveSender().clock()
     with pytest.raises(
         RegistryUnavailable, match=r"2027-01-15 08:00:00 UTC.*clock_skew_seconds.*NTP.*STARKNET"
     ):
@@ -43,23 +43,23 @@ def test_a_time_far_from_this_machine_s_is_told_with_both_and_the_remedy(off: in
 @pytest.mark.parametrize(("blocks", "seconds"), [(0, 0), (0, 7), (1, 0)])
 def test_a_head_that_stands_still_is_told(blocks: int, seconds: int) -> None:
     """fault_98: the node answers, but number, time or both are frozen."""
-    hands = Hands()
-    clock = hands.clock()
+    sender = MoveSender()
+    clock = sender.clock()
     faults = []
     for look in range(100):
         faults.append(clock.note(Head(5 + blocks * look, NOW + seconds * look)))
-        hands.passed += 7
+        sender.passed += 7
     assert faults[:80] == [""] * 80
     assert "clock_skew_seconds" in faults[-1]
 
 
 def test_a_chain_that_goes_on_is_believed_again() -> None:
     """It is told once when it begins, and once when it is over."""
-    hands = Hands()
-    clock = hands.clock()
+    sender = MoveSender()
+    clock = sender.clock()
     with structlog.testing.capture_logs() as lines:
         clock.note(Head(1, NOW))
-        hands.passed = SKEW + 1
+        sender.passed = SKEW + 1
         assert clock.note(Head(1, NOW))
         assert clock.note(Head(1, NOW))
         assert clock.note(Head(2, NOW + SKEW)) == ""
@@ -68,15 +68,15 @@ def test_a_chain_that_goes_on_is_believed_again() -> None:
 
 def test_a_pause_between_looks_is_no_standstill() -> None:
     """Nobody looked for a day, and then the chain has gone on."""
-    hands = Hands()
-    clock = hands.clock()
+    sender = MoveSender()
+    clock = sender.clock()
     clock.note(Head(1, NOW))
-    hands.passed = 86_400
+    sender.passed = 86_400
     assert clock.note(Head(2, NOW + 86_400)) == ""
 
 
 def test_a_development_chain_s_time_is_free() -> None:
     """With 0 nothing is judged: tests jump by days."""
-    clock = Hands().clock(0)
+    clock = MoveSender().clock(0)
     for at in (0, NOW, NOW * 2):
         clock.require_right(Head(1, at))

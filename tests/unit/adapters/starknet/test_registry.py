@@ -172,9 +172,9 @@ async def test_one_call_is_one_look(seats: Seats) -> None:
     """Block, counter, jobs and their orders, known or not."""
     await seats.posted(jobs=3)
     worker = seats.as_account(WORKER)
-    await worker.look(1, 3)
+    await worker.snapshot(1, 3)
     seats.chain.asked.clear()
-    assert len((await worker.look(1, 3)).jobs) == 3
+    assert len((await worker.snapshot(1, 3)).jobs) == 3
     assert seats.chain.asked == ["starknet_call"]
 
 
@@ -194,11 +194,11 @@ async def test_an_order_that_is_not_known_after_all_is_asked_for(seats: Seats) -
     first = await seats.posted(jobs=3)
     worker = seats.as_account(WORKER)
     seats.shared.now += 8000
-    await worker.look(1, 3)
+    await worker.snapshot(1, 3)
     job = seats.shared.jobs[first]
     seats.shared.jobs[first] = replace(job, order=replace(job.order, id=7, jobs=1))
     assert await _asked_orders(seats, worker) == [False, True]
-    assert (await worker.look(1, 3)).jobs[0].order.id == 7
+    assert (await worker.snapshot(1, 3)).jobs[0].order.id == 7
 
 
 async def _asked_orders(seats: Seats, worker: StarknetRegistry) -> list[bool]:
@@ -212,7 +212,7 @@ async def _asked_orders(seats: Seats, worker: StarknetRegistry) -> list[bool]:
         return await ask(method, params)
 
     seats.chain.call = note  # type: ignore[method-assign]
-    await worker.look(1, 3)
+    await worker.snapshot(1, 3)
     seats.chain.call = ask  # type: ignore[method-assign]
     return asked
 
@@ -349,7 +349,7 @@ async def test_jobs_that_were_not_asked_for_are_refused(seats: Seats, first: int
 
     seats.chain.call = lie  # type: ignore[method-assign]
     with pytest.raises(RegistryUnavailable, match="not those that were asked for"):
-        await worker.look(first, count)
+        await worker.snapshot(first, count)
 
 
 SELECTOR = hex(get_selector_from_name("look"))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from veriframe.adapters.starknet.contract.batching import MOST, Outcome, Together
+from veriframe.adapters.starknet.contract.batching import MOST, Batcher, Outcome
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 
 class Runner:
-    """Notes what it is given; refuses the wishes in `refused`, and waits at the gate before it ends."""
+    """Notes what it is given; refuses the requests in `refused`, and waits at the gate before it ends."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -20,25 +20,25 @@ class Runner:
         self.fault: Exception | None = None
         self.gate = asyncio.Event()
         self.turn = asyncio.Lock()
-        self.together = Together[int](self.turn, self.run)
+        self.together = Batcher[int](self.turn, self.run)
 
-    async def run(self, wishes: Sequence[int]) -> Sequence[Outcome]:
+    async def run(self, requests: Sequence[int]) -> Sequence[Outcome]:
         """One transaction."""
-        self.batches.append(list(wishes))
+        self.batches.append(list(requests))
         await self.gate.wait()
         if self.fault is not None:
             raise self.fault
-        return [MoveRefused("NO", "No.") if wish in self.refused else 5 for wish in wishes]
+        return [MoveRefused("NO", "No.") if request in self.refused else 5 for request in requests]
 
 
 async def test_a_lone_wish_goes_at_once_and_a_crowd_together() -> None:
     """The first waits for nobody; those that came meanwhile are one batch."""
     runner = Runner()
-    wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(4)]
+    requests = [asyncio.create_task(runner.together.make(request)) for request in range(4)]
     await asyncio.sleep(0.01)
     assert runner.batches == [[0]]
     runner.gate.set()
-    await asyncio.gather(*wishes)
+    await asyncio.gather(*requests)
     assert runner.batches == [[0], [1, 2, 3]]
 
 
@@ -48,9 +48,9 @@ async def test_each_hears_its_own_outcome() -> None:
     runner.refused = {2}
     runner.gate.set()
     async with runner.turn:
-        wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(4)]
+        requests = [asyncio.create_task(runner.together.make(request)) for request in range(4)]
         await asyncio.sleep(0)
-    outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
     assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [5, 5, "NO", 5]
 
 
@@ -59,9 +59,9 @@ async def test_a_batch_is_bounded() -> None:
     runner = Runner()
     runner.gate.set()
     async with runner.turn:
-        wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(2 * MOST + 1)]
+        requests = [asyncio.create_task(runner.together.make(request)) for request in range(2 * MOST + 1)]
         await asyncio.sleep(0)
-    await asyncio.gather(*wishes)
+    await asyncio.gather(*requests)
     assert [len(batch) for batch in runner.batches] == [MOST, MOST, 1]
 
 
@@ -80,9 +80,9 @@ async def test_a_bug_is_nobody_elses() -> None:
     runner.fault = KeyError("a bug")
     runner.gate.set()
     async with runner.turn:
-        wishes = [asyncio.create_task(runner.together.make(wish)) for wish in range(2)]
+        requests = [asyncio.create_task(runner.together.make(request)) for request in range(2)]
         await asyncio.sleep(0)
-    outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [KeyError, RegistryUnavailable]
 
 
@@ -90,7 +90,7 @@ async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
     """Whoever held the transaction is gone: the others look for it, and are not left waiting."""
     runner = Runner()
     async with runner.turn:
-        first, second = (asyncio.create_task(runner.together.make(wish)) for wish in range(2))
+        first, second = (asyncio.create_task(runner.together.make(request)) for request in range(2))
         await asyncio.sleep(0)
     await asyncio.sleep(0.01)
     assert runner.batches == [[0, 1]]
@@ -102,7 +102,7 @@ async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
 async def test_one_that_is_cancelled_while_it_waits_is_not_done() -> None:
     """Its turn never came."""
     runner = Runner()
-    first, second = (asyncio.create_task(runner.together.make(wish)) for wish in range(2))
+    first, second = (asyncio.create_task(runner.together.make(request)) for request in range(2))
     await asyncio.sleep(0.01)
     second.cancel()
     runner.gate.set()

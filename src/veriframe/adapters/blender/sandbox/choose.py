@@ -31,7 +31,7 @@ class Host:
     landlock_abi: int
 
 
-def look() -> Host:
+def detect_host() -> Host:
     """This machine."""
     namespaces = _number("/proc/sys/user/max_user_namespaces", 1)
     # Debian's own switch, of kernels that still have it.
@@ -55,7 +55,7 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
     counts only inside a container, NONE only where it is asked for. Raises `SettingsError` with the remedy,
     `HostUnavailable` where this machine has no room for the proof.
     """
-    host = host or look()
+    host = host or detect_host()
     reasons: list[str] = []
     for sandbox in _candidates(host, required):
         if reason := await _why_not(sandbox, needed):

@@ -60,7 +60,7 @@ class Cargo:
 
 
 def survey(source: Path) -> Cargo:
-    """Look at what is to be sent. Raises `SettingsError` for what is missing, and for what is not kept."""
+    """Snapshot at what is to be sent. Raises `SettingsError` for what is missing, and for what is not kept."""
     try:
         # The source itself may be reached by a link; within a folder, links are refused.
         status = source.stat()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from veriframe.adapters.starknet.contract.batching import Wish
+from veriframe.adapters.starknet.contract.batching import MoveRequest
 from veriframe.adapters.starknet.contract.contract import REVERTED
 from veriframe.adapters.starknet.foreign.job import Note
 from veriframe.adapters.starknet.transactions.receipt import Reverted
@@ -56,41 +56,41 @@ class Kind:
 
     name: str
     word: str
-    plan: Callable[[Wish, Seen, Address], Plan]
-    is_done: Callable[[Wish, Job, Address], bool]
+    plan: Callable[[MoveRequest, Seen, Address], Plan]
+    is_done: Callable[[MoveRequest, Job, Address], bool]
     refused: Callable[[Seen, MoveRefused], Note | None] = lambda _seen, _error: None
 
 
-def _claim(wish: Wish, seen: Seen, _account: Address) -> Plan:
+def _claim(request: MoveRequest, seen: Seen, _account: Address) -> Plan:
     if not seen.job.is_open(seen.now):
         raise MoveRefused(
-            Rule.NOT_OPEN.value, f"Job {wish.job_id} is {seen.job.state}. Look for another one."
+            Rule.NOT_OPEN.value, f"Job {request.job_id} is {seen.job.state}. Snapshot for another one."
         )
     if seen.objection:
-        raise MoveRefused(NOT_ELIGIBLE, f"Job {wish.job_id} is not for this account: {seen.objection}.")
-    return Plan(job_id=wish.job_id, after=Note(facts=seen.note.facts, claimed_at=seen.now))
+        raise MoveRefused(NOT_ELIGIBLE, f"Job {request.job_id} is not for this account: {seen.objection}.")
+    return Plan(job_id=request.job_id, after=Note(facts=seen.note.facts, claimed_at=seen.now))
 
 
-def _submission(wish: Wish, seen: Seen, account: Address) -> Plan:
+def _submission(request: MoveRequest, seen: Seen, account: Address) -> Plan:
     job = seen.job
     if job.state is not JobState.CLAIMED or job.worker != account:
         raise MoveRefused(
-            Rule.NOT_CLAIMANT.value, f"Job {wish.job_id} is {job.state}, and not claimed by this account."
+            Rule.NOT_CLAIMANT.value, f"Job {request.job_id} is {job.state}, and not claimed by this account."
         )
     # Noted before: a registry may not show who handed in, and we may not live to hear how it ended.
-    during = Note(facts=seen.note.facts, claimed_at=job.claimed_at, result_cid=wish.cid)
+    during = Note(facts=seen.note.facts, claimed_at=job.claimed_at, result_cid=request.cid)
     after = replace(during, is_submitted=True)
-    return Plan(job_id=wish.job_id, values=(wish.cid,), during=during, after=after)
+    return Plan(job_id=request.job_id, values=(request.cid,), during=during, after=after)
 
 
-def _ending(wish: Wish, seen: Seen, _account: Address) -> Plan:
+def _ending(request: MoveRequest, seen: Seen, _account: Address) -> Plan:
     if seen.now < seen.note.again_at:
         raise MoveRefused(
-            Rule.NOT_DUE.value, f"The registry has refused to finalize job {wish.job_id} lately."
+            Rule.NOT_DUE.value, f"The registry has refused to finalize job {request.job_id} lately."
         )
     if seen.job.state.is_final:
-        raise MoveRefused(Rule.NOT_DUE.value, f"Job {wish.job_id} is {seen.job.state} already.")
-    return Plan(job_id=wish.job_id, after=replace(seen.note, has_ended=True))
+        raise MoveRefused(Rule.NOT_DUE.value, f"Job {request.job_id} is {seen.job.state} already.")
+    return Plan(job_id=request.job_id, after=replace(seen.note, has_ended=True))
 
 
 def _ending_refused(seen: Seen, error: MoveRefused) -> Note:
@@ -105,9 +105,9 @@ def _says_over(error: MoveRefused) -> bool:
     return any(_OVER.search(word.upper().replace(" ", "_")) for word in words)
 
 
-def _is_handed_in(wish: Wish, job: Job, account: Address) -> bool:
+def _is_handed_in(request: MoveRequest, job: Job, account: Address) -> bool:
     over = job.state in (JobState.SUBMITTED, JobState.PAID)
-    return over and job.worker == account and job.result_cid == wish.cid
+    return over and job.worker == account and job.result_cid == request.cid
 
 
 CLAIM = Kind(
@@ -131,6 +131,6 @@ def paused() -> RegistryUnavailable:
     return RegistryUnavailable("The registry is paused. This goes on once its owner lets it.")
 
 
-def asked_twice(wish: Wish) -> MoveRefused:
+def asked_twice(request: MoveRequest) -> MoveRefused:
     """The refusal of a move that is made at the same time already."""
-    return MoveRefused(REVERTED, f"The same move on job {wish.job_id} is under way already.")
+    return MoveRefused(REVERTED, f"The same move on job {request.job_id} is under way already.")

@@ -33,7 +33,7 @@ from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model.registry import ledger
 from veriframe.model.registry.job import Address, Head, Job, JobState, format_address
 from veriframe.model.registry.standing import WorkerStanding
-from veriframe.ports.registry import JobReader, Look
+from veriframe.ports.registry import JobReader, Snapshot
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -97,11 +97,11 @@ class ForeignReader(JobReader):
     async def job_counter(self) -> int:
         """The highest job id, by the registry's counter, and by walking on from there."""
         seen = -1
-        while (counter := (await self.look(1, 0)).job_counter) > seen:
+        while (counter := (await self.snapshot(1, 0)).job_counter) > seen:
             seen = counter
         return counter
 
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         """The newest block, and the jobs `first … first + count - 1` that exist, but for those left.
 
         Open ones that the registry does not give to this account are left, and told once in the log.
@@ -113,10 +113,10 @@ class ForeignReader(JobReader):
         """The same jobs, however many, by as many looks as they take."""
         jobs: list[Job] = []
         while count > 0:
-            look = await self.look(first, count)
-            jobs += look.jobs
+            snapshot = await self.snapshot(first, count)
+            jobs += snapshot.jobs
             first, count = first + JOBS_AT_ONCE, count - JOBS_AT_ONCE
-            if first > look.job_counter:
+            if first > snapshot.job_counter:
                 break
         return jobs
 
@@ -168,7 +168,7 @@ class ForeignReader(JobReader):
         now = asking.block.head.time
         return Seen(job=job, note=note, objection=reason, is_paused=is_paused, now=now)
 
-    async def _look(self, block: Block, wanted: range) -> Look:
+    async def _look(self, block: Block, wanted: range) -> Snapshot:
         known = [job_id for job_id in wanted if job_id <= self._walk.job_counter]
         asking = await self._asking(block)
         self._walk.put(asking)
@@ -181,7 +181,7 @@ class ForeignReader(JobReader):
             asking = await self._asking(block)
             self._put_jobs(asking, new)
             await self._done(asking)
-        return Look(
+        return Snapshot(
             head=block.head,
             job_counter=self._walk.job_counter,
             jobs=[*jobs, *self._listed(asking, new)],

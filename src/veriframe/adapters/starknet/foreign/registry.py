@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from veriframe.adapters.starknet.cairo.codec import short_string
-from veriframe.adapters.starknet.contract.batching import Outcome, Together, Wish
+from veriframe.adapters.starknet.contract.batching import Batcher, MoveRequest, Outcome
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node
 from veriframe.adapters.starknet.contract.sending import Sender, make_move
 from veriframe.adapters.starknet.foreign.dialect import Dialect
@@ -38,7 +38,7 @@ from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import Code, MoveRefused, VeriFrameError
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.ledger import Rule
-from veriframe.ports.registry import Funds, JobRegistry, Look, Totals, Treasury
+from veriframe.ports.registry import Funds, JobRegistry, Snapshot, Totals, Treasury
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
@@ -66,7 +66,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         self._max_fee_fri = max_fee_fri
         self._turn = asyncio.Lock()
         self._claims, self._submissions, self._ends = (
-            Together[Wish](self._turn, partial(self._make, kind)) for kind in (CLAIM, SUBMIT, FINALIZE)
+            Batcher[MoveRequest](self._turn, partial(self._make, kind)) for kind in (CLAIM, SUBMIT, FINALIZE)
         )
 
     @property
@@ -86,26 +86,26 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
                     ended = note.has_ended or name == FINALIZE.name
                     self._note(job_id, replace(note, is_submitted=submitted, has_ended=ended))
 
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         """As any reader does; the chain's time is held against this machine's clock."""
-        look = await super().look(first, count)
-        self.trust.clock.note(look.head)
-        return look
+        snapshot = await super().snapshot(first, count)
+        self.trust.clock.note(snapshot.head)
+        return snapshot
 
     async def claim(self, job_id: int) -> int:
         """Take a job; where the registry has no claims, only note it."""
         self.trust.clock.require_right(await self.head())
-        return await self._claims.make(Wish(job_id))
+        return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
         """Hand in a result, its CID written as the ABI wants it."""
-        return await self._submissions.make(Wish(job_id, result_cid))
+        return await self._submissions.make(MoveRequest(job_id, result_cid))
 
     async def finalize(self, job_id: int) -> int:
         """End a job whose time has come. After a refusal not again for an hour."""
         if not (await self.dialect()).has("finalize"):
             raise MoveRefused(Rule.NOT_DUE.value, "This registry finalizes nothing.")
-        return await self._ends.make(Wish(job_id))
+        return await self._ends.make(MoveRequest(job_id))
 
     async def release(self, job_id: int, reason: Code) -> int:
         """Give a claim back, as far as the registry knows of claims."""
@@ -167,24 +167,24 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         answer = await self._token.view("balance_of", account)
         return answer if isinstance(answer, int) else 0
 
-    async def _make(self, kind: Kind, wishes: Sequence[Wish]) -> list[Outcome]:
+    async def _make(self, kind: Kind, requests: Sequence[MoveRequest]) -> list[Outcome]:
         """Make the moves, in one transaction where that goes. How each ended, in their order."""
         spoken = await self.dialect()
-        seen = await self._seen([wish.job_id for wish in wishes])
-        outcomes: list[Outcome] = [0] * len(wishes)
+        seen = await self._seen([request.job_id for request in requests])
+        outcomes: list[Outcome] = [0] * len(requests)
         moves: dict[int, tuple[Plan, Call | None]] = {}
-        for at, wish in enumerate(wishes):
+        for at, request in enumerate(requests):
             try:
-                sight = seen[wish.job_id]
-                if isinstance(sight, VeriFrameError):
-                    raise sight
-                if sight.is_paused and kind is not CLAIM:
+                snapshot = seen[request.job_id]
+                if isinstance(snapshot, VeriFrameError):
+                    raise snapshot
+                if snapshot.is_paused and kind is not CLAIM:
                     raise paused()
-                if wish.job_id in {plan.job_id for plan, _ in moves.values()}:
-                    raise asked_twice(wish)
-                plan = kind.plan(wish, sight, self.account)
+                if request.job_id in {plan.job_id for plan, _ in moves.values()}:
+                    raise asked_twice(request)
+                plan = kind.plan(request, snapshot, self.account)
                 has_call = spoken.has(kind.word)
-                call = self._call(spoken, kind.word, wish.job_id, *plan.values) if has_call else None
+                call = self._call(spoken, kind.word, request.job_id, *plan.values) if has_call else None
                 moves[at] = plan, call
             except VeriFrameError as error:
                 outcomes[at] = error
@@ -194,7 +194,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         for at, outcome in (await self._send(kind, moves, together=spoken.has("worker"))).items():
             outcomes[at] = outcome
             if isinstance(outcome, MoveRefused):
-                outcomes[at] = await self._explain(kind, wishes[at], moves[at][0], seen, outcome)
+                outcomes[at] = await self._explain(kind, requests[at], moves[at][0], seen, outcome)
         return outcomes
 
     async def _send(
@@ -230,18 +230,18 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
     async def _explain(
         self,
         kind: Kind,
-        wish: Wish,
+        request: MoveRequest,
         plan: Plan,
         seen: Mapping[int, Seen | VeriFrameError],
         error: MoveRefused,
     ) -> Outcome:
         """Where an earlier transaction of ours did it after all, what the refusal cost; else that, noted."""
-        sight, before = (await self._seen([wish.job_id]))[wish.job_id], seen[wish.job_id]
-        if isinstance(sight, Seen) and kind.is_done(wish, sight.job, self.account):
-            self._note(wish.job_id, plan.after)
+        snapshot, before = (await self._seen([request.job_id]))[request.job_id], seen[request.job_id]
+        if isinstance(snapshot, Seen) and kind.is_done(request, snapshot.job, self.account):
+            self._note(request.job_id, plan.after)
             return error.fee_fri
         if isinstance(before, Seen) and (note := kind.refused(before, error)) is not None:
-            self._note(wish.job_id, note)
+            self._note(request.job_id, note)
         return error
 
     def _call(self, spoken: Dialect, word: str, job_id: int, *values: int | str) -> Call:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from veriframe.adapters.starknet.cairo.codec import Value
-from veriframe.adapters.starknet.contract.batching import Outcome, Wish
+from veriframe.adapters.starknet.contract.batching import MoveRequest, Outcome
 from veriframe.adapters.starknet.contract.contract import REVERTED
 from veriframe.errors import MoveRefused
 from veriframe.model.registry import escrow, ledger
@@ -24,7 +24,7 @@ TERMS_CHANGED = "TERMS_CHANGED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class MoveSnapshot:
     """What the registry shows to one who is about to move. `call` counts all means as credit.
 
     `barred` are the jobs that the caller may not claim again; `credit_fri` is what lies in the registry.
@@ -40,7 +40,7 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of move: the contract's functions for it, and what each wish of it means.
+    """One kind of move: the contract's functions for it, and what each request of it means.
 
     `event` tells that it is done, `judge` raises `MoveRefused` where it is not legal, `binds_fri` is what it
     takes out of credit, `is_done` whether a job shows that it was made.
@@ -50,33 +50,37 @@ class Kind:
     single: str
     plural: str
     event: str
-    judge: Callable[[Wish, Job, Sight], object]
-    is_done: Callable[[Wish, Job, Address], bool]
+    judge: Callable[[MoveRequest, Job, MoveSnapshot], object]
+    is_done: Callable[[MoveRequest, Job, Address], bool]
     binds_fri: Callable[[Job], int] = lambda _: 0
     with_cids: bool = False
 
-    def call(self, wishes: Sequence[Wish]) -> tuple[str, tuple[Value, ...]]:
-        """The contract's function for these wishes, and its values."""
-        if len(wishes) == 1:
-            (wish,) = wishes
-            return self.single, (wish.job_id, wish.cid.encode()) if self.with_cids else (wish.job_id,)
-        ids: Value = [wish.job_id for wish in wishes]
-        return self.plural, (ids, [wish.cid.encode() for wish in wishes]) if self.with_cids else (ids,)
+    def call(self, requests: Sequence[MoveRequest]) -> tuple[str, tuple[Value, ...]]:
+        """The contract's function for these requests, and its values."""
+        if len(requests) == 1:
+            (request,) = requests
+            return self.single, (request.job_id, request.cid.encode()) if self.with_cids else (
+                request.job_id,
+            )
+        ids: Value = [request.job_id for request in requests]
+        return self.plural, (ids, [request.cid.encode() for request in requests]) if self.with_cids else (
+            ids,
+        )
 
 
-def _is_handed_in(wish: Wish, job: Job, account: Address) -> bool:
+def _is_handed_in(request: MoveRequest, job: Job, account: Address) -> bool:
     over = job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)
-    return over and job.worker == account and job.result_cid == wish.cid
+    return over and job.worker == account and job.result_cid == request.cid
 
 
-def _judge_claim(wish: Wish, job: Job, sight: Sight) -> None:
-    if wish.job_id in sight.changed:
+def _judge_claim(request: MoveRequest, job: Job, snapshot: MoveSnapshot) -> None:
+    if request.job_id in snapshot.changed:
         raise MoveRefused(
             TERMS_CHANGED,
-            f"Job {wish.job_id} was shown under other terms before: a node lied, or the chain went back."
+            f"Job {request.job_id} was shown under other terms before: a node lied, or the chain went back."
             " It is not claimed.",
         )
-    escrow.claim(job, sight.call, barred=wish.job_id in sight.barred)
+    escrow.claim(job, snapshot.call, barred=request.job_id in snapshot.barred)
 
 
 CLAIM = Kind(
@@ -93,7 +97,7 @@ SUBMIT = Kind(
     single="submit_result",
     plural="submit_results",
     event="ResultSubmitted",
-    judge=lambda wish, job, sight: escrow.submit_result(job, sight.call, wish.cid),
+    judge=lambda request, job, snapshot: escrow.submit_result(job, snapshot.call, request.cid),
     is_done=_is_handed_in,
     with_cids=True,
 )
@@ -102,101 +106,111 @@ FINALIZE = Kind(
     single="finalize_job",
     plural="finalize_jobs",
     event="JobPaid",
-    judge=lambda _, job, sight: escrow.finalize(job, sight.call),
+    judge=lambda _, job, snapshot: escrow.finalize(job, snapshot.call),
     is_done=lambda _, job, __: job.state.is_final,
 )
 
 
-class Hands(Protocol):
+class MoveSender(Protocol):
     """What moves need of the registry."""
 
     @property
     def account(self) -> Address:
         """Who makes the moves."""
 
-    async def sight(self, ids: Collection[int]) -> Sight:
+    async def move_snapshot(self, ids: Collection[int]) -> MoveSnapshot:
         """What the registry shows of these jobs now."""
 
-    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
+    async def send(
+        self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
+    ) -> tuple[Collection[int], int]:
         """One transaction that brings `missing_fri` from the wallet and makes the moves.
 
         Returns the ids of the jobs for which it did, and the fee in fri.
         """
 
-    def refuse(self, kind: Kind, wish: Wish, error: MoveRefused) -> MoveRefused:
+    def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
         """Note a move that is not sent, because the registry would refuse it."""
 
 
-async def make(kind: Kind, hands: Hands, wishes: Sequence[Wish]) -> list[Outcome]:
+async def make(kind: Kind, sender: MoveSender, requests: Sequence[MoveRequest]) -> list[Outcome]:
     """Make the moves in one transaction. How each ended, in their order. Raises `RegistryUnavailable`."""
-    sight = await hands.sight([wish.job_id for wish in wishes])
+    snapshot = await sender.move_snapshot([request.job_id for request in requests])
     outcomes: dict[int, Outcome] = {}
-    legal, bound_fri = _judge(kind, hands, wishes, sight, outcomes)
+    legal, bound_fri = _judge(kind, sender, requests, snapshot, outcomes)
     if legal:
-        sent = [wishes[at] for at in legal]
+        sent = [requests[at] for at in legal]
         problem: MoveRefused | None = None
         done: Collection[int] = ()
         try:
-            done, fee_fri = await hands.send(kind, sent, max(0, bound_fri - sight.credit_fri))
+            done, fee_fri = await sender.send(kind, sent, max(0, bound_fri - snapshot.credit_fri))
         except MoveRefused as error:
             problem, fee_fri = error, error.fee_fri
         # Each bears its share, also of what was reverted.
         share_fri = -(-fee_fri // len(sent))
         outcomes.update((at, share_fri) for at in legal)
-        skipped = [at for at in legal if wishes[at].job_id not in done]
+        skipped = [at for at in legal if requests[at].job_id not in done]
         if skipped:
-            outcomes.update(await _explain(kind, hands, wishes, skipped, problem))
+            outcomes.update(await _explain(kind, sender, requests, skipped, problem))
         for outcome in (outcomes[at] for at in skipped):
             if isinstance(outcome, MoveRefused):
                 outcome.fee_fri = share_fri
-    return [outcomes[at] for at in range(len(wishes))]
+    return [outcomes[at] for at in range(len(requests))]
 
 
 def _judge(
-    kind: Kind, hands: Hands, wishes: Sequence[Wish], sight: Sight, outcomes: dict[int, Outcome]
+    kind: Kind,
+    sender: MoveSender,
+    requests: Sequence[MoveRequest],
+    snapshot: MoveSnapshot,
+    outcomes: dict[int, Outcome],
 ) -> tuple[list[int], int]:
-    """Which wishes are legal, by their places, and what they bind; the others have their outcome then."""
+    """Which requests are legal, by their places, and what they bind; the others have their outcome then."""
     legal: list[int] = []
     bound_fri, asked = 0, set[int]()
-    for at, wish in enumerate(wishes):
-        job = sight.jobs.get(wish.job_id)
-        left = replace(sight, call=replace(sight.call, credit_fri=sight.call.credit_fri - bound_fri))
+    for at, request in enumerate(requests):
+        job = snapshot.jobs.get(request.job_id)
+        left = replace(snapshot, call=replace(snapshot.call, credit_fri=snapshot.call.credit_fri - bound_fri))
         try:
-            if job is None or wish.job_id in asked:
-                raise ledger.unknown_job(wish.job_id) if job is None else _asked_twice(wish)
-            kind.judge(wish, job, left)
+            if job is None or request.job_id in asked:
+                raise ledger.unknown_job(request.job_id) if job is None else _asked_twice(request)
+            kind.judge(request, job, left)
         except MoveRefused as error:
-            outcomes[at] = hands.refuse(kind, wish, error)
+            outcomes[at] = sender.refuse(kind, request, error)
             continue
-        asked.add(wish.job_id)
+        asked.add(request.job_id)
         legal.append(at)
         bound_fri += kind.binds_fri(job)
     return legal, bound_fri
 
 
 async def _explain(
-    kind: Kind, hands: Hands, wishes: Sequence[Wish], skipped: Sequence[int], problem: MoveRefused | None
+    kind: Kind,
+    sender: MoveSender,
+    requests: Sequence[MoveRequest],
+    skipped: Sequence[int],
+    problem: MoveRefused | None,
 ) -> dict[int, Outcome]:
     """Why these were not done by our transaction; nothing of what was done by an earlier one of ours."""
-    sight = await hands.sight([wishes[at].job_id for at in skipped])
+    snapshot = await sender.move_snapshot([requests[at].job_id for at in skipped])
     outcomes: dict[int, Outcome] = {}
     for at in skipped:
-        wish = wishes[at]
-        job = sight.jobs.get(wish.job_id)
-        if job is None or not kind.is_done(wish, job, hands.account):
-            outcomes[at] = problem or _why(kind, wish, job, sight)
+        request = requests[at]
+        job = snapshot.jobs.get(request.job_id)
+        if job is None or not kind.is_done(request, job, sender.account):
+            outcomes[at] = problem or _why(kind, request, job, snapshot)
     return outcomes
 
 
-def _why(kind: Kind, wish: Wish, job: Job | None, sight: Sight) -> MoveRefused:
+def _why(kind: Kind, request: MoveRequest, job: Job | None, snapshot: MoveSnapshot) -> MoveRefused:
     try:
         if job is None:
-            raise ledger.unknown_job(wish.job_id)
-        kind.judge(wish, job, sight)
+            raise ledger.unknown_job(request.job_id)
+        kind.judge(request, job, snapshot)
     except MoveRefused as error:
         return error
-    return MoveRefused(REVERTED, f"The contract skipped job {wish.job_id}, and it is not to be seen why.")
+    return MoveRefused(REVERTED, f"The contract skipped job {request.job_id}, and it is not to be seen why.")
 
 
-def _asked_twice(wish: Wish) -> MoveRefused:
-    return MoveRefused(REVERTED, f"The same move on job {wish.job_id} is under way already.")
+def _asked_twice(request: MoveRequest) -> MoveRefused:
+    return MoveRefused(REVERTED, f"The same move on job {request.job_id} is under way already.")

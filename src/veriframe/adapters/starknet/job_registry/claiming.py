@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from veriframe.adapters.starknet.contract.batching import Wish
+from veriframe.adapters.starknet.contract.batching import MoveRequest
 from veriframe.adapters.starknet.contract.contract import Node, Question
-from veriframe.adapters.starknet.job_registry.batched_moves import Hands, Kind, Sight
+from veriframe.adapters.starknet.job_registry.batched_moves import Kind, MoveSender, MoveSnapshot
 from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.witnesses import Witnesses
@@ -29,10 +29,10 @@ SECOND_SECONDS = 10.0
 """How long the second endpoint may take: submissions wait meanwhile."""
 
 
-class Looking(Hands, Protocol):
-    """Hands that can look through a node of the caller's choice."""
+class EndpointMoveSender(MoveSender, Protocol):
+    """MoveSender that can look through a node of the caller's choice."""
 
-    async def sight(self, ids: Collection[int], node: Node | None = None) -> Sight:
+    async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
         """What the registry shows of these jobs now, by this node or by any."""
 
 
@@ -41,34 +41,36 @@ class _Seen:
     """What one endpoint showed."""
 
     name: str
-    sight: Sight
+    snapshot: MoveSnapshot
 
     @property
     def head(self) -> Head:
-        return Head(self.sight.call.block, self.sight.call.now)
+        return Head(self.snapshot.call.block, self.snapshot.call.now)
 
 
-class Claiming:
-    """The hands that make claims. Without `witnesses`, or with one endpoint, that one is believed."""
+class ClaimSender:
+    """The sender that make claims. Without `witnesses`, or with one endpoint, that one is believed."""
 
-    def __init__(self, hands: Looking, clock: HeadClock, witnesses: Witnesses | None) -> None:
-        self._hands, self._clock = hands, clock
+    def __init__(
+        self, sender: EndpointMoveSender, clock: HeadClock, witnesses: Witnesses | None
+    ) -> None:
+        self._sender, self._clock = sender, clock
         self._witnesses = witnesses if witnesses is not None and len(witnesses.names) > 1 else None
 
     @property
     def account(self) -> Address:
         """Who makes the moves."""
-        return self._hands.account
+        return self._sender.account
 
-    async def sight(self, ids: Collection[int]) -> Sight:
+    async def move_snapshot(self, ids: Collection[int]) -> MoveSnapshot:
         """What the registry shows, by two endpoints where there are several.
 
         Raises `RegistryUnavailable` where they differ, where one lags, or where the time cannot be believed.
         """
         if self._witnesses is None:
-            seen = _Seen("", await self._hands.sight(ids))
+            seen = _Seen("", await self._sender.move_snapshot(ids))
             self._clock.require_right(seen.head)
-            return seen.sight
+            return seen.snapshot
         first = await self._look(self._witnesses, ids)
         try:
             async with asyncio.timeout(SECOND_SECONDS):
@@ -79,20 +81,22 @@ class Claiming:
                 f" ({error or 'not in time'}). Mend the others, or leave them out of STARKNET_RPC."
             ) from error
         await self._compare(self._witnesses, ids, first, second)
-        return max(first, second, key=lambda seen: seen.head.number).sight
+        return max(first, second, key=lambda seen: seen.head.number).snapshot
 
-    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
-        """One transaction for all wishes."""
-        return await self._hands.send(kind, wishes, missing_fri)
+    async def send(
+        self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
+    ) -> tuple[Collection[int], int]:
+        """One transaction for all requests."""
+        return await self._sender.send(kind, requests, missing_fri)
 
-    def refuse(self, kind: Kind, wish: Wish, error: MoveRefused) -> MoveRefused:
+    def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
         """Note a move that is not sent."""
-        return self._hands.refuse(kind, wish, error)
+        return self._sender.refuse(kind, request, error)
 
     async def _look(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
         through = _Through(witnesses, but)
-        sight = await self._hands.sight(ids, through)
-        return _Seen(through.name, sight)
+        snapshot = await self._sender.move_snapshot(ids, through)
+        return _Seen(through.name, snapshot)
 
     async def _compare(self, witnesses: Witnesses, ids: Collection[int], first: _Seen, second: _Seen) -> None:
         for seen in (first, second):
@@ -123,7 +127,9 @@ class Claiming:
                 third = await self._look(witnesses, ids, first.name, second.name)
         except (RegistryUnavailable, TimeoutError):
             return None
-        contradicted = [seen.name for seen in (first, second) if _orders_differ(seen.sight, third.sight)]
+        contradicted = [
+            seen.name for seen in (first, second) if _orders_differ(seen.snapshot, third.snapshot)
+        ]
         if len(contradicted) != 1:
             return None
         witnesses.distrust(contradicted[0])
@@ -151,7 +157,9 @@ class _Through:
 def _lags(older: _Seen, newer: _Seen) -> bool:
     """Whether the older block is too old, or from before the job."""
     behind = newer.head.number - older.head.number
-    return behind > LAG_BLOCKS or (behind > 0 and bool(newer.sight.jobs.keys() - older.sight.jobs.keys()))
+    return behind > LAG_BLOCKS or (
+        behind > 0 and bool(newer.snapshot.jobs.keys() - older.snapshot.jobs.keys())
+    )
 
 
 def _difference(older: _Seen, newer: _Seen) -> str:
@@ -160,15 +168,15 @@ def _difference(older: _Seen, newer: _Seen) -> str:
         older.head.number == newer.head.number and older.head.time != newer.head.time
     ):
         return f"times of the blocks {older.head.number} and {newer.head.number}"
-    if missing := older.sight.jobs.keys() ^ newer.sight.jobs.keys():
+    if missing := older.snapshot.jobs.keys() ^ newer.snapshot.jobs.keys():
         return f"jobs: one does not know job {min(missing)}"
-    for job_id, job in older.sight.jobs.items():
-        if names := _changed(job.order, newer.sight.jobs[job_id].order):
+    for job_id, job in older.snapshot.jobs.items():
+        if names := _changed(job.order, newer.snapshot.jobs[job_id].order):
             return f"terms of job {job_id} ({', '.join(names)})"
     return ""
 
 
-def _orders_differ(one: Sight, other: Sight) -> bool:
+def _orders_differ(one: MoveSnapshot, other: MoveSnapshot) -> bool:
     def orders(jobs: Mapping[int, Job]) -> dict[int, Order]:
         return {job_id: job.order for job_id, job in jobs.items()}
 

@@ -1,6 +1,6 @@
 """Anyone's view of our contract: jobs with their orders, credits, totals, the newest block.
 
-One `look` is one call: block, time, counter, jobs and, unless they are known already, the orders of the jobs.
+One `snapshot` is one call: block, time, counter, jobs and, unless they are known already, the orders of the jobs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.shown_orders import ShownOrders
 from veriframe.model.registry import ledger
 from veriframe.model.registry.job import NOBODY, Address, Head, Job, Order
-from veriframe.ports.registry import LOOKS_AT_ONCE, Funds, JobReader, Look, Totals
+from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, Funds, JobReader, Snapshot, Totals
 
 JOBS_AT_ONCE = 200
 ORDERS_KEPT = 50_000
@@ -60,12 +60,12 @@ class StarknetReader(JobReader):
         """Chain and address."""
         return await self._contract.identity()
 
-    async def look(self, first: int, count: int) -> Look:
+    async def snapshot(self, first: int, count: int) -> Snapshot:
         """Block, counter and jobs by one call; by a second one where an order is not known after all."""
         first, count = _within(first, min(count, JOBS_AT_ONCE))
-        look = await self._look(first, count, with_orders=not self._knows(first, count))
-        look = look or await self._look(first, count, with_orders=True)
-        return self._show(look) if look else refuse("an order of a job is missing")
+        snapshot = await self._look(first, count, with_orders=not self._knows(first, count))
+        snapshot = snapshot or await self._look(first, count, with_orders=True)
+        return self._show(snapshot) if snapshot else refuse("an order of a job is missing")
 
     async def changed(self) -> Collection[int]:
         """The jobs of new orders and of released jobs, and own jobs that somebody moved."""
@@ -73,7 +73,7 @@ class StarknetReader(JobReader):
 
     async def head(self) -> Head:
         """The newest accepted block."""
-        return (await self.look(0, 0)).head
+        return (await self.snapshot(0, 0)).head
 
     async def job_counter(self) -> int:
         """The highest job id so far."""
@@ -81,7 +81,7 @@ class StarknetReader(JobReader):
 
     async def get_job(self, job_id: int) -> Job:
         """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
-        for job in (await self.look(job_id, 1)).jobs if 0 < job_id <= _ID_MAX else ():
+        for job in (await self.snapshot(job_id, 1)).jobs if 0 < job_id <= _ID_MAX else ():
             return job
         raise ledger.unknown_job(job_id)
 
@@ -89,15 +89,15 @@ class StarknetReader(JobReader):
         """The jobs `first … first + count - 1` that exist, by id; many of them by few requests."""
         first, count = _within(first, count)
         if count <= JOBS_AT_ONCE:
-            return (await self.look(first, count)).jobs
+            return (await self.snapshot(first, count)).jobs
         last = min(first + count - 1, await self.job_counter())
         jobs: list[Job] = []
         for windows in _batches(first, last):
             asked = (View(self._contract, "look", (at, size, True)) for at, size in windows)
             told = await self._contract.views(*asked)
             for (at, size), one in zip(windows, told, strict=True):
-                look = self._read(one, at, size)
-                jobs += refuse("an order of a job is missing") if look is None else self._show(look).jobs
+                snapshot = self._read(one, at, size)
+                jobs += refuse("an order of a job is missing") if snapshot is None else self._show(snapshot).jobs
         return jobs
 
     async def funds(self, account: Address) -> Funds:
@@ -119,22 +119,22 @@ class StarknetReader(JobReader):
             burned_fri=number_in(told, "burned"),
         )
 
-    async def _look(self, first: int, count: int, *, with_orders: bool) -> Look | None:
-        look = self._read(await self._contract.view("look", first, count, with_orders), first, count)
-        if look is not None:
-            self._feed.note_head(look.head.number)
-        return look
+    async def _look(self, first: int, count: int, *, with_orders: bool) -> Snapshot | None:
+        snapshot = self._read(await self._contract.view("look", first, count, with_orders), first, count)
+        if snapshot is not None:
+            self._feed.note_head(snapshot.head.number)
+        return snapshot
 
-    def _show(self, look: Look) -> Look:
+    def _show(self, snapshot: Snapshot) -> Snapshot:
         """What others decide by. Remembered, since a claim is made under these terms or not at all."""
-        self._clock.note(look.head)
-        self._shown.note({job.order.id: job.order for job in look.jobs}.values())
-        return look
+        self._clock.note(snapshot.head)
+        self._shown.note({job.order.id: job.order for job in snapshot.jobs}.values())
+        return snapshot
 
     def _knows(self, first: int, count: int) -> bool:
         return count == 0 or (first, count) in self._settled
 
-    def _read(self, told: Value, first: int, count: int) -> Look | None:
+    def _read(self, told: Value, first: int, count: int) -> Snapshot | None:
         """A look as the contract tells it; None where it tells of a job whose order is not known."""
         head = Head(number_in(told, "block"), number_in(told, "now"))
         fresh = {order.id: order for order in map(read_order, list_in(told, "orders"))}
@@ -149,7 +149,7 @@ class StarknetReader(JobReader):
         self._remember(fresh.values(), head.time - SETTLED_SECONDS)
         if len(jobs) == count and all(job.order.id in self._orders for job in jobs):
             self._settled.add((first, count))
-        return Look(head=head, job_counter=number_in(told, "job_counter"), jobs=jobs)
+        return Snapshot(head=head, job_counter=number_in(told, "job_counter"), jobs=jobs)
 
     def _remember(self, orders: Collection[Order], settled_before: int) -> None:
         for order in orders:
@@ -170,5 +170,5 @@ def _batches(first: int, last: int) -> Iterator[list[tuple[int, int]]]:
     if windows:
         at = windows[-1][0]
         windows[-1] = (at, last - at + 1)
-    for begin in range(0, len(windows), LOOKS_AT_ONCE):
-        yield windows[begin : begin + LOOKS_AT_ONCE]
+    for begin in range(0, len(windows), SNAPSHOTS_AT_ONCE):
+        yield windows[begin : begin + SNAPSHOTS_AT_ONCE]

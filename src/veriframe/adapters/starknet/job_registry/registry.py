@@ -15,11 +15,18 @@ from functools import partial
 from typing import TypeVar
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse, short_string
-from veriframe.adapters.starknet.contract.batching import Together, Wish
+from veriframe.adapters.starknet.contract.batching import Batcher, MoveRequest
 from veriframe.adapters.starknet.contract.contract import Node, View
 from veriframe.adapters.starknet.contract.sending import Sender, make_move, note_refusal
-from veriframe.adapters.starknet.job_registry.batched_moves import CLAIM, FINALIZE, SUBMIT, Kind, Sight, make
-from veriframe.adapters.starknet.job_registry.claiming import Claiming
+from veriframe.adapters.starknet.job_registry.batched_moves import (
+    CLAIM,
+    FINALIZE,
+    SUBMIT,
+    Kind,
+    MoveSnapshot,
+    make,
+)
+from veriframe.adapters.starknet.job_registry.claiming import ClaimSender
 from veriframe.adapters.starknet.job_registry.decoding import number, put_terms
 from veriframe.adapters.starknet.job_registry.events import jobs_of, posted_jobs
 from veriframe.adapters.starknet.job_registry.reader import StarknetReader
@@ -66,10 +73,10 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
         self._max_fee_fri = max_fee_fri
         self._price: tuple[float, int] | None = None
         self._turn = asyncio.Lock()
-        claiming = Claiming(self, self.trust.clock, self.trust.witnesses)
-        self._claims = Together[Wish](self._turn, partial(make, CLAIM, claiming))
+        claiming = ClaimSender(self, self.trust.clock, self.trust.witnesses)
+        self._claims = Batcher[MoveRequest](self._turn, partial(make, CLAIM, claiming))
         self._submissions, self._ends = (
-            Together[Wish](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
+            Batcher[MoveRequest](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
         )
 
     @property
@@ -79,15 +86,15 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
 
     async def claim(self, job_id: int) -> int:
         """Take a job."""
-        return await self._claims.make(Wish(job_id))
+        return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
         """Hand in a result."""
-        return await self._submissions.make(Wish(job_id, result_cid))
+        return await self._submissions.make(MoveRequest(job_id, result_cid))
 
     async def finalize(self, job_id: int) -> int:
         """End a job whose time has come."""
-        return await self._ends.make(Wish(job_id))
+        return await self._ends.make(MoveRequest(job_id))
 
     async def release(self, job_id: int, reason: Code) -> int:
         """Give a claim back."""
@@ -124,11 +131,11 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Post an order: what credit lacks, and the order itself, in one transaction."""
         async with self._turn:
-            sight = await self.sight(())
-            rule = partial(order.create_order, sight.call, asset_cid, terms, jobs, None)
+            snapshot = await self.move_snapshot(())
+            rule = partial(order.create_order, snapshot.call, asset_cid, terms, jobs, None)
             self._judge("create_order", rule, jobs=jobs)
             post = await self._contract.move("create_order", _bytes(asset_cid), put_terms(terms), jobs)
-            top_up = await self._top_up(terms.reward_fri * jobs - sight.credit_fri)
+            top_up = await self._top_up(terms.reward_fri * jobs - snapshot.credit_fri)
             receipt = await make_move(self._sender, "create_order", [*top_up, post], jobs=jobs)
         if not (posted := posted_jobs(receipt, self._contract.address)):
             raise RegistryUnavailable(
@@ -169,7 +176,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
             call = await self._contract.move("withdraw", amount_fri, recipient)
             await make_move(self._sender, "withdraw", [call], amount_fri=amount_fri)
 
-    async def sight(self, ids: Collection[int], node: Node | None = None) -> Sight:
+    async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
         """What the registry shows of these jobs now, and what the account holds, in one request to `node`."""
         asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
         looked = [(job_id, 1) for job_id in asked] or [(1, 0)]
@@ -182,12 +189,12 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
             node=node,
         )
         credit, wallet, *rest = told
-        looks = [self._read(one, *window) for one, window in zip(rest, looked, strict=False)]
-        seen = [look for look in looks if look is not None] or refuse("an order of a job is missing")
+        snapshots = [self._read(one, *window) for one, window in zip(rest, looked, strict=False)]
+        seen = [shown for shown in snapshots if shown is not None] or refuse("an order of a job is missing")
         head = seen[-1].head
         held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserve_fri)
-        jobs = {job.id: job for look in seen for job in look.jobs}
-        return Sight(
+        jobs = {job.id: job for shown in seen for job in shown.jobs}
+        return MoveSnapshot(
             jobs=jobs,
             barred={job_id for job_id, told in zip(asked, rest[len(looked) :], strict=True) if told},
             call=Call(caller=self.account, now=head.time, block=head.number, credit_fri=held.means_fri),
@@ -195,19 +202,21 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
             changed={job.id for job in jobs.values() if self._shown.differs(job.order)},
         )
 
-    async def send(self, kind: Kind, wishes: Sequence[Wish], missing_fri: int) -> tuple[Collection[int], int]:
-        """One transaction for all wishes. The ids of the jobs for which it did it, and its fee in fri."""
-        function, values = kind.call(wishes)
+    async def send(
+        self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
+    ) -> tuple[Collection[int], int]:
+        """One transaction for all requests. The ids of the jobs for which it did it, and its fee in fri."""
+        function, values = kind.call(requests)
         calls = [*await self._top_up(missing_fri), await self._contract.move(function, *values)]
-        ids = [wish.job_id for wish in wishes]
+        ids = [request.job_id for request in requests]
         facts: dict[str, object] = {"job_id": ids[0]} if len(ids) == 1 else {"job_ids": ids}
         receipt = await make_move(self._sender, kind.name, calls, **facts)
         done = ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
         return done, receipt.fee_fri
 
-    def refuse(self, kind: Kind, wish: Wish, error: MoveRefused) -> MoveRefused:
+    def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
         """Note a move that is not sent."""
-        note_refusal(self._sender, kind.name, error, job_id=wish.job_id)
+        note_refusal(self._sender, kind.name, error, job_id=request.job_id)
         return error
 
     async def _top_up(self, amount_fri: int) -> list[Transfer]:
@@ -242,16 +251,16 @@ class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
     ) -> int:
         """Make a move on a job. Returns its fee."""
         async with self._turn:
-            sight = await self.sight([job_id])
+            snapshot = await self.move_snapshot([job_id])
 
             def judge() -> int:
-                if (job := sight.jobs.get(job_id)) is None:
+                if (job := snapshot.jobs.get(job_id)) is None:
                     raise ledger.unknown_job(job_id)
-                rule(job, sight.call)
+                rule(job, snapshot.call)
                 return binds_fri(job)
 
             bound_fri = self._judge(name, judge, job_id=job_id)
-            top_up = await self._top_up(bound_fri - sight.credit_fri) if bound_fri else []
+            top_up = await self._top_up(bound_fri - snapshot.credit_fri) if bound_fri else []
             move = await self._contract.move(function, job_id, *values)
             return (await make_move(self._sender, name, [*top_up, move], job_id=job_id)).fee_fri
 
