@@ -123,9 +123,11 @@ async def jobs(folder: Path, settings: Settings) -> Figures:
         if after.stage is Stage.SUBMITTED or after.code is not None:
             handed_in.put_nowait(after)
 
-    purse = registries.embedded(settings, "worker")
-    parts = replace(workers.build_context(settings, "worker", purse, renderer, content), on_stage=on_stage)
-    service = workers.build_service(settings, parts)
+    registry = registries.embedded(settings, "worker")
+    context = replace(
+        workers.build_context(settings, "worker", registry, renderer, content), on_stage=on_stage
+    )
+    service = workers.build_service(settings, context)
     working = asyncio.create_task(service.run())
     claimed, submitted = [], []
     try:

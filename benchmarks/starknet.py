@@ -37,7 +37,7 @@ from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 
 from veriframe.adapters.starknet.contract.contract import Contract  # noqa: E402
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry  # noqa: E402
-from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace, Params  # noqa: E402
+from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints, Params  # noqa: E402
 from veriframe.demo import make_scene  # noqa: E402
 from veriframe.model.attempt.policy import Policy  # noqa: E402
 from veriframe.model.registry.job import Terms  # noqa: E402
@@ -59,7 +59,7 @@ class Counting(Endpoints):
     """Endpoints that count RPC calls, those in a batch each for itself."""
 
     def __init__(self, url: str) -> None:
-        super().__init__([url], pace=Pace(requests_per_second=10**6))
+        super().__init__([url], pace=EndpointLimits(requests_per_second=10**6))
         self.calls = 0
 
     async def batch(self, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:

@@ -52,7 +52,7 @@ def meadow() -> None:
 
 def wood(middle: tuple[float, float], size: shapes.Point, count: int) -> None:
     """Round trees on the near side of a hill, in two groups."""
-    dice, snapshot = studio.dice(count), studio.material("tree", "#4a7d45", 0.9)
+    dice, look = studio.dice(count), studio.material("tree", "#4a7d45", 0.9)
     for k in range(count):
         across = (-0.28, 0.16)[k % 2] + dice.gauss(0, 0.07)
         near = -0.25 + dice.uniform(-0.12, 0.12)
@@ -64,7 +64,7 @@ def wood(middle: tuple[float, float], size: shapes.Point, count: int) -> None:
 
 def clouds() -> None:
     """Heaps of white balls, far away."""
-    dice, snapshot = studio.dice(3), studio.material("cloud", "#ffffff", 1.0, emission_color="#dfeaff")
+    dice, look = studio.dice(3), studio.material("cloud", "#ffffff", 1.0, emission_color="#dfeaff")
     look.node_tree.nodes["Principled BSDF"].inputs["Emission Strength"].default_value = 0.35
     for x, z, size in ((-21.0, 14.5, 1.0), (7.5, 18.2, 0.8), (25.0, 12.5, 1.2)):
         for k in range(7):
@@ -100,7 +100,7 @@ def pinwheel(at: shapes.Point, radius: float, degrees: float, colours: tuple[str
         "hub", radius * 0.1, studio.material("hub", "#f7e3a1", 0.25, metallic=0.8), (x, y - 0.12, z)
     )
     for sail in range(6):
-        snapshot = studio.material("sail", colours[sail % 2], 0.45)
+        look = studio.material("sail", colours[sail % 2], 0.45)
         made = shapes.thing("sail", folded(radius), look)
         made.parent = hub
         made.rotation_euler = (0, math.radians(60 * sail), 0)

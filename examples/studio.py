@@ -90,7 +90,7 @@ def _output(width: int, height: int, exposure: float) -> None:
     scene.render.use_persistent_data = True
     scene.frame_start = scene.frame_end = 1
     scene.view_settings.view_transform = "AgX"
-    scene.view_settings.snapshot = "AgX - Medium High Contrast"
+    scene.view_settings.look = "AgX - Medium High Contrast"
     scene.view_settings.exposure = exposure
 
 

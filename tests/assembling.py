@@ -7,11 +7,11 @@ from pathlib import Path
 from veriframe.adapters.kubo.blocks.dag import BlockSource, DagLimits, assemble
 from veriframe.adapters.kubo.files.partial import partial
 from veriframe.model.content.cid import Cid
-from veriframe.ports.store import OnTransfer, unheard
+from veriframe.ports.store import OnTransfer, ignore_transfer
 
 
 async def assembled(
-    root: Cid, source: BlockSource, target: Path, limits: DagLimits, on_progress: OnTransfer = unheard
+    root: Cid, source: BlockSource, target: Path, limits: DagLimits, on_progress: OnTransfer = ignore_transfer
 ) -> int:
     """Put it at `target`. Returns its size in bytes."""
     async with partial(root, str(root), target.parent) as part:

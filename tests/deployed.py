@@ -12,12 +12,12 @@ from tests.nodes import Devnet
 from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints
 from veriframe.adapters.starknet.transactions.outbox import Outbox
-from veriframe.adapters.starknet.transactions.sender import Sender, SendPace
+from veriframe.adapters.starknet.transactions.sender import Sender, SendTimeouts
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = ROOT / "contracts" / "artifacts" / "job_registry"
 MAX_FEE_FRI = 10 * 10**18
-PACE = SendPace(patience_seconds=30.0, poll_seconds=0.02, poll_max_seconds=0.2)
+PACE = SendTimeouts(wait_seconds=30.0, poll_seconds=0.02, poll_max_seconds=0.2)
 
 
 def class_hash(artifact: Path) -> int:

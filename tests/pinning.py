@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 TOKEN = "opensesame-7"
 
-Misdeed = Callable[[web.Request], web.StreamResponse]
+GatewayFault = Callable[[web.Request], web.StreamResponse]
 
 
 @dataclass
@@ -41,7 +41,7 @@ class FakePinningService:
     looks: int = 0
     ending: str = "pinned"
     delegates: list[str] = field(default_factory=lambda: ["/dnsaddr/pins.example"])
-    misdeed: Misdeed | None = None
+    misdeed: GatewayFault | None = None
     filters: bool = True
     asked: list[str] = field(default_factory=list)
     url: str = ""

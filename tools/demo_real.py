@@ -168,10 +168,10 @@ def working(worker: Person) -> Iterator[Path]:
         yield log
     finally:
         # Once: claimed jobs would be finished, and none is claimed any more. Twice: at once.
-        for patience_seconds in (20, 10):
+        for wait_seconds in (20, 10):
             process.terminate()
             try:
-                process.wait(patience_seconds)
+                process.wait(wait_seconds)
                 break
             except subprocess.TimeoutExpired:
                 continue

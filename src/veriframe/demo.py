@@ -19,7 +19,7 @@ from veriframe.ports.registry import Funds, Totals
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Settings
 from veriframe.wiring import creators, registries, renderers, stores, workers
-from veriframe.worker.context import Purse
+from veriframe.worker.context import WorkerRegistry
 from veriframe.worker.report import stage_seconds
 
 STILL = Path(__file__).resolve().parents[2] / "examples" / "still.py"
@@ -113,9 +113,9 @@ class Demo:
         made = workers.build_context(
             settings, "worker", registries.embedded(settings, "worker"), renderer, content
         )
-        parts = replace(made, on_stage=self._on_stage, on_progress=self._on_progress)
-        before = await _balances(creator, parts.registry)
-        service = workers.build_service(settings, parts)
+        context = replace(made, on_stage=self._on_stage, on_progress=self._on_progress)
+        before = await _balances(creator, context.registry)
+        service = workers.build_service(settings, context)
         working = asyncio.create_task(service.run())
         try:
             posted = await creator.post(await creator.draft(scene, Offer(reward_fri=REWARD_FRI)))
@@ -125,24 +125,24 @@ class Demo:
         finally:
             service.drain()
             await working
-        attempt = parts.journal.get(posted.jobs[0])
+        attempt = context.journal.get(posted.jobs[0])
         if attempt is None:
             raise RuntimeError("the attempt is in the journal")
         return Outcome(
-            job=await creator.desk.get_job(posted.jobs[0]),
+            job=await creator.registry.get_job(posted.jobs[0]),
             attempt=attempt,
             picture=picture.path,
             width=picture.width,
             height=picture.height,
             facts=facts,
             before=before,
-            after=await _balances(creator, parts.registry),
+            after=await _balances(creator, context.registry),
         )
 
     async def _follow(self, creator: Creator, job_id: int, working: asyncio.Task[bool]) -> Picture:
-        async for sighting in creator.sightings(job_id, POLL_SECONDS):
-            if sighting.job.state is JobState.SUBMITTED:
-                self.audience.submitted(sighting.job)
+        async for status in creator.statuses(job_id, POLL_SECONDS):
+            if status.job.state is JobState.SUBMITTED:
+                self.audience.submitted(status.job)
                 picture = await creator.fetch(job_id, self.folder / PICTURE, replace=True)
                 await creator.accept(job_id)
                 return picture
@@ -205,7 +205,7 @@ def _fresh_home(folder: Path) -> Path:
     return home
 
 
-async def _balances(creator: Creator, worker: Purse) -> Balances:
+async def _balances(creator: Creator, worker: WorkerRegistry) -> Balances:
     # Each asks for its own: an account finds its play money when it looks for the first time.
     return Balances(
         creator=await creator.treasury.funds(creator.account),

@@ -13,7 +13,7 @@ from veriframe.model.registry.job import FRI_PER_STRK
 
 pytestmark = pytest.mark.slow
 
-STAGES = ["FETCHED", "CHECKED", "CLAIMED", "RENDERED", "PROVED", "STORED", "SUBMITTED", "PAID"]
+STAGES = ["FETCHED", "CHECKED", "CLAIMED", "RENDERED", "VALIDATED", "STORED", "SUBMITTED", "PAID"]
 
 
 def all_money(balances: dict[str, dict[str, int]]) -> int:

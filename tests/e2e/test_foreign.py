@@ -30,7 +30,7 @@ from veriframe.wiring import stores, workers
 
 pytestmark = pytest.mark.slow
 
-WAY = ("SEEN", "FETCHED", "CHECKED", "CLAIMED", "RENDERED", "PROVED", "STORED", "SUBMITTED")
+WAY = ("SEEN", "FETCHED", "CHECKED", "CLAIMED", "RENDERED", "VALIDATED", "STORED", "SUBMITTED")
 
 
 @pytest.fixture(scope="module")

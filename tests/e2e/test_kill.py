@@ -11,7 +11,7 @@ from veriframe.model.attempt.attempt import Stage
 
 pytestmark = pytest.mark.slow
 
-WAY = ("SEEN", "FETCHED", "CHECKED", "CLAIMED", "RENDERED", "PROVED", "STORED", "SUBMITTED")
+WAY = ("SEEN", "FETCHED", "CHECKED", "CLAIMED", "RENDERED", "VALIDATED", "STORED", "SUBMITTED")
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])

@@ -194,7 +194,7 @@ async def test_a_worker_killed_mid_upload_adds_again(embedded: Embedded, node: K
     posted(embedded, node, scene)
     async with wire(node, hold_at=b"/api/v0/add?") as proxy:
         await kill_held(work(embedded, proxy.url), proxy)
-        assert embedded.stages() == [Stage.PROVED]
+        assert embedded.stages() == [Stage.VALIDATED]
         work(embedded, proxy.url)
         await submitted(embedded)
     assert embedded.renders() == {1: 1}

@@ -24,7 +24,7 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
 from veriframe.settings import Settings
 from veriframe.wiring import renderers, workers
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 
 
 class CountingRenderer(FakeRenderer):
@@ -46,9 +46,9 @@ class CountingRenderer(FakeRenderer):
         return rendering
 
 
-def die_at(stage: Stage, parts: Parts, *, noted: bool) -> None:
+def die_at(stage: Stage, context: WorkerContext, *, noted: bool) -> None:
     """Let the journal be the last that this process does, or the last that it does not do."""
-    journal = parts.journal
+    journal = context.journal
 
     def deadly(note: Callable[..., Any], after: Attempt, *arguments: Attempt) -> Any:
         if after.stage is not stage:
@@ -70,14 +70,14 @@ def run(plan: dict[str, Any], arguments: list[str]) -> None:
     async def renderer(settings: Settings) -> CountingRenderer:
         return CountingRenderer(settings.home / "renders", plan.get("seconds", 0.0))
 
-    def parts(*arguments: Any) -> Parts:
+    def context(*arguments: Any) -> WorkerContext:
         made = make_parts(*arguments)
         if plan.get("die"):
             die_at(Stage(plan["die"]), made, noted=plan["noted"])
         return made
 
     renderers.build_renderer = renderer  # type: ignore[assignment]
-    workers.build_context = parts  # type: ignore[assignment]
+    workers.build_context = context  # type: ignore[assignment]
     main(arguments)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fakes.bench import ANY_STAKES, SCENE
 from tests.fakes.journal import FakeJournal
-from tests.fakes.parts import ANY_STAKES, SCENE
 from tests.fakes.renderer import FakeRenderer, Script
 
 from veriframe.adapters.local_registry import LocalRegistry
@@ -17,7 +17,7 @@ from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.store import ContentStore
 from veriframe.worker import pipeline
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import new_attempt
 from veriframe.worker.settlement.watch import Watch
 from veriframe.worker.store_room import Reservations
@@ -41,7 +41,7 @@ class Home:
     def __post_init__(self) -> None:
         self.worker, self.creator = self.seat("worker"), self.seat("creator")
         self.renderer.scripts[b""] = Script()
-        self.parts = Parts(
+        self.context = WorkerContext(
             registry=self.worker,
             store=self.store,
             renderer=self.renderer,
@@ -52,7 +52,7 @@ class Home:
             clock=lambda: self.now,
             room=Reservations(new_share=1, scene_pixels=self.scene_limits.pixels),
         )
-        self.parts.workspace.prepare()
+        self.context.workspace.prepare()
 
     def seat(self, name: str) -> LocalRegistry:
         """One account there."""
@@ -84,14 +84,14 @@ class Home:
         """A job whose result is handed in, and not paid."""
         job = await self.post()
         self.journal.add(attempt := new_attempt(job, at=self.now))
-        attempt = await pipeline.run(attempt, self.parts)
+        attempt = await pipeline.run(attempt, self.context)
         assert attempt.stage is Stage.SUBMITTED
         return attempt
 
     async def end(self, attempt: Attempt) -> None:
         """The creator pays, and the worker notes it."""
         await self.creator.accept_result(attempt.job_id)
-        watch = Watch(self.parts)
+        watch = Watch(self.context)
         for job in watch.ready(await self.worker.snapshot(attempt.job_id, 1)):
             await watch.settle(job)
 

@@ -15,7 +15,7 @@ from veriframe.model.registry import escrow, ledger, order
 from veriframe.model.registry.job import Address, Head, Job, Order, Terms, Verdict
 from veriframe.model.registry.ledger import Call, Event, EventKind, Posting, Pot, PotKind
 from veriframe.model.registry.outcome import Outcome
-from veriframe.ports.registry import Funds, JobRegistry, OrderDesk, Snapshot, Totals, Treasury
+from veriframe.ports.registry import CreatorRegistry, Funds, JobRegistry, Snapshot, Totals, Treasury
 
 START = 1_700_000_000
 
@@ -121,7 +121,7 @@ class Shared:
                 raise AssertionError("no rule issues money")
 
 
-class FakeRegistry(JobRegistry, OrderDesk, Treasury):
+class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
     """One account's view of a shared registry in memory."""
 
     def __init__(self, account: int, shared: Shared | None = None, *, wallet_fri: int = 0) -> None:

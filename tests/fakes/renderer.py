@@ -12,7 +12,14 @@ from pathlib import Path
 from PIL import Image
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
-from veriframe.model.rendering.frames import Frame, ImageFormat, Progress, ProvedFrame, Rendering, RenderTask
+from veriframe.model.rendering.frames import (
+    Frame,
+    ImageFormat,
+    Progress,
+    Rendering,
+    RenderTask,
+    ValidatedFrame,
+)
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 from veriframe.ports.renderer import Renderer, RendererFacts
 
@@ -155,9 +162,9 @@ class FakeRenderer(Renderer):
             peak_memory_bytes=2**28,
         )
 
-    async def prove(
+    async def validate(
         self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
-    ) -> Sequence[ProvedFrame]:
+    ) -> Sequence[ValidatedFrame]:
         """Really open the pictures, and copy them."""
         self._fail()
         self.proofs.append(task)
@@ -176,7 +183,7 @@ class FakeRenderer(Renderer):
             raise self.fault
 
 
-def _prove(frame: Frame, out: Path, clean: Path) -> ProvedFrame:
+def _prove(frame: Frame, out: Path, clean: Path) -> ValidatedFrame:
     if not (out / frame.file).is_file():
         raise VerificationFailed(Code.TAMPER, f"{frame.file} is gone.")
     try:
@@ -187,7 +194,7 @@ def _prove(frame: Frame, out: Path, clean: Path) -> ProvedFrame:
     if size != (frame.width, frame.height):
         raise VerificationFailed(Code.WRONG_SIZE, f"{frame.file} has another size.")
     shutil.copyfile(out / frame.file, clean / frame.file)
-    return ProvedFrame(
+    return ValidatedFrame(
         number=frame.number,
         file=frame.file,
         width=frame.width,

@@ -10,7 +10,7 @@ from pathlib import Path
 from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec, canonical
 from veriframe.model.content.folder import FolderLimits, check_path, check_totals
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
 
 
 class FakeStore(ContentStore):
@@ -29,7 +29,7 @@ class FakeStore(ContentStore):
         self.files[cid] = content
         return cid
 
-    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Keep a file, or a folder."""
         self._fail()
         if source.is_dir():  # noqa: ASYNC240 - small files of tests
@@ -47,7 +47,9 @@ class FakeStore(ContentStore):
         on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
         return cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+    async def fetch(
+        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> int:
         """Bring a file."""
         self._fail()
         # Tests may keep files under names that are no CIDs.
@@ -64,7 +66,7 @@ class FakeStore(ContentStore):
         return len(content)
 
     async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
         """Bring a folder."""
         self._fail()

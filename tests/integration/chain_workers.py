@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.deployed import MAX_FEE_FRI, PACE, REGISTRY, class_hash, deploy
+from tests.fakes.bench import DEADLINE_SECONDS, LEASE_SECONDS, REVIEW_SECONDS, SCENE, GatedRenderer
 from tests.fakes.journal import FakeJournal
-from tests.fakes.parts import DEADLINE_SECONDS, LEASE_SECONDS, REVIEW_SECONDS, SCENE, GatedRenderer
 from tests.fakes.store import FakeStore
 from tests.nodes import STRK_ADDRESS, Devnet
 
@@ -24,7 +24,7 @@ from veriframe.model.attempt.attempt import Stage
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import FRI_PER_STRK, Terms
 from veriframe.model.rendering.frames import RenderLimits
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 
@@ -58,7 +58,7 @@ class Seat:
 
     def __post_init__(self) -> None:
         self.renderer, self.journal = GatedRenderer(), FakeJournal()
-        self.parts = Parts(
+        self.context = WorkerContext(
             registry=self.registry,
             store=self.store,
             renderer=self.renderer,
@@ -77,7 +77,7 @@ class Seat:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """The worker at work for the block."""
-        work = asyncio.create_task(Service(self.parts, slots=1, poll_seconds=0.05).run())
+        work = asyncio.create_task(Service(self.context, slots=1, poll_seconds=0.05).run())
         try:
             yield
         finally:

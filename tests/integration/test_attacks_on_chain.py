@@ -80,7 +80,7 @@ async def test_a_failed_render_costs_what_is_noted_and_within_the_budget(seats: 
         lost_fri = before_fri - await holds_fri(worker)
     assert (ended.stage, ended.code) == (Stage.RELEASED, Code.TIMEOUT)
     assert lost_fri == ended.lost_fri + ended.fees_fri
-    stakes = Exposure(worker.journal, worker.parts.policy.stakes, worker.parts.clock).stakes(
+    stakes = Exposure(worker.journal, worker.context.policy.stakes, worker.context.clock).stakes(
         await worker.registry.funds(worker.registry.account)
     )
     assert ended.lost_fri >= 7 * FRI_PER_STRK // 10

@@ -17,17 +17,17 @@ from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.adapters.starknet.connection import CLASSES
 from veriframe.adapters.starknet.contract.contract import Contract
 from veriframe.adapters.starknet.job_registry.deployer import Built, Deployer, read_built
-from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace, Params, RpcError
+from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints, Params, RpcError
 from veriframe.adapters.starknet.transactions.outbox import Outbox
-from veriframe.adapters.starknet.transactions.sender import Sender, SendPace
+from veriframe.adapters.starknet.transactions.sender import Sender, SendTimeouts
 from veriframe.adapters.starknet.transactions.transaction import Declare
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError
 
 pytestmark = pytest.mark.slow
 
 LIMIT_FRI = 10 * 10**18
-HURRIED = Pace(request_seconds=5.0, call_seconds=20.0, pause_seconds=0.05)
-QUICK = SendPace(patience_seconds=30.0, poll_seconds=0.02, poll_max_seconds=0.2)
+HURRIED = EndpointLimits(request_seconds=5.0, call_seconds=20.0, pause_seconds=0.05)
+QUICK = SendTimeouts(wait_seconds=30.0, poll_seconds=0.02, poll_max_seconds=0.2)
 BUILT = read_built(CLASSES)
 
 

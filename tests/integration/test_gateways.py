@@ -14,7 +14,7 @@ from tests.nodes import Kubo
 from tests.unit.adapters.kubo.lying_node import lying_node
 
 from veriframe.adapters.kubo.blocks.dag import DagLimits
-from veriframe.adapters.kubo.gateways.gateway import Gateways, Pace
+from veriframe.adapters.kubo.gateways.gateway import GatewayLimits, Gateways
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import JobError, JobRejected, StoreUnavailable, Unavailable
 from veriframe.model.content.cid import Cid, Codec, parse_cid
@@ -75,7 +75,7 @@ async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> Non
     """fault_6: what no node has ends the fetch, with the job untouched or refused, and soon."""
     started = time.monotonic()
     async with Gateways(
-        [kubo_node.gateway_url], allow_private=True, pace=Pace(first_byte_seconds=2)
+        [kubo_node.gateway_url], allow_private=True, pace=GatewayLimits(first_byte_seconds=2)
     ) as gateways:
         with pytest.raises((StoreUnavailable, JobRejected)) as caught:
             await assembled(_ABSENT, gateways, tmp_path / "got", LIMITS)

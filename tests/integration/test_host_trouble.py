@@ -83,9 +83,9 @@ async def test_a_full_disk_while_frames_are_proved(tmp_path: Path) -> None:
     Image.new("L", (64, 36), 128).save(victim.out / "frame_0001.png")
     task, renderer = RenderTask(limits=LIMITS_OF_A_RENDER, size=(64, 36)), victim.renderer("")
     with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
-        await renderer.prove(victim.scene, task, rendering, victim.out, victim.clean)
-    (proved,) = await renderer.prove(victim.scene, task, rendering, victim.out, victim.clean)
-    assert proved.width == 64
+        await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
+    (validated,) = await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
+    assert validated.width == 64
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only a worker that runs as root copies scenes")

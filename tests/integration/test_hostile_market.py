@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.market.clock import MarketClock
 from tests.market.hostile import Artist, Attacker
-from tests.market.pace import Pace
 from tests.market.world import Worker, World
 
 from veriframe.errors import Code
@@ -26,7 +26,7 @@ SEED = 81_100
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A market whose hour is a minute and a half."""
-    opened = World(tmp_path, Pace(40))
+    opened = World(tmp_path, MarketClock(40))
     yield opened
     opened.close()
 

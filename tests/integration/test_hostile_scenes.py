@@ -24,7 +24,7 @@ from veriframe.adapters.blender.sandbox import choose
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellLimits, Ending, Level, Sandbox
 from veriframe.errors import Code, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import check_version, judge, read_header
-from veriframe.model.rendering.frames import ProvedFrame, RenderLimits, RenderTask
+from veriframe.model.rendering.frames import RenderLimits, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import SceneLimits, SceneVerdict
 
 pytestmark = pytest.mark.slow
@@ -109,7 +109,7 @@ async def _examine(renderer: BlenderRenderer, scene: Path) -> SceneVerdict:
     return judge(header, await renderer.inspect(scene), limits)
 
 
-async def _picture(renderer: BlenderRenderer, scene: Path, folder: Path) -> ProvedFrame:
+async def _picture(renderer: BlenderRenderer, scene: Path, folder: Path) -> ValidatedFrame:
     """Rendered behind the walls and proved, as the worker does after a claim."""
     out, clean = folder / "out", folder / "clean"
     for made in (out, clean):
@@ -117,8 +117,8 @@ async def _picture(renderer: BlenderRenderer, scene: Path, folder: Path) -> Prov
     limits = RenderLimits(frame_seconds=60, loading_seconds=60, memory_bytes=2 * 2**30)
     task = RenderTask(limits=limits)
     rendering = await renderer.render(scene, task, out, lambda progress: None)
-    (proved,) = await renderer.prove(scene, task, rendering, out, clean)
-    return proved
+    (validated,) = await renderer.validate(scene, task, rendering, out, clean)
+    return validated
 
 
 REFUSED = {
@@ -231,8 +231,8 @@ async def test_nothing_is_written_outside(
     name: str, renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait, tmp_path: Path
 ) -> None:
     """fault_25, fault_26: the picture comes, what would write is off, and the bait lies as it lay."""
-    proved = await _picture(renderer, make_scene(name, bait.folder), tmp_path)
-    assert (proved.width, proved.height) == (64, 36)
+    validated = await _picture(renderer, make_scene(name, bait.folder), tmp_path)
+    assert (validated.width, validated.height) == (64, 36)
     assert bait.touched() == []
 
 

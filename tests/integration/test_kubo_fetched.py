@@ -17,7 +17,7 @@ from tests.nodes import Kubo, kubo
 from tests.wire import wire
 
 from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
-from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.fetching.download import Timeouts
 from veriframe.adapters.kubo.removal.removal import read_cid
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
@@ -149,8 +149,8 @@ async def test_a_scene_with_a_gap_leaves_the_node(pair: Pair, tmp_path: Path) ->
     cid, before = put(pair.far, noise(2**25), "--cid-version=1", "--pin=false"), held(pair.node)
     leaves = [ref for ref in pair.far.run("refs", "-r", cid).decode().split() if ref.startswith("bafk")]
     pair.far.run("block", "rm", leaves[1])
-    hurried = Patience(lookup_seconds=2, quiet_seconds=2, away_seconds=0.5)
-    async with KuboStore(pair.node.api_url, patience=hurried) as store:
+    hurried = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.5)
+    async with KuboStore(pair.node.api_url, timeouts=hurried) as store:
         with pytest.raises((JobRejected, StoreUnavailable)):
             await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES)
         assert len(held(pair.node) - before) > 5

@@ -15,7 +15,7 @@ from tests.nodes import Kubo, kubo
 from tests.unit.adapters.kubo.lying_node import lying_node
 from tests.wire import Wire, wire
 
-from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.fetching.download import Timeouts
 from veriframe.adapters.kubo.files.partial import PREFIX
 from veriframe.adapters.kubo.gateways.gateway import Gateways
 from veriframe.adapters.kubo.store import KuboStore
@@ -98,7 +98,7 @@ async def test_pins_hold_against_the_nodes_cleaning(node: Kubo, store: KuboStore
 async def test_an_online_node_is_given_up_after_its_time(tmp_path: Path) -> None:
     """fault_6: a node that searches its network for ever says NOT_FOUND when its time is over."""
     with kubo(tmp_path / "kubo", offline=False) as online:
-        async with KuboStore(online.api_url, patience=Patience(lookup_seconds=1)) as store:
+        async with KuboStore(online.api_url, timeouts=Timeouts(lookup_seconds=1)) as store:
             with pytest.raises(JobRejected) as caught:
                 await store.fetch(ABSENT, tmp_path / "scene", LIMIT_BYTES)
     assert caught.value.code == Code.NOT_FOUND
@@ -135,8 +135,8 @@ async def test_a_node_that_stays_away_is_unavailable(node: Kubo, store: KuboStor
     source = made(tmp_path / "source", BIG_BYTES, "stays away")
     cid = await store.add(source, "job-1-asset")
     (tmp_path / "out").mkdir()
-    brief = Patience(away_seconds=0.5)
-    async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url, patience=brief) as through:
+    brief = Timeouts(away_seconds=0.5)
+    async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url, timeouts=brief) as through:
         fetching = asyncio.create_task(through.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES))
         await asyncio.wait_for(proxy.held.wait(), 30)
         node.kill()

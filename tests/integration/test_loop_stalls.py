@@ -143,17 +143,17 @@ async def test_shared_memory_is_weighed_beside_the_loop(monkeypatch: pytest.Monk
 
 async def test_a_clean_up_is_beside_the_loop(tmp_path: Path, slow: Any) -> None:
     """fault_92: a job's folder goes after its end, with however much lies there."""
-    from tests.fakes.parts import Bench  # noqa: PLC0415
+    from tests.fakes.bench import Bench  # noqa: PLC0415
 
     from veriframe.worker.settlement.watch import clean_up  # noqa: PLC0415
 
     bench = Bench(tmp_path / "work")
     (job,) = await bench.post()
     attempt = bench.begin(job)
-    folder = bench.parts.workspace.empty(bench.parts.workspace.rendered(job.id))
+    folder = bench.context.workspace.empty(bench.context.workspace.rendered(job.id))
     threads = slow(disk, "remove")
     async with turning() as longest:
-        await clean_up(attempt, bench.parts)
+        await clean_up(attempt, bench.context)
     assert threads
     assert not folder.exists()
     assert longest[0] < MOST_SECONDS

@@ -23,10 +23,10 @@ from veriframe.errors import Code, JobRejected, RenderFailed, VerificationFailed
 from veriframe.model.rendering.frames import (
     ImageFormat,
     Progress,
-    ProvedFrame,
     Rendering,
     RenderLimits,
     RenderTask,
+    ValidatedFrame,
 )
 
 pytestmark = pytest.mark.slow
@@ -61,12 +61,12 @@ class Studio:
         out = self.new_folder()
         return await self.renderer.render(scene, task, out, lambda progress: None), out
 
-    async def frame(self, scene: Path, task: RenderTask | None = None) -> tuple[ProvedFrame, Path]:
+    async def frame(self, scene: Path, task: RenderTask | None = None) -> tuple[ValidatedFrame, Path]:
         """Render and prove one frame; returns it and its clean file."""
         task = task or RenderTask()
         rendering, out = await self.render(scene, task)
         clean = self.new_folder()
-        (frame,) = await self.renderer.prove(scene, task, rendering, out, clean)
+        (frame,) = await self.renderer.validate(scene, task, rendering, out, clean)
         return frame, clean / frame.file
 
     async def failure(self, scene: Path, task: RenderTask) -> RenderFailed:
@@ -114,7 +114,7 @@ async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> N
     """What one process keeps from frame to frame changes no pixel."""
     scene, task = studio.scene(), RenderTask(frames=(1, 2, 3))
     rendering, out = await studio.render(scene, task)
-    together = await studio.renderer.prove(scene, task, rendering, out, studio.new_folder())
+    together = await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
     alone = [(await studio.frame(scene, RenderTask(frames=(n,))))[0] for n in task.frames]
     assert alone == list(together)
     assert len({frame.pixel_sha256 for frame in alone}) == 3
@@ -133,7 +133,7 @@ async def test_8_bit_png(studio: Studio, colours: str, channels: int) -> None:
     scene = studio.scene(f"render.image_settings.color_mode = {colours!r}")
     rendering, out = await studio.render(scene, RenderTask())
     clean = studio.new_folder()
-    (frame,) = await studio.renderer.prove(scene, RenderTask(), rendering, out, clean)
+    (frame,) = await studio.renderer.validate(scene, RenderTask(), rendering, out, clean)
     assert (8, channels) == (frame.bit_depth, frame.channels)
     with Image.open(out / frame.file) as dirty, Image.open(clean / frame.file) as cleaned:
         np.testing.assert_array_equal(np.asarray(dirty), np.asarray(cleaned))
@@ -163,7 +163,7 @@ async def test_exr(studio: Studio, depth: str, kind: type) -> None:
     task = RenderTask(format=ImageFormat.EXR)
     rendering, out = await studio.render(scene, task)
     clean = studio.new_folder()
-    (frame,) = await studio.renderer.prove(scene, task, rendering, out, clean)
+    (frame,) = await studio.renderer.validate(scene, task, rendering, out, clean)
     assert (int(depth), 4, "frame_0001.exr") == (frame.bit_depth, frame.channels, frame.file)
     dirty, cleaned = OpenEXR.File(str(out / frame.file)), OpenEXR.File(str(clean / frame.file))
     pixels = cleaned.channels()["RGBA"].pixels
@@ -190,7 +190,7 @@ async def test_a_frame_that_only_came_out_black_here_is_not_delivered(studio: St
     rendering, out = await studio.render(scene, task)
     Image.new("RGB", (64, 36)).save(out / "frame_0001.png")
     with pytest.raises(VerificationFailed) as failed:
-        await studio.renderer.prove(scene, task, rendering, out, studio.new_folder())
+        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
     assert failed.value.code == Code.BLACK
 
 
@@ -202,7 +202,7 @@ async def test_samples_that_are_no_numbers_are_not_delivered(studio: Studio) -> 
     pixels[3, 5] = np.nan
     OpenEXR.File({}, {name: pixels.copy() for name in "RGB"}).write(str(out / "frame_0001.exr"))
     with pytest.raises(VerificationFailed) as failed:
-        await studio.renderer.prove(scene, task, rendering, out, studio.new_folder())
+        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
     assert failed.value.code == Code.NOT_FINITE
 
 
@@ -213,7 +213,7 @@ async def test_a_damaged_exr_is_no_picture(studio: Studio, content: bytes) -> No
     rendering, out = await studio.render(scene, task)
     (out / "frame_0001.exr").write_bytes(content)
     with pytest.raises(VerificationFailed) as failed:
-        await studio.renderer.prove(scene, task, rendering, out, studio.new_folder())
+        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
     assert failed.value.code == (Code.NOT_IMAGE if content else Code.TAMPER)
 
 
@@ -320,7 +320,7 @@ async def test_the_percentage_counts(studio: Studio) -> None:
 
 async def test_each_engine_proves_itself(studio: Studio) -> None:
     """fault_37: by a real render; EEVEE on software GL takes its time."""
-    found = await studio.renderer.prove_engines()
+    found = await studio.renderer.check_engines()
     assert list(found) == ["CYCLES", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"]
     assert all(sentence.startswith("renders in ") for sentence in found.values()), found
 
@@ -339,13 +339,13 @@ async def test_blender_runs_at_every_level(sandbox: Sandbox) -> None:
     """fault_44, fault_45: weaker walls show it the same things, by other paths."""
     renderer = BlenderRenderer(runtimes.BpyWheel(), sandbox)
     assert (await renderer.facts()).sandbox_level == sandbox.level.name
-    found = await renderer.prove_engines(["CYCLES"])
+    found = await renderer.check_engines(["CYCLES"])
     assert found["CYCLES"].startswith("renders in "), found
 
 
 async def test_an_engine_that_is_not_there_says_so(studio: Studio) -> None:
     """fault_37: in a sentence, while the others are still proved."""
-    found = await studio.renderer.prove_engines(["NO_SUCH_ENGINE", "CYCLES"])
+    found = await studio.renderer.check_engines(["NO_SUCH_ENGINE", "CYCLES"])
     assert "NO_SUCH_ENGINE" in found["NO_SUCH_ENGINE"]
     assert found["CYCLES"].startswith("renders in ")
 
@@ -362,5 +362,5 @@ async def test_limits_of_the_task_hold_for_proving_too(studio: Studio) -> None:
     rendering, out = await studio.render(scene, task)
     poor = replace(task, limits=replace(task.limits, memory_bytes=8 * 2**20))
     with pytest.raises(VerificationFailed) as failed:
-        await studio.renderer.prove(scene, poor, rendering, out, studio.new_folder())
+        await studio.renderer.validate(scene, poor, rendering, out, studio.new_folder())
     assert failed.value.code == Code.NOT_IMAGE

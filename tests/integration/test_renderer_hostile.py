@@ -181,7 +181,7 @@ async def test_a_forged_picture_does_not_pass(victim: Victim) -> None:
     rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}")
     task = RenderTask(limits=LIMITS)
     with pytest.raises(VerificationFailed) as failed:
-        await victim.renderer("").prove(victim.scene, task, rendering, victim.out, victim.clean)
+        await victim.renderer("").validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.NOT_IMAGE
 
 

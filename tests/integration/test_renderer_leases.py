@@ -40,7 +40,7 @@ async def test_a_huge_picture_under_a_small_frames_report_is_not_unpacked(victim
         task = RenderTask(limits=LIMITS, size=(64, 36), lease_seconds=20)
         started = time.monotonic()
         with pytest.raises(VerificationFailed) as failed:
-            await victim.renderer("").prove(victim.scene, task, claimed, victim.out, victim.clean)
+            await victim.renderer("").validate(victim.scene, task, claimed, victim.out, victim.clean)
         assert failed.value.code == Code.WRONG_SIZE
         assert time.monotonic() - started < 5
 
@@ -55,7 +55,7 @@ async def test_decoding_ends_within_the_lease(victim: Victim) -> None:
     task = RenderTask(limits=limits, size=size, lease_seconds=1)
     started = time.monotonic()
     with pytest.raises(VerificationFailed, match="the lease left no more") as failed:
-        await victim.renderer("").prove(victim.scene, task, rendering, victim.out, victim.clean)
+        await victim.renderer("").validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.LEASE
     assert time.monotonic() - started < 4
 
@@ -67,7 +67,7 @@ async def test_a_black_frame_has_no_more_than_the_lease(victim: Victim) -> None:
     task = RenderTask(limits=LIMITS, size=(64, 36), lease_seconds=4)
     started = time.monotonic()
     with pytest.raises(RenderFailed, match="the lease left no more") as failed:
-        await victim.renderer("sleep 60").prove(victim.scene, task, rendering, victim.out, victim.clean)
+        await victim.renderer("sleep 60").validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.LEASE
     assert time.monotonic() - started < 8
 
@@ -79,7 +79,7 @@ async def test_a_small_frame_may_not_be_larger_than_the_scenes_own(victim: Victi
     task = RenderTask(limits=LIMITS, size=(64, 36))
     script = f"{PICTURE}; {say({**FRAME, 'width': 65}, FINISHED)}"
     with pytest.raises(RenderFailed) as failed:
-        await victim.renderer(script).prove(victim.scene, task, rendering, victim.out, victim.clean)
+        await victim.renderer(script).validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.WRONG_SIZE
 
 

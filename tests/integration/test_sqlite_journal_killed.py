@@ -23,7 +23,7 @@ journal = SqliteJournal(Path(sys.argv[1]))
 for job_id in itertools.count(1):
     attempt = Attempt(job_id=job_id, asset_cid="bafk", reward_fri=1, reached={Stage.SEEN: 0.0})
     journal.add(attempt)
-    for stage in (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.PROVED, Stage.STORED):
+    for stage in (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.STORED):
         after = attempt.to(stage, at=float(job_id))
         journal.move(attempt, after)
         print(job_id, stage.value, flush=True)

@@ -17,9 +17,9 @@ from tests.nodes import STRK_ADDRESS, Devnet, devnet
 from tests.proxy import Fault, Proxy
 
 from veriframe.adapters.starknet.account.keystore import Key
-from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace
+from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints
 from veriframe.adapters.starknet.transactions.outbox import Outbox
-from veriframe.adapters.starknet.transactions.sender import Call, Reverted, Sender, SendPace
+from veriframe.adapters.starknet.transactions.sender import Call, Reverted, Sender, SendTimeouts
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 pytestmark = pytest.mark.slow
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 RECIPIENT = 0xC0FFEE
 LIMIT_FRI = 10**18
-HURRIED = Pace(request_seconds=2.0, call_seconds=8.0, pause_seconds=0.05)
-QUICK = SendPace(patience_seconds=20.0, poll_seconds=0.02, poll_max_seconds=0.2)
+HURRIED = EndpointLimits(request_seconds=2.0, call_seconds=8.0, pause_seconds=0.05)
+QUICK = SendTimeouts(wait_seconds=20.0, poll_seconds=0.02, poll_max_seconds=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ async def sending(
     *,
     account: int = 0,
     max_fee_fri: int = LIMIT_FRI,
-    pace: SendPace = QUICK,
+    pace: SendTimeouts = QUICK,
 ) -> AsyncIterator[Sender]:
     """A sender of one of the chain's accounts, over `url`, with an outbox in `folder`."""
     owner = node.accounts[account]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.fakes.parts import ANY_STAKES
+from tests.fakes.bench import ANY_STAKES
 from tests.integration import renderer_scenes
 
 from veriframe.adapters.blender import runtimes
@@ -24,7 +24,7 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import JobState
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderLimits
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
 
@@ -48,7 +48,7 @@ class World:
         self.store = LocalStore(folder / "store", 2**30)
         self.heard = asyncio.Event()
         limits = RenderLimits(frame_seconds=25, loading_seconds=10)
-        self.parts = Parts(
+        self.context = WorkerContext(
             registry=worker,
             store=self.store,
             renderer=BlenderRenderer(runtimes.BpyWheel(), StrictSandbox()),
@@ -69,7 +69,7 @@ class World:
 
     def attempt(self) -> Attempt:
         """The only one."""
-        attempt = self.parts.journal.get(1)
+        attempt = self.context.journal.get(1)
         assert attempt is not None
         return attempt
 
@@ -85,9 +85,9 @@ async def test_a_scene_without_end_costs_half_of_the_bond(tmp_path: Path) -> Non
     """fault_86: the shortest lease there is; the render is cut as LEASE, and the claim goes back early."""
     world = World(tmp_path)
     await world.post(tmp_path, lease_seconds=60)
-    service = Service(world.parts, slots=1, poll_seconds=0.1)
+    service = Service(world.context, slots=1, poll_seconds=0.1)
     working = asyncio.create_task(service.run())
-    await until(lambda: world.parts.journal.get(1) and world.attempt().stage.is_end, 90)
+    await until(lambda: world.context.journal.get(1) and world.attempt().stage.is_end, 90)
     service.drain()
     assert await working
     attempt = world.attempt()
@@ -102,9 +102,9 @@ async def test_a_scene_without_end_costs_half_of_the_bond(tmp_path: Path) -> Non
 async def test_a_real_render_ends_once_its_job_is_lost(tmp_path: Path) -> None:
     """fault_90: its lease is over and another has the job: Blender is gone within one look."""
     world = World(tmp_path)
-    world.parts = replace(world.parts, policy=replace(world.parts.policy, release_fee_share=1.0))
+    world.context = replace(world.context, policy=replace(world.context.policy, release_fee_share=1.0))
     await world.post(tmp_path, lease_seconds=600)
-    service = Service(world.parts, slots=1, poll_seconds=0.1, idle_seconds=0.5)
+    service = Service(world.context, slots=1, poll_seconds=0.1, idle_seconds=0.5)
     working = asyncio.create_task(service.run())
     await asyncio.wait_for(world.heard.wait(), 60)
     await world.other.advance_clock(600)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tests.fakes.renderer import INSPECTION, FakeRenderer, Script
-from tests.market.pace import Pace
+from tests.market.clock import MarketClock
 from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, JobRejected, RenderFailed
@@ -42,7 +42,7 @@ class Plan:
 class MarketRenderer(FakeRenderer):
     """Does with each scene what its plan says. `rendered_seconds` is the time that renders have taken."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: MarketClock) -> None:
         super().__init__()
         self._pace = pace
         self.rendered_seconds = 0.0

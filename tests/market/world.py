@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.market.pace import Pace
+from tests.market.clock import MarketClock
 from tests.market.scenes import MarketRenderer, Plan
 
 from veriframe.adapters.local_registry import LocalRegistry
@@ -21,7 +21,7 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import FRI_PER_STRK, Job, Terms
 from veriframe.model.registry.offer import Offer
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.service import Service
 from veriframe.worker.workspace import Workspace
@@ -39,7 +39,7 @@ class Worker:
     """One worker account at work."""
 
     registry: LocalRegistry
-    parts: Parts
+    context: WorkerContext
     renderer: MarketRenderer
     journal: SqliteJournal
     service: Service | None = None
@@ -65,7 +65,7 @@ class Worker:
     async def stakes(self) -> Stakes:
         """What it has at stake."""
         funds = await self.registry.funds(self.registry.account)
-        return Exposure(self.journal, self.parts.policy.stakes, self.parts.clock).stakes(funds)
+        return Exposure(self.journal, self.context.policy.stakes, self.context.clock).stakes(funds)
 
     async def means_fri(self) -> int:
         """What it holds, bound or not."""
@@ -74,7 +74,7 @@ class Worker:
     @asynccontextmanager
     async def working(self, slots: int = 1) -> AsyncIterator[Worker]:
         """While the block lasts."""
-        self.service = Service(self.parts, slots=slots, poll_seconds=0.02, idle_seconds=0.05)
+        self.service = Service(self.context, slots=slots, poll_seconds=0.02, idle_seconds=0.05)
         work = asyncio.create_task(self.service.run())
         try:
             yield self
@@ -88,7 +88,7 @@ class World:
     """The market itself, in a folder of a test."""
 
     folder: Path
-    pace: Pace = field(default_factory=lambda: Pace(60))
+    pace: MarketClock = field(default_factory=lambda: MarketClock(60))
 
     def __post_init__(self) -> None:
         self.store = LocalStore(self.folder / "store", 10 * 2**30)
@@ -110,7 +110,7 @@ class World:
         """A worker with the default policy, but for what is named."""
         registry, renderer = self.account(name), MarketRenderer(self.pace)
         journal = SqliteJournal(self.folder / name / "journal.sqlite")
-        parts = Parts(
+        context = WorkerContext(
             registry=registry,
             store=self.store,
             renderer=renderer,
@@ -120,7 +120,7 @@ class World:
             clock=self.pace.now,
             monotonic=self.pace.monotonic,
         )
-        return Worker(registry, parts, renderer, journal)
+        return Worker(registry, context, renderer, journal)
 
     async def keep(self, plan: Plan) -> str:
         """Put a scene into the store; its CID."""

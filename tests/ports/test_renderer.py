@@ -108,7 +108,7 @@ async def test_progress_counts_up_to_the_whole(bench: Bench) -> None:
 async def test_a_proved_frame_is_a_picture(bench: Bench) -> None:
     """It opens, has the size, and its own file's length is told."""
     task, rendering, _ = await bench.render(1)
-    (frame,) = await bench.renderer.prove(bench.scene, task, rendering, bench.out, bench.clean)
+    (frame,) = await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
     assert (frame.number, frame.file, frame.width, frame.height) == (1, "frame_0001.png", 64, 36)
     assert frame.bit_depth == 8
     assert frame.size_bytes == (bench.clean / frame.file).stat().st_size
@@ -124,7 +124,7 @@ async def test_a_damaged_output_is_no_picture(bench: Bench) -> None:
     task, rendering, _ = await bench.render(1)
     (bench.out / "frame_0001.png").write_bytes(b"no picture")
     with pytest.raises(VerificationFailed) as failed:
-        await bench.renderer.prove(bench.scene, task, rendering, bench.out, bench.clean)
+        await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
     assert failed.value.code == Code.NOT_IMAGE
     assert list(bench.clean.iterdir()) == []
 
@@ -134,7 +134,7 @@ async def test_a_size_other_than_the_reported_is_found(bench: Bench) -> None:
     task, rendering, _ = await bench.render(1)
     claimed = replace(rendering, frames=(replace(rendering.frames[0], width=128, height=72),))
     with pytest.raises(VerificationFailed) as failed:
-        await bench.renderer.prove(bench.scene, task, claimed, bench.out, bench.clean)
+        await bench.renderer.validate(bench.scene, task, claimed, bench.out, bench.clean)
     assert failed.value.code == Code.WRONG_SIZE
 
 
@@ -143,7 +143,7 @@ async def test_an_output_that_is_gone_is_tampering(bench: Bench) -> None:
     task, rendering, _ = await bench.render(1)
     (bench.out / "frame_0001.png").unlink()
     with pytest.raises(VerificationFailed) as failed:
-        await bench.renderer.prove(bench.scene, task, rendering, bench.out, bench.clean)
+        await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
     assert failed.value.code == Code.TAMPER
 
 

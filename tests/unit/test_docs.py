@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from veriframe.adapters.kubo.gateways.gateway import Misdeed
+from veriframe.adapters.kubo.gateways.gateway import GatewayFault
 from veriframe.cli.app import EXIT_CODES
 from veriframe.errors import Code
 from veriframe.settings import CLASSIC_NAMES, Settings
@@ -37,7 +37,7 @@ def test_every_misdeed_of_gateways_is_explained() -> None:
     """With the code that the log gives it; and none that is not."""
     page = (ROOT / "docs" / "ipfs.md").read_text(encoding="utf-8")
     explained = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
-    assert sorted(Misdeed) == sorted(explained)
+    assert sorted(GatewayFault) == sorted(explained)
     named = re.findall(r"^([a-z_]+) = ", page, re.MULTILINE) + re.findall(r"`((?:ipfs|replica)_\w+)`", page)
     assert set(named) <= set(Settings.model_fields)
 

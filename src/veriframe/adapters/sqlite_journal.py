@@ -62,6 +62,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             at REAL NOT NULL
         )""",
     ),
+    (
+        # The stage after rendering had another name.
+        "UPDATE attempts SET stage = 'VALIDATED' WHERE stage = 'PROVED'",
+        """UPDATE attempts SET reached = replace(reached, '"PROVED":', '"VALIDATED":')""",
+    ),
 )
 """What leads from each version of the tables (the file's `user_version`) to the next. Only ever added to."""
 

@@ -28,7 +28,7 @@ _DONE = {
     Stage.CHECKED: "worker inspected it with Blender, behind walls",
     Stage.CLAIMED: "worker claimed the job: its bond is in escrow",
     Stage.RENDERED: "worker rendered it",
-    Stage.PROVED: "worker proved the picture in a clean sandbox",
+    Stage.VALIDATED: "worker proved the picture in a clean sandbox",
     Stage.STORED: "worker put the picture into the store",
     Stage.SUBMITTED: "worker submitted the picture's CID",
     Stage.PAID: "worker is paid",

@@ -18,7 +18,7 @@ from veriframe.creator import Creator, Draft, Posted
 from veriframe.errors import SettingsError
 from veriframe.model.registry import offer as defaults
 from veriframe.model.registry.job import NOBODY, Address, JobState, format_strk
-from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.offer import Offer
 from veriframe.wiring import creators
 
@@ -117,11 +117,11 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first: one's own, or everybody's."""
-    sightings = context.run(_creator().jobs(state or (), own=not everybody, limit=limit))
+    statuses = context.run(_creator().jobs(state or (), own=not everybody, limit=limit))
     if as_json:
-        show.as_json({"jobs": [job_view.as_object(sighting) for sighting in sightings]})
+        show.as_json({"jobs": [job_view.as_object(status) for status in statuses]})
         return
-    rows = [job_view.row(sighting, whole=not show.out.is_terminal) for sighting in sightings]
+    rows = [job_view.row(status, whole=not show.out.is_terminal) for status in statuses]
     show.table("Jobs", job_view.COLUMNS, rows)
 
 
@@ -237,30 +237,30 @@ def _show_posted(posted: Posted, *, as_json: bool, in_line: bool) -> None:
         show.out.print(f"Posted as job {job_id}. `veriframe job watch {job_id}` follows it.")
 
 
-def _show(sighting: Sighting, *, as_json: bool) -> None:
+def _show(status: JobStatus, *, as_json: bool) -> None:
     if as_json:
-        show.as_json(job_view.as_object(sighting))
+        show.as_json(job_view.as_object(status))
         return
-    show.facts(f"Job {sighting.job.id}", job_view.facts(sighting))
+    show.facts(f"Job {status.job.id}", job_view.facts(status))
 
 
 def _watch(creator: Creator, job_id: int, *, to_result: bool, as_json: bool) -> None:
     poll_seconds = context.current().settings.poll_seconds
     on_terminal = show.out.is_terminal and not as_json
-    follow = creator.sightings if on_terminal else creator.changes
-    sightings = follow(job_id, poll_seconds)
+    follow = creator.statuses if on_terminal else creator.changes
+    statuses = follow(job_id, poll_seconds)
     if to_result:
-        sightings = _until_result(sightings)
+        statuses = _until_result(statuses)
     if on_terminal:
-        last = context.run(job_view.draw_bar(sightings))
+        last = context.run(job_view.draw_bar(statuses))
     else:
-        last = context.run(job_view.print_lines(sightings, as_json=as_json))
+        last = context.run(job_view.print_lines(statuses, as_json=as_json))
     if last.state is JobState.REFUNDED:
         raise typer.Exit(REFUNDED)
 
 
-async def _until_result(sightings: AsyncIterator[Sighting]) -> AsyncIterator[Sighting]:
-    async for sighting in sightings:
-        yield sighting
-        if sighting.job.result_cid:
+async def _until_result(statuses: AsyncIterator[JobStatus]) -> AsyncIterator[JobStatus]:
+    async for status in statuses:
+        yield status
+        if status.job.result_cid:
             return

@@ -21,9 +21,9 @@ from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.rendering.frames import (
     ImageFormat,
     Progress,
-    ProvedFrame,
     Rendering,
     RenderTask,
+    ValidatedFrame,
     parse_frames,
 )
 from veriframe.model.rendering.scene import SceneVerdict
@@ -67,7 +67,7 @@ def render(
     """Render frames of a scene behind the same walls as a job's, and prove them."""
     numbers = parse_frames(frames)
     target = _folder(out, [_file_name(number, image_format) for number in numbers], force=force)
-    rendering, proved = context.run(_render(_readable(scene), target, numbers, image_format))
+    rendering, validated = context.run(_render(_readable(scene), target, numbers, image_format))
     if as_json:
         show.as_json(
             {
@@ -76,14 +76,14 @@ def render(
                 "peak_memory_bytes": rendering.peak_memory_bytes,
                 "frames": [
                     {**asdict(frame), "seconds": made.seconds}
-                    for frame, made in zip(proved, rendering.frames, strict=True)
+                    for frame, made in zip(validated, rendering.frames, strict=True)
                 ],
             }
         )
         return
     rows = [
         (str(f.number), f"{f.width}×{f.height}", f"{made.seconds:.2f} s", show.size(f.size_bytes), f.file)
-        for f, made in zip(proved, rendering.frames, strict=True)
+        for f, made in zip(validated, rendering.frames, strict=True)
     ]
     show.table(f"Frames in {target}", ("frame", "pixels", "rendered in", "size", "file"), rows)
 
@@ -95,7 +95,7 @@ async def _check(scene: Path) -> SceneVerdict:
 
 async def _render(
     scene: Path, target: Path, numbers: Sequence[int], image_format: ImageFormat
-) -> tuple[Rendering, Sequence[ProvedFrame]]:
+) -> tuple[Rendering, Sequence[ValidatedFrame]]:
     settings = context.current().settings
     renderer = await renderers.build_renderer(settings)
     await examine(scene, renderer, limits.scene_limits(settings))
@@ -103,10 +103,10 @@ async def _render(
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, _bar(len(numbers)) as on_progress:
         rendered, clean = _two_in(Path(folder))
         rendering = await renderer.render(scene, task, rendered, on_progress)
-        proved = await renderer.prove(scene, task, rendering, rendered, clean)
-        for frame in proved:
+        validated = await renderer.validate(scene, task, rendering, rendered, clean)
+        for frame in validated:
             shutil.move(clean / frame.file, target / frame.file)
-    return rendering, proved
+    return rendering, validated
 
 
 def _two_in(folder: Path) -> tuple[Path, Path]:

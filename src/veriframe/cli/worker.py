@@ -41,19 +41,19 @@ def worker(
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
     with workers.lock_account(loaded.settings, account):
-        purse = opening.open_registry(DEFAULT_ACCOUNT)
-        raise typer.Exit(context.run(_work(loaded, account, purse, once, slots)))
+        registry = opening.open_registry(DEFAULT_ACCOUNT)
+        raise typer.Exit(context.run(_work(loaded, account, registry, once, slots)))
 
 
 async def _work(
-    loaded: Loaded, account: str, purse: registries.Registry, once: bool, slots: int | None
+    loaded: Loaded, account: str, registry: registries.Registry, once: bool, slots: int | None
 ) -> int:
     settings = loaded.settings
     renderer = await renderers.build_renderer(settings)
     stamina.instrumentation.set_on_retry_hooks((tell_wait,))
     progress = report.ProgressLog()
-    made = workers.build_context(settings, account, purse, renderer, context.open_store(settings))
-    parts = replace(made, on_stage=report.stage_reached, on_progress=progress.hear)
+    made = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
+    parts = replace(made, on_stage=report.stage_reached, on_progress=progress.on_progress)
     service = workers.build_service(settings, parts, slots)
     _tell(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
     return await _until_stopped(service, once)
@@ -64,7 +64,7 @@ async def _until_stopped(service: Service, once: bool) -> int:
     work = asyncio.create_task(service.run(once=once))
     heard: list[int] = []
 
-    def hear(number: int) -> None:
+    def on_signal(number: int) -> None:
         heard.append(number)
         if len(heard) == 1:
             log.info("worker_stopping", signal=signal.Signals(number).name, again="to stop at once")
@@ -74,7 +74,7 @@ async def _until_stopped(service: Service, once: bool) -> int:
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, hear, number)
+        loop.add_signal_handler(number, on_signal, number)
     try:
         return 0 if await work else BUG
     except asyncio.CancelledError:

@@ -27,14 +27,14 @@ from veriframe.errors import (
     VerificationFailed,
 )
 from veriframe.model.registry.job import Address, Job, JobState, Terms, format_strk
-from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import Call, unknown_job
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.scene import SceneHeader
-from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, Funds, OrderDesk, Treasury
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, unheard
+from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, CreatorRegistry, Funds, Treasury
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, ignore_transfer
 
 PATIENCE_SECONDS = 60.0
 RESULT_BYTES = 2 * 2**30
@@ -81,7 +81,7 @@ class Creator:
     """What one account does with its jobs. Methods raise `Unavailable` and, for moves, `MoveRefused`."""
 
     account: Address
-    desk: OrderDesk
+    registry: CreatorRegistry
     treasury: Treasury
     store: ContentStore
     gate: files.Gate
@@ -103,7 +103,7 @@ class Creator:
             deposit_fri=await self._shortfall(terms.reward_fri, "the reward"),
         )
 
-    async def post(self, draft: Draft, on_progress: OnTransfer = unheard) -> Posted:
+    async def post(self, draft: Draft, on_progress: OnTransfer = ignore_transfer) -> Posted:
         """Put the scene into the store, for everybody to read, and its order into the registry.
 
         `on_progress` hears of the scene's way into the store.
@@ -115,12 +115,12 @@ class Creator:
             raise SettingsError(f"{draft.scene} was changed meanwhile; nothing was posted. Post it again.")
         terms = await self._terms(draft.offer)
         names = await self._names()
-        await rename_old(names, self.desk, self.store)
+        await rename_old(names, self.registry, self.store)
         unposted = names.unposted(secrets.token_hex(8))
         asset_cid = await self.store.add(draft.scene, unposted, on_progress)
         try:
             deposited = await self._shortfall(terms.reward_fri, "the reward")
-            jobs = tuple(await self.desk.create_order(asset_cid, terms, 1))
+            jobs = tuple(await self.registry.create_order(asset_cid, terms, 1))
         except MoveRefused:
             await self._release(Pin(cid=asset_cid, name=unposted))
             raise
@@ -130,14 +130,14 @@ class Creator:
             await self.store.unpin(Pin(cid=asset_cid, name=unposted))
         return Posted(jobs=jobs, asset_cid=asset_cid, terms=terms, deposited_fri=deposited)
 
-    async def status(self, job_id: int) -> Sighting:
+    async def status(self, job_id: int) -> JobStatus:
         """One job as it is now."""
-        snapshot = await self.desk.snapshot(job_id, 1)
+        snapshot = await self.registry.snapshot(job_id, 1)
         for job in snapshot.jobs:
-            return Sighting(job, snapshot.head.time)
+            return JobStatus(job, snapshot.head.time)
         raise unknown_job(job_id)
 
-    async def sightings(self, job_id: int, poll_seconds: float) -> AsyncIterator[Sighting]:
+    async def statuses(self, job_id: int, poll_seconds: float) -> AsyncIterator[JobStatus]:
         """One look after the other until the job is final; then what was kept for it is released.
 
         A registry that is away is waited for, a while.
@@ -147,42 +147,42 @@ class Creator:
                 on=Unavailable, attempts=None, timeout=PATIENCE_SECONDS
             ):
                 with attempt:
-                    sighting = await self.status(job_id)
-            yield sighting
-            if sighting.job.state.is_final:
-                await self._let_go(sighting.job)
+                    status = await self.status(job_id)
+            yield status
+            if status.job.state.is_final:
+                await self._let_go(status.job)
                 return
             await asyncio.sleep(poll_seconds)
 
-    async def changes(self, job_id: int, poll_seconds: float) -> AsyncIterator[Sighting]:
+    async def changes(self, job_id: int, poll_seconds: float) -> AsyncIterator[JobStatus]:
         """The sightings that differ from the one before: a move was made, or a time limit passed."""
         before = None
-        async for sighting in self.sightings(job_id, poll_seconds):
-            now = (sighting.job, sighting.waits_for)
+        async for status in self.statuses(job_id, poll_seconds):
+            now = (status.job, status.waits_for)
             if now != before:
-                yield sighting
+                yield status
             before = now
 
-    async def jobs(self, states: Collection[JobState], *, own: bool, limit: int) -> Sequence[Sighting]:
+    async def jobs(self, states: Collection[JobState], *, own: bool, limit: int) -> Sequence[JobStatus]:
         """The newest jobs, newest first, at most `limit`: in any of `states` (none given: in all)."""
-        head = await self.desk.snapshot(1, 0)
-        now, last, size = head.head.time, head.job_counter, self.desk.jobs_at_once
-        found: list[Sighting] = []
+        head = await self.registry.snapshot(1, 0)
+        now, last, size = head.head.time, head.job_counter, self.registry.jobs_at_once
+        found: list[JobStatus] = []
         while last > 0 and len(found) < limit:
             first = max(1, last - size + 1)
-            batch = await self.desk.get_jobs(first, last - first + 1)
+            batch = await self.registry.get_jobs(first, last - first + 1)
             found += (
-                Sighting(job, now)
+                JobStatus(job, now)
                 for job in reversed(batch)
                 if (not states or job.state in states) and (not own or job.order.creator == self.account)
             )
             last = first - 1
             # The newest are mostly enough; who looks further looks far.
-            size = self.desk.jobs_at_once * SNAPSHOTS_AT_ONCE
+            size = self.registry.jobs_at_once * SNAPSHOTS_AT_ONCE
         return found[:limit]
 
     async def fetch(
-        self, job_id: int, target: Path, on_progress: OnTransfer = unheard, *, replace: bool
+        self, job_id: int, target: Path, on_progress: OnTransfer = ignore_transfer, *, replace: bool
     ) -> Picture:
         """Bring a job's picture to `target`, all of it or nothing; what a cut has left there is gone on with.
 
@@ -190,7 +190,7 @@ class Creator:
         not be replaced or cannot be written, `VerificationFailed` where it is no PNG (NOT_IMAGE), or nothing
         that can be fetched as one file (the store's code).
         """
-        job = await self.desk.get_job(job_id)
+        job = await self.registry.get_job(job_id)
         if not job.result_cid:
             raise MoveRefused("NO_RESULT", _no_result(job))
         files.refuse_target(target, replace=replace)
@@ -205,21 +205,21 @@ class Creator:
             path=target, result_cid=job.result_cid, size_bytes=size_bytes, width=width, height=height
         )
 
-    async def accept(self, job_id: int) -> Sighting:
+    async def accept(self, job_id: int) -> JobStatus:
         """Pay the worker now. Returns the job after it; a scene that no job needs any more is released."""
-        await self.desk.accept_result(job_id)
-        sighting = await self.status(job_id)
-        await self._let_go(sighting.job)
-        return sighting
+        await self.registry.accept_result(job_id)
+        status = await self.status(job_id)
+        await self._let_go(status.job)
+        return status
 
-    async def cancel(self, job_id: int) -> Sighting:
+    async def cancel(self, job_id: int) -> JobStatus:
         """Take back a job that nobody works on, and its reward as credit; the scene is released."""
-        await self.desk.cancel_job(job_id)
-        sighting = await self.status(job_id)
-        await self._let_go(sighting.job)
-        return sighting
+        await self.registry.cancel_job(job_id)
+        status = await self.status(job_id)
+        await self._let_go(status.job)
+        return status
 
-    async def dispute(self, job_id: int, evidence: Path | None = None) -> Sighting:
+    async def dispute(self, job_id: int, evidence: Path | None = None) -> JobStatus:
         """Ask the arbiter, for a bond as high as the worker's. Returns the job after it.
 
         `evidence` is a file that becomes public; without one, the result itself is the evidence. Raises
@@ -227,26 +227,26 @@ class Creator:
         """
         if evidence is not None:
             await asyncio.to_thread(files.stamp, evidence)
-        sighting = await self.status(job_id)
-        job, name = sighting.job, (await self._names()).evidence(job_id)
+        status = await self.status(job_id)
+        job, name = status.job, (await self._names()).evidence(job_id)
         evidence_cid = job.result_cid or job.order.asset_cid
         # A dispute that cannot stand publishes nothing and moves no money: the registry says why not.
-        if job.order.creator == self.account and sighting.may_be_disputed:
+        if job.order.creator == self.account and status.may_be_disputed:
             await self._shortfall(job.terms.bond_fri, "the dispute bond")
             if evidence is not None:
                 evidence_cid = await self.store.add(evidence, name)
         try:
-            await self.desk.dispute_result(job_id, evidence_cid)
+            await self.registry.dispute_result(job_id, evidence_cid)
         except MoveRefused:
             await self._release(Pin(cid=evidence_cid, name=name))
             raise
         return await self.status(job_id)
 
     async def _names(self) -> PinNames:
-        return PinNames(await self.desk.identity(), self.account)
+        return PinNames(await self.registry.identity(), self.account)
 
     async def _terms(self, offer: Offer) -> Terms:
-        head = await self.desk.head()
+        head = await self.registry.head()
         terms = offer.terms(head.time)
         # By the registry's own rules, before anything is public.
         require_terms(Call(caller=self.account, now=head.time, block=head.number), terms)
@@ -270,8 +270,8 @@ class Creator:
         if job.state.is_final and job.order.creator == self.account:
             with suppress(Unavailable):
                 names = await self._names()
-                await rename_old(names, self.desk, self.store)
-                await release_ended(job, names, self.desk, self.store)
+                await rename_old(names, self.registry, self.store)
+                await release_ended(job, names, self.registry, self.store)
 
     async def _release(self, pin: Pin) -> None:
         # A store that is away must not hide what the registry said; at worst a file is kept too long.

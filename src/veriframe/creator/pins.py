@@ -8,11 +8,11 @@ from veriframe.errors import JobRejected, Unavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import Job
 from veriframe.model.registry.pin_names import PinNames, old_asset_job
-from veriframe.ports.registry import OrderDesk
+from veriframe.ports.registry import CreatorRegistry
 from veriframe.ports.store import ContentStore, Pin
 
 
-async def rename_old(names: PinNames, desk: OrderDesk, store: ContentStore) -> None:
+async def rename_old(names: PinNames, registry: CreatorRegistry, store: ContentStore) -> None:
     """Give today's names to scenes of own orders that an earlier version pinned, where the order stands.
 
     Only pins of exactly their scenes are touched: others of such names may be another registry's. A registry
@@ -21,13 +21,13 @@ async def rename_old(names: PinNames, desk: OrderDesk, store: ContentStore) -> N
     with suppress(Unavailable):
         for pin in await store.pins():
             first_job = old_asset_job(pin.name)
-            if first_job is not None and await _is_own_scene(pin, first_job, names, desk):
+            if first_job is not None and await _is_own_scene(pin, first_job, names, registry):
                 await store.pin(Pin(cid=pin.cid, name=names.asset(first_job)))
                 await store.unpin(pin)
 
 
-async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, desk: OrderDesk) -> bool:
-    for job in await desk.get_jobs(first_job, 1):
+async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, registry: CreatorRegistry) -> bool:
+    for job in await registry.get_jobs(first_job, 1):
         order = job.order
         with suppress(JobRejected):
             return (order.creator, order.first_job, canonical(order.asset_cid)) == (
@@ -38,7 +38,7 @@ async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, desk: OrderDe
     return False
 
 
-async def release_ended(job: Job, names: PinNames, desk: OrderDesk, store: ContentStore) -> None:
+async def release_ended(job: Job, names: PinNames, registry: CreatorRegistry, store: ContentStore) -> None:
     """Release what was kept for a final job: evidence, and the scene where it was its order's last job.
 
     A registry or a store that is away is no error: at worst a file is kept too long.
@@ -47,11 +47,11 @@ async def release_ended(job: Job, names: PinNames, desk: OrderDesk, store: Conte
         name = names.evidence(job.id)
         for pin in [pin for pin in await store.pins() if pin.name == name]:
             await store.unpin(pin)
-        if await _is_over(job, desk):
+        if await _is_over(job, registry):
             await store.unpin(Pin(cid=job.order.asset_cid, name=names.asset(job.order.first_job)))
 
 
-async def _is_over(job: Job, desk: OrderDesk) -> bool:
+async def _is_over(job: Job, registry: CreatorRegistry) -> bool:
     """Whether every job of this one's order is final."""
-    found = await desk.get_jobs(job.order.first_job, job.order.jobs)
+    found = await registry.get_jobs(job.order.first_job, job.order.jobs)
     return len(found) == job.order.jobs and all(other.state.is_final for other in found)

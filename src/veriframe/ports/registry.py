@@ -96,7 +96,7 @@ class JobRegistry(JobReader, Protocol):
         """Anyone's move that ends a job whose time has come: pay or refund."""
 
 
-class OrderDesk(JobReader, Protocol):
+class CreatorRegistry(JobReader, Protocol):
     """The creator's moves, and the arbiter's. Each raises `MoveRefused` where it is not legal.
 
     As for workers, what credit does not cover comes out of the wallet in the same move.

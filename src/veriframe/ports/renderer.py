@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from veriframe.model.rendering.frames import Progress, ProvedFrame, Rendering, RenderTask
+from veriframe.model.rendering.frames import Progress, Rendering, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 
 
@@ -50,9 +50,9 @@ class Renderer(Protocol):
         """
 
     @abstractmethod
-    async def prove(
+    async def validate(
         self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
-    ) -> Sequence[ProvedFrame]:
+    ) -> Sequence[ValidatedFrame]:
         """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
 
         A black frame is rendered once more, small, in a fresh process; black again is legitimate. All of it

@@ -31,7 +31,7 @@ OnTransfer = Callable[[Transfer], None]
 """Hears of a transfer, often, and always of its end; in the event loop's thread, and must be quick."""
 
 
-def unheard(_: Transfer) -> None:
+def ignore_transfer(_: Transfer) -> None:
     """Nobody listens."""
 
 
@@ -57,14 +57,16 @@ class ContentStore(Protocol):
     """Files and folders by CID. All methods raise `StoreUnavailable`; bytes are checked on every read."""
 
     @abstractmethod
-    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Keep a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1.
 
         Raises `StoreFull` where there is no room for it.
         """
 
     @abstractmethod
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+    async def fetch(
+        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> int:
         """Put one regular file at `target`, all of it or nothing. Returns its size in bytes.
 
         What is half-done may stay beside it, for a later try to go on with: named `partial_name(cid)`.
@@ -73,7 +75,7 @@ class ContentStore(Protocol):
 
     @abstractmethod
     async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
         """Put a folder at `target`, all of it or nothing, in place of what is there.
 

@@ -50,9 +50,11 @@ async def open_deployer(
     for this token. Raises `SettingsError`, `RegistryUnavailable`.
     """
     built = deployer.read_built(connection.CLASSES)
-    seat = await connection.take_seat(_network(settings, max_fee_fri), key)
+    connected = await connection.connect_account(_network(settings, max_fee_fri), key)
     chosen = deployer.SALT if salt is None else salt
-    return Deployer(seat.nodes, seat.sender, built, token=settings.starknet_token, salt=chosen), seat.close
+    return Deployer(
+        connected.nodes, connected.sender, built, token=settings.starknet_token, salt=chosen
+    ), connected.close
 
 
 async def registry_facts(settings: Settings) -> RegistryFacts:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 from veriframe.wiring.registries import FullRegistry
 
 
-def build_creator(settings: Settings, purse: FullRegistry, content: Store) -> Creator:
+def build_creator(settings: Settings, registry: FullRegistry, content: Store) -> Creator:
     """The creator's side of one account."""
     return Creator(
-        account=purse.account,
-        desk=purse,
-        treasury=purse,
+        account=registry.account,
+        registry=registry,
+        treasury=registry,
         store=content,
         gate=partial(read_header, limits=scene_limits(settings)),
     )

@@ -27,7 +27,7 @@ from veriframe.wiring.workers import stakes
 
 
 def examinations(
-    settings: Settings, account: str, purse: Registry, content: Store, *, engines: bool
+    settings: Settings, account: str, registry: Registry, content: Store, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
     """What `doctor` looks at, in the order in which a person would mend it."""
     made: list[BlenderRenderer] = []
@@ -39,7 +39,7 @@ def examinations(
         return made[0]
 
     async def about_stakes() -> doctor.Finding:
-        return doctor.stakes(await stakes(settings, account, purse))
+        return doctor.stakes(await stakes(settings, account, registry))
 
     async def about_blender() -> doctor.Finding:
         return await doctor.blender(await blender())
@@ -48,17 +48,17 @@ def examinations(
         return await doctor.sandbox(await blender())
 
     async def about_engines() -> doctor.Finding:
-        return doctor.engines(await (await blender()).prove_engines())
+        return doctor.engines(await (await blender()).check_engines())
 
     wanted: list[tuple[str, doctor.Examination]] = [
         ("home", partial(doctor.home, settings.home)),
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
-        ("registry", partial(doctor.registry, purse, _chain_facts(purse))),
+        ("registry", partial(doctor.registry, registry, _chain_facts(registry))),
         ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
         *_about_copies(settings, content),
-        ("account", partial(doctor.account, purse, account, purse.account)),
-        *_about_standing(purse),
+        ("account", partial(doctor.account, registry, account, registry.account)),
+        *_about_standing(registry),
         ("stakes", about_stakes),
         ("Blender", about_blender),
         ("sandbox", about_walls),
@@ -80,11 +80,15 @@ def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doc
     return [("copies", partial(doctor.copies, reach, settings.replica_required))]
 
 
-def _about_standing(purse: Registry) -> Sequence[tuple[str, doctor.Examination]]:
-    account = purse.account
-    return [("standing", partial(doctor.standing, purse.standing, account))] if knows_workers(purse) else []
+def _about_standing(registry: Registry) -> Sequence[tuple[str, doctor.Examination]]:
+    account = registry.account
+    return (
+        [("standing", partial(doctor.standing, registry.standing, account))]
+        if knows_workers(registry)
+        else []
+    )
 
 
-def _chain_facts(purse: Registry) -> Callable[[Head], ChainFacts] | None:
-    trust: Trust | None = getattr(purse, "trust", None)
+def _chain_facts(registry: Registry) -> Callable[[Head], ChainFacts] | None:
+    trust: Trust | None = getattr(registry, "trust", None)
     return None if trust is None else trust.facts

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from veriframe.adapters.local_registry import LocalRegistry
-from veriframe.ports.registry import JobRegistry, OrderDesk, RegistryFacts, Treasury
+from veriframe.ports.registry import CreatorRegistry, JobRegistry, RegistryFacts, Treasury
 from veriframe.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class Registry(JobRegistry, Treasury, Protocol):
     """What any registry is to its worker: moves, and the money for bonds."""
 
 
-class FullRegistry(Registry, OrderDesk, Protocol):
+class FullRegistry(Registry, CreatorRegistry, Protocol):
     """What our own registries are: for the creator too."""
 
 

@@ -16,7 +16,7 @@ from veriframe.ports.renderer import Renderer
 from veriframe.settings import Settings, to_fri
 from veriframe.wiring.limits import policy, scene_limits, stake_limits
 from veriframe.wiring.stores import Store
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock
 from veriframe.worker.service import Service
@@ -47,9 +47,9 @@ def opened_journal(settings: Settings, account: str) -> Iterator[SqliteJournal]:
         yield opened
 
 
-async def stakes(settings: Settings, account: str, purse: Registry) -> Stakes:
+async def stakes(settings: Settings, account: str, registry: Registry) -> Stakes:
     """What a worker account has, and what of it is at stake. Raises `RegistryUnavailable`."""
-    funds = await purse.funds(purse.account)
+    funds = await registry.funds(registry.account)
     limits = stake_limits(settings)
     if not _journal_file(settings, account).exists():
         return Stakes(free_fri=funds.means_fri, job_fees_fri=funds.job_fees_fri, limits=limits)
@@ -58,17 +58,17 @@ async def stakes(settings: Settings, account: str, purse: Registry) -> Stakes:
 
 
 def build_context(
-    settings: Settings, account: str, purse: Registry, blender: Renderer, content: Store
-) -> Parts:
+    settings: Settings, account: str, registry: Registry, blender: Renderer, content: Store
+) -> WorkerContext:
     """All that one worker account works with; nobody listens yet."""
     workspace = Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes)
-    return Parts(
-        registry=purse,
+    return WorkerContext(
+        registry=registry,
         store=content,
         renderer=blender,
         journal=open_journal(settings, account),
         workspace=workspace,
-        policy=policy(settings, purse.account),
+        policy=policy(settings, registry.account),
         scene_limits=scene_limits(settings),
         disk_free_bytes=settings.disk_free_bytes,
         room=Reservations(
@@ -80,7 +80,7 @@ def build_context(
     )
 
 
-def build_service(settings: Settings, made_of: Parts, slots: int | None = None) -> Service:
+def build_service(settings: Settings, made_of: WorkerContext, slots: int | None = None) -> Service:
     """The worker itself."""
     withdrawal = None
     if settings.withdraw_above_strk is not None:

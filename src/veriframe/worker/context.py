@@ -16,17 +16,17 @@ from veriframe.ports.journal import Journal
 from veriframe.ports.registry import JobRegistry, Treasury
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
-from veriframe.worker.in_flight_claims import Claims
+from veriframe.worker.in_flight_claims import InFlightClaims
 from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
 
 
-class Purse(JobRegistry, Treasury, Protocol):
+class WorkerRegistry(JobRegistry, Treasury, Protocol):
     """The registry as a worker needs it: moves, and the money for bonds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class WorkerContext:
     """The outside world of one worker.
 
     `clock` gives Unix seconds, for the journal and the log only, `monotonic` seconds that only go on, for
@@ -34,7 +34,7 @@ class Parts:
     Blender's progress. `claims` tells which claims are being made, `room` what they need in the store.
     """
 
-    registry: Purse
+    registry: WorkerRegistry
     store: ContentStore
     renderer: Renderer
     journal: Journal
@@ -44,7 +44,7 @@ class Parts:
     disk_free_bytes: int = 0
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
-    claims: Claims = field(default_factory=Claims)
+    claims: InFlightClaims = field(default_factory=InFlightClaims)
     room: Reservations = field(default_factory=Reservations)
     on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)

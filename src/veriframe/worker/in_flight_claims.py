@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Claims:
+class InFlightClaims:
     """Counts claims under way."""
 
     def __init__(self) -> None:

@@ -13,10 +13,10 @@ from types import MappingProxyType
 from veriframe.errors import HostUnavailable, JobError, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker.claim.lease import wait_or_give_up
-from veriframe.worker.context import Parts
-from veriframe.worker.steps import check, claim, fetch, prove, release, render, store, submit
+from veriframe.worker.context import WorkerContext
+from veriframe.worker.steps import check, claim, fetch, release, render, store, submit, validate
 
-Step = Callable[[Attempt, Parts], Awaitable[Attempt]]
+Step = Callable[[Attempt, WorkerContext], Awaitable[Attempt]]
 
 STEPS: Mapping[Stage, Step] = MappingProxyType(
     {
@@ -24,8 +24,8 @@ STEPS: Mapping[Stage, Step] = MappingProxyType(
         Stage.FETCHED: check,  # the file by our own eyes, then Blender's inspection behind walls
         Stage.CHECKED: claim,  # only now money moves: the bond goes into escrow, the lease runs
         Stage.CLAIMED: render,  # Blender behind walls, once more after a crash
-        Stage.RENDERED: prove,  # the frames decoded behind other walls, stripped of all but pixels
-        Stage.PROVED: store,  # the picture by its CID, pinned until its job is over
+        Stage.RENDERED: validate,  # the frames decoded behind other walls, stripped of all but pixels
+        Stage.VALIDATED: store,  # the picture by its CID, pinned until its job is over
         Stage.STORED: submit,  # the CID to the registry
         Stage.FAILED: release,  # the claim given back, with the reason
     }
@@ -33,30 +33,30 @@ STEPS: Mapping[Stage, Step] = MappingProxyType(
 """What follows each stage. SUBMITTED waits for the creator or for time (`watch`); ends have none."""
 
 
-_WAITING_UNDER_LEASE = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.PROVED))
+_WAITING_UNDER_LEASE = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED))
 
 
-async def run(attempt: Attempt, parts: Parts) -> Attempt:
+async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
     """Take the attempt as far as it goes: to SUBMITTED or to an end.
 
     Raises `Unavailable` where an outside part is away: run again later. A cancelled run has lost nothing.
     """
     while (step := STEPS.get(attempt.stage)) is not None:
         try:
-            after = await _take(step, attempt, parts)
+            after = await _take(step, attempt, context)
         except JobError as error:
-            after = attempt.ended_by(error, at=parts.clock())
-        parts.journal.move(attempt, after)
-        parts.on_stage(attempt, after)
+            after = attempt.ended_by(error, at=context.clock())
+        context.journal.move(attempt, after)
+        context.on_stage(attempt, after)
         attempt = after
     return attempt
 
 
-async def _take(step: Step, attempt: Attempt, parts: Parts) -> Attempt:
+async def _take(step: Step, attempt: Attempt, context: WorkerContext) -> Attempt:
     """One step. What is away is only waited for as long as a claim can go back in time."""
     try:
-        return await step(attempt, parts)
+        return await step(attempt, context)
     except (StoreUnavailable, HostUnavailable) as error:
         if attempt.stage not in _WAITING_UNDER_LEASE:
             raise
-        raise await wait_or_give_up(attempt, error, parts) from error
+        raise await wait_or_give_up(attempt, error, context) from error

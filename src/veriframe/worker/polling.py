@@ -9,7 +9,7 @@ QUIET_SHARE = 0.01
 """The pause grows to this share of how long it has been quiet: after 100 s without news it is 1 s."""
 
 
-class Pace:
+class PollInterval:
     """The pause between two looks, from `shortest_seconds` to `longest_seconds`."""
 
     def __init__(

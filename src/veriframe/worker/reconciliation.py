@@ -11,29 +11,29 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.reconciliation import burned_fri, released_fri, stage_by_registry
 from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import NOBODY, Job
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 
 log = structlog.get_logger()
 
 RENUMBERED = "A reorganisation put another job at this number."
 
 
-def reconcile(job: Job, parts: Parts, now: int) -> None:
+def reconcile(job: Job, context: WorkerContext, now: int) -> None:
     """Bring our attempt on a job, if there is or should be one, to the stage that the registry shows."""
-    account, journal = parts.registry.account, parts.journal
+    account, journal = context.registry.account, context.journal
     attempt = journal.get(job.id)
     if attempt is None:
         if job.worker != account or job.state.is_final or job.is_lapsed(now):
             return
-        attempt = new_attempt(job, at=parts.clock())
+        attempt = new_attempt(job, at=context.clock())
         journal.add(attempt)
     elif not is_same(attempt, job):
-        _end_renumbered(attempt, parts)
+        _end_renumbered(attempt, context)
         return
     stage = stage_by_registry(attempt, job, account, now)
     if stage is not attempt.stage:
         log.warning("reconciled", job_id=job.id, journal=attempt.stage, registry=job.state, stage=stage)
-        at = parts.clock()
+        at = context.clock()
         lost_fri = 0
         if stage is Stage.LOST:
             lost_fri = burned_fri(attempt, job, account, now)
@@ -41,7 +41,7 @@ def reconcile(job: Job, parts: Parts, now: int) -> None:
             lost_fri = released_fri(attempt, job, now, at)
         after = replace(_at(stage, attempt, job, at), lost_fri=lost_fri)
         journal.move(attempt, after)
-        parts.on_stage(attempt, after)
+        context.on_stage(attempt, after)
 
 
 def is_same(attempt: Attempt, job: Job) -> bool:
@@ -72,12 +72,12 @@ def canonical_asset(job: Job) -> str:
         return job.order.asset_cid
 
 
-def _end_renumbered(attempt: Attempt, parts: Parts) -> None:
+def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:
     """End an attempt on a job that is not there any more; the one at its number may be tried anew."""
     if attempt.stage.is_end:
         return
     log.warning("reconciled", job_id=attempt.job_id, journal=attempt.stage, registry="another job")
-    at = parts.clock()
+    at = context.clock()
     after = replace(
         attempt,
         stage=Stage.LOST,
@@ -85,8 +85,8 @@ def _end_renumbered(attempt: Attempt, parts: Parts) -> None:
         detail=RENUMBERED,
         reached={**attempt.reached, Stage.LOST: at},
     )
-    parts.journal.move(attempt, after)
-    parts.on_stage(attempt, after)
+    context.journal.move(attempt, after)
+    context.on_stage(attempt, after)
 
 
 def _at(stage: Stage, attempt: Attempt, job: Job, at: float) -> Attempt:

@@ -137,7 +137,7 @@ class ProgressLog:
     def __init__(self) -> None:
         self._told: dict[int, float] = {}
 
-    def hear(self, job_id: int, progress: Progress) -> None:
+    def on_progress(self, job_id: int, progress: Progress) -> None:
         """Tell it where the last line about this job is old enough."""
         now = time.monotonic()
         if now - self._told.get(job_id, 0.0) < PROGRESS_SECONDS:
@@ -164,7 +164,7 @@ class TransferLog:
         self._started = self._told = time.monotonic()
         log.info("transfer_started", job_id=job_id, what=what)
 
-    def hear(self, transfer: Transfer) -> None:
+    def on_transfer(self, transfer: Transfer) -> None:
         """Tell it where the last line is old enough."""
         now = time.monotonic()
         if now - self._told < PROGRESS_SECONDS:

@@ -17,9 +17,9 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
 from veriframe.worker.claim.losses import Losses
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.intake import Intake
-from veriframe.worker.polling import Pace
+from veriframe.worker.polling import PollInterval
 from veriframe.worker.reconciliation import new_attempt, reconcile
 from veriframe.worker.recovery import recover
 from veriframe.worker.retry import end, patiently
@@ -37,7 +37,7 @@ class Service:
 
     def __init__(
         self,
-        parts: Parts,
+        context: WorkerContext,
         *,
         slots: int,
         poll_seconds: float,
@@ -45,15 +45,15 @@ class Service:
         withdrawal: Withdrawal | None = None,
     ) -> None:
         self._slots = slots
-        self._pace, self._idle_seconds = Pace(poll_seconds, idle_seconds), idle_seconds
+        self._poll_interval, self._idle_seconds = PollInterval(poll_seconds, idle_seconds), idle_seconds
         self._withdrawal = withdrawal
         self._running: dict[int, asyncio.Task[None]] = {}
         self._settling: dict[int, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
         self._is_sound = True
-        self._intake = Intake(parts, is_under_way=lambda job_id: job_id in self._running)
-        self._parts = self._intake.parts
-        self._watch, self._losses = Watch(self._parts), Losses(self._parts, idle_seconds)
+        self._intake = Intake(context, is_under_way=lambda job_id: job_id in self._running)
+        self._context = self._intake.context
+        self._watch, self._losses = Watch(self._context), Losses(self._context, idle_seconds)
 
     def drain(self) -> None:
         """Stop in order: no new claims; what is claimed is finished within its lease."""
@@ -75,15 +75,15 @@ class Service:
                 await self._finish_claimed()
         finally:
             await end([work, draining, *self._running.values(), *self._settling.values()])
-        log.info("worker_stopped", unfinished=len(self._parts.journal.unfinished()))
+        log.info("worker_stopped", unfinished=len(self._context.journal.unfinished()))
         return self._is_sound
 
     async def _work(self, once: bool) -> None:
-        parts = self._parts
-        parts.workspace.prepare()
-        await parts.store.tidy()
+        context = self._context
+        context.workspace.prepare()
+        await context.store.tidy()
         await patiently(self._intake.begin)
-        await patiently(lambda: recover(parts))
+        await patiently(lambda: recover(context))
         self._begin_withdrawal()
         upkeep = asyncio.create_task(self._keep_results())
         try:
@@ -100,7 +100,7 @@ class Service:
     async def _rest(self) -> None:
         """Until the next look is due; a slot that comes free is filled at once."""
         due = self._watch.due_in_seconds()
-        pause = self._pace.pause_seconds(due, busy=len(self._running) >= self._slots)
+        pause = self._poll_interval.pause_seconds(due, busy=len(self._running) >= self._slots)
         if self._running:
             await asyncio.wait(self._running.values(), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -108,9 +108,9 @@ class Service:
 
     async def _finish_claimed(self) -> None:
         # Where nobody is in the middle of a claim, the journal tells who has one.
-        await self._parts.claims.wait_for_none()
+        await self._context.claims.wait_for_none()
         for job_id, task in self._running.items():
-            known = self._parts.journal.get(job_id)
+            known = self._context.journal.get(job_id)
             if known is None or not known.stage.holds_claim:
                 task.cancel()
         log.info("worker_drains", jobs=sorted(self._running))
@@ -132,12 +132,12 @@ class Service:
         ending = set(self._watch.wanted()) - self._settling.keys()
         snapshot, news = await self._intake.poll(ending | self._losses.wanted(self._running))
         if news:
-            self._pace.note_news()
+            self._poll_interval.note_news()
         self._losses.end(snapshot, self._running)
         for job in self._watch.ready(snapshot):
             self._begin_settling(job)
         for job in self._watch.revived(snapshot):
-            reconcile(job, self._parts, snapshot.head.time)
+            reconcile(job, self._context, snapshot.head.time)
         return not self._is_sound or await self._fill_slots()
 
     async def _fill_slots(self) -> bool:
@@ -150,13 +150,13 @@ class Service:
 
     def _waiting(self) -> list[Attempt]:
         """Attempts of an earlier run, those with a lease first."""
-        steps = [a for a in self._parts.journal.unfinished() if a.stage in pipeline.STEPS]
+        steps = [a for a in self._context.journal.unfinished() if a.stage in pipeline.STEPS]
         waiting = [attempt for attempt in steps if attempt.job_id not in self._running]
         return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
 
     def _begin(self, job: Job) -> Attempt:
         """Note a new attempt, or begin a lost race anew."""
-        journal, attempt = self._parts.journal, new_attempt(job, at=self._parts.clock())
+        journal, attempt = self._context.journal, new_attempt(job, at=self._context.clock())
         if (before := journal.get(job.id)) is None:
             journal.add(attempt)
         else:
@@ -178,7 +178,7 @@ class Service:
                 after = await self._losses.unless_lost(job_id, lambda: patiently(lambda: self._go_on(job_id)))
                 self._intake.note_end(after)
                 if after.stage.is_end:
-                    await patiently(lambda: clean_up(after, self._parts))
+                    await patiently(lambda: clean_up(after, self._context))
             except Exception:  # the last resort for bugs: the worker must not die of one job
                 self._is_sound = False
                 log.exception(
@@ -186,14 +186,14 @@ class Service:
                 )
 
     async def _go_on(self, job_id: int) -> Attempt:
-        attempt = self._parts.journal.get(job_id)
+        attempt = self._context.journal.get(job_id)
         if attempt is None:
             raise RuntimeError("an attempt that is served is in the journal")
-        return await pipeline.run(attempt, self._parts)
+        return await pipeline.run(attempt, self._context)
 
     async def _keep_results(self) -> None:
         try:
-            await keep_results(self._parts)
+            await keep_results(self._context)
         except Exception:  # as above
             self._is_sound = False
             log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")
@@ -203,7 +203,7 @@ class Service:
 
         async def settle() -> None:
             await self._watch.settle(job)
-            self._pace.note_news()
+            self._poll_interval.note_news()
             self._begin_withdrawal()
 
         self._beside(job.id, settle)
@@ -211,7 +211,7 @@ class Service:
     def _begin_withdrawal(self) -> None:
         """Snapshot whether there is credit to send out, where that is wanted."""
         if (withdrawal := self._withdrawal) is not None:
-            self._beside(_NO_JOB, lambda: withdraw(self._parts, withdrawal))
+            self._beside(_NO_JOB, lambda: withdraw(self._context, withdrawal))
 
     def _beside(self, job_id: int, work: Callable[[], Awaitable[None]]) -> None:
         """Do something about a job's end beside all else, however long it takes; one thing for each job."""

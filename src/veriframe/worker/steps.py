@@ -30,7 +30,7 @@ from veriframe.model.registry.ledger import Rule
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.threads import to_the_end
 from veriframe.worker.claim.lease import current_job, hold, in_time, is_our_claim, lost, lost_at
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.report import TransferLog
 from veriframe.worker.scene.check import has_size, inspected
 from veriframe.worker.scene.fetching import bring, bring_in_time, no_longer_open, require_open
@@ -41,67 +41,67 @@ FRAMES = (1,)
 """A bare `.blend` is frame 1, whatever range the scene itself has."""
 
 
-async def fetch(attempt: Attempt, parts: Parts) -> Attempt:
+async def fetch(attempt: Attempt, context: WorkerContext) -> Attempt:
     """SEEN → FETCHED: the scene is here, its bytes checked against its CID."""
-    await bring_in_time(attempt, parts)
-    return attempt.to(Stage.FETCHED, at=parts.clock())
+    await bring_in_time(attempt, context)
+    return attempt.to(Stage.FETCHED, at=context.clock())
 
 
-async def check(attempt: Attempt, parts: Parts) -> Attempt:
+async def check(attempt: Attempt, context: WorkerContext) -> Attempt:
     """FETCHED → CHECKED: the file is a scene that this Blender can render, and nothing speaks against it."""
-    scene = await bring_in_time(attempt, parts)
+    scene = await bring_in_time(attempt, context)
     try:
-        attempt = await inspected(attempt, scene, parts)
+        attempt = await inspected(attempt, scene, context)
     except HostUnavailable:
         # Waited for only as long as the job can still be had.
-        await require_open(attempt, parts)
+        await require_open(attempt, context)
         raise
-    return attempt.to(Stage.CHECKED, at=parts.clock())
+    return attempt.to(Stage.CHECKED, at=context.clock())
 
 
-async def claim(attempt: Attempt, parts: Parts) -> Attempt:
+async def claim(attempt: Attempt, context: WorkerContext) -> Attempt:
     """CHECKED → CLAIMED: the bond is in escrow and the lease runs. It is long enough for this picture."""
-    if not has_size(attempt) and not is_our_claim(*await current_job(attempt, parts), parts):
-        attempt = await inspected(attempt, await bring_in_time(attempt, parts), parts)
-    with parts.claims.one():
-        job, now = await current_job(attempt, parts)
-        if not is_our_claim(job, now, parts):
+    if not has_size(attempt) and not is_our_claim(*await current_job(attempt, context), context):
+        attempt = await inspected(attempt, await bring_in_time(attempt, context), context)
+    with context.claims.one():
+        job, now = await current_job(attempt, context)
+        if not is_our_claim(job, now, context):
             if not job.is_open(now):
                 raise no_longer_open(job)
             if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
                 raise JobLost("The registry shows another reward or bond than when the job was begun.")
-            if objection := parts.policy.lease_objection(job, attempt.width, attempt.height):
+            if objection := context.policy.lease_objection(job, attempt.width, attempt.height):
                 raise JobRejected(Code.LEASE, f"The job is left, since {objection}.")
-            parts.workspace.require_free(parts.disk_free_bytes)
-            async with parts.room.reserved(attempt, parts.store, parts.journal):
-                attempt = attempt.paying(await _claim(attempt, job, parts))
-    return attempt.to(Stage.CLAIMED, at=parts.clock())
+            context.workspace.require_free(context.disk_free_bytes)
+            async with context.room.reserved(attempt, context.store, context.journal):
+                attempt = attempt.paying(await _claim(attempt, job, context))
+    return attempt.to(Stage.CLAIMED, at=context.clock())
 
 
-async def render(attempt: Attempt, parts: Parts) -> Attempt:
+async def render(attempt: Attempt, context: WorkerContext) -> Attempt:
     """CLAIMED → RENDERED: exactly the expected files are there. A crash is tried once more."""
     job_id = attempt.job_id
-    attempt, lease = await hold(attempt, parts)
+    attempt, lease = await hold(attempt, context)
     until = lease.render_until
     async with in_time(until - lease.now, Code.LEASE, "a render"):
-        scene = await bring(attempt, parts)
-        attempt = await inspected(attempt, scene, parts)
+        scene = await bring(attempt, context)
+        attempt = await inspected(attempt, scene, context)
     for last in (False, True):
-        attempt, lease = await hold(attempt, parts)
+        attempt, lease = await hold(attempt, context)
         # A second try has only what the first one left.
         until = min(until, lease.render_until)
-        out = await to_the_end(parts.workspace.empty, parts.workspace.rendered(job_id))
-        task = _task(attempt, until - lease.now, "a render", parts)
+        out = await to_the_end(context.workspace.empty, context.workspace.rendered(job_id))
+        task = _task(attempt, until - lease.now, "a render", context)
         try:
-            rendering = await parts.renderer.render(
-                scene, task, out, lambda progress: parts.on_progress(job_id, progress)
+            rendering = await context.renderer.render(
+                scene, task, out, lambda progress: context.on_progress(job_id, progress)
             )
             break
         except RenderFailed as error:
             if last or error.code is not Code.CRASH:
                 raise
             log.warning("render_again", code=error.code, reason=str(error))
-    parts.workspace.note_rendering(job_id, rendering)
+    context.workspace.note_rendering(job_id, rendering)
     frame = rendering.frames[0]
     log.info(
         "frame_rendered",
@@ -111,23 +111,23 @@ async def render(attempt: Attempt, parts: Parts) -> Attempt:
         width=frame.width,
         height=frame.height,
     )
-    return attempt.to(Stage.RENDERED, at=parts.clock())
+    return attempt.to(Stage.RENDERED, at=context.clock())
 
 
-async def prove(attempt: Attempt, parts: Parts) -> Attempt:
-    """RENDERED → PROVED: the frame decodes in a clean sandbox and carries nothing but pixels."""
-    workspace, job_id = parts.workspace, attempt.job_id
+async def validate(attempt: Attempt, context: WorkerContext) -> Attempt:
+    """RENDERED → VALIDATED: the frame decodes in a clean sandbox and carries nothing but pixels."""
+    workspace, job_id = context.workspace, attempt.job_id
     rendering = workspace.rendering(job_id)
     if rendering is None:
         raise RenderFailed(Code.NO_OUTPUT, "The rendered frame is gone from this worker's disk.")
-    attempt, lease = await hold(attempt, parts)
+    attempt, lease = await hold(attempt, context)
     until = time.monotonic() + lease.decoding_seconds
     async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
-        scene = await bring(attempt, parts)
-        attempt = await inspected(attempt, scene, parts)
-    task = _task(attempt, until - time.monotonic(), "decoding", parts)
-    clean = await to_the_end(workspace.empty, workspace.proved(job_id))
-    (frame,) = await parts.renderer.prove(scene, task, rendering, workspace.rendered(job_id), clean)
+        scene = await bring(attempt, context)
+        attempt = await inspected(attempt, scene, context)
+    task = _task(attempt, until - time.monotonic(), "decoding", context)
+    clean = await to_the_end(workspace.empty, workspace.validated(job_id))
+    (frame,) = await context.renderer.validate(scene, task, rendering, workspace.rendered(job_id), clean)
     await asyncio.to_thread(workspace.sync, clean)
     log.info(
         "frame_proved",
@@ -136,62 +136,62 @@ async def prove(attempt: Attempt, parts: Parts) -> Attempt:
         channels=frame.channels,
         pixel_sha256=frame.pixel_sha256,
     )
-    return attempt.to(Stage.PROVED, at=parts.clock())
+    return attempt.to(Stage.VALIDATED, at=context.clock())
 
 
-async def store(attempt: Attempt, parts: Parts) -> Attempt:
-    """PROVED → STORED: the picture is in the store, pinned, by its CID, and in time to be handed in."""
-    # Only now that PROVED is noted: a restart before that proves them again.
-    await to_the_end(parts.workspace.forget_rendered, attempt.job_id)
-    attempt, lease = await hold(attempt, parts)
+async def store(attempt: Attempt, context: WorkerContext) -> Attempt:
+    """VALIDATED → STORED: the picture is in the store, pinned, by its CID, and in time to be handed in."""
+    # Only now that VALIDATED is noted: a restart before that proves them again.
+    await to_the_end(context.workspace.forget_rendered, attempt.job_id)
+    attempt, lease = await hold(attempt, context)
     async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
-        result_cid = await keep_result(attempt.job_id, parts)
-    picture = await asyncio.to_thread(_only_file, parts.workspace.proved(attempt.job_id))
-    after = attempt.to(Stage.STORED, at=parts.clock(), result_cid=result_cid)
+        result_cid = await keep_result(attempt.job_id, context)
+    picture = await asyncio.to_thread(_only_file, context.workspace.validated(attempt.job_id))
+    after = attempt.to(Stage.STORED, at=context.clock(), result_cid=result_cid)
     return replace(after, result_bytes=picture.stat().st_size)
 
 
-async def keep_result(job_id: int, parts: Parts) -> str:
+async def keep_result(job_id: int, context: WorkerContext) -> str:
     """Add what was proved, pinned for its job. Returns its CID."""
-    picture = await asyncio.to_thread(_only_file, parts.workspace.proved(job_id))
-    pin_name = (await parts.pin_names()).result(job_id)
-    return await parts.store.add(picture, pin_name, TransferLog(job_id, "picture").hear)
+    picture = await asyncio.to_thread(_only_file, context.workspace.validated(job_id))
+    pin_name = (await context.pin_names()).result(job_id)
+    return await context.store.add(picture, pin_name, TransferLog(job_id, "picture").on_transfer)
 
 
-async def submit(attempt: Attempt, parts: Parts) -> Attempt:
+async def submit(attempt: Attempt, context: WorkerContext) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
-    if not await _is_handed_in(attempt, parts):
+    if not await _is_handed_in(attempt, context):
         try:
-            attempt, _ = await hold(attempt, parts)
-            attempt = attempt.paying(await parts.registry.submit_result(attempt.job_id, attempt.result_cid))
+            attempt, _ = await hold(attempt, context)
+            attempt = attempt.paying(await context.registry.submit_result(attempt.job_id, attempt.result_cid))
         except JobLost as error:
-            if not await _is_handed_in(attempt, parts):
+            if not await _is_handed_in(attempt, context):
                 raise
             attempt = attempt.paying(error.fees_fri)
         except MoveRefused as error:
             # After a reorganisation an earlier submission of ours may have been made again meanwhile.
-            if not await _is_handed_in(attempt, parts):
+            if not await _is_handed_in(attempt, context):
                 sentence = "The registry did not take the result"
-                raise await lost_at(error, sentence, attempt, parts) from error
+                raise await lost_at(error, sentence, attempt, context) from error
             attempt = attempt.paying(error.fee_fri)
-    return attempt.to(Stage.SUBMITTED, at=parts.clock())
+    return attempt.to(Stage.SUBMITTED, at=context.clock())
 
 
-async def release(attempt: Attempt, parts: Parts) -> Attempt:
+async def release(attempt: Attempt, context: WorkerContext) -> Attempt:
     """FAILED → RELEASED: the claim is given back with the reason, or was already."""
-    job, now = await current_job(attempt, parts)
-    lost_fri = released_fri(attempt, job, now, parts.clock())
+    job, now = await current_job(attempt, context)
+    lost_fri = released_fri(attempt, job, now, context.clock())
     if job.state is not JobState.OPEN:
-        if not is_our_claim(job, now, parts):
-            raise lost("Its lease was over before it was given back.", attempt, job, now, parts)
+        if not is_our_claim(job, now, context):
+            raise lost("Its lease was over before it was given back.", attempt, job, now, context)
         lost_fri = release_fee_fri(job, now)
         try:
-            fee_fri = await parts.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
+            fee_fri = await context.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
         except MoveRefused as error:
             sentence = "The registry did not take the claim back"
-            raise await lost_at(error, sentence, attempt, parts) from error
+            raise await lost_at(error, sentence, attempt, context) from error
         attempt = attempt.paying(fee_fri)
-    return replace(attempt.to(Stage.RELEASED, at=parts.clock()), lost_fri=lost_fri)
+    return replace(attempt.to(Stage.RELEASED, at=context.clock()), lost_fri=lost_fri)
 
 
 def _stake(attempt: Attempt) -> tuple[int, int]:
@@ -208,7 +208,7 @@ def _only_file(folder: Path) -> Path:
     return files[0]
 
 
-def _task(attempt: Attempt, left: float, what: str, parts: Parts) -> RenderTask:
+def _task(attempt: Attempt, left: float, what: str, context: WorkerContext) -> RenderTask:
     """The frames of a job, of the size that was inspected, in what the lease leaves.
 
     Raises `RenderFailed` (LEASE) for nothing.
@@ -217,19 +217,19 @@ def _task(attempt: Attempt, left: float, what: str, parts: Parts) -> RenderTask:
         raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
     return RenderTask(
         frames=FRAMES,
-        limits=parts.policy.limits,
+        limits=context.policy.limits,
         size=(attempt.width, attempt.height),
         lease_seconds=left,
     )
 
 
-async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
+async def _claim(attempt: Attempt, job: Job, context: WorkerContext) -> int:
     """Have the claim made. Returns its fee."""
-    registry = parts.registry
+    registry = context.registry
     try:
         return await registry.claim(job.id)
     except MoveRefused as error:
-        job, now = await current_job(attempt, parts)
+        job, now = await current_job(attempt, context)
         if not job.is_open(now) or error.rule == Rule.NOT_OPEN.value:
             # Also where it has come free again since.
             raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error
@@ -241,8 +241,8 @@ async def _claim(attempt: Attempt, job: Job, parts: Parts) -> int:
         ) from error
 
 
-async def _is_handed_in(attempt: Attempt, parts: Parts) -> bool:
+async def _is_handed_in(attempt: Attempt, context: WorkerContext) -> bool:
     """Whether the registry has our result already."""
-    job, _ = await current_job(attempt, parts)
-    ours = job.worker == parts.registry.account and job.result_cid == attempt.result_cid
+    job, _ = await current_job(attempt, context)
+    ours = job.worker == context.registry.account and job.result_cid == attempt.result_cid
     return ours and job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)

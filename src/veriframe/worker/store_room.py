@@ -30,7 +30,7 @@ LEAST_BYTES = FILE_BYTES + PIXEL_BYTES
 MOST_NEEDS = 10_000
 """Scenes whose pictures did not fit that are remembered at once."""
 
-_UNDER_WAY = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.PROVED))
+_UNDER_WAY = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED))
 
 
 def picture_bytes(pixels: int) -> int:

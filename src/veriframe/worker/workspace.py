@@ -37,7 +37,7 @@ class Workspace:
         """The folder that Blender writes a job's frames to."""
         return self._job(job_id) / "out"
 
-    def proved(self, job_id: int) -> Path:
+    def validated(self, job_id: int) -> Path:
         """The folder with a job's proved frames."""
         return self._job(job_id) / "clean"
 

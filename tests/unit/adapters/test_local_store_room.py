@@ -21,14 +21,14 @@ from tests.unit.adapters.local_store_content import (
 )
 
 from veriframe.adapters.local_store import LocalStore
-from veriframe.adapters.local_store.blobs import Kept, Shelf
+from veriframe.adapters.local_store.blobs import Blobs, Kept
 from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.stoppable import Watch
 from veriframe.errors import JobRejected, StoreFull, StoreUnavailable
 from veriframe.ports.store import Pin
 
-KEPT = Shelf.kept
+KEPT = Blobs.kept
 
 
 @contextmanager
@@ -172,12 +172,12 @@ async def test_adding_does_not_look_at_all_pins(
         looked.append("pins")
         return frozenset(pin.cid for pin in folder.all())
 
-    def kept(shelf: Shelf) -> Sequence[Kept]:
+    def kept(blobs: Blobs) -> Sequence[Kept]:
         looked.append("content")
-        return KEPT(shelf)
+        return KEPT(blobs)
 
     monkeypatch.setattr(PinFolder, "pinned", pinned)
-    monkeypatch.setattr(Shelf, "kept", kept)
+    monkeypatch.setattr(Blobs, "kept", kept)
     loose = await add(store, tmp_path, b"b" * 3000, pinned=False)
     await add(store, tmp_path, b"b" * 3000, pinned=False)
     await add(store, tmp_path, b"c" * 4000)

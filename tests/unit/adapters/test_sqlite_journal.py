@@ -127,6 +127,23 @@ def test_a_journal_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
         assert journal.failures() == []
 
 
+def test_a_journal_of_the_second_version_has_its_stages_renamed(tmp_path: Path) -> None:
+    """PROVED is VALIDATED now; when it was reached is kept, and so is what else was."""
+    path = tmp_path / "journal.sqlite"
+    second = replace(KIND, migrations=MIGRATIONS[:2])
+    with closing(open_file(path, second)) as connection:
+        connection.execute(
+            "INSERT INTO attempts (job_id, asset_cid, reward_fri, stage, result_cid, detail, reached)"
+            " VALUES (?, ?, ?, ?, '', 'PROVED', ?)",
+            ("1", CID, str(10**18), "PROVED", '{"RENDERED": 1.0, "PROVED": 2.0}'),
+        )
+    with closing(SqliteJournal(path)) as journal:
+        (attempt,) = journal.unfinished()
+    assert attempt.stage is Stage.VALIDATED
+    assert attempt.reached == {Stage.RENDERED: 1.0, Stage.VALIDATED: 2.0}
+    assert attempt.detail == "PROVED"
+
+
 def test_only_so_many_failures_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_83: a stranger's scenes fill no disk; the oldest go first."""
     monkeypatch.setattr(sqlite_journal, "MOST_FAILURES", 3)

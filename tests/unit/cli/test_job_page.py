@@ -15,7 +15,7 @@ from veriframe.cli.context import INTERRUPTED
 from veriframe.cli.display import job_view, show
 from veriframe.creator import Picture, Posted
 from veriframe.model.registry.job import Address, Job, Order
-from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.offer import Offer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "creator.md").read_text(encoding="utf-8")
@@ -38,10 +38,10 @@ def names(start: str) -> set[str]:
 def test_the_keys_of_json_are_those_of_the_page() -> None:
     """For each object, with the terms named once."""
     terms = set(job_view.terms_object(TERMS))
-    sighting = Sighting(Job(id=1, order=ORDER, part=0), 0)
+    status = JobStatus(Job(id=1, order=ORDER, part=0), 0)
     posted = Posted(jobs=(1,), asset_cid="a scene", terms=TERMS, deposited_fri=0)
     assert terms == names("the terms")
-    assert set(job_view.as_object(sighting)) - terms == names("`show`")
+    assert set(job_view.as_object(status)) - terms == names("`show`")
     assert set(job_view.posted_object(posted)) - terms == names("`create`")
     assert {"job_id"} | {field.name for field in fields(Picture)} == names("`fetch`")
 

@@ -49,15 +49,17 @@ class Stage:
     store: FakeStore = field(default_factory=FakeStore)
 
     def __post_init__(self) -> None:
-        self.desk = FakeRegistry(ARTIST, self.shared, wallet_fri=100 * STRK)
+        self.registry = FakeRegistry(ARTIST, self.shared, wallet_fri=100 * STRK)
         self.worker = FakeRegistry(WORKER, self.shared, wallet_fri=10 * STRK)
-        self.creator = self.creator_at(self.desk)
+        self.creator = self.creator_at(self.registry)
         self.scene = self.folder / "scene.blend"
         self.scene.write_bytes(SCENE)
 
-    def creator_at(self, desk: FakeRegistry) -> Creator:
+    def creator_at(self, registry: FakeRegistry) -> Creator:
         """Another creator on the same store."""
-        return Creator(account=desk.account, desk=desk, treasury=desk, store=self.store, gate=gate)
+        return Creator(
+            account=registry.account, registry=registry, treasury=registry, store=self.store, gate=gate
+        )
 
     async def posted(self, offer: Offer = OFFER) -> int:
         """A job that stands, by its id."""
@@ -78,7 +80,7 @@ class Stage:
 
     async def funds(self, account: Address = ARTIST) -> Funds:
         """What an account holds."""
-        return await self.desk.funds(account)
+        return await self.registry.funds(account)
 
     def pin_names(self) -> list[str]:
         """Why things are kept."""

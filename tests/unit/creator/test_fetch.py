@@ -18,7 +18,7 @@ from veriframe.errors import (
     VerificationFailed,
 )
 from veriframe.model.registry.offer import LEASE_SECONDS
-from veriframe.ports.store import OnTransfer, unheard
+from veriframe.ports.store import OnTransfer, ignore_transfer
 
 
 async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:
@@ -61,7 +61,9 @@ async def test_a_file_that_is_there_is_kept(stage: Stage) -> None:
 class _Slow(FakeStore):
     """While it brings a file, somebody else takes the name that the file was to have."""
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+    async def fetch(
+        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> int:
         (target.parent / "picture.png").write_bytes(b"mine")
         return await super().fetch(cid, target, limit_bytes, on_progress)
 

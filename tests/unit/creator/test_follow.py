@@ -13,7 +13,7 @@ from veriframe.errors import (
     RegistryUnavailable,
 )
 from veriframe.model.registry.job import JobState
-from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.offer import LEASE_SECONDS, Offer
 from veriframe.ports.registry import Snapshot
 
@@ -31,8 +31,8 @@ class _CancelsAtTenth(FakeRegistry):
         return await super().snapshot(first, count)
 
 
-async def _list(sightings: AsyncIterator[Sighting]) -> list[Sighting]:
-    return [sighting async for sighting in sightings]
+async def _list(statuses: AsyncIterator[JobStatus]) -> list[JobStatus]:
+    return [status async for status in statuses]
 
 
 async def test_a_job_is_followed_to_its_end(stage: Stage) -> None:
@@ -40,13 +40,13 @@ async def test_a_job_is_followed_to_its_end(stage: Stage) -> None:
     job_id = await stage.posted()
     await stage.worker.deposit(STRK)
     seen = []
-    async for sighting in stage.creator.changes(job_id, 0.0):
-        seen.append(sighting.job.state)
-        if sighting.job.state is JobState.OPEN:
+    async for status in stage.creator.changes(job_id, 0.0):
+        seen.append(status.job.state)
+        if status.job.state is JobState.OPEN:
             await stage.worker.claim(job_id)
-        elif sighting.job.state is JobState.CLAIMED:
+        elif status.job.state is JobState.CLAIMED:
             await stage.worker.submit_result(job_id, stage.store.keep(PNG))
-        elif sighting.job.state is JobState.SUBMITTED:
+        elif status.job.state is JobState.SUBMITTED:
             await stage.creator.accept(job_id)
     assert seen == [JobState.OPEN, JobState.CLAIMED, JobState.SUBMITTED, JobState.PAID]
 
@@ -55,10 +55,10 @@ async def test_a_limit_that_passes_is_a_change(stage: Stage) -> None:
     """fault_70: by the registry's time. A claim that lapses is told though nobody made a move."""
     job_id = await stage.claimed()
     seen = []
-    async for sighting in stage.creator.changes(job_id, 0.0):
-        seen.append((sighting.job.state, sighting.waits_for and sighting.waits_for[0]))
+    async for status in stage.creator.changes(job_id, 0.0):
+        seen.append((status.job.state, status.waits_for and status.waits_for[0]))
         if len(seen) == 2:
-            await stage.desk.cancel_job(job_id)
+            await stage.registry.cancel_job(job_id)
         stage.shared.now += LEASE_SECONDS
     assert seen == [(JobState.CLAIMED, "lease"), (JobState.CLAIMED, "deadline"), (JobState.REFUNDED, None)]
 
@@ -78,7 +78,7 @@ async def test_a_registry_that_is_away_for_a_while_is_waited_for(stage: Stage) -
     job_id = await stage.posted()
     await stage.creator.cancel(job_id)
     stage.shared.faults += [RegistryUnavailable("The registry does not answer.")] * 4
-    assert [look.job.state for look in await _list(stage.creator.sightings(job_id, 0.0))] == [
+    assert [look.job.state for look in await _list(stage.creator.statuses(job_id, 0.0))] == [
         JobState.REFUNDED
     ]
     assert stage.shared.faults == []
@@ -90,26 +90,28 @@ async def test_a_registry_that_stays_away_ends_the_watch(stage: Stage) -> None:
     job_id = await stage.posted()
     stage.shared.faults += [RegistryUnavailable("The registry does not answer.")] * 5
     with pytest.raises(RegistryUnavailable, match="does not answer"):
-        await _list(stage.creator.sightings(job_id, 0.0))
+        await _list(stage.creator.statuses(job_id, 0.0))
 
 
 async def test_a_job_that_was_never_given_is_not_waited_for(stage: Stage) -> None:
     """The registry's no is final; only silence is tried again."""
     with pytest.raises(MoveRefused) as raised:
-        await _list(stage.creator.sightings(7, 0.0))
+        await _list(stage.creator.statuses(7, 0.0))
     assert raised.value.rule == "UNKNOWN_JOB"
 
 
 async def _many(stage: Stage, count: int) -> None:
-    await stage.desk.deposit(count)
-    await stage.desk.create_order("a scene", Offer(reward_fri=1, bond_fri=1).terms(stage.shared.now), count)
+    await stage.registry.deposit(count)
+    await stage.registry.create_order(
+        "a scene", Offer(reward_fri=1, bond_fri=1).terms(stage.shared.now), count
+    )
 
 
 async def test_450_jobs_are_listed_newest_first(stage: Stage) -> None:
     """fault_14: over several pages of the registry, none twice, none left out."""
     await _many(stage, 450)
     listed = await stage.creator.jobs((), own=True, limit=1000)
-    assert list(range(450, 0, -1)) == [sighting.job.id for sighting in listed]
+    assert list(range(450, 0, -1)) == [status.job.id for status in listed]
 
 
 async def test_a_limit_reads_no_more_than_it_needs(stage: Stage) -> None:
@@ -118,7 +120,7 @@ async def test_a_limit_reads_no_more_than_it_needs(stage: Stage) -> None:
     before = stage.shared.reads
     listed = await stage.creator.jobs((), own=True, limit=10)
     assert (list(range(450, 440, -1)), 2) == (
-        [sighting.job.id for sighting in listed],
+        [status.job.id for status in listed],
         stage.shared.reads - before,
     )
 

@@ -18,8 +18,8 @@ JUDGED = Offer(reward_fri=5 * STRK, arbiter=ARBITER)
 async def order_of(stage: Stage, jobs: int) -> list[int]:
     """An order of several jobs for the one scene, its scene kept as `post` keeps it."""
     asset_cid = await stage.store.add(stage.scene, "order-asset-fake-0xa1-1")
-    await stage.desk.deposit(jobs * 5 * STRK)
-    return list(await stage.desk.create_order(asset_cid, OFFER.terms(stage.shared.now), jobs))
+    await stage.registry.deposit(jobs * 5 * STRK)
+    return list(await stage.registry.create_order(asset_cid, OFFER.terms(stage.shared.now), jobs))
 
 
 async def hand_in(stage: Stage, job_id: int) -> None:
@@ -42,7 +42,7 @@ async def test_a_job_that_time_has_ended_releases_its_scene_when_it_is_watched(s
     job_id = await stage.submitted()
     stage.shared.now = (await stage.creator.status(job_id)).job.review_end
     await stage.worker.finalize(job_id)
-    states = [sighting.job.state async for sighting in stage.creator.sightings(job_id, 0.001)]
+    states = [status.job.state async for status in stage.creator.statuses(job_id, 0.001)]
     assert (states, stage.pin_names()) == ([JobState.PAID], [])
 
 
@@ -88,10 +88,10 @@ async def test_evidence_is_kept_until_the_dispute_is_decided(stage: Stage) -> No
 async def test_a_strangers_job_is_not_ours_to_tidy(stage: Stage) -> None:
     """Watching it to its end touches nothing in our store."""
     job_id = await stage.submitted()
-    await stage.creator.desk.accept_result(job_id)
+    await stage.creator.registry.accept_result(job_id)
     stage.store.pinned.append(Pin(cid="x", name="job-evidence-fake-0xa1-1"))
     stranger = stage.creator_at(FakeRegistry(STRANGER, stage.shared))
-    [_ async for _ in stranger.sightings(job_id, 0.001)]
+    [_ async for _ in stranger.statuses(job_id, 0.001)]
     assert stage.pin_names() == ["job-evidence-fake-0xa1-1", "order-asset-fake-0xa1-1"]
 
 
@@ -100,9 +100,9 @@ async def test_a_store_that_is_away_hides_nothing(stage: Stage, move: str) -> No
     """The job is over, whatever the store says."""
     job_id = await (stage.submitted() if move == "accept" else stage.posted())
     stage.store.fault = StoreUnavailable("The content store does not answer.")
-    sighting = await getattr(stage.creator, move)(job_id)
-    assert sighting.job.state is (JobState.PAID if move == "accept" else JobState.REFUNDED)
-    assert sighting.job.order.creator == ARTIST
+    status = await getattr(stage.creator, move)(job_id)
+    assert status.job.state is (JobState.PAID if move == "accept" else JobState.REFUNDED)
+    assert status.job.order.creator == ARTIST
     stage.store.fault = None
     assert stage.pin_names() == ["order-asset-fake-0xa1-1"]
 
@@ -143,7 +143,7 @@ async def test_anothers_order_keeps_its_old_name(stage: Stage) -> None:
     [pin] = stage.store.pinned
     old = Pin(cid=pin.cid, name=old_asset(job_id))
     stage.store.pinned = [old]
-    desk = FakeRegistry(STRANGER, stage.shared, wallet_fri=100 * STRK)
-    stranger = stage.creator_at(desk)
+    registry = FakeRegistry(STRANGER, stage.shared, wallet_fri=100 * STRK)
+    stranger = stage.creator_at(registry)
     await stranger.post(await stranger.draft(stage.scene, OFFER))
     assert stage.store.pinned[0] == old

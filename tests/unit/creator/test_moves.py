@@ -28,8 +28,8 @@ from veriframe.ports.registry import Funds
 
 async def test_accepting_pays_the_worker(stage: Stage) -> None:
     """Reward and bond become the worker's credit."""
-    sighting = await stage.creator.accept(await stage.submitted())
-    assert JobState.PAID is sighting.job.state
+    status = await stage.creator.accept(await stage.submitted())
+    assert JobState.PAID is status.job.state
     assert Funds(wallet_fri=9 * STRK, credit_fri=5 * STRK + STRK) == await stage.funds(WORKER)
 
 
@@ -48,8 +48,8 @@ async def test_a_stranger_makes_no_move_and_pays_nothing(stage: Stage, move: str
 async def test_cancelling_brings_the_reward_back_and_releases_the_scene(stage: Stage) -> None:
     """As credit; the wallet is for `withdraw`."""
     job_id = await stage.posted()
-    sighting = await stage.creator.cancel(job_id)
-    assert (sighting.job.state, stage.store.pinned) == (JobState.REFUNDED, [])
+    status = await stage.creator.cancel(job_id)
+    assert (status.job.state, stage.store.pinned) == (JobState.REFUNDED, [])
     assert Funds(wallet_fri=95 * STRK, credit_fri=5 * STRK) == await stage.funds()
 
 
@@ -73,9 +73,9 @@ async def test_a_job_that_is_being_rendered_cannot_be_cancelled(stage: Stage) ->
 
 async def test_one_part_of_an_order_does_not_release_the_others_scene(stage: Stage) -> None:
     """An order of several jobs shares one scene."""
-    await stage.desk.deposit(2 * STRK)
+    await stage.registry.deposit(2 * STRK)
     cid = await stage.store.add(stage.scene, "order-asset-fake-0xa1-1")
-    await stage.desk.create_order(cid, Offer(reward_fri=STRK).terms(stage.shared.now), 2)
+    await stage.registry.create_order(cid, Offer(reward_fri=STRK).terms(stage.shared.now), 2)
     await stage.creator.cancel(1)
     assert stage.pin_names() == ["order-asset-fake-0xa1-1"]
 
@@ -83,9 +83,9 @@ async def test_one_part_of_an_order_does_not_release_the_others_scene(stage: Sta
 async def test_a_dispute_takes_the_bond_and_names_the_result_as_evidence(stage: Stage) -> None:
     """Half a STRK, deposited because there was no credit."""
     job_id = await stage.submitted(offer=JUDGED)
-    sighting = await stage.creator.dispute(job_id)
-    assert JobState.DISPUTED is sighting.job.state
-    assert f"dispute_result {sighting.job.result_cid}" == stage.shared.moves[-1]
+    status = await stage.creator.dispute(job_id)
+    assert JobState.DISPUTED is status.job.state
+    assert f"dispute_result {status.job.result_cid}" == stage.shared.moves[-1]
     assert Funds(wallet_fri=100 * STRK - 5 * STRK - STRK // 2, credit_fri=0) == await stage.funds()
 
 
@@ -128,18 +128,18 @@ async def test_a_dispute_that_cannot_stand_publishes_nothing_and_moves_no_money(
 async def test_evidence_of_a_dispute_that_is_refused_is_released(stage: Stage, away: bool) -> None:
     """The review ended in the same moment: the registry's reason is told, store or no store."""
     job_id = await stage.submitted(offer=JUDGED)
-    desk = RefusesLate(ARTIST, stage.shared)
-    desk.stage, desk.away = stage, away
+    registry = RefusesLate(ARTIST, stage.shared)
+    registry.stage, registry.away = stage, away
     with pytest.raises(MoveRefused, match="The review is over"):
-        await stage.creator_at(desk).dispute(job_id, stage.scene)
+        await stage.creator_at(registry).dispute(job_id, stage.scene)
     assert (f"job-evidence-fake-0xa1-{job_id}" in stage.pin_names()) is away
 
 
 async def test_a_creator_without_money_for_the_bond_publishes_nothing(stage: Stage) -> None:
     """The sentence names the dispute bond."""
     job_id = await stage.submitted(offer=JUDGED)
-    await stage.desk.deposit(95 * STRK)
-    await stage.desk.withdraw(95 * STRK, STRANGER)
+    await stage.registry.deposit(95 * STRK)
+    await stage.registry.withdraw(95 * STRK, STRANGER)
     files = dict(stage.store.files)
     with pytest.raises(MoveRefused, match=r"lacks 0\.5 STRK for the dispute bond"):
         await stage.creator.dispute(job_id, stage.folder / "scene.blend")

@@ -43,7 +43,7 @@ async def test_a_draft_publishes_nothing_and_moves_no_money(stage: Stage) -> Non
 
 async def test_credit_is_used_before_the_wallet(stage: Stage) -> None:
     """Only what credit lacks is deposited."""
-    await stage.desk.deposit(2 * STRK)
+    await stage.registry.deposit(2 * STRK)
     draft = await stage.creator.draft(stage.scene, OFFER)
     assert draft.deposit_fri == 3 * STRK
     await stage.creator.post(draft)
@@ -52,7 +52,7 @@ async def test_credit_is_used_before_the_wallet(stage: Stage) -> None:
 
 async def test_enough_credit_leaves_the_wallet_alone(stage: Stage) -> None:
     """Nothing is deposited, not even zero."""
-    await stage.desk.deposit(7 * STRK)
+    await stage.registry.deposit(7 * STRK)
     posted = await stage.creator.post(await stage.creator.draft(stage.scene, OFFER))
     assert posted.deposited_fri == 0
     assert Funds(wallet_fri=93 * STRK, credit_fri=2 * STRK) == await stage.funds()
@@ -117,13 +117,13 @@ async def test_terms_that_no_registry_takes_are_refused_before_anything_is_publi
 async def test_a_posted_scene_is_kept_under_its_job_and_paid_into_escrow(stage: Stage) -> None:
     """The scene's pin carries the job's number; the reward left the wallet; the order has the terms."""
     posted = await stage.creator.post(await stage.creator.draft(stage.scene, OFFER))
-    job = await stage.desk.get_job(posted.jobs[0])
+    job = await stage.registry.get_job(posted.jobs[0])
     assert posted.jobs == (1,)
     assert (posted.asset_cid, posted.terms, ARTIST) == (job.order.asset_cid, job.terms, job.order.creator)
     assert [Pin(cid=posted.asset_cid, name="order-asset-fake-0xa1-1")] == stage.store.pinned
     assert stage.store.files[posted.asset_cid] == SCENE
     assert Funds(wallet_fri=95 * STRK, credit_fri=0) == await stage.funds()
-    assert (await stage.desk.totals()).escrow_fri == 5 * STRK
+    assert (await stage.registry.totals()).escrow_fri == 5 * STRK
 
 
 async def test_the_same_scene_posted_twice_is_kept_for_each(stage: Stage) -> None:
@@ -175,9 +175,9 @@ class _LosesStore(FakeRegistry):
 
 async def test_a_store_that_goes_away_does_not_hide_an_order_that_stands(stage: Stage) -> None:
     """The job's number is told, and the scene stays kept under its first name."""
-    desk = _LosesStore(ARTIST, stage.shared)
-    desk.stage = stage
-    creator = stage.creator_at(desk)
+    registry = _LosesStore(ARTIST, stage.shared)
+    registry.stage = stage
+    creator = stage.creator_at(registry)
     posted = await creator.post(await creator.draft(stage.scene, OFFER))
     assert posted.jobs == (1,)
     [name] = stage.pin_names()
@@ -187,9 +187,9 @@ async def test_a_store_that_goes_away_does_not_hide_an_order_that_stands(stage: 
 @pytest.mark.parametrize("away", [False, True])
 async def test_an_order_that_is_refused_releases_the_scene(stage: Stage, away: bool) -> None:
     """The registry's reason is what the creator hears, also where the store does not answer any more."""
-    desk = RefusesLate(ARTIST, stage.shared)
-    desk.stage, desk.away = stage, away
-    creator = stage.creator_at(desk)
+    registry = RefusesLate(ARTIST, stage.shared)
+    registry.stage, registry.away = stage, away
+    creator = stage.creator_at(registry)
     draft = await creator.draft(stage.scene, OFFER)
     with pytest.raises(MoveRefused, match="does not take these terms"):
         await creator.post(draft)
@@ -200,8 +200,8 @@ async def test_an_order_that_is_refused_releases_the_scene(stage: Stage, away: b
 async def test_money_that_went_elsewhere_after_the_draft_releases_the_scene(stage: Stage) -> None:
     """The wallet is looked at again before the order."""
     draft = await stage.creator.draft(stage.scene, OFFER)
-    await stage.desk.deposit(99 * STRK)
-    await stage.desk.withdraw(99 * STRK, STRANGER)
+    await stage.registry.deposit(99 * STRK)
+    await stage.registry.withdraw(99 * STRK, STRANGER)
     with pytest.raises(MoveRefused, match="lacks 4 STRK"):
         await stage.creator.post(draft)
     assert stage.store.pinned == []

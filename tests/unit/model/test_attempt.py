@@ -10,14 +10,14 @@ import pytest
 from veriframe.errors import Code, JobError, JobLost, JobRejected, RenderFailed, VerificationFailed
 from veriframe.model.attempt.attempt import FOLLOWS, Attempt, Stage
 
-WAY = "SEEN FETCHED CHECKED CLAIMED RENDERED PROVED STORED SUBMITTED PAID"
+WAY = "SEEN FETCHED CHECKED CLAIMED RENDERED VALIDATED STORED SUBMITTED PAID"
 BESIDE = {
     "SEEN": "REFUSED LOST",
     "FETCHED": "REFUSED LOST",
     "CHECKED": "REFUSED LOST",
     "CLAIMED": "FAILED LOST",
     "RENDERED": "FAILED LOST",
-    "PROVED": "FAILED LOST",
+    "VALIDATED": "FAILED LOST",
     "STORED": "FAILED LOST",
     "SUBMITTED": "REFUNDED LOST",
     "FAILED": "RELEASED LOST",
@@ -26,7 +26,7 @@ ALLOWED = {(Stage(a), Stage(b)) for a, b in pairwise(WAY.split())} | {
     (Stage(a), Stage(b)) for a, after in BESIDE.items() for b in after.split()
 }
 ENDS = {Stage.PAID, Stage.REFUSED, Stage.RELEASED, Stage.LOST, Stage.REFUNDED}
-UNDER_LEASE = {Stage.CLAIMED, Stage.RENDERED, Stage.PROVED, Stage.STORED, Stage.FAILED}
+UNDER_LEASE = {Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.STORED, Stage.FAILED}
 NEW = Attempt(job_id=7, asset_cid="bafk", reward_fri=10**18, reached={Stage.SEEN: 1.0})
 
 
@@ -58,7 +58,7 @@ def test_ends_and_leases_are_those_of_the_contract() -> None:
 
 def test_the_result_stays_once_it_is_known() -> None:
     """Stored with a CID, submitted without saying it again."""
-    stored = replace(NEW, stage=Stage.PROVED).to(Stage.STORED, at=2.0, result_cid="bafkresult")
+    stored = replace(NEW, stage=Stage.VALIDATED).to(Stage.STORED, at=2.0, result_cid="bafkresult")
     submitted = stored.to(Stage.SUBMITTED, at=3.0)
     assert (stored.result_cid, submitted.result_cid) == ("bafkresult", "bafkresult")
     assert submitted.reached == {Stage.SEEN: 1.0, Stage.STORED: 2.0, Stage.SUBMITTED: 3.0}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms
-from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.job_status import JobStatus
 
 ARBITER = Address(3)
 DEADLINE, LEASE_END, REVIEW_END, ARBITRATION_END = 1000, 500, 600, 700
 
 
-def look(state: JobState, now: int, arbiter: Address = ARBITER) -> Sighting:
+def look(state: JobState, now: int, arbiter: Address = ARBITER) -> JobStatus:
     """A job in a state, with every time limit set."""
     terms = Terms(
         reward_fri=10,
@@ -34,7 +34,7 @@ def look(state: JobState, now: int, arbiter: Address = ARBITER) -> Sighting:
         review_end=REVIEW_END,
         arbitration_end=ARBITRATION_END,
     )
-    return Sighting(job, now)
+    return JobStatus(job, now)
 
 
 @pytest.mark.parametrize(

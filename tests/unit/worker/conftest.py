@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import stamina
-from tests.fakes.parts import Bench
+from tests.fakes.bench import Bench
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import BOND, Bench
+from tests.fakes.bench import BOND, Bench
 
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.discovery import Discovery
 from veriframe.worker.recovery import clear_up, recover, take_in
 
@@ -20,7 +20,7 @@ WAY = [
     Stage.CHECKED,
     Stage.CLAIMED,
     Stage.RENDERED,
-    Stage.PROVED,
+    Stage.VALIDATED,
     Stage.STORED,
     Stage.SUBMITTED,
 ]
@@ -30,7 +30,7 @@ EARNING_MOVES = [f"deposit {BOND}", "claim", "submit_result"]
 
 async def run(bench: Bench, attempt: Attempt) -> Attempt:
     """The pipeline's answer, which must be the journal's too."""
-    after = await pipeline.run(attempt, bench.parts)
+    after = await pipeline.run(attempt, bench.context)
     assert bench.attempt(attempt.job_id) == after
     return after
 
@@ -47,19 +47,19 @@ async def stopped_at(bench: Bench, stage: Stage) -> Attempt:
             raise Died
 
     with pytest.raises(Died):
-        await pipeline.run(bench.begin(job), replace(bench.parts, on_stage=die))
+        await pipeline.run(bench.begin(job), replace(bench.context, on_stage=die))
     assert bench.attempt().stage is stage
     return bench.attempt()
 
 
-async def restart(parts: Parts) -> None:
+async def restart(context: WorkerContext) -> None:
     """What a worker does before its first job, when it has read all jobs."""
-    await recover(parts)
+    await recover(context)
 
-    def hear(jobs: Sequence[Job], now: int) -> None:
-        take_in(jobs, parts, now)
+    def on_event(jobs: Sequence[Job], now: int) -> None:
+        take_in(jobs, context, now)
 
-    discovery = Discovery(parts.registry, parts.policy, lambda _: True, on_read=hear)
+    discovery = Discovery(context.registry, context.policy, lambda _: True, on_read=on_event)
     while not discovery.has_read_all:
         await discovery.poll()
-    await clear_up(parts)
+    await clear_up(context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import Bench
+from tests.fakes.bench import Bench
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code
@@ -187,5 +187,5 @@ async def test_half_a_scene_goes_with_the_last_who_waits_for_it(bench: Bench, ot
         bench.begin(job)
     half = bench.folder / "scenes" / f".veriframe-fetch-{ended_one.asset_cid}"
     half.write_bytes(b"half")
-    await clean_up(ended_one, bench.parts)
+    await clean_up(ended_one, bench.context)
     assert half.exists() == (others > 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.fakes.parts import Bench
+from tests.fakes.bench import Bench
 
 from veriframe.model.registry.job import Address, Job
 from veriframe.worker.intake.candidates import Bounds, Candidates

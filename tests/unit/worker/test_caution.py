@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from structlog.testing import capture_logs
-from tests.fakes.parts import Bench, crash
+from tests.fakes.bench import Bench, crash
 from tests.fakes.renderer import FakeRenderer, Script
 from tests.scenes.blend_bytes import blend, block
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code, HostUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.worker.intake.circuit_breaker import FAILURES, Caution
+from veriframe.worker.intake.circuit_breaker import FAILURES, CircuitBreaker
 
 
 def ended(stage: Stage, code: Code | None = None) -> Attempt:
@@ -34,10 +34,10 @@ def broken() -> FakeRenderer:
     return renderer
 
 
-async def pauses(caution: Caution, renderer: FakeRenderer) -> bool:
+async def pauses(circuit_breaker: CircuitBreaker, renderer: FakeRenderer) -> bool:
     """Whether claiming pauses now."""
     try:
-        await caution.require_fit(renderer)
+        await circuit_breaker.require_fit(renderer)
     except HostUnavailable:
         return True
     return False
@@ -46,50 +46,50 @@ async def pauses(caution: Caution, renderer: FakeRenderer) -> bool:
 async def test_three_failures_in_a_row_pause_for_a_minute(broken: FakeRenderer) -> None:
     """fault_43, fault_47: not two; and after the pause the machine is tested again."""
     clock = Hand()
-    caution = Caution(clock)
+    circuit_breaker = CircuitBreaker(clock)
     for _ in range(FAILURES - 1):
-        caution.note(FAILED)
-    assert (await pauses(caution, broken), broken.self_tests) == (False, 0)
-    caution.note(FAILED)
-    assert await pauses(caution, broken)
+        circuit_breaker.note(FAILED)
+    assert (await pauses(circuit_breaker, broken), broken.self_tests) == (False, 0)
+    circuit_breaker.note(FAILED)
+    assert await pauses(circuit_breaker, broken)
     clock.seconds += 59.9
-    assert (await pauses(caution, broken), broken.self_tests) == (True, 1)
+    assert (await pauses(circuit_breaker, broken), broken.self_tests) == (True, 1)
     clock.seconds += 0.1
     broken.unfit = False
-    assert (await pauses(caution, broken), broken.self_tests) == (False, 2)
+    assert (await pauses(circuit_breaker, broken), broken.self_tests) == (False, 2)
 
 
 async def test_each_failed_test_more_doubles_the_pause_up_to_an_hour(broken: FakeRenderer) -> None:
     """The machine is tested again now and then: somebody may have mended it."""
     clock = Hand()
-    caution = Caution(clock)
+    circuit_breaker = CircuitBreaker(clock)
     for _ in range(FAILURES):
-        caution.note(FAILED)
+        circuit_breaker.note(FAILED)
     for pause in (60, 120, 240, 480, 960, 1920, 3600, 3600):
-        assert await pauses(caution, broken)
+        assert await pauses(circuit_breaker, broken)
         clock.seconds += pause - 1
-        assert await pauses(caution, broken)
+        assert await pauses(circuit_breaker, broken)
         clock.seconds += 1
     assert broken.self_tests == 8
 
 
 async def test_a_result_handed_in_clears_it(broken: FakeRenderer) -> None:
     """The machine can render after all."""
-    caution = Caution(Hand())
+    circuit_breaker = CircuitBreaker(Hand())
     for _ in range(FAILURES):
-        caution.note(FAILED)
-    caution.note(ended(Stage.SUBMITTED))
-    assert not await pauses(caution, broken)
-    caution.note(FAILED)
-    assert not await pauses(caution, broken)
+        circuit_breaker.note(FAILED)
+    circuit_breaker.note(ended(Stage.SUBMITTED))
+    assert not await pauses(circuit_breaker, broken)
+    circuit_breaker.note(FAILED)
+    assert not await pauses(circuit_breaker, broken)
 
 
 async def test_failures_of_strangers_alone_stop_nothing() -> None:
     """fault_84: however many scenes look like a broken machine, its own test scene clears it each time."""
-    caution, sound = Caution(Hand()), FakeRenderer()
+    circuit_breaker, sound = CircuitBreaker(Hand()), FakeRenderer()
     for _ in range(20 * FAILURES):
-        caution.note(FAILED)
-        assert not await pauses(caution, sound)
+        circuit_breaker.note(FAILED)
+        assert not await pauses(circuit_breaker, sound)
     assert sound.self_tests == 20
 
 
@@ -100,16 +100,16 @@ async def test_failures_of_strangers_alone_stop_nothing() -> None:
 )
 async def test_what_speaks_against_the_scene_does_not_count(attempt: Attempt, broken: FakeRenderer) -> None:
     """Nor does it clear what was counted."""
-    caution = Caution(Hand())
+    circuit_breaker = CircuitBreaker(Hand())
     for _ in range(10):
-        caution.note(attempt)
-    assert not await pauses(caution, broken)
+        circuit_breaker.note(attempt)
+    assert not await pauses(circuit_breaker, broken)
     for _ in range(FAILURES - 1):
-        caution.note(FAILED)
-    caution.note(attempt)
-    assert not await pauses(caution, broken)
-    caution.note(FAILED)
-    assert await pauses(caution, broken)
+        circuit_breaker.note(FAILED)
+    circuit_breaker.note(attempt)
+    assert not await pauses(circuit_breaker, broken)
+    circuit_breaker.note(FAILED)
+    assert await pauses(circuit_breaker, broken)
 
 
 async def four_crashing_scenes(bench: Bench) -> None:
@@ -141,11 +141,11 @@ async def test_a_failing_machine_leaves_the_fourth_job_to_others(bench: Bench) -
     bench.renderer.unfit = True
     paused = asyncio.Event()
 
-    def hear(details: RetryDetails) -> None:
+    def on_event(details: RetryDetails) -> None:
         if "as on a broken machine" in str(details.caused_by):
             paused.set()
 
-    set_on_retry_hooks((hear,))
+    set_on_retry_hooks((on_event,))
     working = asyncio.create_task(bench.service().run())
     try:
         await asyncio.wait_for(paused.wait(), 10)

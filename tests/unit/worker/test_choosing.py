@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
-from tests.fakes.parts import (
+from tests.fakes.bench import (
     BOND,
     CREATOR,
     LEASE_SECONDS,
@@ -61,7 +61,7 @@ async def test_what_a_setting_refuses_is_refused_once_under_these_settings(bench
     assert stages(bench) == [Stage.REFUSED]
     assert await bench.service().run(once=True)
     assert stages(bench) == [Stage.REFUSED], "a restart knows it, too"
-    bench.parts = replace(bench.parts, scene_limits=SceneLimits(samples=100_000))
+    bench.context = replace(bench.context, scene_limits=SceneLimits(samples=100_000))
     bench.script.inspect_failures.clear()
     assert await bench.service().run(once=True)
     assert sorted(stages(bench)) == [Stage.REFUSED, *[Stage.SUBMITTED] * 3]

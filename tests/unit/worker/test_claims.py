@@ -6,17 +6,17 @@ import asyncio
 
 import pytest
 
-from veriframe.worker.in_flight_claims import Claims
+from veriframe.worker.in_flight_claims import InFlightClaims
 
 
 async def test_nobody_is_waited_for_where_nobody_claims() -> None:
     """At once."""
-    await asyncio.wait_for(Claims().wait_for_none(), 1)
+    await asyncio.wait_for(InFlightClaims().wait_for_none(), 1)
 
 
 async def test_all_claims_are_waited_for() -> None:
     """The last one too, and one that begins while another ends."""
-    claims = Claims()
+    claims = InFlightClaims()
     first, second = claims.one(), claims.one()
     first.__enter__()
     waiting = asyncio.create_task(claims.wait_for_none())
@@ -31,7 +31,7 @@ async def test_all_claims_are_waited_for() -> None:
 
 async def test_a_claim_that_fails_is_over() -> None:
     """Nobody waits for it."""
-    claims = Claims()
+    claims = InFlightClaims()
     with pytest.raises(ValueError, match="no"), claims.one():
         raise ValueError("no")
     await asyncio.wait_for(claims.wait_for_none(), 1)

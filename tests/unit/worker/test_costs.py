@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import ARBITER, BOND, LEASE_SECONDS, OTHER, REVIEW_SECONDS, REWARD, Bench, crash, until
+from tests.fakes.bench import ARBITER, BOND, LEASE_SECONDS, OTHER, REVIEW_SECONDS, REWARD, Bench, crash, until
 from tests.unit.worker.pipelines import run, stopped_at
 
 from veriframe.errors import Code, MoveRefused
@@ -22,13 +22,13 @@ FEE = 3
 def bench(bench: Bench) -> Bench:
     """Each move costs `FEE`, and the worker's clock is the chain's."""
     bench.shared.fee_fri = FEE
-    bench.parts = replace(bench.parts, clock=lambda: float(bench.shared.now))
+    bench.context = replace(bench.context, clock=lambda: float(bench.shared.now))
     return bench
 
 
 async def settled(bench: Bench) -> Attempt:
     """After one look of the watch."""
-    watch = Watch(bench.parts)
+    watch = Watch(bench.context)
     for job in watch.ready(await bench.registry.snapshot(1, 200)):
         await watch.settle(job)
     return bench.attempt()
@@ -73,11 +73,11 @@ async def test_a_release_that_was_not_noted_is_counted_too(bench: Bench) -> None
     await bench.registry.release(1, Code.CRASH)
     assert (await run(bench, attempt)).lost_fri == bench.shared.burned_fri
     bench.journal.by_job[1] = attempt
-    reconcile(bench.job(), bench.parts, bench.shared.now)
+    reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.RELEASED, bench.shared.burned_fri)
 
 
-@pytest.mark.parametrize("stage", [Stage.CLAIMED, Stage.PROVED, Stage.STORED, Stage.FAILED])
+@pytest.mark.parametrize("stage", [Stage.CLAIMED, Stage.VALIDATED, Stage.STORED, Stage.FAILED])
 async def test_a_lease_that_lapsed_costs_the_bond(bench: Bench, stage: Stage) -> None:
     """fault_69: whether the step finds it, or the start of the next run."""
     if stage is Stage.FAILED:
@@ -87,7 +87,7 @@ async def test_a_lease_that_lapsed_costs_the_bond(bench: Bench, stage: Stage) ->
     after = await run(bench, attempt)
     assert (after.stage, after.lost_fri) == (Stage.LOST, BOND)
     bench.journal.by_job[1] = attempt
-    reconcile(bench.job(), bench.parts, bench.shared.now)
+    reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.LOST, BOND)
 
 
@@ -96,7 +96,7 @@ async def test_a_claim_that_comes_back_has_lost_nothing(bench: Bench) -> None:
     attempt = await stopped_at(bench, Stage.CLAIMED)
     lost = replace(attempt.to(Stage.LOST, at=1.0), lost_fri=BOND, code=Code.LOST)
     bench.journal.by_job[1] = lost
-    reconcile(bench.job(), bench.parts, bench.shared.now)
+    reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.CLAIMED, 0)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
-from tests.fakes.parts import CREATOR, LEASE_SECONDS, OTHER, Bench
+from tests.fakes.bench import CREATOR, LEASE_SECONDS, OTHER, Bench
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from structlog.testing import capture_logs
-from tests.fakes.parts import (
+from tests.fakes.bench import (
     BOND,
     ME,
     OTHER,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes.bench import CREATOR, ME, OTHER, Bench
 from tests.fakes.journal import FakeJournal
-from tests.fakes.parts import CREATOR, ME, OTHER, Bench
 from tests.unit.worker.clock import Hand
 
 from veriframe.errors import Code

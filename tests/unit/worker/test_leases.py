@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.fakes.parts import BOND, LEASE_SECONDS, ME, Bench, crash, until
+from tests.fakes.bench import BOND, LEASE_SECONDS, ME, Bench, crash, until
 from tests.fakes.renderer import INSPECTION
 from tests.unit.worker.pipelines import run, stopped_at
 
@@ -129,8 +129,8 @@ async def test_no_second_try_where_the_first_one_used_it_up(bench: Bench) -> Non
 
 async def stored_late(bench: Bench, left: float) -> Attempt:
     """A proved picture, with so much of the lease left to store it."""
-    attempt = await stopped_at(bench, Stage.PROVED)
-    bench.parts = replace(bench.parts, policy=replace(bench.policy, send_seconds=10 - left))
+    attempt = await stopped_at(bench, Stage.VALIDATED)
+    bench.context = replace(bench.context, policy=replace(bench.policy, send_seconds=10 - left))
     bench.shared.now += LEASE_SECONDS - 10
     return attempt
 
@@ -156,15 +156,15 @@ async def test_a_time_out_of_the_stores_own_is_no_lease(bench: Bench) -> None:
     async def broken(*_: object) -> str:
         raise TimeoutError
 
-    attempt = await stopped_at(bench, Stage.PROVED)
+    attempt = await stopped_at(bench, Stage.VALIDATED)
     bench.store.add = broken  # type: ignore[assignment]
     with pytest.raises(TimeoutError):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
 
 
 @pytest.mark.parametrize(
     ("stage", "code"),
-    [(Stage.CLAIMED, Code.LEASE), (Stage.RENDERED, Code.LEASE), (Stage.PROVED, Code.UPLOAD)],
+    [(Stage.CLAIMED, Code.LEASE), (Stage.RENDERED, Code.LEASE), (Stage.VALIDATED, Code.UPLOAD)],
 )
 async def test_what_is_away_is_not_waited_for_until_the_lease_is_over(
     bench: Bench, stage: Stage, code: Code
@@ -172,15 +172,15 @@ async def test_what_is_away_is_not_waited_for_until_the_lease_is_over(
     """fault_87: waited for while a release stays cheap; given back before the next wait would be too long."""
     attempt = await stopped_at(bench, stage)
     error: Exception = HostUnavailable("No Blender.")
-    if stage is Stage.PROVED:
+    if stage is Stage.VALIDATED:
         bench.store.fault = error = StoreUnavailable("The store is away.")
     else:
         bench.renderer.fault = error
     with pytest.raises(type(error)):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
     bench.shared.now += LEASE_SECONDS // 2 - 10 - int(LONGEST_WAIT_SECONDS) - 1
     with pytest.raises(type(error)):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
     bench.shared.now += 1
     after = await run(bench, attempt)
     assert (after.stage, after.code) == (Stage.RELEASED, code)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
-from tests.fakes.parts import BOND, LEASE_SECONDS, ME, OTHER, Bench, stages, until
+from tests.fakes.bench import BOND, LEASE_SECONDS, ME, OTHER, Bench, stages, until
 
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.attempt.attempt import Stage
@@ -25,7 +25,7 @@ LOOK_SECONDS = 0.01
 @asynccontextmanager
 async def rendering(bench: Bench) -> AsyncIterator[Service]:
     """A worker in the middle of its one render, which nobody lets go on. Its clock is the chain's."""
-    bench.parts = replace(bench.parts, clock=lambda: float(bench.shared.now))
+    bench.context = replace(bench.context, clock=lambda: float(bench.shared.now))
     await bench.post(jobs=1)
     bench.renderer.gate.clear()
     service = bench.service(idle_seconds=LOOK_SECONDS)
@@ -84,7 +84,7 @@ async def test_a_render_ends_once_its_job_is_lost(bench: Bench, happen: object, 
         assert bench.renderer.cancelled == 1
         assert bench.renderer.tasks == []
         assert bench.attempt().lost_fri == lost_fri
-        await until(lambda: not bench.parts.workspace.rendered(1).exists())
+        await until(lambda: not bench.context.workspace.rendered(1).exists())
     assert "submit_result" not in bench.shared.moves
 
 
@@ -172,7 +172,7 @@ async def test_no_more_than_two_calls_a_poll(bench: Bench) -> None:
 
 async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
     """Cancelled twice: the worker does not hang at its end."""
-    bench.parts = replace(bench.parts, clock=lambda: float(bench.shared.now))
+    bench.context = replace(bench.context, clock=lambda: float(bench.shared.now))
     await bench.post()
     bench.renderer.gate.clear()
     service = bench.service(idle_seconds=LOOK_SECONDS)
@@ -187,11 +187,11 @@ async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
 async def test_running_jobs_are_looked_at_now_and_then(bench: Bench) -> None:
     """Those with a claim, each again after the time that is set."""
     now = 0.0
-    losses = Losses(bench.parts, 5.0, lambda: now)
+    losses = Losses(bench.context, 5.0, lambda: now)
     jobs = await bench.post(jobs=3)
     bench.begin(jobs[0], Stage.CLAIMED)
     bench.begin(jobs[1], Stage.FETCHED)
-    bench.begin(jobs[2], Stage.PROVED)
+    bench.begin(jobs[2], Stage.VALIDATED)
     running = {1, 2, 3}
     assert losses.wanted(running) == {1, 3}
     task = asyncio.create_task(asyncio.sleep(0))

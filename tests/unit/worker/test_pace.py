@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from veriframe.worker.polling import Pace
+from veriframe.worker.polling import PollInterval
 
 
 class Clock:
@@ -23,7 +23,7 @@ class Clock:
 def test_the_pause_grows_with_the_quiet(quiet_seconds: int, expected: float) -> None:
     """A hundredth of it, between the two limits."""
     clock = Clock()
-    pace = Pace(0.25, 5, clock)
+    pace = PollInterval(0.25, 5, clock)
     clock.now += quiet_seconds
     assert pace.pause_seconds() == pytest.approx(expected)
 
@@ -31,7 +31,7 @@ def test_the_pause_grows_with_the_quiet(quiet_seconds: int, expected: float) -> 
 def test_news_bring_the_short_pause_back() -> None:
     """More may follow."""
     clock = Clock()
-    pace = Pace(0.25, 5, clock)
+    pace = PollInterval(0.25, 5, clock)
     clock.now += 1000
     pace.note_news()
     assert pace.pause_seconds() == 0.25
@@ -40,7 +40,7 @@ def test_news_bring_the_short_pause_back() -> None:
 def test_what_is_due_is_not_slept_through() -> None:
     """A review that ends in two seconds is looked at then, and never more often than the shortest pause."""
     clock = Clock()
-    pace = Pace(0.25, 5, clock)
+    pace = PollInterval(0.25, 5, clock)
     clock.now += 1000
     assert pace.pause_seconds(2) == 2
     assert pace.pause_seconds(0) == 0.25
@@ -49,11 +49,11 @@ def test_what_is_due_is_not_slept_through() -> None:
 
 def test_a_busy_worker_does_not_hurry() -> None:
     """No slot is free for news; what is due still counts."""
-    pace = Pace(0.25, 5, Clock())
+    pace = PollInterval(0.25, 5, Clock())
     assert pace.pause_seconds(busy=True) == 5
     assert pace.pause_seconds(1, busy=True) == 1
 
 
 def test_an_idle_pause_below_the_shortest_is_the_shortest() -> None:
     """Whoever sets poll_seconds high means it."""
-    assert Pace(60, 5, Clock()).pause_seconds() == 60
+    assert PollInterval(60, 5, Clock()).pause_seconds() == 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash, result_pin
+from tests.fakes.bench import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash, result_pin
 from tests.unit.worker.pipelines import EARNING_MOVES, WAY, run, stopped_at
 
 from veriframe.errors import (
@@ -56,7 +56,7 @@ async def test_a_kill_between_deed_and_note_is_made_good(bench: Bench, stage: St
 
     bench.journal.move = die  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        await pipeline.run(bench.begin(job), bench.parts)
+        await pipeline.run(bench.begin(job), bench.context)
     bench.journal.move = move  # type: ignore[method-assign]
     await run(bench, bench.attempt())
     assert bench.attempt().stage is Stage.SUBMITTED
@@ -65,11 +65,11 @@ async def test_a_kill_between_deed_and_note_is_made_good(bench: Bench, stage: St
 
 
 async def test_a_store_that_is_away_before_the_result_is_waited_for(bench: Bench) -> None:
-    """PROVED stays PROVED, with the picture on our disk, and goes on later."""
-    attempt = await stopped_at(bench, Stage.PROVED)
+    """VALIDATED stays VALIDATED, with the picture on our disk, and goes on later."""
+    attempt = await stopped_at(bench, Stage.VALIDATED)
     bench.store.fault = StoreUnavailable("The store is away.")
     with pytest.raises(StoreUnavailable):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
     assert bench.attempt() == attempt
     bench.store.fault = None
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED
@@ -85,7 +85,7 @@ async def test_a_registry_that_is_away_changes_nothing(bench: Bench, stage: Stag
         attempt = await stopped_at(bench, stage)
     bench.shared.faults += [RegistryUnavailable("The registry is away.")]
     with pytest.raises(RegistryUnavailable):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
     assert (await run(bench, bench.attempt())).stage is Stage.SUBMITTED
     assert bench.shared.moves == EARNING_MOVES
 
@@ -147,14 +147,14 @@ async def test_credit_is_used_before_the_wallet(bench: Bench) -> None:
 async def test_a_full_disk_is_waited_for_before_the_claim(bench: Bench) -> None:
     """fault_41: no bond is put up for what this machine cannot hold."""
     attempt = await stopped_at(bench, Stage.CHECKED)
-    bench.parts = replace(bench.parts, disk_free_bytes=2**62)
+    bench.context = replace(bench.context, disk_free_bytes=2**62)
     with pytest.raises(HostUnavailable, match="Free some disk"):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
     assert bench.attempt() == attempt
     assert bench.job().state is JobState.OPEN
 
 
-@pytest.mark.parametrize("stage", [Stage.CLAIMED, Stage.RENDERED, Stage.PROVED, Stage.STORED])
+@pytest.mark.parametrize("stage", [Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.STORED])
 async def test_a_lease_that_lapsed_ends_the_attempt(bench: Bench, stage: Stage) -> None:
     """fault_69: nothing is rendered, stored or submitted for a lease that is over."""
     attempt = await stopped_at(bench, stage)
@@ -235,7 +235,7 @@ async def test_a_bug_keeps_the_stage(bench: Bench) -> None:
     bench.script.render_failures.append(KeyError("a bug"))
     (job,) = await bench.post()
     with pytest.raises(KeyError):
-        await pipeline.run(bench.begin(job), bench.parts)
+        await pipeline.run(bench.begin(job), bench.context)
     assert bench.attempt().stage is Stage.CLAIMED
 
 
@@ -249,7 +249,7 @@ async def test_a_journal_that_cannot_be_written_stops_before_the_next_deed(bench
 
     bench.journal.move = full  # type: ignore[method-assign]
     with pytest.raises(HostUnavailable):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
     assert bench.renderer.tasks == []
     bench.journal.move = move  # type: ignore[method-assign]
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import CREATOR, LEASE_SECONDS, ME, OTHER, Bench, result_pin
+from tests.fakes.bench import CREATOR, LEASE_SECONDS, ME, OTHER, Bench, result_pin
 from tests.scenes.blend_bytes import blend, block
 from tests.unit.worker.pipelines import restart
 
@@ -24,18 +24,18 @@ async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
     await bench.post()
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
-    await restart(bench.parts)
+    await restart(bench.context)
     assert bench.attempt().stage is Stage.CLAIMED
-    assert (await pipeline.run(bench.attempt(), bench.parts)).stage is Stage.SUBMITTED
+    assert (await pipeline.run(bench.attempt(), bench.context)).stage is Stage.SUBMITTED
 
 
 async def test_a_submission_that_the_journal_lost_is_watched(bench: Bench) -> None:
     """fault_77: its pay is not forgotten; the registry says what was handed in."""
     (job,) = await bench.post()
-    await pipeline.run(bench.begin(job), bench.parts)
+    await pipeline.run(bench.begin(job), bench.context)
     result_cid = bench.attempt().result_cid
     bench.journal.by_job.clear()
-    await restart(bench.parts)
+    await restart(bench.context)
     assert (bench.attempt().stage, bench.attempt().result_cid) == (Stage.SUBMITTED, result_cid)
 
 
@@ -47,7 +47,7 @@ async def test_others_jobs_and_old_ones_are_left_alone(bench: Bench) -> None:
     await bench.registry.claim(2)
     bench.shared.now += LEASE_SECONDS
     bench.shared.jobs[3] = replace(bench.job(3), state=JobState.PAID, worker=ME)
-    await restart(bench.parts)
+    await restart(bench.context)
     assert bench.journal.attempts() == []
 
 
@@ -57,7 +57,7 @@ async def test_a_lapsed_claim_is_told_as_lost(bench: Bench) -> None:
     bench.begin(job, Stage.RENDERED)
     await bench.registry.claim(job.id)
     bench.shared.now += LEASE_SECONDS
-    await recover(bench.parts)
+    await recover(bench.context)
     assert bench.told == [Stage.LOST]
     assert (bench.attempt().stage, bench.attempt().code) == (Stage.LOST, Code.LOST)
 
@@ -67,7 +67,7 @@ async def test_a_failure_keeps_its_reason(bench: Bench) -> None:
     (job,) = await bench.post()
     failed = replace(bench.begin(job, Stage.FAILED), code=Code.OOM, detail="Too much memory.")
     bench.journal.by_job[1] = failed
-    await recover(bench.parts)
+    await recover(bench.context)
     after = bench.attempt()
     assert (after.stage, after.code, after.detail) == (Stage.RELEASED, Code.OOM, "Too much memory.")
 
@@ -78,7 +78,7 @@ async def test_an_end_that_was_none_goes_on_without_its_reason(bench: Bench) -> 
     bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST, detail="Too slow.")
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
-    await restart(bench.parts)
+    await restart(bench.context)
     after = bench.attempt()
     assert (after.stage, after.code, after.detail) == (Stage.CLAIMED, None, "")
 
@@ -91,9 +91,9 @@ async def test_recovery_may_be_cut_off_and_repeated(bench: Bench) -> None:
     bench.shared.now += LEASE_SECONDS
     bench.shared.faults += [RegistryUnavailable("away")]
     with pytest.raises(RegistryUnavailable):
-        await recover(bench.parts)
-    await recover(bench.parts)
-    await recover(bench.parts)
+        await recover(bench.context)
+    await recover(bench.context)
+    await recover(bench.context)
     assert bench.told == [Stage.LOST] * 3
 
 
@@ -106,17 +106,17 @@ async def test_own_leases_are_looked_at_before_all_else(bench: Bench) -> None:
         await bench.registry.claim(job.id)
     bench.shared.now += LEASE_SECONDS
     bench.shared.reads = 0
-    await recover(bench.parts)
+    await recover(bench.context)
     assert (bench.told, bench.shared.reads) == ([Stage.LOST] * 3, 2)
 
 
 async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:
     """The registry's file was replaced: one clear line, instead of jobs that are silently left."""
     await bench.post()
-    await recover(bench.parts)
+    await recover(bench.context)
     bench.shared.identity = "SN_MAIN-0x2"
     with pytest.raises(SettingsError, match=r"another registry.*journal away"):
-        await restart(bench.parts)
+        await restart(bench.context)
 
 
 @pytest.mark.parametrize("stage", [Stage.FETCHED, Stage.CLAIMED, Stage.REFUSED])
@@ -124,7 +124,7 @@ async def test_another_job_at_the_same_number_is_begun_anew(bench: Bench, stage:
     """fault_11: a reorganisation renumbers orders: what was begun is lost, the job now there is served."""
     (old,) = await bench.post(scene=blend(block(b"OLD0")))
     bench.begin(old, stage)
-    await recover(bench.parts)
+    await recover(bench.context)
     bench.shared.jobs.clear()
     (new,) = await bench.post()
     assert (new.id, new.order.asset_cid != old.order.asset_cid) == (old.id, True)
@@ -138,11 +138,11 @@ async def test_a_lost_journal_is_taken_in_again(bench: Bench, jobs: int) -> None
     bench.shared.credits[CREATOR] = 10**9
     first = await bench.post()
     ids = [first[0].id, (await bench.post(jobs=jobs, reward_fri=1))[-1].id]
-    await pipeline.run(bench.begin(first[0]), bench.parts)
+    await pipeline.run(bench.begin(first[0]), bench.context)
     await bench.registry.claim(ids[1])
     pinned = list(bench.store.pinned)
     bench.journal.by_job.clear()
-    bench.parts = replace(bench.parts, policy=replace(bench.policy, minimum_reward_fri=2))
+    bench.context = replace(bench.context, policy=replace(bench.policy, minimum_reward_fri=2))
     assert await bench.service().run(once=True)
     assert [bench.attempt(job_id).stage for job_id in ids] == [Stage.SUBMITTED] * 2
     assert set(pinned) <= set(bench.store.pinned), "what is owed stays pinned"
@@ -152,7 +152,7 @@ async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
     """Killed between the end and the clean-up: our own results that nobody waits for are let go."""
     first, second = await bench.post(jobs=2)
     for job in (first, second):
-        await pipeline.run(bench.begin(job), bench.parts)
+        await pipeline.run(bench.begin(job), bench.context)
     bench.begin(first, Stage.PAID)
     kept = [
         Pin(cid=bench.attempt(2).result_cid, name=result_pin(ME, 2)),
@@ -160,7 +160,7 @@ async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
         Pin(cid="bafkasset", name="order-asset-1"),
     ]
     bench.store.pinned += kept[1:]
-    await restart(bench.parts)
+    await restart(bench.context)
     assert bench.store.pinned == kept
 
 
@@ -168,11 +168,11 @@ async def test_folders_of_ended_attempts_are_swept(bench: Bench) -> None:
     """fault_46: unfinished ones stay."""
     first, second = await bench.post(jobs=2)
     for job in (first, second):
-        await pipeline.run(bench.begin(job), bench.parts)
+        await pipeline.run(bench.begin(job), bench.context)
     bench.begin(first, Stage.PAID)
-    await restart(bench.parts)
-    assert not bench.parts.workspace.proved(1).exists()
-    assert bench.parts.workspace.proved(2).exists()
+    await restart(bench.context)
+    assert not bench.context.workspace.validated(1).exists()
+    assert bench.context.workspace.validated(2).exists()
 
 
 async def test_equal_content_has_one_key(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.fakes.parts import LEASE_SECONDS, Bench, crash
+from tests.fakes.bench import LEASE_SECONDS, Bench, crash
 from tests.unit.worker.pipelines import EARNING_MOVES, run, stopped_at
 
 from veriframe.errors import (
@@ -55,21 +55,21 @@ async def test_frames_that_are_not_what_was_asked_for_release_the_job(bench: Ben
     assert [pin.name for pin in bench.store.pinned] == []
 
 
-@pytest.mark.parametrize("stage", [Stage.RENDERED, Stage.PROVED])
+@pytest.mark.parametrize("stage", [Stage.RENDERED, Stage.VALIDATED])
 async def test_frames_that_vanished_release_the_job(bench: Bench, stage: Stage) -> None:
     """What the journal says was rendered is not on the disk: given back, and not an error for ever."""
     attempt = await stopped_at(bench, stage)
-    bench.parts.workspace.forget(1)
+    bench.context.workspace.forget(1)
     after = await run(bench, attempt)
     assert (after.stage, after.code) == (Stage.RELEASED, Code.NO_OUTPUT)
 
 
 async def test_a_link_in_place_of_the_frame_is_never_published(bench: Bench) -> None:
     """fault_42: what it leads to stays private."""
-    attempt = await stopped_at(bench, Stage.PROVED)
+    attempt = await stopped_at(bench, Stage.VALIDATED)
     secret = bench.folder / "secret"
     secret.write_text("key")
-    (picture,) = bench.parts.workspace.proved(1).iterdir()
+    (picture,) = bench.context.workspace.validated(1).iterdir()
     picture.unlink()
     picture.symlink_to(secret)
     after = await run(bench, attempt)

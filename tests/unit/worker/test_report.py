@@ -101,8 +101,8 @@ def test_progress_is_told_now_and_then() -> None:
     progress = ProgressLog()
     with capture_logs() as lines:
         for job_id in (1, 1, 2, 1):
-            progress.hear(job_id, PROGRESS)
-        progress.hear(3, replace(PROGRESS, fraction=None))
+            progress.on_progress(job_id, PROGRESS)
+        progress.on_progress(3, replace(PROGRESS, fraction=None))
     assert [(line["job_id"], line["percent"]) for line in lines] == [(1, 26), (2, 26), (3, None)]
 
 
@@ -113,8 +113,8 @@ def test_a_long_transfer_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -
     with capture_logs() as lines:
         transfer = TransferLog(7, "scene")
         for done_bytes in (1, 50_000_000, 60_000_000, 75_000_000):
-            transfer.hear(Transfer(done_bytes=done_bytes, total_bytes=100_000_000))
-        transfer.hear(Transfer(done_bytes=80_000_000, total_bytes=None))
+            transfer.on_transfer(Transfer(done_bytes=done_bytes, total_bytes=100_000_000))
+        transfer.on_transfer(Transfer(done_bytes=80_000_000, total_bytes=None))
     assert [line["event"] for line in lines] == ["transfer_started", *["transfer_progress"] * 3]
     told = [(line["seconds"], line["percent"], line["megabytes_per_second"]) for line in lines[1:]]
     assert told == [(5.0, 50, 10.0), (10.0, 75, 7.5), (20.0, None, 4.0)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.fakes.parts import Bench
+from tests.fakes.bench import Bench
 from tests.fakes.store import FakeStore
 from tests.scenes.blend_bytes import blend, block
 from tests.unit.worker.pipelines import run, stopped_at
@@ -21,9 +21,9 @@ from veriframe.errors import (
 )
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.rendering.scene import SceneInspection
-from veriframe.ports.store import OnTransfer, Pin, unheard
+from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
 from veriframe.worker import pipeline
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.workspace import Workspace
 
 REFUSALS = [
@@ -46,8 +46,8 @@ async def test_an_asset_that_cannot_be_had_is_refused(bench: Bench, code: Code, 
 
 async def test_a_scene_that_is_too_large_is_refused(bench: Bench) -> None:
     """The size limit is the fetch's, so that no disk is filled first."""
-    limits = replace(bench.parts.scene_limits, file_bytes=3)
-    bench.parts = replace(bench.parts, scene_limits=limits)
+    limits = replace(bench.context.scene_limits, file_bytes=3)
+    bench.context = replace(bench.context, scene_limits=limits)
     (job,) = await bench.post()
     after = await run(bench, bench.begin(job))
     assert (after.stage, after.code) == (Stage.REFUSED, Code.TOO_LARGE)
@@ -81,7 +81,7 @@ async def test_a_store_that_is_away_changes_nothing(bench: Bench) -> None:
     before = bench.begin(job)
     bench.store.fault = StoreUnavailable("The store is away.")
     with pytest.raises(StoreUnavailable):
-        await pipeline.run(before, bench.parts)
+        await pipeline.run(before, bench.context)
     assert bench.attempt() == before
 
 
@@ -97,7 +97,9 @@ async def test_a_store_is_not_waited_for_when_the_job_is_gone(bench: Bench) -> N
 class _Slow(FakeStore):
     """Has nothing yet; what is `heard` of a scene has come, and more never does."""
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+    async def fetch(
+        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> int:
         target.with_name(f".veriframe-fetch-{cid}").write_bytes(b"half")
         if self.fault is None:
             await asyncio.Event().wait()
@@ -109,8 +111,8 @@ class _Slow(FakeStore):
         return []
 
 
-def _slow(bench: Bench, fetch_seconds: float) -> Parts:
-    return replace(bench.parts, store=_Slow(), policy=replace(bench.policy, fetch_seconds=fetch_seconds))
+def _slow(bench: Bench, fetch_seconds: float) -> WorkerContext:
+    return replace(bench.context, store=_Slow(), policy=replace(bench.policy, fetch_seconds=fetch_seconds))
 
 
 async def test_a_scene_that_never_comes_is_refused_in_time(bench: Bench) -> None:
@@ -152,7 +154,7 @@ async def _no_gateway(*_: object) -> int:
 async def test_an_asset_that_vanished_after_the_claim_releases_the_job(bench: Bench) -> None:
     """Our copy is gone and the store has it no more: the claim is not left to lapse."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
-    bench.parts.workspace.scene(attempt.asset_cid).unlink()
+    bench.context.workspace.scene(attempt.asset_cid).unlink()
     bench.store.files.clear()
     after = await run(bench, attempt)
     assert (after.stage, after.code) == (Stage.RELEASED, Code.NOT_FOUND)
@@ -162,30 +164,30 @@ async def test_an_asset_that_vanished_after_the_claim_releases_the_job(bench: Be
 async def test_a_scene_that_vanished_is_fetched_again(bench: Bench, stage: Stage) -> None:
     """The disk was cleared by hand: no failure, one more fetch."""
     attempt = await stopped_at(bench, stage)
-    bench.parts.workspace.scene(attempt.asset_cid).unlink()
+    bench.context.workspace.scene(attempt.asset_cid).unlink()
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED
 
 
 async def test_fetching_keeps_the_budget(bench: Bench) -> None:
     """Scenes that nobody uses make room; the one that a job stands on does not."""
-    bench.parts = replace(bench.parts, workspace=Workspace(bench.folder, 1))
+    bench.context = replace(bench.context, workspace=Workspace(bench.folder, 1))
     used, unused, new = [(await bench.post(scene=blend(block(name))))[0] for name in (b"A", b"B", b"C")]
     for job, stage in ((used, Stage.RENDERED), (unused, Stage.PAID), (new, Stage.SEEN)):
         if stage is not Stage.SEEN:
-            path = bench.parts.workspace.scene(job.order.asset_cid)
+            path = bench.context.workspace.scene(job.order.asset_cid)
             await bench.store.fetch(job.order.asset_cid, path, 10**6)
         bench.begin(job, stage)
     await run(bench, bench.attempt(3))
-    exists = [bench.parts.workspace.scene(job.order.asset_cid).exists() for job in (used, unused, new)]
+    exists = [bench.context.workspace.scene(job.order.asset_cid).exists() for job in (used, unused, new)]
     assert exists == [True, False, True]
 
 
 async def test_a_scene_that_was_deleted_is_waited_for_in_time(bench: Bench) -> None:
     """fault_88: fetched, deleted, and gone from the store: such a job kept its slot for ever."""
     (job,) = await bench.post()
-    parts = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
-    parts.store.fetch = _no_gateway  # type: ignore[method-assign, assignment]
-    after = await pipeline.run(bench.begin(job, Stage.FETCHED), parts)
+    context = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
+    context.store.fetch = _no_gateway  # type: ignore[method-assign, assignment]
+    after = await pipeline.run(bench.begin(job, Stage.FETCHED), context)
     assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
     assert "No gateway gives it now." in after.detail
 
@@ -202,13 +204,13 @@ async def test_a_scene_that_was_deleted_and_never_comes_is_refused(bench: Bench)
 async def test_a_machine_that_cannot_fetch_lets_a_lost_job_go(bench: Bench, stage: Stage) -> None:
     """fault_88: waited for while the job is open, whatever the time; lost once another has it."""
     (job,) = await bench.post()
-    parts = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
-    parts.store.fetch = _no_disk  # type: ignore[method-assign, assignment]
+    context = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
+    context.store.fetch = _no_disk  # type: ignore[method-assign, assignment]
     with pytest.raises(HostUnavailable):
-        await pipeline.run(bench.begin(job, stage), parts)
+        await pipeline.run(bench.begin(job, stage), context)
     assert bench.attempt().stage is stage
     await bench.other.claim(job.id)
-    assert (await pipeline.run(bench.attempt(), parts)).stage is Stage.LOST
+    assert (await pipeline.run(bench.attempt(), context)).stage is Stage.LOST
 
 
 async def test_a_machine_that_cannot_inspect_lets_a_lost_job_go(bench: Bench) -> None:
@@ -220,18 +222,18 @@ async def test_a_machine_that_cannot_inspect_lets_a_lost_job_go(bench: Bench) ->
 
     bench.renderer.inspect = no_room  # type: ignore[method-assign]
     with pytest.raises(HostUnavailable):
-        await pipeline.run(attempt, bench.parts)
+        await pipeline.run(attempt, bench.context)
     await bench.other.claim(attempt.job_id)
-    assert (await pipeline.run(attempt, bench.parts)).stage is Stage.LOST
+    assert (await pipeline.run(attempt, bench.context)).stage is Stage.LOST
 
 
 async def test_a_claim_of_ours_is_not_refused_for_its_scene(bench: Bench) -> None:
     """fault_88: claimed, killed before that was noted, its scene gone: given back, and not left to lapse."""
     (job,) = await bench.post()
     await bench.registry.claim(job.id)
-    parts = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
-    parts.store.fetch = _not_there  # type: ignore[method-assign, assignment]
-    after = await pipeline.run(bench.begin(job, Stage.CHECKED), parts)
+    context = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
+    context.store.fetch = _not_there  # type: ignore[method-assign, assignment]
+    after = await pipeline.run(bench.begin(job, Stage.CHECKED), context)
     assert (after.stage, after.code) == (Stage.RELEASED, Code.NOT_FOUND)
 
 

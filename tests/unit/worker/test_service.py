@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from structlog.testing import capture_logs
-from tests.fakes.parts import (
+from tests.fakes.bench import (
     BOND,
     Bench,
     crash,
@@ -37,7 +37,7 @@ async def test_once_with_nothing_to_do_ends_at_once(bench: Bench) -> None:
 async def test_once_looks_at_all_jobs_before_it_ends(bench: Bench) -> None:
     """The only job that is liked comes after a flood of others."""
     policy = replace(bench.policy, minimum_reward_fri=5)
-    bench.parts = replace(bench.parts, policy=policy)
+    bench.context = replace(bench.context, policy=policy)
     await bench.post(jobs=1500, reward_fri=1)
     await bench.post(reward_fri=5)
     assert await bench.service().run(once=True)
@@ -108,7 +108,7 @@ async def test_a_journal_that_cannot_be_written_holds_everything(bench: Bench) -
 async def test_a_full_disk_takes_no_jobs(bench: Bench) -> None:
     """fault_41: said again and again, and the job stays open for others."""
     await bench.post()
-    bench.parts = replace(bench.parts, disk_free_bytes=2**62)
+    bench.context = replace(bench.context, disk_free_bytes=2**62)
     service = bench.service()
     with capture_logs() as lines:
         working = asyncio.create_task(service.run())
@@ -154,7 +154,7 @@ async def test_an_idle_worker_asks_less_and_less(bench: Bench) -> None:
     service = bench.service(poll_seconds=0.001, idle_seconds=0.05)
     working = asyncio.create_task(service.run())
     await asyncio.sleep(0.02)
-    service._pace._news_at -= 100
+    service._poll_interval._news_at -= 100
     await asyncio.sleep(0.06)
     bench.shared.reads = 0
     await asyncio.sleep(0.2)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
-from tests.fakes.parts import (
+from tests.fakes.bench import (
     Bench,
     stages,
     until,
@@ -72,9 +72,9 @@ async def test_a_drain_waits_for_a_claim_that_is_being_made(bench: Bench) -> Non
 async def test_a_drain_does_not_wait_for_the_disk(bench: Bench) -> None:
     """CHECKED, and no room for a claim: nothing to finish."""
     await bench.post()
-    full = bench.parts.workspace
+    full = bench.context.workspace
     bench.begin(bench.job(), Stage.CHECKED)
-    bench.parts = replace(bench.parts, disk_free_bytes=2**62)
+    bench.context = replace(bench.context, disk_free_bytes=2**62)
     service = bench.service()
     with capture_logs() as lines:
         working = asyncio.create_task(service.run())

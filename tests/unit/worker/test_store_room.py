@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.fakes.bench import CREATOR, OTHER, REVIEW_SECONDS, REWARD, SCENE, Bench, until
 from tests.fakes.embedded import Home
-from tests.fakes.parts import CREATOR, OTHER, REVIEW_SECONDS, REWARD, SCENE, Bench, until
 from tests.fakes.renderer import FakeRenderer, Script
 from tests.nodes import kubo
 
@@ -21,7 +21,7 @@ from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected, NoRoom, StoreFull
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import Job, JobState
-from veriframe.model.rendering.frames import ProvedFrame, Rendering, RenderTask
+from veriframe.model.rendering.frames import Rendering, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.store import StoreRoom
 from veriframe.worker import pipeline
@@ -39,11 +39,11 @@ NOISE = b"noise"
 class Noisy(FakeRenderer):
     """Its pictures are large, and each is another."""
 
-    async def prove(
+    async def validate(
         self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
-    ) -> Sequence[ProvedFrame]:
+    ) -> Sequence[ValidatedFrame]:
         """As the fake does, with other bytes."""
-        frames = await super().prove(scene, task, rendering, out, clean)
+        frames = await super().validate(scene, task, rendering, out, clean)
         (clean / frames[0].file).write_bytes(random.randbytes(PICTURE_BYTES))
         return frames
 
@@ -60,7 +60,7 @@ class Working:
     """A worker at work for the block; its chain time moves only as the test says."""
 
     def __init__(self, home: Home, poll_seconds: float = 0.001) -> None:
-        self.service = Service(home.parts, slots=2, poll_seconds=poll_seconds, idle_seconds=0.01)
+        self.service = Service(home.context, slots=2, poll_seconds=poll_seconds, idle_seconds=0.01)
 
     async def __aenter__(self) -> None:
         self.task = asyncio.create_task(self.service.run())
@@ -124,7 +124,7 @@ def is_submitted(bench: Bench, job: Job) -> bool:
 
 async def test_several_claims_share_the_room(bench: Bench) -> None:
     """fault_87: four slots, room for two pictures: two claims, and two jobs that are left for now."""
-    bench.parts.room.scene_pixels = 10_000
+    bench.context.room.scene_pixels = 10_000
     for job in await bench.post(jobs=4):
         bench.journal.by_job[job.id] = replace(bench.begin(job, Stage.CHECKED), width=100, height=100)
     bench.store.limit_bytes = 2 * picture_bytes(10_000) + 100
@@ -135,7 +135,7 @@ async def test_several_claims_share_the_room(bench: Bench) -> None:
         return await make_claim(job_id)
 
     bench.registry.claim = slow  # type: ignore[method-assign]
-    claims = [claim(bench.attempt(job_id), bench.parts) for job_id in (1, 2, 3, 4)]
+    claims = [claim(bench.attempt(job_id), bench.context) for job_id in (1, 2, 3, 4)]
     made = await asyncio.gather(*claims, return_exceptions=True)
     left = [error for error in made if isinstance(error, NoRoom)]
     assert (len(left), bench.shared.moves.count("claim")) == (2, 2)
@@ -145,7 +145,7 @@ async def test_several_claims_share_the_room(bench: Bench) -> None:
 
 async def test_a_restart_forgets_no_reservation(bench: Bench) -> None:
     """fault_87: what is claimed and not stored yet counts; what is handed in is in the store."""
-    stages = (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.PROVED, Stage.SUBMITTED)
+    stages = (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.SUBMITTED)
     for job, reached in zip(await bench.post(jobs=6), stages, strict=True):
         attempt = replace(bench.begin(job, reached), creator=CREATOR, width=100, height=100)
         bench.journal.by_job[job.id] = attempt
@@ -177,11 +177,11 @@ async def test_a_picture_that_does_not_fit_leaves_its_slot_to_others(bench: Benc
 async def test_a_full_store_is_told_with_its_remedy(bench: Bench) -> None:
     """fault_87: nothing is begun, pay goes on, and the sentence says which setting."""
     (job,) = await bench.post()
-    await pipeline.run(bench.begin(job), bench.parts)
+    await pipeline.run(bench.begin(job), bench.context)
     bench.store.limit_bytes = 1000
     sentence = r"no room for another result.*Nothing is claimed\. Raise the limit\."
     with pytest.raises(StoreFull, match=sentence):
-        await bench.parts.room.survey(bench.store, bench.journal)
+        await bench.context.room.survey(bench.store, bench.journal)
     (other,) = await bench.post()
     working = asyncio.create_task((service := bench.service()).run())
     bench.shared.now += REVIEW_SECONDS
@@ -228,7 +228,7 @@ async def test_fetched_scenes_do_not_fill_a_node(tmp_path: Path) -> None:
         node.swarm_connect(far)
         async with KuboStore(far.api_multiaddr) as theirs, KuboStore(node.api_multiaddr) as store:
             home = Home(tmp_path, theirs, renderer=Noisy(), scene_limits=SceneLimits(pixels=10_000))
-            home.parts = replace(home.parts, store=store, workspace=Workspace(tmp_path / "work", 2**30))
+            home.context = replace(home.context, store=store, workspace=Workspace(tmp_path / "work", 2**30))
             refused = Script(inspect_failures=[JobRejected(Code.NOT_BLEND, "It is no scene.")] * 99)
             home.renderer.scripts = {NOISE: refused, b"": Script()}
             before = (await store.room()).free_bytes
@@ -254,7 +254,7 @@ async def test_a_crowd_of_new_accounts_fills_half_at_most(home: Home) -> None:
 
     The creator who has paid before finds room all the same, and its job is not held up.
     """
-    home.parts = replace(home.parts, room=Reservations(scene_pixels=home.scene_limits.pixels))
+    home.context = replace(home.context, room=Reservations(scene_pixels=home.scene_limits.pixels))
     async with Working(home):
         await home.post(jobs=3)
         await until(lambda: len(handed_in(home)) == 3)
@@ -293,11 +293,11 @@ def test_what_was_paid_covers_no_more_than_that() -> None:
 async def test_rendered_frames_go_once_they_are_proved(bench: Bench) -> None:
     """fault_87: they lay on the disk, beside the proved ones, until the review was over."""
     (job,) = await bench.post()
-    after = await pipeline.run(bench.begin(job), bench.parts)
+    after = await pipeline.run(bench.begin(job), bench.context)
     assert after.stage is Stage.SUBMITTED
-    workspace = bench.parts.workspace
+    workspace = bench.context.workspace
     assert not workspace.rendered(job.id).exists()
-    assert len(list(workspace.proved(job.id).iterdir())) == 1
+    assert len(list(workspace.validated(job.id).iterdir())) == 1
 
 
 async def test_the_disk_of_the_jobs_folders_is_shared_out_too(bench: Bench) -> None:
@@ -310,7 +310,7 @@ async def test_the_disk_of_the_jobs_folders_is_shared_out_too(bench: Bench) -> N
     survey = await reservations.survey(bench.store, bench.journal)
     assert (survey.left_bytes, survey.most_new_bytes, survey.remedy) == (200_000, 250_000, "Free the disk.")
     assert "new_creators_store_share" in survey.objection(OTHER, 1)
-    free = bench.parts.workspace.room(0).free_bytes
+    free = bench.context.workspace.room(0).free_bytes
     assert free
-    assert bench.parts.workspace.room(2**62).free_bytes == 0
-    assert "disk_free_bytes" in bench.parts.workspace.room(0).remedy
+    assert bench.context.workspace.room(2**62).free_bytes == 0
+    assert "disk_free_bytes" in bench.context.workspace.room(0).remedy

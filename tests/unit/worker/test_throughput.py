@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.fakes.parts import Bench
+from tests.fakes.bench import Bench
 from tests.unit.worker.clock import Hand
 from tests.unit.worker.pipelines import run
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt.attempt import Stage
-from veriframe.ports.store import OnTransfer, Transfer, unheard
+from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
 from veriframe.worker.scene import throughput as module
 from veriframe.worker.scene.throughput import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, Throughput
 
@@ -26,7 +26,7 @@ def drip(rate: float, seconds: int, *, total: int | None = None, before: int = 0
     clock = Hand()
     heard = Throughput(HALF_AN_HOUR, clock)
     for second in range(seconds + 1):
-        heard.hear(Transfer(done_bytes=before + int(second * rate), total_bytes=total))
+        heard.on_transfer(Transfer(done_bytes=before + int(second * rate), total_bytes=total))
         clock.seconds += second < seconds
     return heard
 
@@ -78,11 +78,13 @@ async def test_a_job_whose_scene_drips_is_refused(
     """fault_88: refused as what could not be had, before any money moves; what comes in time is served."""
     clock = Hand()
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.001)
-    bench.parts = replace(bench.parts, monotonic=clock)
+    bench.context = replace(bench.context, monotonic=clock)
     (job,) = await bench.post()
     fetch: Callable[..., object] = bench.store.fetch
 
-    async def slow(cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> object:
+    async def slow(
+        cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> object:
         on_progress(Transfer(done_bytes=0, total_bytes=None))
         clock.seconds += GRACE_SECONDS + 2 * (ends_by == "dripping")
         on_progress(Transfer(done_bytes=100, total_bytes=None))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.fakes.bench import ME, OTHER, WALLET, Bench, result_pin, until
 from tests.fakes.embedded import Home
-from tests.fakes.parts import ME, OTHER, WALLET, Bench, result_pin, until
 from tests.fakes.registry import FakeRegistry, Shared
 from tests.nodes import kubo
 from tests.unit.worker.pipelines import restart
@@ -46,7 +46,7 @@ async def test_a_start_at_one_registry_leaves_what_is_owed_at_another(homes: tup
     owed = await one.submit()
     assert one.worker.account == two.worker.account
     await two.post()
-    await restart(two.parts)
+    await restart(two.context)
     assert await one.kept(owed.result_cid) == 1
 
 
@@ -69,11 +69,11 @@ async def test_two_chains_are_two_registries(tmp_path: Path) -> None:
     second = Bench(tmp_path / "second", registry=FakeRegistry(ME, test, wallet_fri=WALLET), store=first.store)
     for bench in (first, second):
         (job,) = await bench.post()
-        await pipeline.run(bench.begin(job), bench.parts)
+        await pipeline.run(bench.begin(job), bench.context)
     kept = list(first.store.pinned)
     second.begin(second.job(), Stage.PAID)
-    await restart(second.parts)
-    await restart(first.parts)
+    await restart(second.context)
+    await restart(first.context)
     assert first.store.pinned == kept[:1]
 
 
@@ -85,7 +85,7 @@ def old_pin(attempt: Attempt) -> Pin:
 async def old_bench(bench: Bench) -> Attempt:
     """A result that is owed, pinned by an earlier version."""
     (job,) = await bench.post()
-    attempt = await pipeline.run(bench.begin(job), bench.parts)
+    attempt = await pipeline.run(bench.begin(job), bench.context)
     bench.store.pinned = [old_pin(attempt)]
     return attempt
 
@@ -101,10 +101,10 @@ async def test_owed_results_get_their_new_names(bench: Bench) -> None:
         await unpin(pin)
 
     bench.store.unpin = watched  # type: ignore[method-assign]
-    await restart(bench.parts)
+    await restart(bench.context)
     assert bench.store.pinned == [old_pin(attempt)]
     for _ in range(2):
-        assert await rename_old(bench.parts, bench.journal.unfinished())
+        assert await rename_old(bench.context, bench.journal.unfinished())
         assert bench.store.pinned == [Pin(cid=attempt.result_cid, name=result_pin(ME, 1))]
     assert kept == [[old_result(ME, 1), result_pin(ME, 1)]]
 
@@ -118,8 +118,8 @@ async def test_old_names_that_are_not_owed_here_are_left(bench: Bench) -> None:
         Pin(cid=attempt.result_cid, name=old_result(OTHER, 1)),
     ]
     bench.store.pinned += others
-    await restart(bench.parts)
-    assert await rename_old(bench.parts, bench.journal.unfinished())
+    await restart(bench.context)
+    assert await rename_old(bench.context, bench.journal.unfinished())
     assert bench.store.pinned == [*others, Pin(cid=attempt.result_cid, name=result_pin(ME, 1))]
 
 
@@ -128,12 +128,12 @@ async def test_what_ends_before_it_is_renamed_is_released(bench: Bench) -> None:
     attempt = await old_bench(bench)
     owed = bench.journal.unfinished()
     bench.store.fault = StoreUnavailable("The store is away.")
-    assert not await rename_old(bench.parts, owed)
+    assert not await rename_old(bench.context, owed)
     bench.store.fault = None
     bench.journal.move(attempt, paid := attempt.to(Stage.PAID, at=2.0))
-    await clean_up(paid, bench.parts)
+    await clean_up(paid, bench.context)
     assert bench.store.pinned == [old_pin(attempt)]
-    assert await rename_old(bench.parts, owed)
+    assert await rename_old(bench.context, owed)
     assert bench.store.pinned == []
 
 

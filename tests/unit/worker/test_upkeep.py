@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 import structlog.testing
-from tests.fakes.parts import ME, OTHER, Bench, result_pin
+from tests.fakes.bench import ME, OTHER, Bench, result_pin
 
 from veriframe.errors import StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -19,7 +19,7 @@ from veriframe.worker.settlement.watch import clean_up
 async def submitted(bench: Bench) -> Attempt:
     """A job whose result is handed in."""
     (job,) = await bench.post()
-    attempt = await pipeline.run(bench.begin(job), bench.parts)
+    attempt = await pipeline.run(bench.begin(job), bench.context)
     assert attempt.stage is Stage.SUBMITTED
     return attempt
 
@@ -27,7 +27,7 @@ async def submitted(bench: Bench) -> Attempt:
 async def looked(bench: Bench) -> list[str]:
     """What the log says of one look."""
     with structlog.testing.capture_logs() as told:
-        await repinning.check_pins(bench.parts)
+        await repinning.check_pins(bench.context)
     return [line["event"] for line in told if not line["event"].startswith("transfer_")]
 
 
@@ -60,7 +60,7 @@ async def test_content_that_is_gone_everywhere_is_said(bench: Bench) -> None:
     """fault_56: nothing can be done; other bytes in the folder are not taken for the result."""
     attempt = await submitted(bench)
     del bench.store.files[attempt.result_cid]
-    (picture,) = bench.parts.workspace.proved(1).iterdir()
+    (picture,) = bench.context.workspace.validated(1).iterdir()
     picture.write_bytes(b"other")
     assert await looked(bench) == ["pin_lost"]
     picture.unlink()
@@ -79,7 +79,7 @@ async def test_what_is_over_is_not_pinned_again(bench: Bench) -> None:
     """Paid: the result is nobody's debt any more."""
     attempt = await submitted(bench)
     bench.journal.move(attempt, paid := attempt.to(Stage.PAID, at=2.0))
-    await clean_up(paid, bench.parts)
+    await clean_up(paid, bench.context)
     assert await looked(bench) == []
     assert bench.store.pinned == []
 
@@ -91,7 +91,7 @@ async def test_a_job_that_ends_during_a_look_is_released(bench: Bench) -> None:
 
     async def slow(pin: Pin) -> None:
         bench.journal.move(attempt, attempt.to(Stage.PAID, at=2.0))
-        await clean_up(attempt, bench.parts)
+        await clean_up(attempt, bench.context)
         await make_pin(pin)
 
     bench.store.pin = slow  # type: ignore[method-assign]
@@ -104,7 +104,7 @@ async def test_it_looks_again_and_again(bench: Bench, monkeypatch: pytest.Monkey
     monkeypatch.setattr(repinning, "FIRST_LOOK_SECONDS", 0.001)
     monkeypatch.setattr(repinning, "RECHECK_SECONDS", 0.001)
     await submitted(bench)
-    keeping = asyncio.create_task(repinning.keep_results(bench.parts))
+    keeping = asyncio.create_task(repinning.keep_results(bench.context))
     async with asyncio.timeout(5):
         for _ in range(3):
             bench.store.pinned = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.fakes.parts import (
+from tests.fakes.bench import (
     ARBITER,
     BOND,
     ME,
@@ -29,7 +29,7 @@ COLD = Address(77)
 async def submitted(bench: Bench, jobs: int = 1) -> Attempt:
     """Jobs that came as far as SUBMITTED; the last one's attempt."""
     for job in await bench.post(jobs):
-        attempt = await pipeline.run(bench.begin(job), bench.parts)
+        attempt = await pipeline.run(bench.begin(job), bench.context)
     bench.shared.moves.clear()
     bench.told.clear()
     return attempt
@@ -38,7 +38,7 @@ async def submitted(bench: Bench, jobs: int = 1) -> Attempt:
 @pytest.fixture
 def watch(bench: Bench) -> Watch:
     """A watch that has seen nothing yet."""
-    return Watch(bench.parts)
+    return Watch(bench.context)
 
 
 async def look(bench: Bench, watch: Watch) -> None:
@@ -65,7 +65,7 @@ async def test_pay_is_fetched_when_the_review_is_over(bench: Bench, watch: Watch
     assert bench.told == [Stage.PAID]
     assert bench.attempt().stage is Stage.PAID
     assert bench.shared.credits[ME] == REWARD + BOND
-    assert not bench.parts.workspace.proved(1).parent.exists()
+    assert not bench.context.workspace.validated(1).parent.exists()
     assert result_pin(ME, 1) not in [pin.name for pin in bench.store.pinned]
     assert attempt.result_cid in bench.store.files
 
@@ -189,7 +189,7 @@ async def test_a_submission_that_a_reorganisation_took_back_is_made_again(bench:
     bench.shared.block += 1
     await look(bench, watch)
     assert bench.attempt().stage is Stage.STORED
-    assert (await pipeline.run(bench.attempt(), bench.parts)).stage is Stage.SUBMITTED
+    assert (await pipeline.run(bench.attempt(), bench.context)).stage is Stage.SUBMITTED
 
 
 async def test_a_claim_that_a_lagging_node_still_shows_is_no_new_one(bench: Bench, watch: Watch) -> None:
@@ -240,7 +240,7 @@ async def test_withdrawal_leaves_what_is_to_be_kept(bench: Bench) -> None:
     await bench.creator.accept_result(1)
     withdrawal = Withdrawal(keep_fri=30, recipient=COLD)
     for _ in range(2):
-        await withdraw(bench.parts, withdrawal)
+        await withdraw(bench.context, withdrawal)
     assert bench.shared.moves == ["accept_result", f"withdraw {REWARD + BOND - 30}"]
     assert bench.shared.wallets[COLD] == REWARD + BOND - 30
     assert bench.shared.credits[ME] == 30
@@ -254,5 +254,5 @@ async def test_a_refused_withdrawal_is_no_bug(bench: Bench) -> None:
         raise MoveRefused("INSUFFICIENT_CREDIT", "There is less.")
 
     bench.registry.withdraw = refused  # type: ignore[method-assign]
-    await withdraw(bench.parts, Withdrawal(keep_fri=0, recipient=COLD))
+    await withdraw(bench.context, Withdrawal(keep_fri=0, recipient=COLD))
     assert bench.shared.credits[ME] == 5

@@ -219,7 +219,7 @@ def test_a_folder_that_cannot_be_made_is_said_with_the_remedy(tmp_path: Path) ->
 
 def test_the_proved_frames_are_brought_to_the_disk(workspace: Workspace) -> None:
     """Links and folders among them are left alone: they are refused later."""
-    clean = workspace.empty(workspace.proved(7))
+    clean = workspace.empty(workspace.validated(7))
     (clean / "0001.png").write_bytes(b"x")
     (clean / "link").symlink_to("/nowhere")
     (clean / "folder").mkdir()

@@ -15,9 +15,9 @@ from veriframe.adapters.blender.reports import (
     About,
     Decoded,
     Event,
-    Heard,
     Normalised,
     ProgressReport,
+    RunReport,
 )
 from veriframe.adapters.blender.request import Request, file_name, of_size, reported
 from veriframe.adapters.blender.runtimes import Runtime
@@ -29,10 +29,10 @@ from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
     Progress,
-    ProvedFrame,
     Rendering,
     RenderLimits,
     RenderTask,
+    ValidatedFrame,
 )
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 from veriframe.model.text import printable, some_names
@@ -62,10 +62,10 @@ class BlenderRenderer(Renderer):
 
     async def _ask_facts(self) -> RendererFacts:
         script = scripts.Script(name="about_blender.py", wall_seconds=_START_SECONDS, limits=self._limits)
-        end, heard = await self._run(script)
-        about = next((event for event in heard.events if isinstance(event, About)), None)
+        end, report = await self._run(script)
+        about = next((event for event in report.events if isinstance(event, About)), None)
         if about is None:
-            raise _no_start(end, heard, self._for_a_start)
+            raise _no_start(end, report, self._for_a_start)
         return RendererFacts(
             program=self._runtime.name,
             version=BlenderVersion(about.major, about.minor),
@@ -93,10 +93,10 @@ class BlenderRenderer(Renderer):
                 wall_seconds=allowed.wall_seconds,
                 limits=allowed.limits,
             )
-            end, heard = await self._run(script)
-        if heard.inspection is None:
-            raise outcome.rejection(end, allowed, error=heard.error)
-        return parse_inspection(heard.inspection)
+            end, report = await self._run(script)
+        if report.inspection is None:
+            raise outcome.rejection(end, allowed, error=report.error)
+        return parse_inspection(report.inspection)
 
     async def render(
         self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
@@ -122,21 +122,21 @@ class BlenderRenderer(Renderer):
                 wall_seconds=allowed.wall_seconds,
                 limits=allowed.limits,
             )
-            end, heard = await self._run(script, lambda event: _pass_on(event, task, on_progress))
+            end, report = await self._run(script, lambda event: _pass_on(event, task, on_progress))
         if failed := outcome.failure(
-            end, allowed, finished=heard.finished, error=heard.error, free_bytes=outputs.free_bytes(out)
+            end, allowed, finished=report.finished, error=report.error, free_bytes=outputs.free_bytes(out)
         ):
             raise failed
-        frames = reported(heard, request)
+        frames = reported(report, request)
         if end.fault:
             if end.fault.code is Code.TAMPER:
                 log.error("output_tampered", reason=end.fault.sentence)
             raise RenderFailed(end.fault.code, end.fault.sentence)
         return Rendering(frames=frames, seconds=end.seconds, peak_memory_bytes=end.peak_memory_bytes)
 
-    async def prove(
+    async def validate(
         self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
-    ) -> Sequence[ProvedFrame]:
+    ) -> Sequence[ValidatedFrame]:
         """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
 
         A black frame is rendered once more, small, in a fresh process; black again is legitimate. All of it
@@ -147,11 +147,11 @@ class BlenderRenderer(Renderer):
         frames = [of_size(frame, task.size) for frame in rendering.frames]
         decoded = await validation.decode(self._sandbox, frames, out, clean, task)
         if black := tuple(event.number for event in decoded if event.black):
-            await self._prove_black(scene, replace(task, frames=black), until)
+            await self._validate_black(scene, replace(task, frames=black), until)
         with machine.needed():
-            return [_proved(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
+            return [_validated(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
 
-    async def _prove_black(self, scene: Path, task: RenderTask, until: float) -> None:
+    async def _validate_black(self, scene: Path, task: RenderTask, until: float) -> None:
         """`until` is when all must be over, by `time.monotonic`."""
         async with scripts.scratch() as folder:
             out, clean = _two_in(folder)
@@ -167,19 +167,19 @@ class BlenderRenderer(Renderer):
 
     async def self_test(self) -> None:
         """Render a small scene of our own by Cycles. Raises `HostUnavailable` where that fails."""
-        result = await self._prove_engine("CYCLES")
+        result = await self._check_engine("CYCLES")
         if not result.startswith("renders in "):
             raise HostUnavailable(f"The test scene {result}. Run: veriframe doctor.")
 
-    async def prove_engines(self, engines: Sequence[str] | None = None) -> Mapping[str, str]:
+    async def check_engines(self, engines: Sequence[str] | None = None) -> Mapping[str, str]:
         """What each engine makes of a tiny scene: `renders in 1.2 s`, or the sentence of its failure.
 
         By default the three that this Blender has.
         """
         wanted = engines or engines_of((await self.facts()).version)
-        return {engine: await self._prove_engine(engine) for engine in wanted}
+        return {engine: await self._check_engine(engine) for engine in wanted}
 
-    async def _prove_engine(self, engine: str) -> str:
+    async def _check_engine(self, engine: str) -> str:
         task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
         async with scripts.scratch() as folder:
             out, clean = _two_in(folder)
@@ -200,10 +200,10 @@ class BlenderRenderer(Renderer):
             wall_seconds=_START_SECONDS,
             limits=self._limits,
         )
-        end, heard = await self._run(script)
+        end, report = await self._run(script)
         allowed, free_bytes = self._for_a_start, outputs.free_bytes(folder)
         if failed := outcome.failure(
-            end, allowed, finished=heard.finished, error=heard.error, free_bytes=free_bytes
+            end, allowed, finished=report.finished, error=report.error, free_bytes=free_bytes
         ):
             raise failed
         if end.fault:
@@ -212,7 +212,7 @@ class BlenderRenderer(Renderer):
 
     async def _run(
         self, script: scripts.Script, on_event: Callable[[Event], None] = lambda event: None
-    ) -> tuple[CellExit, Heard]:
+    ) -> tuple[CellExit, RunReport]:
         return await scripts.run_script(self._sandbox, self._runtime, script, on_event)
 
 
@@ -240,8 +240,8 @@ def _within(task: RenderTask, until: float) -> RenderTask:
     return replace(task, lease_seconds=left)
 
 
-def _proved(frame: Frame, event: Decoded, clean: Path) -> ProvedFrame:
-    return ProvedFrame(
+def _validated(frame: Frame, event: Decoded, clean: Path) -> ValidatedFrame:
+    return ValidatedFrame(
         number=frame.number,
         file=frame.file,
         width=event.width,
@@ -261,15 +261,15 @@ def _two_in(folder: Path) -> tuple[Path, Path]:
     return out, clean
 
 
-def _no_start(end: CellExit, heard: Heard, allowed: outcome.Allowance) -> HostUnavailable:
-    said = " ".join((heard.error or "", *end.log_tail))
+def _no_start(end: CellExit, report: RunReport, allowed: outcome.Allowance) -> HostUnavailable:
+    said = " ".join((report.error or "", *end.log_tail))
     if library := _LIBRARY.search(said):
         return HostUnavailable(
             f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
             "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."
         )
     failed = outcome.failure(
-        end, allowed, finished=False, error=heard.error, free_bytes=outcome.DISK_FULL_BYTES
+        end, allowed, finished=False, error=report.error, free_bytes=outcome.DISK_FULL_BYTES
     )
     return HostUnavailable(
         f"Blender cannot start in the sandbox. {failed} BLENDER_PATH must name the program "

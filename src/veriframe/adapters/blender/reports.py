@@ -134,7 +134,7 @@ def parse(line: bytes) -> Event | None:
 
 
 @dataclass
-class Heard:
+class RunReport:
     """What one run has reported so far. `on_event` is called with each report that passed."""
 
     on_event: Callable[[Event], None] = lambda event: None
@@ -150,7 +150,7 @@ class Heard:
         """Whether so much of it was to be ignored that the rest need not be heard."""
         return self.ignored > MOST_IGNORED
 
-    def hear(self, line: bytes) -> None:
+    def add_line(self, line: bytes) -> None:
         """Take one line."""
         if line.startswith(_INSPECTION):
             self._hear_inspection(line)

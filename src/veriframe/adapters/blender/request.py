@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from veriframe.adapters.blender.reports import FrameReport, Heard
+from veriframe.adapters.blender.reports import FrameReport, RunReport
 from veriframe.errors import Code, RenderFailed
 from veriframe.model.rendering.frames import Frame, ImageFormat, RenderTask
 from veriframe.model.text import some_names
@@ -47,13 +47,13 @@ def _check_size(frame: Frame, request: Request) -> None:
         )
 
 
-def reported(heard: Heard, request: Request) -> tuple[Frame, ...]:
+def reported(report: RunReport, request: Request) -> tuple[Frame, ...]:
     """The frames that were reported, in the order asked for, under the names and of the size that they need.
 
     Raises `RenderFailed`: NO_OUTPUT, TAMPER, WRONG_SIZE.
     """
     task = request.task
-    by_number = {event.number: event for event in heard.events if isinstance(event, FrameReport)}
+    by_number = {event.number: event for event in report.events if isinstance(event, FrameReport)}
     if missing := [str(number) for number in task.frames if number not in by_number]:
         raise RenderFailed(Code.NO_OUTPUT, f"Blender finished without the frames {some_names(missing)}.")
     frames = tuple(by_number[number].value() for number in task.frames)

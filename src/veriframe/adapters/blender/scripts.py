@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import structlog
 
 from veriframe import disk
-from veriframe.adapters.blender.reports import MOST_EVENTS, Event, Heard
+from veriframe.adapters.blender.reports import MOST_EVENTS, Event, RunReport
 from veriframe.adapters.blender.runtimes import Argument, Runtime
 from veriframe.adapters.blender.sandbox import machine, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Level, Sandbox
@@ -59,9 +59,9 @@ async def run_script(
     runtime: Runtime,
     script: Script,
     on_event: Callable[[Event], None] = lambda event: None,
-) -> tuple[CellExit, Heard]:
+) -> tuple[CellExit, RunReport]:
     """Run a script to its end. Its exact command is logged, so that it can be pasted into a shell."""
-    heard, lines = Heard(on_event), _LogLines()
+    report, lines = RunReport(on_event), _LogLines()
     argv = runtime.argv(script.name, script.arguments)
     cell = Cell(
         argv=runtime.confined(argv) if sandbox.level is Level.STRICT else argv,
@@ -70,10 +70,10 @@ async def run_script(
         out=script.out,
         expected=script.expected,
         environment=runtime.environment,
-        on_report=heard.hear,
+        on_report=report.add_line,
         on_log=lines.take,
-        finished=lambda: heard.finished,
-        flooded=lambda: heard.is_flood,
+        finished=lambda: report.finished,
+        flooded=lambda: report.is_flood,
         grace_seconds=GRACE_SECONDS,
     )
     command = pasteable(sandbox.command(cell))
@@ -90,10 +90,10 @@ async def run_script(
         signal=end.signal,
         seconds=round(end.seconds, 3),
         peak_memory_bytes=end.peak_memory_bytes,
-        ignored_reports=heard.ignored,
+        ignored_reports=report.ignored,
         left_out_lines=max(0, lines.taken - MOST_LOG_LINES),
     )
-    return end, heard
+    return end, report
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender import outcome, outputs, scripts
-from veriframe.adapters.blender.reports import Decoded, Heard, Refused
+from veriframe.adapters.blender.reports import Decoded, Refused, RunReport
 from veriframe.adapters.blender.runtimes import WorkerPython
 from veriframe.adapters.blender.sandbox import machine, view
 from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Ending, Sandbox
@@ -33,11 +33,11 @@ async def decode(
     with machine.needed():
         if fault := outputs.find_fault(out, names, most_bytes=limits.output_bytes):
             raise VerificationFailed(Code.TAMPER, fault.sentence)
-        end, heard = await _run(sandbox, frames, (out, clean), allowed)
+        end, report = await _run(sandbox, frames, (out, clean), allowed)
         free_bytes = outputs.free_bytes(clean)
     if free_bytes < outcome.DISK_FULL_BYTES:
         raise HostUnavailable(f"The disk is full, so that frames cannot be proved. Free some at {clean}.")
-    decoded = _decoded(end, heard, frames, allowed)
+    decoded = _decoded(end, report, frames, allowed)
     if end.fault:
         raise VerificationFailed(Code.TAMPER, f"While it was decoded: {end.fault.sentence}")
     return decoded
@@ -55,7 +55,7 @@ def _allowance(frames: Sequence[Frame], task: RenderTask) -> outcome.Allowance:
 
 async def _run(
     sandbox: Sandbox, frames: Sequence[Frame], folders: tuple[Path, Path], allowed: outcome.Allowance
-) -> tuple[CellExit, Heard]:
+) -> tuple[CellExit, RunReport]:
     out, clean = folders
     names = [frame.file for frame in frames]
     for shown in (out, *(out / name for name in names)):
@@ -88,24 +88,24 @@ def _listing(frames: Sequence[Frame], file: Path) -> Path:
 
 
 def _decoded(
-    end: CellExit, heard: Heard, frames: Sequence[Frame], allowed: outcome.Allowance
+    end: CellExit, report: RunReport, frames: Sequence[Frame], allowed: outcome.Allowance
 ) -> Sequence[Decoded]:
     """One report for each frame, in their order."""
-    for refused in (event for event in heard.events if isinstance(event, Refused)):
+    for refused in (event for event in report.events if isinstance(event, Refused)):
         raise VerificationFailed(
             Code(refused.code),
             f"Frame {refused.number} is not what was asked for: {printable(refused.why, 200)}.",
         )
     if end.ending is Ending.WALLS_FAILED:
         raise outcome.walls_failed(end)
-    if end.ending in (Ending.TIMEOUT, Ending.CPU_LIMIT) and not heard.finished:
+    if end.ending in (Ending.TIMEOUT, Ending.CPU_LIMIT) and not report.finished:
         raise _out_of_time(end, allowed)
     if failed := outcome.failure(
-        end, allowed, finished=heard.finished, error=heard.error, free_bytes=outcome.DISK_FULL_BYTES
+        end, allowed, finished=report.finished, error=report.error, free_bytes=outcome.DISK_FULL_BYTES
     ):
         # What brings the decoder down is no picture.
         raise VerificationFailed(Code.NOT_IMAGE, f"The frames cannot be decoded. {failed}")
-    by_number = {event.number: event for event in heard.events if isinstance(event, Decoded)}
+    by_number = {event.number: event for event in report.events if isinstance(event, Decoded)}
     found = [by_number.get(frame.number) for frame in frames]
     return [_checked(frame, event) for frame, event in zip(frames, found, strict=True)]
 

@@ -20,16 +20,16 @@ import structlog
 from veriframe.adapters.kubo.adding.upload import (
     IMPORT_OPTIONS,
     ROOT_NAME,
-    Cargo,
     Upload,
+    UploadPlan,
     folder_cid,
     one_part,
-    survey,
+    plan_upload,
 )
 from veriframe.adapters.kubo.blocks.dag import BlockSource
 from veriframe.adapters.kubo.blocks.tree import Tree
-from veriframe.adapters.kubo.fetching.delivery import Delivery, Parcel
-from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.fetching.delivery import Delivery, FetchRequest
+from veriframe.adapters.kubo.fetching.download import Timeouts
 from veriframe.adapters.kubo.fetching.folders import FolderDelivery
 from veriframe.adapters.kubo.files.partial import partial
 from veriframe.adapters.kubo.files.staging import place_folder, staged
@@ -41,7 +41,7 @@ from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid
 from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
 from veriframe.threads import to_the_end
 
 log = structlog.get_logger()
@@ -85,15 +85,15 @@ class KuboStore(ContentStore):
         *,
         token: str | None = None,
         sources: Sequence[BlockSource] = (),
-        patience: Patience | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         self._api = KuboApi(parse_address(api_url), token)
         self._disk = NodeDisk(self._api)
         self._fetched = FetchedBlocks(self._api)
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or Timeouts()
         self.sources = tuple(sources)
-        self._delivery = Delivery(self._api, self.sources, self._patience)
-        self._folders = FolderDelivery(self._api, self.sources, self._patience)
+        self._delivery = Delivery(self._api, self.sources, self._timeouts)
+        self._folders = FolderDelivery(self._api, self.sources, self._timeouts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,16 +112,16 @@ class KuboStore(ContentStore):
         """The node's version, such as `0.42.0`. Raises `StoreUnavailable`."""
         return (await self._api.call("version", {}, _Version, 10.0)).Version
 
-    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Keep a file or a folder, pinned as `pin_name`. Returns its CID.
 
         Raises `SettingsError` for what cannot be read or kept, and `JobError` (UPLOAD) where the node stored
         something else than was sent. Where the outcome is not known, the same is added once more.
         """
-        started, cargo = time.monotonic(), await to_thread(survey, source)
+        started, plan = time.monotonic(), await to_thread(plan_upload, source)
         async with self._in_time(f"{source.name} could not be added"):
             try:
-                cid = await self._add(source, cargo, pin_name, on_progress)
+                cid = await self._add(source, plan, pin_name, on_progress)
             except NodeRefused as error:
                 if error.is_fullness:
                     raise StoreFull(f"{error} {REMEDY}") from error
@@ -129,11 +129,13 @@ class KuboStore(ContentStore):
             except StoreUnavailable as error:
                 log.info("store_add_again", reason=str(error))
                 await self._wait_for_node(error)
-                cid = await self._add(source, cargo, pin_name, on_progress)
-        _finish("store_added", cid, cargo.size_bytes, started, on_progress)
+                cid = await self._add(source, plan, pin_name, on_progress)
+        _finish("store_added", cid, plan.size_bytes, started, on_progress)
         return cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+    async def fetch(
+        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> int:
         """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
 
         What a cut or a killed process left beside the target is gone on with. What the node did not have
@@ -146,13 +148,15 @@ class KuboStore(ContentStore):
             partial(wanted, cid, target.parent) as part,
         ):
             size_bytes = await self._delivery.bring(
-                Parcel(cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_progress=on_progress)
+                FetchRequest(
+                    cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_progress=on_progress
+                )
             )
         _finish("store_fetched", cid, size_bytes, started, on_progress)
         return size_bytes
 
     async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
         """Put a folder at `target`, each block checked, all of it or nothing. Returns the bytes of its files.
 
@@ -218,11 +222,11 @@ class KuboStore(ContentStore):
         """Remove from the node, beside, what a process that was killed has fetched there."""
         self._fetched.tidy()
 
-    async def _add(self, source: Path, cargo: Cargo, pin_name: str, on_progress: OnTransfer) -> str:
+    async def _add(self, source: Path, plan: UploadPlan, pin_name: str, on_progress: OnTransfer) -> str:
         # A folder is hashed beside its sending: hash and bytes are compared through the node's own CID.
-        expected = asyncio.create_task(to_thread(folder_cid, source)) if cargo.is_folder else None
+        expected = asyncio.create_task(to_thread(folder_cid, source)) if plan.is_folder else None
         try:
-            upload, node_cid = await self._send(cargo, on_progress)
+            upload, node_cid = await self._send(plan, on_progress)
             cid = upload.sent_cid if expected is None else await expected
         finally:
             if expected is not None:
@@ -236,22 +240,22 @@ class KuboStore(ContentStore):
         await self.pin(Pin(cid=cid, name=pin_name))
         return cid
 
-    async def _send(self, cargo: Cargo, on_progress: OnTransfer) -> tuple[Upload, str]:
+    async def _send(self, plan: UploadPlan, on_progress: OnTransfer) -> tuple[Upload, str]:
         """Send it all once. Returns what was sent, and the CID that the node gives for it."""
         root = ""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._patience.quiet_seconds) as quiet:
+            async with asyncio.timeout(self._timeouts.quiet_seconds) as quiet:
 
-                def heard(done_bytes: int) -> None:
-                    quiet.reschedule(loop.time() + self._patience.quiet_seconds)
-                    on_progress(Transfer(done_bytes=done_bytes, total_bytes=cargo.size_bytes))
+                def on_bytes(done_bytes: int) -> None:
+                    quiet.reschedule(loop.time() + self._timeouts.quiet_seconds)
+                    on_progress(Transfer(done_bytes=done_bytes, total_bytes=plan.size_bytes))
 
-                upload = Upload(cargo, heard)
+                upload = Upload(plan, on_bytes)
                 query: Query = {**IMPORT_OPTIONS, "pin": "false", "progress": "false"}
                 async with self._api.post("add", query, None, body=upload.body()) as answer:
                     async for added in answer.objects(_Added):
-                        quiet.reschedule(loop.time() + self._patience.quiet_seconds)
+                        quiet.reschedule(loop.time() + self._timeouts.quiet_seconds)
                         if added.Name == ROOT_NAME:
                             root = added.Hash
         except (TimeoutError, StoreUnavailable) as error:
@@ -264,23 +268,23 @@ class KuboStore(ContentStore):
 
     async def _wait_for_node(self, reason: StoreUnavailable) -> None:
         """Until the node answers again. Raises `reason` where it stays away."""
-        end = time.monotonic() + self._patience.away_seconds
+        end = time.monotonic() + self._timeouts.away_seconds
         while True:
             with suppress(StoreUnavailable):
                 await self.version()
                 return
             if time.monotonic() > end:
                 raise reason
-            await asyncio.sleep(min(1.0, self._patience.away_seconds / 10))
+            await asyncio.sleep(min(1.0, self._timeouts.away_seconds / 10))
 
     @asynccontextmanager
     async def _in_time(self, what: str) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._patience.total_seconds):
+            async with asyncio.timeout(self._timeouts.total_seconds):
                 yield
         except TimeoutError as error:
             raise StoreUnavailable(
-                f"{what} within {self._patience.total_seconds:g} seconds. See that the IPFS node runs well."
+                f"{what} within {self._timeouts.total_seconds:g} seconds. See that the IPFS node runs well."
             ) from error
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from veriframe.adapters.local_registry.tables import Books
+from veriframe.adapters.local_registry.tables import Tables
 from veriframe.model.registry.ledger import AMOUNT_MAX_FRI, ISSUED, Pot, PotKind, escrow, held_fri
 
 
@@ -27,16 +27,16 @@ class Audit:
 
 def examine(connection: sqlite3.Connection) -> Audit:
     """Audit a registry; within one snapshot of its file."""
-    books, reckoned, crossed_fri, postings = Books(connection), Counter[Pot](), 0, 0
+    tables, reckoned, crossed_fri, postings = Tables(connection), Counter[Pot](), 0, 0
     for source, target, amount_fri in _postings(connection):
         postings += 1
         reckoned[source] -= amount_fri
         reckoned[target] += amount_fri
         crossed_fri += amount_fri * (target.kind.is_inside - source.kind.is_inside)
-    jobs = {job.id: held_fri(job) for job in books.all_jobs()}
+    jobs = {job.id: held_fri(job) for job in tables.all_jobs()}
     findings = (
         *_balances(connection, reckoned),
-        *_totals(books, reckoned, crossed_fri),
+        *_totals(tables, reckoned, crossed_fri),
         *_escrows(jobs, reckoned),
         *_blocks(connection),
     )
@@ -59,16 +59,16 @@ def _balances(connection: sqlite3.Connection, reckoned: Counter[Pot]) -> Iterato
             yield f"{_name(pot)} is overdrawn: {reckoned[pot]} fri."
 
 
-def _totals(books: Books, reckoned: Counter[Pot], crossed_fri: int) -> Iterator[str]:
+def _totals(tables: Tables, reckoned: Counter[Pot], crossed_fri: int) -> Iterator[str]:
     for kind in PotKind:
         total_fri = sum(amount_fri for pot, amount_fri in reckoned.items() if pot.kind is kind)
-        if books.total(kind) != total_fri:
-            yield f"All {kind} is kept as {books.total(kind)} fri, and its postings make {total_fri}."
+        if tables.total(kind) != total_fri:
+            yield f"All {kind} is kept as {tables.total(kind)} fri, and its postings make {total_fri}."
     # I1: what came in and has not gone out is all there.
-    if books.token() != crossed_fri:
-        yield f"{crossed_fri} fri were paid in and not out, and the registry holds {books.token()}."
-    if books.token() > AMOUNT_MAX_FRI:
-        yield f"The registry holds {books.token()} fri, more than it can."
+    if tables.token() != crossed_fri:
+        yield f"{crossed_fri} fri were paid in and not out, and the registry holds {tables.token()}."
+    if tables.token() > AMOUNT_MAX_FRI:
+        yield f"The registry holds {tables.token()} fri, more than it can."
 
 
 def _escrows(jobs: dict[int, int], reckoned: Counter[Pot]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from veriframe.adapters.local_registry import audit, schema
-from veriframe.adapters.local_registry.tables import Books
+from veriframe.adapters.local_registry.tables import Tables
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry import ledger
 from veriframe.model.registry.job import Address, Head, Job
@@ -75,7 +75,7 @@ class LocalReader(JobReader):
     async def identity(self) -> str:
         """By the number that was drawn when the file was made."""
         if self._identity is None:
-            number = await self._run(lambda connection: Books(connection).identity())
+            number = await self._run(lambda connection: Tables(connection).identity())
             self._identity = f"local-{number}"
         return self._identity
 
@@ -84,10 +84,10 @@ class LocalReader(JobReader):
         last = first + min(count, JOBS_AT_ONCE) - 1
 
         def look(connection: sqlite3.Connection) -> Snapshot:
-            books = Books(connection)
+            tables = Tables(connection)
             head = self._newest(connection)
             with schema.snapshot(connection):
-                return Snapshot(head=head, job_counter=books.job_counter(), jobs=books.jobs(first, last))
+                return Snapshot(head=head, job_counter=tables.job_counter(), jobs=tables.jobs(first, last))
 
         return await self._run(look)
 
@@ -95,7 +95,7 @@ class LocalReader(JobReader):
         """The jobs in the events that were written since the last call; none at the first."""
 
         def read(connection: sqlite3.Connection) -> Collection[int]:
-            self._event, ids = Books(connection).told_after(self._event)
+            self._event, ids = Tables(connection).told_after(self._event)
             return ids
 
         return await self._run(read)
@@ -105,34 +105,34 @@ class LocalReader(JobReader):
         return await self._run(self._newest)
 
     def _newest(self, connection: sqlite3.Connection) -> Head:
-        books = Books(connection)
-        if not self._is_due(books):
-            return books.head()
+        tables = Tables(connection)
+        if not self._is_due(tables):
+            return tables.head()
         with transaction(connection):
             # Asked again: another process may have been faster.
-            return books.mine(self._clock()) if self._is_due(books) else books.head()
+            return tables.mine(self._clock()) if self._is_due(tables) else tables.head()
 
     async def job_counter(self) -> int:
         """The highest job id so far."""
-        return await self._run(lambda connection: Books(connection).job_counter())
+        return await self._run(lambda connection: Tables(connection).job_counter())
 
     async def get_job(self, job_id: int) -> Job:
         """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
-        return await self._run(lambda connection: find_job(Books(connection), job_id))
+        return await self._run(lambda connection: find_job(Tables(connection), job_id))
 
     async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
         """The jobs `first … first + count - 1` that exist, by id."""
-        return await self._run(lambda connection: Books(connection).jobs(first, first + count - 1))
+        return await self._run(lambda connection: Tables(connection).jobs(first, first + count - 1))
 
     async def funds(self, account: Address) -> Funds:
         """What an account holds."""
 
         def look(connection: sqlite3.Connection) -> Funds:
-            books = Books(connection)
+            tables = Tables(connection)
             with schema.snapshot(connection):
                 return Funds(
-                    wallet_fri=books.balance(ledger.wallet(account)),
-                    credit_fri=books.balance(ledger.credit(account)),
+                    wallet_fri=tables.balance(ledger.wallet(account)),
+                    credit_fri=tables.balance(ledger.credit(account)),
                 )
 
         return await self._run(look)
@@ -141,13 +141,13 @@ class LocalReader(JobReader):
         """What the registry holds."""
 
         def look(connection: sqlite3.Connection) -> Totals:
-            books = Books(connection)
+            tables = Tables(connection)
             with schema.snapshot(connection):
                 return Totals(
-                    token_fri=books.token(),
-                    escrow_fri=books.total(PotKind.ESCROW),
-                    credit_fri=books.total(PotKind.CREDIT),
-                    burned_fri=books.balance(BURNED),
+                    token_fri=tables.token(),
+                    escrow_fri=tables.total(PotKind.ESCROW),
+                    credit_fri=tables.total(PotKind.CREDIT),
+                    burned_fri=tables.balance(BURNED),
                 )
 
         return await self._run(look)
@@ -180,22 +180,22 @@ class LocalReader(JobReader):
 
     def _introduce(self, connection: sqlite3.Connection) -> None:
         """An account that this file has never seen gets its play money."""
-        books = Books(connection)
-        if books.knows(self._account):
+        tables = Tables(connection)
+        if tables.knows(self._account):
             return
         with transaction(connection):
-            if books.knows(self._account):
+            if tables.knows(self._account):
                 return
-            books.add_account(self._account, self._name)
+            tables.add_account(self._account, self._name)
             grant = Posting(ISSUED, ledger.wallet(self._account), WALLET_FRI, Reason.GRANT)
-            books.write((grant,), (), books.mine(self._clock()).number)
+            tables.write((grant,), (), tables.mine(self._clock()).number)
 
-    def _is_due(self, books: Books) -> bool:
-        return self._clock() + books.clock_offset() - books.head().time >= 1
+    def _is_due(self, tables: Tables) -> bool:
+        return self._clock() + tables.clock_offset() - tables.head().time >= 1
 
 
-def find_job(books: Books, job_id: int) -> Job:
+def find_job(tables: Tables, job_id: int) -> Job:
     """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
-    for job in books.jobs(job_id, job_id):
+    for job in tables.jobs(job_id, job_id):
         return job
     raise ledger.unknown_job(job_id)

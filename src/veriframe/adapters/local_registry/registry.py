@@ -14,13 +14,13 @@ from typing import TypeVar
 import structlog
 
 from veriframe.adapters.local_registry.reader import LocalReader, find_job
-from veriframe.adapters.local_registry.tables import Books
+from veriframe.adapters.local_registry.tables import Tables
 from veriframe.errors import Code, MoveRefused, VeriFrameError
 from veriframe.model.registry import escrow, ledger, order
 from veriframe.model.registry.job import Address, Job, Terms, Verdict
 from veriframe.model.registry.ledger import Call
 from veriframe.model.registry.outcome import Outcome
-from veriframe.ports.registry import JobRegistry, OrderDesk, Treasury
+from veriframe.ports.registry import CreatorRegistry, JobRegistry, Treasury
 from veriframe.sqlite_file import transaction
 
 log = structlog.get_logger()
@@ -28,24 +28,24 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
-class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
+class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
     """The registry in the file `path`, by the account of this name; see `LocalReader`."""
 
     async def advance_clock(self, seconds: float) -> None:
         """Move the registry's time on, for all its processes and for good: for tests and for the demo."""
 
-        def advance(books: Books, call: Call) -> None:
-            books.advance_clock(seconds)
-            books.mine(self._clock())
+        def advance(tables: Tables, call: Call) -> None:
+            tables.advance_clock(seconds)
+            tables.mine(self._clock())
 
         await self._move("advance_clock", advance, by_seconds=seconds)
 
     async def claim(self, job_id: int) -> int:
         """Take a job."""
 
-        def claim(books: Books, job: Job, call: Call) -> Outcome:
-            call = _topped_up(books, call, job.terms.bond_fri)
-            return escrow.claim(job, call, barred=books.is_barred(job_id, call.caller))
+        def claim(tables: Tables, job: Job, call: Call) -> Outcome:
+            call = _topped_up(tables, call, job.terms.bond_fri)
+            return escrow.claim(job, call, barred=tables.is_barred(job_id, call.caller))
 
         return await self._move_job("claim", job_id, claim)
 
@@ -66,11 +66,11 @@ class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Post an order."""
 
-        def create(books: Books, call: Call) -> Sequence[int]:
-            call = _topped_up(books, call, terms.reward_fri * jobs)
-            posted = order.create_order(call, asset_cid, terms, jobs, books.newest_order())
-            books.add_order(posted.order, posted.jobs)
-            books.write(posted.postings, posted.events, call.block)
+        def create(tables: Tables, call: Call) -> Sequence[int]:
+            call = _topped_up(tables, call, terms.reward_fri * jobs)
+            posted = order.create_order(call, asset_cid, terms, jobs, tables.newest_order())
+            tables.add_order(posted.order, posted.jobs)
+            tables.write(posted.postings, posted.events, call.block)
             return [job.id for job in posted.jobs]
 
         return await self._move("create_order", create, jobs=jobs)
@@ -86,8 +86,8 @@ class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
         """Ask the arbiter."""
 
-        def dispute(books: Books, job: Job, call: Call) -> Outcome:
-            return escrow.dispute_result(job, _topped_up(books, call, job.terms.bond_fri), evidence_cid)
+        def dispute(tables: Tables, job: Job, call: Call) -> Outcome:
+            return escrow.dispute_result(job, _topped_up(tables, call, job.terms.bond_fri), evidence_cid)
 
         await self._move_job("dispute_result", job_id, dispute)
 
@@ -102,36 +102,36 @@ class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
     async def deposit(self, amount_fri: int) -> None:
         """From the own wallet into credit."""
 
-        def deposit(books: Books, call: Call) -> None:
+        def deposit(tables: Tables, call: Call) -> None:
             done = ledger.deposit(
                 call.caller,
                 amount_fri,
-                wallet_fri=books.balance(ledger.wallet(call.caller)),
-                token_fri=books.token(),
+                wallet_fri=tables.balance(ledger.wallet(call.caller)),
+                token_fri=tables.token(),
             )
-            books.write(done.postings, done.events, call.block)
+            tables.write(done.postings, done.events, call.block)
 
         await self._move("deposit", deposit, amount_fri=amount_fri)
 
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
         """From the own credit to anyone's wallet."""
 
-        def withdraw(books: Books, call: Call) -> None:
+        def withdraw(tables: Tables, call: Call) -> None:
             done = ledger.withdraw(call.caller, amount_fri, recipient, credit_fri=call.credit_fri)
-            books.write(done.postings, done.events, call.block)
+            tables.write(done.postings, done.events, call.block)
 
         await self._move("withdraw", withdraw, amount_fri=amount_fri)
 
-    async def _move_job(self, name: str, job_id: int, rule: Callable[[Books, Job, Call], Outcome]) -> int:
+    async def _move_job(self, name: str, job_id: int, rule: Callable[[Tables, Job, Call], Outcome]) -> int:
         """Make a move on a job. Returns its fee."""
 
-        def move(books: Books, call: Call) -> None:
-            books.apply(rule(books, find_job(books, job_id), call), call.block)
+        def move(tables: Tables, call: Call) -> None:
+            tables.apply(rule(tables, find_job(tables, job_id), call), call.block)
 
         await self._move(name, move, job_id=job_id)
         return 0
 
-    async def _move(self, name: str, act: Callable[[Books, Call], T], **facts: object) -> T:
+    async def _move(self, name: str, act: Callable[[Tables, Call], T], **facts: object) -> T:
         """One move: its block and all that it does, or nothing. Logged with its result."""
         started = time.monotonic()
         try:
@@ -144,25 +144,25 @@ class LocalRegistry(LocalReader, JobRegistry, OrderDesk, Treasury):
         log.info("registry_move", move=name, account=self._name, seconds=seconds, **facts)
         return done
 
-    def _transaction(self, act: Callable[[Books, Call], T]) -> Callable[[sqlite3.Connection], T]:
+    def _transaction(self, act: Callable[[Tables, Call], T]) -> Callable[[sqlite3.Connection], T]:
 
         def move(connection: sqlite3.Connection) -> T:
             with transaction(connection):
-                books = Books(connection)
-                head = books.mine(self._clock())
-                credit_fri = books.balance(ledger.credit(self._account))
+                tables = Tables(connection)
+                head = tables.mine(self._clock())
+                credit_fri = tables.balance(ledger.credit(self._account))
                 call = Call(caller=self._account, now=head.time, block=head.number, credit_fri=credit_fri)
-                return act(books, call)
+                return act(tables, call)
 
         return move
 
 
-def _topped_up(books: Books, call: Call, needed_fri: int) -> Call:
+def _topped_up(tables: Tables, call: Call, needed_fri: int) -> Call:
     """The call after a deposit of what credit lacks, where the wallet has it; a refusal takes it back too."""
     missing_fri = needed_fri - call.credit_fri
-    wallet_fri = books.balance(ledger.wallet(call.caller))
+    wallet_fri = tables.balance(ledger.wallet(call.caller))
     if not 0 < missing_fri <= wallet_fri:
         return call
-    done = ledger.deposit(call.caller, missing_fri, wallet_fri=wallet_fri, token_fri=books.token())
-    books.write(done.postings, done.events, call.block)
+    done = ledger.deposit(call.caller, missing_fri, wallet_fri=wallet_fri, token_fri=tables.token())
+    tables.write(done.postings, done.events, call.block)
     return replace(call, credit_fri=needed_fri)

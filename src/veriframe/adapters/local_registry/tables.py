@@ -27,7 +27,7 @@ _UPDATE_JOB = """UPDATE jobs SET
     arbitration_end = ?, submitted_block = ?, disputed_block = ?, result_cid = ? WHERE id = ?"""
 
 
-class Books:
+class Tables:
     """What is kept in one file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -29,7 +29,7 @@ class Full(Exception):
         self.pinned_bytes = pinned_bytes
 
 
-class Shelf:
+class Blobs:
     """The content in one folder. Whoever changes it holds the store's lock."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:

@@ -51,14 +51,14 @@ def sweep(parent: Path) -> None:
 
 
 @contextmanager
-def locked(file: Path, patience_seconds: float) -> Iterator[None]:
+def locked(file: Path, wait_seconds: float) -> Iterator[None]:
     """Hold a lock that is one among all processes and threads. Raises `TimeoutError`."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + patience_seconds
+        deadline = time.monotonic() + wait_seconds
         while not try_lock(descriptor):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"another process has held {file} for {patience_seconds:.0f} s")
+                raise TimeoutError(f"another process has held {file} for {wait_seconds:.0f} s")
             time.sleep(_LOOK_SECONDS)
         yield
     finally:

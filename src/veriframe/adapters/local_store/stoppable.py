@@ -17,19 +17,19 @@ class Stopped(Exception):
 
 
 class Watch:
-    """Whoever waits for a copy: `heard` is told how many bytes are done, `stop` is set to end it."""
+    """Whoever waits for a copy: `on_bytes` is told how many bytes are done, `stop` is set to end it."""
 
-    def __init__(self, heard: Callable[[int, int | None], None] = lambda done, total: None) -> None:
+    def __init__(self, on_bytes: Callable[[int, int | None], None] = lambda done, total: None) -> None:
         self.stop = threading.Event()
         self.total_bytes: int | None = None
-        self._heard, self._done_bytes = heard, 0
+        self._on_bytes, self._done_bytes = on_bytes, 0
 
     def moved(self, size_bytes: int) -> None:
         """Note that so many bytes more are done. Raises `Stopped`."""
         if self.stop.is_set():
             raise Stopped
         self._done_bytes += size_bytes
-        self._heard(self._done_bytes, self.total_bytes)
+        self._on_bytes(self._done_bytes, self.total_bytes)
 
 
 async def in_thread(work: Callable[[Watch], T], on_progress: OnTransfer | None = None) -> T:
@@ -39,12 +39,12 @@ async def in_thread(work: Callable[[Watch], T], on_progress: OnTransfer | None =
     """
     loop = asyncio.get_running_loop()
 
-    def heard(done_bytes: int, total_bytes: int | None) -> None:
+    def on_bytes(done_bytes: int, total_bytes: int | None) -> None:
         if on_progress is not None:
             transfer = Transfer(done_bytes=done_bytes, total_bytes=total_bytes)
             loop.call_soon_threadsafe(on_progress, transfer)
 
-    watch = Watch(heard)
+    watch = Watch(on_bytes)
     running = asyncio.ensure_future(asyncio.to_thread(work, watch))
     try:
         return await asyncio.shield(running)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import structlog
 
-from veriframe.adapters.local_store.blobs import Full, Shelf
+from veriframe.adapters.local_store.blobs import Blobs, Full
 from veriframe.adapters.local_store.copying import (
     Copied,
     TooLong,
@@ -30,7 +30,7 @@ from veriframe.disk import sync_folder
 from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, unheard
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
 
 log = structlog.get_logger()
 
@@ -50,11 +50,11 @@ class LocalStore(ContentStore):
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
         self._work = folder / "work"
-        self._shelf = Shelf(folder / "content", limit_bytes)
+        self._blobs = Blobs(folder / "content", limit_bytes)
         self._pins = PinFolder(folder / "pins")
         self._is_made = False
 
-    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Keep a file or a folder, pinned as `pin_name`. Returns its CID. Mends what was damaged.
 
         Raises `SettingsError` for what cannot be read or kept: empty folders, links in folders, devices.
@@ -64,7 +64,9 @@ class LocalStore(ContentStore):
         _finish("store_added", copied, started, on_progress)
         return copied.cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+    async def fetch(
+        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> int:
         """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
 
         Raises `StoreUnavailable` where the stored file is damaged: that is not the creator's fault.
@@ -75,7 +77,7 @@ class LocalStore(ContentStore):
         return copied.size_bytes
 
     async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
         """Put a folder at `target`, checked, all of it or nothing. Returns the bytes of its files.
 
@@ -113,20 +115,20 @@ class LocalStore(ContentStore):
         with self._translated(), staging(self._work) as work:
             new = work / "new"
             copied = self._copy(source, new, watch)
-            is_intact = new.is_dir() and self._shelf.is_intact_folder(copied.cid)
+            is_intact = new.is_dir() and self._blobs.is_intact_folder(copied.cid)
             with self._locked():
                 try:
-                    cleaned = self._shelf.make_room(copied.cid, copied.size_bytes, self._pins.pinned, work)
+                    cleaned = self._blobs.make_room(copied.cid, copied.size_bytes, self._pins.pinned, work)
                 except Full as error:
                     raise self._full(error.pinned_bytes) from error
-                self._shelf.put(new, copied.cid, keep_folder=is_intact)
+                self._blobs.put(new, copied.cid, keep_folder=is_intact)
                 self._pins.add(Pin(cid=copied.cid, name=pin_name))
         for content in cleaned:
             log.info("store_cleaned", cid=content.cid, size_bytes=content.size_bytes)
         return copied
 
     def _copy(self, source: Path, new: Path, watch: Watch) -> Copied:
-        limit_bytes = self._shelf.limit_bytes
+        limit_bytes = self._blobs.limit_bytes
         try:
             try:
                 with open_file(source, follow=True) as opened:
@@ -162,7 +164,7 @@ class LocalStore(ContentStore):
 
     def _fetch_folder(self, cid: str, target: Path, limits: FolderLimits, watch: Watch) -> Copied:
         self._make()
-        stored = self._shelf.path(cid)
+        stored = self._blobs.path(cid)
         try:
             self._open(cid).close()
         except JobRejected as error:
@@ -188,7 +190,7 @@ class LocalStore(ContentStore):
         return copied
 
     def _open(self, cid: str) -> BinaryIO:
-        path = self._shelf.path(cid)
+        path = self._blobs.path(cid)
         try:
             return open_file(path)
         except FileNotFoundError as error:
@@ -204,7 +206,7 @@ class LocalStore(ContentStore):
     def _pin(self, pin: Pin) -> None:
         self._make()
         with self._locked():
-            if not self._shelf.path(pin.cid).exists():
+            if not self._blobs.path(pin.cid).exists():
                 raise StoreUnavailable(f"{pin.cid} is not in the content store {self._folder}. Add it again.")
             self._pins.add(pin)
 
@@ -222,16 +224,16 @@ class LocalStore(ContentStore):
         self._make()
         with self._locked():
             pinned = self._pins.pinned()
-            held_bytes = sum(content.size_bytes for content in self._shelf.kept() if content.cid in pinned)
+            held_bytes = sum(content.size_bytes for content in self._blobs.kept() if content.cid in pinned)
             # What is not pinned is cleaned only after the new copy is whole: it is no room on the disk.
             disk_bytes = shutil.disk_usage(self._folder).free
-        free_bytes = max(0, min(self._shelf.limit_bytes - held_bytes, disk_bytes))
+        free_bytes = max(0, min(self._blobs.limit_bytes - held_bytes, disk_bytes))
         return StoreRoom(free_bytes=free_bytes, held_bytes=held_bytes, remedy=_REMEDY)
 
     def _size_bytes(self) -> int:
         self._make()
         with self._locked():
-            return sum(content.size_bytes for content in self._shelf.kept())
+            return sum(content.size_bytes for content in self._blobs.kept())
 
     def _make(self) -> None:
         if self._is_made:
@@ -239,7 +241,7 @@ class LocalStore(ContentStore):
             return
         with self._translated():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self._work, self._shelf.folder, self._pins.folder):
+            for folder in (self._work, self._blobs.folder, self._pins.folder):
                 folder.mkdir(mode=0o700, exist_ok=True)
         self._is_made = True
 
@@ -264,13 +266,13 @@ class LocalStore(ContentStore):
 
     def _damaged(self, cid: str, why: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"The stored file {self._shelf.path(cid)} is damaged: {why}. Add the same content again to mend"
+            f"The stored file {self._blobs.path(cid)} is damaged: {why}. Add the same content again to mend"
             " it, or delete the file."
         )
 
     def _full(self, pinned_bytes: int) -> StoreFull:
         return StoreFull(
-            f"The content store {self._folder} is full: it may hold {self._shelf.limit_bytes} bytes, and"
+            f"The content store {self._folder} is full: it may hold {self._blobs.limit_bytes} bytes, and"
             f" {pinned_bytes} of them are pinned. {_REMEDY}"
         )
 

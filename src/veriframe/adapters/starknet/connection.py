@@ -43,7 +43,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class ConnectedAccount:
     """An account on a chain, ready to send."""
 
     nodes: Endpoints
@@ -60,14 +60,14 @@ async def join(
     network: Network, registry: int, key: Key | None
 ) -> tuple[StarknetRegistry | ForeignRegistry, Callable[[], Awaitable[None]]]:
     """The registry at an address, and what closes it. Raises `SettingsError`, `RegistryUnavailable`."""
-    seat = await take_seat(network, key)
+    connected = await connect_account(network, key)
     try:
-        finished = await seat.sender.recover()
+        finished = await connected.sender.recover()
         ours = read_class_hashes(CLASSES)
-        trust = Trust(HeadClock(network.clock_skew_seconds), seat.nodes)
+        trust = Trust(HeadClock(network.clock_skew_seconds), connected.nodes)
         opened = await open_registry(
-            seat.nodes,
-            seat.sender,
+            connected.nodes,
+            connected.sender,
             registry,
             token=network.token,
             class_hashes=ours,
@@ -76,20 +76,20 @@ async def join(
             trust=trust,
         )
         # Only now: a contract stands there, so this is the chain that was meant.
-        trust.learned = _learned(network.outbox_folder, registry, await seat.nodes.chain_id())
+        trust.learned = _learned(network.outbox_folder, registry, await connected.nodes.chain_id())
         if isinstance(opened, ForeignRegistry):
-            opened.hear(finished)
+            opened.settle(finished)
     except BaseException:
-        await seat.close()
+        await connected.close()
         raise
-    return opened, seat.close
+    return opened, connected.close
 
 
 def _learned(home: Path, registry: int, chain_id: int) -> LearnedChain:
     return learned_chain.read(home, registry) or learned_chain.learn(home, registry, chain_id)
 
 
-async def take_seat(network: Network, key: Key | None) -> Seat:
+async def connect_account(network: Network, key: Key | None) -> ConnectedAccount:
     """The account that the network names; it has sent nothing yet.
 
     Raises `SettingsError`, `RegistryUnavailable`.
@@ -103,7 +103,9 @@ async def take_seat(network: Network, key: Key | None) -> Seat:
     except BaseException:
         await nodes.close()
         raise
-    return Seat(nodes, Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri), outbox)
+    return ConnectedAccount(
+        nodes, Sender(nodes, outbox, address, signer, max_fee_fri=network.max_fee_fri), outbox
+    )
 
 
 async def agree_on_chain(nodes: Endpoints, expected: Expected) -> None:

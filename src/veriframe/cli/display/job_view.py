@@ -12,7 +12,7 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.creator import Posted
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
-from veriframe.model.registry.job_status import Sighting
+from veriframe.model.registry.job_status import JobStatus
 
 DEFAULT_ACCOUNT = "creator"
 """Who acts where nobody was named."""
@@ -22,15 +22,15 @@ COLUMNS = ("job", "state", "reward", "worker", "waits for", "asset")
 _NO_TIME = "–"
 
 
-def as_object(sighting: Sighting) -> dict[str, Any]:
+def as_object(status: JobStatus) -> dict[str, Any]:
     """A job for scripts. Amounts are whole fri, times chain seconds, spans seconds; `null` is "not yet"."""
-    job = sighting.job
+    job = status.job
     return {
         "job_id": job.id,
         "order_id": job.order.id,
         "part": job.part,
         "state": job.state.value,
-        "lapsed": job.is_lapsed(sighting.now),
+        "lapsed": job.is_lapsed(status.now),
         "creator": format_address(job.order.creator),
         "worker": _somebody(job.worker),
         "asset_cid": job.order.asset_cid,
@@ -41,7 +41,7 @@ def as_object(sighting: Sighting) -> dict[str, Any]:
         "lease_end": job.lease_end or None,
         "review_end": job.review_end or None,
         "arbitration_end": job.arbitration_end or None,
-        "now": sighting.now,
+        "now": status.now,
     }
 
 
@@ -69,45 +69,45 @@ def posted_object(posted: Posted) -> dict[str, Any]:
     }
 
 
-def row(sighting: Sighting, *, whole: bool) -> tuple[str, ...]:
+def row(status: JobStatus, *, whole: bool) -> tuple[str, ...]:
     """A job as a row under `COLUMNS`; addresses and CIDs `whole`, or short enough for a terminal."""
-    job = sighting.job
+    job = status.job
     worker, asset_cid = _named(job.worker), job.order.asset_cid
     return (
         str(job.id),
-        state(sighting),
+        state(status),
         format_strk(job.terms.reward_fri),
         worker if whole else show.short(worker),
-        waits(sighting) or _NO_TIME,
+        waits(status) or _NO_TIME,
         asset_cid if whole else show.short(asset_cid),
     )
 
 
-def state(sighting: Sighting) -> str:
+def state(status: JobStatus) -> str:
     """The registry's state, and whether the claim has lapsed."""
-    lapsed = " (lapsed)" if sighting.job.is_lapsed(sighting.now) else ""
-    return f"{sighting.job.state}{lapsed}"
+    lapsed = " (lapsed)" if status.job.is_lapsed(status.now) else ""
+    return f"{status.job.state}{lapsed}"
 
 
-def waits(sighting: Sighting) -> str:
+def waits(status: JobStatus) -> str:
     """The time limit that runs: `review ends in 9m12s`. Empty where none does."""
-    limit = sighting.waits_for
-    return "" if limit is None else f"{limit[0]} ends in {show.span(limit[1] - sighting.now)}"
+    limit = status.waits_for
+    return "" if limit is None else f"{limit[0]} ends in {show.span(limit[1] - status.now)}"
 
 
-def facts(sighting: Sighting) -> dict[str, str]:
+def facts(status: JobStatus) -> dict[str, str]:
     """All that is known of a job, for people."""
-    job, terms = sighting.job, sighting.job.terms
+    job, terms = status.job, status.job.terms
     return {
-        "state": state(sighting),
-        "waits for": waits(sighting) or _NO_TIME,
+        "state": state(status),
+        "waits for": waits(status) or _NO_TIME,
         "order": f"{job.order.id}, part {job.part + 1} of {job.order.jobs}",
         "creator": format_address(job.order.creator),
         "worker": _named(job.worker),
         "asset": job.order.asset_cid,
         "result": job.result_cid or ("none" if job.state.is_final else "none yet"),
         **terms_facts(terms),
-        "next": next_step(sighting),
+        "next": next_step(status),
     }
 
 
@@ -129,15 +129,15 @@ def terms_facts(terms: Terms) -> dict[str, str]:
     return pairs
 
 
-def next_step(sighting: Sighting) -> str:
+def next_step(status: JobStatus) -> str:
     """What happens next, and what the creator may do about it."""
-    job, number = sighting.job, sighting.job.id
-    if job.state is JobState.OPEN or job.is_lapsed(sighting.now):
-        if sighting.waits_for is None:
+    job, number = status.job, status.job.id
+    if job.state is JobState.OPEN or job.is_lapsed(status.now):
+        if status.waits_for is None:
             return f"Nobody may claim it any more: `veriframe job cancel {number}` brings the reward back."
         return f"It waits for a worker; until then `veriframe job cancel {number}` takes it back."
     if job.state is JobState.SUBMITTED:
-        dispute = f", or `veriframe job dispute {number}`" if sighting.may_be_disputed else ""
+        dispute = f", or `veriframe job dispute {number}`" if status.may_be_disputed else ""
         return (
             f"`veriframe job fetch {number}`, then `veriframe job accept {number}`{dispute}. "
             "After the review anyone may have the worker paid."
@@ -151,28 +151,28 @@ def next_step(sighting: Sighting) -> str:
     }[job.state]
 
 
-def sentence(sighting: Sighting) -> str:
+def sentence(status: JobStatus) -> str:
     """One line on where a job stands, for a log of changes."""
-    job = sighting.job
+    job = status.job
     by = f" by {_named(job.worker)}" if job.worker != NOBODY else ""
-    limit = waits(sighting)
+    limit = waits(status)
     result = f", result {job.result_cid}" if job.result_cid else ""
-    return show.clean(f"job {job.id} {state(sighting)}{by}{', ' + limit if limit else ''}{result}")
+    return show.clean(f"job {job.id} {state(status)}{by}{', ' + limit if limit else ''}{result}")
 
 
-async def print_lines(changes: AsyncIterator[Sighting], *, as_json: bool) -> Job:
+async def print_lines(changes: AsyncIterator[JobStatus], *, as_json: bool) -> Job:
     """A line for each change, as JSON or as a sentence. Returns the job as it was last seen."""
     job = None
-    async for sighting in changes:
-        job = sighting.job
+    async for status in changes:
+        job = status.job
         if as_json:
-            show.json_line(as_object(sighting))
+            show.json_line(as_object(status))
         else:
-            show.line(sentence(sighting))
+            show.line(sentence(status))
     return _seen(job)
 
 
-async def draw_bar(sightings: AsyncIterator[Sighting]) -> Job:
+async def draw_bar(statuses: AsyncIterator[JobStatus]) -> Job:
     """On a terminal: a line for each change, and under them a bar of the time limit that runs."""
     before, job = None, None
     with Progress(
@@ -183,22 +183,22 @@ async def draw_bar(sightings: AsyncIterator[Sighting]) -> Job:
         transient=True,
     ) as progress:
         task = progress.add_task("", total=None)
-        async for sighting in sightings:
-            job = sighting.job
-            if (job, sighting.waits_for) != before:
-                progress.console.print(escape(sentence(sighting)))
-                progress.console.print(f"[dim]  {escape(next_step(sighting))}[/dim]")
-            before = (job, sighting.waits_for)
-            _move_bar(progress, task, sighting)
+        async for status in statuses:
+            job = status.job
+            if (job, status.waits_for) != before:
+                progress.console.print(escape(sentence(status)))
+                progress.console.print(f"[dim]  {escape(next_step(status))}[/dim]")
+            before = (job, status.waits_for)
+            _move_bar(progress, task, status)
     return _seen(job)
 
 
-def _move_bar(progress: Progress, task: TaskID, sighting: Sighting) -> None:
-    limit = sighting.waits_for
+def _move_bar(progress: Progress, task: TaskID, status: JobStatus) -> None:
+    limit = status.waits_for
     if limit is None:
-        progress.update(task, description=state(sighting), total=None)
+        progress.update(task, description=state(status), total=None)
         return
-    job = sighting.job
+    job = status.job
     name, end = limit
     spans = {
         "deadline": end - job.order.created_at,
@@ -206,9 +206,9 @@ def _move_bar(progress: Progress, task: TaskID, sighting: Sighting) -> None:
         "review": job.terms.review_seconds,
         "arbitration": job.terms.arbitration_seconds,
     }
-    description = f"{state(sighting)} · {waits(sighting)}"
+    description = f"{state(status)} · {waits(status)}"
     progress.update(
-        task, description=description, total=spans[name], completed=spans[name] - (end - sighting.now)
+        task, description=description, total=spans[name], completed=spans[name] - (end - status.now)
     )
 
 

@@ -27,7 +27,7 @@ def transfer_bar(what: str) -> Iterator[OnTransfer]:
     """On stderr: a bar on a terminal, which goes when all is done; otherwise a line now and then."""
     if not show.err.is_terminal:
         lines = _Lines(what)
-        yield lines.hear
+        yield lines.on_transfer
         lines.end()
         return
     columns = (
@@ -55,7 +55,7 @@ class _Lines:
         self._first: Transfer | None = None
         self._last = Transfer(done_bytes=0, total_bytes=None)
 
-    def hear(self, transfer: Transfer) -> None:
+    def on_transfer(self, transfer: Transfer) -> None:
         """Tell it where the last line is old enough."""
         self._first, self._last = self._first or transfer, transfer
         now = time.monotonic()

@@ -19,7 +19,7 @@ class Stage(StrEnum):
     CHECKED = "CHECKED"
     CLAIMED = "CLAIMED"
     RENDERED = "RENDERED"
-    PROVED = "PROVED"
+    VALIDATED = "VALIDATED"
     STORED = "STORED"
     SUBMITTED = "SUBMITTED"
     PAID = "PAID"
@@ -44,7 +44,7 @@ class Stage(StrEnum):
         return self in _UNDER_LEASE
 
 
-_UNDER_LEASE = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.PROVED, Stage.STORED, Stage.FAILED))
+_UNDER_LEASE = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.STORED, Stage.FAILED))
 
 FOLLOWS: Mapping[Stage, frozenset[Stage]] = MappingProxyType(
     {
@@ -52,8 +52,8 @@ FOLLOWS: Mapping[Stage, frozenset[Stage]] = MappingProxyType(
         Stage.FETCHED: frozenset((Stage.CHECKED, Stage.REFUSED, Stage.LOST)),
         Stage.CHECKED: frozenset((Stage.CLAIMED, Stage.REFUSED, Stage.LOST)),
         Stage.CLAIMED: frozenset((Stage.RENDERED, Stage.FAILED, Stage.LOST)),
-        Stage.RENDERED: frozenset((Stage.PROVED, Stage.FAILED, Stage.LOST)),
-        Stage.PROVED: frozenset((Stage.STORED, Stage.FAILED, Stage.LOST)),
+        Stage.RENDERED: frozenset((Stage.VALIDATED, Stage.FAILED, Stage.LOST)),
+        Stage.VALIDATED: frozenset((Stage.STORED, Stage.FAILED, Stage.LOST)),
         Stage.STORED: frozenset((Stage.SUBMITTED, Stage.FAILED, Stage.LOST)),
         Stage.SUBMITTED: frozenset((Stage.PAID, Stage.REFUNDED, Stage.LOST)),
         Stage.FAILED: frozenset((Stage.RELEASED, Stage.LOST)),

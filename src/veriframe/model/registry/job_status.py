@@ -8,7 +8,7 @@ from veriframe.model.registry.job import NOBODY, Job, JobState
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class JobStatus:
     """A job as it was at `now`, the registry's time in chain seconds."""
 
     job: Job

@@ -109,7 +109,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProvedFrame:
+class ValidatedFrame:
     """A frame that decoded in a clean sandbox, with all metadata stripped from its file.
 
     `file` is the name of the file to publish, within its folder. `pixel_sha256` is SHA-256 over the

@@ -12,7 +12,7 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.reconciliation import is_lost
 from veriframe.model.registry.job import Job
 from veriframe.ports.registry import Snapshot
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.retry import patiently
 
@@ -23,10 +23,10 @@ class Losses:
     """Which of the running jobs to look at, and which of them to end: another has them, or they are over."""
 
     def __init__(
-        self, parts: Parts, every_seconds: float, clock: Callable[[], float] = time.monotonic
+        self, context: WorkerContext, every_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Each is looked at again after so many seconds. `clock` gives seconds that only go on."""
-        self._parts, self._every, self._clock = parts, every_seconds, clock
+        self._context, self._every, self._clock = context, every_seconds, clock
         self._seen_at: dict[int, float] = {}
         self._lost: dict[int, tuple[Job, int]] = {}
 
@@ -36,7 +36,7 @@ class Losses:
             del self._seen_at[gone]
         if not running:
             return set()
-        claimed = {a.job_id for a in self._parts.journal.unfinished() if a.stage.holds_claim}
+        claimed = {a.job_id for a in self._context.journal.unfinished() if a.stage.holds_claim}
         oldest = self._clock() - self._every
         return {i for i in running if i in claimed and self._seen_at.get(i, oldest) <= oldest}
 
@@ -73,15 +73,15 @@ class Losses:
         """Have the journal know of the loss. False where the last step has made it none."""
         if not self._is_lost(job, now):
             return False
-        reconcile(job, self._parts, now)
+        reconcile(job, self._context, now)
         return True
 
     def _is_lost(self, job: Job, now: int) -> bool:
-        attempt = self._parts.journal.get(job.id)
-        return attempt is not None and is_lost(attempt, job, self._parts.registry.account, now)
+        attempt = self._context.journal.get(job.id)
+        return attempt is not None and is_lost(attempt, job, self._context.registry.account, now)
 
     def _attempt(self, job_id: int) -> Attempt:
-        attempt = self._parts.journal.get(job_id)
+        attempt = self._context.journal.get(job_id)
         if attempt is None:
             raise RuntimeError("an attempt that is served is in the journal")
         return attempt

@@ -23,7 +23,7 @@ SUSPECT = frozenset(
 """What a broken driver or a bad memory module looks like. Limits are not: those are the scenes' own."""
 
 
-class Caution:
+class CircuitBreaker:
     """Counts failures in a row. Each release costs a part of a bond, so that going on would cost money.
 
     Strangers' scenes decide nothing but when to test: a scene can be made to fail like a broken machine.

@@ -13,9 +13,9 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import Address, Job, format_strk
 from veriframe.ports.registry import Funds, Snapshot
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.backoff import Backoffs
-from veriframe.worker.intake.circuit_breaker import Caution
+from veriframe.worker.intake.circuit_breaker import CircuitBreaker
 from veriframe.worker.intake.discovery import Discovery
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.intake.failures import Failures, conditions
@@ -40,25 +40,25 @@ _SEND_MONEY = "send the account some STRK"
 class Intake:
     """The jobs of one worker account that are not begun yet.
 
-    `is_under_way(job_id)` tells the jobs that somebody works on now. `parts` are to be used by all who change
+    `is_under_way(job_id)` tells the jobs that somebody works on now. `context` are to be used by all who change
     attempts: their `on_stage` lets the intake hear. To be begun once, by `begin`.
     """
 
-    def __init__(self, parts: Parts, *, is_under_way: Callable[[int], bool]) -> None:
-        self.parts = parts = replace(parts, on_stage=self._heard_by(parts.on_stage))
+    def __init__(self, context: WorkerContext, *, is_under_way: Callable[[int], bool]) -> None:
+        self.context = context = replace(context, on_stage=self._and_note(context.on_stage))
         self._is_under_way = is_under_way
         # The jobs that were begun, with their scenes: after a reorganisation another may have the number.
         self._settled: dict[int, str] = {}
         self._told: set[str] = set()
-        self._caution, self._backoffs = Caution(parts.monotonic), Backoffs(parts.monotonic)
+        self._circuit_breaker, self._backoffs = CircuitBreaker(context.monotonic), Backoffs(context.monotonic)
         self._discovery = Discovery(
-            parts.registry,
-            parts.policy,
+            context.registry,
+            context.policy,
             lambda job_id: job_id not in self._settled,
             objection=self._lasting_objection,
             rank=self._rank,
             on_read=self._take_in,
-            monotonic=parts.monotonic,
+            monotonic=context.monotonic,
         )
         self._sizes: dict[str, tuple[int, int]] = {}
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
@@ -66,13 +66,13 @@ class Intake:
 
     async def begin(self) -> None:
         """Read what the journal knows. Raises `Unavailable`; may be repeated."""
-        parts = self.parts
-        facts = await parts.renderer.facts()
-        under = conditions(facts, parts.policy.limits, parts.scene_limits)
-        self._failures = Failures(parts.journal, under, parts.clock)
-        self._exposure = Exposure(parts.journal, parts.policy.stakes, parts.clock)
-        parts.room.balance_fri = self._exposure.balance_fri
-        attempts = parts.journal.attempts()
+        context = self.context
+        facts = await context.renderer.facts()
+        under = conditions(facts, context.policy.limits, context.scene_limits)
+        self._failures = Failures(context.journal, under, context.clock)
+        self._exposure = Exposure(context.journal, context.policy.stakes, context.clock)
+        context.room.balance_fri = self._exposure.balance_fri
+        attempts = context.journal.attempts()
         self._settled = {known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)}
         await self._renew_stakes()
         _tell_stakes(self._stakes)
@@ -84,11 +84,11 @@ class Intake:
 
     async def poll(self, wanted: Collection[int]) -> tuple[Snapshot, bool]:
         """One look at the registry, for the jobs `wanted` too: see `Discovery.look`."""
-        if self.parts.monotonic() - self._stakes_at > FUNDS_SECONDS:
+        if self.context.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
         look, news = await self._discovery.poll(wanted)
         if not self._is_clear and self._discovery.has_read_all:
-            await clear_up(self.parts)
+            await clear_up(self.context)
             self._is_clear = True
         return look, news
 
@@ -97,10 +97,10 @@ class Intake:
         candidates = [job for job in self._discovery.candidates if not self._is_ruled_out(job)]
         if not candidates:
             return None
-        await self._caution.require_fit(self.parts.renderer)
-        self.parts.workspace.require_free(self.parts.disk_free_bytes)
+        await self._circuit_breaker.require_fit(self.context.renderer)
+        self.context.workspace.require_free(self.context.disk_free_bytes)
         funds = await self._renew_stakes()
-        survey = await self.parts.room.survey(self.parts.store, self.parts.journal)
+        survey = await self.context.room.survey(self.context.store, self.context.journal)
         for job in self._in_turn(candidates):
             if (
                 self._has_room(job, survey)
@@ -123,31 +123,31 @@ class Intake:
 
     def note_end(self, attempt: Attempt) -> None:
         """An attempt was handed in, or has ended before that."""
-        self._caution.note(attempt)
+        self._circuit_breaker.note(attempt)
         self._backoffs.note(attempt)
         self._failures.note(attempt)
         if _was_too_slow(attempt):
             self._settled.pop(attempt.job_id, None)
 
-    def _heard_by(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
-        def hear(before: Attempt, after: Attempt) -> None:
+    def _and_note(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
+        def note(before: Attempt, after: Attempt) -> None:
             self.note(after)
             on_stage(before, after)
 
-        return hear
+        return note
 
     def _take_in(self, jobs: Sequence[Job], now: int) -> None:
         known = [job for job in jobs if job.id in self._settled]
         for job in known:
             if self._settled[job.id] != canonical_asset(job) and not self._is_under_way(job.id):
-                take_in([job], self.parts, now)
+                take_in([job], self.context, now)
                 self._settled.pop(job.id, None)
         # Until all jobs were read once; after that, whoever watches sees what changes.
         if self._is_clear:
             return
-        account = self.parts.registry.account
+        account = self.context.registry.account
         ours = [*known, *(job for job in jobs if job.worker == account and job not in known)]
-        take_in([job for job in ours if not self._is_under_way(job.id)], self.parts, now)
+        take_in([job for job in ours if not self._is_under_way(job.id)], self.context, now)
         for job in ours:
             self._exposure.note_job(job, account)
 
@@ -172,7 +172,7 @@ class Intake:
 
     def _lease_objection(self, job: Job, width: int, height: int) -> str:
         """Whether its lease is too short for its scene, where that was inspected before."""
-        return self.parts.policy.lease_objection(job, width, height) if width else ""
+        return self.context.policy.lease_objection(job, width, height) if width else ""
 
     def _is_payable(self, job: Job, funds: Funds) -> bool:
         """Whether bond and fees are within our means, and the bond is worth its risk."""
@@ -192,7 +192,7 @@ class Intake:
         """Whether its result may have room in the store, as far as that is known."""
         creator = job.order.creator
         asset_cid, reward_fri = canonical_asset(job), job.terms.reward_fri
-        objection = self.parts.room.objection(survey, asset_cid, creator, reward_fri)
+        objection = self.context.room.objection(survey, asset_cid, creator, reward_fri)
         if objection:
             self._discovery.log.tell_waiting(job, objection)
         return not objection
@@ -215,9 +215,9 @@ class Intake:
         return is_new
 
     async def _renew_stakes(self) -> Funds:
-        registry = self.parts.registry
+        registry = self.context.registry
         funds = await registry.funds(registry.account)
-        self._stakes, self._stakes_at = self._exposure.stakes(funds), self.parts.monotonic()
+        self._stakes, self._stakes_at = self._exposure.stakes(funds), self.context.monotonic()
         return funds
 
     def _rank(self, job: Job) -> tuple[Any, ...]:

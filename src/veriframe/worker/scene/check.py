@@ -15,7 +15,7 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.checks import check_version, judge, read_header
 from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits, SceneVerdict
 from veriframe.ports.renderer import Renderer
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 
 log = structlog.get_logger()
 
@@ -32,14 +32,14 @@ def has_size(attempt: Attempt) -> bool:
     return attempt.width > 0 and attempt.height > 0
 
 
-async def inspected(attempt: Attempt, scene: Path, parts: Parts) -> Attempt:
+async def inspected(attempt: Attempt, scene: Path, context: WorkerContext) -> Attempt:
     """The attempt with the size of its picture; its scene is examined where nobody has kept that.
 
     Raises `JobRejected`, `HostUnavailable`.
     """
     if has_size(attempt):
         return attempt
-    verdict = await examine(scene, parts.renderer, parts.scene_limits)
+    verdict = await examine(scene, context.renderer, context.scene_limits)
     inspection = verdict.inspection
     log.info(
         "scene_inspected",

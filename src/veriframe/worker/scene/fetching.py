@@ -8,67 +8,67 @@ from pathlib import Path
 from veriframe.errors import Code, HostUnavailable, JobCancelled, JobLost, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, JobState
-from veriframe.ports.store import OnTransfer, Transfer, unheard
+from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
 from veriframe.worker.claim.lease import current_job
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.report import TransferLog
 from veriframe.worker.scene.throughput import Throughput
 
 LAST_TRY_SECONDS = 60.0
 
 
-async def bring_in_time(attempt: Attempt, parts: Parts) -> Path:
+async def bring_in_time(attempt: Attempt, context: WorkerContext) -> Path:
     """Where the scene lies; brought within fetch_seconds of the attempt's stage. To be used before a claim.
 
     Raises `JobRejected`, `JobLost` where the job is gone meanwhile, `StoreUnavailable`, `HostUnavailable`.
     """
-    end = attempt.reached.get(attempt.stage, parts.clock()) + parts.policy.fetch_seconds
+    end = attempt.reached.get(attempt.stage, context.clock()) + context.policy.fetch_seconds
     # After a restart, what is nearly there has one try more.
-    left = max(end - parts.clock(), min(LAST_TRY_SECONDS, parts.policy.fetch_seconds))
+    left = max(end - context.clock(), min(LAST_TRY_SECONDS, context.policy.fetch_seconds))
     try:
-        throughput = Throughput(parts.policy.fetch_seconds, parts.monotonic)
+        throughput = Throughput(context.policy.fetch_seconds, context.monotonic)
         async with asyncio.timeout(left):
-            return await throughput.hold(bring(attempt, parts, throughput.hear))
+            return await throughput.hold(bring(attempt, context, throughput.on_transfer))
     except (StoreUnavailable, HostUnavailable, TimeoutError) as error:
         # Waited for, but only as long as the job can still be had, and as others need not wait for it.
-        await require_open(attempt, parts)
+        await require_open(attempt, context)
         # A machine that cannot go on says nothing about the scene.
         if isinstance(error, HostUnavailable):
             raise
-        if isinstance(error, StoreUnavailable) and parts.clock() < end:
+        if isinstance(error, StoreUnavailable) and context.clock() < end:
             raise
         # Nor does a store that is away itself.
-        await parts.store.pins()
+        await context.store.pins()
         raise JobRejected(
             Code.NOT_FOUND,
-            f"The scene did not come within fetch_seconds ({parts.policy.fetch_seconds:g})."
+            f"The scene did not come within fetch_seconds ({context.policy.fetch_seconds:g})."
             f"{f' {error}' if str(error) else ''}",
         ) from error
 
 
-async def bring(attempt: Attempt, parts: Parts, on_progress: OnTransfer = unheard) -> Path:
+async def bring(attempt: Attempt, context: WorkerContext, on_progress: OnTransfer = ignore_transfer) -> Path:
     """Where the scene lies; fetched where it does not (yet, or any more), however long that takes."""
-    workspace = parts.workspace
+    workspace = context.workspace
     try:
         target = workspace.scene(attempt.asset_cid)
     except ValueError:
         raise JobRejected(Code.BAD_CID, "The job's asset is not a CID.") from None
     if not workspace.use(target):
         done = (Stage.SEEN, Stage.SUBMITTED)
-        workspace.make_room([a.asset_cid for a in parts.journal.unfinished() if a.stage not in done])
+        workspace.make_room([a.asset_cid for a in context.journal.unfinished() if a.stage not in done])
         told = TransferLog(attempt.job_id, "scene")
 
-        def hear(transfer: Transfer) -> None:
-            told.hear(transfer)
+        def on_transfer(transfer: Transfer) -> None:
+            told.on_transfer(transfer)
             on_progress(transfer)
 
-        await parts.store.fetch(attempt.asset_cid, target, parts.scene_limits.file_bytes, hear)
+        await context.store.fetch(attempt.asset_cid, target, context.scene_limits.file_bytes, on_transfer)
     return target
 
 
-async def require_open(attempt: Attempt, parts: Parts) -> None:
+async def require_open(attempt: Attempt, context: WorkerContext) -> None:
     """Raise `JobLost` where the job cannot be claimed any more."""
-    job, now = await current_job(attempt, parts)
+    job, now = await current_job(attempt, context)
     if not job.is_open(now):
         raise no_longer_open(job)
 

@@ -29,7 +29,7 @@ class Throughput:
         self._first: tuple[float, int] | None = None
         self._last: Transfer | None = None
 
-    def hear(self, transfer: Transfer) -> None:
+    def on_transfer(self, transfer: Transfer) -> None:
         """So much has come. What was there before the first call does not count."""
         if self._first is None:
             self._first = self._clock(), transfer.done_bytes

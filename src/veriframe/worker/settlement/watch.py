@@ -15,7 +15,7 @@ from veriframe.ports.registry import Snapshot
 from veriframe.ports.store import Pin
 from veriframe.threads import to_the_end
 from veriframe.worker.claim.lease import lost
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import reconcile
 
 log = structlog.get_logger()
@@ -40,8 +40,8 @@ class Withdrawal:
 class Watch:
     """The jobs with a result of ours: which of them to look at, and what to do when their time has come."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._due: dict[int, int] = {}
         self._shown_at: dict[int, int] = {}
         self._revived_at: dict[int, int] = {}
@@ -93,15 +93,15 @@ class Watch:
         return found
 
     def _is_unserved(self, job: Job, now: int) -> bool:
-        ours = job.state is JobState.CLAIMED and job.worker == self._parts.registry.account
+        ours = job.state is JobState.CLAIMED and job.worker == self._context.registry.account
         if not ours or job.is_lapsed(now):
             return False
-        attempt = self._parts.journal.get(job.id)
+        attempt = self._context.journal.get(job.id)
         return attempt is not None and attempt.stage.is_end
 
     def _is_undone(self, attempt: Attempt, job: Job, block: int) -> bool:
         """Whether a reorganisation took our submission back. A node that lags only looks like that."""
-        if stage_by_registry(attempt, job, self._parts.registry.account, self._now) is attempt.stage:
+        if stage_by_registry(attempt, job, self._context.registry.account, self._now) is attempt.stage:
             self._shown_at[job.id] = block
             return False
         return block >= self._shown_at.setdefault(job.id, block + LAG_BLOCKS)
@@ -111,49 +111,49 @@ class Watch:
 
         Where another ended it meanwhile, the next look shows how. A submission that was undone is made again.
         """
-        parts, attempt = self._parts, self._submitted().get(job.id)
+        context, attempt = self._context, self._submitted().get(job.id)
         if attempt is None:
             return
         if not (job.state.is_final or _is_due(job, self._now)):
-            reconcile(job, parts, self._now)
+            reconcile(job, context, self._now)
             return
         if not job.state.is_final:
             try:
-                attempt = _paying(attempt, await parts.registry.finalize(job.id), parts)
+                attempt = _paying(attempt, await context.registry.finalize(job.id), context)
             except MoveRefused as error:
-                _paying(attempt, error.fee_fri, parts)
+                _paying(attempt, error.fee_fri, context)
                 self._due[job.id] = self._now + AGAIN_SECONDS
                 log.info("finalize_refused", job_id=job.id, reason=str(error))
                 return
-            job = await parts.registry.get_job(job.id)
+            job = await context.registry.get_job(job.id)
         if job.state.is_final:
-            await _end_attempt(attempt, job, parts, self._now)
+            await _end_attempt(attempt, job, context, self._now)
 
     def _submitted(self) -> Mapping[int, Attempt]:
-        unfinished = self._parts.journal.unfinished()
+        unfinished = self._context.journal.unfinished()
         return {attempt.job_id: attempt for attempt in unfinished if attempt.stage is Stage.SUBMITTED}
 
 
-def _paying(attempt: Attempt, fee_fri: int, parts: Parts) -> Attempt:
+def _paying(attempt: Attempt, fee_fri: int, context: WorkerContext) -> Attempt:
     """The attempt after one more move, which is noted at once: what comes next may fail."""
     if not fee_fri:
         return attempt
     after = attempt.paying(fee_fri)
-    parts.journal.move(attempt, after)
+    context.journal.move(attempt, after)
     return after
 
 
-async def _end_attempt(attempt: Attempt, job: Job, parts: Parts, now: int) -> None:
-    if job.worker != parts.registry.account:
-        error = lost("The registry shows another worker's result.", attempt, job, now, parts)
-        after = attempt.ended_by(error, at=parts.clock())
+async def _end_attempt(attempt: Attempt, job: Job, context: WorkerContext, now: int) -> None:
+    if job.worker != context.registry.account:
+        error = lost("The registry shows another worker's result.", attempt, job, now, context)
+        after = attempt.ended_by(error, at=context.clock())
     else:
-        after = attempt.to(_ENDS[job.state], at=parts.clock())
+        after = attempt.to(_ENDS[job.state], at=context.clock())
     if after.stage is Stage.REFUNDED:
         after = replace(after, lost_fri=job.terms.bond_fri)
-    parts.journal.move(attempt, after)
-    parts.on_stage(attempt, after)
-    await clean_up(after, parts)
+    context.journal.move(attempt, after)
+    context.on_stage(attempt, after)
+    await clean_up(after, context)
 
 
 def _is_due(job: Job, now: int) -> bool:
@@ -166,19 +166,19 @@ def _end(job: Job) -> int:
     return job.arbitration_end if job.state is JobState.DISPUTED else job.review_end
 
 
-async def clean_up(attempt: Attempt, parts: Parts) -> None:
+async def clean_up(attempt: Attempt, context: WorkerContext) -> None:
     """After an end: the job's folder goes, and the result is no longer held by us."""
-    await to_the_end(parts.workspace.forget, attempt.job_id)
-    if attempt.asset_cid not in {unfinished.asset_cid for unfinished in parts.journal.unfinished()}:
-        await to_the_end(parts.workspace.forget_fetch, attempt.asset_cid)
+    await to_the_end(context.workspace.forget, attempt.job_id)
+    if attempt.asset_cid not in {unfinished.asset_cid for unfinished in context.journal.unfinished()}:
+        await to_the_end(context.workspace.forget_fetch, attempt.asset_cid)
     if attempt.result_cid:
-        name = (await parts.pin_names()).result(attempt.job_id)
-        await parts.store.unpin(Pin(cid=attempt.result_cid, name=name))
+        name = (await context.pin_names()).result(attempt.job_id)
+        await context.store.unpin(Pin(cid=attempt.result_cid, name=name))
 
 
-async def withdraw(parts: Parts, withdrawal: Withdrawal) -> None:
+async def withdraw(context: WorkerContext, withdrawal: Withdrawal) -> None:
     """Send what is above the limit to its recipient. Raises `Unavailable`."""
-    registry = parts.registry
+    registry = context.registry
     surplus = (await registry.funds(registry.account)).credit_fri - withdrawal.keep_fri
     if surplus <= 0:
         return

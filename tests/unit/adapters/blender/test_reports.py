@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veriframe.adapters.blender import reports
-from veriframe.adapters.blender.reports import Heard
+from veriframe.adapters.blender.reports import RunReport
 
 PROGRESS: dict[str, Any] = {
     "kind": "progress",
@@ -96,9 +96,9 @@ def test_anything_else_is_ignored(report: dict[str, Any], change: dict[str, Any]
 @given(st.binary())
 def test_no_bytes_do_harm(data: bytes) -> None:
     """They are counted."""
-    heard = Heard()
-    heard.hear(data)
-    assert heard.ignored + len(heard.events) == 1
+    report_so_far = RunReport()
+    report_so_far.add_line(data)
+    assert report_so_far.ignored + len(report_so_far.events) == 1
 
 
 @pytest.mark.parametrize(
@@ -106,55 +106,55 @@ def test_no_bytes_do_harm(data: bytes) -> None:
 )
 def test_what_breaks_parsers_is_ignored(data: bytes) -> None:
     """Deep nesting, numbers without end, no UTF-8."""
-    heard = Heard()
-    heard.hear(data)
-    assert (heard.ignored, heard.inspection) == (1, None)
+    report_so_far = RunReport()
+    report_so_far.add_line(data)
+    assert (report_so_far.ignored, report_so_far.inspection) == (1, None)
 
 
 def test_a_run_is_heard_to_its_end() -> None:
     """Progress is passed on and not kept; frames are kept; the end is noted."""
     passed: list[reports.Event] = []
-    heard = Heard(passed.append)
+    report_so_far = RunReport(passed.append)
     for report in (PROGRESS, FRAME, {"kind": "finished"}):
-        assert not heard.finished
-        heard.hear(line(report))
-    assert heard.finished
-    assert [event.kind for event in heard.events] == ["frame"]
+        assert not report_so_far.finished
+        report_so_far.add_line(line(report))
+    assert report_so_far.finished
+    assert [event.kind for event in report_so_far.events] == ["frame"]
     assert [event.kind for event in passed] == ["progress", "frame", "finished"]
 
 
 def test_an_error_is_kept_in_characters_that_can_be_shown() -> None:
     """fault_36: Blender's errors quote the scene."""
-    heard = Heard()
-    heard.hear(line({"kind": "failed", "error": "no \x1b[31m camera"}))
-    assert (heard.error, heard.finished) == ("no \ufffd[31m camera", False)
+    report_so_far = RunReport()
+    report_so_far.add_line(line({"kind": "failed", "error": "no \x1b[31m camera"}))
+    assert (report_so_far.error, report_so_far.finished) == ("no \ufffd[31m camera", False)
 
 
 def test_the_first_inspection_counts() -> None:
     """It goes to the model's own strict reader, without its kind."""
-    heard = Heard()
-    heard.hear(line({"kind": "inspection", "scene": "a"}))
-    heard.hear(line({"kind": "inspection", "scene": "b"}))
-    assert (heard.inspection, heard.ignored) == ({"scene": "a"}, 1)
+    report_so_far = RunReport()
+    report_so_far.add_line(line({"kind": "inspection", "scene": "a"}))
+    report_so_far.add_line(line({"kind": "inspection", "scene": "b"}))
+    assert (report_so_far.inspection, report_so_far.ignored) == ({"scene": "a"}, 1)
 
 
 def test_a_flood_of_reports_is_not_kept() -> None:
     """fault_35: memory stays bounded."""
-    heard = Heard()
+    report_so_far = RunReport()
     for _ in range(reports.MOST_EVENTS + 10):
-        heard.hear(line(FRAME))
-    assert len(heard.events) == reports.MOST_EVENTS
+        report_so_far.add_line(line(FRAME))
+    assert len(report_so_far.events) == reports.MOST_EVENTS
 
 
 @pytest.mark.parametrize("said", ["", "x", json.dumps({"kind": "normalised", "changed": ["a"]})])
 def test_a_flood_is_noticed(said: str) -> None:
-    """fault_95: what says nothing, or the same again, is heard only so often."""
-    heard = Heard()
+    """fault_95: what says nothing, or the same again, is said only so often."""
+    report_so_far = RunReport()
     for _ in range(reports.MOST_IGNORED + 1):
-        assert not heard.is_flood
-        heard.hear(said.encode())
-    heard.hear(said.encode())
-    assert heard.is_flood
+        assert not report_so_far.is_flood
+        report_so_far.add_line(said.encode())
+    report_so_far.add_line(said.encode())
+    assert report_so_far.is_flood
 
 
 @pytest.mark.parametrize(
@@ -163,27 +163,27 @@ def test_a_flood_is_noticed(said: str) -> None:
 def test_what_is_said_once_is_passed_on_once(report: dict[str, Any]) -> None:
     """fault_95: the second of its kind is ignored; another kind is not."""
     passed: list[reports.Event] = []
-    heard = Heard(passed.append)
+    report_so_far = RunReport(passed.append)
     for _ in range(3):
-        heard.hear(line(report))
-    heard.hear(line(PROGRESS))
+        report_so_far.add_line(line(report))
+    report_so_far.add_line(line(PROGRESS))
     assert [event.kind for event in passed] == [report["kind"], "progress"]
-    assert heard.ignored == 2
+    assert report_so_far.ignored == 2
 
 
 def test_only_the_first_inspection_may_be_long() -> None:
     """fault_95: the time that one line can take is bounded."""
-    heard = Heard()
+    report_so_far = RunReport()
     long = "x" * reports.LONGEST_LINE
-    heard.hear(line({"kind": "failed", "error": "a"}) + b" " * reports.LONGEST_LINE)
-    assert (heard.ignored, heard.error) == (1, None)
-    heard.hear(line({"kind": "inspection", "scene": long}))
-    assert heard.inspection == {"scene": long}
+    report_so_far.add_line(line({"kind": "failed", "error": "a"}) + b" " * reports.LONGEST_LINE)
+    assert (report_so_far.ignored, report_so_far.error) == (1, None)
+    report_so_far.add_line(line({"kind": "inspection", "scene": long}))
+    assert report_so_far.inspection == {"scene": long}
 
 
 def test_a_damaged_inspection_is_not_tried_again() -> None:
     """fault_95: the first attempt counts, whatever it is worth."""
-    heard = Heard()
-    heard.hear(b'{"kind": "inspection", "scene":')
-    heard.hear(line({"kind": "inspection", "scene": "b"}))
-    assert (heard.inspection, heard.ignored) == (None, 2)
+    report_so_far = RunReport()
+    report_so_far.add_line(b'{"kind": "inspection", "scene":')
+    report_so_far.add_line(line({"kind": "inspection", "scene": "b"}))
+    assert (report_so_far.inspection, report_so_far.ignored) == (None, 2)

@@ -13,7 +13,7 @@ from tests.unit.adapters.kubo.test_folders import CAR, car
 from tests.unit.adapters.kubo.vectors import VECTORS, name_of, varint
 
 from veriframe.adapters.kubo.blocks.car import CarReader
-from veriframe.adapters.kubo.blocks.mismatch import Distrusted
+from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
 from veriframe.model.content.cid import Cid
 
@@ -43,7 +43,7 @@ def test_version_0_and_1_are_read() -> None:
 def test_what_is_no_export_is_distrusted_or_waits_for_more(stream: bytes, cut: int) -> None:
     """fault_51, fault_55: no other error ever, whatever the bytes; blocks that come out are checked later."""
     for start in (b"", car({})):
-        with suppress(Distrusted):
+        with suppress(ContentMismatch):
             read(start + stream, [min(cut, len(start + stream))])
 
 
@@ -60,7 +60,7 @@ def test_what_is_no_export_is_distrusted_or_waits_for_more(stream: bytes, cut: i
 )
 def test_lies_about_sizes_are_found_before_they_fill_memory(stream: bytes) -> None:
     """fault_51: a section is not waited for where it could be none."""
-    with pytest.raises(Distrusted):
+    with pytest.raises(ContentMismatch):
         read(stream, [])
 
 

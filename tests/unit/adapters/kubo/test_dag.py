@@ -84,15 +84,17 @@ def raw(data: bytes) -> Cid:
 )
 async def test_file_is_assembled(name: str, content: bytes, tmp_path: Path) -> None:
     """However Kubo was told to cut a file, it comes back to the byte, and its progress is told."""
-    vector, heard = VECTORS[name], list[Transfer]()
-    size_bytes = await assembled(vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH, heard.append)
+    vector, on_bytes = VECTORS[name], list[Transfer]()
+    size_bytes = await assembled(
+        vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH, on_bytes.append
+    )
     assert _names(tmp_path) == ["got"]
     assert content == _content(tmp_path / "got")
     assert len(content) == size_bytes
-    done = [transfer.done_bytes for transfer in heard]
+    done = [transfer.done_bytes for transfer in on_bytes]
     assert [len(content)] == (done or [0])[-1:]
     assert sorted(set(done)) == done
-    assert {len(content)} >= {transfer.total_bytes for transfer in heard}
+    assert {len(content)} >= {transfer.total_bytes for transfer in on_bytes}
 
 
 @pytest.mark.parametrize("name", ["deep", "deep, version 0", "trickle"])

@@ -57,7 +57,7 @@ async def liar() -> AsyncIterator[LyingNode]:
 @pytest_asyncio.fixture
 async def store(liar: LyingNode) -> AsyncIterator[KuboStore]:
     """A store on that node, with little patience."""
-    async with KuboStore(liar.url, patience=IMPATIENT) as opened:
+    async with KuboStore(liar.url, timeouts=IMPATIENT) as opened:
         yield opened
 
 
@@ -133,15 +133,15 @@ async def test_what_the_node_lacks_comes_from_another_source(liar: LyingNode, ou
     missing = str(name_of(LEAVES[2], Codec.RAW))
     del liar.blocks[missing]
     liar.replies["dag/export"] = exported(car({cid: b for cid, b in BLOCKS.items() if str(cid) != missing}))
-    async with KuboStore(liar.url, patience=IMPATIENT, sources=[empty]) as store:
+    async with KuboStore(liar.url, timeouts=IMPATIENT, sources=[empty]) as store:
         with pytest.raises(JobRejected) as caught:
             await store.fetch_folder(str(ROOT), out / "got", PLENTY)
     assert (caught.value.code, files_in(out)) == (Code.NOT_FOUND, {})
-    async with KuboStore(liar.url, patience=IMPATIENT, sources=[empty, lies]) as store:
+    async with KuboStore(liar.url, timeouts=IMPATIENT, sources=[empty, lies]) as store:
         with pytest.raises(StoreUnavailable, match="not to be trusted"):
             await store.fetch_folder(str(ROOT), out / "got", PLENTY)
     assert not (out / "got").exists()
-    async with KuboStore(liar.url, patience=IMPATIENT, sources=[empty, lies, truth]) as store:
+    async with KuboStore(liar.url, timeouts=IMPATIENT, sources=[empty, lies, truth]) as store:
         assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
     assert files_in(out) == fetched()
 
@@ -177,7 +177,7 @@ async def test_a_drip_is_given_up(liar: LyingNode, out: Path) -> None:
     """fault_50: an export with too few bytes in a window is left, and the blocks are asked for."""
     liar.replies["dag/export"] = bent(head=CAR[:100], forever=b"\0", pause_seconds=0.05)
     slow = replace(IMPATIENT, least_bytes_per_second=2_000_000)
-    async with KuboStore(liar.url, patience=slow) as store:
+    async with KuboStore(liar.url, timeouts=slow) as store:
         assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
     assert files_in(out) == fetched()
 
@@ -185,7 +185,7 @@ async def test_a_drip_is_given_up(liar: LyingNode, out: Path) -> None:
 async def test_a_node_that_refuses_or_keeps_still(liar: LyingNode, out: Path) -> None:
     """fault_50: a refused export is none; a node that says nothing at all ends the fetch in its time."""
     liar.replies["dag/export"] = lambda request: asyncio.sleep(0, refusal("unknown option"))
-    async with KuboStore(liar.url, patience=IMPATIENT) as store:
+    async with KuboStore(liar.url, timeouts=IMPATIENT) as store:
         await store.fetch_folder(str(ROOT), out / "got", PLENTY)
     assert files_in(out) == fetched()
 
@@ -194,7 +194,7 @@ async def test_a_node_that_refuses_or_keeps_still(liar: LyingNode, out: Path) ->
         raise AssertionError
 
     liar.replies["dag/export"] = still
-    async with KuboStore(liar.url, patience=replace(IMPATIENT, total_seconds=0.2)) as store:
+    async with KuboStore(liar.url, timeouts=replace(IMPATIENT, total_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable, match=r"within 0\.2 seconds"):
             await store.fetch_folder(str(ROOT), out / "other", PLENTY)
 
@@ -236,7 +236,7 @@ async def test_folders_that_kubo_made_are_fetched(liar: LyingNode, out: Path, na
     found = []
     for stream in (car(vector.blocks), b""):
         liar.replies["dag/export"] = exported(stream)
-        async with KuboStore(liar.url, patience=IMPATIENT) as store:
+        async with KuboStore(liar.url, timeouts=IMPATIENT) as store:
             await store.fetch_folder(str(vector.root), out / "got", PLENTY)
         found.append(files_in(out / "got"))
         shutil.rmtree(out / "got")

@@ -13,7 +13,7 @@ from tests.unit.adapters.kubo.vectors import SCENE, VECTORS, file_of, name_of
 
 from veriframe.adapters.kubo.blocks.dag import DagLimits
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
-from veriframe.adapters.kubo.gateways.gateway import Gateways, Misdeed, Pace
+from veriframe.adapters.kubo.gateways.gateway import GatewayFault, GatewayLimits, Gateways
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec
 
@@ -21,21 +21,21 @@ BLOCK = SCENE
 CID = name_of(BLOCK, Codec.RAW)
 BLOCKS = {CID: BLOCK}
 OTHER_CID = name_of(b"another", Codec.RAW)
-QUICK = Pace(first_byte_seconds=0.5, bytes_per_second=2_000)
+QUICK = GatewayLimits(first_byte_seconds=0.5, bytes_per_second=2_000)
 SLOW = (Lie.SILENT, Lie.DRIP)
 
 LIES = [
-    (Lie.FLIPPED, Misdeed.OTHER_BYTES, "other bytes than the CID names"),
-    (Lie.SHORT, Misdeed.OTHER_BYTES, "other bytes than the CID names"),
-    (Lie.OTHER, Misdeed.OTHER_BYTES, "other bytes than the CID names"),
-    (Lie.CUT, Misdeed.CUT_OFF, "was cut off"),
-    (Lie.ENDLESS, Misdeed.ENDLESS, "gave more than the 2097152 bytes"),
-    (Lie.DRIP, Misdeed.SLOW, "less than 2000 bytes a second"),
-    (Lie.HTML, Misdeed.NOT_A_BLOCK, "gave 'text/html' where application/vnd.ipld.raw was asked for"),
-    (Lie.REDIRECT, Misdeed.REDIRECT, "answers 302 and leads elsewhere"),
-    (Lie.BOMB, Misdeed.COMPRESSED, "compressed body"),
-    (Lie.NOT_HTTP, Misdeed.NOT_HTTP, "not sound HTTP"),
-    (Lie.BUSY, Misdeed.BUSY, "answers 429"),
+    (Lie.FLIPPED, GatewayFault.OTHER_BYTES, "other bytes than the CID names"),
+    (Lie.SHORT, GatewayFault.OTHER_BYTES, "other bytes than the CID names"),
+    (Lie.OTHER, GatewayFault.OTHER_BYTES, "other bytes than the CID names"),
+    (Lie.CUT, GatewayFault.CUT_OFF, "was cut off"),
+    (Lie.ENDLESS, GatewayFault.ENDLESS, "gave more than the 2097152 bytes"),
+    (Lie.DRIP, GatewayFault.SLOW, "less than 2000 bytes a second"),
+    (Lie.HTML, GatewayFault.NOT_A_BLOCK, "gave 'text/html' where application/vnd.ipld.raw was asked for"),
+    (Lie.REDIRECT, GatewayFault.REDIRECT, "answers 302 and leads elsewhere"),
+    (Lie.BOMB, GatewayFault.COMPRESSED, "compressed body"),
+    (Lie.NOT_HTTP, GatewayFault.NOT_HTTP, "not sound HTTP"),
+    (Lie.BUSY, GatewayFault.BUSY, "answers 429"),
 ]
 """Those for which a gateway is left, and what is said of it."""
 
@@ -48,10 +48,10 @@ PASSED = [
 """What a hostile CID can make of an honest gateway: it says nothing about other blocks."""
 
 
-def near(*gateways: LoopbackGateway, pace: Pace | None = None) -> Gateways:
+def near(*gateways: LoopbackGateway, pace: GatewayLimits | None = None) -> Gateways:
     """These gateways, in this order; there is little patience only where one of them is slow."""
     slow = any(gateway.lie in SLOW for gateway in gateways)
-    chosen = pace or (QUICK if slow else Pace(bytes_per_second=2_000))
+    chosen = pace or (QUICK if slow else GatewayLimits(bytes_per_second=2_000))
     return Gateways([gateway.url for gateway in gateways], allow_private=True, pace=chosen)
 
 
@@ -65,7 +65,7 @@ async def test_block_comes_as_asked() -> None:
 
 
 @pytest.mark.parametrize(("lie", "code", "why"), LIES)
-async def test_bad_gateway_is_left_and_the_next_serves(lie: Lie, code: Misdeed, why: str) -> None:
+async def test_bad_gateway_is_left_and_the_next_serves(lie: Lie, code: GatewayFault, why: str) -> None:
     """fault_7, fault_50, fault_51, fault_52, fault_55: a lie costs one request; then the gateway is left.
 
     The log says so once, with a code and a sentence.
@@ -129,7 +129,7 @@ async def test_slow_gateway_is_asked_last() -> None:
 
 async def test_gateway_that_could_not_serve_is_asked_again_after_a_rest() -> None:
     """A busy gateway rests; a liar is never asked again."""
-    restless = Pace(rest_seconds=0)
+    restless = GatewayLimits(rest_seconds=0)
     for lie, times in ((Lie.BUSY, 2), (Lie.FLIPPED, 1)):
         async with LoopbackGateway(BLOCKS, lie) as bad, near(bad, pace=restless) as gateways:
             for _ in range(2):
@@ -214,7 +214,7 @@ async def test_cancelled_download_ends_its_connections(tmp_path: Path) -> None:
     """Cancellation passes through, and no connection is left open."""
     root = file_of([(CID, len(BLOCK))] * 3)
     blocks: dict[Cid, bytes] = {**BLOCKS, name_of(root): root}
-    async with LoopbackGateway(blocks, Lie.SILENT) as silent, near(silent, pace=Pace()) as gateways:
+    async with LoopbackGateway(blocks, Lie.SILENT) as silent, near(silent, pace=GatewayLimits()) as gateways:
         limits = DagLimits(size_bytes=10_000)
         task = asyncio.create_task(assembled(name_of(root), gateways, tmp_path / "got", limits))
         while not silent.asked:  # noqa: ASYNC110 - the gateway tells of no event

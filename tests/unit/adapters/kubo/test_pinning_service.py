@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 import structlog.testing
 from aiohttp import web
-from tests.pinning import TOKEN, FakePinningService, Misdeed, Request, failure, pinning_service
+from tests.pinning import TOKEN, FakePinningService, GatewayFault, Request, failure, pinning_service
 from tests.unit.adapters.kubo.lying_node import LyingNode, lying_node
 
 from veriframe.adapters.kubo.node.api import KuboApi
@@ -172,7 +172,7 @@ def wrong_type(_: web.Request) -> web.StreamResponse:
     return web.json_response({"count": "0", "results": "none"})
 
 
-HOSTILE: list[tuple[Misdeed, str]] = [
+HOSTILE: list[tuple[GatewayFault, str]] = [
     (html, "something else than the JSON that is due"),
     (huge, "more than 1048576 bytes"),
     (redirect, "answers with 307, which leads elsewhere"),
@@ -185,7 +185,7 @@ HOSTILE: list[tuple[Misdeed, str]] = [
 
 @pytest.mark.parametrize(("misdeed", "why"), HOSTILE)
 async def test_what_is_no_pinning_service_is_refused(
-    replica: PinningService, service: FakePinningService, misdeed: Misdeed, why: str
+    replica: PinningService, service: FakePinningService, misdeed: GatewayFault, why: str
 ) -> None:
     """fault_51, fault_52, fault_55: one sentence, no redirect followed, nothing unpacked, no second try."""
     service.misdeed = misdeed

@@ -96,8 +96,8 @@ def spread(
     node: LyingNode, *replicas: Replica, witnesses: tuple[BlockSource, ...] = (), required: bool = False
 ) -> SpreadStore:
     """A store with little patience."""
-    patience = Spread(seconds=0.3, required=required)
-    return SpreadStore(KuboStore(node.url), replicas, witnesses, patience)
+    timeouts = Spread(seconds=0.3, required=required)
+    return SpreadStore(KuboStore(node.url), replicas, witnesses, timeouts)
 
 
 def missing(told: list[EventDict]) -> list[tuple[str, str]]:

@@ -12,25 +12,25 @@ from tests.gateway import Lie, LoopbackGateway
 from tests.unit.adapters.kubo.hostile_folders import BLOCKS, FILES, ROOT, SIZE_BYTES, SUB, files_in
 from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node
 
-from veriframe.adapters.kubo.fetching.download import Patience
-from veriframe.adapters.kubo.gateways.gateway import Gateways, Misdeed, Pace
+from veriframe.adapters.kubo.fetching.download import Timeouts
+from veriframe.adapters.kubo.gateways.gateway import GatewayFault, GatewayLimits, Gateways
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable
 from veriframe.model.content.cid import Cid, parse_cid
 from veriframe.model.content.folder import FolderLimits
 
 LIES = [
-    (Lie.FLIPPED, Misdeed.OTHER_BYTES),
-    (Lie.SHORT, Misdeed.OTHER_BYTES),
-    (Lie.CUT, Misdeed.CUT_OFF),
-    (Lie.ENDLESS, Misdeed.ENDLESS),
-    (Lie.DRIP, Misdeed.SLOW),
-    (Lie.HTML, Misdeed.NOT_A_BLOCK),
-    (Lie.REDIRECT, Misdeed.REDIRECT),
-    (Lie.BOMB, Misdeed.COMPRESSED),
-    (Lie.OTHER, Misdeed.OTHER_BYTES),
+    (Lie.FLIPPED, GatewayFault.OTHER_BYTES),
+    (Lie.SHORT, GatewayFault.OTHER_BYTES),
+    (Lie.CUT, GatewayFault.CUT_OFF),
+    (Lie.ENDLESS, GatewayFault.ENDLESS),
+    (Lie.DRIP, GatewayFault.SLOW),
+    (Lie.HTML, GatewayFault.NOT_A_BLOCK),
+    (Lie.REDIRECT, GatewayFault.REDIRECT),
+    (Lie.BOMB, GatewayFault.COMPRESSED),
+    (Lie.OTHER, GatewayFault.OTHER_BYTES),
 ]
-PATIENCE = Patience(lookup_seconds=2, quiet_seconds=2, away_seconds=0.3)
+PATIENCE = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.3)
 
 
 @pytest_asyncio.fixture
@@ -49,17 +49,17 @@ def blocks_of(node: LyingNode) -> dict[Cid, bytes]:
 
 @pytest.mark.parametrize(("lie", "code"), LIES)
 async def test_a_file_comes_past_a_lying_gateway(
-    node: LyingNode, tmp_path: Path, lie: Lie, code: Misdeed
+    node: LyingNode, tmp_path: Path, lie: Lie, code: GatewayFault
 ) -> None:
     """fault_7, fault_50, fault_51, fault_52, fault_55: refused with code and sentence, another serves."""
     blocks = blocks_of(node)
-    pace = Pace(first_byte_seconds=1, bytes_per_second=200_000)
+    pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
     async with (
         LoopbackGateway({}) as inside,
         LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
         LoopbackGateway(blocks) as good,
         Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
-        KuboStore(node.url, patience=PATIENCE, sources=[gateways]) as store,
+        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
     ):
         with structlog.testing.capture_logs() as told:
             assert await store.fetch(str(node.root), tmp_path / "scene", 2**20) == len(CONTENT)
@@ -72,17 +72,17 @@ async def test_a_file_comes_past_a_lying_gateway(
 
 @pytest.mark.parametrize(("lie", "code"), LIES)
 async def test_a_folder_comes_past_a_lying_gateway(
-    node: LyingNode, tmp_path: Path, lie: Lie, code: Misdeed
+    node: LyingNode, tmp_path: Path, lie: Lie, code: GatewayFault
 ) -> None:
     """fault_7, fault_55: so does a folder; with OTHER the listing is another, sound one."""
     node.blocks = {}
-    pace = Pace(first_byte_seconds=1, bytes_per_second=200_000)
+    pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
     async with (
         LoopbackGateway({}) as inside,
         LoopbackGateway(BLOCKS, lie, elsewhere_url=inside.url, other=SUB) as bad,
         LoopbackGateway(BLOCKS) as good,
         Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
-        KuboStore(node.url, patience=PATIENCE, sources=[gateways]) as store,
+        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
     ):
         with structlog.testing.capture_logs() as told:
             limits = FolderLimits(size_bytes=2**20, entries=100)
@@ -99,8 +99,8 @@ async def test_where_all_lie_nothing_is_there(node: LyingNode, tmp_path: Path, l
     async with (
         LoopbackGateway({}) as inside,
         LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
-        Gateways([bad.url], allow_private=True, pace=Pace(first_byte_seconds=1)) as gateways,
-        KuboStore(node.url, patience=PATIENCE, sources=[gateways]) as store,
+        Gateways([bad.url], allow_private=True, pace=GatewayLimits(first_byte_seconds=1)) as gateways,
+        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
     ):
         with pytest.raises(StoreUnavailable, match=r"No gateway gives .*127\.0\.0\.1: it"):
             await store.fetch(str(node.root), tmp_path / "scene", 2**20)

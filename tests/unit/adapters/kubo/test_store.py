@@ -24,12 +24,12 @@ from tests.unit.adapters.kubo.lying_node import (
     repository,
 )
 
-from veriframe.adapters.kubo.fetching.download import Patience
+from veriframe.adapters.kubo.fetching.download import Timeouts
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.ports.store import Pin, Transfer
 
-IMPATIENT = Patience(
+IMPATIENT = Timeouts(
     lookup_seconds=2, quiet_seconds=2, away_seconds=0.3, window_seconds=0.3, least_bytes_per_second=16_000
 )
 LIMIT_BYTES = 2**20
@@ -45,7 +45,7 @@ async def node() -> AsyncIterator[LyingNode]:
 @pytest_asyncio.fixture
 async def store(node: LyingNode) -> AsyncIterator[KuboStore]:
     """A store on that node, with little patience."""
-    async with KuboStore(node.url, patience=IMPATIENT) as opened:
+    async with KuboStore(node.url, timeouts=IMPATIENT) as opened:
         yield opened
 
 
@@ -128,11 +128,11 @@ async def test_a_node_that_lies_in_blocks_too_is_passed_over(node: LyingNode, ou
     node.replies["cat"] = bent(head=FLIPPED)
     node.blocks = {cid: block[:-1] + bytes((block[-1] ^ 1,)) for cid, block in node.blocks.items()}
     liar = Blocks(dict(node.blocks))
-    async with KuboStore(node.url, patience=IMPATIENT, sources=[liar]) as store:
+    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[liar]) as store:
         with pytest.raises(StoreUnavailable, match="other bytes"):
             await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
     assert not (out / "scene").exists()
-    async with KuboStore(node.url, patience=IMPATIENT, sources=[liar, truth]) as store:
+    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[liar, truth]) as store:
         assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
     assert content(out / "scene") == CONTENT
 
@@ -141,13 +141,13 @@ async def test_what_the_node_lacks_comes_from_another_source(node: LyingNode, ou
     """fault_6: only what nobody has is NOT_FOUND; while one who may have it is away, nothing is said yet."""
     truth, empty = Blocks(node.blocks), Blocks({})
     node.blocks = {}
-    async with KuboStore(node.url, patience=IMPATIENT, sources=[empty]) as store:
+    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[empty]) as store:
         with pytest.raises(JobRejected) as caught:
             await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
     assert caught.value.code == Code.NOT_FOUND
-    async with KuboStore(node.url, patience=IMPATIENT, sources=[empty, truth]) as store:
+    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[empty, truth]) as store:
         assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
-    async with KuboStore("http://127.0.0.1:1", patience=IMPATIENT, sources=[empty]) as store:
+    async with KuboStore("http://127.0.0.1:1", timeouts=IMPATIENT, sources=[empty]) as store:
         with pytest.raises(StoreUnavailable, match="does not answer"):
             await store.fetch(str(node.root), out / "other", LIMIT_BYTES)
 
@@ -158,7 +158,7 @@ async def test_a_drip_is_given_up_and_gone_on_with_later(
     """fault_50: too few bytes in a window end the try; what came is kept, and not asked for again."""
     node.replies["cat"] = bent(head=CONTENT[:400_000], forever=b"\0", pause_seconds=0.05)
     slow = replace(IMPATIENT, least_bytes_per_second=2_000_000)
-    async with KuboStore(node.url, patience=slow) as impatient:
+    async with KuboStore(node.url, timeouts=slow) as impatient:
         with pytest.raises(StoreUnavailable, match="too slowly"):
             await impatient.fetch(str(node.root), out / "scene", LIMIT_BYTES)
     assert not (out / "scene").exists()
@@ -173,16 +173,16 @@ async def test_a_drip_is_given_up_and_gone_on_with_later(
 async def test_a_cut_stream_is_gone_on_with_at_once(store: KuboStore, node: LyingNode, out: Path) -> None:
     """fault_50: after a cut the rest is asked for, and no byte twice that had come."""
     pieces = [bent(head=CONTENT[:300_000], cut=True), bent(head=CONTENT)]
-    heard = list[Transfer]()
+    on_bytes = list[Transfer]()
 
     async def cat(request: web.Request) -> web.StreamResponse:
         return await pieces.pop(0)(request)
 
     node.replies["cat"] = cat
-    size_bytes = await store.fetch(str(node.root), out / "scene", LIMIT_BYTES, heard.append)
+    size_bytes = await store.fetch(str(node.root), out / "scene", LIMIT_BYTES, on_bytes.append)
     assert content(out / "scene") == CONTENT
     assert (size_bytes, len(node.offsets)) == (len(CONTENT), 2)
-    assert heard[-1] == Transfer(done_bytes=len(CONTENT), total_bytes=len(CONTENT))
+    assert on_bytes[-1] == Transfer(done_bytes=len(CONTENT), total_bytes=len(CONTENT))
     assert 0 < node.offsets[1] <= 300_000
 
 
@@ -262,10 +262,10 @@ async def test_a_node_that_says_nothing_is_not_waited_for(node: LyingNode, out: 
         raise AssertionError
 
     node.replies["cat"] = still
-    async with KuboStore(node.url, patience=replace(IMPATIENT, quiet_seconds=0.2)) as store:
+    async with KuboStore(node.url, timeouts=replace(IMPATIENT, quiet_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable):
             await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
-    async with KuboStore(node.url, patience=replace(IMPATIENT, total_seconds=0.2)) as store:
+    async with KuboStore(node.url, timeouts=replace(IMPATIENT, total_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable, match=r"within 0\.2 seconds"):
             await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
 

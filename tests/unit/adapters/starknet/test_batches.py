@@ -10,11 +10,11 @@ import pytest
 from tests.proxy import Fault, Proxy, fake_chain
 
 from veriframe.adapters.starknet.contract.batches import QUESTIONS_AT_ONCE, Batches
-from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace
+from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints
 from veriframe.adapters.starknet.rpc.envelope import RpcError
 from veriframe.errors import RegistryUnavailable
 
-HURRIED = Pace(request_seconds=1.0, call_seconds=2.0, pause_seconds=0.01)
+HURRIED = EndpointLimits(request_seconds=1.0, call_seconds=2.0, pause_seconds=0.01)
 
 
 class Node:

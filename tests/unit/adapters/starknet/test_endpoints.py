@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.proxy import Fault, Proxy, fake_chain
 
-from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace, RpcError
+from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints, RpcError
 from veriframe.errors import RegistryUnavailable, SettingsError
 
 SEPOLIA = 0x534E5F5345504F4C4941
-HURRIED = Pace(request_seconds=0.25, call_seconds=2.0, pause_seconds=0.02)
+HURRIED = EndpointLimits(request_seconds=0.25, call_seconds=2.0, pause_seconds=0.02)
 
 
 @asynccontextmanager
@@ -141,7 +141,7 @@ async def test_a_batch_keeps_its_order_and_its_errors() -> None:
 
 async def test_nobody_there_is_unavailable() -> None:
     """fault_58: a refused connection is a sentence too."""
-    endpoints = Endpoints(["http://127.0.0.1:9/secret-token"], pace=Pace(call_seconds=0.5))
+    endpoints = Endpoints(["http://127.0.0.1:9/secret-token"], pace=EndpointLimits(call_seconds=0.5))
     with pytest.raises(RegistryUnavailable) as caught:
         await endpoints.call("starknet_chainId")
     assert "127.0.0.1:9" in str(caught.value)
@@ -159,7 +159,7 @@ def test_what_is_no_address_is_refused_at_once(url: str) -> None:
 async def test_the_rate_is_limited() -> None:
     """fault_57: more requests than the rate allows wait for their turn."""
     async with Proxy(fake_chain()) as proxy:
-        endpoints = Endpoints([proxy.url], pace=Pace(requests_per_second=20))
+        endpoints = Endpoints([proxy.url], pace=EndpointLimits(requests_per_second=20))
         began = time.monotonic()
         await asyncio.gather(*(endpoints.call("starknet_echo", {}) for _ in range(30)))
         assert time.monotonic() - began >= 0.4

@@ -52,9 +52,9 @@ async def test_killed_while_it_submits_at_a_registry_that_shows_no_worker(seats:
     again = seats.worker()
     assert (await again.get_job(1)).state is JobState.CLAIMED
     sent = Receipt(hash=1, label=seats.sender.labels[-1], block_number=7, fee_fri=5, events=())
-    again.hear([replace(sent, revert_reason="no"), replace(sent, label="withdraw 1")])
+    again.settle([replace(sent, revert_reason="no"), replace(sent, label="withdraw 1")])
     assert (await again.get_job(1)).state is JobState.CLAIMED
-    again.hear([sent])
+    again.settle([sent])
     done = await seats.worker().get_job(1)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, RESULT)
 

@@ -8,9 +8,9 @@ import pytest
 
 from veriframe.adapters.starknet.foreign.job import (
     LEASE_SECONDS,
-    Customs,
     Facts,
     Note,
+    RegistryRules,
     Shown,
     build_job,
     cut,
@@ -26,7 +26,7 @@ NONE = Note(facts=FACTS)
 CLAIM = replace(NONE, claimed_at=NOW)
 SENDING = replace(CLAIM, result_cid="bafr")
 TAKEN = replace(SENDING, is_submitted=True)
-PLAIN = Customs(account=OURS, has_claims=False, finalizes=False)
+PLAIN = RegistryRules(account=OURS, has_claims=False, finalizes=False)
 CLAIMS, FINAL = replace(PLAIN, has_claims=True), replace(PLAIN, finalizes=True)
 HIDING = replace(PLAIN, shows_workers=False)
 IDLE, MINE, ANOTHERS = Shown(), Shown(worker=OURS), Shown(worker=THEIRS)
@@ -70,10 +70,10 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
     ],
 )
 def test_the_state_follows_from_what_is_shown_and_noted(
-    shown: Shown, note: Note, customs: Customs, state: JobState, worker: int
+    shown: Shown, note: Note, rules: RegistryRules, state: JobState, worker: int
 ) -> None:
     """The registry's own word first, then ours."""
-    job = build_job(7, note, shown, customs, NOW)
+    job = build_job(7, note, shown, rules, NOW)
     assert (job.state, job.worker, job.id) == (state, worker, 7)
 
 

@@ -111,5 +111,5 @@ async def test_what_an_earlier_run_sent_together_is_heard_together(seats: Foreig
             await worker.submit_result(job_id, RESULT)
     seats.chain.jobs.clear()
     again = seats.worker()
-    again.hear([Receipt(hash=1, label="submit_result [1, 2]", block_number=7, fee_fri=5, events=())])
+    again.settle([Receipt(hash=1, label="submit_result [1, 2]", block_number=7, fee_fri=5, events=())])
     assert [(await again.get_job(job_id)).state for job_id in (1, 2)] == [JobState.PAID] * 2

@@ -14,7 +14,7 @@ from tests.proxy import Proxy, fake_chain
 
 from veriframe.adapters.starknet import connection
 from veriframe.adapters.starknet.account.keystore import Key
-from veriframe.adapters.starknet.connection import Network, Seat
+from veriframe.adapters.starknet.connection import ConnectedAccount, Network
 from veriframe.adapters.starknet.trust import learned_chain
 from veriframe.adapters.starknet.trust.learned_chain import Expected, LearnedChain
 from veriframe.errors import RegistryUnavailable, SettingsError
@@ -32,9 +32,9 @@ def _file(home: Path) -> Path:
 
 
 @asynccontextmanager
-async def _seat(home: Path, *nodes: Proxy, expected: Expected) -> AsyncIterator[Seat]:
+async def _seat(home: Path, *nodes: Proxy, expected: Expected) -> AsyncIterator[ConnectedAccount]:
     network = replace(NETWORK, urls=[node.url for node in nodes], outbox_folder=home, chain=expected)
-    seat = await connection.take_seat(network, Key(7))
+    seat = await connection.connect_account(network, Key(7))
     try:
         yield seat
     finally:
@@ -121,7 +121,7 @@ async def test_a_node_that_is_away_is_waited_for(tmp_path: Path) -> None:
         expected = Expected(SEPOLIA, "chain_id is SN_SEPOLIA")
         network = replace(NETWORK, urls=urls, outbox_folder=tmp_path, chain=expected)
         with pytest.raises(RegistryUnavailable):
-            await connection.take_seat(network, Key(7))
+            await connection.connect_account(network, Key(7))
 
 
 async def test_a_start_with_the_right_node_beside_a_wrong_one(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from tests.fakes.rpc_chain import FakeChain, digest_of
 from tests.proxy import Proxy
 
-from veriframe.adapters.starknet.rpc.endpoints import Endpoints, Pace
+from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints
 from veriframe.adapters.starknet.transactions.outbox import Outbox
-from veriframe.adapters.starknet.transactions.sender import Call, Receipt, Reverted, Sender, SendPace
+from veriframe.adapters.starknet.transactions.sender import Call, Receipt, Reverted, Sender, SendTimeouts
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 ACCOUNT = 0xACC
@@ -36,10 +36,12 @@ class Unsafe:
 @asynccontextmanager
 async def sending(chain: FakeChain, folder: Path, **pace: float) -> AsyncIterator[Sender]:
     """A sender on the fake chain, in a hurry, with an outbox in `folder`."""
-    hurried = SendPace(**{"patience_seconds": 1.0, "poll_seconds": 0.001, **pace})
+    hurried = SendTimeouts(**{"patience_seconds": 1.0, "poll_seconds": 0.001, **pace})
     outbox = Outbox(folder / "outbox.sqlite")
     async with Proxy(chain) as proxy:
-        endpoints = Endpoints([proxy.url], pace=Pace(requests_per_second=10_000, pause_seconds=0.01))
+        endpoints = Endpoints(
+            [proxy.url], pace=EndpointLimits(requests_per_second=10_000, pause_seconds=0.01)
+        )
         yield Sender(endpoints, outbox, ACCOUNT, Unsafe(), max_fee_fri=10**9, pace=hurried)
         await endpoints.close()
     outbox.close()
@@ -165,7 +167,7 @@ async def test_a_transaction_that_a_node_forgot_is_sent_again(tmp_path: Path) ->
 async def test_stuck_in_the_mempool_it_is_made_dearer_and_either_may_win(tmp_path: Path) -> None:
     """fault_62: past its time, a dearer one takes the same nonce; the older one is found where it won."""
     chain = FakeChain(hold=True)
-    async with sending(chain, tmp_path, ttl_seconds=0.0, patience_seconds=0.0) as sender:
+    async with sending(chain, tmp_path, ttl_seconds=0.0, wait_seconds=0.0) as sender:
         with pytest.raises(RegistryUnavailable):
             await sender.send(CALLS, "claim")
         with pytest.raises(RegistryUnavailable):
@@ -195,7 +197,7 @@ async def test_what_grew_too_dear_blocks_nothing(tmp_path: Path) -> None:
 async def test_never_in_a_block_is_open_and_not_sent_twice(tmp_path: Path) -> None:
     """fault_72: patience ends with a sentence; nothing new is signed on top."""
     chain = FakeChain(hold=True)
-    async with sending(chain, tmp_path, patience_seconds=0.02) as sender:
+    async with sending(chain, tmp_path, wait_seconds=0.02) as sender:
         for label in ("claim", "claim", "other"):
             with pytest.raises(RegistryUnavailable, match="no accepted block"):
                 await sender.send(CALLS, label)

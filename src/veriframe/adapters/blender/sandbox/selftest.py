@@ -79,7 +79,9 @@ class Canary:
     detail: str
 
 
-async def prove(sandbox: Sandbox, *, bombs: bool = False, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
+async def validate(
+    sandbox: Sandbox, *, bombs: bool = False, needed: Sequence[Path] = ()
+) -> tuple[Canary, ...]:
     """Attack the sandbox from inside, in about a second. `bombs`: also the four that take longer.
 
     `needed`: what later runs will be shown. Where it cannot be, no attack is made, so none is held.

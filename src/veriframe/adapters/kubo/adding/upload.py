@@ -47,7 +47,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Cargo:
+class UploadPlan:
     """All that is to be sent for one `add`, folders before what is in them. `size_bytes` counts files."""
 
     entries: Sequence[Entry]
@@ -59,7 +59,7 @@ class Cargo:
         return self.entries[0].is_folder
 
 
-def survey(source: Path) -> Cargo:
+def plan_upload(source: Path) -> UploadPlan:
     """Snapshot at what is to be sent. Raises `SettingsError` for what is missing, and for what is not kept."""
     try:
         # The source itself may be reached by a link; within a folder, links are refused.
@@ -69,14 +69,14 @@ def survey(source: Path) -> Cargo:
     except OSError as error:
         raise _unreadable(source, f"cannot be read: {error.strerror}") from error
     if stat.S_ISREG(status.st_mode):
-        return Cargo([Entry(source, "", False)], status.st_size)
+        return UploadPlan([Entry(source, "", False)], status.st_size)
     if not stat.S_ISDIR(status.st_mode):
         raise _unreadable(source, "is neither a file nor a folder")
     entries, size_bytes = [Entry(source, "", True)], 0
     for entry, entry_bytes in _walk(source, ""):
         entries.append(entry)
         size_bytes += entry_bytes
-    return Cargo(entries, size_bytes)
+    return UploadPlan(entries, size_bytes)
 
 
 def folder_cid(folder: Path) -> str:
@@ -96,10 +96,10 @@ class _Part:
 
 
 class Upload:
-    """One sending of a `cargo`. After it `sent_cid` is the CID of a single file, of the very bytes sent."""
+    """One sending of a `plan`. After it `sent_cid` is the CID of a single file, of the very bytes sent."""
 
-    def __init__(self, cargo: Cargo, on_bytes: Callable[[int], None]) -> None:
-        self.cargo = cargo
+    def __init__(self, plan: UploadPlan, on_bytes: Callable[[int], None]) -> None:
+        self.plan = plan
         self._boundary = f"veriframe-{os.urandom(16).hex()}"
         self._hasher = CidHasher.for_ipfs_v1_raw_leaves()
         self._on_bytes = on_bytes
@@ -139,7 +139,7 @@ class Upload:
     def _parts(self) -> Generator[_Part, None, None]:
         """The body in pieces of about `PIECE_BYTES`: many small files go out together."""
         waiting, done_bytes = bytearray(), 0
-        for entry in self.cargo.entries:
+        for entry in self.plan.entries:
             waiting += self._header(entry)
             for piece in () if entry.is_folder else self._file(entry.path):
                 done_bytes += len(piece)
@@ -172,7 +172,7 @@ class Upload:
         # Not blocking: a named pipe that has come since would wait for a writer for ever.
         try:
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-            descriptor = os.open(path, flags | (os.O_NOFOLLOW if self.cargo.is_folder else 0))
+            descriptor = os.open(path, flags | (os.O_NOFOLLOW if self.plan.is_folder else 0))
         except OSError as error:
             raise _unreadable(path, f"cannot be read: {error.strerror}") from error
         opened = os.fdopen(descriptor, "rb", buffering=0)
@@ -186,7 +186,7 @@ class Upload:
             piece = opened.read(PIECE_BYTES)
         except OSError as error:
             raise _unreadable(path, f"cannot be read: {error.strerror}") from error
-        if not self.cargo.is_folder:
+        if not self.plan.is_folder:
             self._hasher.update(piece)
         return piece
 

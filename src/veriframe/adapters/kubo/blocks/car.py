@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from veriframe.adapters.kubo.blocks.mismatch import Distrusted
+from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES, read_cid
 from veriframe.errors import JobRejected
 from veriframe.model.content.cid import Cid
@@ -26,7 +26,7 @@ class CarReader:
         self._is_begun = False
 
     def blocks(self, piece: bytes) -> Iterator[tuple[Cid, bytes]]:
-        """The blocks that end in this piece. Raises `Distrusted` for what is no such stream."""
+        """The blocks that end in this piece. Raises `ContentMismatch` for what is no such stream."""
         stream, position = self._rest + piece, 0
         limit_bytes = MAX_BLOCK_BYTES + max(_CID_BYTES)
         while section := _section(stream, position, limit_bytes if self._is_begun else _HEADER_BYTES):
@@ -44,11 +44,11 @@ def _section(stream: bytes, position: int, limit_bytes: int) -> tuple[int, int] 
         size_bytes |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             if not 0 < size_bytes <= limit_bytes:
-                raise Distrusted(f"its export has a section of {size_bytes} bytes")
+                raise ContentMismatch(f"its export has a section of {size_bytes} bytes")
             start = position + index + 1
             return (start, start + size_bytes) if start + size_bytes <= len(stream) else None
     if len(stream) - position >= 4:
-        raise Distrusted("its export has a section without an end")
+        raise ContentMismatch("its export has a section without an end")
     return None
 
 
@@ -57,4 +57,4 @@ def _block(section: bytes) -> tuple[Cid, bytes]:
     try:
         return read_cid(section[:cid_bytes]), section[cid_bytes:]
     except JobRejected as error:
-        raise Distrusted("its export has a block that cannot be checked") from error
+        raise ContentMismatch("its export has a block that cannot be checked") from error

@@ -18,7 +18,7 @@ from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES, Block, FileBl
 from veriframe.adapters.kubo.files.partial import Partial
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec
-from veriframe.ports.store import OnTransfer, Transfer, unheard
+from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
 
 AHEAD_BLOCKS = 8
 """So many blocks are asked for at a time: hides the way to a source, and holds at most 18 MiB."""
@@ -51,7 +51,7 @@ async def assemble(
     source: BlockSource,
     part: Partial,
     limits: DagLimits,
-    on_progress: OnTransfer = unheard,
+    on_progress: OnTransfer = ignore_transfer,
 ) -> int:
     """Make `part` the file that `root` names. Returns its size in bytes.
 

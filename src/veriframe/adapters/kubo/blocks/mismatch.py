@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class Distrusted(Exception):
+class ContentMismatch(Exception):
     """What comes is not what was asked for: too many bytes, or the wrong ones, or an early end for good."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from veriframe.adapters.kubo.blocks.car import CarReader
 from veriframe.adapters.kubo.blocks.dag import fits
 from veriframe.adapters.kubo.blocks.leaves import is_leaf
-from veriframe.adapters.kubo.blocks.mismatch import Distrusted
+from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
 from veriframe.adapters.kubo.blocks.unixfs import (
     MAX_BLOCK_BYTES,
     Block,
@@ -51,7 +51,7 @@ class Tree:
     """The folder `root`, made in `folder`, which may hold what an earlier try left.
 
     `awaited` holds the CIDs that are missing; it is empty when all is there. Methods raise `JobRejected`
-    (NOT_A_FILE, TOO_LARGE, CORRUPT), `Distrusted` where a block is not its CID's, `OSError` of the disk.
+    (NOT_A_FILE, TOO_LARGE, CORRUPT), `ContentMismatch` where a block is not its CID's, `OSError` of the disk.
     """
 
     def __init__(self, root: Cid, folder: Path, limits: FolderLimits) -> None:
@@ -80,7 +80,7 @@ class Tree:
         if cid not in self.awaited:
             return
         if not fits(cid, block):
-            raise Distrusted(f"it gives other bytes than {cid} names")
+            raise ContentMismatch(f"it gives other bytes than {cid} names")
         decoded = decode_block(cid, block)
         for place in self.awaited.pop(cid):
             self._place(place, decoded)

@@ -10,9 +10,9 @@ from typing import TypeVar
 import structlog
 
 from veriframe.adapters.kubo.blocks.dag import BlockSource, DagLimits, assemble, fits
-from veriframe.adapters.kubo.blocks.mismatch import Distrusted
+from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES, FileBlock, decode_block
-from veriframe.adapters.kubo.fetching.download import Download, Patience
+from veriframe.adapters.kubo.fetching.download import Download, Timeouts
 from veriframe.adapters.kubo.files.partial import Partial
 from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused
 from veriframe.errors import Code, JobRejected, StoreUnavailable
@@ -45,7 +45,7 @@ class KuboBlocks(BlockSource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class FetchRequest:
     """One file to bring: what has come of it so far, where it goes, how large it may be, who hears of it."""
 
     cid: Cid
@@ -54,13 +54,13 @@ class Parcel:
     limit_bytes: int
     on_progress: OnTransfer
 
-    def heard(self, total_bytes: int) -> Callable[[int], None]:
+    def on_bytes(self, total_bytes: int) -> Callable[[int], None]:
         """A function that tells how many of `total_bytes` have come."""
 
-        def heard(done_bytes: int) -> None:
+        def on_bytes(done_bytes: int) -> None:
             self.on_progress(Transfer(done_bytes=done_bytes, total_bytes=total_bytes))
 
-        return heard
+        return on_bytes
 
 
 async def in_turn(
@@ -90,39 +90,39 @@ async def in_turn(
 class Delivery:
     """Brings files from a node, and from `sources` where the node has not got them, or gives other bytes."""
 
-    def __init__(self, api: KuboApi, sources: Sequence[BlockSource], patience: Patience) -> None:
-        self._api, self._patience = api, patience
-        self._node = KuboBlocks(api, patience.lookup_seconds)
+    def __init__(self, api: KuboApi, sources: Sequence[BlockSource], timeouts: Timeouts) -> None:
+        self._api, self._timeouts = api, timeouts
+        self._node = KuboBlocks(api, timeouts.lookup_seconds)
         self._sources = tuple(sources)
 
-    async def bring(self, parcel: Parcel) -> int:
+    async def bring(self, request: FetchRequest) -> int:
         """Put the file at its target. Returns its size in bytes. Raises what `ContentStore.fetch` does."""
 
         async def bring_from(source: BlockSource) -> int:
             if source is self._node:
-                return await self._from_node(parcel)
-            return await self._from_blocks(parcel, source)
+                return await self._from_node(request)
+            return await self._from_blocks(request, source)
 
-        return await in_turn(parcel.cid, (self._node, *self._sources), bring_from)
+        return await in_turn(request.cid, (self._node, *self._sources), bring_from)
 
-    async def _from_node(self, parcel: Parcel) -> int:
-        cid, part, root = parcel.cid, parcel.part, await self._root(parcel.cid)
-        if root.size_bytes > parcel.limit_bytes:
-            raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {parcel.limit_bytes} bytes.")
+    async def _from_node(self, request: FetchRequest) -> int:
+        cid, part, root = request.cid, request.part, await self._root(request.cid)
+        if root.size_bytes > request.limit_bytes:
+            raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {request.limit_bytes} bytes.")
         if not root.parts:
             await part.take_up(0)
             await part.append([root.data])
         else:
             await part.take_up(root.size_bytes)
-            stream = Download(self._api, cid, self._patience, parcel.heard(root.size_bytes))
+            stream = Download(self._api, cid, self._timeouts, request.on_bytes(root.size_bytes))
             try:
                 await stream.complete(part, root.size_bytes)
-            except (Distrusted, NodeRefused) as error:
+            except (ContentMismatch, NodeRefused) as error:
                 log.info("store_stream_distrusted", cid=str(cid), reason=str(error))
             if not await part.fits():
                 # Other import options, or a lie: the blocks tell which, and what of it is right stays.
-                return await self._from_blocks(parcel, self._node)
-        await part.place(parcel.target)
+                return await self._from_blocks(request, self._node)
+        await part.place(request.target)
         return root.size_bytes
 
     async def _root(self, cid: Cid) -> FileBlock:
@@ -135,8 +135,8 @@ class Delivery:
             raise JobRejected(Code.NOT_A_FILE, f"{cid} is not one file. Give the CID of the file itself.")
         return root
 
-    async def _from_blocks(self, parcel: Parcel, source: BlockSource) -> int:
-        limits = DagLimits(size_bytes=parcel.limit_bytes, seconds=self._patience.total_seconds)
-        size_bytes = await assemble(parcel.cid, source, parcel.part, limits, parcel.on_progress)
-        await parcel.part.place(parcel.target)
+    async def _from_blocks(self, request: FetchRequest, source: BlockSource) -> int:
+        limits = DagLimits(size_bytes=request.limit_bytes, seconds=self._timeouts.total_seconds)
+        size_bytes = await assemble(request.cid, source, request.part, limits, request.on_progress)
+        await request.part.place(request.target)
         return size_bytes

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from veriframe.adapters.kubo.blocks.mismatch import Distrusted
+from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
 from veriframe.adapters.kubo.files.partial import WRITE_BYTES, Partial
 from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
 from veriframe.errors import StoreUnavailable
@@ -15,7 +15,7 @@ from veriframe.model.content.cid import Cid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long a node is waited for, in seconds, and how slow a stream may be."""
 
     lookup_seconds: float = 60.0
@@ -40,15 +40,15 @@ class TooSlow(StoreUnavailable):
 
 
 class Download:
-    """The stream of one file from a node, gone on with after cuts. `heard` is told how many bytes came."""
+    """The stream of one file from a node, gone on with after cuts. `on_bytes` is told how many bytes came."""
 
-    def __init__(self, api: KuboApi, cid: Cid, patience: Patience, heard: Callable[[int], None]) -> None:
-        self._api, self._cid, self._patience, self._heard = api, cid, patience, heard
+    def __init__(self, api: KuboApi, cid: Cid, timeouts: Timeouts, on_bytes: Callable[[int], None]) -> None:
+        self._api, self._cid, self._timeouts, self._on_bytes = api, cid, timeouts, on_bytes
 
     async def complete(self, part: Partial, total_bytes: int) -> None:
         """Bring what `part` lacks of `total_bytes`. Whether it fits the CID is the caller's to check.
 
-        Raises `Distrusted`; `StoreUnavailable` where the node stays away or is too slow: `part` is kept.
+        Raises `ContentMismatch`; `StoreUnavailable` where the node stays away or is too slow: `part` is kept.
         """
         stuck_since, short_ends = time.monotonic(), 0
         while part.size_bytes < total_bytes:
@@ -66,50 +66,50 @@ class Download:
                 break
             short_ends += cut is None
             if short_ends > 2:
-                raise Distrusted(f"its stream ends after {part.size_bytes} of {total_bytes} bytes")
-            if cut is not None and time.monotonic() - stuck_since > self._patience.away_seconds:
+                raise ContentMismatch(f"its stream ends after {part.size_bytes} of {total_bytes} bytes")
+            if cut is not None and time.monotonic() - stuck_since > self._timeouts.away_seconds:
                 raise cut
-            await asyncio.sleep(min(1.0, self._patience.away_seconds / 10))
+            await asyncio.sleep(min(1.0, self._timeouts.away_seconds / 10))
 
     async def _stream(self, part: Partial, total_bytes: int) -> None:
         query: Query = {"arg": str(self._cid), "offset": part.size_bytes, "progress": "false"}
-        quiet_seconds = self._patience.quiet_seconds
+        quiet_seconds = self._timeouts.quiet_seconds
         # As they came: to put them together would cost as much as to hash them.
         waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post("cat", query, None, quiet_seconds=quiet_seconds) as answer:
-                pace = Pace(self._patience, self._cid)
+                pace = TransferRate(self._timeouts, self._cid)
                 async for piece in answer.pieces():
                     waiting.append(piece)
                     waiting_bytes += len(piece)
                     pace.count(len(piece))
                     if part.size_bytes + waiting_bytes > total_bytes:
                         waiting.clear()
-                        raise Distrusted(f"its stream has more than {total_bytes} bytes")
+                        raise ContentMismatch(f"its stream has more than {total_bytes} bytes")
                     if waiting_bytes >= WRITE_BYTES:
                         ready, waiting, waiting_bytes = waiting, [], 0
                         await part.append(ready)
-                        self._heard(part.size_bytes)
+                        self._on_bytes(part.size_bytes)
         finally:
             # A cut loses nothing that has come.
             await part.append(waiting)
-            self._heard(part.size_bytes)
+            self._on_bytes(part.size_bytes)
 
 
-class Pace:
+class TransferRate:
     """Watches that enough bytes of a CID come in each window of time."""
 
-    def __init__(self, patience: Patience, cid: Cid) -> None:
-        self._patience, self._cid = patience, cid
+    def __init__(self, timeouts: Timeouts, cid: Cid) -> None:
+        self._timeouts, self._cid = timeouts, cid
         self._since, self._bytes = time.monotonic(), 0
 
     def count(self, size_bytes: int) -> None:
         """Note bytes. Raises `TooSlow` at the end of a window that had too few."""
         self._bytes += size_bytes
         seconds = time.monotonic() - self._since
-        if seconds < self._patience.window_seconds:
+        if seconds < self._timeouts.window_seconds:
             return
-        if self._bytes < self._patience.least_bytes_per_second * seconds:
+        if self._bytes < self._timeouts.least_bytes_per_second * seconds:
             raise TooSlow(
                 f"{self._cid} comes with {self._bytes / seconds:.0f} bytes a second, too slowly. See the"
                 " connection of the IPFS node. Trying again later."

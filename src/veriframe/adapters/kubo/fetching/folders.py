@@ -12,11 +12,11 @@ import structlog
 
 from veriframe.adapters.kubo.blocks.car import CarReader
 from veriframe.adapters.kubo.blocks.dag import BlockSource
-from veriframe.adapters.kubo.blocks.mismatch import Distrusted
+from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
 from veriframe.adapters.kubo.blocks.tree import Tree
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
 from veriframe.adapters.kubo.fetching.delivery import KuboBlocks, in_turn
-from veriframe.adapters.kubo.fetching.download import Pace, Patience
+from veriframe.adapters.kubo.fetching.download import Timeouts, TransferRate
 from veriframe.adapters.kubo.files.partial import WRITE_BYTES, writing
 from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
 from veriframe.errors import StoreUnavailable
@@ -34,22 +34,22 @@ _STREAM_SLACK_BYTES = 2**26
 class FolderDelivery:
     """Brings what a tree awaits: from a node, and from `sources` for what the node has not got."""
 
-    def __init__(self, api: KuboApi, sources: Sequence[BlockSource], patience: Patience) -> None:
-        self._api, self._patience = api, patience
-        self._node = KuboBlocks(api, patience.lookup_seconds)
+    def __init__(self, api: KuboApi, sources: Sequence[BlockSource], timeouts: Timeouts) -> None:
+        self._api, self._timeouts = api, timeouts
+        self._node = KuboBlocks(api, timeouts.lookup_seconds)
         self._sources = tuple(sources)
 
     async def bring(self, tree: Tree, folder: Path, on_progress: OnTransfer) -> None:
         """Complete the tree in `folder`. Raises what `ContentStore.fetch_folder` does."""
 
-        def heard() -> None:
+        def on_bytes() -> None:
             on_progress(Transfer(done_bytes=tree.done_bytes, total_bytes=None))
 
         async def complete(source: BlockSource) -> None:
             # What an earlier try left is not asked for again: an export gives all or nothing.
             if source is self._node and tree.is_new:
-                await self._stream(tree, heard)
-            await self._blocks(tree, source, heard)
+                await self._stream(tree, on_bytes)
+            await self._blocks(tree, source, on_bytes)
 
         with writing(folder):
             try:
@@ -57,16 +57,16 @@ class FolderDelivery:
             finally:
                 tree.close()
 
-    async def _stream(self, tree: Tree, heard: Callable[[], None]) -> None:
+    async def _stream(self, tree: Tree, on_bytes: Callable[[], None]) -> None:
         """Put what the node has, in one stream. Whatever is wrong with it, the blocks are asked for next."""
         query: Query = {"arg": str(tree.root), "local-only": "true", "progress": "false"}
         reader, came_bytes = CarReader(), 0
         waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post(
-                "dag/export", query, None, quiet_seconds=self._patience.quiet_seconds
+                "dag/export", query, None, quiet_seconds=self._timeouts.quiet_seconds
             ) as answer:
-                pace = Pace(self._patience, tree.root)
+                pace = TransferRate(self._timeouts, tree.root)
                 async for piece in answer.pieces():
                     waiting.append(piece)
                     waiting_bytes += len(piece)
@@ -75,15 +75,15 @@ class FolderDelivery:
                     if waiting_bytes >= WRITE_BYTES:
                         await to_the_end(tree.take, reader, b"".join(waiting))
                         waiting, waiting_bytes = [], 0
-                        heard()
+                        on_bytes()
                     # Blocks that nobody asked for are passed over, but not for ever.
                     if came_bytes > 2 * tree.done_bytes + _STREAM_SLACK_BYTES:
-                        raise Distrusted("its export has far more bytes than the folder")
+                        raise ContentMismatch("its export has far more bytes than the folder")
             await to_the_end(tree.take, reader, b"".join(waiting))
-        except (Distrusted, StoreUnavailable) as error:
+        except (ContentMismatch, StoreUnavailable) as error:
             log.info("store_stream_distrusted", cid=str(tree.root), reason=str(error))
 
-    async def _blocks(self, tree: Tree, source: BlockSource, heard: Callable[[], None]) -> None:
+    async def _blocks(self, tree: Tree, source: BlockSource, on_bytes: Callable[[], None]) -> None:
         """Ask for what is missing until nothing is. A source that is away is waited for, a while."""
         stuck_since = time.monotonic()
         while tree.awaited:
@@ -93,12 +93,12 @@ class FolderDelivery:
             except NodeRefused:
                 raise
             except StoreUnavailable:
-                if time.monotonic() - stuck_since > self._patience.away_seconds:
+                if time.monotonic() - stuck_since > self._timeouts.away_seconds:
                     raise
-                await asyncio.sleep(min(1.0, self._patience.away_seconds / 10))
+                await asyncio.sleep(min(1.0, self._timeouts.away_seconds / 10))
             if (len(tree.awaited), tree.done_bytes) != before:
                 stuck_since = time.monotonic()
-            heard()
+            on_bytes()
 
     async def _some_blocks(self, tree: Tree, source: BlockSource) -> None:
         cids = list(islice(tree.awaited, BLOCKS_AT_ONCE))
@@ -110,7 +110,7 @@ class FolderDelivery:
                 continue
             try:
                 await to_the_end(tree.put, cid, block)
-            except Distrusted as error:
+            except ContentMismatch as error:
                 failure = StoreUnavailable(f"A source is not to be trusted: {error}. Trying again later.")
         if failure is not None:
             raise failure

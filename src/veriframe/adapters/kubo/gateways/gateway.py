@@ -38,7 +38,7 @@ _BUSY = (401, 407, 429, 503)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class GatewayLimits:
     """How slow a gateway may be: the first byte, and then so many bytes a second on the average.
 
     A gateway that could not serve rests for `rest_seconds`; one that lied is not asked again.
@@ -49,7 +49,7 @@ class Pace:
     rest_seconds: float = 60
 
 
-class Misdeed(StrEnum):
+class GatewayFault(StrEnum):
     """Why a gateway is left, in the log. Stable."""
 
     OTHER_BYTES = "OTHER_BYTES"
@@ -75,9 +75,9 @@ class _Passed(Exception):
 class _Unfit(Exception):
     """The gateway cannot serve now."""
 
-    def __init__(self, misdeed: Misdeed, why: str) -> None:
+    def __init__(self, fault: GatewayFault, why: str) -> None:
         super().__init__(why)
-        self.misdeed = misdeed
+        self.fault = fault
 
 
 class _Lied(_Unfit):
@@ -99,7 +99,7 @@ class _Gateway:
         log.warning(
             "gateway_left",
             gateway=self.url.host,
-            code=fault.misdeed,
+            code=fault.fault,
             reason=self.why,
             seconds=None if is_liar else rest_seconds,
         )
@@ -113,10 +113,12 @@ class Gateways(BlockSource):
     Raises `SettingsError` for an address that cannot be a gateway's.
     """
 
-    def __init__(self, urls: Sequence[str], *, allow_private: bool = False, pace: Pace | None = None) -> None:
+    def __init__(
+        self, urls: Sequence[str], *, allow_private: bool = False, pace: GatewayLimits | None = None
+    ) -> None:
         self._gateways = [_Gateway(_gateway_url(url, allow_private)) for url in urls]
         self._allow_private = allow_private
-        self._pace = pace or Pace()
+        self._pace = pace or GatewayLimits()
         self._opened: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -176,7 +178,7 @@ class Gateways(BlockSource):
         """One block of one gateway, checked. Raises `_Absent`, `_Passed`, `_Unfit`."""
         block = await self._get(gateway, str(cid))
         if not fits(cid, block):
-            raise _Lied(Misdeed.OTHER_BYTES, _OTHER_BYTES)
+            raise _Lied(GatewayFault.OTHER_BYTES, _OTHER_BYTES)
         if len(block) > limit_bytes:
             # Its maker's doing, not the gateway's: the block above says less than there is.
             raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes and not {limit_bytes} at most.")
@@ -198,7 +200,8 @@ class Gateways(BlockSource):
             block += piece
             if len(block) > MAX_BLOCK_BYTES:
                 raise _Unfit(
-                    Misdeed.ENDLESS, f"it gave more than the {MAX_BLOCK_BYTES} bytes that a block may have"
+                    GatewayFault.ENDLESS,
+                    f"it gave more than the {MAX_BLOCK_BYTES} bytes that a block may have",
                 )
             allowed = len(block) / self._pace.bytes_per_second
             deadline.reschedule(start + self._pace.first_byte_seconds + allowed)
@@ -215,7 +218,7 @@ class Gateways(BlockSource):
         except TimeoutError as error:
             if deadline.when() != due:
                 why = f"it gave less than {self._pace.bytes_per_second:g} bytes a second"
-                raise _Unfit(Misdeed.SLOW, why) from error
+                raise _Unfit(GatewayFault.SLOW, why) from error
             # A CID that nobody has looks like this too: it must not take the gateways from other jobs.
             raise _Passed(f"nothing came within {first:g} seconds") from error
 
@@ -238,17 +241,19 @@ def _check_head(response: aiohttp.ClientResponse) -> None:
     if status in (404, 410):
         raise _Absent(f"it answers {status}: not found")
     if 300 <= status < 400:
-        raise _Lied(Misdeed.REDIRECT, f"it answers {status} and leads elsewhere, where nothing here follows")
+        raise _Lied(
+            GatewayFault.REDIRECT, f"it answers {status} and leads elsewhere, where nothing here follows"
+        )
     if status in _BUSY:
-        raise _Unfit(Misdeed.BUSY, f"it answers {status}")
+        raise _Unfit(GatewayFault.BUSY, f"it answers {status}")
     if status != 200:
         # Such as 451 for what is banned, 504 for what is not found in time: the CID may be the reason.
         raise _Passed(f"it answers {status}")
     if response.content_type != _MEDIA_TYPE:
         why = f"it gave {response.content_type[:60]!a} where {_MEDIA_TYPE} was asked for"
-        raise _Unfit(Misdeed.NOT_A_BLOCK, why)
+        raise _Unfit(GatewayFault.NOT_A_BLOCK, why)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _Lied(Misdeed.COMPRESSED, "it gave a compressed body, which was not asked for")
+        raise _Lied(GatewayFault.COMPRESSED, "it gave a compressed body, which was not asked for")
     if (response.content_length or 0) > MAX_BLOCK_BYTES:
         raise _Passed(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
 
@@ -259,13 +264,13 @@ async def _translated() -> AsyncIterator[None]:
     try:
         yield
     except aiohttp.ClientPayloadError as error:
-        raise _Unfit(Misdeed.CUT_OFF, "its answer was cut off") from error
+        raise _Unfit(GatewayFault.CUT_OFF, "its answer was cut off") from error
     except aiohttp.ClientConnectorError as error:
         why = f"no connection: {error.os_error.strerror or error.os_error}"
-        raise _Unfit(Misdeed.NO_CONNECTION, why) from error
+        raise _Unfit(GatewayFault.NO_CONNECTION, why) from error
     except aiohttp.ClientError as error:
         why = f"its answer is not sound HTTP ({type(error).__name__})"
-        raise _Unfit(Misdeed.NOT_HTTP, why) from error
+        raise _Unfit(GatewayFault.NOT_HTTP, why) from error
 
 
 def _gateway_url(text: str, allow_private: bool) -> URL:

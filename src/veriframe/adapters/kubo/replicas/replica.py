@@ -26,7 +26,7 @@ from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable, VeriFrameError
 from veriframe.model.content.cid import parse_cid
 from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, unheard
+from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, ignore_transfer
 
 log = structlog.get_logger()
 
@@ -143,7 +143,7 @@ class SpreadStore(ContentStore):
             await replica.close()
         await self.node.close()
 
-    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = unheard) -> str:
+    async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """As the node does; then replicas keep it, and it is read back from others.
 
         Raises `StoreUnavailable` where somebody does not do it in time and that is required.
@@ -161,12 +161,14 @@ class SpreadStore(ContentStore):
             )
         return cid
 
-    async def fetch(self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = unheard) -> int:
+    async def fetch(
+        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+    ) -> int:
         """As the node does."""
         return await self.node.fetch(cid, target, limit_bytes, on_progress)
 
     async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = unheard
+        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
         """As the node does."""
         return await self.node.fetch_folder(cid, target, limits, on_progress)

@@ -40,7 +40,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Customs:
+class RegistryRules:
     """What a registry has: claims, so that a worker without a result is a claimant; and a finalizing move.
 
     `shows_workers`: whether it tells who has a job. `account` is ours.
@@ -61,9 +61,9 @@ class Shown:
     is_completed: bool | None = None
 
 
-def build_job(job_id: int, note: Note, shown: Shown, customs: Customs, now: int) -> Job:
+def build_job(job_id: int, note: Note, shown: Shown, rules: RegistryRules, now: int) -> Job:
     """The job at `now` (chain seconds): with a bond of 0, without review or arbiter."""
-    facts, account = note.facts, customs.account
+    facts, account = note.facts, rules.account
     terms = Terms(
         reward_fri=facts.reward_fri,
         bond_fri=0,
@@ -81,7 +81,7 @@ def build_job(job_id: int, note: Note, shown: Shown, customs: Customs, now: int)
         jobs=1,
         created_at=0,
     )
-    worker, state = _worker(shown, note, customs), _state(shown, note, customs)
+    worker, state = _worker(shown, note, rules), _state(shown, note, rules)
     claimed = state is JobState.CLAIMED
     since = now if note.claimed_at is None else note.claimed_at
     return Job(
@@ -92,7 +92,7 @@ def build_job(job_id: int, note: Note, shown: Shown, customs: Customs, now: int)
         worker=worker,
         claimed_at=since if claimed else 0,
         lease_end=min(since + LEASE_SECONDS, facts.deadline) if claimed else 0,
-        review_end=_review_end(note, customs) if state is JobState.SUBMITTED else 0,
+        review_end=_review_end(note, rules) if state is JobState.SUBMITTED else 0,
         result_cid=_result(shown, note, state, is_ours=worker == account),
     )
 
@@ -102,15 +102,15 @@ def cut(cid: str) -> str:
     return cid if len(cid) <= CID_MAX_BYTES else cid[:CID_MAX_BYTES] + "…"
 
 
-def _worker(shown: Shown, note: Note, customs: Customs) -> Address:
+def _worker(shown: Shown, note: Note, rules: RegistryRules) -> Address:
     """Where the registry shows nobody, our own notes count: not all registries tell who handed in.
 
     A claim that it keeps itself it shows, or it is undone.
     """
     if shown.worker != NOBODY:
         return shown.worker
-    claimed = note.claimed_at is not None and not customs.has_claims and not _is_anothers(shown, note)
-    return customs.account if note.is_submitted or claimed else NOBODY
+    claimed = note.claimed_at is not None and not rules.has_claims and not _is_anothers(shown, note)
+    return rules.account if note.is_submitted or claimed else NOBODY
 
 
 def _is_anothers(shown: Shown, note: Note) -> bool:
@@ -118,39 +118,39 @@ def _is_anothers(shown: Shown, note: Note) -> bool:
     return shown.is_completed is True and not note.result_cid
 
 
-def _state(shown: Shown, note: Note, customs: Customs) -> JobState:
-    worker = _worker(shown, note, customs)
-    is_ours = worker == customs.account
+def _state(shown: Shown, note: Note, rules: RegistryRules) -> JobState:
+    worker = _worker(shown, note, rules)
+    is_ours = worker == rules.account
     if worker == NOBODY:
         return JobState.PAID if shown.is_completed else JobState.OPEN
-    if not _is_handed_in(shown, note, customs, is_ours=is_ours):
+    if not _is_handed_in(shown, note, rules, is_ours=is_ours):
         return JobState.CLAIMED
     if note.has_ended or (shown.is_completed and not is_ours):
         return JobState.PAID
     # "Completed" may mean that there is a result, and pay comes by finalizing: ours is finalized first.
-    if customs.finalizes or shown.is_completed is False or _is_yet_to_be_shown(shown, customs):
+    if rules.finalizes or shown.is_completed is False or _is_yet_to_be_shown(shown, rules):
         return JobState.SUBMITTED
     return JobState.PAID
 
 
-def _is_yet_to_be_shown(shown: Shown, customs: Customs) -> bool:
+def _is_yet_to_be_shown(shown: Shown, rules: RegistryRules) -> bool:
     """Whether a registry that tells who handed in does not tell of us yet."""
-    return customs.shows_workers and shown.worker == NOBODY and not shown.is_completed
+    return rules.shows_workers and shown.worker == NOBODY and not shown.is_completed
 
 
-def _is_handed_in(shown: Shown, note: Note, customs: Customs, *, is_ours: bool) -> bool:
+def _is_handed_in(shown: Shown, note: Note, rules: RegistryRules, *, is_ours: bool) -> bool:
     if shown.result_cid or (is_ours and note.is_submitted):
         return True
     if shown.worker == NOBODY:
         return False
     if shown.is_completed:
         return True
-    return not customs.has_claims and shown.result_cid is None
+    return not rules.has_claims and shown.result_cid is None
 
 
-def _review_end(note: Note, customs: Customs) -> int:
+def _review_end(note: Note, rules: RegistryRules) -> int:
     """When we may finalize it; never, where the registry lets nobody."""
-    if not customs.finalizes:
+    if not rules.finalizes:
         return TIME_MAX
     deadline = note.facts.deadline
     return max(deadline if deadline < TIME_MAX else 0, note.again_at)

@@ -18,7 +18,7 @@ from veriframe.adapters.starknet.contract.batches import Batches
 from veriframe.adapters.starknet.contract.contract import Contract, Node, Question
 from veriframe.adapters.starknet.foreign.dialect import Dialect, choose_dialect
 from veriframe.adapters.starknet.foreign.facts import put_job, read_facts, read_shown
-from veriframe.adapters.starknet.foreign.job import Customs, Facts, Note, Shown, build_job
+from veriframe.adapters.starknet.foreign.job import Facts, Note, RegistryRules, Shown, build_job
 from veriframe.adapters.starknet.foreign.job_range import ID_MAX, Walk
 from veriframe.adapters.starknet.foreign.local_claims import Notes
 from veriframe.adapters.starknet.foreign.membership import (
@@ -273,18 +273,18 @@ class ForeignReader(JobReader):
         _keep(self._facts, job_id, facts)
         shown = read_shown(asking, their_id)
         note = self._notes.get(job_id, facts) or Note(facts=facts)
-        return build_job(job_id, note, shown, self._customs(asking.spoken), asking.block.head.time)
+        return build_job(job_id, note, shown, self._rules(asking.spoken), asking.block.head.time)
 
     def _forgotten(self, job_id: int, now: int) -> Job | None:
         """A job that the registry does not have (any more): over, where a result of ours was taken."""
         note = self._notes.jobs.get(job_id)
         if note is None or not note.is_submitted:
             return None
-        customs = Customs(account=self._account, has_claims=False, finalizes=False)
-        return build_job(job_id, replace(note, has_ended=True), Shown(), customs, now)
+        rules = RegistryRules(account=self._account, has_claims=False, finalizes=False)
+        return build_job(job_id, replace(note, has_ended=True), Shown(), rules, now)
 
-    def _customs(self, spoken: Dialect) -> Customs:
-        return Customs(
+    def _rules(self, spoken: Dialect) -> RegistryRules:
+        return RegistryRules(
             account=self._account,
             has_claims=spoken.has("claim"),
             finalizes=spoken.has("finalize"),

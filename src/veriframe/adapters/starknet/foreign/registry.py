@@ -74,7 +74,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         """Who makes the moves."""
         return Address(self._sender.account)
 
-    def hear(self, receipts: Sequence[Receipt]) -> None:
+    def settle(self, receipts: Sequence[Receipt]) -> None:
         """Note what an earlier run had begun to send and never heard of."""
         for receipt in receipts:
             name, _, ids = receipt.label.partition(" ")

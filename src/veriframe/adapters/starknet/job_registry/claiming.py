@@ -51,9 +51,7 @@ class _Seen:
 class ClaimSender:
     """The sender that make claims. Without `witnesses`, or with one endpoint, that one is believed."""
 
-    def __init__(
-        self, sender: EndpointMoveSender, clock: HeadClock, witnesses: Witnesses | None
-    ) -> None:
+    def __init__(self, sender: EndpointMoveSender, clock: HeadClock, witnesses: Witnesses | None) -> None:
         self._sender, self._clock = sender, clock
         self._witnesses = witnesses if witnesses is not None and len(witnesses.names) > 1 else None
 

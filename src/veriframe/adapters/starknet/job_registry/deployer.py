@@ -20,7 +20,7 @@ from starknet_py.hash.address import compute_address
 from veriframe.adapters.starknet.account.deployment import STRK_ADDRESS
 from veriframe.adapters.starknet.contract.contract import CONTRACT_NOT_FOUND, TOKEN_ABI, Contract
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.transactions.fees import Bounds, TooDear, with_margin
+from veriframe.adapters.starknet.transactions.fees import Bounds, FeeTooHigh, with_margin
 from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted
 from veriframe.adapters.starknet.transactions.sender import Sender
 from veriframe.adapters.starknet.transactions.transaction import Act, Call, Declare, Invoke, encode_calls
@@ -100,7 +100,7 @@ class Deployer:
     async def plan(self) -> Plan:
         """See what is missing and what it may cost. What an earlier run had begun is ended first.
 
-        Raises `MoveRefused` where account, class or token do not allow it, `TooDear`, `RegistryUnavailable`.
+        Raises `MoveRefused` where account, class or token do not allow it, `FeeTooHigh`, `RegistryUnavailable`.
         """
         ended = await self._sender.recover()
         self._earlier = {receipt.label: receipt for receipt in ended if not receipt.revert_reason}
@@ -164,7 +164,7 @@ class Deployer:
         return receipt
 
     async def _price(self, *, is_declared: bool) -> Sequence[Bounds]:
-        """What each missing step may cost. Raises `TooDear` with the step and the way out."""
+        """What each missing step may cost. Raises `FeeTooHigh` with the step and the way out."""
         steps: list[tuple[str, Act]] = [("Deploying the contract", Invoke(encode_calls(self._calls)))]
         if not is_declared:
             steps.insert(0, ("Declaring the class", self._built.declare))
@@ -178,8 +178,8 @@ class Deployer:
         limit_fri = self._sender.max_fee_fri
         try:
             return with_margin(estimate, limit_fri)
-        except TooDear as error:
-            raise TooDear(
+        except FeeTooHigh as error:
+            raise FeeTooHigh(
                 f"{name} is estimated at {format_strk(estimate.cost_fri)} and may cost up to"
                 f" {format_strk(error.cost_fri)}, over the limit of {format_strk(limit_fri)}. Allow more with"
                 " --max-fee STRK, or wait until fees fall.",

@@ -97,7 +97,9 @@ class StarknetReader(JobReader):
             told = await self._contract.views(*asked)
             for (at, size), one in zip(windows, told, strict=True):
                 snapshot = self._read(one, at, size)
-                jobs += refuse("an order of a job is missing") if snapshot is None else self._show(snapshot).jobs
+                jobs += (
+                    refuse("an order of a job is missing") if snapshot is None else self._show(snapshot).jobs
+                )
         return jobs
 
     async def funds(self, account: Address) -> Funds:

@@ -37,7 +37,7 @@ from veriframe.errors import Code, MoveRefused, RegistryUnavailable
 from veriframe.model.registry import escrow, ledger, order
 from veriframe.model.registry.job import Address, Job, Terms, Verdict, format_address
 from veriframe.model.registry.ledger import Call
-from veriframe.ports.registry import Funds, JobRegistry, OrderDesk, Treasury
+from veriframe.ports.registry import CreatorRegistry, Funds, JobRegistry, Treasury
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ PRICE_SECONDS = 60.0
 """How old the price of gas may be that the reserve is reckoned by."""
 
 
-class StarknetRegistry(StarknetReader, JobRegistry, OrderDesk, Treasury):
+class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
     """The registry at `address`, its token at `token`, by the account of `sender`.
 
     `class_hashes` are those of our contract's builds: money goes to no other class. `max_fee_fri` is the most

@@ -17,7 +17,7 @@ DISTRUST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class EndpointLimits:
     """How fast, and how long: what suits a node on the network; tests are in more of a hurry."""
 
     requests_per_second: float = 50.0

@@ -18,7 +18,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from veriframe.adapters.starknet.rpc.endpoint import Bucket, Endpoint, Pace, parse_endpoint
+from veriframe.adapters.starknet.rpc.endpoint import Bucket, Endpoint, EndpointLimits, parse_endpoint
 from veriframe.adapters.starknet.rpc.envelope import (
     RESPONSE_MAX_BYTES,
     EndpointFailed,
@@ -28,7 +28,7 @@ from veriframe.adapters.starknet.rpc.envelope import (
 )
 from veriframe.errors import RegistryUnavailable, SettingsError
 
-__all__ = ["RESPONSE_MAX_BYTES", "Endpoints", "Pace", "Params", "RpcError"]
+__all__ = ["RESPONSE_MAX_BYTES", "EndpointLimits", "Endpoints", "Params", "RpcError"]
 
 log = structlog.get_logger()
 
@@ -63,7 +63,7 @@ class Endpoints:
         urls: Sequence[str],
         *,
         chain_id: int | None = None,
-        pace: Pace = Pace(),  # noqa: B008 - immutable
+        pace: EndpointLimits = EndpointLimits(),  # noqa: B008 - immutable
     ) -> None:
         if not urls:
             raise SettingsError("No address of a StarkNet node is given. Set STARKNET_RPC.")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.transactions.fees import TooDear
+from veriframe.adapters.starknet.transactions.fees import FeeTooHigh
 from veriframe.adapters.starknet.transactions.outbox import Entry, Outbox, State
 from veriframe.adapters.starknet.transactions.receipt import Receipt, clean, parse_receipt, reason_of
 from veriframe.adapters.starknet.transactions.transaction import submission
@@ -46,10 +46,10 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SendPace:
+class SendTimeouts:
     """How long to wait for a block, and how often to look. Times in seconds."""
 
-    patience_seconds: float = 180.0
+    wait_seconds: float = 180.0
     """How long one `send` waits; then the outcome stays open, and is found later."""
     poll_seconds: float = 0.1
     poll_max_seconds: float = 3.0
@@ -67,7 +67,7 @@ Reprice = Callable[[Entry], Awaitable[Entry]]
 class Delivery:
     """Brings entries of one account's outbox to their ends. Not for use side by side."""
 
-    def __init__(self, endpoints: Endpoints, outbox: Outbox, reprice: Reprice, pace: SendPace) -> None:
+    def __init__(self, endpoints: Endpoints, outbox: Outbox, reprice: Reprice, pace: SendTimeouts) -> None:
         self._endpoints = endpoints
         self._outbox = outbox
         self._reprice = reprice
@@ -79,7 +79,7 @@ class Delivery:
         Raises `NonceTaken`, `MoveRefused` where the nodes refuse it for good, and `RegistryUnavailable`
         where the outcome stays open.
         """
-        until = time.monotonic() + self._pace.patience_seconds
+        until = time.monotonic() + self._pace.wait_seconds
         pause = self._pace.poll_seconds
         while True:
             status = None if entry.state is State.SIGNED else await self._status(entry.hash)
@@ -110,7 +110,7 @@ class Delivery:
         if status is None or status == "REJECTED":
             return await self._deliver(entry)
         # Received, but in no block for longer than a mempool keeps it: the price is too low.
-        return await self._make_dearer(entry) if status == "RECEIVED" and self._gone(entry) else entry
+        return await self._raise_fee(entry) if status == "RECEIVED" and self._gone(entry) else entry
 
     async def _deliver(self, entry: Entry) -> Entry:
         """Send the bytes. Returns the entry to look for; it may be a sibling on the same nonce."""
@@ -138,7 +138,7 @@ class Delivery:
         if error.code == BAD_NONCE or (error.code == VALIDATION and "nonce" in reason.lower()):
             return await self._reconcile(entry)
         if error.code in _DEARER:
-            return await self._make_dearer(entry)
+            return await self._raise_fee(entry)
         if error.code == UNEXPECTED or not self._gone(entry):
             raise RegistryUnavailable(f"The StarkNet node did not take the transaction: {reason}") from error
         self._give_up(entry)
@@ -149,10 +149,10 @@ class Delivery:
         """Whether no mempool should have it any more: it was never taken, or too long ago."""
         return time.time() - entry.sent_at > self._pace.ttl_seconds
 
-    async def _make_dearer(self, entry: Entry) -> Entry:
+    async def _raise_fee(self, entry: Entry) -> Entry:
         try:
             return await self._reprice(entry)
-        except (MoveRefused, TooDear) as error:
+        except (MoveRefused, FeeTooHigh) as error:
             # Under way it stays open; what no node can have is over, so that it blocks nothing.
             if await self._known(entry) or not self._gone(entry):
                 raise RegistryUnavailable(f"A transaction waits for a block. {error}") from error

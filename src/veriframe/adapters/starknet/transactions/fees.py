@@ -28,7 +28,7 @@ _AMOUNT_LIMIT = 2**64
 _PRICE_LIMIT = 2**128
 
 
-class TooDear(RegistryUnavailable):
+class FeeTooHigh(RegistryUnavailable):
     """It costs more now than the limit allows. Nothing is sent; it goes on once fees fall.
 
     `cost_fri` is the least that it may cost; 0 where that is not known.
@@ -146,7 +146,7 @@ def _parse_estimate(told: Mapping[str, Any]) -> Bounds:
 def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
     """Bounds to sign: margins on gas, and on prices as far as the limit allows.
 
-    Raises `TooDear` where not even a small margin fits under `max_fee_fri`: prices fall again.
+    Raises `FeeTooHigh` where not even a small margin fits under `max_fee_fri`: prices fall again.
     """
     wider = estimate.scaled(AMOUNT_PERCENT, 100)
     roomy = Bounds(
@@ -158,7 +158,7 @@ def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
         bounds = roomy.scaled(100, price_percent)
         if bounds.cost_fri <= max_fee_fri:
             return bounds
-    raise too_dear(bounds.cost_fri, max_fee_fri)
+    raise fee_too_high(bounds.cost_fri, max_fee_fri)
 
 
 SUBMIT_L2_GAS = 2_500_000
@@ -183,9 +183,9 @@ def job_fees_fri(l2_gas: int, price_fri: int) -> int:
     return l2_gas * price_fri
 
 
-def too_dear(cost_fri: int, max_fee_fri: int) -> TooDear:
+def fee_too_high(cost_fri: int, max_fee_fri: int) -> FeeTooHigh:
     """The sentence on a fee over the limit."""
-    return TooDear(
+    return FeeTooHigh(
         f"A transaction may cost {_strk(cost_fri)} STRK now, over the limit of {_strk(max_fee_fri)} STRK."
         " It waits until fees fall; raise the limit on fees to go on now.",
         cost_fri,

@@ -16,13 +16,13 @@ from itertools import count, takewhile
 import structlog
 
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.transactions.delivery import Delivery, NonceTaken, SendPace
+from veriframe.adapters.starknet.transactions.delivery import Delivery, NonceTaken, SendTimeouts
 from veriframe.adapters.starknet.transactions.fees import (
     NONE,
     Bounds,
-    TooDear,
+    FeeTooHigh,
+    fee_too_high,
     parse_estimates,
-    too_dear,
     with_margin,
 )
 from veriframe.adapters.starknet.transactions.outbox import Entry, Outbox, State
@@ -38,7 +38,7 @@ from veriframe.adapters.starknet.transactions.transaction import (
 )
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
-__all__ = ["Call", "Event", "Receipt", "Reverted", "SendPace", "Sender", "Signer"]
+__all__ = ["Call", "Event", "Receipt", "Reverted", "SendTimeouts", "Sender", "Signer"]
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ class Sender:
         signer: Signer,
         *,
         max_fee_fri: int,
-        pace: SendPace = SendPace(),  # noqa: B008 - immutable
+        pace: SendTimeouts = SendTimeouts(),  # noqa: B008 - immutable
     ) -> None:
         self._endpoints = endpoints
         self._outbox = outbox
@@ -209,7 +209,7 @@ class Sender:
     async def _reprice(self, older: Entry) -> Entry:
         """The same calls on the same nonce, dearer, on the disk in the place of `older`."""
         if len(self._outbox.siblings(older)) >= SIBLINGS_MAX:
-            raise TooDear(
+            raise FeeTooHigh(
                 f"The nodes find the transaction {older.hash:#x} too cheap, however dear. It is tried later."
             )
         unsigned = Unsigned.parse(older.chain_id, older.payload)
@@ -217,7 +217,7 @@ class Sender:
         fresh = with_margin(estimate, self._max_fee_fri)
         bounds = fresh.over(unsigned.bounds)
         if bounds.cost_fri > self._max_fee_fri:
-            raise too_dear(bounds.cost_fri, self._max_fee_fri)
+            raise fee_too_high(bounds.cost_fri, self._max_fee_fri)
         newer = await self._sign(replace(unsigned, bounds=bounds), older.label, older.origin)
         self._outbox.supersede(older, newer)
         return newer

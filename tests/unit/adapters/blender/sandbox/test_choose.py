@@ -48,13 +48,13 @@ def test_an_ordinary_user_needs_no_setpriv() -> None:
 
 
 def _proving(held: dict[Level, bool], tried: list[Level]) -> object:
-    async def prove(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
+    async def validate(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
         assert (Path("/some/scene"),) == tuple(needed)
         tried.append(sandbox.level)
         name = min(PROMISES[sandbox.level])
         return (Canary(name, attempted=True, held=held.get(sandbox.level, False), detail="why not"),)
 
-    return prove
+    return validate
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.registry.job import Address, Job, Terms
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
-from veriframe.worker.context import Parts
+from veriframe.worker.context import WorkerContext
 from veriframe.worker.service import Service
 from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
@@ -97,7 +97,7 @@ class Bench:
         for account in (CREATOR, OTHER):
             self.shared.credits[account] += WALLET
         self.renderer.scripts[b""] = self.script
-        self.parts = Parts(
+        self.context = WorkerContext(
             registry=self.registry,
             store=self.store,
             renderer=self.renderer,
@@ -108,7 +108,7 @@ class Bench:
             on_stage=lambda before, after: self.told.append(after.stage),
             room=Reservations(new_share=1),
         )
-        self.parts.workspace.prepare()
+        self.context.workspace.prepare()
 
     async def post(self, jobs: int = 1, scene: bytes = SCENE, reward_fri: int = REWARD) -> list[Job]:
         """An order of the creator's."""
@@ -153,7 +153,7 @@ class Bench:
 
     def service(self, slots: int = 1, poll_seconds: float = 0.001, **more: object) -> Service:
         """A worker over these parts."""
-        return Service(self.parts, slots=slots, poll_seconds=poll_seconds, **more)  # type: ignore[arg-type]
+        return Service(self.context, slots=slots, poll_seconds=poll_seconds, **more)  # type: ignore[arg-type]
 
 
 def result_pin(account: Address, job_id: int) -> str:

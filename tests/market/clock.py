@@ -8,7 +8,7 @@ import time
 START = 1_700_000_000.0
 
 
-class Pace:
+class MarketClock:
     """Seconds of the market go by `factor` times as fast as real ones."""
 
     def __init__(self, factor: float) -> None:
