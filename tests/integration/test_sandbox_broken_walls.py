@@ -75,15 +75,15 @@ async def test_a_hole_in_strict_makes_canaries_sing(
     changes: tuple[tuple[str, int, tuple[str, ...]], ...], singing: set[str]
 ) -> None:
     """fault_24, fault_26, fault_27: exactly those that the missing stone held."""
-    canaries = await selftest.validate(LeakyStrict(*changes))
+    canaries = await selftest.run_self_test(LeakyStrict(*changes))
     assert singing == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
 
 
 async def test_tables_of_mounts_are_hidden_by_what_starts_the_scripts() -> None:
     """A new /proc alone still shows them, with the user and the job in every path."""
-    canaries = {canary.name: canary for canary in await selftest.validate(LeakyStrict(UNCONFINED))}
+    canaries = {canary.name: canary for canary in await selftest.run_self_test(LeakyStrict(UNCONFINED))}
     assert not canaries["see_mounts"].held
-    canaries = {canary.name: canary for canary in await selftest.validate(LeakyStrict())}
+    canaries = {canary.name: canary for canary in await selftest.run_self_test(LeakyStrict())}
     assert canaries["see_mounts"].held
 
 
@@ -98,7 +98,7 @@ async def test_a_scene_that_is_shown_writable_is_noticed() -> None:
                     argv[at - 2] = "--bind"
             return argv
 
-    canaries = await selftest.validate(Writable(use_cgroup=False))
+    canaries = await selftest.run_self_test(Writable(use_cgroup=False))
     assert {"write_shown"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
 
 
@@ -115,7 +115,7 @@ async def test_a_file_of_the_workers_that_comes_in_is_noticed(
 
     monkeypatch.setattr(process, "Walls", leaky)
     try:
-        canaries = await selftest.validate(StrictSandbox())
+        canaries = await selftest.run_self_test(StrictSandbox())
     finally:
         os.close(descriptor)
     assert {"inherit_files"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
@@ -148,6 +148,6 @@ async def test_a_hole_in_landlock_makes_canaries_sing(
         return whole(**hole(plan))
 
     monkeypatch.setattr(launcher, "Plan", leaky)
-    canaries = await selftest.validate(LaunchedSandbox(Level.LANDLOCK, use_cgroup=False))
+    canaries = await selftest.run_self_test(LaunchedSandbox(Level.LANDLOCK, use_cgroup=False))
     assert singing <= {canary.name for canary in selftest.broken(Level.LANDLOCK, canaries)}
     assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, canaries))

@@ -209,7 +209,7 @@ class Service:
         self._beside(job.id, settle)
 
     def _begin_withdrawal(self) -> None:
-        """Snapshot whether there is credit to send out, where that is wanted."""
+        """Look whether there is credit to send out, where that is wanted."""
         if (withdrawal := self._withdrawal) is not None:
             self._beside(_NO_JOB, lambda: withdraw(self._context, withdrawal))
 

@@ -34,11 +34,11 @@ def claim(job: Job, call: Call, *, barred: bool = False) -> Outcome:
     terms = job.terms
     _require_claimer(job, call, barred=barred)
     free = job.state is JobState.OPEN or _is_lapsed(job, call)
-    require(free, Rule.NOT_OPEN, lambda: f"{_standing(job)} Snapshot for another one.")
+    require(free, Rule.NOT_OPEN, lambda: f"{_standing(job)} Look for another one.")
     require(
         _runs(call.now, terms.deadline),
         Rule.DEADLINE_OVER,
-        lambda: f"The deadline of job {job.id} is over. Snapshot for another one.",
+        lambda: f"The deadline of job {job.id} is over. Look for another one.",
     )
     ledger.require_credit(call.credit_fri, terms.bond_fri, f"put up the bond of job {job.id}")
     lapse = _lapse(job, call)
@@ -241,13 +241,13 @@ def _require_claimer(job: Job, call: Call, *, barred: bool) -> None:
     require(
         named in (NOBODY, caller),
         Rule.OTHER_WORKER,
-        lambda: f"Job {job.id} is for the worker {named:#x} only. Snapshot for another one.",
+        lambda: f"Job {job.id} is for the worker {named:#x} only. Look for another one.",
     )
     lapsed_here = job.worker == caller and _is_lapsed(job, call)
     require(
         not barred and not lapsed_here,
         Rule.BARRED,
-        lambda: f"This account had job {job.id} before and cannot claim it again. Snapshot for another one.",
+        lambda: f"This account had job {job.id} before and cannot claim it again. Look for another one.",
     )
 
 
@@ -261,9 +261,7 @@ def _require_claim(job: Job, call: Call) -> None:
     require(
         _runs(call.now, job.lease_end),
         Rule.LEASE_OVER,
-        lambda: (
-            f"The lease of job {job.id} ended {call.now - job.lease_end} s ago. Snapshot for another job."
-        ),
+        lambda: f"The lease of job {job.id} ended {call.now - job.lease_end} s ago. Look for another job.",
     )
 
 

@@ -42,7 +42,7 @@ class Backoffs:
         self._lost_races: Counter[Address] = Counter()
 
     def note(self, attempt: Attempt) -> None:
-        """Snapshot at how an attempt ended, or that it was handed in."""
+        """Look at how an attempt ended, or that it was handed in."""
         asset, creator = attempt.asset_cid, attempt.creator
         if attempt.stage is Stage.SUBMITTED:
             self._end(asset)

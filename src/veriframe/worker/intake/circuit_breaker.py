@@ -38,7 +38,7 @@ class CircuitBreaker:
         self._until = 0.0
 
     def note(self, attempt: Attempt) -> None:
-        """Snapshot at how an attempt ended."""
+        """Look at how an attempt ended."""
         if attempt.stage is Stage.SUBMITTED:
             self._failures = self._failed_tests = 0
         elif attempt.stage is Stage.RELEASED and attempt.code in SUSPECT:

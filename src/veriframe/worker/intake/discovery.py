@@ -103,7 +103,7 @@ class Discovery:
             self._consider(job, now)
 
     async def is_still_open(self, job_id: int) -> bool:
-        """Snapshot at one candidate again, right before it is taken on."""
+        """Look at one candidate again, right before it is taken on."""
         snapshot = await self._reader.snapshot(job_id, 1)
         self._candidates.drop(job_id)
         self.note(snapshot.jobs, snapshot.head.time)

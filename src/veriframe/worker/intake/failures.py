@@ -88,7 +88,7 @@ class Failures:
         return ""
 
     def note(self, attempt: Attempt) -> None:
-        """Snapshot at how an attempt ended, or that it was handed in."""
+        """Look at how an attempt ended, or that it was handed in."""
         key = attempt.asset_cid, attempt.creator
         if _is_rendered(attempt):
             self._rendered.add(key)

@@ -40,8 +40,8 @@ _SEND_MONEY = "send the account some STRK"
 class Intake:
     """The jobs of one worker account that are not begun yet.
 
-    `is_under_way(job_id)` tells the jobs that somebody works on now. `context` are to be used by all who change
-    attempts: their `on_stage` lets the intake hear. To be begun once, by `begin`.
+    `is_under_way(job_id)` tells the jobs that are being worked on now. Whoever changes an attempt uses this
+    `context`: its `on_stage` tells the intake. To be begun once, by `begin`.
     """
 
     def __init__(self, context: WorkerContext, *, is_under_way: Callable[[int], bool]) -> None:

@@ -23,7 +23,7 @@ RECHECK_SECONDS = 600.0
 
 
 async def keep_results(context: WorkerContext) -> None:
-    """Snapshot now and then, until cancelled. A pin made as that happens is released at the next start."""
+    """Look now and then, until cancelled. A pin made as that happens is released at the next start."""
     # Listed before anything ends: whatever becomes of these jobs, their old pins are ours to release.
     owed = [attempt for attempt in context.journal.unfinished() if attempt.result_cid]
     is_renamed = await rename_old(context, owed)

@@ -34,7 +34,7 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
 
 
 @pytest.mark.parametrize(
-    ("shown", "note", "customs", "state", "worker"),
+    ("shown", "note", "rules", "state", "worker"),
     [
         # what the registry shows, without claims
         (IDLE, NONE, PLAIN, OPEN, NOBODY),

@@ -36,7 +36,7 @@ class Unsafe:
 @asynccontextmanager
 async def sending(chain: FakeChain, folder: Path, **pace: float) -> AsyncIterator[Sender]:
     """A sender on the fake chain, in a hurry, with an outbox in `folder`."""
-    hurried = SendTimeouts(**{"patience_seconds": 1.0, "poll_seconds": 0.001, **pace})
+    hurried = SendTimeouts(**{"wait_seconds": 1.0, "poll_seconds": 0.001, **pace})
     outbox = Outbox(folder / "outbox.sqlite")
     async with Proxy(chain) as proxy:
         endpoints = Endpoints(

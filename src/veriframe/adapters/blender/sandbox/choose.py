@@ -72,7 +72,7 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
 async def _why_not(sandbox: Sandbox, needed: Sequence[Path]) -> str:
     """The first broken promise, or nothing."""
     with machine.needed():
-        canaries = await selftest.validate(sandbox, needed=needed)
+        canaries = await selftest.run_self_test(sandbox, needed=needed)
     broken = selftest.broken(sandbox.level, canaries)
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""
 

@@ -79,7 +79,7 @@ class Canary:
     detail: str
 
 
-async def validate(
+async def run_self_test(
     sandbox: Sandbox, *, bombs: bool = False, needed: Sequence[Path] = ()
 ) -> tuple[Canary, ...]:
     """Attack the sandbox from inside, in about a second. `bombs`: also the four that take longer.

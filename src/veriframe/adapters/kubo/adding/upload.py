@@ -60,7 +60,7 @@ class UploadPlan:
 
 
 def plan_upload(source: Path) -> UploadPlan:
-    """Snapshot at what is to be sent. Raises `SettingsError` for what is missing, and for what is not kept."""
+    """Look at what is to be sent. Raises `SettingsError` for what is missing, and for what is not kept."""
     try:
         # The source itself may be reached by a link; within a folder, links are refused.
         status = source.stat()

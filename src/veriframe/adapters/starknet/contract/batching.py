@@ -1,7 +1,7 @@
 """Wishes that wait for the same turn are done together: one transaction for many.
 
-While one transaction is under way, others of its kind gather; the next turn takes all of them. So a lone request
-goes at once, nothing waits for company, and in a crowd each costs a fraction.
+While one transaction is under way, others of its kind gather; the next turn takes all of them. So a lone
+request goes at once, nothing waits for company, and in a crowd each costs a fraction.
 """
 
 from __future__ import annotations

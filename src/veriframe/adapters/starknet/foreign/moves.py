@@ -64,7 +64,7 @@ class Kind:
 def _claim(request: MoveRequest, seen: Seen, _account: Address) -> Plan:
     if not seen.job.is_open(seen.now):
         raise MoveRefused(
-            Rule.NOT_OPEN.value, f"Job {request.job_id} is {seen.job.state}. Snapshot for another one."
+            Rule.NOT_OPEN.value, f"Job {request.job_id} is {seen.job.state}. Look for another one."
         )
     if seen.objection:
         raise MoveRefused(NOT_ELIGIBLE, f"Job {request.job_id} is not for this account: {seen.objection}.")

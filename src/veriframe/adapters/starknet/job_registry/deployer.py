@@ -100,7 +100,8 @@ class Deployer:
     async def plan(self) -> Plan:
         """See what is missing and what it may cost. What an earlier run had begun is ended first.
 
-        Raises `MoveRefused` where account, class or token do not allow it, `FeeTooHigh`, `RegistryUnavailable`.
+        Raises `MoveRefused` where account, class or token do not allow it, `FeeTooHigh`,
+        `RegistryUnavailable`.
         """
         ended = await self._sender.recover()
         self._earlier = {receipt.label: receipt for receipt in ended if not receipt.revert_reason}

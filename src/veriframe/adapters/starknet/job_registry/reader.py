@@ -1,6 +1,6 @@
 """Anyone's view of our contract: jobs with their orders, credits, totals, the newest block.
 
-One `snapshot` is one call: block, time, counter, jobs and, unless they are known already, the orders of the jobs.
+One `snapshot` is one call: block, time, counter, jobs and, unless they are known, the orders of the jobs.
 """
 
 from __future__ import annotations

@@ -48,13 +48,13 @@ def test_an_ordinary_user_needs_no_setpriv() -> None:
 
 
 def _proving(held: dict[Level, bool], tried: list[Level]) -> object:
-    async def validate(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
+    async def run_self_test(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
         assert (Path("/some/scene"),) == tuple(needed)
         tried.append(sandbox.level)
         name = min(PROMISES[sandbox.level])
         return (Canary(name, attempted=True, held=held.get(sandbox.level, False), detail="why not"),)
 
-    return validate
+    return run_self_test
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ async def test_the_strongest_level_that_proves_itself_is_taken(
     monkeypatch: pytest.MonkeyPatch, required: Level, held: set[Level], chosen: Level
 ) -> None:
     """The required level is the least, not the choice."""
-    monkeypatch.setattr(selftest, "prove", _proving(dict.fromkeys(held, True), []))
+    monkeypatch.setattr(selftest, "run_self_test", _proving(dict.fromkeys(held, True), []))
     host = replace(HOST, container=True)
     sandbox = await choose.build(required, needed=(Path("/some/scene"),), host=host)
     assert chosen == sandbox.level
@@ -91,7 +91,7 @@ async def test_nothing_weaker_than_required_is_even_tried(
 ) -> None:
     """fault_44: a refusal, with the reason and the remedy. CONTAINER counts only inside one."""
     seen: list[Level] = []
-    monkeypatch.setattr(selftest, "prove", _proving({Level.CONTAINER: True, Level.NONE: True}, seen))
+    monkeypatch.setattr(selftest, "run_self_test", _proving({Level.CONTAINER: True, Level.NONE: True}, seen))
     with pytest.raises(SettingsError, match=f"level {required.name}.*why not.*[Rr]un"):
         await choose.build(required, needed=(Path("/some/scene"),), host=HOST)
     assert tried == seen
