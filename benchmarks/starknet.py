@@ -32,7 +32,7 @@ import structlog
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from tests.deployed import REGISTRY, Seats, class_hash, deploy  # noqa: E402 - found by the line above
+from tests.deployed import REGISTRY, Clients, class_hash, deploy  # noqa: E402 - found by the line above
 from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 
 from veriframe.adapters.starknet.contract.contract import Contract  # noqa: E402
@@ -116,13 +116,13 @@ async def polls(folder: Path) -> list[Watched]:
     rows: list[Watched] = []
     with devnet() as node:
         address = await deploy(node, REGISTRY, STRK_ADDRESS)
-        seats, nodes = Seats(node, folder), Counting(node.url)
+        clients, nodes = Clients(node, folder), Counting(node.url)
         hashes = {class_hash(REGISTRY)}
         creator = StarknetRegistry(
-            seats.endpoints, seats.sender(CREATOR), address, token=STRK_ADDRESS, class_hashes=hashes
+            clients.endpoints, clients.sender(CREATOR), address, token=STRK_ADDRESS, class_hashes=hashes
         )
         reader = StarknetRegistry(
-            nodes, seats.sender(WORKER), address, token=STRK_ADDRESS, class_hashes=hashes
+            nodes, clients.sender(WORKER), address, token=STRK_ADDRESS, class_hashes=hashes
         )
         posted = 0
         for size in SIZES:
@@ -134,7 +134,7 @@ async def polls(folder: Path) -> list[Watched]:
             node.increase_time(8000)
             rows.append(await watch(node, reader, nodes, size))
         await nodes.close()
-        await seats.close()
+        await clients.close()
     return rows
 
 
@@ -154,10 +154,10 @@ async def latency(folder: Path) -> list[float]:
     with devnet() as node:
         address = await deploy(node, REGISTRY, STRK_ADDRESS)
         scene = await make_scene(folder / "job.blend", ROOT / "examples" / "animation.py")
-        seats = Seats(node, folder)
+        clients = Clients(node, folder)
         registry = StarknetRegistry(
-            seats.endpoints,
-            seats.sender(CREATOR),
+            clients.endpoints,
+            clients.sender(CREATOR),
             address,
             token=STRK_ADDRESS,
             class_hashes={class_hash(REGISTRY)},
@@ -175,7 +175,7 @@ async def latency(folder: Path) -> list[float]:
         finally:
             worker.terminate()
             worker.wait(60)
-            await seats.close()
+            await clients.close()
     return taken
 
 

@@ -53,7 +53,7 @@ async def invoke(node: Devnet, account: int, *calls: tuple[int, str, list[int]])
     await owner.client.wait_for_tx(sent.transaction_hash, check_interval=0.1)
 
 
-class Seats:
+class Clients:
     """Senders of a chain's test accounts, by number, each with an outbox in `folder`."""
 
     def __init__(self, node: Devnet, folder: Path) -> None:

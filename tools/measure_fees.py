@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tests.deployed import Seats  # noqa: E402 - found by the line above
+from tests.deployed import Clients  # noqa: E402 - found by the line above
 from tests.integration.contract_world import Chain, deployed  # noqa: E402
 from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 from tools.fee_lifecycles import ARBITER, CID, CREATOR, STRK, WORKER, measure, order  # noqa: E402
@@ -69,12 +69,12 @@ async def main() -> None:
 async def _deployment(node: Devnet) -> list[str]:
     """What the command sends, on a chain that does not know the class."""
     with tempfile.TemporaryDirectory() as folder:
-        seats = Seats(node, Path(folder))
+        clients = Clients(node, Path(folder))
         deployer = Deployer(
-            seats.endpoints, seats.sender(DEPLOYER), read_built(CLASSES), token=STRK_ADDRESS, salt=0
+            clients.endpoints, clients.sender(DEPLOYER), read_built(CLASSES), token=STRK_ADDRESS, salt=0
         )
         done = await deployer.carry_out(await deployer.plan())
-        await seats.close()
+        await clients.close()
     rows = []
     for name, receipt in (("declare the class", done.declared), ("deploy an instance", done.deployed)):
         if receipt is None:

@@ -36,10 +36,10 @@ class Home:
     scene_limits: SceneLimits = field(default_factory=lambda: SceneLimits(pixels=10_000))
     now: float = NOW
     journal: FakeJournal = field(default_factory=FakeJournal)
-    seats: list[LocalRegistry] = field(default_factory=list)
+    clients: list[LocalRegistry] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.worker, self.creator = self.seat("worker"), self.seat("creator")
+        self.worker, self.creator = self.client("worker"), self.client("creator")
         self.renderer.scripts[b""] = Script()
         self.context = WorkerContext(
             registry=self.worker,
@@ -54,15 +54,15 @@ class Home:
         )
         self.context.workspace.prepare()
 
-    def seat(self, name: str) -> LocalRegistry:
+    def client(self, name: str) -> LocalRegistry:
         """One account there."""
-        self.seats.append(LocalRegistry(self.folder / "registry.sqlite", name, clock=lambda: self.now))
-        return self.seats[-1]
+        self.clients.append(LocalRegistry(self.folder / "registry.sqlite", name, clock=lambda: self.now))
+        return self.clients[-1]
 
     def close(self) -> None:
         """Let go of the registry's file."""
-        for seat in self.seats:
-            seat.close()
+        for client in self.clients:
+            client.close()
 
     async def post(self, jobs: int = 1, creator: LocalRegistry | None = None, scene: bytes = SCENE) -> Job:
         """An order, its scene in the store; its first job."""

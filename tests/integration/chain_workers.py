@@ -48,7 +48,7 @@ class HeldEndpoints(Endpoints):
 
 
 @dataclass
-class Seat:
+class Client:
     """One account: its registry, and what a worker of it would work with."""
 
     registry: StarknetRegistry
@@ -86,10 +86,10 @@ class Seat:
 
 
 @asynccontextmanager
-async def seated(node: Devnet, folder: Path) -> AsyncIterator[list[Seat]]:
+async def connected_clients(node: Devnet, folder: Path) -> AsyncIterator[list[Client]]:
     """Creator and two workers with credit, and a new registry."""
     address = await deploy(node, REGISTRY, STRK_ADDRESS)
-    store, seats, outboxes = FakeStore(), [], []
+    store, clients, outboxes = FakeStore(), [], []
     for number in (CREATOR, WORKER, OTHER):
         own = folder / str(number)
         own.mkdir()
@@ -102,18 +102,18 @@ async def seated(node: Devnet, folder: Path) -> AsyncIterator[list[Seat]]:
         sender = Sender(endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, pace=PACE)
         hashes = {class_hash(REGISTRY)}
         registry = StarknetRegistry(endpoints, sender, address, token=STRK_ADDRESS, class_hashes=hashes)
-        seats.append(Seat(registry, endpoints, own, store))
+        clients.append(Client(registry, endpoints, own, store))
         outboxes.append(outbox)
     try:
-        await asyncio.gather(*(seat.registry.deposit(MONEY) for seat in seats))
-        yield seats
+        await asyncio.gather(*(client.registry.deposit(MONEY) for client in clients))
+        yield clients
     finally:
-        for seat, outbox in zip(seats, outboxes, strict=True):
-            await seat.endpoints.close()
+        for client, outbox in zip(clients, outboxes, strict=True):
+            await client.endpoints.close()
             outbox.close()
 
 
-async def post(creator: Seat, scene: bytes = SCENE, jobs: int = 1, **changed: int) -> int:
+async def post(creator: Client, scene: bytes = SCENE, jobs: int = 1, **changed: int) -> int:
     """An order, by default of one job; its first job. `deadline` is in seconds from now."""
     now = (await creator.registry.head()).time
     terms = Terms(

@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest_asyncio
-from tests.deployed import Seats
+from tests.deployed import Clients
 from tests.nodes import Devnet, Kubo
 
 from veriframe.adapters.kubo.store import KuboStore
 
 
 @pytest_asyncio.fixture
-async def seats(node: Devnet, tmp_path: Path) -> AsyncIterator[Seats]:
+async def clients(node: Devnet, tmp_path: Path) -> AsyncIterator[Clients]:
     """The accounts of the file's chain."""
-    opened = Seats(node, tmp_path)
+    opened = Clients(node, tmp_path)
     yield opened
     await opened.close()
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.deployed import REGISTRY, sierra_of
 from tests.integration.puppet_stage import Calling, Question, felts_of, looking, selector
-from tests.unit.model.escrow_invariants import CID
-from tests.unit.model.escrow_machine import Deed
+from tests.unit.model.registry.escrow_invariants import CID
+from tests.unit.model.registry.escrow_machine import Deed
 
 from veriframe.adapters.starknet.cairo.abi import read_abi, spelling
 from veriframe.adapters.starknet.cairo.codec import Codec, Value, short_string

@@ -15,8 +15,8 @@ from tests.integration.contract_view import ContractView
 from tests.integration.contract_world import RULES
 from tests.integration.event_fields import fields_of
 from tests.integration.puppet_stage import Played, Stage, felts_of, looking, rule_of
-from tests.unit.model.escrow_invariants import FAR_SECONDS, MOVES, PEOPLE, STRANGER, make
-from tests.unit.model.escrow_machine import BROKE, Deed, EscrowMachine
+from tests.unit.model.registry.escrow_invariants import FAR_SECONDS, MOVES, PEOPLE, STRANGER, make
+from tests.unit.model.registry.escrow_machine import BROKE, Deed, EscrowMachine
 
 from veriframe.errors import MoveRefused
 from veriframe.model.registry.job import Address, Job
@@ -51,7 +51,7 @@ class DeployedMachine(EscrowMachine):
 
     def _play(self, deed: Deed, attempt: Callable[[Call], None]) -> str:
         there, shared, stage = self.there, self.shared, self.stage
-        calling = stage.act(self._seat(deed.caller), there.calling(deed, shared.now))
+        calling = stage.act(self._client(deed.caller), there.calling(deed, shared.now))
         plural = deed.move.endswith("s")
         stage.look_at(shared.now)
         before = [looking(calling)] if plural else []
@@ -74,7 +74,7 @@ class DeployedMachine(EscrowMachine):
                 self._ask_who_may(step.after)
         return refused
 
-    def _seat(self, account: Address) -> int:
+    def _client(self, account: Address) -> int:
         return (*PEOPLE, STRANGER).index(account)
 
     def _standing(self, job_id: int) -> str:
@@ -126,7 +126,7 @@ class DeployedMachine(EscrowMachine):
         tries = list(_tries(job))
         for now in self._times(job):
             callings = [
-                self.stage.act(self._seat(caller), self.there.calling(Deed(move, caller, job.id), now))
+                self.stage.act(self._client(caller), self.there.calling(Deed(move, caller, job.id), now))
                 for move, caller in tries
             ]
             answers = self.stage.look_at(now, [looking(calling) for calling in callings])

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 from tests.fakes.renderer import Script
-from tests.integration.chain_workers import REWARD, Seat, post, seated, until
+from tests.integration.chain_workers import REWARD, Client, post, connected_clients, until
 from tests.nodes import Devnet
 from tests.scenes.blend_bytes import blend, block
 
@@ -25,34 +25,34 @@ HOSTILE = blend(block(b"HOST"))
 
 
 @pytest_asyncio.fixture
-async def seats(devnet_node: Devnet, tmp_path: Path) -> AsyncIterator[tuple[Seat, Seat]]:
+async def clients(devnet_node: Devnet, tmp_path: Path) -> AsyncIterator[tuple[Client, Client]]:
     """A creator and a worker at a new registry."""
-    async with seated(devnet_node, tmp_path) as (creator, worker, _):
+    async with connected_clients(devnet_node, tmp_path) as (creator, worker, _):
         yield creator, worker
 
 
-def attempt(worker: Seat, job_id: int) -> Attempt:
+def attempt(worker: Client, job_id: int) -> Attempt:
     """On a job that was begun."""
     found = worker.journal.get(job_id)
     assert found is not None
     return found
 
 
-def is_over(worker: Seat, job_id: int) -> bool:
+def is_over(worker: Client, job_id: int) -> bool:
     """Whether a job was handed in, or has ended."""
     found = worker.journal.get(job_id)
     return found is not None and (found.stage.is_end or found.stage is Stage.SUBMITTED)
 
 
-async def holds_fri(seat: Seat) -> int:
+async def holds_fri(client: Client) -> int:
     """What an account has, less what is bound."""
-    funds = await seat.registry.funds(seat.registry.account)
+    funds = await client.registry.funds(client.registry.account)
     return funds.wallet_fri + funds.credit_fri
 
 
-async def test_all_means_as_bond_for_one_fri(seats: tuple[Seat, Seat]) -> None:
+async def test_all_means_as_bond_for_one_fri(clients: tuple[Client, Client]) -> None:
     """fault_81, fault_89: neither the bond of all that the worker has, nor a reward below the fees."""
-    creator, worker = seats
+    creator, worker = clients
     before_fri = await holds_fri(worker)
     await post(creator, HOSTILE, reward_fri=1, bond_fri=before_fri)
     await post(creator, HOSTILE, reward_fri=1, bond_fri=1)
@@ -66,9 +66,11 @@ async def test_all_means_as_bond_for_one_fri(seats: tuple[Seat, Seat]) -> None:
     assert len(left) == 2
 
 
-async def test_a_failed_render_costs_what_is_noted_and_within_the_budget(seats: tuple[Seat, Seat]) -> None:
+async def test_a_failed_render_costs_what_is_noted_and_within_the_budget(
+    clients: tuple[Client, Client],
+) -> None:
     """fault_81, fault_89: the bond's burned part and all fees, to the last fri; an honest job goes on."""
-    creator, worker = seats
+    creator, worker = clients
     worker.renderer.scripts[HOSTILE] = Script(
         render_failures=[RenderFailed(Code.TIMEOUT, "Blender took too long.")] * 3
     )
@@ -87,9 +89,9 @@ async def test_a_failed_render_costs_what_is_noted_and_within_the_budget(seats: 
     assert stakes.charged_fri == lost_fri <= stakes.loss_budget_fri
 
 
-async def test_thousands_of_jobs_that_nobody_can_take(seats: tuple[Seat, Seat]) -> None:
+async def test_thousands_of_jobs_that_nobody_can_take(clients: tuple[Client, Client]) -> None:
     """fault_82: two orders of a thousand; the honest job after them is found and handed in."""
-    creator, worker = seats
+    creator, worker = clients
     for _ in range(2):
         await post(creator, HOSTILE, jobs=1000, reward_fri=1, bond_fri=HUGE)
     honest = await post(creator)
@@ -99,9 +101,9 @@ async def test_thousands_of_jobs_that_nobody_can_take(seats: tuple[Seat, Seat]) 
     assert list(worker.journal.by_job) == [honest]
 
 
-async def test_a_public_scene_under_impossible_terms(seats: tuple[Seat, Seat]) -> None:
+async def test_a_public_scene_under_impossible_terms(clients: tuple[Client, Client]) -> None:
     """fault_85: nothing counts against its bytes; the next job of it is served."""
-    creator, worker = seats
+    creator, worker = clients
     async with worker.working():
         for _ in range(2):
             await post(creator, deadline=15)
@@ -112,9 +114,9 @@ async def test_a_public_scene_under_impossible_terms(seats: tuple[Seat, Seat]) -
     assert worker.journal.failed == []
 
 
-async def test_what_is_earned_is_what_is_there_afterwards(seats: tuple[Seat, Seat]) -> None:
+async def test_what_is_earned_is_what_is_there_afterwards(clients: tuple[Client, Client]) -> None:
     """fault_89: reward less all fees, to the last fri."""
-    creator, worker = seats
+    creator, worker = clients
     before_fri = await holds_fri(worker)
     honest = await post(creator)
     async with worker.working():

@@ -18,8 +18,8 @@ from tests.deployed import REGISTRY, declare
 from tests.integration.deployed_machine import DeployedMachine, Found
 from tests.integration.puppet_stage import Stage
 from tests.nodes import devnet
-from tests.unit.model.escrow_machine import STEPS
-from tests.unit.model.escrow_stories import tell, walk
+from tests.unit.model.registry.escrow_machine import STEPS
+from tests.unit.model.registry.escrow_stories import tell, walk
 
 from veriframe.model.registry.job import JobState
 

@@ -15,7 +15,7 @@ from tests.integration.contract_mutants import IN_EVERY_RUN, MUTANTS, Mutant, bu
 from tests.integration.deployed_machine import DeployedMachine
 from tests.integration.puppet_stage import Stage
 from tests.nodes import devnet
-from tests.unit.model.escrow_stories import tell, walk
+from tests.unit.model.registry.escrow_stories import tell, walk
 
 pytestmark = [
     pytest.mark.slow,

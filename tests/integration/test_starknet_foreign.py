@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 from starknet_py.hash.selector import get_selector_from_name
-from tests.deployed import REGISTRY, ROOT, Seats, deploy, invoke
+from tests.deployed import REGISTRY, ROOT, Clients, deploy, invoke
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 
 from veriframe.adapters.starknet.cairo.codec import encode_text, halves, short_string
@@ -35,16 +35,16 @@ def node() -> Iterator[Devnet]:
         yield running
 
 
-async def foreign(seats: Seats, name: str, address: int, number: int = WORKER) -> ForeignRegistry:
+async def foreign(clients: Clients, name: str, address: int, number: int = WORKER) -> ForeignRegistry:
     """A foreign registry by one account."""
-    sender, hashes = seats.sender(number), read_class_hashes(REGISTRY.parent)
+    sender, hashes = clients.sender(number), read_class_hashes(REGISTRY.parent)
     registry = await open_registry(
-        seats.endpoints,
+        clients.endpoints,
         sender,
         address,
         token=STRK_ADDRESS,
         class_hashes=hashes,
-        folder=seats.folder,
+        folder=clients.folder,
     )
     assert isinstance(registry, ForeignRegistry), name
     return registry
@@ -55,11 +55,11 @@ def posting(address: int, calldata: list[int]) -> tuple[tuple[int, str, list[int
     return ((STRK_ADDRESS, "approve", [address, R, 0]), (address, "create_job", calldata))
 
 
-async def test_a_registry_with_claims_and_big_ids(seats: Seats) -> None:
+async def test_a_registry_with_claims_and_big_ids(clients: Clients) -> None:
     """u256 ids, `ByteArray` CIDs: found by its counter, claimed, submitted, paid."""
-    address = await deploy(seats.node, FOREIGN / "claim_registry", STRK_ADDRESS)
-    await invoke(seats.node, CREATOR, *posting(address, [*encode_text(CID.encode()), R, 0]))
-    worker, other = await foreign(seats, "claim", address), await foreign(seats, "claim", address, OTHER)
+    address = await deploy(clients.node, FOREIGN / "claim_registry", STRK_ADDRESS)
+    await invoke(clients.node, CREATOR, *posting(address, [*encode_text(CID.encode()), R, 0]))
+    worker, other = await foreign(clients, "claim", address), await foreign(clients, "claim", address, OTHER)
     assert await worker.job_counter() == 1
     (job,) = await worker.get_jobs(1, 200)
     assert (job.state, job.order.asset_cid, job.terms.reward_fri) == (JobState.OPEN, CID, R)
@@ -76,19 +76,19 @@ async def test_a_registry_with_claims_and_big_ids(seats: Seats) -> None:
         await worker.deposit(1)
 
 
-async def test_a_classic_registry_with_pairs_of_felts(seats: Seats) -> None:
+async def test_a_classic_registry_with_pairs_of_felts(clients: Clients) -> None:
     """No counter, no claims; only a verified worker is shown its jobs and may submit."""
-    owner = seats.node.accounts[CREATOR].address
-    address = await deploy(seats.node, FOREIGN / "classic_registry", owner, STRK_ADDRESS)
+    owner = clients.node.accounts[CREATOR].address
+    address = await deploy(clients.node, FOREIGN / "classic_registry", owner, STRK_ADDRESS)
     post = posting(address, [*halves(CID.encode()), R, 0])
-    await invoke(seats.node, CREATOR, *post, *post)
-    worker = await foreign(seats, "classic", address)
+    await invoke(clients.node, CREATOR, *post, *post)
+    worker = await foreign(clients, "classic", address)
     assert await worker.job_counter() == 2
     assert list(await worker.get_jobs(1, 200)) == []
     with pytest.raises(MoveRefused, match="does not take this account"):
         await worker.claim(1)
-    await invoke(seats.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
-    await invoke(seats.node, CREATOR, (address, "verify_worker", [worker.account]))
+    await invoke(clients.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
+    await invoke(clients.node, CREATOR, (address, "verify_worker", [worker.account]))
     assert [job.order.asset_cid for job in await worker.get_jobs(1, 200)] == [CID, CID]
     await worker.claim(1)
     claimed = await worker.get_job(1)
@@ -101,13 +101,13 @@ async def test_a_classic_registry_with_pairs_of_felts(seats: Seats) -> None:
     assert (await worker.get_job(2)).state is JobState.OPEN
 
 
-async def test_a_registry_that_pays_at_the_deadline(seats: Seats) -> None:
+async def test_a_registry_that_pays_at_the_deadline(clients: Clients) -> None:
     """Pay comes by `finalize_job`, when due; who asks too early is told so, and not again for an hour."""
-    node = seats.node
+    node = clients.node
     address = await deploy(node, FOREIGN / "deadline_registry", STRK_ADDRESS)
     deadline = node.now() + 1000
     await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0, deadline]))
-    worker = await foreign(seats, "deadline", address)
+    worker = await foreign(clients, "deadline", address)
     (job,) = await worker.get_jobs(1, 200)
     assert (job.order.asset_cid, job.terms.deadline) == (CID, deadline)
     await worker.claim(1)
@@ -121,19 +121,19 @@ async def test_a_registry_that_pays_at_the_deadline(seats: Seats) -> None:
         await worker.finalize(1)
 
 
-async def test_who_was_faster_with_finalizing_is_seen(seats: Seats) -> None:
+async def test_who_was_faster_with_finalizing_is_seen(clients: Clients) -> None:
     """Such a registry shows nowhere that a job is paid: its refusal says it, also to the next process."""
-    node = seats.node
+    node = clients.node
     address = await deploy(node, FOREIGN / "deadline_registry", STRK_ADDRESS)
     await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0, node.now() + 1000]))
-    worker = await foreign(seats, "deadline", address)
+    worker = await foreign(clients, "deadline", address)
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
     node.increase_time(1001)
     await invoke(node, OTHER, (address, "finalize_job", [1]))
     with pytest.raises(MoveRefused):
         await worker.finalize(1)
-    assert (await (await foreign(seats, "deadline", address)).get_job(1)).state is JobState.PAID
+    assert (await (await foreign(clients, "deadline", address)).get_job(1)).state is JobState.PAID
 
 
 @pytest.mark.parametrize(
@@ -145,38 +145,38 @@ async def test_who_was_faster_with_finalizing_is_seen(seats: Seats) -> None:
     ],
 )
 async def test_ids_and_cids_of_every_type(
-    seats: Seats, name: str, job_id: list[int], asset: list[int]
+    clients: Clients, name: str, job_id: list[int], asset: list[int]
 ) -> None:
     """felt252, u64 and u256 ids, texts and pairs: claimed, submitted, read back by us and by others."""
-    address = await deploy(seats.node, FOREIGN / f"{name}_registry")
-    await invoke(seats.node, CREATOR, *[(address, "create_job", [*asset, R, 0])] * 2)
-    worker, other = await foreign(seats, name, address), await foreign(seats, name, address, OTHER)
+    address = await deploy(clients.node, FOREIGN / f"{name}_registry")
+    await invoke(clients.node, CREATOR, *[(address, "create_job", [*asset, R, 0])] * 2)
+    worker, other = await foreign(clients, name, address), await foreign(clients, name, address, OTHER)
     snapshot = await worker.snapshot(1, 50)
     assert (snapshot.job_counter, [job.order.asset_cid for job in snapshot.jobs]) == (2, [CID, CID])
-    before = seats.endpoints.requests
+    before = clients.endpoints.requests
     assert len((await worker.snapshot(1, 50)).jobs) == 2
-    assert seats.endpoints.requests == before + 2
+    assert clients.endpoints.requests == before + 2
     await worker.claim(1)
     theirs = await other.get_job(1)
     assert (theirs.state, theirs.worker) == (JobState.CLAIMED, worker.account)
     await worker.submit_result(1, RESULT)
-    for seat in (worker, other):
-        done = await seat.get_job(1)
+    for client in (worker, other):
+        done = await client.get_job(1)
         assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
     # The contract itself has it so, by its own types.
     request = view_of(address, "get_job_result_cid", job_id)
-    told = await seats.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
+    told = await clients.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
     wanted = encode_text(RESULT.encode()) if len(asset) > 2 else halves(RESULT.encode())
     assert [int(felt, 16) for felt in told] == list(wanted)
 
 
-async def test_several_moves_go_together(seats: Seats) -> None:
+async def test_several_moves_go_together(clients: Clients) -> None:
     """Three results in one transaction; with a job among them that another took, each of the rest alone."""
-    node = seats.node
+    node = clients.node
     address = await deploy(node, FOREIGN / "plain_registry")
     asset = encode_text(CID.encode())
     await invoke(node, CREATOR, *[(address, "create_job", [*asset, R, 0])] * 4)
-    worker = await foreign(seats, "plain", address)
+    worker = await foreign(clients, "plain", address)
     await invoke(node, OTHER, (address, "claim_job", [4]))
 
     async def moves(*made: Awaitable[int]) -> tuple[list[bool], int]:
@@ -196,11 +196,11 @@ async def test_several_moves_go_together(seats: Seats) -> None:
 async def test_a_submission_that_a_reorganisation_took_back(tmp_path: Path) -> None:
     """fault_67: the registry shows it no more, so that it is handed in again, and taken once."""
     with devnet(full_archive=True) as node:
-        seats = Seats(node, tmp_path)
+        clients = Clients(node, tmp_path)
         owner = node.accounts[CREATOR].address
         address = await deploy(node, FOREIGN / "classic_registry", owner, STRK_ADDRESS)
         await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0]))
-        worker = await foreign(seats, "classic", address)
+        worker = await foreign(clients, "classic", address)
         await worker.register("worker")
         await invoke(node, CREATOR, (address, "verify_worker", [worker.account]))
         await worker.claim(1)
@@ -215,23 +215,23 @@ async def test_a_submission_that_a_reorganisation_took_back(tmp_path: Path) -> N
         assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
         nonce = node.ask("starknet_getNonce", contract_address=hex(worker.account), block_id="latest")
         assert int(nonce, 16) == 2
-        await seats.close()
+        await clients.close()
 
 
-async def test_a_registry_whose_cids_are_too_short_is_refused_at_once(seats: Seats) -> None:
+async def test_a_registry_whose_cids_are_too_short_is_refused_at_once(clients: Clients) -> None:
     """One line, before any job is looked at; a cut CID is never written."""
-    address = await deploy(seats.node, FOREIGN / "felt_short_registry")
+    address = await deploy(clients.node, FOREIGN / "felt_short_registry")
     with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters") as raised:
-        await foreign(seats, "felt_short", address)
+        await foreign(clients, "felt_short", address)
     assert "\n" not in str(raised.value)
 
 
-async def test_a_guild_takes_whom_its_owner_verified(seats: Seats) -> None:
+async def test_a_guild_takes_whom_its_owner_verified(clients: Clients) -> None:
     """Ids from 0, panicking views, a counter of the next id, and a standing that grows with each result."""
-    node = seats.node
+    node = clients.node
     owner = node.accounts[CREATOR].address
     address = await deploy(node, FOREIGN / "guild_registry", owner)
-    worker = await foreign(seats, "guild", address)
+    worker = await foreign(clients, "guild", address)
     assert (await worker.job_counter(), list(await worker.get_jobs(1, 50))) == (0, [])
     end = node.now() + 10_000
     easy, hard = ([*halves(CID.encode()), R, 0, end, wanted] for wanted in (0, 1))
@@ -265,13 +265,13 @@ def view_of(address: int, name: str, calldata: list[int]) -> dict[str, object]:
     return {"contract_address": hex(address), "entry_point_selector": selector, "calldata": felts}
 
 
-async def test_a_contract_that_is_no_registry_says_what_is_missing(seats: Seats) -> None:
+async def test_a_contract_that_is_no_registry_says_what_is_missing(clients: Clients) -> None:
     """One clear line: an account, a class without an ABI, and an address with nothing there."""
-    sender = seats.sender(WORKER)
+    sender = clients.sender(WORKER)
 
     def registry(address: int) -> ForeignRegistry:
-        notes = Notes(seats.folder, address, sender.account)
-        return ForeignRegistry(seats.endpoints, sender, address, token=STRK_ADDRESS, notes=notes)
+        notes = Notes(clients.folder, address, sender.account)
+        return ForeignRegistry(clients.endpoints, sender, address, token=STRK_ADDRESS, notes=notes)
 
     with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
         await registry(sender.account).job_counter()

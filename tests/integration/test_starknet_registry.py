@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from tests.deployed import REGISTRY, Seats, class_hash, deploy
+from tests.deployed import REGISTRY, Clients, class_hash, deploy
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 
 from veriframe.adapters.starknet.contract.contract import Contract
@@ -30,18 +30,18 @@ def node() -> Iterator[Devnet]:
         yield running
 
 
-async def test_a_whole_story_adds_up(seats: Seats) -> None:
+async def test_a_whole_story_adds_up(clients: Clients) -> None:
     """Deposit, order, claim, release, submit, pay, withdraw: only fees and what is burned is lost."""
-    node = seats.node
+    node = clients.node
     address = await deploy(node, REGISTRY, STRK_ADDRESS)
 
     def registry(number: int) -> StarknetRegistry:
-        sender = seats.sender(number)
+        sender = clients.sender(number)
         hashes = {class_hash(REGISTRY)}
-        return StarknetRegistry(seats.endpoints, sender, address, token=STRK_ADDRESS, class_hashes=hashes)
+        return StarknetRegistry(clients.endpoints, sender, address, token=STRK_ADDRESS, class_hashes=hashes)
 
     creator, worker = registry(CREATOR), registry(WORKER)
-    wallets = [(await seat.funds(seat.account)).wallet_fri for seat in (creator, worker)]
+    wallets = [(await client.funds(client.account)).wallet_fri for client in (creator, worker)]
     terms = Terms(
         reward_fri=R,
         bond_fri=B,
@@ -78,7 +78,7 @@ async def test_a_whole_story_adds_up(seats: Seats) -> None:
         await creator.withdraw(R, creator.account)
     moves = [line for line in lines if line["event"] == "registry_move" and "fee_fri" in line]
     fees = [sum(m["fee_fri"] for m in moves if m["account"] == f"{s.account:#x}") for s in (creator, worker)]
-    after = [(await seat.funds(seat.account)).wallet_fri for seat in (creator, worker)]
+    after = [(await client.funds(client.account)).wallet_fri for client in (creator, worker)]
     assert [was - now - fee for was, now, fee in zip(wallets, after, fees, strict=True)] == [
         2 * R,
         burned - R,
@@ -86,17 +86,17 @@ async def test_a_whole_story_adds_up(seats: Seats) -> None:
     assert (await creator.totals()).token_fri == R + burned
 
 
-async def test_a_revert_of_the_contract_is_told_by_its_rule(seats: Seats) -> None:
+async def test_a_revert_of_the_contract_is_told_by_its_rule(clients: Clients) -> None:
     """What the model lets through and the contract does not; nothing is paid for it."""
-    node = seats.node
+    node = clients.node
     address = await deploy(node, REGISTRY, STRK_ADDRESS, account=4)
     hashes = {class_hash(REGISTRY)}
     worker = StarknetRegistry(
-        seats.endpoints, seats.sender(WORKER), address, token=STRK_ADDRESS, class_hashes=hashes
+        clients.endpoints, clients.sender(WORKER), address, token=STRK_ADDRESS, class_hashes=hashes
     )
     wallet = (await worker.funds(worker.account)).wallet_fri
-    sender = seats.sender(OTHER)
-    move = await Contract(seats.endpoints, address).move("claim_job", 7)
+    sender = clients.sender(OTHER)
+    move = await Contract(clients.endpoints, address).move("claim_job", 7)
     with structlog.testing.capture_logs() as lines, pytest.raises(MoveRefused) as raised:
         await make_move(sender, "claim", [move], job_id=7)
     assert raised.value.rule == "UNKNOWN_JOB"

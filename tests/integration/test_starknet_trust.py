@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from starknet_py.hash.selector import get_selector_from_name
-from tests.deployed import REGISTRY, Seats, class_hash, deploy
+from tests.deployed import REGISTRY, Clients, class_hash, deploy
 from tests.nodes import STRK_ADDRESS, Devnet
 from tests.proxy import Proxy
 
@@ -71,11 +71,11 @@ def network(fresh_devnet: Devnet, tmp_path: Path) -> Network:
 async def post(node: Devnet, folder: Path) -> int:
     """A registry with one order, whose job has the large bond."""
     address = await deploy(node, REGISTRY, STRK_ADDRESS)
-    seats = Seats(node, folder)
+    clients = Clients(node, folder)
     try:
         creator = StarknetRegistry(
-            seats.endpoints,
-            seats.sender(CREATOR),
+            clients.endpoints,
+            clients.sender(CREATOR),
             address,
             token=STRK_ADDRESS,
             class_hashes={class_hash(REGISTRY)},
@@ -91,7 +91,7 @@ async def post(node: Devnet, folder: Path) -> int:
         )
         assert list(await creator.create_order(CID, terms, 1)) == [1]
     finally:
-        await seats.close()
+        await clients.close()
     return address
 
 

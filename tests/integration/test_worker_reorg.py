@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.integration.chain_workers import BOND, MONEY, REWARD, Seat, post, seated, until
+from tests.integration.chain_workers import BOND, MONEY, REWARD, Client, post, connected_clients, until
 from tests.nodes import Devnet, devnet
 
 from veriframe.model.attempt.attempt import Stage
@@ -23,17 +23,17 @@ def newest_block(node: Devnet) -> str:
     return str(node.ask("starknet_getBlockWithTxHashes", block_id="latest")["block_hash"])
 
 
-async def facts(seat: Seat) -> tuple[JobState, int, int, int]:
+async def facts(client: Client) -> tuple[JobState, int, int, int]:
     """Job 1's state and worker, and what all workers' credit and all that is burned come to."""
-    job: Job = await seat.registry.get_job(1)
-    totals = await seat.registry.totals()
+    job: Job = await client.registry.get_job(1)
+    totals = await client.registry.totals()
     return job.state, job.worker, totals.escrow_fri, totals.burned_fri
 
 
 async def test_a_claim_that_was_undone_is_made_again_before_the_result_goes_out(tmp_path: Path) -> None:
     """fault_66: a reorganisation takes the claim while Blender renders; one render, one bond, one result."""
     with devnet(full_archive=True) as node:
-        async with seated(node, tmp_path) as (creator, worker, _):
+        async with connected_clients(node, tmp_path) as (creator, worker, _):
             await post(creator)
             worker.renderer.gate.clear()
             async with worker.working():
@@ -50,7 +50,7 @@ async def test_a_claim_that_was_undone_is_made_again_before_the_result_goes_out(
 async def test_a_claim_that_went_to_another_is_not_served(tmp_path: Path) -> None:
     """fault_66: after the reorganisation another claims first: the worker stops, and hands in nothing."""
     with devnet(full_archive=True) as node:
-        async with seated(node, tmp_path) as (creator, worker, other):
+        async with connected_clients(node, tmp_path) as (creator, worker, other):
             await post(creator)
             worker.renderer.gate.clear()
             async with worker.working():
@@ -69,7 +69,7 @@ async def test_a_claim_that_went_to_another_is_not_served(tmp_path: Path) -> Non
 async def test_a_submission_that_was_undone_is_made_again(tmp_path: Path, blocks: int) -> None:
     """fault_67: the same result is handed in again, without another render."""
     with devnet(full_archive=True) as node:
-        async with seated(node, tmp_path) as (creator, worker, _):
+        async with connected_clients(node, tmp_path) as (creator, worker, _):
             await post(creator)
             async with worker.working():
                 worker.renderer.gate.clear()
@@ -103,7 +103,7 @@ async def test_of_two_claims_in_one_block_one_is_rendered(tmp_path: Path) -> Non
 
         blocks = asyncio.create_task(make_blocks())
         try:
-            async with seated(node, tmp_path) as (creator, one, two):
+            async with connected_clients(node, tmp_path) as (creator, one, two):
                 await post(creator)
                 is_held = True
                 barrier = asyncio.Barrier(2)

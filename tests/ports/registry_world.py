@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
 from tests.fakes.registry import FakeRegistry, Shared
-from tests.ports.devnet_seats import FEES_FRI, seats
+from tests.ports.devnet_clients import FEES_FRI, clients
 
 from veriframe.adapters.local_registry import LocalRegistry, local_address
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
@@ -83,10 +83,10 @@ class World:
         """What the registry says of a job."""
         return (await self.other.get_job(job_id)).state
 
-    async def held(self, seat: Registry) -> tuple[int, int]:
-        """What a seat has in its wallet, but for the fees that it has paid, and what in credit."""
-        funds = await seat.funds(seat.account)
-        return funds.wallet_fri + self.fees_fri[seat.account], funds.credit_fri
+    async def held(self, client: Registry) -> tuple[int, int]:
+        """What a client has in its wallet, but for the fees that it has paid, and what in credit."""
+        funds = await client.funds(client.account)
+        return funds.wallet_fri + self.fees_fri[client.account], funds.credit_fri
 
     async def credits(self) -> tuple[int, int, int]:
         """What creator and worker have gained or lost since they deposited, and what was burned."""
@@ -113,7 +113,7 @@ async def open_world(request: pytest.FixtureRequest, folder: Path) -> AsyncItera
     `request` is the fixture's, with one of `KINDS` as its parameter.
     """
     if request.param == "devnet":
-        async with seats(request.getfixturevalue("chain_node"), folder, WALLET) as (chain, registries):
+        async with clients(request.getfixturevalue("chain_node"), folder, WALLET) as (chain, registries):
             creator, worker, other, arbiter = registries
             world = World(creator, worker, other, arbiter, chain.wait, chain.fees_fri, FEES_FRI)
             await _fill(world)
@@ -130,8 +130,8 @@ async def open_world(request: pytest.FixtureRequest, folder: Path) -> AsyncItera
 
 
 async def _fill(world: World) -> None:
-    for seat in (world.creator, world.worker, world.other):
-        await seat.deposit(CREDIT)
+    for client in (world.creator, world.worker, world.other):
+        await client.deposit(CREDIT)
 
 
 def _fake_world() -> World:

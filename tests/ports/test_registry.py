@@ -54,7 +54,7 @@ async def test_a_registry_has_a_name_of_its_own(world: World) -> None:
     """fault_91: short, fit for a file's name, the same to all accounts."""
     name = await world.worker.identity()
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name)
-    assert {await seat.identity() for seat in (world.creator, world.other, world.worker)} == {name}
+    assert {await client.identity() for client in (world.creator, world.other, world.worker)} == {name}
 
 
 async def test_several_jobs_are_read_at_once(world: World) -> None:

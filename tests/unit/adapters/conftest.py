@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.unit.adapters.local_store_content import make_folder, make_store
+from tests.unit.adapters.local_store.content import make_folder, make_store
 
 from veriframe.adapters.local_store import LocalStore
 

@@ -84,7 +84,7 @@ async def claimed(home: Home) -> list[int]:
 async def test_a_full_store_costs_no_bond(home: Home) -> None:
     """fault_87: strangers' results fill the store; the next job is not claimed until there is room for it."""
     for number in range(12):
-        await home.post(creator=home.seat(f"stranger-{number}"))
+        await home.post(creator=home.client(f"stranger-{number}"))
     async with Working(home):
         # 960 of 1000 kB: too little for one more of 86.
         await until(lambda: len(handed_in(home)) == 12)
@@ -100,7 +100,7 @@ async def test_a_full_store_costs_no_bond(home: Home) -> None:
 
 async def test_a_stranger_fills_a_share_at_most(home: Home) -> None:
     """fault_87: one creator's results wait, and take a quarter of the store; others are served beside."""
-    await home.post(jobs=20, creator=home.seat("stranger"))
+    await home.post(jobs=20, creator=home.client("stranger"))
     async with Working(home):
         # 240 kB wait, and one more might make it 326.
         await until(lambda: len(handed_in(home)) == 3)
@@ -203,7 +203,7 @@ async def test_a_full_node_costs_no_bond(tmp_path: Path) -> None:
         async with KuboStore(node.api_multiaddr) as store:
             home = Home(tmp_path, store, renderer=Noisy())
             for number in range(14):
-                await home.post(creator=home.seat(f"stranger-{number}"))
+                await home.post(creator=home.client(f"stranger-{number}"))
             async with Working(home, poll_seconds=0.05):
                 await until(lambda: len(handed_in(home)) >= 9)
                 await asyncio.sleep(1.0)
@@ -235,7 +235,7 @@ async def test_fetched_scenes_do_not_fill_a_node(tmp_path: Path) -> None:
             assert before is not None
             for number in range(6):
                 scene = NOISE + random.randbytes(4_000_000)
-                await home.post(creator=home.seat(f"stranger-{number}"), scene=scene)
+                await home.post(creator=home.client(f"stranger-{number}"), scene=scene)
             async with Working(home, poll_seconds=0.05):
                 refusals = {Code.NOT_BLEND: 6}
                 await until(lambda: Counter(a.code for a in home.journal.attempts()) == refusals)
@@ -261,7 +261,7 @@ async def test_a_crowd_of_new_accounts_fills_half_at_most(home: Home) -> None:
         home.now += 601
         await until(lambda: handed_in(home) == [])
         for number in range(12):
-            await home.post(creator=home.seat(f"stranger-{number}"))
+            await home.post(creator=home.client(f"stranger-{number}"))
         # 480 kB wait; with one more of 86 it would be more than half of 1000.
         await until(lambda: len(handed_in(home)) == 6)
         await asyncio.sleep(0.2)

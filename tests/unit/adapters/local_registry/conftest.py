@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def seat(path: Path, clock: Clock) -> Iterator[Callable[[str], LocalRegistry]]:
+def client(path: Path, clock: Clock) -> Iterator[Callable[[str], LocalRegistry]]:
     """Opens the registry as an account; closed at the end."""
     opened: list[LocalRegistry] = []
 

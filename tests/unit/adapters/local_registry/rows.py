@@ -14,7 +14,7 @@ from veriframe.model.registry.job import Terms
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 START = 1_700_000_000.0
 
-Seat = Callable[[str], LocalRegistry]
+Client = Callable[[str], LocalRegistry]
 """Opens the registry as an account."""
 
 

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.unit.adapters.local_registry.rows import CID, START, Clock, Seat, rows, terms
+from tests.unit.adapters.local_registry.rows import CID, START, Client, Clock, rows, terms
 
 from veriframe.adapters.local_registry import WALLET_FRI, LocalRegistry, local_address
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
@@ -25,27 +25,27 @@ def test_an_address_follows_from_its_name() -> None:
     assert all(0 < address < 2**251 <= ADDRESS_MAX for address in addresses)
 
 
-def test_making_one_touches_nothing(path: Path, seat: Seat) -> None:
+def test_making_one_touches_nothing(path: Path, client: Client) -> None:
     """The file is opened at the first call."""
-    registry = seat("worker")
+    registry = client("worker")
     assert registry.account == local_address("worker")
     assert not path.parent.exists()
 
 
-async def test_folders_and_file_are_made_for_the_owner_only(path: Path, seat: Seat) -> None:
+async def test_folders_and_file_are_made_for_the_owner_only(path: Path, client: Client) -> None:
     """Nobody else reads who works for whom."""
-    await seat("worker").head()
+    await client("worker").head()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600  # noqa: ASYNC240 - small
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     names = {path.name, f"{path.name}-wal", f"{path.name}-shm"}
     assert names == set(os.listdir(path.parent))  # noqa: PTH208 - small, and not awaited for
 
 
-async def test_each_account_gets_its_play_money_once(seat: Seat) -> None:
+async def test_each_account_gets_its_play_money_once(client: Client) -> None:
     """A thousand STRK at first sight, noted in the ledger; none when it comes again."""
-    worker = seat("worker")
+    worker = client("worker")
     assert (await worker.funds(worker.account)).wallet_fri == 1000 * FRI_PER_STRK == WALLET_FRI
-    again, other = seat("worker"), seat("other")
+    again, other = client("worker"), client("other")
     assert (await other.funds(again.account)).wallet_fri == WALLET_FRI
     audit = await other.audit()
     assert (audit.postings, audit.discrepancies) == (2, ())
@@ -54,26 +54,26 @@ async def test_each_account_gets_its_play_money_once(seat: Seat) -> None:
 async def test_many_may_be_the_first(tmp_path: Path) -> None:
     """All find no file, and no account of their name: one makes both, and the others go on with them."""
     for number in range(10):
-        seats = [LocalRegistry(tmp_path / str(number), name) for name in ("worker", "other") * 4]
-        await asyncio.gather(*(seat.head() for seat in seats))
-        audit = await seats[0].audit()
-        for seat in seats:
-            seat.close()
+        clients = [LocalRegistry(tmp_path / str(number), name) for name in ("worker", "other") * 4]
+        await asyncio.gather(*(client.head() for client in clients))
+        audit = await clients[0].audit()
+        for client in clients:
+            client.close()
         assert (audit.postings, audit.discrepancies) == (2, ())
 
 
-async def test_money_for_an_account_that_comes_later_is_kept(seat: Seat) -> None:
+async def test_money_for_an_account_that_comes_later_is_kept(client: Client) -> None:
     """What was withdrawn to it before is there besides the play money."""
-    worker = seat("worker")
+    worker = client("worker")
     await worker.deposit(5)
     await worker.withdraw(5, local_address("later"))
-    later = seat("later")
+    later = client("later")
     assert (await later.funds(later.account)).wallet_fri == WALLET_FRI + 5
 
 
-async def test_moves_mine_blocks_and_reading_does_not(seat: Seat) -> None:
+async def test_moves_mine_blocks_and_reading_does_not(client: Client) -> None:
     """One block a move while the clock stands; none for a look, none for a refusal."""
-    worker = seat("worker")
+    worker = client("worker")
     first = await worker.head()
     await worker.deposit(5)
     await worker.funds(worker.account)
@@ -82,9 +82,9 @@ async def test_moves_mine_blocks_and_reading_does_not(seat: Seat) -> None:
     assert await worker.head() == Head(number=first.number + 1, time=int(START))
 
 
-async def test_time_goes_on_by_empty_blocks(seat: Seat, clock: Clock) -> None:
+async def test_time_goes_on_by_empty_blocks(client: Client, clock: Clock) -> None:
     """A head a second old is followed by another; a younger one is not."""
-    worker = seat("worker")
+    worker = client("worker")
     first = await worker.head()
     clock.now += 0.9
     assert await worker.head() == first
@@ -94,9 +94,9 @@ async def test_time_goes_on_by_empty_blocks(seat: Seat, clock: Clock) -> None:
     assert (await worker.head()).time == first.time + 3601
 
 
-async def test_time_never_goes_back(seat: Seat, clock: Clock) -> None:
+async def test_time_never_goes_back(client: Client, clock: Clock) -> None:
     """fault_70: this machine's clock jumps back an hour; deadlines do not."""
-    worker = seat("worker")
+    worker = client("worker")
     first = await worker.head()
     clock.now -= 3600
     await worker.deposit(1)
@@ -104,20 +104,20 @@ async def test_time_never_goes_back(seat: Seat, clock: Clock) -> None:
     assert (await worker.audit()).is_clean
 
 
-async def test_an_advanced_clock_is_everybodys(seat: Seat, clock: Clock, path: Path) -> None:
+async def test_an_advanced_clock_is_everybodys(client: Client, clock: Clock, path: Path) -> None:
     """It is kept in the file: other accounts see it, and whoever opens the file later."""
-    worker, creator = seat("worker"), seat("creator")
+    worker, creator = client("worker"), client("creator")
     first = await worker.head()
     await worker.advance_clock(600)
     assert (await creator.head()).time == first.time + 600
     clock.now += 5
     await creator.advance_clock(0.5)
-    assert (await seat("late").head()).time == first.time + 605
+    assert (await client("late").head()).time == first.time + 605
 
 
-async def test_blocks_have_digests_of_their_own(path: Path, seat: Seat) -> None:
+async def test_blocks_have_digests_of_their_own(path: Path, client: Client) -> None:
     """32 random bytes each: what chooses the crops of a dispute cannot be foreseen."""
-    worker = seat("worker")
+    worker = client("worker")
     for _ in range(5):
         await worker.deposit(1)
     digests = [digest for _, digest, _ in rows(path)["blocks"]]
@@ -125,9 +125,9 @@ async def test_blocks_have_digests_of_their_own(path: Path, seat: Seat) -> None:
     assert len(set(digests)) == len(digests) == 6
 
 
-async def test_events_and_bars_are_kept(path: Path, seat: Seat) -> None:
+async def test_events_and_bars_are_kept(path: Path, client: Client) -> None:
     """What the registry tells, with its block, in order."""
-    creator, worker = seat("creator"), seat("worker")
+    creator, worker = client("creator"), client("worker")
     await creator.deposit(5000)
     await worker.deposit(500)
     now = (await creator.head()).time
@@ -143,9 +143,9 @@ async def test_events_and_bars_are_kept(path: Path, seat: Seat) -> None:
     assert blocks == sorted(set(blocks))
 
 
-async def test_a_refused_move_changes_nothing(path: Path, seat: Seat) -> None:
+async def test_a_refused_move_changes_nothing(path: Path, client: Client) -> None:
     """I11: not one row, whatever is refused."""
-    creator, worker = seat("creator"), seat("worker")
+    creator, worker = client("creator"), client("worker")
     await creator.deposit(5000)
     now = (await creator.head()).time
     await creator.create_order(CID, terms(now), 2)
@@ -167,9 +167,9 @@ async def test_a_refused_move_changes_nothing(path: Path, seat: Seat) -> None:
     assert rows(path) == before
 
 
-async def test_large_amounts_are_kept_exactly(seat: Seat) -> None:
+async def test_large_amounts_are_kept_exactly(client: Client) -> None:
     """Far beyond SQLite's integers."""
-    creator = seat("creator")
+    creator = client("creator")
     await creator.deposit(WALLET_FRI)
     odd = WALLET_FRI - 7
     (job_id,) = await creator.create_order(CID, terms((await creator.head()).time, odd, 2**104 - 1), 1)
@@ -179,9 +179,9 @@ async def test_large_amounts_are_kept_exactly(seat: Seat) -> None:
     assert (await creator.audit()).is_clean
 
 
-async def test_a_look_brings_200_jobs_at_most(seat: Seat) -> None:
+async def test_a_look_brings_200_jobs_at_most(client: Client) -> None:
     """However many are asked for; as many as there are, where no look is needed."""
-    creator = seat("creator")
+    creator = client("creator")
     await creator.deposit(10**6)
     await creator.create_order(CID, terms((await creator.head()).time), 300)
     assert [job.id for job in (await creator.snapshot(50, 10**9)).jobs] == list(range(50, 250))
@@ -191,21 +191,21 @@ async def test_a_look_brings_200_jobs_at_most(seat: Seat) -> None:
     assert list(await creator.get_jobs(1, -5)) == []
 
 
-async def test_what_was_done_is_there_after_reopening(path: Path, seat: Seat) -> None:
+async def test_what_was_done_is_there_after_reopening(path: Path, client: Client) -> None:
     """The file alone holds it all."""
-    creator = seat("creator")
+    creator = client("creator")
     await creator.deposit(5000)
     await creator.create_order(CID, terms((await creator.head()).time), 2)
     job = await creator.get_job(2)
     creator.close()
-    again = seat("creator")
+    again = client("creator")
     assert await again.get_job(2) == job
     assert (await again.audit()).is_clean
 
 
-async def test_a_closed_one_does_not_answer(seat: Seat) -> None:
+async def test_a_closed_one_does_not_answer(client: Client) -> None:
     """Closing twice is no error; what follows is."""
-    worker = seat("worker")
+    worker = client("worker")
     await worker.head()
     worker.close()
     worker.close()

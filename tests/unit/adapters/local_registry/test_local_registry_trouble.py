@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.adapters.local_registry.rows import CID, Seat, tamper, terms
+from tests.unit.adapters.local_registry.rows import CID, Client, tamper, terms
 
 from veriframe.adapters.local_registry import LocalRegistry, schema
 from veriframe.errors import RegistryUnavailable, SettingsError
@@ -29,10 +29,10 @@ TAMPERINGS = [
 
 @pytest.mark.parametrize(("statement", "finding"), TAMPERINGS)
 async def test_an_audit_finds_what_does_not_add_up(
-    path: Path, seat: Seat, statement: str, finding: str
+    path: Path, client: Client, statement: str, finding: str
 ) -> None:
     """I1, I2: every number that is kept can be reckoned from the ledger's rows."""
-    creator, worker = seat("creator"), seat("worker")
+    creator, worker = client("creator"), client("worker")
     await creator.deposit(5000)
     await worker.deposit(500)
     await creator.create_order(CID, terms((await creator.head()).time), 1)
@@ -72,9 +72,9 @@ async def test_files_that_are_no_registry_are_refused(tmp_path: Path) -> None:
     assert [file.read_bytes() for file in (text, empty, other)] == before
 
 
-async def test_a_newer_version_is_refused(path: Path, seat: Seat) -> None:
+async def test_a_newer_version_is_refused(path: Path, client: Client) -> None:
     """An older VeriFrame must not write into what it does not understand."""
-    registry = seat("worker")
+    registry = client("worker")
     await registry.head()
     registry.close()
     known = len(schema.KIND.migrations)
@@ -82,23 +82,23 @@ async def test_a_newer_version_is_refused(path: Path, seat: Seat) -> None:
     assert f"version {known + 1}, and this VeriFrame knows {known}" in await refused(path)
 
 
-async def test_a_registry_of_an_earlier_version_gets_a_name(path: Path, seat: Seat) -> None:
+async def test_a_registry_of_an_earlier_version_gets_a_name(path: Path, client: Client) -> None:
     """fault_91: a file that was made before registries had names draws one when it is next opened."""
-    creator = seat("creator")
+    creator = client("creator")
     await creator.deposit(5000)
     name = await creator.identity()
     creator.close()
     tamper(path, "DROP TABLE identity")
     tamper(path, "PRAGMA user_version = 1")
-    again = await seat("creator").identity()
+    again = await client("creator").identity()
     assert again not in ("", name)
-    assert again == await seat("worker").identity()
-    assert (await seat("creator").funds(creator.account)).credit_fri == 5000
+    assert again == await client("worker").identity()
+    assert (await client("creator").funds(creator.account)).credit_fri == 5000
 
 
-async def test_damage_is_told(path: Path, seat: Seat) -> None:
+async def test_damage_is_told(path: Path, client: Client) -> None:
     """fault_76: pages that were overwritten are no reason to begin anew."""
-    registry = seat("worker")
+    registry = client("worker")
     await registry.head()
     registry.close()
     with path.open("r+b") as file:
@@ -107,9 +107,9 @@ async def test_damage_is_told(path: Path, seat: Seat) -> None:
     assert "damaged" in await refused(path)
 
 
-async def test_a_state_nobody_knows_is_damage(path: Path, seat: Seat) -> None:
+async def test_a_state_nobody_knows_is_damage(path: Path, client: Client) -> None:
     """A row that says nothing that the model knows."""
-    creator = seat("creator")
+    creator = client("creator")
     await creator.deposit(5000)
     await creator.create_order(CID, terms((await creator.head()).time), 1)
     tamper(path, "UPDATE jobs SET state = 'LOST'")
@@ -125,7 +125,7 @@ async def test_a_log_without_its_file_is_refused(path: Path) -> None:
     assert not path.exists()  # noqa: ASYNC240 - small files of tests
 
 
-async def test_a_disk_that_fails_is_trouble_that_passes(tmp_path: Path, seat: Seat) -> None:
+async def test_a_disk_that_fails_is_trouble_that_passes(tmp_path: Path, client: Client) -> None:
     """fault_76: a folder where a file should be, and a folder that cannot be made."""
     (tmp_path / "file").write_text("in the way")
     for place in (tmp_path, tmp_path / "file" / "registry.sqlite"):
@@ -136,11 +136,11 @@ async def test_a_disk_that_fails_is_trouble_that_passes(tmp_path: Path, seat: Se
 
 
 async def test_a_file_that_is_held_is_waited_for_and_then_told(
-    path: Path, seat: Seat, monkeypatch: pytest.MonkeyPatch
+    path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fault_76: another program keeps the lock; nothing is changed, and later moves are made."""
     monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.1))
-    worker = seat("worker")
+    worker = client("worker")
     await worker.head()
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -151,9 +151,9 @@ async def test_a_file_that_is_held_is_waited_for_and_then_told(
     assert (await worker.funds(worker.account)).credit_fri == 5
 
 
-async def test_a_full_disk_leaves_all_as_it_was(path: Path, seat: Seat) -> None:
+async def test_a_full_disk_leaves_all_as_it_was(path: Path, client: Client) -> None:
     """fault_76: the move fails as a whole, and is made when there is room."""
-    worker = seat("worker")
+    worker = client("worker")
     await worker.deposit(5)
     connection = worker._connection
     assert connection is not None
@@ -175,17 +175,17 @@ async def test_a_full_disk_leaves_all_as_it_was(path: Path, seat: Seat) -> None:
     assert (await worker.funds(worker.account)).credit_fri == 6 + len(done)
 
 
-async def test_many_calls_at_once_are_all_made(seat: Seat) -> None:
+async def test_many_calls_at_once_are_all_made(client: Client) -> None:
     """One account's tasks share its connection, one after the other."""
-    worker, other = seat("worker"), seat("other")
+    worker, other = client("worker"), client("other")
     await asyncio.gather(*(registry.deposit(1) for registry in (worker, other) for _ in range(50)))
     assert (await worker.totals()).credit_fri == 100
     assert (await worker.audit()).is_clean
 
 
-async def test_a_move_that_nobody_waits_for_is_made_or_not(seat: Seat) -> None:
+async def test_a_move_that_nobody_waits_for_is_made_or_not(client: Client) -> None:
     """Cancelling leaves no half of a move, and no lock behind."""
-    worker = seat("worker")
+    worker = client("worker")
     await worker.deposit(1)
     for _ in range(20):
         task = asyncio.create_task(worker.deposit(1))
@@ -198,11 +198,11 @@ async def test_a_move_that_nobody_waits_for_is_made_or_not(seat: Seat) -> None:
 
 
 async def test_the_loop_goes_on_while_the_disk_is_waited_for(
-    path: Path, seat: Seat, monkeypatch: pytest.MonkeyPatch
+    path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock that another program holds does not stop heartbeats and deadlines."""
     monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.5))
-    worker = seat("worker")
+    worker = client("worker")
     await worker.head()
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -213,9 +213,9 @@ async def test_the_loop_goes_on_while_the_disk_is_waited_for(
     await waiting
 
 
-async def test_a_link_to_a_file_is_followed(path: Path, tmp_path: Path, seat: Seat) -> None:
+async def test_a_link_to_a_file_is_followed(path: Path, tmp_path: Path, client: Client) -> None:
     """An operator may keep the registry on another disk."""
-    await seat("worker").deposit(5)
+    await client("worker").deposit(5)
     link = tmp_path / "link.sqlite"
     link.symlink_to(path)
     registry = LocalRegistry(link, "other")

@@ -1,0 +1,277 @@
+"""Files from blocks: right to the byte, or refused and gone without a trace; what was there is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from tests.assembling import assembled
+from tests.unit.adapters.kubo.blocks.vectors import SCENE, VECTORS, file_of, folder, name_of, node
+
+from veriframe.adapters.kubo.blocks.dag import AHEAD_BLOCKS, BlockSource, DagLimits
+from veriframe.adapters.kubo.blocks.unixfs import FileBlock, Part, decode_block
+from veriframe.adapters.kubo.files.partial import PREFIX
+from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.ports.store import Transfer
+
+ENOUGH = DagLimits(size_bytes=10_000)
+
+
+class Blocks(BlockSource):
+    """Blocks out of a dictionary; counts what is asked for, and how much at once."""
+
+    def __init__(self, blocks: Mapping[Cid, bytes]) -> None:
+        self.blocks = dict(blocks)
+        self.asked = list[Cid]()
+        self.at_once = 0
+        self.most_at_once = 0
+
+    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+        """One of the blocks."""
+        self.asked.append(cid)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(0)
+            return self._given(cid, limit_bytes)
+        finally:
+            self.at_once -= 1
+
+    def _given(self, cid: Cid, limit_bytes: int) -> bytes:
+        if cid not in self.blocks:
+            raise JobRejected(Code.NOT_FOUND, "nobody has it")
+        if len(self.blocks[cid]) > limit_bytes:
+            raise JobRejected(Code.TOO_LARGE, "too long")
+        return self.blocks[cid]
+
+
+class Silent(BlockSource):
+    """Never answers."""
+
+    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+def hand_made(*blocks: bytes) -> tuple[Cid, Blocks]:
+    """The root, which is the first, and a source of all; each block both as dag-pb and as raw."""
+    names = [(name_of(block, codec), block) for block in blocks for codec in (Codec.DAG_PB, Codec.RAW)]
+    return name_of(blocks[0]), Blocks(dict(names))
+
+
+def raw(data: bytes) -> Cid:
+    """The CID of raw bytes."""
+    return name_of(data, Codec.RAW)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep", SCENE),
+        ("deep, version 0", SCENE),
+        ("trickle", SCENE),
+        ("wide", b"ab" * 200),
+        ("one block", SCENE[:50]),
+        ("one block, version 0", SCENE[:50]),
+        ("with mode and time", SCENE[:50]),
+        ("empty", b""),
+        ("empty, version 0", b""),
+    ],
+)
+async def test_file_is_assembled(name: str, content: bytes, tmp_path: Path) -> None:
+    """However Kubo was told to cut a file, it comes back to the byte, and its progress is told."""
+    vector, on_bytes = VECTORS[name], list[Transfer]()
+    size_bytes = await assembled(
+        vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH, on_bytes.append
+    )
+    assert _names(tmp_path) == ["got"]
+    assert content == _content(tmp_path / "got")
+    assert len(content) == size_bytes
+    done = [transfer.done_bytes for transfer in on_bytes]
+    assert [len(content)] == (done or [0])[-1:]
+    assert sorted(set(done)) == done
+    assert {len(content)} >= {transfer.total_bytes for transfer in on_bytes}
+
+
+@pytest.mark.parametrize("name", ["deep", "deep, version 0", "trickle"])
+@pytest.mark.parametrize(
+    ("had", "missing"),
+    [
+        pytest.param(b"", 13, id="nothing"),
+        pytest.param(SCENE[:400], 7, id="the beginning"),
+        pytest.param(SCENE, 0, id="all"),
+        pytest.param(SCENE + b"more", 0, id="too much"),
+        pytest.param(b"\xff" + SCENE[1:], 1, id="one wrong byte"),
+        pytest.param(b"\xff" * 900, 13, id="something else"),
+    ],
+)
+async def test_what_is_there_and_right_is_not_asked_for_again(
+    name: str, had: bytes, missing: int, tmp_path: Path
+) -> None:
+    """fault_50, fault_73: after a source broke off, or a stream lied, only what is missing or wrong comes."""
+    vector = VECTORS[name]
+    _write(tmp_path / f"{PREFIX}{vector.root}", had)
+    source = Blocks(vector.blocks)
+    assert await assembled(vector.root, source, tmp_path / "got", ENOUGH) == len(SCENE)
+    assert _content(tmp_path / "got") == SCENE
+    assert _names(tmp_path) == ["got"]
+    leaves = [cid for cid in source.asked if not _parts(cid, vector.blocks[cid])]
+    assert len(leaves) == missing
+
+
+async def test_a_source_that_breaks_off_leaves_what_came(tmp_path: Path) -> None:
+    """fault_50: what the first source gave stays, checked, and the second gives the rest."""
+    vector = VECTORS["deep"]
+    leaves = [cid for cid in vector.blocks if cid.codec is Codec.RAW]
+    half = Blocks({cid: b"" if cid in leaves[6:] else block for cid, block in vector.blocks.items()})
+    with pytest.raises(StoreUnavailable):
+        await assembled(vector.root, half, tmp_path / "got", ENOUGH)
+    assert _names(tmp_path) == [f"{PREFIX}{vector.root}"]
+    rest = Blocks(vector.blocks)
+    await assembled(vector.root, rest, tmp_path / "got", ENOUGH)
+    assert _content(tmp_path / "got") == SCENE
+    assert [cid for cid in rest.asked if cid in leaves] == leaves[6:]
+
+
+async def test_blocks_are_asked_for_ahead_and_bounded(tmp_path: Path) -> None:
+    """Several blocks are under way at a time, and never more than the memory allows."""
+    parts = [bytes((number,)) for number in range(100)]
+    root, source = hand_made(file_of([(raw(part), 1) for part in parts]), *parts)
+    await assembled(root, source, tmp_path / "got", ENOUGH)
+    assert source.most_at_once == AHEAD_BLOCKS + 1
+    assert len(source.asked) == 101
+
+
+@pytest.mark.parametrize("name", ["deep", "deep, version 0", "trickle"])
+async def test_changed_block_is_never_used(name: str, tmp_path: Path) -> None:
+    """fault_7: one bit changed in any one block, and the file is not there; it is the source's fault."""
+    vector = VECTORS[name]
+    for cid, block in vector.blocks.items():
+        middle = len(block) // 2
+        changed = block[:middle] + bytes((block[middle] ^ 1,)) + block[middle + 1 :]
+        _forget(tmp_path, vector.root)
+        with pytest.raises(StoreUnavailable, match="other bytes than"):
+            await assembled(vector.root, Blocks({**vector.blocks, cid: changed}), tmp_path / "got", ENOUGH)
+        assert not (tmp_path / "got").exists()
+
+
+async def test_missing_block_leaves_nothing(tmp_path: Path) -> None:
+    """fault_6: where nobody has a part, the source's word is passed on and no half file stays."""
+    vector = VECTORS["deep"]
+    last = list(vector.blocks)[-1]
+    blocks = {cid: block for cid, block in vector.blocks.items() if cid != last}
+    await _refused(vector.root, Blocks(blocks), tmp_path, Code.NOT_FOUND)
+
+
+@pytest.mark.parametrize("name", ["folder", "many", "symlink"])
+async def test_what_is_no_file_is_refused(name: str, tmp_path: Path) -> None:
+    """fault_4: a folder, a large folder and a symlink are no file."""
+    await _refused(VECTORS[name].root, Blocks(VECTORS[name].blocks), tmp_path, Code.NOT_A_FILE)
+
+
+async def test_folder_inside_a_file_is_refused(tmp_path: Path) -> None:
+    """A file of which one part is a folder is none."""
+    inner = folder([])
+    root, source = hand_made(file_of([(name_of(inner), 0)]), inner)
+    await _refused(root, source, tmp_path, Code.CORRUPT)
+
+
+async def test_size_is_refused_before_the_parts(tmp_path: Path) -> None:
+    """A file that says it is too large is refused after one block."""
+    vector = VECTORS["deep"]
+    source = Blocks(vector.blocks)
+    await _refused(vector.root, source, tmp_path, Code.TOO_LARGE, DagLimits(size_bytes=len(SCENE) - 1))
+    assert len(source.asked) == 1
+
+
+@pytest.mark.parametrize("said", [1, 3, 2**63])
+async def test_lies_about_sizes_are_refused(said: int, tmp_path: Path) -> None:
+    """A part that is shorter or longer than the block above says is CORRUPT, or at once too large."""
+    leaf = node([], b"\x08\x02\x12\x02ab")
+    root, source = hand_made(file_of([(name_of(leaf), said)]), leaf)
+    await _refused(root, source, tmp_path, Code.CORRUPT if said < 10_000 else Code.TOO_LARGE)
+
+
+async def test_deep_files_are_refused(tmp_path: Path) -> None:
+    """fault_5: blocks in blocks in blocks are followed to a cap only."""
+    block, blocks = node([], b"\x08\x02\x12\x01a"), list[bytes]()
+    for _ in range(40):
+        blocks.insert(0, block)
+        block = file_of([(name_of(block), 1)])
+    root, source = hand_made(block, *blocks)
+    await _refused(root, source, tmp_path, Code.TOO_LARGE)
+    assert len(source.asked) <= 34
+
+
+async def test_many_tiny_blocks_are_refused(tmp_path: Path) -> None:
+    """fault_5: a file of one-byte blocks is followed to a cap only; empty blocks count as well."""
+    leaf, empty = b"a", b""
+    for part in (leaf, empty):
+        inner = file_of([(raw(part), len(part))] * 100)
+        root, source = hand_made(file_of([(name_of(inner), 100 * len(part))] * 100), inner, part)
+        await _refused(root, source, tmp_path, Code.TOO_LARGE, DagLimits(size_bytes=10_000, blocks=500))
+        assert len(source.asked) < 500
+
+
+async def test_time_is_capped(tmp_path: Path) -> None:
+    """fault_6: a source that never answers is given up, and the job is untouched."""
+    with pytest.raises(StoreUnavailable, match="did not arrive within"):
+        await assembled(raw(b""), Silent(), tmp_path / "got", DagLimits(size_bytes=1, seconds=0.05))
+    assert not (tmp_path / "got").exists()
+
+
+async def test_cancelled_leaves_no_task(tmp_path: Path) -> None:
+    """Cancellation stays one, and leaves neither a target nor a task behind."""
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(assembled(raw(b""), Silent(), tmp_path / "got", ENOUGH))
+    while not _names(tmp_path):  # noqa: ASYNC110 - a file tells of no event
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not (tmp_path / "got").exists()
+    assert before == asyncio.all_tasks()
+
+
+async def test_a_disk_that_cannot_be_written_is_the_hosts_fault(tmp_path: Path) -> None:
+    """fault_41: neither the job's nor the source's."""
+    vector = VECTORS["deep"]
+    (tmp_path / f"{PREFIX}{vector.root}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(HostUnavailable, match="cannot be written"):
+        await assembled(vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _forget(folder: Path, root: Cid) -> None:
+    (folder / f"{PREFIX}{root}").unlink(missing_ok=True)
+
+
+def _parts(cid: Cid, block: bytes) -> Sequence[Part]:
+    decoded = decode_block(cid, block)
+    assert isinstance(decoded, FileBlock)
+    return decoded.parts
+
+
+async def _refused(
+    root: Cid, source: BlockSource, folder: Path, code: Code, limits: DagLimits = ENOUGH
+) -> None:
+    with pytest.raises(JobRejected) as caught:
+        await assembled(root, source, folder / "refused", limits)
+    assert code == caught.value.code
+    assert _names(folder) == []

@@ -1,0 +1,112 @@
+"""What the node lacks, past a gateway that lies: another source serves, and the log says why."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import structlog.testing
+from tests.gateway import Lie, LoopbackGateway
+from tests.unit.adapters.kubo.fetching.hostile_folders import BLOCKS, FILES, ROOT, SIZE_BYTES, SUB, files_in
+from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node
+
+from veriframe.adapters.kubo.fetching.download import Timeouts
+from veriframe.adapters.kubo.gateways.gateway import GatewayFault, GatewayLimits, Gateways
+from veriframe.adapters.kubo.store import KuboStore
+from veriframe.errors import StoreUnavailable
+from veriframe.model.content.cid import Cid, parse_cid
+from veriframe.model.content.folder import FolderLimits
+
+LIES = [
+    (Lie.FLIPPED, GatewayFault.OTHER_BYTES),
+    (Lie.SHORT, GatewayFault.OTHER_BYTES),
+    (Lie.CUT, GatewayFault.CUT_OFF),
+    (Lie.ENDLESS, GatewayFault.ENDLESS),
+    (Lie.DRIP, GatewayFault.SLOW),
+    (Lie.HTML, GatewayFault.NOT_A_BLOCK),
+    (Lie.REDIRECT, GatewayFault.REDIRECT),
+    (Lie.BOMB, GatewayFault.COMPRESSED),
+    (Lie.OTHER, GatewayFault.OTHER_BYTES),
+]
+PATIENCE = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.3)
+
+
+@pytest_asyncio.fixture
+async def node() -> AsyncIterator[LyingNode]:
+    """A node that has nothing. What it would have is at `blocks_of`."""
+    async with lying_node() as started:
+        yield started
+
+
+def blocks_of(node: LyingNode) -> dict[Cid, bytes]:
+    """All blocks of the one file, which the node then lacks."""
+    blocks = {parse_cid(cid): block for cid, block in node.blocks.items()}
+    node.blocks = {}
+    return blocks
+
+
+@pytest.mark.parametrize(("lie", "code"), LIES)
+async def test_a_file_comes_past_a_lying_gateway(
+    node: LyingNode, tmp_path: Path, lie: Lie, code: GatewayFault
+) -> None:
+    """fault_7, fault_50, fault_51, fault_52, fault_55: refused with code and sentence, another serves."""
+    blocks = blocks_of(node)
+    pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
+    async with (
+        LoopbackGateway({}) as inside,
+        LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
+        LoopbackGateway(blocks) as good,
+        Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
+        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
+    ):
+        with structlog.testing.capture_logs() as told:
+            assert await store.fetch(str(node.root), tmp_path / "scene", 2**20) == len(CONTENT)
+        assert inside.asked == []
+    left = [line for line in told if line["event"] == "gateway_left"]
+    assert {code} == {line["code"] for line in left}
+    assert all(line["reason"].startswith(("it ", "its ")) for line in left)
+    assert same(tmp_path / "scene")
+
+
+@pytest.mark.parametrize(("lie", "code"), LIES)
+async def test_a_folder_comes_past_a_lying_gateway(
+    node: LyingNode, tmp_path: Path, lie: Lie, code: GatewayFault
+) -> None:
+    """fault_7, fault_55: so does a folder; with OTHER the listing is another, sound one."""
+    node.blocks = {}
+    pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
+    async with (
+        LoopbackGateway({}) as inside,
+        LoopbackGateway(BLOCKS, lie, elsewhere_url=inside.url, other=SUB) as bad,
+        LoopbackGateway(BLOCKS) as good,
+        Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
+        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
+    ):
+        with structlog.testing.capture_logs() as told:
+            limits = FolderLimits(size_bytes=2**20, entries=100)
+            assert await store.fetch_folder(str(ROOT), tmp_path / "folder", limits) == SIZE_BYTES
+        assert inside.asked == []
+    assert {code} == {line["code"] for line in told if line["event"] == "gateway_left"}
+    assert files_in(tmp_path / "folder") == FILES
+
+
+@pytest.mark.parametrize("lie", [lie for lie, _ in LIES])
+async def test_where_all_lie_nothing_is_there(node: LyingNode, tmp_path: Path, lie: Lie) -> None:
+    """The same lies without an honest one: one sentence that names the gateway, and no file."""
+    blocks = blocks_of(node)
+    async with (
+        LoopbackGateway({}) as inside,
+        LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
+        Gateways([bad.url], allow_private=True, pace=GatewayLimits(first_byte_seconds=1)) as gateways,
+        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
+    ):
+        with pytest.raises(StoreUnavailable, match=r"No gateway gives .*127\.0\.0\.1: it"):
+            await store.fetch(str(node.root), tmp_path / "scene", 2**20)
+    assert not (tmp_path / "scene").exists()
+
+
+def same(file: Path) -> bool:
+    """Whether a file is the one that was asked for."""
+    return file.read_bytes() == CONTENT

@@ -1,0 +1,160 @@
+"""The embedded store itself: damage, what survives, locks, rights, the log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import structlog
+from tests.unit.adapters.local_store.content import (
+    LIMIT,
+    add,
+    add_folder,
+    names_in,
+)
+
+from veriframe.adapters.local_store import LocalStore
+from veriframe.adapters.local_store import store as store_module
+from veriframe.adapters.local_store.staging import locked
+from veriframe.errors import SettingsError, StoreUnavailable
+from veriframe.ports.store import Pin
+
+
+def overwrite(path: Path, content: bytes) -> None:
+    """Change a stored file, as a failing disk does: in place, and although it is read-only."""
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [b"abcdeX", b"abcde", b"abcdefg", b""])
+async def test_a_damaged_file_is_found_and_mended(
+    store: LocalStore, tmp_path: Path, out: Path, damage: bytes
+) -> None:
+    """fault_7: other bytes are never given out as a CID's; adding the content again mends the store."""
+    cid = await add(store, tmp_path, b"abcdef")
+    path = tmp_path / "store" / "content" / cid
+    overwrite(path, damage)
+    with pytest.raises(StoreUnavailable, match=f"{path} is damaged.*[Aa]dd the same content again"):
+        await store.fetch(cid, out / "target", 100)
+    assert names_in(out) == set()
+    await add(store, tmp_path, b"abcdef")
+    assert await store.fetch(cid, out / "target", 100) == 6
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+async def test_what_lies_in_a_file_s_place_is_not_read(
+    store: LocalStore, tmp_path: Path, out: Path, kind: str
+) -> None:
+    """fault_23: a link is not followed and a pipe not waited for, even within the store."""
+    cid = await add(store, tmp_path, b"abcdef")
+    path = tmp_path / "store" / "content" / cid
+    path.unlink()
+    if kind == "link":
+        path.symlink_to(tmp_path / "source")
+    else:
+        os.mkfifo(path)
+    with pytest.raises(StoreUnavailable, match="is damaged"):
+        await store.fetch(cid, out / "target", 100)
+    await add(store, tmp_path, b"abcdef")
+    assert await store.fetch(cid, out / "target", 100) == 6
+
+
+@pytest.mark.parametrize("damage", ["bytes", "link"])
+async def test_a_damaged_folder_is_mended(store: LocalStore, tmp_path: Path, damage: str) -> None:
+    """fault_7: adding a folder again replaces its damaged copy; a link to the right bytes is damage too."""
+    cid = await add_folder(store, tmp_path, b"abcdef")
+    path = tmp_path / "store" / "content" / cid / "frames" / "frame.png"
+    if damage == "bytes":
+        overwrite(path, b"abcdeX")
+    else:
+        path.unlink()
+        path.symlink_to(tmp_path / "bundle" / "frames" / "frame.png")
+    assert await add_folder(store, tmp_path, b"abcdef") == cid
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"abcdef"
+
+
+async def test_a_sound_folder_stays_when_added_again(store: LocalStore, tmp_path: Path) -> None:
+    """A folder is never away, not for a moment, only because somebody adds it once more."""
+    cid = await add_folder(store, tmp_path, b"abcdef")
+    before = (tmp_path / "store" / "content" / cid).stat().st_ino
+    await add_folder(store, tmp_path, b"abcdef")
+    assert (tmp_path / "store" / "content" / cid).stat().st_ino == before
+
+
+async def test_a_store_that_went_away_is_not_an_empty_one(
+    store: LocalStore, tmp_path: Path, out: Path
+) -> None:
+    """fault_6: with its disk gone the store is unavailable; it does not say that nobody has the content."""
+    cid = await add(store, tmp_path, b"x")
+    (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(StoreUnavailable, match="cannot be used now"):
+        await store.fetch(cid, out / "target", 100)
+    with pytest.raises(StoreUnavailable, match="cannot be used now"):
+        await store.add(tmp_path / "source", "pin")
+    with pytest.raises(StoreUnavailable, match="cannot be used now"):
+        await store.pins()
+    assert not (tmp_path / "store").exists()
+
+
+async def test_a_store_cannot_be_where_a_file_is(tmp_path: Path) -> None:
+    """fault_78: a store that cannot be made says why."""
+    (tmp_path / "store").touch()
+    with pytest.raises(StoreUnavailable, match="store cannot be used now"):
+        await LocalStore(tmp_path / "store", LIMIT).pins()
+
+
+async def test_a_lock_that_is_never_released_is_not_waited_for(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that hangs with the lock does not hang the others."""
+    cid = await add(store, tmp_path, b"x")
+    monkeypatch.setattr(store_module, "LOCK_PATIENCE_SECONDS", 0.05)
+    with locked(tmp_path / "store" / "lock", 1.0), pytest.raises(StoreUnavailable, match="another process"):
+        await store.pin(Pin(cid=cid, name="more"))
+    await store.pin(Pin(cid=cid, name="more"))
+
+
+async def test_pins_and_content_survive_the_process(store: LocalStore, tmp_path: Path, out: Path) -> None:
+    """fault_73: another store on the same folder has the same content and the same pins."""
+    cid = await add(store, tmp_path, b"x")
+    again = LocalStore(tmp_path / "store", LIMIT)
+    assert list(await again.pins()) == [Pin(cid=cid, name="pin")]
+    assert await again.fetch(cid, out / "target", 100) == 1
+
+
+async def test_a_pin_s_name_has_a_limit(store: LocalStore, tmp_path: Path) -> None:
+    """A name that no file can have is refused, and not cut."""
+    cid = await add(store, tmp_path, b"x")
+    with pytest.raises(SettingsError, match="too long"):
+        await store.pin(Pin(cid=cid, name="n" * 300))
+
+
+async def test_only_the_owner_reads_the_store(store: LocalStore, tmp_path: Path) -> None:
+    """The store is its user's alone, and its content is not written by accident."""
+    cid = await add(store, tmp_path, b"x")
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "store" / "content" / cid).stat().st_mode & 0o777 == 0o400
+
+
+async def test_a_fetched_file_is_an_ordinary_one(store: LocalStore, tmp_path: Path, out: Path) -> None:
+    """What is fetched may be written and read like any new file of this user."""
+    cid = await add(store, tmp_path, b"x")
+    await store.fetch(cid, out / "target", 1)
+    (out / "ordinary").touch()
+    assert (out / "target").stat().st_mode == (out / "ordinary").stat().st_mode
+
+
+async def test_additions_fetches_and_cleaning_are_logged(
+    store: LocalStore, tmp_path: Path, out: Path
+) -> None:
+    """An operator sees what came, what went out and what was cleaned, with sizes and times."""
+    with structlog.testing.capture_logs() as events:
+        cid = await add(store, tmp_path, b"x" * 6000, pinned=False)
+        await store.fetch(cid, out / "target", LIMIT)
+        other = await add(store, tmp_path, b"y" * 6000)
+    said = [(event["event"], event["cid"], event["size_bytes"]) for event in events]
+    expected = [("store_added", cid, 6000), ("store_fetched", cid, 6000), ("store_cleaned", cid, 6000)]
+    assert said == [*expected, ("store_added", other, 6000)]
+    assert all(0 <= event["seconds"] < 60 for event in events if event["event"] != "store_cleaned")

@@ -1,0 +1,86 @@
+"""The artists' page promises options, keys and exit codes: they are the ones that there are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from veriframe.cli import job
+from veriframe.cli.app import EXIT_CODES, app
+from veriframe.cli.context import INTERRUPTED
+from veriframe.cli.display import job_view, show
+from veriframe.creator import Picture, Posted
+from veriframe.model.registry.job import Address, Job, Order
+from veriframe.model.registry.job_status import JobStatus
+from veriframe.model.registry.offer import Offer
+
+PAGE = (Path(__file__).parents[4] / "docs" / "creator.md").read_text(encoding="utf-8")
+COMMANDS = ["create", "list", "show", "watch", "fetch", "accept", "cancel", "dispute"]
+TERMS = Offer(reward_fri=1).terms(0)
+ORDER = Order(id=1, creator=Address(1), asset_cid="a scene", terms=TERMS, first_job=1, jobs=1, created_at=0)
+
+
+def row(start: str) -> list[str]:
+    """The cells of the page's one row that begins so."""
+    [line] = [line for line in PAGE.splitlines() if line.startswith(f"| {start}")]
+    return line.strip("| ").split(" | ")
+
+
+def names(start: str) -> set[str]:
+    """What the second cell of a row names."""
+    return set(re.findall(r"`([a-z_]+)`", row(start)[1]))
+
+
+def test_the_keys_of_json_are_those_of_the_page() -> None:
+    """For each object, with the terms named once."""
+    terms = set(job_view.terms_object(TERMS))
+    status = JobStatus(Job(id=1, order=ORDER, part=0), 0)
+    posted = Posted(jobs=(1,), asset_cid="a scene", terms=TERMS, deposited_fri=0)
+    assert terms == names("the terms")
+    assert set(job_view.as_object(status)) - terms == names("`show`")
+    assert set(job_view.posted_object(posted)) - terms == names("`create`")
+    assert {"job_id"} | {field.name for field in fields(Picture)} == names("`fetch`")
+
+
+def test_every_option_on_the_page_exists() -> None:
+    """Of `veriframe job …`, of `veriframe` itself, or of `account`."""
+    known = {"--help"}
+    todo: list[object] = [get_command(app)]
+    while todo:
+        command = todo.pop()
+        for parameter in getattr(command, "params", []):
+            known |= set(parameter.opts)
+        todo += getattr(command, "commands", {}).values()
+    assert set(re.findall(r"(?<![\w-])--[a-z]+\b", PAGE)) - known == set()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_json(command: str) -> None:
+    """A script never reads tables."""
+    commands = getattr(get_command(job.app), "commands", {})
+    assert any("--json" in parameter.opts for parameter in commands[command].params)
+
+
+def test_these_are_all_commands() -> None:
+    """A new one needs its place on the page."""
+    assert set(getattr(get_command(job.app), "commands", {})) == set(COMMANDS)
+    assert all(f"job {command}" in PAGE or f"`{command}`" in PAGE for command in COMMANDS)
+
+
+def test_the_exit_codes_are_those_of_the_page() -> None:
+    """0 and 1 are every program's; the others are ours."""
+    ours = {code for _, code in EXIT_CODES} | {job.REFUNDED, INTERRUPTED}
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
+    assert told - {0, 1} == ours
+
+
+def test_the_page_names_the_defaults() -> None:
+    """As `--help` does, from the same place."""
+    assert row("`--deadline SPAN`")[2] == f"`{show.span(TERMS.deadline)}`"
+    assert row("`--lease SPAN`")[2] == f"`{show.span(TERMS.lease_seconds)}`"
+    assert row("`--arbitration SPAN`")[2] == f"`{show.span(TERMS.arbitration_seconds)}`"
+    assert row("`--review SPAN`")[2].startswith(f"`{show.span(TERMS.review_seconds)}`")
