@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from veriframe.creator import Creator, Picture, Posted
+from veriframe.creator.creator import Creator, Picture, Posted
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 from tests.fakes.renderer import Script
-from tests.integration.chain_workers import REWARD, Client, post, connected_clients, until
+from tests.integration.chain_workers import REWARD, Client, connected_clients, post, until
 from tests.nodes import Devnet
 from tests.scenes.blend_bytes import blend, block
 

@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.integration.chain_workers import BOND, MONEY, REWARD, Client, post, connected_clients, until
+from tests.integration.chain_workers import BOND, MONEY, REWARD, Client, connected_clients, post, until
 from tests.nodes import Devnet, devnet
 
 from veriframe.model.attempt.attempt import Stage

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 from veriframe import demo as stage
 from veriframe.cli import context
 from veriframe.cli.display import show
-from veriframe.creator import Posted
+from veriframe.creator.creator import Posted
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, format_strk
 from veriframe.model.rendering.frames import Progress

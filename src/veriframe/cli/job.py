@@ -14,7 +14,7 @@ from rich.markup import escape
 from veriframe.cli import arguments, context, opening
 from veriframe.cli.display import job_view, show
 from veriframe.cli.display.transfer_bar import transfer_bar
-from veriframe.creator import Creator, Draft, Posted
+from veriframe.creator.creator import Creator, Draft, Posted
 from veriframe.errors import SettingsError
 from veriframe.model.registry import offer as defaults
 from veriframe.model.registry.job import NOBODY, Address, JobState, format_strk

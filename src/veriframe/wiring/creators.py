@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from veriframe.creator import Creator
+from veriframe.creator.creator import Creator
 from veriframe.model.rendering.checks import read_header
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits

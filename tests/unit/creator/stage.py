@@ -10,7 +10,7 @@ from typing import BinaryIO
 from tests.fakes.registry import FakeRegistry, Shared
 from tests.fakes.store import FakeStore
 
-from veriframe.creator import Creator
+from veriframe.creator.creator import Creator
 from veriframe.errors import (
     Code,
     JobRejected,

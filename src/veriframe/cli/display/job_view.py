@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from veriframe.cli import context
 from veriframe.cli.display import show
-from veriframe.creator import Posted
+from veriframe.creator.creator import Posted
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
 from veriframe.model.registry.job_status import JobStatus
 
