@@ -15,7 +15,7 @@ from pathlib import Path
 
 import stamina
 
-from veriframe.creator.creator import files
+from veriframe.creator import files
 from veriframe.creator.pins import release_ended, rename_old
 from veriframe.errors import (
     Code,
