@@ -232,7 +232,7 @@ class _Run:
         assert self._process is not None
         usage, files = watcher.measure_tree(self._process.pid), self._walls.writable.memory_bytes()
         self._peak = max(self._peak, usage.memory_bytes + files)
-        if len(usage.pids) > self._cell.limits.pids:
+        if usage.threads > self._cell.limits.pids:
             self._end(Ending.PIDS)
         limit = self._cell.limits.memory_bytes - files
         return (limit, usage.pids) if usage.memory_bytes > limit else None

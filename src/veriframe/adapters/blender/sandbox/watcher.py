@@ -19,26 +19,34 @@ MAX_FILES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A process tree at one moment: resident memory in bytes (shared pages count once per process)."""
+    """A process tree at one moment: resident memory in bytes (shared pages count once per process).
+
+    `threads`: of all processes together, each of which has at least one.
+    """
 
     memory_bytes: int
     pids: tuple[int, ...]
+    threads: int
 
 
 def measure_tree(root: int) -> Usage:
     """The usage of `root` and all its descendants. Processes that vanish meanwhile count as nothing."""
     resident: dict[int, int] = {}
+    threads: dict[int, int] = {}
     children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 children[int(fields[1])].append(int(entry.name))
+                # One that has ended and was not fetched has none, and takes a place all the same.
+                threads[int(entry.name)] = max(1, int(fields[17]))
                 resident[int(entry.name)] = int(fields[21]) * _PAGE
     tree = [root]
     for pid in tree:  # it grows while it is walked
         tree += children[pid]
-    return Usage(sum(resident.get(pid, 0) for pid in tree), tuple(pid for pid in tree if pid in resident))
+    pids = tuple(pid for pid in tree if pid in resident)
+    return Usage(sum(resident[pid] for pid in pids), pids, sum(threads[pid] for pid in pids))
 
 
 def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:

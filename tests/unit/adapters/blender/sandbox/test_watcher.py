@@ -11,7 +11,9 @@ from veriframe.adapters.blender.sandbox import watcher
 from veriframe.adapters.blender.sandbox.watcher import MAX_FILES, exceeds, measure_tree, proportional_bytes
 
 _TREE = """
-import os, sys, time
+import os, sys, threading
+for _ in range(3):
+    threading.Thread(target=sys.stdin.read, daemon=True).start()
 ballast = b"x" * (64 * 2**20)
 if os.fork():
     print("ready", flush=True)
@@ -32,6 +34,7 @@ def test_a_tree_is_measured_with_its_root_and_its_children() -> None:
         process.stdin.close()
     assert len(usage.pids) == 2
     assert process.pid == usage.pids[0]
+    assert usage.threads == 4 + 1, "a fork has one"
     assert usage.memory_bytes > 128 * 2**20
     assert 64 * 2**20 < proportional < 100 * 2**20
 
@@ -40,8 +43,15 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
     """A run may end between two looks."""
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
-    assert watcher.Usage(0, ()) == measure_tree(process.pid)
+    assert watcher.Usage(0, (), 0) == measure_tree(process.pid)
     assert proportional_bytes([process.pid]) == 0
+
+
+def test_a_process_that_nobody_fetched_counts() -> None:
+    """A bomb of those that ended would count as nothing."""
+    with subprocess.Popen(["/bin/true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert measure_tree(process.pid).threads == 1
 
 
 def test_a_folder_is_measured_with_all_below_it(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ BOMBS: tuple[Callable[[Mapping[str, str]], str], ...] = (
     bombs.take_memory,
     bombs.hide_memory,
     bombs.fork_much,
+    bombs.start_threads,
     bombs.fill_output,
     bombs.hide_output,
     files.nest_folders,
