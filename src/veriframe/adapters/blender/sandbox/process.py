@@ -19,7 +19,7 @@ from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
 from veriframe.adapters.blender.sandbox.mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
 from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
-from veriframe.threads import to_the_end
+from veriframe.threads import outlasting, to_the_end
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
@@ -116,26 +116,33 @@ class _Run:
             pipe.close_write()
         if walls.gate is not None:
             walls.gate.close_inside()
-        gate, watch, watch_memory, *listeners = tasks = self._start_listening()
+        tasks = self._start_listening()
         try:
             await process.wait()
         finally:
-            # Also when cancelled: nothing that was started outlives this call.
+            # Also when cancelled, and cancelled again: nothing that was started outlives this call.
             self._kill()
-            await asyncio.shield(process.wait())
-            for task in (gate, watch, watch_memory):
-                task.cancel()
-            if self._group is not None:
-                await to_the_end(self._group.kill)  # a fork may have raced the first round
-            self._status.read()
-            await self._wait_for_inside()
-            await asyncio.wait(listeners, timeout=_CLOSING_SECONDS)
-            for task in tasks:
-                task.cancel()
+            await outlasting(asyncio.ensure_future(self._clear_away(process, tasks)))
         for task in tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
         return self._exit(process.returncode or 0)
+
+    async def _clear_away(
+        self, process: asyncio.subprocess.Process, tasks: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Wait until all that was killed is gone, and what it said last is heard."""
+        gate, watch, watch_memory, *listeners = tasks
+        await process.wait()
+        for task in (gate, watch, watch_memory):
+            task.cancel()
+        if self._group is not None:
+            await to_the_end(self._group.kill)  # a fork may have raced the first round
+        self._status.read()
+        await self._wait_for_inside()
+        await asyncio.wait(listeners, timeout=_CLOSING_SECONDS)
+        for task in tasks:
+            task.cancel()
 
     def _start_listening(self) -> list[asyncio.Task[None]]:
         limits = self._cell.limits
