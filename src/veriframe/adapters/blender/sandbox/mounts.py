@@ -94,8 +94,12 @@ class Mounts(Writable):
 
     in_memory = True
 
-    def __init__(self, out: PurePosixPath | None, *others: PurePosixPath) -> None:
-        """Their paths in the namespace of the process that is given to `hold`."""
+    def __init__(self, out: PurePosixPath | None, *others: PurePosixPath, files: int = 0) -> None:
+        """Their paths in the namespace of the process that is given to `hold`.
+
+        `files`: how many the output may have, each of which is rounded up to pages.
+        """
+        self._rounded_up_bytes = files * watcher.PAGE_BYTES
         self._out, self._paths = out, (*others, *(() if out is None else (out,)))
         self._held: dict[PurePosixPath, int] = {}
 
@@ -134,7 +138,8 @@ class Mounts(Writable):
             return False
         used = os.fstatvfs(self._held[self._out])
         files = used.f_files - used.f_ffree
-        return _taken_bytes(used) > limits.output_bytes or files > watcher.MAX_FILES
+        most = limits.output_bytes + self._rounded_up_bytes
+        return _taken_bytes(used) > most or files > watcher.MAX_FILES
 
     def is_full(self) -> bool:
         """Never: each has its own size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +12,11 @@ from pathlib import Path
 
 from veriframe.adapters.blender.sandbox import machine
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+"""What the last bytes of a file are rounded up to."""
+
+_BOOKKEEPING = 256
+"""A file system writes down where a file's blocks lie in less than this part of them."""
 
 MAX_FILES = 10_000
 """Entries in an output folder; more is taken for an attack on the file system's inodes."""
@@ -41,7 +46,7 @@ def measure_tree(root: int) -> Usage:
                 children[int(fields[1])].append(int(entry.name))
                 # One that has ended and was not fetched has none, and takes a place all the same.
                 threads[int(entry.name)] = max(1, int(fields[17]))
-                resident[int(entry.name)] = int(fields[21]) * _PAGE
+                resident[int(entry.name)] = int(fields[21]) * PAGE_BYTES
     tree = [root]
     for pid in tree:  # it grows while it is walked
         tree += children[pid]
@@ -69,6 +74,8 @@ def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:
 def exceeds(folder: Path, limit_bytes: int) -> bool:
     """Whether the folder's files take more than `limit_bytes` on disk, or are too many. Follows no link.
 
+    A file counts as its size: what the file system rounds up, and needs to find it again, is not the
+    program's. Blocks beyond its size count, and so do holes.
     True also where that cannot be measured: a folder that is locked, or lies too deep for a path. Raises
     `OSError` where this process has no descriptor left.
     """
@@ -88,12 +95,17 @@ def _exceeds(folder: Path, limit_bytes: int) -> bool:
             for entry in entries:
                 files += 1
                 with contextlib.suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    total += max(
-                        status.st_blocks * 512, status.st_size if entry.is_file(follow_symlinks=False) else 0
-                    )
+                    total += _taken_bytes(entry.stat(follow_symlinks=False))
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                 if total > limit_bytes or files > MAX_FILES:
                     return True
     return False
+
+
+def _taken_bytes(status: os.stat_result) -> int:
+    blocks = status.st_blocks * 512
+    if not stat.S_ISREG(status.st_mode):
+        return blocks
+    most = status.st_size + PAGE_BYTES + status.st_size // _BOOKKEEPING
+    return blocks if blocks > most else status.st_size

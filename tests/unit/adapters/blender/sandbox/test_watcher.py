@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -62,6 +63,20 @@ def test_a_folder_is_measured_with_all_below_it(tmp_path: Path) -> None:
     folders = sum(path.stat().st_blocks * 512 for path in (tmp_path / "deep", tmp_path / "deep" / "deeper"))
     assert not exceeds(tmp_path, 2**20 + folders)
     assert exceeds(tmp_path, 2**20 + folders - 1)
+
+
+def test_what_a_file_system_adds_is_not_the_programs(tmp_path: Path) -> None:
+    """A rounded end, and the blocks of an index; blocks behind a file's end are."""
+    size = 640 * 2**20 + 1
+    with (tmp_path / "large").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        assert os.fstat(file.fileno()).st_blocks * 512 > size
+        assert not exceeds(tmp_path, size)
+        assert exceeds(tmp_path, size - 1)
+        file.truncate(0)
+        ctypes.CDLL(None).fallocate(file.fileno(), 1, ctypes.c_long(0), ctypes.c_long(size))
+        assert os.fstat(file.fileno()).st_size == 0
+        assert exceeds(tmp_path, size - 2**20)
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
