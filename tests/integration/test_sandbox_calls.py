@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 from tests import ordinary
 from tests.integration.test_sandbox_output import own_temporary_folder, run_python
-from tests.integration.test_sandbox_run import BUILDERS, Heard, reachable
+from tests.integration.test_sandbox_run import BUILDERS, PYTHON, RUNTIME, Heard, reachable, run_shell
 
+from veriframe.adapters.blender.runtimes import CONFINE, SCRIPTS
 from veriframe.adapters.blender.sandbox.cell import Ending
 
 __all__ = ["own_temporary_folder"]
@@ -219,6 +221,28 @@ open(os.open(os.path.join(here, "new"), os.O_WRONLY | os.O_CREAT, 0o644), "w").c
     heard = Heard()
     end = await run_python(BUILDERS[builder](), _START + script + _END, heard=heard)
     assert (end.ending, heard.reports) == (Ending.EXITED, [b"got it"]), end.log_tail
+
+
+@pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
+async def test_settings_of_the_kernel_cannot_be_read(builder: str) -> None:
+    """fault_27: one of them names this start of the machine, so that two runs know each other again."""
+    heard = Heard()
+    script = """
+import os
+import shlex
+from pathlib import Path
+said = int(os.environ["REPORT_FD"])
+for name in ("kernel/random/boot_id", "kernel/osrelease", "vm/overcommit_memory"):
+    try:
+        os.write(said, Path("/proc/sys", name).read_bytes())
+    except PermissionError:
+        os.write(said, b"refused\\n")
+"""
+    argv = (PYTHON, "-I", "-S", CONFINE, "/tmp/script.py")
+    write = f"cat > /tmp/script.py << 'END'\n{script}END\nexec {shlex.join(map(str, argv))}"
+    visible = {CONFINE: SCRIPTS / CONFINE.name, **RUNTIME}
+    await run_shell(BUILDERS[builder](), write, heard=heard, visible=visible)
+    assert heard.reports == [b"refused"] * 3
 
 
 _AS_USER = """

@@ -14,9 +14,14 @@ from pathlib import Path
 
 import pytest
 from tests import ordinary
-from tests.integration.test_sandbox_run import BUILDERS, processes_with, run_shell
+from tests.integration.test_sandbox_run import (
+    BUILDERS,
+    LIMITS,
+    processes_with,
+    run_shell,
+)
 
-from veriframe.adapters.blender.sandbox.cell import Ending
+from veriframe.adapters.blender.sandbox.cell import Cell, Ending
 from veriframe.adapters.blender.sandbox.mounts import Mounts
 
 _WORKERS = """
@@ -107,3 +112,24 @@ async def test_a_builder_that_crashes_is_not_the_scenes_fault(
 
     monkeypatch.setattr(Mounts, "hold", crash)
     assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.WALLS_FAILED
+
+
+@pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
+async def test_nor_is_one_that_crashes_when_the_program_was_just_let_go(
+    builder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_38: nothing inside can reach bubblewrap, so that its crash is never the scene's."""
+    builders: list[int] = []
+    hold = Mounts.hold
+
+    async def note(mounts: Mounts, pid: int) -> None:
+        await hold(mounts, pid)
+        builders.append(parent_of(pid))
+
+    monkeypatch.setattr(Mounts, "hold", note)
+    cell = Cell(
+        argv=("/bin/bash", "-c", "echo >&$REPORT_FD; sleep 9"),
+        limits=LIMITS,
+        on_report=lambda _: os.kill(builders[0], signal.SIGSEGV),
+    )
+    assert (await BUILDERS[builder]().run(cell)).ending is Ending.WALLS_FAILED

@@ -287,8 +287,9 @@ class _Run:
         exit_code = said.get("exit-code")
         if isinstance(exit_code, int):
             return exit_code, True
-        started = "started" in said and "failed" not in said
-        return returncode, started or ("child-pid" in said and returncode < 0)
+        # bubblewrap says it of every end inside, where nothing can reach bubblewrap itself: without that it
+        # has crashed, whether the program had begun or not.
+        return returncode, "started" in said and "failed" not in said
 
     def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():
