@@ -6,13 +6,21 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import cgroup, launcher, machine, mounts, process, seccomp, view
+from veriframe.adapters.blender.sandbox import (
+    cgroup,
+    launcher,
+    machine,
+    mounts,
+    process,
+    seccomp,
+    temporary,
+    view,
+)
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
 from veriframe.threads import to_the_end
 
@@ -68,13 +76,13 @@ class LaunchedSandbox(Sandbox):
 
     @contextlib.asynccontextmanager
     async def _folder(self, name: str) -> AsyncIterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix=f"veriframe-{name}-"))
-        try:
-            if self._user is not None:
-                view.give_away(folder)
-            yield folder
-        finally:
-            await to_the_end(disk.remove, folder)
+        with temporary.locked(name) as folder:
+            try:
+                if self._user is not None:
+                    view.give_away(folder)
+                yield folder
+            finally:
+                await to_the_end(disk.remove, folder)
 
     def command(self, cell: Cell) -> list[str]:
         """The program's command line. What the launcher restricts has no form that a shell could take."""
