@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.test_sandbox_output import own_temporary_folder
-from tests.integration.test_sandbox_run import LIMITS, reachable, run_shell, sandbox
+from tests.integration.test_sandbox_run import BUILDERS, LIMITS, reachable, run_shell, sandbox
 
 from veriframe.adapters.blender.sandbox.cell import CellExit, Ending, Sandbox
 from veriframe.errors import Code
@@ -44,3 +44,10 @@ async def test_a_byte_more_does_not(sandbox: Sandbox, files: str, tmp_path: Path
     end, out = await write(sandbox, [*others, last + 1], tmp_path)
     assert end.ending is Ending.OUTPUT_LIMIT or (end.fault and end.fault.code in (Code.DISK, Code.TAMPER))
     assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize("builder", ["strict-watcher", "landlock-watcher"])
+async def test_daemons_count_where_no_control_group_does(builder: str) -> None:
+    """fault_31: each forked twice, so that it was nobody's child."""
+    end = await run_shell(BUILDERS[builder](), "for n in {1..60}; do ( setsid sleep 9 & ); done; sleep 9")
+    assert end.ending is Ending.PIDS

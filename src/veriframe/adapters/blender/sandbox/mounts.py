@@ -14,7 +14,7 @@ from typing import Protocol
 
 from veriframe.adapters.blender import outputs
 from veriframe.adapters.blender.sandbox import watcher
-from veriframe.adapters.blender.sandbox.cell import CellLimits
+from veriframe.adapters.blender.sandbox.cell import Cell, CellLimits
 
 SPARE_BYTES = 2**20
 """A file system in memory is larger than its limit by this, so that passing the limit can be seen."""
@@ -53,6 +53,17 @@ class Writable(Protocol):
     @abstractmethod
     def output(self) -> contextlib.AbstractContextManager[int]:
         """A descriptor of the output folder. Raises `OSError`."""
+
+    def collect(self, cell: Cell, out: Path) -> outputs.Fault | None:
+        """Copy what the program was to leave to `out`, now that nothing inside lives any more.
+
+        Raises `HostUnavailable` where no copy can be made.
+        """
+        try:
+            with self.output() as folder:
+                return outputs.collect(folder, cell.expected, out, most_bytes=cell.limits.output_bytes)
+        except OSError as error:
+            return outputs.unreadable(error)
 
 
 class Folders(Writable):

@@ -11,9 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from veriframe.adapters.blender import outputs
 from veriframe.adapters.blender.sandbox import cgroup, prologue, watcher
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
 from veriframe.adapters.blender.sandbox.mounts import Writable
@@ -66,20 +64,7 @@ async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: boo
         end = await _Run(cell, walls, group, (log, report, status)).to_the_end()
         if cell.out is None or end.ending in (Ending.WALLS_FAILED, Ending.OUTPUT_LIMIT):
             return end
-        return replace(end, fault=await _collect(cell, cell.out, walls.writable))
-
-
-async def _collect(cell: Cell, out: Path, writable: Writable) -> outputs.Fault | None:
-    """Copy what the program was to leave, now that nothing inside lives any more."""
-
-    def collect() -> outputs.Fault | None:
-        try:
-            with writable.output() as folder:
-                return outputs.collect(folder, cell.expected, out, most_bytes=cell.limits.output_bytes)
-        except OSError as error:
-            return outputs.unreadable(error)
-
-    return await to_the_end(collect)
+        return replace(end, fault=await to_the_end(walls.writable.collect, cell, cell.out))
 
 
 class _Run:
@@ -259,9 +244,11 @@ class _Run:
         self._kill()
 
     def _kill(self) -> None:
-        # The walls die with the process that built them, and everything inside dies with the walls. The
-        # control group, where there is one, also reaches what a level without namespaces has let go.
+        # The walls die with the process that built them, and everything inside dies with the walls. What a
+        # level without namespaces has let go lies in the control group, or below the program that lives.
         if self._process is not None:
+            if self._walls.gate is None and self._group is None and self._process.returncode is None:
+                watcher.kill_below(self._process.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         if self._group is not None:

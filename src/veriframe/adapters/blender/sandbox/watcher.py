@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
 from collections import defaultdict
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _BOOKKEEPING = 256
 """A file system writes down where a file's blocks lie in less than this part of them."""
+
+_ROUNDS = 50
 
 MAX_FILES = 10_000
 """Entries in an output folder; more is taken for an attack on the file system's inodes."""
@@ -52,6 +55,27 @@ def measure_tree(root: int) -> Usage:
         tree += children[pid]
     pids = tuple(pid for pid in tree if pid in resident)
     return Usage(sum(resident[pid] for pid in pids), pids, sum(threads[pid] for pid in pids))
+
+
+def kill_below(root: int) -> None:
+    """Kill all descendants of a process that lives, also those in sessions of their own.
+
+    They are stopped first, so that none forks away between two looks.
+    """
+    stopped: set[int] = set()
+    for _ in range(_ROUNDS):
+        found = set(measure_tree(root).pids) - stopped - {root}
+        if not found:
+            break
+        _signal(found, signal.SIGSTOP)
+        stopped |= found
+    _signal(stopped, signal.SIGKILL)
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:
