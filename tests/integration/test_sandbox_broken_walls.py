@@ -17,7 +17,9 @@ from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 
 NO_FILTER = ("--seccomp", 2, ())
 """The filter's own descriptor, which bubblewrap then never takes, stays open inside."""
-FILTERED = {"attach_lists", "call_kernel", "inherit_files", "watch_programs"}
+FILTERED = {
+    *("attach_lists", "call_kernel", "inherit_files", "limit_outside", "make_set_uid", "watch_programs")
+}
 """What only the filter holds at STRICT."""
 SHARED_NETWORK = ("--cap-drop", 0, ("--share-net",))
 SHARED_PROCESSES = ("--unshare-all", 1, ("--unshare-ipc", "--unshare-net", "--unshare-uts"))
@@ -58,7 +60,10 @@ class LeakyStrict(StrictSandbox):
         ((("--remount-ro", 2, ()), ("--remount-ro", 2, ())), {"lower_oom_score"}),
         ((("--cap-drop", 2, ("--cap-add", "ALL")),), {"keep_privileges"}),
         ((("--symlink", 0, ("--ro-bind", "/etc", "/etc")),), {"read_accounts"}),
-        ((("--remount-ro", 0, ("--bind", "/tmp", "/tmp")),), {"write_outside", "read_secret"}),
+        (
+            (("--remount-ro", 0, ("--bind", "/tmp", "/tmp")),),
+            {"write_outside", "read_secret", "change_outside"},
+        ),
     ],
     ids=[
         "whole",
@@ -131,7 +136,10 @@ FILES = {"read_secret", "read_accounts", "write_outside", "write_shown", "see_pr
         (lambda plan: {**plan, "landlock": False}, FILES),
         (
             lambda plan: {**plan, "filter_fd": None},
-            {"attach_lists", "call_kernel", "make_namespace", "connect_network"},
+            {
+                *("attach_lists", "call_kernel", "make_namespace", "connect_network", "change_outside"),
+                *("limit_outside", "make_set_uid"),
+            },
         ),
     ],
     ids=["whole", "no Landlock", "no filter"],

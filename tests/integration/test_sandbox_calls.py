@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 from tests import ordinary
 from tests.integration.test_sandbox_output import own_temporary_folder, run_python
-from tests.integration.test_sandbox_run import BUILDERS, Heard, reachable
+from tests.integration.test_sandbox_run import BUILDERS, PYTHON, RUNTIME, Heard, reachable, run_shell
 
+from veriframe.adapters.blender.runtimes import CONFINE, SCRIPTS
 from veriframe.adapters.blender.sandbox.cell import Ending
 
 __all__ = ["own_temporary_folder"]
@@ -140,6 +142,107 @@ shutil.copyfile(os.path.join(os.environ["HOME"], "first"), os.path.join(sys.argv
     end = await run_python(BUILDERS[builder](), script, out=out)
     assert (end.ending, end.code, end.fault) == (Ending.EXITED, 0, None), end.log_tail
     assert (out / "a").read_bytes() == b"x" * 2**20
+
+
+SET_IDS = {
+    "chmod": "call({'x86_64': 90}.get(os.uname().machine, 452), path.encode(), 0o4755)",
+    "fchmod": "os.fchmod(file, 0o2755)",
+    "fchmodat": "os.chmod(os.path.basename(path), 0o4755, dir_fd=os.open(here, os.O_RDONLY))",
+    "fchmodat2": "call(452, -100, path.encode(), 0o4755, 0)",
+    "open": "os.open(path + '2', os.O_RDWR | os.O_CREAT, 0o4755)",
+    "open without a name": "os.open(here, os.O_RDWR | os.O_TMPFILE, 0o2755)",
+    "mknod": "os.mknod(path + '2', 0o4755 | 0o100000)",
+    "mkdir": "os.mkdir(path + '2', 0o2755)",
+    "openat2": "call(437, -100, path.encode(), struct.pack('=QQQ', os.O_RDONLY, 0, 0), ctypes.c_size_t(24))",
+}
+"""Where `openat2` is refused, its mode need not be looked at."""
+OTHERS = {
+    "limits": "resource.prlimit(other, resource.RLIMIT_NOFILE, (3, 3))",
+    "processors": "os.sched_setaffinity(other, {0})",
+    "scheduler": "os.sched_setscheduler(other, os.SCHED_BATCH, os.sched_param(0))",
+    "parameters": "os.sched_setparam(other, os.sched_param(0))",
+    "priority": "os.setpriority(os.PRIO_PROCESS, other, 19)",
+    "priority of a group": "os.setpriority(os.PRIO_PGRP, os.getpgrp(), 19)",
+    "priority of a user": "os.setpriority(os.PRIO_USER, 0, 19)",
+    "pages": "call({'x86_64': 279, 'aarch64': 239}[os.uname().machine], other, 0, None, None, None, 0)",
+}
+_CHILD = """
+other = os.fork()
+if other == 0:
+    time.sleep(9)
+    os._exit(0)
+"""
+CHANGES = {
+    "chmod": "os.chmod(path, 0o600)",
+    "fchmod": "os.fchmod(file, 0o600)",
+    "fchmodat2": "call(452, -100, path.encode(), 0o600, 0)",
+    "chown": "os.chown(path, -1, os.getgid())",
+    "fchown": "os.fchown(file, -1, os.getgid())",
+    "lchown": "os.lchown(path, -1, os.getgid())",
+    "utimensat": "os.utime(path)",
+    "futimens": "os.utime(file, (1, 1))",
+    "flags": "fcntl.ioctl(file, 0x40086602, struct.pack('=l', 0x40))",
+}
+"""What Landlock does not govern."""
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", SET_IDS)
+async def test_no_set_uid_file_is_made(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_26: below STRICT it lay on the host's disk, and made any user of the machine ours."""
+    await is_refused(builder, _FILE + SET_IDS[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+@pytest.mark.parametrize("way", OTHERS)
+async def test_no_other_process_is_changed(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_24: at LANDLOCK the worker of an ordinary user got other limits, and a single processor."""
+    await is_refused(builder, _CHILD + OTHERS[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", [name for name in FILTERED if name.startswith("landlock")])
+@pytest.mark.parametrize("way", CHANGES)
+async def test_no_rights_and_times_are_changed(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_24: there, a scene opened the files of the worker's user to everybody."""
+    await is_refused(builder, _FILE + CHANGES[way], tmp_path)
+
+
+@pytest.mark.parametrize("builder", FILTERED)
+async def test_a_program_may_still_change_itself(builder: str) -> None:
+    """Its own limits, processors and priority, and at STRICT the rights of its own files."""
+    script = """
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+os.sched_setaffinity(0, os.sched_getaffinity(0))
+os.setpriority(os.PRIO_PROCESS, 0, 5)
+open(os.open(os.path.join(here, "new"), os.O_WRONLY | os.O_CREAT, 0o644), "w").close()
+"""
+    if builder.startswith("strict"):
+        script += "os.chmod(here, 0o755)"
+    heard = Heard()
+    end = await run_python(BUILDERS[builder](), _START + script + _END, heard=heard)
+    assert (end.ending, heard.reports) == (Ending.EXITED, [b"got it"]), end.log_tail
+
+
+@pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
+async def test_settings_of_the_kernel_cannot_be_read(builder: str) -> None:
+    """fault_27: one of them names this start of the machine, so that two runs know each other again."""
+    heard = Heard()
+    script = """
+import os
+import shlex
+from pathlib import Path
+said = int(os.environ["REPORT_FD"])
+for name in ("kernel/random/boot_id", "kernel/osrelease", "vm/overcommit_memory"):
+    try:
+        os.write(said, Path("/proc/sys", name).read_bytes())
+    except PermissionError:
+        os.write(said, b"refused\\n")
+"""
+    argv = (PYTHON, "-I", "-S", CONFINE, "/tmp/script.py")
+    write = f"cat > /tmp/script.py << 'END'\n{script}END\nexec {shlex.join(map(str, argv))}"
+    visible = {CONFINE: SCRIPTS / CONFINE.name, **RUNTIME}
+    await run_shell(BUILDERS[builder](), write, heard=heard, visible=visible)
+    assert heard.reports == [b"refused"] * 3
 
 
 _AS_USER = """

@@ -9,14 +9,22 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from tests import ordinary
-from tests.integration.test_sandbox_run import BUILDERS, processes_with, run_shell
+from tests.integration.test_sandbox_run import (
+    BUILDERS,
+    LIMITS,
+    processes_with,
+    reachable,
+    run_shell,
+)
 
-from veriframe.adapters.blender.sandbox.cell import Ending
+from veriframe.adapters.blender.sandbox import choose, temporary
+from veriframe.adapters.blender.sandbox.cell import Cell, Ending, Level
 from veriframe.adapters.blender.sandbox.mounts import Mounts
 
 _WORKERS = """
@@ -107,3 +115,57 @@ async def test_a_builder_that_crashes_is_not_the_scenes_fault(
 
     monkeypatch.setattr(Mounts, "hold", crash)
     assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.WALLS_FAILED
+
+
+@pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
+async def test_nor_is_one_that_crashes_when_the_program_was_just_let_go(
+    builder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_38: nothing inside can reach bubblewrap, so that its crash is never the scene's."""
+    builders: list[int] = []
+    hold = Mounts.hold
+
+    async def note(mounts: Mounts, pid: int) -> None:
+        await hold(mounts, pid)
+        builders.append(parent_of(pid))
+
+    monkeypatch.setattr(Mounts, "hold", note)
+    cell = Cell(
+        argv=("/bin/bash", "-c", "echo >&$REPORT_FD; sleep 9"),
+        limits=LIMITS,
+        on_report=lambda _: os.kill(builders[0], signal.SIGSEGV),
+    )
+    assert (await BUILDERS[builder]().run(cell)).ending is Ending.WALLS_FAILED
+
+
+_LEFT = """
+import asyncio, os, sys, tempfile
+from pathlib import Path
+from tests.integration.test_sandbox_run import LIMITS, BUILDERS, Cell
+tempfile.tempdir = sys.argv[1]
+
+async def main():
+    said = lambda _: os.write(1, b"up\\n")
+    argv = ("/bin/bash", "-c", "echo x > $HOME/x; echo >&$REPORT_FD; sleep 60")
+    await BUILDERS["landlock"]().run(Cell(argv=argv, limits=LIMITS, on_report=said))
+
+asyncio.run(main())
+"""
+
+
+def test_the_next_worker_clears_away_its_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """fault_73: below STRICT they lay on the disk for ever."""
+    reachable(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(temporary, "_GRACE_SECONDS", -1)
+    with subprocess.Popen(
+        [sys.executable, "-c", _LEFT, tmp_path],
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.defpath},
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"up\n"
+        worker.kill()
+    assert len(list(tmp_path.glob("veriframe-*"))) == 2
+    asyncio.run(choose.build(Level.NONE))
+    assert list(tmp_path.glob("veriframe-*")) == []

@@ -14,7 +14,10 @@ from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.selftest import BOMBS, PROMISES, QUICK
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 
-ONLY_LIMITS = {"inherit_files", "take_memory", "fork_much", "fill_output", "nest_folders", "run_for_ever"}
+ONLY_LIMITS = {
+    *("inherit_files", "take_memory", "fork_much", "start_threads", "fill_output", "nest_folders"),
+    "run_for_ever",
+}
 HELD: Mapping[Level, set[str]] = {
     Level.STRICT: {*QUICK, *BOMBS},
     Level.LANDLOCK: {*QUICK, *BOMBS} - {"leave_process", "hide_output"},

@@ -96,7 +96,7 @@ async def test_after_a_crash_with_a_locked_folder_a_try_works(sandbox: Sandbox, 
     workspace = Workspace(tmp_path, 1)
     reachable(tmp_path)
     out = workspace.empty(workspace.rendered(7))
-    crash = "cd $0; echo x > a; mkdir h; chmod 0 h; kill -SEGV $$; sleep 1"
+    crash = "cd $0; echo x > a; mkdir -m 0 h; kill -SEGV $$; sleep 1"
     end = await run_shell(sandbox, crash, out=out, expected=("a",))
     assert end.ending in (Ending.CRASHED, Ending.OUTPUT_LIMIT)
     assert end.fault is None or end.fault.code is Code.EXTRA_OUTPUT
@@ -121,7 +121,7 @@ async def test_a_locked_output_is_taken_all_the_same(sandbox: Sandbox, tmp_path:
         ("ln -s /etc/fonts a", Code.TAMPER),
         ("echo x > a; ln a b", Code.TAMPER),
         ("mkfifo a", Code.TAMPER),
-        ("echo x > a; chmod 0 a", None),
+        ("umask 777; echo x > a", None),
         ("truncate -s 4M a; truncate -s 4M b", Code.DISK),
         (":", Code.NO_OUTPUT),
     ],
@@ -156,7 +156,7 @@ HIDDEN = {
 file = os.open('f', os.O_RDWR | os.O_CREAT); os.unlink('f'); os.ftruncate(file, 2**21)
 pages = mmap.mmap(file, 2**21); os.close(file); pages[:] = b'x' * 2**21; kept.append(pages); file = None""",
     "locked": """
-os.mkdir(f'd{n}'); file = os.open(f'd{n}/f', os.O_RDWR | os.O_CREAT); os.chmod(f'd{n}', 0o300)""",
+os.mkdir(f'd{n}', 0o300); file = os.open(f'd{n}/f', os.O_RDWR | os.O_CREAT)""",
     "deep": "os.mkdir('d' * 255); os.chdir('d' * 255); file = os.open('f', os.O_RDWR | os.O_CREAT)",
 }
 WRITE = """

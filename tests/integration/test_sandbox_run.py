@@ -209,10 +209,9 @@ async def test_cancelling_kills_everything_first(sandbox: Sandbox) -> None:
     mark = f"cancel-{time.monotonic_ns()}"
     up = asyncio.Event()
     files = open_files()
-    # A daemon too, where something holds it: a namespace, or a control group.
-    held = sandbox.level is Level.STRICT or sandbox.memory_held_by != "watcher"
-    daemon = f"setsid bash -c ': {mark}; sleep 60; :' &" if held else ""
-    script = f": {mark}; trap '' TERM; {daemon} echo up >&$REPORT_FD; sleep 60; :"
+    # Daemons too: one that is our child, and one that nobody is the parent of any more.
+    daemon = f"setsid bash -c ': {mark}; sleep 60; :' &"
+    script = f": {mark}; trap '' TERM; {daemon} ( {daemon} ) ; echo up >&$REPORT_FD; sleep 60; :"
     cell = Cell(argv=("/bin/bash", "-c", script), limits=LIMITS, on_report=lambda _: up.set())
     task = asyncio.create_task(sandbox.run(cell))
     await asyncio.wait_for(up.wait(), 10)

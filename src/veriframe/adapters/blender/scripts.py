@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ import structlog
 from veriframe import disk
 from veriframe.adapters.blender.reports import MOST_EVENTS, Event, RunReport
 from veriframe.adapters.blender.runtimes import Argument, Runtime
-from veriframe.adapters.blender.sandbox import machine, view
+from veriframe.adapters.blender.sandbox import machine, temporary, view
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Level, Sandbox
 from veriframe.adapters.blender.sandbox.strict import pasteable
 from veriframe.errors import HostUnavailable
@@ -115,17 +114,18 @@ async def readable(file: Path) -> AsyncIterator[Path]:
 @contextlib.asynccontextmanager
 async def scratch() -> AsyncIterator[Path]:
     """A new folder that no other user can look into; removed afterwards, whoever owns what lies in it."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="veriframe-"))
-        view.let_in(folder)
-    except OSError as error:
-        raise HostUnavailable(
-            f"No temporary folder can be made: {error.strerror}. Free the disk, or set TMPDIR."
-        ) from error
-    try:
-        yield folder
-    finally:
-        await to_the_end(disk.remove, folder)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(temporary.locked("tmp"))
+            view.let_in(folder)
+        except OSError as error:
+            raise HostUnavailable(
+                f"No temporary folder can be made: {error.strerror}. Free the disk, or set TMPDIR."
+            ) from error
+        try:
+            yield folder
+        finally:
+            await to_the_end(disk.remove, folder)
 
 
 def _cell_limits(script: Script) -> CellLimits:

@@ -23,7 +23,7 @@ _READ_FILE, _REFER = 1 << 2, 1 << 13
 _REFER_SINCE = 2
 """From this version on, moving files between folders is forbidden where it is not allowed."""
 
-_IN_PROC = ("cpuinfo", "meminfo", "stat", "version", "sys")
+_IN_PROC = ("cpuinfo", "meminfo", "stat", "version")
 _IN_SELF = ("status", "stat", "statm", "maps", "cmdline", "comm", "environ", "auxv", "limits", "fd")
 """All of `/proc` that can still be read."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import view
+from veriframe.adapters.blender.sandbox import temporary, view
 from veriframe.adapters.blender.sandbox.attacks.attempt import BAIT_FILE
 
 _WRITTEN = "written-from-inside"
@@ -75,8 +75,8 @@ async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
     Everything is written before anything is opened, and no other user of this machine gets in at any time.
     """
     secret, decoy_mark, unix_name = (secrets.token_hex(16) for _ in range(3))
-    folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-"))
     async with contextlib.AsyncExitStack() as stack:
+        folder = stack.enter_context(temporary.locked("bait"))
         stack.callback(disk.remove, folder)
         for name in ("open", "shown"):
             (folder / name).mkdir()

@@ -46,6 +46,7 @@ class CellLimits:
     wall_seconds: float
     memory_bytes: int
     pids: int = 256
+    """Processes and threads together."""
     output_bytes: int = 2 * 2**30
     log_bytes: int = 16 * 2**20
     log_lines: int = 250_000

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox import launcher, machine, selftest
+from veriframe.adapters.blender.sandbox import launcher, machine, selftest, temporary
 from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
 from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
 from veriframe.adapters.blender.sandbox.strict import StrictSandbox
 from veriframe.errors import SettingsError
+from veriframe.threads import to_the_end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +53,12 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
     """The strongest sandbox that proves itself here, at least of level `required`.
 
     `needed`: folders and files that runs will be shown, which the walls must be able to show. CONTAINER
-    counts only inside a container, NONE only where it is asked for. Raises `SettingsError` with the remedy,
-    `HostUnavailable` where this machine has no room for the proof.
+    counts only inside a container, NONE only where it is asked for. Removes what workers that were killed
+    have left in the temporary folder. Raises `SettingsError` with the remedy, `HostUnavailable` where this
+    machine has no room for the proof.
     """
     host = host or detect_host()
+    await to_the_end(temporary.sweep)
     reasons: list[str] = []
     for sandbox in _candidates(host, required):
         if reason := await _why_not(sandbox, needed):

@@ -6,13 +6,21 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import cgroup, launcher, machine, mounts, process, seccomp, view
+from veriframe.adapters.blender.sandbox import (
+    cgroup,
+    launcher,
+    machine,
+    mounts,
+    process,
+    seccomp,
+    temporary,
+    view,
+)
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
 from veriframe.threads import to_the_end
 
@@ -50,7 +58,7 @@ class LaunchedSandbox(Sandbox):
             stack.enter_context(machine.needed())
             scratch, out = [await stack.enter_async_context(self._folder(name)) for name in ("run", "out")]
             inside = replace(cell, out=out)
-            filter_fd = stack.enter_context(seccomp.as_descriptor()) if self._walled else None
+            filter_fd = self._filter(stack)
 
             def build(report_fd: int, status_fd: int) -> process.Walls:
                 return process.Walls(
@@ -62,15 +70,19 @@ class LaunchedSandbox(Sandbox):
 
             return await process.run(cell, build, use_cgroup=self._use_cgroup)
 
+    def _filter(self, stack: contextlib.AsyncExitStack) -> int | None:
+        # Landlock does not govern changes of metadata, and the files of the worker's user may be this user's.
+        return stack.enter_context(seccomp.as_descriptor(keep_metadata=True)) if self._walled else None
+
     @contextlib.asynccontextmanager
     async def _folder(self, name: str) -> AsyncIterator[Path]:
-        folder = Path(tempfile.mkdtemp(prefix=f"veriframe-{name}-"))
-        try:
-            if self._user is not None:
-                view.give_away(folder)
-            yield folder
-        finally:
-            await to_the_end(disk.remove, folder)
+        with temporary.locked(name) as folder:
+            try:
+                if self._user is not None:
+                    view.give_away(folder)
+                yield folder
+            finally:
+                await to_the_end(disk.remove, folder)
 
     def command(self, cell: Cell) -> list[str]:
         """The program's command line. What the launcher restricts has no form that a shell could take."""

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from veriframe.adapters.blender import outputs
 from veriframe.adapters.blender.sandbox import watcher
-from veriframe.adapters.blender.sandbox.cell import CellLimits
+from veriframe.adapters.blender.sandbox.cell import Cell, CellLimits
 
 SPARE_BYTES = 2**20
 """A file system in memory is larger than its limit by this, so that passing the limit can be seen."""
@@ -53,6 +53,17 @@ class Writable(Protocol):
     @abstractmethod
     def output(self) -> contextlib.AbstractContextManager[int]:
         """A descriptor of the output folder. Raises `OSError`."""
+
+    def collect(self, cell: Cell, out: Path) -> outputs.Fault | None:
+        """Copy what the program was to leave to `out`, now that nothing inside lives any more.
+
+        Raises `HostUnavailable` where no copy can be made.
+        """
+        try:
+            with self.output() as folder:
+                return outputs.collect(folder, cell.expected, out, most_bytes=cell.limits.output_bytes)
+        except OSError as error:
+            return outputs.unreadable(error)
 
 
 class Folders(Writable):
@@ -94,8 +105,12 @@ class Mounts(Writable):
 
     in_memory = True
 
-    def __init__(self, out: PurePosixPath | None, *others: PurePosixPath) -> None:
-        """Their paths in the namespace of the process that is given to `hold`."""
+    def __init__(self, out: PurePosixPath | None, *others: PurePosixPath, files: int = 0) -> None:
+        """Their paths in the namespace of the process that is given to `hold`.
+
+        `files`: how many the output may have, each of which is rounded up to pages.
+        """
+        self._rounded_up_bytes = files * watcher.PAGE_BYTES
         self._out, self._paths = out, (*others, *(() if out is None else (out,)))
         self._held: dict[PurePosixPath, int] = {}
 
@@ -134,7 +149,8 @@ class Mounts(Writable):
             return False
         used = os.fstatvfs(self._held[self._out])
         files = used.f_files - used.f_ffree
-        return _taken_bytes(used) > limits.output_bytes or files > watcher.MAX_FILES
+        most = limits.output_bytes + self._rounded_up_bytes
+        return _taken_bytes(used) > most or files > watcher.MAX_FILES
 
     def is_full(self) -> bool:
         """Never: each has its own size."""

@@ -11,15 +11,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from veriframe.adapters.blender import outputs
 from veriframe.adapters.blender.sandbox import cgroup, prologue, watcher
 from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
 from veriframe.adapters.blender.sandbox.mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
 from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
-from veriframe.threads import to_the_end
+from veriframe.threads import outlasting, to_the_end
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
@@ -66,20 +64,7 @@ async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: boo
         end = await _Run(cell, walls, group, (log, report, status)).to_the_end()
         if cell.out is None or end.ending in (Ending.WALLS_FAILED, Ending.OUTPUT_LIMIT):
             return end
-        return replace(end, fault=await _collect(cell, cell.out, walls.writable))
-
-
-async def _collect(cell: Cell, out: Path, writable: Writable) -> outputs.Fault | None:
-    """Copy what the program was to leave, now that nothing inside lives any more."""
-
-    def collect() -> outputs.Fault | None:
-        try:
-            with writable.output() as folder:
-                return outputs.collect(folder, cell.expected, out, most_bytes=cell.limits.output_bytes)
-        except OSError as error:
-            return outputs.unreadable(error)
-
-    return await to_the_end(collect)
+        return replace(end, fault=await to_the_end(walls.writable.collect, cell, cell.out))
 
 
 class _Run:
@@ -116,26 +101,33 @@ class _Run:
             pipe.close_write()
         if walls.gate is not None:
             walls.gate.close_inside()
-        gate, watch, watch_memory, *listeners = tasks = self._start_listening()
+        tasks = self._start_listening()
         try:
             await process.wait()
         finally:
-            # Also when cancelled: nothing that was started outlives this call.
+            # Also when cancelled, and cancelled again: nothing that was started outlives this call.
             self._kill()
-            await asyncio.shield(process.wait())
-            for task in (gate, watch, watch_memory):
-                task.cancel()
-            if self._group is not None:
-                await to_the_end(self._group.kill)  # a fork may have raced the first round
-            self._status.read()
-            await self._wait_for_inside()
-            await asyncio.wait(listeners, timeout=_CLOSING_SECONDS)
-            for task in tasks:
-                task.cancel()
+            await outlasting(asyncio.ensure_future(self._clear_away(process, tasks)))
         for task in tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
         return self._exit(process.returncode or 0)
+
+    async def _clear_away(
+        self, process: asyncio.subprocess.Process, tasks: Sequence[asyncio.Task[None]]
+    ) -> None:
+        """Wait until all that was killed is gone, and what it said last is heard."""
+        gate, watch, watch_memory, *listeners = tasks
+        await process.wait()
+        for task in (gate, watch, watch_memory):
+            task.cancel()
+        if self._group is not None:
+            await to_the_end(self._group.kill)  # a fork may have raced the first round
+        self._status.read()
+        await self._wait_for_inside()
+        await asyncio.wait(listeners, timeout=_CLOSING_SECONDS)
+        for task in tasks:
+            task.cancel()
 
     def _start_listening(self) -> list[asyncio.Task[None]]:
         limits = self._cell.limits
@@ -232,7 +224,7 @@ class _Run:
         assert self._process is not None
         usage, files = watcher.measure_tree(self._process.pid), self._walls.writable.memory_bytes()
         self._peak = max(self._peak, usage.memory_bytes + files)
-        if len(usage.pids) > self._cell.limits.pids:
+        if usage.threads > self._cell.limits.pids:
             self._end(Ending.PIDS)
         limit = self._cell.limits.memory_bytes - files
         return (limit, usage.pids) if usage.memory_bytes > limit else None
@@ -252,9 +244,11 @@ class _Run:
         self._kill()
 
     def _kill(self) -> None:
-        # The walls die with the process that built them, and everything inside dies with the walls. The
-        # control group, where there is one, also reaches what a level without namespaces has let go.
+        # The walls die with the process that built them, and everything inside dies with the walls. What a
+        # level without namespaces has let go lies in the control group, or below the program that lives.
         if self._process is not None:
+            if self._walls.gate is None and self._group is None and self._process.returncode is None:
+                watcher.kill_below(self._process.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         if self._group is not None:
@@ -280,8 +274,9 @@ class _Run:
         exit_code = said.get("exit-code")
         if isinstance(exit_code, int):
             return exit_code, True
-        started = "started" in said and "failed" not in said
-        return returncode, started or ("child-pid" in said and returncode < 0)
+        # bubblewrap says it of every end inside, where nothing can reach bubblewrap itself: without that it
+        # has crashed, whether the program had begun or not.
+        return returncode, "started" in said and "failed" not in said
 
     def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():

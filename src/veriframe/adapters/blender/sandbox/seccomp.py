@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
@@ -35,8 +35,53 @@ _DENIED = (
     "socket", "socketpair", "bind", "connect", "listen", "accept", "accept4",
 )  # fmt: skip
 
-_NEW_DENIED = {"statmount": 457, "listmount": 458, "setxattrat": 463, "open_tree_attr": 467, "listns": 470}
+_NEW_DENIED = {
+    "process_madvise": 440,
+    "process_mrelease": 448,
+    "statmount": 457,
+    "listmount": 458,
+    "setxattrat": 463,
+    "open_tree_attr": 467,
+    "listns": 470,
+}
 """By number, which is the same on all machines: libseccomp of Debian 12 has no name for them."""
+
+_FCHMODAT2, _REMOVEXATTRAT, _FILE_SETATTR = 452, 466, 469
+
+_SET_ID_BITS = (0o4000, 0o2000)
+"""Whoever starts a file with these becomes its user, or its group."""
+_MODES: Mapping[str | int, int] = {
+    "chmod": 1,
+    "fchmod": 1,
+    "fchmodat": 2,
+    _FCHMODAT2: 2,
+    "creat": 1,
+    "mknod": 1,
+    "mknodat": 2,
+    "mkdir": 1,
+    "mkdirat": 2,
+}
+"""Calls that take a file's mode, and at which position."""
+_OPENINGS = {"open": 1, "openat": 2}
+"""The position of the flags; the mode follows, and means something only where a file is made."""
+_MAKING = (0o100, 0o20000000)
+"""O_CREAT, and the bit of O_TMPFILE that it does not share with O_DIRECTORY."""
+
+_FIRST_IS_A_PROCESS = (
+    *("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"),
+    *("migrate_pages", "move_pages"),
+)
+"""0 stands for the caller. Another thread of its own is refused, too: nobody here can tell it from others."""
+_WHOSE = {"setpriority": (1, 2), "ioprio_set": (2, 3)}
+"""PRIO_PGRP and PRIO_USER, IOPRIO_WHO_PGRP and IOPRIO_WHO_USER: with 0 they mean all of the caller's."""
+
+_METADATA: tuple[str | int, ...] = (
+    *("chmod", "fchmod", "fchmodat", _FCHMODAT2, "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "futimesat", "utimensat"),
+    *("removexattr", "lremovexattr", "fremovexattr", _REMOVEXATTRAT, _FILE_SETATTR),
+)
+_FILE_FLAGS = (0x40086602, 0x401C5820)
+"""FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR."""
 
 _NO_PIPED_PAGES = ("splice", "tee", "vmsplice", "sendfile")
 """Pages in a pipe belong to no process. EINVAL says "not for these files", and the caller copies instead."""
@@ -58,10 +103,11 @@ _TERMINAL_INJECTIONS = (0x5412, 0x541C)
 _LOW_32_BITS = 0xFFFFFFFF
 
 
-def build_filter() -> seccomp.SyscallFilter:
-    """The filter, not yet loaded. Denied calls fail with EPERM, `clone3` with ENOSYS.
+def build_filter(*, keep_metadata: bool = False) -> seccomp.SyscallFilter:
+    """The filter, not yet loaded. Denied calls fail with EPERM, `clone3` and `openat2` with ENOSYS.
 
-    libc takes ENOSYS as "use `clone`".
+    libc takes ENOSYS as "use the older call". `keep_metadata`: refuse all changes of files' rights, owners,
+    times and attributes, too. Where Landlock alone guards the host's files, nothing else refuses them.
     """
     rules = seccomp.SyscallFilter(seccomp.ALLOW)
     denied: list[str | int] = [*_DENIED, *_NEW_DENIED.values()]
@@ -79,17 +125,48 @@ def build_filter() -> seccomp.SyscallFilter:
         "mmap",
         seccomp.Arg(3, seccomp.MASKED_EQ, _MAP_KIND, _MAP_SHARED_ANONYMOUS),
     )
-    # clone3 hides its flags behind a pointer, where a filter cannot look.
-    rules.add_rule(seccomp.ERRNO(errno.ENOSYS), "clone3")
+    # These hide flags and modes behind a pointer, where a filter cannot look.
+    for name in ("clone3", "openat2"):
+        rules.add_rule(seccomp.ERRNO(errno.ENOSYS), name)
     for bit in (1 << n for n in range(32) if _NEW_NAMESPACES & (1 << n)):
         _deny(rules, "clone", _has(0, bit))
     for request in _TERMINAL_INJECTIONS:
         _deny(rules, "ioctl", _is(1, request))
+    _deny_set_id_files(rules)
+    _deny_other_processes(rules)
+    if keep_metadata:
+        for change in _METADATA:
+            _deny(rules, change)
+        for request in _FILE_FLAGS:
+            _deny(rules, "ioctl", _is(1, request))
     return rules
+
+
+def _deny_set_id_files(rules: seccomp.SyscallFilter) -> None:
+    for bit in _SET_ID_BITS:
+        for name, mode in _MODES.items():
+            _deny(rules, name, _has(mode, bit))
+        for name, flags in _OPENINGS.items():
+            for making in _MAKING:
+                _deny(rules, name, _has(flags, making), _has(flags + 1, bit))
+
+
+def _deny_other_processes(rules: seccomp.SyscallFilter) -> None:
+    _deny(rules, "prlimit64", _is_not(0, 0), _is_not(2, 0))
+    for name in _FIRST_IS_A_PROCESS:
+        _deny(rules, name, _is_not(0, 0))
+    for name, groups in _WHOSE.items():
+        _deny(rules, name, _is_not(1, 0))
+        for group in groups:
+            _deny(rules, name, _is(0, group))
 
 
 def _is(position: int, value: int) -> seccomp.Arg:
     return seccomp.Arg(position, seccomp.MASKED_EQ, _LOW_32_BITS, value)
+
+
+def _is_not(position: int, value: int) -> seccomp.Arg:
+    return seccomp.Arg(position, seccomp.NE, value)
 
 
 def _has(position: int, bit: int) -> seccomp.Arg:
@@ -107,21 +184,21 @@ def _deny(
 
 
 @cache
-def compiled() -> bytes:
+def compiled(*, keep_metadata: bool = False) -> bytes:
     """The filter as BPF, the same for every run of this process."""
     descriptor = os.memfd_create("filter")
     with os.fdopen(descriptor, "w+b") as file:
-        build_filter().export_bpf(file)
+        build_filter(keep_metadata=keep_metadata).export_bpf(file)
         file.seek(0)
         return file.read()
 
 
 @contextmanager
-def as_descriptor() -> Iterator[int]:
+def as_descriptor(*, keep_metadata: bool = False) -> Iterator[int]:
     """The compiled filter behind an inheritable file descriptor, for `bwrap --seccomp`."""
     descriptor = os.memfd_create("filter")
     try:
-        os.write(descriptor, compiled())
+        os.write(descriptor, compiled(keep_metadata=keep_metadata))
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield descriptor
     finally:

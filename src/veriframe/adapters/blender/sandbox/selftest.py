@@ -35,6 +35,7 @@ _BOMB_ENDINGS = MappingProxyType(
         "take_memory": {Ending.OOM},
         "hide_memory": {Ending.OOM},
         "fork_much": {Ending.PIDS, Ending.OOM},
+        "start_threads": {Ending.PIDS, Ending.OOM},
         "fill_output": {Ending.OUTPUT_LIMIT},
         "hide_output": {Ending.OUTPUT_LIMIT},
         "nest_folders": {Ending.OUTPUT_LIMIT},

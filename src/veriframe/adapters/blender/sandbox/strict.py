@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox import cgroup, machine, process, seccomp, view
+from veriframe.adapters.blender.sandbox import cgroup, machine, process, seccomp, view, watcher
 from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, Sandbox
 from veriframe.adapters.blender.sandbox.mounts import SPARE_BYTES, Mounts
 from veriframe.adapters.blender.sandbox.pipes import Gate
@@ -100,7 +100,8 @@ class StrictSandbox(Sandbox):
 
     def _mounts(self, cell: Cell) -> Mounts:
         places = _STAGE if self._staged else _INSIDE
-        return Mounts(None if cell.out is None else places.out, places.tmp, places.shm)
+        out = None if cell.out is None else places.out
+        return Mounts(out, places.tmp, places.shm, files=len(cell.expected))
 
     def _argv(self, cell: Cell, given: _Descriptors | None) -> list[str]:
         variables = view.environment(cell, given.report if given else None, _TMP)
@@ -184,7 +185,8 @@ def _new_tmpfs(cell: Cell, places: _Places) -> list[str]:
     sizes = {places.shm: limits.tmp_bytes, places.tmp: limits.tmp_bytes}
     if cell.out is not None:
         # Larger than allowed by a little, so that passing the limit is seen.
-        sizes[places.out] = limits.output_bytes + SPARE_BYTES
+        rounded_up = len(cell.expected) * watcher.PAGE_BYTES
+        sizes[places.out] = limits.output_bytes + rounded_up + SPARE_BYTES
     return [
         word
         for place, size in sizes.items()

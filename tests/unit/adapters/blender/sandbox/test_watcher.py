@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from veriframe.adapters.blender.sandbox import watcher
 from veriframe.adapters.blender.sandbox.watcher import MAX_FILES, exceeds, measure_tree, proportional_bytes
 
 _TREE = """
-import os, sys, time
+import os, sys, threading
+for _ in range(3):
+    threading.Thread(target=sys.stdin.read, daemon=True).start()
 ballast = b"x" * (64 * 2**20)
 if os.fork():
     print("ready", flush=True)
@@ -32,6 +35,7 @@ def test_a_tree_is_measured_with_its_root_and_its_children() -> None:
         process.stdin.close()
     assert len(usage.pids) == 2
     assert process.pid == usage.pids[0]
+    assert usage.threads == 4 + 1, "a fork has one"
     assert usage.memory_bytes > 128 * 2**20
     assert 64 * 2**20 < proportional < 100 * 2**20
 
@@ -40,8 +44,15 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
     """A run may end between two looks."""
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
-    assert watcher.Usage(0, ()) == measure_tree(process.pid)
+    assert watcher.Usage(0, (), 0) == measure_tree(process.pid)
     assert proportional_bytes([process.pid]) == 0
+
+
+def test_a_process_that_nobody_fetched_counts() -> None:
+    """A bomb of those that ended would count as nothing."""
+    with subprocess.Popen(["/bin/true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert measure_tree(process.pid).threads == 1
 
 
 def test_a_folder_is_measured_with_all_below_it(tmp_path: Path) -> None:
@@ -52,6 +63,20 @@ def test_a_folder_is_measured_with_all_below_it(tmp_path: Path) -> None:
     folders = sum(path.stat().st_blocks * 512 for path in (tmp_path / "deep", tmp_path / "deep" / "deeper"))
     assert not exceeds(tmp_path, 2**20 + folders)
     assert exceeds(tmp_path, 2**20 + folders - 1)
+
+
+def test_what_a_file_system_adds_is_not_the_programs(tmp_path: Path) -> None:
+    """A rounded end, and the blocks of an index; blocks behind a file's end are."""
+    size = 640 * 2**20 + 1
+    with (tmp_path / "large").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        assert os.fstat(file.fileno()).st_blocks * 512 > size
+        assert not exceeds(tmp_path, size)
+        assert exceeds(tmp_path, size - 1)
+        file.truncate(0)
+        ctypes.CDLL(None).fallocate(file.fileno(), 1, ctypes.c_long(0), ctypes.c_long(size))
+        assert os.fstat(file.fileno()).st_size == 0
+        assert exceeds(tmp_path, size - 2**20)
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import ctypes
 import mmap
@@ -84,6 +85,17 @@ def fork_much(bait: Bait) -> str:
             raise PermissionError(f"only {number} processes: {refusal}") from refusal
     time.sleep(3)
     return f"started {bait['processes']} processes"
+
+
+def start_threads(bait: Bait) -> str:
+    """Start more threads than allowed, in a single process."""
+    for number in range(int(bait["processes"])):
+        try:
+            _thread.start_new_thread(time.sleep, (4,))
+        except RuntimeError as refusal:
+            raise PermissionError(f"only {number} threads: {refusal}") from refusal
+    time.sleep(3)
+    return f"started {bait['processes']} threads"
 
 
 def fill_output(bait: Bait) -> str:

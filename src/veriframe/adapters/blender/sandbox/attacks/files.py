@@ -57,6 +57,27 @@ def write_shown(bait: Bait) -> str:
     return f"wrote into {folder}"
 
 
+def change_outside(bait: Bait) -> str:
+    """Change times and rights of a folder outside, for which nothing has to be opened."""
+    with contextlib.suppress(OSError):
+        # To now: for that it is enough to be allowed to write there.
+        os.utime(bait["open_folder"])
+        return "changed the times"
+    Path(bait["open_folder"]).chmod(0o777)
+    return "changed the rights"
+
+
+def make_set_uid(bait: Bait) -> str:
+    """Make a set-uid program of this user's, for any user of the machine to start."""
+    path = Path(bait["out"], "set-uid")
+    path.touch()
+    try:
+        path.chmod(0o4755)
+    finally:
+        path.unlink()
+    return "made one"
+
+
 def see_mounts(bait: Bait) -> str:
     """Read where on the host all that is shown lies: from tables of mounts, or the walls' own words."""
     for pid in ("self", "thread-self", "1", str(os.getppid())):
@@ -78,7 +99,8 @@ def nest_folders(bait: Bait) -> str:
     locked = out / "locked"
     locked.mkdir()
     (locked / "file").touch()
-    locked.chmod(0)
+    with contextlib.suppress(OSError):
+        locked.chmod(0)
     here = os.open(out, os.O_RDONLY)
     for _ in range(int(bait["folders"])):
         os.mkdir("d", dir_fd=here)

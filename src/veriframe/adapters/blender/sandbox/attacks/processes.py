@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import resource
 import signal
 import socket
 import time
@@ -45,6 +46,27 @@ def signal_outside(bait: Bait) -> str:
         raise ProcessLookupError("that number is one of our own")
     os.kill(pid, signal.SIGTERM)
     return f"sent a signal to process {pid}"
+
+
+def limit_outside(_: Bait) -> str:
+    """Set limits, processors or priority of another process of the same user, as the worker may be."""
+    other = os.fork()
+    if other == 0:
+        time.sleep(20)
+        os._exit(0)
+    try:
+        for name, change in (
+            ("limits", lambda: resource.prlimit(other, resource.RLIMIT_NOFILE, (3, 3))),
+            ("processors", lambda: os.sched_setaffinity(other, {0})),
+            ("priority", lambda: os.setpriority(os.PRIO_PROCESS, other, 19)),
+        ):
+            with contextlib.suppress(OSError):
+                change()
+                return f"set another process's {name}"
+    finally:
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+    raise PermissionError("all were refused")
 
 
 def connect_network(bait: Bait) -> str:

@@ -1,0 +1,39 @@
+"""A run that is cancelled again and again while it is being cleared away: nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from tests.integration.test_sandbox_output import own_temporary_folder, temporary
+from tests.integration.test_sandbox_run import LIMITS, groups, open_files, processes_with, sandbox
+
+from veriframe.adapters.blender.sandbox.cell import Cell, Sandbox
+
+__all__ = ["own_temporary_folder", "sandbox"]
+
+
+async def test_nothing_stays_however_often_a_run_is_cancelled(sandbox: Sandbox) -> None:
+    """fault_74: whoever presses Ctrl-C does it again while the first time is at work."""
+    mark, up = f"again-{time.monotonic_ns()}", asyncio.Event()
+    await asyncio.to_thread(lambda: None)  # whose thread keeps files open
+    files, before = open_files(), temporary()
+    script = f": {mark}; cd $HOME; for n in {{1..2000}}; do : > $n; done; echo up >&$REPORT_FD; sleep 60; :"
+    cell = Cell(
+        argv=("/bin/bash", "-c", script),
+        limits=LIMITS,
+        on_report=lambda _: up.set(),
+    )
+    task = asyncio.create_task(sandbox.run(cell))
+    await asyncio.wait_for(up.wait(), 10)
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0.001)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert processes_with(mark) == []
+    assert groups() == []
+    assert temporary() == before
+    await asyncio.sleep(0)
+    assert files == open_files()
