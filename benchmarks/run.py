@@ -19,8 +19,8 @@ from pathlib import Path
 
 import structlog
 
-from veriframe.adapters.blender.sandbox.cell import Cell, CellLimits, Sandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.run import RunLimits, Sandbox, SandboxedRun
 from veriframe.demo import make_scene
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import FRI_PER_STRK
@@ -79,12 +79,12 @@ def _plainly(scene: Path, out: Path) -> float:
 
 async def sandbox() -> Figures:
     """Milliseconds that the walls add to one start of a program that does nothing."""
-    walls = StrictSandbox()
+    builder = BubblewrapSandbox()
     bare, bubble, walled = [], [], []
     for _ in range(STARTS):
         bare.append(await _milliseconds(lambda: _start("/usr/bin/true")))
         bubble.append(await _milliseconds(lambda: _start(*BUBBLE, "/usr/bin/true")))
-        walled.append(await _milliseconds(lambda: _start_walled(walls)))
+        walled.append(await _milliseconds(lambda: _start_walled(builder)))
     plain, least, ours = (statistics.median(each) for each in (bare, bubble, walled))
     return {
         "plain_start_ms": plain,
@@ -100,9 +100,9 @@ async def _start(*argv: str) -> None:
     await process.wait()
 
 
-async def _start_walled(walls: Sandbox) -> None:
-    limits = CellLimits(wall_seconds=10, memory_bytes=2**30)
-    await walls.run(Cell(argv=("/usr/bin/true",), limits=limits))
+async def _start_walled(builder: Sandbox) -> None:
+    limits = RunLimits(wall_seconds=10, memory_bytes=2**30)
+    await builder.run(SandboxedRun(argv=("/usr/bin/true",), limits=limits))
 
 
 async def _milliseconds(work: Callable[[], Awaitable[None]]) -> float:

@@ -11,11 +11,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from veriframe.adapters.blender.sandbox import selftest  # noqa: E402 - after the path is known
-from veriframe.adapters.blender.sandbox.cell import Level  # noqa: E402
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox  # noqa: E402
-from veriframe.adapters.blender.sandbox.selftest import BOMBS, QUICK, TITLES, Canary  # noqa: E402
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox  # noqa: E402
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox  # noqa: E402
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox  # noqa: E402
+from veriframe.adapters.blender.sandbox.run import Level  # noqa: E402
+from veriframe.adapters.blender.sandbox.selftest import selftest  # noqa: E402
+from veriframe.adapters.blender.sandbox.selftest.selftest import (  # noqa: E402
+    BOMBS,
+    QUICK,
+    TITLES,
+    Canary,
+)
 
 PAGE = ROOT / "docs" / "security.md"
 _BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
@@ -27,9 +32,9 @@ Measured = Mapping[Level, tuple[Canary, ...]]
 async def measure() -> Measured:
     """All attacks at all levels, without control groups: the form that every machine can have."""
     sandboxes = {
-        level: StrictSandbox(use_cgroup=False)
+        level: BubblewrapSandbox(use_cgroup=False)
         if level is Level.STRICT
-        else LaunchedSandbox(level, use_cgroup=False)
+        else UnnamespacedSandbox(level, use_cgroup=False)
         for level in _LEVELS
     }
     return {level: await selftest.run_self_test(sandbox, bombs=True) for level, sandbox in sandboxes.items()}

@@ -16,7 +16,7 @@ from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
 from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Heard, run_shell
 
 from veriframe.adapters.blender import reports
-from veriframe.adapters.blender.sandbox.cell import Ending
+from veriframe.adapters.blender.sandbox.run import Ending
 from veriframe.errors import Code
 
 NEWLINES = r"head -c 64M /dev/zero | tr '\0' '\n'"

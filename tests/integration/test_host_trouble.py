@@ -17,10 +17,10 @@ from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
 from tests.integration.test_sandbox_run import LIMITS, run_shell
 
 from veriframe.adapters.blender import outputs, scripts
-from veriframe.adapters.blender.sandbox import watcher
-from veriframe.adapters.blender.sandbox.cell import Ending, Level, Sandbox
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.run import Ending, Level, Sandbox
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.model.rendering.scene import SceneLimits
@@ -60,7 +60,9 @@ def no_descriptors() -> Iterator[None]:
         os.close(taken)
 
 
-@pytest.mark.parametrize("sandbox", [StrictSandbox(), LaunchedSandbox(Level.NONE)], ids=["strict", "none"])
+@pytest.mark.parametrize(
+    "sandbox", [BubblewrapSandbox(), UnnamespacedSandbox(Level.NONE)], ids=["strict", "none"]
+)
 async def test_without_descriptors_a_run_says_so(sandbox: Sandbox) -> None:
     """fault_92: EMFILE in a pipe of the sandbox was taken for a bug, and the worker took no job any more."""
     with no_descriptors(), pytest.raises(HostUnavailable, match=r"Too many open files.*ulimit -n"):
@@ -73,7 +75,7 @@ async def test_no_temporary_folder_for_a_run(monkeypatch: pytest.MonkeyPatch, tm
     """fault_92: neither a full TMPDIR nor one that is gone is a bug."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(HostUnavailable, match="This machine cannot carry out a run"):
-        await run_shell(LaunchedSandbox(Level.NONE), "true")
+        await run_shell(UnnamespacedSandbox(Level.NONE), "true")
 
 
 async def test_a_full_disk_while_frames_are_proved(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from PIL import Image, ImageChops
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox import choose
-from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellLimits, Ending, Level, Sandbox
+from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox.run import OUT, Ending, Level, RunLimits, Sandbox, SandboxedRun
 from veriframe.errors import Code, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import check_version, judge, read_header
 from veriframe.model.rendering.frames import RenderLimits, RenderTask, ValidatedFrame
@@ -37,7 +37,7 @@ MakeScene = Callable[..., Path]
 
 
 @dataclass(frozen=True)
-class Bait:
+class Decoys:
     """A folder outside every scene's own, open to anybody, with one file to read."""
 
     folder: Path
@@ -58,13 +58,13 @@ def _names(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def bait() -> Iterator[Bait]:
+def decoys() -> Iterator[Decoys]:
     """Outside pytest's own folders, which only their owner enters, and outside /tmp, which walls replace."""
     folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-", dir="/var/tmp"))
     folder.chmod(0o777)
     (folder / "secret.txt").write_text(SECRET)
     (folder / "secret.txt").chmod(0o666)
-    yield Bait(folder)
+    yield Decoys(folder)
     shutil.rmtree(folder)
 
 
@@ -150,10 +150,10 @@ async def test_a_scene_that_cannot_be_rendered_is_refused(
     "path", ["/etc/passwd", "/proc/self/environ", "//../../wood.png", "/dev/zero", "bait"]
 )
 async def test_a_texture_from_elsewhere_is_missing(
-    path: str, renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait
+    path: str, renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys
 ) -> None:
     """fault_23: files of the machine count as missing, whether they exist or not."""
-    target = str(bait.secret) if path == "bait" else path
+    target = str(decoys.secret) if path == "bait" else path
     with pytest.raises(JobRejected) as raised:
         await _examine(renderer, make_scene("missing_texture", target))
     assert raised.value.code == Code.MISSING_FILES
@@ -175,14 +175,14 @@ async def test_a_texture_from_elsewhere_is_missing(
     ],
 )
 async def test_what_the_walls_hold_passes_with_a_warning(
-    name: str, words: list[str], renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait
+    name: str, words: list[str], renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys
 ) -> None:
     """fault_25, fault_26: the creator is told; opening and inspecting the scene runs and touches nothing."""
-    verdict = await _examine(renderer, make_scene(name, bait.folder))
+    verdict = await _examine(renderer, make_scene(name, decoys.folder))
     said = " ".join(verdict.warnings)
     assert [word for word in words if word not in said] == []
     assert bool(words) == bool(said)
-    assert bait.touched() == []
+    assert decoys.touched() == []
 
 
 @pytest.mark.parametrize(
@@ -195,25 +195,25 @@ async def test_what_the_walls_hold_passes_with_a_warning(
     ],
 )
 def test_the_attacks_work_without_walls(
-    name: str, leave: list[str], left: str, make_scene: MakeScene, bait: Bait
+    name: str, leave: list[str], left: str, make_scene: MakeScene, decoys: Decoys
 ) -> None:
     """Else the tests below would prove nothing. Only the last one needs no leave to run scripts."""
-    scene = make_scene(name, bait.folder)
+    scene = make_scene(name, decoys.folder)
     _run("render_bare.py", str(scene), str(scene.with_suffix(".png")), *leave)
-    assert bait.touched() == [left]
+    assert decoys.touched() == [left]
 
 
 @pytest.mark.parametrize("name", ["freestyle_script", "text_module", "driver_code", "file_output"])
 async def test_the_walls_alone_hold_what_a_scene_runs(
-    name: str, sandbox: Sandbox, make_scene: MakeScene, bait: Bait, tmp_path: Path
+    name: str, sandbox: Sandbox, make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
     """fault_25, fault_26: the same bare render, scripts allowed, behind walls: only its picture comes."""
     scene, script = PurePosixPath("/job/scene.blend"), PurePosixPath("/job/render_bare.py")
-    shown = {scene: make_scene(name, bait.folder), script: SCENES / "render_bare.py"}
+    shown = {scene: make_scene(name, decoys.folder), script: SCENES / "render_bare.py"}
     end = await sandbox.run(
-        Cell(
+        SandboxedRun(
             argv=(*RUNTIME.argv("", ())[:-1], script, scene, OUT / "a.png", "scripts"),
-            limits=CellLimits(wall_seconds=60, memory_bytes=2**31, pids=64),
+            limits=RunLimits(wall_seconds=60, memory_bytes=2**31, pids=64),
             visible={**RUNTIME.visible(), **shown},
             out=tmp_path,
             expected=("a.png",),
@@ -221,26 +221,26 @@ async def test_the_walls_alone_hold_what_a_scene_runs(
     )
     assert (end.ending, end.code) == (Ending.EXITED, 0)
     assert _names(tmp_path) == ["a.png"]
-    assert bait.touched() == []
+    assert decoys.touched() == []
 
 
 @pytest.mark.parametrize(
     "name", ["freestyle_script", "text_module", "driver_code", "file_output", "output_path"]
 )
 async def test_nothing_is_written_outside(
-    name: str, renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait, tmp_path: Path
+    name: str, renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
     """fault_25, fault_26: the picture comes, what would write is off, and the bait lies as it lay."""
-    validated = await _picture(renderer, make_scene(name, bait.folder), tmp_path)
+    validated = await _picture(renderer, make_scene(name, decoys.folder), tmp_path)
     assert (validated.width, validated.height) == (64, 36)
-    assert bait.touched() == []
+    assert decoys.touched() == []
 
 
 def test_geometry_nodes_read_any_file_without_walls(
-    make_scene: MakeScene, bait: Bait, tmp_path: Path
+    make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
     """fault_24, the control: without scripts, a secret is painted into the picture."""
-    for name, target in (("with", bait.secret), ("without", bait.folder / "nowhere.txt")):
+    for name, target in (("with", decoys.secret), ("without", decoys.folder / "nowhere.txt")):
         _run("render_bare.py", str(make_scene("import_text", target)), str(tmp_path / f"{name}.png"))
     pictures = [Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("with", "without")]
     assert ImageChops.difference(*pictures).getbbox() is not None
@@ -248,13 +248,13 @@ def test_geometry_nodes_read_any_file_without_walls(
 
 @pytest.mark.parametrize("what", ["secret", "/etc/passwd", "/proc/1/environ"])
 async def test_no_file_is_painted_into_the_picture(
-    what: str, renderer: BlenderRenderer, make_scene: MakeScene, bait: Bait, tmp_path: Path
+    what: str, renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
     """fault_24: the picture is the same, bit for bit, as that of a path where there is nothing."""
-    target = bait.secret if what == "secret" else Path(what)
+    target = decoys.secret if what == "secret" else Path(what)
     shown = await _picture(renderer, make_scene("import_text", target), tmp_path / "with")
     nothing = await _picture(
-        renderer, make_scene("import_text", bait.folder / "no.txt"), tmp_path / "without"
+        renderer, make_scene("import_text", decoys.folder / "no.txt"), tmp_path / "without"
     )
     assert nothing.pixel_sha256 == shown.pixel_sha256
 

@@ -18,10 +18,11 @@ from tests.integration.test_sandbox_run import BUILDERS, LIMITS, MIB, PYTHON, RU
 
 from veriframe import disk
 from veriframe.adapters.blender import scripts
-from veriframe.adapters.blender.sandbox import cgroup, watcher
-from veriframe.adapters.blender.sandbox.cell import Cell, Ending, Level
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.mounts import Mounts
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.limits import cgroup
+from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.output_mounts import Mounts
+from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 MOST_SECONDS = 0.3
 """Of one turn of the loop, on a busy machine; what is cleared here blocks for longer."""
@@ -98,7 +99,7 @@ async def test_folders_are_removed_beside_the_loop(slow: Any) -> None:
     """fault_92: what a scene has left in a level's temporary folder, or a large copy."""
     threads = slow(disk, "remove")
     async with turning() as longest:
-        await run_shell(LaunchedSandbox(Level.NONE), "true")
+        await run_shell(UnnamespacedSandbox(Level.NONE), "true")
         async with scripts.scratch() as folder:
             (folder / "file").touch()
     assert len(threads) == 3
@@ -133,8 +134,8 @@ async def test_shared_memory_is_weighed_beside_the_loop(monkeypatch: pytest.Monk
     monkeypatch.setattr(watcher, "proportional_bytes", slowly)
     limits = replace(LIMITS, memory_bytes=1024 * MIB, wall_seconds=10)
     async with turning() as longest:
-        await LaunchedSandbox(Level.NONE, use_cgroup=False).run(
-            Cell(argv=(PYTHON, "-I", "-S", "-c", SHARERS), limits=limits, visible=RUNTIME)
+        await UnnamespacedSandbox(Level.NONE, use_cgroup=False).run(
+            SandboxedRun(argv=(PYTHON, "-I", "-S", "-c", SHARERS), limits=limits, visible=RUNTIME)
         )
     assert longest[0] < MOST_SECONDS
     assert 2 <= len(looks) <= 4

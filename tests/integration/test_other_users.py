@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from veriframe.adapters.blender import scripts, validation
-from veriframe.adapters.blender.sandbox import selftest
-from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
+from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.model.rendering.frames import Frame, RenderTask
 
 NEIGHBOUR, ORDINARY = 64_001, 64_002
@@ -54,10 +54,10 @@ while True:
 """
 WORKER = """
 import asyncio, sys
-from veriframe.adapters.blender.sandbox import selftest
-from veriframe.adapters.blender.sandbox.cell import Level
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.selftest import selftest
+from veriframe.adapters.blender.sandbox.run import Level
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import LaunchedSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import StrictSandbox
 
 sandbox = StrictSandbox() if sys.argv[1] == "STRICT" else LaunchedSandbox(Level[sys.argv[1]])
 for _ in range(10):
@@ -142,34 +142,34 @@ class Watched(Sandbox):
         self.inner, self.level, self.memory_held_by = inner, inner.level, inner.memory_held_by
         self.temporary, self.looked_at, self.seen = temporary, set[str](), set[str]()
 
-    async def run(self, cell: Cell) -> CellExit:
+    async def run(self, run: SandboxedRun) -> RunExit:
         """As it would, and looked at from outside."""
-        await self._look(cell)
-        end = await self.inner.run(cell)
-        await self._look(cell)
+        await self._look(run)
+        end = await self.inner.run(run)
+        await self._look(run)
         return end
 
-    async def _look(self, cell: Cell) -> None:
-        shown = [path for path in (*cell.visible.values(), cell.out) if path is not None]
+    async def _look(self, run: SandboxedRun) -> None:
+        shown = [path for path in (*run.visible.values(), run.out) if path is not None]
         ours = [path for path in shown if path.is_relative_to(self.temporary)]
         ours += [inner for path in ours if path.is_dir() for inner in path.iterdir()]
         self.looked_at |= {path.name for path in ours}
         self.seen |= set(await asyncio.to_thread(reachable, ours))
 
-    def command(self, cell: Cell) -> list[str]:
+    def command(self, run: SandboxedRun) -> list[str]:
         """As it would."""
-        return self.inner.command(cell)
+        return self.inner.command(run)
 
 
 @pytest.fixture(params=["STRICT", "unstaged", "LANDLOCK"])
 def watched(request: pytest.FixtureRequest, temporary: Path) -> Watched:
     """Each kind of walls that a root worker's renders run behind as another user."""
-    walls: dict[str, Sandbox] = {
-        "STRICT": StrictSandbox(),
-        "unstaged": StrictSandbox(staged=False),
-        "LANDLOCK": LaunchedSandbox(Level.LANDLOCK),
+    builder: dict[str, Sandbox] = {
+        "STRICT": BubblewrapSandbox(),
+        "unstaged": BubblewrapSandbox(staged=False),
+        "LANDLOCK": UnnamespacedSandbox(Level.LANDLOCK),
     }
-    return Watched(walls[request.param], temporary)
+    return Watched(builder[request.param], temporary)
 
 
 async def test_frames_are_decoded_where_nobody_else_looks(watched: Watched, temporary: Path) -> None:
@@ -234,6 +234,6 @@ asyncio.run(main())
 
 async def test_the_bait_can_be_reached_where_walls_are_missing(temporary: Path) -> None:
     """Closed to neighbours, open to whom it is laid out for; otherwise the self-test would prove nothing."""
-    canaries = await selftest.run_self_test(LaunchedSandbox(Level.NONE))
+    canaries = await selftest.run_self_test(UnnamespacedSandbox(Level.NONE))
     open_at_none = {"read_secret", "write_outside", "write_shown", "connect_unix"}
     assert open_at_none <= {canary.name for canary in canaries if not canary.held}

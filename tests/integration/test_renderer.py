@@ -16,9 +16,9 @@ from tests.integration import renderer_scenes
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.errors import Code, JobRejected, RenderFailed, VerificationFailed
 from veriframe.model.rendering.frames import (
     ImageFormat,
@@ -39,7 +39,7 @@ class Studio:
     """A renderer with folders for one test."""
 
     def __init__(self, folder: Path) -> None:
-        self.renderer = BlenderRenderer(runtimes.BpyWheel(), StrictSandbox())
+        self.renderer = BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox())
         self.folder = folder
         self._made = 0
 
@@ -328,10 +328,10 @@ async def test_each_engine_proves_itself(studio: Studio) -> None:
 @pytest.mark.parametrize(
     "sandbox",
     [
-        LaunchedSandbox(Level.LANDLOCK),
-        LaunchedSandbox(Level.NONE),
-        StrictSandbox(staged=False),
-        StrictSandbox(use_cgroup=False),
+        UnnamespacedSandbox(Level.LANDLOCK),
+        UnnamespacedSandbox(Level.NONE),
+        BubblewrapSandbox(staged=False),
+        BubblewrapSandbox(use_cgroup=False),
     ],
     ids=["landlock", "none", "strict-unstaged", "strict-watcher"],
 )

@@ -16,7 +16,7 @@ import structlog
 
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.runtimes import Argument, BlenderExecutable, Runtime
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
 from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
 
@@ -74,7 +74,7 @@ class Victim:
 
     def renderer(self, script: str) -> BlenderRenderer:
         """Over this shell script."""
-        return BlenderRenderer(Shell(script), StrictSandbox(), limits=LIMITS)
+        return BlenderRenderer(Shell(script), BubblewrapSandbox(), limits=LIMITS)
 
     async def render(self, script: str, limits: RenderLimits = LIMITS) -> Rendering:
         """One frame."""
@@ -216,7 +216,9 @@ async def test_a_blender_that_cannot_start_is_this_machines_fault(
 
 async def test_a_program_that_is_not_there_is_this_machines_fault(victim: Victim) -> None:
     """fault_44: the job must not be blamed."""
-    renderer = BlenderRenderer(BlenderExecutable(Path("/usr/bin/no-blender")), StrictSandbox(), limits=LIMITS)
+    renderer = BlenderRenderer(
+        BlenderExecutable(Path("/usr/bin/no-blender")), BubblewrapSandbox(), limits=LIMITS
+    )
     with pytest.raises(HostUnavailable, match="The sandbox could not be built"):
         await renderer.render(victim.scene, RenderTask(limits=LIMITS), victim.out, victim.heard.append)
 
@@ -236,7 +238,7 @@ async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, 
     )
     program.chmod(0o755)
     with structlog.testing.capture_logs() as logged:
-        facts = await BlenderRenderer(BlenderExecutable(program), StrictSandbox(), limits=LIMITS).facts()
+        facts = await BlenderRenderer(BlenderExecutable(program), BubblewrapSandbox(), limits=LIMITS).facts()
     assert (facts.program, facts.version_text, facts.build_hash) == ("Blender executable", "4.5.0", "abc")
     command = next(event["command"] for event in logged if event["event"] == "blender_started")
     assert re.search(

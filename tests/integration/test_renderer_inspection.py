@@ -9,7 +9,7 @@ from tests.integration import renderer_scenes
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.model.rendering.scene import MissingFile, SceneInspection
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ async def inspect(folder: Path, change: str) -> SceneInspection:
     """Inspect a scene that was changed by this Python."""
     scene = folder / "scene.blend"
     scene.write_bytes(renderer_scenes.make(change))
-    return await BlenderRenderer(runtimes.BpyWheel(), StrictSandbox()).inspect(scene)
+    return await BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox()).inspect(scene)
 
 
 async def test_a_plain_scene_has_nothing_to_complain_about(tmp_path: Path) -> None:

@@ -11,16 +11,16 @@ from tests.integration.test_sandbox_run import reachable
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
-from veriframe.model.frames import ImageFormat, RenderTask
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.run import Level, Sandbox
+from veriframe.model.rendering.frames import ImageFormat, RenderTask
 
 pytestmark = pytest.mark.slow
 
 BUILDERS: dict[str, Callable[[], Sandbox]] = {
-    "strict": lambda: StrictSandbox(use_cgroup=False),
-    "landlock": lambda: LaunchedSandbox(Level.LANDLOCK, use_cgroup=False),
+    "strict": lambda: BubblewrapSandbox(use_cgroup=False),
+    "landlock": lambda: UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False),
 }
 
 

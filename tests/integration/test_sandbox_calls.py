@@ -12,7 +12,7 @@ from tests.integration.test_sandbox_output import own_temporary_folder, run_pyth
 from tests.integration.test_sandbox_run import BUILDERS, PYTHON, RUNTIME, Heard, reachable, run_shell
 
 from veriframe.adapters.blender.runtimes import CONFINE, SCRIPTS
-from veriframe.adapters.blender.sandbox.cell import Ending
+from veriframe.adapters.blender.sandbox.run import Ending
 
 __all__ = ["own_temporary_folder"]
 

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.test_sandbox_output import own_temporary_folder, temporary
 from tests.integration.test_sandbox_run import LIMITS, groups, open_files, processes_with, sandbox
 
-from veriframe.adapters.blender.sandbox.cell import Cell, Sandbox
+from veriframe.adapters.blender.sandbox.run import Sandbox, SandboxedRun
 
 __all__ = ["own_temporary_folder", "sandbox"]
 
@@ -20,12 +20,12 @@ async def test_nothing_stays_however_often_a_run_is_cancelled(sandbox: Sandbox) 
     await asyncio.to_thread(lambda: None)  # whose thread keeps files open
     files, before = open_files(), temporary()
     script = f": {mark}; cd $HOME; for n in {{1..2000}}; do : > $n; done; echo up >&$REPORT_FD; sleep 60; :"
-    cell = Cell(
+    run = SandboxedRun(
         argv=("/bin/bash", "-c", script),
         limits=LIMITS,
         on_report=lambda _: up.set(),
     )
-    task = asyncio.create_task(sandbox.run(cell))
+    task = asyncio.create_task(sandbox.run(run))
     await asyncio.wait_for(up.wait(), 10)
     while not task.done():
         task.cancel()

@@ -23,9 +23,10 @@ from tests.integration.test_sandbox_run import (
     run_shell,
 )
 
-from veriframe.adapters.blender.sandbox import choose, temporary
-from veriframe.adapters.blender.sandbox.cell import Cell, Ending, Level
-from veriframe.adapters.blender.sandbox.mounts import Mounts
+from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox import temporary
+from veriframe.adapters.blender.sandbox.output_mounts import Mounts
+from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 _WORKERS = """
 import asyncio, os, signal, sys, time
@@ -130,12 +131,12 @@ async def test_nor_is_one_that_crashes_when_the_program_was_just_let_go(
         builders.append(parent_of(pid))
 
     monkeypatch.setattr(Mounts, "hold", note)
-    cell = Cell(
+    run = SandboxedRun(
         argv=("/bin/bash", "-c", "echo >&$REPORT_FD; sleep 9"),
         limits=LIMITS,
         on_report=lambda _: os.kill(builders[0], signal.SIGSEGV),
     )
-    assert (await BUILDERS[builder]().run(cell)).ending is Ending.WALLS_FAILED
+    assert (await BUILDERS[builder]().run(run)).ending is Ending.WALLS_FAILED
 
 
 _LEFT = """

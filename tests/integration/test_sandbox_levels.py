@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import pytest
 from tools import security_table
 
-from veriframe.adapters.blender.sandbox import cgroup, selftest
-from veriframe.adapters.blender.sandbox.cell import Level
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.selftest import BOMBS, PROMISES, QUICK
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.limits import cgroup
+from veriframe.adapters.blender.sandbox.run import Level
+from veriframe.adapters.blender.sandbox.selftest import selftest
+from veriframe.adapters.blender.sandbox.selftest.selftest import BOMBS, PROMISES, QUICK
 
 ONLY_LIMITS = {
     *("inherit_files", "take_memory", "fork_much", "start_threads", "fill_output", "nest_folders"),
@@ -60,9 +61,9 @@ def test_a_stronger_level_promises_all_of_a_weaker_one() -> None:
 
 @pytest.mark.skipif(cgroup.find() is None, reason="needs a control group that can be written: run as root")
 @pytest.mark.parametrize(
-    "sandbox", [StrictSandbox(), LaunchedSandbox(Level.LANDLOCK)], ids=["strict", "landlock"]
+    "sandbox", [BubblewrapSandbox(), UnnamespacedSandbox(Level.LANDLOCK)], ids=["strict", "landlock"]
 )
-async def test_a_control_group_holds_everything(sandbox: StrictSandbox | LaunchedSandbox) -> None:
+async def test_a_control_group_holds_everything(sandbox: BubblewrapSandbox | UnnamespacedSandbox) -> None:
     """fault_31, fault_45: the kernel itself counts memory and processes, and no daemon escapes."""
     canaries = await selftest.run_self_test(sandbox, bombs=True)
     assert sandbox.memory_held_by.startswith("cgroup")

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.test_sandbox_output import own_temporary_folder
 from tests.integration.test_sandbox_run import BUILDERS, LIMITS, reachable, run_shell, sandbox
 
-from veriframe.adapters.blender.sandbox.cell import CellExit, Ending, Sandbox
+from veriframe.adapters.blender.sandbox.run import Ending, RunExit, Sandbox
 from veriframe.errors import Code
 
 __all__ = ["own_temporary_folder", "sandbox"]
@@ -18,7 +18,7 @@ __all__ = ["own_temporary_folder", "sandbox"]
 SIZES = {"one": [1_000_001], "three": [333_333, 333_334, 333_334], "many": [1] * 297 + [999_704]}
 
 
-async def write(sandbox: Sandbox, sizes: Sequence[int], tmp_path: Path) -> tuple[CellExit, Path]:
+async def write(sandbox: Sandbox, sizes: Sequence[int], tmp_path: Path) -> tuple[RunExit, Path]:
     """Leave files of these sizes, at a limit of 1 000 001 bytes, long enough to be looked at."""
     names = [str(number) for number in range(len(sizes))]
     script = "cd $0; " + "".join(

@@ -24,8 +24,8 @@ from tests.integration.test_sandbox_run import (
     sandbox,
 )
 
-from veriframe.adapters.blender.sandbox import mounts
-from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Ending, Level, Sandbox
+from veriframe.adapters.blender.sandbox import output_mounts as mounts
+from veriframe.adapters.blender.sandbox.run import OUT, Ending, Level, RunExit, Sandbox, SandboxedRun
 from veriframe.errors import Code
 from veriframe.worker.workspace import Workspace
 
@@ -45,14 +45,14 @@ for _ in range(2500):
 
 async def run_python(
     sandbox: Sandbox, script: str, *, out: Path | None = None, heard: Heard | None = None, memory: int = 256
-) -> CellExit:
+) -> RunExit:
     """Run Python behind the walls, for an output `a`; `sys.argv[1]` is its output folder."""
     heard = heard or Heard()
     limits = type(LIMITS)(
         wall_seconds=20, memory_bytes=memory * MIB, pids=32, output_bytes=4 * MIB, tmp_bytes=96 * MIB
     )
     return await sandbox.run(
-        Cell(
+        SandboxedRun(
             argv=(PYTHON, "-I", "-S", "-c", script, OUT),
             limits=limits,
             visible=RUNTIME,
@@ -267,8 +267,10 @@ async def test_nothing_lies_on_the_host_while_it_runs(builder: str, tmp_path: Pa
         seen.extend((list(out.iterdir()), temporary() - before))
 
     script = "echo x > /out/a; mkdir /out/b; echo >&$REPORT_FD; rmdir /out/b"
-    cell = Cell(argv=("/bin/bash", "-c", script), limits=LIMITS, out=out, expected=("a",), on_report=look)
-    end = await BUILDERS[builder]().run(cell)
+    run = SandboxedRun(
+        argv=("/bin/bash", "-c", script), limits=LIMITS, out=out, expected=("a",), on_report=look
+    )
+    end = await BUILDERS[builder]().run(run)
     assert end.fault is None
     assert seen == [[], set()]
     assert [path.name for path in out.iterdir()] == ["a"]
@@ -309,7 +311,7 @@ def test_as_an_ordinary_user(attack: Callable[..., object], builder: str) -> Non
 _WITHOUT_CAPABILITY = """
 import asyncio, sys
 from tests.integration.test_sandbox_run import run_shell
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import StrictSandbox
 
 end = asyncio.run(run_shell(StrictSandbox(staged=sys.argv[1] == "staged"), "exit 7"))
 print(end.ending, end.code, *end.log_tail)

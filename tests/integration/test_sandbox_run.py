@@ -15,24 +15,32 @@ from typing import Any
 
 import pytest
 
-from veriframe.adapters.blender.sandbox import cgroup
-from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, CellLimits, Ending, Level, Sandbox
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.limits import cgroup
+from veriframe.adapters.blender.sandbox.run import (
+    OUT,
+    Ending,
+    Level,
+    RunExit,
+    RunLimits,
+    Sandbox,
+    SandboxedRun,
+)
 
 MIB = 2**20
-LIMITS = CellLimits(wall_seconds=20, memory_bytes=256 * MIB, pids=32, output_bytes=4 * MIB, tmp_bytes=8 * MIB)
+LIMITS = RunLimits(wall_seconds=20, memory_bytes=256 * MIB, pids=32, output_bytes=4 * MIB, tmp_bytes=8 * MIB)
 PYTHON = os.path.realpath(sys.executable)
 BASE = Path(sys.base_prefix)
 RUNTIME = {} if BASE.is_relative_to("/usr") else {PurePosixPath(BASE): BASE}
 
 BUILDERS: dict[str, Callable[[], Sandbox]] = {
-    "strict": StrictSandbox,
-    "strict-watcher": lambda: StrictSandbox(use_cgroup=False),
-    "strict-unstaged": lambda: StrictSandbox(staged=False),
-    "landlock": lambda: LaunchedSandbox(Level.LANDLOCK),
-    "landlock-watcher": lambda: LaunchedSandbox(Level.LANDLOCK, use_cgroup=False),
-    "none": lambda: LaunchedSandbox(Level.NONE),
+    "strict": BubblewrapSandbox,
+    "strict-watcher": lambda: BubblewrapSandbox(use_cgroup=False),
+    "strict-unstaged": lambda: BubblewrapSandbox(staged=False),
+    "landlock": lambda: UnnamespacedSandbox(Level.LANDLOCK),
+    "landlock-watcher": lambda: UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False),
+    "none": lambda: UnnamespacedSandbox(Level.NONE),
 }
 
 
@@ -51,12 +59,12 @@ class Heard:
 
 
 async def run_shell(
-    sandbox: Sandbox, script: str, *, heard: Heard | None = None, limits: CellLimits = LIMITS, **more: Any
-) -> CellExit:
+    sandbox: Sandbox, script: str, *, heard: Heard | None = None, limits: RunLimits = LIMITS, **more: Any
+) -> RunExit:
     """Run a shell script behind the walls. `$0` is its output folder."""
     heard = heard or Heard()
     return await sandbox.run(
-        Cell(
+        SandboxedRun(
             argv=("/bin/bash", "-c", script, OUT),
             limits=limits,
             on_report=heard.reports.append,
@@ -95,7 +103,7 @@ async def test_a_crash_is_told_with_its_signal(sandbox: Sandbox, number: signal.
 
 async def test_a_program_that_is_not_there_is_the_walls_fault(sandbox: Sandbox) -> None:
     """Not the scene's: the job must not be blamed."""
-    end = await sandbox.run(Cell(argv=("/no/such/program",), limits=LIMITS))
+    end = await sandbox.run(SandboxedRun(argv=("/no/such/program",), limits=LIMITS))
     assert end.ending is Ending.WALLS_FAILED
     assert "/no/such/program" in " ".join(end.log_tail)
 
@@ -103,7 +111,7 @@ async def test_a_program_that_is_not_there_is_the_walls_fault(sandbox: Sandbox) 
 async def test_a_path_that_cannot_be_shown_is_the_walls_fault(tmp_path: Path) -> None:
     """The program does not run without what it was to see."""
     visible = {PurePosixPath("/job/scene"): tmp_path / "gone"}
-    end = await run_shell(StrictSandbox(), "exit 0", visible=visible)
+    end = await run_shell(BubblewrapSandbox(), "exit 0", visible=visible)
     assert end.ending is Ending.WALLS_FAILED
 
 
@@ -133,7 +141,9 @@ async def test_one_file_that_is_too_large(sandbox: Sandbox, tmp_path: Path) -> N
 async def test_too_many_files(tmp_path: Path) -> None:
     """Without a byte in them."""
     script = "cd /out; i=0; while [ $i -lt 30000 ]; do i=$((i+1)); : > $i; done; sleep 5"
-    assert (await run_shell(StrictSandbox(), script, out=reachable(tmp_path))).ending is Ending.OUTPUT_LIMIT
+    assert (
+        await run_shell(BubblewrapSandbox(), script, out=reachable(tmp_path))
+    ).ending is Ending.OUTPUT_LIMIT
 
 
 async def test_temporary_files_are_limited_too(sandbox: Sandbox) -> None:
@@ -199,7 +209,9 @@ async def test_a_fault_of_the_callers_ends_the_run_and_is_raised(sandbox: Sandbo
     started = time.monotonic()
     with pytest.raises(LookupError):
         await sandbox.run(
-            Cell(argv=("/bin/bash", "-c", "echo x >&$REPORT_FD; sleep 60"), limits=LIMITS, on_report=fail)
+            SandboxedRun(
+                argv=("/bin/bash", "-c", "echo x >&$REPORT_FD; sleep 60"), limits=LIMITS, on_report=fail
+            )
         )
     assert time.monotonic() - started < 5
 
@@ -212,8 +224,8 @@ async def test_cancelling_kills_everything_first(sandbox: Sandbox) -> None:
     # Daemons too: one that is our child, and one that nobody is the parent of any more.
     daemon = f"setsid bash -c ': {mark}; sleep 60; :' &"
     script = f": {mark}; trap '' TERM; {daemon} ( {daemon} ) ; echo up >&$REPORT_FD; sleep 60; :"
-    cell = Cell(argv=("/bin/bash", "-c", script), limits=LIMITS, on_report=lambda _: up.set())
-    task = asyncio.create_task(sandbox.run(cell))
+    run = SandboxedRun(argv=("/bin/bash", "-c", script), limits=LIMITS, on_report=lambda _: up.set())
+    task = asyncio.create_task(sandbox.run(run))
     await asyncio.wait_for(up.wait(), 10)
     assert processes_with(mark)
     task.cancel()
@@ -323,7 +335,7 @@ async def test_inside_there_is_little_to_see() -> None:
         "for d in / /etc /usr /dev /proc; do touch $d/x 2>/dev/null && echo wrote $d; done;"
         "ls /sys 2>&1"
     )
-    await run_shell(StrictSandbox(), script, heard=heard)
+    await run_shell(BubblewrapSandbox(), script, heard=heard)
     host, root, folders, etc, *rest = (line.decode() for line in heard.reports)
     assert (host, root) == ("render", "not root")
     assert set(folders.split()) <= {
@@ -336,7 +348,9 @@ async def test_inside_there_is_little_to_see() -> None:
 async def test_memory_is_measured(sandbox: Sandbox) -> None:
     """The peak holds what was really touched."""
     script = "import time; ballast = b'x' * (64 * 2**20); time.sleep(0.4)"
-    end = await sandbox.run(Cell(argv=(PYTHON, "-I", "-S", "-c", script), limits=LIMITS, visible=RUNTIME))
+    end = await sandbox.run(
+        SandboxedRun(argv=(PYTHON, "-I", "-S", "-c", script), limits=LIMITS, visible=RUNTIME)
+    )
     assert end.ending is Ending.EXITED
     assert 64 * MIB < end.peak_memory_bytes < 128 * MIB
 
@@ -346,12 +360,12 @@ def test_the_command_can_be_pasted(builder: str, tmp_path: Path) -> None:
     """The logged command line builds the same walls, less what only a running worker has."""
     (tmp_path / "file").write_text("shown")
     reachable(tmp_path)
-    cell = Cell(
+    run = SandboxedRun(
         argv=("/bin/cat", PurePosixPath("/job/file")),
         limits=LIMITS,
         visible={PurePosixPath("/job/file"): tmp_path / "file"},
     )
-    ran = subprocess.run(BUILDERS[builder]().command(cell), capture_output=True, check=True, text=True)
+    ran = subprocess.run(BUILDERS[builder]().command(run), capture_output=True, check=True, text=True)
     assert ran.stdout == "shown"
 
 

@@ -11,7 +11,7 @@ import zstandard
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.errors import Code, JobRejected
 from veriframe.model.rendering.checks import judge, read_header
 from veriframe.model.rendering.scene import SceneLimits, Wrapping
@@ -33,7 +33,7 @@ SHIPPED = shipped_scenes()
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
     """The real one, behind STRICT walls."""
-    return BlenderRenderer(runtimes.select(None), StrictSandbox())
+    return BlenderRenderer(runtimes.select(None), BubblewrapSandbox())
 
 
 def test_the_wheel_ships_scenes_in_both_usual_wrappings() -> None:

@@ -14,7 +14,7 @@ from tests.integration import renderer_scenes
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.sqlite_journal import SqliteJournal
@@ -51,7 +51,7 @@ class World:
         self.context = WorkerContext(
             registry=worker,
             store=self.store,
-            renderer=BlenderRenderer(runtimes.BpyWheel(), StrictSandbox()),
+            renderer=BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox()),
             journal=SqliteJournal(folder / "journal.sqlite"),
             workspace=Workspace(folder / "work", 2**30),
             policy=Policy(account=worker.account, limits=limits, stakes=ANY_STAKES),

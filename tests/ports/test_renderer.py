@@ -15,7 +15,7 @@ from tests.integration import renderer_scenes
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.errors import Code, JobRejected, VerificationFailed
 from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
 from veriframe.ports.renderer import Renderer
@@ -50,7 +50,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
         contents = [b"BLENDER-v405", b"BLENDER-long"]
         fake.scripts[contents[1]] = FakeScript(seconds=600)
     else:
-        renderer = BlenderRenderer(runtimes.BpyWheel(), StrictSandbox())
+        renderer = BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox())
         contents = [
             renderer_scenes.make(),
             renderer_scenes.make("scene.cycles.samples = 10**6; scene.cycles.use_adaptive_sampling = False"),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.blender.sandbox.cell import Level
-from veriframe.adapters.blender.sandbox.choose import Host, remedy
+from veriframe.adapters.blender.sandbox.run import Level
+from veriframe.adapters.blender.sandbox.selection import Host, remedy
 from veriframe.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -22,8 +22,8 @@ NOT_YET = {Code.LOST, Code.CANCELLED, Code.GPU, Code.SANDBOX, Code.STOPPED, Code
 def _column(title: str) -> set[str]:
     """The names in backquotes in the first cells of one section's tables."""
     section = OPERATIONS.split(f"## {title}\n")[1].split("\n## ")[0]
-    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
-    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    scripts = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
+    return {name for run in scripts for name in re.findall(r"`([^`]+)`", run)}
 
 
 def test_every_log_event_is_explained() -> None:

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tools import rooms_picture
 
 ROOT = Path(__file__).parents[2]

@@ -44,7 +44,7 @@ def examinations(
     async def about_blender() -> doctor.Finding:
         return await doctor.blender(await blender())
 
-    async def about_walls() -> doctor.Finding:
+    async def about_sandbox() -> doctor.Finding:
         return await doctor.sandbox(await blender())
 
     async def about_engines() -> doctor.Finding:
@@ -61,7 +61,7 @@ def examinations(
         *_about_standing(registry),
         ("stakes", about_stakes),
         ("Blender", about_blender),
-        ("sandbox", about_walls),
+        ("sandbox", about_sandbox),
     ]
     return [*wanted, ("engines", about_engines)] if engines else wanted
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox import choose
-from veriframe.adapters.blender.sandbox.cell import Level
+from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox.run import Level
 from veriframe.settings import Settings
 from veriframe.wiring.limits import render_limits
 

@@ -6,7 +6,7 @@ import math
 import signal
 from dataclasses import dataclass
 
-from veriframe.adapters.blender.sandbox.cell import CellExit, Ending
+from veriframe.adapters.blender.sandbox.run import Ending, RunExit
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.frames import RenderLimits, RenderTask
 from veriframe.model.text import printable
@@ -56,7 +56,7 @@ def for_inspection(limits: RenderLimits) -> Allowance:
 
 
 def failure(
-    end: CellExit, allowed: Allowance, *, finished: bool, error: str | None, free_bytes: int
+    end: RunExit, allowed: Allowance, *, finished: bool, error: str | None, free_bytes: int
 ) -> RenderFailed | HostUnavailable | None:
     """The error that a run ended with, or None where its output is to be looked at.
 
@@ -64,7 +64,7 @@ def failure(
     that it wrote to, afterwards. Both reports may be lies: they never make a failed output good.
     """
     if end.ending is Ending.WALLS_FAILED:
-        return walls_failed(end)
+        return sandbox_failed(end)
     if free_bytes < DISK_FULL_BYTES:
         return RenderFailed(
             Code.DISK, f"The disk is full: {free_bytes // 2**20} MiB are free after the render. Free some."
@@ -74,7 +74,7 @@ def failure(
     return _at_a_limit(end, allowed) or _failed(end, error)
 
 
-def _at_a_limit(end: CellExit, allowed: Allowance) -> RenderFailed | None:
+def _at_a_limit(end: RunExit, allowed: Allowance) -> RenderFailed | None:
     """What cut the run: the limit's setting, its value, and what was used."""
     limits = allowed.limits
     match end.ending:
@@ -100,7 +100,7 @@ def _at_a_limit(end: CellExit, allowed: Allowance) -> RenderFailed | None:
     return RenderFailed(code, f"After {end.seconds:.0f} s Blender {why}.")
 
 
-def _out_of_time(end: CellExit, allowed: Allowance) -> tuple[Code, str]:
+def _out_of_time(end: RunExit, allowed: Allowance) -> tuple[Code, str]:
     own = f"{allowed.seconds:g} s{allowed.settings}"
     used = f"{end.seconds:.0f} s"
     if end.ending is Ending.CPU_LIMIT:
@@ -117,7 +117,7 @@ def _mib(size_bytes: int) -> str:
     return f"{size_bytes / 2**20:g} MiB"
 
 
-def _failed(end: CellExit, error: str | None) -> RenderFailed:
+def _failed(end: RunExit, error: str | None) -> RenderFailed:
     if end.ending is Ending.CRASHED:
         return RenderFailed(Code.CRASH, f"Blender crashed ({_signal_name(end.signal)}).{_last_words(end)}")
     if error is not None:
@@ -127,7 +127,7 @@ def _failed(end: CellExit, error: str | None) -> RenderFailed:
     return RenderFailed(Code.BLENDER_ERROR, f"Blender failed with exit code {end.code}.{_last_words(end)}")
 
 
-def rejection(end: CellExit, allowed: Allowance, *, error: str | None) -> JobRejected | HostUnavailable:
+def rejection(end: RunExit, allowed: Allowance, *, error: str | None) -> JobRejected | HostUnavailable:
     """The error of an inspection that brought no report: the scene is refused, before any money moves."""
     failed = failure(end, allowed, finished=False, error=error, free_bytes=DISK_FULL_BYTES)
     if isinstance(failed, HostUnavailable):
@@ -140,12 +140,12 @@ def rejection(end: CellExit, allowed: Allowance, *, error: str | None) -> JobRej
     return JobRejected(failed.code, f"The scene cannot be inspected. {failed}")
 
 
-def walls_failed(end: CellExit) -> HostUnavailable:
+def sandbox_failed(end: RunExit) -> HostUnavailable:
     """The sandbox could not be built: this machine's fault, never the scene's."""
     return HostUnavailable(f"The sandbox could not be built.{_last_words(end)} Run: veriframe doctor.")
 
 
-def _last_words(end: CellExit) -> str:
+def _last_words(end: RunExit) -> str:
     lines = [printable(line, 200) for line in end.log_tail[-3:]]
     return f" Its last words: {' / '.join(lines)}" if lines else ""
 

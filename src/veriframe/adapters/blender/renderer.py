@@ -21,8 +21,8 @@ from veriframe.adapters.blender.reports import (
 )
 from veriframe.adapters.blender.request import Request, file_name, of_size, reported
 from veriframe.adapters.blender.runtimes import Runtime
-from veriframe.adapters.blender.sandbox import machine
-from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Sandbox
+from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, VerificationFailed
 from veriframe.model.rendering.checks import parse_inspection
 from veriframe.model.rendering.frames import (
@@ -212,7 +212,7 @@ class BlenderRenderer(Renderer):
 
     async def _run(
         self, script: scripts.Script, on_event: Callable[[Event], None] = lambda event: None
-    ) -> tuple[CellExit, RunReport]:
+    ) -> tuple[RunExit, RunReport]:
         return await scripts.run_script(self._sandbox, self._runtime, script, on_event)
 
 
@@ -261,7 +261,7 @@ def _two_in(folder: Path) -> tuple[Path, Path]:
     return out, clean
 
 
-def _no_start(end: CellExit, report: RunReport, allowed: outcome.Allowance) -> HostUnavailable:
+def _no_start(end: RunExit, report: RunReport, allowed: outcome.Allowance) -> HostUnavailable:
     said = " ".join((report.error or "", *end.log_tail))
     if library := _LIBRARY.search(said):
         return HostUnavailable(

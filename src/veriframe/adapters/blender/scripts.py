@@ -14,9 +14,11 @@ import structlog
 from veriframe import disk
 from veriframe.adapters.blender.reports import MOST_EVENTS, Event, RunReport
 from veriframe.adapters.blender.runtimes import Argument, Runtime
-from veriframe.adapters.blender.sandbox import machine, temporary, view
-from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, CellLimits, Level, Sandbox
-from veriframe.adapters.blender.sandbox.strict import pasteable
+from veriframe.adapters.blender.sandbox import temporary
+from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import pasteable
+from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.run import Level, RunExit, RunLimits, Sandbox, SandboxedRun
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.threads import to_the_end
@@ -58,13 +60,13 @@ async def run_script(
     runtime: Runtime,
     script: Script,
     on_event: Callable[[Event], None] = lambda event: None,
-) -> tuple[CellExit, RunReport]:
+) -> tuple[RunExit, RunReport]:
     """Run a script to its end. Its exact command is logged, so that it can be pasted into a shell."""
     report, lines = RunReport(on_event), _LogLines()
     argv = runtime.argv(script.name, script.arguments)
-    cell = Cell(
+    run = SandboxedRun(
         argv=runtime.confined(argv) if sandbox.level is Level.STRICT else argv,
-        limits=_cell_limits(script),
+        limits=_run_limits(script),
         visible={**runtime.visible(), **script.shown},
         out=script.out,
         expected=script.expected,
@@ -75,12 +77,12 @@ async def run_script(
         flooded=lambda: report.is_flood,
         grace_seconds=GRACE_SECONDS,
     )
-    command = pasteable(sandbox.command(cell))
+    command = pasteable(sandbox.command(run))
     if runtime.is_blender:
         log.info("blender_started", script=script.name, command=command)
     else:
         log.debug("decoder_started", command=command)
-    end = await sandbox.run(cell)
+    end = await sandbox.run(run)
     log.debug(
         "blender_ended" if runtime.is_blender else "decoder_ended",
         script=script.name,
@@ -128,9 +130,9 @@ async def scratch() -> AsyncIterator[Path]:
             await to_the_end(disk.remove, folder)
 
 
-def _cell_limits(script: Script) -> CellLimits:
+def _run_limits(script: Script) -> RunLimits:
     limits = script.limits
-    return CellLimits(
+    return RunLimits(
         wall_seconds=script.wall_seconds,
         memory_bytes=limits.memory_bytes,
         pids=limits.pids,
@@ -142,7 +144,7 @@ def _cell_limits(script: Script) -> CellLimits:
 
 
 class _LogLines:
-    """Passes a run's lines on to our log, up to a cap; the last ones of all are in `CellExit.log_tail`."""
+    """Passes a run's lines on to our log, up to a cap; the last ones of all are in `RunExit.log_tail`."""
 
     def __init__(self) -> None:
         self.taken = 0

@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 from veriframe.adapters.blender import outcome, outputs, scripts
 from veriframe.adapters.blender.reports import Decoded, Refused, RunReport
 from veriframe.adapters.blender.runtimes import WorkerPython
-from veriframe.adapters.blender.sandbox import machine, view
-from veriframe.adapters.blender.sandbox.cell import OUT, CellExit, Ending, Sandbox
+from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, VerificationFailed
 from veriframe.model.attempt.lease import decoding_seconds
 from veriframe.model.rendering.frames import Frame, RenderTask
@@ -55,7 +56,7 @@ def _allowance(frames: Sequence[Frame], task: RenderTask) -> outcome.Allowance:
 
 async def _run(
     sandbox: Sandbox, frames: Sequence[Frame], folders: tuple[Path, Path], allowed: outcome.Allowance
-) -> tuple[CellExit, RunReport]:
+) -> tuple[RunExit, RunReport]:
     out, clean = folders
     names = [frame.file for frame in frames]
     for shown in (out, *(out / name for name in names)):
@@ -88,7 +89,7 @@ def _listing(frames: Sequence[Frame], file: Path) -> Path:
 
 
 def _decoded(
-    end: CellExit, report: RunReport, frames: Sequence[Frame], allowed: outcome.Allowance
+    end: RunExit, report: RunReport, frames: Sequence[Frame], allowed: outcome.Allowance
 ) -> Sequence[Decoded]:
     """One report for each frame, in their order."""
     for refused in (event for event in report.events if isinstance(event, Refused)):
@@ -97,7 +98,7 @@ def _decoded(
             f"Frame {refused.number} is not what was asked for: {printable(refused.why, 200)}.",
         )
     if end.ending is Ending.WALLS_FAILED:
-        raise outcome.walls_failed(end)
+        raise outcome.sandbox_failed(end)
     if end.ending in (Ending.TIMEOUT, Ending.CPU_LIMIT) and not report.finished:
         raise _out_of_time(end, allowed)
     if failed := outcome.failure(
@@ -110,7 +111,7 @@ def _decoded(
     return [_checked(frame, event) for frame, event in zip(frames, found, strict=True)]
 
 
-def _out_of_time(end: CellExit, allowed: outcome.Allowance) -> VerificationFailed:
+def _out_of_time(end: RunExit, allowed: outcome.Allowance) -> VerificationFailed:
     said = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
     if allowed.lease_seconds < allowed.seconds:
         return VerificationFailed(Code.LEASE, f"{said}the lease left no more.")

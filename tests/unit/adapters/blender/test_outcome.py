@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from veriframe.adapters.blender import outcome
-from veriframe.adapters.blender.sandbox.cell import CellExit, Ending
+from veriframe.adapters.blender.sandbox.run import Ending, RunExit
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.frames import RenderLimits, RenderTask
 from veriframe.worker.intake.failures import NOT_THE_BYTES
@@ -19,19 +19,19 @@ ALLOWED = outcome.for_render(RenderTask(limits=LIMITS))
 TAIL = ("Read blend", "\x1b[31mError:\u202e no camera")
 
 
-def end(ending: Ending, code: int = 0, number: int = 0, tail: tuple[str, ...] = TAIL) -> CellExit:
+def end(ending: Ending, code: int = 0, number: int = 0, tail: tuple[str, ...] = TAIL) -> RunExit:
     """A run's end."""
-    return CellExit(ending=ending, code=code, signal=number, seconds=1.0, peak_memory_bytes=1, log_tail=tail)
+    return RunExit(ending=ending, code=code, signal=number, seconds=1.0, peak_memory_bytes=1, log_tail=tail)
 
 
 def failed(
-    ended: CellExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY
+    ended: RunExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY
 ) -> RenderFailed | HostUnavailable | None:
     """A run's error."""
     return outcome.failure(ended, ALLOWED, finished=finished, error=error, free_bytes=free)
 
 
-def failure(ended: CellExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY) -> Code:
+def failure(ended: RunExit, *, finished: bool = False, error: str | None = None, free: int = PLENTY) -> Code:
     """The code of a run's error."""
     found = failed(ended, finished=finished, error=error, free=free)
     assert isinstance(found, RenderFailed)
@@ -55,7 +55,7 @@ def failure(ended: CellExit, *, finished: bool = False, error: str | None = None
         (end(Ending.EXITED, 0), Code.NO_OUTPUT),
     ],
 )
-def test_each_ending_has_its_code(ended: CellExit, code: Code) -> None:
+def test_each_ending_has_its_code(ended: RunExit, code: Code) -> None:
     """fault_28 … fault_38: of a run that did not report its end."""
     assert failure(ended) == code
 
@@ -78,7 +78,7 @@ def test_every_ending_is_known() -> None:
         end(Ending.CRASHED, 139, signal.SIGSEGV),
     ],
 )
-def test_what_happens_after_the_work_is_no_failure(ended: CellExit) -> None:
+def test_what_happens_after_the_work_is_no_failure(ended: RunExit) -> None:
     """fault_40: a finished Blender may hang or crash on exit; its output decides."""
     assert failed(ended, finished=True) is None
 
@@ -93,7 +93,7 @@ def test_what_happens_after_the_work_is_no_failure(ended: CellExit) -> None:
         (end(Ending.EXITED, 1), Code.BLENDER_ERROR),
     ],
 )
-def test_a_limit_is_a_limit_also_after_the_work(ended: CellExit, code: Code) -> None:
+def test_a_limit_is_a_limit_also_after_the_work(ended: RunExit, code: Code) -> None:
     """A scene that only claims to be finished gains nothing."""
     assert failure(ended, finished=True) == code
 
@@ -141,7 +141,7 @@ def test_the_scripts_own_error_is_preferred() -> None:
         (end(Ending.EXITED, 0), None),
     ],
 )
-def test_a_scene_that_blender_cannot_open_is_corrupt(ended: CellExit, error: str | None) -> None:
+def test_a_scene_that_blender_cannot_open_is_corrupt(ended: RunExit, error: str | None) -> None:
     """fault_17, fault_20: refused before any money moves."""
     refused = outcome.rejection(ended, ALLOWED, error=error)
     assert isinstance(refused, JobRejected)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from veriframe.adapters.blender.sandbox import cgroup, prologue, watcher
-from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Ending
-from veriframe.adapters.blender.sandbox.mounts import Writable
+from veriframe.adapters.blender.sandbox.limits import cgroup, prologue
+from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.output_mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
+from veriframe.adapters.blender.sandbox.run import Ending, RunExit, SandboxedRun
 from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
 from veriframe.threads import outlasting, to_the_end
 
@@ -31,8 +32,8 @@ _NOT_HELD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Walls:
-    """A walled command line that says how far it came, as JSON lines on the status descriptor.
+class SandboxCommand:
+    """A command line in the sandbox that says how far it came, as JSON lines on the status descriptor.
 
     bubblewrap says `child-pid` and then `exit-code`. Our own launcher says `started` right before the
     program takes its place, and `failed` where that did not come about. `writable` is where the program
@@ -46,8 +47,8 @@ class Walls:
     gate: Gate | None = None
 
 
-async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: bool) -> CellExit:
-    """Run `cell` inside the walls that `build(report_fd, status_fd)` makes. Cancelling kills everything.
+async def run(run: SandboxedRun, build: Callable[[int, int], SandboxCommand], *, use_cgroup: bool) -> RunExit:
+    """Run `run` inside the walls that `build(report_fd, status_fd)` makes. Cancelling kills everything.
 
     Raises `HostUnavailable` where its output cannot be copied to the host.
     """
@@ -55,25 +56,30 @@ async def run(cell: Cell, build: Callable[[int, int], Walls], *, use_cgroup: boo
         group = None
         hierarchy = cgroup.find() if use_cgroup else None
         if hierarchy is not None:
-            group = cgroup.Group(hierarchy, memory_bytes=cell.limits.memory_bytes, pids=cell.limits.pids)
+            group = cgroup.Group(hierarchy, memory_bytes=run.limits.memory_bytes, pids=run.limits.pids)
             stack.push_async_callback(to_the_end, group.close)
         log, report = (stack.enter_context(closing(Pipe())) for _ in range(2))
         # A bubblewrap that cannot write its status leaves its child waiting for ever.
         status = stack.enter_context(closing(Pipe(outlives_reader=True)))
-        walls = build(report.write, status.write)
-        end = await _Run(cell, walls, group, (log, report, status)).to_the_end()
-        if cell.out is None or end.ending in (Ending.WALLS_FAILED, Ending.OUTPUT_LIMIT):
+        command = build(report.write, status.write)
+        end = await _Run(run, command, group, (log, report, status)).to_the_end()
+        if run.out is None or end.ending in (Ending.WALLS_FAILED, Ending.OUTPUT_LIMIT):
             return end
-        return replace(end, fault=await to_the_end(walls.writable.collect, cell, cell.out))
+        return replace(end, fault=await to_the_end(command.writable.collect, run, run.out))
 
 
 class _Run:
     """One run's moving parts. The first reason to end it is the one that counts."""
 
     def __init__(
-        self, cell: Cell, walls: Walls, group: cgroup.Group | None, pipes: tuple[Pipe, Pipe, Pipe]
+        self,
+        run: SandboxedRun,
+        command: SandboxCommand,
+        group: cgroup.Group | None,
+        pipes: tuple[Pipe, Pipe, Pipe],
     ) -> None:
-        self._cell, self._walls, self._group, self._pipes = cell, walls, group, pipes
+        self._sandboxed, self._command = run, command
+        self._group, self._pipes = group, pipes
         self._log, self._report, status = pipes
         self._status = Status(status.read)
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -84,23 +90,23 @@ class _Run:
         self._started = time.monotonic()
         self._process: asyncio.subprocess.Process | None = None
 
-    async def to_the_end(self) -> CellExit:
-        walls = self._walls
+    async def to_the_end(self) -> RunExit:
+        command = self._command
         groups = self._group.folders if self._group else ()
         process = await asyncio.create_subprocess_exec(
-            *prologue.command(walls.argv, self._cell.limits, groups),
-            stdin=asyncio.subprocess.DEVNULL if walls.gate is None else walls.gate.inside,
+            *prologue.command(command.argv, self._sandboxed.limits, groups),
+            stdin=asyncio.subprocess.DEVNULL if command.gate is None else command.gate.inside,
             stdout=self._log.write,
             stderr=asyncio.subprocess.STDOUT,
-            env=dict(walls.environment),
-            pass_fds=(*(pipe.write for pipe in self._pipes[1:]), *walls.descriptors),
+            env=dict(command.environment),
+            pass_fds=(*(pipe.write for pipe in self._pipes[1:]), *command.descriptors),
             start_new_session=True,
         )
         self._process = process
         for pipe in self._pipes:
             pipe.close_write()
-        if walls.gate is not None:
-            walls.gate.close_inside()
+        if command.gate is not None:
+            command.gate.close_inside()
         tasks = self._start_listening()
         try:
             await process.wait()
@@ -130,7 +136,7 @@ class _Run:
             task.cancel()
 
     def _start_listening(self) -> list[asyncio.Task[None]]:
-        limits = self._cell.limits
+        limits = self._sandboxed.limits
         log_caps = Caps(4 * MAX_LOG_LINE, limits.log_bytes, limits.log_lines)
         log = LineSplitter(self._on_log, log_caps, cut=True)
         report_caps = Caps(_MAX_REPORT_LINE, limits.report_bytes, limits.report_lines)
@@ -150,14 +156,14 @@ class _Run:
 
     async def _open_gate(self) -> None:
         """Start what waits inside, once what it will write to is held."""
-        if self._walls.gate is None:
+        if self._command.gate is None:
             return
         # Where the builder fails meanwhile, it says why itself.
         with contextlib.suppress(EOFError, ProcessLookupError, ConnectionError):
             pid = await self._status.child_pid()
             self._inside = os.pidfd_open(pid)
             try:
-                await self._walls.gate.open(lambda: self._walls.writable.hold(pid))
+                await self._command.gate.open(lambda: self._command.writable.hold(pid))
             except PermissionError:
                 self._tail.append(_NOT_HELD)
                 self._end(Ending.WALLS_FAILED)
@@ -189,27 +195,27 @@ class _Run:
     def _on_log(self, line: bytes) -> None:
         if text := strip(line):
             self._tail.append(text)
-            self._cell.on_log(text)
+            self._sandboxed.on_log(text)
 
     def _on_report(self, line: bytes) -> None:
         if self._reason is Ending.REPORT_LIMIT:
             return
-        self._cell.on_report(line)
-        if self._cell.flooded():
+        self._sandboxed.on_report(line)
+        if self._sandboxed.flooded():
             self._end(Ending.REPORT_LIMIT)
-        if self._finished_at is None and self._cell.finished():
+        if self._finished_at is None and self._sandboxed.finished():
             self._finished_at = time.monotonic()
 
     async def _watch(self) -> None:
-        limits = self._cell.limits
+        limits = self._sandboxed.limits
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             now = time.monotonic()
             if limits.wall_seconds and now - self._started > limits.wall_seconds:
                 self._end(Ending.TIMEOUT)
-            if self._finished_at is not None and now - self._finished_at > self._cell.grace_seconds:
+            if self._finished_at is not None and now - self._finished_at > self._sandboxed.grace_seconds:
                 self._end(Ending.STOPPED)
-            if self._walls.writable.exceeds(limits) or self._walls.writable.is_full():
+            if self._command.writable.exceeds(limits) or self._command.writable.is_full():
                 self._end(Ending.OUTPUT_LIMIT)
 
     async def _watch_memory(self) -> None:
@@ -222,18 +228,18 @@ class _Run:
     def _watch_tree(self) -> tuple[int, Sequence[int]] | None:
         """The limit and the processes, where these must be weighed in bytes: their sum is over it."""
         assert self._process is not None
-        usage, files = watcher.measure_tree(self._process.pid), self._walls.writable.memory_bytes()
+        usage, files = watcher.measure_tree(self._process.pid), self._command.writable.memory_bytes()
         self._peak = max(self._peak, usage.memory_bytes + files)
-        if usage.threads > self._cell.limits.pids:
+        if usage.threads > self._sandboxed.limits.pids:
             self._end(Ending.PIDS)
-        limit = self._cell.limits.memory_bytes - files
+        limit = self._sandboxed.limits.memory_bytes - files
         return (limit, usage.pids) if usage.memory_bytes > limit else None
 
     async def _weigh(self, limit: int, pids: Sequence[int]) -> float:
         """Count shared pages once, which is slow where many share much. Returns the seconds of rest due."""
         started = time.monotonic()
         # Files in memory are counted already, mapped or not.
-        shared = not self._walls.writable.in_memory
+        shared = not self._command.writable.in_memory
         if await asyncio.to_thread(watcher.proportional_bytes, pids, shared=shared) > limit:
             self._end(Ending.OOM)
         return min(_RESTS * (time.monotonic() - started), _MOST_REST_SECONDS)
@@ -247,17 +253,17 @@ class _Run:
         # The walls die with the process that built them, and everything inside dies with the walls. What a
         # level without namespaces has let go lies in the control group, or below the program that lives.
         if self._process is not None:
-            if self._walls.gate is None and self._group is None and self._process.returncode is None:
+            if self._command.gate is None and self._group is None and self._process.returncode is None:
                 watcher.kill_below(self._process.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         if self._group is not None:
             self._group.kill_once()
 
-    def _exit(self, returncode: int) -> CellExit:
+    def _exit(self, returncode: int) -> RunExit:
         code, built = self._exit_code(returncode)
         ending = self._reason or self._classify(code, built)
-        return CellExit(
+        return RunExit(
             ending=ending,
             code=max(code, 0),
             signal=_signal_of(code),
@@ -268,7 +274,7 @@ class _Run:
 
     def _exit_code(self, returncode: int) -> tuple[int, bool]:
         """The program's own exit code, and whether the walls stood at all."""
-        said, gate = self._status.said, self._walls.gate
+        said, gate = self._status.said, self._command.gate
         if gate is not None and not gate.is_open:
             return returncode, False
         exit_code = said.get("exit-code")
@@ -286,7 +292,7 @@ class _Run:
         number = _signal_of(code)
         if number == signal.SIGXCPU:
             return Ending.CPU_LIMIT
-        if number == signal.SIGXFSZ or self._walls.writable.exceeds(self._cell.limits):
+        if number == signal.SIGXFSZ or self._command.writable.exceeds(self._sandboxed.limits):
             return Ending.OUTPUT_LIMIT
         if code != 0 and self._group is not None and self._group.out_of_pids():
             return Ending.PIDS

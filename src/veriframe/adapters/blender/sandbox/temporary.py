@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import view
+from veriframe.adapters.blender.sandbox import visible as view
 
 _PREFIX = "veriframe-held-"
 _NAME = re.compile(_PREFIX + r"\w+-\w+")

@@ -13,42 +13,42 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-Bait = Mapping[str, str]
+Decoys = Mapping[str, str]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _IN_OPEN = 0x20
 
 
-def read_environment(bait: Bait) -> str:
+def read_environment(decoys: Decoys) -> str:
     """Read the environment of any other process, where keys and passwords tend to be."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with contextlib.suppress(OSError):
-                if bait["secret"].encode() in (folder / "environ").read_bytes():
+                if decoys["secret"].encode() in (folder / "environ").read_bytes():
                     return f"read {folder}/environ"
     raise PermissionError("no environment holds the secret")
 
 
-def see_processes(bait: Bait) -> str:
+def see_processes(decoys: Decoys) -> str:
     """Read another process's command line."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(OSError):
-                if bait["decoy_mark"].encode() in (folder / "cmdline").read_bytes():
+                if decoys["decoy_mark"].encode() in (folder / "cmdline").read_bytes():
                     return f"saw process {folder.name}"
     raise PermissionError("no process outside can be seen")
 
 
-def signal_outside(bait: Bait) -> str:
+def signal_outside(decoys: Decoys) -> str:
     """End a process outside."""
-    pid = int(bait["decoy_pid"])
+    pid = int(decoys["decoy_pid"])
     if pid in {os.getpid(), os.getppid(), 1}:
         raise ProcessLookupError("that number is one of our own")
     os.kill(pid, signal.SIGTERM)
     return f"sent a signal to process {pid}"
 
 
-def limit_outside(_: Bait) -> str:
+def limit_outside(_: Decoys) -> str:
     """Set limits, processors or priority of another process of the same user, as the worker may be."""
     other = os.fork()
     if other == 0:
@@ -69,18 +69,18 @@ def limit_outside(_: Bait) -> str:
     raise PermissionError("all were refused")
 
 
-def connect_network(bait: Bait) -> str:
+def connect_network(decoys: Decoys) -> str:
     """Reach a listener on the host's loopback, by TCP and by UDP."""
-    address = ("127.0.0.1", int(bait["tcp_port"]))
+    address = ("127.0.0.1", int(decoys["tcp_port"]))
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        udp.sendto(bait["secret"].encode(), ("127.0.0.1", int(bait["udp_port"])))
+        udp.sendto(decoys["secret"].encode(), ("127.0.0.1", int(decoys["udp_port"])))
     with socket.create_connection(address, timeout=2):
         return f"connected to {address[0]}:{address[1]}"
 
 
-def connect_unix(bait: Bait) -> str:
+def connect_unix(decoys: Decoys) -> str:
     """Reach a local service by a socket file, and by an abstract name that no file system guards."""
-    for name in (bait["unix_path"], "\0" + bait["unix_name"]):
+    for name in (decoys["unix_path"], "\0" + decoys["unix_name"]):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.settimeout(2)
             client.connect(name)
@@ -88,19 +88,19 @@ def connect_unix(bait: Bait) -> str:
     raise PermissionError("no local service can be reached")
 
 
-def leave_process(bait: Bait) -> str:
+def leave_process(decoys: Decoys) -> str:
     """Leave a process behind that belongs to no session of ours."""
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             os.closerange(0, 256)
-            time.sleep(float(bait["linger_seconds"]))
+            time.sleep(float(decoys["linger_seconds"]))
         os._exit(0)
     raise ChildProcessError("seen from outside only")
 
 
-def inherit_files(_: Bait) -> str:
+def inherit_files(_: Decoys) -> str:
     """Find a file that the worker had open."""
     mine = {0, 1, 2, int(os.environ["REPORT_FD"])}
     for descriptor in set(range(3, 1024)) - mine:
@@ -110,7 +110,7 @@ def inherit_files(_: Bait) -> str:
     raise PermissionError("nothing else is open")
 
 
-def watch_programs(_: Bait) -> str:
+def watch_programs(_: Decoys) -> str:
     """Be told which programs the host starts, by a watch on their folder."""
     watch = _libc.inotify_init1(0)
     if watch >= 0 and _libc.inotify_add_watch(watch, b"/usr/bin", _IN_OPEN) >= 0:

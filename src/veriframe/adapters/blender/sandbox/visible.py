@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox.cell import OUT, REPORT_VARIABLE, Cell
+from veriframe.adapters.blender.sandbox.run import OUT, REPORT_VARIABLE, SandboxedRun
 
 SANDBOX_UID = 61_321
 """The user and group that a root worker's renders run as: in no range that Debian gives to anybody."""
@@ -19,25 +19,25 @@ SYSTEM_FILES = ("/etc/fonts", "/etc/ld.so.cache", "/etc/alternatives")
 """All of /etc that a renderer sees: fonts' settings and where shared libraries lie."""
 
 
-def environment(cell: Cell, report_fd: int | None, scratch: str) -> dict[str, str]:
+def environment(run: SandboxedRun, report_fd: int | None, scratch: str) -> dict[str, str]:
     """The program's whole environment. `scratch` is its own temporary folder, which is its home too."""
     variables = {
         "PATH": SEARCH_PATH,
         "HOME": scratch,
         "TMPDIR": scratch,
         "LANG": "C.UTF-8",
-        **cell.environment,
+        **run.environment,
     }
     if report_fd is not None:
         variables[REPORT_VARIABLE] = str(report_fd)
     return variables
 
 
-def on_host(cell: Cell, word: str | PurePosixPath) -> str:
+def on_host(run: SandboxedRun, word: str | PurePosixPath) -> str:
     """A word of the command line for a level without mounts of its own: inside paths become the host's."""
     if not isinstance(word, PurePosixPath):
         return word
-    shown = {**cell.visible, **({} if cell.out is None else {OUT: cell.out})}
+    shown = {**run.visible, **({} if run.out is None else {OUT: run.out})}
     for inside in (word, *word.parents):
         if inside in shown:
             return str(shown[inside] / word.relative_to(inside))

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.blender.sandbox import choose, selftest
-from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
-from veriframe.adapters.blender.sandbox.choose import Host, remedy
-from veriframe.adapters.blender.sandbox.selftest import PROMISES, Canary
+from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox.run import Level, Sandbox
+from veriframe.adapters.blender.sandbox.selection import Host, remedy
+from veriframe.adapters.blender.sandbox.selftest import selftest
+from veriframe.adapters.blender.sandbox.selftest.selftest import PROMISES, Canary
 from veriframe.errors import SettingsError
 
 HOST = Host(

@@ -8,8 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox import watcher
-from veriframe.adapters.blender.sandbox.watcher import MAX_FILES, exceeds, measure_tree, proportional_bytes
+from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits.resource_usage import (
+    MAX_FILES,
+    exceeds,
+    measure_tree,
+    proportional_bytes,
+)
 
 _TREE = """
 import os, sys, threading

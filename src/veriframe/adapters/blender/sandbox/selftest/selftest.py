@@ -11,9 +11,17 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from veriframe.adapters.blender.runtimes import CONFINE, SCRIPTS
-from veriframe.adapters.blender.sandbox import attacks
-from veriframe.adapters.blender.sandbox.bait import Bait, laid_out
-from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, CellLimits, Ending, Level, Sandbox
+from veriframe.adapters.blender.sandbox.run import (
+    OUT,
+    Ending,
+    Level,
+    RunExit,
+    RunLimits,
+    Sandbox,
+    SandboxedRun,
+)
+from veriframe.adapters.blender.sandbox.selftest import attacks
+from veriframe.adapters.blender.sandbox.selftest.decoys import Decoys, laid_out
 
 _ATTACKS, _SHOWN = PurePosixPath("/selftest/attacks"), PurePosixPath("/selftest/shown")
 _NEEDED = PurePosixPath("/selftest/needed")
@@ -22,7 +30,7 @@ _PYTHON = {
     PurePosixPath(folder): Path(folder) for folder in {sys.base_prefix} if not folder.startswith("/usr")
 }
 _MIB = 2**20
-_LIMITS = CellLimits(
+_LIMITS = RunLimits(
     wall_seconds=20, memory_bytes=256 * _MIB, pids=32, output_bytes=8 * _MIB, tmp_bytes=8 * _MIB
 )
 _HASTY = replace(_LIMITS, wall_seconds=1)
@@ -87,8 +95,8 @@ async def run_self_test(
 
     `needed`: what later runs will be shown. Where it cannot be, no attack is made, so none is held.
     """
-    async with laid_out(_BOMB_SIZES) as bait:
-        attacker = _Attacker(sandbox, bait, needed)
+    async with laid_out(_BOMB_SIZES) as decoys:
+        attacker = _Attacker(sandbox, decoys, needed)
         canaries = await attacker.try_quick()
         if bombs:
             canaries += tuple([await attacker.throw(name) for name in BOMBS])
@@ -103,12 +111,12 @@ def broken(level: Level, canaries: Iterable[Canary]) -> list[Canary]:
 class _Attacker:
     """Runs attacks in one sandbox, with one lot of bait."""
 
-    def __init__(self, sandbox: Sandbox, bait: Bait, needed: Sequence[Path]) -> None:
-        self._sandbox, self._bait = sandbox, bait
+    def __init__(self, sandbox: Sandbox, decoys: Decoys, needed: Sequence[Path]) -> None:
+        self._sandbox, self._bait = sandbox, decoys
         self._visible = {
             _ATTACKS: Path(attacks.__file__).parent,
             CONFINE: SCRIPTS / CONFINE.name,
-            _SHOWN: bait.shown,
+            _SHOWN: decoys.shown,
             **_PYTHON,
             **{_NEEDED / str(number): path for number, path in enumerate(needed)},
         }
@@ -153,9 +161,9 @@ class _Attacker:
         confined = (CONFINE,) if self._sandbox.level is Level.STRICT else ()
         return (_INTERPRETER, "-I", "-S", *confined)
 
-    async def _run(self, names: Sequence[str], limits: CellLimits) -> CellExit:
+    async def _run(self, names: Sequence[str], limits: RunLimits) -> RunExit:
         return await self._sandbox.run(
-            Cell(
+            SandboxedRun(
                 argv=(*self._python(), _ATTACKS / "attempt.py", _SHOWN, OUT, self._bait.mark, *names),
                 limits=limits,
                 visible=self._visible,

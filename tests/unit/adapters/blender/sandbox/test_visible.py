@@ -6,12 +6,12 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellLimits
-from veriframe.adapters.blender.sandbox.view import SANDBOX_UID, environment, let_in, on_host
+from veriframe.adapters.blender.sandbox.run import OUT, RunLimits, SandboxedRun
+from veriframe.adapters.blender.sandbox.visible import SANDBOX_UID, environment, let_in, on_host
 
-CELL = Cell(
+CELL = SandboxedRun(
     argv=("program",),
-    limits=CellLimits(wall_seconds=1, memory_bytes=1),
+    limits=RunLimits(wall_seconds=1, memory_bytes=1),
     visible={
         PurePosixPath("/job/scene.blend"): Path("/home/a/x.blend"),
         PurePosixPath("/lib"): Path("/opt/l"),

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from veriframe.adapters.blender.runtimes import CONFINE
-from veriframe.adapters.blender.sandbox import launcher, process, selftest
-from veriframe.adapters.blender.sandbox.cell import Cell, Level
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox import process
+from veriframe.adapters.blender.sandbox.levels import launcher
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.run import Level, SandboxedRun
+from veriframe.adapters.blender.sandbox.selftest import selftest
 
 NO_FILTER = ("--seccomp", 2, ())
 """The filter's own descriptor, which bubblewrap then never takes, stays open inside."""
@@ -27,7 +29,7 @@ UNCONFINED = (str(CONFINE), 1, ())
 HOST_PROCESSES = ("--proc", 2, ("--bind", "/proc", "/proc"))
 
 
-class LeakyStrict(StrictSandbox):
+class LeakyStrict(BubblewrapSandbox):
     """STRICT with words of the inner command line taken out or put in.
 
     Each change: at which word, how many words go (with it), and what comes in their place.
@@ -37,8 +39,8 @@ class LeakyStrict(StrictSandbox):
         super().__init__(staged=False, use_cgroup=False)
         self._changes = changes
 
-    def _argv(self, cell: Cell, given: Any) -> list[str]:
-        argv = super()._argv(cell, given)
+    def _argv(self, run: SandboxedRun, given: Any) -> list[str]:
+        argv = super()._argv(run, given)
         for word, gone, instead in self._changes:
             # Paths stand in the binds first, and then in the command.
             at = (
@@ -95,9 +97,9 @@ async def test_tables_of_mounts_are_hidden_by_what_starts_the_scripts() -> None:
 async def test_a_scene_that_is_shown_writable_is_noticed() -> None:
     """One flag of one bind."""
 
-    class Writable(StrictSandbox):
-        def _argv(self, cell: Cell, given: Any) -> list[str]:
-            argv = super()._argv(cell, given)
+    class Writable(BubblewrapSandbox):
+        def _argv(self, run: SandboxedRun, given: Any) -> list[str]:
+            argv = super()._argv(run, given)
             for at, word in enumerate(argv):
                 if word == "/selftest/shown" and argv[at - 2] == "--ro-bind":
                     argv[at - 2] = "--bind"
@@ -113,14 +115,14 @@ async def test_a_file_of_the_workers_that_comes_in_is_noticed(
     """An open file is a way through every wall."""
     (tmp_path / "key").write_text("secret")
     descriptor = os.open(tmp_path / "key", os.O_RDONLY)
-    whole = process.Walls
+    whole = process.SandboxCommand
 
-    def leaky(*, descriptors: tuple[int, ...], **rest: Any) -> process.Walls:
+    def leaky(*, descriptors: tuple[int, ...], **rest: Any) -> process.SandboxCommand:
         return whole(descriptors=(*descriptors, descriptor), **rest)
 
-    monkeypatch.setattr(process, "Walls", leaky)
+    monkeypatch.setattr(process, "SandboxCommand", leaky)
     try:
-        canaries = await selftest.run_self_test(StrictSandbox())
+        canaries = await selftest.run_self_test(BubblewrapSandbox())
     finally:
         os.close(descriptor)
     assert {"inherit_files"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
@@ -156,6 +158,6 @@ async def test_a_hole_in_landlock_makes_canaries_sing(
         return whole(**hole(plan))
 
     monkeypatch.setattr(launcher, "Plan", leaky)
-    canaries = await selftest.run_self_test(LaunchedSandbox(Level.LANDLOCK, use_cgroup=False))
+    canaries = await selftest.run_self_test(UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False))
     assert singing <= {canary.name for canary in selftest.broken(Level.LANDLOCK, canaries)}
     assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, canaries))

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox import machine
+from veriframe.adapters.blender.sandbox.limits import host_errors as machine
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 """What the last bytes of a file are rounded up to."""

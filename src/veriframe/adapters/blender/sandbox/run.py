@@ -40,7 +40,7 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellLimits:
+class RunLimits:
     """What one run may use. Seconds are wall-clock; 0 means no limit of that kind."""
 
     wall_seconds: float
@@ -56,7 +56,7 @@ class CellLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class SandboxedRun:
     """An untrusted program and all that it may see.
 
     `argv` elements that are `PurePosixPath` are paths *inside* the sandbox; a level without a mount
@@ -69,7 +69,7 @@ class Cell:
     """
 
     argv: tuple[str | PurePosixPath, ...]
-    limits: CellLimits
+    limits: RunLimits
     visible: Mapping[PurePosixPath, Path] = field(default_factory=dict)
     out: Path | None = None
     expected: Collection[str] = ()
@@ -89,7 +89,7 @@ OUT = PurePosixPath("/out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellExit:
+class RunExit:
     """How a run ended and what it used. `log_tail` holds the last lines of output, stripped.
 
     `fault`: what was wrong with its output, so that none of it was copied. Not looked at where the walls
@@ -113,12 +113,12 @@ class Sandbox(Protocol):
     """`cgroup v1`, `cgroup v2` or `watcher`."""
 
     @abstractmethod
-    async def run(self, cell: Cell) -> CellExit:
+    async def run(self, run: SandboxedRun) -> RunExit:
         """Run the program to its end. Never raises for anything that the program does.
 
         Raises `HostUnavailable` where this machine has no room or no descriptors for it.
         """
 
     @abstractmethod
-    def command(self, cell: Cell) -> list[str]:
+    def command(self, run: SandboxedRun) -> list[str]:
         """The exact command line, as it can be pasted into a shell and logged."""

@@ -9,10 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox import cgroup, machine, process, seccomp, view, watcher
-from veriframe.adapters.blender.sandbox.cell import OUT, Cell, CellExit, Level, Sandbox
-from veriframe.adapters.blender.sandbox.mounts import SPARE_BYTES, Mounts
+from veriframe.adapters.blender.sandbox import process
+from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox.levels import seccomp
+from veriframe.adapters.blender.sandbox.limits import cgroup
+from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.output_mounts import SPARE_BYTES, Mounts
 from veriframe.adapters.blender.sandbox.pipes import Gate
+from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, Sandbox, SandboxedRun
 from veriframe.threads import to_the_end
 
 _USR = PurePosixPath("/usr")
@@ -47,7 +52,7 @@ class _Descriptors:
     filter: int
 
 
-class StrictSandbox(Sandbox):
+class BubblewrapSandbox(Sandbox):
     """Each run has its own processes, network (none), mounts, users, and no capabilities.
 
     As root two bubblewraps are nested. The outer one, still root, only arranges mounts, because the inner
@@ -65,7 +70,7 @@ class StrictSandbox(Sandbox):
         hierarchy = cgroup.find() if use_cgroup else None
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
-    async def run(self, cell: Cell) -> CellExit:
+    async def run(self, run: SandboxedRun) -> RunExit:
         """Run the program to its end. Never raises for anything that the program does.
 
         Raises `HostUnavailable`.
@@ -74,17 +79,17 @@ class StrictSandbox(Sandbox):
             stack.enter_context(machine.needed())
             filter_fd = stack.enter_context(seccomp.as_descriptor())
             gate = stack.enter_context(contextlib.closing(Gate()))
-            writable = self._mounts(cell)
+            writable = self._mounts(run)
             # The kernel frees whatever lies there, and for millions of files that takes seconds.
             stack.push_async_callback(to_the_end, writable.close)
 
-            def build(report_fd: int, status_fd: int) -> process.Walls:
+            def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
                 # Each bubblewrap closes its own before it starts what is inside.
                 stage_fd = os.dup(status_fd) if self._staged else None
                 if stage_fd is not None:
                     stack.callback(os.close, stage_fd)
-                return process.Walls(
-                    argv=self._argv(cell, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
+                return process.SandboxCommand(
+                    argv=self._argv(run, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
                     # bubblewrap's own environment could be read inside through /proc/1/environ.
                     environment={"PATH": view.SEARCH_PATH},
                     writable=writable,
@@ -92,51 +97,51 @@ class StrictSandbox(Sandbox):
                     gate=gate,
                 )
 
-            return await process.run(cell, build, use_cgroup=self._use_cgroup)
+            return await process.run(run, build, use_cgroup=self._use_cgroup)
 
-    def command(self, cell: Cell) -> list[str]:
+    def command(self, run: SandboxedRun) -> list[str]:
         """The exact command line, less the file descriptors that only a running worker has."""
-        return self._argv(cell, None)
+        return self._argv(run, None)
 
-    def _mounts(self, cell: Cell) -> Mounts:
+    def _mounts(self, run: SandboxedRun) -> Mounts:
         places = _STAGE if self._staged else _INSIDE
-        out = None if cell.out is None else places.out
-        return Mounts(out, places.tmp, places.shm, files=len(cell.expected))
+        out = None if run.out is None else places.out
+        return Mounts(out, places.tmp, places.shm, files=len(run.expected))
 
-    def _argv(self, cell: Cell, given: _Descriptors | None) -> list[str]:
-        variables = view.environment(cell, given.report if given else None, _TMP)
-        walls = [
+    def _argv(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
+        variables = view.environment(run, given.report if given else None, _TMP)
+        command = [
             *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
             # Before the binds: one of them may lie below /tmp.
-            *("--proc", "/proc", "--dev", "/dev", *_NO_ZERO, *self._tmpfs(cell)),
-            *_binds(cell, staged=self._staged),
+            *("--proc", "/proc", "--dev", "/dev", *_NO_ZERO, *self._tmpfs(run)),
+            *_binds(run, staged=self._staged),
             *("--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"),
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             *("--chdir", _TMP),
             *(("--json-status-fd", str(given.status), "--seccomp", str(given.filter)) if given else ()),
             "--",
             *(("/bin/sh", "-c", Gate.WAITING, "veriframe-gate") if given else ()),
-            *map(str, cell.argv),
+            *map(str, run.argv),
         ]
-        return [*self._prelude(cell, given), *walls]
+        return [*self._prelude(run, given), *command]
 
-    def _tmpfs(self, cell: Cell) -> list[str]:
+    def _tmpfs(self, run: SandboxedRun) -> list[str]:
         """The file systems in memory, or those that the stage has made."""
         if not self._staged:
-            return _new_tmpfs(cell, _INSIDE)
+            return _new_tmpfs(run, _INSIDE)
         pairs = ((_STAGE.shm, _INSIDE.shm), (_STAGE.tmp, _INSIDE.tmp), (_STAGE.out, _INSIDE.out))
-        wanted = pairs if cell.out is not None else pairs[:2]
+        wanted = pairs if run.out is not None else pairs[:2]
         return [word for source, target in wanted for word in ("--bind", str(source), str(target))]
 
-    def _prelude(self, cell: Cell, given: _Descriptors | None) -> list[str]:
+    def _prelude(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
         if not self._root:
             return []
         stage = [
             # With processes of its own: a parent without capabilities could not take the other user's
             # processes with it when it dies, but the kernel takes all of a namespace with its first one.
-            *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(cell, staged=False)),
-            *_new_tmpfs(cell, _STAGE),
+            *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(run, staged=False)),
+            *_new_tmpfs(run, _STAGE),
             *(("--info-fd", str(given.stage)) if given and given.stage is not None else ()),
             # bubblewrap itself needs /tmp, to build the new root in.
             *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
@@ -154,10 +159,10 @@ def pasteable(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-def _binds(cell: Cell, *, staged: bool) -> list[str]:
+def _binds(run: SandboxedRun, *, staged: bool) -> list[str]:
     """The mounts. `staged`: everything lies already where it is to be seen."""
     # bubblewrap makes missing parents with mode 0700; the inner one must be able to pass through them.
-    targets = {PurePosixPath(file) for file in view.SYSTEM_FILES} | set(cell.visible)
+    targets = {PurePosixPath(file) for file in view.SYSTEM_FILES} | set(run.visible)
     parents = {parent for target in targets for parent in target.parents} - {PurePosixPath("/")}
     binds = [
         word
@@ -174,18 +179,18 @@ def _binds(cell: Cell, *, staged: bool) -> list[str]:
             binds += ["--ro-bind", link, link]
     for file in view.SYSTEM_FILES:
         binds += ["--ro-bind-try", file, file]
-    for inside, host in sorted(cell.visible.items()):
+    for inside, host in sorted(run.visible.items()):
         binds += ["--ro-bind", str(inside if staged else host), str(inside)]
     return binds
 
 
-def _new_tmpfs(cell: Cell, places: _Places) -> list[str]:
+def _new_tmpfs(run: SandboxedRun, places: _Places) -> list[str]:
     """Of limited size. bubblewrap cannot limit their number of files: that is watched."""
-    limits = cell.limits
+    limits = run.limits
     sizes = {places.shm: limits.tmp_bytes, places.tmp: limits.tmp_bytes}
-    if cell.out is not None:
+    if run.out is not None:
         # Larger than allowed by a little, so that passing the limit is seen.
-        rounded_up = len(cell.expected) * watcher.PAGE_BYTES
+        rounded_up = len(run.expected) * watcher.PAGE_BYTES
         sizes[places.out] = limits.output_bytes + rounded_up + SPARE_BYTES
     return [
         word

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from veriframe.adapters.blender.sandbox.attacks import attempt, bombs, files, kernel, processes
+from veriframe.adapters.blender.sandbox.selftest.attacks import attempt, bombs, files, kernel, processes
 
-BAIT_FILE = attempt.BAIT_FILE
+DECOY_FILE = attempt.DECOY_FILE
 
 ATTACKS: tuple[Callable[[Mapping[str, str]], str], ...] = (
     processes.inherit_files,  # first, since other attacks may open some

@@ -7,7 +7,7 @@ import resource
 from collections.abc import Sequence
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox.cell import CellLimits
+from veriframe.adapters.blender.sandbox.run import RunLimits
 
 _OPEN_FILES = 4096
 
@@ -24,7 +24,7 @@ exec "$@"
 """
 
 
-def command(argv: Sequence[str], limits: CellLimits, groups: Sequence[Path]) -> list[str]:
+def command(argv: Sequence[str], limits: RunLimits, groups: Sequence[Path]) -> list[str]:
     """The command line that joins the groups, takes the limits upon itself, and becomes `argv`."""
     hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     open_files = _OPEN_FILES if hard_files == resource.RLIM_INFINITY else min(_OPEN_FILES, hard_files)

@@ -9,67 +9,67 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-Bait = Mapping[str, str]
+Decoys = Mapping[str, str]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MS_REMOUNT_BIND = 32 | 4096
 _STATMOUNT = 457
 
 
-def read_secret(bait: Bait) -> str:
+def read_secret(decoys: Decoys) -> str:
     """Read a file outside, by its path and by the roots of other processes."""
-    for path in _ways(bait, bait["secret_file"]):
+    for path in _ways(decoys, decoys["secret_file"]):
         with contextlib.suppress(OSError):
-            if bait["secret"] in Path(path).read_text():
+            if decoys["secret"] in Path(path).read_text():
                 return f"read {path}"
     raise PermissionError("the file cannot be reached")
 
 
-def read_accounts(bait: Bait) -> str:
+def read_accounts(decoys: Decoys) -> str:
     """Read the host's accounts, as "Import Text" nodes have painted them into pictures."""
     for name in ("/etc/passwd", "/etc/shadow"):
-        for path in _ways(bait, name):
+        for path in _ways(decoys, name):
             with contextlib.suppress(OSError):
                 if ":" in Path(path).read_text():
                     return f"read {path}"
     raise PermissionError("no list of accounts can be reached")
 
 
-def _ways(bait: Bait, path: str) -> tuple[str, ...]:
+def _ways(decoys: Decoys, path: str) -> tuple[str, ...]:
     # "self/root" of another process and open working folders are the classic ways round a chroot.
-    pids = ("1", bait["decoy_pid"], str(os.getppid()))
+    pids = ("1", decoys["decoy_pid"], str(os.getppid()))
     roots = (f"/proc/{pid}/{name}" for pid in pids for name in ("root", "cwd/../../../../../.."))
     return (path, *(root + path for root in roots), f"/out/../..{path}", f"/job/../../..{path}")
 
 
-def write_outside(bait: Bait) -> str:
+def write_outside(decoys: Decoys) -> str:
     """Make a file in a folder outside that anybody may write."""
-    path = Path(bait["open_folder"], "written-from-inside")
+    path = Path(decoys["open_folder"], "written-from-inside")
     path.write_text("x")
     return f"wrote {path}"
 
 
-def write_shown(bait: Bait) -> str:
+def write_shown(decoys: Decoys) -> str:
     """Write where only reading was granted, after trying to mount it anew as writable."""
-    folder = Path(bait["shown_folder"])
+    folder = Path(decoys["shown_folder"])
     _libc.mount(None, bytes(folder), None, _MS_REMOUNT_BIND, None)
     Path(folder, "written-from-inside").write_text("x")
     return f"wrote into {folder}"
 
 
-def change_outside(bait: Bait) -> str:
+def change_outside(decoys: Decoys) -> str:
     """Change times and rights of a folder outside, for which nothing has to be opened."""
     with contextlib.suppress(OSError):
         # To now: for that it is enough to be allowed to write there.
-        os.utime(bait["open_folder"])
+        os.utime(decoys["open_folder"])
         return "changed the times"
-    Path(bait["open_folder"]).chmod(0o777)
+    Path(decoys["open_folder"]).chmod(0o777)
     return "changed the rights"
 
 
-def make_set_uid(bait: Bait) -> str:
+def make_set_uid(decoys: Decoys) -> str:
     """Make a set-uid program of this user's, for any user of the machine to start."""
-    path = Path(bait["out"], "set-uid")
+    path = Path(decoys["out"], "set-uid")
     path.touch()
     try:
         path.chmod(0o4755)
@@ -78,7 +78,7 @@ def make_set_uid(bait: Bait) -> str:
     return "made one"
 
 
-def see_mounts(bait: Bait) -> str:
+def see_mounts(decoys: Decoys) -> str:
     """Read where on the host all that is shown lies: from tables of mounts, or the walls' own words."""
     for pid in ("self", "thread-self", "1", str(os.getppid())):
         for name in ("mountinfo", "mounts", "mountstats"):
@@ -86,23 +86,26 @@ def see_mounts(bait: Bait) -> str:
                 if Path("/proc", pid, name).read_text():
                     return f"read /proc/{pid}/{name}"
     with contextlib.suppress(OSError):
-        if os.getpid() != 1 and bait["open_folder"].rpartition("/")[0] in Path("/proc/1/cmdline").read_text():
+        if (
+            os.getpid() != 1
+            and decoys["open_folder"].rpartition("/")[0] in Path("/proc/1/cmdline").read_text()
+        ):
             return "read the command line of the walls"
     if _libc.syscall(_STATMOUNT, 0, 0, 0, 0) == -1 and ctypes.get_errno() not in {errno.EPERM, errno.ENOSYS}:
         return "the kernel answered statmount"
     raise PermissionError("no table of mounts can be read")
 
 
-def nest_folders(bait: Bait) -> str:
+def nest_folders(decoys: Decoys) -> str:
     """Leave folders in one another, deeper than a path or a recursion can be, and locked ones."""
-    out = Path(bait["out"])
+    out = Path(decoys["out"])
     locked = out / "locked"
     locked.mkdir()
     (locked / "file").touch()
     with contextlib.suppress(OSError):
         locked.chmod(0)
     here = os.open(out, os.O_RDONLY)
-    for _ in range(int(bait["folders"])):
+    for _ in range(int(decoys["folders"])):
         os.mkdir("d", dir_fd=here)
         here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
         os.close(above)

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-Bait = Mapping[str, str]
+Decoys = Mapping[str, str]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWUSER = 0x10000000
@@ -25,7 +25,7 @@ _USER_OBJ, _USER, _GROUP_OBJ, _MASK, _OTHER = 1, 2, 4, 16, 32
 _ACL_VERSION, _NO_ID = 2, 2**32 - 1
 
 
-def make_namespace(_: Bait) -> str:
+def make_namespace(_: Decoys) -> str:
     """Make a user namespace, the first step of most escapes through the kernel."""
     child = os.fork()
     if child == 0:
@@ -36,7 +36,7 @@ def make_namespace(_: Bait) -> str:
     raise OSError(code, os.strerror(code))
 
 
-def call_kernel(_: Bait) -> str:
+def call_kernel(_: Decoys) -> str:
     """Call what a renderer never needs and what has had many faults: keys, BPF, io_uring, ptrace."""
     numbers = _NUMBERS.get(platform.machine(), {})
     reached = [name for name, number in numbers.items() if not _refused(_libc.syscall, number)]
@@ -54,7 +54,7 @@ def _refused(call: Callable[..., int], first: int) -> bool:
     return call(first, 0, 0, 0, 0, 0) == -1 and ctypes.get_errno() in {errno.EPERM, errno.ENOSYS}
 
 
-def keep_privileges(_: Bait) -> str:
+def keep_privileges(_: Decoys) -> str:
     """Hold a capability, or be able to gain one by a set-uid program."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
     sets = (ctypes.c_uint32 * 6)()
@@ -65,12 +65,12 @@ def keep_privileges(_: Bait) -> str:
     raise PermissionError("no capabilities, and no way to any")
 
 
-def attach_lists(bait: Bait) -> str:
+def attach_lists(decoys: Decoys) -> str:
     """Attach an access list to a folder: each file made there gets a copy, and no limit counts its memory."""
     users = [(_USER, os.getuid())] * 8
     whose = [(_USER_OBJ, _NO_ID), *users, *((tag, _NO_ID) for tag in (_GROUP_OBJ, _MASK, _OTHER))]
     entries = b"".join(struct.pack("<HHI", tag, 7, owner) for tag, owner in whose)
-    folder = Path(bait["out"], "with-lists")
+    folder = Path(decoys["out"], "with-lists")
     folder.mkdir()
     try:
         os.setxattr(folder, "system.posix_acl_default", struct.pack("<I", _ACL_VERSION) + entries)
@@ -79,7 +79,7 @@ def attach_lists(bait: Bait) -> str:
     return "attached one"
 
 
-def lower_oom_score(_: Bait) -> str:
+def lower_oom_score(_: Decoys) -> str:
     """Take off the mark by which the kernel ends this program first when memory runs out."""
     mark = Path("/proc/self/oom_score_adj")
     mark.write_text("0")

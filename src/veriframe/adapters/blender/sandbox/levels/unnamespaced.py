@@ -11,17 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import (
-    cgroup,
-    launcher,
-    machine,
-    mounts,
-    process,
-    seccomp,
-    temporary,
-    view,
-)
-from veriframe.adapters.blender.sandbox.cell import Cell, CellExit, Level, Sandbox
+from veriframe.adapters.blender.sandbox import output_mounts as mounts
+from veriframe.adapters.blender.sandbox import process, temporary
+from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox.levels import launcher, seccomp
+from veriframe.adapters.blender.sandbox.limits import cgroup
+from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
 from veriframe.threads import to_the_end
 
 _READABLE = (
@@ -33,7 +29,7 @@ _READABLE = (
 _WRITABLE = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-class LaunchedSandbox(Sandbox):
+class UnnamespacedSandbox(Sandbox):
     """Runs a program by way of `launcher.py`, with a temporary folder of its own.
 
     LANDLOCK: files by Landlock, sockets and dangerous calls by seccomp, as root a user of its own.
@@ -49,7 +45,7 @@ class LaunchedSandbox(Sandbox):
         hierarchy = cgroup.find() if use_cgroup else None
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
-    async def run(self, cell: Cell) -> CellExit:
+    async def run(self, run: SandboxedRun) -> RunExit:
         """Run the program to its end. Never raises for anything that the program does.
 
         Raises `HostUnavailable`.
@@ -57,18 +53,18 @@ class LaunchedSandbox(Sandbox):
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(machine.needed())
             scratch, out = [await stack.enter_async_context(self._folder(name)) for name in ("run", "out")]
-            inside = replace(cell, out=out)
+            inside = replace(run, out=out)
             filter_fd = self._filter(stack)
 
-            def build(report_fd: int, status_fd: int) -> process.Walls:
-                return process.Walls(
+            def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
+                return process.SandboxCommand(
                     argv=self._argv(inside, scratch, report_fd, status_fd, filter_fd),
                     environment={"PATH": view.SEARCH_PATH},
                     writable=mounts.Folders(scratch, out),
                     descriptors=() if filter_fd is None else (filter_fd,),
                 )
 
-            return await process.run(cell, build, use_cgroup=self._use_cgroup)
+            return await process.run(run, build, use_cgroup=self._use_cgroup)
 
     def _filter(self, stack: contextlib.AsyncExitStack) -> int | None:
         # Landlock does not govern changes of metadata, and the files of the worker's user may be this user's.
@@ -84,24 +80,24 @@ class LaunchedSandbox(Sandbox):
             finally:
                 await to_the_end(disk.remove, folder)
 
-    def command(self, cell: Cell) -> list[str]:
+    def command(self, run: SandboxedRun) -> list[str]:
         """The program's command line. What the launcher restricts has no form that a shell could take."""
-        return [view.on_host(cell, word) for word in cell.argv]
+        return [view.on_host(run, word) for word in run.argv]
 
     def _argv(
-        self, cell: Cell, scratch: Path, report_fd: int, status_fd: int, filter_fd: int | None
+        self, run: SandboxedRun, scratch: Path, report_fd: int, status_fd: int, filter_fd: int | None
     ) -> list[str]:
-        out = () if cell.out is None else (str(cell.out),)
+        out = () if run.out is None else (str(run.out),)
         plan = launcher.Plan(
             parent=os.getpid(),
             status_fd=status_fd,
             user=self._user,
-            readable=[*_READABLE, *map(str, cell.visible.values())],
+            readable=[*_READABLE, *map(str, run.visible.values())],
             writable=[*_WRITABLE, str(scratch), *out],
             landlock=self._walled,
             filter_fd=filter_fd,
-            environment=view.environment(cell, report_fd, str(scratch)),
+            environment=view.environment(run, report_fd, str(scratch)),
             folder=str(scratch),
         )
         interpreter = os.path.realpath(sys.executable)
-        return [interpreter, "-I", "-S", launcher.__file__, json.dumps(plan), "--", *self.command(cell)]
+        return [interpreter, "-I", "-S", launcher.__file__, json.dumps(plan), "--", *self.command(run)]

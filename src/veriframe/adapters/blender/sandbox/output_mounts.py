@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from veriframe.adapters.blender import outputs
-from veriframe.adapters.blender.sandbox import watcher
-from veriframe.adapters.blender.sandbox.cell import Cell, CellLimits
+from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.run import RunLimits, SandboxedRun
 
 SPARE_BYTES = 2**20
 """A file system in memory is larger than its limit by this, so that passing the limit can be seen."""
@@ -39,7 +39,7 @@ class Writable(Protocol):
         """Take hold of it by way of a process that waits inside. Raises `OSError`."""
 
     @abstractmethod
-    def exceeds(self, limits: CellLimits) -> bool:
+    def exceeds(self, limits: RunLimits) -> bool:
         """Whether more was written than allowed."""
 
     @abstractmethod
@@ -54,14 +54,14 @@ class Writable(Protocol):
     def output(self) -> contextlib.AbstractContextManager[int]:
         """A descriptor of the output folder. Raises `OSError`."""
 
-    def collect(self, cell: Cell, out: Path) -> outputs.Fault | None:
+    def collect(self, run: SandboxedRun, out: Path) -> outputs.Fault | None:
         """Copy what the program was to leave to `out`, now that nothing inside lives any more.
 
         Raises `HostUnavailable` where no copy can be made.
         """
         try:
             with self.output() as folder:
-                return outputs.collect(folder, cell.expected, out, most_bytes=cell.limits.output_bytes)
+                return outputs.collect(folder, run.expected, out, most_bytes=run.limits.output_bytes)
         except OSError as error:
             return outputs.unreadable(error)
 
@@ -78,7 +78,7 @@ class Folders(Writable):
     async def hold(self, pid: int) -> None:
         """Nothing: folders stay."""
 
-    def exceeds(self, limits: CellLimits) -> bool:
+    def exceeds(self, limits: RunLimits) -> bool:
         """By the files that can be seen."""
         return watcher.exceeds(self._out, limits.output_bytes) or watcher.exceeds(
             self._scratch, limits.tmp_bytes
@@ -143,7 +143,7 @@ class Mounts(Writable):
         else:
             self._held[path] = descriptor
 
-    def exceeds(self, limits: CellLimits) -> bool:
+    def exceeds(self, limits: RunLimits) -> bool:
         """By what the file system itself has given away, to whatever file, with or without a name."""
         if self._out is None or self._out not in self._held:
             return False

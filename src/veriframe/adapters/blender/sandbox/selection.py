@@ -9,10 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox import launcher, machine, selftest, temporary
-from veriframe.adapters.blender.sandbox.cell import Level, Sandbox
-from veriframe.adapters.blender.sandbox.launched import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.strict import StrictSandbox
+from veriframe.adapters.blender.sandbox import temporary
+from veriframe.adapters.blender.sandbox.levels import launcher
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.run import Level, Sandbox
+from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.errors import SettingsError
 from veriframe.threads import to_the_end
 
@@ -82,15 +85,15 @@ async def _why_not(sandbox: Sandbox, needed: Sequence[Path]) -> str:
 
 def _candidates(host: Host, required: Level) -> Iterator[Sandbox]:
     if all(_programs(host).values()):
-        yield StrictSandbox()
+        yield BubblewrapSandbox()
         if host.root:
-            yield StrictSandbox(staged=False)
+            yield BubblewrapSandbox(staged=False)
     if required <= Level.LANDLOCK and host.landlock_abi > 0:
-        yield LaunchedSandbox(Level.LANDLOCK)
+        yield UnnamespacedSandbox(Level.LANDLOCK)
     if required <= Level.CONTAINER and host.container:
-        yield LaunchedSandbox(Level.CONTAINER)
+        yield UnnamespacedSandbox(Level.CONTAINER)
     if required is Level.NONE:
-        yield LaunchedSandbox(Level.NONE)
+        yield UnnamespacedSandbox(Level.NONE)
 
 
 def remedy(host: Host, required: Level) -> str:

@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import temporary, view
-from veriframe.adapters.blender.sandbox.attacks.attempt import BAIT_FILE
+from veriframe.adapters.blender.sandbox import temporary
+from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox.selftest.attacks.attempt import DECOY_FILE
 
 _WRITTEN = "written-from-inside"
 
 
 @dataclass(slots=True)
-class Bait:
+class Decoys:
     """What was laid out, and what was taken. `reached` names the listeners that heard something."""
 
     folder: Path
@@ -69,7 +70,7 @@ class Bait:
 
 
 @asynccontextmanager
-async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
+async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Decoys]:
     """Lay out bait, and take it away again. `bombs`: how much each bomb takes, by its key in the bait.
 
     Everything is written before anything is opened, and no other user of this machine gets in at any time.
@@ -82,9 +83,9 @@ async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
             (folder / name).mkdir()
         _write(folder / "secret", secret)
         decoy = await stack.enter_async_context(_decoy(decoy_mark, secret))
-        bait = Bait(folder, decoy)
-        stack.callback(bait.end_survivors)
-        ports = await stack.enter_async_context(_listeners(bait, unix_name))
+        decoys = Decoys(folder, decoy)
+        stack.callback(decoys.end_survivors)
+        ports = await stack.enter_async_context(_listeners(decoys, unix_name))
         contents = {
             "secret": secret,
             "secret_file": str(folder / "secret"),
@@ -97,11 +98,11 @@ async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Bait]:
             **ports,
             **{name: str(amount) for name, amount in bombs.items()},
         }
-        _write(bait.shown / BAIT_FILE, json.dumps(contents))
+        _write(decoys.shown / DECOY_FILE, json.dumps(contents))
         for name in ("open", "shown"):
             (folder / name).chmod(0o777)
         view.let_in(folder)
-        yield bait
+        yield decoys
 
 
 def _write(path: Path, text: str) -> None:
@@ -126,22 +127,22 @@ async def _decoy(mark: str, secret: str) -> AsyncIterator[asyncio.subprocess.Pro
 
 
 @asynccontextmanager
-async def _listeners(bait: Bait, unix_name: str) -> AsyncIterator[Mapping[str, str]]:
+async def _listeners(decoys: Decoys, unix_name: str) -> AsyncIterator[Mapping[str, str]]:
     loop = asyncio.get_running_loop()
 
     def answer(kind: str) -> type[asyncio.Protocol]:
         class Listener(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                bait.reached.add(kind)
+                decoys.reached.add(kind)
                 transport.close()
 
         return Listener
 
     class Datagrams(asyncio.DatagramProtocol):
         def datagram_received(self, data: bytes, address: object) -> None:
-            bait.reached.add("network")
+            decoys.reached.add("network")
 
-    path = bait.folder / "socket"
+    path = decoys.folder / "socket"
     tcp = await loop.create_server(answer("network"), "127.0.0.1", 0)
     udp, _ = await loop.create_datagram_endpoint(Datagrams, local_addr=("127.0.0.1", 0))
     named = await loop.create_unix_server(answer("unix"), path)

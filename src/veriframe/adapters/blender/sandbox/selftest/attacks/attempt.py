@@ -12,7 +12,7 @@ import runpy
 import sys
 from pathlib import Path
 
-BAIT_FILE = "bait.json"
+DECOY_FILE = "bait.json"
 """In the shown folder: what there is to attack."""
 
 _SUBJECTS = ("files", "processes", "kernel", "bombs")
@@ -27,12 +27,12 @@ def main() -> None:
     """Try the named attacks, one after another. Exit code 1 where one was held, as a program fails by it."""
     code = 0
     shown, out, _, *names = sys.argv[1:]
-    bait = {**json.loads(Path(shown, BAIT_FILE).read_text()), "shown_folder": shown, "out": out}
+    decoys = {**json.loads(Path(shown, DECOY_FILE).read_text()), "shown_folder": shown, "out": out}
     here = Path(__file__).parent
     attacks = {k: v for name in _SUBJECTS for k, v in runpy.run_path(str(here / f"{name}.py")).items()}
     for name in names:
         try:
-            reached = attacks[name](bait)
+            reached = attacks[name](decoys)
         except (OSError, MemoryError) as refusal:
             _say(name, str(refusal) or type(refusal).__name__, held=True)
             code = 1

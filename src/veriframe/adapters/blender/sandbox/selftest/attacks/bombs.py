@@ -12,23 +12,23 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-Bait = Mapping[str, str]
+Decoys = Mapping[str, str]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _STEP = 2**24
 _KEPT: list[mmap.mmap] = []
 
 
-def take_memory(bait: Bait) -> str:
+def take_memory(decoys: Decoys) -> str:
     """Take memory far beyond the limit."""
-    held = [b"x" * 2**24 for _ in range(int(bait["memory_bytes"]) // 2**24)]
+    held = [b"x" * 2**24 for _ in range(int(decoys["memory_bytes"]) // 2**24)]
     time.sleep(3)  # long enough for a watcher that looks several times a second
     return f"took {len(held) * 16} MiB"
 
 
-def hide_memory(bait: Bait) -> str:
+def hide_memory(decoys: Decoys) -> str:
     """Take memory far beyond the limit that no process shows: memory files, shared memory, pages let go."""
-    wanted, taken = int(bait["memory_bytes"]), []
+    wanted, taken = int(decoys["memory_bytes"]), []
     for way in (_memory_file, _shared_pages, _zero_pages, _shared_segment):
         with contextlib.suppress(OSError, ValueError):
             way(wanted)
@@ -74,9 +74,9 @@ def _shared_segment(size: int) -> None:
     ctypes.memset(address, 1, size)
 
 
-def fork_much(bait: Bait) -> str:
+def fork_much(decoys: Decoys) -> str:
     """Start more processes than allowed."""
-    for number in range(int(bait["processes"])):
+    for number in range(int(decoys["processes"])):
         try:
             if os.fork() == 0:
                 time.sleep(4)
@@ -84,31 +84,31 @@ def fork_much(bait: Bait) -> str:
         except OSError as refusal:
             raise PermissionError(f"only {number} processes: {refusal}") from refusal
     time.sleep(3)
-    return f"started {bait['processes']} processes"
+    return f"started {decoys['processes']} processes"
 
 
-def start_threads(bait: Bait) -> str:
+def start_threads(decoys: Decoys) -> str:
     """Start more threads than allowed, in a single process."""
-    for number in range(int(bait["processes"])):
+    for number in range(int(decoys["processes"])):
         try:
             _thread.start_new_thread(time.sleep, (4,))
         except RuntimeError as refusal:
             raise PermissionError(f"only {number} threads: {refusal}") from refusal
     time.sleep(3)
-    return f"started {bait['processes']} threads"
+    return f"started {decoys['processes']} threads"
 
 
-def fill_output(bait: Bait) -> str:
+def fill_output(decoys: Decoys) -> str:
     """Write more than allowed, in many files so that no limit on one file meets it."""
-    for number in range(int(bait["output_bytes"]) // 2**20):
-        Path(bait["out"], str(number)).write_bytes(b"\1" * 2**20)
+    for number in range(int(decoys["output_bytes"]) // 2**20):
+        Path(decoys["out"], str(number)).write_bytes(b"\1" * 2**20)
     time.sleep(2)
-    return f"wrote {bait['output_bytes']} bytes"
+    return f"wrote {decoys['output_bytes']} bytes"
 
 
-def hide_output(bait: Bait) -> str:
+def hide_output(decoys: Decoys) -> str:
     """Write more than allowed into files that have no name any more, or never had one."""
-    size, out = int(bait["output_bytes"]) // 2**20, bait["out"]
+    size, out = int(decoys["output_bytes"]) // 2**20, decoys["out"]
     for number in range(0, size, 4):
         if number % 8:
             file = os.open(out, os.O_RDWR | os.O_TMPFILE, 0o600)
@@ -122,7 +122,7 @@ def hide_output(bait: Bait) -> str:
     return f"wrote {size} MiB"
 
 
-def run_for_ever(_: Bait) -> str:
+def run_for_ever(_: Decoys) -> str:
     """Never end, and do not listen to polite requests."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(20)
