@@ -79,7 +79,7 @@ RETIRED = {
     "reckon": r"\breckon",
     "wish": r"\bwish(es|ed)?\b",
     "parcel": r"\bparcels?\b",
-    "cargo": r"\bcargo\b(?! (install|build|the))",
+    "cargo": r"\bcargo\b(?! (install|build|\"Rust))",
     "customs": r"\bcustoms\b",
     "purse": r"\bpurses?\b",
     "shelf": r"\bshel(f|ves)\b",
@@ -95,7 +95,15 @@ RETIRED = {
 }
 """Words of our own that were replaced by the field's, by how they are found."""
 
-ALLOWED = ("CHANGELOG.md", "tests/unit/test_rooms.py", "tests/unit/adapters/test_sqlite_journal.py")
+ALLOWED = (
+    "CHANGELOG.md",
+    "tests/unit/test_rooms.py",
+    # A migration and its test.
+    "src/veriframe/adapters/sqlite_journal.py",
+    "tests/unit/adapters/test_sqlite_journal.py",
+    # Text of the contract's source, with names of its own.
+    "tests/integration/contract_mutants.py",
+)
 
 
 @pytest.mark.parametrize("word", RETIRED)
@@ -109,6 +117,6 @@ def test_retired_words_stay_retired(word: str) -> None:
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             text = line.rpartition("|")[0].rpartition("|")[0] if name == "docs/glossary.md" else line
-            if pattern.search(text) and "migration" not in line:
+            if pattern.search(text):
                 found.append(f"{name}:{number}: {line.strip()}")
     assert found == []
