@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.nodes import Devnet, Kubo, NodeMissing, devnet, kubo
+
+EXIT_SECONDS = 120
+"""How long the test process may take to exit after its last test."""
 
 
 def pytest_configure() -> None:
@@ -97,3 +102,8 @@ def tell_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
             print(line)  # noqa: T201 - for whoever reads the run
 
     return tell
+
+
+def pytest_unconfigure() -> None:
+    """Ends a process that does not exit by itself after the last test, and says what its threads do."""
+    faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True, file=sys.__stderr__)
