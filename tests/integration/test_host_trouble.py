@@ -19,7 +19,7 @@ from tests.integration.test_sandbox_run import LIMITS, run_shell
 from veriframe.adapters.blender import outputs, scripts
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import resource_usage
 from veriframe.adapters.blender.sandbox.run import Ending, Level, Sandbox
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderTask
@@ -84,7 +84,7 @@ async def test_a_full_disk_while_frames_are_proved(tmp_path: Path) -> None:
     rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}")
     Image.new("L", (64, 36), 128).save(victim.out / "frame_0001.png")
     task, renderer = RenderTask(limits=LIMITS_OF_A_RENDER, size=(64, 36)), victim.renderer("")
-    with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
+    with full_disk(), pytest.raises(HostUnavailable, match="Free some disk space"):
         await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
     (validated,) = await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert validated.width == 64
@@ -96,7 +96,7 @@ async def test_a_full_disk_while_a_scene_is_copied(tmp_path: Path) -> None:
     scene = tmp_path / "scene.blend"
     scene.write_bytes(b"BLENDER")
     scene.chmod(0o600)
-    with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
+    with full_disk(), pytest.raises(HostUnavailable, match="Free some disk space"):
         async with scripts.readable(scene):
             pass
     async with scripts.readable(scene) as copy:
@@ -119,7 +119,7 @@ def test_the_scene_is_not_blamed_for_our_descriptors(tmp_path: Path) -> None:
     (tmp_path / "frame").write_bytes(b"x")
     with no_descriptors():
         with pytest.raises(OSError, match="Too many open files"):
-            outputs.find_fault(tmp_path, ["frame"], most_bytes=1)
+            outputs.find_fault(tmp_path, ["frame"], max_bytes=1)
         with pytest.raises(OSError, match="Too many open files"):
-            watcher.exceeds(tmp_path, LIMITS.output_bytes)
-    assert outputs.find_fault(tmp_path, ["frame"], most_bytes=1) is None
+            resource_usage.exceeds(tmp_path, LIMITS.output_bytes)
+    assert outputs.find_fault(tmp_path, ["frame"], max_bytes=1) is None

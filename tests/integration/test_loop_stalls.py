@@ -19,8 +19,7 @@ from tests.integration.test_sandbox_run import BUILDERS, LIMITS, MIB, PYTHON, RU
 from veriframe import disk
 from veriframe.adapters.blender import scripts
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.limits import cgroup
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import cgroup, resource_usage
 from veriframe.adapters.blender.sandbox.output_mounts import Mounts
 from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
@@ -85,7 +84,7 @@ async def turning() -> AsyncIterator[list[float]]:
         task.cancel()
 
 
-@pytest.mark.parametrize("builder", ["strict", "strict-watcher", "strict-unstaged"])
+@pytest.mark.parametrize("builder", ["strict", "strict-resource_usage", "strict-unstaged"])
 async def test_file_systems_are_freed_beside_the_loop(builder: str, slow: Any) -> None:
     """fault_92: 600000 empty files stalled all jobs for 1.3 s, as the kernel freed them."""
     threads = slow(Mounts, "close")
@@ -121,7 +120,7 @@ async def test_a_group_is_ended_beside_the_loop(slow: Any) -> None:
 
 async def test_shared_memory_is_weighed_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_92: 120 forks that share 900 MiB took 2.1 s at each look, and so all of the worker's time."""
-    weigh, at_work, looks = watcher.proportional_bytes, [0], list[float]()
+    weigh, at_work, looks = resource_usage.proportional_bytes, [0], list[float]()
 
     def slowly(*arguments: Any, **named: Any) -> int:
         at_work[0] += 1
@@ -131,7 +130,7 @@ async def test_shared_memory_is_weighed_beside_the_loop(monkeypatch: pytest.Monk
         at_work[0] -= 1
         return weigh(*arguments, **named)
 
-    monkeypatch.setattr(watcher, "proportional_bytes", slowly)
+    monkeypatch.setattr(resource_usage, "proportional_bytes", slowly)
     limits = replace(LIMITS, memory_bytes=1024 * MIB, wall_seconds=10)
     async with turning() as longest:
         await UnnamespacedSandbox(Level.NONE, use_cgroup=False).run(

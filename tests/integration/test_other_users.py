@@ -56,13 +56,13 @@ WORKER = """
 import asyncio, sys
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.adapters.blender.sandbox.run import Level
-from veriframe.adapters.blender.sandbox.levels.unnamespaced import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.levels.bubblewrap import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 
-sandbox = StrictSandbox() if sys.argv[1] == "STRICT" else LaunchedSandbox(Level[sys.argv[1]])
+sandbox = BubblewrapSandbox() if sys.argv[1] == "STRICT" else UnnamespacedSandbox(Level[sys.argv[1]])
 for _ in range(10):
     try:
-        canaries = asyncio.run(selftest.prove(sandbox))
+        canaries = asyncio.run(selftest.run_self_test(sandbox))
     except OSError as error:
         print(error)
         continue

@@ -30,7 +30,7 @@ from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 _WORKERS = """
 import asyncio, os, signal, sys, time
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Cell
+from tests.integration.test_sandbox_run import BUILDERS, LIMITS, SandboxedRun
 
 builder, mark = sys.argv[1:]
 
@@ -38,7 +38,7 @@ def work():
     sandbox = BUILDERS[builder]()
     os.write(write, b"x")
     script = ": " + mark + "; trap '' TERM; while sleep 1; do :; done"
-    asyncio.run(sandbox.run(Cell(argv=("/bin/bash", "-c", script), limits=LIMITS)))
+    asyncio.run(sandbox.run(SandboxedRun(argv=("/bin/bash", "-c", script), limits=LIMITS)))
 
 for milliseconds in range(40):
     read, write = os.pipe()
@@ -115,7 +115,7 @@ async def test_a_builder_that_crashes_is_not_the_scenes_fault(
         await asyncio.sleep(9)
 
     monkeypatch.setattr(Mounts, "hold", crash)
-    assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.WALLS_FAILED
+    assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.SANDBOX_FAILED
 
 
 @pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
@@ -136,19 +136,19 @@ async def test_nor_is_one_that_crashes_when_the_program_was_just_let_go(
         limits=LIMITS,
         on_report=lambda _: os.kill(builders[0], signal.SIGSEGV),
     )
-    assert (await BUILDERS[builder]().run(run)).ending is Ending.WALLS_FAILED
+    assert (await BUILDERS[builder]().run(run)).ending is Ending.SANDBOX_FAILED
 
 
 _LEFT = """
 import asyncio, os, sys, tempfile
 from pathlib import Path
-from tests.integration.test_sandbox_run import LIMITS, BUILDERS, Cell
+from tests.integration.test_sandbox_run import LIMITS, BUILDERS, SandboxedRun
 tempfile.tempdir = sys.argv[1]
 
 async def main():
     said = lambda _: os.write(1, b"up\\n")
     argv = ("/bin/bash", "-c", "echo x > $HOME/x; echo >&$REPORT_FD; sleep 60")
-    await BUILDERS["landlock"]().run(Cell(argv=argv, limits=LIMITS, on_report=said))
+    await BUILDERS["landlock"]().run(SandboxedRun(argv=argv, limits=LIMITS, on_report=said))
 
 asyncio.run(main())
 """

@@ -311,9 +311,9 @@ def test_as_an_ordinary_user(attack: Callable[..., object], builder: str) -> Non
 _WITHOUT_CAPABILITY = """
 import asyncio, sys
 from tests.integration.test_sandbox_run import run_shell
-from veriframe.adapters.blender.sandbox.levels.bubblewrap import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 
-end = asyncio.run(run_shell(StrictSandbox(staged=sys.argv[1] == "staged"), "exit 7"))
+end = asyncio.run(run_shell(BubblewrapSandbox(staged=sys.argv[1] == "staged"), "exit 7"))
 print(end.ending, end.code, *end.log_tail)
 """
 
@@ -321,7 +321,7 @@ print(end.ending, end.code, *end.log_tail)
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a worker that is root")
 @pytest.mark.parametrize(
     ("form", "said"),
-    [("staged", "EXITED 7"), ("unstaged", "WALLS_FAILED 0 The .* Run the worker as an .* user")],
+    [("staged", "EXITED 7"), ("unstaged", "SANDBOX_FAILED 0 The .* Run the worker as an .* user")],
 )
 def test_a_root_that_may_not_look_inside_says_so(form: str, said: str) -> None:
     """In a container without the capability, nothing could be taken out of the other user's processes."""

@@ -104,7 +104,7 @@ async def test_a_crash_is_told_with_its_signal(sandbox: Sandbox, number: signal.
 async def test_a_program_that_is_not_there_is_the_walls_fault(sandbox: Sandbox) -> None:
     """Not the scene's: the job must not be blamed."""
     end = await sandbox.run(SandboxedRun(argv=("/no/such/program",), limits=LIMITS))
-    assert end.ending is Ending.WALLS_FAILED
+    assert end.ending is Ending.SANDBOX_FAILED
     assert "/no/such/program" in " ".join(end.log_tail)
 
 
@@ -112,7 +112,7 @@ async def test_a_path_that_cannot_be_shown_is_the_walls_fault(tmp_path: Path) ->
     """The program does not run without what it was to see."""
     visible = {PurePosixPath("/job/scene"): tmp_path / "gone"}
     end = await run_shell(BubblewrapSandbox(), "exit 0", visible=visible)
-    assert end.ending is Ending.WALLS_FAILED
+    assert end.ending is Ending.SANDBOX_FAILED
 
 
 async def test_time_runs_out(sandbox: Sandbox) -> None:
@@ -147,7 +147,7 @@ async def test_too_many_files(tmp_path: Path) -> None:
 
 
 async def test_temporary_files_are_limited_too(sandbox: Sandbox) -> None:
-    """By the size of a tmpfs, or by the watcher."""
+    """By the size of a tmpfs, or by the resource_usage."""
     end = await run_shell(
         sandbox, "for i in 1 2 3 4; do head -c 3M /dev/zero > $HOME/$i || exit 9; done; sleep 2"
     )
@@ -371,12 +371,12 @@ def test_the_command_can_be_pasted(builder: str, tmp_path: Path) -> None:
 
 _WORKER = """
 import asyncio, sys
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Cell
+from tests.integration.test_sandbox_run import BUILDERS, LIMITS, SandboxedRun
 
 async def main():
     script = ": " + sys.argv[2] + "; trap '' TERM; echo up >&$REPORT_FD; sleep 60; :"
     await BUILDERS[sys.argv[1]]().run(
-        Cell(argv=("/bin/bash", "-c", script), limits=LIMITS, on_report=lambda _: print("up", flush=True))
+        SandboxedRun(argv=("/bin/bash", "-c", script), limits=LIMITS, on_report=lambda _: print("up", flush=True))
     )
 
 asyncio.run(main())

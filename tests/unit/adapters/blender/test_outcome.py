@@ -108,7 +108,7 @@ def test_walls_that_fail_are_this_machines_fault() -> None:
     """fault_44: the job stays untouched, also where the disk is full."""
     for free in (PLENTY, 0):
         failed = outcome.failure(
-            end(Ending.WALLS_FAILED), ALLOWED, finished=False, error=None, free_bytes=free
+            end(Ending.SANDBOX_FAILED), ALLOWED, finished=False, error=None, free_bytes=free
         )
         assert isinstance(failed, HostUnavailable)
 
@@ -120,7 +120,7 @@ def test_an_error_quotes_the_last_words_of_blender() -> None:
         end(Ending.EXITED, 1, tail=tail), ALLOWED, finished=False, error=None, free_bytes=PLENTY
     )
     assert str(failed) == (
-        "Blender failed with exit code 1. Its last words: two / Read blend / \ufffd[31mError:\ufffd no camera"
+        "Blender failed with exit code 1. Last log lines: two / Read blend / \ufffd[31mError:\ufffd no camera"
     )
 
 
@@ -168,7 +168,7 @@ def test_a_scene_that_runs_into_a_limit_is_refused_for_that(ending: Ending, code
 
 def test_walls_that_fail_never_blame_the_scene() -> None:
     """fault_44: an inspection too is tried again later."""
-    assert isinstance(outcome.rejection(end(Ending.WALLS_FAILED), ALLOWED, error=None), HostUnavailable)
+    assert isinstance(outcome.rejection(end(Ending.SANDBOX_FAILED), ALLOWED, error=None), HostUnavailable)
 
 
 OWN = "360 s (loading_seconds 60 + 1 × frame_seconds 300)"

@@ -26,7 +26,7 @@ def out(tmp_path: Path) -> Path:
 
 def code_of(out: Path, *expected: str) -> Code | None:
     """The code of what is wrong with a folder."""
-    fault = outputs.find_fault(out, expected or (NAME,), most_bytes=LIMIT)
+    fault = outputs.find_fault(out, expected or (NAME,), max_bytes=LIMIT)
     return fault.code if fault else None
 
 
@@ -124,7 +124,7 @@ def test_a_file_that_nobody_asked_for_is_extra_output(out: Path, extra: str) -> 
     """fault_25: such as a File Output node's; the sentence names it in characters that can be shown."""
     (out / NAME).write_bytes(b"x")
     (out / extra).mkdir()
-    fault = outputs.find_fault(out, (NAME,), most_bytes=LIMIT)
+    fault = outputs.find_fault(out, (NAME,), max_bytes=LIMIT)
     assert fault is not None
     assert fault.code == Code.EXTRA_OUTPUT
     assert fault.sentence.isprintable()
@@ -146,7 +146,7 @@ def collected(out: Path, target: Path, *expected: str) -> Code | None:
     """The code of what is wrong with a folder that is copied."""
     target.mkdir()
     with outputs.opened(out) as folder:
-        fault = outputs.collect(folder, expected, target, most_bytes=LIMIT)
+        fault = outputs.collect(folder, expected, target, max_bytes=LIMIT)
     return fault.code if fault else None
 
 
@@ -185,15 +185,15 @@ def test_all_of_them_together_are_limited(out: Path, tmp_path: Path) -> None:
 def test_no_room_for_a_copy_is_this_machines_fault(out: Path, tmp_path: Path) -> None:
     """Not the scene's."""
     (out / NAME).write_bytes(b"1")
-    with outputs.opened(out) as folder, pytest.raises(HostUnavailable, match="Free the disk"):
-        outputs.collect(folder, (NAME,), tmp_path / "nowhere", most_bytes=LIMIT)
+    with outputs.opened(out) as folder, pytest.raises(HostUnavailable, match="Free some disk space"):
+        outputs.collect(folder, (NAME,), tmp_path / "nowhere", max_bytes=LIMIT)
 
 
 def test_a_taken_file_is_our_own(out: Path, tmp_path: Path) -> None:
     """A new file with the same bytes, and the source stays."""
     (out / NAME).write_bytes(b"picture")
     with outputs.opened(out) as folder:
-        assert outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT) == 7
+        assert outputs.take(folder, NAME, tmp_path / "taken", max_bytes=LIMIT) == 7
     assert (tmp_path / "taken").read_bytes() == b"picture"
     assert (out / NAME).exists()
 
@@ -203,7 +203,7 @@ def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
     (out / NAME).write_bytes(b"picture")
     (tmp_path / "taken").symlink_to(tmp_path / "elsewhere")
     with outputs.opened(out) as folder, pytest.raises(FileExistsError):
-        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
+        outputs.take(folder, NAME, tmp_path / "taken", max_bytes=LIMIT)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -213,5 +213,5 @@ def test_taking_looks_again(out: Path, tmp_path: Path, attack: Callable[[Path], 
     """fault_42: what was no attack a moment ago may be one now; nothing of it is kept."""
     attack(out)
     with outputs.opened(out) as folder, pytest.raises(OSError, match=r"."):
-        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
+        outputs.take(folder, NAME, tmp_path / "taken", max_bytes=LIMIT)
     assert not (tmp_path / "taken").exists()

@@ -141,16 +141,16 @@ def test_the_first_inspection_counts() -> None:
 def test_a_flood_of_reports_is_not_kept() -> None:
     """fault_35: memory stays bounded."""
     report_so_far = RunReport()
-    for _ in range(reports.MOST_EVENTS + 10):
+    for _ in range(reports.MAX_EVENTS + 10):
         report_so_far.add_line(line(FRAME))
-    assert len(report_so_far.events) == reports.MOST_EVENTS
+    assert len(report_so_far.events) == reports.MAX_EVENTS
 
 
 @pytest.mark.parametrize("said", ["", "x", json.dumps({"kind": "normalised", "changed": ["a"]})])
 def test_a_flood_is_noticed(said: str) -> None:
     """fault_95: what says nothing, or the same again, is said only so often."""
     report_so_far = RunReport()
-    for _ in range(reports.MOST_IGNORED + 1):
+    for _ in range(reports.MAX_IGNORED + 1):
         assert not report_so_far.is_flood
         report_so_far.add_line(said.encode())
     report_so_far.add_line(said.encode())
@@ -174,8 +174,8 @@ def test_what_is_said_once_is_passed_on_once(report: dict[str, Any]) -> None:
 def test_only_the_first_inspection_may_be_long() -> None:
     """fault_95: the time that one line can take is bounded."""
     report_so_far = RunReport()
-    long = "x" * reports.LONGEST_LINE
-    report_so_far.add_line(line({"kind": "failed", "error": "a"}) + b" " * reports.LONGEST_LINE)
+    long = "x" * reports.MAX_LINE_BYTES
+    report_so_far.add_line(line({"kind": "failed", "error": "a"}) + b" " * reports.MAX_LINE_BYTES)
     assert (report_so_far.ignored, report_so_far.error) == (1, None)
     report_so_far.add_line(line({"kind": "inspection", "scene": long}))
     assert report_so_far.inspection == {"scene": long}

@@ -29,7 +29,7 @@ async def test_the_outer_builder_has_the_word() -> None:
         os.write(pipe.write, b'{"child-pid": 1}{"child-pid": 2}\n{"exit-code": 7}')
         status = Status(pipe.read)
         assert await status.child_pid() == 1
-        assert status.said == {"child-pid": 1, "exit-code": 7}
+        assert status.messages == {"child-pid": 1, "exit-code": 7}
         assert status.read()
 
 

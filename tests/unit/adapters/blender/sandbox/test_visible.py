@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from veriframe.adapters.blender.sandbox.run import OUT, RunLimits, SandboxedRun
-from veriframe.adapters.blender.sandbox.visible import SANDBOX_UID, environment, let_in, on_host
+from veriframe.adapters.blender.sandbox.visible import SANDBOX_UID, environment, grant_access, on_host
 
 CELL = SandboxedRun(
     argv=("program",),
@@ -73,6 +73,6 @@ def test_only_renders_user_is_let_in(
     file.write_text("")
     file.chmod(0o644)
     for path, mode in zip((folder, file), modes, strict=True):
-        let_in(path)
+        grant_access(path)
         assert path.stat().st_mode & 0o7777 == mode
     assert given == ([(folder, -1, SANDBOX_UID), (file, -1, SANDBOX_UID)] if may_give else [])

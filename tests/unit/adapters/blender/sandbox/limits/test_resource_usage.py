@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import resource_usage
 from veriframe.adapters.blender.sandbox.limits.resource_usage import (
     MAX_FILES,
     exceeds,
@@ -49,7 +49,7 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
     """A run may end between two looks."""
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
-    assert watcher.Usage(0, (), 0) == measure_tree(process.pid)
+    assert resource_usage.Usage(0, (), 0) == measure_tree(process.pid)
     assert proportional_bytes([process.pid]) == 0
 
 
