@@ -115,3 +115,15 @@ class Status:
                 # The outer of two nested builders reports first, and its `child-pid` is valid on the host.
                 self.messages = {**message, **self.messages}
         return bool(chunk)
+
+    def exit_code(self, returncode: int) -> tuple[int, bool]:
+        """Returns the program's own exit code, and whether the sandbox was built.
+
+        `returncode` is that of the builder.
+        """
+        exit_code = self.messages.get("exit-code")
+        if isinstance(exit_code, int):
+            return exit_code, True
+        # bubblewrap reports the exit code of every program, and the program cannot reach bubblewrap: without
+        # the report, bubblewrap itself has crashed, before or after the program's start.
+        return returncode, "started" in self.messages and "failed" not in self.messages

@@ -261,7 +261,9 @@ class _Run:
             self._group.kill_once()
 
     def _exit(self, returncode: int) -> RunExit:
-        code, built = self._exit_code(returncode)
+        code, built = self._status.exit_code(returncode)
+        if self._command.gate is not None and not self._command.gate.is_open:
+            code, built = returncode, False
         ending = self._reason or self._classify(code, built)
         return RunExit(
             ending=ending,
@@ -271,18 +273,6 @@ class _Run:
             peak_memory_bytes=self._group.peak_bytes() if self._group else self._peak,
             log_tail=tuple(self._tail),
         )
-
-    def _exit_code(self, returncode: int) -> tuple[int, bool]:
-        """Returns the program's own exit code, and whether the sandbox was built."""
-        messages, gate = self._status.messages, self._command.gate
-        if gate is not None and not gate.is_open:
-            return returncode, False
-        exit_code = messages.get("exit-code")
-        if isinstance(exit_code, int):
-            return exit_code, True
-        # bubblewrap reports the exit code of every program, and the program cannot reach bubblewrap: without
-        # the report, bubblewrap itself has crashed, before or after the program's start.
-        return returncode, "started" in messages and "failed" not in messages
 
     def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():
