@@ -13,7 +13,7 @@ import pytest
 import structlog
 from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
 from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Heard, run_shell
+from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Received, run_shell
 
 from veriframe.adapters.blender import reports
 from veriframe.adapters.blender.sandbox.run import Ending
@@ -61,14 +61,14 @@ async def watched_loop() -> AsyncIterator[Stall]:
 @pytest.mark.parametrize("builder", ["strict", "landlock-watcher"])
 async def test_newlines_on_the_report_pipe_end_the_run(builder: str) -> None:
     """fault_95: 64 MiB of them, which kept the loop busy for the whole wall time."""
-    heard = Heard()
+    received = Received()
     limits = replace(LIMITS, report_lines=20_000)
     async with watched_loop() as stall:
         end = await run_shell(
-            BUILDERS[builder](), f"{NEWLINES} >&$REPORT_FD; sleep 60", heard=heard, limits=limits
+            BUILDERS[builder](), f"{NEWLINES} >&$REPORT_FD; sleep 60", received=received, limits=limits
         )
     assert end.ending is Ending.REPORT_LIMIT
-    assert len(heard.reports) == limits.report_lines
+    assert len(received.reports) == limits.report_lines
     assert end.seconds < limits.wall_seconds / 2
     assert stall.seconds < MOST_STALL_SECONDS
 
@@ -77,11 +77,11 @@ async def test_newlines_on_the_report_pipe_end_the_run(builder: str) -> None:
 @pytest.mark.parametrize("flood", [NEWLINES, "yes a"])
 async def test_newlines_on_the_log_pipe_end_the_run(builder: str, flood: str) -> None:
     """fault_95: lines are counted, not only bytes; empty ones too."""
-    heard = Heard()
+    received = Received()
     async with watched_loop() as stall:
-        end = await run_shell(BUILDERS[builder](), f"{flood}; sleep 60", heard=heard)
+        end = await run_shell(BUILDERS[builder](), f"{flood}; sleep 60", received=received)
     assert end.ending is Ending.LOG_LIMIT
-    assert len(heard.lines) <= LIMITS.log_lines
+    assert len(received.lines) <= LIMITS.log_lines
     assert end.seconds < LIMITS.wall_seconds / 2
     assert stall.seconds < MOST_STALL_SECONDS
     assert stall.in_all < MOST_WORK_SECONDS
@@ -126,7 +126,7 @@ async def test_frames_and_progress_without_end_are_capped(victim: Victim) -> Non
     """fault_95: also what an honest script says, said far too often."""
     async with watched_loop() as stall:
         assert await victim.code(f"yes '{PROGRESS}' >&$REPORT_FD") == Code.LOG_FLOOD
-    assert len(victim.heard) < reports.MAX_EVENTS + 1000
+    assert len(victim.received) < reports.MAX_EVENTS + 1000
     assert stall.seconds < MOST_STALL_SECONDS
 
 
@@ -135,4 +135,4 @@ async def test_a_long_honest_render_is_not_taken_for_a_flood(victim: Victim) -> 
     hour = f"yes '{PROGRESS}' | head -n {6 * 3600} >&$REPORT_FD"
     limits = replace(LIMITS_OF_A_RENDER, frame_seconds=3600)
     await victim.render(f"{hour}; {PICTURE}; {say(FRAME, FINISHED)}", limits)
-    assert len(victim.heard) == 6 * 3600
+    assert len(victim.received) == 6 * 3600

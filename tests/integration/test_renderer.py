@@ -84,19 +84,19 @@ def studio(tmp_path: Path) -> Studio:
 
 async def test_there_is_a_sign_of_life_every_second(studio: Studio) -> None:
     """From the first one on, with the share of the frame that is done, and time that never goes back."""
-    heard: list[tuple[float, Progress]] = []
+    received: list[tuple[float, Progress]] = []
     scene = studio.scene("scene.cycles.samples = 8_000; scene.cycles.use_adaptive_sampling = False")
     await studio.renderer.render(
-        scene, RenderTask(), studio.new_folder(), lambda p: heard.append((time.monotonic(), p))
+        scene, RenderTask(), studio.new_folder(), lambda p: received.append((time.monotonic(), p))
     )
-    times = [at for at, _ in heard]
+    times = [at for at, _ in received]
     assert times[-1] - times[0] > 1.5, "too short to tell"
     assert max(b - a for a, b in itertools.pairwise(times)) <= 1.0
-    fractions = [p.fraction for _, p in heard if p.fraction is not None]
+    fractions = [p.fraction for _, p in received if p.fraction is not None]
     assert sorted(fractions) == fractions
     assert fractions[0] < fractions[-1] <= 1
-    assert [p.seconds for _, p in heard] == sorted(p.seconds for _, p in heard)
-    assert all(p.memory_bytes > 2**24 for _, p in heard)
+    assert [p.seconds for _, p in received] == sorted(p.seconds for _, p in received)
+    assert all(p.memory_bytes > 2**24 for _, p in received)
 
 
 async def test_equal_pixels_have_equal_digests(studio: Studio) -> None:

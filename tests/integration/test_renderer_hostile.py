@@ -70,7 +70,7 @@ class Victim:
         self.out, self.clean = folder / "out", folder / "clean"
         self.out.mkdir()
         self.clean.mkdir()
-        self.heard: list[Progress] = []
+        self.received: list[Progress] = []
 
     def renderer(self, script: str) -> BlenderRenderer:
         """Over this shell script."""
@@ -79,7 +79,7 @@ class Victim:
     async def render(self, script: str, limits: RenderLimits = LIMITS) -> Rendering:
         """One frame."""
         task = RenderTask(limits=limits)
-        return await self.renderer(script).render(self.scene, task, self.out, self.heard.append)
+        return await self.renderer(script).render(self.scene, task, self.out, self.received.append)
 
     async def code(self, script: str) -> Code:
         """The code that a render ends with, its sentence fit to be shown."""
@@ -173,7 +173,7 @@ async def test_only_sensible_progress_is_passed_on(victim: Victim) -> None:
         "no JSON",
     ]
     await victim.render(f"{PICTURE}; {say(good, *bad, {**good, 'done': 1}, FRAME, FINISHED)}")
-    assert [progress.done for progress in victim.heard] == [0, 1]
+    assert [progress.done for progress in victim.received] == [0, 1]
 
 
 async def test_a_forged_picture_does_not_pass(victim: Victim) -> None:
@@ -220,7 +220,7 @@ async def test_a_program_that_is_not_there_is_this_machines_fault(victim: Victim
         BlenderExecutable(Path("/usr/bin/no-blender")), BubblewrapSandbox(), limits=LIMITS
     )
     with pytest.raises(HostUnavailable, match="The sandbox could not be built"):
-        await renderer.render(victim.scene, RenderTask(limits=LIMITS), victim.out, victim.heard.append)
+        await renderer.render(victim.scene, RenderTask(limits=LIMITS), victim.out, victim.received.append)
 
 
 async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ async def test_a_frame_of_another_size_is_refused_before_it_is_decoded(victim: V
     task = RenderTask(limits=LIMITS, size=(64, 36))
     script = f"{PICTURE}; {say(huge, FINISHED)}"
     with pytest.raises(RenderFailed, match=r"16000×6000 pixels, .* found 64×36") as failed:
-        await victim.renderer(script).render(victim.scene, task, victim.out, victim.heard.append)
+        await victim.renderer(script).render(victim.scene, task, victim.out, victim.received.append)
     assert failed.value.code == Code.WRONG_SIZE
 
 
@@ -87,5 +87,5 @@ async def test_what_the_lease_cuts_is_no_time_out(victim: Victim) -> None:
     """fault_86: its code, and the sentence with the limit that would have held."""
     task = RenderTask(limits=LIMITS, lease_seconds=1)
     with pytest.raises(RenderFailed, match=r"after 1 s: the lease left no more. .* 16 s \(loading") as failed:
-        await victim.renderer("sleep 60").render(victim.scene, task, victim.out, victim.heard.append)
+        await victim.renderer("sleep 60").render(victim.scene, task, victim.out, victim.received.append)
     assert failed.value.code == Code.LEASE

@@ -1,4 +1,4 @@
-"""What a hostile program leaves and hides in its output and in memory, as root and as a user."""
+"""Hostile programs that leave or hide files in their output, as root and as an ordinary user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.integration.test_sandbox_run import (
     MIB,
     PYTHON,
     RUNTIME,
-    Heard,
+    Received,
     reachable,
     run_shell,
     sandbox,
@@ -44,10 +44,15 @@ for _ in range(2500):
 
 
 async def run_python(
-    sandbox: Sandbox, script: str, *, out: Path | None = None, heard: Heard | None = None, memory: int = 256
+    sandbox: Sandbox,
+    script: str,
+    *,
+    out: Path | None = None,
+    received: Received | None = None,
+    memory: int = 256,
 ) -> RunExit:
-    """Run Python behind the walls, for an output `a`; `sys.argv[1]` is its output folder."""
-    heard = heard or Heard()
+    """Runs Python in the sandbox, with the expected output `a`; `sys.argv[1]` is its output folder."""
+    received = received or Received()
     limits = type(LIMITS)(
         wall_seconds=20, memory_bytes=memory * MIB, pids=32, output_bytes=4 * MIB, tmp_bytes=96 * MIB
     )
@@ -58,14 +63,14 @@ async def run_python(
             visible=RUNTIME,
             out=out,
             expected=("a",),
-            on_report=heard.reports.append,
+            on_report=received.reports.append,
         )
     )
 
 
 @pytest.fixture(autouse=True)
 def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One that no other program uses, and every user may pass through."""
+    """A temporary folder that no other program uses and every user may traverse."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         monkeypatch.setattr(tempfile, "tempdir", folder)
@@ -73,12 +78,12 @@ def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def temporary() -> set[str]:
-    """Folders of runs that lie in the temporary folder."""
+    """Returns the folders of runs in the temporary folder."""
     return {path.name for path in Path(tempfile.gettempdir()).glob("veriframe-*")}
 
 
-async def test_nested_folders_never_reach_us(sandbox: Sandbox, tmp_path: Path) -> None:
-    """fault_92: 2500 of them stopped the worker for good, by a RecursionError at every start."""
+async def test_nested_folders_are_not_copied(sandbox: Sandbox, tmp_path: Path) -> None:
+    """fault_92: 2500 of them stopped the worker permanently, with a RecursionError at every start."""
     out, before = reachable(tmp_path), temporary()
     end = await run_python(sandbox, NEST, out=out)
     if sandbox.level is Level.STRICT:
@@ -91,8 +96,10 @@ async def test_nested_folders_never_reach_us(sandbox: Sandbox, tmp_path: Path) -
     assert temporary() <= before
 
 
-async def test_after_a_crash_with_a_locked_folder_a_try_works(sandbox: Sandbox, tmp_path: Path) -> None:
-    """fault_92: `empty` failed until the lease was over."""
+async def test_the_next_attempt_works_after_a_crash_with_a_locked_folder(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """fault_92: `empty` failed until the end of the lease."""
     workspace = Workspace(tmp_path, 1)
     reachable(tmp_path)
     out = workspace.empty(workspace.rendered(7))
@@ -106,8 +113,8 @@ async def test_after_a_crash_with_a_locked_folder_a_try_works(sandbox: Sandbox, 
     assert (out / "a").read_text() == "x\n"
 
 
-async def test_a_locked_output_is_taken_all_the_same(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The folder is its own program's; what lies in it was asked for."""
+async def test_a_locked_output_is_copied(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The program may change its own folder, and the file in it was expected."""
     out = reachable(tmp_path)
     end = await run_shell(sandbox, "echo x > $0/a; chmod 0 $0", out=out, expected=("a",))
     assert end.ending in (Ending.EXITED, Ending.OUTPUT_LIMIT)
@@ -126,15 +133,15 @@ async def test_a_locked_output_is_taken_all_the_same(sandbox: Sandbox, tmp_path:
         (":", Code.NO_OUTPUT),
     ],
 )
-async def test_only_the_expected_files_come_out(
+async def test_only_the_expected_files_are_copied(
     sandbox: Sandbox, deed: str, code: Code | None, tmp_path: Path
 ) -> None:
-    """fault_42: with the fault of the others, and none of them on the host."""
+    """fault_42: otherwise a fault is reported and none is copied to the host."""
     out = reachable(tmp_path)
     expected = ("a", "b") if "truncate" in deed else ("a",)
     end = await run_shell(sandbox, f"cd $0; {deed}", out=out, expected=expected)
     if code is None:
-        # Root reads it; others cannot open it, as they could not open any other locked file.
+        # Root can read it; other users cannot open it, like any other file without permissions.
         code = None if os.geteuid() == 0 else Code.TAMPER
     if end.ending is not Ending.OUTPUT_LIMIT:
         assert (end.fault.code if end.fault else None) == code
@@ -142,8 +149,8 @@ async def test_only_the_expected_files_come_out(
 
 
 @pytest.mark.parametrize("deed", ["rmdir $0", "rmdir $0; echo x > $0", "rmdir $0; ln -s /tmp $0"])
-async def test_an_output_folder_that_is_gone_is_tampering(deed: str, tmp_path: Path) -> None:
-    """fault_42: where nothing keeps the program from removing it."""
+async def test_a_missing_output_folder_is_tampering(deed: str, tmp_path: Path) -> None:
+    """fault_42: at a level that lets the program remove it."""
     end = await run_shell(BUILDERS["none"](), f"{deed}; sleep 0.3", out=reachable(tmp_path), expected=("a",))
     assert end.ending is Ending.OUTPUT_LIMIT or (end.fault and end.fault.code is Code.TAMPER)
     assert list((tmp_path / "out").iterdir()) == []
@@ -178,16 +185,16 @@ for n in range(64):
 @pytest.mark.parametrize("way", HIDDEN)
 async def test_output_cannot_be_hidden_from_its_limit(way: str, builder: str, tmp_path: Path) -> None:
     """fault_93: 180 to 500 MiB were written at a limit of 4."""
-    heard = Heard()
+    received = Received()
     script = WRITE.replace("DEED", HIDDEN[way].strip().replace("\n", "\n        "))
-    end = await run_python(BUILDERS[builder](), script, out=reachable(tmp_path), heard=heard)
-    # A mapping of what does not fit any more is ended by a signal.
+    end = await run_python(BUILDERS[builder](), script, out=reachable(tmp_path), received=received)
+    # Writing to a mapping beyond the free space ends the program by a signal.
     assert end.ending in (Ending.OUTPUT_LIMIT, Ending.EXITED, Ending.CRASHED)
-    assert 1 <= len(heard.reports) <= 2
+    assert 1 <= len(received.reports) <= 2
 
 
 async def test_a_disk_that_fills_up_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """fault_93: files without a name are seen by nothing else there."""
+    """fault_93: at that level nothing else detects files without a name."""
     monkeypatch.setattr(mounts, "FULL_DISK_BYTES", 2**62)
     end = await run_shell(BUILDERS["none"](), "sleep 9", out=reachable(tmp_path))
     assert end.ending is Ending.OUTPUT_LIMIT
@@ -196,12 +203,12 @@ async def test_a_disk_that_fills_up_ends_the_run(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_path_that_is_too_long_is_too_much(tmp_path: Path) -> None:
-    """fault_93: where the output lies on the host's disk."""
+    """fault_93: if the output is on the host's disk."""
     await cannot_be_measured("deep", tmp_path)
 
 
 async def cannot_be_measured(way: str, tmp_path: Path) -> None:
-    """Whatever lies there."""
+    """A folder that cannot be measured counts as too large."""
     script = WRITE.replace("2**21", "2**15").replace("DEED", HIDDEN[way].strip())
     end = await run_python(BUILDERS["none"](), script + "import time; time.sleep(5)", out=reachable(tmp_path))
     assert end.ending is Ending.OUTPUT_LIMIT
@@ -225,16 +232,16 @@ for n in range(400): pages[n * 2**20 : (n + 1) * 2**20] = b'x' * 2**20; pages.ma
 @pytest.mark.parametrize("way", MEMORY)
 async def test_memory_that_no_process_shows_is_refused(way: str, builder: str) -> None:
     """fault_94: 2000 MiB of it were taken at a limit of 256."""
-    heard = Heard()
+    received = Received()
     script = f"import mmap, os, time\n{MEMORY[way]}\nos.write(int(os.environ['REPORT_FD']), b'got it\\n')"
-    end = await run_python(BUILDERS[builder](), script, heard=heard)
-    assert heard.reports == []
+    end = await run_python(BUILDERS[builder](), script, received=received)
+    assert received.reports == []
     assert (end.ending, end.code) == (Ending.EXITED, 1)
 
 
 @pytest.mark.parametrize("builder", STRICT)
 async def test_files_in_memory_count_as_memory(builder: str) -> None:
-    """fault_94: each file system within its own size, and all together beyond the limit."""
+    """fault_94: each file system is within its own size, but their sum is over the limit."""
     script = """
 import os, time
 for n, folder in enumerate(("/tmp", "/dev/shm")):
@@ -248,18 +255,20 @@ time.sleep(5)
 
 
 @pytest.mark.parametrize("builder", [name for name in BUILDERS if name != "none"])
-async def test_the_mark_for_the_kernel_stays(builder: str) -> None:
-    """fault_94: what takes the memory is to be ended first when it runs out."""
-    heard = Heard()
+async def test_the_oom_score_cannot_be_lowered(builder: str) -> None:
+    """fault_94: the kernel must kill the render first if memory runs out."""
+    received = Received()
     await run_shell(
-        BUILDERS[builder](), "echo 0 > /proc/self/oom_score_adj || echo refused >&$REPORT_FD", heard=heard
+        BUILDERS[builder](),
+        "echo 0 > /proc/self/oom_score_adj || echo refused >&$REPORT_FD",
+        received=received,
     )
-    assert heard.reports == [b"refused"]
+    assert received.reports == [b"refused"]
 
 
 @pytest.mark.parametrize("builder", STRICT)
-async def test_nothing_lies_on_the_host_while_it_runs(builder: str, tmp_path: Path) -> None:
-    """fault_92: neither in the folder that is filled later, nor in the temporary one."""
+async def test_the_host_has_no_files_of_a_running_program(builder: str, tmp_path: Path) -> None:
+    """fault_92: neither in the output folder, which is filled later, nor in the temporary one."""
     out, before = reachable(tmp_path), temporary()
     seen: list[object] = []
 
@@ -282,7 +291,7 @@ from pathlib import Path
 from tests.integration import test_sandbox_output as attacks
 from veriframe import disk
 
-# As a worker is that has its key open.
+# Like a worker with its key in memory.
 ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
 folder = Path(tempfile.mkdtemp())
 tempfile.tempdir = tempfile.mkdtemp(dir=folder)
@@ -298,13 +307,13 @@ finally:
 @pytest.mark.parametrize(
     "attack",
     [
-        test_nested_folders_never_reach_us,
-        test_after_a_crash_with_a_locked_folder_a_try_works,
-        test_a_locked_output_is_taken_all_the_same,
+        test_nested_folders_are_not_copied,
+        test_the_next_attempt_works_after_a_crash_with_a_locked_folder,
+        test_a_locked_output_is_copied,
     ],
 )
 def test_as_an_ordinary_user(attack: Callable[..., object], builder: str) -> None:
-    """fault_92: whom a locked folder really locks out; and the process is closed to debuggers."""
+    """fault_92: an ordinary user cannot enter a folder without permissions; also without ptrace access."""
     ordinary.run(_AS_USER, attack.__name__, builder)
 
 
@@ -323,8 +332,8 @@ print(end.ending, end.code, *end.log_tail)
     ("form", "said"),
     [("staged", "EXITED 7"), ("unstaged", "SANDBOX_FAILED 0 The .* Run the worker as an .* user")],
 )
-def test_a_root_that_may_not_look_inside_says_so(form: str, said: str) -> None:
-    """In a container without the capability, nothing could be taken out of the other user's processes."""
+def test_root_without_ptrace_access_gets_the_remedy(form: str, said: str) -> None:
+    """In a container without the capability, the output in the other user's processes cannot be opened."""
     ran = subprocess.run(
         ["setpriv", "--bounding-set=-sys_ptrace", sys.executable, "-c", _WITHOUT_CAPABILITY, form],
         check=True,
