@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import structlog
+from tests.integration.sandbox_runs import BUILDERS, LIMITS, Received, run_shell
 from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
 from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Received, run_shell
 
 from veriframe.adapters.blender import reports
 from veriframe.adapters.blender.sandbox.run import Ending

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.integration.sandbox_runs import LIMITS, run_shell
 from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
 from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
-from tests.integration.test_sandbox_run import LIMITS, run_shell
 
 from veriframe.adapters.blender import outputs, scripts
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.test_sandbox_output import run_python
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, MIB, PYTHON, RUNTIME, run_shell
+from tests.integration.sandbox_runs import BUILDERS, LIMITS, MIB, PYTHON, RUNTIME, run_python, run_shell
 
 from veriframe import disk
 from veriframe.adapters.blender import scripts

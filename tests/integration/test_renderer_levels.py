@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.integration.test_renderer import Studio
-from tests.integration.test_sandbox_run import reachable
+from tests.integration.renderer_studio import Studio
+from tests.integration.sandbox_runs import reachable
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer

@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 from tests import ordinary
-from tests.integration.test_sandbox_output import own_temporary_folder, run_python
-from tests.integration.test_sandbox_run import BUILDERS, PYTHON, RUNTIME, Received, reachable, run_shell
+from tests.integration.sandbox_runs import (
+    BUILDERS,
+    PYTHON,
+    RUNTIME,
+    Received,
+    own_temporary_folder,
+    reachable,
+    run_python,
+    run_shell,
+)
 
 from veriframe.adapters.blender.runtimes import CONFINE, SCRIPTS
 from veriframe.adapters.blender.sandbox.run import Ending
@@ -209,7 +217,7 @@ async def test_no_rights_and_times_are_changed(way: str, builder: str, tmp_path:
 
 @pytest.mark.parametrize("builder", FILTERED)
 async def test_a_program_may_still_change_itself(builder: str) -> None:
-    """It may change its own limits, processors and priority, and at STRICT the permissions of its own files."""
+    """Its own limits, processors and priority, and at STRICT the permissions of its own files."""
     script = """
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 os.sched_setaffinity(0, os.sched_getaffinity(0))

@@ -6,8 +6,15 @@ import asyncio
 import time
 
 import pytest
-from tests.integration.test_sandbox_output import own_temporary_folder, temporary
-from tests.integration.test_sandbox_run import LIMITS, groups, open_files, processes_with, sandbox
+from tests.integration.sandbox_runs import (
+    LIMITS,
+    groups,
+    open_files,
+    own_temporary_folder,
+    processes_with,
+    sandbox,
+    temporary,
+)
 
 from veriframe.adapters.blender.sandbox.run import Sandbox, SandboxedRun
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests import ordinary
-from tests.integration.test_sandbox_run import (
+from tests.integration.sandbox_runs import (
     BUILDERS,
     LIMITS,
     processes_with,
@@ -30,7 +30,7 @@ from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 _WORKERS = """
 import asyncio, os, signal, sys, time
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, SandboxedRun
+from tests.integration.sandbox_runs import BUILDERS, LIMITS, SandboxedRun
 
 builder, mark = sys.argv[1:]
 
@@ -142,7 +142,7 @@ async def test_a_builder_that_crashes_after_the_start_is_not_the_scenes_fault(
 _LEFT = """
 import asyncio, os, sys, tempfile
 from pathlib import Path
-from tests.integration.test_sandbox_run import LIMITS, BUILDERS, SandboxedRun
+from tests.integration.sandbox_runs import LIMITS, BUILDERS, SandboxedRun
 tempfile.tempdir = sys.argv[1]
 
 async def main():

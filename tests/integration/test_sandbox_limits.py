@@ -7,8 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.test_sandbox_output import own_temporary_folder
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, reachable, run_shell, sandbox
+from tests.integration.sandbox_runs import (
+    BUILDERS,
+    LIMITS,
+    own_temporary_folder,
+    reachable,
+    run_shell,
+    sandbox,
+)
 
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit, Sandbox
 from veriframe.errors import Code

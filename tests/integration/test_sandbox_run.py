@@ -8,88 +8,34 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import pytest
+from tests.integration.sandbox_runs import (
+    BUILDERS,
+    LIMITS,
+    MIB,
+    PYTHON,
+    RUNTIME,
+    Received,
+    groups,
+    open_files,
+    processes_with,
+    reachable,
+    run_shell,
+    sandbox,
+)
 
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
-from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.limits import cgroup
 from veriframe.adapters.blender.sandbox.run import (
-    OUT,
     Ending,
     Level,
-    RunExit,
-    RunLimits,
     Sandbox,
     SandboxedRun,
 )
 
-MIB = 2**20
-LIMITS = RunLimits(wall_seconds=20, memory_bytes=256 * MIB, pids=32, output_bytes=4 * MIB, tmp_bytes=8 * MIB)
-PYTHON = os.path.realpath(sys.executable)
-BASE = Path(sys.base_prefix)
-RUNTIME = {} if BASE.is_relative_to("/usr") else {PurePosixPath(BASE): BASE}
-
-BUILDERS: dict[str, Callable[[], Sandbox]] = {
-    "strict": BubblewrapSandbox,
-    "strict-watcher": lambda: BubblewrapSandbox(use_cgroup=False),
-    "strict-unstaged": lambda: BubblewrapSandbox(staged=False),
-    "landlock": lambda: UnnamespacedSandbox(Level.LANDLOCK),
-    "landlock-watcher": lambda: UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False),
-    "none": lambda: UnnamespacedSandbox(Level.NONE),
-}
-
-
-@pytest.fixture(params=BUILDERS)
-def sandbox(request: pytest.FixtureRequest) -> Sandbox:
-    """Each level in each form."""
-    return BUILDERS[request.param]()
-
-
-@dataclass
-class Received:
-    """The reports and log lines of a run."""
-
-    reports: list[bytes] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-
-
-async def run_shell(
-    sandbox: Sandbox,
-    script: str,
-    *,
-    received: Received | None = None,
-    limits: RunLimits = LIMITS,
-    **more: Any,
-) -> RunExit:
-    """Runs a shell script in the sandbox. `$0` is its output folder."""
-    received = received or Received()
-    return await sandbox.run(
-        SandboxedRun(
-            argv=("/bin/bash", "-c", script, OUT),
-            limits=limits,
-            on_report=received.reports.append,
-            on_log=received.lines.append,
-            **more,
-        )
-    )
-
-
-def processes_with(mark: str) -> list[int]:
-    """Returns the processes whose command line contains a mark."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                if mark.encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
-            except OSError:
-                continue
-    return found
+__all__ = ["sandbox"]
 
 
 @pytest.mark.parametrize("code", [0, 7, 125, 127])
@@ -242,20 +188,6 @@ async def test_cancelling_kills_everything(sandbox: Sandbox) -> None:
     assert files == open_files()
 
 
-def open_files() -> int:
-    """Returns how many files this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def groups() -> list[Path]:
-    """Returns this process's control groups."""
-    hierarchy = cgroup.find()
-    if hierarchy is None:
-        return []
-    folders = {hierarchy.memory, hierarchy.pids}
-    return [group for folder in folders for group in folder.glob(f"veriframe-{os.getpid()}-*")]
-
-
 async def test_concurrent_runs_do_not_mix(sandbox: Sandbox) -> None:
     """Each has its own pipes, folders and limits, and leaves no file open."""
     await run_shell(sandbox, "exit 0")
@@ -270,86 +202,6 @@ async def test_concurrent_runs_do_not_mix(sandbox: Sandbox) -> None:
     assert files == open_files()
 
 
-async def test_the_workers_environment_is_not_visible(
-    monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
-) -> None:
-    """Neither in the program's own variables nor in those of the builders, which /proc would show."""
-    monkeypatch.setenv("PLANTED", "planted-secret")
-    received = Received()
-    script = (
-        "env >&$REPORT_FD; cat /proc/self/environ /proc/1/environ 2>/dev/null | tr '\\0' '\\n' >&$REPORT_FD"
-    )
-    if sandbox.level < Level.STRICT:
-        script = "env >&$REPORT_FD"
-    await run_shell(sandbox, script, received=received, environment={"MINE": "yes"})
-    assert b"MINE=yes" in received.reports
-    assert b"planted-secret" not in b"\n".join(received.reports)
-    names = {line.split(b"=")[0] for line in received.reports if b"=" in line}
-    assert names <= {
-        b"PATH",
-        b"HOME",
-        b"TMPDIR",
-        b"LANG",
-        b"REPORT_FD",
-        b"MINE",
-        b"PWD",
-        b"_",
-        b"SHLVL",
-        b"OLDPWD",
-    }
-
-
-def reachable(folder: Path) -> Path:
-    """Creates a folder that every user can reach, which LANDLOCK as root needs."""
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(parent.stat().st_mode | 0o755)
-    out = folder / "out"
-    out.mkdir()
-    return out
-
-
-@pytest.mark.parametrize("builder", ["strict", "strict-watcher"])
-async def test_files_in_private_folders_can_be_shown(builder: str, tmp_path: Path) -> None:
-    """A root worker's files are below /root, mode 0700; only the shown ones are visible."""
-    closed = tmp_path / "closed"
-    (closed / "shown").mkdir(parents=True)
-    (closed / "shown" / "file").write_text("seen")
-    (closed / "hidden").write_text("not seen")
-    out = closed / "out"
-    out.mkdir()
-    closed.chmod(0o700)
-    received = Received()
-    visible = {
-        PurePosixPath(closed / "shown"): closed / "shown",
-        PurePosixPath("/job/f"): closed / "shown/file",
-    }
-    script = f"cat {closed}/shown/file /job/f > /out/copy && ls -A {closed} >&$REPORT_FD"
-    sandbox = BUILDERS[builder]()
-    end = await run_shell(sandbox, script, received=received, visible=visible, out=out, expected=("copy",))
-    assert (end.ending, end.code) == (Ending.EXITED, 0), end.log_tail
-    assert (out / "copy").read_text() == "seenseen"
-    assert received.reports == [b"shown"]
-
-
-async def test_little_is_visible_inside() -> None:
-    """No host name, no root user, only the shown folders, and two writable file systems."""
-    received = Received()
-    script = (
-        "exec >&$REPORT_FD; uname -n; [ $(id -u) != 0 ] && echo not root; echo $(ls /) ; echo $(ls /etc);"
-        "for d in / /etc /usr /dev /proc; do touch $d/x 2>/dev/null && echo wrote $d; done;"
-        "ls /sys 2>&1"
-    )
-    await run_shell(BubblewrapSandbox(), script, received=received)
-    host, root, folders, etc, *rest = (line.decode() for line in received.reports)
-    assert (host, root) == ("render", "not root")
-    assert set(folders.split()) <= {
-        *("bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "tmp", "usr")
-    }
-    assert set(etc.split()) <= {"alternatives", "fonts", "ld.so.cache"}
-    assert rest == ["ls: cannot access '/sys': No such file or directory"]
-
-
 async def test_memory_is_measured(sandbox: Sandbox) -> None:
     """The peak includes all pages that were written."""
     script = "import time; ballast = b'x' * (64 * 2**20); time.sleep(0.4)"
@@ -360,29 +212,14 @@ async def test_memory_is_measured(sandbox: Sandbox) -> None:
     assert 64 * MIB < end.peak_memory_bytes < 128 * MIB
 
 
-@pytest.mark.parametrize("builder", ["strict", "strict-unstaged"])
-def test_the_command_can_be_pasted(builder: str, tmp_path: Path) -> None:
-    """The logged command line builds the same sandbox, without what only a running worker has."""
-    (tmp_path / "file").write_text("shown")
-    reachable(tmp_path)
-    run = SandboxedRun(
-        argv=("/bin/cat", PurePosixPath("/job/file")),
-        limits=LIMITS,
-        visible={PurePosixPath("/job/file"): tmp_path / "file"},
-    )
-    ran = subprocess.run(BUILDERS[builder]().command(run), capture_output=True, check=True, text=True)
-    assert ran.stdout == "shown"
-
-
 _WORKER = """
 import asyncio, sys
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, SandboxedRun
+from tests.integration.sandbox_runs import BUILDERS, LIMITS, SandboxedRun
 
 async def main():
     script = ": " + sys.argv[2] + "; trap '' TERM; echo up >&$REPORT_FD; sleep 60; :"
-    await BUILDERS[sys.argv[1]]().run(
-        SandboxedRun(argv=("/bin/bash", "-c", script), limits=LIMITS, on_report=lambda _: print("up", flush=True))
-    )
+    argv, notify = ("/bin/bash", "-c", script), lambda _: print("up", flush=True)
+    await BUILDERS[sys.argv[1]]().run(SandboxedRun(argv=argv, limits=LIMITS, on_report=notify))
 
 asyncio.run(main())
 """
