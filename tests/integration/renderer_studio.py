@@ -27,25 +27,25 @@ class Studio:
         self._made = 0
 
     def scene(self, change: str = "") -> Path:
-        """A file with a scene."""
+        """Creates a scene file."""
         file = self.new_folder() / "scene.blend"
         file.write_bytes(renderer_scenes.make(change))
         return file
 
     def new_folder(self) -> Path:
-        """An empty folder."""
+        """Creates an empty folder."""
         self._made += 1
         folder = self.folder / str(self._made)
         folder.mkdir()
         return folder
 
     async def render(self, scene: Path, task: RenderTask) -> tuple[Rendering, Path]:
-        """Render into a new folder."""
+        """Renders into a new folder."""
         out = self.new_folder()
         return await self.renderer.render(scene, task, out, lambda progress: None), out
 
     async def frame(self, scene: Path, task: RenderTask | None = None) -> tuple[ValidatedFrame, Path]:
-        """Render and prove one frame; returns it and its clean file."""
+        """Renders and validates one frame; returns it and its clean file."""
         task = task or RenderTask()
         rendering, out = await self.render(scene, task)
         clean = self.new_folder()
@@ -53,7 +53,7 @@ class Studio:
         return frame, clean / frame.file
 
     async def failure(self, scene: Path, task: RenderTask) -> RenderFailed:
-        """The error of a render that must fail."""
+        """Returns the error of a render that must fail."""
         with pytest.raises(RenderFailed) as failed:
             await self.render(scene, task)
         return failed.value
@@ -61,5 +61,5 @@ class Studio:
 
 @pytest.fixture
 def studio(tmp_path: Path) -> Studio:
-    """A new one."""
+    """Returns a new studio."""
     return Studio(tmp_path)

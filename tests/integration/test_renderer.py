@@ -1,4 +1,4 @@
-"""Real renders by Blender behind real walls, small and few."""
+"""Small real renders by Blender in a real sandbox."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ LONG = "scene.cycles.samples = 10**6; scene.cycles.use_adaptive_sampling = False
 NO_LIGHT = 'bpy.data.objects.remove(bpy.data.objects["Light"]); scene.world = None'
 
 
-async def test_there_is_a_sign_of_life_every_second(studio: Studio) -> None:
-    """From the first one on, with the share of the frame that is done, and time that never goes back."""
+async def test_progress_is_reported_every_second(studio: Studio) -> None:
+    """From the first report on, with the frame's progress, and with increasing times."""
     received: list[tuple[float, Progress]] = []
     scene = studio.scene("scene.cycles.samples = 8_000; scene.cycles.use_adaptive_sampling = False")
     await studio.renderer.render(
@@ -49,7 +49,7 @@ async def test_there_is_a_sign_of_life_every_second(studio: Studio) -> None:
 
 
 async def test_a_scene_without_a_camera_fails(studio: Studio) -> None:
-    """fault_21: in Blender's own words."""
+    """fault_21: with Blender's own error message."""
     failed = await studio.failure(
         studio.scene('bpy.data.objects.remove(bpy.data.objects["Camera"])'), RenderTask()
     )
@@ -67,7 +67,7 @@ async def test_time_is_limited(studio: Studio) -> None:
 
 
 async def test_memory_is_limited(studio: Studio) -> None:
-    """fault_31: by the kernel, not by what Blender says."""
+    """fault_31: by the kernel, not by Blender's reports."""
     failed = await studio.failure(
         studio.scene("render.resolution_x = render.resolution_y = 8000"),
         RenderTask(limits=RenderLimits(memory_bytes=600 * 2**20)),
@@ -83,7 +83,7 @@ async def test_output_is_limited(studio: Studio) -> None:
 
 
 async def test_file_output_nodes_are_muted(studio: Studio) -> None:
-    """fault_25: also inside a group; the frame is the only file, and is the compositor's picture."""
+    """fault_25: also inside a group; the frame is the only file and contains the compositor's picture."""
     frame, _ = await studio.frame(
         studio.scene(
             "scene.use_nodes = True; tree = scene.node_tree;"
@@ -101,7 +101,7 @@ async def test_file_output_nodes_are_muted(studio: Studio) -> None:
 
 
 async def test_scripts_in_the_scene_do_not_run(studio: Studio) -> None:
-    """fault_26: a text that would run on load, a driver that would call Python."""
+    """fault_26: neither a text that runs on load nor a driver that calls Python."""
     hostile = (
         "text = bpy.data.texts.new('evil.py'); text.use_module = True;"
         'text.write(\'open("/out/evil", "w")\');'
@@ -113,7 +113,7 @@ async def test_scripts_in_the_scene_do_not_run(studio: Studio) -> None:
 
 
 async def test_a_stamp_is_not_burned_in(studio: Studio) -> None:
-    """It would hold this machine's name, the time and the memory."""
+    """It would contain this machine's name, the time and the memory."""
     stamped, _ = await studio.frame(
         studio.scene("render.use_stamp = True; render.use_stamp_hostname = True; render.stamp_font_size = 8")
     )
@@ -122,7 +122,7 @@ async def test_a_stamp_is_not_burned_in(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("part", [0.3, 0.7, 0.99])
-async def test_a_cut_scene_is_refused(studio: Studio, part: float) -> None:
+async def test_a_truncated_scene_is_refused(studio: Studio, part: float) -> None:
     """fault_17: before any money moves."""
     content = renderer_scenes.make()
     scene = studio.new_folder() / "scene.blend"
@@ -133,7 +133,7 @@ async def test_a_cut_scene_is_refused(studio: Studio, part: float) -> None:
 
 
 async def test_a_scene_that_only_its_owner_may_read_is_rendered(studio: Studio) -> None:
-    """A root worker's renders run as another user, who is shown a copy."""
+    """A root worker's renders run as another user, who gets a copy."""
     scene = studio.scene()
     scene.chmod(0o600)
     assert (await studio.renderer.inspect(scene)).camera == "Camera"
@@ -141,16 +141,16 @@ async def test_a_scene_that_only_its_owner_may_read_is_rendered(studio: Studio) 
     assert scene.stat().st_mode & 0o777 == 0o600
 
 
-async def test_the_percentage_counts(studio: Studio) -> None:
-    """The frame has the size that the inspection told."""
+async def test_the_resolution_percentage_is_applied(studio: Studio) -> None:
+    """The frame has the size that the inspection reported."""
     scene = studio.scene("render.resolution_percentage = 50")
     inspection = await studio.renderer.inspect(scene)
     frame, _ = await studio.frame(scene)
     assert (32, 18) == (inspection.width, inspection.height) == (frame.width, frame.height)
 
 
-async def test_each_engine_proves_itself(studio: Studio) -> None:
-    """fault_37: by a real render; EEVEE on software GL takes its time."""
+async def test_each_engine_is_tested(studio: Studio) -> None:
+    """fault_37: by a real render; EEVEE on software GL is slow."""
     found = await studio.renderer.check_engines()
     assert list(found) == ["CYCLES", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"]
     assert all(sentence.startswith("renders in ") for sentence in found.values()), found
@@ -167,28 +167,28 @@ async def test_each_engine_proves_itself(studio: Studio) -> None:
     ids=["landlock", "none", "strict-unstaged", "strict-watcher"],
 )
 async def test_blender_runs_at_every_level(sandbox: Sandbox) -> None:
-    """fault_44, fault_45: weaker walls show it the same things, by other paths."""
+    """fault_44, fault_45: weaker levels show it the same files at other paths."""
     renderer = BlenderRenderer(runtimes.BpyWheel(), sandbox)
     assert (await renderer.facts()).sandbox_level == sandbox.level.name
     found = await renderer.check_engines(["CYCLES"])
     assert found["CYCLES"].startswith("renders in "), found
 
 
-async def test_an_engine_that_is_not_there_says_so(studio: Studio) -> None:
-    """fault_37: in a sentence, while the others are still proved."""
+async def test_a_missing_engine_is_reported(studio: Studio) -> None:
+    """fault_37: its failure is reported in a sentence, and the others are still tested."""
     found = await studio.renderer.check_engines(["NO_SUCH_ENGINE", "CYCLES"])
     assert "NO_SUCH_ENGINE" in found["NO_SUCH_ENGINE"]
     assert found["CYCLES"].startswith("renders in ")
 
 
-async def test_a_task_is_rendered_as_it_is_even_where_the_scene_names_a_movie(studio: Studio) -> None:
-    """fault_33: the gate refuses it; the renderer writes a still all the same."""
+async def test_a_still_is_rendered_even_if_the_scene_names_a_movie(studio: Studio) -> None:
+    """fault_33: the scene check refuses it, but the renderer would still write a still."""
     frame, _ = await studio.frame(studio.scene("render.image_settings.file_format = 'FFMPEG'"))
     assert (frame.file, frame.bit_depth) == ("frame_0001.png", 8)
 
 
-async def test_limits_of_the_task_hold_for_proving_too(studio: Studio) -> None:
-    """A picture that takes more memory than a render may have is not unpacked."""
+async def test_limits_of_the_task_apply_to_validation_too(studio: Studio) -> None:
+    """A picture that needs more memory than the limit is not decoded."""
     scene, task = studio.scene(), RenderTask()
     rendering, out = await studio.render(scene, task)
     poor = replace(task, limits=replace(task.limits, memory_bytes=8 * 2**20))

@@ -23,7 +23,7 @@ NO_LIGHT = 'bpy.data.objects.remove(bpy.data.objects["Light"]); scene.world = No
 
 
 async def test_equal_pixels_have_equal_digests(studio: Studio) -> None:
-    """Two runs of one frame agree, another frame does not, and their files differ only before cleaning."""
+    """Two renders of a frame are identical after validation; another frame differs."""
     scene = studio.scene()
     frame, file = await studio.frame(scene)
     again, file_again = await studio.frame(scene)
@@ -34,7 +34,7 @@ async def test_equal_pixels_have_equal_digests(studio: Studio) -> None:
 
 
 async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> None:
-    """What one process keeps from frame to frame changes no pixel."""
+    """Data that a process keeps between frames changes no pixel."""
     scene, task = studio.scene(), RenderTask(frames=(1, 2, 3))
     rendering, out = await studio.render(scene, task)
     together = await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
@@ -44,7 +44,7 @@ async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> N
 
 
 async def test_a_bare_jobs_frame_is_frame_1(studio: Studio) -> None:
-    """fault_34: whatever frame the scene was saved at, and whatever range it has."""
+    """fault_34: whatever the scene's current frame and frame range are."""
     plain, _ = await studio.frame(studio.scene())
     elsewhere, _ = await studio.frame(studio.scene("scene.frame_start = 100; scene.frame_set(3)"))
     assert plain.pixel_sha256 == elsewhere.pixel_sha256
@@ -52,7 +52,7 @@ async def test_a_bare_jobs_frame_is_frame_1(studio: Studio) -> None:
 
 @pytest.mark.parametrize(("colours", "channels"), [("BW", 1), ("RGB", 3), ("RGBA", 4)])
 async def test_8_bit_png(studio: Studio, colours: str, channels: int) -> None:
-    """The scene's own channels; the clean file holds the pixels of Blender's, and nothing else."""
+    """With the scene's own channels; the clean file contains only the pixels of Blender's file."""
     scene = studio.scene(f"render.image_settings.color_mode = {colours!r}")
     rendering, out = await studio.render(scene, RenderTask())
     clean = studio.new_folder()
@@ -65,7 +65,7 @@ async def test_8_bit_png(studio: Studio, colours: str, channels: int) -> None:
 
 
 async def test_16_bit_png(studio: Studio) -> None:
-    """Keeps its 16 bits: Pillow sees only their upper half, which agrees."""
+    """All 16 bits are kept; Pillow reads only their upper half, which is equal."""
     deep, file = await studio.frame(
         studio.scene("render.image_settings.color_mode = 'RGB'; render.image_settings.color_depth = '16'")
     )
@@ -78,7 +78,7 @@ async def test_16_bit_png(studio: Studio) -> None:
 
 @pytest.mark.parametrize(("depth", "kind"), [("16", np.float16), ("32", np.float32)])
 async def test_exr(studio: Studio, depth: str, kind: type) -> None:
-    """Both depths, by OpenEXR's own reader; without Blender's stamps."""
+    """Both depths, read by OpenEXR; without Blender's metadata."""
     scene = studio.scene(
         "i = render.image_settings; i.file_format = 'OPEN_EXR'; i.color_mode = 'RGBA';"
         f"i.color_depth = {depth!r}; i.exr_codec = 'DWAA'"
@@ -95,8 +95,8 @@ async def test_exr(studio: Studio, depth: str, kind: type) -> None:
     assert dirty.header().keys() - cleaned.header().keys() >= {"Date", "File", "Time"}
 
 
-async def test_a_scene_that_is_dark_is_a_picture(studio: Studio) -> None:
-    """fault_43: black, and black again when rendered small."""
+async def test_a_dark_scene_is_a_valid_picture(studio: Studio) -> None:
+    """fault_43: it is black, and black again when rendered at a smaller size."""
     scene = studio.scene(NO_LIGHT)
     with structlog.testing.capture_logs() as logged:
         frame, file = await studio.frame(scene)
@@ -107,8 +107,8 @@ async def test_a_scene_that_is_dark_is_a_picture(studio: Studio) -> None:
     assert frame.channels == 4
 
 
-async def test_a_frame_that_only_came_out_black_here_is_not_delivered(studio: Studio) -> None:
-    """fault_43: a broken machine; rendered again it is not black."""
+async def test_a_frame_that_is_black_by_mistake_is_not_delivered(studio: Studio) -> None:
+    """fault_43: on a broken machine; rendered again it is not black."""
     scene, task = studio.scene(), RenderTask()
     rendering, out = await studio.render(scene, task)
     Image.new("RGB", (64, 36)).save(out / "frame_0001.png")
@@ -117,7 +117,7 @@ async def test_a_frame_that_only_came_out_black_here_is_not_delivered(studio: St
     assert failed.value.code == Code.BLACK
 
 
-async def test_samples_that_are_no_numbers_are_not_delivered(studio: Studio) -> None:
+async def test_samples_that_are_not_finite_are_not_delivered(studio: Studio) -> None:
     """fault_43: NaN in one pixel."""
     scene, task = studio.scene(), RenderTask(format=ImageFormat.EXR)
     rendering, out = await studio.render(scene, task)
@@ -130,8 +130,8 @@ async def test_samples_that_are_no_numbers_are_not_delivered(studio: Studio) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x76\x2f\x31\x01" + bytes(200)])
-async def test_a_damaged_exr_is_no_picture(studio: Studio, content: bytes) -> None:
-    """fault_20: nothing that the library says or does reaches the worker."""
+async def test_a_damaged_exr_is_refused(studio: Studio, content: bytes) -> None:
+    """fault_20: no error or crash of the library reaches the worker."""
     scene, task = studio.scene(), RenderTask(format=ImageFormat.EXR)
     rendering, out = await studio.render(scene, task)
     (out / "frame_0001.exr").write_bytes(content)
