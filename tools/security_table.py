@@ -19,14 +19,14 @@ from veriframe.adapters.blender.sandbox.selftest.selftest import (  # noqa: E402
     BOMBS,
     QUICK,
     TITLES,
-    Canary,
+    AttackResult,
 )
 
 PAGE = ROOT / "docs" / "security.md"
 _BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
 _LEVELS = (Level.STRICT, Level.LANDLOCK, Level.CONTAINER, Level.NONE)
 
-Measured = Mapping[Level, tuple[Canary, ...]]
+Measured = Mapping[Level, tuple[AttackResult, ...]]
 
 
 async def measure() -> Measured:
@@ -42,9 +42,7 @@ async def measure() -> Measured:
 
 def table(measured: Measured) -> str:
     """Returns a Markdown table with a row for each attack and a column for each level."""
-    held = {
-        level: {canary.name for canary in canaries if canary.held} for level, canaries in measured.items()
-    }
+    held = {level: {result.name for result in results if result.held} for level, results in measured.items()}
     rows = [
         f"| {TITLES[name].rstrip('.')} (`{name}`) | "
         + " | ".join("held" if name in held[level] else "**open**" for level in _LEVELS)
@@ -66,9 +64,9 @@ def main() -> None:
     """Writes the table and prints the result of each attack."""
     measured = asyncio.run(measure())
     PAGE.write_text(with_table(PAGE.read_text(), measured))
-    for level, canaries in measured.items():
-        for canary in canaries:
-            print(f"{level.name:<9} {'held' if canary.held else 'OPEN':<4} {canary.name:<17} {canary.detail}")
+    for level, results in measured.items():
+        for result in results:
+            print(f"{level.name:<9} {'held' if result.held else 'OPEN':<4} {result.name:<17} {result.detail}")
 
 
 if __name__ == "__main__":

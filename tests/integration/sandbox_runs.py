@@ -32,7 +32,7 @@ RUNTIME = {} if BASE.is_relative_to("/usr") else {PurePosixPath(BASE): BASE}
 BUILDERS: dict[str, Callable[[], Sandbox]] = {
     "strict": BubblewrapSandbox,
     "strict-watcher": lambda: BubblewrapSandbox(use_cgroup=False),
-    "strict-unstaged": lambda: BubblewrapSandbox(staged=False),
+    "strict-single": lambda: BubblewrapSandbox(nested=False),
     "landlock": lambda: UnnamespacedSandbox(Level.LANDLOCK),
     "landlock-watcher": lambda: UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False),
     "none": lambda: UnnamespacedSandbox(Level.NONE),

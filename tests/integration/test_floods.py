@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 from tests.integration.sandbox_runs import BUILDERS, LIMITS, Received, run_shell
-from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
+from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, send
 from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
 
 from veriframe.adapters.blender import reports
@@ -134,5 +134,5 @@ async def test_a_long_normal_render_is_no_flood(victim: Victim) -> None:
     """Six progress reports a second, for an hour."""
     hour = f"yes '{PROGRESS}' | head -n {6 * 3600} >&$REPORT_FD"
     limits = replace(LIMITS_OF_A_RENDER, frame_seconds=3600)
-    await victim.render(f"{hour}; {PICTURE}; {say(FRAME, FINISHED)}", limits)
+    await victim.render(f"{hour}; {PICTURE}; {send(FRAME, FINISHED)}", limits)
     assert len(victim.received) == 6 * 3600

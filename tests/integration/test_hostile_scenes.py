@@ -20,7 +20,7 @@ from PIL import Image, ImageChops
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox import selection
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, Level, RunLimits, Sandbox, SandboxedRun
 from veriframe.errors import Code, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import check_version, judge, read_header
@@ -91,7 +91,7 @@ def make_scene(tmp_path_factory: pytest.TempPathFactory) -> MakeScene:
 def sandbox() -> Sandbox:
     """The strongest sandbox, which has just passed its self-test."""
     needed = sorted(set(RUNTIME.visible().values()))
-    return asyncio.run(choose.build(Level.STRICT, needed=needed))
+    return asyncio.run(selection.build(Level.STRICT, needed=needed))
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +179,9 @@ async def test_what_the_sandbox_holds_passes_with_a_warning(
 ) -> None:
     """fault_25, fault_26: the creator gets a warning; opening and inspecting the scene runs no code."""
     verdict = await _examine(renderer, make_scene(name, decoys.folder))
-    said = " ".join(verdict.warnings)
-    assert [word for word in words if word not in said] == []
-    assert bool(words) == bool(said)
+    warnings = " ".join(verdict.warnings)
+    assert [word for word in words if word not in warnings] == []
+    assert bool(words) == bool(warnings)
     assert decoys.touched() == []
 
 

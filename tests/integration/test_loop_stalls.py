@@ -83,7 +83,7 @@ async def turning() -> AsyncIterator[list[float]]:
         task.cancel()
 
 
-@pytest.mark.parametrize("builder", ["strict", "strict-resource_usage", "strict-unstaged"])
+@pytest.mark.parametrize("builder", ["strict", "strict-watcher", "strict-single"])
 async def test_file_systems_are_freed_outside_the_loop(builder: str, slow: Any) -> None:
     """fault_92: 600 000 empty files blocked all jobs for 1.3 s while the kernel freed them."""
     threads = slow(Mounts, "close")
@@ -119,15 +119,15 @@ async def test_a_group_is_killed_outside_the_loop(slow: Any) -> None:
 
 async def test_shared_memory_is_measured_outside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_92: 120 forks that share 900 MiB took 2.1 s per measurement, all of the worker's time."""
-    weigh, at_work, looks = resource_usage.proportional_bytes, [0], list[float]()
+    measure, at_work, measured_at = resource_usage.proportional_bytes, [0], list[float]()
 
     def slowly(*arguments: Any, **named: Any) -> int:
         at_work[0] += 1
         assert at_work[0] == 1
         time.sleep(0.4)
-        looks.append(time.monotonic())
+        measured_at.append(time.monotonic())
         at_work[0] -= 1
-        return weigh(*arguments, **named)
+        return measure(*arguments, **named)
 
     monkeypatch.setattr(resource_usage, "proportional_bytes", slowly)
     limits = replace(LIMITS, memory_bytes=1024 * MIB, wall_seconds=10)
@@ -136,8 +136,8 @@ async def test_shared_memory_is_measured_outside_the_loop(monkeypatch: pytest.Mo
             SandboxedRun(argv=(PYTHON, "-I", "-S", "-c", SHARERS), limits=limits, visible=RUNTIME)
         )
     assert longest[0] < MOST_SECONDS
-    assert 2 <= len(looks) <= 4
-    assert min(later - earlier for earlier, later in pairwise(looks)) > 1.5
+    assert 2 <= len(measured_at) <= 4
+    assert min(later - earlier for earlier, later in pairwise(measured_at)) > 1.5
 
 
 async def test_a_clean_up_is_outside_the_loop(tmp_path: Path, slow: Any) -> None:

@@ -62,12 +62,12 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 sandbox = BubblewrapSandbox() if sys.argv[1] == "STRICT" else UnnamespacedSandbox(Level[sys.argv[1]])
 for _ in range(10):
     try:
-        canaries = asyncio.run(selftest.run_self_test(sandbox))
+        results = asyncio.run(selftest.run_self_test(sandbox))
     except OSError as error:
         print(error)
         continue
-    for canary in selftest.broken(sandbox.level, canaries):
-        print(canary)
+    for result in selftest.broken(sandbox.level, results):
+        print(result)
 """
 
 
@@ -161,12 +161,12 @@ class Watched(Sandbox):
         return self.inner.command(run)
 
 
-@pytest.fixture(params=["STRICT", "unstaged", "LANDLOCK"])
+@pytest.fixture(params=["STRICT", "single", "LANDLOCK"])
 def watched(request: pytest.FixtureRequest, temporary: Path) -> Watched:
     """Each kind of sandbox in which a root worker's renders run as another user."""
     builder: dict[str, Sandbox] = {
         "STRICT": BubblewrapSandbox(),
-        "unstaged": BubblewrapSandbox(staged=False),
+        "single": BubblewrapSandbox(nested=False),
         "LANDLOCK": UnnamespacedSandbox(Level.LANDLOCK),
     }
     return Watched(builder[request.param], temporary)
@@ -234,6 +234,6 @@ asyncio.run(main())
 
 async def test_the_decoys_can_be_reached_without_a_sandbox(temporary: Path) -> None:
     """Closed to other users, open to the sandbox user; otherwise the self-test would be meaningless."""
-    canaries = await selftest.run_self_test(UnnamespacedSandbox(Level.NONE))
+    results = await selftest.run_self_test(UnnamespacedSandbox(Level.NONE))
     open_at_none = {"read_secret", "write_outside", "write_shown", "connect_unix"}
-    assert open_at_none <= {canary.name for canary in canaries if not canary.held}
+    assert open_at_none <= {result.name for result in results if not result.held}

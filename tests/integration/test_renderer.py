@@ -161,10 +161,10 @@ async def test_each_engine_is_tested(studio: Studio) -> None:
     [
         UnnamespacedSandbox(Level.LANDLOCK),
         UnnamespacedSandbox(Level.NONE),
-        BubblewrapSandbox(staged=False),
+        BubblewrapSandbox(nested=False),
         BubblewrapSandbox(use_cgroup=False),
     ],
-    ids=["landlock", "none", "strict-unstaged", "strict-watcher"],
+    ids=["landlock", "none", "strict-single", "strict-watcher"],
 )
 async def test_blender_runs_at_every_level(sandbox: Sandbox) -> None:
     """fault_44, fault_45: weaker levels show it the same files at other paths."""

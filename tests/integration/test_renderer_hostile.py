@@ -55,7 +55,7 @@ class Shell(Runtime):
         return {}
 
 
-def say(*reports: object) -> str:
+def send(*reports: object) -> str:
     """Returns shell commands that send reports."""
     lines = [report if isinstance(report, str) else json.dumps(report) for report in reports]
     return "printf '%s\\n' " + " ".join(shlex.quote(line) for line in lines) + " >&$REPORT_FD"
@@ -112,20 +112,20 @@ def victim(tmp_path: Path) -> Victim:
 )
 async def test_its_output_is_checked(victim: Victim, deed: str, code: Code) -> None:
     """fault_25, fault_39, fault_42: whatever it reports, and even if it exits with 0."""
-    assert code == await victim.code(f"{deed}; {say(FRAME, FINISHED)}")
+    assert code == await victim.code(f"{deed}; {send(FRAME, FINISHED)}")
 
 
 @pytest.mark.parametrize(
     ("script", "code"),
     [
         ("exit 0", Code.NO_OUTPUT),
-        (say(FINISHED), Code.NO_OUTPUT),
-        (f"{PICTURE}; {say(FINISHED)}", Code.NO_OUTPUT),
-        (f"{PICTURE}; {say(FRAME)}", Code.NO_OUTPUT),
-        (f"{PICTURE}; {say({**FRAME, 'file': '../../etc/passwd'}, FINISHED)}", Code.TAMPER),
-        (f"{PICTURE}; {say({**FRAME, 'number': 2}, FINISHED)}", Code.NO_OUTPUT),
-        (f"{PICTURE}; {say({**FRAME, 'width': 10**9}, FINISHED)}", Code.NO_OUTPUT),
-        (say({"kind": "failed", "error": "\x1b[31mno\u202e camera"}) + "; exit 1", Code.BLENDER_ERROR),
+        (send(FINISHED), Code.NO_OUTPUT),
+        (f"{PICTURE}; {send(FINISHED)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {send(FRAME)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {send({**FRAME, 'file': '../../etc/passwd'}, FINISHED)}", Code.TAMPER),
+        (f"{PICTURE}; {send({**FRAME, 'number': 2}, FINISHED)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {send({**FRAME, 'width': 10**9}, FINISHED)}", Code.NO_OUTPUT),
+        (send({"kind": "failed", "error": "\x1b[31mno\u202e camera"}) + "; exit 1", Code.BLENDER_ERROR),
         ("echo sorry; exit 7", Code.BLENDER_ERROR),
         ("kill -SEGV $$", Code.CRASH),
         ("kill -KILL $$", Code.CRASH),
@@ -146,7 +146,7 @@ async def test_each_end_has_a_code(victim: Victim, script: str, code: Code) -> N
 async def test_a_finished_run_that_hangs_is_stopped(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_40: its frames are accepted."""
     monkeypatch.setattr("veriframe.adapters.blender.scripts.GRACE_SECONDS", 0.2)
-    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}; sleep 60")
+    rendering = await victim.render(f"{PICTURE}; {send(FRAME, FINISHED)}; sleep 60")
     assert [frame.file for frame in rendering.frames] == ["frame_0001.png"]
     assert rendering.seconds < 5
 
@@ -172,24 +172,24 @@ async def test_only_plausible_progress_is_passed_on(victim: Victim) -> None:
         "[" * 5000,
         "no JSON",
     ]
-    await victim.render(f"{PICTURE}; {say(good, *bad, {**good, 'done': 1}, FRAME, FINISHED)}")
+    await victim.render(f"{PICTURE}; {send(good, *bad, {**good, 'done': 1}, FRAME, FINISHED)}")
     assert [progress.done for progress in victim.received] == [0, 1]
 
 
 async def test_a_forged_picture_does_not_pass(victim: Victim) -> None:
     """fault_41: the clean sandbox refuses it."""
-    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}")
+    rendering = await victim.render(f"{PICTURE}; {send(FRAME, FINISHED)}")
     task = RenderTask(limits=LIMITS)
     with pytest.raises(VerificationFailed) as failed:
         await victim.renderer("").validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.NOT_IMAGE
 
 
-@pytest.mark.parametrize("said", [{"kind": "inspection"}, {"kind": "inspection", "width": "∞"}, "{}"])
-async def test_an_invalid_inspection_refuses_the_scene(victim: Victim, said: object) -> None:
+@pytest.mark.parametrize("inspection", [{"kind": "inspection"}, {"kind": "inspection", "width": "∞"}, "{}"])
+async def test_an_invalid_inspection_refuses_the_scene(victim: Victim, inspection: object) -> None:
     """fault_20: and it does not crash the worker."""
     with pytest.raises(JobRejected) as refused:
-        await victim.renderer(say(said)).inspect(victim.scene)
+        await victim.renderer(send(inspection)).inspect(victim.scene)
     assert refused.value.code == Code.CORRUPT
     assert str(refused.value).isprintable()
 
@@ -203,7 +203,7 @@ async def test_an_invalid_inspection_refuses_the_scene(victim: Victim, said: obj
         ),
         ("echo broken; exit 3", "Blender cannot start in the sandbox. .*broken.* BLENDER_PATH"),
         (":", "Blender cannot start in the sandbox"),
-        (say({"kind": "about", "major": "4"}), "Blender cannot start in the sandbox"),
+        (send({"kind": "about", "major": "4"}), "Blender cannot start in the sandbox"),
     ],
 )
 async def test_a_blender_that_cannot_start_is_this_machines_fault(
@@ -234,7 +234,7 @@ async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, 
     program.write_text(
         "#!/bin/bash\nset -e\ncd $(dirname $0)\n"
         '[ "$1 $2 $3 $4 $5 $7" = "-b --factory-startup --python-exit-code 1 --python --" ]\n'
-        f"grep -q bpy $6; grep -q 4.5 4.5/mark; [ ! -e secret ]\n{say(about)}\n"
+        f"grep -q bpy $6; grep -q 4.5 4.5/mark; [ ! -e secret ]\n{send(about)}\n"
     )
     program.chmod(0o755)
     with structlog.testing.capture_logs() as logged:
@@ -249,7 +249,7 @@ async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, 
 async def test_a_log_is_passed_on_up_to_a_limit(victim: Victim) -> None:
     """fault_35: a million short lines are not a million events."""
     with structlog.testing.capture_logs() as logged:
-        await victim.render(f"seq 6000; {PICTURE}; {say(FRAME, FINISHED)}")
+        await victim.render(f"seq 6000; {PICTURE}; {send(FRAME, FINISHED)}")
     lines = [event["line"] for event in logged if event["event"] == "blender_output"]
     assert [str(n) for n in range(1, 5001)] == lines
     assert [event["left_out_lines"] for event in logged if event["event"] == "blender_ended"] == [1000]
@@ -258,5 +258,5 @@ async def test_a_log_is_passed_on_up_to_a_limit(victim: Victim) -> None:
 async def test_log_lines_are_stripped(victim: Victim) -> None:
     """fault_36: a scene cannot send control codes to a terminal."""
     with structlog.testing.capture_logs() as logged:
-        await victim.render(f"printf '\\033[2Jhello\\033[0m\\n'; {PICTURE}; {say(FRAME, FINISHED)}")
+        await victim.render(f"printf '\\033[2Jhello\\033[0m\\n'; {PICTURE}; {send(FRAME, FINISHED)}")
     assert [event["line"] for event in logged if event["event"] == "blender_output"] == ["hello"]

@@ -36,7 +36,7 @@ class LeakyStrict(BubblewrapSandbox):
     """
 
     def __init__(self, *changes: tuple[str, int, tuple[str, ...]]) -> None:
-        super().__init__(staged=False, use_cgroup=False)
+        super().__init__(nested=False, use_cgroup=False)
         self._changes = changes
 
     def _argv(self, run: SandboxedRun, given: Any) -> list[str]:
@@ -82,16 +82,16 @@ async def test_a_missing_protection_of_strict_is_detected(
     changes: tuple[tuple[str, int, tuple[str, ...]], ...], singing: set[str]
 ) -> None:
     """fault_24, fault_26, fault_27: exactly the attacks that the removed protection held."""
-    canaries = await selftest.run_self_test(LeakyStrict(*changes))
-    assert singing == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+    results = await selftest.run_self_test(LeakyStrict(*changes))
+    assert singing == {result.name for result in selftest.broken(Level.STRICT, results)}
 
 
 async def test_tables_of_mounts_are_hidden_by_what_starts_the_scripts() -> None:
     """A new /proc alone still shows them, with the user and the job in every path."""
-    canaries = {canary.name: canary for canary in await selftest.run_self_test(LeakyStrict(UNCONFINED))}
-    assert not canaries["see_mounts"].held
-    canaries = {canary.name: canary for canary in await selftest.run_self_test(LeakyStrict())}
-    assert canaries["see_mounts"].held
+    results = {result.name: result for result in await selftest.run_self_test(LeakyStrict(UNCONFINED))}
+    assert not results["see_mounts"].held
+    results = {result.name: result for result in await selftest.run_self_test(LeakyStrict())}
+    assert results["see_mounts"].held
 
 
 async def test_a_writable_scene_is_detected() -> None:
@@ -105,8 +105,8 @@ async def test_a_writable_scene_is_detected() -> None:
                     argv[at - 2] = "--bind"
             return argv
 
-    canaries = await selftest.run_self_test(Writable(use_cgroup=False))
-    assert {"write_shown"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+    results = await selftest.run_self_test(Writable(use_cgroup=False))
+    assert {"write_shown"} == {result.name for result in selftest.broken(Level.STRICT, results)}
 
 
 async def test_an_inherited_file_is_detected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -120,10 +120,10 @@ async def test_an_inherited_file_is_detected(monkeypatch: pytest.MonkeyPatch, tm
 
     monkeypatch.setattr(process, "SandboxCommand", leaky)
     try:
-        canaries = await selftest.run_self_test(BubblewrapSandbox())
+        results = await selftest.run_self_test(BubblewrapSandbox())
     finally:
         os.close(descriptor)
-    assert {"inherit_files"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+    assert {"inherit_files"} == {result.name for result in selftest.broken(Level.STRICT, results)}
 
 
 FILES = {"read_secret", "read_accounts", "write_outside", "write_shown", "see_processes"}
@@ -156,6 +156,6 @@ async def test_a_missing_protection_of_landlock_is_detected(
         return whole(**hole(plan))
 
     monkeypatch.setattr(launcher, "Plan", leaky)
-    canaries = await selftest.run_self_test(UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False))
-    assert singing <= {canary.name for canary in selftest.broken(Level.LANDLOCK, canaries)}
-    assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, canaries))
+    results = await selftest.run_self_test(UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False))
+    assert singing <= {result.name for result in selftest.broken(Level.LANDLOCK, results)}
+    assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, results))

@@ -17,7 +17,7 @@ from tests.integration.sandbox_runs import (
     run_shell,
 )
 
-from veriframe.adapters.blender.sandbox import output_mounts as mounts
+from veriframe.adapters.blender.sandbox import output_mounts
 from veriframe.adapters.blender.sandbox.run import Ending
 
 __all__ = ["own_temporary_folder"]
@@ -64,7 +64,7 @@ async def test_output_cannot_be_hidden_from_its_limit(way: str, builder: str, tm
 
 async def test_a_disk_that_fills_up_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """fault_93: at that level nothing else detects files without a name."""
-    monkeypatch.setattr(mounts, "FULL_DISK_BYTES", 2**62)
+    monkeypatch.setattr(output_mounts, "FULL_DISK_BYTES", 2**62)
     end = await run_shell(BUILDERS["none"](), "sleep 9", out=reachable(tmp_path))
     assert end.ending is Ending.OUTPUT_LIMIT
     end = await run_shell(BUILDERS["strict"](), "sleep 0.3")

@@ -96,7 +96,7 @@ async def test_little_is_visible_inside() -> None:
     assert rest == ["ls: cannot access '/sys': No such file or directory"]
 
 
-@pytest.mark.parametrize("builder", ["strict", "strict-unstaged"])
+@pytest.mark.parametrize("builder", ["strict", "strict-single"])
 def test_the_command_can_be_pasted(builder: str, tmp_path: Path) -> None:
     """The logged command line builds the same sandbox, without what only a running worker has."""
     (tmp_path / "file").write_text("shown")

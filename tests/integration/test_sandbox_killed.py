@@ -23,8 +23,7 @@ from tests.integration.sandbox_runs import (
     run_shell,
 )
 
-from veriframe.adapters.blender.sandbox import selection as choose
-from veriframe.adapters.blender.sandbox import temporary
+from veriframe.adapters.blender.sandbox import selection, temporary
 from veriframe.adapters.blender.sandbox.output_mounts import Mounts
 from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
@@ -168,5 +167,5 @@ def test_the_next_worker_removes_its_folders(monkeypatch: pytest.MonkeyPatch, tm
         assert worker.stdout.readline() == b"up\n"
         worker.kill()
     assert len(list(tmp_path.glob("veriframe-*"))) == 2
-    asyncio.run(choose.build(Level.NONE))
+    asyncio.run(selection.build(Level.NONE))
     assert list(tmp_path.glob("veriframe-*")) == []

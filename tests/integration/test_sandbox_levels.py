@@ -40,9 +40,9 @@ def test_exactly_the_expected_attacks_are_held(measured: security_table.Measured
 
     No fewer and no more: an attack that a weak level holds by chance would make the table claim too much.
     """
-    canaries = measured[level]
-    assert {*QUICK, *BOMBS} == {canary.name for canary in canaries if canary.attempted}
-    assert HELD[level] == {canary.name for canary in canaries if canary.held}
+    results = measured[level]
+    assert {*QUICK, *BOMBS} == {result.name for result in results if result.attempted}
+    assert HELD[level] == {result.name for result in results if result.held}
 
 
 @pytest.mark.parametrize("level", list(Level))
@@ -63,11 +63,11 @@ def test_a_stronger_level_promises_all_of_a_weaker_one() -> None:
 )
 async def test_a_control_group_holds_everything(sandbox: BubblewrapSandbox | UnnamespacedSandbox) -> None:
     """fault_31, fault_45: the kernel counts memory and processes, and no daemon escapes."""
-    canaries = await selftest.run_self_test(sandbox, bombs=True)
+    results = await selftest.run_self_test(sandbox, bombs=True)
     assert sandbox.memory_held_by.startswith("cgroup")
     # Control groups do not count the host's disk.
     disk = set() if sandbox.level is Level.STRICT else {"hide_output"}
-    assert disk == {canary.name for canary in canaries if not canary.held}
+    assert disk == {result.name for result in results if not result.held}
 
 
 def test_the_table_in_the_docs_is_the_measured_one(measured: security_table.Measured) -> None:

@@ -169,17 +169,17 @@ import asyncio, sys
 from tests.integration.sandbox_runs import run_shell
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 
-end = asyncio.run(run_shell(BubblewrapSandbox(staged=sys.argv[1] == "staged"), "exit 7"))
+end = asyncio.run(run_shell(BubblewrapSandbox(nested=sys.argv[1] == "nested"), "exit 7"))
 print(end.ending, end.code, *end.log_tail)
 """
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a worker that is root")
 @pytest.mark.parametrize(
-    ("form", "said"),
-    [("staged", "EXITED 7"), ("unstaged", "SANDBOX_FAILED 0 The .* Run the worker as an .* user")],
+    ("form", "expected"),
+    [("nested", "EXITED 7"), ("single", "SANDBOX_FAILED 0 The .* Run the worker as an .* user")],
 )
-def test_root_without_ptrace_access_gets_the_remedy(form: str, said: str) -> None:
+def test_root_without_ptrace_access_gets_the_remedy(form: str, expected: str) -> None:
     """In a container without the capability, the output in the other user's processes cannot be opened."""
     ran = subprocess.run(
         ["setpriv", "--bounding-set=-sys_ptrace", sys.executable, "-c", _WITHOUT_CAPABILITY, form],
@@ -188,4 +188,4 @@ def test_root_without_ptrace_access_gets_the_remedy(form: str, said: str) -> Non
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert re.match(said, ran.stdout)
+    assert re.match(expected, ran.stdout)

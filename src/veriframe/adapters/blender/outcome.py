@@ -110,7 +110,7 @@ def _out_of_time(end: RunExit, allowed: Allowance) -> tuple[Code, str]:
     if allowed.lease_seconds < allowed.seconds:
         return (
             Code.LEASE,
-            f"Blender was stopped after {used}: the lease left no more. The limit here is {own}.",
+            f"Blender was stopped after {used}: the lease left no more time. The limit here is {own}.",
         )
     return Code.TIMEOUT, f"Blender was stopped after {used}: the limit here is {own}."
 
@@ -137,8 +137,8 @@ def rejection(end: RunExit, allowed: Allowance, *, error: str | None) -> JobReje
     assert failed is not None
     if failed.code in (Code.CRASH, Code.BLENDER_ERROR, Code.NO_OUTPUT):
         why = f"Blender crashed ({_signal_name(end.signal)})" if failed.code is Code.CRASH else error
-        said = f"{printable(why, 300)}." if why else f"exit code {end.code}.{_log_end(end)}"
-        return JobRejected(Code.CORRUPT, f"Blender cannot open the scene: {said}")
+        cause = f"{printable(why, 300)}." if why else f"exit code {end.code}.{_log_end(end)}"
+        return JobRejected(Code.CORRUPT, f"Blender cannot open the scene: {cause}")
     return JobRejected(failed.code, f"The scene cannot be inspected. {failed}")
 
 

@@ -264,8 +264,8 @@ def _make_folders(folder: Path) -> tuple[Path, Path]:
 
 
 def _cannot_start(end: RunExit, report: RunReport, allowed: outcome.Allowance) -> HostUnavailable:
-    said = " ".join((report.error or "", *end.log_tail))
-    if library := _LIBRARY.search(said):
+    output = " ".join((report.error or "", *end.log_tail))
+    if library := _LIBRARY.search(output):
         return HostUnavailable(
             f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
             "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."

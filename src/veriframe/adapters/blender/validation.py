@@ -112,10 +112,10 @@ def _decoded(
 
 
 def _out_of_time(end: RunExit, allowed: outcome.Allowance) -> VerificationFailed:
-    said = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
+    prefix = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
     if allowed.lease_seconds < allowed.seconds:
-        return VerificationFailed(Code.LEASE, f"{said}the lease left no more.")
-    return VerificationFailed(Code.TIMEOUT, f"{said}frames of this size do not take that long here.")
+        return VerificationFailed(Code.LEASE, f"{prefix}the lease left no more time.")
+    return VerificationFailed(Code.TIMEOUT, f"{prefix}frames of this size do not take that long here.")
 
 
 def _checked(frame: Frame, event: Decoded | None) -> Decoded:

@@ -187,7 +187,7 @@ def test_the_limit_that_ended_a_render_is_reported(ending: Ending) -> None:
         assert found.code is code
         assert "stopped after 50 s" in str(found)
         assert OWN in str(found)
-        assert ("the lease left no more" in str(found)) is (code is Code.LEASE)
+        assert ("the lease left no more time" in str(found)) is (code is Code.LEASE)
 
 
 def test_a_lease_with_exactly_the_limits_time_changes_nothing() -> None:

@@ -146,14 +146,14 @@ def test_a_flood_of_reports_is_not_kept() -> None:
     assert len(report_so_far.events) == reports.MAX_EVENTS
 
 
-@pytest.mark.parametrize("said", ["", "x", json.dumps({"kind": "normalised", "changed": ["a"]})])
-def test_a_flood_is_detected(said: str) -> None:
+@pytest.mark.parametrize("line", ["", "x", json.dumps({"kind": "normalised", "changed": ["a"]})])
+def test_a_flood_is_detected(line: str) -> None:
     """fault_95: invalid and repeated reports are tolerated only up to a limit."""
     report_so_far = RunReport()
     for _ in range(reports.MAX_IGNORED + 1):
         assert not report_so_far.is_flood
-        report_so_far.add_line(said.encode())
-    report_so_far.add_line(said.encode())
+        report_so_far.add_line(line.encode())
+    report_so_far.add_line(line.encode())
     assert report_so_far.is_flood
 
 

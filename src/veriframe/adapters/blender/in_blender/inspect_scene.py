@@ -31,7 +31,7 @@ def packed(block: Any) -> bool:
 
 
 def present(path: str, library: Any = None) -> bool:
-    """Whether a render can use the file: it lies in the scene's folder or below, or is part of Blender.
+    """Whether a render can use the file: it is in the scene's folder or below, or part of Blender.
 
     Anything else counts as missing even if it exists on this machine: devices, `/proc`, the system's own
     pictures.

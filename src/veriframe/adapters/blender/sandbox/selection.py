@@ -78,8 +78,8 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
 async def _why_not(sandbox: Sandbox, needed: Sequence[Path]) -> str:
     """Returns the first attack that succeeded against the level's promise, or an empty string."""
     with host_errors.as_unavailable():
-        canaries = await selftest.run_self_test(sandbox, needed=needed)
-    broken = selftest.broken(sandbox.level, canaries)
+        results = await selftest.run_self_test(sandbox, needed=needed)
+    broken = selftest.broken(sandbox.level, results)
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""
 
 
@@ -87,7 +87,7 @@ def _candidates(host: Host, required: Level) -> Iterator[Sandbox]:
     if all(_programs(host).values()):
         yield BubblewrapSandbox()
         if host.root:
-            yield BubblewrapSandbox(staged=False)
+            yield BubblewrapSandbox(nested=False)
     if required <= Level.LANDLOCK and host.landlock_abi > 0:
         yield UnnamespacedSandbox(Level.LANDLOCK)
     if required <= Level.CONTAINER and host.container:

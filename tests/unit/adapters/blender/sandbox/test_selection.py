@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox import selection
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.adapters.blender.sandbox.selection import Host, remedy
 from veriframe.adapters.blender.sandbox.selftest import selftest
-from veriframe.adapters.blender.sandbox.selftest.selftest import PROMISES, Canary
+from veriframe.adapters.blender.sandbox.selftest.selftest import PROMISES, AttackResult
 from veriframe.errors import SettingsError
 
 HOST = Host(
@@ -49,11 +49,11 @@ def test_an_ordinary_user_needs_no_setpriv() -> None:
 
 
 def _self_test(held: dict[Level, bool], tried: list[Level]) -> object:
-    async def run_self_test(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
+    async def run_self_test(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[AttackResult, ...]:
         assert (Path("/some/scene"),) == tuple(needed)
         tried.append(sandbox.level)
         name = min(PROMISES[sandbox.level])
-        return (Canary(name, attempted=True, held=held.get(sandbox.level, False), detail="why not"),)
+        return (AttackResult(name, attempted=True, held=held.get(sandbox.level, False), detail="why not"),)
 
     return run_self_test
 
@@ -75,7 +75,7 @@ async def test_the_strongest_level_that_passes_is_selected(
     """The required level is the minimum."""
     monkeypatch.setattr(selftest, "run_self_test", _self_test(dict.fromkeys(held, True), []))
     host = replace(HOST, container=True)
-    sandbox = await choose.build(required, needed=(Path("/some/scene"),), host=host)
+    sandbox = await selection.build(required, needed=(Path("/some/scene"),), host=host)
     assert chosen == sandbox.level
 
 
@@ -96,18 +96,18 @@ async def test_nothing_weaker_than_required_is_tried(
         selftest, "run_self_test", _self_test({Level.CONTAINER: True, Level.NONE: True}, seen)
     )
     with pytest.raises(SettingsError, match=f"level {required.name}.*why not.*[Rr]un"):
-        await choose.build(required, needed=(Path("/some/scene"),), host=HOST)
+        await selection.build(required, needed=(Path("/some/scene"),), host=HOST)
     assert tried == seen
 
 
 async def test_without_bubblewrap_strict_is_refused_with_the_package() -> None:
     """fault_44: before any process is started."""
     with pytest.raises(SettingsError, match="apt-get install bubblewrap"):
-        await choose.build(Level.STRICT, host=replace(HOST, bubblewrap=False))
+        await selection.build(Level.STRICT, host=replace(HOST, bubblewrap=False))
 
 
 def test_an_attack_that_was_not_tried_counts_as_broken() -> None:
     """A missing result does not mean that the attack was held."""
-    silent = Canary("read_secret", attempted=False, held=False, detail="")
+    silent = AttackResult("read_secret", attempted=False, held=False, detail="")
     assert [silent] == selftest.broken(Level.STRICT, [silent])
     assert selftest.broken(Level.NONE, [silent]) == []

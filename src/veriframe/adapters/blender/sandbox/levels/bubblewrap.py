@@ -35,7 +35,7 @@ class _Places:
 
 
 _INSIDE = _Places(OUT, PurePosixPath(_TMP), PurePosixPath("/dev/shm"))  # noqa: S108 - inside
-_STAGE = _Places(*(PurePosixPath("/veriframe", name) for name in ("out", "tmp", "shm")))
+_OUTER = _Places(*(PurePosixPath("/veriframe", name) for name in ("out", "tmp", "shm")))
 """Their mount points in the outer bubblewrap, which passes them to the inner one."""
 
 
@@ -45,7 +45,7 @@ class _Descriptors:
 
     report: int
     status: int
-    stage: int | None
+    outer: int | None
     filter: int
 
 
@@ -54,15 +54,15 @@ class BubblewrapSandbox(Sandbox):
 
     As root, two bubblewraps are nested. The outer one, still root, only sets up mounts, because the inner
     one has no privileges and could not resolve paths below folders such as /root (mode 0700).
-    `staged=False` omits the outer one, for containers whose root may not mount.
+    `nested=False` omits the outer one, for containers whose root may not mount.
     """
 
     level = Level.STRICT
 
-    def __init__(self, *, staged: bool = True, use_cgroup: bool = True) -> None:
+    def __init__(self, *, nested: bool = True, use_cgroup: bool = True) -> None:
         """Prepares the sandbox; starts nothing."""
         self._root = os.geteuid() == 0
-        self._staged = staged and self._root
+        self._nested = nested and self._root
         self._use_cgroup = use_cgroup
         hierarchy = cgroup.find() if use_cgroup else None
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
@@ -82,15 +82,15 @@ class BubblewrapSandbox(Sandbox):
 
             def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
                 # Each bubblewrap closes its own descriptor before it starts its child.
-                stage_fd = os.dup(status_fd) if self._staged else None
-                if stage_fd is not None:
-                    stack.callback(os.close, stage_fd)
+                outer_fd = os.dup(status_fd) if self._nested else None
+                if outer_fd is not None:
+                    stack.callback(os.close, outer_fd)
                 return process.SandboxCommand(
-                    argv=self._argv(run, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
+                    argv=self._argv(run, _Descriptors(report_fd, status_fd, outer_fd, filter_fd)),
                     # The program can read bubblewrap's own environment through /proc/1/environ.
                     environment={"PATH": visible.SEARCH_PATH},
                     writable=writable,
-                    descriptors=(filter_fd, *(() if stage_fd is None else (stage_fd,))),
+                    descriptors=(filter_fd, *(() if outer_fd is None else (outer_fd,))),
                     gate=gate,
                 )
 
@@ -101,7 +101,7 @@ class BubblewrapSandbox(Sandbox):
         return self._argv(run, None)
 
     def _mounts(self, run: SandboxedRun) -> Mounts:
-        places = _STAGE if self._staged else _INSIDE
+        places = _OUTER if self._nested else _INSIDE
         out = None if run.out is None else places.out
         return Mounts(out, places.tmp, places.shm, files=len(run.expected))
 
@@ -112,7 +112,7 @@ class BubblewrapSandbox(Sandbox):
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
             # Before the binds, because one of them may be below /tmp.
             *("--proc", "/proc", "--dev", "/dev", *_NO_ZERO, *self._tmpfs(run)),
-            *_binds(run, staged=self._staged),
+            *_binds(run, nested=self._nested),
             *("--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"),
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             *("--chdir", _TMP),
@@ -125,21 +125,21 @@ class BubblewrapSandbox(Sandbox):
 
     def _tmpfs(self, run: SandboxedRun) -> list[str]:
         """Returns the options for the file systems in memory, new or bound from the outer bubblewrap."""
-        if not self._staged:
+        if not self._nested:
             return _new_tmpfs(run, _INSIDE)
-        pairs = ((_STAGE.shm, _INSIDE.shm), (_STAGE.tmp, _INSIDE.tmp), (_STAGE.out, _INSIDE.out))
+        pairs = ((_OUTER.shm, _INSIDE.shm), (_OUTER.tmp, _INSIDE.tmp), (_OUTER.out, _INSIDE.out))
         wanted = pairs if run.out is not None else pairs[:2]
         return [word for source, target in wanted for word in ("--bind", str(source), str(target))]
 
     def _prelude(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
         if not self._root:
             return []
-        stage = [
+        outer = [
             # With its own process namespace: without capabilities a dying parent could not end the other
             # user's processes, but the kernel ends a namespace together with its first process.
-            *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(run, staged=False)),
-            *_new_tmpfs(run, _STAGE),
-            *(("--info-fd", str(given.stage)) if given and given.stage is not None else ()),
+            *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(run, nested=False)),
+            *_new_tmpfs(run, _OUTER),
+            *(("--info-fd", str(given.outer)) if given and given.outer is not None else ()),
             # bubblewrap itself needs /tmp to build the new root.
             *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
         ]
@@ -148,7 +148,7 @@ class BubblewrapSandbox(Sandbox):
             *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
             *("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"),
         ]
-        return [*(stage if self._staged else []), *drop]
+        return [*(outer if self._nested else []), *drop]
 
 
 def pasteable(argv: Sequence[str]) -> str:
@@ -156,8 +156,8 @@ def pasteable(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-def _binds(run: SandboxedRun, *, staged: bool) -> list[str]:
-    """Returns the options for the mounts. `staged`: the outer bubblewrap has mounted everything already."""
+def _binds(run: SandboxedRun, *, nested: bool) -> list[str]:
+    """Returns the options for the mounts. `nested`: the outer bubblewrap has mounted everything already."""
     # bubblewrap creates missing parents with mode 0700; the inner one must be able to traverse them.
     targets = {PurePosixPath(file) for file in visible.SYSTEM_FILES} | set(run.visible)
     parents = {parent for target in targets for parent in target.parents} - {PurePosixPath("/")}
@@ -177,7 +177,7 @@ def _binds(run: SandboxedRun, *, staged: bool) -> list[str]:
     for file in visible.SYSTEM_FILES:
         binds += ["--ro-bind-try", file, file]
     for inside, host in sorted(run.visible.items()):
-        binds += ["--ro-bind", str(inside if staged else host), str(inside)]
+        binds += ["--ro-bind", str(inside if nested else host), str(inside)]
     return binds
 
 

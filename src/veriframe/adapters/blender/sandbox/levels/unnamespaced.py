@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import output_mounts as mounts
-from veriframe.adapters.blender.sandbox import process, temporary, visible
+from veriframe.adapters.blender.sandbox import output_mounts, process, temporary, visible
 from veriframe.adapters.blender.sandbox.levels import launcher, seccomp
 from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
@@ -58,7 +57,7 @@ class UnnamespacedSandbox(Sandbox):
                 return process.SandboxCommand(
                     argv=self._argv(inside, scratch, report_fd, status_fd, filter_fd),
                     environment={"PATH": visible.SEARCH_PATH},
-                    writable=mounts.Folders(scratch, out),
+                    writable=output_mounts.Folders(scratch, out),
                     descriptors=() if filter_fd is None else (filter_fd,),
                 )
 

@@ -79,7 +79,7 @@ PROMISES: Mapping[Level, frozenset[str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
+class AttackResult:
     """The result of one attack. `held` only if it was attempted and failed, seen from inside and outside."""
 
     name: str
@@ -90,7 +90,7 @@ class Canary:
 
 async def run_self_test(
     sandbox: Sandbox, *, bombs: bool = False, needed: Sequence[Path] = ()
-) -> tuple[Canary, ...]:
+) -> tuple[AttackResult, ...]:
     """Attacks the sandbox from inside, in about a second. `bombs`: also the bombs, which take longer.
 
     `needed`: files and folders that later runs must see. If they cannot be shown, no attack can be made, so
@@ -98,15 +98,15 @@ async def run_self_test(
     """
     async with set_up(_BOMB_SIZES) as decoys:
         attacker = _Attacker(sandbox, decoys, needed)
-        canaries = await attacker.run_quick()
+        results = await attacker.run_quick()
         if bombs:
-            canaries += tuple([await attacker.run_bomb(name) for name in BOMBS])
-    return canaries
+            results += tuple([await attacker.run_bomb(name) for name in BOMBS])
+    return results
 
 
-def broken(level: Level, canaries: Iterable[Canary]) -> list[Canary]:
+def broken(level: Level, results: Iterable[AttackResult]) -> list[AttackResult]:
     """Returns the results that contradict the promises of the level."""
-    return [canary for canary in canaries if canary.name in PROMISES[level] and not canary.held]
+    return [result for result in results if result.name in PROMISES[level] and not result.held]
 
 
 class _Attacker:
@@ -121,9 +121,9 @@ class _Attacker:
             **_PYTHON,
             **{_NEEDED / str(number): path for number, path in enumerate(needed)},
         }
-        self._reported: dict[str, Canary] = {}
+        self._reported: dict[str, AttackResult] = {}
 
-    async def run_quick(self) -> tuple[Canary, ...]:
+    async def run_quick(self) -> tuple[AttackResult, ...]:
         """Makes all quick attacks in one run. What is seen from outside outweighs reports from inside."""
         end = await self._run(QUICK, _LIMITS)
         succeeded = self._decoys.succeeded()
@@ -131,15 +131,15 @@ class _Attacker:
         silent = f"the self-test ended before this ({end.ending}): {' '.join(end.log_tail[-3:])}"
         return tuple(self._judge(name, succeeded.get(name), silent) for name in QUICK)
 
-    def _judge(self, name: str, success: str | None, silent: str) -> Canary:
+    def _judge(self, name: str, success: str | None, silent: str) -> AttackResult:
         reported = self._reported.get(name)
         if reported is None:
-            return Canary(name, attempted=False, held=False, detail=silent)
+            return AttackResult(name, attempted=False, held=False, detail=silent)
         if success is not None:
-            return Canary(name, attempted=True, held=False, detail=success)
+            return AttackResult(name, attempted=True, held=False, detail=success)
         return reported
 
-    async def run_bomb(self, name: str) -> Canary:
+    async def run_bomb(self, name: str) -> AttackResult:
         """Runs one bomb. It is held if the run ended soon, for the expected reason, and left no process."""
         self._reported.pop(name, None)
         end = await self._run((name,), _SHORT if name == "run_for_ever" else _LIMITS)
@@ -150,7 +150,7 @@ class _Attacker:
         ended = end.ending in _BOMB_ENDINGS[name] or refused
         held = ended and end.seconds < _BOMB_SECONDS and not survivors
         left = f", {survivors} processes left" if survivors else ""
-        return Canary(
+        return AttackResult(
             name,
             attempted=end.ending is not Ending.SANDBOX_FAILED,
             held=held,
@@ -176,4 +176,4 @@ class _Attacker:
     def _note(self, line: bytes) -> None:
         claim = json.loads(line)
         name = claim["name"]
-        self._reported[name] = Canary(name, attempted=True, held=claim["held"], detail=claim["detail"])
+        self._reported[name] = AttackResult(name, attempted=True, held=claim["held"], detail=claim["detail"])
