@@ -1,7 +1,7 @@
-"""A balloon that drifts over mountains, frames 1–24: heavy ground that stands still, a light picture.
+"""Balloons drift over mountains, frames 1–24: complex static ground, fast frames.
 
-The ground is 16 faces in the file and half a million triangles when rendered, so that preparing it costs
-as much as a frame's pixels: what is kept from frame to frame is what is saved.
+The ground has 16 faces in the file and half a million triangles when rendered. Preparing it takes as long as
+rendering a frame's pixels, so keeping it between frames saves that time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def build() -> None:
 
 
 def mountains() -> None:
-    """A plane, divided when rendered and pushed up by two layers of noise, higher at the back."""
+    """A plane, subdivided when rendered and displaced by two layers of noise, higher at the back."""
     snow = studio.material("mountain", "#6f7f6a", 0.95)
     striped(snow)
     side, count = 52.0, 4

@@ -11,7 +11,7 @@ import studio
 
 
 def build() -> None:
-    """480×270, EEVEE; few materials, since each is compiled before the first pixel."""
+    """480×270, EEVEE; few materials, because each is compiled before the first pixel."""
     studio.eevee(480, 270, 24, exposure=0.25)
     studio.sky([(-1, "#3a4a78"), (0.0, "#ffb98a"), (0.08, "#f08d8a"), (0.22, "#8a78b8"), (1, "#3d4f95")], 0.9)
     studio.sun((0.55, 0.65, -0.5), 3.6, colour="#ffc48a", softness=3.0)
@@ -115,8 +115,8 @@ def trees(land: bpy.types.Material) -> None:
 
 
 def cottage(land: bpy.types.Material) -> None:
-    """White walls, a slate roof and a lit window."""
-    colour(shapes.box("walls", (0.9, 0.7, 0.55), land, (1.2, 0.05, 0.9), bevel=0), "#f6ecdc")
+    """A white house with a slate roof and a lit window."""
+    colour(shapes.box("house", (0.9, 0.7, 0.55), land, (1.2, 0.05, 0.9), bevel=0), "#f6ecdc")
     points = [
         (-0.55, -0.45, 0),
         (0.55, -0.45, 0),
@@ -132,7 +132,7 @@ def cottage(land: bpy.types.Material) -> None:
 
 
 def boat(land: bpy.types.Material) -> None:
-    """A sailing boat that comes home."""
+    """A sailing boat."""
     ring = [(0.62 * math.cos(a), 0.2 * math.sin(a)) for a in (2 * math.pi * k / 16 for k in range(16))]
     points = [(x * 0.75, y * 0.6, 0) for x, y in ring] + [(x, y, 0.24 + 0.08 * x * x) for x, y in ring]
     faces = [(k, (k + 1) % 16, 16 + (k + 1) % 16, 16 + k) for k in range(16)] + [tuple(range(16, 32))]

@@ -1,4 +1,4 @@
-"""Three woolly creatures: hair curves, every strand computed from a fixed seed."""
+"""Three woolly creatures: hair curves, with every strand computed from a fixed seed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def creature(at: shapes.Point, radius: float, colours: tuple[str, str], *, seed:
 
 
 def wool(at: shapes.Point, radius: float, colours: tuple[str, str], seed: int) -> None:
-    """Strands all over a ball, drooping and curling a little."""
+    """Strands all over a ball, slightly drooping and curled."""
     dice = np.random.default_rng(seed)
     count = int(9000 * radius**0.5)
     roots = spread(count)
@@ -73,7 +73,7 @@ def spread(count: int) -> Points:
 
 
 def grow(roots: Points, radius: float, dice: np.random.Generator) -> Points:
-    """Strands of (count, STEPS, 3) that start on the ball and fall, in neighbouring clumps."""
+    """Strands of shape (count, STEPS, 3) that start on the ball and hang down, in clumps."""
     along = np.linspace(0, 1, STEPS)[None, :, None]
     swirl = np.stack(
         [np.sin(7 * roots[:, 1] + 2), np.sin(6 * roots[:, 2]), np.sin(8 * roots[:, 0] + 1)], axis=1

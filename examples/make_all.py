@@ -1,4 +1,4 @@
-"""Makes every example scene: `python examples/make_all.py FOLDER`, each in a Python of its own."""
+"""Makes every example scene, each in its own Python process: `python examples/make_all.py FOLDER`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 SCENES = ("still", "textures", "volume", "hair", "motion_blur", "animation", "eevee")
-"""The scripts beside this one."""
+"""The scripts in this folder."""
 
 HERE = Path(__file__).resolve().parent
 LIMIT_SECONDS = 120
 
 
 def make(name: str, folder: Path) -> Path:
-    """One scene, written to `folder/name.blend`. Exits with what Blender said where that fails."""
+    """Writes one scene to `folder/name.blend`. Exits with Blender's output if that fails."""
     out = folder / f"{name}.blend"
     out.unlink(missing_ok=True)
     started = time.monotonic()
@@ -37,7 +37,7 @@ def make(name: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    """Make all."""
+    """Makes all scenes."""
     if len(sys.argv) != 2:
         sys.exit("Usage: python examples/make_all.py FOLDER")
     folder = Path(sys.argv[1])

@@ -16,7 +16,7 @@ WHEELS = (
     ((-3.25, 2.4, 1.75), 0.5, 22, ("#3b8f7a", "#f6f2e7")),
     ((3.5, 2.6, 2.05), 0.52, 40, ("#7b5ea7", "#f3c6d3")),
 )
-"""Where, how large, degrees in one frame, and the two colours."""
+"""Position, size, degrees per frame, and the two colours."""
 
 
 def build() -> None:
@@ -63,7 +63,7 @@ def wood(middle: tuple[float, float], size: shapes.Point, count: int) -> None:
 
 
 def clouds() -> None:
-    """Heaps of white balls, far away."""
+    """Heaps of white balls in the distance."""
     dice, look = studio.dice(3), studio.material("cloud", "#ffffff", 1.0, emission_color="#dfeaff")
     look.node_tree.nodes["Principled BSDF"].inputs["Emission Strength"].default_value = 0.35
     for x, z, size in ((-21.0, 14.5, 1.0), (7.5, 18.2, 0.8), (25.0, 12.5, 1.2)):
@@ -92,7 +92,7 @@ def flowers() -> None:
 
 
 def pinwheel(at: shapes.Point, radius: float, degrees: float, colours: tuple[str, str]) -> None:
-    """A stick, and six folded sails that turn in front of it."""
+    """A stick with six folded sails that turn in front of it."""
     x, y, z = at
     wood = studio.material("stick", "#d9b98c", 0.6)
     shapes.lathe("stick", [(0.03, -1.0), (0.03, z), (0, z)], wood, (x, y + 0.1, 0), turns=16)

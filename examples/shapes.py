@@ -1,4 +1,4 @@
-"""Shapes for the example scenes: points and faces computed here, put into the scene as objects.
+"""Shapes for the example scenes: objects from points and faces that are computed here.
 
 Lengths are metres; x is right, y away from the viewer, z up.
 """
@@ -16,7 +16,7 @@ Point = tuple[float, float, float]
 def thing(
     name: str, data: bpy.types.ID, look: bpy.types.Material | None = None, at: Point = (0, 0, 0)
 ) -> bpy.types.Object:
-    """Put data into the scene as an object."""
+    """Add data to the scene as an object."""
     made = bpy.data.objects.new(name, data)
     made.location = at
     if look is not None:
@@ -94,7 +94,7 @@ def sheet(name: str, size: float, look: bpy.types.Material, at: Point = (0, 0, 0
 def backdrop(
     name: str, look: bpy.types.Material, *, depth: float = 4.0, width: float = 30.0
 ) -> bpy.types.Object:
-    """A floor that curves up into a wall `depth` metres behind the middle, without an edge."""
+    """A floor that curves up to a vertical plane `depth` metres behind the middle, without an edge."""
     curve = [
         (depth + 1.5 * math.sin(a), 1.5 - 1.5 * math.cos(a))
         for a in (math.pi / 2 * k / 24 for k in range(25))

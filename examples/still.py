@@ -47,14 +47,14 @@ def pool() -> None:
 
 
 def terrace(look: bpy.types.Material) -> None:
-    """Three low steps out of the water."""
+    """Three low steps at the water."""
     for step in range(3):
         size = (15.0 - step * 0.9, 5.2 - step * 0.7, 0.22)
         shapes.box("terrace", size, look, (0, 2.6 + step * 0.35, step * 0.22 - 0.06), bevel=0.03)
 
 
 def arch(width: float, height: float, at: float) -> list[tuple[float, float]]:
-    """The outline of a round-headed opening that stands on the ground."""
+    """The outline of an opening with a round arch, from the ground up."""
     radius, spring = width / 2, height - width / 2
     head = [
         (at + radius * math.cos(a), spring + radius * math.sin(a))
@@ -63,7 +63,7 @@ def arch(width: float, height: float, at: float) -> list[tuple[float, float]]:
     return [(at + radius, 0.0), *head, (at - radius, 0.0)]
 
 
-def wall(
+def slab(
     name: str, outline: list[tuple[float, float]], thickness: float, look: bpy.types.Material
 ) -> bpy.types.Object:
     """An outline in the upright plane, extruded, its edges rounded."""
@@ -81,12 +81,12 @@ def wall(
 
 
 def arcade(front: bpy.types.Material, shade: str) -> None:
-    """A wall with three openings, the middle one high, and a wall with one behind it."""
+    """A facade with three openings, the middle one high, and a facade with one opening behind it."""
     outline = [(-6.2, 0.0)]
     for width, height, at in ((1.7, 2.7, -3.9), (2.5, 3.7, -0.4), (1.7, 2.7, 3.1)):
         outline += reversed(arch(width, height, at))
     outline += [(6.2, 0.0), (6.2, 3.5), (2.1, 3.5), (2.1, 4.75), (-2.9, 4.75), (-2.9, 3.9), (-6.2, 3.9)]
-    wall("arcade", outline, 0.9, front).location = (0, 3.4, 0.58)
+    slab("arcade", outline, 0.9, front).location = (0, 3.4, 0.58)
 
 
 def stairs(look: bpy.types.Material) -> None:
@@ -97,7 +97,7 @@ def stairs(look: bpy.types.Material) -> None:
 
 
 def treasures(pale: bpy.types.Material) -> None:
-    """A glass ball in the middle arch, brass and pearl before it, a glazed vase on its plinth."""
+    """A glass ball in the middle arch, brass and pearl in front of it, a glazed vase on its plinth."""
     brass = studio.material("brass", "#e0a84e", 0.16, metallic=1.0)
     glass = studio.material("glass", "#c8ece6", 0.0, transmission_weight=1.0, ior=1.45)
     glaze = studio.grain(studio.material("glaze", TEAL, 0.18, coat_weight=0.6), 0.5, 0.01, tint="#2f8580")
@@ -123,7 +123,7 @@ def treasures(pale: bpy.types.Material) -> None:
 
 
 def garden() -> None:
-    """Cypresses behind the walls, each a few thousand leaves on a slender cone."""
+    """Cypresses behind the arcade, each a few thousand leaves on a slender cone."""
     leaf = studio.material("leaf", "#5d7d4c", 0.7)
     dice = studio.dice(5)
     for x, y, height in ((-7.4, 6.2, 6.2), (-5.3, 8.0, 5.4), (6.7, 7.0, 6.6), (8.2, 9.0, 5.6)):
@@ -148,7 +148,7 @@ def garden() -> None:
 
 
 def palm_shadow() -> None:
-    """A fan of leaves beside the picture, turned to the sun, whose shadow falls on the wall."""
+    """A fan of leaves outside the picture, turned to the sun, whose shadow falls on the facade."""
     leaf = studio.material("fan leaf", "#3d5c38", 0.7)
     for blade in range(13):
         turn, length = math.radians(-55 + blade * 24), 1.7 + 0.25 * math.sin(blade * 2.1)

@@ -1,4 +1,4 @@
-"""What the example scenes share: an empty file, settings that repeat, materials, shapes, lights, a camera.
+"""Shared parts of the example scenes: an empty file, reproducible settings, materials, lights, a camera.
 
 Everything here is procedural and deterministic: two runs make scenes that render the same pixels.
 Lengths are metres, angles degrees, colours linear RGB unless written as `#rrggbb` (sRGB).
@@ -20,7 +20,7 @@ from mathutils import Vector
 from shapes import Point, thing
 
 Colour = str
-"""sRGB as `#rrggbb`."""
+"""An sRGB colour as `#rrggbb`."""
 
 
 def make(build: Callable[[], None]) -> None:
@@ -32,11 +32,11 @@ def make(build: Callable[[], None]) -> None:
     given = parser.parse_args()
     write(build, given.out, scale=given.scale, samples=given.samples)
     sys.stdout.flush()
-    os._exit(0)  # bpy can hang while it leaves
+    os._exit(0)  # bpy can hang in its shutdown
 
 
 def write(build: Callable[[], None], out: Path, *, scale: int = 100, samples: int | None = None) -> None:
-    """Build the scene in an empty file and save it compressed, with nothing outside itself."""
+    """Build the scene in an empty file and save it compressed, without external files."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     build()
     scene = bpy.context.scene
@@ -51,7 +51,7 @@ def write(build: Callable[[], None], out: Path, *, scale: int = 100, samples: in
 
 
 def cycles(width: int, height: int, samples: int, *, bounces: int = 6, exposure: float = 0.0) -> None:
-    """Path tracing on the processor that gives the same pixels each time, then denoised."""
+    """Path tracing on the CPU with the same pixels each time, then denoised."""
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     settings = scene.cycles
@@ -95,7 +95,7 @@ def _output(width: int, height: int, exposure: float) -> None:
 
 
 def dice(seed: int) -> random.Random:
-    """Chance that falls the same way each time."""
+    """Random numbers that are the same each time."""
     return random.Random(seed)  # noqa: S311  # no secret depends on it
 
 
@@ -111,7 +111,7 @@ def linear(colour: Colour) -> tuple[float, float, float, float]:
 def material(
     name: str, colour: Colour, roughness: float = 0.6, **inputs: float | Colour
 ) -> bpy.types.Material:
-    """A Principled material. `inputs` are its sockets' names in lower case with `_` for blanks."""
+    """A Principled material. `inputs` are the names of its sockets, in lower case and with `_` for spaces."""
     made = bpy.data.materials.new(name)
     made.use_nodes = True
     shader = made.node_tree.nodes["Principled BSDF"]
@@ -171,7 +171,7 @@ def camera(place: Point, at: Point, lens_mm: float, *, f_stop: float = 0.0) -> b
 def lamp(
     place: Point, at: Point, watts: float, *, size: float = 2.0, colour: Colour = "#ffffff"
 ) -> bpy.types.Object:
-    """A square softbox that shines at a point and is not seen itself."""
+    """A square softbox that illuminates a point and is itself invisible."""
     data = bpy.data.lights.new("lamp", "AREA")
     data.energy, data.size, data.color = watts, size, linear(colour)[:3]
     made = thing("lamp", data, at=place)
@@ -212,7 +212,7 @@ def sky(stops: Sequence[tuple[float, Colour]], strength: float = 1.0) -> None:
 
 
 def fill_ramp(ramp: bpy.types.ColorRamp, stops: Sequence[tuple[float, Colour]]) -> None:
-    """Give a colour ramp these stops (at least two), and no others."""
+    """Replace the stops of a colour ramp with these (at least two)."""
     while len(ramp.elements) < len(stops):
         ramp.elements.new(0.5)
     for element, (position, colour) in zip(ramp.elements, stops, strict=True):

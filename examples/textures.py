@@ -1,4 +1,4 @@
-"""A tiled room with a painting: every picture in it was computed by numpy and is packed into the scene."""
+"""A tiled room with a painting: all textures are computed with numpy and packed into the scene."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def build() -> None:
     studio.camera((0.12, -5.0, 1.5), (0.12, 1.0, 0.98), 46, f_stop=2.0)
     floor = pictured("azulejo", tiles(384), roughness=0.16, repeat=9)
     shapes.sheet("floor", 9, floor)
-    wall = studio.grain(studio.material("lime wall", "#e9dcc6", 0.9), 0.5, 0.01, tint="#f1e7d6")
-    shapes.box("wall", (12, 0.2, 5), wall, (0, 2.6, 0), bevel=0)
+    plaster = studio.grain(studio.material("lime plaster", "#e9dcc6", 0.9), 0.5, 0.01, tint="#f1e7d6")
+    shapes.box("backdrop", (12, 0.2, 5), plaster, (0, 2.6, 0), bevel=0)
     shapes.box("skirting", (12, 0.06, 0.16), studio.material("skirting", "#27456e", 0.4), (0, 2.47, 0))
     painting()
     pottery()
 
 
 def pictured(name: str, pixels: Grid, *, roughness: float, repeat: float = 1.0) -> bpy.types.Material:
-    """A material painted with a picture that is packed into the scene."""
+    """A material with an image texture that is packed into the scene."""
     height, width, _ = pixels.shape
     image = bpy.data.images.new(name, width, height)
     image.pixels.foreach_set(np.dstack([pixels, np.ones((height, width))]).astype(np.float32).ravel())
@@ -55,7 +55,7 @@ def rgb(colour: studio.Colour) -> Grid:
 
 
 def paint(canvas: Grid, where: npt.NDArray[np.bool_] | Grid, colour: studio.Colour) -> Grid:
-    """The canvas with a colour laid over it, as strongly as `where` says (0 to 1)."""
+    """The canvas with a colour blended over it; `where` is the strength (0 to 1)."""
     weight = np.asarray(where, dtype=float)[..., None]
     return canvas * (1 - weight) + rgb(colour) * weight
 
@@ -123,7 +123,7 @@ def stripes(size: int) -> Grid:
 
 
 def painting() -> None:
-    """The canvas in its frame on the wall."""
+    """The framed canvas in the room."""
     canvas = pictured("evening", evening(512, 320), roughness=0.5)
     points = [(-0.8, 0, -0.5), (0.8, 0, -0.5), (0.8, 0, 0.5), (-0.8, 0, 0.5)]
     made = shapes.mesh("painting", points, [(0, 1, 2, 3)])
@@ -139,7 +139,7 @@ def painting() -> None:
 
 
 def use_uv(made: bpy.types.Material) -> None:
-    """Place a material's picture by UV rather than by the object's bounds."""
+    """Map a material's texture by UV instead of by the object's bounds."""
     nodes, links = made.node_tree.nodes, made.node_tree.links
     place = next(node for node in nodes if node.bl_idname == "ShaderNodeTexCoord")
     scale = next(node for node in nodes if node.bl_idname == "ShaderNodeMapping")
@@ -188,7 +188,7 @@ def pottery() -> None:
 
 
 def wrap(body: bpy.types.Mesh, height: float) -> None:
-    """UVs for a turned body: once round is 0 to 1 across, its height 0 to 1 up."""
+    """UVs for a turned body: 0 to 1 around it, and 0 to 1 along its height."""
     layer = body.uv_layers.new(name="uv")
     for face in body.polygons:
         turns = [

@@ -1,8 +1,8 @@
-"""Renders every example scene with VeriFrame itself and makes the pictures of the README and of this folder.
+"""Renders every example scene with VeriFrame and makes the pictures of the README and of this folder.
 
-`python examples/thumbnails.py` writes docs/pictures/still.png, which is the frame as the worker proves it,
-and docs/pictures/examples.png, a sheet of the others. Each scene is made anew and rendered behind the same
-walls as a job's.
+`python examples/thumbnails.py` writes docs/pictures/still.png, the frame as the worker validates it, and
+docs/pictures/examples.png, a sheet of the others. Each scene is made again and rendered in the same sandbox
+as a job.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ CAPTIONS = {
     "animation": "animation.py · frame 1 of 24",
     "eevee": "eevee.py · EEVEE",
 }
-"""The scenes on the sheet, in its order, and what is written under them."""
+"""The scenes on the sheet, in order, and their captions."""
 
 COLUMNS, CELL, GAP, LINE = 3, (320, 180), 12, 24
-"""Of the sheet: pictures in a row, their size, the space round them and a caption's height, in pixels."""
+"""The sheet's layout: pictures per row; their size, spacing and caption height in pixels."""
 
 
 def render(scene: Path, folder: Path) -> Path:
-    """Frame 1 of a scene as a PNG in `folder`. Exits with what `veriframe scene render` said if it fails."""
+    """Frame 1 of a scene as a PNG in `folder`. Exits with `veriframe scene render`'s output if it fails."""
     started = time.monotonic()
     try:
         done = subprocess.run(
@@ -74,7 +74,7 @@ def sheet(pictures: Sequence[tuple[str, Path]]) -> Image.Image:
 
 
 def main() -> None:
-    """Make, render, and only when all is there replace the pictures."""
+    """Make and render all scenes, and replace the pictures only if all succeed."""
     with tempfile.TemporaryDirectory(prefix="veriframe-pictures-") as temporary:
         folder = Path(temporary)
         made = {name: render(make_all.make(name, folder), folder / name) for name in (HERO, *CAPTIONS)}

@@ -32,7 +32,7 @@ def build() -> None:
 
 
 def cloud() -> None:
-    """A box filled with fog where a few overlapping balls, torn by noise, say so."""
+    """A box with fog inside a few overlapping balls that are distorted by noise."""
     made = bpy.data.materials.new("cloud")
     made.use_nodes = True
     nodes, links = made.node_tree.nodes, made.node_tree.links
@@ -71,7 +71,7 @@ def cloud() -> None:
 
 
 def sums(made: bpy.types.Material, operation: str, *values: object) -> bpy.types.NodeSocket:
-    """A node that computes with numbers or other nodes' answers."""
+    """A math node with numbers or other nodes' outputs as inputs."""
     node = made.node_tree.nodes.new("ShaderNodeMath")
     node.operation = operation
     for socket, value in zip(node.inputs, values, strict=False):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the attacks of the self-test at every level and write what held into docs/security.md."""
+"""Makes the self-test's attacks at every level and writes the results to docs/security.md."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from veriframe.adapters.blender.sandbox.selftest.selftest import (  # noqa: E402
     BOMBS,
     QUICK,
     TITLES,
-    Canary,
+    AttackResult,
 )
 
 PAGE = ROOT / "docs" / "security.md"
 _BEGIN, _END = "<!-- table: begin -->", "<!-- table: end -->"
 _LEVELS = (Level.STRICT, Level.LANDLOCK, Level.CONTAINER, Level.NONE)
 
-Measured = Mapping[Level, tuple[Canary, ...]]
+Measured = Mapping[Level, tuple[AttackResult, ...]]
 
 
 async def measure() -> Measured:
-    """All attacks at all levels, without control groups: the form that every machine can have."""
+    """Makes all attacks at all levels, without control groups, which not every machine has."""
     sandboxes = {
         level: BubblewrapSandbox(use_cgroup=False)
         if level is Level.STRICT
@@ -41,10 +41,8 @@ async def measure() -> Measured:
 
 
 def table(measured: Measured) -> str:
-    """A Markdown table: a row for each attack, a column for each level."""
-    held = {
-        level: {canary.name for canary in canaries if canary.held} for level, canaries in measured.items()
-    }
+    """Returns a Markdown table with a row for each attack and a column for each level."""
+    held = {level: {result.name for result in results if result.held} for level, results in measured.items()}
     rows = [
         f"| {TITLES[name].rstrip('.')} (`{name}`) | "
         + " | ".join("held" if name in held[level] else "**open**" for level in _LEVELS)
@@ -56,19 +54,19 @@ def table(measured: Measured) -> str:
 
 
 def with_table(page: str, measured: Measured) -> str:
-    """The page with the table between its marks replaced."""
+    """Returns the page with the table between its marks replaced."""
     before, _, rest = page.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     return f"{before}{_BEGIN}\n{table(measured)}\n{_END}{after}"
 
 
 def main() -> None:
-    """Measure, write, and say what each attack met."""
+    """Writes the table and prints the result of each attack."""
     measured = asyncio.run(measure())
     PAGE.write_text(with_table(PAGE.read_text(), measured))
-    for level, canaries in measured.items():
-        for canary in canaries:
-            print(f"{level.name:<9} {'held' if canary.held else 'OPEN':<4} {canary.name:<17} {canary.detail}")
+    for level, results in measured.items():
+        for result in results:
+            print(f"{level.name:<9} {'held' if result.held else 'OPEN':<4} {result.name:<17} {result.detail}")
 
 
 if __name__ == "__main__":

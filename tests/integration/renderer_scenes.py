@@ -1,4 +1,4 @@
-"""Small real scenes for the renderer's tests, made by Blender itself in a process of its own."""
+"""Small real scenes for the renderer's tests, made by Blender in a separate process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ os._exit(0)
 
 @functools.cache
 def make(change: str = "") -> bytes:
-    """The bytes of a scene: 64×36, Cycles, 4 samples, a cube that moves, and `change` (Python) applied."""
+    """Returns a scene's bytes: 64×36, Cycles, 4 samples, a moving cube, changed by `change` (Python)."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scene.blend"
         made = subprocess.run(

@@ -1,4 +1,4 @@
-"""Programs that flood the worker with lines: the run ends, and the worker's loop keeps turning meanwhile."""
+"""Programs that flood the worker with lines: the run ends, and the worker's event loop is not blocked."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import structlog
-from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
+from tests.integration.sandbox_runs import BUILDERS, LIMITS, Received, run_shell
+from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, send
 from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Heard, run_shell
 
 from veriframe.adapters.blender import reports
 from veriframe.adapters.blender.sandbox.run import Ending
@@ -25,15 +25,15 @@ PROGRESS = (
     '"fraction": null, "seconds": 1.0, "memory_bytes": 1}'
 )
 MOST_STALL_SECONDS = 0.15
-"""Of the loop's own processor time. One chunk takes some milliseconds, and a whole pipe took 0.7 s."""
+"""The loop's own processor time without a break. One chunk takes milliseconds; a whole pipe took 0.7 s."""
 
 MOST_WORK_SECONDS = 2.0
-"""Of the loop's own processor time, until a flood of log has ended; by bytes alone it was seven."""
+"""The loop's own processor time until a flood of log has ended; with the byte limit alone it was 7 s."""
 
 
 @dataclass
 class Stall:
-    """The longest that the loop has worked at once, and all its work, in seconds of processor time."""
+    """The loop's longest work without a break, and all its work, in seconds of processor time."""
 
     seconds: float = 0.0
     in_all: float = 0.0
@@ -41,7 +41,7 @@ class Stall:
 
 @asynccontextmanager
 async def watched_loop() -> AsyncIterator[Stall]:
-    """Measures, by processor time, so that a busy machine does not count."""
+    """Measures the loop in processor time, so that other load on the machine does not count."""
     longest = Stall()
 
     async def watch() -> None:
@@ -60,15 +60,15 @@ async def watched_loop() -> AsyncIterator[Stall]:
 
 @pytest.mark.parametrize("builder", ["strict", "landlock-watcher"])
 async def test_newlines_on_the_report_pipe_end_the_run(builder: str) -> None:
-    """fault_95: 64 MiB of them, which kept the loop busy for the whole wall time."""
-    heard = Heard()
+    """fault_95: 64 MiB of them kept the loop busy for the whole wall-clock limit."""
+    received = Received()
     limits = replace(LIMITS, report_lines=20_000)
     async with watched_loop() as stall:
         end = await run_shell(
-            BUILDERS[builder](), f"{NEWLINES} >&$REPORT_FD; sleep 60", heard=heard, limits=limits
+            BUILDERS[builder](), f"{NEWLINES} >&$REPORT_FD; sleep 60", received=received, limits=limits
         )
     assert end.ending is Ending.REPORT_LIMIT
-    assert len(heard.reports) == limits.report_lines
+    assert len(received.reports) == limits.report_lines
     assert end.seconds < limits.wall_seconds / 2
     assert stall.seconds < MOST_STALL_SECONDS
 
@@ -77,11 +77,11 @@ async def test_newlines_on_the_report_pipe_end_the_run(builder: str) -> None:
 @pytest.mark.parametrize("flood", [NEWLINES, "yes a"])
 async def test_newlines_on_the_log_pipe_end_the_run(builder: str, flood: str) -> None:
     """fault_95: lines are counted, not only bytes; empty ones too."""
-    heard = Heard()
+    received = Received()
     async with watched_loop() as stall:
-        end = await run_shell(BUILDERS[builder](), f"{flood}; sleep 60", heard=heard)
+        end = await run_shell(BUILDERS[builder](), f"{flood}; sleep 60", received=received)
     assert end.ending is Ending.LOG_LIMIT
-    assert len(heard.lines) <= LIMITS.log_lines
+    assert len(received.lines) <= LIMITS.log_lines
     assert end.seconds < LIMITS.wall_seconds / 2
     assert stall.seconds < MOST_STALL_SECONDS
     assert stall.in_all < MOST_WORK_SECONDS
@@ -89,7 +89,7 @@ async def test_newlines_on_the_log_pipe_end_the_run(builder: str, flood: str) ->
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Victim:
-    """A renderer over a shell."""
+    """A renderer with a shell as its Blender."""
     return Victim(tmp_path)
 
 
@@ -103,8 +103,8 @@ def victim(tmp_path: Path) -> Victim:
         """yes '{"kind": "inspection", "x": 1}'""",
     ],
 )
-async def test_reports_that_say_nothing_end_a_render_at_once(victim: Victim, flood: str) -> None:
-    """fault_95: after a hundred of them, whatever else it may still use."""
+async def test_invalid_reports_end_a_render_at_once(victim: Victim, flood: str) -> None:
+    """fault_95: after a hundred of them, before any other limit."""
     async with watched_loop() as stall:
         started = time.monotonic()
         assert await victim.code(f"{flood} >&$REPORT_FD; sleep 60") == Code.LOG_FLOOD
@@ -113,8 +113,8 @@ async def test_reports_that_say_nothing_end_a_render_at_once(victim: Victim, flo
     assert stall.seconds < MOST_STALL_SECONDS
 
 
-async def test_events_from_inside_are_few_lines_in_our_log(victim: Victim) -> None:
-    """fault_95: 638 000 `normalised` events made 84 MB of log; one line is all that a run gets."""
+async def test_events_from_inside_are_few_log_lines(victim: Victim) -> None:
+    """fault_95: 638 000 `normalised` events made 84 MB of log; now a run gets one line."""
     flood = """yes '{"kind": "normalised", "changed": ["a"]}' | head -n 638000 >&$REPORT_FD"""
     with structlog.testing.capture_logs() as logged:
         await victim.code(f"{flood}; sleep 60")
@@ -122,17 +122,17 @@ async def test_events_from_inside_are_few_lines_in_our_log(victim: Victim) -> No
     assert len(logged) < 10
 
 
-async def test_frames_and_progress_without_end_are_capped(victim: Victim) -> None:
-    """fault_95: also what an honest script says, said far too often."""
+async def test_endless_frames_and_progress_are_limited(victim: Victim) -> None:
+    """fault_95: valid reports are limited too."""
     async with watched_loop() as stall:
         assert await victim.code(f"yes '{PROGRESS}' >&$REPORT_FD") == Code.LOG_FLOOD
-    assert len(victim.heard) < reports.MOST_EVENTS + 1000
+    assert len(victim.received) < reports.MAX_EVENTS + 1000
     assert stall.seconds < MOST_STALL_SECONDS
 
 
-async def test_a_long_honest_render_is_not_taken_for_a_flood(victim: Victim) -> None:
-    """A sign of life six times a second, for an hour."""
+async def test_a_long_normal_render_is_no_flood(victim: Victim) -> None:
+    """Six progress reports a second, for an hour."""
     hour = f"yes '{PROGRESS}' | head -n {6 * 3600} >&$REPORT_FD"
     limits = replace(LIMITS_OF_A_RENDER, frame_seconds=3600)
-    await victim.render(f"{hour}; {PICTURE}; {say(FRAME, FINISHED)}", limits)
-    assert len(victim.heard) == 6 * 3600
+    await victim.render(f"{hour}; {PICTURE}; {send(FRAME, FINISHED)}", limits)
+    assert len(victim.received) == 6 * 3600

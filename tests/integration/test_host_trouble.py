@@ -1,4 +1,4 @@
-"""A machine without room or descriptors: told as such, waited for, and never a bug that stops the worker."""
+"""A machine without disk space or file descriptors: the error is reported, and the worker does not stop."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, say
+from tests.integration.sandbox_runs import LIMITS, run_shell
+from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, send
 from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
-from tests.integration.test_sandbox_run import LIMITS, run_shell
 
 from veriframe.adapters.blender import outputs, scripts
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import resource_usage
 from veriframe.adapters.blender.sandbox.run import Ending, Level, Sandbox
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderTask
@@ -29,7 +29,7 @@ from veriframe.worker.scene.check import _read_header
 
 @contextmanager
 def limited(what: int, most: int) -> Iterator[None]:
-    """This process with a smaller soft limit, for a moment."""
+    """Lowers a soft limit of this process for the duration of the block."""
     soft, hard = resource.getrlimit(what)
     resource.setrlimit(what, (most, hard))
     try:
@@ -40,7 +40,7 @@ def limited(what: int, most: int) -> Iterator[None]:
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """No file grows by a byte, as on a full disk: the kernel says “File too large”."""
+    """No file can grow, as on a full disk: the kernel reports “File too large”."""
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         with limited(resource.RLIMIT_FSIZE, 0):
@@ -51,7 +51,7 @@ def full_disk() -> Iterator[None]:
 
 @contextmanager
 def no_descriptors() -> Iterator[None]:
-    """Not one file more can be opened."""
+    """No further file can be opened."""
     taken = os.open("/dev/null", os.O_RDONLY)
     try:
         with limited(resource.RLIMIT_NOFILE, taken):
@@ -63,48 +63,48 @@ def no_descriptors() -> Iterator[None]:
 @pytest.mark.parametrize(
     "sandbox", [BubblewrapSandbox(), UnnamespacedSandbox(Level.NONE)], ids=["strict", "none"]
 )
-async def test_without_descriptors_a_run_says_so(sandbox: Sandbox) -> None:
-    """fault_92: EMFILE in a pipe of the sandbox was taken for a bug, and the worker took no job any more."""
+async def test_a_run_without_descriptors_is_reported(sandbox: Sandbox) -> None:
+    """fault_92: EMFILE from the sandbox was treated as a bug, and the worker claimed no more jobs."""
     with no_descriptors(), pytest.raises(HostUnavailable, match=r"Too many open files.*ulimit -n"):
         await run_shell(sandbox, "true")
     end = await run_shell(sandbox, "true")
     assert (end.ending, end.code) == (Ending.EXITED, 0)
 
 
-async def test_no_temporary_folder_for_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """fault_92: neither a full TMPDIR nor one that is gone is a bug."""
+async def test_a_missing_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """fault_92: neither a full TMPDIR nor a missing one is a bug."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(HostUnavailable, match="This machine cannot carry out a run"):
         await run_shell(UnnamespacedSandbox(Level.NONE), "true")
 
 
-async def test_a_full_disk_while_frames_are_proved(tmp_path: Path) -> None:
+async def test_a_full_disk_during_validation(tmp_path: Path) -> None:
     """fault_92: `frames.json` could not be written, as another user had filled /tmp."""
     victim = Victim(tmp_path)
-    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}")
+    rendering = await victim.render(f"{PICTURE}; {send(FRAME, FINISHED)}")
     Image.new("L", (64, 36), 128).save(victim.out / "frame_0001.png")
     task, renderer = RenderTask(limits=LIMITS_OF_A_RENDER, size=(64, 36)), victim.renderer("")
-    with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
+    with full_disk(), pytest.raises(HostUnavailable, match="Free some disk space"):
         await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
     (validated,) = await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert validated.width == 64
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only a worker that runs as root copies scenes")
-async def test_a_full_disk_while_a_scene_is_copied(tmp_path: Path) -> None:
-    """fault_92: a scene that the sandbox's user may not read is copied to TMPDIR."""
+async def test_a_full_disk_during_a_copy(tmp_path: Path) -> None:
+    """fault_92: a scene that the sandbox user may not read is copied to TMPDIR."""
     scene = tmp_path / "scene.blend"
     scene.write_bytes(b"BLENDER")
     scene.chmod(0o600)
-    with full_disk(), pytest.raises(HostUnavailable, match="Free the disk"):
+    with full_disk(), pytest.raises(HostUnavailable, match="Free some disk space"):
         async with scripts.readable(scene):
             pass
     async with scripts.readable(scene) as copy:
         assert copy.read_bytes() == b"BLENDER"
 
 
-async def test_a_scene_that_is_gone_while_it_is_shown(tmp_path: Path) -> None:
-    """fault_92: somebody deletes the fetched scene between two steps; it is fetched again."""
+async def test_a_scene_that_is_deleted_before_a_run(tmp_path: Path) -> None:
+    """fault_92: if the fetched scene is deleted between two steps, it is fetched again."""
     victim = Victim(tmp_path)
     with pytest.raises(HostUnavailable, match="fetched anew"):
         _read_header(tmp_path / "gone.blend", SceneLimits(), lambda version: None)
@@ -115,11 +115,11 @@ async def test_a_scene_that_is_gone_while_it_is_shown(tmp_path: Path) -> None:
 
 
 def test_the_scene_is_not_blamed_for_our_descriptors(tmp_path: Path) -> None:
-    """fault_92: its output was said to be tampered with, or too large."""
+    """fault_92: its output was reported as tampered with, or too large."""
     (tmp_path / "frame").write_bytes(b"x")
     with no_descriptors():
         with pytest.raises(OSError, match="Too many open files"):
-            outputs.find_fault(tmp_path, ["frame"], most_bytes=1)
+            outputs.find_fault(tmp_path, ["frame"], max_bytes=1)
         with pytest.raises(OSError, match="Too many open files"):
-            watcher.exceeds(tmp_path, LIMITS.output_bytes)
-    assert outputs.find_fault(tmp_path, ["frame"], most_bytes=1) is None
+            resource_usage.exceeds(tmp_path, LIMITS.output_bytes)
+    assert outputs.find_fault(tmp_path, ["frame"], max_bytes=1) is None

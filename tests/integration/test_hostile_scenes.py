@@ -1,7 +1,7 @@
-"""Hostile and broken scenes, made by the real Blender, before the gate and behind the walls.
+"""Hostile and broken scenes, made by the real Blender, in the scene check and in the sandbox.
 
-Each attack is first shown to work in a bare Blender, on bait that anybody may read and write: what then does
-not happen was held by the walls, or turned off by the renderer before it could.
+Each attack is first shown to work in a bare Blender, on decoys that every user may read and write. So if it
+fails later, the sandbox has held it, or the renderer has turned it off.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from PIL import Image, ImageChops
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox import selection
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, Level, RunLimits, Sandbox, SandboxedRun
 from veriframe.errors import Code, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import check_version, judge, read_header
@@ -38,7 +38,7 @@ MakeScene = Callable[..., Path]
 
 @dataclass(frozen=True)
 class Decoys:
-    """A folder outside every scene's own, open to anybody, with one file to read."""
+    """A folder outside every scene's own, open to every user, with one file to read."""
 
     folder: Path
 
@@ -48,7 +48,7 @@ class Decoys:
         return self.folder / "secret.txt"
 
     def touched(self) -> list[str]:
-        """What was left or changed in the folder."""
+        """Returns what was created or changed in the folder."""
         found = [name for name in _names(self.folder) if name != self.secret.name]
         return found + ([] if self.secret.read_text() == SECRET else ["secret.txt"])
 
@@ -59,8 +59,8 @@ def _names(folder: Path) -> list[str]:
 
 @pytest.fixture
 def decoys() -> Iterator[Decoys]:
-    """Outside pytest's own folders, which only their owner enters, and outside /tmp, which walls replace."""
-    folder = Path(tempfile.mkdtemp(prefix="veriframe-bait-", dir="/var/tmp"))
+    """Outside pytest's folders, which only their owner may enter, and outside /tmp, which is new inside."""
+    folder = Path(tempfile.mkdtemp(prefix="veriframe-decoys-", dir="/var/tmp"))
     folder.chmod(0o777)
     (folder / "secret.txt").write_text(SECRET)
     (folder / "secret.txt").chmod(0o666)
@@ -75,7 +75,7 @@ def _run(script: str, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def make_scene(tmp_path_factory: pytest.TempPathFactory) -> MakeScene:
-    """Makes a scene by name, once for each thing that it goes for."""
+    """Makes a scene by name, once for each target."""
 
     def make(name: str, target: Path | str = "") -> Path:
         path = folder / f"{name}-{abs(hash(str(target)))}.blend"
@@ -89,19 +89,19 @@ def make_scene(tmp_path_factory: pytest.TempPathFactory) -> MakeScene:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Sandbox:
-    """The strongest walls, which proved themselves a moment ago."""
+    """The strongest sandbox, which has just passed its self-test."""
     needed = sorted(set(RUNTIME.visible().values()))
-    return asyncio.run(choose.build(Level.STRICT, needed=needed))
+    return asyncio.run(selection.build(Level.STRICT, needed=needed))
 
 
 @pytest.fixture(scope="module")
 def renderer(sandbox: Sandbox) -> BlenderRenderer:
-    """The `bpy` wheel behind them."""
+    """The `bpy` wheel in the sandbox."""
     return BlenderRenderer(RUNTIME, sandbox)
 
 
 async def _examine(renderer: BlenderRenderer, scene: Path) -> SceneVerdict:
-    """The whole gate, as the worker goes through it before a claim."""
+    """Runs the whole scene check, as the worker does before a claim."""
     limits = SceneLimits()
     with scene.open("rb") as stream:
         header = read_header(stream, limits)
@@ -110,7 +110,7 @@ async def _examine(renderer: BlenderRenderer, scene: Path) -> SceneVerdict:
 
 
 async def _picture(renderer: BlenderRenderer, scene: Path, folder: Path) -> ValidatedFrame:
-    """Rendered behind the walls and proved, as the worker does after a claim."""
+    """Renders in the sandbox and validates, as the worker does after a claim."""
     out, clean = folder / "out", folder / "clean"
     for made in (out, clean):
         made.mkdir(parents=True)
@@ -138,7 +138,7 @@ REFUSED = {
 async def test_a_scene_that_cannot_be_rendered_is_refused(
     name: str, renderer: BlenderRenderer, make_scene: MakeScene
 ) -> None:
-    """fault_21, fault_22, fault_30, fault_33: from what Blender itself finds in it, with its own code."""
+    """fault_21, fault_22, fault_30, fault_33: by Blender's inspection, each with its own code."""
     code, words = REFUSED[name]
     with pytest.raises(JobRejected) as raised:
         await _examine(renderer, make_scene(name))
@@ -147,13 +147,13 @@ async def test_a_scene_that_cannot_be_rendered_is_refused(
 
 
 @pytest.mark.parametrize(
-    "path", ["/etc/passwd", "/proc/self/environ", "//../../wood.png", "/dev/zero", "bait"]
+    "path", ["/etc/passwd", "/proc/self/environ", "//../../wood.png", "/dev/zero", "decoy"]
 )
 async def test_a_texture_from_elsewhere_is_missing(
     path: str, renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys
 ) -> None:
     """fault_23: files of the machine count as missing, whether they exist or not."""
-    target = str(decoys.secret) if path == "bait" else path
+    target = str(decoys.secret) if path == "decoy" else path
     with pytest.raises(JobRejected) as raised:
         await _examine(renderer, make_scene("missing_texture", target))
     assert raised.value.code == Code.MISSING_FILES
@@ -174,14 +174,14 @@ async def test_a_texture_from_elsewhere_is_missing(
         ("output_path", ["own output paths"]),
     ],
 )
-async def test_what_the_walls_hold_passes_with_a_warning(
+async def test_what_the_sandbox_holds_passes_with_a_warning(
     name: str, words: list[str], renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys
 ) -> None:
-    """fault_25, fault_26: the creator is told; opening and inspecting the scene runs and touches nothing."""
+    """fault_25, fault_26: the creator gets a warning; opening and inspecting the scene runs no code."""
     verdict = await _examine(renderer, make_scene(name, decoys.folder))
-    said = " ".join(verdict.warnings)
-    assert [word for word in words if word not in said] == []
-    assert bool(words) == bool(said)
+    warnings = " ".join(verdict.warnings)
+    assert [word for word in words if word not in warnings] == []
+    assert bool(words) == bool(warnings)
     assert decoys.touched() == []
 
 
@@ -194,20 +194,20 @@ async def test_what_the_walls_hold_passes_with_a_warning(
         ("file_output", [], "Image0001.png"),
     ],
 )
-def test_the_attacks_work_without_walls(
+def test_the_attacks_work_without_a_sandbox(
     name: str, leave: list[str], left: str, make_scene: MakeScene, decoys: Decoys
 ) -> None:
-    """Else the tests below would prove nothing. Only the last one needs no leave to run scripts."""
+    """Otherwise the tests below would be meaningless. Only the last attack works with scripts disabled."""
     scene = make_scene(name, decoys.folder)
     _run("render_bare.py", str(scene), str(scene.with_suffix(".png")), *leave)
     assert decoys.touched() == [left]
 
 
 @pytest.mark.parametrize("name", ["freestyle_script", "text_module", "driver_code", "file_output"])
-async def test_the_walls_alone_hold_what_a_scene_runs(
+async def test_the_sandbox_alone_holds_a_scenes_code(
     name: str, sandbox: Sandbox, make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
-    """fault_25, fault_26: the same bare render, scripts allowed, behind walls: only its picture comes."""
+    """fault_25, fault_26: the same bare render, with scripts, in the sandbox: it leaves only its picture."""
     scene, script = PurePosixPath("/job/scene.blend"), PurePosixPath("/job/render_bare.py")
     shown = {scene: make_scene(name, decoys.folder), script: SCENES / "render_bare.py"}
     end = await sandbox.run(
@@ -230,16 +230,16 @@ async def test_the_walls_alone_hold_what_a_scene_runs(
 async def test_nothing_is_written_outside(
     name: str, renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
-    """fault_25, fault_26: the picture comes, what would write is off, and the bait lies as it lay."""
+    """fault_25, fault_26: the picture is rendered, writing nodes are off, and the decoys are unchanged."""
     validated = await _picture(renderer, make_scene(name, decoys.folder), tmp_path)
     assert (validated.width, validated.height) == (64, 36)
     assert decoys.touched() == []
 
 
-def test_geometry_nodes_read_any_file_without_walls(
+def test_geometry_nodes_read_any_file_without_a_sandbox(
     make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
-    """fault_24, the control: without scripts, a secret is painted into the picture."""
+    """fault_24, the control: without scripts, a secret is rendered into the picture."""
     for name, target in (("with", decoys.secret), ("without", decoys.folder / "nowhere.txt")):
         _run("render_bare.py", str(make_scene("import_text", target)), str(tmp_path / f"{name}.png"))
     pictures = [Image.open(tmp_path / f"{name}.png").convert("RGB") for name in ("with", "without")]
@@ -247,10 +247,10 @@ def test_geometry_nodes_read_any_file_without_walls(
 
 
 @pytest.mark.parametrize("what", ["secret", "/etc/passwd", "/proc/1/environ"])
-async def test_no_file_is_painted_into_the_picture(
+async def test_no_file_is_rendered_into_the_picture(
     what: str, renderer: BlenderRenderer, make_scene: MakeScene, decoys: Decoys, tmp_path: Path
 ) -> None:
-    """fault_24: the picture is the same, bit for bit, as that of a path where there is nothing."""
+    """fault_24: the picture is identical to that for a path that does not exist."""
     target = decoys.secret if what == "secret" else Path(what)
     shown = await _picture(renderer, make_scene("import_text", target), tmp_path / "with")
     nothing = await _picture(
@@ -259,10 +259,10 @@ async def test_no_file_is_painted_into_the_picture(
     assert nothing.pixel_sha256 == shown.pixel_sha256
 
 
-async def test_a_render_without_end_is_ended(
+async def test_an_endless_render_is_ended(
     renderer: BlenderRenderer, make_scene: MakeScene, tmp_path: Path
 ) -> None:
-    """fault_29: within the limits that the gate can see, and yet for ever."""
+    """fault_29: within the limits of the scene check, but practically endless."""
     scene = make_scene("endless")
     await _examine(renderer, scene)
     task = RenderTask(limits=RenderLimits(loading_seconds=3, frame_seconds=3))
@@ -271,10 +271,10 @@ async def test_a_render_without_end_is_ended(
     assert raised.value.code == Code.TIMEOUT
 
 
-async def test_a_render_without_measure_is_ended(
+async def test_a_render_beyond_the_memory_limit_is_ended(
     renderer: BlenderRenderer, make_scene: MakeScene, tmp_path: Path
 ) -> None:
-    """fault_31: 4¹⁸ faces against a GiB of memory; the machine does not notice."""
+    """fault_31: 4¹⁸ faces with a limit of 1 GiB; the machine is not affected."""
     scene = make_scene("greedy")
     await _examine(renderer, scene)
     task = RenderTask(limits=RenderLimits(loading_seconds=60, memory_bytes=2**30))
@@ -283,10 +283,10 @@ async def test_a_render_without_measure_is_ended(
     assert raised.value.code == Code.OOM
 
 
-async def test_a_scene_that_is_black_by_right_is_delivered(
+async def test_a_scene_that_is_black_on_purpose_is_delivered(
     renderer: BlenderRenderer, make_scene: MakeScene, tmp_path: Path
 ) -> None:
-    """fault_43: black twice is what the scene asks for, and not what the lit one shows."""
+    """fault_43: black in both renders, unlike the lit scene."""
     black = await _picture(renderer, make_scene("black"), tmp_path / "black")
     lit = await _picture(renderer, make_scene("good"), tmp_path / "lit")
     assert (black.width, black.height) == (lit.width, lit.height) == (64, 36)

@@ -1,4 +1,4 @@
-"""What a scene leaves to be cleared away or measured is no work of the event loop: other jobs go on."""
+"""Clean-up and measurement after a scene do not block the event loop, so other jobs continue."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.test_sandbox_output import run_python
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, MIB, PYTHON, RUNTIME, run_shell
+from tests.integration.sandbox_runs import BUILDERS, LIMITS, MIB, PYTHON, RUNTIME, run_python, run_shell
 
 from veriframe import disk
 from veriframe.adapters.blender import scripts
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.limits import cgroup
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import cgroup, resource_usage
 from veriframe.adapters.blender.sandbox.output_mounts import Mounts
 from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 MOST_SECONDS = 0.3
-"""Of one turn of the loop, on a busy machine; what is cleared here blocks for longer."""
+"""One iteration of the loop on a busy machine; the clean-up in these tests blocks for longer."""
 
 MANY_FILES = """
 import os, sys
@@ -48,7 +46,7 @@ os.killpg(0, 9)
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], list[threading.Thread]]:
-    """Makes a function take half a second more; gives the list of the threads that it ran in."""
+    """Makes a function take half a second more; returns the list of the threads that it ran in."""
 
     def make(owner: Any, name: str) -> list[threading.Thread]:
         work, threads = getattr(owner, name), list[threading.Thread]()
@@ -66,7 +64,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str], list[threading
 
 @asynccontextmanager
 async def turning() -> AsyncIterator[list[float]]:
-    """The loop's longest pause between two turns while the block runs, in seconds, as its first element."""
+    """Yields a list whose first element is the loop's longest pause during the block, in seconds."""
     longest = [0.0]
 
     async def watch() -> None:
@@ -80,14 +78,14 @@ async def turning() -> AsyncIterator[list[float]]:
     try:
         await asyncio.sleep(0.01)
         yield longest
-        await asyncio.sleep(0.01)  # what stalled last must be seen, too
+        await asyncio.sleep(0.01)  # the last pause must be measured too
     finally:
         task.cancel()
 
 
-@pytest.mark.parametrize("builder", ["strict", "strict-watcher", "strict-unstaged"])
-async def test_file_systems_are_freed_beside_the_loop(builder: str, slow: Any) -> None:
-    """fault_92: 600000 empty files stalled all jobs for 1.3 s, as the kernel freed them."""
+@pytest.mark.parametrize("builder", ["strict", "strict-watcher", "strict-single"])
+async def test_file_systems_are_freed_outside_the_loop(builder: str, slow: Any) -> None:
+    """fault_92: 600 000 empty files blocked all jobs for 1.3 s while the kernel freed them."""
     threads = slow(Mounts, "close")
     async with turning() as longest:
         await run_python(BUILDERS[builder](), MANY_FILES, memory=1024)
@@ -95,8 +93,8 @@ async def test_file_systems_are_freed_beside_the_loop(builder: str, slow: Any) -
     assert longest[0] < MOST_SECONDS
 
 
-async def test_folders_are_removed_beside_the_loop(slow: Any) -> None:
-    """fault_92: what a scene has left in a level's temporary folder, or a large copy."""
+async def test_folders_are_removed_outside_the_loop(slow: Any) -> None:
+    """fault_92: a scene's files in a level's temporary folder, or a large copy."""
     threads = slow(disk, "remove")
     async with turning() as longest:
         await run_shell(UnnamespacedSandbox(Level.NONE), "true")
@@ -108,8 +106,8 @@ async def test_folders_are_removed_beside_the_loop(slow: Any) -> None:
 
 
 @pytest.mark.skipif(cgroup.find() is None, reason="no control groups can be made here")
-async def test_a_group_is_ended_beside_the_loop(slow: Any) -> None:
-    """fault_92: half a second for members that take time to die, and as much to remove their group."""
+async def test_a_group_is_killed_outside_the_loop(slow: Any) -> None:
+    """fault_92: half a second for processes that take time to die, and as much to remove their group."""
     killing, closing = slow(cgroup.Group, "kill"), slow(cgroup.Group, "close")
     async with turning() as longest:
         end = await run_shell(BUILDERS["strict"](), "sleep 60", limits=replace(LIMITS, wall_seconds=0.5))
@@ -119,31 +117,31 @@ async def test_a_group_is_ended_beside_the_loop(slow: Any) -> None:
     assert longest[0] < MOST_SECONDS
 
 
-async def test_shared_memory_is_weighed_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_92: 120 forks that share 900 MiB took 2.1 s at each look, and so all of the worker's time."""
-    weigh, at_work, looks = watcher.proportional_bytes, [0], list[float]()
+async def test_shared_memory_is_measured_outside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_92: 120 forks that share 900 MiB took 2.1 s per measurement, all of the worker's time."""
+    measure, at_work, measured_at = resource_usage.proportional_bytes, [0], list[float]()
 
     def slowly(*arguments: Any, **named: Any) -> int:
         at_work[0] += 1
         assert at_work[0] == 1
         time.sleep(0.4)
-        looks.append(time.monotonic())
+        measured_at.append(time.monotonic())
         at_work[0] -= 1
-        return weigh(*arguments, **named)
+        return measure(*arguments, **named)
 
-    monkeypatch.setattr(watcher, "proportional_bytes", slowly)
+    monkeypatch.setattr(resource_usage, "proportional_bytes", slowly)
     limits = replace(LIMITS, memory_bytes=1024 * MIB, wall_seconds=10)
     async with turning() as longest:
         await UnnamespacedSandbox(Level.NONE, use_cgroup=False).run(
             SandboxedRun(argv=(PYTHON, "-I", "-S", "-c", SHARERS), limits=limits, visible=RUNTIME)
         )
     assert longest[0] < MOST_SECONDS
-    assert 2 <= len(looks) <= 4
-    assert min(later - earlier for earlier, later in pairwise(looks)) > 1.5
+    assert 2 <= len(measured_at) <= 4
+    assert min(later - earlier for earlier, later in pairwise(measured_at)) > 1.5
 
 
-async def test_a_clean_up_is_beside_the_loop(tmp_path: Path, slow: Any) -> None:
-    """fault_92: a job's folder goes after its end, with however much lies there."""
+async def test_a_clean_up_is_outside_the_loop(tmp_path: Path, slow: Any) -> None:
+    """fault_92: a job's folder is removed after its end, whatever its size."""
     from tests.fakes.bench import Bench  # noqa: PLC0415
 
     from veriframe.worker.settlement.watch import clean_up  # noqa: PLC0415

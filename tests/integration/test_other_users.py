@@ -1,4 +1,4 @@
-"""Other users of the same machine: what they can reach of what the worker has in temporary folders."""
+"""What other users of the same machine can access in the worker's temporary folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.model.rendering.frames import Frame, RenderTask
 
 NEIGHBOUR, ORDINARY = 64_001, 64_002
-"""Users that no machine gives to anybody."""
+"""User ids that no distribution assigns."""
 
 CAN_BE_OTHERS = os.geteuid() == 0 and all(
     folder.stat().st_mode & 0o001 for folder in (*Path(__file__).parents, *Path(sys.executable).parents)
@@ -37,13 +37,13 @@ done = set()
 print("ready", flush=True)
 while True:
     for folder in pathlib.Path(temporary).glob("veriframe-*"):
-        for name in ("shown/bait.json", "open/x", "secret", "bait.json", "x"):
+        for name in ("shown/decoys.json", "open/x", "secret", "decoys.json", "x"):
             try:
                 os.symlink(precious, folder / name)
             except OSError:
                 continue
             print("planted", name, flush=True)
-        for name in ("shown", "secret", "shown/bait.json", "socket"):
+        for name in ("shown", "secret", "shown/decoys.json", "socket"):
             try:
                 os.stat(folder / name)
             except OSError:
@@ -56,24 +56,24 @@ WORKER = """
 import asyncio, sys
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.adapters.blender.sandbox.run import Level
-from veriframe.adapters.blender.sandbox.levels.unnamespaced import LaunchedSandbox
-from veriframe.adapters.blender.sandbox.levels.bubblewrap import StrictSandbox
+from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
+from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 
-sandbox = StrictSandbox() if sys.argv[1] == "STRICT" else LaunchedSandbox(Level[sys.argv[1]])
+sandbox = BubblewrapSandbox() if sys.argv[1] == "STRICT" else UnnamespacedSandbox(Level[sys.argv[1]])
 for _ in range(10):
     try:
-        canaries = asyncio.run(selftest.prove(sandbox))
+        results = asyncio.run(selftest.run_self_test(sandbox))
     except OSError as error:
         print(error)
         continue
-    for canary in selftest.broken(sandbox.level, canaries):
-        print(canary)
+    for result in selftest.broken(sandbox.level, results):
+        print(result)
 """
 
 
 @pytest.fixture
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder that everybody may use, as /tmp is."""
+    """A temporary folder that every user may use, like /tmp."""
     with tempfile.TemporaryDirectory(prefix="tmp-") as name:
         folder = Path(name)
         folder.chmod(0o1777)
@@ -82,7 +82,7 @@ def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def program(user: int, script: str, *arguments: str | Path, folder: Path) -> subprocess.Popen[str]:
-    """A Python program of another user."""
+    """Starts a Python program as another user."""
     return subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
         user=user,
@@ -98,8 +98,8 @@ def program(user: int, script: str, *arguments: str | Path, folder: Path) -> sub
 
 @pytest.mark.parametrize("level", ["STRICT", "LANDLOCK"])
 @pytest.mark.parametrize("worker", [0, ORDINARY], ids=["root", "ordinary"])
-def test_a_neighbour_cannot_race_the_self_test(worker: int, level: str, temporary: Path) -> None:
-    """fault_96: links laid in the bait's open folders had files of the worker's user overwritten."""
+def test_another_user_cannot_race_the_self_test(worker: int, level: str, temporary: Path) -> None:
+    """fault_96: links in the decoys' open folders caused files of the worker's user to be overwritten."""
     closed = temporary / "closed"
     closed.mkdir()
     precious = closed / "precious"
@@ -119,7 +119,7 @@ def test_a_neighbour_cannot_race_the_self_test(worker: int, level: str, temporar
 
 
 def reachable(paths: Sequence[Path]) -> list[str]:
-    """Those of some paths that a neighbour can open or see."""
+    """Returns those paths that another user can open or see."""
     script = """
 import os, sys
 for path in sys.argv[1:]:
@@ -136,20 +136,20 @@ for path in sys.argv[1:]:
 
 
 class Watched(Sandbox):
-    """Asks a neighbour to look at all that a run is shown and writes, before and after it."""
+    """Checks before and after a run what another user can access of its files."""
 
     def __init__(self, inner: Sandbox, temporary: Path) -> None:
         self.inner, self.level, self.memory_held_by = inner, inner.level, inner.memory_held_by
         self.temporary, self.looked_at, self.seen = temporary, set[str](), set[str]()
 
     async def run(self, run: SandboxedRun) -> RunExit:
-        """As it would, and looked at from outside."""
-        await self._look(run)
+        """Runs the program and checks access from outside."""
+        await self._check(run)
         end = await self.inner.run(run)
-        await self._look(run)
+        await self._check(run)
         return end
 
-    async def _look(self, run: SandboxedRun) -> None:
+    async def _check(self, run: SandboxedRun) -> None:
         shown = [path for path in (*run.visible.values(), run.out) if path is not None]
         ours = [path for path in shown if path.is_relative_to(self.temporary)]
         ours += [inner for path in ours if path.is_dir() for inner in path.iterdir()]
@@ -157,23 +157,23 @@ class Watched(Sandbox):
         self.seen |= set(await asyncio.to_thread(reachable, ours))
 
     def command(self, run: SandboxedRun) -> list[str]:
-        """As it would."""
+        """The inner sandbox's command."""
         return self.inner.command(run)
 
 
-@pytest.fixture(params=["STRICT", "unstaged", "LANDLOCK"])
+@pytest.fixture(params=["STRICT", "single", "LANDLOCK"])
 def watched(request: pytest.FixtureRequest, temporary: Path) -> Watched:
-    """Each kind of walls that a root worker's renders run behind as another user."""
+    """Each kind of sandbox in which a root worker's renders run as another user."""
     builder: dict[str, Sandbox] = {
         "STRICT": BubblewrapSandbox(),
-        "unstaged": BubblewrapSandbox(staged=False),
+        "single": BubblewrapSandbox(nested=False),
         "LANDLOCK": UnnamespacedSandbox(Level.LANDLOCK),
     }
     return Watched(builder[request.param], temporary)
 
 
-async def test_frames_are_decoded_where_nobody_else_looks(watched: Watched, temporary: Path) -> None:
-    """fault_96: the list of frames, and the frames, could be read by everybody."""
+async def test_no_other_user_can_read_decoded_frames(watched: Watched, temporary: Path) -> None:
+    """fault_96: every user could read the list of frames, and the frames."""
     async with scripts.scratch() as folder:
         out, clean = folder / "out", folder / "clean"
         out.mkdir()
@@ -188,7 +188,7 @@ async def test_frames_are_decoded_where_nobody_else_looks(watched: Watched, temp
 
 @pytest.mark.parametrize("mode", [0o600, 0o640])
 async def test_a_private_scene_stays_private(temporary: Path, mode: int) -> None:
-    """fault_96: a copy that everybody could read was made of it; renders' user can read it all the same."""
+    """fault_96: its copy was readable by every user; now only the sandbox user can read it."""
     home = temporary / "home"
     home.mkdir(mode=0o700)
     scene = home / "scene.blend"
@@ -200,8 +200,8 @@ async def test_a_private_scene_stays_private(temporary: Path, mode: int) -> None
         assert reachable([shown]) == []
 
 
-def test_an_ordinary_workers_temporary_folders_are_its_own(temporary: Path) -> None:
-    """fault_96: without a user of their own for renders, nobody but the worker gets in."""
+def test_an_ordinary_workers_temporary_folders_are_private(temporary: Path) -> None:
+    """fault_96: without a separate user for renders, only the worker has access."""
     script = """
 import asyncio, pathlib, sys
 from veriframe.adapters.blender import scripts
@@ -232,8 +232,8 @@ asyncio.run(main())
     assert worker.returncode == 0
 
 
-async def test_the_bait_can_be_reached_where_walls_are_missing(temporary: Path) -> None:
-    """Closed to neighbours, open to whom it is laid out for; otherwise the self-test would prove nothing."""
-    canaries = await selftest.run_self_test(UnnamespacedSandbox(Level.NONE))
+async def test_the_decoys_can_be_reached_without_a_sandbox(temporary: Path) -> None:
+    """Closed to other users, open to the sandbox user; otherwise the self-test would be meaningless."""
+    results = await selftest.run_self_test(UnnamespacedSandbox(Level.NONE))
     open_at_none = {"read_secret", "write_outside", "write_shown", "connect_unix"}
-    assert open_at_none <= {canary.name for canary in canaries if not canary.held}
+    assert open_at_none <= {result.name for result in results if not result.held}

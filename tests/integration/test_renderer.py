@@ -1,33 +1,29 @@
-"""Real renders by Blender behind real walls, small and few."""
+"""Small real renders by Blender in a real sandbox."""
 
 from __future__ import annotations
 
 import itertools
 import time
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-import OpenEXR
 import pytest
-import structlog
-from PIL import Image
 from tests.integration import renderer_scenes
+from tests.integration.renderer_studio import Studio, studio
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
-from veriframe.errors import Code, JobRejected, RenderFailed, VerificationFailed
+from veriframe.errors import Code, JobRejected, VerificationFailed
 from veriframe.model.rendering.frames import (
-    ImageFormat,
     Progress,
-    Rendering,
     RenderLimits,
     RenderTask,
-    ValidatedFrame,
 )
+
+__all__ = ["studio"]
+
 
 pytestmark = pytest.mark.slow
 
@@ -35,190 +31,25 @@ LONG = "scene.cycles.samples = 10**6; scene.cycles.use_adaptive_sampling = False
 NO_LIGHT = 'bpy.data.objects.remove(bpy.data.objects["Light"]); scene.world = None'
 
 
-class Studio:
-    """A renderer with folders for one test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.renderer = BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox())
-        self.folder = folder
-        self._made = 0
-
-    def scene(self, change: str = "") -> Path:
-        """A file with a scene."""
-        file = self.new_folder() / "scene.blend"
-        file.write_bytes(renderer_scenes.make(change))
-        return file
-
-    def new_folder(self) -> Path:
-        """An empty folder."""
-        self._made += 1
-        folder = self.folder / str(self._made)
-        folder.mkdir()
-        return folder
-
-    async def render(self, scene: Path, task: RenderTask) -> tuple[Rendering, Path]:
-        """Render into a new folder."""
-        out = self.new_folder()
-        return await self.renderer.render(scene, task, out, lambda progress: None), out
-
-    async def frame(self, scene: Path, task: RenderTask | None = None) -> tuple[ValidatedFrame, Path]:
-        """Render and prove one frame; returns it and its clean file."""
-        task = task or RenderTask()
-        rendering, out = await self.render(scene, task)
-        clean = self.new_folder()
-        (frame,) = await self.renderer.validate(scene, task, rendering, out, clean)
-        return frame, clean / frame.file
-
-    async def failure(self, scene: Path, task: RenderTask) -> RenderFailed:
-        """The error of a render that must fail."""
-        with pytest.raises(RenderFailed) as failed:
-            await self.render(scene, task)
-        return failed.value
-
-
-@pytest.fixture
-def studio(tmp_path: Path) -> Studio:
-    """A new one."""
-    return Studio(tmp_path)
-
-
-async def test_there_is_a_sign_of_life_every_second(studio: Studio) -> None:
-    """From the first one on, with the share of the frame that is done, and time that never goes back."""
-    heard: list[tuple[float, Progress]] = []
+async def test_progress_is_reported_every_second(studio: Studio) -> None:
+    """From the first report on, with the frame's progress, and with increasing times."""
+    received: list[tuple[float, Progress]] = []
     scene = studio.scene("scene.cycles.samples = 8_000; scene.cycles.use_adaptive_sampling = False")
     await studio.renderer.render(
-        scene, RenderTask(), studio.new_folder(), lambda p: heard.append((time.monotonic(), p))
+        scene, RenderTask(), studio.new_folder(), lambda p: received.append((time.monotonic(), p))
     )
-    times = [at for at, _ in heard]
+    times = [at for at, _ in received]
     assert times[-1] - times[0] > 1.5, "too short to tell"
     assert max(b - a for a, b in itertools.pairwise(times)) <= 1.0
-    fractions = [p.fraction for _, p in heard if p.fraction is not None]
+    fractions = [p.fraction for _, p in received if p.fraction is not None]
     assert sorted(fractions) == fractions
     assert fractions[0] < fractions[-1] <= 1
-    assert [p.seconds for _, p in heard] == sorted(p.seconds for _, p in heard)
-    assert all(p.memory_bytes > 2**24 for _, p in heard)
-
-
-async def test_equal_pixels_have_equal_digests(studio: Studio) -> None:
-    """Two runs of one frame agree, another frame does not, and their files differ only before cleaning."""
-    scene = studio.scene()
-    frame, file = await studio.frame(scene)
-    again, file_again = await studio.frame(scene)
-    other, _ = await studio.frame(scene, RenderTask(frames=(2,)))
-    assert frame == again
-    assert file.read_bytes() == file_again.read_bytes()
-    assert frame.pixel_sha256 != other.pixel_sha256
-
-
-async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> None:
-    """What one process keeps from frame to frame changes no pixel."""
-    scene, task = studio.scene(), RenderTask(frames=(1, 2, 3))
-    rendering, out = await studio.render(scene, task)
-    together = await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
-    alone = [(await studio.frame(scene, RenderTask(frames=(n,))))[0] for n in task.frames]
-    assert alone == list(together)
-    assert len({frame.pixel_sha256 for frame in alone}) == 3
-
-
-async def test_a_bare_jobs_frame_is_frame_1(studio: Studio) -> None:
-    """fault_34: whatever frame the scene was saved at, and whatever range it has."""
-    plain, _ = await studio.frame(studio.scene())
-    elsewhere, _ = await studio.frame(studio.scene("scene.frame_start = 100; scene.frame_set(3)"))
-    assert plain.pixel_sha256 == elsewhere.pixel_sha256
-
-
-@pytest.mark.parametrize(("colours", "channels"), [("BW", 1), ("RGB", 3), ("RGBA", 4)])
-async def test_8_bit_png(studio: Studio, colours: str, channels: int) -> None:
-    """The scene's own channels; the clean file holds the pixels of Blender's, and nothing else."""
-    scene = studio.scene(f"render.image_settings.color_mode = {colours!r}")
-    rendering, out = await studio.render(scene, RenderTask())
-    clean = studio.new_folder()
-    (frame,) = await studio.renderer.validate(scene, RenderTask(), rendering, out, clean)
-    assert (8, channels) == (frame.bit_depth, frame.channels)
-    with Image.open(out / frame.file) as dirty, Image.open(clean / frame.file) as cleaned:
-        np.testing.assert_array_equal(np.asarray(dirty), np.asarray(cleaned))
-        assert dirty.info
-        assert not cleaned.info
-
-
-async def test_16_bit_png(studio: Studio) -> None:
-    """Keeps its 16 bits: Pillow sees only their upper half, which agrees."""
-    deep, file = await studio.frame(
-        studio.scene("render.image_settings.color_mode = 'RGB'; render.image_settings.color_depth = '16'")
-    )
-    assert (deep.bit_depth, deep.channels) == (16, 3)
-    assert file.read_bytes()[24:26] == bytes([16, 2])
-    shallow, _ = await studio.frame(studio.scene("render.image_settings.color_mode = 'RGB'"))
-    assert deep.pixel_sha256 != shallow.pixel_sha256
-    assert deep.size_bytes > 1.3 * shallow.size_bytes
-
-
-@pytest.mark.parametrize(("depth", "kind"), [("16", np.float16), ("32", np.float32)])
-async def test_exr(studio: Studio, depth: str, kind: type) -> None:
-    """Both depths, by OpenEXR's own reader; without Blender's stamps."""
-    scene = studio.scene(
-        "i = render.image_settings; i.file_format = 'OPEN_EXR'; i.color_mode = 'RGBA';"
-        f"i.color_depth = {depth!r}; i.exr_codec = 'DWAA'"
-    )
-    task = RenderTask(format=ImageFormat.EXR)
-    rendering, out = await studio.render(scene, task)
-    clean = studio.new_folder()
-    (frame,) = await studio.renderer.validate(scene, task, rendering, out, clean)
-    assert (int(depth), 4, "frame_0001.exr") == (frame.bit_depth, frame.channels, frame.file)
-    dirty, cleaned = OpenEXR.File(str(out / frame.file)), OpenEXR.File(str(clean / frame.file))
-    pixels = cleaned.channels()["RGBA"].pixels
-    assert (pixels.shape, pixels.dtype) == ((36, 64, 4), kind)
-    np.testing.assert_array_equal(dirty.channels()["RGBA"].pixels, pixels)
-    assert dirty.header().keys() - cleaned.header().keys() >= {"Date", "File", "Time"}
-
-
-async def test_a_scene_that_is_dark_is_a_picture(studio: Studio) -> None:
-    """fault_43: black, and black again when rendered small."""
-    scene = studio.scene(NO_LIGHT)
-    with structlog.testing.capture_logs() as logged:
-        frame, file = await studio.frame(scene)
-    started = [event["script"] for event in logged if event["event"] == "blender_started"]
-    assert started == ["render_frames.py", "render_frames.py"]
-    with Image.open(file) as image:
-        assert np.asarray(image)[:, :, :3].max() <= 1, "black, but for dithering"
-    assert frame.channels == 4
-
-
-async def test_a_frame_that_only_came_out_black_here_is_not_delivered(studio: Studio) -> None:
-    """fault_43: a broken machine; rendered again it is not black."""
-    scene, task = studio.scene(), RenderTask()
-    rendering, out = await studio.render(scene, task)
-    Image.new("RGB", (64, 36)).save(out / "frame_0001.png")
-    with pytest.raises(VerificationFailed) as failed:
-        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
-    assert failed.value.code == Code.BLACK
-
-
-async def test_samples_that_are_no_numbers_are_not_delivered(studio: Studio) -> None:
-    """fault_43: NaN in one pixel."""
-    scene, task = studio.scene(), RenderTask(format=ImageFormat.EXR)
-    rendering, out = await studio.render(scene, task)
-    pixels = np.ones((36, 64), np.float32)
-    pixels[3, 5] = np.nan
-    OpenEXR.File({}, {name: pixels.copy() for name in "RGB"}).write(str(out / "frame_0001.exr"))
-    with pytest.raises(VerificationFailed) as failed:
-        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
-    assert failed.value.code == Code.NOT_FINITE
-
-
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x76\x2f\x31\x01" + bytes(200)])
-async def test_a_damaged_exr_is_no_picture(studio: Studio, content: bytes) -> None:
-    """fault_20: nothing that the library says or does reaches the worker."""
-    scene, task = studio.scene(), RenderTask(format=ImageFormat.EXR)
-    rendering, out = await studio.render(scene, task)
-    (out / "frame_0001.exr").write_bytes(content)
-    with pytest.raises(VerificationFailed) as failed:
-        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
-    assert failed.value.code == (Code.NOT_IMAGE if content else Code.TAMPER)
+    assert [p.seconds for _, p in received] == sorted(p.seconds for _, p in received)
+    assert all(p.memory_bytes > 2**24 for _, p in received)
 
 
 async def test_a_scene_without_a_camera_fails(studio: Studio) -> None:
-    """fault_21: in Blender's own words."""
+    """fault_21: with Blender's own error message."""
     failed = await studio.failure(
         studio.scene('bpy.data.objects.remove(bpy.data.objects["Camera"])'), RenderTask()
     )
@@ -236,7 +67,7 @@ async def test_time_is_limited(studio: Studio) -> None:
 
 
 async def test_memory_is_limited(studio: Studio) -> None:
-    """fault_31: by the kernel, not by what Blender says."""
+    """fault_31: by the kernel, not by Blender's reports."""
     failed = await studio.failure(
         studio.scene("render.resolution_x = render.resolution_y = 8000"),
         RenderTask(limits=RenderLimits(memory_bytes=600 * 2**20)),
@@ -252,7 +83,7 @@ async def test_output_is_limited(studio: Studio) -> None:
 
 
 async def test_file_output_nodes_are_muted(studio: Studio) -> None:
-    """fault_25: also inside a group; the frame is the only file, and is the compositor's picture."""
+    """fault_25: also inside a group; the frame is the only file and contains the compositor's picture."""
     frame, _ = await studio.frame(
         studio.scene(
             "scene.use_nodes = True; tree = scene.node_tree;"
@@ -270,7 +101,7 @@ async def test_file_output_nodes_are_muted(studio: Studio) -> None:
 
 
 async def test_scripts_in_the_scene_do_not_run(studio: Studio) -> None:
-    """fault_26: a text that would run on load, a driver that would call Python."""
+    """fault_26: neither a text that runs on load nor a driver that calls Python."""
     hostile = (
         "text = bpy.data.texts.new('evil.py'); text.use_module = True;"
         'text.write(\'open("/out/evil", "w")\');'
@@ -282,7 +113,7 @@ async def test_scripts_in_the_scene_do_not_run(studio: Studio) -> None:
 
 
 async def test_a_stamp_is_not_burned_in(studio: Studio) -> None:
-    """It would hold this machine's name, the time and the memory."""
+    """It would contain this machine's name, the time and the memory."""
     stamped, _ = await studio.frame(
         studio.scene("render.use_stamp = True; render.use_stamp_hostname = True; render.stamp_font_size = 8")
     )
@@ -291,7 +122,7 @@ async def test_a_stamp_is_not_burned_in(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("part", [0.3, 0.7, 0.99])
-async def test_a_cut_scene_is_refused(studio: Studio, part: float) -> None:
+async def test_a_truncated_scene_is_refused(studio: Studio, part: float) -> None:
     """fault_17: before any money moves."""
     content = renderer_scenes.make()
     scene = studio.new_folder() / "scene.blend"
@@ -302,7 +133,7 @@ async def test_a_cut_scene_is_refused(studio: Studio, part: float) -> None:
 
 
 async def test_a_scene_that_only_its_owner_may_read_is_rendered(studio: Studio) -> None:
-    """A root worker's renders run as another user, who is shown a copy."""
+    """A root worker's renders run as another user, who gets a copy."""
     scene = studio.scene()
     scene.chmod(0o600)
     assert (await studio.renderer.inspect(scene)).camera == "Camera"
@@ -310,16 +141,16 @@ async def test_a_scene_that_only_its_owner_may_read_is_rendered(studio: Studio) 
     assert scene.stat().st_mode & 0o777 == 0o600
 
 
-async def test_the_percentage_counts(studio: Studio) -> None:
-    """The frame has the size that the inspection told."""
+async def test_the_resolution_percentage_is_applied(studio: Studio) -> None:
+    """The frame has the size that the inspection reported."""
     scene = studio.scene("render.resolution_percentage = 50")
     inspection = await studio.renderer.inspect(scene)
     frame, _ = await studio.frame(scene)
     assert (32, 18) == (inspection.width, inspection.height) == (frame.width, frame.height)
 
 
-async def test_each_engine_proves_itself(studio: Studio) -> None:
-    """fault_37: by a real render; EEVEE on software GL takes its time."""
+async def test_each_engine_is_tested(studio: Studio) -> None:
+    """fault_37: by a real render; EEVEE on software GL is slow."""
     found = await studio.renderer.check_engines()
     assert list(found) == ["CYCLES", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"]
     assert all(sentence.startswith("renders in ") for sentence in found.values()), found
@@ -330,34 +161,34 @@ async def test_each_engine_proves_itself(studio: Studio) -> None:
     [
         UnnamespacedSandbox(Level.LANDLOCK),
         UnnamespacedSandbox(Level.NONE),
-        BubblewrapSandbox(staged=False),
+        BubblewrapSandbox(nested=False),
         BubblewrapSandbox(use_cgroup=False),
     ],
-    ids=["landlock", "none", "strict-unstaged", "strict-watcher"],
+    ids=["landlock", "none", "strict-single", "strict-watcher"],
 )
 async def test_blender_runs_at_every_level(sandbox: Sandbox) -> None:
-    """fault_44, fault_45: weaker walls show it the same things, by other paths."""
+    """fault_44, fault_45: weaker levels show it the same files at other paths."""
     renderer = BlenderRenderer(runtimes.BpyWheel(), sandbox)
     assert (await renderer.facts()).sandbox_level == sandbox.level.name
     found = await renderer.check_engines(["CYCLES"])
     assert found["CYCLES"].startswith("renders in "), found
 
 
-async def test_an_engine_that_is_not_there_says_so(studio: Studio) -> None:
-    """fault_37: in a sentence, while the others are still proved."""
+async def test_a_missing_engine_is_reported(studio: Studio) -> None:
+    """fault_37: its failure is reported in a sentence, and the others are still tested."""
     found = await studio.renderer.check_engines(["NO_SUCH_ENGINE", "CYCLES"])
     assert "NO_SUCH_ENGINE" in found["NO_SUCH_ENGINE"]
     assert found["CYCLES"].startswith("renders in ")
 
 
-async def test_a_task_is_rendered_as_it_is_even_where_the_scene_names_a_movie(studio: Studio) -> None:
-    """fault_33: the gate refuses it; the renderer writes a still all the same."""
+async def test_a_still_is_rendered_even_if_the_scene_names_a_movie(studio: Studio) -> None:
+    """fault_33: the scene check refuses it, but the renderer would still write a still."""
     frame, _ = await studio.frame(studio.scene("render.image_settings.file_format = 'FFMPEG'"))
     assert (frame.file, frame.bit_depth) == ("frame_0001.png", 8)
 
 
-async def test_limits_of_the_task_hold_for_proving_too(studio: Studio) -> None:
-    """A picture that takes more memory than a render may have is not unpacked."""
+async def test_limits_of_the_task_apply_to_validation_too(studio: Studio) -> None:
+    """A picture that needs more memory than the limit is not decoded."""
     scene, task = studio.scene(), RenderTask()
     rendering, out = await studio.render(scene, task)
     poor = replace(task, limits=replace(task.limits, memory_bytes=8 * 2**20))

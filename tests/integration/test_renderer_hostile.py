@@ -1,6 +1,6 @@
-"""A Blender that a scene has taken over: it may do and report anything, and the worker believes none of it.
+"""A Blender under a hostile scene's control: it may do and report anything, and the worker trusts none of it.
 
-A shell stands in for it: the renderer starts whatever its runtime says, behind the same walls.
+A shell takes Blender's place: the renderer starts the command of its runtime, in the same sandbox.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PICTURE = "echo picture > /out/frame_0001.png"
 
 
 class Shell(Runtime):
-    """Runs a shell script in the place of every script of Blender's."""
+    """Runs a shell script in place of every Blender script."""
 
     name = "Blender executable"
     is_blender = True
@@ -47,22 +47,22 @@ class Shell(Runtime):
         self.script = script
 
     def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
-        """Whatever was to be run."""
+        """The shell script, whatever the request."""
         return ("/bin/bash", "-c", self.script)
 
     def visible(self) -> Mapping[PurePosixPath, Path]:
-        """Nothing but the system."""
+        """Only the system."""
         return {}
 
 
-def say(*reports: object) -> str:
-    """Shell words that send reports."""
+def send(*reports: object) -> str:
+    """Returns shell commands that send reports."""
     lines = [report if isinstance(report, str) else json.dumps(report) for report in reports]
     return "printf '%s\\n' " + " ".join(shlex.quote(line) for line in lines) + " >&$REPORT_FD"
 
 
 class Victim:
-    """A renderer over a shell, a stand-in for a scene, and an output folder."""
+    """A renderer with a shell as its Blender, a placeholder for a scene, and an output folder."""
 
     def __init__(self, folder: Path) -> None:
         self.scene = folder / "scene.blend"
@@ -70,19 +70,19 @@ class Victim:
         self.out, self.clean = folder / "out", folder / "clean"
         self.out.mkdir()
         self.clean.mkdir()
-        self.heard: list[Progress] = []
+        self.received: list[Progress] = []
 
     def renderer(self, script: str) -> BlenderRenderer:
-        """Over this shell script."""
+        """Returns a renderer that runs this shell script."""
         return BlenderRenderer(Shell(script), BubblewrapSandbox(), limits=LIMITS)
 
     async def render(self, script: str, limits: RenderLimits = LIMITS) -> Rendering:
-        """One frame."""
+        """Renders one frame."""
         task = RenderTask(limits=limits)
-        return await self.renderer(script).render(self.scene, task, self.out, self.heard.append)
+        return await self.renderer(script).render(self.scene, task, self.out, self.received.append)
 
     async def code(self, script: str) -> Code:
-        """The code that a render ends with, its sentence fit to be shown."""
+        """Returns the error code of a render, and checks that its sentence is printable."""
         with pytest.raises(RenderFailed) as failed:
             await self.render(script)
         assert str(failed.value).isprintable()
@@ -91,7 +91,7 @@ class Victim:
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Victim:
-    """A new one."""
+    """Returns a new victim."""
     return Victim(tmp_path)
 
 
@@ -110,22 +110,22 @@ def victim(tmp_path: Path) -> Victim:
         (":", Code.NO_OUTPUT),
     ],
 )
-async def test_what_it_leaves_is_looked_at(victim: Victim, deed: str, code: Code) -> None:
-    """fault_25, fault_39, fault_42: whatever it reports, and although it ends well."""
-    assert code == await victim.code(f"{deed}; {say(FRAME, FINISHED)}")
+async def test_its_output_is_checked(victim: Victim, deed: str, code: Code) -> None:
+    """fault_25, fault_39, fault_42: whatever it reports, and even if it exits with 0."""
+    assert code == await victim.code(f"{deed}; {send(FRAME, FINISHED)}")
 
 
 @pytest.mark.parametrize(
     ("script", "code"),
     [
         ("exit 0", Code.NO_OUTPUT),
-        (say(FINISHED), Code.NO_OUTPUT),
-        (f"{PICTURE}; {say(FINISHED)}", Code.NO_OUTPUT),
-        (f"{PICTURE}; {say(FRAME)}", Code.NO_OUTPUT),
-        (f"{PICTURE}; {say({**FRAME, 'file': '../../etc/passwd'}, FINISHED)}", Code.TAMPER),
-        (f"{PICTURE}; {say({**FRAME, 'number': 2}, FINISHED)}", Code.NO_OUTPUT),
-        (f"{PICTURE}; {say({**FRAME, 'width': 10**9}, FINISHED)}", Code.NO_OUTPUT),
-        (say({"kind": "failed", "error": "\x1b[31mno\u202e camera"}) + "; exit 1", Code.BLENDER_ERROR),
+        (send(FINISHED), Code.NO_OUTPUT),
+        (f"{PICTURE}; {send(FINISHED)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {send(FRAME)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {send({**FRAME, 'file': '../../etc/passwd'}, FINISHED)}", Code.TAMPER),
+        (f"{PICTURE}; {send({**FRAME, 'number': 2}, FINISHED)}", Code.NO_OUTPUT),
+        (f"{PICTURE}; {send({**FRAME, 'width': 10**9}, FINISHED)}", Code.NO_OUTPUT),
+        (send({"kind": "failed", "error": "\x1b[31mno\u202e camera"}) + "; exit 1", Code.BLENDER_ERROR),
         ("echo sorry; exit 7", Code.BLENDER_ERROR),
         ("kill -SEGV $$", Code.CRASH),
         ("kill -KILL $$", Code.CRASH),
@@ -138,21 +138,21 @@ async def test_what_it_leaves_is_looked_at(victim: Victim, deed: str, code: Code
         ),
     ],
 )
-async def test_how_it_ends_is_told_by_a_code(victim: Victim, script: str, code: Code) -> None:
-    """fault_20, fault_28, fault_35, fault_38, fault_39: each end has its own."""
+async def test_each_end_has_a_code(victim: Victim, script: str, code: Code) -> None:
+    """fault_20, fault_28, fault_35, fault_38, fault_39: each kind of end has its own code."""
     assert code == await victim.code(script)
 
 
-async def test_a_finished_one_that_hangs_is_stopped(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_40: its frames count."""
+async def test_a_finished_run_that_hangs_is_stopped(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_40: its frames are accepted."""
     monkeypatch.setattr("veriframe.adapters.blender.scripts.GRACE_SECONDS", 0.2)
-    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}; sleep 60")
+    rendering = await victim.render(f"{PICTURE}; {send(FRAME, FINISHED)}; sleep 60")
     assert [frame.file for frame in rendering.frames] == ["frame_0001.png"]
     assert rendering.seconds < 5
 
 
-async def test_only_sensible_progress_is_passed_on(victim: Victim) -> None:
-    """Of many reports the two that could be true."""
+async def test_only_plausible_progress_is_passed_on(victim: Victim) -> None:
+    """Of many reports, only the two plausible ones."""
     good = {
         "kind": "progress",
         "phase": "rendering",
@@ -172,24 +172,24 @@ async def test_only_sensible_progress_is_passed_on(victim: Victim) -> None:
         "[" * 5000,
         "no JSON",
     ]
-    await victim.render(f"{PICTURE}; {say(good, *bad, {**good, 'done': 1}, FRAME, FINISHED)}")
-    assert [progress.done for progress in victim.heard] == [0, 1]
+    await victim.render(f"{PICTURE}; {send(good, *bad, {**good, 'done': 1}, FRAME, FINISHED)}")
+    assert [progress.done for progress in victim.received] == [0, 1]
 
 
 async def test_a_forged_picture_does_not_pass(victim: Victim) -> None:
-    """fault_41: the clean sandbox has the last word."""
-    rendering = await victim.render(f"{PICTURE}; {say(FRAME, FINISHED)}")
+    """fault_41: the clean sandbox refuses it."""
+    rendering = await victim.render(f"{PICTURE}; {send(FRAME, FINISHED)}")
     task = RenderTask(limits=LIMITS)
     with pytest.raises(VerificationFailed) as failed:
         await victim.renderer("").validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.NOT_IMAGE
 
 
-@pytest.mark.parametrize("said", [{"kind": "inspection"}, {"kind": "inspection", "width": "∞"}, "{}"])
-async def test_an_inspection_that_is_none_refuses_the_scene(victim: Victim, said: object) -> None:
-    """fault_20: and does not bring the worker down."""
+@pytest.mark.parametrize("inspection", [{"kind": "inspection"}, {"kind": "inspection", "width": "∞"}, "{}"])
+async def test_an_invalid_inspection_refuses_the_scene(victim: Victim, inspection: object) -> None:
+    """fault_20: and it does not crash the worker."""
     with pytest.raises(JobRejected) as refused:
-        await victim.renderer(say(said)).inspect(victim.scene)
+        await victim.renderer(send(inspection)).inspect(victim.scene)
     assert refused.value.code == Code.CORRUPT
     assert str(refused.value).isprintable()
 
@@ -203,7 +203,7 @@ async def test_an_inspection_that_is_none_refuses_the_scene(victim: Victim, said
         ),
         ("echo broken; exit 3", "Blender cannot start in the sandbox. .*broken.* BLENDER_PATH"),
         (":", "Blender cannot start in the sandbox"),
-        (say({"kind": "about", "major": "4"}), "Blender cannot start in the sandbox"),
+        (send({"kind": "about", "major": "4"}), "Blender cannot start in the sandbox"),
     ],
 )
 async def test_a_blender_that_cannot_start_is_this_machines_fault(
@@ -214,17 +214,17 @@ async def test_a_blender_that_cannot_start_is_this_machines_fault(
         await victim.renderer(script).facts()
 
 
-async def test_a_program_that_is_not_there_is_this_machines_fault(victim: Victim) -> None:
+async def test_a_missing_program_is_this_machines_fault(victim: Victim) -> None:
     """fault_44: the job must not be blamed."""
     renderer = BlenderRenderer(
         BlenderExecutable(Path("/usr/bin/no-blender")), BubblewrapSandbox(), limits=LIMITS
     )
     with pytest.raises(HostUnavailable, match="The sandbox could not be built"):
-        await renderer.render(victim.scene, RenderTask(limits=LIMITS), victim.out, victim.heard.append)
+        await renderer.render(victim.scene, RenderTask(limits=LIMITS), victim.out, victim.received.append)
 
 
 async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, tmp_path: Path) -> None:
-    """`BLENDER_PATH`: a stand-in that checks what it was given, and that its neighbours are hidden."""
+    """`BLENDER_PATH`: a fake that checks its arguments, and that other files in its folder are hidden."""
     home = tmp_path / "blender-4.5"
     (home / "4.5").mkdir(parents=True)
     (home / "4.5" / "mark").write_text("4.5")
@@ -234,7 +234,7 @@ async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, 
     program.write_text(
         "#!/bin/bash\nset -e\ncd $(dirname $0)\n"
         '[ "$1 $2 $3 $4 $5 $7" = "-b --factory-startup --python-exit-code 1 --python --" ]\n'
-        f"grep -q bpy $6; grep -q 4.5 4.5/mark; [ ! -e secret ]\n{say(about)}\n"
+        f"grep -q bpy $6; grep -q 4.5 4.5/mark; [ ! -e secret ]\n{send(about)}\n"
     )
     program.chmod(0o755)
     with structlog.testing.capture_logs() as logged:
@@ -246,17 +246,17 @@ async def test_a_program_gets_its_arguments_and_its_own_folders(victim: Victim, 
     )
 
 
-async def test_a_log_is_passed_on_up_to_a_cap(victim: Victim) -> None:
+async def test_a_log_is_passed_on_up_to_a_limit(victim: Victim) -> None:
     """fault_35: a million short lines are not a million events."""
     with structlog.testing.capture_logs() as logged:
-        await victim.render(f"seq 6000; {PICTURE}; {say(FRAME, FINISHED)}")
+        await victim.render(f"seq 6000; {PICTURE}; {send(FRAME, FINISHED)}")
     lines = [event["line"] for event in logged if event["event"] == "blender_output"]
     assert [str(n) for n in range(1, 5001)] == lines
     assert [event["left_out_lines"] for event in logged if event["event"] == "blender_ended"] == [1000]
 
 
 async def test_log_lines_are_stripped(victim: Victim) -> None:
-    """fault_36: a terminal obeys nothing that a scene says."""
+    """fault_36: a scene cannot send control codes to a terminal."""
     with structlog.testing.capture_logs() as logged:
-        await victim.render(f"printf '\\033[2Jhello\\033[0m\\n'; {PICTURE}; {say(FRAME, FINISHED)}")
+        await victim.render(f"printf '\\033[2Jhello\\033[0m\\n'; {PICTURE}; {send(FRAME, FINISHED)}")
     assert [event["line"] for event in logged if event["event"] == "blender_output"] == ["hello"]

@@ -1,4 +1,4 @@
-"""What Blender finds in real scenes: everything that the gate decides by."""
+"""What Blender finds in real scenes: the facts that the scene check uses."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ IN_USE = (
 
 
 async def inspect(folder: Path, change: str) -> SceneInspection:
-    """Inspect a scene that was changed by this Python."""
+    """Inspects a scene that was changed by this Python code."""
     scene = folder / "scene.blend"
     scene.write_bytes(renderer_scenes.make(change))
     return await BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox()).inspect(scene)
 
 
-async def test_a_plain_scene_has_nothing_to_complain_about(tmp_path: Path) -> None:
-    """All the facts of a scene that is fine."""
+async def test_a_plain_scene_has_no_faults(tmp_path: Path) -> None:
+    """All facts of a valid scene."""
     found = await inspect(tmp_path, "scene.frame_end = 10")
     assert (found.scene, found.engine, found.camera, found.objects) == ("Scene", "CYCLES", "Camera", 3)
     assert (found.width, found.height, found.samples, found.frame_start, found.frame_end) == (
@@ -48,14 +48,14 @@ async def test_a_plain_scene_has_nothing_to_complain_about(tmp_path: Path) -> No
     "path", ["//lost.png", "//../../lost.png", "/etc/fonts/fonts.conf", "/dev/zero", "/proc/self/environ"]
 )
 async def test_a_texture_outside_the_scene_is_missing(tmp_path: Path, path: str) -> None:
-    """fault_22, fault_23: also where this machine happens to have such a file."""
+    """fault_22, fault_23: even if this machine has such a file."""
     change = f"i = bpy.data.images.new('i', 1, 1); i.source = 'FILE'; i.filepath = {path!r}; {IN_USE}"
     found = await inspect(tmp_path, change)
     assert (MissingFile(kind="image", name="i", path=path, used=True),) == found.missing
 
 
-async def test_a_texture_that_nothing_uses_is_missed_by_nobody(tmp_path: Path) -> None:
-    """fault_22: it is named, but the gate only warns."""
+async def test_an_unused_missing_texture_is_only_a_warning(tmp_path: Path) -> None:
+    """fault_22: it is reported, but the scene check only warns."""
     change = (
         "i = bpy.data.images.new('i', 1, 1); i.source = 'FILE'; i.filepath = '//a'; i.use_fake_user = True"
     )
@@ -63,8 +63,8 @@ async def test_a_texture_that_nothing_uses_is_missed_by_nobody(tmp_path: Path) -
     assert [(missing.name, missing.used) for missing in found.missing] == [("i", False)]
 
 
-async def test_a_packed_texture_is_there(tmp_path: Path) -> None:
-    """fault_22: it lies inside the scene."""
+async def test_a_packed_texture_is_not_missing(tmp_path: Path) -> None:
+    """fault_22: it is inside the scene."""
     change = f"i = bpy.data.images.new('i', 8, 8); i.pack(); {IN_USE}"
     assert (await inspect(tmp_path, change)).missing == ()
 
@@ -81,9 +81,9 @@ async def test_a_packed_texture_is_there(tmp_path: Path) -> None:
         ("movie clip", "bpy.data.movieclips.load(C).use_fake_user = True"),
     ],
 )
-async def test_other_files_are_missed_too(tmp_path: Path, kind: str, change: str) -> None:
-    """fault_22: each kind that a picture can depend on."""
-    # Blender only takes up files that are there: they are made, and gone again when the scene is inspected.
+async def test_other_missing_files_are_reported(tmp_path: Path, kind: str, change: str) -> None:
+    """fault_22: each kind of file that a picture can depend on."""
+    # Blender only accepts existing files: they exist while the scene is made, and not when it is inspected.
     prepare = (
         "import glob, shutil, tempfile; d = tempfile.mkdtemp();"
         "F = shutil.copy(glob.glob(bpy.utils.resource_path('LOCAL') + '/datafiles/fonts/Inter.woff2')[0], d);"
@@ -94,8 +94,8 @@ async def test_other_files_are_missed_too(tmp_path: Path, kind: str, change: str
     assert [kind] == [missing.kind for missing in found.missing]
 
 
-async def test_code_in_the_scene_is_named(tmp_path: Path) -> None:
-    """fault_26: a text that runs on load, a driver beyond simple sums, Freestyle's modules, OSL."""
+async def test_code_in_the_scene_is_reported(tmp_path: Path) -> None:
+    """fault_26: a text that runs on load, a driver with a complex expression, Freestyle modules, OSL."""
     found = await inspect(
         tmp_path,
         "t = bpy.data.texts.new('evil.py'); t.use_module = True;"
@@ -112,7 +112,7 @@ async def test_code_in_the_scene_is_named(tmp_path: Path) -> None:
     )
 
 
-async def test_nodes_that_read_or_write_are_named(tmp_path: Path) -> None:
+async def test_nodes_that_read_or_write_are_reported(tmp_path: Path) -> None:
     """fault_24, fault_25: with the paths that the scene would write to."""
     found = await inspect(
         tmp_path,
@@ -158,7 +158,7 @@ async def test_nodes_that_read_or_write_are_named(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_what_cannot_be_repeated_is_named(tmp_path: Path, change: str, what: str) -> None:
+async def test_unrepeatable_features_are_reported(tmp_path: Path, change: str, what: str) -> None:
     """Two renders of such a scene differ."""
     assert (await inspect(tmp_path, change)).unrepeatable == (what,)
 
@@ -172,13 +172,13 @@ async def test_what_cannot_be_repeated_is_named(tmp_path: Path, change: str, wha
         "cube.modifiers.new('s', 'SUBSURF')",
     ],
 )
-async def test_what_can_be_repeated_is_not_named(tmp_path: Path, change: str) -> None:
-    """Hair that only grows, particles that stay, a simulation that is not rendered."""
+async def test_repeatable_features_are_not_reported(tmp_path: Path, change: str) -> None:
+    """Hair without dynamics, particles without physics, a simulation that is not rendered."""
     assert (await inspect(tmp_path, change)).unrepeatable == ()
 
 
-async def test_a_still_that_is_a_movie_is_told(tmp_path: Path) -> None:
-    """fault_33: by its format, and by a sequencer that has strips."""
+async def test_a_movie_is_reported(tmp_path: Path) -> None:
+    """fault_33: by its format, and by a sequencer with strips."""
     found = await inspect(
         tmp_path,
         "render.image_settings.file_format = 'FFMPEG';"
@@ -189,8 +189,8 @@ async def test_a_still_that_is_a_movie_is_told(tmp_path: Path) -> None:
     assert (found.output_is_movie, found.uses_sequencer) == (True, True)
 
 
-async def test_a_scene_without_camera_and_layers_is_told(tmp_path: Path) -> None:
-    """fault_21: refused by the gate, before any money moves."""
+async def test_a_scene_without_camera_and_layers_is_reported(tmp_path: Path) -> None:
+    """fault_21: the scene check refuses it, before any money moves."""
     found = await inspect(
         tmp_path, "bpy.data.objects.remove(bpy.data.objects['Camera']); scene.view_layers[0].use = False"
     )
@@ -204,7 +204,7 @@ async def test_names_cannot_break_the_report(tmp_path: Path) -> None:
     assert found.scene.isprintable()
 
 
-async def test_thousands_of_missing_files_are_told_by_the_first(tmp_path: Path) -> None:
+async def test_of_thousands_of_missing_files_the_first_are_reported(tmp_path: Path) -> None:
     """The report stays small."""
     change = (
         "for n in range(1000): i = bpy.data.images.new(str(n), 1, 1); i.source = 'FILE';"

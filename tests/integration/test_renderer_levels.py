@@ -1,4 +1,4 @@
-"""Pictures by a real Blender behind walls that are not the strongest, or that no control group helps."""
+"""Renders by a real Blender at weaker levels, and without a control group."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.integration.test_renderer import Studio
-from tests.integration.test_sandbox_run import reachable
+from tests.integration.renderer_studio import Studio
+from tests.integration.sandbox_runs import reachable
 
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
@@ -26,15 +26,15 @@ BUILDERS: dict[str, Callable[[], Sandbox]] = {
 
 @pytest.fixture(params=BUILDERS)
 def studio(request: pytest.FixtureRequest, tmp_path: Path) -> Studio:
-    """One for each, with folders that every user may pass through."""
+    """A studio for each sandbox, with folders that every user may traverse."""
     studio = Studio(reachable(tmp_path))
     studio.renderer = BlenderRenderer(runtimes.BpyWheel(), BUILDERS[request.param]())
     return studio
 
 
 @pytest.mark.parametrize("image_format", list(ImageFormat))
-async def test_a_scene_is_inspected_rendered_and_proved(studio: Studio, image_format: ImageFormat) -> None:
-    """fault_44: with no changes of files' rights and times, and its own threads alone to arrange."""
+async def test_a_scene_is_inspected_rendered_and_validated(studio: Studio, image_format: ImageFormat) -> None:
+    """fault_44: although changes of files' permissions and times, and of other processes, are denied."""
     scene = studio.scene()
     assert (await studio.renderer.inspect(scene)).camera == "Camera"
     frame, file = await studio.frame(scene, RenderTask(format=image_format))

@@ -1,4 +1,4 @@
-"""Walls with a hole in them: for each stone that is taken out, the self-test says so."""
+"""Sandboxes with one protection removed: the self-test detects each."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from veriframe.adapters.blender.sandbox.run import Level, SandboxedRun
 from veriframe.adapters.blender.sandbox.selftest import selftest
 
 NO_FILTER = ("--seccomp", 2, ())
-"""The filter's own descriptor, which bubblewrap then never takes, stays open inside."""
+"""The filter's own descriptor stays open inside because bubblewrap does not read it."""
 FILTERED = {
     *("attach_lists", "call_kernel", "inherit_files", "limit_outside", "make_set_uid", "watch_programs")
 }
-"""What only the filter holds at STRICT."""
+"""The attacks that only the filter holds at STRICT."""
 SHARED_NETWORK = ("--cap-drop", 0, ("--share-net",))
 SHARED_PROCESSES = ("--unshare-all", 1, ("--unshare-ipc", "--unshare-net", "--unshare-uts"))
 UNCONFINED = (str(CONFINE), 1, ())
@@ -30,19 +30,19 @@ HOST_PROCESSES = ("--proc", 2, ("--bind", "/proc", "/proc"))
 
 
 class LeakyStrict(BubblewrapSandbox):
-    """STRICT with words of the inner command line taken out or put in.
+    """STRICT with words of the inner command line removed or inserted.
 
-    Each change: at which word, how many words go (with it), and what comes in their place.
+    Each change: the word to find, how many words to remove from there, and their replacement.
     """
 
     def __init__(self, *changes: tuple[str, int, tuple[str, ...]]) -> None:
-        super().__init__(staged=False, use_cgroup=False)
+        super().__init__(nested=False, use_cgroup=False)
         self._changes = changes
 
     def _argv(self, run: SandboxedRun, given: Any) -> list[str]:
         argv = super()._argv(run, given)
         for word, gone, instead in self._changes:
-            # Paths stand in the binds first, and then in the command.
+            # Paths occur in the binds first, and then in the command.
             at = (
                 len(argv) - 1 - argv[::-1].index(word)
                 if word in argv[argv.index("--") :]
@@ -78,24 +78,24 @@ class LeakyStrict(BubblewrapSandbox):
         "host's /tmp",
     ],
 )
-async def test_a_hole_in_strict_makes_canaries_sing(
+async def test_a_missing_protection_of_strict_is_detected(
     changes: tuple[tuple[str, int, tuple[str, ...]], ...], singing: set[str]
 ) -> None:
-    """fault_24, fault_26, fault_27: exactly those that the missing stone held."""
-    canaries = await selftest.run_self_test(LeakyStrict(*changes))
-    assert singing == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+    """fault_24, fault_26, fault_27: exactly the attacks that the removed protection held."""
+    results = await selftest.run_self_test(LeakyStrict(*changes))
+    assert singing == {result.name for result in selftest.broken(Level.STRICT, results)}
 
 
 async def test_tables_of_mounts_are_hidden_by_what_starts_the_scripts() -> None:
     """A new /proc alone still shows them, with the user and the job in every path."""
-    canaries = {canary.name: canary for canary in await selftest.run_self_test(LeakyStrict(UNCONFINED))}
-    assert not canaries["see_mounts"].held
-    canaries = {canary.name: canary for canary in await selftest.run_self_test(LeakyStrict())}
-    assert canaries["see_mounts"].held
+    results = {result.name: result for result in await selftest.run_self_test(LeakyStrict(UNCONFINED))}
+    assert not results["see_mounts"].held
+    results = {result.name: result for result in await selftest.run_self_test(LeakyStrict())}
+    assert results["see_mounts"].held
 
 
-async def test_a_scene_that_is_shown_writable_is_noticed() -> None:
-    """One flag of one bind."""
+async def test_a_writable_scene_is_detected() -> None:
+    """One wrong flag of one bind is detected."""
 
     class Writable(BubblewrapSandbox):
         def _argv(self, run: SandboxedRun, given: Any) -> list[str]:
@@ -105,14 +105,12 @@ async def test_a_scene_that_is_shown_writable_is_noticed() -> None:
                     argv[at - 2] = "--bind"
             return argv
 
-    canaries = await selftest.run_self_test(Writable(use_cgroup=False))
-    assert {"write_shown"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+    results = await selftest.run_self_test(Writable(use_cgroup=False))
+    assert {"write_shown"} == {result.name for result in selftest.broken(Level.STRICT, results)}
 
 
-async def test_a_file_of_the_workers_that_comes_in_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """An open file is a way through every wall."""
+async def test_an_inherited_file_is_detected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An open file bypasses every other protection."""
     (tmp_path / "key").write_text("secret")
     descriptor = os.open(tmp_path / "key", os.O_RDONLY)
     whole = process.SandboxCommand
@@ -122,10 +120,10 @@ async def test_a_file_of_the_workers_that_comes_in_is_noticed(
 
     monkeypatch.setattr(process, "SandboxCommand", leaky)
     try:
-        canaries = await selftest.run_self_test(BubblewrapSandbox())
+        results = await selftest.run_self_test(BubblewrapSandbox())
     finally:
         os.close(descriptor)
-    assert {"inherit_files"} == {canary.name for canary in selftest.broken(Level.STRICT, canaries)}
+    assert {"inherit_files"} == {result.name for result in selftest.broken(Level.STRICT, results)}
 
 
 FILES = {"read_secret", "read_accounts", "write_outside", "write_shown", "see_processes"}
@@ -146,18 +144,18 @@ FILES = {"read_secret", "read_accounts", "write_outside", "write_shown", "see_pr
     ],
     ids=["whole", "no Landlock", "no filter"],
 )
-async def test_a_hole_in_landlock_makes_canaries_sing(
+async def test_a_missing_protection_of_landlock_is_detected(
     monkeypatch: pytest.MonkeyPatch,
     hole: Callable[[dict[str, Any]], dict[str, Any]],
     singing: set[str],
 ) -> None:
-    """Also where only one of its two stones is missing."""
+    """Also if only one of its two protections is missing."""
     whole = launcher.Plan
 
     def leaky(**plan: Any) -> Any:
         return whole(**hole(plan))
 
     monkeypatch.setattr(launcher, "Plan", leaky)
-    canaries = await selftest.run_self_test(UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False))
-    assert singing <= {canary.name for canary in selftest.broken(Level.LANDLOCK, canaries)}
-    assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, canaries))
+    results = await selftest.run_self_test(UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False))
+    assert singing <= {result.name for result in selftest.broken(Level.LANDLOCK, results)}
+    assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, results))

@@ -1,4 +1,4 @@
-"""System calls that a renderer does not need and that reach past the limits, or past Landlock."""
+"""System calls that a renderer does not need and that bypass the limits or Landlock."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 from tests import ordinary
-from tests.integration.test_sandbox_output import own_temporary_folder, run_python
-from tests.integration.test_sandbox_run import BUILDERS, PYTHON, RUNTIME, Heard, reachable, run_shell
+from tests.integration.sandbox_runs import (
+    BUILDERS,
+    PYTHON,
+    RUNTIME,
+    Received,
+    own_temporary_folder,
+    reachable,
+    run_python,
+    run_shell,
+)
 
 from veriframe.adapters.blender.runtimes import CONFINE, SCRIPTS
 from veriframe.adapters.blender.sandbox.run import Ending
@@ -37,15 +45,15 @@ _END = "\nos.write(int(os.environ['REPORT_FD']), b'got it\\n')"
 
 
 async def is_refused(builder: str, script: str, tmp_path: Path) -> None:
-    """Run a script that ends by an `OSError` where it is held. `run_python` says what it sees."""
-    heard = Heard()
-    # That all before the attack works.
-    end = await run_python(BUILDERS[builder](), _START + _END, heard=heard)
-    assert (end.ending, heard.reports) == (Ending.EXITED, [b"got it"]), end.log_tail
-    heard = Heard()
+    """Runs a script that fails with an `OSError` if the call is denied."""
+    received = Received()
+    # Everything before the attack works.
+    end = await run_python(BUILDERS[builder](), _START + _END, received=received)
+    assert (end.ending, received.reports) == (Ending.EXITED, [b"got it"]), end.log_tail
+    received = Received()
     out = reachable(tmp_path)
-    end = await run_python(BUILDERS[builder](), _START + script + _END, out=out, heard=heard)
-    assert heard.reports == []
+    end = await run_python(BUILDERS[builder](), _START + script + _END, out=out, received=received)
+    assert received.reports == []
     assert (end.ending, end.code) == (Ending.EXITED, 1)
     assert any("Error: [Errno" in line for line in end.log_tail), end.log_tail
 
@@ -70,7 +78,7 @@ call(463, -100, here.encode(), 0, name.encode(), given, ctypes.c_size_t(16))""",
 @pytest.mark.parametrize("builder", FILTERED)
 @pytest.mark.parametrize("way", ACCESS_LISTS)
 async def test_no_access_list_is_attached(way: str, builder: str, tmp_path: Path) -> None:
-    """fault_94: each new file got a copy of 128 KiB that no control group counts, 2 GiB in all."""
+    """fault_94: each new file got a copy of 128 KiB that no control group counts, 2 GiB in total."""
     await is_refused(builder, _LIST + ACCESS_LISTS[way], tmp_path)
 
 
@@ -124,14 +132,14 @@ async def test_no_lock_is_taken(way: str, builder: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("builder", FILTERED)
 @pytest.mark.parametrize("way", CACHED)
-async def test_nothing_tells_what_lies_in_the_page_cache(way: str, builder: str, tmp_path: Path) -> None:
-    """fault_27: and so which programs others have started."""
+async def test_the_page_cache_cannot_be_probed(way: str, builder: str, tmp_path: Path) -> None:
+    """fault_27: it would reveal which programs other users have started."""
     await is_refused(builder, CACHED[way], tmp_path)
 
 
 @pytest.mark.parametrize("builder", FILTERED)
-async def test_files_are_copied_and_read_all_the_same(builder: str, tmp_path: Path) -> None:
-    """By the ways that remain, which libraries fall back to."""
+async def test_files_can_still_be_copied_and_read(builder: str, tmp_path: Path) -> None:
+    """Libraries fall back to the calls that remain."""
     script = """
 import os, shutil, sys
 for name in ("first", "second"):
@@ -155,7 +163,7 @@ SET_IDS = {
     "mkdir": "os.mkdir(path + '2', 0o2755)",
     "openat2": "call(437, -100, path.encode(), struct.pack('=QQQ', os.O_RDONLY, 0, 0), ctypes.c_size_t(24))",
 }
-"""Where `openat2` is refused, its mode need not be looked at."""
+"""`openat2` is denied, so its mode needs no check."""
 OTHERS = {
     "limits": "resource.prlimit(other, resource.RLIMIT_NOFILE, (3, 3))",
     "processors": "os.sched_setaffinity(other, {0})",
@@ -183,33 +191,33 @@ CHANGES = {
     "futimens": "os.utime(file, (1, 1))",
     "flags": "fcntl.ioctl(file, 0x40086602, struct.pack('=l', 0x40))",
 }
-"""What Landlock does not govern."""
+"""Changes that Landlock does not restrict."""
 
 
 @pytest.mark.parametrize("builder", FILTERED)
 @pytest.mark.parametrize("way", SET_IDS)
 async def test_no_set_uid_file_is_made(way: str, builder: str, tmp_path: Path) -> None:
-    """fault_26: below STRICT it lay on the host's disk, and made any user of the machine ours."""
+    """fault_26: below STRICT it was on the host's disk, and any user of the machine could run it as ours."""
     await is_refused(builder, _FILE + SET_IDS[way], tmp_path)
 
 
 @pytest.mark.parametrize("builder", FILTERED)
 @pytest.mark.parametrize("way", OTHERS)
 async def test_no_other_process_is_changed(way: str, builder: str, tmp_path: Path) -> None:
-    """fault_24: at LANDLOCK the worker of an ordinary user got other limits, and a single processor."""
+    """fault_24: at LANDLOCK an ordinary user's worker got other limits, and a single processor."""
     await is_refused(builder, _CHILD + OTHERS[way], tmp_path)
 
 
 @pytest.mark.parametrize("builder", [name for name in FILTERED if name.startswith("landlock")])
 @pytest.mark.parametrize("way", CHANGES)
 async def test_no_rights_and_times_are_changed(way: str, builder: str, tmp_path: Path) -> None:
-    """fault_24: there, a scene opened the files of the worker's user to everybody."""
+    """fault_24: at LANDLOCK, a scene made the files of the worker's user accessible to every user."""
     await is_refused(builder, _FILE + CHANGES[way], tmp_path)
 
 
 @pytest.mark.parametrize("builder", FILTERED)
 async def test_a_program_may_still_change_itself(builder: str) -> None:
-    """Its own limits, processors and priority, and at STRICT the rights of its own files."""
+    """Its own limits, processors and priority, and at STRICT the permissions of its own files."""
     script = """
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 os.sched_setaffinity(0, os.sched_getaffinity(0))
@@ -218,15 +226,15 @@ open(os.open(os.path.join(here, "new"), os.O_WRONLY | os.O_CREAT, 0o644), "w").c
 """
     if builder.startswith("strict"):
         script += "os.chmod(here, 0o755)"
-    heard = Heard()
-    end = await run_python(BUILDERS[builder](), _START + script + _END, heard=heard)
-    assert (end.ending, heard.reports) == (Ending.EXITED, [b"got it"]), end.log_tail
+    received = Received()
+    end = await run_python(BUILDERS[builder](), _START + script + _END, received=received)
+    assert (end.ending, received.reports) == (Ending.EXITED, [b"got it"]), end.log_tail
 
 
 @pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
 async def test_settings_of_the_kernel_cannot_be_read(builder: str) -> None:
-    """fault_27: one of them names this start of the machine, so that two runs know each other again."""
-    heard = Heard()
+    """fault_27: one of them identifies the boot, so that two runs could recognise each other."""
+    received = Received()
     script = """
 import os
 import shlex
@@ -241,8 +249,8 @@ for name in ("kernel/random/boot_id", "kernel/osrelease", "vm/overcommit_memory"
     argv = (PYTHON, "-I", "-S", CONFINE, "/tmp/script.py")
     write = f"cat > /tmp/script.py << 'END'\n{script}END\nexec {shlex.join(map(str, argv))}"
     visible = {CONFINE: SCRIPTS / CONFINE.name, **RUNTIME}
-    await run_shell(BUILDERS[builder](), write, heard=heard, visible=visible)
-    assert heard.reports == [b"refused"] * 3
+    await run_shell(BUILDERS[builder](), write, received=received, visible=visible)
+    assert received.reports == [b"refused"] * 3
 
 
 _AS_USER = """
@@ -266,5 +274,5 @@ finally:
 @pytest.mark.parametrize("builder", ["strict", "landlock"])
 @pytest.mark.parametrize("way", ACCESS_LISTS)
 def test_no_access_list_is_attached_as_an_ordinary_user(way: str, builder: str) -> None:
-    """fault_94: with bubblewrap's own user namespace."""
+    """fault_94: with the user namespace of bubblewrap."""
     ordinary.run(_AS_USER, "ACCESS_LISTS", way, builder)

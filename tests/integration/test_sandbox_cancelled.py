@@ -1,4 +1,4 @@
-"""A run that is cancelled again and again while it is being cleared away: nothing of it stays."""
+"""A run that is cancelled repeatedly during its clean-up leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import asyncio
 import time
 
 import pytest
-from tests.integration.test_sandbox_output import own_temporary_folder, temporary
-from tests.integration.test_sandbox_run import LIMITS, groups, open_files, processes_with, sandbox
+from tests.integration.sandbox_runs import (
+    LIMITS,
+    groups,
+    open_files,
+    own_temporary_folder,
+    processes_with,
+    sandbox,
+    temporary,
+)
 
 from veriframe.adapters.blender.sandbox.run import Sandbox, SandboxedRun
 
 __all__ = ["own_temporary_folder", "sandbox"]
 
 
-async def test_nothing_stays_however_often_a_run_is_cancelled(sandbox: Sandbox) -> None:
-    """fault_74: whoever presses Ctrl-C does it again while the first time is at work."""
+async def test_repeated_cancelling_leaves_nothing_behind(sandbox: Sandbox) -> None:
+    """fault_74: users press Ctrl-C again while the first one is being handled."""
     mark, up = f"again-{time.monotonic_ns()}", asyncio.Event()
-    await asyncio.to_thread(lambda: None)  # whose thread keeps files open
+    await asyncio.to_thread(lambda: None)  # its thread keeps files open
     files, before = open_files(), temporary()
     script = f": {mark}; cd $HOME; for n in {{1..2000}}; do : > $n; done; echo up >&$REPORT_FD; sleep 60; :"
     run = SandboxedRun(

@@ -1,4 +1,4 @@
-"""A worker that is killed with `kill -9` while a run starts: nothing goes on without it."""
+"""A worker that is killed with `kill -9` while a run starts: no program continues without it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests import ordinary
-from tests.integration.test_sandbox_run import (
+from tests.integration.sandbox_runs import (
     BUILDERS,
     LIMITS,
     processes_with,
@@ -23,14 +23,13 @@ from tests.integration.test_sandbox_run import (
     run_shell,
 )
 
-from veriframe.adapters.blender.sandbox import selection as choose
-from veriframe.adapters.blender.sandbox import temporary
+from veriframe.adapters.blender.sandbox import selection, temporary
 from veriframe.adapters.blender.sandbox.output_mounts import Mounts
 from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 _WORKERS = """
 import asyncio, os, signal, sys, time
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, Cell
+from tests.integration.sandbox_runs import BUILDERS, LIMITS, SandboxedRun
 
 builder, mark = sys.argv[1:]
 
@@ -38,7 +37,7 @@ def work():
     sandbox = BUILDERS[builder]()
     os.write(write, b"x")
     script = ": " + mark + "; trap '' TERM; while sleep 1; do :; done"
-    asyncio.run(sandbox.run(Cell(argv=("/bin/bash", "-c", script), limits=LIMITS)))
+    asyncio.run(sandbox.run(SandboxedRun(argv=("/bin/bash", "-c", script), limits=LIMITS)))
 
 for milliseconds in range(40):
     read, write = os.pipe()
@@ -58,9 +57,9 @@ print(json.dumps(killed.left_by_killed_workers(sys.argv[1])))
 
 
 def left_by_killed_workers(builder: str) -> list[str]:
-    """Programs of runs whose workers were killed 0 to 39 milliseconds after the start.
+    """Returns the programs of runs whose workers were killed 0 to 39 milliseconds after the start.
 
-    One bubblewrap in forty stays, before it has built anything: it waits for its parent, which was killed.
+    One bubblewrap in forty stays before it has built anything: it waits for its killed parent.
     """
     mark = f"early-{time.monotonic_ns()}"
     subprocess.run(
@@ -78,7 +77,7 @@ def left_by_killed_workers(builder: str) -> list[str]:
 
 
 def programs_with(mark: str) -> list[str]:
-    """First words of the command lines that hold a mark, but for bubblewrap's own."""
+    """Returns the first words of the command lines that contain a mark, except bubblewrap's own."""
     names = []
     for pid in processes_with(mark):
         with contextlib.suppress(OSError):
@@ -88,19 +87,19 @@ def programs_with(mark: str) -> list[str]:
 
 @pytest.mark.parametrize("builder", [name for name in BUILDERS if name != "none"])
 def test_nothing_outlives_a_worker_that_is_killed_early(builder: str) -> None:
-    """fault_73: renders went on after 25 of 66 such deaths, with no limit of time."""
+    """fault_73: renders continued after 25 of 66 such deaths, without a time limit."""
     assert left_by_killed_workers(builder) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other ran as this user already")
 @pytest.mark.parametrize("builder", ["strict", "landlock"])
 def test_nothing_outlives_an_ordinary_users_worker(builder: str) -> None:
-    """fault_73: with one bubblewrap alone."""
+    """fault_73: with a single bubblewrap."""
     assert json.loads(ordinary.run(_AS_USER, builder)) == []
 
 
 def parent_of(pid: int) -> int:
-    """Process id of a process's parent."""
+    """Returns the process id of a process's parent."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
@@ -108,21 +107,21 @@ def parent_of(pid: int) -> int:
 async def test_a_builder_that_crashes_is_not_the_scenes_fault(
     builder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_38: a signal that ends bubblewrap before the program was let go."""
+    """fault_38: a signal ends bubblewrap before the program has started."""
 
     async def crash(_: Mounts, pid: int) -> None:
         os.kill(parent_of(pid), signal.SIGSEGV)
         await asyncio.sleep(9)
 
     monkeypatch.setattr(Mounts, "hold", crash)
-    assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.WALLS_FAILED
+    assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.SANDBOX_FAILED
 
 
 @pytest.mark.parametrize("builder", [name for name in BUILDERS if name.startswith("strict")])
-async def test_nor_is_one_that_crashes_when_the_program_was_just_let_go(
+async def test_a_builder_that_crashes_after_the_start_is_not_the_scenes_fault(
     builder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_38: nothing inside can reach bubblewrap, so that its crash is never the scene's."""
+    """fault_38: no program inside can reach bubblewrap, so its crash is never the scene's fault."""
     builders: list[int] = []
     hold = Mounts.hold
 
@@ -136,26 +135,26 @@ async def test_nor_is_one_that_crashes_when_the_program_was_just_let_go(
         limits=LIMITS,
         on_report=lambda _: os.kill(builders[0], signal.SIGSEGV),
     )
-    assert (await BUILDERS[builder]().run(run)).ending is Ending.WALLS_FAILED
+    assert (await BUILDERS[builder]().run(run)).ending is Ending.SANDBOX_FAILED
 
 
 _LEFT = """
 import asyncio, os, sys, tempfile
 from pathlib import Path
-from tests.integration.test_sandbox_run import LIMITS, BUILDERS, Cell
+from tests.integration.sandbox_runs import LIMITS, BUILDERS, SandboxedRun
 tempfile.tempdir = sys.argv[1]
 
 async def main():
-    said = lambda _: os.write(1, b"up\\n")
+    notify = lambda _: os.write(1, b"up\\n")
     argv = ("/bin/bash", "-c", "echo x > $HOME/x; echo >&$REPORT_FD; sleep 60")
-    await BUILDERS["landlock"]().run(Cell(argv=argv, limits=LIMITS, on_report=said))
+    await BUILDERS["landlock"]().run(SandboxedRun(argv=argv, limits=LIMITS, on_report=notify))
 
 asyncio.run(main())
 """
 
 
-def test_the_next_worker_clears_away_its_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """fault_73: below STRICT they lay on the disk for ever."""
+def test_the_next_worker_removes_its_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """fault_73: below STRICT they stayed on the disk."""
     reachable(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(temporary, "_GRACE_SECONDS", -1)
@@ -168,5 +167,5 @@ def test_the_next_worker_clears_away_its_folders(monkeypatch: pytest.MonkeyPatch
         assert worker.stdout.readline() == b"up\n"
         worker.kill()
     assert len(list(tmp_path.glob("veriframe-*"))) == 2
-    asyncio.run(choose.build(Level.NONE))
+    asyncio.run(selection.build(Level.NONE))
     assert list(tmp_path.glob("veriframe-*")) == []

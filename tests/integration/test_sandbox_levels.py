@@ -1,4 +1,4 @@
-"""Real attacks at each level: what holds is what the level promises, and what the docs say."""
+"""Real attacks at each level: each level holds what it promises and what the docs say."""
 
 from __future__ import annotations
 
@@ -25,36 +25,34 @@ HELD: Mapping[Level, set[str]] = {
     Level.CONTAINER: ONLY_LIMITS,
     Level.NONE: ONLY_LIMITS,
 }
-"""Exactly what holds without a control group, on a kernel whose Landlock knows signals (ABI 6)."""
+"""The attacks that are held without a control group, on a kernel whose Landlock covers signals (ABI 6)."""
 
 
 @pytest.fixture(scope="module")
 def measured() -> security_table.Measured:
-    """All attacks at all levels, made once."""
+    """Makes all attacks at all levels, once."""
     return asyncio.run(security_table.measure())
 
 
 @pytest.mark.parametrize("level", list(Level))
-def test_what_holds_is_what_is_expected(measured: security_table.Measured, level: Level) -> None:
+def test_exactly_the_expected_attacks_are_held(measured: security_table.Measured, level: Level) -> None:
     """fault_23, fault_24, fault_25, fault_26, fault_27, fault_28, fault_31, fault_92, fault_94, fault_96.
 
-    Not more and not less.
-
-    An attack that a weak level holds by chance would make the table say more than we know.
+    No fewer and no more: an attack that a weak level holds by chance would make the table claim too much.
     """
-    canaries = measured[level]
-    assert {*QUICK, *BOMBS} == {canary.name for canary in canaries if canary.attempted}
-    assert HELD[level] == {canary.name for canary in canaries if canary.held}
+    results = measured[level]
+    assert {*QUICK, *BOMBS} == {result.name for result in results if result.attempted}
+    assert HELD[level] == {result.name for result in results if result.held}
 
 
 @pytest.mark.parametrize("level", list(Level))
 def test_every_level_keeps_its_promises(measured: security_table.Measured, level: Level) -> None:
-    """The doctor and the worker trust these."""
+    """The doctor and the worker rely on them."""
     assert selftest.broken(level, measured[level]) == []
 
 
 def test_a_stronger_level_promises_all_of_a_weaker_one() -> None:
-    """The ladder is one."""
+    """The levels are ordered by strength."""
     for weaker, stronger in zip(list(Level), list(Level)[1:], strict=False):
         assert PROMISES[weaker] <= PROMISES[stronger]
 
@@ -64,16 +62,16 @@ def test_a_stronger_level_promises_all_of_a_weaker_one() -> None:
     "sandbox", [BubblewrapSandbox(), UnnamespacedSandbox(Level.LANDLOCK)], ids=["strict", "landlock"]
 )
 async def test_a_control_group_holds_everything(sandbox: BubblewrapSandbox | UnnamespacedSandbox) -> None:
-    """fault_31, fault_45: the kernel itself counts memory and processes, and no daemon escapes."""
-    canaries = await selftest.run_self_test(sandbox, bombs=True)
+    """fault_31, fault_45: the kernel counts memory and processes, and no daemon escapes."""
+    results = await selftest.run_self_test(sandbox, bombs=True)
     assert sandbox.memory_held_by.startswith("cgroup")
-    # No group counts the host's disk.
+    # Control groups do not count the host's disk.
     disk = set() if sandbox.level is Level.STRICT else {"hide_output"}
-    assert disk == {canary.name for canary in canaries if not canary.held}
+    assert disk == {result.name for result in results if not result.held}
 
 
 def test_the_table_in_the_docs_is_the_measured_one(measured: security_table.Measured) -> None:
-    """`make security-table` writes it; nobody edits it by hand."""
+    """`make security-table` writes it; it is not edited by hand."""
     assert (
         security_table.with_table(security_table.PAGE.read_text(), measured)
         == security_table.PAGE.read_text()

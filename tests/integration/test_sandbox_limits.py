@@ -1,4 +1,4 @@
-"""Output of exactly the limit, at each level: what the setting says is what fits."""
+"""Output of exactly the limit, at each level: the setting is the exact size that is allowed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.test_sandbox_output import own_temporary_folder
-from tests.integration.test_sandbox_run import BUILDERS, LIMITS, reachable, run_shell, sandbox
+from tests.integration.sandbox_runs import (
+    BUILDERS,
+    LIMITS,
+    own_temporary_folder,
+    reachable,
+    run_shell,
+    sandbox,
+)
 
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit, Sandbox
 from veriframe.errors import Code
@@ -19,7 +25,7 @@ SIZES = {"one": [1_000_001], "three": [333_333, 333_334, 333_334], "many": [1] *
 
 
 async def write(sandbox: Sandbox, sizes: Sequence[int], tmp_path: Path) -> tuple[RunExit, Path]:
-    """Leave files of these sizes, at a limit of 1 000 001 bytes, long enough to be looked at."""
+    """Writes files of these sizes, at a limit of 1 000 001 bytes, and waits long enough for a measurement."""
     names = [str(number) for number in range(len(sizes))]
     script = "cd $0; " + "".join(
         f"head -c {size} /dev/zero > {name};" for name, size in zip(names, sizes, strict=True)
@@ -31,7 +37,7 @@ async def write(sandbox: Sandbox, sizes: Sequence[int], tmp_path: Path) -> tuple
 
 @pytest.mark.parametrize("files", SIZES)
 async def test_output_of_exactly_the_limit_passes(sandbox: Sandbox, files: str, tmp_path: Path) -> None:
-    """fault_31: whatever the file system rounds up."""
+    """fault_31: the file system's rounding does not count."""
     end, out = await write(sandbox, SIZES[files], tmp_path)
     assert (end.ending, end.code, end.fault) == (Ending.EXITED, 0, None), end.log_tail
     assert sum(file.stat().st_size for file in out.iterdir()) == 1_000_001
@@ -39,7 +45,7 @@ async def test_output_of_exactly_the_limit_passes(sandbox: Sandbox, files: str, 
 
 @pytest.mark.parametrize("files", SIZES)
 async def test_a_byte_more_does_not(sandbox: Sandbox, files: str, tmp_path: Path) -> None:
-    """fault_31: it is seen while the program runs, or at the latest when its output is taken."""
+    """fault_31: it is detected while the program runs, or at the latest when its output is copied."""
     *others, last = SIZES[files]
     end, out = await write(sandbox, [*others, last + 1], tmp_path)
     assert end.ending is Ending.OUTPUT_LIMIT or (end.fault and end.fault.code in (Code.DISK, Code.TAMPER))
@@ -47,7 +53,7 @@ async def test_a_byte_more_does_not(sandbox: Sandbox, files: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("builder", ["strict-watcher", "landlock-watcher"])
-async def test_daemons_count_where_no_control_group_does(builder: str) -> None:
-    """fault_31: each forked twice, so that it was nobody's child."""
+async def test_daemons_count_without_a_control_group(builder: str) -> None:
+    """fault_31: each was forked twice, so that it was no descendant of the program."""
     end = await run_shell(BUILDERS[builder](), "for n in {1..60}; do ( setsid sleep 9 & ); done; sleep 9")
     assert end.ending is Ending.PIDS

@@ -1,4 +1,4 @@
-"""The scenes that Blender itself ships, from several of its releases, pass the parts of the gate unharmed."""
+"""The scenes that Blender ships, saved by several releases, pass the scene check's parts without errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from veriframe.ports.renderer import Renderer
 
 
 def shipped_scenes() -> list[Path]:
-    """Every `.blend` inside the `bpy` wheel: brushes, hair nodes, application templates."""
+    """Returns every `.blend` in the `bpy` wheel: brushes, hair nodes, application templates."""
     found = importlib.util.find_spec("bpy")
     assert found is not None
     return sorted(
@@ -32,11 +32,11 @@ SHIPPED = shipped_scenes()
 
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
-    """The real one, behind STRICT walls."""
+    """A real renderer in a STRICT sandbox."""
     return BlenderRenderer(runtimes.select(None), BubblewrapSandbox())
 
 
-def test_the_wheel_ships_scenes_in_both_usual_wrappings() -> None:
+def test_the_wheel_ships_scenes_in_both_usual_compressions() -> None:
     """Fifteen in bpy 4.5.15: eleven in zstd with a seek table, four plain, saved by 2.80 to 4.5."""
     wrappings: Counter[Wrapping] = Counter()
     versions = set()
@@ -52,7 +52,7 @@ def test_the_wheel_ships_scenes_in_both_usual_wrappings() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 async def test_a_shipped_scene_is_inspected_without_harm(renderer: Renderer, path: Path) -> None:
-    """Blender opens it behind the walls, and the gate has a verdict or a reason; nothing else happens."""
+    """Blender opens it in the sandbox, and the scene check gives a verdict or a reason."""
     inspection = await renderer.inspect(path)
     assert inspection.blender.startswith(str((await renderer.facts()).version))
     with path.open("rb") as stream:
@@ -60,13 +60,13 @@ async def test_a_shipped_scene_is_inspected_without_harm(renderer: Renderer, pat
     try:
         assert judge(header, inspection, SceneLimits()).inspection == inspection
     except JobRejected as error:
-        # Libraries of brushes and nodes have no camera; the templates render with what they have.
+        # Libraries of brushes and nodes have no camera; the templates can be rendered.
         assert error.code in {Code.NO_CAMERA, Code.ENGINE, Code.NOT_STILL}  # noqa: PT017 - either may be
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_shipped_scene_passes_the_header_gate(path: Path) -> None:
-    """Read from the first block to the last: nothing is left over, nothing missing, in either wrapping."""
+def test_a_shipped_scene_passes_the_header_check(path: Path) -> None:
+    """It is read from the first block to the last, in either compression."""
     with path.open("rb") as stream:
         header = read_header(stream, SceneLimits())
         stream.seek(0)

@@ -1,4 +1,4 @@
-"""Renders frame 1 without any walls: `python render_bare.py SCENE PNG [scripts]` shows an attack at work.
+"""Renders frame 1 without a sandbox: `python render_bare.py SCENE PNG [scripts]` shows that an attack works.
 
 Only for the scenes of `make_hostile.py`. With `scripts`, Blender runs the scene's own code.
 """
@@ -12,7 +12,7 @@ import bpy
 
 
 def main() -> None:
-    """Open, render, leave at once."""
+    """Open the scene, render it and exit at once."""
     path, picture, *rest = sys.argv[1:]
     bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=rest == ["scripts"])
     scene = bpy.context.scene

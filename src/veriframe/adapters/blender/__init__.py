@@ -1,1 +1,1 @@
-"""Blender as a renderer, and the walls round it."""
+"""The Blender renderer and its sandbox."""

@@ -1,4 +1,4 @@
-"""How a render's end, seen from outside, becomes an error with a stable code and one sentence."""
+"""Turns the end of a run, as seen from outside, into an error with a stable code and one sentence."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from veriframe.model.rendering.frames import RenderLimits, RenderTask
 from veriframe.model.text import printable
 
 DISK_FULL_BYTES = 16 * 2**20
-"""With less than this free after a render, what is wrong with its output is taken for a full disk."""
+"""If less than this is free after a render, a fault in its output is attributed to a full disk."""
 
-_MISSES_ITS_END = (Ending.CRASHED, Ending.TIMEOUT, Ending.CPU_LIMIT, Ending.STOPPED)
-"""Endings that a finished Blender may still come to while it tears itself down."""
+_SHUTDOWN_ENDINGS = (Ending.CRASHED, Ending.TIMEOUT, Ending.CPU_LIMIT, Ending.STOPPED)
+"""Endings that Blender may still reach during shutdown, after it has finished its work."""
 
 _REMEDY = ". Raise it, or simplify the scene"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What one run may use. `seconds` is the operator's own limit, `settings` says where it comes from.
+    """What one run may use.
 
-    The lease leaves `lease_seconds`: the run has the smaller of the two.
+    `seconds` is the operator's own limit; `settings` says which settings it comes from. `lease_seconds` is
+    what the lease leaves. The run gets the smaller of the two.
     """
 
     limits: RenderLimits
@@ -34,12 +35,12 @@ class Allowance:
 
     @property
     def wall_seconds(self) -> float:
-        """The limit of the run."""
+        """The run's limit in seconds of wall-clock time."""
         return min(self.seconds, self.lease_seconds)
 
 
 def for_render(task: RenderTask) -> Allowance:
-    """What a task's process may use."""
+    """The allowance of a render task."""
     limits, frames = task.limits, len(task.frames)
     return Allowance(
         limits=limits,
@@ -51,31 +52,32 @@ def for_render(task: RenderTask) -> Allowance:
 
 
 def for_inspection(limits: RenderLimits) -> Allowance:
-    """What an inspection may use: no lease runs yet, or it has time enough."""
+    """The allowance of an inspection. No lease limits it: none has started yet, or it leaves enough time."""
     return Allowance(limits=limits, seconds=limits.loading_seconds, settings=" (loading_seconds)")
 
 
 def failure(
     end: RunExit, allowed: Allowance, *, finished: bool, error: str | None, free_bytes: int
 ) -> RenderFailed | HostUnavailable | None:
-    """The error that a run ended with, or None where its output is to be looked at.
+    """The error that a run ended with, or None if its output should be checked.
 
-    `finished`: the script reported that all was done; its own error is `error`. `free_bytes`: on the disk
-    that it wrote to, afterwards. Both reports may be lies: they never make a failed output good.
+    `finished`: the script reported that it was done. `error`: the error that the script reported. Both
+    reports may be false; they never make faulty output acceptable. `free_bytes`: free space afterwards on
+    the disk that the run wrote to.
     """
-    if end.ending is Ending.WALLS_FAILED:
+    if end.ending is Ending.SANDBOX_FAILED:
         return sandbox_failed(end)
     if free_bytes < DISK_FULL_BYTES:
         return RenderFailed(
             Code.DISK, f"The disk is full: {free_bytes // 2**20} MiB are free after the render. Free some."
         )
-    if finished and (end.ending in _MISSES_ITS_END or (end.ending, end.code) == (Ending.EXITED, 0)):
+    if finished and (end.ending in _SHUTDOWN_ENDINGS or (end.ending, end.code) == (Ending.EXITED, 0)):
         return None
     return _at_a_limit(end, allowed) or _failed(end, error)
 
 
 def _at_a_limit(end: RunExit, allowed: Allowance) -> RenderFailed | None:
-    """What cut the run: the limit's setting, its value, and what was used."""
+    """The error of a run that a limit ended: the setting, its value, and what was used."""
     limits = allowed.limits
     match end.ending:
         case Ending.TIMEOUT | Ending.CPU_LIMIT:
@@ -108,7 +110,7 @@ def _out_of_time(end: RunExit, allowed: Allowance) -> tuple[Code, str]:
     if allowed.lease_seconds < allowed.seconds:
         return (
             Code.LEASE,
-            f"Blender was stopped after {used}: the lease left no more. The limit here is {own}.",
+            f"Blender was stopped after {used}: the lease left no more time. The limit here is {own}.",
         )
     return Code.TIMEOUT, f"Blender was stopped after {used}: the limit here is {own}."
 
@@ -119,35 +121,35 @@ def _mib(size_bytes: int) -> str:
 
 def _failed(end: RunExit, error: str | None) -> RenderFailed:
     if end.ending is Ending.CRASHED:
-        return RenderFailed(Code.CRASH, f"Blender crashed ({_signal_name(end.signal)}).{_last_words(end)}")
+        return RenderFailed(Code.CRASH, f"Blender crashed ({_signal_name(end.signal)}).{_log_end(end)}")
     if error is not None:
         return RenderFailed(Code.BLENDER_ERROR, f"Blender could not render: {printable(error, 300)}")
     if end.code == 0:
-        return RenderFailed(Code.NO_OUTPUT, f"Blender ended before it had finished.{_last_words(end)}")
-    return RenderFailed(Code.BLENDER_ERROR, f"Blender failed with exit code {end.code}.{_last_words(end)}")
+        return RenderFailed(Code.NO_OUTPUT, f"Blender ended before it had finished.{_log_end(end)}")
+    return RenderFailed(Code.BLENDER_ERROR, f"Blender failed with exit code {end.code}.{_log_end(end)}")
 
 
 def rejection(end: RunExit, allowed: Allowance, *, error: str | None) -> JobRejected | HostUnavailable:
-    """The error of an inspection that brought no report: the scene is refused, before any money moves."""
+    """The error of an inspection without a report. The scene is rejected before any money moves."""
     failed = failure(end, allowed, finished=False, error=error, free_bytes=DISK_FULL_BYTES)
     if isinstance(failed, HostUnavailable):
         return failed
     assert failed is not None
     if failed.code in (Code.CRASH, Code.BLENDER_ERROR, Code.NO_OUTPUT):
         why = f"Blender crashed ({_signal_name(end.signal)})" if failed.code is Code.CRASH else error
-        said = f"{printable(why, 300)}." if why else f"exit code {end.code}.{_last_words(end)}"
-        return JobRejected(Code.CORRUPT, f"Blender cannot open the scene: {said}")
+        cause = f"{printable(why, 300)}." if why else f"exit code {end.code}.{_log_end(end)}"
+        return JobRejected(Code.CORRUPT, f"Blender cannot open the scene: {cause}")
     return JobRejected(failed.code, f"The scene cannot be inspected. {failed}")
 
 
 def sandbox_failed(end: RunExit) -> HostUnavailable:
-    """The sandbox could not be built: this machine's fault, never the scene's."""
-    return HostUnavailable(f"The sandbox could not be built.{_last_words(end)} Run: veriframe doctor.")
+    """The error if the sandbox could not be built. The cause is this machine, never the scene."""
+    return HostUnavailable(f"The sandbox could not be built.{_log_end(end)} Run: veriframe doctor.")
 
 
-def _last_words(end: RunExit) -> str:
+def _log_end(end: RunExit) -> str:
     lines = [printable(line, 200) for line in end.log_tail[-3:]]
-    return f" Its last words: {' / '.join(lines)}" if lines else ""
+    return f" Last log lines: {' / '.join(lines)}" if lines else ""
 
 
 def _signal_name(number: int) -> str:

@@ -1,6 +1,6 @@
-"""What a program left in its output folder: a stranger's files until each has been looked at.
+"""Checks and copies what a program left in its output folder. The files are untrusted until checked.
 
-To be used after every process inside is dead, so that nothing changes between the look and the use.
+Use this only after every process in the sandbox is dead, so that nothing changes between check and use.
 """
 
 from __future__ import annotations
@@ -24,83 +24,83 @@ _OF_THE_HOST = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with an output folder: NO_OUTPUT, EXTRA_OUTPUT or TAMPER, and a sentence."""
+    """What is wrong with an output folder: NO_OUTPUT, EXTRA_OUTPUT, TAMPER or DISK, and a sentence."""
 
     code: Code
     sentence: str
 
 
-def find_fault(folder: Path, expected: Collection[str], *, most_bytes: int) -> Fault | None:
-    """Whether `folder` holds exactly the expected names, each a regular, sole, not empty file.
+def find_fault(folder: Path, expected: Collection[str], *, max_bytes: int) -> Fault | None:
+    """Returns the first fault of `folder`, or None.
 
-    `most_bytes` is the largest size of one file. None where all is well. Raises `OSError` for lack of
-    descriptors.
+    The folder must hold exactly the expected names, each a regular, non-empty file with a single hard link.
+    `max_bytes` is the largest size of one file. Raises `OSError` if no file descriptors are left.
     """
     try:
         with opened(folder) as descriptor:
-            return _fault_among(descriptor, expected, most_bytes)
+            return _fault_among(descriptor, expected, max_bytes)
     except OSError as error:
         return unreadable(error)
 
 
 def unreadable(error: OSError) -> Fault:
-    """What it means where not even the folder can be opened: nobody but the worker may touch it.
+    """Returns the fault for a folder that cannot be opened, although only the worker should change it.
 
-    Raises `error` itself where it is this machine's, and no sign of tampering.
+    Raises `error` itself if its cause is this machine and not tampering.
     """
     if error.errno in _OF_THE_HOST:
         raise error
     return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
 
 
-def _fault_among(descriptor: int, expected: Collection[str], most_bytes: int) -> Fault | None:
+def _fault_among(descriptor: int, expected: Collection[str], max_bytes: int) -> Fault | None:
     for name in sorted(expected):
-        if fault := _fault_of(descriptor, name, most_bytes):
+        if fault := _fault_of(descriptor, name, max_bytes):
             return fault
     extra = sorted(set(os.listdir(descriptor)) - set(expected))
     if extra:
         return Fault(
             Code.EXTRA_OUTPUT,
-            f"The render left files that nobody asked for: {some_names(extra)}. Mute the scene's File Output "
-            "nodes.",
+            f"The render left unexpected files: {some_names(extra)}. Mute the scene's File Output nodes.",
         )
     return None
 
 
-def collect(directory: int, expected: Collection[str], target: Path, *, most_bytes: int) -> Fault | None:
-    """Copy exactly the expected files of an open folder into `target`, or say what is wrong and copy none.
+def collect(directory: int, expected: Collection[str], target: Path, *, max_bytes: int) -> Fault | None:
+    """Copies exactly the expected files of an open folder into `target`, or returns a fault and copies none.
 
-    `most_bytes`: of all of them together, holes included. Raises `HostUnavailable` where no copy can be made.
+    `max_bytes` limits the sum of their sizes, holes included. Raises `HostUnavailable` if a file cannot be
+    copied.
     """
     try:
-        # Its own owner may have locked it.
+        # The program may have removed the owner's rights.
         os.fchmod(directory, stat.S_IRWXU)
-        fault = _fault_among(directory, expected, most_bytes)
+        fault = _fault_among(directory, expected, max_bytes)
         total = sum(
             os.stat(name, dir_fd=directory, follow_symlinks=False).st_size for name in expected if not fault
         )
     except OSError as error:
         return unreadable(error)
-    if fault or total > most_bytes:
-        return fault or Fault(Code.DISK, f"The scene wrote {total} bytes of output, more than {most_bytes}.")
+    if fault or total > max_bytes:
+        return fault or Fault(Code.DISK, f"The scene wrote {total} bytes of output, more than {max_bytes}.")
     try:
         for name in expected:
-            take(directory, name, target / name, most_bytes=most_bytes)
+            take(directory, name, target / name, max_bytes=max_bytes)
     except OSError as error:
         raise HostUnavailable(
-            f"The output of a run cannot be written to {target}: {error.strerror}. Free the disk."
+            f"The output of a run cannot be written to {target}: {error.strerror}. Free some disk space."
         ) from error
     return None
 
 
-def take(directory: int, name: str, target: Path, *, most_bytes: int) -> int:
-    """Copy one file that has been looked at to a new file of our own. Returns its size in bytes.
+def take(directory: int, name: str, target: Path, *, max_bytes: int) -> int:
+    """Copies one checked file to a new file of ours. Returns its size in bytes.
 
-    Raises `OSError` where it is not what it was then.
+    Raises `OSError` if the file has changed since it was checked.
     """
-    # Looked at before anything is made.
-    if _fault_of(directory, name, most_bytes) is not None:
-        raise OSError(errno.EINVAL, "it is not what it was", name)
+    # Check before creating anything.
+    if _fault_of(directory, name, max_bytes) is not None:
+        raise OSError(errno.EINVAL, "it has changed", name)
     source = os.open(name, _FLAGS, dir_fd=directory)
     with os.fdopen(source, "rb") as reader, target.open("xb") as writer:
         shutil.copyfileobj(reader, writer, 2**20)
@@ -108,11 +108,11 @@ def take(directory: int, name: str, target: Path, *, most_bytes: int) -> int:
 
 
 def free_bytes(folder: Path) -> int:
-    """What is free on the folder's disk for an ordinary user."""
+    """Returns the space on the folder's disk that is free for an ordinary user."""
     return shutil.disk_usage(folder).free
 
 
-def _fault_of(directory: int, name: str, most_bytes: int) -> Fault | None:
+def _fault_of(directory: int, name: str, max_bytes: int) -> Fault | None:
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=directory)
     except OSError as error:
@@ -122,20 +122,20 @@ def _fault_of(directory: int, name: str, most_bytes: int) -> Fault | None:
             return Fault(Code.NO_OUTPUT, f"The render did not write “{name}”.")
         return _tampered(name, "cannot be opened as a file")
     try:
-        return _fault_in(name, os.fstat(descriptor), most_bytes)
+        return _fault_in(name, os.fstat(descriptor), max_bytes)
     finally:
         os.close(descriptor)
 
 
-def _fault_in(name: str, status: os.stat_result, most_bytes: int) -> Fault | None:
+def _fault_in(name: str, status: os.stat_result, max_bytes: int) -> Fault | None:
     if not stat.S_ISREG(status.st_mode):
-        return _tampered(name, "is no regular file")
+        return _tampered(name, "is not a regular file")
     if status.st_nlink != 1:
-        return _tampered(name, "has more than one name")
+        return _tampered(name, "has more than one hard link")
     if status.st_size == 0:
         return Fault(Code.NO_OUTPUT, f"The render left “{name}” empty.")
-    if status.st_size > most_bytes:
-        return _tampered(name, f"has {status.st_size} bytes, more than {most_bytes}")
+    if status.st_size > max_bytes:
+        return _tampered(name, f"has {status.st_size} bytes, more than {max_bytes}")
     return None
 
 
@@ -145,7 +145,7 @@ def _tampered(name: str, how: str) -> Fault:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """A folder's descriptor. Follows no link. Raises `OSError`."""
+    """Opens a folder without following links and yields its descriptor. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield descriptor

@@ -1,4 +1,4 @@
-"""The renderer: Blender behind walls. What it claims counts only after its files have been looked at."""
+"""The renderer: runs Blender in a sandbox. Its reports count only after its files have been checked."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from veriframe.adapters.blender.reports import (
     ProgressReport,
     RunReport,
 )
-from veriframe.adapters.blender.request import Request, file_name, of_size, reported
+from veriframe.adapters.blender.request import Request, file_name, reported_frames, with_size
 from veriframe.adapters.blender.runtimes import Runtime
-from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, VerificationFailed
 from veriframe.model.rendering.checks import parse_inspection
@@ -46,16 +46,16 @@ _START_SECONDS = 120.0
 
 
 class BlenderRenderer(Renderer):
-    """One Blender, one kind of walls; any number of renders side by side."""
+    """Renders with one Blender in one kind of sandbox. Any number of renders may run at the same time."""
 
     def __init__(self, runtime: Runtime, sandbox: Sandbox, *, limits: RenderLimits | None = None) -> None:
-        """`limits` hold for inspections and self-tests; a render has those of its task. Starts nothing."""
+        """`limits` apply to inspections and self-tests; a render uses those of its task. Starts nothing."""
         self._runtime, self._sandbox = runtime, sandbox
         self._limits = limits or RenderLimits()
         self._facts: RendererFacts | None = None
 
     async def facts(self) -> RendererFacts:
-        """What this renderer is; asked of Blender once. Raises `HostUnavailable` where it cannot start."""
+        """What this renderer is. Asks Blender once. Raises `HostUnavailable` if Blender cannot start."""
         if self._facts is None:
             self._facts = await self._ask_facts()
         return self._facts
@@ -65,7 +65,7 @@ class BlenderRenderer(Renderer):
         end, report = await self._run(script)
         about = next((event for event in report.events if isinstance(event, About)), None)
         if about is None:
-            raise _no_start(end, report, self._for_a_start)
+            raise _cannot_start(end, report, self._start_allowance)
         return RendererFacts(
             program=self._runtime.name,
             version=BlenderVersion(about.major, about.minor),
@@ -76,13 +76,13 @@ class BlenderRenderer(Renderer):
         )
 
     @property
-    def _for_a_start(self) -> outcome.Allowance:
+    def _start_allowance(self) -> outcome.Allowance:
         return outcome.Allowance(limits=self._limits, seconds=_START_SECONDS)
 
     async def inspect(self, scene: Path) -> SceneInspection:
         """What Blender finds in a scene.
 
-        Raises `JobRejected`: CORRUPT where it cannot open it, or the code of the limit that it ran into.
+        Raises `JobRejected`: CORRUPT if Blender cannot open the scene, or the code of the limit that it hit.
         """
         allowed = outcome.for_inspection(self._limits)
         async with scripts.readable(scene) as shown:
@@ -103,7 +103,7 @@ class BlenderRenderer(Renderer):
     ) -> Rendering:
         """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code.
 
-        A frame of another size than the task's is WRONG_SIZE, before anybody looks into its file.
+        A frame whose reported size differs from the task's is WRONG_SIZE; its file is not read.
         """
         return await self._render(scene, Request(task), out, on_progress)
 
@@ -127,7 +127,7 @@ class BlenderRenderer(Renderer):
             end, allowed, finished=report.finished, error=report.error, free_bytes=outputs.free_bytes(out)
         ):
             raise failed
-        frames = reported(report, request)
+        frames = reported_frames(report, request)
         if end.fault:
             if end.fault.code is Code.TAMPER:
                 log.error("output_tampered", reason=end.fault.sentence)
@@ -137,44 +137,46 @@ class BlenderRenderer(Renderer):
     async def validate(
         self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
     ) -> Sequence[ValidatedFrame]:
-        """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
+        """Decode the frames in `out` in a clean sandbox and write them without metadata to `clean`.
 
-        A black frame is rendered once more, small, in a fresh process; black again is legitimate. All of it
-        ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE,
-        NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame what `render` raises, too.
+        A black frame is rendered once more, at a smaller size, in a new process; if it is black again, it is
+        accepted. All of this ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE,
+        WRONG_SIZE, NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame also what `render` raises.
         """
         until = time.monotonic() + task.lease_seconds
-        frames = [of_size(frame, task.size) for frame in rendering.frames]
+        frames = [with_size(frame, task.size) for frame in rendering.frames]
         decoded = await validation.decode(self._sandbox, frames, out, clean, task)
         if black := tuple(event.number for event in decoded if event.black):
             await self._validate_black(scene, replace(task, frames=black), until)
-        with machine.needed():
+        with host_errors.as_unavailable():
             return [_validated(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
 
     async def _validate_black(self, scene: Path, task: RenderTask, until: float) -> None:
-        """`until` is when all must be over, by `time.monotonic`."""
+        """`until` is the latest end, by `time.monotonic`."""
         async with scripts.scratch() as folder:
-            out, clean = _two_in(folder)
-            small = Request(_within(task, until), percent=25, samples=16)
+            out, clean = _make_folders(folder)
+            small = Request(_limited(task, until), percent=25, samples=16)
             rendering = await self._render(scene, small, out, lambda progress: None)
-            again = await validation.decode(self._sandbox, rendering.frames, out, clean, _within(task, until))
+            again = await validation.decode(
+                self._sandbox, rendering.frames, out, clean, _limited(task, until)
+            )
         if bright := [str(event.number) for event in again if not event.black]:
             raise VerificationFailed(
                 Code.BLACK,
-                f"Rendered black here, and not black when rendered again: frames {some_names(bright)}. "
+                f"Black in the first render, but not when rendered again: frames {some_names(bright)}. "
                 "Run: veriframe doctor.",
             )
 
     async def self_test(self) -> None:
-        """Render a small scene of our own by Cycles. Raises `HostUnavailable` where that fails."""
+        """Render a small built-in scene with Cycles. Raises `HostUnavailable` if that fails."""
         result = await self._check_engine("CYCLES")
         if not result.startswith("renders in "):
             raise HostUnavailable(f"The test scene {result}. Run: veriframe doctor.")
 
     async def check_engines(self, engines: Sequence[str] | None = None) -> Mapping[str, str]:
-        """What each engine makes of a tiny scene: `renders in 1.2 s`, or the sentence of its failure.
+        """Render a tiny scene with each engine. Returns `renders in 1.2 s` or the reason for the failure.
 
-        By default the three that this Blender has.
+        The default is the three engines that this Blender has.
         """
         wanted = engines or engines_of((await self.facts()).version)
         return {engine: await self._check_engine(engine) for engine in wanted}
@@ -182,7 +184,7 @@ class BlenderRenderer(Renderer):
     async def _check_engine(self, engine: str) -> str:
         task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
         async with scripts.scratch() as folder:
-            out, clean = _two_in(folder)
+            out, clean = _make_folders(folder)
             try:
                 scene = await self._make_test_scene(engine, folder)
                 rendering = await self.render(scene, task, out, lambda progress: None)
@@ -201,7 +203,7 @@ class BlenderRenderer(Renderer):
             limits=self._limits,
         )
         end, report = await self._run(script)
-        allowed, free_bytes = self._for_a_start, outputs.free_bytes(folder)
+        allowed, free_bytes = self._start_allowance, outputs.free_bytes(folder)
         if failed := outcome.failure(
             end, allowed, finished=report.finished, error=report.error, free_bytes=free_bytes
         ):
@@ -217,7 +219,7 @@ class BlenderRenderer(Renderer):
 
 
 def engines_of(version: BlenderVersion) -> tuple[str, ...]:
-    """Blender's own engines; EEVEE had another name from 4.2 to 4.5."""
+    """The identifiers of Blender's own engines; EEVEE had another one from 4.2 to 4.5."""
     is_next = (4, 2) <= (version.major, version.minor) < (5, 0)
     return ("CYCLES", "BLENDER_EEVEE_NEXT" if is_next else "BLENDER_EEVEE", "BLENDER_WORKBENCH")
 
@@ -230,12 +232,12 @@ def _pass_on(event: Event, task: RenderTask, on_progress: Callable[[Progress], N
         log.info("scene_normalised", changed=[printable(change) for change in event.changed[:20]])
 
 
-def _within(task: RenderTask, until: float) -> RenderTask:
-    """The task with what is left of its time. Raises `VerificationFailed` (LEASE) for nothing."""
+def _limited(task: RenderTask, until: float) -> RenderTask:
+    """The task with the time that is left until `until`. Raises `VerificationFailed` (LEASE) if none is."""
     left = until - time.monotonic()
     if left <= 0:
         raise VerificationFailed(
-            Code.LEASE, "The frame is black, and the lease leaves no time to render it once more."
+            Code.LEASE, "The frame is black, and the lease leaves no time to render it again."
         )
     return replace(task, lease_seconds=left)
 
@@ -253,17 +255,17 @@ def _validated(frame: Frame, event: Decoded, clean: Path) -> ValidatedFrame:
     )
 
 
-def _two_in(folder: Path) -> tuple[Path, Path]:
+def _make_folders(folder: Path) -> tuple[Path, Path]:
     out, clean = folder / "out", folder / "clean"
-    with machine.needed():
+    with host_errors.as_unavailable():
         out.mkdir()
         clean.mkdir()
     return out, clean
 
 
-def _no_start(end: RunExit, report: RunReport, allowed: outcome.Allowance) -> HostUnavailable:
-    said = " ".join((report.error or "", *end.log_tail))
-    if library := _LIBRARY.search(said):
+def _cannot_start(end: RunExit, report: RunReport, allowed: outcome.Allowance) -> HostUnavailable:
+    output = " ".join((report.error or "", *end.log_tail))
+    if library := _LIBRARY.search(output):
         return HostUnavailable(
             f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
             "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."
@@ -273,5 +275,5 @@ def _no_start(end: RunExit, report: RunReport, allowed: outcome.Allowance) -> Ho
     )
     return HostUnavailable(
         f"Blender cannot start in the sandbox. {failed} BLENDER_PATH must name the program "
-        "itself, with its own folders beside it, and no script that starts it."
+        "itself, with its own folders beside it, and not a script that starts it."
     )

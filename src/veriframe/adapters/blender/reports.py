@@ -1,4 +1,4 @@
-"""What the scripts inside Blender report, as values: every line is hostile until it has passed here."""
+"""Parses the report lines of the scripts inside Blender. Every line is untrusted until it has passed."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Bytes = Annotated[int, Field(ge=0, le=2**50)]
 FrameNumber = Annotated[int, Field(ge=0, le=LAST_FRAME)]
 Pixels = Annotated[int, Field(ge=1, le=65_536)]
 Text = Annotated[str, Field(max_length=2_000)]
-MOST_CHANGES = 500
-MOST_EVENTS = 2 * MAX_FRAMES
-"""Kept of one run; an honest script sends fewer."""
+MAX_CHANGES = 500
+MAX_EVENTS = 2 * MAX_FRAMES
+"""Reports of one run that are kept; an unmodified script sends fewer."""
 
-MOST_IGNORED = 100
-"""Lines of one run that say nothing; an honest script sends none."""
+MAX_IGNORED = 100
+"""Invalid lines of one run that are tolerated; an unmodified script sends none."""
 
-LONGEST_LINE = 2**16
-"""Bytes of a report. Only the one inspection may be longer."""
+MAX_LINE_BYTES = 2**16
+"""The longest report in bytes. Only an inspection may be longer."""
 
 _INSPECTION = b'{"kind": "inspection"'
 
@@ -46,7 +46,7 @@ class About(_Report):
 
 
 class ProgressReport(_Report):
-    """A sign of life."""
+    """The progress of a render."""
 
     kind: Literal["progress"]
     phase: Literal["loading", "rendering", "writing"]
@@ -58,7 +58,7 @@ class ProgressReport(_Report):
     memory_bytes: Bytes
 
     def value(self) -> Progress:
-        """As the port has it."""
+        """The same as the port's type."""
         return Progress(**self.model_dump(exclude={"kind"}))
 
 
@@ -74,7 +74,7 @@ class FrameReport(_Report):
     peak_memory_bytes: Bytes
 
     def value(self) -> Frame:
-        """As the port has it."""
+        """The same as the port's type."""
         return Frame(**self.model_dump(exclude={"kind"}))
 
 
@@ -82,24 +82,24 @@ class Normalised(_Report):
     """What was turned off in the scene before rendering."""
 
     kind: Literal["normalised"]
-    changed: Annotated[list[Text], Field(max_length=MOST_CHANGES)]
+    changed: Annotated[list[Text], Field(max_length=MAX_CHANGES)]
 
 
 class Finished(_Report):
-    """All is done; what follows is only the end of the process."""
+    """The work is done; only the end of the process follows."""
 
     kind: Literal["finished"]
 
 
 class Failed(_Report):
-    """The script stumbled."""
+    """The script failed."""
 
     kind: Literal["failed"]
     error: Text
 
 
 class Decoded(_Report):
-    """A frame was decoded in the clean sandbox, and written again without metadata."""
+    """A frame was decoded in the clean sandbox and written again without metadata."""
 
     kind: Literal["decoded"]
     number: FrameNumber
@@ -113,7 +113,7 @@ class Decoded(_Report):
 
 
 class Refused(_Report):
-    """A file is not the picture that it should be."""
+    """A file is not the expected picture."""
 
     kind: Literal["refused"]
     number: FrameNumber
@@ -126,7 +126,7 @@ _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="k
 
 
 def parse(line: bytes) -> Event | None:
-    """One report, or None for what is not one: it is ignored, and what it should have said is missed."""
+    """Returns one report, or None if the line is not a valid one. Such lines are ignored."""
     try:
         return _EVENT.validate_json(line)
     except ValidationError:
@@ -135,7 +135,7 @@ def parse(line: bytes) -> Event | None:
 
 @dataclass
 class RunReport:
-    """What one run has reported so far. `on_event` is called with each report that passed."""
+    """What one run has reported so far. `on_event` is called with each valid report."""
 
     on_event: Callable[[Event], None] = lambda event: None
     events: list[Event] = field(default_factory=list)
@@ -147,15 +147,15 @@ class RunReport:
 
     @property
     def is_flood(self) -> bool:
-        """Whether so much of it was to be ignored that the rest need not be heard."""
-        return self.ignored > MOST_IGNORED
+        """Whether so many lines were invalid that the run should be ended."""
+        return self.ignored > MAX_IGNORED
 
     def add_line(self, line: bytes) -> None:
-        """Take one line."""
+        """Parses one line."""
         if line.startswith(_INSPECTION):
-            self._hear_inspection(line)
+            self._add_inspection(line)
             return
-        event = parse(line) if len(line) <= LONGEST_LINE else None
+        event = parse(line) if len(line) <= MAX_LINE_BYTES else None
         if event is None or not self._is_new(event):
             self.ignored += 1
             return
@@ -168,9 +168,9 @@ class RunReport:
         self.on_event(event)
 
     def _is_new(self, event: Event) -> bool:
-        """Whether it is progress, the first of its kind, or about one more frame."""
+        """Whether the event is progress, the first of its kind, or about another frame."""
         if isinstance(event, FrameReport | Decoded | Refused):
-            return len(self.events) < MOST_EVENTS
+            return len(self.events) < MAX_EVENTS
         return isinstance(event, ProgressReport) or self._is_first(event.kind)
 
     def _is_first(self, kind: str) -> bool:
@@ -178,9 +178,9 @@ class RunReport:
         self._kinds.add(kind)
         return is_first
 
-    def _hear_inspection(self, line: bytes) -> None:
-        # It has its own strict reader in the model; here it is only told from noise. It may be long, so only
-        # the first is tried.
+    def _add_inspection(self, line: bytes) -> None:
+        # The model parses the inspection strictly; this only checks that it is one. It may be long, so only
+        # the first is parsed.
         raw = None
         if self._is_first("inspection"):
             with contextlib.suppress(ValueError, RecursionError):

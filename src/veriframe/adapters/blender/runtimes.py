@@ -1,4 +1,4 @@
-"""Which Blender: the `bpy` wheel in the worker's own Python, or a Blender executable. One set of scripts."""
+"""Selects the Blender to use: the `bpy` wheel in the worker's Python, or an executable."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _ISOLATED = ("-I", "-B")
 _RUNTIME_INSIDE = PurePosixPath("/opt/veriframe/runtime")
 _USR = Path("/usr")
 _RESOURCES = re.compile(r"\d{1,2}\.\d{1,2}")
-"""Blender keeps its own files in a folder that is named by its version, as `4.5`."""
+"""Blender keeps its own files in a folder named after its version, such as `4.5`."""
 
 Argument = str | PurePosixPath
-"""A word of a command line; a path is one inside the sandbox, and a level without mounts translates it."""
+"""A word of a command line. A path is one inside the sandbox; a level without mounts translates it."""
 
 
 class Runtime(Protocol):
-    """How a script of `in_blender` is started, and what it must see to run."""
+    """How a script of `in_blender` is started, and which files it needs to run."""
 
     name: str
     """`bpy wheel` or `Blender executable`."""
@@ -42,35 +42,35 @@ class Runtime(Protocol):
         """The command line inside the sandbox. `script` is a file name in `in_blender`."""
 
     def confined(self, argv: tuple[Argument, ...]) -> tuple[Argument, ...]:
-        """The same command line, which first gives up reading where on the host all this lies.
+        """The same command line, started by `confine.py`, which hides the host's paths from the program.
 
-        For a sandbox with a `/proc` of its own; what has no script of ours to start it is left as it is.
+        For a sandbox with a `/proc` of its own. The default changes nothing.
         """
         return argv
 
     @abstractmethod
     def visible(self) -> Mapping[PurePosixPath, Path]:
-        """Inside paths, and the host's files and folders that they show, read-only."""
+        """Maps paths inside the sandbox to the files and folders of the host that they show, read-only."""
 
 
 class WorkerPython(Runtime):
-    """The worker's own interpreter with its packages, under names that tell nothing of this machine."""
+    """The worker's own interpreter with its packages, at paths that reveal nothing about this machine."""
 
     name = "Python"
     is_blender = False
     environment: Mapping[str, str] = {}
 
     def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
-        """Isolated (`-I`): neither the environment nor the current folder decides what is imported."""
+        """Isolated (`-I`): neither the environment nor the current folder affects imports."""
         return (self._interpreter(), *_ISOLATED, _SCRIPTS_INSIDE / script, *arguments)
 
     def confined(self, argv: tuple[Argument, ...]) -> tuple[Argument, ...]:
-        """In the same process: the script is run by the one that confines it."""
+        """Runs the script in the same process as `confine.py`."""
         first = 1 + len(_ISOLATED)
         return (*argv[:first], CONFINE, *argv[first:])
 
     def visible(self) -> Mapping[PurePosixPath, Path]:
-        """The virtual environment, and the Python that it was made from unless it lies below /usr."""
+        """The virtual environment, and its base Python unless that is in /usr."""
         shown = {_SCRIPTS_INSIDE: SCRIPTS, **_base_python()}
         if _in_virtual_environment():
             shown[_RUNTIME_INSIDE] = Path(sys.prefix)
@@ -90,19 +90,19 @@ class BpyWheel(WorkerPython):
 
     @staticmethod
     def installed() -> bool:
-        """Whether the wheel is there. It is not imported: a broken one would take the worker with it."""
+        """Whether the wheel is installed. It is not imported: a broken wheel could crash the worker."""
         return importlib.util.find_spec("bpy") is not None
 
 
 class BlenderExecutable(Runtime):
-    """A Blender program, as unpacked from blender.org or installed by the system."""
+    """A Blender executable, as unpacked from blender.org or installed by the system."""
 
     name = "Blender executable"
     is_blender = True
     environment: Mapping[str, str] = {}
 
     def __init__(self, path: Path) -> None:
-        """`path` is an existing program; links are followed, because its files lie next to it."""
+        """`path` is an existing program. Links are followed because its files lie next to it."""
         self.path = path.resolve()
 
     def argv(self, script: str, arguments: Sequence[Argument]) -> tuple[Argument, ...]:
@@ -111,12 +111,12 @@ class BlenderExecutable(Runtime):
         return (self._program(), *options, _SCRIPTS_INSIDE / script, "--", *arguments)
 
     def confined(self, argv: tuple[Argument, ...]) -> tuple[Argument, ...]:
-        """By the worker's Python, whose place the program then takes."""
-        # Where it is not there, the walls are to say so.
+        """Runs `confine.py` in the worker's Python, which then executes the program."""
+        # If the program is missing, the sandbox reports it.
         return (_base_interpreter(), *_ISOLATED, CONFINE, *argv) if self.path.exists() else argv
 
     def visible(self) -> Mapping[PurePosixPath, Path]:
-        """The program, its libraries and its versioned folders: nothing else that may lie beside it."""
+        """The program, its libraries and its versioned folders; nothing else in its folder."""
         shown = {_SCRIPTS_INSIDE: SCRIPTS, **_base_python()}
         if not self.path.is_relative_to(_USR):
             for item in (self.path, *self._own_folders()):
@@ -134,9 +134,9 @@ class BlenderExecutable(Runtime):
 
 
 def select(blender_path: Path | None) -> Runtime:
-    """BLENDER_PATH where it is set, else the `bpy` wheel, else `blender` on PATH.
+    """Selects BLENDER_PATH if it is set, else the `bpy` wheel, else `blender` on PATH.
 
-    Raises `SettingsError` with the remedy where BLENDER_PATH is no program, or no Blender is there.
+    Raises `SettingsError` with the remedy if BLENDER_PATH is not a program, or no Blender is installed.
     """
     if blender_path is not None:
         return BlenderExecutable(_program_at(blender_path))
@@ -173,7 +173,7 @@ def _base_interpreter() -> PurePosixPath:
 
 
 def _base_python() -> dict[PurePosixPath, Path]:
-    # A virtual environment's interpreter is a link to this one, so it keeps its own name.
+    # A virtual environment's interpreter is a link to this one, so it must have the same path inside.
     base = Path(sys.base_prefix).resolve()
     return {} if base.is_relative_to(_USR) else {PurePosixPath(base): base}
 

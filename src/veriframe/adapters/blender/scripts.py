@@ -1,4 +1,4 @@
-"""Runs of one script behind the walls: what it is shown, what it may use, what it reported."""
+"""Runs one script in the sandbox: what it sees, what it may use, what it reported."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from pathlib import Path, PurePosixPath
 import structlog
 
 from veriframe import disk
-from veriframe.adapters.blender.reports import MOST_EVENTS, Event, RunReport
+from veriframe.adapters.blender.reports import MAX_EVENTS, Event, RunReport
 from veriframe.adapters.blender.runtimes import Argument, Runtime
-from veriframe.adapters.blender.sandbox import temporary
-from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox import temporary, visible
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import pasteable
-from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, RunLimits, Sandbox, SandboxedRun
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderLimits
@@ -26,31 +25,31 @@ from veriframe.threads import to_the_end
 log = structlog.get_logger()
 
 GRACE_SECONDS = 10.0
-"""For a process that reported its end; then it is stopped."""
+"""How long a process may live after it has reported that it is finished."""
 
-MOST_LOG_LINES = 5_000
-"""Of one run, in our own log; the log's bytes are capped by the sandbox."""
+MAX_LOG_LINES = 5_000
+"""Log lines of one run that are copied to the worker's log; the sandbox limits the bytes."""
 
 _LOG_LINE_BYTES = 64
-"""An honest log's lines are longer on average."""
+"""Lines of a normal log are longer than this on average."""
 
-_REPORTS_A_SECOND = 10
-"""Of an honest script, at most: six signs of life, and what it says of frames."""
+_REPORTS_PER_SECOND = 10
+"""The most that an unmodified script sends: six progress reports, and its reports on frames."""
 
 SCENE = PurePosixPath("/job/scene.blend")
-"""Where a scene is shown."""
+"""The path of the scene inside the sandbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """A script of `in_blender`, and all that one run of it is given."""
+    """One run of a script of `in_blender`."""
 
     name: str
     arguments: Sequence[Argument] = ()
     shown: Mapping[PurePosixPath, Path] = field(default_factory=dict)
     out: Path | None = None
     expected: Sequence[str] = ()
-    """The names of the files that it is to leave in `out`."""
+    """The names of the files that it must leave in `out`."""
     wall_seconds: float
     limits: RenderLimits
 
@@ -61,7 +60,7 @@ async def run_script(
     script: Script,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> tuple[RunExit, RunReport]:
-    """Run a script to its end. Its exact command is logged, so that it can be pasted into a shell."""
+    """Runs a script to its end and logs its exact command, which can be pasted into a shell."""
     report, lines = RunReport(on_event), _LogLines()
     argv = runtime.argv(script.name, script.arguments)
     run = SandboxedRun(
@@ -92,37 +91,37 @@ async def run_script(
         seconds=round(end.seconds, 3),
         peak_memory_bytes=end.peak_memory_bytes,
         ignored_reports=report.ignored,
-        left_out_lines=max(0, lines.taken - MOST_LOG_LINES),
+        left_out_lines=max(0, lines.taken - MAX_LOG_LINES),
     )
     return end, report
 
 
 @contextlib.asynccontextmanager
 async def readable(file: Path) -> AsyncIterator[Path]:
-    """The file, or a copy of it where the user that a root worker's renders run as could not read it.
+    """Yields the file, or a copy if a root worker's sandbox user could not read it.
 
-    Raises `HostUnavailable` where it cannot be copied.
+    Raises `HostUnavailable` if it cannot be copied.
     """
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(machine.needed())
-        if os.geteuid() == 0 and not os.stat(file).st_mode & 0o004:  # noqa: PTH116 - one look
+        stack.enter_context(host_errors.as_unavailable())
+        if os.geteuid() == 0 and not os.stat(file).st_mode & 0o004:  # noqa: PTH116 - a single call
             copy = await stack.enter_async_context(scratch()) / file.name
             await to_the_end(shutil.copyfile, file, copy)
-            view.let_in(copy)
+            visible.grant_access(copy)
             file = copy
         yield file
 
 
 @contextlib.asynccontextmanager
 async def scratch() -> AsyncIterator[Path]:
-    """A new folder that no other user can look into; removed afterwards, whoever owns what lies in it."""
+    """Yields a new folder that no other user can enter. Removes it afterwards, whoever owns its contents."""
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(temporary.locked("tmp"))
-            view.let_in(folder)
+            visible.grant_access(folder)
         except OSError as error:
             raise HostUnavailable(
-                f"No temporary folder can be made: {error.strerror}. Free the disk, or set TMPDIR."
+                f"No temporary folder can be created: {error.strerror}. Free some disk space, or set TMPDIR."
             ) from error
         try:
             yield folder
@@ -139,18 +138,18 @@ def _run_limits(script: Script) -> RunLimits:
         output_bytes=limits.output_bytes,
         log_bytes=limits.log_bytes,
         log_lines=limits.log_bytes // _LOG_LINE_BYTES,
-        report_lines=MOST_EVENTS + int(_REPORTS_A_SECOND * script.wall_seconds),
+        report_lines=MAX_EVENTS + int(_REPORTS_PER_SECOND * script.wall_seconds),
     )
 
 
 class _LogLines:
-    """Passes a run's lines on to our log, up to a cap; the last ones of all are in `RunExit.log_tail`."""
+    """Copies a run's lines to the worker's log, up to a limit. `RunExit.log_tail` has the last lines."""
 
     def __init__(self) -> None:
         self.taken = 0
 
     def take(self, line: str) -> None:
-        """One line, stripped already."""
+        """Logs one stripped line."""
         self.taken += 1
-        if self.taken <= MOST_LOG_LINES:
+        if self.taken <= MAX_LOG_LINES:
             log.debug("blender_output", line=line)

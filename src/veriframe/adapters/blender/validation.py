@@ -1,4 +1,4 @@
-"""The gate after rendering: frames decoded, and written again without metadata, in a clean sandbox."""
+"""Validation after rendering: decodes frames in a clean sandbox and writes them again without metadata."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from veriframe.adapters.blender import outcome, outputs, scripts
 from veriframe.adapters.blender.reports import Decoded, Refused, RunReport
 from veriframe.adapters.blender.runtimes import WorkerPython
-from veriframe.adapters.blender.sandbox import visible as view
-from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox import visible
+from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, VerificationFailed
 from veriframe.model.attempt.lease import decoding_seconds
@@ -24,20 +24,20 @@ _LISTING = PurePosixPath("/job/frames.json")
 async def decode(
     sandbox: Sandbox, frames: Sequence[Frame], out: Path, clean: Path, task: RenderTask
 ) -> Sequence[Decoded]:
-    """Decode the frames in `out`; put their clean files into `clean`. Nothing is said yet about black.
+    """Decodes the frames in `out` and writes clean files to `clean`. Black frames are not rejected here.
 
-    `frames` have the sizes that they must have: another one is found before a row is unpacked. Raises
+    `frames` have the required sizes: a file of another size is refused before any row is decompressed. Raises
     `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
     """
     limits, allowed = task.limits, _allowance(frames, task)
     names = [frame.file for frame in frames]
-    with machine.needed():
-        if fault := outputs.find_fault(out, names, most_bytes=limits.output_bytes):
+    with host_errors.as_unavailable():
+        if fault := outputs.find_fault(out, names, max_bytes=limits.output_bytes):
             raise VerificationFailed(Code.TAMPER, fault.sentence)
         end, report = await _run(sandbox, frames, (out, clean), allowed)
         free_bytes = outputs.free_bytes(clean)
     if free_bytes < outcome.DISK_FULL_BYTES:
-        raise HostUnavailable(f"The disk is full, so that frames cannot be proved. Free some at {clean}.")
+        raise HostUnavailable(f"The disk is full: frames cannot be validated. Free some space at {clean}.")
     decoded = _decoded(end, report, frames, allowed)
     if end.fault:
         raise VerificationFailed(Code.TAMPER, f"While it was decoded: {end.fault.sentence}")
@@ -45,7 +45,7 @@ async def decode(
 
 
 def _allowance(frames: Sequence[Frame], task: RenderTask) -> outcome.Allowance:
-    """A busy machine gets a render's time on top of the slowest picture's, as far as the lease goes."""
+    """The slowest decoding time plus, for a busy machine, a render's time, within the lease."""
     slowest = sum(decoding_seconds(frame.width, frame.height) for frame in frames)
     return outcome.Allowance(
         limits=task.limits,
@@ -60,7 +60,7 @@ async def _run(
     out, clean = folders
     names = [frame.file for frame in frames]
     for shown in (out, *(out / name for name in names)):
-        view.give_away(shown)
+        visible.chown_to_sandbox(shown)
     async with scripts.scratch() as folder:
         script = scripts.Script(
             name="decode_frames.py",
@@ -84,27 +84,27 @@ def _listing(frames: Sequence[Frame], file: Path) -> Path:
         ),
         encoding="ascii",
     )
-    view.let_in(file)
+    visible.grant_access(file)
     return file
 
 
 def _decoded(
     end: RunExit, report: RunReport, frames: Sequence[Frame], allowed: outcome.Allowance
 ) -> Sequence[Decoded]:
-    """One report for each frame, in their order."""
+    """One report for each frame, in the frames' order."""
     for refused in (event for event in report.events if isinstance(event, Refused)):
         raise VerificationFailed(
             Code(refused.code),
             f"Frame {refused.number} is not what was asked for: {printable(refused.why, 200)}.",
         )
-    if end.ending is Ending.WALLS_FAILED:
+    if end.ending is Ending.SANDBOX_FAILED:
         raise outcome.sandbox_failed(end)
     if end.ending in (Ending.TIMEOUT, Ending.CPU_LIMIT) and not report.finished:
         raise _out_of_time(end, allowed)
     if failed := outcome.failure(
         end, allowed, finished=report.finished, error=report.error, free_bytes=outcome.DISK_FULL_BYTES
     ):
-        # What brings the decoder down is no picture.
+        # A file that crashes the decoder is not a picture.
         raise VerificationFailed(Code.NOT_IMAGE, f"The frames cannot be decoded. {failed}")
     by_number = {event.number: event for event in report.events if isinstance(event, Decoded)}
     found = [by_number.get(frame.number) for frame in frames]
@@ -112,10 +112,10 @@ def _decoded(
 
 
 def _out_of_time(end: RunExit, allowed: outcome.Allowance) -> VerificationFailed:
-    said = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
+    prefix = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
     if allowed.lease_seconds < allowed.seconds:
-        return VerificationFailed(Code.LEASE, f"{said}the lease left no more.")
-    return VerificationFailed(Code.TIMEOUT, f"{said}no frames of their size take so long here.")
+        return VerificationFailed(Code.LEASE, f"{prefix}the lease left no more time.")
+    return VerificationFailed(Code.TIMEOUT, f"{prefix}frames of this size do not take that long here.")
 
 
 def _checked(frame: Frame, event: Decoded | None) -> Decoded:
@@ -129,6 +129,6 @@ def _checked(frame: Frame, event: Decoded | None) -> Decoded:
         )
     if not event.finite:
         raise VerificationFailed(
-            Code.NOT_FINITE, f"Frame {frame.number} holds samples that are no finite numbers."
+            Code.NOT_FINITE, f"Frame {frame.number} holds samples that are not finite numbers."
         )
     return event

@@ -1,4 +1,4 @@
-"""How a run's end becomes an error with a code and a sentence."""
+"""How the end of a run becomes an error with a code and a sentence."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def failure(ended: RunExit, *, finished: bool = False, error: str | None = None,
     ],
 )
 def test_each_ending_has_its_code(ended: RunExit, code: Code) -> None:
-    """fault_28 … fault_38: of a run that did not report its end."""
+    """fault_28 … fault_38: for a run that did not report that it was finished."""
     assert failure(ended) == code
 
 
 def test_every_ending_is_known() -> None:
-    """A new one in the sandbox must not fall through."""
+    """A new ending of the sandbox must be handled."""
     for ending in Ending:
         assert (
             outcome.failure(end(ending, 1), ALLOWED, finished=False, error=None, free_bytes=PLENTY)
@@ -78,8 +78,8 @@ def test_every_ending_is_known() -> None:
         end(Ending.CRASHED, 139, signal.SIGSEGV),
     ],
 )
-def test_what_happens_after_the_work_is_no_failure(ended: RunExit) -> None:
-    """fault_40: a finished Blender may hang or crash on exit; its output decides."""
+def test_an_end_after_the_work_is_no_failure(ended: RunExit) -> None:
+    """fault_40: Blender may hang or crash on exit after its work; its output decides."""
     assert failed(ended, finished=True) is None
 
 
@@ -93,39 +93,39 @@ def test_what_happens_after_the_work_is_no_failure(ended: RunExit) -> None:
         (end(Ending.EXITED, 1), Code.BLENDER_ERROR),
     ],
 )
-def test_a_limit_is_a_limit_also_after_the_work(ended: RunExit, code: Code) -> None:
-    """A scene that only claims to be finished gains nothing."""
+def test_a_limit_counts_also_after_the_work(ended: RunExit, code: Code) -> None:
+    """A scene gains nothing by a false report that it is finished."""
     assert failure(ended, finished=True) == code
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_a_full_disk_is_told_as_such(finished: bool) -> None:
-    """fault_41: Blender writes a truncated picture, says “Saved” and ends with 0."""
+def test_a_full_disk_is_reported(finished: bool) -> None:
+    """fault_41: Blender writes a truncated picture, logs “Saved” and exits with 0."""
     assert failure(end(Ending.EXITED, 0), finished=finished, free=outcome.DISK_FULL_BYTES - 1) == Code.DISK
 
 
-def test_walls_that_fail_are_this_machines_fault() -> None:
-    """fault_44: the job stays untouched, also where the disk is full."""
+def test_a_sandbox_failure_is_this_machines_fault() -> None:
+    """fault_44: the job stays untouched, also if the disk is full."""
     for free in (PLENTY, 0):
         failed = outcome.failure(
-            end(Ending.WALLS_FAILED), ALLOWED, finished=False, error=None, free_bytes=free
+            end(Ending.SANDBOX_FAILED), ALLOWED, finished=False, error=None, free_bytes=free
         )
         assert isinstance(failed, HostUnavailable)
 
 
-def test_an_error_quotes_the_last_words_of_blender() -> None:
-    """fault_36: in characters that can be shown; at most three lines."""
+def test_an_error_quotes_blenders_last_log_lines() -> None:
+    """fault_36: in printable characters; at most three lines."""
     tail = ("one", "two", *TAIL)
     failed = outcome.failure(
         end(Ending.EXITED, 1, tail=tail), ALLOWED, finished=False, error=None, free_bytes=PLENTY
     )
     assert str(failed) == (
-        "Blender failed with exit code 1. Its last words: two / Read blend / \ufffd[31mError:\ufffd no camera"
+        "Blender failed with exit code 1. Last log lines: two / Read blend / \ufffd[31mError:\ufffd no camera"
     )
 
 
 def test_the_scripts_own_error_is_preferred() -> None:
-    """It says what went wrong, and is cut."""
+    """It names the cause, and its length is limited."""
     failed = outcome.failure(
         end(Ending.EXITED, 1), ALLOWED, finished=False, error="No camera", free_bytes=PLENTY
     )
@@ -159,39 +159,39 @@ def test_a_scene_that_blender_cannot_open_is_corrupt(ended: RunExit, error: str 
         (Ending.LOG_LIMIT, Code.LOG_FLOOD),
     ],
 )
-def test_a_scene_that_runs_into_a_limit_is_refused_for_that(ending: Ending, code: Code) -> None:
-    """Not as corrupt: another worker may have more to give."""
+def test_a_scene_that_exceeds_a_limit_is_refused_for_that(ending: Ending, code: Code) -> None:
+    """Not as corrupt: another worker may have higher limits."""
     refused = outcome.rejection(end(ending), ALLOWED, error=None)
     assert isinstance(refused, JobRejected)
     assert refused.code == code
 
 
-def test_walls_that_fail_never_blame_the_scene() -> None:
-    """fault_44: an inspection too is tried again later."""
-    assert isinstance(outcome.rejection(end(Ending.WALLS_FAILED), ALLOWED, error=None), HostUnavailable)
+def test_a_sandbox_failure_never_blames_the_scene() -> None:
+    """fault_44: an inspection, too, is tried again later."""
+    assert isinstance(outcome.rejection(end(Ending.SANDBOX_FAILED), ALLOWED, error=None), HostUnavailable)
 
 
 OWN = "360 s (loading_seconds 60 + 1 × frame_seconds 300)"
 
 
 @pytest.mark.parametrize("ending", [Ending.TIMEOUT, Ending.CPU_LIMIT])
-def test_what_cut_a_render_is_told(ending: Ending) -> None:
-    """fault_86: the lease's cut is LEASE and never TIMEOUT; both name the limit, its value and the time."""
+def test_the_limit_that_ended_a_render_is_reported(ending: Ending) -> None:
+    """fault_86: a limit by the lease is LEASE, never TIMEOUT; both name the limit, its value and the time."""
     cut = replace(end(ending), seconds=50.0)
     by_lease = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=50))
     by_limit = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=400))
-    for allowed, wall, code in ((by_lease, 50, Code.LEASE), (by_limit, 360, Code.TIMEOUT)):
-        assert allowed.wall_seconds == wall
+    for allowed, seconds, code in ((by_lease, 50, Code.LEASE), (by_limit, 360, Code.TIMEOUT)):
+        assert allowed.wall_seconds == seconds
         found = outcome.failure(cut, allowed, finished=False, error=None, free_bytes=PLENTY)
         assert isinstance(found, RenderFailed)
         assert found.code is code
         assert "stopped after 50 s" in str(found)
         assert OWN in str(found)
-        assert ("the lease left no more" in str(found)) is (code is Code.LEASE)
+        assert ("the lease left no more time" in str(found)) is (code is Code.LEASE)
 
 
-def test_a_lease_with_just_the_limits_time_cuts_nothing() -> None:
-    """fault_86: then the limit is the limit."""
+def test_a_lease_with_exactly_the_limits_time_changes_nothing() -> None:
+    """fault_86: then the operator's limit applies."""
     allowed = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=360))
     found = outcome.failure(end(Ending.TIMEOUT), allowed, finished=False, error=None, free_bytes=PLENTY)
     assert isinstance(found, RenderFailed)
@@ -206,13 +206,13 @@ def test_a_lease_with_just_the_limits_time_cuts_nothing() -> None:
         (Ending.PIDS, "pids allows (256)"),
     ],
 )
-def test_a_limit_is_told_with_its_setting_and_value(ending: Ending, told: str) -> None:
-    """fault_85: so that whoever raises it knows which, and how far."""
+def test_a_limit_is_reported_with_its_setting_and_value(ending: Ending, told: str) -> None:
+    """fault_85: so that the operator knows which limit to raise, and how far."""
     assert told in str(failed(end(ending)))
 
 
 def test_a_full_output_is_not_this_machines_disk() -> None:
-    """fault_85: what the scene does counts against its bytes, and what the disk does never."""
+    """fault_85: output beyond the limit counts against the scene; a full disk never does."""
     assert Code.DISK in NOT_THE_BYTES
     assert failure(end(Ending.OUTPUT_LIMIT)) not in NOT_THE_BYTES
 

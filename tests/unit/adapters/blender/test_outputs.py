@@ -1,4 +1,4 @@
-"""The output folder of a render is a stranger's: what may lie in it, and what must not."""
+"""The output folder of a render is untrusted: what it may contain, and what it must not."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LIMIT = 100
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """An empty output folder; its parent is the test's own."""
+    """An empty output folder; its parent belongs to the test."""
     folder = tmp_path / "out"
     folder.mkdir()
     return folder
 
 
 def code_of(out: Path, *expected: str) -> Code | None:
-    """The code of what is wrong with a folder."""
-    fault = outputs.find_fault(out, expected or (NAME,), most_bytes=LIMIT)
+    """Returns the code of a folder's fault."""
+    fault = outputs.find_fault(out, expected or (NAME,), max_bytes=LIMIT)
     return fault.code if fault else None
 
 
@@ -45,12 +45,12 @@ def link_to_a_secret(out: Path) -> None:
 
 
 def link_to_nothing(out: Path) -> None:
-    """A link that leads nowhere."""
+    """A broken link."""
     (out / NAME).symlink_to("/nowhere")
 
 
 def second_name(out: Path) -> None:
-    """A file that has a name elsewhere too."""
+    """A file with a second hard link elsewhere."""
     (out.parent / "other").write_text("x")
     (out / NAME).hardlink_to(out.parent / "other")
 
@@ -61,14 +61,14 @@ def folder(out: Path) -> None:
 
 
 def fifo(out: Path) -> None:
-    """A pipe, which would be waited for."""
+    """A pipe, which would block a reader."""
     os.mkfifo(out / NAME)
 
 
 def unix_socket(out: Path) -> None:
     """A socket."""
     with socket.socket(socket.AF_UNIX) as server:
-        # The path of a socket is short.
+        # Socket paths are limited in length.
         here = Path.cwd()
         os.chdir(out)
         try:
@@ -83,7 +83,7 @@ def too_large(out: Path) -> None:
 
 
 def sparse(out: Path) -> None:
-    """A file that claims a tebibyte."""
+    """A sparse file of a tebibyte."""
     (out / NAME).touch()
     os.truncate(out / NAME, 2**40)
 
@@ -94,25 +94,25 @@ def sparse(out: Path) -> None:
     [link_to_a_secret, link_to_nothing, second_name, folder, fifo, unix_socket, too_large, sparse],
     ids=lambda attack: attack.__name__,
 )
-def test_what_only_an_attack_leaves_is_tampering(out: Path, attack: Callable[[Path], None]) -> None:
-    """fault_42: none is followed, waited for or read."""
+def test_what_only_an_attack_can_leave_is_tampering(out: Path, attack: Callable[[Path], None]) -> None:
+    """fault_42: none is followed or read, and none blocks."""
     attack(out)
     assert code_of(out) == Code.TAMPER
 
 
 def test_a_missing_file_is_no_output(out: Path) -> None:
-    """fault_39: Blender said that it was done."""
+    """fault_39: although Blender reported that it was done."""
     assert code_of(out) == Code.NO_OUTPUT
 
 
 def test_an_empty_file_is_no_output(out: Path) -> None:
-    """fault_39: a name is not a picture."""
+    """fault_39: the file exists, but has no content."""
     (out / NAME).touch()
     assert code_of(out) == Code.NO_OUTPUT
 
 
 def test_another_name_is_no_output(out: Path) -> None:
-    """The expected one is missing, whatever else is there."""
+    """The expected file is missing, whatever else exists."""
     (out / "frame_0002.png").write_bytes(b"x")
     assert code_of(out) == Code.NO_OUTPUT
 
@@ -120,38 +120,38 @@ def test_another_name_is_no_output(out: Path) -> None:
 @pytest.mark.parametrize(
     "extra", ["frame_0002.png", ".hidden", "depth", "frame_0001.PNG", "\x1b[31m\u202egnp"]
 )
-def test_a_file_that_nobody_asked_for_is_extra_output(out: Path, extra: str) -> None:
-    """fault_25: such as a File Output node's; the sentence names it in characters that can be shown."""
+def test_an_unexpected_file_is_extra_output(out: Path, extra: str) -> None:
+    """fault_25: such as a File Output node's; the sentence names it in printable characters."""
     (out / NAME).write_bytes(b"x")
     (out / extra).mkdir()
-    fault = outputs.find_fault(out, (NAME,), most_bytes=LIMIT)
+    fault = outputs.find_fault(out, (NAME,), max_bytes=LIMIT)
     assert fault is not None
     assert fault.code == Code.EXTRA_OUTPUT
     assert fault.sentence.isprintable()
 
 
 def test_a_folder_that_is_a_link_is_not_followed(out: Path, tmp_path: Path) -> None:
-    """Not even by the first step."""
+    """Not even the folder itself."""
     (tmp_path / "link").symlink_to(out)
     (out / NAME).write_bytes(b"x")
     assert code_of(tmp_path / "link") == Code.TAMPER
 
 
-def test_a_folder_that_is_gone_is_tampering(tmp_path: Path) -> None:
-    """Nobody but the worker may remove it."""
+def test_a_missing_folder_is_tampering(tmp_path: Path) -> None:
+    """Only the worker may remove it."""
     assert code_of(tmp_path / "gone") == Code.TAMPER
 
 
 def collected(out: Path, target: Path, *expected: str) -> Code | None:
-    """The code of what is wrong with a folder that is copied."""
+    """Returns the code of a folder's fault when it is copied."""
     target.mkdir()
     with outputs.opened(out) as folder:
-        fault = outputs.collect(folder, expected, target, most_bytes=LIMIT)
+        fault = outputs.collect(folder, expected, target, max_bytes=LIMIT)
     return fault.code if fault else None
 
 
 def test_exactly_the_expected_files_are_copied(out: Path, tmp_path: Path) -> None:
-    """Also where the program locked its folder behind it."""
+    """Even if the program removed its folder's permissions."""
     (out / NAME).write_bytes(b"1")
     (out / "frame_0002.png").write_bytes(b"2" * 90)
     assert collected(out, tmp_path / "ours", NAME, "frame_0002.png") is None
@@ -165,8 +165,8 @@ def test_exactly_the_expected_files_are_copied(out: Path, tmp_path: Path) -> Non
     [link_to_a_secret, second_name, folder, fifo, too_large, sparse],
     ids=lambda attack: attack.__name__,
 )
-def test_where_one_is_wrong_none_is_copied(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
-    """fault_42, fault_92: nothing of it reaches the disk."""
+def test_if_one_is_wrong_none_is_copied(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
+    """fault_42, fault_92: no part of it reaches the disk."""
     (out / "frame_0000.png").write_bytes(b"1")
     attack(out)
     assert collected(out, tmp_path / "ours", "frame_0000.png", NAME) == Code.TAMPER
@@ -174,7 +174,7 @@ def test_where_one_is_wrong_none_is_copied(out: Path, tmp_path: Path, attack: Ca
 
 
 def test_all_of_them_together_are_limited(out: Path, tmp_path: Path) -> None:
-    """fault_93: a hole takes no room in memory, and all of it on a disk."""
+    """fault_93: a hole takes no memory, but its full size on a disk."""
     for name in ("a", "b"):
         (out / name).touch()
         os.truncate(out / name, LIMIT - 1)
@@ -182,36 +182,36 @@ def test_all_of_them_together_are_limited(out: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "ours").iterdir()) == []
 
 
-def test_no_room_for_a_copy_is_this_machines_fault(out: Path, tmp_path: Path) -> None:
+def test_no_space_for_a_copy_is_this_machines_fault(out: Path, tmp_path: Path) -> None:
     """Not the scene's."""
     (out / NAME).write_bytes(b"1")
-    with outputs.opened(out) as folder, pytest.raises(HostUnavailable, match="Free the disk"):
-        outputs.collect(folder, (NAME,), tmp_path / "nowhere", most_bytes=LIMIT)
+    with outputs.opened(out) as folder, pytest.raises(HostUnavailable, match="Free some disk space"):
+        outputs.collect(folder, (NAME,), tmp_path / "nowhere", max_bytes=LIMIT)
 
 
-def test_a_taken_file_is_our_own(out: Path, tmp_path: Path) -> None:
-    """A new file with the same bytes, and the source stays."""
+def test_a_taken_file_is_a_copy(out: Path, tmp_path: Path) -> None:
+    """A new file with the same bytes; the source stays."""
     (out / NAME).write_bytes(b"picture")
     with outputs.opened(out) as folder:
-        assert outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT) == 7
+        assert outputs.take(folder, NAME, tmp_path / "taken", max_bytes=LIMIT) == 7
     assert (tmp_path / "taken").read_bytes() == b"picture"
     assert (out / NAME).exists()
 
 
 def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
-    """Nor writes through what lies in the way."""
+    """Nor writes through an existing link."""
     (out / NAME).write_bytes(b"picture")
     (tmp_path / "taken").symlink_to(tmp_path / "elsewhere")
     with outputs.opened(out) as folder, pytest.raises(FileExistsError):
-        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
+        outputs.take(folder, NAME, tmp_path / "taken", max_bytes=LIMIT)
     assert not (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("attack", [link_to_a_secret, second_name, fifo, too_large], ids=lambda a: a.__name__)
-def test_taking_looks_again(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
-    """fault_42: what was no attack a moment ago may be one now; nothing of it is kept."""
+def test_taking_checks_again(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
+    """fault_42: the file may have been replaced since the first check; then nothing is copied."""
     attack(out)
     with outputs.opened(out) as folder, pytest.raises(OSError, match=r"."):
-        outputs.take(folder, NAME, tmp_path / "taken", most_bytes=LIMIT)
+        outputs.take(folder, NAME, tmp_path / "taken", max_bytes=LIMIT)
     assert not (tmp_path / "taken").exists()

@@ -1,4 +1,4 @@
-"""What comes out of a sandbox is a stranger's word: strict, bounded, or ignored."""
+"""Reports from a sandbox are untrusted: parsed strictly, bounded, or ignored."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ ABOUT = {"kind": "about", "major": 4, "minor": 5, "version_text": "4.5", "build_
 
 
 def line(report: dict[str, Any]) -> bytes:
-    """A report as it comes through the pipe."""
+    """A report as it arrives through the pipe."""
     return json.dumps(report).encode()
 
 
 @pytest.mark.parametrize("report", [PROGRESS, FRAME, DECODED], ids=lambda report: report["kind"])
-def test_a_good_report_is_understood(report: dict[str, Any]) -> None:
+def test_a_valid_report_is_parsed(report: dict[str, Any]) -> None:
     """Each kind."""
     event = reports.parse(line(report))
     assert event is not None
@@ -88,14 +88,14 @@ def test_a_good_report_is_understood(report: dict[str, Any]) -> None:
     ],
 )
 def test_anything_else_is_ignored(report: dict[str, Any], change: dict[str, Any]) -> None:
-    """The report is good without the change, and with it none."""
+    """The report is valid without the change, and invalid with it."""
     assert reports.parse(line(report)) is not None
     assert reports.parse(line({**report, **change})) is None
 
 
 @given(st.binary())
-def test_no_bytes_do_harm(data: bytes) -> None:
-    """They are counted."""
+def test_arbitrary_bytes_are_harmless(data: bytes) -> None:
+    """They are only counted."""
     report_so_far = RunReport()
     report_so_far.add_line(data)
     assert report_so_far.ignored + len(report_so_far.events) == 1
@@ -105,13 +105,13 @@ def test_no_bytes_do_harm(data: bytes) -> None:
     "data", [b"[" * 100_000, b'{"kind":"inspection","x":' + b"9" * 5000 + b"}", b"\xff\xfe"]
 )
 def test_what_breaks_parsers_is_ignored(data: bytes) -> None:
-    """Deep nesting, numbers without end, no UTF-8."""
+    """Deep nesting, endless numbers, invalid UTF-8."""
     report_so_far = RunReport()
     report_so_far.add_line(data)
     assert (report_so_far.ignored, report_so_far.inspection) == (1, None)
 
 
-def test_a_run_is_heard_to_its_end() -> None:
+def test_a_run_is_read_to_its_end() -> None:
     """Progress is passed on and not kept; frames are kept; the end is noted."""
     passed: list[reports.Event] = []
     report_so_far = RunReport(passed.append)
@@ -123,7 +123,7 @@ def test_a_run_is_heard_to_its_end() -> None:
     assert [event.kind for event in passed] == ["progress", "frame", "finished"]
 
 
-def test_an_error_is_kept_in_characters_that_can_be_shown() -> None:
+def test_an_error_is_kept_in_printable_characters() -> None:
     """fault_36: Blender's errors quote the scene."""
     report_so_far = RunReport()
     report_so_far.add_line(line({"kind": "failed", "error": "no \x1b[31m camera"}))
@@ -131,7 +131,7 @@ def test_an_error_is_kept_in_characters_that_can_be_shown() -> None:
 
 
 def test_the_first_inspection_counts() -> None:
-    """It goes to the model's own strict reader, without its kind."""
+    """It is passed to the model's strict parser, without its kind."""
     report_so_far = RunReport()
     report_so_far.add_line(line({"kind": "inspection", "scene": "a"}))
     report_so_far.add_line(line({"kind": "inspection", "scene": "b"}))
@@ -141,26 +141,26 @@ def test_the_first_inspection_counts() -> None:
 def test_a_flood_of_reports_is_not_kept() -> None:
     """fault_35: memory stays bounded."""
     report_so_far = RunReport()
-    for _ in range(reports.MOST_EVENTS + 10):
+    for _ in range(reports.MAX_EVENTS + 10):
         report_so_far.add_line(line(FRAME))
-    assert len(report_so_far.events) == reports.MOST_EVENTS
+    assert len(report_so_far.events) == reports.MAX_EVENTS
 
 
-@pytest.mark.parametrize("said", ["", "x", json.dumps({"kind": "normalised", "changed": ["a"]})])
-def test_a_flood_is_noticed(said: str) -> None:
-    """fault_95: what says nothing, or the same again, is said only so often."""
+@pytest.mark.parametrize("line", ["", "x", json.dumps({"kind": "normalised", "changed": ["a"]})])
+def test_a_flood_is_detected(line: str) -> None:
+    """fault_95: invalid and repeated reports are tolerated only up to a limit."""
     report_so_far = RunReport()
-    for _ in range(reports.MOST_IGNORED + 1):
+    for _ in range(reports.MAX_IGNORED + 1):
         assert not report_so_far.is_flood
-        report_so_far.add_line(said.encode())
-    report_so_far.add_line(said.encode())
+        report_so_far.add_line(line.encode())
+    report_so_far.add_line(line.encode())
     assert report_so_far.is_flood
 
 
 @pytest.mark.parametrize(
     "report", [ABOUT, {"kind": "normalised", "changed": ["a"]}, {"kind": "failed", "error": "a"}]
 )
-def test_what_is_said_once_is_passed_on_once(report: dict[str, Any]) -> None:
+def test_a_repeated_report_is_ignored(report: dict[str, Any]) -> None:
     """fault_95: the second of its kind is ignored; another kind is not."""
     passed: list[reports.Event] = []
     report_so_far = RunReport(passed.append)
@@ -174,15 +174,15 @@ def test_what_is_said_once_is_passed_on_once(report: dict[str, Any]) -> None:
 def test_only_the_first_inspection_may_be_long() -> None:
     """fault_95: the time that one line can take is bounded."""
     report_so_far = RunReport()
-    long = "x" * reports.LONGEST_LINE
-    report_so_far.add_line(line({"kind": "failed", "error": "a"}) + b" " * reports.LONGEST_LINE)
+    long = "x" * reports.MAX_LINE_BYTES
+    report_so_far.add_line(line({"kind": "failed", "error": "a"}) + b" " * reports.MAX_LINE_BYTES)
     assert (report_so_far.ignored, report_so_far.error) == (1, None)
     report_so_far.add_line(line({"kind": "inspection", "scene": long}))
     assert report_so_far.inspection == {"scene": long}
 
 
-def test_a_damaged_inspection_is_not_tried_again() -> None:
-    """fault_95: the first attempt counts, whatever it is worth."""
+def test_an_invalid_inspection_is_not_parsed_again() -> None:
+    """fault_95: only the first attempt counts, even if it is invalid."""
     report_so_far = RunReport()
     report_so_far.add_line(b'{"kind": "inspection", "scene":')
     report_so_far.add_line(line({"kind": "inspection", "scene": "b"}))

@@ -1,4 +1,4 @@
-"""Which Blender is used, and what of this machine it is shown."""
+"""Which Blender is used, and which files of this machine it sees."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veriframe.errors import SettingsError
 
 @pytest.fixture
 def blender(tmp_path: Path) -> Path:
-    """An unpacked Blender beside somebody's own things."""
+    """An unpacked Blender in a folder with other files."""
     folder = tmp_path / "home"
     (folder / "4.5").mkdir(parents=True)
     (folder / "lib").mkdir()
@@ -27,19 +27,19 @@ def blender(tmp_path: Path) -> Path:
 
 
 def without_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the wheel was not installed."""
+    """As if the wheel were not installed."""
     monkeypatch.setattr(BpyWheel, "installed", staticmethod(lambda: False))
 
 
 def test_a_set_path_is_used(blender: Path) -> None:
-    """Although the wheel is there."""
+    """Although the wheel is installed."""
     runtime = runtimes.select(blender)
     assert isinstance(runtime, BlenderExecutable)
     assert (runtime.path, runtime.name) == (blender, "Blender executable")
 
 
 def test_links_are_followed(blender: Path, tmp_path: Path) -> None:
-    """Its own files lie beside the program, not beside the link."""
+    """Blender's files are next to the program, not next to the link."""
     (tmp_path / "link").symlink_to(blender)
     runtime = runtimes.select(tmp_path / "link")
     assert isinstance(runtime, BlenderExecutable)
@@ -55,7 +55,7 @@ def test_a_bare_name_is_looked_up_on_path(blender: Path, monkeypatch: pytest.Mon
 
 
 def test_the_wheel_comes_next() -> None:
-    """It is a dependency of this program, so it is there."""
+    """It is a dependency of this program, so it is installed."""
     runtime = runtimes.select(None)
     assert isinstance(runtime, BpyWheel)
     assert runtime.name == "bpy wheel"
@@ -63,7 +63,7 @@ def test_the_wheel_comes_next() -> None:
 
 
 def test_then_the_program_on_path(blender: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no wheel."""
+    """If there is no wheel."""
     without_wheel(monkeypatch)
     monkeypatch.setenv("PATH", str(blender.parent))
     runtime = runtimes.select(None)
@@ -71,7 +71,7 @@ def test_then_the_program_on_path(blender: Path, monkeypatch: pytest.MonkeyPatch
     assert runtime.path == blender
 
 
-def test_no_blender_at_all_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_blender_is_an_error_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """fault_37: nothing is claimed without one."""
     without_wheel(monkeypatch)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -91,14 +91,14 @@ def folder(path: Path) -> str:
 
 
 def text(path: Path) -> str:
-    """A file without the right to run."""
+    """A file that is not executable."""
     path.write_text("x")
     return "is not executable"
 
 
 @pytest.mark.parametrize("make", [nothing, folder, text], ids=lambda make: make.__name__)
-def test_a_path_that_is_no_program_is_an_error_with_a_remedy(tmp_path: Path, make: object) -> None:
-    """fault_37: and never a silent step to another Blender."""
+def test_a_path_that_is_not_a_program_is_an_error_with_a_remedy(tmp_path: Path, make: object) -> None:
+    """fault_37: and another Blender is never used silently."""
     assert callable(make)
     trouble = make(tmp_path / "blender")
     with pytest.raises(SettingsError, match=f"{trouble}. Set it to the program"):
@@ -106,7 +106,7 @@ def test_a_path_that_is_no_program_is_an_error_with_a_remedy(tmp_path: Path, mak
 
 
 def test_the_wheel_runs_scripts_isolated() -> None:
-    """No path of this machine in the command line, and no user's packages."""
+    """No path of this machine in the command line, and no user packages."""
     python, *options, script, first, second = BpyWheel().argv("s.py", ("a", PurePosixPath("/out")))
     assert options == ["-I", "-B"]
     assert PurePosixPath("/opt/veriframe/in_blender/s.py") == script
@@ -116,7 +116,7 @@ def test_the_wheel_runs_scripts_isolated() -> None:
 
 
 def test_a_program_runs_scripts_in_the_background(blender: Path) -> None:
-    """Arguments take effect in order, so the order is part of the promise."""
+    """Arguments take effect in order, so their order matters."""
     words = [str(word) for word in BlenderExecutable(blender).argv("s.py", ("a",))]
     assert words == [
         *("/opt/veriframe/runtime/blender", "-b", "--factory-startup", "--python-exit-code", "1"),
@@ -125,20 +125,20 @@ def test_a_program_runs_scripts_in_the_background(blender: Path) -> None:
 
 
 def test_a_program_is_shown_with_its_own_folders_only(blender: Path) -> None:
-    """Not with what else lies in the folder: it may be somebody's home."""
+    """Other files in the folder are not shown: it may be a home folder."""
     shown = BlenderExecutable(blender).visible()
     assert {blender, blender.parent / "4.5", blender.parent / "lib", runtimes.SCRIPTS} == set(shown.values())
 
 
-def test_a_program_of_the_system_needs_nothing_more() -> None:
-    """/usr is always there."""
+def test_a_system_program_needs_no_other_files() -> None:
+    """/usr is always visible."""
     runtime = BlenderExecutable(Path("/usr/bin/env"))
     assert set(runtime.visible().values()) == {runtimes.SCRIPTS}
     assert runtime.argv("s.py", ())[0] == PurePosixPath("/usr/bin/env")
 
 
 def test_a_script_is_confined_in_its_own_process() -> None:
-    """What hides the host's paths costs no second start of Python."""
+    """Hiding the host's paths needs no second Python process."""
     runtime = BpyWheel()
     argv = runtime.argv("render_frames.py", ("a",))
     confined = runtime.confined(argv)
@@ -147,7 +147,7 @@ def test_a_script_is_confined_in_its_own_process() -> None:
 
 
 def test_a_program_is_confined_before_it_starts(blender: Path) -> None:
-    """It has threads by the time that a script of ours could do so."""
+    """When one of our scripts could do it, Blender already has threads."""
     runtime = BlenderExecutable(blender)
     argv = runtime.argv("render_frames.py", ())
     python, *_, confine = runtime.confined(argv)[: -len(argv)]

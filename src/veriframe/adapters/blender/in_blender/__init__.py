@@ -1,1 +1,1 @@
-"""Scripts that run inside Blender, or beside it in a clean sandbox. None is imported by the worker."""
+"""Scripts that run inside Blender, or next to it in a clean sandbox. The worker imports none of them."""

@@ -1,4 +1,4 @@
-"""Runs inside Blender: says which Blender this is. Where `bpy` cannot be loaded, says why."""
+"""Runs inside Blender: reports its version, or why `bpy` cannot be loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reporting import report, run  # type: ignore[import-not-found]
 
 def main() -> None:
     """Report version and build."""
-    import bpy  # noqa: PLC0415  # a missing shared library is an answer here, not a crash
+    import bpy  # noqa: PLC0415  # a missing shared library must be reported, not crash the script
 
     report(
         "about",

@@ -1,9 +1,9 @@
-"""Runs before anything of Blender's: gives up reading what tells of the host, then becomes the program.
+"""Runs before Blender: drops the right to read what reveals the host, then executes the program.
 
-Run as `python confine.py PROGRAM …`. A Python script as PROGRAM runs in this same process; any other program
-takes its place. A new `/proc` still says, in each process's table of mounts, where on the host all that is
-shown comes from: its user, its folders, its job. Only Landlock can take that away from a process, and what it
-starts; a kernel without Landlock leaves it open. Standard library only.
+Run as `python confine.py PROGRAM …`. A Python script as PROGRAM runs in this process; any other program
+replaces it. Even a new `/proc` lists, in each process's mount table, the host paths of all mounts, which
+reveal the user, the folders and the job. Only Landlock can withdraw that from a process and its children; on
+a kernel without Landlock it stays readable. Standard library only.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ _VERSION_FLAG = 1
 _PATH_BENEATH = 1
 _READ_FILE, _REFER = 1 << 2, 1 << 13
 _REFER_SINCE = 2
-"""From this version on, moving files between folders is forbidden where it is not allowed."""
+"""From this version on, moving files between folders is denied unless a rule allows it."""
 
 _IN_PROC = ("cpuinfo", "meminfo", "stat", "version")
 _IN_SELF = ("status", "stat", "statm", "maps", "cmdline", "comm", "environ", "auxv", "limits", "fd")
-"""All of `/proc` that can still be read."""
+"""The files of `/proc/self` that stay readable; `_IN_PROC` lists those of `/proc`."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def readable() -> list[str]:
-    """What may be read: everything but most of `/proc`."""
+    """The paths that may be read: everything except most of `/proc`."""
     top = [f"/{name}" for name in os.listdir("/") if name != "proc"]  # noqa: PTH208
     return [*top, *(f"/proc/{name}" for name in _IN_PROC), *(f"/proc/self/{name}" for name in _IN_SELF)]
 
 
 def hide_mounts() -> bool:
-    """Give up reading everything else, for this process and what it starts. False without Landlock."""
+    """Deny reading of everything else, for this process and its children. Returns False without Landlock."""
     version = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
     if version <= 0:
         return False
@@ -62,13 +62,13 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 
 def main() -> None:
-    """Hide, and run what is named."""
+    """Hide the mount tables and run the program."""
     del sys.argv[0]
     hide_mounts()
     if sys.argv[0].endswith(".py"):
         runpy.run_path(sys.argv[0], run_name="__main__")
     else:
-        os.execv(sys.argv[0], sys.argv)  # noqa: S606 - a shell is not wanted here
+        os.execv(sys.argv[0], sys.argv)  # noqa: S606 - no shell
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs beside Blender, in a clean sandbox: decodes rendered frames and writes them again without metadata.
+"""Runs without Blender in a clean sandbox: decodes rendered frames and writes them again without metadata.
 
 Arguments: the folder with the frames, the output folder, and a JSON file with the list of frames:
 `[{"number": 1, "file": "frame_0001.png", "width": 64, "height": 36}]`.
@@ -22,17 +22,17 @@ from reporting import arguments, report, run  # type: ignore[import-not-found]
 
 CHANNELS = {1: "Y", 2: "Y,A", 3: "R,G,B", 4: "R,G,B,A"}
 ALPHA = (2, 4)
-"""Numbers of channels of which the last is alpha."""
+"""Channel counts with alpha as the last channel."""
 
 DITHER = 2 / 255
-"""The most that dithering adds to black before a picture becomes whole numbers, at its highest setting."""
+"""The most that dithering, at its highest setting, adds to black before quantisation."""
 
 
 def pixel_sha256(pixels: Pixels) -> str:
-    """SHA-256 of the samples in one canonical form.
+    """SHA-256 of the samples in a canonical form.
 
-    A line `veriframe-pixels 1 WIDTH HEIGHT CHANNELS DTYPE` (as `R,G,B,A` and `u1`, `u2`, `f2`, `f4`), then
-    the samples, little-endian, top row first, left to right, the channels of a pixel together.
+    The form is a line `veriframe-pixels 1 WIDTH HEIGHT CHANNELS DTYPE` (such as `R,G,B,A` and `u1`, `u2`,
+    `f2` or `f4`), then the samples: little-endian, top row first, left to right, channels interleaved.
     """
     height, width, channels = pixels.shape
     kind = pixels.dtype.newbyteorder("<")
@@ -46,7 +46,7 @@ def pixel_sha256(pixels: Pixels) -> str:
 
 
 def is_black(pixels: Pixels) -> bool:
-    """Whether nothing is to be seen: no colour above Blender's dithering, or alpha zero everywhere."""
+    """Whether the frame shows nothing: no colour above Blender's dithering, or alpha zero everywhere."""
     noise = 0.0 if pixels.dtype.kind == "f" else DITHER * np.iinfo(pixels.dtype).max
     if pixels.shape[2] not in ALPHA:
         return not (pixels > noise).any()
@@ -54,7 +54,7 @@ def is_black(pixels: Pixels) -> bool:
 
 
 def decode(source: Path, target: Path, width: int, height: int) -> Pixels:
-    """One frame's pixels, and the clean file that holds them. Raises `NotAPictureError`."""
+    """Decode one frame, write its clean file, and return its pixels. Raises `NotAPictureError`."""
     if source.suffix == ".png":
         with source.open("rb") as stream:
             pixels = png_file.read(stream, width, height)
@@ -68,8 +68,8 @@ def decode(source: Path, target: Path, width: int, height: int) -> Pixels:
     return pixels
 
 
-def tell(frame: dict[str, Any], source: Path, target: Path) -> None:
-    """Decode one frame and report what it is."""
+def decode_and_report(frame: dict[str, Any], source: Path, target: Path) -> None:
+    """Decode one frame and report its size, depth and digest, or why it was refused."""
     try:
         pixels = decode(source, target, frame["width"], frame["height"])
     except NotAPictureError as error:
@@ -89,10 +89,10 @@ def tell(frame: dict[str, Any], source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """All frames, one after the other."""
+    """Decode all frames, one after the other."""
     frames, out, listing = (Path(word) for word in arguments())
     for frame in json.loads(listing.read_bytes()):
-        tell(frame, frames / frame["file"], out / frame["file"])
+        decode_and_report(frame, frames / frame["file"], out / frame["file"])
     report("finished")
 
 

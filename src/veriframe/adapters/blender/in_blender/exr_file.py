@@ -1,4 +1,4 @@
-"""OpenEXR as Blender writes stills: one flat part, read whole and written with nothing but pixels."""
+"""Reads and writes OpenEXR stills as Blender makes them: one flat part; only pixels are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORDER = ("R", "G", "B", "A")
 def read(path: Path, width: int, height: int) -> Pixels:
     """The pixels, (height, width, channels) in the order R, G, B, A, float16 or float32.
 
-    Raises `NotAPictureError`. The header is looked at first, so that memory is bounded by the size.
+    Raises `NotAPictureError`. The header is checked first, so that the size bounds the memory.
     """
     try:
         header = OpenEXR.File(str(path), header_only=True)
@@ -22,13 +22,13 @@ def read(path: Path, width: int, height: int) -> Pixels:
         channels = OpenEXR.File(str(path), separate_channels=True).channels()
     except NotAPictureError:
         raise
-    except Exception as error:  # noqa: BLE001  # the library raises what it likes
+    except Exception as error:  # noqa: BLE001  # the library raises arbitrary exceptions
         raise NotAPictureError(f"it cannot be decoded: {error}") from None
     samples = [channels[name].pixels for name in ORDER if name in channels]
     if any(each.shape != (height, width) or each.dtype != samples[0].dtype for each in samples):
         raise NotAPictureError("its channels differ in size or depth")
     if samples[0].dtype not in (np.float16, np.float32):
-        raise NotAPictureError("its samples are no floating-point numbers")
+        raise NotAPictureError("its samples are not floating-point numbers")
     return np.stack(samples, axis=2)
 
 
@@ -43,11 +43,11 @@ def _check_header(file: OpenEXR.File, width: int, height: int) -> None:
         )
     names = {channel.name for channel in file.header()["channels"]}
     if names not in ({*ORDER[:3]}, {*ORDER}):
-        raise NotAPictureError("its channels are not R, G, B and perhaps A")
+        raise NotAPictureError("its channels are not R, G, B and optionally A")
 
 
 def write(path: Path, pixels: Pixels) -> None:
-    """An EXR of the same samples, packed without loss."""
+    """Write the same samples to an EXR with lossless compression."""
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     channels = {
         name: np.ascontiguousarray(pixels[:, :, n]) for n, name in enumerate(ORDER[: pixels.shape[2]])

@@ -1,9 +1,9 @@
-"""Runs inside Blender: opens one scene and reports what is in it, as one JSON line. Changes nothing.
+"""Runs inside Blender: opens one scene and reports its contents as one JSON line. Changes nothing.
 
-Argument: the scene. Each question is asked on its own, so that a broken data-block spoils one answer only.
+Argument: the scene. Each fact is read on its own, so that a broken data-block affects only that fact.
 """
 
-# ruff: noqa: ANN401 - Blender's data have no types of their own
+# ruff: noqa: ANN401 - Blender's data have no static types
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, 
 from reporting import arguments, report, run  # type: ignore[import-not-found]
 
 MOST = 200
-"""Names in one list; a scene with more is told by its first ones."""
+"""Entries in one list; of a longer one, the first are reported."""
 
 IMPORT_NODES = ("GeometryNodeImport", "GeometryNodeInputImportGrid")
 
 
 def packed(block: Any) -> bool:
-    """Whether a data-block carries its file inside the scene."""
+    """Whether a data-block's file is packed into the scene."""
     return bool(getattr(block, "packed_file", None) or getattr(block, "packed_files", None))
 
 
 def present(path: str, library: Any = None) -> bool:
-    """Whether a render will find the file: beside or below the scene, or part of Blender itself.
+    """Whether a render can use the file: it is in the scene's folder or below, or part of Blender.
 
-    Anything else is taken as missing, also where this machine happens to have it: devices, `/proc`, the
-    system's own pictures.
+    Anything else counts as missing even if it exists on this machine: devices, `/proc`, the system's own
+    pictures.
     """
     file = os.path.realpath(bpy.path.abspath(path, library=library))
     homes = [os.path.dirname(os.path.realpath(bpy.data.filepath)), *blender_folders()]  # noqa: PTH120
@@ -44,7 +44,7 @@ def present(path: str, library: Any = None) -> bool:
 
 
 def can_be_read(file: str) -> bool:
-    """Whether opening works; some walls hide a file's bytes but not its name."""
+    """Whether the file can be opened; some sandbox levels hide a file's bytes but not its name."""
     try:
         with open(file, "rb"):  # noqa: PTH123  # runs in any Blender's Python
             return True
@@ -53,13 +53,13 @@ def can_be_read(file: str) -> bool:
 
 
 def blender_folders() -> list[str]:
-    """Where Blender's own fonts, studio lights and asset libraries lie."""
+    """The folders of Blender's own fonts, studio lights and asset libraries."""
     found = (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM"))
     return [os.path.realpath(folder) for folder in found if folder]
 
 
 def missing_images() -> Iterator[dict[str, Any]]:
-    """Images, sequences, tiles and movies whose files are neither packed nor here."""
+    """Images, sequences, tiles and movies whose files are neither packed nor present."""
     for image in bpy.data.images:
         external = image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"} and not packed(image)
         if external and image.filepath and not present(image.filepath, image.library):
@@ -67,7 +67,7 @@ def missing_images() -> Iterator[dict[str, Any]]:
 
 
 def missing_files() -> Iterator[dict[str, Any]]:
-    """All other kinds of files."""
+    """Missing files of all other kinds."""
     for library in bpy.data.libraries:
         if not packed(library) and not present(library.filepath, library.library):
             yield entry("library", library, library.filepath, used=True)
@@ -92,7 +92,7 @@ def missing_files() -> Iterator[dict[str, Any]]:
 
 
 def entry(kind: str, block: Any, path: str, used: bool | None = None) -> dict[str, Any]:
-    """One missing file. A block that nothing but itself uses is not needed by the picture."""
+    """One missing file. The picture does not need a block whose only user is itself."""
     real_users = block.users - (1 if getattr(block, "use_fake_user", False) else 0)
     return {"kind": kind, "name": block.name, "path": path, "used": real_users > 0 if used is None else used}
 
@@ -107,7 +107,7 @@ def all_trees() -> Iterator[Any]:
 
 
 def scripts() -> Iterator[str]:
-    """What carries code: registered texts, drivers, Freestyle style modules, OSL."""
+    """Everything with code: registered texts, drivers, Freestyle style modules, OSL."""
     for text in bpy.data.texts:
         if text.use_module:
             yield f"text {text.name} (runs on load)"
@@ -172,7 +172,7 @@ def outputs() -> Iterator[str]:
 
 
 def unrepeatable() -> Iterator[str]:
-    """What makes two renders of the same scene differ."""
+    """Everything that makes two renders of the same scene differ."""
     scene = bpy.context.scene
     if scene.render.engine == "CYCLES" and scene.cycles.time_limit > 0:
         yield f"a time limit of {scene.cycles.time_limit:g} s for sampling"
@@ -187,7 +187,7 @@ def unrepeatable() -> Iterator[str]:
 
 
 def unbaked(modifier: Any, item: Any) -> Iterator[str]:
-    """A modifier whose result depends on what was computed before, with no cache in the scene."""
+    """A modifier whose result depends on an earlier computation, without a cache in the scene."""
     name = f"{modifier.name} of {item.name}"
     cache = getattr(modifier, "point_cache", None)
     if cache is not None and not cache.is_baked:
@@ -204,21 +204,21 @@ def unbaked(modifier: Any, item: Any) -> Iterator[str]:
 
 
 def is_moving(system: Any) -> bool:
-    """Whether particles are simulated. Hair that only grows, and particles that stay, are not."""
+    """Whether particles are simulated. Hair without dynamics and particles without physics are not."""
     if system.settings.type == "HAIR":
         return bool(system.use_hair_dynamics)
     return bool(system.settings.physics_type != "NO")
 
 
 def samples(scene: Any) -> int:
-    """Samples for each pixel, as the engine counts them."""
+    """Samples per pixel, as the engine counts them."""
     if scene.render.engine == "CYCLES":
         return int(scene.cycles.samples)
     return int(getattr(getattr(scene, "eevee", None), "taa_render_samples", 0))
 
 
 def facts() -> dict[str, Any]:
-    """Everything, each question guarded."""
+    """The whole report; each fact tolerates broken data."""
     scene = bpy.context.scene
     render = scene.render
     scale = render.resolution_percentage
@@ -245,22 +245,22 @@ def facts() -> dict[str, Any]:
 
 
 def has_strips(scene: Any) -> bool:
-    """Whether the sequencer would take the picture's place."""
+    """Whether the sequencer would replace the rendered picture."""
     editor = scene.sequence_editor
     return bool(editor and len(getattr(editor, "strips", getattr(editor, "sequences", ()))))
 
 
 def ask(question: Callable[[], Any], otherwise: Any) -> Any:
-    """The answer, or `otherwise` where Blender stumbles over what it finds."""
+    """The answer, or `otherwise` if Blender fails on broken data."""
     try:
         return question()
     except Exception as error:  # noqa: BLE001  # any data-block may be broken in any way
-        sys.stderr.write(f"inspection stumbled: {error}\n")
+        sys.stderr.write(f"inspection failed: {error}\n")
         return otherwise
 
 
 def some(source: Callable[[], Iterator[Any]]) -> list[Any]:
-    """The first `MOST` answers of one kind, as many as can be had."""
+    """Up to `MOST` answers of one kind; fewer if Blender fails on broken data."""
     found: list[Any] = []
 
     def collect() -> None:
@@ -275,7 +275,7 @@ def some(source: Callable[[], Iterator[Any]]) -> list[Any]:
 
 
 def main() -> None:
-    """Open, look, report."""
+    """Open the scene, inspect it and report."""
     (scene_path,) = arguments()
     started = time.monotonic()
     bpy.ops.wm.open_mainfile(filepath=scene_path, load_ui=False, use_scripts=False)

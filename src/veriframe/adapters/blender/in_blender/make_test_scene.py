@@ -1,4 +1,4 @@
-"""Runs inside Blender: saves a small scene (Blender's own cube, light and camera) to prove an engine with.
+"""Runs inside Blender: saves a small scene (Blender's default cube, light and camera) to test an engine.
 
 Arguments: the file to write, and the engine.
 """
@@ -16,7 +16,7 @@ from reporting import arguments, report, run  # type: ignore[import-not-found]
 
 
 def main() -> None:
-    """Make, save, report."""
+    """Create the scene, save it and report."""
     path, engine = arguments()
     bpy.ops.wm.read_factory_settings()
     scene = bpy.context.scene

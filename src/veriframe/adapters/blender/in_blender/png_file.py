@@ -1,7 +1,8 @@
-"""PNG as Blender writes it, 8 or 16 bits a sample, read strictly and written with nothing but pixels.
+"""Reads PNG stills strictly and writes only their pixels, with 8 or 16 bits per sample.
 
-Pillow halves 16-bit colour, so this reads and writes the format itself. Only what a still from Blender can be
-is accepted: no palette, no interlacing, exact lengths, right checksums. Arrays are (height, width, channels).
+Pillow reduces 16-bit colour to 8 bits, so this module implements the format itself. It accepts only what
+Blender writes: no palette, no interlacing, exact lengths, correct checksums. Arrays are (height, width,
+channels).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ Pixels = NDArray[Any]
 """(height, width, channels), uint8 or native uint16."""
 
 Rows = NDArray[np.uint8]
-"""(rows, bytes of a row)."""
+"""(rows, bytes per row)."""
 
 Bytes = NDArray[np.int16]
-"""Bytes of any shape, with room for sums and differences."""
+"""Bytes in any shape, with enough bits for sums and differences."""
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 4: 2, 2: 3, 6: 4}
@@ -41,13 +42,13 @@ class NotAPictureError(Exception):
 
 
 def read(stream: BinaryIO, width: int, height: int) -> Pixels:
-    """All pixels of a PNG of exactly this size. Raises `NotAPictureError`; memory is bounded by the size."""
+    """The pixels of a PNG of exactly this size. Raises `NotAPictureError`. The size bounds the memory."""
     if stream.read(8) != SIGNATURE:
-        raise NotAPictureError("it is no PNG")
+        raise NotAPictureError("it is not a PNG")
     chunks = _chunks(stream)
     kind, header = next(chunks)
     if kind != b"IHDR" or len(header) != 13:
-        raise NotAPictureError("it does not begin with a header")
+        raise NotAPictureError("it does not start with a header")
     found_width, found_height, depth, colour, *rest = struct.unpack(">IIBBBBB", header)
     if (found_width, found_height) != (width, height):
         raise NotAPictureError(
@@ -55,7 +56,7 @@ def read(stream: BinaryIO, width: int, height: int) -> Pixels:
         )
     if depth not in (8, 16) or colour not in CHANNELS or any(rest):
         raise NotAPictureError(
-            f"depth {depth}, colour type {colour} or its interlacing is not what Blender writes"
+            f"Blender does not write depth {depth}, colour type {colour} or its interlacing"
         )
     channels, sample = CHANNELS[colour], depth // 8
     pixel_bytes = channels * sample
@@ -71,7 +72,7 @@ def read(stream: BinaryIO, width: int, height: int) -> Pixels:
 
 
 def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """Chunks up to and without IEND. The worker bounds the file's size, and so theirs."""
+    """The chunks before IEND. The worker limits the file's size, and thereby theirs."""
     while True:
         start = stream.read(8)
         if len(start) != 8:
@@ -90,7 +91,7 @@ def _chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _inflate(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    """The unpacked image data, in pieces of bounded size."""
+    """The decompressed image data, in pieces of bounded size."""
     unpacker = zlib.decompressobj()
     for kind, body in chunks:
         if kind == b"IDAT":
@@ -104,9 +105,9 @@ def _inflate(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
                         raise NotAPictureError("its data are damaged") from None
                     waiting = unpacker.unconsumed_tail
                 if unpacker.unused_data:
-                    raise NotAPictureError("something follows its data")
+                    raise NotAPictureError("its data are followed by other bytes")
         elif kind[0] & 0x20 == 0:
-            raise NotAPictureError("it has a part that Blender does not write")
+            raise NotAPictureError("it has a chunk that Blender does not write")
     try:
         yield unpacker.flush()
     except zlib.error:
@@ -116,7 +117,7 @@ def _inflate(chunks: Iterator[tuple[bytes, bytes]]) -> Iterator[bytes]:
 
 
 def _bands(pieces: Iterator[bytes], height: int, row_bytes: int) -> Iterator[Rows]:
-    """Whole rows, each with its filter's byte, `_BAND_ROWS` at a time; exactly `height` in all."""
+    """Whole rows, each with its filter byte, `_BAND_ROWS` at a time; exactly `height` in total."""
     waiting, left = bytearray(), height
     for piece in pieces:
         waiting += piece
@@ -128,14 +129,14 @@ def _bands(pieces: Iterator[bytes], height: int, row_bytes: int) -> Iterator[Row
             del waiting[:cut]
             left -= rows
     if left or waiting:
-        raise NotAPictureError("it has fewer data than pixels")
+        raise NotAPictureError("it has less data than pixels")
 
 
 def unfilter(rows: Rows, filters: NDArray[np.uint8], above: NDArray[np.uint8], pixel_bytes: int) -> Rows:
     """Undo PNG's filters in a band of rows; `above` is the unfiltered row before it.
 
-    A pixel needs its left, upper and upper left neighbours, so those of one anti-diagonal are independent:
-    each is done at once. Raises `NotAPictureError` for an unknown filter.
+    A pixel needs its left, upper and upper left neighbours, so the pixels of one anti-diagonal are
+    independent and are computed together. Raises `NotAPictureError` for an unknown filter.
     """
     if filters.max(initial=0) > 4:
         raise NotAPictureError("an unknown filter")
@@ -156,12 +157,12 @@ def unfilter(rows: Rows, filters: NDArray[np.uint8], above: NDArray[np.uint8], p
 
 
 def _predictions(left: Bytes, up: Bytes, corner: Bytes) -> tuple[Bytes, ...]:
-    """What each filter predicts: nothing, left, up, their average, Paeth's."""
+    """The predictions of the five filters: none, left, up, average, Paeth."""
     return (np.zeros_like(left), left, up, (left + up) >> 1, _paeth(left, up, corner))
 
 
 def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
-    """The neighbour nearest to left + up - corner; ties go to left, then up."""
+    """The neighbour nearest to left + up - corner; on a tie left, then up."""
     by_left, by_up, by_corner = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
     return np.where(
         (by_left <= by_up) & (by_left <= by_corner), left, np.where(by_up <= by_corner, up, corner)
@@ -169,7 +170,7 @@ def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
 
 
 def write(stream: BinaryIO, pixels: Pixels) -> None:
-    """A PNG with a header, pixels and an end. Each row takes the filter whose residues are smallest."""
+    """Write a PNG with a header, pixels and an end. Each row uses the filter with the smallest residues."""
     height, width, channels = pixels.shape
     sample = pixels.dtype.itemsize
     colour = {count: colour for colour, count in CHANNELS.items()}[channels]
@@ -188,13 +189,13 @@ def write(stream: BinaryIO, pixels: Pixels) -> None:
 
 
 def _filter(raw: Rows, above: Rows, pixel_bytes: int) -> Rows:
-    """Rows with their filter's byte in front."""
+    """Rows with their filter byte in front."""
     up = np.concatenate((above, raw[:-1])).astype(np.int16)
     left, corner = (
         np.pad(rows, ((0, 0), (pixel_bytes, 0)))[:, :-pixel_bytes] for rows in (raw.astype(np.int16), up)
     )
     residues = np.stack([(raw - guess).astype(np.uint8) for guess in _predictions(left, up, corner)])
-    # The usual measure: residues as signed bytes, the sum of their sizes.
+    # The usual heuristic: the sum of the absolute residues, taken as signed bytes.
     sizes = np.minimum(residues, 256 - residues.astype(np.int16)).sum(axis=2, dtype=np.int64)
     best = sizes.argmin(axis=0)
     chosen = residues[best, np.arange(len(raw))]

@@ -1,7 +1,8 @@
-"""Runs inside Blender: renders a list of frames of one scene, in one process, and reports as it goes.
+"""Runs inside Blender: renders a list of frames of one scene in one process and reports its progress.
 
 Arguments: the scene, the output folder, and the task as JSON: `{"frames": [1], "format": "PNG", "scale": 100,
-"samples": null}`. What would make a frame unrepeatable or write elsewhere is turned off and reported.
+"samples": null}`. Settings that make a frame unrepeatable, or write to other paths, are turned off and
+reported.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ REMAINING = re.compile(r"Remaining:(\d{1,4}(?::\d\d){1,2}(?:\.\d\d)?) ")
 
 
 class Reporter:
-    """Where the render is, told at least once a second."""
+    """Reports the progress of the render at least once a second."""
 
     def __init__(self, frames: list[int]) -> None:
         self.frames, self.done, self.frame, self.phase = frames, 0, frames[0], "loading"
@@ -33,14 +34,14 @@ class Reporter:
         self.expected: float | None = None
 
     def fraction(self) -> float | None:
-        """This frame's share: by samples, of which Cycles tells few, or by the time that it expects."""
+        """This frame's progress: by samples, which Cycles reports rarely, or by its expected time."""
         if self.expected is None:
             return self.sampled
         by_time = min(0.99, (time.monotonic() - self.frame_started) / max(self.expected, 1e-3))
         return max(by_time, self.sampled or 0.0)
 
-    def listen(self, statistics: object, *_: object) -> None:
-        """What the engine says of itself, many times a second: keep the samples, beat now and then."""
+    def read_statistics(self, statistics: object, *_: object) -> None:
+        """Reads the engine's statistics, which come many times a second, and reports progress at times."""
         if found := SAMPLES.search(str(statistics)):
             self.sampled = min(1.0, int(found[1]) / max(1, int(found[2])))
         if found := REMAINING.search(str(statistics)):
@@ -50,7 +51,7 @@ class Reporter:
             self.beat()
 
     def beat(self, *_: object) -> None:
-        """One sign of life."""
+        """Reports progress."""
         self.beaten = time.monotonic()
         report(
             "progress",
@@ -64,17 +65,17 @@ class Reporter:
         )
 
     def begin(self, frame: int) -> None:
-        """A frame starts."""
+        """Starts a frame."""
         self.frame, self.phase, self.frame_started = frame, "rendering", time.monotonic()
         self.sampled = self.expected = None
         self.beat()
 
     def written(self, *_: object) -> None:
-        """A frame's file has been written."""
+        """Notes that a frame's file is being written."""
         self.phase = "writing"
 
     def end(self, file: str, width: int, height: int) -> None:
-        """A frame is done."""
+        """Reports a finished frame."""
         self.done += 1
         report(
             "frame",
@@ -89,7 +90,7 @@ class Reporter:
 
 
 def normalise(scene: bpy.types.Scene, task: dict[str, object]) -> list[str]:
-    """Make the frame repeatable and keep it inside the output folder. Returns what was turned off."""
+    """Makes frames repeatable and keeps writes inside the output folder. Returns what was turned off."""
     render, changed = scene.render, []
     for name in ("use_stamp", "use_multiview", "use_border", "use_crop_to_border", "use_placeholder"):
         if getattr(render, name, False):
@@ -110,7 +111,7 @@ def normalise(scene: bpy.types.Scene, task: dict[str, object]) -> list[str]:
 
 
 def mute_outputs(scene: bpy.types.Scene) -> list[str]:
-    """Mute every File Output node that the render could reach, groups included."""
+    """Mutes every File Output node that the render could reach, groups included."""
     trees = [scene.node_tree] if getattr(scene, "node_tree", None) else []
     trees += [group for group in bpy.data.node_groups if group.bl_idname == "CompositorNodeTree"]
     muted = []
@@ -123,7 +124,7 @@ def mute_outputs(scene: bpy.types.Scene) -> list[str]:
 
 
 def disable_style_scripts(scene: bpy.types.Scene) -> list[str]:
-    """Turn Freestyle's style modules, which are Python, off."""
+    """Turns off Freestyle's style modules, which are Python."""
     disabled = []
     for layer in scene.view_layers:
         settings = layer.freestyle_settings
@@ -135,7 +136,7 @@ def disable_style_scripts(scene: bpy.types.Scene) -> list[str]:
 
 
 def set_format(scene: bpy.types.Scene, name: str) -> str:
-    """Write PNG or EXR with the scene's own colour depth where the format has it. Returns the suffix."""
+    """Selects PNG or EXR, with the scene's own colour depth if the format has it. Returns the suffix."""
     image = scene.render.image_settings
     depth, colours = image.color_depth, image.color_mode
     if hasattr(image, "media_type"):
@@ -145,12 +146,12 @@ def set_format(scene: bpy.types.Scene, name: str) -> str:
     image.color_depth = depth if depth in allowed else allowed[-1 if name == "OPEN_EXR" else 0]
     image.color_mode = colours if colours in ("RGB", "RGBA") or name == "PNG" else "RGB"
     if name == "OPEN_EXR":
-        image.exr_codec = "ZIP"  # the file is written again; a codec that loses something would lose twice
+        image.exr_codec = "ZIP"  # lossless: the file is decoded and written again
     return ".png" if name == "PNG" else ".exr"
 
 
 def main() -> None:
-    """Load, normalise, render frame after frame, report."""
+    """Loads and normalises the scene, renders each frame and reports."""
     scene_path, out, task_text = arguments()
     task = json.loads(task_text)
     reporter = Reporter(task["frames"])
@@ -160,7 +161,7 @@ def main() -> None:
     scene = bpy.context.scene
     report("normalised", changed=normalise(scene, task))
     suffix = set_format(scene, task["format"])
-    bpy.app.handlers.render_stats.append(reporter.listen)
+    bpy.app.handlers.render_stats.append(reporter.read_statistics)
     bpy.app.handlers.render_post.append(reporter.written)
     scale = scene.render.resolution_percentage
     width, height = scene.render.resolution_x * scale // 100, scene.render.resolution_y * scale // 100

@@ -1,4 +1,4 @@
-"""How a script inside Blender talks to the worker: JSON lines into a pipe. Standard library only."""
+"""Sends reports from a script inside Blender to the worker: JSON lines in a pipe. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-MOST_TEXT = 300
-"""Characters of any one text in a report."""
+MAX_TEXT = 300
+"""The longest text in a report, in characters."""
 
 _lock = threading.Lock()
 
 
-def report(kind: str, **fields: Any) -> None:  # noqa: ANN401 - whatever JSON can say
-    """Send one event. The worker reads until the pipe ends, so a line is never lost, and never waits long.
+def report(kind: str, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Send one event. The worker reads until the pipe closes, so no line is lost or blocks for long.
 
-    Without a worker, as when its logged command is pasted into a shell, events go to standard output.
+    Without a worker, for example if its logged command is pasted into a shell, events go to standard output.
     """
     line = json.dumps({"kind": kind, **fields}, ensure_ascii=True).encode() + b"\n"
     descriptor = int(os.environ.get("REPORT_FD", "1"))
@@ -31,30 +31,30 @@ def report(kind: str, **fields: Any) -> None:  # noqa: ANN401 - whatever JSON ca
 
 
 def arguments() -> list[str]:
-    """The script's own arguments: after `--` inside a Blender executable, all of them otherwise."""
+    """The script's own arguments: those after `--` in a Blender executable, otherwise all."""
     given = sys.argv[1:]
     return given[given.index("--") + 1 :] if "--" in given else given
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script's `main`, tell what it stumbled over, and end the process either way."""
+    """Run a script's `main`, report its error if it fails, and end the process in both cases."""
     try:
         main()
-    except Exception as error:  # noqa: BLE001  # Blender raises what it likes
-        report("failed", error=f"{type(error).__name__}: {error}"[:MOST_TEXT])
+    except Exception as error:  # noqa: BLE001  # Blender raises arbitrary exceptions
+        report("failed", error=f"{type(error).__name__}: {error}"[:MAX_TEXT])
         leave(1)
     leave(0)
 
 
 def leave(code: int) -> None:
-    """End the process now. A finished Blender may hang while it tears itself down."""
+    """End the process now. Blender may hang in its normal shutdown."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def heartbeat(beat: Callable[[], None], every_seconds: float = 0.5) -> None:
-    """Call `beat` again and again from a thread of its own; Blender lets Python run while it renders."""
+    """Call `beat` periodically from a separate thread; Python threads run while Blender renders."""
 
     def run() -> None:
         while True:
@@ -65,7 +65,7 @@ def heartbeat(beat: Callable[[], None], every_seconds: float = 0.5) -> None:
 
 
 def memory_bytes(name: str) -> int:
-    """This process's `VmRSS` (now) or `VmHWM` (peak); 0 where that cannot be read."""
+    """This process's `VmRSS` (current) or `VmHWM` (peak) in bytes; 0 if it cannot be read."""
     with contextlib.suppress(OSError), open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123  # runs in any Blender's Python
         for line in status:
             if line.startswith(name + ":"):

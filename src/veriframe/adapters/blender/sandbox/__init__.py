@@ -1,1 +1,1 @@
-"""The walls round Blender: what runs inside them, how they are built, and the proof that they hold."""
+"""The sandbox around Blender: its levels, its limits and its self-test."""

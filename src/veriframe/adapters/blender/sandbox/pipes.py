@@ -1,4 +1,4 @@
-"""Pipes to what runs inside, and what the builders of the walls say on theirs."""
+"""Pipes to the program inside the sandbox, and the status messages of the commands that build it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from collections.abc import Awaitable, Callable
 
 
 class Pipe:
-    """Both ends of a pipe. The write end is for the child, and closed here once the child has it."""
+    """Both ends of a pipe. The write end is for the child and is closed here once the child has it."""
 
     def __init__(self, *, outlives_reader: bool = False) -> None:
-        """`outlives_reader`: writing to it never fails, also when we are dead."""
+        """`outlives_reader`: writing to it never fails, even after the worker's death."""
         self.read, self.write = os.pipe()
         if outlives_reader:
-            # An end that can read, too, counts as a reader itself.
+            # An end that is also readable counts as a reader itself.
             only_writes, self.write = self.write, os.open(f"/proc/self/fd/{self.write}", os.O_RDWR)
             os.close(only_writes)
         self._open = {self.read, self.write}
 
     def close_write(self) -> None:
-        """Let go of the write end. Twice does nothing: the number may belong to another file by now."""
+        """Closes the write end. A second call does nothing: the number may belong to another file by then."""
         self._close(self.write)
 
     def close(self) -> None:
-        """Let go of both ends."""
+        """Closes both ends."""
         self._close(self.read)
         self._close(self.write)
 
@@ -38,9 +38,10 @@ class Pipe:
 
 
 class Gate:
-    """What waits inside says that it is there, and starts by our word alone: our death opens nothing.
+    """Holds the program back until the worker starts it. If the worker dies, the program never starts.
 
-    Inside, it is the standard input of everything up to the program, which gets another one.
+    The process that waits inside reports that it is ready and reads the start signal from the gate, which
+    is its standard input. The program itself gets another standard input.
     """
 
     WAITING = """
@@ -48,7 +49,7 @@ class Gate:
 echo >&0 && read -r word || exit 125
 exec "$@" < /dev/null
 """
-    """A shell's script for the innermost wall, before the program takes its place."""
+    """The shell script that waits inside and then executes the program."""
 
     def __init__(self) -> None:
         self._ours, self._inside = socket.socketpair()
@@ -57,15 +58,15 @@ exec "$@" < /dev/null
 
     @property
     def inside(self) -> int:
-        """The descriptor of the end that waits."""
+        """The descriptor of the inner end."""
         return self._inside.fileno()
 
     def close_inside(self) -> None:
-        """Let go of the end that waits, once a child has it."""
+        """Closes the inner end, once a child has it."""
         self._inside.close()
 
     async def open(self, prepare: Callable[[], Awaitable[None]]) -> None:
-        """Wait until the innermost wall stands, prepare, and let the program start. Raises `EOFError`."""
+        """Waits until the sandbox is complete, calls `prepare`, and starts the program. Raises `EOFError`."""
         if not await asyncio.get_running_loop().sock_recv(self._ours, 1):
             raise EOFError("nothing waits inside")
         await prepare()
@@ -73,35 +74,35 @@ exec "$@" < /dev/null
         self.is_open = True
 
     def close(self) -> None:
-        """Let go of both ends."""
+        """Closes both ends."""
         self._ours.close()
         self._inside.close()
 
 
 class Status:
-    """What the walls' builders say, as JSON documents one after another, on a pipe's read end."""
+    """The status messages of the builders, JSON documents one after another, from a pipe's read end."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor, self._rest = descriptor, b""
-        self.said: dict[str, object] = {}
+        self.messages: dict[str, object] = {}
         os.set_blocking(descriptor, False)
 
     async def child_pid(self) -> int:
-        """The process id of the first process inside, as soon as it is said. Raises `EOFError`."""
-        heard, loop = asyncio.Event(), asyncio.get_running_loop()
-        loop.add_reader(self._descriptor, heard.set)
+        """Waits for the process id of the first process inside. Raises `EOFError`."""
+        readable, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.add_reader(self._descriptor, readable.set)
         try:
-            while not isinstance(pid := self.said.get("child-pid"), int):
-                await heard.wait()
-                heard.clear()
+            while not isinstance(pid := self.messages.get("child-pid"), int):
+                await readable.wait()
+                readable.clear()
                 if not self.read():
-                    raise EOFError("the walls' builder said no process id")
+                    raise EOFError("the sandbox's builder reported no process id")
             return pid
         finally:
             loop.remove_reader(self._descriptor)
 
     def read(self) -> bool:
-        """Take what has been said meanwhile. False where nothing more will come."""
+        """Reads what has arrived. Returns False if the pipe is closed."""
         try:
             chunk = os.read(self._descriptor, 65_536)
         except BlockingIOError:
@@ -111,6 +112,18 @@ class Status:
             while self._rest:
                 message, end = json.JSONDecoder().raw_decode(self._rest.decode())
                 self._rest = self._rest[end:].lstrip()
-                # The outer of two nested builders speaks first, and its `child-pid` is the one known here.
-                self.said = {**message, **self.said}
+                # The outer of two nested builders reports first, and its `child-pid` is valid on the host.
+                self.messages = {**message, **self.messages}
         return bool(chunk)
+
+    def exit_code(self, returncode: int) -> tuple[int, bool]:
+        """Returns the program's own exit code, and whether the sandbox was built.
+
+        `returncode` is that of the builder.
+        """
+        exit_code = self.messages.get("exit-code")
+        if isinstance(exit_code, int):
+            return exit_code, True
+        # bubblewrap reports the exit code of every program, and the program cannot reach bubblewrap: without
+        # the report, bubblewrap itself has crashed, before or after the program's start.
+        return returncode, "started" in self.messages and "failed" not in self.messages

@@ -1,4 +1,4 @@
-"""What all levels share: start a walled command, listen to it, watch it, end it, say how it ended."""
+"""Runs one sandboxed command, at any level: starts it, reads its output, enforces limits, reports its end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from veriframe.adapters.blender.sandbox.limits import cgroup, prologue
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import cgroup, prologue, resource_usage
 from veriframe.adapters.blender.sandbox.output_mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit, SandboxedRun
@@ -22,10 +21,11 @@ from veriframe.threads import outlasting, to_the_end
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _CLOSING_SECONDS = 5.0
-_RESTS, _MOST_REST_SECONDS = 4, 2.0  # after a slow look at memory, in the look's own time
-_NOT_HELD = (
+# The pause after a slow measurement of memory, as a multiple of its duration, and the longest pause.
+_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 2.0
+_OUTPUT_NOT_OPENED = (
     "The output's file system cannot be opened from outside. Run the worker as an ordinary user, or give its "
     "container the capability SYS_PTRACE."
 )
@@ -33,11 +33,11 @@ _NOT_HELD = (
 
 @dataclass(frozen=True, slots=True)
 class SandboxCommand:
-    """A command line in the sandbox that says how far it came, as JSON lines on the status descriptor.
+    """A command line that builds the sandbox, runs the program and reports its progress as JSON.
 
-    bubblewrap says `child-pid` and then `exit-code`. Our own launcher says `started` right before the
-    program takes its place, and `failed` where that did not come about. `writable` is where the program
-    writes. `gate` is what the program waits at.
+    bubblewrap writes `child-pid` and then `exit-code` to the status descriptor. Our own launcher writes
+    `started` right before it executes the program, and `failed` if that failed. `writable` is where the
+    program writes. `gate` is what the program waits for.
     """
 
     argv: Sequence[str]
@@ -48,9 +48,9 @@ class SandboxCommand:
 
 
 async def run(run: SandboxedRun, build: Callable[[int, int], SandboxCommand], *, use_cgroup: bool) -> RunExit:
-    """Run `run` inside the walls that `build(report_fd, status_fd)` makes. Cancelling kills everything.
+    """Runs `run` in the sandbox that `build(report_fd, status_fd)` describes. Cancelling kills everything.
 
-    Raises `HostUnavailable` where its output cannot be copied to the host.
+    Raises `HostUnavailable` if its output cannot be copied to the host.
     """
     async with contextlib.AsyncExitStack() as stack:
         group = None
@@ -59,17 +59,17 @@ async def run(run: SandboxedRun, build: Callable[[int, int], SandboxCommand], *,
             group = cgroup.Group(hierarchy, memory_bytes=run.limits.memory_bytes, pids=run.limits.pids)
             stack.push_async_callback(to_the_end, group.close)
         log, report = (stack.enter_context(closing(Pipe())) for _ in range(2))
-        # A bubblewrap that cannot write its status leaves its child waiting for ever.
+        # A bubblewrap that cannot write its status leaves its child waiting indefinitely.
         status = stack.enter_context(closing(Pipe(outlives_reader=True)))
         command = build(report.write, status.write)
         end = await _Run(run, command, group, (log, report, status)).to_the_end()
-        if run.out is None or end.ending in (Ending.WALLS_FAILED, Ending.OUTPUT_LIMIT):
+        if run.out is None or end.ending in (Ending.SANDBOX_FAILED, Ending.OUTPUT_LIMIT):
             return end
         return replace(end, fault=await to_the_end(command.writable.collect, run, run.out))
 
 
 class _Run:
-    """One run's moving parts. The first reason to end it is the one that counts."""
+    """The state of one run. Only the first reason to end it counts."""
 
     def __init__(
         self,
@@ -107,35 +107,35 @@ class _Run:
             pipe.close_write()
         if command.gate is not None:
             command.gate.close_inside()
-        tasks = self._start_listening()
+        tasks = self._start_reading()
         try:
             await process.wait()
         finally:
-            # Also when cancelled, and cancelled again: nothing that was started outlives this call.
+            # Even if cancelled repeatedly, nothing that was started outlives this call.
             self._kill()
-            await outlasting(asyncio.ensure_future(self._clear_away(process, tasks)))
+            await outlasting(asyncio.ensure_future(self._wait_until_gone(process, tasks)))
         for task in tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
         return self._exit(process.returncode or 0)
 
-    async def _clear_away(
+    async def _wait_until_gone(
         self, process: asyncio.subprocess.Process, tasks: Sequence[asyncio.Task[None]]
     ) -> None:
-        """Wait until all that was killed is gone, and what it said last is heard."""
-        gate, watch, watch_memory, *listeners = tasks
+        """Waits until all killed processes are gone and their last output has been read."""
+        gate, watch, watch_memory, *readers = tasks
         await process.wait()
         for task in (gate, watch, watch_memory):
             task.cancel()
         if self._group is not None:
-            await to_the_end(self._group.kill)  # a fork may have raced the first round
+            await to_the_end(self._group.kill)  # a fork may have raced the first kill
         self._status.read()
         await self._wait_for_inside()
-        await asyncio.wait(listeners, timeout=_CLOSING_SECONDS)
+        await asyncio.wait(readers, timeout=_CLOSING_SECONDS)
         for task in tasks:
             task.cancel()
 
-    def _start_listening(self) -> list[asyncio.Task[None]]:
+    def _start_reading(self) -> list[asyncio.Task[None]]:
         limits = self._sandboxed.limits
         log_caps = Caps(4 * MAX_LOG_LINE, limits.log_bytes, limits.log_lines)
         log = LineSplitter(self._on_log, log_caps, cut=True)
@@ -151,27 +151,27 @@ class _Run:
             ),
         ]
         for task in tasks:
-            task.add_done_callback(self._end_where_broken)
+            task.add_done_callback(self._end_if_failed)
         return tasks
 
     async def _open_gate(self) -> None:
-        """Start what waits inside, once what it will write to is held."""
+        """Starts the waiting program once the file systems that it writes to are held."""
         if self._command.gate is None:
             return
-        # Where the builder fails meanwhile, it says why itself.
+        # If the builder fails meanwhile, it logs the reason itself.
         with contextlib.suppress(EOFError, ProcessLookupError, ConnectionError):
             pid = await self._status.child_pid()
             self._inside = os.pidfd_open(pid)
             try:
                 await self._command.gate.open(lambda: self._command.writable.hold(pid))
             except PermissionError:
-                self._tail.append(_NOT_HELD)
-                self._end(Ending.WALLS_FAILED)
+                self._tail.append(_OUTPUT_NOT_OPENED)
+                self._end(Ending.SANDBOX_FAILED)
 
     async def _wait_for_inside(self) -> None:
-        """Wait until the namespace's first process is gone, and with it all others in there.
+        """Waits until the namespace's first process is gone, and with it all others inside.
 
-        bubblewrap itself ends as soon as it knows the exit code, while the kernel is still killing.
+        bubblewrap itself ends as soon as it knows the exit code, while the kernel still kills the others.
         """
         if self._inside is None:
             return
@@ -180,15 +180,15 @@ class _Run:
         try:
             await asyncio.wait_for(gone.wait(), _CLOSING_SECONDS)
         except TimeoutError:
-            # Its output may still change, so that no look at it counts.
-            self._tail.append("Its processes do not end.")
-            self._reason = Ending.WALLS_FAILED
+            # Its output may still change, so it cannot be checked.
+            self._tail.append("The processes in the sandbox do not end.")
+            self._reason = Ending.SANDBOX_FAILED
         finally:
             loop.remove_reader(self._inside)
             os.close(self._inside)
 
-    def _end_where_broken(self, task: asyncio.Task[None]) -> None:
-        # A listener only fails by a fault of the caller's; nobody would empty the pipe any more.
+    def _end_if_failed(self, task: asyncio.Task[None]) -> None:
+        # A reader fails only if the caller's callback fails; then nothing would empty the pipe any more.
         if not task.cancelled() and task.exception() is not None:
             self._kill()
 
@@ -209,7 +209,7 @@ class _Run:
     async def _watch(self) -> None:
         limits = self._sandboxed.limits
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             now = time.monotonic()
             if limits.wall_seconds and now - self._started > limits.wall_seconds:
                 self._end(Ending.TIMEOUT)
@@ -219,30 +219,30 @@ class _Run:
                 self._end(Ending.OUTPUT_LIMIT)
 
     async def _watch_memory(self) -> None:
-        """Where no control group holds it. Beside `_watch`: a look may take long."""
+        """Enforces the memory limit without a control group. Apart from `_watch`: measuring may take long."""
         while self._group is None:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
             if limit := self._watch_tree():
-                await asyncio.sleep(await self._weigh(*limit))
+                await asyncio.sleep(await self._check_memory(*limit))
 
     def _watch_tree(self) -> tuple[int, Sequence[int]] | None:
-        """The limit and the processes, where these must be weighed in bytes: their sum is over it."""
+        """Returns the memory limit and the processes if their summed memory is over the limit."""
         assert self._process is not None
-        usage, files = watcher.measure_tree(self._process.pid), self._command.writable.memory_bytes()
+        usage, files = resource_usage.measure_tree(self._process.pid), self._command.writable.memory_bytes()
         self._peak = max(self._peak, usage.memory_bytes + files)
         if usage.threads > self._sandboxed.limits.pids:
             self._end(Ending.PIDS)
         limit = self._sandboxed.limits.memory_bytes - files
         return (limit, usage.pids) if usage.memory_bytes > limit else None
 
-    async def _weigh(self, limit: int, pids: Sequence[int]) -> float:
-        """Count shared pages once, which is slow where many share much. Returns the seconds of rest due."""
+    async def _check_memory(self, limit: int, pids: Sequence[int]) -> float:
+        """Counts shared pages once, which can be slow. Returns the pause until the next check in seconds."""
         started = time.monotonic()
-        # Files in memory are counted already, mapped or not.
+        # Files in memory are already counted, mapped or not.
         shared = not self._command.writable.in_memory
-        if await asyncio.to_thread(watcher.proportional_bytes, pids, shared=shared) > limit:
+        if await asyncio.to_thread(resource_usage.proportional_bytes, pids, shared=shared) > limit:
             self._end(Ending.OOM)
-        return min(_RESTS * (time.monotonic() - started), _MOST_REST_SECONDS)
+        return min(_PAUSE_FACTOR * (time.monotonic() - started), _MAX_PAUSE_SECONDS)
 
     def _end(self, reason: Ending) -> None:
         if self._reason is None:
@@ -250,18 +250,20 @@ class _Run:
         self._kill()
 
     def _kill(self) -> None:
-        # The walls die with the process that built them, and everything inside dies with the walls. What a
-        # level without namespaces has let go lies in the control group, or below the program that lives.
+        # The namespaces die with the process that built them, and everything inside dies with them. At a
+        # level without namespaces, detached processes are in the control group or below the living program.
         if self._process is not None:
             if self._command.gate is None and self._group is None and self._process.returncode is None:
-                watcher.kill_below(self._process.pid)
+                resource_usage.kill_below(self._process.pid)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         if self._group is not None:
             self._group.kill_once()
 
     def _exit(self, returncode: int) -> RunExit:
-        code, built = self._exit_code(returncode)
+        code, built = self._status.exit_code(returncode)
+        if self._command.gate is not None and not self._command.gate.is_open:
+            code, built = returncode, False
         ending = self._reason or self._classify(code, built)
         return RunExit(
             ending=ending,
@@ -272,23 +274,11 @@ class _Run:
             log_tail=tuple(self._tail),
         )
 
-    def _exit_code(self, returncode: int) -> tuple[int, bool]:
-        """The program's own exit code, and whether the walls stood at all."""
-        said, gate = self._status.said, self._command.gate
-        if gate is not None and not gate.is_open:
-            return returncode, False
-        exit_code = said.get("exit-code")
-        if isinstance(exit_code, int):
-            return exit_code, True
-        # bubblewrap says it of every end inside, where nothing can reach bubblewrap itself: without that it
-        # has crashed, whether the program had begun or not.
-        return returncode, "started" in said and "failed" not in said
-
     def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():
             return Ending.OOM
         if not built:
-            return Ending.WALLS_FAILED
+            return Ending.SANDBOX_FAILED
         number = _signal_of(code)
         if number == signal.SIGXCPU:
             return Ending.CPU_LIMIT

@@ -1,4 +1,4 @@
-"""One run of an untrusted program: what it sees, what it may use, and how it ended."""
+"""The interface of the sandbox: one run of an untrusted program, its limits and its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veriframe.adapters.blender.outputs import Fault
 
 
 class Level(IntEnum):
-    """How strong the walls are; higher is stronger. Printed in the log, the doctor and the manifest."""
+    """How strong the sandbox is; higher is stronger. Shown in the log, by the doctor and in the manifest."""
 
     NONE = 0
     CONTAINER = 1
@@ -34,14 +34,14 @@ class Ending(StrEnum):
     LOG_LIMIT = "LOG_LIMIT"
     REPORT_LIMIT = "REPORT_LIMIT"
     STOPPED = "STOPPED"
-    """Killed on our own wish: the caller's `hurry` said so, after the work was done."""
-    WALLS_FAILED = "WALLS_FAILED"
+    """Killed by the worker: the program had finished, but did not end within `grace_seconds`."""
+    SANDBOX_FAILED = "SANDBOX_FAILED"
     """The sandbox itself could not be built: the program never ran."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
-    """What one run may use. Seconds are wall-clock; 0 means no limit of that kind."""
+    """What one run may use. `wall_seconds` is wall-clock time; 0 means no limit."""
 
     wall_seconds: float
     memory_bytes: int
@@ -57,15 +57,15 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxedRun:
-    """An untrusted program and all that it may see.
+    """An untrusted program and everything that it may see.
 
     `argv` elements that are `PurePosixPath` are paths *inside* the sandbox; a level without a mount
-    namespace of its own puts the host's path in their place. `visible` maps inside paths to host paths
-    (files or folders), all read-only. `out` is a new, empty host folder: what the program leaves in `/out` is
-    copied there after its end where it is exactly the `expected` names, and nothing else of it ever is.
+    namespace replaces them with the host's paths. `visible` maps inside paths to host paths (files or
+    folders), all read-only. `out` is a new, empty host folder: after the program's end, the files in `/out`
+    are copied there if they are exactly the `expected` names; otherwise nothing is copied.
     The environment variable `REPORT_FD` names a file descriptor, the write end of a pipe: each line written
-    there reaches `on_report` (bytes without the newline). A line of over 1 MiB ends the run: REPORT_LIMIT.
-    Lines of stdout and stderr reach `on_log`, stripped of control characters.
+    there is passed to `on_report` as bytes without the newline. A line over 1 MiB ends the run: REPORT_LIMIT.
+    Lines of stdout and stderr are passed to `on_log`, stripped of control characters.
     """
 
     argv: tuple[str | PurePosixPath, ...]
@@ -77,9 +77,9 @@ class SandboxedRun:
     on_report: Callable[[bytes], None] = lambda line: None
     on_log: Callable[[str], None] = lambda line: None
     finished: Callable[[], bool] = lambda: False
-    """Asked after each report line: true starts the grace period, after which the run is STOPPED."""
+    """Called after each report line: true starts the grace period, after which the run is STOPPED."""
     flooded: Callable[[], bool] = lambda: False
-    """Asked after each report line: true ends the run at once, by REPORT_LIMIT."""
+    """Called after each report line: true ends the run at once, with REPORT_LIMIT."""
     grace_seconds: float = 10.0
 
 
@@ -92,8 +92,8 @@ OUT = PurePosixPath("/out")
 class RunExit:
     """How a run ended and what it used. `log_tail` holds the last lines of output, stripped.
 
-    `fault`: what was wrong with its output, so that none of it was copied. Not looked at where the walls
-    failed or the output was too large.
+    `fault`: what was wrong with its output, so that none of it was copied. Not checked if the sandbox failed
+    or the output was too large.
     """
 
     ending: Ending
@@ -106,7 +106,7 @@ class RunExit:
 
 
 class Sandbox(Protocol):
-    """Walls of one level. Cancelling `run` kills everything inside before it returns."""
+    """A sandbox of one level. Cancelling `run` kills everything inside before it returns."""
 
     level: Level
     memory_held_by: str
@@ -116,9 +116,9 @@ class Sandbox(Protocol):
     async def run(self, run: SandboxedRun) -> RunExit:
         """Run the program to its end. Never raises for anything that the program does.
 
-        Raises `HostUnavailable` where this machine has no room or no descriptors for it.
+        Raises `HostUnavailable` if this machine has no space or no file descriptors for it.
         """
 
     @abstractmethod
     def command(self, run: SandboxedRun) -> list[str]:
-        """The exact command line, as it can be pasted into a shell and logged."""
+        """The exact command line, to be logged and pasted into a shell."""

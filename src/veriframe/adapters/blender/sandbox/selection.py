@@ -1,4 +1,4 @@
-"""Which walls stand on this machine: the strongest that prove themselves, or a refusal with the remedy."""
+"""Selects the strongest sandbox that passes its self-test on this machine, or refuses with the remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veriframe.adapters.blender.sandbox import temporary
 from veriframe.adapters.blender.sandbox.levels import launcher
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.errors import SettingsError
@@ -22,23 +22,23 @@ from veriframe.threads import to_the_end
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What decides which walls can stand here."""
+    """The facts about this machine that decide which sandboxes are possible."""
 
     bubblewrap: bool
     setpriv: bool
     root: bool
     user_namespaces: int
-    """How many may be made; 0 forbids them."""
+    """How many may be created; 0 forbids them."""
     apparmor_restricts: bool
-    """Ubuntu since 24.04: only programs with an AppArmor profile may make user namespaces."""
+    """Ubuntu since 24.04: only programs with an AppArmor profile may create user namespaces."""
     container: bool
     landlock_abi: int
 
 
 def detect_host() -> Host:
-    """This machine."""
+    """Returns the facts about this machine."""
     namespaces = _number("/proc/sys/user/max_user_namespaces", 1)
-    # Debian's own switch, of kernels that still have it.
+    # Debian's own switch, which newer kernels no longer have.
     if _number("/proc/sys/kernel/unprivileged_userns_clone", 1) == 0:
         namespaces = 0
     return Host(
@@ -53,12 +53,12 @@ def detect_host() -> Host:
 
 
 async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | None = None) -> Sandbox:
-    """The strongest sandbox that proves itself here, at least of level `required`.
+    """Returns the strongest sandbox that passes its self-test here, at least of level `required`.
 
-    `needed`: folders and files that runs will be shown, which the walls must be able to show. CONTAINER
-    counts only inside a container, NONE only where it is asked for. Removes what workers that were killed
-    have left in the temporary folder. Raises `SettingsError` with the remedy, `HostUnavailable` where this
-    machine has no room for the proof.
+    `needed`: files and folders that later runs must see, so the sandbox must be able to show them. CONTAINER
+    is tried only inside a container, NONE only if required. Removes what killed workers have left in the
+    temporary folder. Raises `SettingsError` with the remedy, and `HostUnavailable` if this machine has no
+    space for the self-test.
     """
     host = host or detect_host()
     await to_the_end(temporary.sweep)
@@ -71,15 +71,15 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
     found = f" ({'; '.join(reasons)})" if reasons else ""
     raise SettingsError(
         f"The sandbox cannot reach level {required.name} on this machine{found}. {remedy(host, required)} "
-        "Weaker walls must be allowed by the setting “sandbox”; docs/security.md says what they leave open."
+        "To allow a weaker sandbox, use the setting “sandbox”; docs/security.md says what it leaves open."
     )
 
 
 async def _why_not(sandbox: Sandbox, needed: Sequence[Path]) -> str:
-    """The first broken promise, or nothing."""
-    with machine.needed():
-        canaries = await selftest.run_self_test(sandbox, needed=needed)
-    broken = selftest.broken(sandbox.level, canaries)
+    """Returns the first attack that succeeded against the level's promise, or an empty string."""
+    with host_errors.as_unavailable():
+        results = await selftest.run_self_test(sandbox, needed=needed)
+    broken = selftest.broken(sandbox.level, results)
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""
 
 
@@ -87,7 +87,7 @@ def _candidates(host: Host, required: Level) -> Iterator[Sandbox]:
     if all(_programs(host).values()):
         yield BubblewrapSandbox()
         if host.root:
-            yield BubblewrapSandbox(staged=False)
+            yield BubblewrapSandbox(nested=False)
     if required <= Level.LANDLOCK and host.landlock_abi > 0:
         yield UnnamespacedSandbox(Level.LANDLOCK)
     if required <= Level.CONTAINER and host.container:
@@ -97,7 +97,7 @@ def _candidates(host: Host, required: Level) -> Iterator[Sandbox]:
 
 
 def remedy(host: Host, required: Level) -> str:
-    """What to do so that `required` can be reached, as exact as this machine lets one be."""
+    """Returns what to do so that `required` can be reached, as exactly as this machine allows."""
     if required is Level.CONTAINER:
         return "Run the worker inside a container."
     if required is Level.LANDLOCK:
@@ -116,8 +116,8 @@ def remedy(host: Host, required: Level) -> str:
 
 _LANDLOCK = (
     "Use a kernel with Landlock (5.13 or newer, with “landlock” among its boot option lsm=).",
-    # As root, renders run as another user, who cannot pass through folders such as /root.
-    "Run the worker as an ordinary user, or keep its folders where every user may pass.",
+    # As root, renders run as another user, who cannot traverse folders such as /root.
+    "Run the worker as an ordinary user, or keep its folders in places that every user may traverse.",
 )
 _APPARMOR = (
     "Run: apt-get install apparmor-profiles && cp "
@@ -127,7 +127,7 @@ _APPARMOR = (
 
 
 def _programs(host: Host) -> dict[str, bool]:
-    """Debian's packages that STRICT needs, and whether their programs are there."""
+    """Returns the Debian packages that STRICT needs, and whether their programs are installed."""
     return {"bubblewrap": host.bubblewrap, "util-linux": host.setpriv or not host.root}
 
 

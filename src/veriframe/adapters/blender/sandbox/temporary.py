@@ -1,4 +1,4 @@
-"""Temporary folders that the next worker removes where their own was killed."""
+"""Temporary folders that the next worker removes if theirs was killed."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox import visible
 
 _PREFIX = "veriframe-held-"
 _NAME = re.compile(_PREFIX + r"\w+-\w+")
 _GRACE_SECONDS = 60
-"""A folder is made first and locked then; a younger one is left to whoever makes it."""
+"""A folder is created first and then locked; a younger one may belong to a worker that is creating it."""
 
 
 @contextlib.contextmanager
 def locked(kind: str) -> Iterator[Path]:
-    """A new temporary folder, for this user alone, locked for as long as this process lives.
+    """Yields a new temporary folder for this user alone, locked while the context lasts.
 
-    `kind`: a word for its name. Removing it is left to the caller. Raises `OSError`.
+    `kind` is part of its name. The caller removes the folder. Raises `OSError`.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{kind}-"))
     with contextlib.ExitStack() as stack:
@@ -36,7 +36,7 @@ def locked(kind: str) -> Iterator[Path]:
 
 
 def sweep() -> int:
-    """Remove the folders of this user's that nobody holds any more. How many. May block for some time."""
+    """Removes this user's folders that no process has locked. Returns how many. May block for some time."""
     parent = Path(tempfile.gettempdir())
     try:
         folders = [folder for folder in parent.iterdir() if _NAME.fullmatch(folder.name)]
@@ -46,8 +46,8 @@ def sweep() -> int:
 
 
 def _remove(folder: Path) -> bool:
-    # The renders of a root worker own theirs.
-    owners = {os.geteuid()} | ({view.SANDBOX_UID} if os.geteuid() == 0 else set())
+    # The folders of a root worker's renders belong to the sandbox user.
+    owners = {os.geteuid()} | ({visible.SANDBOX_UID} if os.geteuid() == 0 else set())
     with contextlib.suppress(OSError), _opened(folder) as descriptor:
         status = os.fstat(descriptor)
         old = time.time() - status.st_ctime > _GRACE_SECONDS
@@ -58,7 +58,7 @@ def _remove(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _opened(folder: Path) -> Iterator[int]:
-    # No link is followed, and nobody waits at a pipe of that name.
+    # Follows no links and does not block on a pipe of that name.
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(folder, flags)
     try:

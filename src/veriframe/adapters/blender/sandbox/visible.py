@@ -1,4 +1,4 @@
-"""What a walled program sees at every level: system folders, its environment, its paths."""
+"""What a sandboxed program sees at every level: system folders, its environment, its paths."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path, PurePosixPath
 from veriframe.adapters.blender.sandbox.run import OUT, REPORT_VARIABLE, SandboxedRun
 
 SANDBOX_UID = 61_321
-"""The user and group that a root worker's renders run as: in no range that Debian gives to anybody."""
+"""The user and group of a root worker's renders, outside all ranges that Debian assigns."""
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
-"""Folders in old systems, links into /usr in new ones."""
+"""Folders on old systems, links into /usr on new ones."""
 
 SYSTEM_FILES = ("/etc/fonts", "/etc/ld.so.cache", "/etc/alternatives")
-"""All of /etc that a renderer sees: fonts' settings and where shared libraries lie."""
+"""All of /etc that a renderer sees: font settings and the locations of shared libraries."""
 
 
 def environment(run: SandboxedRun, report_fd: int | None, scratch: str) -> dict[str, str]:
-    """The program's whole environment. `scratch` is its own temporary folder, which is its home too."""
+    """Returns the program's whole environment. `scratch` is its temporary folder and its home."""
     variables = {
         "PATH": SEARCH_PATH,
         "HOME": scratch,
@@ -34,7 +34,7 @@ def environment(run: SandboxedRun, report_fd: int | None, scratch: str) -> dict[
 
 
 def on_host(run: SandboxedRun, word: str | PurePosixPath) -> str:
-    """A word of the command line for a level without mounts of its own: inside paths become the host's."""
+    """Returns a word of the command line for a level without mounts: inside paths become host paths."""
     if not isinstance(word, PurePosixPath):
         return word
     shown = {**run.visible, **({} if run.out is None else {OUT: run.out})}
@@ -44,17 +44,17 @@ def on_host(run: SandboxedRun, word: str | PurePosixPath) -> str:
     return str(word)
 
 
-def give_away(path: Path) -> None:
-    """Hand a file or a folder to the user that a root worker's renders run as."""
+def chown_to_sandbox(path: Path) -> None:
+    """Makes the sandbox user of a root worker the owner of a file or folder."""
     if os.geteuid() == 0:
         os.chown(path, SANDBOX_UID, SANDBOX_UID, follow_symlinks=False)
 
 
-def let_in(path: Path) -> None:
-    """Let the user of a root worker's renders pass through a folder, or read a file, and no other user."""
+def grant_access(path: Path) -> None:
+    """Lets the sandbox user of a root worker, and no other user, traverse a folder or read a file."""
     mode, more = (0o700, 0o010) if path.is_dir() else (0o600, 0o040)
     if os.geteuid() == 0:
-        # A root that may not give files away has no other user for its renders either.
+        # A root user that may not change owners cannot run renders as another user either.
         with contextlib.suppress(OSError):
             os.chown(path, -1, SANDBOX_UID)
             mode |= more

@@ -1,4 +1,4 @@
-"""What the walls' builders say, in however many pieces."""
+"""Status messages of the sandbox's builders, in any number of pieces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from veriframe.adapters.blender.sandbox.pipes import Pipe, Status
 
 
-async def test_a_process_id_is_heard_as_soon_as_it_is_whole() -> None:
+async def test_a_process_id_is_read_as_soon_as_it_is_complete() -> None:
     """Bubblewrap writes a document in several pieces."""
     with contextlib.closing(Pipe()) as pipe:
         status = Status(pipe.read)
@@ -23,18 +23,18 @@ async def test_a_process_id_is_heard_as_soon_as_it_is_whole() -> None:
         assert await asking == 12
 
 
-async def test_the_outer_builder_has_the_word() -> None:
-    """It speaks first, and its process id is the one that is known here."""
+async def test_the_outer_builders_messages_take_precedence() -> None:
+    """It reports first, and its process id is valid on the host."""
     with contextlib.closing(Pipe()) as pipe:
         os.write(pipe.write, b'{"child-pid": 1}{"child-pid": 2}\n{"exit-code": 7}')
         status = Status(pipe.read)
         assert await status.child_pid() == 1
-        assert status.said == {"child-pid": 1, "exit-code": 7}
+        assert status.messages == {"child-pid": 1, "exit-code": 7}
         assert status.read()
 
 
-async def test_a_builder_that_says_nothing_is_not_waited_for() -> None:
-    """It has failed, and says why in the log."""
+async def test_a_silent_builder_is_not_awaited() -> None:
+    """It has failed, and the log says why."""
     with contextlib.closing(Pipe()) as pipe:
         pipe.close_write()
         with pytest.raises(EOFError):

@@ -1,4 +1,4 @@
-"""The choice of walls: never silently weaker than asked, and the remedy always exact."""
+"""The selection of a sandbox: never silently weaker than required, and with an exact remedy."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.blender.sandbox import selection as choose
+from veriframe.adapters.blender.sandbox import selection
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.adapters.blender.sandbox.selection import Host, remedy
 from veriframe.adapters.blender.sandbox.selftest import selftest
-from veriframe.adapters.blender.sandbox.selftest.selftest import PROMISES, Canary
+from veriframe.adapters.blender.sandbox.selftest.selftest import PROMISES, AttackResult
 from veriframe.errors import SettingsError
 
 HOST = Host(
@@ -39,21 +39,21 @@ HOST = Host(
     ],
 )
 def test_the_remedy_fits_the_machine(host: Host, words: str) -> None:
-    """fault_44: what to type, by what is missing."""
+    """fault_44: the command to run depends on what is missing."""
     assert words in remedy(host, Level.STRICT)
 
 
 def test_an_ordinary_user_needs_no_setpriv() -> None:
-    """Only root changes to another user first."""
+    """Only root changes to another user."""
     assert "util-linux" not in remedy(replace(HOST, setpriv=False, root=False), Level.STRICT)
 
 
-def _proving(held: dict[Level, bool], tried: list[Level]) -> object:
-    async def run_self_test(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[Canary, ...]:
+def _self_test(held: dict[Level, bool], tried: list[Level]) -> object:
+    async def run_self_test(sandbox: Sandbox, *, needed: Sequence[Path] = ()) -> tuple[AttackResult, ...]:
         assert (Path("/some/scene"),) == tuple(needed)
         tried.append(sandbox.level)
         name = min(PROMISES[sandbox.level])
-        return (Canary(name, attempted=True, held=held.get(sandbox.level, False), detail="why not"),)
+        return (AttackResult(name, attempted=True, held=held.get(sandbox.level, False), detail="why not"),)
 
     return run_self_test
 
@@ -69,13 +69,13 @@ def _proving(held: dict[Level, bool], tried: list[Level]) -> object:
         (Level.NONE, {Level.LANDLOCK, Level.NONE}, Level.LANDLOCK),
     ],
 )
-async def test_the_strongest_level_that_proves_itself_is_taken(
+async def test_the_strongest_level_that_passes_is_selected(
     monkeypatch: pytest.MonkeyPatch, required: Level, held: set[Level], chosen: Level
 ) -> None:
-    """The required level is the least, not the choice."""
-    monkeypatch.setattr(selftest, "run_self_test", _proving(dict.fromkeys(held, True), []))
+    """The required level is the minimum."""
+    monkeypatch.setattr(selftest, "run_self_test", _self_test(dict.fromkeys(held, True), []))
     host = replace(HOST, container=True)
-    sandbox = await choose.build(required, needed=(Path("/some/scene"),), host=host)
+    sandbox = await selection.build(required, needed=(Path("/some/scene"),), host=host)
     assert chosen == sandbox.level
 
 
@@ -87,25 +87,27 @@ async def test_the_strongest_level_that_proves_itself_is_taken(
         (Level.CONTAINER, [Level.STRICT, Level.STRICT, Level.LANDLOCK]),
     ],
 )
-async def test_nothing_weaker_than_required_is_even_tried(
+async def test_nothing_weaker_than_required_is_tried(
     monkeypatch: pytest.MonkeyPatch, required: Level, tried: list[Level]
 ) -> None:
-    """fault_44: a refusal, with the reason and the remedy. CONTAINER counts only inside one."""
+    """fault_44: the error has the reason and the remedy. CONTAINER is tried only inside a container."""
     seen: list[Level] = []
-    monkeypatch.setattr(selftest, "run_self_test", _proving({Level.CONTAINER: True, Level.NONE: True}, seen))
+    monkeypatch.setattr(
+        selftest, "run_self_test", _self_test({Level.CONTAINER: True, Level.NONE: True}, seen)
+    )
     with pytest.raises(SettingsError, match=f"level {required.name}.*why not.*[Rr]un"):
-        await choose.build(required, needed=(Path("/some/scene"),), host=HOST)
+        await selection.build(required, needed=(Path("/some/scene"),), host=HOST)
     assert tried == seen
 
 
 async def test_without_bubblewrap_strict_is_refused_with_the_package() -> None:
-    """fault_44: before anything is started."""
+    """fault_44: before any process is started."""
     with pytest.raises(SettingsError, match="apt-get install bubblewrap"):
-        await choose.build(Level.STRICT, host=replace(HOST, bubblewrap=False))
+        await selection.build(Level.STRICT, host=replace(HOST, bubblewrap=False))
 
 
-def test_a_canary_that_was_not_tried_counts_as_broken() -> None:
-    """Silence is no proof."""
-    silent = Canary("read_secret", attempted=False, held=False, detail="")
+def test_an_attack_that_was_not_tried_counts_as_broken() -> None:
+    """A missing result does not mean that the attack was held."""
+    silent = AttackResult("read_secret", attempted=False, held=False, detail="")
     assert [silent] == selftest.broken(Level.STRICT, [silent])
     assert selftest.broken(Level.NONE, [silent]) == []

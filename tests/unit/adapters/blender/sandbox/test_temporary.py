@@ -1,4 +1,4 @@
-"""Temporary folders of workers that were killed: theirs go, and nobody else's."""
+"""Temporary folders of killed workers: theirs are removed, and no others."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ with temporary.locked("run") as folder:
 
 @pytest.fixture(autouse=True)
 def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Nothing of other workers of this machine, and no wait."""
+    """A temporary folder without other workers' files, and no grace period."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(temporary, "_GRACE_SECONDS", -1)
     return tmp_path
 
 
-def test_what_a_killed_worker_left_is_removed(own_folder: Path) -> None:
-    """Only once it is dead."""
+def test_a_killed_workers_folders_are_removed(own_folder: Path) -> None:
+    """But only after its death."""
     with subprocess.Popen(
         [sys.executable, "-c", _WORKER, own_folder],
         stdout=subprocess.PIPE,
@@ -47,15 +47,15 @@ def test_what_a_killed_worker_left_is_removed(own_folder: Path) -> None:
     assert (temporary.sweep(), folder.exists()) == (1, False)
 
 
-def test_a_folder_that_is_just_being_made_stays(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between its making and its lock."""
+def test_a_new_folder_stays(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may not be locked yet."""
     monkeypatch.setattr(temporary, "_GRACE_SECONDS", 60)
     (own_folder / "veriframe-held-run-x").mkdir()
     assert temporary.sweep() == 0
 
 
 def test_links_files_and_other_names_stay(own_folder: Path) -> None:
-    """Whatever somebody has laid into the temporary folder."""
+    """Other programs' files in the temporary folder are not touched."""
     kept = own_folder / "kept"
     kept.mkdir()
     (own_folder / "veriframe-held-run-link").symlink_to(kept)
@@ -68,8 +68,8 @@ def test_links_files_and_other_names_stay(own_folder: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs folders of two users")
 @pytest.mark.parametrize(("owner", "gone"), [(65_534, 0), (61_321, 1)])
-def test_only_folders_of_this_user_go(own_folder: Path, owner: int, gone: int) -> None:
-    """A root worker's renders have a user of their own."""
+def test_only_folders_of_this_user_are_removed(own_folder: Path, owner: int, gone: int) -> None:
+    """A root worker's renders have a separate user."""
     folder = own_folder / "veriframe-held-run-x"
     folder.mkdir()
     os.chown(folder, owner, owner)

@@ -1,4 +1,4 @@
-"""Log lines made harmless, and streams cut into lines under caps."""
+"""Harmless log lines, and streams that are split into lines within limits."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSpli
     ],
 )
 def test_escape_control_and_direction_characters_are_dropped(line: bytes, harmless: str) -> None:
-    """fault_15, fault_36: what drives a terminal is dropped, what people read stays."""
+    """fault_15, fault_36: terminal control codes are dropped, readable text stays."""
     assert harmless == strip(line)
 
 
 @given(st.binary(max_size=3000))
 def test_no_line_keeps_anything_that_drives_a_terminal(line: bytes) -> None:
-    """fault_36: for any bytes at all."""
+    """fault_36: for any bytes."""
     text = strip(line)
     assert len(text) <= MAX_LOG_LINE
     assert set() == {unicodedata.category(character) for character in text} & {"Cc", "Cf", "Cs", "Co"}
 
 
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line)), st.data())
-def test_lines_come_out_whole_however_the_stream_is_cut(lines: list[bytes], data: st.DataObject) -> None:
-    """Chunk borders mean nothing."""
+def test_lines_are_complete_however_the_stream_is_split(lines: list[bytes], data: st.DataObject) -> None:
+    """Chunk borders do not matter."""
     stream = b"".join(line + b"\n" for line in lines)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)))) | {0, len(stream)})
     seen: list[bytes] = []
@@ -52,7 +52,7 @@ def test_lines_come_out_whole_however_the_stream_is_cut(lines: list[bytes], data
 
 
 def test_a_stream_over_its_total_is_refused() -> None:
-    """fault_35: the cap is met exactly, and one byte more is too much."""
+    """fault_35: exactly the limit is allowed, one byte more is not."""
     seen: list[bytes] = []
     splitter = LineSplitter(seen.append, Caps(100, 10, 1000), cut=True)
     assert (splitter.feed(b"123456789\n"), splitter.feed(b"x")) == (True, False)
@@ -60,16 +60,16 @@ def test_a_stream_over_its_total_is_refused() -> None:
 
 
 @pytest.mark.parametrize("ending", [b"\n", b""])
-def test_a_report_line_over_its_cap_is_refused(ending: bytes) -> None:
-    """Also while the line has no end yet: nothing is collected without limit."""
+def test_a_report_line_over_its_limit_is_refused(ending: bytes) -> None:
+    """Also before the line's end: memory is bounded."""
     seen: list[bytes] = []
     splitter = LineSplitter(seen.append, Caps(4, 1000, 1000), cut=False)
     assert splitter.feed(b"1234" + ending)
     assert not splitter.feed(b"12345" + ending)
 
 
-def test_a_log_line_over_its_cap_is_cut() -> None:
-    """A log goes on after a line that is too long."""
+def test_a_log_line_over_its_limit_is_cut() -> None:
+    """A log continues after a line that is too long."""
     seen: list[bytes] = []
     splitter = LineSplitter(seen.append, Caps(4, 1000, 1000), cut=True)
     assert splitter.feed(b"123456")
@@ -80,7 +80,7 @@ def test_a_log_line_over_its_cap_is_cut() -> None:
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_a_stream_of_too_many_lines_is_refused(cut: bool) -> None:
-    """fault_95: empty lines count, and the cap is met exactly."""
+    """fault_95: empty lines count, and exactly the limit is allowed."""
     seen: list[bytes] = []
     splitter = LineSplitter(seen.append, Caps(100, 1000, 3), cut=cut)
     assert splitter.feed(b"\n\na\nb")

@@ -1,4 +1,4 @@
-"""Paths and variables as a walled program sees them."""
+"""Paths and variables as a sandboxed program sees them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from veriframe.adapters.blender.sandbox.run import OUT, RunLimits, SandboxedRun
-from veriframe.adapters.blender.sandbox.visible import SANDBOX_UID, environment, let_in, on_host
+from veriframe.adapters.blender.sandbox.visible import SANDBOX_UID, environment, grant_access, on_host
 
 CELL = SandboxedRun(
     argv=("program",),
@@ -32,12 +32,12 @@ CELL = SandboxedRun(
     ],
 )
 def test_inside_paths_become_the_hosts(word: str | PurePosixPath, on_the_host: str) -> None:
-    """Only those that are marked as paths, and whatever lies below them."""
+    """Only words that are paths, and paths below the shown ones."""
     assert on_the_host == on_host(CELL, word)
 
 
 def test_the_environment_holds_what_is_named_and_nothing_else() -> None:
-    """Nothing of the worker's own; the caller's values win."""
+    """Nothing of the worker's own environment; the caller's values take precedence."""
     expected = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": "/tmp",
@@ -55,10 +55,10 @@ def test_the_environment_holds_what_is_named_and_nothing_else() -> None:
     [(0, True, (0o710, 0o640)), (0, False, (0o700, 0o600)), (1000, False, (0o700, 0o600))],
     ids=["root", "root that may give nothing away", "ordinary"],
 )
-def test_only_renders_user_is_let_in(
+def test_only_the_sandbox_user_gets_access(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, user: int, may_give: bool, modes: tuple[int, int]
 ) -> None:
-    """fault_96: by its group, and nobody where it is the worker's own user."""
+    """fault_96: through its group, and no one if renders run as the worker's own user."""
     given: list[tuple[Path, int, int]] = []
 
     def chown(path: Path, owner: int, group: int) -> None:
@@ -73,6 +73,6 @@ def test_only_renders_user_is_let_in(
     file.write_text("")
     file.chmod(0o644)
     for path, mode in zip((folder, file), modes, strict=True):
-        let_in(path)
+        grant_access(path)
         assert path.stat().st_mode & 0o7777 == mode
     assert given == ([(folder, -1, SANDBOX_UID), (file, -1, SANDBOX_UID)] if may_give else [])

@@ -1,1 +1,1 @@
-"""The levels of the sandbox: bubblewrap with namespaces, or Landlock, limits or nothing without them."""
+"""The levels of the sandbox: bubblewrap with namespaces, and the levels without namespaces."""

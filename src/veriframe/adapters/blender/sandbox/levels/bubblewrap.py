@@ -1,4 +1,4 @@
-"""Level STRICT: bubblewrap with namespaces of its own for everything, a user namespace, and seccomp."""
+"""Level STRICT: bubblewrap with new namespaces of all kinds, a user namespace among them, and seccomp."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox import process
-from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox import process, visible
 from veriframe.adapters.blender.sandbox.levels import seccomp
-from veriframe.adapters.blender.sandbox.limits import cgroup
-from veriframe.adapters.blender.sandbox.limits import host_errors as machine
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors, resource_usage
 from veriframe.adapters.blender.sandbox.output_mounts import SPARE_BYTES, Mounts
 from veriframe.adapters.blender.sandbox.pipes import Gate
 from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, Sandbox, SandboxedRun
@@ -25,12 +22,12 @@ _TMP = "/tmp"  # noqa: S108 - the path inside, where it is a new tmpfs
 
 
 _NO_ZERO = ("--dev-bind", "/dev/full", "/dev/zero")
-"""It reads like the other one, but no memory that outlives its mapping can be made of it."""
+"""/dev/full reads like /dev/zero, but mapping it creates no memory that outlives the mapping."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where the file systems in memory lie."""
+    """The mount points of the file systems in memory."""
 
     out: PurePosixPath
     tmp: PurePosixPath
@@ -38,84 +35,84 @@ class _Places:
 
 
 _INSIDE = _Places(OUT, PurePosixPath(_TMP), PurePosixPath("/dev/shm"))  # noqa: S108 - inside
-_STAGE = _Places(*(PurePosixPath("/veriframe", name) for name in ("out", "tmp", "shm")))
-"""Of the stage, which hands them on to the inner bubblewrap."""
+_OUTER = _Places(*(PurePosixPath("/veriframe", name) for name in ("out", "tmp", "shm")))
+"""Their mount points in the outer bubblewrap, which passes them to the inner one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Descriptors:
-    """Open files: write ends of the report and the status pipe (one per bubblewrap), the filter."""
+    """Open files: write ends of the report pipe and of the status pipe (one per bubblewrap), the filter."""
 
     report: int
     status: int
-    stage: int | None
+    outer: int | None
     filter: int
 
 
 class BubblewrapSandbox(Sandbox):
-    """Each run has its own processes, network (none), mounts, users, and no capabilities.
+    """Gives each run its own processes, network (none), mounts and users, and no capabilities.
 
-    As root two bubblewraps are nested. The outer one, still root, only arranges mounts, because the inner
-    one, already without any privilege, could not look up paths below folders such as /root (mode 0700).
-    `staged=False` leaves the outer one out, for containers whose root may not mount.
+    As root, two bubblewraps are nested. The outer one, still root, only sets up mounts, because the inner
+    one has no privileges and could not resolve paths below folders such as /root (mode 0700).
+    `nested=False` omits the outer one, for containers whose root may not mount.
     """
 
     level = Level.STRICT
 
-    def __init__(self, *, staged: bool = True, use_cgroup: bool = True) -> None:
-        """Make the walls' plan; nothing is started."""
+    def __init__(self, *, nested: bool = True, use_cgroup: bool = True) -> None:
+        """Prepares the sandbox; starts nothing."""
         self._root = os.geteuid() == 0
-        self._staged = staged and self._root
+        self._nested = nested and self._root
         self._use_cgroup = use_cgroup
         hierarchy = cgroup.find() if use_cgroup else None
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
     async def run(self, run: SandboxedRun) -> RunExit:
-        """Run the program to its end. Never raises for anything that the program does.
+        """Runs the program to its end. Never raises for anything that the program does.
 
         Raises `HostUnavailable`.
         """
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(machine.needed())
+            stack.enter_context(host_errors.as_unavailable())
             filter_fd = stack.enter_context(seccomp.as_descriptor())
             gate = stack.enter_context(contextlib.closing(Gate()))
             writable = self._mounts(run)
-            # The kernel frees whatever lies there, and for millions of files that takes seconds.
+            # The kernel frees the contents, which takes seconds for millions of files.
             stack.push_async_callback(to_the_end, writable.close)
 
             def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
-                # Each bubblewrap closes its own before it starts what is inside.
-                stage_fd = os.dup(status_fd) if self._staged else None
-                if stage_fd is not None:
-                    stack.callback(os.close, stage_fd)
+                # Each bubblewrap closes its own descriptor before it starts its child.
+                outer_fd = os.dup(status_fd) if self._nested else None
+                if outer_fd is not None:
+                    stack.callback(os.close, outer_fd)
                 return process.SandboxCommand(
-                    argv=self._argv(run, _Descriptors(report_fd, status_fd, stage_fd, filter_fd)),
-                    # bubblewrap's own environment could be read inside through /proc/1/environ.
-                    environment={"PATH": view.SEARCH_PATH},
+                    argv=self._argv(run, _Descriptors(report_fd, status_fd, outer_fd, filter_fd)),
+                    # The program can read bubblewrap's own environment through /proc/1/environ.
+                    environment={"PATH": visible.SEARCH_PATH},
                     writable=writable,
-                    descriptors=(filter_fd, *(() if stage_fd is None else (stage_fd,))),
+                    descriptors=(filter_fd, *(() if outer_fd is None else (outer_fd,))),
                     gate=gate,
                 )
 
             return await process.run(run, build, use_cgroup=self._use_cgroup)
 
     def command(self, run: SandboxedRun) -> list[str]:
-        """The exact command line, less the file descriptors that only a running worker has."""
+        """Returns the exact command line without the file descriptors, which only a running worker has."""
         return self._argv(run, None)
 
     def _mounts(self, run: SandboxedRun) -> Mounts:
-        places = _STAGE if self._staged else _INSIDE
+        places = _OUTER if self._nested else _INSIDE
         out = None if run.out is None else places.out
         return Mounts(out, places.tmp, places.shm, files=len(run.expected))
 
     def _argv(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
-        variables = view.environment(run, given.report if given else None, _TMP)
+        variables = visible.environment(run, given.report if given else None, _TMP)
         command = [
             *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
-            # Before the binds: one of them may lie below /tmp.
+            # Before the binds, because one of them may be below /tmp.
             *("--proc", "/proc", "--dev", "/dev", *_NO_ZERO, *self._tmpfs(run)),
-            *_binds(run, staged=self._staged),
+            *_binds(run, nested=self._nested),
             *("--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"),
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             *("--chdir", _TMP),
@@ -127,42 +124,42 @@ class BubblewrapSandbox(Sandbox):
         return [*self._prelude(run, given), *command]
 
     def _tmpfs(self, run: SandboxedRun) -> list[str]:
-        """The file systems in memory, or those that the stage has made."""
-        if not self._staged:
+        """Returns the options for the file systems in memory, new or bound from the outer bubblewrap."""
+        if not self._nested:
             return _new_tmpfs(run, _INSIDE)
-        pairs = ((_STAGE.shm, _INSIDE.shm), (_STAGE.tmp, _INSIDE.tmp), (_STAGE.out, _INSIDE.out))
+        pairs = ((_OUTER.shm, _INSIDE.shm), (_OUTER.tmp, _INSIDE.tmp), (_OUTER.out, _INSIDE.out))
         wanted = pairs if run.out is not None else pairs[:2]
         return [word for source, target in wanted for word in ("--bind", str(source), str(target))]
 
     def _prelude(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
         if not self._root:
             return []
-        stage = [
-            # With processes of its own: a parent without capabilities could not take the other user's
-            # processes with it when it dies, but the kernel takes all of a namespace with its first one.
-            *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(run, staged=False)),
-            *_new_tmpfs(run, _STAGE),
-            *(("--info-fd", str(given.stage)) if given and given.stage is not None else ()),
-            # bubblewrap itself needs /tmp, to build the new root in.
+        outer = [
+            # With its own process namespace: without capabilities a dying parent could not end the other
+            # user's processes, but the kernel ends a namespace together with its first process.
+            *("bwrap", "--unshare-pid", "--die-with-parent", *_binds(run, nested=False)),
+            *_new_tmpfs(run, _OUTER),
+            *(("--info-fd", str(given.outer)) if given and given.outer is not None else ()),
+            # bubblewrap itself needs /tmp to build the new root.
             *("--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev", "--dir", _TMP, "--"),
         ]
-        uid = view.SANDBOX_UID
+        uid = visible.SANDBOX_UID
         drop = [
             *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"),
             *("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"),
         ]
-        return [*(stage if self._staged else []), *drop]
+        return [*(outer if self._nested else []), *drop]
 
 
 def pasteable(argv: Sequence[str]) -> str:
-    """A command line as a shell takes it."""
+    """Returns a command line that can be pasted into a shell."""
     return shlex.join(argv)
 
 
-def _binds(run: SandboxedRun, *, staged: bool) -> list[str]:
-    """The mounts. `staged`: everything lies already where it is to be seen."""
-    # bubblewrap makes missing parents with mode 0700; the inner one must be able to pass through them.
-    targets = {PurePosixPath(file) for file in view.SYSTEM_FILES} | set(run.visible)
+def _binds(run: SandboxedRun, *, nested: bool) -> list[str]:
+    """Returns the options for the mounts. `nested`: the outer bubblewrap has mounted everything already."""
+    # bubblewrap creates missing parents with mode 0700; the inner one must be able to traverse them.
+    targets = {PurePosixPath(file) for file in visible.SYSTEM_FILES} | set(run.visible)
     parents = {parent for target in targets for parent in target.parents} - {PurePosixPath("/")}
     binds = [
         word
@@ -171,26 +168,26 @@ def _binds(run: SandboxedRun, *, staged: bool) -> list[str]:
         for word in ("--perms", "0755", "--dir", str(parent))
     ]
     binds += ["--ro-bind", str(_USR), str(_USR)]
-    for link in view.SYSTEM_LINKS:
+    for link in visible.SYSTEM_LINKS:
         path = Path(link)
         if path.is_symlink():
             binds += ["--symlink", str(path.readlink()), link]
         elif path.is_dir():
             binds += ["--ro-bind", link, link]
-    for file in view.SYSTEM_FILES:
+    for file in visible.SYSTEM_FILES:
         binds += ["--ro-bind-try", file, file]
     for inside, host in sorted(run.visible.items()):
-        binds += ["--ro-bind", str(inside if staged else host), str(inside)]
+        binds += ["--ro-bind", str(inside if nested else host), str(inside)]
     return binds
 
 
 def _new_tmpfs(run: SandboxedRun, places: _Places) -> list[str]:
-    """Of limited size. bubblewrap cannot limit their number of files: that is watched."""
+    """Returns the options for new ones of limited size. Their number of files is monitored instead."""
     limits = run.limits
     sizes = {places.shm: limits.tmp_bytes, places.tmp: limits.tmp_bytes}
     if run.out is not None:
-        # Larger than allowed by a little, so that passing the limit is seen.
-        rounded_up = len(run.expected) * watcher.PAGE_BYTES
+        # Slightly larger than the limit, so that exceeding it can be detected.
+        rounded_up = len(run.expected) * resource_usage.PAGE_BYTES
         sizes[places.out] = limits.output_bytes + rounded_up + SPARE_BYTES
     return [
         word

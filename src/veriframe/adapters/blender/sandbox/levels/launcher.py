@@ -1,8 +1,8 @@
-"""Takes restrictions upon itself, then becomes the untrusted program. Standard library only.
+"""Restricts its own process, then executes the untrusted program. Standard library only.
 
-Run as `python -I -S launcher.py PLAN -- PROGRAM …`, where PLAN is JSON: see `Plan`. Everything here is
-one-way: neither this process nor anything that it starts can take a restriction off again. It says
-`{"started": true}` on the status descriptor, which the program does not get, right before the change.
+Run as `python -I -S launcher.py PLAN -- PROGRAM …`, with PLAN as JSON: see `Plan`. Neither this process nor
+its children can undo a restriction. Right before it executes the program it writes `{"started": true}` to
+the status descriptor, which the program does not inherit.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Plan(TypedDict):
-    """What to restrict. Empty or absent means not at all, except for the parent's death."""
+    """What to restrict. An empty or absent entry restricts nothing, except for the parent's death."""
 
     parent: int
-    """Process id of the worker: with its death the program dies."""
+    """The process id of the worker. The program is killed when the worker dies."""
     status_fd: int
     user: int | None
     readable: list[str]
@@ -52,13 +52,13 @@ class Plan(TypedDict):
 
 
 def landlock_abi() -> int:
-    """The kernel's Landlock version; 0 where there is none."""
+    """The kernel's Landlock version; 0 without Landlock."""
     version = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG)
     return max(int(version), 0)
 
 
 def file_rights(abi: int) -> int:
-    """All rights on files that this version knows."""
+    """All file rights of this Landlock version."""
     return (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(abi, 16)) - 1
 
 
@@ -81,7 +81,7 @@ def _restrict_files(readable: list[str], writable: list[str]) -> None:
     for path in readable:
         _allow(ruleset, path, _READING & handled)
     for path in writable:
-        # Devices are never made here, and whatever is written here is never run.
+        # Creating devices and executing written files is denied.
         _allow(ruleset, path, handled & ~_MAKE_DEVICE & ~EXECUTE)
     _checked(_libc.syscall(_RESTRICT_SELF, ruleset, 0), "Landlock")
     os.close(ruleset)
@@ -91,7 +91,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
-        return  # not every system has every folder, and what is missing cannot be read either
+        return  # not every system has every folder
     if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
         rights &= _FILE_RIGHTS
     rule = struct.pack("=Qi", rights, descriptor)
@@ -117,18 +117,18 @@ def _become(user: int) -> None:
 
 
 def main() -> None:
-    """Restrict this process as planned and become the program. Exit code 125 where that fails."""
+    """Restrict this process as planned and execute the program. Exit code 125 if that fails."""
     plan: Plan = json.loads(sys.argv[1])
     program = sys.argv[sys.argv.index("--") + 1 :]
     try:
         if plan["user"] is not None:
             _become(plan["user"])
-        # After the change of user, which takes this wish away again.
-        _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "death with the parent")
+        # After the change of user, which clears this setting.
+        _checked(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "parent-death signal")
         if os.getppid() != plan["parent"]:
             sys.exit(125)
-        # What the program starts by two forks stays below it, where the worker counts it.
-        _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "keeping of orphans")
+        # Processes started by a double fork stay below the program, where the worker counts them.
+        _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "child subreaper")
         os.chdir(plan["folder"])
         if plan["landlock"] or plan["filter_fd"] is not None:
             _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
@@ -141,12 +141,12 @@ def main() -> None:
         for number in (
             signal.SIGPIPE,
             signal.SIGXFSZ,
-        ):  # Python ignores them, and a program would inherit that
+        ):  # Python ignores them, and the program would inherit that
             signal.signal(number, signal.SIG_DFL)
-        os.execve(program[0], program, plan["environment"])  # noqa: S606 - a shell is not wanted here
+        os.execve(program[0], program, plan["environment"])  # noqa: S606 - no shell
     except OSError as error:
         os.write(plan["status_fd"], b'{"failed": true}\n')
-        sys.stderr.write(f"The walls could not be built: {error}\n")
+        sys.stderr.write(f"The sandbox could not be built: {error}\n")
         sys.exit(125)
 
 

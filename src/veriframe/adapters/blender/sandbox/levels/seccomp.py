@@ -1,4 +1,4 @@
-"""The system-call filter: what a renderer never needs is refused, at every level that has a filter."""
+"""The system-call filter of STRICT and LANDLOCK: denies all calls that a renderer never needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import cache
 import pyseccomp as seccomp
 
 _DENIED = (
-    # namespaces and mounts: the ways to take walls down
+    # namespaces and mounts: the ways to leave the sandbox
     "mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "open_tree", "move_mount", "fsopen",
     "fsconfig", "fsmount", "fspick", "mount_setattr",
     # other processes
@@ -25,13 +25,13 @@ _DENIED = (
     # keys and time
     "add_key", "request_key", "keyctl", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
     "sethostname", "setdomainname",
-    # what others on this machine do: files and folders watched, mounts and cached pages listed
+    # monitoring of other programs: watches on files and folders, lists of mounts and cached pages
     "inotify_init", "inotify_init1", "inotify_add_watch", "fanotify_mark", "cachestat",
-    # memory that belongs to no process, so that no watcher of processes counts it
+    # memory that belongs to no process, so that watching processes does not count it
     "memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open",
     # access lists: each new file gets a copy of its folder's, up to 128 KiB that no control group counts
     "setxattr", "lsetxattr", "fsetxattr",
-    # sockets of any kind: a renderer speaks to nobody
+    # sockets of any kind: a renderer needs no communication
     "socket", "socketpair", "bind", "connect", "listen", "accept", "accept4",
 )  # fmt: skip
 
@@ -44,12 +44,12 @@ _NEW_DENIED = {
     "open_tree_attr": 467,
     "listns": 470,
 }
-"""By number, which is the same on all machines: libseccomp of Debian 12 has no name for them."""
+"""By number, which is the same on all architectures: Debian 12's libseccomp has no names for them."""
 
 _FCHMODAT2, _REMOVEXATTRAT, _FILE_SETATTR = 452, 466, 469
 
 _SET_ID_BITS = (0o4000, 0o2000)
-"""Whoever starts a file with these becomes its user, or its group."""
+"""S_ISUID and S_ISGID: a program with them runs as the file's owner or group."""
 _MODES: Mapping[str | int, int] = {
     "chmod": 1,
     "fchmod": 1,
@@ -61,9 +61,9 @@ _MODES: Mapping[str | int, int] = {
     "mkdir": 1,
     "mkdirat": 2,
 }
-"""Calls that take a file's mode, and at which position."""
+"""Calls that take a file's mode, and its position among the arguments."""
 _OPENINGS = {"open": 1, "openat": 2}
-"""The position of the flags; the mode follows, and means something only where a file is made."""
+"""The position of the flags; the mode follows, and applies only if a file is created."""
 _MAKING = (0o100, 0o20000000)
 """O_CREAT, and the bit of O_TMPFILE that it does not share with O_DIRECTORY."""
 
@@ -71,9 +71,9 @@ _FIRST_IS_A_PROCESS = (
     *("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"),
     *("migrate_pages", "move_pages"),
 )
-"""0 stands for the caller. Another thread of its own is refused, too: nobody here can tell it from others."""
+"""0 means the caller. Its other threads are denied too: the filter cannot tell them from other processes."""
 _WHOSE = {"setpriority": (1, 2), "ioprio_set": (2, 3)}
-"""PRIO_PGRP and PRIO_USER, IOPRIO_WHO_PGRP and IOPRIO_WHO_USER: with 0 they mean all of the caller's."""
+"""PRIO_PGRP and PRIO_USER, IOPRIO_WHO_PGRP and IOPRIO_WHO_USER: 0 means the caller's whole group or user."""
 
 _METADATA: tuple[str | int, ...] = (
     *("chmod", "fchmod", "fchmodat", _FCHMODAT2, "chown", "fchown", "lchown", "fchownat"),
@@ -84,30 +84,30 @@ _FILE_FLAGS = (0x40086602, 0x401C5820)
 """FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR."""
 
 _NO_PIPED_PAGES = ("splice", "tee", "vmsplice", "sendfile")
-"""Pages in a pipe belong to no process. EINVAL says "not for these files", and the caller copies instead."""
+"""Pages in a pipe belong to no process. On EINVAL ("not for these files") the caller copies instead."""
 
 _F_NOTIFY = 1026
 _LOCKS = (6, 7, 37, 38)
-"""F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW: no control group counts a lock's memory."""
+"""F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW: control groups do not count a lock's memory."""
 _F_SETLEASE = 1024
 _RWF_NOWAIT = 8
-"""A read that fails where a page is not in memory tells what others on this machine have read."""
+"""A read that fails if a page is not in memory reveals what other programs have read."""
 _MAP_KIND = 0x2F
 _MAP_SHARED_ANONYMOUS = 0x21
-"""Such memory stays when its pages are taken out of the process, where a watcher does not see it any more."""
+"""Such memory stays allocated after the process has dropped its pages, and the watcher no longer sees it."""
 
 _CLONE_NEWUSER = 0x10000000
 _NEW_NAMESPACES = 0x7E020080 | _CLONE_NEWUSER
 _TERMINAL_INJECTIONS = (0x5412, 0x541C)
-"""TIOCSTI and TIOCLINUX: they put characters into the terminal that started us."""
+"""TIOCSTI and TIOCLINUX: they insert characters into the worker's terminal."""
 _LOW_32_BITS = 0xFFFFFFFF
 
 
 def build_filter(*, keep_metadata: bool = False) -> seccomp.SyscallFilter:
-    """The filter, not yet loaded. Denied calls fail with EPERM, `clone3` and `openat2` with ENOSYS.
+    """Returns the filter, not loaded. Denied calls fail with EPERM, `clone3` and `openat2` with ENOSYS.
 
-    libc takes ENOSYS as "use the older call". `keep_metadata`: refuse all changes of files' rights, owners,
-    times and attributes, too. Where Landlock alone guards the host's files, nothing else refuses them.
+    On ENOSYS, libc falls back to the older call. `keep_metadata`: also deny all changes of files' rights,
+    owners, times and attributes. If Landlock alone protects the host's files, nothing else denies them.
     """
     rules = seccomp.SyscallFilter(seccomp.ALLOW)
     denied: list[str | int] = [*_DENIED, *_NEW_DENIED.values()]
@@ -125,7 +125,7 @@ def build_filter(*, keep_metadata: bool = False) -> seccomp.SyscallFilter:
         "mmap",
         seccomp.Arg(3, seccomp.MASKED_EQ, _MAP_KIND, _MAP_SHARED_ANONYMOUS),
     )
-    # These hide flags and modes behind a pointer, where a filter cannot look.
+    # They pass flags and modes behind a pointer, which a filter cannot follow.
     for name in ("clone3", "openat2"):
         rules.add_rule(seccomp.ERRNO(errno.ENOSYS), name)
     for bit in (1 << n for n in range(32) if _NEW_NAMESPACES & (1 << n)):
@@ -179,13 +179,13 @@ def _deny(
     try:
         rules.add_rule(seccomp.ERRNO(code), name, *which)
     except (OSError, RuntimeError, ValueError):
-        # A name that this kernel or architecture does not have cannot be called either.
+        # A call that this kernel or architecture does not have needs no rule.
         return
 
 
 @cache
 def compiled(*, keep_metadata: bool = False) -> bytes:
-    """The filter as BPF, the same for every run of this process."""
+    """Returns the filter as BPF, the same for every run of this process."""
     descriptor = os.memfd_create("filter")
     with os.fdopen(descriptor, "w+b") as file:
         build_filter(keep_metadata=keep_metadata).export_bpf(file)
@@ -195,7 +195,7 @@ def compiled(*, keep_metadata: bool = False) -> bytes:
 
 @contextmanager
 def as_descriptor(*, keep_metadata: bool = False) -> Iterator[int]:
-    """The compiled filter behind an inheritable file descriptor, for `bwrap --seccomp`."""
+    """Yields an inheritable file descriptor of the compiled filter, for `bwrap --seccomp`."""
     descriptor = os.memfd_create("filter")
     try:
         os.write(descriptor, compiled(keep_metadata=keep_metadata))

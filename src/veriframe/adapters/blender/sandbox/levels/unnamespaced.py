@@ -1,4 +1,4 @@
-"""The levels without namespaces: LANDLOCK, and CONTAINER and NONE, where nothing of ours is in the way."""
+"""The levels without namespaces: LANDLOCK, and CONTAINER and NONE, which only set limits."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import output_mounts as mounts
-from veriframe.adapters.blender.sandbox import process, temporary
-from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox import output_mounts, process, temporary, visible
 from veriframe.adapters.blender.sandbox.levels import launcher, seccomp
-from veriframe.adapters.blender.sandbox.limits import cgroup
-from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
 from veriframe.threads import to_the_end
 
 _READABLE = (
-    *("/usr", *view.SYSTEM_LINKS, *view.SYSTEM_FILES),
-    # Not all of /proc/self, which shows the host's mounts. /dev/zero that can be written makes hidden memory.
+    *("/usr", *visible.SYSTEM_LINKS, *visible.SYSTEM_FILES),
+    # Not all of /proc/self, which shows the host's mounts. A writable /dev/zero would allow hidden memory.
     *(f"/proc/self/{name}" for name in ("status", "stat", "statm", "maps", "cmdline", "environ", "fd")),
     *("/dev/zero", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu"),
 )
@@ -30,28 +27,28 @@ _WRITABLE = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class UnnamespacedSandbox(Sandbox):
-    """Runs a program by way of `launcher.py`, with a temporary folder of its own.
+    """Runs a program through `launcher.py`, with a temporary folder of its own.
 
-    LANDLOCK: files by Landlock, sockets and dangerous calls by seccomp, as root a user of its own.
-    CONTAINER and NONE: limits on memory, processes, output and time, and nothing else.
+    LANDLOCK restricts files by Landlock, sockets and dangerous calls by seccomp, and as root uses another
+    user. CONTAINER and NONE limit memory, processes, output and time, and nothing else.
     """
 
     def __init__(self, level: Level, *, use_cgroup: bool = True) -> None:
-        """Make the walls' plan; nothing is started."""
+        """Prepares the sandbox; starts nothing."""
         self.level = level
-        self._walled = level is Level.LANDLOCK
-        self._user = view.SANDBOX_UID if self._walled and os.geteuid() == 0 else None
+        self._uses_landlock = level is Level.LANDLOCK
+        self._user = visible.SANDBOX_UID if self._uses_landlock and os.geteuid() == 0 else None
         self._use_cgroup = use_cgroup
         hierarchy = cgroup.find() if use_cgroup else None
         self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
 
     async def run(self, run: SandboxedRun) -> RunExit:
-        """Run the program to its end. Never raises for anything that the program does.
+        """Runs the program to its end. Never raises for anything that the program does.
 
         Raises `HostUnavailable`.
         """
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(machine.needed())
+            stack.enter_context(host_errors.as_unavailable())
             scratch, out = [await stack.enter_async_context(self._folder(name)) for name in ("run", "out")]
             inside = replace(run, out=out)
             filter_fd = self._filter(stack)
@@ -59,30 +56,30 @@ class UnnamespacedSandbox(Sandbox):
             def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
                 return process.SandboxCommand(
                     argv=self._argv(inside, scratch, report_fd, status_fd, filter_fd),
-                    environment={"PATH": view.SEARCH_PATH},
-                    writable=mounts.Folders(scratch, out),
+                    environment={"PATH": visible.SEARCH_PATH},
+                    writable=output_mounts.Folders(scratch, out),
                     descriptors=() if filter_fd is None else (filter_fd,),
                 )
 
             return await process.run(run, build, use_cgroup=self._use_cgroup)
 
     def _filter(self, stack: contextlib.AsyncExitStack) -> int | None:
-        # Landlock does not govern changes of metadata, and the files of the worker's user may be this user's.
-        return stack.enter_context(seccomp.as_descriptor(keep_metadata=True)) if self._walled else None
+        # Landlock does not cover changes of metadata, and the sandbox user may own the worker's files.
+        return stack.enter_context(seccomp.as_descriptor(keep_metadata=True)) if self._uses_landlock else None
 
     @contextlib.asynccontextmanager
     async def _folder(self, name: str) -> AsyncIterator[Path]:
         with temporary.locked(name) as folder:
             try:
                 if self._user is not None:
-                    view.give_away(folder)
+                    visible.chown_to_sandbox(folder)
                 yield folder
             finally:
                 await to_the_end(disk.remove, folder)
 
     def command(self, run: SandboxedRun) -> list[str]:
-        """The program's command line. What the launcher restricts has no form that a shell could take."""
-        return [view.on_host(run, word) for word in run.argv]
+        """Returns the program's command line. A shell cannot express the launcher's restrictions."""
+        return [visible.on_host(run, word) for word in run.argv]
 
     def _argv(
         self, run: SandboxedRun, scratch: Path, report_fd: int, status_fd: int, filter_fd: int | None
@@ -94,9 +91,9 @@ class UnnamespacedSandbox(Sandbox):
             user=self._user,
             readable=[*_READABLE, *map(str, run.visible.values())],
             writable=[*_WRITABLE, str(scratch), *out],
-            landlock=self._walled,
+            landlock=self._uses_landlock,
             filter_fd=filter_fd,
-            environment=view.environment(run, report_fd, str(scratch)),
+            environment=visible.environment(run, report_fd, str(scratch)),
             folder=str(scratch),
         )
         interpreter = os.path.realpath(sys.executable)

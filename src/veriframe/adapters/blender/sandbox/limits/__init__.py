@@ -1,1 +1,1 @@
-"""Limits of one run: control groups, resource usage seen from outside, and limits set before it starts."""
+"""Limits of one run: control groups, resource usage measured from outside, and limits set at the start."""

@@ -1,4 +1,4 @@
-"""A control group round one run: memory and process limits that the kernel holds, v1 or v2."""
+"""A control group (v1 or v2) for one run: memory and process limits that the kernel enforces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _serial = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """Where this process may make groups: one folder per controller (v1), or one for all (v2)."""
+    """Where this process may create groups: one folder per controller (v1), or one for all (v2)."""
 
     version: int
     memory: Path
@@ -29,7 +29,7 @@ class Hierarchy:
 
 @cache
 def find() -> Hierarchy | None:
-    """The hierarchy that can be written and really limits memory and processes, or None."""
+    """Returns the hierarchy that is writable and really limits memory and processes, or None."""
     own = _own_groups()
     candidates = []
     if "memory" in own and "pids" in own:
@@ -45,15 +45,15 @@ def find() -> Hierarchy | None:
 
 
 def _sweep(hierarchy: Hierarchy) -> None:
-    """End and remove what workers that were killed have left: old groups whose maker is no more."""
+    """Kills and removes what killed workers have left: old groups whose worker is dead."""
     for folder in {hierarchy.memory, hierarchy.pids}:
         for group in folder.glob(f"{_PREFIX}*-*"):
-            maker = group.name.removeprefix(_PREFIX).split("-")[0]
+            worker = group.name.removeprefix(_PREFIX).split("-")[0]
             with contextlib.suppress(OSError):
                 old = time.time() - group.stat().st_ctime > _SWEEP_SECONDS
-                if old and not Path("/proc", maker).exists():
+                if old and not Path("/proc", worker).exists():
                     _kill(_members(group))
-                    group.rmdir()  # refused where another container's processes are inside
+                    group.rmdir()  # fails if another container's processes are inside
 
 
 def _own_groups() -> Mapping[str, str]:
@@ -74,7 +74,7 @@ def _works(hierarchy: Hierarchy) -> bool:
 
 
 class Group:
-    """One run's group. Raises `OSError` where it cannot be made."""
+    """The control group of one run. Raises `OSError` if it cannot be created."""
 
     def __init__(self, hierarchy: Hierarchy, *, memory_bytes: int, pids: int) -> None:
         name = f"{_PREFIX}{os.getpid()}-{next(_serial)}"
@@ -90,7 +90,7 @@ class Group:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders whose `cgroup.procs` a process must write itself into."""
+        """The folders whose `cgroup.procs` a process must write its id to."""
         return tuple(dict.fromkeys((self._memory, self._pids)))
 
     def _limit(self, memory_bytes: int, pids: int) -> None:
@@ -105,19 +105,19 @@ class Group:
         _set(self._pids / "pids.max", pids)
 
     def peak_bytes(self) -> int:
-        """The most memory that was used at once, page cache included; 0 where the kernel does not say."""
+        """The peak memory, page cache included; 0 if the kernel does not report it."""
         name = "memory.peak" if self._version == 2 else "memory.max_usage_in_bytes"
         with contextlib.suppress(OSError, ValueError):
             return int((self._memory / name).read_text())
         return 0
 
     def out_of_memory(self) -> bool:
-        """Whether the kernel killed something in here for memory."""
+        """Whether the kernel killed a process of the group for lack of memory."""
         name = "memory.events" if self._version == 2 else "memory.oom_control"
         return self._counter(self._memory / name, "oom_kill") > 0
 
     def out_of_pids(self) -> bool:
-        """Whether a fork in here was refused."""
+        """Whether the kernel refused a fork in the group."""
         return self._counter(self._pids / "pids.events", "max") > 0
 
     @staticmethod
@@ -130,20 +130,20 @@ class Group:
         return 0
 
     def kill_once(self) -> bool:
-        """Kill everything inside, without waiting. False where nothing is there."""
+        """Kills everything inside without waiting. Returns False if the group is empty."""
         members = _members(self._pids)
         _kill(members)
         return bool(members)
 
     def kill(self) -> None:
-        """Kill everything inside; forks that race are met by going round again. May block for some time."""
+        """Kills everything inside, repeatedly because of concurrent forks. May block for some time."""
         for _ in range(100):
             if not self.kill_once():
                 return
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Kill what is left and remove the group. May block for some time."""
+        """Kills everything that is left and removes the group. May block for some time."""
         self.kill()
         for folder in self.folders:
             for _ in range(50):
@@ -152,20 +152,20 @@ class Group:
                 except FileNotFoundError:
                     break
                 except OSError:
-                    time.sleep(0.01)  # the kernel needs a moment to let dead members go
+                    time.sleep(0.01)  # the kernel needs a moment to remove dead members
                 else:
                     break
 
 
 def _set(file: Path, number: int) -> None:
-    # Never makes the file: in an ordinary folder that would look like a limit that was taken.
+    # Must not create the file: in an ordinary folder the limit would seem to be set.
     with file.open("r+") as limit:
         limit.write(str(number))
 
 
 def _members(group: Path) -> list[int]:
     with contextlib.suppress(OSError, ValueError):
-        # 0 stands for a process of another namespace; to `kill` it would mean ourselves.
+        # 0 stands for a process of another namespace; for `kill` it would mean our own process group.
         return [pid for line in (group / "cgroup.procs").read_text().split() if (pid := int(line)) > 0]
     return []
 

@@ -1,4 +1,4 @@
-"""What this machine may not give a run: room on the disk, a descriptor. No scene is to blame for that."""
+"""Turns this machine's errors, such as a full disk, into `HostUnavailable`: no scene causes them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veriframe.errors import HostUnavailable
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
-_FREE_DISK = "Free the disk, or set TMPDIR to a folder with more room that only this user can fill."
+_FREE_DISK = "Free some disk space, or set TMPDIR to a larger folder that only this user can write to."
 _RAISE_LIMIT = "Raise the limit on open files (ulimit -n), or set fewer slots."
 _REMEDIES = {
     errno.ENOSPC: _FREE_DISK,
@@ -21,8 +21,8 @@ _REMEDIES = {
 
 
 @contextlib.contextmanager
-def needed() -> Iterator[None]:
-    """Raises `HostUnavailable`, with the remedy, in place of any `OSError`."""
+def as_unavailable() -> Iterator[None]:
+    """Raises `HostUnavailable` with the remedy in place of any `OSError`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What is measured from outside while a run goes on: its processes' memory, and the size of its output."""
+"""Measures a run from outside: its processes' memory, and the size of its output."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox.limits import host_errors as machine
+from veriframe.adapters.blender.sandbox.limits import host_errors
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-"""What the last bytes of a file are rounded up to."""
+"""A file's size on disk is rounded up to this."""
 
 _BOOKKEEPING = 256
-"""A file system writes down where a file's blocks lie in less than this part of them."""
+"""A file system needs less than this fraction (1/256) of a file's size to record where its blocks are."""
 
 _ROUNDS = 50
 
 MAX_FILES = 10_000
-"""Entries in an output folder; more is taken for an attack on the file system's inodes."""
+"""Entries in an output folder; more count as an attack on the file system's inodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """A process tree at one moment: resident memory in bytes (shared pages count once per process).
 
-    `threads`: of all processes together, each of which has at least one.
+    `threads` is the sum over all processes; each has at least one.
     """
 
     memory_bytes: int
@@ -38,7 +38,7 @@ class Usage:
 
 
 def measure_tree(root: int) -> Usage:
-    """The usage of `root` and all its descendants. Processes that vanish meanwhile count as nothing."""
+    """Returns the usage of `root` and all its descendants. Ignores processes that end meanwhile."""
     resident: dict[int, int] = {}
     threads: dict[int, int] = {}
     children: dict[int, list[int]] = defaultdict(list)
@@ -47,20 +47,20 @@ def measure_tree(root: int) -> Usage:
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
                 children[int(fields[1])].append(int(entry.name))
-                # One that has ended and was not fetched has none, and takes a place all the same.
+                # A zombie has no threads, but still counts against the limit.
                 threads[int(entry.name)] = max(1, int(fields[17]))
                 resident[int(entry.name)] = int(fields[21]) * PAGE_BYTES
     tree = [root]
-    for pid in tree:  # it grows while it is walked
+    for pid in tree:  # the list grows during the loop
         tree += children[pid]
     pids = tuple(pid for pid in tree if pid in resident)
     return Usage(sum(resident[pid] for pid in pids), pids, sum(threads[pid] for pid in pids))
 
 
 def kill_below(root: int) -> None:
-    """Kill all descendants of a process that lives, also those in sessions of their own.
+    """Kills all descendants of a living process, also those in sessions of their own.
 
-    They are stopped first, so that none forks away between two looks.
+    They are stopped first, so that none can fork between two measurements.
     """
     stopped: set[int] = set()
     for _ in range(_ROUNDS):
@@ -79,9 +79,10 @@ def _signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:
-    """Memory of some processes, shared pages counted once. Slower: only asked where the sum is too much.
+    """Returns the memory of some processes, with shared pages counted once.
 
-    `shared`: with the pages of files in memory that they have mapped.
+    Slower than `measure_tree`, so it is used only if that sum is over the limit. `shared`: include the mapped
+    pages of files in memory.
     """
     total = 0
     for pid in pids:
@@ -96,25 +97,24 @@ def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:
 
 
 def exceeds(folder: Path, limit_bytes: int) -> bool:
-    """Whether the folder's files take more than `limit_bytes` on disk, or are too many. Follows no link.
+    """Returns whether the folder's files take more than `limit_bytes` or are too many. Follows no links.
 
-    A file counts as its size: what the file system rounds up, and needs to find it again, is not the
-    program's. Blocks beyond its size count, and so do holes.
-    True also where that cannot be measured: a folder that is locked, or lies too deep for a path. Raises
-    `OSError` where this process has no descriptor left.
+    A file counts with its size, holes included; the file system's rounding and metadata do not count, but
+    blocks allocated beyond the size do. Also True if it cannot be measured: a folder without read permission,
+    or too deep for a path. Raises `OSError` if this process has no file descriptors left.
     """
     try:
         return _exceeds(folder, limit_bytes)
     except OSError as error:
-        if error.errno in machine.NO_DESCRIPTORS:
-            raise  # that is none of the program's doing
+        if error.errno in host_errors.NO_DESCRIPTORS:
+            raise  # not caused by the program
         return True
 
 
 def _exceeds(folder: Path, limit_bytes: int) -> bool:
     total, files, waiting = 0, 0, [str(folder)]
     while waiting:
-        # What the program itself removes meanwhile takes nothing.
+        # The program may remove files meanwhile; these do not count.
         with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 files += 1

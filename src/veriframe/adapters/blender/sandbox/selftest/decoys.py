@@ -1,4 +1,4 @@
-"""Bait for the self-test: a secret, open folders, listeners and a process, all outside the walls."""
+"""The self-test's decoys outside the sandbox: a secret, open folders, listeners and a process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import temporary
-from veriframe.adapters.blender.sandbox import visible as view
+from veriframe.adapters.blender.sandbox import temporary, visible
 from veriframe.adapters.blender.sandbox.selftest.attacks.attempt import DECOY_FILE
 
 _WRITTEN = "written-from-inside"
@@ -24,7 +23,7 @@ _WRITTEN = "written-from-inside"
 
 @dataclass(slots=True)
 class Decoys:
-    """What was laid out, and what was taken. `reached` names the listeners that heard something."""
+    """The decoys of one self-test. `reached` names the listeners that an attack has connected to."""
 
     folder: Path
     decoy: asyncio.subprocess.Process
@@ -33,15 +32,15 @@ class Decoys:
 
     @property
     def shown(self) -> Path:
-        """The folder that is shown read-only. Renders' user may write there, so that only the walls hold."""
+        """The read-only folder. The sandbox user has write permission, so only the sandbox denies it."""
         return self.folder / "shown"
 
     def new_out(self) -> Path:
-        """A new, empty output folder."""
+        """Creates a new, empty output folder."""
         return Path(tempfile.mkdtemp(prefix="out-", dir=self.folder))
 
-    def taken(self) -> Mapping[str, str]:
-        """Attacks that succeeded, by what can be seen from outside, whatever was said inside."""
+    def succeeded(self) -> Mapping[str, str]:
+        """Returns the attacks that succeeded as seen from outside, whatever was reported inside."""
         seen = {
             "write_outside": (self.folder / "open" / _WRITTEN).exists(),
             "write_shown": (self.shown / _WRITTEN).exists(),
@@ -53,7 +52,7 @@ class Decoys:
         return {name: "seen from outside" for name, happened in seen.items() if happened}
 
     def survivors(self) -> list[int]:
-        """Processes of a run that outlived it."""
+        """Returns the process ids of a run that outlived it."""
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -63,21 +62,21 @@ class Decoys:
         return found
 
     def end_survivors(self) -> None:
-        """Kill what was left behind, which is nobody's but ours."""
+        """Kills the processes that a run left behind."""
         for pid in self.survivors():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
 @asynccontextmanager
-async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Decoys]:
-    """Lay out bait, and take it away again. `bombs`: how much each bomb takes, by its key in the bait.
+async def set_up(bombs: Mapping[str, int]) -> AsyncIterator[Decoys]:
+    """Creates the decoys and removes them afterwards. `bombs` maps keys of the decoys to the bombs' amounts.
 
-    Everything is written before anything is opened, and no other user of this machine gets in at any time.
+    All files are written before any access is granted, and no other user of this machine ever gets access.
     """
     secret, decoy_mark, unix_name = (secrets.token_hex(16) for _ in range(3))
     async with contextlib.AsyncExitStack() as stack:
-        folder = stack.enter_context(temporary.locked("bait"))
+        folder = stack.enter_context(temporary.locked("decoys"))
         stack.callback(disk.remove, folder)
         for name in ("open", "shown"):
             (folder / name).mkdir()
@@ -101,12 +100,12 @@ async def laid_out(bombs: Mapping[str, int]) -> AsyncIterator[Decoys]:
         _write(decoys.shown / DECOY_FILE, json.dumps(contents))
         for name in ("open", "shown"):
             (folder / name).chmod(0o777)
-        view.let_in(folder)
+        visible.grant_access(folder)
         yield decoys
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a new file that everybody may read who gets into its folder. Follows no link."""
+    """Writes a new file that every user with access to its folder may read. Follows no links."""
     with path.open("x") as file:
         file.write(text)
         os.fchmod(file.fileno(), 0o644)
@@ -114,7 +113,7 @@ def _write(path: Path, text: str) -> None:
 
 @asynccontextmanager
 async def _decoy(mark: str, secret: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    # It waits on a pipe of ours, so it ends with us even when we are killed.
+    # It waits on a pipe of this process, so it ends with it, even if that is killed.
     decoy = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", "read line", mark, stdin=asyncio.subprocess.PIPE, env={"PASSWORD": secret}
     )

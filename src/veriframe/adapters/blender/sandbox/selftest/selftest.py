@@ -1,4 +1,4 @@
-"""The proof that walls hold: attacks are made for real, and the level counts only as far as they fail."""
+"""The self-test of a sandbox: makes real attacks and checks that those fail which its level promises."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from veriframe.adapters.blender.sandbox.run import (
     SandboxedRun,
 )
 from veriframe.adapters.blender.sandbox.selftest import attacks
-from veriframe.adapters.blender.sandbox.selftest.decoys import Decoys, laid_out
+from veriframe.adapters.blender.sandbox.selftest.decoys import Decoys, set_up
 
 _ATTACKS, _SHOWN = PurePosixPath("/selftest/attacks"), PurePosixPath("/selftest/shown")
 _NEEDED = PurePosixPath("/selftest/needed")
@@ -33,7 +33,7 @@ _MIB = 2**20
 _LIMITS = RunLimits(
     wall_seconds=20, memory_bytes=256 * _MIB, pids=32, output_bytes=8 * _MIB, tmp_bytes=8 * _MIB
 )
-_HASTY = replace(_LIMITS, wall_seconds=1)
+_SHORT = replace(_LIMITS, wall_seconds=1)
 _BOMB_SECONDS = 6.0
 _BOMB_SIZES = MappingProxyType(
     {"memory_bytes": 768 * _MIB, "processes": 100, "output_bytes": 64 * _MIB, "folders": 2_500}
@@ -52,7 +52,7 @@ _BOMB_ENDINGS = MappingProxyType(
 )
 
 _REFUSED_INSIDE = frozenset({"hide_memory", "hide_output", "nest_folders"})
-"""Bombs that may also be held by a refusal, so that the run goes on and ends by itself."""
+"""Bombs that may also be held by a denied call, so that the run continues and ends normally."""
 
 QUICK = tuple(attack.__name__ for attack in attacks.ATTACKS)
 BOMBS = tuple(bomb.__name__ for bomb in attacks.BOMBS)
@@ -60,27 +60,27 @@ BOMBS = tuple(bomb.__name__ for bomb in attacks.BOMBS)
 TITLES: Mapping[str, str] = MappingProxyType(
     {attack.__name__: (attack.__doc__ or "").splitlines()[0] for attack in (*attacks.ATTACKS, *attacks.BOMBS)}
 )
-"""What each attack tries, as one sentence."""
+"""The first docstring line of each attack: what it tries."""
 
 _LIMITED = frozenset({"inherit_files", *BOMBS}) - {"hide_memory", "hide_output"}
 
 PROMISES: Mapping[Level, frozenset[str]] = MappingProxyType(
     {
-        # A kernel without Landlock shows the tables of mounts, which tell paths and open nothing.
+        # A kernel without Landlock shows the mount tables, which reveal paths but give no access.
         Level.STRICT: frozenset({*QUICK, *BOMBS}) - {"see_mounts"},
-        # Without namespaces a daemon outlives its run unless a control group holds it, and on the host's disk
-        # there are files that nobody can find.
+        # Without namespaces a daemon outlives its run unless it is in a control group, and deleted files that
+        # are still open take space on the host's disk.
         Level.LANDLOCK: frozenset({*QUICK, *BOMBS}) - {"see_mounts", "leave_process", "hide_output"},
         Level.CONTAINER: _LIMITED,
         Level.NONE: _LIMITED,
     }
 )
-"""What must hold at each level before it may be called so."""
+"""The attacks that each level must hold."""
 
 
 @dataclass(frozen=True, slots=True)
-class Canary:
-    """One attack. `held` only where it was made, and failed, both as seen inside and from outside."""
+class AttackResult:
+    """The result of one attack. `held` only if it was attempted and failed, seen from inside and outside."""
 
     name: str
     attempted: bool
@@ -90,29 +90,30 @@ class Canary:
 
 async def run_self_test(
     sandbox: Sandbox, *, bombs: bool = False, needed: Sequence[Path] = ()
-) -> tuple[Canary, ...]:
-    """Attack the sandbox from inside, in about a second. `bombs`: also the four that take longer.
+) -> tuple[AttackResult, ...]:
+    """Attacks the sandbox from inside, in about a second. `bombs`: also the bombs, which take longer.
 
-    `needed`: what later runs will be shown. Where it cannot be, no attack is made, so none is held.
+    `needed`: files and folders that later runs must see. If they cannot be shown, no attack can be made, so
+    none is held.
     """
-    async with laid_out(_BOMB_SIZES) as decoys:
+    async with set_up(_BOMB_SIZES) as decoys:
         attacker = _Attacker(sandbox, decoys, needed)
-        canaries = await attacker.try_quick()
+        results = await attacker.run_quick()
         if bombs:
-            canaries += tuple([await attacker.throw(name) for name in BOMBS])
-    return canaries
+            results += tuple([await attacker.run_bomb(name) for name in BOMBS])
+    return results
 
 
-def broken(level: Level, canaries: Iterable[Canary]) -> list[Canary]:
-    """The canaries that contradict what the level promises."""
-    return [canary for canary in canaries if canary.name in PROMISES[level] and not canary.held]
+def broken(level: Level, results: Iterable[AttackResult]) -> list[AttackResult]:
+    """Returns the results that contradict the promises of the level."""
+    return [result for result in results if result.name in PROMISES[level] and not result.held]
 
 
 class _Attacker:
-    """Runs attacks in one sandbox, with one lot of bait."""
+    """Runs attacks in one sandbox, against one set of decoys."""
 
     def __init__(self, sandbox: Sandbox, decoys: Decoys, needed: Sequence[Path]) -> None:
-        self._sandbox, self._bait = sandbox, decoys
+        self._sandbox, self._decoys = sandbox, decoys
         self._visible = {
             _ATTACKS: Path(attacks.__file__).parent,
             CONFINE: SCRIPTS / CONFINE.name,
@@ -120,54 +121,54 @@ class _Attacker:
             **_PYTHON,
             **{_NEEDED / str(number): path for number, path in enumerate(needed)},
         }
-        self._said: dict[str, Canary] = {}
+        self._reported: dict[str, AttackResult] = {}
 
-    async def try_quick(self) -> tuple[Canary, ...]:
-        """All quick attacks, in one run. What is seen from outside outweighs what is said inside."""
+    async def run_quick(self) -> tuple[AttackResult, ...]:
+        """Makes all quick attacks in one run. What is seen from outside outweighs reports from inside."""
         end = await self._run(QUICK, _LIMITS)
-        taken = self._bait.taken()
-        self._bait.end_survivors()
+        succeeded = self._decoys.succeeded()
+        self._decoys.end_survivors()
         silent = f"the self-test ended before this ({end.ending}): {' '.join(end.log_tail[-3:])}"
-        return tuple(self._judge(name, taken.get(name), silent) for name in QUICK)
+        return tuple(self._judge(name, succeeded.get(name), silent) for name in QUICK)
 
-    def _judge(self, name: str, taken: str | None, silent: str) -> Canary:
-        said = self._said.get(name)
-        if said is None:
-            return Canary(name, attempted=False, held=False, detail=silent)
-        if taken is not None:
-            return Canary(name, attempted=True, held=False, detail=taken)
-        return said
+    def _judge(self, name: str, success: str | None, silent: str) -> AttackResult:
+        reported = self._reported.get(name)
+        if reported is None:
+            return AttackResult(name, attempted=False, held=False, detail=silent)
+        if success is not None:
+            return AttackResult(name, attempted=True, held=False, detail=success)
+        return reported
 
-    async def throw(self, name: str) -> Canary:
-        """One bomb. It holds where the run was ended for the right reason, soon, and wholly."""
-        self._said.pop(name, None)
-        end = await self._run((name,), _HASTY if name == "run_for_ever" else _LIMITS)
-        survivors = len(self._bait.survivors())
-        self._bait.end_survivors()
-        said = self._said.get(name)
-        refused = name in _REFUSED_INSIDE and end.ending is Ending.EXITED and said is not None and said.held
+    async def run_bomb(self, name: str) -> AttackResult:
+        """Runs one bomb. It is held if the run ended soon, for the expected reason, and left no process."""
+        self._reported.pop(name, None)
+        end = await self._run((name,), _SHORT if name == "run_for_ever" else _LIMITS)
+        survivors = len(self._decoys.survivors())
+        self._decoys.end_survivors()
+        claim = self._reported.get(name)
+        refused = name in _REFUSED_INSIDE and end.ending is Ending.EXITED and claim is not None and claim.held
         ended = end.ending in _BOMB_ENDINGS[name] or refused
         held = ended and end.seconds < _BOMB_SECONDS and not survivors
         left = f", {survivors} processes left" if survivors else ""
-        return Canary(
+        return AttackResult(
             name,
-            attempted=end.ending is not Ending.WALLS_FAILED,
+            attempted=end.ending is not Ending.SANDBOX_FAILED,
             held=held,
             detail=f"{end.ending} after {end.seconds:.1f} s{left}",
         )
 
     def _python(self) -> tuple[str | PurePosixPath, ...]:
-        # As Blender's own scripts are started.
+        # Started like Blender's own scripts.
         confined = (CONFINE,) if self._sandbox.level is Level.STRICT else ()
         return (_INTERPRETER, "-I", "-S", *confined)
 
     async def _run(self, names: Sequence[str], limits: RunLimits) -> RunExit:
         return await self._sandbox.run(
             SandboxedRun(
-                argv=(*self._python(), _ATTACKS / "attempt.py", _SHOWN, OUT, self._bait.mark, *names),
+                argv=(*self._python(), _ATTACKS / "attempt.py", _SHOWN, OUT, self._decoys.mark, *names),
                 limits=limits,
                 visible=self._visible,
-                out=self._bait.new_out(),
+                out=self._decoys.new_out(),
                 on_report=self._note,
             )
         )
@@ -175,4 +176,4 @@ class _Attacker:
     def _note(self, line: bytes) -> None:
         claim = json.loads(line)
         name = claim["name"]
-        self._said[name] = Canary(name, attempted=True, held=claim["held"], detail=claim["detail"])
+        self._reported[name] = AttackResult(name, attempted=True, held=claim["held"], detail=claim["detail"])

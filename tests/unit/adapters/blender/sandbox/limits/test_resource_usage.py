@@ -1,4 +1,4 @@
-"""What is measured from outside: memory of a process tree, size of a folder."""
+"""Measurements from outside: the memory of a process tree, the size of a folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from veriframe.adapters.blender.sandbox.limits import resource_usage as watcher
+from veriframe.adapters.blender.sandbox.limits import resource_usage
 from veriframe.adapters.blender.sandbox.limits.resource_usage import (
     MAX_FILES,
     exceeds,
@@ -28,7 +28,7 @@ sys.stdin.read()
 
 
 def test_a_tree_is_measured_with_its_root_and_its_children() -> None:
-    """Pages that parent and child share count twice in the sum, once in the proportional size."""
+    """Shared pages of parent and child count twice in the sum, and once in the proportional size."""
     with subprocess.Popen(
         [sys.executable, "-I", "-c", _TREE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -46,22 +46,22 @@ def test_a_tree_is_measured_with_its_root_and_its_children() -> None:
 
 
 def test_a_process_that_is_gone_uses_nothing() -> None:
-    """A run may end between two looks."""
+    """A run may end between two measurements."""
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
-    assert watcher.Usage(0, (), 0) == measure_tree(process.pid)
+    assert resource_usage.Usage(0, (), 0) == measure_tree(process.pid)
     assert proportional_bytes([process.pid]) == 0
 
 
-def test_a_process_that_nobody_fetched_counts() -> None:
-    """A bomb of those that ended would count as nothing."""
+def test_a_zombie_counts() -> None:
+    """Otherwise a bomb of zombies would not be counted."""
     with subprocess.Popen(["/bin/true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert measure_tree(process.pid).threads == 1
 
 
 def test_a_folder_is_measured_with_all_below_it(tmp_path: Path) -> None:
-    """The limit itself is allowed; what lies in folders counts; a hole counts in full."""
+    """The limit itself is allowed; files in subfolders count; a hole counts in full."""
     (tmp_path / "deep" / "deeper").mkdir(parents=True)
     with (tmp_path / "deep" / "deeper" / "file").open("wb") as file:
         file.truncate(2**20)
@@ -70,8 +70,8 @@ def test_a_folder_is_measured_with_all_below_it(tmp_path: Path) -> None:
     assert exceeds(tmp_path, 2**20 + folders - 1)
 
 
-def test_what_a_file_system_adds_is_not_the_programs(tmp_path: Path) -> None:
-    """A rounded end, and the blocks of an index; blocks behind a file's end are."""
+def test_what_the_file_system_adds_does_not_count(tmp_path: Path) -> None:
+    """Rounding and index blocks do not count; blocks beyond a file's end do."""
     size = 640 * 2**20 + 1
     with (tmp_path / "large").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, size)
@@ -85,14 +85,14 @@ def test_what_a_file_system_adds_is_not_the_programs(tmp_path: Path) -> None:
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
-    """Neither out of the folder nor in circles."""
+    """Neither out of the folder nor in cycles."""
     (tmp_path / "circle").symlink_to(tmp_path)
     (tmp_path / "outside").symlink_to("/usr")
     assert not exceeds(tmp_path, 2**16)
 
 
 def test_too_many_files_are_too_much(tmp_path: Path) -> None:
-    """An attack on the file system's inodes needs no bytes."""
+    """An attack on the file system's inodes needs no content."""
     first = tmp_path / "0"
     first.touch()
     for number in range(1, MAX_FILES):

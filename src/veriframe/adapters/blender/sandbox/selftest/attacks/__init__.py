@@ -1,8 +1,8 @@
-"""What a hostile scene would try, run inside the walls by the self-test.
+"""Attacks that a hostile scene would try, run in the sandbox by the self-test.
 
-Every attack is real but harmless: it goes for bait that the self-test has laid out, never for the host's
-own files or processes. An attack returns a sentence about what it reached, or raises `OSError` where it
-was held. Inside, `attempt.py` makes them, from the files of this folder and the standard library only.
+Every attack is real but harmless: it targets the self-test's decoys, never the host's own files or
+processes. An attack returns a sentence about what it reached, or raises `OSError` if it was held. In the
+sandbox, `attempt.py` runs them with only the files of this folder and the standard library.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ATTACKS: tuple[Callable[[Mapping[str, str]], str], ...] = (
     kernel.attach_lists,
     processes.leave_process,
 )
-"""The quick ones, in the order in which one process tries them."""
+"""The quick attacks, in the order in which one process tries them."""
 
 BOMBS: tuple[Callable[[Mapping[str, str]], str], ...] = (
     bombs.take_memory,
@@ -48,4 +48,4 @@ BOMBS: tuple[Callable[[Mapping[str, str]], str], ...] = (
     files.nest_folders,
     bombs.run_for_ever,
 )
-"""Each needs a run of its own, because it ends the run."""
+"""Attacks that end their run, so each needs a run of its own."""

@@ -1,7 +1,7 @@
-"""Makes attacks by their names, inside the walls. Standard library only.
+"""Runs attacks by name, in the sandbox. Standard library only.
 
-Arguments: shown folder, output folder, mark, names. One JSON line per attack goes to the report pipe. The
-mark only stands in the command line, where the self-test finds what was left behind.
+Arguments: shown folder, output folder, mark, names. Writes one JSON line per attack to the report pipe. The
+mark is not used; by this word in the command line the self-test finds processes that were left behind.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import runpy
 import sys
 from pathlib import Path
 
-DECOY_FILE = "bait.json"
-"""In the shown folder: what there is to attack."""
+DECOY_FILE = "decoys.json"
+"""The file in the shown folder that lists the decoys."""
 
 _SUBJECTS = ("files", "processes", "kernel", "bombs")
 
 
-def _say(name: str, detail: str, *, held: bool) -> None:
+def _report(name: str, detail: str, *, held: bool) -> None:
     line = json.dumps({"name": name, "held": held, "detail": detail})
     os.write(int(os.environ["REPORT_FD"]), line.encode() + b"\n")
 
 
 def main() -> None:
-    """Try the named attacks, one after another. Exit code 1 where one was held, as a program fails by it."""
+    """Try the named attacks, one after another. Exit code 1 if one was held, as in a program that fails."""
     code = 0
     shown, out, _, *names = sys.argv[1:]
     decoys = {**json.loads(Path(shown, DECOY_FILE).read_text()), "shown_folder": shown, "out": out}
@@ -34,10 +34,10 @@ def main() -> None:
         try:
             reached = attacks[name](decoys)
         except (OSError, MemoryError) as refusal:
-            _say(name, str(refusal) or type(refusal).__name__, held=True)
+            _report(name, str(refusal) or type(refusal).__name__, held=True)
             code = 1
         else:
-            _say(name, reached, held=False)
+            _report(name, reached, held=False)
     sys.exit(code)
 
 

@@ -22,12 +22,12 @@ _KEPT: list[mmap.mmap] = []
 def take_memory(decoys: Decoys) -> str:
     """Take memory far beyond the limit."""
     held = [b"x" * 2**24 for _ in range(int(decoys["memory_bytes"]) // 2**24)]
-    time.sleep(3)  # long enough for a watcher that looks several times a second
+    time.sleep(3)  # long enough for the watcher, which measures several times a second
     return f"took {len(held) * 16} MiB"
 
 
 def hide_memory(decoys: Decoys) -> str:
-    """Take memory far beyond the limit that no process shows: memory files, shared memory, pages let go."""
+    """Take memory beyond the limit that no process shows: memory files, shared memory, dropped pages."""
     wanted, taken = int(decoys["memory_bytes"]), []
     for way in (_memory_file, _shared_pages, _zero_pages, _shared_segment):
         with contextlib.suppress(OSError, ValueError):
@@ -41,22 +41,22 @@ def hide_memory(decoys: Decoys) -> str:
 
 
 def _memory_file(size: int) -> None:
-    # Small ones: each meets the limit on one file.
+    # Small ones: each stays below the limit on one file.
     for _ in range(0, size, 2**22):
         os.write(os.memfd_create("hidden"), b"x" * 2**22)
 
 
 def _shared_pages(size: int) -> None:
-    _fill_and_let_go(mmap.mmap(-1, size))
+    _fill_and_drop(mmap.mmap(-1, size))
 
 
 def _zero_pages(size: int) -> None:
     descriptor = os.open("/dev/zero", os.O_RDWR)
-    _fill_and_let_go(mmap.mmap(descriptor, size))
+    _fill_and_drop(mmap.mmap(descriptor, size))
 
 
-def _fill_and_let_go(pages: mmap.mmap) -> None:
-    # The pages stay, since they are shared; the process does not have them any more.
+def _fill_and_drop(pages: mmap.mmap) -> None:
+    # The pages stay allocated because they are shared, but the process no longer maps them.
     for start in range(0, len(pages), _STEP):
         pages[start : start + _STEP] = b"x" * _STEP
         pages.madvise(mmap.MADV_DONTNEED, start, _STEP)
@@ -69,7 +69,7 @@ def _shared_segment(size: int) -> None:
         raise OSError(ctypes.get_errno(), "shmget")
     _libc.shmat.restype = ctypes.c_void_p
     address = _libc.shmat(segment, None, 0)
-    # Removed with its last user, also where this run is killed.
+    # Removed with its last user, even if this run is killed.
     _libc.shmctl(segment, 0, None)
     ctypes.memset(address, 1, size)
 
@@ -99,7 +99,7 @@ def start_threads(decoys: Decoys) -> str:
 
 
 def fill_output(decoys: Decoys) -> str:
-    """Write more than allowed, in many files so that no limit on one file meets it."""
+    """Write more than allowed, in many files, so that no limit on one file applies."""
     for number in range(int(decoys["output_bytes"]) // 2**20):
         Path(decoys["out"], str(number)).write_bytes(b"\1" * 2**20)
     time.sleep(2)
@@ -107,7 +107,7 @@ def fill_output(decoys: Decoys) -> str:
 
 
 def hide_output(decoys: Decoys) -> str:
-    """Write more than allowed into files that have no name any more, or never had one."""
+    """Write more than allowed to files that were deleted or never had a name."""
     size, out = int(decoys["output_bytes"]) // 2**20, decoys["out"]
     for number in range(0, size, 4):
         if number % 8:
@@ -123,7 +123,7 @@ def hide_output(decoys: Decoys) -> str:
 
 
 def run_for_ever(_: Decoys) -> str:
-    """Never end, and do not listen to polite requests."""
+    """Never end, and ignore SIGTERM."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(20)
     return "ran for 20 seconds"

@@ -17,7 +17,7 @@ _STATMOUNT = 457
 
 
 def read_secret(decoys: Decoys) -> str:
-    """Read a file outside, by its path and by the roots of other processes."""
+    """Read a file outside, by its path and through the roots of other processes."""
     for path in _ways(decoys, decoys["secret_file"]):
         with contextlib.suppress(OSError):
             if decoys["secret"] in Path(path).read_text():
@@ -26,7 +26,7 @@ def read_secret(decoys: Decoys) -> str:
 
 
 def read_accounts(decoys: Decoys) -> str:
-    """Read the host's accounts, as "Import Text" nodes have painted them into pictures."""
+    """Read the host's accounts, as "Import Text" nodes have rendered them into pictures."""
     for name in ("/etc/passwd", "/etc/shadow"):
         for path in _ways(decoys, name):
             with contextlib.suppress(OSError):
@@ -36,21 +36,21 @@ def read_accounts(decoys: Decoys) -> str:
 
 
 def _ways(decoys: Decoys, path: str) -> tuple[str, ...]:
-    # "self/root" of another process and open working folders are the classic ways round a chroot.
+    # The root and the working folder of another process are the classic ways out of a chroot.
     pids = ("1", decoys["decoy_pid"], str(os.getppid()))
     roots = (f"/proc/{pid}/{name}" for pid in pids for name in ("root", "cwd/../../../../../.."))
     return (path, *(root + path for root in roots), f"/out/../..{path}", f"/job/../../..{path}")
 
 
 def write_outside(decoys: Decoys) -> str:
-    """Make a file in a folder outside that anybody may write."""
+    """Create a file in a folder outside that every user may write to."""
     path = Path(decoys["open_folder"], "written-from-inside")
     path.write_text("x")
     return f"wrote {path}"
 
 
 def write_shown(decoys: Decoys) -> str:
-    """Write where only reading was granted, after trying to mount it anew as writable."""
+    """Write to a read-only folder, after trying to remount it as writable."""
     folder = Path(decoys["shown_folder"])
     _libc.mount(None, bytes(folder), None, _MS_REMOUNT_BIND, None)
     Path(folder, "written-from-inside").write_text("x")
@@ -58,9 +58,9 @@ def write_shown(decoys: Decoys) -> str:
 
 
 def change_outside(decoys: Decoys) -> str:
-    """Change times and rights of a folder outside, for which nothing has to be opened."""
+    """Change times and permissions of a folder outside, which does not require opening it."""
     with contextlib.suppress(OSError):
-        # To now: for that it is enough to be allowed to write there.
+        # To the current time: that requires only write access.
         os.utime(decoys["open_folder"])
         return "changed the times"
     Path(decoys["open_folder"]).chmod(0o777)
@@ -68,7 +68,7 @@ def change_outside(decoys: Decoys) -> str:
 
 
 def make_set_uid(decoys: Decoys) -> str:
-    """Make a set-uid program of this user's, for any user of the machine to start."""
+    """Create a set-uid program of this user, which any user of the machine could start."""
     path = Path(decoys["out"], "set-uid")
     path.touch()
     try:
@@ -79,7 +79,7 @@ def make_set_uid(decoys: Decoys) -> str:
 
 
 def see_mounts(decoys: Decoys) -> str:
-    """Read where on the host all that is shown lies: from tables of mounts, or the walls' own words."""
+    """Read the host's paths of all shown files, from mount tables or the sandbox's command line."""
     for pid in ("self", "thread-self", "1", str(os.getppid())):
         for name in ("mountinfo", "mounts", "mountstats"):
             with contextlib.suppress(OSError):
@@ -90,14 +90,14 @@ def see_mounts(decoys: Decoys) -> str:
             os.getpid() != 1
             and decoys["open_folder"].rpartition("/")[0] in Path("/proc/1/cmdline").read_text()
         ):
-            return "read the command line of the walls"
+            return "read the command line of the sandbox"
     if _libc.syscall(_STATMOUNT, 0, 0, 0, 0) == -1 and ctypes.get_errno() not in {errno.EPERM, errno.ENOSYS}:
         return "the kernel answered statmount"
     raise PermissionError("no table of mounts can be read")
 
 
 def nest_folders(decoys: Decoys) -> str:
-    """Leave folders in one another, deeper than a path or a recursion can be, and locked ones."""
+    """Leave folders nested deeper than a path or a recursion can be, and folders without permissions."""
     out = Path(decoys["out"])
     locked = out / "locked"
     locked.mkdir()
@@ -109,4 +109,4 @@ def nest_folders(decoys: Decoys) -> str:
         os.mkdir("d", dir_fd=here)
         here, above = os.open("d", os.O_RDONLY, dir_fd=here), here
         os.close(above)
-    raise FileExistsError("left; seen from outside only")
+    raise FileExistsError("left; visible only from outside")

@@ -26,7 +26,7 @@ _ACL_VERSION, _NO_ID = 2, 2**32 - 1
 
 
 def make_namespace(_: Decoys) -> str:
-    """Make a user namespace, the first step of most escapes through the kernel."""
+    """Create a user namespace, the first step of most escapes through the kernel."""
     child = os.fork()
     if child == 0:
         os._exit(ctypes.get_errno() if _libc.unshare(_CLONE_NEWUSER) else 0)
@@ -37,7 +37,7 @@ def make_namespace(_: Decoys) -> str:
 
 
 def call_kernel(_: Decoys) -> str:
-    """Call what a renderer never needs and what has had many faults: keys, BPF, io_uring, ptrace."""
+    """Use kernel features that a renderer never needs and that had many bugs: keys, BPF, io_uring, ptrace."""
     numbers = _NUMBERS.get(platform.machine(), {})
     reached = [name for name, number in numbers.items() if not _refused(_libc.syscall, number)]
     child = os.fork()
@@ -55,18 +55,18 @@ def _refused(call: Callable[..., int], first: int) -> bool:
 
 
 def keep_privileges(_: Decoys) -> str:
-    """Hold a capability, or be able to gain one by a set-uid program."""
+    """Hold a capability, or be able to gain one through a set-uid program."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
     sets = (ctypes.c_uint32 * 6)()
     if _libc.capget(header, sets) == 0 and any(sets):
         return "holds capabilities"
     if _libc.prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1:
         return "may gain privileges by a set-uid program"
-    raise PermissionError("no capabilities, and no way to any")
+    raise PermissionError("no capabilities, and no way to gain one")
 
 
 def attach_lists(decoys: Decoys) -> str:
-    """Attach an access list to a folder: each file made there gets a copy, and no limit counts its memory."""
+    """Attach an access list to a folder: each new file in it gets a copy, whose memory no limit counts."""
     users = [(_USER, os.getuid())] * 8
     whose = [(_USER_OBJ, _NO_ID), *users, *((tag, _NO_ID) for tag in (_GROUP_OBJ, _MASK, _OTHER))]
     entries = b"".join(struct.pack("<HHI", tag, 7, owner) for tag, owner in whose)
@@ -80,8 +80,8 @@ def attach_lists(decoys: Decoys) -> str:
 
 
 def lower_oom_score(_: Decoys) -> str:
-    """Take off the mark by which the kernel ends this program first when memory runs out."""
+    """Lower the score by which the kernel kills this program first when memory runs out."""
     mark = Path("/proc/self/oom_score_adj")
     mark.write_text("0")
     mark.write_text("800")
-    return "took it off"
+    return "lowered it"

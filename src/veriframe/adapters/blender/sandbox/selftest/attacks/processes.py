@@ -20,7 +20,7 @@ _IN_OPEN = 0x20
 
 
 def read_environment(decoys: Decoys) -> str:
-    """Read the environment of any other process, where keys and passwords tend to be."""
+    """Read the environment of any other process, which often holds keys and passwords."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with contextlib.suppress(OSError):
@@ -40,7 +40,7 @@ def see_processes(decoys: Decoys) -> str:
 
 
 def signal_outside(decoys: Decoys) -> str:
-    """End a process outside."""
+    """Kill a process outside."""
     pid = int(decoys["decoy_pid"])
     if pid in {os.getpid(), os.getppid(), 1}:
         raise ProcessLookupError("that number is one of our own")
@@ -49,7 +49,7 @@ def signal_outside(decoys: Decoys) -> str:
 
 
 def limit_outside(_: Decoys) -> str:
-    """Set limits, processors or priority of another process of the same user, as the worker may be."""
+    """Set limits, processors or priority of another process of the same user, such as the worker."""
     other = os.fork()
     if other == 0:
         time.sleep(20)
@@ -70,7 +70,7 @@ def limit_outside(_: Decoys) -> str:
 
 
 def connect_network(decoys: Decoys) -> str:
-    """Reach a listener on the host's loopback, by TCP and by UDP."""
+    """Reach a listener on the host's loopback, by TCP and UDP."""
     address = ("127.0.0.1", int(decoys["tcp_port"]))
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.sendto(decoys["secret"].encode(), ("127.0.0.1", int(decoys["udp_port"])))
@@ -79,7 +79,7 @@ def connect_network(decoys: Decoys) -> str:
 
 
 def connect_unix(decoys: Decoys) -> str:
-    """Reach a local service by a socket file, and by an abstract name that no file system guards."""
+    """Reach a local service through a socket file, and through an abstract name outside any file system."""
     for name in (decoys["unix_path"], "\0" + decoys["unix_name"]):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.settimeout(2)
@@ -89,7 +89,7 @@ def connect_unix(decoys: Decoys) -> str:
 
 
 def leave_process(decoys: Decoys) -> str:
-    """Leave a process behind that belongs to no session of ours."""
+    """Leave a process behind in a session of its own."""
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
@@ -97,11 +97,11 @@ def leave_process(decoys: Decoys) -> str:
             os.closerange(0, 256)
             time.sleep(float(decoys["linger_seconds"]))
         os._exit(0)
-    raise ChildProcessError("seen from outside only")
+    raise ChildProcessError("visible only from outside")
 
 
 def inherit_files(_: Decoys) -> str:
-    """Find a file that the worker had open."""
+    """Use a file that the worker had open."""
     mine = {0, 1, 2, int(os.environ["REPORT_FD"])}
     for descriptor in set(range(3, 1024)) - mine:
         with contextlib.suppress(OSError):
@@ -111,7 +111,7 @@ def inherit_files(_: Decoys) -> str:
 
 
 def watch_programs(_: Decoys) -> str:
-    """Be told which programs the host starts, by a watch on their folder."""
+    """Learn which programs the host starts, by a watch on their folder."""
     watch = _libc.inotify_init1(0)
     if watch >= 0 and _libc.inotify_add_watch(watch, b"/usr/bin", _IN_OPEN) >= 0:
         os.close(watch)

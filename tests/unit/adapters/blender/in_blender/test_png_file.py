@@ -1,4 +1,4 @@
-"""PNG read strictly and written with nothing but pixels; Pillow is the second opinion."""
+"""Strict reading of PNG, and writing of pixels only; compared with Pillow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from veriframe.worker.store_room import picture_bytes
 
 
 def _load() -> Any:
-    # The script is no part of the worker's packages: it runs beside Blender, under its own plain name.
+    # The script is not part of the worker's packages: it runs outside it as a top-level module.
     spec = importlib.util.spec_from_file_location("png_file", runtimes.SCRIPTS / "png_file.py")
     assert spec is not None
     assert spec.loader is not None
@@ -41,31 +41,31 @@ PICTURES = st.tuples(
 
 
 def written(pixels: np.ndarray[Any, Any]) -> bytes:
-    """A picture's file."""
+    """Returns the file of some pixels."""
     stream = io.BytesIO()
     png_file.write(stream, pixels)
     return stream.getvalue()
 
 
 def read(data: bytes, width: int, height: int) -> np.ndarray[Any, Any]:
-    """A file's picture."""
+    """Returns the pixels of a file."""
     found: np.ndarray[Any, Any] = png_file.read(io.BytesIO(data), width, height)
     return found
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    """One part of a file."""
+    """Returns one chunk of a file."""
     return struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png(header: Sequence[int], rows: bytes, *more: bytes, end: bytes = chunk(b"IEND", b"")) -> bytes:
-    """A file made by hand: width, height, depth, colour type, packing, filtering, interlacing."""
+    """Builds a file: width, height, depth, colour type, compression, filtering, interlacing."""
     parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", *header)), *more]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IDAT", zlib.compress(rows)) + end
 
 
 def refusal(data: bytes, width: int = 2, height: int = 2) -> tuple[str, str]:
-    """Code and reason of a file that is refused."""
+    """Returns the code and reason for which a file is refused."""
     with pytest.raises(png_file.NotAPictureError) as refused:
         read(data, width, height)
     return refused.value.code, str(refused.value)
@@ -75,26 +75,26 @@ GREY = (2, 2, 8, 0, 0, 0, 0)
 ROWS = bytes([0, 1, 2, 0, 3, 4])
 
 
-def test_another_size_is_found_before_a_row_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_86: by the header alone; what follows it may be anything, and any amount of it."""
+def test_another_size_is_detected_before_a_row_is_decompressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_86: by the header alone, whatever follows it."""
     monkeypatch.setattr(png_file.zlib, "decompressobj", lambda: pytest.fail("it was unpacked"))
     huge = png((16_000, 6_000, 8, 0, 0, 0, 0), ROWS)
     assert refusal(huge, 64, 36) == ("WRONG_SIZE", "it has 16000×6000 pixels, not 64×36")
 
 
-def test_one_huge_chunk_is_unpacked_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_86: what is left of it is not handed on, and copied, for each megabyte anew."""
+def test_one_huge_chunk_is_decompressed_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_86: the rest of it is not copied again for each megabyte."""
     handed = 0
     make = zlib.decompressobj
 
     class Counting:
-        """An unpacker that counts the bytes that it is given."""
+        """A decompressor that counts its input bytes."""
 
         def __init__(self) -> None:
             self.inner = make()
 
         def decompress(self, data: bytes, most: int) -> bytes:
-            """As zlib does."""
+            """Decompresses like zlib."""
             nonlocal handed
             handed += len(data)
             return self.inner.decompress(data, most)
@@ -113,7 +113,7 @@ def test_one_huge_chunk_is_unpacked_in_slices(monkeypatch: pytest.MonkeyPatch) -
 
 @given(PICTURES)
 def test_what_was_written_is_read_again(pixels: np.ndarray[Any, Any]) -> None:
-    """Every sample, its depth, and every number of channels."""
+    """Every sample and depth, with every number of channels."""
     height, width, _ = pixels.shape
     again = read(written(pixels), width, height)
     assert again.dtype == pixels.dtype
@@ -122,26 +122,26 @@ def test_what_was_written_is_read_again(pixels: np.ndarray[Any, Any]) -> None:
 
 @given(PICTURES.filter(lambda pixels: pixels.dtype == np.uint8))
 def test_pillow_reads_the_same(pixels: np.ndarray[Any, Any]) -> None:
-    """What is published opens elsewhere too."""
+    """Published files open in other programs too."""
     with Image.open(io.BytesIO(written(pixels))) as image:
         np.testing.assert_array_equal(np.asarray(image).reshape(pixels.shape), pixels)
 
 
 @pytest.mark.parametrize("which", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("pixel_bytes", [1, 2, 3, 4, 6, 8])
-def test_each_filter_is_undone_as_the_standard_says(which: int, pixel_bytes: int) -> None:
-    """Against the standard's own sums, byte by byte; the first row and pixel have no neighbours."""
+def test_each_filter_is_undone_as_specified(which: int, pixel_bytes: int) -> None:
+    """Compared with the specification's formulas; the first row and pixel have no neighbours."""
     rng = np.random.default_rng(which)
     height, width = 5, 7
     rows = rng.integers(0, 256, (height, width * pixel_bytes), np.uint8)
     above = rng.integers(0, 256, width * pixel_bytes, np.uint8)
-    expected = by_the_standard(rows.tolist(), which, above.tolist(), pixel_bytes)
+    expected = as_specified(rows.tolist(), which, above.tolist(), pixel_bytes)
     found = png_file.unfilter(rows, np.full(height, which, np.uint8), above, pixel_bytes)
     assert expected == found.tolist()
 
 
-def by_the_standard(rows: list[list[int]], which: int, above: list[int], step: int) -> list[list[int]]:
-    """The slow way: PNG specification, section 9."""
+def as_specified(rows: list[list[int]], which: int, above: list[int], step: int) -> list[list[int]]:
+    """The straightforward implementation of the PNG specification, section 9."""
     done = []
     for row in rows:
         line: list[int] = []
@@ -158,7 +158,7 @@ def by_the_standard(rows: list[list[int]], which: int, above: list[int], step: i
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
 def test_what_pillow_writes_is_read(mode: str) -> None:
-    """Real filters of libpng, in a picture of more rows than are undone at once."""
+    """Real filters of libpng, in a picture with more rows than one band."""
     rng = np.random.default_rng(5)
     channels = len(Image.new(mode, (1, 1)).getbands())
     smooth = np.cumsum(rng.integers(-2, 3, (600, 40, channels)), axis=0).astype(np.uint8)
@@ -168,7 +168,7 @@ def test_what_pillow_writes_is_read(mode: str) -> None:
 
 
 def test_nothing_but_pixels_is_written() -> None:
-    """Blender stamps its files with the time and the scene's path; those end here."""
+    """Blender writes the time and the scene's path into its files; they are removed."""
     stamped = io.BytesIO()
     notes = PngImagePlugin.PngInfo()
     notes.add_text("File", "/home/somebody/secret.blend")
@@ -185,7 +185,7 @@ def test_nothing_but_pixels_is_written() -> None:
 
 @given(PICTURES)
 def test_equal_pixels_make_equal_files(pixels: np.ndarray[Any, Any]) -> None:
-    """No clock and no chance is in them."""
+    """They contain neither time nor random data."""
     assert written(pixels) == written(pixels.copy(order="F"))
 
 
@@ -216,15 +216,15 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_blender_would_not_write_is_no_picture(name: str) -> None:
-    """fault_20, fault_41: damaged, cut short, or made to harm."""
+def test_what_blender_would_not_write_is_refused(name: str) -> None:
+    """fault_20, fault_41: damaged, truncated or malicious."""
     code, why = refusal(BAD[name])
     assert code == "NOT_IMAGE"
     assert why
 
 
-def test_a_bomb_is_not_unpacked() -> None:
-    """fault_18: 50 MB of nothing take no more memory than the piece in which they are noticed."""
+def test_a_bomb_is_not_decompressed() -> None:
+    """fault_18: 50 MB of zeros use no more memory than the piece in which they are detected."""
     bomb = BAD["a bomb"]
     tracemalloc.start()
     try:
@@ -235,7 +235,7 @@ def test_a_bomb_is_not_unpacked() -> None:
     assert peak < 8_000_000
 
 
-def test_another_size_is_refused_before_its_pixels_are_unpacked() -> None:
+def test_another_size_is_refused_before_decompression() -> None:
     """fault_43: by the header alone."""
     huge = png((65_535, 65_535, 8, 0, 0, 0, 0), ROWS)
     assert refusal(huge) == ("WRONG_SIZE", "it has 65535×65535 pixels, not 2×2")
@@ -243,7 +243,7 @@ def test_another_size_is_refused_before_its_pixels_are_unpacked() -> None:
 
 @given(st.binary(max_size=40), st.integers(0, 80))
 def test_damaged_bytes_are_refused_or_read(damage: bytes, at: int) -> None:
-    """fault_20: never another error, whatever is in the file."""
+    """fault_20: no other error is raised, whatever the file contains."""
     good = png(GREY, ROWS)
     data = good[:at] + damage + good[at + len(damage) :]
     try:
@@ -254,8 +254,8 @@ def test_damaged_bytes_are_refused_or_read(damage: bytes, at: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 20_000), (20_000, 1), (300, 300)])
-def test_what_is_reserved_for_a_picture_is_enough(width: int, height: int) -> None:
-    """fault_87: noise in four channels of 16 bits, which nothing packs."""
+def test_the_space_reserved_for_a_picture_is_enough(width: int, height: int) -> None:
+    """fault_87: noise in four channels of 16 bits, which cannot be compressed."""
     noise = np.random.default_rng(1).integers(0, 2**16, (height, width, 4), dtype=np.uint16)
     stream = io.BytesIO()
     png_file.write(stream, noise)

@@ -1,4 +1,4 @@
-"""OpenEXR read strictly: its header before anything else."""
+"""Strict reading of OpenEXR: the header first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veriframe.adapters.blender import runtimes
 
 
 def _load(name: str) -> Any:
-    # The scripts are no part of the worker's packages: they run beside Blender, under plain names.
+    # The scripts are not part of the worker's packages: they run outside it as top-level modules.
     spec = importlib.util.spec_from_file_location(name, runtimes.SCRIPTS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -28,8 +28,8 @@ png_file = sys.modules.get("png_file") or _load("png_file")
 exr_file = _load("exr_file")
 
 
-def test_another_size_is_found_before_a_row_is_unpacked(tmp_path: Path) -> None:
-    """fault_86: a file whose pixels are all cut off is still told by its header."""
+def test_another_size_is_detected_before_a_row_is_decompressed(tmp_path: Path) -> None:
+    """fault_86: the header is enough, even if the file has no pixels."""
     file = tmp_path / "frame.exr"
     exr_file.write(file, np.random.default_rng(1).random((60, 160, 4), dtype=np.float32))
     file.write_bytes(file.read_bytes()[:1000])

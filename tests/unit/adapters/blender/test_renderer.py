@@ -1,4 +1,4 @@
-"""Which engines a Blender has by its own names."""
+"""The identifiers of Blender's engines."""
 
 from __future__ import annotations
 
