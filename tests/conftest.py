@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,4 +105,4 @@ def tell_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 def pytest_unconfigure() -> None:
     """Ends a process that does not exit by itself after the last test, and says what its threads do."""
-    faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True, file=2)

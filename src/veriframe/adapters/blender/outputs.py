@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ _OF_THE_HOST = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with an output folder: NO_OUTPUT, EXTRA_OUTPUT, TAMPER or DISK, and a sentence."""
+    """What is wrong with an output folder: NO_OUTPUT, EXTRA_OUTPUT, TAMPER or OUTPUT_LIMIT, and a sentence."""
 
     code: Code
     sentence: str
@@ -75,14 +76,17 @@ def collect(directory: int, expected: Collection[str], target: Path, *, max_byte
     try:
         # The program may have removed the owner's rights.
         os.fchmod(directory, stat.S_IRWXU)
-        fault = _fault_among(directory, expected, max_bytes)
+        fault = _fault_among(directory, expected, sys.maxsize)
         total = sum(
             os.stat(name, dir_fd=directory, follow_symlinks=False).st_size for name in expected if not fault
         )
     except OSError as error:
         return unreadable(error)
     if fault or total > max_bytes:
-        return fault or Fault(Code.DISK, f"The scene wrote {total} bytes of output, more than {max_bytes}.")
+        return fault or Fault(
+            Code.OUTPUT_LIMIT,
+            f"The scene wrote {total} bytes of output, more than output_bytes ({max_bytes}) allows.",
+        )
     try:
         for name in expected:
             take(directory, name, target / name, max_bytes=max_bytes)

@@ -28,6 +28,11 @@ FULL_DISK_BYTES = 64 * 2**20
 _POLL_SECONDS = 0.0005
 
 
+def output_room_bytes(run: SandboxedRun) -> int:
+    """Returns how much a run can write before it fails: more than allowed, so that the excess is detected."""
+    return run.limits.output_bytes + len(run.expected) * resource_usage.PAGE_BYTES + SPARE_BYTES
+
+
 class Writable(Protocol):
     """Where one run writes, and how much it has written."""
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from veriframe.adapters.blender.sandbox.limits import cgroup, prologue, resource_usage
-from veriframe.adapters.blender.sandbox.output_mounts import Writable
+from veriframe.adapters.blender.sandbox.output_mounts import Writable, output_room_bytes
 from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit, SandboxedRun
 from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
@@ -91,10 +91,10 @@ class _Run:
         self._process: asyncio.subprocess.Process | None = None
 
     async def to_the_end(self) -> RunExit:
-        command = self._command
+        run, command = self._sandboxed, self._command
         groups = self._group.folders if self._group else ()
         process = await asyncio.create_subprocess_exec(
-            *prologue.command(command.argv, self._sandboxed.limits, groups),
+            *prologue.command(command.argv, run.limits, groups, max_file_bytes=output_room_bytes(run)),
             stdin=asyncio.subprocess.DEVNULL if command.gate is None else command.gate.inside,
             stdout=self._log.write,
             stderr=asyncio.subprocess.STDOUT,

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender.sandbox import process, visible
 from veriframe.adapters.blender.sandbox.levels import seccomp
-from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors, resource_usage
-from veriframe.adapters.blender.sandbox.output_mounts import SPARE_BYTES, Mounts
+from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
+from veriframe.adapters.blender.sandbox.output_mounts import Mounts, output_room_bytes
 from veriframe.adapters.blender.sandbox.pipes import Gate
 from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, Sandbox, SandboxedRun
 from veriframe.threads import to_the_end
@@ -186,9 +186,7 @@ def _new_tmpfs(run: SandboxedRun, places: _Places) -> list[str]:
     limits = run.limits
     sizes = {places.shm: limits.tmp_bytes, places.tmp: limits.tmp_bytes}
     if run.out is not None:
-        # Slightly larger than the limit, so that exceeding it can be detected.
-        rounded_up = len(run.expected) * resource_usage.PAGE_BYTES
-        sizes[places.out] = limits.output_bytes + rounded_up + SPARE_BYTES
+        sizes[places.out] = output_room_bytes(run)
     return [
         word
         for place, size in sizes.items()

@@ -24,12 +24,14 @@ exec "$@"
 """
 
 
-def command(argv: Sequence[str], limits: RunLimits, groups: Sequence[Path]) -> list[str]:
+def command(
+    argv: Sequence[str], limits: RunLimits, groups: Sequence[Path], *, max_file_bytes: int
+) -> list[str]:
     """Returns the command line that joins the groups, sets the limits and executes `argv`."""
     hard_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     open_files = _OPEN_FILES if hard_files == resource.RLIM_INFINITY else min(_OPEN_FILES, hard_files)
     # All cores for the whole wall-clock limit, and a margin: normally the wall-clock limit ends a run.
     cpu_seconds = int(limits.wall_seconds * (os.cpu_count() or 1)) + 10 if limits.wall_seconds else 0
-    file_blocks = limits.output_bytes // 512 + 1
+    file_blocks = max_file_bytes // 512
     numbers = [str(open_files), str(cpu_seconds or "unlimited"), str(file_blocks)]
     return ["/bin/sh", "-c", _PROLOGUE, "veriframe-run", *map(str, groups), "--", *numbers, *argv]
