@@ -13,7 +13,7 @@ from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.discovery import Discovery
-from veriframe.worker.recovery import clear_up, recover, take_in
+from veriframe.worker.recovery import recover, remove_leftovers, restore_attempts
 
 WAY = [
     Stage.FETCHED,
@@ -57,9 +57,9 @@ async def restart(context: WorkerContext) -> None:
     await recover(context)
 
     def on_event(jobs: Sequence[Job], now: int) -> None:
-        take_in(jobs, context, now)
+        restore_attempts(jobs, context, now)
 
     discovery = Discovery(context.registry, context.policy, lambda _: True, on_read=on_event)
     while not discovery.has_read_all:
         await discovery.poll()
-    await clear_up(context)
+    await remove_leftovers(context)

@@ -19,7 +19,7 @@ from veriframe.ports.registry import Snapshot
 from veriframe.worker.claim.losses import Losses
 from veriframe.worker.service import Service
 
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
 
 
 @asynccontextmanager
@@ -28,7 +28,7 @@ async def rendering(bench: Bench) -> AsyncIterator[Service]:
     bench.context = replace(bench.context, clock=lambda: float(bench.shared.now))
     await bench.post(jobs=1)
     bench.renderer.gate.clear()
-    service = bench.service(idle_seconds=LOOK_SECONDS)
+    service = bench.service(idle_seconds=POLL_SECONDS)
     working = asyncio.create_task(service.run())
     await until(lambda: bench.renderer.begun)
     yield service
@@ -163,7 +163,7 @@ async def test_no_more_than_two_calls_a_poll(bench: Bench) -> None:
 
         bench.registry.snapshot = counted  # type: ignore[method-assign]
         before = bench.shared.reads
-        await asyncio.sleep(10 * LOOK_SECONDS)
+        await asyncio.sleep(10 * POLL_SECONDS)
         reads = bench.shared.reads - before
         assert 2 <= looks <= 10
         assert reads <= 2 * looks + 1
@@ -175,7 +175,7 @@ async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
     bench.context = replace(bench.context, clock=lambda: float(bench.shared.now))
     await bench.post()
     bench.renderer.gate.clear()
-    service = bench.service(idle_seconds=LOOK_SECONDS)
+    service = bench.service(idle_seconds=POLL_SECONDS)
     working = asyncio.create_task(service.run())
     await until(lambda: bench.renderer.begun)
     lapsed(bench)

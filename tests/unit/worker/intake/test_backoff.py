@@ -16,7 +16,7 @@ from veriframe.worker.intake import backoff as module
 from veriframe.worker.intake.backoff import LOST_RACES, SLOW_SECONDS, Backoffs
 from veriframe.worker.settlement.watch import clean_up
 
-MAKER, STRANGER = Address(7), Address(8)
+MAKER, OTHER = Address(7), Address(8)
 
 
 def ended(stage: Stage, code: Code | None = None, *reached: Stage, creator: Address = MAKER) -> Attempt:
@@ -42,10 +42,10 @@ def test_what_could_not_be_had_rests_longer_each_time() -> None:
     for rest in (60, 120, 240, 480, 960, 1920, 3600, 3600):
         backoffs.note(ABSENT)
         clock.seconds += rest - 1
-        assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (True, True)
-        assert (backoffs.rests("another"), backoffs.come_last(STRANGER)) == (False, False)
+        assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(MAKER)) == (True, True)
+        assert (backoffs.is_skipped("another"), backoffs.comes_last(OTHER)) == (False, False)
         clock.seconds += 1
-        assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (False, False)
+        assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(MAKER)) == (False, False)
 
 
 def test_failures_without_end_are_an_hour_each() -> None:
@@ -54,18 +54,18 @@ def test_failures_without_end_are_an_hour_each() -> None:
     backoffs = Backoffs(clock)
     for _ in range(3000):
         backoffs.note(ABSENT)
-    assert backoffs.come_last(MAKER)
+    assert backoffs.comes_last(MAKER)
     clock.seconds += 3600
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(MAKER)
 
 
 def test_a_scene_that_came_ends_its_rest() -> None:
     """What else becomes of it says nothing about where it was; its maker still comes last."""
     backoffs = Backoffs(Hand())
     backoffs.note(ABSENT)
-    assert backoffs.rests(ABSENT.asset_cid)
+    assert backoffs.is_skipped(ABSENT.asset_cid)
     backoffs.note(ended(Stage.REFUSED, Code.NO_CAMERA, Stage.FETCHED))
-    assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (False, True)
+    assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(MAKER)) == (False, True)
 
 
 def test_a_result_handed_in_forgives_a_creator() -> None:
@@ -73,7 +73,7 @@ def test_a_result_handed_in_forgives_a_creator() -> None:
     backoffs = Backoffs(Hand())
     backoffs.note(ABSENT)
     backoffs.note(ended(Stage.SUBMITTED))
-    assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (False, False)
+    assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(MAKER)) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_whose_scene_comes_to_nothing_comes_last(attempt: Attempt) -> None:
     """fault_83: after inspections and renders in vain others go first. The scene does not rest for it."""
     backoffs = Backoffs(Hand())
     backoffs.note(attempt)
-    assert (backoffs.rests(attempt.asset_cid), backoffs.come_last(MAKER)) == (False, True)
+    assert (backoffs.is_skipped(attempt.asset_cid), backoffs.comes_last(MAKER)) == (False, True)
 
 
 @pytest.mark.parametrize("code", [Code.STOPPED, Code.UPLOAD, Code.DISK, Code.SANDBOX])
@@ -93,7 +93,7 @@ def test_what_is_no_fault_of_the_scene_is_not_its_creators(code: Code) -> None:
     """Time, the store and this machine."""
     backoffs = Backoffs(Hand())
     backoffs.note(ended(Stage.RELEASED, code))
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(MAKER)
 
 
 def test_a_scene_that_drips_in_and_is_refused_counts_as_absent() -> None:
@@ -102,9 +102,9 @@ def test_a_scene_that_drips_in_and_is_refused_counts_as_absent() -> None:
     slow = {Stage.SEEN: 1.0, Stage.FETCHED: 1.0 + SLOW_SECONDS}
     refused = ended(Stage.REFUSED, Code.NOT_BLEND)
     backoffs.note(replace(refused, reached=slow))
-    assert not backoffs.rests(refused.asset_cid)
+    assert not backoffs.is_skipped(refused.asset_cid)
     backoffs.note(replace(refused, reached={**slow, Stage.FETCHED: 1.1 + SLOW_SECONDS}))
-    assert backoffs.rests(refused.asset_cid)
+    assert backoffs.is_skipped(refused.asset_cid)
 
 
 def test_jobs_that_are_gone_right_before_the_claim_count_from_the_third() -> None:
@@ -113,13 +113,13 @@ def test_jobs_that_are_gone_right_before_the_claim_count_from_the_third() -> Non
     gone = ended(Stage.LOST, Code.CANCELLED, Stage.FETCHED, Stage.CHECKED)
     for _ in range(LOST_RACES - 1):
         backoffs.note(gone)
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(MAKER)
     backoffs.note(ended(Stage.SUBMITTED))
     for _ in range(LOST_RACES - 1):
         backoffs.note(gone)
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(MAKER)
     backoffs.note(gone)
-    assert backoffs.come_last(MAKER)
+    assert backoffs.comes_last(MAKER)
 
 
 def test_a_race_that_another_worker_won_is_not_the_creators() -> None:
@@ -127,7 +127,7 @@ def test_a_race_that_another_worker_won_is_not_the_creators() -> None:
     backoffs = Backoffs(Hand())
     for _ in range(10 * LOST_RACES):
         backoffs.note(ended(Stage.LOST, Code.LOST, Stage.FETCHED, Stage.CHECKED))
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(MAKER)
 
 
 def test_a_scene_whose_job_is_over_before_it_came_counts_as_absent() -> None:
@@ -135,16 +135,16 @@ def test_a_scene_whose_job_is_over_before_it_came_counts_as_absent() -> None:
     backoffs = Backoffs(Hand())
     gone = ended(Stage.LOST, Code.LOST)
     backoffs.note(replace(gone, reached={Stage.SEEN: 1.0, Stage.LOST: 1.0 + SLOW_SECONDS}))
-    assert not backoffs.rests(gone.asset_cid)
+    assert not backoffs.is_skipped(gone.asset_cid)
     backoffs.note(replace(gone, reached={Stage.SEEN: 1.0, Stage.LOST: 1.1 + SLOW_SECONDS}))
-    assert (backoffs.rests(gone.asset_cid), backoffs.come_last(MAKER)) == (True, True)
+    assert (backoffs.is_skipped(gone.asset_cid), backoffs.comes_last(MAKER)) == (True, True)
 
 
 def test_nobody_is_not_a_creator() -> None:
     """Of attempts from before creators were noted: they do not all share one record."""
     backoffs = Backoffs(Hand())
     backoffs.note(replace(ABSENT, creator=NOBODY))
-    assert not backoffs.come_last(NOBODY)
+    assert not backoffs.comes_last(NOBODY)
 
 
 def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     backoffs = Backoffs(Hand())
     for number in range(5):
         backoffs.note(replace(ABSENT, asset_cid=f"cid {number}", creator=NOBODY))
-    assert [backoffs.rests(f"cid {number}") for number in range(5)] == [False, False, True, True, True]
+    assert [backoffs.is_skipped(f"cid {number}") for number in range(5)] == [False, False, True, True, True]
 
 
 async def test_scenes_that_are_nowhere_keep_no_slot_from_others(bench: Bench) -> None:

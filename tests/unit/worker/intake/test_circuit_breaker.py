@@ -37,7 +37,7 @@ def broken() -> FakeRenderer:
 async def pauses(circuit_breaker: CircuitBreaker, renderer: FakeRenderer) -> bool:
     """Whether claiming pauses now."""
     try:
-        await circuit_breaker.require_fit(renderer)
+        await circuit_breaker.require_healthy(renderer)
     except HostUnavailable:
         return True
     return False

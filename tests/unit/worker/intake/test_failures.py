@@ -16,7 +16,7 @@ from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.worker.intake.failures import KEPT_SECONDS, NOT_THE_BYTES, Failures, conditions
 
-MAKER, STRANGER = Address(7), Address(8)
+MAKER, OTHER = Address(7), Address(8)
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 
 
@@ -43,18 +43,18 @@ def test_two_failed_renders_end_a_scene_for_all(clock: Hand) -> None:
     """fault_38: one may be bad luck; another creator's job of the same bytes would fail alike."""
     known = failures(FakeJournal(), clock)
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, MAKER) == ""
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == "its scene has failed here 2 times (last: CRASH)"
-    assert known.why_not(CID, STRANGER) != ""
-    assert known.why_not("another", MAKER) == ""
+    assert known.objection(CID, MAKER) == "its scene has failed here 2 times (last: CRASH)"
+    assert known.objection(CID, OTHER) != ""
+    assert known.objection("another", MAKER) == ""
 
 
 def test_one_refusal_ends_a_scene(clock: Hand) -> None:
     """fault_83: it follows from bytes, limits and build alone, so that the next look says the same."""
     known = failures(FakeJournal(), clock)
     known.note(ended(Stage.REFUSED, Code.RESOLUTION))
-    assert known.why_not(CID, STRANGER) == "its scene was refused here before (RESOLUTION)"
+    assert known.objection(CID, OTHER) == "its scene was refused here before (RESOLUTION)"
 
 
 @pytest.mark.parametrize("code", sorted(NOT_THE_BYTES - {Code.LEASE}))
@@ -64,7 +64,7 @@ def test_what_cut_a_render_says_nothing_of_the_bytes(code: Code, clock: Hand) ->
     known = failures(journal, clock)
     for _ in range(10):
         known.note(ended(Stage.RELEASED, code))
-    assert (known.why_not(CID, MAKER), journal.failed) == ("", [])
+    assert (known.objection(CID, MAKER), journal.failed) == ("", [])
 
 
 def test_a_lease_that_cuts_a_render_twice_is_held_against_its_creator_alone(clock: Hand) -> None:
@@ -72,8 +72,8 @@ def test_a_lease_that_cuts_a_render_twice_is_held_against_its_creator_alone(cloc
     known = failures(FakeJournal(), clock)
     for _ in range(2):
         known.note(ended(Stage.RELEASED, Code.LEASE))
-    assert "has failed here 2 times (last: LEASE)" in known.why_not(CID, MAKER)
-    assert known.why_not(CID, STRANGER) == ""
+    assert "has failed here 2 times (last: LEASE)" in known.objection(CID, MAKER)
+    assert known.objection(CID, OTHER) == ""
 
 
 def test_a_success_forgives(clock: Hand) -> None:
@@ -81,21 +81,21 @@ def test_a_success_forgives(clock: Hand) -> None:
     journal = FakeJournal()
     known = failures(journal, clock)
     known.note(CRASHED)
-    known.note(ended(Stage.SUBMITTED, creator=STRANGER))
+    known.note(ended(Stage.SUBMITTED, creator=OTHER))
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, MAKER) == ""
     assert len(journal.failed) == 1
 
 
 def test_whose_jobs_of_it_rendered_here_is_served(clock: Hand) -> None:
     """fault_85: failures of others' jobs of the same bytes are not held against it, after a restart too."""
     journal = FakeJournal()
-    journal.by_job[1] = ended(Stage.PAID, creator=STRANGER)
+    journal.by_job[1] = ended(Stage.PAID, creator=OTHER)
     known = failures(journal, clock)
     known.note(CRASHED)
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) != ""
-    assert known.why_not(CID, STRANGER) == ""
+    assert known.objection(CID, MAKER) != ""
+    assert known.objection(CID, OTHER) == ""
 
 
 def test_own_failures_after_a_success_count(clock: Hand) -> None:
@@ -103,9 +103,9 @@ def test_own_failures_after_a_success_count(clock: Hand) -> None:
     known = failures(FakeJournal(), clock)
     known.note(ended(Stage.SUBMITTED))
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, MAKER) == ""
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) != ""
+    assert known.objection(CID, MAKER) != ""
 
 
 def test_other_conditions_are_another_try(clock: Hand) -> None:
@@ -114,8 +114,8 @@ def test_other_conditions_are_another_try(clock: Hand) -> None:
     first = failures(journal, clock)
     first.note(CRASHED)
     first.note(CRASHED)
-    assert failures(journal, clock).why_not(CID, MAKER) != ""
-    assert failures(journal, clock, under="others").why_not(CID, MAKER) == ""
+    assert failures(journal, clock).objection(CID, MAKER) != ""
+    assert failures(journal, clock, under="others").objection(CID, MAKER) == ""
 
 
 def test_failures_expire(clock: Hand) -> None:
@@ -123,9 +123,9 @@ def test_failures_expire(clock: Hand) -> None:
     known = failures(FakeJournal(), clock)
     known.note(ended(Stage.REFUSED, Code.VERSION))
     clock.seconds += KEPT_SECONDS
-    assert known.why_not(CID, MAKER) != ""
+    assert known.objection(CID, MAKER) != ""
     clock.seconds += 1
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, MAKER) == ""
 
 
 def test_what_somebody_forgets_meanwhile_is_forgotten(clock: Hand) -> None:
@@ -135,7 +135,7 @@ def test_what_somebody_forgets_meanwhile_is_forgotten(clock: Hand) -> None:
     known.note(ended(Stage.REFUSED, Code.VERSION))
     journal.forget_failures()
     clock.seconds += 60
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, MAKER) == ""
 
 
 def test_conditions_are_the_build_and_all_limits() -> None:

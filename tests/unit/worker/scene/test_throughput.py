@@ -77,7 +77,7 @@ async def test_a_job_whose_scene_drips_is_refused(
 ) -> None:
     """fault_88: refused as what could not be had, before any money moves; what comes in time is served."""
     clock = Hand()
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(module, "CHECK_SECONDS", 0.001)
     bench.context = replace(bench.context, monotonic=clock)
     (job,) = await bench.post()
     fetch: Callable[..., object] = bench.store.fetch

@@ -101,7 +101,7 @@ async def test_a_job_that_ends_during_a_look_is_released(bench: Bench) -> None:
 
 async def test_it_looks_again_and_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each pause."""
-    monkeypatch.setattr(repinning, "FIRST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(repinning, "FIRST_CHECK_SECONDS", 0.001)
     monkeypatch.setattr(repinning, "RECHECK_SECONDS", 0.001)
     await submitted(bench)
     keeping = asyncio.create_task(repinning.keep_results(bench.context))
@@ -115,7 +115,7 @@ async def test_it_looks_again_and_again(bench: Bench, monkeypatch: pytest.Monkey
 
 async def test_the_service_looks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_56: a worker restores what was lost while it was away, and no one else's."""
-    monkeypatch.setattr(repinning, "FIRST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(repinning, "FIRST_CHECK_SECONDS", 0.001)
     await submitted(bench)
     others = Pin(cid=bench.store.keep(b"other"), name=result_pin(OTHER, 1))
     bench.store.pinned = [others]
