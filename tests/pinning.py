@@ -1,4 +1,4 @@
-"""A fake IPFS pinning service on the loopback, for the Pinning Service API 0.1.2, that can also misbehave."""
+"""A fake IPFS pinning service on the loopback (Pinning Service API 0.1.2) that can also misbehave."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Request:
 class FakePinningService:
     """Pins requested content after `polls` polls of a request; lists and deletes requests as the API says.
 
-    `reply`, if set, answers all calls instead; `asked` lists methods and paths. With `ending` "failed", it fails
-    to pin; `delegates` are the peers that it names.
+    `reply`, if set, answers all calls instead; `asked` lists methods and paths. With `ending` "failed", it
+    fails to pin; `delegates` are the peers that it names.
     """
 
     requests: dict[str, Request] = field(default_factory=dict)

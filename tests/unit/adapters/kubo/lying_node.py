@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -10,12 +11,18 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
+from veriframe.adapters.kubo.fetching.download import Timeouts
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.cid import Cid, Codec
 
 LEAF_BYTES = 262_144
 CONTENT = sha256(b"scene").digest() * 25_000
 """800 000 bytes: four leaves under one root."""
+
+SHORT_TIMEOUTS = Timeouts(
+    lookup_seconds=2, quiet_seconds=2, away_seconds=0.3, window_seconds=0.3, least_bytes_per_second=16_000
+)
+"""For a node that misbehaves."""
 
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -94,6 +101,38 @@ class LyingNode:
         return web.json_response(
             {"Name": "content", "Hash": str(self.root), "Version": "0.42.0", "Pins": [], "Key": ""}
         )
+
+
+def streamed(
+    *, head: bytes = b"", pause_seconds: float = 0.0, forever: bytes = b"", cut: bool = False
+) -> Reply:
+    """A stream of `head`, then of `forever` repeatedly; aborted with `cut`, or else ended normally."""
+
+    async def reply(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(head[int(request.query.get("offset", 0)) :])
+        try:
+            while forever:
+                await response.write(forever)
+                await asyncio.sleep(pause_seconds)
+        except ConnectionError:
+            return response
+        if cut and request.transport is not None:
+            request.transport.abort()
+        return response
+
+    return reply
+
+
+def always(response: web.Response) -> Reply:
+    """The same answer to everything."""
+
+    async def reply(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return web.Response(status=response.status, headers=response.headers.copy(), body=response.body)
+
+    return reply
 
 
 def refusal(message: str) -> web.Response:

@@ -112,7 +112,7 @@ async def test_file_is_assembled(name: str, content: bytes, tmp_path: Path) -> N
 async def test_correct_bytes_on_the_disk_are_not_requested_again(
     name: str, had: bytes, missing: int, tmp_path: Path
 ) -> None:
-    """fault_50, fault_73: after an interruption or a wrong stream, only missing or wrong bytes are fetched."""
+    """fault_50, fault_73: after an interruption or a wrong stream, only the rest is fetched."""
     vector = VECTORS[name]
     _write(tmp_path / f"{PREFIX}{vector.root}", had)
     source = Blocks(vector.blocks)

@@ -24,8 +24,15 @@ from tests.unit.adapters.kubo.fetching.hostile_folders import (
     TOP,
     files_in,
 )
-from tests.unit.adapters.kubo.lying_node import Blocks, LyingNode, Reply, lying_node, refusal
-from tests.unit.adapters.kubo.test_store import SHORT_TIMEOUTS, streamed
+from tests.unit.adapters.kubo.lying_node import (
+    SHORT_TIMEOUTS,
+    Blocks,
+    LyingNode,
+    Reply,
+    lying_node,
+    refusal,
+    streamed,
+)
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
@@ -230,7 +237,7 @@ async def test_hostile_folders_are_refused(
 
 @pytest.mark.parametrize("name", ["folder", "many"])
 async def test_folders_that_kubo_made_are_fetched(liar: LyingNode, out: Path, name: str) -> None:
-    """Plain folders with files of any options, and large ones in shards (HAMT), as blocks and as an export."""
+    """Plain folders with any import options, and large ones in shards (HAMT), as blocks and as an export."""
     vector = VECTORS[name]
     liar.blocks = {str(cid): block for cid, block in vector.blocks.items()}
     found = []

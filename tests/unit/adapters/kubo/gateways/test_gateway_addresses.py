@@ -51,7 +51,7 @@ CID = Cid(Codec.RAW, bytes(32))
     ],
 )
 def test_private_addresses_are_not_public(address: str) -> None:
-    """fault_52: loopback, private, link-local, metadata, multicast and reserved addresses, in any notation."""
+    """fault_52: loopback, private, link-local, metadata, multicast and reserved ones, in any notation."""
     assert not is_public(address)
 
 

@@ -3,106 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 import structlog.testing
-from structlog.typing import EventDict
-from tests.unit.adapters.kubo.lying_node import CONTENT, Blocks, LyingNode, lying_node, repository
+from tests.unit.adapters.kubo.lying_node import LyingNode, lying_node, repository
+from tests.unit.adapters.kubo.replicas.copies import NAME, UNAVAILABLE, FakeReplica, missing, spread
 
-from veriframe.adapters.kubo.blocks.dag import BlockSource
-from veriframe.adapters.kubo.replicas import replica as module
-from veriframe.adapters.kubo.replicas.replica import Replica, ReplicaRefused, Spread, SpreadStore, second_node
-from veriframe.adapters.kubo.replicas.retrieval import read_back
-from veriframe.adapters.kubo.store import KuboStore
-from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
-from veriframe.model.content.cid import Cid
+from veriframe.adapters.kubo.replicas.replica import ReplicaRefused, second_node
+from veriframe.errors import SettingsError, StoreUnavailable
 from veriframe.ports.store import Pin, StoreRoom
-
-NAME = "job-result-0x1-7"
-
-
-@dataclass
-class FakeReplica(Replica):
-    """Keeps pins; first raises its `faults` in turn. `tries` counts calls; with `stuck` no call ends."""
-
-    name: str = "replica"
-    faults: list[Exception] = field(default_factory=list)
-    kept: list[Pin] = field(default_factory=list)
-    sources: list[Path | None] = field(default_factory=list)
-    tries: int = 0
-    stuck: bool = False
-    left: StoreRoom = field(default_factory=StoreRoom)
-
-    async def keep(self, pin: Pin, source: Path | None) -> None:
-        """Keeps it, or fails."""
-        self.sources.append(source)
-        await self._fail()
-        self.kept.append(pin)
-
-    async def release(self, pin: Pin) -> None:
-        """Releases it, or fails."""
-        await self._fail()
-        self.kept.remove(pin)
-
-    async def room(self) -> StoreRoom:
-        """Returns what the test says, or fails."""
-        await self._fail()
-        return self.left
-
-    async def check(self) -> None:
-        """Fails, if it is to."""
-        await self._fail()
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-    async def _fail(self) -> None:
-        self.tries += 1
-        if self.stuck:
-            await asyncio.Event().wait()
-        if self.faults:
-            raise self.faults.pop(0)
-
-
-UNAVAILABLE = StoreUnavailable("It does not answer.")
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(module, "CALL_SECONDS", 0.2)
-
-
-@pytest_asyncio.fixture
-async def node() -> AsyncIterator[LyingNode]:
-    """A node that answers correctly."""
-    async with lying_node() as started:
-        yield started
-
-
-@pytest.fixture
-def picture(tmp_path: Path) -> Path:
-    """The content that the node expects."""
-    path = tmp_path / "picture.png"
-    path.write_bytes(CONTENT)
-    return path
-
-
-def spread(
-    node: LyingNode, *replicas: Replica, witnesses: tuple[BlockSource, ...] = (), required: bool = False
-) -> SpreadStore:
-    """A store with short timeouts."""
-    timeouts = Spread(seconds=0.3, required=required)
-    return SpreadStore(KuboStore(node.url), replicas, witnesses, timeouts)
-
-
-def missing(lines: list[EventDict]) -> list[tuple[str, str]]:
-    """Returns the replicas that failed, and why, from the log."""
-    return [(line["where"], line["reason"]) for line in lines if line["event"] == "copy_missing"]
 
 
 async def test_additions_are_kept_by_all(node: LyingNode, picture: Path) -> None:
@@ -242,79 +153,7 @@ async def test_a_second_node_is_reachable_if_its_api_is() -> None:
     await replica.close()
 
 
-async def test_it_is_read_back_from_a_witness(node: LyingNode, picture: Path) -> None:
-    """fault_54: every block, from another source, correct to the byte."""
-    witness = Counting(dict(node.blocks))
-    with structlog.testing.capture_logs() as lines:
-        await spread(node, witnesses=(witness,)).add(picture, NAME)
-    assert set(node.blocks) == set(witness.asked)
-    assert missing(lines) == []
-
-
-async def test_a_witness_that_lacks_or_lies_is_named(node: LyingNode, picture: Path) -> None:
-    """fault_54: one missing or wrong block is enough."""
-    last = list(node.blocks)[2]
-    lacking = {cid: block for cid, block in node.blocks.items() if cid != last}
-    lying = node.blocks | {last: node.blocks[last][:-1] + b"?"}
-    for blocks, why in ((lacking, "is not here"), (lying, "do not match")):
-        with structlog.testing.capture_logs() as lines:
-            await spread(node, witnesses=(Counting(blocks),)).add(picture, NAME)
-        assert [(where, why in reason) for where, reason in missing(lines)] == [("counting", True)]
-        with pytest.raises(StoreUnavailable, match=why):
-            await spread(node, witnesses=(Counting(blocks),), required=True).add(picture, NAME)
-
-
-async def test_a_witness_finds_it_after_a_while(node: LyingNode, picture: Path) -> None:
-    """fault_54: a gateway may find new content a little later; it is asked again."""
-    witness = Counting(dict(node.blocks), absences=2)
-    await spread(node, witnesses=(witness,), required=True).add(picture, NAME)
-
-
-async def test_a_second_node_gets_the_bytes_and_they_are_read_back(node: LyingNode, picture: Path) -> None:
-    """fault_54: added there by its own upload, and read back block by block."""
-    async with lying_node() as second:
-        store = spread(node, second_node(second.url, None), required=True)
-        assert await store.add(picture, NAME) == str(node.root)
-        assert second.asked[:3] == ["add", "block/put", "pin/add"]
-        assert second.asked.count("block/get") == len(node.blocks)
-        second.blocks.popitem()
-        with pytest.raises(StoreUnavailable, match="could not find it"):
-            await store.add(picture, NAME)
-        await store.close()
-
-
-async def test_reading_back_cancels_its_requests(node: LyingNode) -> None:
-    """After a cancellation no task is left."""
-    witness = Counting(dict(node.blocks), stuck=True)
-    task = asyncio.create_task(read_back(node.root, witness))
-    await asyncio.wait_for(witness.started.wait(), 5)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert {task.get_name() for task in asyncio.all_tasks()} == {asyncio.current_task().get_name()}  # type: ignore[union-attr]
-
-
 def test_an_invalid_address_names_its_setting() -> None:
     """fault_78: not IPFS_API, which is valid."""
     with pytest.raises(SettingsError, match="ipfs_replica_api is 'nowhere'"):
         second_node("nowhere", None)
-
-
-class Counting(Blocks):
-    """Blocks, with a record of requests; the first `absences` requests find nothing."""
-
-    def __init__(self, blocks: dict[str, bytes], *, absences: int = 0, stuck: bool = False) -> None:
-        super().__init__(blocks)
-        self.asked: list[str] = []
-        self.started = asyncio.Event()
-        self._absences, self._stuck = absences, stuck
-
-    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
-        """Returns a block, or not yet."""
-        self.asked.append(str(cid))
-        if len(self.asked) <= self._absences:
-            raise JobRejected(Code.NOT_FOUND, f"{cid} is not here.")
-        self.started.set()
-        if self._stuck:
-            await asyncio.Event().wait()
-        return await super().block(cid, limit_bytes)
