@@ -50,7 +50,7 @@ class Service:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._settling: dict[int, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
-        self._is_sound = True
+        self._is_healthy = True
         self._intake = Intake(context, is_under_way=lambda job_id: job_id in self._running)
         self._context = self._intake.context
         self._watch, self._losses = Watch(self._context), Losses(self._context, idle_seconds)
@@ -76,7 +76,7 @@ class Service:
         finally:
             await end([work, draining, *self._running.values(), *self._settling.values()])
         log.info("worker_stopped", unfinished=len(self._context.journal.unfinished()))
-        return self._is_sound
+        return self._is_healthy
 
     async def _work(self, once: bool) -> None:
         context = self._context
@@ -88,7 +88,7 @@ class Service:
         keeping = asyncio.create_task(self._keep_results())
         try:
             while not (await retrying(self._poll_and_start) and once and self._is_idle):
-                await self._rest()
+                await self._wait_for_poll()
         finally:
             await end([keeping])
 
@@ -97,7 +97,7 @@ class Service:
         """Whether nothing is under way or being settled."""
         return not self._running and not self._settling
 
-    async def _rest(self) -> None:
+    async def _wait_for_poll(self) -> None:
         """Waits until the next poll is due; a slot that becomes free is filled at once."""
         due = self._watch.due_in_seconds()
         pause = self._poll_interval.pause_seconds(due, busy=len(self._running) >= self._slots)
@@ -126,7 +126,7 @@ class Service:
 
         Raises `Unavailable`: the registry is unavailable, or this machine has no room for one more job.
         """
-        for waiting in self._waiting() if self._is_sound else ():
+        for waiting in self._waiting() if self._is_healthy else ():
             if len(self._running) < self._slots:
                 self._start(waiting)
         ending = set(self._watch.wanted()) - self._settling.keys()
@@ -138,7 +138,7 @@ class Service:
             self._begin_settling(job)
         for job in self._watch.revived(snapshot):
             reconcile(job, self._context, snapshot.head.time)
-        return not self._is_sound or await self._fill_slots()
+        return not self._is_healthy or await self._fill_slots()
 
     async def _fill_slots(self) -> bool:
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""
@@ -182,7 +182,7 @@ class Service:
                 if after.stage.is_end:
                     await retrying(lambda: clean_up(after, self._context))
             except Exception:  # the last resort for bugs: one job must not end the worker
-                self._is_sound = False
+                self._is_healthy = False
                 log.exception(
                     "bug", remedy="the worker takes no new jobs; please report this, and restart it"
                 )
@@ -197,7 +197,7 @@ class Service:
         try:
             await keep_results(self._context)
         except Exception:  # as above
-            self._is_sound = False
+            self._is_healthy = False
             log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")
 
     def _begin_settling(self, job: Job) -> None:
@@ -227,7 +227,7 @@ class Service:
             try:
                 await retrying(work)
             except Exception:  # as above
-                self._is_sound = False
+                self._is_healthy = False
                 log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart")
 
         task = asyncio.create_task(run(), name=f"end-{job_id}")

@@ -121,5 +121,5 @@ def _is_wasted(attempt: Attempt) -> bool:
 
 def _is_lost_race(attempt: Attempt) -> bool:
     ready = Stage.CHECKED in attempt.reached and Stage.CLAIMED not in attempt.reached
-    # Not races that another worker won, nor jobs that our own store had no room for: nobody's fault.
+    # Races that another worker won, and jobs that our own store had no room for, do not count.
     return ready and attempt.stage is Stage.LOST and attempt.code is Code.CANCELLED

@@ -24,7 +24,7 @@ KEPT_SECONDS = 7 * 86400.0
 """A failure counts for a week: a machine may be repaired without a trace in its settings."""
 
 READ_SECONDS = 60.0
-"""How often the journal is read again: the user may have told it to forget a failure."""
+"""How often the journal is read again: the user may have removed a failure."""
 
 VERDICTS = frozenset(
     (

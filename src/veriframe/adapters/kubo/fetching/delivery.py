@@ -121,7 +121,7 @@ class Delivery:
             except (ContentMismatch, NodeRefused) as error:
                 log.info("store_stream_distrusted", cid=str(cid), reason=str(error))
             if not await part.fits():
-                # Other import options, or wrong bytes: the blocks tell which, and the right bytes of the
+                # Other import options, or wrong bytes: the blocks show which, and the right bytes of the
                 # stream stay.
                 return await self._from_blocks(request, self._node)
         await part.place(request.target)

@@ -70,11 +70,11 @@ class _Absent(Exception):
     """The gateway says that this block does not exist."""
 
 
-class _Passed(Exception):
+class _NotReturned(Exception):
     """The gateway does not return this block. That may be due to a hostile CID, not to the gateway."""
 
 
-class _Unfit(Exception):
+class _CannotServe(Exception):
     """The gateway cannot serve now."""
 
     def __init__(self, fault: GatewayFault, why: str) -> None:
@@ -82,7 +82,7 @@ class _Unfit(Exception):
         self.fault = fault
 
 
-class _Lied(_Unfit):
+class _Lied(_CannotServe):
     """The gateway returned something that was not asked for."""
 
 
@@ -94,7 +94,7 @@ class _Gateway:
         self.why = ""
         self.until = -math.inf  # by the event loop's clock
 
-    def skip(self, fault: _Unfit, rest_seconds: float) -> None:
+    def skip(self, fault: _CannotServe, rest_seconds: float) -> None:
         """Skips it for `rest_seconds`, or for good if it returned wrong bytes."""
         is_liar = isinstance(fault, _Lied)
         self.why, self.until = str(fault), math.inf if is_liar else _now() + rest_seconds
@@ -151,9 +151,9 @@ class Gateways(BlockSource):
                 except _Absent as error:
                     absent += 1
                     reasons.append(f"{gateway.url.host}: {error}")
-                except _Passed as error:
+                except _NotReturned as error:
                     reasons.append(f"{gateway.url.host}: {error}")
-                except _Unfit as error:
+                except _CannotServe as error:
                     gateway.skip(error, self._pace.rest_seconds)
                 # The gateway that served last is asked first, so that one slow gateway does not slow down
                 # every block.
@@ -173,12 +173,12 @@ class Gateways(BlockSource):
     async def _reason(self, gateway: _Gateway) -> str:
         try:
             block = await self._get(gateway, _PROBE)
-        except (_Absent, _Passed, _Unfit) as error:
+        except (_Absent, _NotReturned, _CannotServe) as error:
             return str(error)
         return _OTHER_BYTES if block else ""
 
     async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
-        """Returns one block from one gateway, checked. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        """Returns one block from one gateway, checked. Raises `_Absent`, `_NotReturned`, `_CannotServe`."""
         block = await self._get(gateway, str(cid))
         if not fits(cid, block):
             raise _Lied(GatewayFault.OTHER_BYTES, _OTHER_BYTES)
@@ -188,7 +188,7 @@ class Gateways(BlockSource):
         return block
 
     async def _get(self, gateway: _Gateway, cid: str) -> bytes:
-        """Returns what one gateway sends for a CID. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        """Returns what one gateway sends for a CID. Raises `_Absent`, `_NotReturned`, `_CannotServe`."""
         url = gateway.url.joinpath("ipfs", cid).with_query(format="raw")
         get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
         async with self._in_time() as deadline, _translated(), get as response:
@@ -202,7 +202,7 @@ class Gateways(BlockSource):
         async for piece in response.content.iter_chunked(_PIECE_BYTES):
             block += piece
             if len(block) > MAX_BLOCK_BYTES:
-                raise _Unfit(
+                raise _CannotServe(
                     GatewayFault.ENDLESS,
                     f"it sent more than the {MAX_BLOCK_BYTES} bytes that a block may have",
                 )
@@ -221,9 +221,9 @@ class Gateways(BlockSource):
         except TimeoutError as error:
             if deadline.when() != due:
                 why = f"it sent less than {self._pace.bytes_per_second:g} bytes a second"
-                raise _Unfit(GatewayFault.SLOW, why) from error
+                raise _CannotServe(GatewayFault.SLOW, why) from error
             # A CID that nobody has looks the same: it must not take the gateways away from other jobs.
-            raise _Passed(f"nothing came within {first:g} seconds") from error
+            raise _NotReturned(f"nothing came within {first:g} seconds") from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -246,32 +246,32 @@ def _check_head(response: aiohttp.ClientResponse) -> None:
     if 300 <= status < 400:
         raise _Lied(GatewayFault.REDIRECT, f"it answers {status}, a redirect, which is not followed")
     if status in _BUSY:
-        raise _Unfit(GatewayFault.BUSY, f"it answers {status}")
+        raise _CannotServe(GatewayFault.BUSY, f"it answers {status}")
     if status != 200:
         # Such as 451 for banned content, or 504 for content not found in time: the CID may be the reason.
-        raise _Passed(f"it answers {status}")
+        raise _NotReturned(f"it answers {status}")
     if response.content_type != _MEDIA_TYPE:
         why = f"it sent {response.content_type[:60]!a} instead of {_MEDIA_TYPE}"
-        raise _Unfit(GatewayFault.NOT_A_BLOCK, why)
+        raise _CannotServe(GatewayFault.NOT_A_BLOCK, why)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _Lied(GatewayFault.COMPRESSED, "it sent a compressed body, which was not requested")
     if (response.content_length or 0) > MAX_BLOCK_BYTES:
-        raise _Passed(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+        raise _NotReturned(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
 
 
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
-    """Turns the errors of aiohttp into `_Unfit`."""
+    """Turns the errors of aiohttp into `_CannotServe`."""
     try:
         yield
     except aiohttp.ClientPayloadError as error:
-        raise _Unfit(GatewayFault.CUT_OFF, "its answer was cut off") from error
+        raise _CannotServe(GatewayFault.CUT_OFF, "its answer was cut off") from error
     except aiohttp.ClientConnectorError as error:
         why = f"no connection: {error.os_error.strerror or error.os_error}"
-        raise _Unfit(GatewayFault.NO_CONNECTION, why) from error
+        raise _CannotServe(GatewayFault.NO_CONNECTION, why) from error
     except aiohttp.ClientError as error:
         why = f"its answer is not valid HTTP ({type(error).__name__})"
-        raise _Unfit(GatewayFault.NOT_HTTP, why) from error
+        raise _CannotServe(GatewayFault.NOT_HTTP, why) from error
 
 
 def _gateway_url(text: str, allow_private: bool) -> URL:

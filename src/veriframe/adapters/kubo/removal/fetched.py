@@ -36,7 +36,7 @@ RETRY_MAX_SECONDS = 3600.0
 """The first and the longest wait between attempts of a removal that fails; doubled each time."""
 SETTLE_SECONDS = 3.0
 """After an interrupted fetch: blocks that the node has requested may still arrive."""
-OWED_AT_MOST = 10_000
+MOST_PENDING = 10_000
 CLOSE_SECONDS = 5.0
 
 _NAME = "veriframe-fetched:"
@@ -118,14 +118,14 @@ class Notes:
 
 
 @dataclass(slots=True)
-class _Debt:
-    """A removal that is still owed, and not attempted before `due`, in monotonic seconds."""
+class _PendingRemoval:
+    """A removal to do, not before `due`, in monotonic seconds."""
 
     due: float
     attempts: int = 0
 
-    def put_off(self) -> None:
-        """Defers the next attempt after a failed one."""
+    def defer(self) -> None:
+        """Defers the next attempt, after a failed one."""
         self.due = time.monotonic() + min(RETRY_SECONDS * 2**self.attempts, RETRY_MAX_SECONDS)
         self.attempts = min(self.attempts + 1, 10)
 
@@ -138,7 +138,7 @@ class FetchedBlocks:
         self.pins_made = 0
         self._removal = Removal(api, lambda: self.pins_made)
         self._under_way = Counter[Cid]()
-        self._owed = dict[Cid, _Debt]()
+        self._pending = dict[Cid, _PendingRemoval]()
         self._is_listing_due = False
         self._is_pausing = False
         self._wake = asyncio.Event()
@@ -152,8 +152,8 @@ class FetchedBlocks:
             await self._begin(cid)
             yield
         except BaseException:
-            if cid in self._owed:
-                self._owe(cid, SETTLE_SECONDS)
+            if cid in self._pending:
+                self._schedule(cid, SETTLE_SECONDS)
             raise
         finally:
             self._under_way[cid] -= 1
@@ -182,7 +182,7 @@ class FetchedBlocks:
                 is_there = await self._has(cid)
                 if is_there and not await self._notes.is_there(note):
                     return
-                self._owe(cid)
+                self._schedule(cid)
                 if not is_there:
                     await self._notes.put(note)
         except (StoreUnavailable, TimeoutError) as error:
@@ -197,14 +197,14 @@ class FetchedBlocks:
             raise
         return True
 
-    def _owe(self, cid: Cid, seconds: float = 0.0) -> None:
-        if len(self._owed) < OWED_AT_MOST:
-            self._owed[cid] = _Debt(time.monotonic() + seconds)
+    def _schedule(self, cid: Cid, seconds: float = 0.0) -> None:
+        if len(self._pending) < MOST_PENDING:
+            self._pending[cid] = _PendingRemoval(time.monotonic() + seconds)
 
     def _start(self) -> None:
         if self._task is not None and not self._task.done():
             self._wake.set()
-        elif self._owed or self._is_listing_due:
+        elif self._pending or self._is_listing_due:
             self._wake = asyncio.Event()
             self._task = asyncio.create_task(self._remove_all())
 
@@ -215,24 +215,24 @@ class FetchedBlocks:
             if self._is_listing_due:
                 await self._list()
             for cid in self._free():
-                if self._owed[cid].due <= time.monotonic() and not self._under_way[cid]:
+                if self._pending[cid].due <= time.monotonic() and not self._under_way[cid]:
                     await self._remove(cid)
             if not self._is_listing_due and not self._free():
                 return
             self._is_pausing = True
-            due = min((self._owed[cid].due for cid in self._free()), default=math.inf) - time.monotonic()
+            due = min((self._pending[cid].due for cid in self._free()), default=math.inf) - time.monotonic()
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(RETRY_SECONDS, max(due, 0.0))):
                     await self._wake.wait()
             self._is_pausing = False
 
     def _free(self) -> list[Cid]:
-        return [cid for cid in self._owed if not self._under_way[cid]]
+        return [cid for cid in self._pending if not self._under_way[cid]]
 
     async def _list(self) -> None:
         try:
             async for cid in self._notes.roots():
-                self._owe(cid, SETTLE_SECONDS)
+                self._schedule(cid, SETTLE_SECONDS)
         except StoreUnavailable as error:
             log.info("fetched_not_listed", reason=str(error))
         else:
@@ -240,7 +240,7 @@ class FetchedBlocks:
 
     async def _remove(self, cid: Cid) -> None:
         # A fetch that starts meanwhile schedules it again.
-        debt = self._owed.pop(cid)
+        removal = self._pending.pop(cid)
         try:
             async with asyncio.timeout(REMOVAL_SECONDS):
                 # The root arrives first, and is removed last.
@@ -253,7 +253,7 @@ class FetchedBlocks:
             reason = str(error) or f"The node needs more than {REMOVAL_SECONDS:g} seconds."
             if isinstance(error, TimeoutError):
                 # Much of it is removed by now.
-                debt.attempts = 0
+                removal.attempts = 0
         log.warning("fetched_not_removed", cid=str(cid), reason=reason)
-        debt.put_off()
-        self._owed.setdefault(cid, debt)
+        removal.defer()
+        self._pending.setdefault(cid, removal)

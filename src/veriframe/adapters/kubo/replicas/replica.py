@@ -39,7 +39,7 @@ PAUSE_MAX_SECONDS = 10.0
 CALL_SECONDS = 10.0
 """For quick or unimportant calls: a release, a check."""
 
-OWED_AT_MOST = 50
+MOST_PENDING_RELEASES = 50
 
 
 class ReplicaRefused(StoreUnavailable):
@@ -136,7 +136,7 @@ class SpreadStore(ContentStore):
         self.node = node
         self._replicas, self._witnesses, self._spread = tuple(replicas), tuple(witnesses), spread
         self._away = set[str]()
-        self._owed = list[tuple[Replica, Pin]]()
+        self._pending = list[tuple[Replica, Pin]]()
 
     async def close(self) -> None:
         """Closes the connections to the node and to its replicas."""
@@ -183,9 +183,12 @@ class SpreadStore(ContentStore):
     async def unpin(self, pin: Pin) -> None:
         """Unpins on the node; an unavailable replica is asked again with a later `unpin` of this process."""
         await self.node.unpin(pin)
-        self._owed = [*self._owed[-OWED_AT_MOST:], *((replica, pin) for replica in self._replicas)]
-        owed, self._owed = self._owed, []
-        self._owed += filter(None, await asyncio.gather(*(_release(*debt) for debt in owed)))
+        self._pending = [
+            *self._pending[-MOST_PENDING_RELEASES:],
+            *((replica, pin) for replica in self._replicas),
+        ]
+        pending, self._pending = self._pending, []
+        self._pending += filter(None, await asyncio.gather(*(_release(*one) for one in pending)))
 
     async def pins(self) -> Sequence[Pin]:
         """Returns the node's own pins."""
@@ -263,7 +266,7 @@ async def _reason(replica: Replica) -> str:
 
 
 async def _release(replica: Replica, pin: Pin) -> tuple[Replica, Pin] | None:
-    """Releases a pin. Returns what is still owed, or None."""
+    """Releases a pin. Returns what is still pending, or None."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
             await replica.release(pin)
