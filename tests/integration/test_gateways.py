@@ -50,7 +50,7 @@ async def test_file_is_fetched_through_a_real_gateway(name: str, kubo_node: Kubo
 
 
 async def test_large_folder_is_fetched_through_a_real_gateway(kubo_node: Kubo, tmp_path: Path) -> None:
-    """fault_4: a folder in shards (HAMT), from a gateway, if the own node has nothing."""
+    """fault_4: a folder in shards (HAMT), from a gateway, if the worker's node has nothing."""
     source = tmp_path / "many"
     _fill(source, 300)
     options = ["--max-directory-links=20", "--max-hamt-fanout=16"]

@@ -17,7 +17,7 @@ class InFlightClaims:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Use it around a claim, until it is noted in the journal."""
+        """Counts a claim as under way until the block ends."""
         self._under_way += 1
         self._none.clear()
         try:

@@ -21,7 +21,7 @@ LONGEST_WAIT_SECONDS = 30.0
 
 
 async def retrying(work: Callable[[], Awaitable[T]]) -> T:
-    """Does `work`; while an outside part is unavailable, retries with growing, jittered waits."""
+    """Runs `work`; while an outside part is unavailable, retries with growing, jittered waits."""
     async for attempt in stamina.retry_context(
         on=Unavailable,
         attempts=None,

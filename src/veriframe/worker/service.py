@@ -219,7 +219,7 @@ class Service:
             self._in_background(_NO_JOB, lambda: withdraw(self._context, withdrawal))
 
     def _in_background(self, job_id: int, work: Callable[[], Awaitable[None]]) -> None:
-        """Does `work` about a job's end in the background; one task for each job."""
+        """Runs `work` for a job's end in the background; one task for each job."""
         if job_id in self._settling:
             return
 

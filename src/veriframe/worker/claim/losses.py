@@ -52,7 +52,7 @@ class Losses:
                 task.cancel()
 
     async def unless_lost(self, job_id: int, work: Callable[[], Awaitable[Attempt]]) -> Attempt:
-        """Does `work`; if the job is lost meanwhile, notes that. Returns the attempt after it."""
+        """Runs `work`; if the job is lost meanwhile, notes that. Returns the attempt after it."""
         try:
             return await work()
         except asyncio.CancelledError:

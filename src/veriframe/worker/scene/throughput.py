@@ -57,7 +57,7 @@ class Throughput:
         return max(LEAST_BYTES_PER_SECOND, int((total or 0) / self._allowed_seconds / 2))
 
     async def enforce(self, work: Coroutine[Any, Any, T]) -> T:
-        """Does `work` while it is fast enough."""
+        """Runs `work` while it is fast enough."""
         task = asyncio.ensure_future(work)
         try:
             while not task.done():

@@ -1,4 +1,4 @@
-"""Fetching a file: from the own node as a stream, then as blocks; then from every other source as blocks."""
+"""Fetching a file: from the worker's node as a stream, then as blocks; then from other sources as blocks."""
 
 from __future__ import annotations
 

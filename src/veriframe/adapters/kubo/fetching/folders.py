@@ -1,4 +1,4 @@
-"""Fetching a folder: what the own node has as one stream, the rest as blocks from each source in turn."""
+"""Fetching a folder: what the worker's node has as one stream, the rest as blocks."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class FetchedBlocks:
 
     @asynccontextmanager
     async def fetching(self, cid: Cid) -> AsyncIterator[None]:
-        """Use it around a fetch. After the last one of a CID, removes what the fetch added to the node."""
+        """Wraps a fetch: after the last one of a CID, removes what the fetch added to the node."""
         self._under_way[cid] += 1
         try:
             await self._begin(cid)

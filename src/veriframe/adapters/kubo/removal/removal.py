@@ -118,7 +118,7 @@ class Removal:
             is_done = await self._run(root, by_hash=True)
 
     async def _run(self, root: Cid, *, by_hash: bool) -> bool:
-        """Does one walk. Only a walk by hash may remove blocks before the end: others may still need them."""
+        """Walks once. Only a walk by hash may remove blocks before the end: others may still need them."""
         walk, chunk = Walk(self._api, by_hash=by_hash), list[bytes]()
         binary = _binary(root)
         async for cid in walk.blocks(_DAG_PB + multihash(binary) if by_hash else binary):

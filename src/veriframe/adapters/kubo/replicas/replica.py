@@ -66,7 +66,7 @@ class Replica(Protocol):
         """Raises if it is not what it should be, or refuses this worker."""
 
     async def close(self) -> None:
-        """End all connections."""
+        """Closes all connections."""
 
 
 def second_node(api_url: str, token: str | None) -> SecondNode:
@@ -114,7 +114,7 @@ class SecondNode(Replica):
         await self._store.version()
 
     async def close(self) -> None:
-        """End all connections."""
+        """Closes all connections."""
         await self._store.close()
         await self._api.close()
 

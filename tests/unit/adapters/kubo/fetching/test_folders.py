@@ -91,7 +91,7 @@ def fetched() -> dict[str, bytes]:
 
 
 def spoil(out: Path) -> None:
-    """Damage a file of an unfinished folder."""
+    """Damages a file of an unfinished folder."""
     [staged] = out.iterdir()
     with (staged / "sub" / "large").open("r+b") as damaged:
         damaged.write(b"spoilt")
