@@ -1,4 +1,4 @@
-"""A gateway on the loopback that serves blocks honestly, or lies in one of the ways that gateways can."""
+"""A gateway on the loopback that serves blocks honestly, or lies in one of the ways of real gateways."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from typing import Self
 from veriframe.model.content.cid import Cid, parse_cid
 
 _RAW = "application/vnd.ipld.raw"
-_BOMB = gzip.compress(bytes(2**20)) * 64  # members of gzip follow one another
+_BOMB = gzip.compress(bytes(2**20)) * 64  # concatenated gzip members
 _PIECE = bytes(2**16)
-_EMPTY = "bafkqaaa"  # has its bytes, none, in itself
+_EMPTY = "bafkqaaa"  # the CID contains its bytes: none
 
 
 class Lie(Enum):
     """What a gateway does instead of serving."""
 
     NONE = auto()
-    FLIPPED = auto()  # one bit in the middle is another
-    SHORT = auto()  # half of the block, as if it were all
-    CUT = auto()  # half of the block, and the connection ends
+    FLIPPED = auto()  # one changed bit in the middle
+    SHORT = auto()  # half of the block, as if it were complete
+    CUT = auto()  # half of the block, then the connection closes
     ENDLESS = auto()
-    ANNOUNCED = auto()  # more bytes announced than a block can have
+    ANNOUNCED = auto()  # announces more bytes than a block can have
     DRIP = auto()  # a byte now and then
     SILENT = auto()
     HTML = auto()
     REDIRECT = auto()  # to a private address
-    BOMB = auto()  # a compressed body, 64 MiB when unpacked
-    OTHER = auto()  # a good block, but not this one
+    BOMB = auto()  # a compressed body, 64 MiB when decompressed
+    OTHER = auto()  # a valid block, but not this one
     NOT_HTTP = auto()
-    MISSING = auto()  # says 404
-    LATE = auto()  # says 504
-    BANNED = auto()  # says 451
-    BUSY = auto()  # says 429
+    MISSING = auto()  # answers 404
+    LATE = auto()  # answers 504
+    BANNED = auto()  # answers 451
+    BUSY = auto()  # answers 429
 
 
 _STATUS = {
@@ -50,8 +50,8 @@ _STATUS = {
 class LoopbackGateway:
     """`async with LoopbackGateway(blocks, lie) as gateway`: at `gateway.url`.
 
-    `asked` holds the paths that were asked for, `requests` all of their heads, `sent_bytes` what was sent of
-    bodies. `elsewhere_url` is where a redirect leads, `other` is what OTHER gives.
+    `asked` holds the requested paths, `requests` their heads, `sent_bytes` the size of the bodies sent.
+    `elsewhere_url` is the target of the redirect, `other` is what OTHER sends.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class LoopbackGateway:
         elif lie is Lie.BOMB:
             await self._send(writer, "200 OK", _BOMB, "Content-Encoding: gzip")
         elif lie in (Lie.ENDLESS, Lie.DRIP, Lie.ANNOUNCED):
-            await self._go_on(writer, block)
+            await self._send_slowly(writer, block)
         else:
             await self._send_block(writer, block)
 
@@ -139,8 +139,8 @@ class LoopbackGateway:
         body = block[:middle] if self.lie is Lie.CUT else block
         await self._send(writer, "200 OK", body, size=size)
 
-    async def _go_on(self, writer: asyncio.StreamWriter, block: bytes) -> None:
-        """A body that goes on and on."""
+    async def _send_slowly(self, writer: asyncio.StreamWriter, block: bytes) -> None:
+        """Sends a body without end, or a slow one."""
         size = 2**40 if self.lie is Lie.ANNOUNCED else None
         await self._send(writer, "200 OK", b"", size=size, open_ended=size is None)
         while self.lie is not Lie.DRIP:

@@ -1,4 +1,4 @@
-"""An IPFS pinning service on the loopback, by the Pinning Service API 0.1.2, that can also misbehave."""
+"""A fake IPFS pinning service on the loopback (Pinning Service API 0.1.2) that can also misbehave."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 TOKEN = "opensesame-7"
 
-GatewayFault = Callable[[web.Request], web.StreamResponse]
+Reply = Callable[[web.Request], web.StreamResponse]
 
 
 @dataclass
@@ -26,36 +26,36 @@ class Request:
     cid: str
     name: str
     origins: list[str]
-    looks: int = 0
+    polls: int = 0
 
 
 @dataclass
 class FakePinningService:
-    """Pins what it is asked to after so many `looks` at a request; lists and takes back as the API says.
+    """Pins requested content after `polls` polls of a request; lists and deletes requests as the API says.
 
-    `misdeed`, while set, answers in its place; `asked` lists methods and paths. With `ending` "failed", it
-    fails to pin; `delegates` are whom it tells to meet.
+    `reply`, if set, answers all calls instead; `asked` lists methods and paths. With `ending` "failed", it
+    fails to pin; `delegates` are the peers that it names.
     """
 
     requests: dict[str, Request] = field(default_factory=dict)
-    looks: int = 0
+    polls: int = 0
     ending: str = "pinned"
     delegates: list[str] = field(default_factory=lambda: ["/dnsaddr/pins.example"])
-    misdeed: GatewayFault | None = None
+    reply: Reply | None = None
     filters: bool = True
     asked: list[str] = field(default_factory=list)
     url: str = ""
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
     def names(self) -> list[str]:
-        """Under which names it keeps something."""
+        """Returns the names of its requests."""
         return sorted(request.name for request in self.requests.values())
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Any call."""
+        """Answers any call."""
         self.asked.append(f"{request.method} {request.path}")
-        if self.misdeed is not None:
-            return self.misdeed(request)
+        if self.reply is not None:
+            return self.reply(request)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return failure(401, "UNAUTHORIZED", "access token is missing or invalid")
         requestid = request.match_info.get("requestid")
@@ -66,13 +66,13 @@ class FakePinningService:
         if request.method == "DELETE":
             del self.requests[requestid]
             return web.Response(status=202)
-        self.requests[requestid].looks += 1
-        return web.json_response(self.told(self.requests[requestid]))
+        self.requests[requestid].polls += 1
+        return web.json_response(self.as_json(self.requests[requestid]))
 
-    def told(self, request: Request) -> dict[str, Any]:
-        """A request as the API tells it (PinStatus)."""
-        done = request.looks >= self.looks
-        status = self.ending if done else ("pinning" if request.looks else "queued")
+    def as_json(self, request: Request) -> dict[str, Any]:
+        """Returns a request as JSON (PinStatus)."""
+        done = request.polls >= self.polls
+        status = self.ending if done else ("pinning" if request.polls else "queued")
         pin = {"cid": request.cid, "name": request.name, "origins": request.origins}
         return {
             "requestid": request.requestid,
@@ -87,26 +87,26 @@ class FakePinningService:
         pin = json.loads(await request.text())
         made = Request(f"id/{next(self._numbers)}", pin["cid"], pin.get("name", ""), pin.get("origins", []))
         self.requests[made.requestid] = made
-        return web.json_response(self.told(made), status=202)
+        return web.json_response(self.as_json(made), status=202)
 
     def _list(self, request: web.Request) -> web.StreamResponse:
         query = request.query
         statuses = query.get("status", "pinned").split(",")
         results = [
-            told
-            for told in map(self.told, self.requests.values())
+            status_json
+            for status_json in map(self.as_json, self.requests.values())
             if not self.filters
             or (
-                told["status"] in statuses
-                and told["pin"]["cid"] in query.get("cid", told["pin"]["cid"]).split(",")
-                and told["pin"]["name"] == query.get("name", told["pin"]["name"])
+                status_json["status"] in statuses
+                and status_json["pin"]["cid"] in query.get("cid", status_json["pin"]["cid"]).split(",")
+                and status_json["pin"]["name"] == query.get("name", status_json["pin"]["name"])
             )
         ]
         return web.json_response({"count": len(results), "results": results})
 
 
 def failure(status: int, reason: str, details: str) -> web.Response:
-    """As the API says no."""
+    """A refusal as the API sends it."""
     return web.json_response({"error": {"reason": reason, "details": details}}, status=status)
 
 
@@ -122,6 +122,6 @@ async def pinning_service() -> AsyncIterator[FakePinningService]:
 
 
 async def forever(request: web.Request) -> web.StreamResponse:
-    """No answer, ever."""
+    """Never answers."""
     await asyncio.Event().wait()
     raise AssertionError

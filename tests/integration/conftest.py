@@ -1,4 +1,4 @@
-"""What tests of one real node share: each file starts a `node` of its own kind."""
+"""Fixtures for tests with one real node: each file starts a `node` of its own kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veriframe.adapters.kubo.store import KuboStore
 
 @pytest_asyncio.fixture
 async def clients(node: Devnet, tmp_path: Path) -> AsyncIterator[Clients]:
-    """The accounts of the file's chain."""
+    """The accounts on the file's chain."""
     opened = Clients(node, tmp_path)
     yield opened
     await opened.close()

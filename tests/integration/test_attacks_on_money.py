@@ -1,6 +1,6 @@
-"""Attacks by public moves on a real worker over the embedded registry: what they cost it, at most.
+"""Attacks on a real worker by public moves on the embedded registry: the most that they cost it.
 
-Each test takes the attack's own steps. Time runs sixty times as fast as on a clock; renders are played.
+Each test follows the steps of the attack. Time runs sixty times as fast as a clock; renders are simulated.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ ENDLESS = 10**9
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """A market that has just opened."""
+    """A new market."""
     opened = World(tmp_path)
     yield opened
     opened.close()
 
 
-async def test_a_bond_of_all_means_for_one_fri_is_left(world: World) -> None:
-    """fault_81: reward 1 fri, bond 1000 STRK, a scene that never ends: it was burned to five sixths."""
+async def test_a_bond_of_all_means_for_one_fri_is_declined(world: World) -> None:
+    """fault_81: reward 1 fri, bond 1000 STRK, an endless scene: five sixths of the bond were burned."""
     worker = world.worker("worker")
     scene = Plan(name="endless", render_seconds=ENDLESS)
     for bond_strk in (1000, 100, 1):
@@ -45,8 +45,8 @@ async def test_a_bond_of_all_means_for_one_fri_is_left(world: World) -> None:
     assert worker.lost_fri == 0
 
 
-async def test_capital_is_not_bound_for_days_for_nothing(world: World) -> None:
-    """fault_81: a review of seven days held all means for 1 fri; now a bond-day has to be paid for."""
+async def test_capital_is_not_bound_for_days_without_pay(world: World) -> None:
+    """fault_81: a review of seven days bound all means for 1 fri; now each bond-day has to be paid for."""
     worker = world.worker("worker")
     for reward_strk, bond_strk in ((1e-18, 1000), (1, 1), (100, 100)):
         bond_fri = bond_strk * FRI_PER_STRK
@@ -58,7 +58,7 @@ async def test_capital_is_not_bound_for_days_for_nothing(world: World) -> None:
 
 
 async def test_endless_renders_cost_no_more_than_the_loss_budget(world: World) -> None:
-    """fault_81: accounts without end, each with a scene of its own and the largest bond that is taken."""
+    """fault_81: any number of accounts, each with its own scene and the largest bond that is accepted."""
     worker = world.worker("worker")
     means_fri = await worker.means_fri()
     budget_fri = (await worker.stakes()).loss_budget_fri
@@ -77,19 +77,19 @@ async def test_endless_renders_cost_no_more_than_the_loss_budget(world: World) -
             risks_fri.append(bond_fri)
         (honest,) = await world.post("alice", Plan(name="honest"), 20)
         attempt = await world.until_ended(worker, honest, market_seconds=1200)
-    assert attempt.stage is Stage.SUBMITTED, "an ordinary bond still fits into what is left of the budget"
+    assert attempt.stage is Stage.SUBMITTED, "an ordinary bond still fits into the rest of the budget"
     assert risks_fri == sorted(risks_fri, reverse=True), "each loss makes the next one smaller"
     funds = await worker.registry.funds(worker.registry.account)
     lost_fri = means_fri - funds.means_fri - attempt.bond_fri
-    # What is noted was reckoned a moment before each release.
+    # The noted loss was computed a moment before each release.
     assert abs(lost_fri - worker.lost_fri) < budget_fri // 100
     assert worker.lost_fri <= budget_fri
 
 
-async def test_five_orders_blind_nobody(world: World) -> None:
-    """fault_82: 5000 jobs with a bond that nobody has; an honest job of 50 STRK was seen and never begun."""
+async def test_five_orders_hide_no_job(world: World) -> None:
+    """fault_82: 5000 jobs with a bond beyond all means hid an honest job of 50 STRK."""
     worker = world.worker("worker")
-    cid = await world.keep(Plan(name="bait"))
+    cid = await world.keep(Plan(name="flood"))
     for _ in range(5):
         await world.post("mallory", cid, 1e-18, jobs=1000, bond_fri=HUGE, deadline=365 * DAY)
     (honest,) = await world.post("alice", Plan(name="honest"), 50)
@@ -99,10 +99,10 @@ async def test_five_orders_blind_nobody(world: World) -> None:
     assert list(worker.attempts()) == [honest]
 
 
-async def test_five_orders_that_could_be_taken_blind_nobody_either(world: World) -> None:
+async def test_five_claimable_orders_hide_no_job_either(world: World) -> None:
     """fault_82: 5000 jobs that pay more than the honest one, of a scene that is refused: one inspection."""
     worker = world.worker("worker")
-    cid = await world.keep(Plan(name="bait", refused="MISSING_FILES"))
+    cid = await world.keep(Plan(name="flood", refused="MISSING_FILES"))
     for _ in range(5):
         await world.post("mallory", cid, 0.19, jobs=1000)
     (honest,) = await world.post("alice", Plan(name="honest"), 0.1)
@@ -112,8 +112,8 @@ async def test_five_orders_that_could_be_taken_blind_nobody_either(world: World)
     assert len(worker.attempts()) == 2
 
 
-async def test_one_order_wedges_no_slot(world: World) -> None:
-    """fault_83: 1000 jobs of a scene that is refused after 48 s: 13 hours; now 48 s, once."""
+async def test_one_order_blocks_no_slot(world: World) -> None:
+    """fault_83: 1000 jobs of a scene that is refused after 48 s took 13 hours; now 48 s, once."""
     worker = world.worker("worker")
     scene = Plan(name="slow", inspect_seconds=48, refused="RESOLUTION")
     await world.post("mallory", scene, 0.5, jobs=1000)
@@ -124,8 +124,8 @@ async def test_one_order_wedges_no_slot(world: World) -> None:
     assert worker.codes().count(Code.RESOLUTION) <= 1
 
 
-async def test_frames_that_look_like_a_broken_machine_stop_nobody(world: World) -> None:
-    """fault_84: black frames of one account, three and then one an hour, held claiming back for good."""
+async def test_frames_that_look_like_a_broken_machine_stop_no_worker(world: World) -> None:
+    """fault_84: black frames of one account, three and then one an hour, stopped claiming for good."""
     worker = world.worker("worker")
     for number in range(6):
         await world.post(f"mallory {number}", Plan(name=f"black {number}", failed="BLACK"), 5)
@@ -137,8 +137,8 @@ async def test_frames_that_look_like_a_broken_machine_stop_nobody(world: World) 
     assert worker.renderer.self_tests == 2
 
 
-async def test_nobody_elses_scene_is_poisoned(world: World) -> None:
-    """fault_85: a public CID posted twice with a deadline 15 s ahead; its owner's job is served."""
+async def test_scenes_of_others_are_not_poisoned(world: World) -> None:
+    """fault_85: a public CID is posted twice with a deadline in 15 s; its owner's job is still served."""
     worker = world.worker("worker")
     cid = await world.keep(Plan(name="alices", render_seconds=100))
     async with worker.working():
@@ -152,7 +152,7 @@ async def test_nobody_elses_scene_is_poisoned(world: World) -> None:
 
 
 async def test_jobs_cancelled_before_each_claim_come_last(world: World) -> None:
-    """fault_100: a scene inspected for 30 s whose jobs vanish right before they are claimed, for ever."""
+    """fault_100: endless jobs of a scene that is inspected for 30 s, cancelled right before each claim."""
     worker = world.worker("worker")
     scene = Plan(name="vanishing", inspect_seconds=30)
     jobs = [(await world.post("mallory", scene, 9))[0] for _ in range(12)]
@@ -169,6 +169,6 @@ async def test_jobs_cancelled_before_each_claim_come_last(world: World) -> None:
 
 
 async def cancel_one(worker: Worker, mallory: LocalRegistry, job_id: int) -> None:
-    """Cancel a job as soon as the worker has begun to look at it."""
+    """Cancels a job as soon as the worker has started on it."""
     await until(lambda: worker.journal.get(job_id) is not None, real_seconds=60)
     await mallory.cancel_job(job_id)

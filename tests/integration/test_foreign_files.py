@@ -1,4 +1,4 @@
-"""A node of another profile: what it adds hashes differently, and is fetched; what we add stays ours."""
+"""Nodes with other profiles: content that hashes differently is fetched; our additions keep our CIDs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from veriframe.model.content.cid import canonical
 pytestmark = pytest.mark.slow
 
 HAMT = base64.b64encode(b"\x08\x05\x12").decode()
-"""How the block of a divided folder begins: UnixFS type 5."""
+"""How the block of a sharded folder starts: UnixFS type 5."""
 
 CONTENT = random.Random(25).randbytes(5 * 2**20 + 7)
 
 
 @pytest.fixture(scope="module", params=["unixfs-v1-2025", "unixfs-v0-2015"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
-    """A node of each of Kubo's own profiles, with small folders divided already."""
+    """A node with each of Kubo's own profiles, which shards even small folders."""
     made = Kubo(tmp_path_factory.mktemp("kubo"))
     made.run("config", "profile", "apply", request.param)
     made.run("config", "Import.UnixFSHAMTDirectorySizeThreshold", "1KiB")
@@ -36,8 +36,8 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         made.kill()
 
 
-async def test_a_file_of_the_node_s_own_options_is_fetched(node: Kubo, tmp_path: Path) -> None:
-    """fault_2, fault_7: chunks of 1 MiB, and version 0: every block is proved, the file is right."""
+async def test_a_file_with_the_nodes_own_options_is_fetched(node: Kubo, tmp_path: Path) -> None:
+    """fault_2, fault_7: with chunks of 1 MiB and with version 0, every block is checked."""
     cid = node.run("add", "--quieter", stdin=CONTENT).decode().strip()
     async with KuboStore(node.api_url) as store:
         ours = await store.add(_written(tmp_path / "source", CONTENT), "job-1-asset")
@@ -47,8 +47,8 @@ async def test_a_file_of_the_node_s_own_options_is_fetched(node: Kubo, tmp_path:
     assert ours == await LocalStore(tmp_path / "store", 2**30).add(tmp_path / "source", "job-1-asset")
 
 
-async def test_a_file_out_of_a_divided_folder_is_fetched(node: Kubo, tmp_path: Path) -> None:
-    """fault_4, fault_7: the folder is a HAMT; a file in it is a file like any other."""
+async def test_a_file_in_a_sharded_folder_is_fetched(node: Kubo, tmp_path: Path) -> None:
+    """fault_4, fault_7: the folder is a HAMT; a file in it is fetched like any other."""
     for number in range(100):
         _written(tmp_path / "many" / f"frame_{number:04}.png", b"%d" % number + CONTENT[:300_000])
     root = node.run("add", "-r", "--quieter", tmp_path / "many").decode().strip()
@@ -69,5 +69,5 @@ def _written(path: Path, content: bytes) -> Path:
 
 
 def _same(path: Path) -> bool:
-    # Not in the assertion: a difference of megabytes would be printed.
+    # Not in the assertion: pytest would print megabytes of differences.
     return path.read_bytes() == CONTENT

@@ -1,4 +1,4 @@
-"""Gateways against a real one: Kubo's own serves, and one that lies stands before it."""
+"""Gateways with a real one: Kubo's own serves, behind one that lies."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ OPTIONS = {
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-async def test_file_comes_through_a_real_gateway(name: str, kubo_node: Kubo, tmp_path: Path) -> None:
-    """fault_7: however a file was added, it comes block by block, to the byte, past a gateway that lies."""
+async def test_file_is_fetched_through_a_real_gateway(name: str, kubo_node: Kubo, tmp_path: Path) -> None:
+    """fault_7: with any import options a file is fetched block by block, despite a gateway that lies."""
     root = _add(kubo_node, *OPTIONS[name])
     async with LoopbackGateway(_Anything(), Lie.FLIPPED) as liar:
         urls = [liar.url, kubo_node.gateway_url]
@@ -49,8 +49,8 @@ async def test_file_comes_through_a_real_gateway(name: str, kubo_node: Kubo, tmp
     assert _same(tmp_path / "got")
 
 
-async def test_large_folder_comes_through_a_real_gateway(kubo_node: Kubo, tmp_path: Path) -> None:
-    """fault_4: a folder that Kubo keeps in shards (HAMT), from a gateway where the own node has nothing."""
+async def test_large_folder_is_fetched_through_a_real_gateway(kubo_node: Kubo, tmp_path: Path) -> None:
+    """fault_4: a folder in shards (HAMT), from a gateway, if the worker's node has nothing."""
     source = tmp_path / "many"
     _fill(source, 300)
     options = ["--max-directory-links=20", "--max-hamt-fanout=16"]
@@ -66,13 +66,13 @@ async def test_large_folder_comes_through_a_real_gateway(kubo_node: Kubo, tmp_pa
 
 
 async def test_a_real_gateway_serves(kubo_node: Kubo) -> None:
-    """What `doctor` asks is what Kubo gives."""
+    """Kubo serves the block that `doctor` requests."""
     async with Gateways([kubo_node.gateway_url], allow_private=True) as gateways:
         assert list((await gateways.reach()).values()) == [""]
 
 
 async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> None:
-    """fault_6: what no node has ends the fetch, with the job untouched or refused, and soon."""
+    """fault_6: content that no node has ends the fetch soon, with the job unaffected or refused."""
     started = time.monotonic()
     async with Gateways(
         [kubo_node.gateway_url], allow_private=True, pace=GatewayLimits(first_byte_seconds=2)
@@ -87,7 +87,7 @@ _ABSENT = Cid(Codec.RAW, sha256(b"nobody has this").digest())
 
 
 class _Anything(dict[Cid, bytes]):
-    """A liar has a block for every CID."""
+    """The blocks of a liar: one for every CID."""
 
     def get(self, _key: Cid, _default: object = None) -> bytes:
         return b"anything"
@@ -108,5 +108,5 @@ def _listed(folder: Path) -> dict[str, bytes]:
 
 
 def _same(path: Path) -> bool:
-    # Not in the assertion: a difference of megabytes would be printed.
+    # Not in the assertion: pytest would print megabytes of differences.
     return path.read_bytes() == CONTENT

@@ -1,4 +1,4 @@
-"""An hour of a market with four times as many hostile accounts as honest ones: who gets what in the end."""
+"""An hour of a market with four times as many hostile accounts as honest ones, and its outcome."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from veriframe.model.registry.job import format_strk
 
 HOUR = 3600.0
 SEED = 81_100
-"""Dice that fall the same way each time; what two workers make of them depends on the moment all the same."""
+"""The same random numbers each time; the outcome still depends on timing."""
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """A market whose hour is a minute and a half."""
+    """A market whose hour takes a minute and a half."""
     opened = World(tmp_path, MarketClock(40))
     yield opened
     opened.close()
@@ -35,9 +35,9 @@ def world(tmp_path: Path) -> Iterator[World]:
 async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """fault_81 to fault_85, fault_88, fault_89, fault_100: all of it at once, at random, for an hour.
+    """fault_81 to fault_85, fault_88, fault_89, fault_100: all attacks at once, at random, for an hour.
 
-    Two workers with the default settings and a slot each. Reported: what it cost, and whom it hurt.
+    Two workers with the default settings and one slot each. Reports what it cost, and whom.
     """
     public_cids: list[str] = []
     artists = [Artist(world, f"artist {n}", random.Random(SEED + n), public_cids) for n in range(5)]
@@ -56,7 +56,7 @@ async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
     for worker, budget_fri, means_fri in zip(workers, budgets, before, strict=True):
         # What a creator has paid before is not the worker's loss: see `CreatorRecord.charged_fri`.
         assert (await worker.stakes()).charged_fri <= budget_fri
-        assert await worker.means_fri() > means_fri, "with its pay it has more than before"
+        assert await worker.means_fri() > means_fri, "the worker earned more than it lost"
     assert {name for one in attackers for name in one.played} >= {"endless", "flood", "poison", "vanishing"}
     assert (await world.account("clock").audit()).is_clean
 
@@ -64,7 +64,7 @@ async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
 def _report(
     artists: list[Artist], attackers: list[Attacker], workers: list[Worker], before: list[int]
 ) -> None:
-    """What became of whom, in figures."""
+    """Prints the outcome in figures."""
     played = Counter[str]()
     for one in attackers:
         played.update(one.played)
@@ -81,11 +81,11 @@ def _report(
         lines.append(
             f"a worker with {format_strk(means_fri)}: earned {format_strk(earned)}, lost "
             f"{format_strk(worker.lost_fri)} of bonds; rendered {worker.renderer.rendered_seconds:.0f} s, "
-            f"{_in_vain(worker)} jobs of it in vain; {dict(ends.most_common())}"
+            f"{_wasted(worker)} jobs wasted; {dict(ends.most_common())}"
         )
     sys.stdout.write("\n" + "".join(f"  {line}\n" for line in lines))
 
 
-def _in_vain(worker: Worker) -> int:
-    vain = (Code.TIMEOUT, Code.LEASE, Code.BLACK, Code.CRASH, Code.NOT_FINITE)
-    return sum(code in vain for code in worker.codes())
+def _wasted(worker: Worker) -> int:
+    wasted = (Code.TIMEOUT, Code.LEASE, Code.BLACK, Code.CRASH, Code.NOT_FINITE)
+    return sum(code in wasted for code in worker.codes())

@@ -1,4 +1,4 @@
-"""What is fetched through a real node leaves it again; what somebody keeps there stays."""
+"""Content fetched through a real node is removed from it again; content that is kept there stays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.integration.test_kubo_store import killed_amid
+from tests.integration.test_kubo_store import killed_during
 from tests.nodes import Kubo, kubo
 from tests.wire import wire
 
@@ -34,7 +34,7 @@ NUMBERS = itertools.count()
 
 @dataclass(frozen=True)
 class Pair:
-    """Two connected nodes: the stranger's, and the worker's."""
+    """Two connected nodes: a creator's (`far`), and the worker's (`node`)."""
 
     far: Kubo
     node: Kubo
@@ -51,7 +51,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def node(pair: Pair) -> Kubo:
-    """The worker's."""
+    """The worker's node."""
     return pair.node
 
 
@@ -61,26 +61,26 @@ def noise(size_bytes: int = SCENE_BYTES) -> bytes:
 
 
 def put(node: Kubo, content: bytes, *options: str) -> str:
-    """Add a file as somebody does; its CID."""
+    """Adds a file. Returns its CID."""
     return node.run("add", "--quieter", *options, stdin=content).decode().strip()
 
 
 def held(node: Kubo) -> set[str]:
-    """All blocks of a node, by hash."""
+    """Returns all blocks of a node, by hash."""
     return set(node.run("refs", "local").decode().split())
 
 
 async def settled(node: Kubo, before: set[str], seconds: float = 20) -> set[str]:
-    """What the node has more than before, as soon as that is nothing; else after that time."""
+    """Returns the blocks that the node has gained, as soon as there are none, or after this time."""
     with suppress(TimeoutError):
         await until(lambda: held(node) <= before, seconds)
     return held(node) - before
 
 
 async def until(happened: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something at a node has happened."""
+    """Waits until something has happened at a node."""
     async with asyncio.timeout(seconds):
-        while not happened():  # noqa: ASYNC110 - nodes tell of no event
+        while not happened():  # noqa: ASYNC110 - nodes give no event
             await asyncio.sleep(0.01)
 
 
@@ -90,7 +90,7 @@ def link(binary_cid: bytes, size_bytes: int) -> bytes:
 
 
 def put_file(node: Kubo, parts: list[tuple[bytes, int]]) -> str:
-    """A file made of blocks as its creator likes, each by its binary CID and the size that it has."""
+    """Puts a file made of arbitrary blocks, each given by its binary CID and stated size. Returns its CID."""
     sizes = b"".join(varint_field(4, size) for _, size in parts)
     data = b"\x08\x02" + varint_field(3, sum(size for _, size in parts)) + sizes
     block = b"".join(link(*part) for part in parts) + bytes_field(1, data)
@@ -99,21 +99,21 @@ def put_file(node: Kubo, parts: list[tuple[bytes, int]]) -> str:
 
 
 def binary(cid: str, codec: Codec) -> bytes:
-    """A CID, version 1, of the block that this one names, with any codec."""
+    """Returns the CID, version 1, of the same block with any codec."""
     return bytes((1, codec, 0x12, 0x20)) + parse_cid(cid).digest
 
 
 @pytest.mark.parametrize(
     "options", [["--cid-version=1"], ["--cid-version=0"], ["--cid-version=1", "--hash=blake2b-256"]]
 )
-async def test_a_fetched_scene_leaves_the_node(
+async def test_a_fetched_scene_is_removed_from_the_node(
     pair: Pair, store: KuboStore, tmp_path: Path, options: list[str]
 ) -> None:
-    """fault_87: not a block of it stays, whatever its import options; content in chunks as in one block."""
+    """fault_87: no block of it stays, with any import options, for files of many blocks and of one."""
     for number, size_bytes in enumerate((SCENE_BYTES, 100_000)):
         cid, before = put(pair.far, noise(size_bytes), *options), held(pair.node)
         if "blake2b" in options[-1]:
-            # Its root is one that may be fetched, and all below it is not.
+            # Its root may be fetched, but nothing below it.
             cid = put_file(pair.far, [(read_cid(cid) or b"", size_bytes)])
             with pytest.raises(JobRejected):
                 await store.fetch(cid, tmp_path / f"{number}", LIMIT_BYTES)
@@ -122,8 +122,8 @@ async def test_a_fetched_scene_leaves_the_node(
         assert await settled(pair.node, before) == set()
 
 
-async def test_a_refused_fetch_leaves_the_node(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
-    """fault_87: too large, no file, given up half-way, a folder with a name that nobody may have."""
+async def test_a_refused_fetch_is_removed_from_the_node(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
+    """fault_87: too large, not a file, cancelled half-way, and a folder with an invalid name."""
     before = held(pair.node)
     cid = put(pair.far, noise(), "--cid-version=1")
     with pytest.raises(JobRejected):
@@ -144,13 +144,13 @@ async def test_a_refused_fetch_leaves_the_node(pair: Pair, store: KuboStore, tmp
     assert await settled(pair.node, before) == set()
 
 
-async def test_a_scene_with_a_gap_leaves_the_node(pair: Pair, tmp_path: Path) -> None:
-    """fault_87: the second of its parts is withheld: what was fetched ahead, beyond the gap, goes as well."""
+async def test_a_scene_with_a_gap_is_removed_from_the_node(pair: Pair, tmp_path: Path) -> None:
+    """fault_87: if its second part is withheld, blocks fetched ahead, beyond the gap, are removed too."""
     cid, before = put(pair.far, noise(2**25), "--cid-version=1", "--pin=false"), held(pair.node)
     leaves = [ref for ref in pair.far.run("refs", "-r", cid).decode().split() if ref.startswith("bafk")]
     pair.far.run("block", "rm", leaves[1])
-    hurried = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.5)
-    async with KuboStore(pair.node.api_url, timeouts=hurried) as store:
+    short = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.5)
+    async with KuboStore(pair.node.api_url, timeouts=short) as store:
         with pytest.raises((JobRejected, StoreUnavailable)):
             await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES)
         assert len(held(pair.node) - before) > 5
@@ -161,7 +161,7 @@ async def test_a_scene_with_a_gap_leaves_the_node(pair: Pair, tmp_path: Path) ->
 async def test_one_block_under_two_codecs_hides_nothing(
     pair: Pair, store: KuboStore, tmp_path: Path, chunk_blocks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_87: named as raw first, and then as what has parts; those go, too, in whatever portions."""
+    """fault_87: named first as raw, then as a block with parts; these are removed too, in any portions."""
     monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.CHUNK_BLOCKS", chunk_blocks)
     part = put(pair.far, noise(), "--cid-version=1")
     root_bytes, before = len(pair.far.run("block", "get", part)), held(pair.node)
@@ -182,10 +182,10 @@ async def test_what_the_node_had_before_stays(pair: Pair, store: KuboStore, tmp_
 
 @pytest.mark.parametrize("where", ["pinned", "pinned as a folder", "in MFS"])
 @pytest.mark.parametrize("codec", list(Codec))
-async def test_a_scene_cannot_name_away_what_is_kept(
+async def test_a_scene_cannot_remove_what_is_kept(
     pair: Pair, store: KuboStore, tmp_path: Path, where: str, codec: Codec
 ) -> None:
-    """fault_87: a stranger's scene has kept blocks as its parts, spelled otherwise: they stay, its own go."""
+    """fault_87: kept blocks stay even if an untrusted scene links to them under other CIDs; its own go."""
     content = noise()
     kept = put(pair.far, content, "--cid-version=1")
     assert put(pair.node, content, "--cid-version=1", f"--pin={str(where == 'pinned').lower()}") == kept
@@ -201,7 +201,7 @@ async def test_a_scene_cannot_name_away_what_is_kept(
     before = held(pair.node)
 
     def part(transfer: Transfer) -> None:
-        # Else the node would get what it has lost from there, and nobody would see.
+        # Otherwise the node would fetch what it has lost from there, unnoticed.
         if transfer.done_bytes == transfer.total_bytes and pair.node.run("swarm", "peers"):
             pair.node.run("swarm", "disconnect", pair.far.peer_address)
 
@@ -214,26 +214,26 @@ async def test_a_scene_cannot_name_away_what_is_kept(
         pair.node.swarm_connect(pair.far)
 
 
-async def test_two_that_fetch_the_same_get_it_once(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
-    """fault_87: two slots of a worker: the node asks its network for the scene once, and keeps none of it."""
+async def test_two_fetches_of_the_same_transfer_it_once(pair: Pair, store: KuboStore, tmp_path: Path) -> None:
+    """fault_87: for two slots of a worker the node fetches the scene once, and keeps none of it."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
-    came = received(pair.node)
+    before_bytes = received(pair.node)
     fetched = [store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) for _ in range(2)]
     assert await asyncio.gather(*fetched) == [2**25] * 2
-    assert received(pair.node) - came < 2**25 * 5 // 4
+    assert received(pair.node) - before_bytes < 2**25 * 5 // 4
     assert await settled(pair.node, before) == set()
 
 
 def received(node: Kubo) -> int:
-    """How many bytes of blocks other nodes have given."""
-    told = node.run("bitswap", "stat").decode()
-    return int(next(line for line in told.splitlines() if "data received" in line).split()[-1])
+    """Returns how many bytes of blocks the node has received."""
+    statistics = node.run("bitswap", "stat").decode()
+    return int(next(line for line in statistics.splitlines() if "data received" in line).split()[-1])
 
 
-async def test_another_worker_on_the_node_knows_whose_it_is(
+async def test_another_worker_on_the_node_removes_it_too(
     pair: Pair, store: KuboStore, tmp_path: Path
 ) -> None:
-    """fault_87: what one worker is fetching is not content that the node had before, for another."""
+    """fault_87: content that one worker is fetching does not count as the node's own for another."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
     first = asyncio.create_task(store.fetch(cid, tmp_path / "one", LIMIT_BYTES))
     await until(lambda: pair.node.run("pin", "ls", "--type=direct") != b"")
@@ -244,11 +244,11 @@ async def test_another_worker_on_the_node_knows_whose_it_is(
         assert await settled(pair.node, before) == set()
 
 
-async def test_what_a_killed_worker_fetched_goes_at_the_next_start(pair: Pair, tmp_path: Path) -> None:
-    """fault_87: kill −9 half-way, and the job is never taken up again: a new run clears it away."""
+async def test_a_killed_fetch_is_removed_at_the_next_start(pair: Pair, tmp_path: Path) -> None:
+    """fault_87: kill −9 half-way, and the job is not resumed: a new run removes it."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
     async with wire(pair.node, down=2**23) as proxy:
-        await killed_amid(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
+        await killed_during(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
         assert len(held(pair.node) - before) > 20
         async with KuboStore(pair.node.api_url) as again:
             await again.tidy()
@@ -256,20 +256,20 @@ async def test_what_a_killed_worker_fetched_goes_at_the_next_start(pair: Pair, t
     assert pair.node.run("pin", "ls", "--type=direct") == b""
 
 
-async def test_a_killed_fetch_that_is_taken_up_leaves_nothing(pair: Pair, tmp_path: Path) -> None:
-    """fault_73, fault_87: the half that came is gone on with, and the node keeps none of it."""
+async def test_a_killed_fetch_that_is_resumed_leaves_nothing(pair: Pair, tmp_path: Path) -> None:
+    """fault_73, fault_87: the fetch resumes from the first half, and the node keeps none of it."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
     async with wire(pair.node, down=2**23) as proxy:
-        await killed_amid(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
+        await killed_during(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
         async with KuboStore(pair.node.api_url) as again:
             assert await again.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == 2**25
             assert await settled(pair.node, before) == set()
 
 
-async def test_a_removal_cut_off_is_run_again(
+async def test_an_interrupted_removal_is_run_again(
     pair: Pair, store: KuboStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_87: a node that dies amid it loses no track of what is left, and is asked again."""
+    """fault_87: a node that dies during it keeps the notes, and is asked again."""
     monkeypatch.setattr("veriframe.adapters.kubo.removal.fetched.RETRY_SECONDS", 0.2)
     monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.BATCH_BLOCKS", 5)
     monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.CHUNK_BLOCKS", 50)

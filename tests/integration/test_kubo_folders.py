@@ -29,7 +29,7 @@ ALL_BYTES = PARTS * PART_BYTES
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
-    """One Kubo for all tests here; those that kill it start it again."""
+    """One Kubo for all tests here; tests that kill it restart it."""
     with kubo(tmp_path_factory.mktemp("kubo")) as started:
         yield started
 
@@ -43,7 +43,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def made(folder: Path, seed: str, part_bytes: int = PART_BYTES) -> Path:
-    """A folder with files of bytes that repeat nowhere."""
+    """Creates a folder with files of unique bytes."""
     for number in range(PARTS):
         file = folder / f"part {number % 2}" / f"{number}.bin"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def made(folder: Path, seed: str, part_bytes: int = PART_BYTES) -> Path:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """What all files below a folder hold, told shortly."""
+    """Returns the digests of all files below a folder."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -70,36 +70,36 @@ def digests(folder: Path) -> dict[str, str]:
         pytest.param(["--cid-version=1", "--max-directory-links=2", "--max-hamt-fanout=8"], id="HAMT"),
     ],
 )
-async def test_folders_of_other_import_options_are_fetched(
+async def test_folders_with_other_import_options_are_fetched(
     node: Kubo, store: KuboStore, tmp_path: Path, options: list[str]
 ) -> None:
-    """fault_7: whatever its options, a folder is proved block by block."""
+    """fault_7: with any options, a folder is checked block by block."""
     source = made(tmp_path / "source", "options", 2**20 + 7)
     cid = node.run("add", "--quieter", "--recursive", *options, source).decode().strip()
     assert await store.fetch_folder(cid, tmp_path / "got", LIMITS) == PARTS * (2**20 + 7)
     assert digests(tmp_path / "got") == digests(source)
 
 
-async def test_a_node_killed_amid_a_folder_is_waited_for(
+async def test_a_node_killed_during_a_folder_is_waited_for(
     node: Kubo, store: KuboStore, tmp_path: Path, out: Path
 ) -> None:
-    """fault_50: killed and started again, the node is asked for the rest only."""
+    """fault_50: after a kill and a restart, the node is asked for the rest only."""
     source = made(tmp_path / "source", "killed amid a folder")
     cid = await store.add(source, "job-1-result")
     async with wire(node, down=ALL_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
         fetching = asyncio.create_task(through.fetch_folder(cid, out / "got", LIMITS))
         await proxy.restart_held(node)
         assert await fetching == ALL_BYTES
-        # What was in flight at the kill may come twice: buffers, not the half that was there.
+        # Bytes in flight at the kill may arrive twice: buffers, not the half that was there.
         assert ALL_BYTES < proxy.down_bytes < ALL_BYTES * 5 // 4
     assert digests(out) == {f"got/{name}": digest for name, digest in digests(source).items()}
 
 
 @pytest.mark.parametrize("options", [["--cid-version=1"], ["--cid-version=0"]])
-async def test_a_worker_killed_amid_a_folder_asks_for_the_rest_only(
+async def test_a_worker_killed_during_a_folder_fetches_the_rest_only(
     node: Kubo, tmp_path: Path, out: Path, options: list[str]
 ) -> None:
-    """fault_73: kill −9, start again: what had come is checked on the disk and not asked for."""
+    """fault_73: after kill −9 and a restart, what had arrived is checked on the disk and not fetched."""
     source = made(tmp_path / "source", f"worker killed amid a folder {options}")
     cid = canonical(node.run("add", "--quieter", "--recursive", *options, source).decode().strip())
     program = (

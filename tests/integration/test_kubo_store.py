@@ -33,13 +33,13 @@ ABSENT = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
-    """One Kubo for all tests here; those that kill it start it again."""
+    """One Kubo for all tests here; tests that kill it restart it."""
     with kubo(tmp_path_factory.mktemp("kubo")) as started:
         yield started
 
 
 def made(path: Path, size_bytes: int, seed: str = "scene") -> Path:
-    """A file of bytes that repeat nowhere."""
+    """Creates a file of unique bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(hashlib.shake_256(seed.encode()).digest(size_bytes))
     return path
@@ -51,7 +51,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def names(folder: Path) -> list[str]:
-    """What is in a folder."""
+    """Returns the names in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -64,10 +64,10 @@ def names(folder: Path) -> list[str]:
         ["--cid-version=1", "--trickle"],
     ],
 )
-async def test_files_of_other_import_options_are_fetched(
+async def test_files_with_other_import_options_are_fetched(
     node: Kubo, tmp_path: Path, options: list[str]
 ) -> None:
-    """fault_7: a stream that hashes otherwise is proved block by block, and its bytes come only once."""
+    """fault_7: a stream with another hash is checked block by block, and its bytes are fetched only once."""
     source = made(tmp_path / "source", 5 * 2**20 + 7)
     cid = node.run("add", "--quieter", *options, source).decode().strip()
     (tmp_path / "out").mkdir()
@@ -78,8 +78,8 @@ async def test_files_of_other_import_options_are_fetched(
     assert names(tmp_path / "out") == ["scene"]
 
 
-async def test_pins_hold_against_the_nodes_cleaning(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
-    """fault_56: what has a pin left survives `ipfs repo gc`; without the last one it is gone."""
+async def test_pins_survive_garbage_collection(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
+    """fault_56: pinned content survives `ipfs repo gc`; without its last pin it is gone."""
     cid = await store.add(made(tmp_path / "picture", 300_000, "cleaning"), "job-1-result")
     await store.pin(Pin(cid=cid, name="job-2-asset"))
     await store.unpin(Pin(cid=cid, name="job-1-result"))
@@ -90,13 +90,13 @@ async def test_pins_hold_against_the_nodes_cleaning(node: Kubo, store: KuboStore
     with pytest.raises(JobRejected) as caught:
         await store.fetch(cid, tmp_path / "gone", LIMIT_BYTES)
     assert caught.value.code == Code.NOT_FOUND
-    # A folder that stood for a pin is no promise: without the content it is not pinned again.
+    # The folder of a pin is no promise: without the content it is not pinned again.
     with pytest.raises(StoreUnavailable):
         await store.pin(Pin(cid=cid, name="job-2-asset"))
 
 
 async def test_an_online_node_is_given_up_after_its_time(tmp_path: Path) -> None:
-    """fault_6: a node that searches its network for ever says NOT_FOUND when its time is over."""
+    """fault_6: a node that searches its network for ever means NOT_FOUND when its time is over."""
     with kubo(tmp_path / "kubo", offline=False) as online:
         async with KuboStore(online.api_url, timeouts=Timeouts(lookup_seconds=1)) as store:
             with pytest.raises(JobRejected) as caught:
@@ -104,23 +104,25 @@ async def test_an_online_node_is_given_up_after_its_time(tmp_path: Path) -> None
     assert caught.value.code == Code.NOT_FOUND
 
 
-async def test_a_node_killed_amid_a_fetch_is_waited_for(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
-    """fault_50: killed and started again, the node is asked for the rest only."""
+async def test_a_node_killed_during_a_fetch_is_waited_for(
+    node: Kubo, store: KuboStore, tmp_path: Path
+) -> None:
+    """fault_50: after a kill and a restart, the node is asked for the rest only."""
     source = made(tmp_path / "source", BIG_BYTES, "killed amid a fetch")
     cid = await store.add(source, "job-1-asset")
     async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
         fetching = asyncio.create_task(through.fetch(cid, tmp_path / "scene", LIMIT_BYTES))
         await proxy.restart_held(node)
         assert await fetching == BIG_BYTES
-        # What was in flight at the kill may come twice: buffers, not the half that was there.
+        # Bytes in flight at the kill may arrive twice: buffers, not the half that was there.
         assert BIG_BYTES < proxy.down_bytes < BIG_BYTES * 5 // 4
     assert same(source, tmp_path / "scene")
 
 
-async def test_a_node_killed_amid_an_upload_is_waited_for(
+async def test_a_node_killed_during_an_upload_is_waited_for(
     node: Kubo, store: KuboStore, tmp_path: Path
 ) -> None:
-    """fault_54: killed and started again, the node gets all of it once more, and keeps it."""
+    """fault_54: after a kill and a restart, the node gets everything once more, and keeps it."""
     source = made(tmp_path / "source", BIG_BYTES, "killed amid an upload")
     async with wire(node, up=BIG_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
         adding = asyncio.create_task(through.add(source, "job-1-result"))
@@ -130,9 +132,9 @@ async def test_a_node_killed_amid_an_upload_is_waited_for(
     assert Pin(cid=cid, name="job-1-result") in await store.pins()
 
 
-async def test_a_node_that_stays_away_is_unavailable(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
-    """fault_50, fault_54: both ways end in StoreUnavailable, and a fetch goes on when the node is back."""
-    source = made(tmp_path / "source", BIG_BYTES, "stays away")
+async def test_a_node_that_stays_down_is_unavailable(node: Kubo, store: KuboStore, tmp_path: Path) -> None:
+    """fault_50, fault_54: add and fetch raise StoreUnavailable, and a fetch resumes when the node is back."""
+    source = made(tmp_path / "source", BIG_BYTES, "stays down")
     cid = await store.add(source, "job-1-asset")
     (tmp_path / "out").mkdir()
     brief = Timeouts(away_seconds=0.5)
@@ -154,8 +156,8 @@ async def test_a_node_that_stays_away_is_unavailable(node: Kubo, store: KuboStor
     assert same(source, tmp_path / "out" / "scene")
 
 
-async def killed_amid(proxy: Wire, call: str, store: str = "") -> None:
-    """Run one call of the store in a process of its own, and kill that as a power cut does, held half-way.
+async def killed_during(proxy: Wire, call: str, store: str = "") -> None:
+    """Runs one call of the store in its own process, held half-way, and kills that as a power cut does.
 
     `store` is the store, as source text, if not the one beyond the proxy.
     """
@@ -173,22 +175,22 @@ async def killed_amid(proxy: Wire, call: str, store: str = "") -> None:
     proxy.go_on.set()
 
 
-async def test_a_worker_killed_amid_a_fetch_asks_for_the_rest_only(
+async def test_a_worker_killed_during_a_fetch_fetches_the_rest_only(
     node: Kubo, store: KuboStore, tmp_path: Path
 ) -> None:
-    """fault_73: kill −9, start again: the half that had come is hashed from the disk and not asked for."""
+    """fault_73: after kill −9 and a restart, the first half is hashed from the disk and not fetched."""
     source = made(tmp_path / "source", BIG_BYTES, "worker killed amid a fetch")
     cid = await store.add(source, "job-1-asset")
     out = tmp_path / "out"
     out.mkdir()
     async with wire(node, down=BIG_BYTES // 2) as proxy:
-        await killed_amid(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})")
+        await killed_during(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})")
         assert names(out) == [f"{PREFIX}{cid}"]
         had_bytes = (out / f"{PREFIX}{cid}").stat().st_size
         proxy.down_bytes = 0
         async with KuboStore(proxy.url) as again:
             assert await again.fetch(cid, out / "scene", LIMIT_BYTES) == BIG_BYTES
-        # Half was let through; some of it lay in the sockets.
+        # Half was let through; some of it was in the sockets.
         assert had_bytes > BIG_BYTES // 8
         assert BIG_BYTES - had_bytes <= proxy.down_bytes < BIG_BYTES - had_bytes + 2**20
     assert same(source, out / "scene")
@@ -196,10 +198,10 @@ async def test_a_worker_killed_amid_a_fetch_asks_for_the_rest_only(
 
 
 @pytest.mark.parametrize("options", [["--cid-version=1", "--chunker=size-262144"], ["--cid-version=0"]])
-async def test_a_worker_killed_amid_blocks_asks_for_the_rest_only(
+async def test_a_worker_killed_during_blocks_fetches_the_rest_only(
     node: Kubo, tmp_path: Path, options: list[str]
 ) -> None:
-    """fault_73: the same of a file that comes block by block, from a gateway."""
+    """fault_73: the same for a file that is fetched block by block, from a gateway."""
     source = made(tmp_path / "source", BIG_BYTES, f"worker killed amid blocks {options}")
     cid = node.run("add", "--quieter", *options, source).decode().strip()
     part, out = f"{PREFIX}{canonical(cid)}", tmp_path / "out"
@@ -207,7 +209,7 @@ async def test_a_worker_killed_amid_blocks_asks_for_the_rest_only(
     async with lying_node() as bare, wire(node, down=BIG_BYTES // 2, near_url=node.gateway_url) as proxy:
         bare.blocks = {}
         store = f"KuboStore({bare.url!r}, sources=[Gateways([{proxy.url!r}], allow_private=True)])"
-        await killed_amid(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})", store)
+        await killed_during(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})", store)
         assert names(out) == [part]
         had_bytes = (out / part).stat().st_size
         proxy.down_bytes = 0
@@ -216,20 +218,20 @@ async def test_a_worker_killed_amid_blocks_asks_for_the_rest_only(
             KuboStore(bare.url, sources=[gateways]) as again,
         ):
             assert await again.fetch(cid, out / "scene", LIMIT_BYTES) == BIG_BYTES
-        # Half was let through; a few blocks of it were asked for ahead, and lost.
+        # Half was let through; a few blocks of it were requested ahead, and lost.
         assert had_bytes > BIG_BYTES // 4
         assert BIG_BYTES - had_bytes <= proxy.down_bytes < BIG_BYTES - had_bytes + 2**20
     assert same(source, out / "scene")
     assert names(out) == ["scene"]
 
 
-async def test_a_worker_killed_amid_an_upload_adds_again(
+async def test_a_worker_killed_during_an_upload_adds_again(
     node: Kubo, store: KuboStore, tmp_path: Path
 ) -> None:
-    """fault_54: kill −9 in mid-upload leaves no pin; the same upload again is whole and pinned."""
+    """fault_54: kill −9 during an upload leaves no pin; the same upload again is complete and pinned."""
     source = made(tmp_path / "source", BIG_BYTES, "worker killed amid an upload")
     async with wire(node, up=BIG_BYTES // 2) as proxy:
-        await killed_amid(proxy, f"add(Path({str(source)!r}), 'job-9-result')")
+        await killed_during(proxy, f"add(Path({str(source)!r}), 'job-9-result')")
         assert [pin for pin in await store.pins() if pin.name == "job-9-result"] == []
         async with KuboStore(proxy.url) as again:
             cid = await again.add(source, "job-9-result")

@@ -1,4 +1,4 @@
-"""Copies on real nodes: at a second Kubo, at a pinning service, and read back through a real gateway."""
+"""Copies on real nodes: on a second Kubo, at a pinning service, and read back through a real gateway."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONTENT = random.Random(7).randbytes(3 * 2**20 + 11)
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kubo, Kubo]]:
-    """Two nodes that know each other."""
+    """Two connected nodes."""
     folder = tmp_path_factory.mktemp("kubos")
     with kubo(folder / "one", offline=False) as one, kubo(folder / "two", offline=False) as two:
         one.swarm_connect(two)
@@ -46,7 +46,7 @@ def picture(tmp_path: Path) -> Path:
 async def test_a_second_node_keeps_it_when_the_first_has_lost_it(
     nodes: tuple[Kubo, Kubo], picture: Path, tmp_path: Path
 ) -> None:
-    """fault_54, fault_56: pinned on both by name; after the first node's loss it comes from the second."""
+    """fault_54, fault_56: pinned on both by name; after the first node's loss the second one serves it."""
     one, two = nodes
     store = SpreadStore(
         KuboStore(one.api_url), [second_node(two.api_url, None)], [], Spread(seconds=60, required=True)
@@ -62,7 +62,7 @@ async def test_a_second_node_keeps_it_when_the_first_has_lost_it(
     await store.close()
 
 
-async def test_a_copy_without_the_file_comes_through_the_network(
+async def test_a_copy_without_the_file_is_fetched_from_the_network(
     nodes: tuple[Kubo, Kubo], picture: Path
 ) -> None:
     """fault_56: a replica that missed the upload gets the blocks from the first node when it is pinned."""
@@ -70,33 +70,33 @@ async def test_a_copy_without_the_file_comes_through_the_network(
     alone, replica = KuboStore(one.api_url), second_node(two.api_url, None)
     cid = await alone.add(_reversed(picture), NAME)
     store = SpreadStore(alone, [replica], [], Spread(seconds=60))
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as lines:
         await store.pin(Pin(cid=cid, name=NAME))
-    assert [line["event"] for line in told if line["event"].startswith("copy_")] == ["copy_confirmed"]
+    assert [line["event"] for line in lines if line["event"].startswith("copy_")] == ["copy_confirmed"]
     assert f"veriframe:{cid}:{NAME}" in two.run("pin", "ls", "--names", "--type=recursive").decode()
     await store.close()
 
 
-async def test_a_real_gateway_gives_it_back(nodes: tuple[Kubo, Kubo], picture: Path) -> None:
-    """fault_54: read back through another node's gateway; one that cannot have it says so in its time."""
+async def test_it_is_read_back_through_a_real_gateway(nodes: tuple[Kubo, Kubo], picture: Path) -> None:
+    """fault_54: read back through another node's gateway; one that cannot have it fails within its time."""
     one, two = nodes
     node = KuboStore(one.api_url)
     async with Gateways([two.gateway_url], allow_private=True) as gateways:
         store = SpreadStore(node, [], [gateways], Spread(seconds=60, required=True))
         await store.add(picture, NAME)
-    with kubo() as stranger:
-        async with Gateways([stranger.gateway_url], allow_private=True) as gateways:
+    with kubo() as unconnected:
+        async with Gateways([unconnected.gateway_url], allow_private=True) as gateways:
             store = SpreadStore(node, [], [gateways], Spread(seconds=3, required=True))
-            with pytest.raises(StoreUnavailable, match="not on all others"):
+            with pytest.raises(StoreUnavailable, match="not on all replicas"):
                 await store.add(picture, NAME)
     await store.close()
 
 
 async def test_a_pinning_service_beside_a_real_node(nodes: tuple[Kubo, Kubo], picture: Path) -> None:
-    """fault_54: asked for what the node has, under the pin's name; private addresses are not told."""
+    """fault_54: it pins what the node has, under the pin's name; private addresses are not sent."""
     one, _ = nodes
     async with pinning_service() as service:
-        service.looks = 1
+        service.polls = 1
         service.delegates = ["/dnsaddr/pins.invalid"]
         replica = PinningService(service.url, TOKEN, Swarm(KuboApi(one.api_url)))
         store = SpreadStore(KuboStore(one.api_url), [replica], [], Spread(seconds=60, required=True))
@@ -108,6 +108,6 @@ async def test_a_pinning_service_beside_a_real_node(nodes: tuple[Kubo, Kubo], pi
 
 
 def _reversed(file: Path) -> Path:
-    """The same file with other content, which no node has yet."""
+    """Gives the file other content, which no node has yet."""
     file.write_bytes(CONTENT[::-1])
     return file

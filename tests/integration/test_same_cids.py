@@ -1,4 +1,4 @@
-"""Both stores give the same CIDs for the same input, and give it back: `LocalStore` and a real Kubo."""
+"""`LocalStore` and a real Kubo give the same CIDs for the same input, and return the same bytes."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """All files below a folder; a file alone is there as `.`."""
+    """Returns all files below a folder; a single file is named `.`."""
     paths = folder.rglob("*") if folder.is_dir() else [folder]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
 
 
 async def both_ways(node: Kubo, source: Path, work: Path) -> str:
-    """The CID that both stores give; what each gives back for it is the source."""
+    """Returns the CID from both stores; checks that each returns the source for it."""
     async with KuboStore(node.api_multiaddr) as far:
         near = LocalStore(work / "store", LIMITS.size_bytes)
         cids = [await store.add(source, "job-1-result") for store in (near, far)]
         assert cids[0] == cids[1]
         for number, store in enumerate((near, far)):
-            await give_back(store, cids[0], source, work / str(number))
+            await check_fetch(store, cids[0], source, work / str(number))
     return cids[0]
 
 
-async def give_back(store: ContentStore, cid: str, source: Path, target: Path) -> None:
-    """Fetch, and compare. A folder with names that nobody would take is refused by either store."""
+async def check_fetch(store: ContentStore, cid: str, source: Path, target: Path) -> None:
+    """Fetches and compares. Either store refuses a folder with invalid names."""
     files, faults = files_in(source), faults_of(source)
     if faults:
         with pytest.raises(JobRejected) as caught:
@@ -71,7 +71,7 @@ async def give_back(store: ContentStore, cid: str, source: Path, target: Path) -
 
 
 def faults_of(source: Path) -> set[Code]:
-    """Why a folder may be refused: names and depth, of all that is in it."""
+    """Returns why a folder may be refused: the names and the depth of its entries."""
     faults = set[Code]()
     for path in source.rglob("*"):
         try:
@@ -91,8 +91,8 @@ SIZES = st.one_of(
 
 @settings(max_examples=40, deadline=None)
 @given(SIZES)
-def test_files_around_the_borders_of_chunks(node: Kubo, size_bytes: int) -> None:
-    """fault_53: of no byte, of any number of chunks, one more and one less."""
+def test_files_around_chunk_boundaries(node: Kubo, size_bytes: int) -> None:
+    """fault_53: empty, and of any number of chunks, one byte more and one less."""
     with TemporaryDirectory() as name:
         source = Path(name) / "source"
         source.write_bytes(hashlib.shake_256(b"%d" % size_bytes).digest(size_bytes))
@@ -100,8 +100,8 @@ def test_files_around_the_borders_of_chunks(node: Kubo, size_bytes: int) -> None
 
 
 @pytest.mark.parametrize("more_bytes", [-1, 0, 1, CHUNK_BYTES])
-def test_files_around_the_border_of_links(node: Kubo, tmp_path: Path, more_bytes: int) -> None:
-    """fault_53: with as many chunks as one block links to, and with the first one beyond."""
+def test_files_around_the_link_limit(node: Kubo, tmp_path: Path, more_bytes: int) -> None:
+    """fault_53: with as many chunks as one block links to, and one more."""
     size_bytes = LINKS * CHUNK_BYTES + more_bytes
     (tmp_path / "source").write_bytes(hashlib.shake_256(b"links").digest(size_bytes))
     cid = asyncio.run(both_ways(node, tmp_path / "source", tmp_path))
@@ -111,7 +111,7 @@ def test_files_around_the_border_of_links(node: Kubo, tmp_path: Path, more_bytes
 
 
 def cid_of_zeros(size_bytes: int) -> str:
-    """The CID of so many zero bytes, reckoned level by level: all whole blocks of a level are the same."""
+    """Returns the CID of zero bytes, computed level by level: all full blocks of a level are the same."""
     whole, rest = divmod(size_bytes, CHUNK_BYTES)
     # (CID, bytes of the file, bytes of the DAG) of each block of a level, equal ones together.
     level = [(leaf(CHUNK_BYTES), whole), *([(leaf(rest), 1)] if rest or not whole else [])]
@@ -133,7 +133,7 @@ def leaf(size_bytes: int) -> Node:
 
 
 def parent(children: tuple[Node, ...]) -> Node:
-    """The block above these."""
+    """Returns the block above these."""
     links, sizes = b"", b""
     for cid, file_bytes, dag_bytes in children:
         binary = bytes((1, cid.codec, 0x12, 0x20)) + cid.digest
@@ -146,8 +146,8 @@ def parent(children: tuple[Node, ...]) -> Node:
 
 
 @pytest.mark.parametrize("leaves", [LINKS * LINKS, LINKS * LINKS + 1])
-def test_files_around_the_border_of_two_levels(leaves: int) -> None:
-    """fault_53: at 7.9 GB a third level begins. Zeros, hashed as both stores hash, against arithmetic."""
+def test_files_around_the_limit_of_two_levels(leaves: int) -> None:
+    """fault_53: at 7.9 GB a third level starts. Zeros, hashed as both stores hash, against arithmetic."""
     hasher, zeros = CidHasher.for_ipfs_v1_raw_leaves(), bytes(LINKS * CHUNK_BYTES)
     whole, rest = divmod(leaves, LINKS)
     for _ in range(whole):
@@ -166,11 +166,11 @@ CONTENT_SIZES = st.sampled_from([0, 1, 100, CHUNK_BYTES, CHUNK_BYTES + 1])
 @settings(max_examples=60, deadline=None)
 @given(PATHS, st.lists(CONTENT_SIZES, min_size=6, max_size=6))
 def test_folders_of_any_names_and_depth(node: Kubo, paths: list[list[str]], sizes: list[int]) -> None:
-    """fault_4, fault_53: empty files, folders in folders, names in any script; the same ones are refused."""
+    """fault_4, fault_53: empty files, nested folders, names in any script; both refuse the same ones."""
     with TemporaryDirectory() as name:
         for number, path in enumerate(paths):
             file = Path(name, "source", *path)
-            # One name may be a file's and a folder's: whoever comes first has it.
+            # A file and a folder may have the same name: the first one wins.
             with suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(hashlib.shake_256(b"%d" % number).digest(sizes[number]))
@@ -178,7 +178,7 @@ def test_folders_of_any_names_and_depth(node: Kubo, paths: list[list[str]], size
 
 
 def test_a_folder_of_ten_thousand_files(node: Kubo, tmp_path: Path) -> None:
-    """fault_53: Kubo divides a large folder (a HAMT); its CID is still the one that is reckoned here."""
+    """fault_53: Kubo shards a large folder (a HAMT); its CID is still the one computed here."""
     (tmp_path / "source").mkdir()
     for number in range(10_000):
         (tmp_path / "source" / f"frame_{number:05}.png").write_bytes(b"%d" % number)

@@ -1,4 +1,4 @@
-"""The worker with real renders on the embedded registry: what a scene without end may cost."""
+"""The worker with real renders on the embedded registry: the most that an endless scene may cost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LONG = (
     "scene.cycles.samples = 65_536; scene.cycles.use_adaptive_sampling = False;"
     " render.resolution_x, render.resolution_y = 1280, 720"
 )
-"""Within the limits of the gate, and hours of work."""
+"""Within the limits of the scene check, and hours of work."""
 BOND = 833 * 10**18
 
 
@@ -46,7 +46,7 @@ class World:
             LocalRegistry(folder / "registry.sqlite", name) for name in ("creator", "other", "worker")
         )
         self.store = LocalStore(folder / "store", 2**30)
-        self.heard = asyncio.Event()
+        self.progressed = asyncio.Event()
         limits = RenderLimits(frame_seconds=25, loading_seconds=10)
         self.context = WorkerContext(
             registry=worker,
@@ -55,11 +55,11 @@ class World:
             journal=SqliteJournal(folder / "journal.sqlite"),
             workspace=Workspace(folder / "work", 2**30),
             policy=Policy(account=worker.account, limits=limits, stakes=ANY_STAKES),
-            on_progress=lambda job_id, progress: self.heard.set(),
+            on_progress=lambda job_id, progress: self.progressed.set(),
         )
 
     async def post(self, folder: Path, lease_seconds: int) -> None:
-        """The attacker's order: a reward of 1 fri, a scene without end."""
+        """Posts the attacker's order: a reward of 1 fri, an endless scene."""
         file = folder / "scene.blend"
         file.write_bytes(renderer_scenes.make(LONG))
         cid = await self.store.add(file, "asset")
@@ -68,21 +68,21 @@ class World:
         await self.creator.create_order(cid, terms, 1)
 
     def attempt(self) -> Attempt:
-        """The only one."""
+        """Returns the only attempt."""
         attempt = self.context.journal.get(1)
         assert attempt is not None
         return attempt
 
 
 async def until(happened: Callable[[], object], seconds: float) -> None:
-    """Wait for something that must come."""
+    """Waits for something that must happen."""
     async with asyncio.timeout(seconds):
-        while not happened():  # noqa: ASYNC110 - what is waited for is anything
+        while not happened():  # noqa: ASYNC110 - any condition, without an event
             await asyncio.sleep(0.05)
 
 
-async def test_a_scene_without_end_costs_half_of_the_bond(tmp_path: Path) -> None:
-    """fault_86: the shortest lease there is; the render is cut as LEASE, and the claim goes back early."""
+async def test_an_endless_scene_costs_half_of_the_bond(tmp_path: Path) -> None:
+    """fault_86: with the shortest lease, the render is stopped as LEASE, and the claim is released early."""
     world = World(tmp_path)
     await world.post(tmp_path, lease_seconds=60)
     service = Service(world.context, slots=1, poll_seconds=0.1)
@@ -100,13 +100,13 @@ async def test_a_scene_without_end_costs_half_of_the_bond(tmp_path: Path) -> Non
 
 
 async def test_a_real_render_ends_once_its_job_is_lost(tmp_path: Path) -> None:
-    """fault_90: its lease is over and another has the job: Blender is gone within one look."""
+    """fault_90: when its lease is over and another worker has the job, Blender ends within one poll."""
     world = World(tmp_path)
     world.context = replace(world.context, policy=replace(world.context.policy, release_fee_share=1.0))
     await world.post(tmp_path, lease_seconds=600)
     service = Service(world.context, slots=1, poll_seconds=0.1, idle_seconds=0.5)
     working = asyncio.create_task(service.run())
-    await asyncio.wait_for(world.heard.wait(), 60)
+    await asyncio.wait_for(world.progressed.wait(), 60)
     await world.other.advance_clock(600)
     await world.other.claim(1)
     started = time.monotonic()

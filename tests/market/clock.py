@@ -1,4 +1,4 @@
-"""The market's time: faster than this machine's by a factor."""
+"""The market's time: faster than real time by a factor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ START = 1_700_000_000.0
 
 
 class MarketClock:
-    """Seconds of the market go by `factor` times as fast as real ones."""
+    """Market seconds pass `factor` times as fast as real ones."""
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
@@ -20,9 +20,9 @@ class MarketClock:
         return (time.monotonic() - self._began) * self.factor
 
     def now(self) -> float:
-        """Unix seconds, of registry and workers alike."""
+        """Unix seconds, for the registry and the workers alike."""
         return START + self.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds of the market."""
+        """Waits for this many market seconds."""
         await asyncio.sleep(seconds / self.factor)

@@ -1,4 +1,4 @@
-"""Twenty accounts that play all known attacks at random, and five that only want their pictures."""
+"""Hostile accounts that attack at random in all known ways, and artists who only want their pictures."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ENDLESS = 10**9
 HUGE = 2**104 - 1
 
 FEES_FRI = {"create_order": 3_490_000, "cancel_job": 1_470_000, "accept_result": 1_550_000}
-"""In 10⁹ fri: what moves cost on the development chain (contracts/FEES.md). The embedded registry is free."""
+"""Fees on the development chain, in 10⁹ fri (contracts/FEES.md). The embedded registry is free."""
 
 
 @dataclass
 class Attacker:
-    """One hostile account. `played` counts its attacks, `moves` what it would pay gas for."""
+    """One hostile account. `played` counts its attacks, `moves` the moves that it would pay gas for."""
 
     world: World
     name: str
@@ -34,7 +34,7 @@ class Attacker:
     moves: Counter[str] = field(default_factory=Counter)
 
     async def act(self, until: float, pause_seconds: float) -> None:
-        """Attack at random until the market's clock shows so much."""
+        """Attacks at random until this time on the market's clock."""
         attacks: Sequence[Callable[[], Awaitable[None]]] = (
             self.bond_bomb,
             self.flood,
@@ -51,36 +51,36 @@ class Attacker:
         while self.world.pace.monotonic() < until:
             attack = self.dice.choice(attacks)
             self.played[attack.__name__] += 1
-            with suppress(MoveRefused):  # no money for it any more
+            with suppress(MoveRefused):  # the account has no more money for it
                 await attack()
             await self.world.pace.sleep(self.dice.expovariate(1 / pause_seconds))
 
     async def bond_bomb(self) -> None:
-        """fault_81: all means of a worker as bond, for 1 fri."""
+        """fault_81: a bond of all means of a worker, for 1 fri."""
         await self._post(self._plan(render_seconds=ENDLESS), 1e-18, bond_fri=900 * FRI_PER_STRK)
 
     async def flood(self) -> None:
-        """fault_82: a thousand jobs that nobody can take."""
+        """fault_82: a thousand jobs that nobody can claim."""
         await self._post(self._plan(), 1e-18, jobs=1000, bond_fri=HUGE, deadline=365 * DAY)
 
     async def endless(self) -> None:
-        """fault_81: the largest bond that is taken, the shortest lease, a render without end."""
+        """fault_81: the largest bond that is accepted, the shortest lease, an endless render."""
         reward = self.dice.uniform(1, 40)
         plan = self._plan(render_seconds=ENDLESS)
         lease = self.dice.choice((420, 800, 1200))
         await self._post(plan, reward, bond_fri=int(reward * FRI_PER_STRK), lease_seconds=lease)
 
     async def refused_late(self) -> None:
-        """fault_83: many jobs of a scene whose inspection takes 48 s, and refuses it."""
+        """fault_83: many jobs of a scene that is refused after an inspection of 48 s."""
         await self._post(self._plan(inspect_seconds=48, refused="RESOLUTION"), 0.02, jobs=500)
 
     async def broken_machine(self) -> None:
-        """fault_84: a frame that looks as if this machine were broken."""
+        """fault_84: a frame that looks like a broken machine."""
         code = self.dice.choice(("BLACK", "CRASH", "NOT_FINITE"))
         await self._post(self._plan(failed=code, render_seconds=5), self.dice.uniform(1, 20))
 
     async def poison(self) -> None:
-        """fault_85: somebody's public scene under terms that leave no time."""
+        """fault_85: another creator's public scene under terms that leave no time."""
         if self.public_cids:
             deadline, lease = self.dice.choice(((15, 3600), (600, 60), (40, 380)))
             cid = self.dice.choice(self.public_cids)
@@ -91,7 +91,7 @@ class Attacker:
         await self._post("bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4", 30, jobs=50)
 
     async def vanishing(self) -> None:
-        """fault_100: inspected, and cancelled right before the claim."""
+        """fault_100: inspected, then cancelled right before the claim."""
         ids = await self._post(self._plan(inspect_seconds=30), self.dice.uniform(5, 40))
         await self.world.pace.sleep(self.dice.uniform(5, 60))
         for job_id in ids:
@@ -111,7 +111,7 @@ class Attacker:
         await self._post(self._plan(), 1e-18)
 
     async def wash(self) -> None:
-        """fault_81: pay a little first, to be trusted with more."""
+        """fault_81: pays a little first, to be trusted with more."""
         (job_id,) = await self._post(self._plan(render_seconds=5), 1)
         for _ in range(20):
             await self.world.pace.sleep(20)
@@ -147,7 +147,7 @@ class Artist:
     jobs: dict[int, float] = field(default_factory=dict)
 
     async def act(self, until: float, pause_seconds: float) -> None:
-        """Post a scene now and then, and accept what comes back."""
+        """Posts a scene now and then, and accepts results."""
         while self.world.pace.monotonic() < until:
             seconds = self.dice.uniform(10, 90)
             plan = Plan(name=f"{self.name} {len(self.jobs)}", render_seconds=seconds)
@@ -160,7 +160,7 @@ class Artist:
             await self.accept()
 
     async def accept(self) -> int:
-        """Pay for all that is handed in. How many jobs are not delivered yet."""
+        """Accepts all submitted results. Returns how many jobs are not delivered yet."""
         waiting = 0
         for job_id in self.jobs:
             state = (await self.world.job(job_id)).state
@@ -171,7 +171,7 @@ class Artist:
         return waiting
 
     async def wait_for_all(self, market_seconds: float) -> int:
-        """Until all is delivered, for so long at most. How many jobs are not."""
+        """Waits until all jobs are delivered, with a limit. Returns how many are not."""
         end = self.world.pace.monotonic() + market_seconds
         while (waiting := await self.accept()) and self.world.pace.monotonic() < end:
             await self.world.pace.sleep(2)

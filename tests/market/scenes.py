@@ -1,4 +1,4 @@
-"""Scenes that say what is to happen to them, and a renderer that does it, in the market's own time."""
+"""Scenes that contain a plan of what happens to them, and a renderer that follows it in market time."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _PLAN = re.compile(rb"\{[^{}]*\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What becomes of a scene. Seconds are the market's. `refused` and `failed` are codes, or empty.
+    """What happens to a scene. Seconds are market seconds. `refused` and `failed` are codes, or empty.
 
-    `name` makes two scenes differ. A render that takes longer than its limits ends by TIMEOUT, or by LEASE.
+    `name` makes two scenes differ. A render that takes longer than its limits ends with TIMEOUT, or with
+    LEASE.
     """
 
     name: str = ""
@@ -35,12 +36,12 @@ class Plan:
     height: int = 36
 
     def scene(self) -> bytes:
-        """A `.blend` that holds the plan."""
+        """Returns a `.blend` that contains the plan."""
         return blend(block(b"TEST", json.dumps(asdict(self)).encode()))
 
 
 class MarketRenderer(FakeRenderer):
-    """Does with each scene what its plan says. `rendered_seconds` is the time that renders have taken."""
+    """Follows the plan of each scene. `rendered_seconds` is the total time of renders."""
 
     def __init__(self, pace: MarketClock) -> None:
         super().__init__()
@@ -48,7 +49,7 @@ class MarketRenderer(FakeRenderer):
         self.rendered_seconds = 0.0
 
     async def inspect(self, scene: Path) -> SceneInspection:
-        """As planned."""
+        """Inspects as planned."""
         plan = _plan(scene)
         await self._pace.sleep(plan.inspect_seconds)
         if plan.refused:
@@ -58,7 +59,7 @@ class MarketRenderer(FakeRenderer):
     async def render(
         self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
-        """As planned, or until its limit."""
+        """Renders as planned, or until its limit."""
         plan = _plan(scene)
         wall_seconds = task.limits.wall_seconds(len(task.frames))
         limit = min(wall_seconds, task.lease_seconds or wall_seconds)

@@ -1,4 +1,4 @@
-"""One registry, one store, any number of accounts, and workers over them."""
+"""One registry, one store, any number of accounts, and workers on them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from veriframe.worker.workspace import Workspace
 
 
 async def until(happened: Callable[[], bool], *, real_seconds: float) -> None:
-    """Wait for something that must come. Raises `TimeoutError`."""
+    """Waits for something that must happen. Raises `TimeoutError`."""
     async with asyncio.timeout(real_seconds):
-        while not happened():  # noqa: ASYNC110 - what is waited for is anything
+        while not happened():  # noqa: ASYNC110 - any condition, without an event
             await asyncio.sleep(0.01)
 
 
@@ -45,35 +45,35 @@ class Worker:
     service: Service | None = None
 
     def attempts(self) -> dict[int, Attempt]:
-        """By job."""
+        """Returns its attempts by job."""
         return {attempt.job_id: attempt for attempt in self.journal.attempts()}
 
     def codes(self) -> list[Code | None]:
-        """How attempts ended so far."""
+        """Returns the codes of ended attempts."""
         return [attempt.code for attempt in self.journal.attempts() if attempt.stage.is_end]
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job is under way that is not handed in."""
+        """Whether a job is under way that is not submitted."""
         return any(attempt.stage is not Stage.SUBMITTED for attempt in self.journal.unfinished())
 
     @property
     def lost_fri(self) -> int:
-        """What of its bonds was burned so far, by its own books."""
+        """What was burned of its bonds so far, by its own journal."""
         return sum(attempt.lost_fri for attempt in self.journal.attempts())
 
     async def stakes(self) -> Stakes:
-        """What it has at stake."""
+        """Returns what it has at stake."""
         funds = await self.registry.funds(self.registry.account)
         return Exposure(self.journal, self.context.policy.stakes, self.context.clock).stakes(funds)
 
     async def means_fri(self) -> int:
-        """What it holds, bound or not."""
+        """Returns what it holds, bound or not."""
         return (await self.stakes()).means_fri
 
     @asynccontextmanager
     async def working(self, slots: int = 1) -> AsyncIterator[Worker]:
-        """While the block lasts."""
+        """Works during the block."""
         self.service = Service(self.context, slots=slots, poll_seconds=0.02, idle_seconds=0.05)
         work = asyncio.create_task(self.service.run())
         try:
@@ -85,7 +85,7 @@ class Worker:
 
 @dataclass
 class World:
-    """The market itself, in a folder of a test."""
+    """The market, in a folder of a test."""
 
     folder: Path
     pace: MarketClock = field(default_factory=lambda: MarketClock(60))
@@ -95,19 +95,19 @@ class World:
         self._accounts: dict[str, LocalRegistry] = {}
 
     def account(self, name: str) -> LocalRegistry:
-        """Somebody with 1000 STRK of play money."""
+        """Returns an account with 1000 STRK of play money."""
         if name not in self._accounts:
             file = self.folder / "registry.sqlite"
             self._accounts[name] = LocalRegistry(file, name, clock=self.pace.now)
         return self._accounts[name]
 
     def close(self) -> None:
-        """Let go of all files."""
+        """Closes all files."""
         for registry in self._accounts.values():
             registry.close()
 
     def worker(self, name: str, **policy: object) -> Worker:
-        """A worker with the default policy, but for what is named."""
+        """Returns a worker with the default policy, except for the given fields."""
         registry, renderer = self.account(name), MarketRenderer(self.pace)
         journal = SqliteJournal(self.folder / name / "journal.sqlite")
         context = WorkerContext(
@@ -123,14 +123,14 @@ class World:
         return Worker(registry, context, renderer, journal)
 
     async def keep(self, plan: Plan) -> str:
-        """Put a scene into the store; its CID."""
+        """Adds a scene to the store. Returns its CID."""
         content = plan.scene()
         file = self.folder / f"{hashlib.sha256(content).hexdigest()}.blend"
         file.write_bytes(content)
         return await self.store.add(file, f"scene-{plan.name}")
 
     async def terms(self, reward_strk: float, **terms: int) -> Terms:
-        """The default offer of a creator, but for what is named; `deadline` is in seconds from now."""
+        """Returns a creator's default terms, except for those given; `deadline` is in seconds from now."""
         head = await self.account("clock").head()
         offered = Offer(reward_fri=max(1, int(reward_strk * FRI_PER_STRK))).terms(head.time)
         if "deadline" in terms:
@@ -140,18 +140,18 @@ class World:
     async def post(
         self, creator: str, scene: Plan | str, reward_strk: float, jobs: int = 1, **terms: int
     ) -> list[int]:
-        """An order by `creator`, of a scene or of a CID. The ids of its jobs."""
+        """Posts an order by `creator` for a scene or a CID. Returns the ids of its jobs."""
         cid = scene if isinstance(scene, str) else await self.keep(scene)
         return list(
             await self.account(creator).create_order(cid, await self.terms(reward_strk, **terms), jobs)
         )
 
     async def job(self, job_id: int) -> Job:
-        """A job as the registry has it."""
+        """Returns a job as the registry has it."""
         return await self.account("clock").get_job(job_id)
 
     async def until_ended(self, worker: Worker, job_id: int, *, market_seconds: float) -> Attempt:
-        """The attempt on a job, once it was handed in or has ended. Raises `TimeoutError`."""
+        """Returns the attempt on a job once it was submitted or has ended. Raises `TimeoutError`."""
 
         def over() -> bool:
             attempt = worker.journal.get(job_id)

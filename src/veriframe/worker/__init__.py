@@ -1,1 +1,1 @@
-"""The worker: one claimed job is its way to its pay (`pipeline`), and the loops round it (`service`)."""
+"""The worker: the path of one job to its pay (`pipeline`), and the loops around it (`service`)."""

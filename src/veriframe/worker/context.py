@@ -1,4 +1,4 @@
-"""What the worker is made of, handed in by `wiring`, and what it tells whoever listens."""
+"""The parts that a worker uses, built by `wiring`, and its callbacks."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class WorkerRegistry(JobRegistry, Treasury, Protocol):
 class WorkerContext:
     """The outside world of one worker.
 
-    `clock` gives Unix seconds, for the journal and the log only, `monotonic` seconds that only go on, for
-    backoffs and rates. `on_stage` hears each attempt before and after a stage, `on_progress` a job's id and
-    Blender's progress. `claims` tells which claims are being made, `room` what they need in the store.
+    `clock` gives Unix seconds, for the journal and the log only; `monotonic` gives monotonic seconds, for
+    backoffs and rates. `on_stage` receives each attempt before and after a stage, `on_progress` a job's id
+    and Blender's progress. `claims` counts the claims being made, `room` reserves store space for them.
     """
 
     registry: WorkerRegistry
@@ -50,5 +50,5 @@ class WorkerContext:
     on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)
 
     async def pin_names(self) -> PinNames:
-        """The names under which this worker keeps results. Raises `RegistryUnavailable`."""
+        """Returns the pin names of this worker's results. Raises `RegistryUnavailable`."""
         return PinNames(await self.registry.identity(), self.registry.account)

@@ -1,4 +1,4 @@
-"""Which claims are being made, so that stopping in order waits for them: one that is out is not forgotten."""
+"""Claims that are being made: an orderly stop waits for them, so that none is left unrecorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class InFlightClaims:
-    """Counts claims under way."""
+    """Counts the claims under way."""
 
     def __init__(self) -> None:
         self._under_way = 0
@@ -17,7 +17,7 @@ class InFlightClaims:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """While a claim is being made and noted."""
+        """Counts a claim as under way until the block ends."""
         self._under_way += 1
         self._none.clear()
         try:
@@ -28,6 +28,6 @@ class InFlightClaims:
                 self._none.set()
 
     async def wait_for_none(self) -> None:
-        """Until no claim is under way."""
+        """Waits until no claim is under way."""
         while self._under_way:
             await self._none.wait()

@@ -1,4 +1,4 @@
-"""One worker for each account on a machine: a lock that dies with its process."""
+"""One worker for each account on a machine: a lock that is released when its process dies."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from veriframe.errors import HostUnavailable, SettingsError
 
 @contextmanager
 def account_lock(file: Path) -> Iterator[None]:
-    """Hold `file` for the block. Raises `SettingsError` where another process holds it."""
+    """Locks `file` for the block. Raises `SettingsError` if another process holds it."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise HostUnavailable(
-            f"{file} cannot be made: {error.strerror}. Set home to a folder of yours."
+            f"{file} cannot be created: {error.strerror}. Set home to a folder of this user."
         ) from error
     try:
         _take(descriptor, file)
@@ -34,6 +34,6 @@ def _take(descriptor: int, file: Path) -> None:
     if not try_lock(descriptor):
         holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
         raise SettingsError(
-            f"Another worker (process {holder}) works for the account {file.stem}. Stop it, or give this "
-            "one an account of its own with --account NAME."
+            f"Another worker (process {holder}) runs for the account {file.stem}. Stop it, or give this "
+            "one its own account with --account NAME."
         )

@@ -1,7 +1,7 @@
-"""One job's whole way to its pay. Read this first.
+"""The whole path of one job, from the scene to its pay. Read this first.
 
 An attempt says what is known to be done; each step does the next thing and returns the next attempt. A
-restart is just `run` again: nothing before the stage is done twice, and a step that was cut off asks the
+restart calls `run` again: nothing before the stage is done twice, and a step that was interrupted asks the
 registry first.
 """
 
@@ -20,26 +20,26 @@ Step = Callable[[Attempt, WorkerContext], Awaitable[Attempt]]
 
 STEPS: Mapping[Stage, Step] = MappingProxyType(
     {
-        Stage.SEEN: fetch,  # the scene is brought, its bytes checked against its CID
-        Stage.FETCHED: check,  # the file by our own eyes, then Blender's inspection behind walls
-        Stage.CHECKED: claim,  # only now money moves: the bond goes into escrow, the lease runs
-        Stage.CLAIMED: render,  # Blender behind walls, once more after a crash
-        Stage.RENDERED: validate,  # the frames decoded behind other walls, stripped of all but pixels
-        Stage.VALIDATED: store,  # the picture by its CID, pinned until its job is over
-        Stage.STORED: submit,  # the CID to the registry
-        Stage.FAILED: release,  # the claim given back, with the reason
+        Stage.SEEN: fetch,  # downloads the scene, its bytes checked against its CID
+        Stage.FETCHED: check,  # reads the file here, then has Blender inspect it in a sandbox
+        Stage.CHECKED: claim,  # only now money moves: the bond goes into escrow, and the lease starts
+        Stage.CLAIMED: render,  # Blender in a sandbox, once more after a crash
+        Stage.RENDERED: validate,  # decodes the frames in another sandbox, and keeps only their pixels
+        Stage.VALIDATED: store,  # adds the picture, pinned until its job is over
+        Stage.STORED: submit,  # sends the CID to the registry
+        Stage.FAILED: release,  # releases the claim, with the reason
     }
 )
-"""What follows each stage. SUBMITTED waits for the creator or for time (`watch`); ends have none."""
+"""The step after each stage. SUBMITTED waits for the creator or for time (`watch`); ends have none."""
 
 
 _WAITING_UNDER_LEASE = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED))
 
 
 async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """Take the attempt as far as it goes: to SUBMITTED or to an end.
+    """Takes the attempt as far as possible: to SUBMITTED or to an end.
 
-    Raises `Unavailable` where an outside part is away: run again later. A cancelled run has lost nothing.
+    Raises `Unavailable` if an outside part is unavailable: run again later. Cancelling loses nothing.
     """
     while (step := STEPS.get(attempt.stage)) is not None:
         try:
@@ -53,7 +53,10 @@ async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
 
 
 async def _take(step: Step, attempt: Attempt, context: WorkerContext) -> Attempt:
-    """One step. What is away is only waited for as long as a claim can go back in time."""
+    """Takes one step.
+
+    An unavailable part is waited for only while the claim can still be released in time.
+    """
     try:
         return await step(attempt, context)
     except (StoreUnavailable, HostUnavailable) as error:

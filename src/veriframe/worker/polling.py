@@ -1,4 +1,4 @@
-"""How often to look: often while there is news or a time limit is near, seldom where nothing happens."""
+"""How often to poll: often while there is news or a time limit is near, rarely while nothing happens."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 
 QUIET_SHARE = 0.01
-"""The pause grows to this share of how long it has been quiet: after 100 s without news it is 1 s."""
+"""The pause grows to this share of the quiet time: after 100 s without news it is 1 s."""
 
 
 class PollInterval:
-    """The pause between two looks, from `shortest_seconds` to `longest_seconds`."""
+    """The pause between two polls, from `shortest_seconds` to `longest_seconds`."""
 
     def __init__(
         self,
@@ -18,19 +18,19 @@ class PollInterval:
         longest_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` gives seconds that only go on."""
+        """`clock` gives monotonic seconds."""
         self._shortest, self._longest = shortest_seconds, max(shortest_seconds, longest_seconds)
         self._clock = clock
         self._news_at = clock()
 
     def note_news(self) -> None:
-        """Something happened: more may follow."""
+        """Notes that something happened: more may follow."""
         self._news_at = self._clock()
 
     def pause_seconds(self, due_in_seconds: float | None = None, *, busy: bool = False) -> float:
-        """How long to wait now; not beyond what is due in so many seconds, where anything is.
+        """Returns how long to wait now, and at most `due_in_seconds`, if anything is due.
 
-        `busy`: nothing more could be begun, so that news can wait.
+        `busy`: no more jobs could be started, so that news can wait.
         """
         pause = self._longest if busy else (self._clock() - self._news_at) * QUIET_SHARE
         if due_in_seconds is not None:

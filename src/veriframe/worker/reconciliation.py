@@ -1,4 +1,4 @@
-"""The journal of one job brought in line with the registry: where they differ, the registry wins."""
+"""Reconciles the journal of one job with the registry: if they differ, the registry wins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RENUMBERED = "A reorganisation put another job at this number."
 
 
 def reconcile(job: Job, context: WorkerContext, now: int) -> None:
-    """Bring our attempt on a job, if there is or should be one, to the stage that the registry shows."""
+    """Brings our attempt on a job, if there is or should be one, to the stage that the registry shows."""
     account, journal = context.registry.account, context.journal
     attempt = journal.get(job.id)
     if attempt is None:
@@ -45,13 +45,13 @@ def reconcile(job: Job, context: WorkerContext, now: int) -> None:
 
 
 def is_same(attempt: Attempt, job: Job) -> bool:
-    """Whether an attempt is about this job: a reorganisation may have put another one at its number."""
+    """Whether an attempt is about this job: a reorganisation may have put another job at its number."""
     is_order = attempt.order_id in (0, job.order.id) and attempt.creator in (NOBODY, job.order.creator)
     return is_order and attempt.asset_cid == canonical_asset(job)
 
 
 def new_attempt(job: Job, *, at: float) -> Attempt:
-    """The beginning of an attempt. Its asset's CID has the canonical spelling where it is a CID at all."""
+    """Returns a new attempt. The asset's CID is normalised if it is valid."""
     return Attempt(
         job_id=job.id,
         asset_cid=canonical_asset(job),
@@ -64,7 +64,7 @@ def new_attempt(job: Job, *, at: float) -> Attempt:
 
 
 def canonical_asset(job: Job) -> str:
-    """The CID of a job's asset in its one spelling, so that the same bytes have the same key."""
+    """Returns the normalised CID of a job's asset, so that the same bytes have the same key."""
     try:
         return canonical(job.order.asset_cid)
     except JobRejected:
@@ -73,7 +73,7 @@ def canonical_asset(job: Job) -> str:
 
 
 def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:
-    """End an attempt on a job that is not there any more; the one at its number may be tried anew."""
+    """Ends an attempt on a job that no longer exists; the job at its number may be tried."""
     if attempt.stage.is_end:
         return
     log.warning("reconciled", job_id=attempt.job_id, journal=attempt.stage, registry="another job")
@@ -90,7 +90,7 @@ def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:
 
 
 def _at(stage: Stage, attempt: Attempt, job: Job, at: float) -> Attempt:
-    # Not `Attempt.to`: what follows what is a rule for our own steps, and the registry is above it.
+    # Not `Attempt.to`: the order of stages is a rule for our own steps, and the registry overrides it.
     lost = stage is Stage.LOST
     goes_on = not stage.is_end and stage is not Stage.FAILED
     return replace(

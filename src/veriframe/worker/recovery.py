@@ -1,4 +1,4 @@
-"""The beginning of every run: where the journal and the registry differ, the registry wins."""
+"""The start of every run: if the journal and the registry differ, the registry wins."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ log = structlog.get_logger()
 
 
 async def recover(context: WorkerContext) -> None:
-    """Bring what the journal tells of unfinished attempts in line with the registry: leases run.
+    """Reconciles the journal's unfinished attempts with the registry first: their leases are running.
 
-    All other jobs are read by and by (`take_in`). May be cut off and repeated. Raises `Unavailable`, and
-    `SettingsError` where the journal is another registry's.
+    All other jobs are read later (`restore_attempts`). May be interrupted and repeated. Raises `Unavailable`,
+    and `SettingsError` if the journal belongs to another registry.
     """
     registry = context.registry
     identity = await registry.identity()
-    if (noted := context.journal.belongs_to(identity)) != identity:
+    if (owner := context.journal.belongs_to(identity)) != identity:
         raise SettingsError(
-            f"The journal of this account belongs to another registry ({noted}) than this one ({identity}). "
-            "Put its registry back, or move the journal away, or use another --account."
+            f"The journal of this account belongs to the registry {owner}, not to this one ({identity}). "
+            "Set its registry again, move the journal away, or use another --account."
         )
     ids = sorted(attempt.job_id for attempt in context.journal.unfinished())
     while ids:
@@ -38,22 +38,25 @@ async def recover(context: WorkerContext) -> None:
         ids = [job_id for job_id in ids if job_id >= end]
 
 
-def take_in(jobs: Sequence[Job], context: WorkerContext, now: int) -> None:
-    """Take claims and submissions on again that the journal has lost (it came back from a backup)."""
+def restore_attempts(jobs: Sequence[Job], context: WorkerContext, now: int) -> None:
+    """Restores claims and submissions that the journal has lost, as after a restore from a backup."""
     for job in jobs:
         if job.worker == context.registry.account or context.journal.get(job.id) is not None:
             reconcile(job, context, now)
 
 
-async def clear_up(context: WorkerContext) -> None:
-    """Clear away what earlier runs left behind. Only after all jobs were read: what is owed is known then."""
+async def remove_leftovers(context: WorkerContext) -> None:
+    """Removes what earlier runs left behind.
+
+    Call it after all jobs were read: only then it is known what is owed.
+    """
     attempts = context.journal.unfinished()
     unfinished = [attempt.job_id for attempt in attempts]
     context.workspace.sweep(unfinished, [attempt.asset_cid for attempt in attempts])
     try:
         await _release_pins(context, unfinished)
     except StoreUnavailable as error:
-        # Leases run; pins can wait for the next start.
+        # Leases are running; pins can wait for the next start.
         log.warning("pins_not_released", reason=str(error))
 
 

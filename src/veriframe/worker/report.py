@@ -1,4 +1,4 @@
-"""What the worker tells its log: each stage as it is reached, one whole line for each finished attempt."""
+"""What the worker logs: a line for each stage, and one summary line for each finished attempt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROGRESS_SECONDS = 5.0
 
 
 def stage_reached(before: Attempt, after: Attempt) -> None:
-    """One line for a stage, with the seconds since the one before; and the canonical line at an end."""
+    """Logs a stage, with the seconds since the one before; and the summary line at an end."""
     started = before.reached.get(before.stage, after.reached[after.stage])
     say = log.warning if after.code is not None else log.info
     why = {"code": after.code, "reason": after.detail} if after.code is not None else {}
@@ -37,7 +37,7 @@ def stage_reached(before: Attempt, after: Attempt) -> None:
 
 
 def attempt_finished(attempt: Attempt) -> None:
-    """The canonical line: all that is known of an attempt, once."""
+    """Logs the summary line: everything that is known of an attempt, once."""
     log.info(
         "attempt_finished",
         job_id=attempt.job_id,
@@ -55,38 +55,38 @@ def attempt_finished(attempt: Attempt) -> None:
 
 
 def stage_seconds(attempt: Attempt) -> dict[str, float]:
-    """For each stage that was reached, how long it took since the one before, by the wall clock."""
-    # In the order of the journal and not of the times: a clock that was set back must not mix the stages.
+    """Returns the seconds that each stage took after the one before, by the wall clock."""
+    # In the journal's order, not by time: a clock that was set back must not mix up the stages.
     return {
         stage.value: round(at - before, 3) for (_, before), (stage, at) in pairwise(attempt.reached.items())
     }
 
 
 MOST_ORDERS = 10_000
-"""Orders of which it is remembered what was told."""
+"""The most orders for which the last line is remembered."""
 MOST_LINES, LINE_SECONDS = 200, 10.0
-"""So many lines about strangers' orders at once, and one more every ten seconds."""
+"""The most lines about discovered orders at once, and the interval of one more line after that."""
 
 
 class DiscoveryLog:
-    """A line for each order, whatever the number of its jobs; no more lines than a disk can bear."""
+    """Logs one line for each order, whatever the number of its jobs, and limits the rate of lines."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds that only go on."""
+        """`clock` gives monotonic seconds."""
         self._clock = clock
-        self._told: dict[int, str] = {}
-        self._lines, self._at, self._untold = float(MOST_LINES), clock(), 0
+        self._logged: dict[int, str] = {}
+        self._lines, self._at, self._suppressed = float(MOST_LINES), clock(), 0
 
-    def tell(self, job: Job, objection: str) -> None:
-        """A job is open, and why it is left; once for its order, and again where the reason changes."""
+    def log_order(self, job: Job, objection: str) -> None:
+        """Logs that a job is open, or why it is skipped: once for its order, again if the reason changes."""
         order = job.order
-        if self._told.get(order.id) == objection:
+        if self._logged.get(order.id) == objection:
             return
-        self._told[order.id] = objection
-        while len(self._told) > MOST_ORDERS:
-            del self._told[next(iter(self._told))]
+        self._logged[order.id] = objection
+        while len(self._logged) > MOST_ORDERS:
+            del self._logged[next(iter(self._logged))]
         if not self._may_write():
-            self._untold += 1
+            self._suppressed += 1
             return
         facts = {
             "job_id": job.id,
@@ -96,30 +96,30 @@ class DiscoveryLog:
             "reward": format_strk(job.terms.reward_fri),
             "asset_cid": printable(order.asset_cid, 128),
         }
-        if self._untold:
-            log.info("orders_untold", orders=self._untold, reason="there were too many to tell each")
-            self._untold = 0
+        if self._suppressed:
+            log.info("orders_untold", orders=self._suppressed, reason="there were too many for a line each")
+            self._suppressed = 0
         if objection:
             log.info("job_left", **facts, reason=objection)
         else:
             log.info("job_discovered", **facts)
 
-    def tell_waiting(self, job: Job, objection: str) -> None:
-        """A job would be taken, but for now; once for its order, whatever figures change meanwhile."""
-        # A reason ends with the setting that decides, where one does; what stands before it may be figures.
+    def log_waiting(self, job: Job, objection: str) -> None:
+        """Logs why a job has to wait; once for its order, even if figures in the reason change."""
+        # A reason ends with the setting that decides, if one does; the text before it may contain figures.
         key = f"waits {objection.rpartition('(')[2]}"
-        if self._told.get(-job.order.id) == key:
+        if self._logged.get(-job.order.id) == key:
             return
-        self._told[-job.order.id] = key
+        self._logged[-job.order.id] = key
         if self._may_write():
             log.info("job_waits", job_id=job.id, order_id=job.order.id, reason=objection)
         else:
-            self._untold += 1
+            self._suppressed += 1
 
     def forget(self, job: Job) -> None:
-        """A job is not open: an order of this one alone is news when it comes free again."""
+        """Forgets a job that is not open: if its order has no other jobs, it is logged when open again."""
         if job.order.jobs == 1:
-            self._told.pop(job.order.id, None)
+            self._logged.pop(job.order.id, None)
 
     def _may_write(self) -> bool:
         now = self._clock()
@@ -132,17 +132,17 @@ class DiscoveryLog:
 
 
 class ProgressLog:
-    """Progress of renders, a line for each job now and then."""
+    """Logs the progress of renders, with a limited rate of lines for each job."""
 
     def __init__(self) -> None:
-        self._told: dict[int, float] = {}
+        self._logged: dict[int, float] = {}
 
     def on_progress(self, job_id: int, progress: Progress) -> None:
-        """Tell it where the last line about this job is old enough."""
+        """Logs the progress if the last line about this job is old enough."""
         now = time.monotonic()
-        if now - self._told.get(job_id, 0.0) < PROGRESS_SECONDS:
+        if now - self._logged.get(job_id, 0.0) < PROGRESS_SECONDS:
             return
-        self._told[job_id] = now
+        self._logged[job_id] = now
         log.info(
             "render_progress",
             job_id=job_id,
@@ -154,22 +154,22 @@ class ProgressLog:
 
 
 class TransferLog:
-    """One transfer of a job, `what` being a scene or a picture: a line at its start, and one now and then.
+    """Logs one transfer of a job, a scene or a picture: a line at its start, then with a limited rate.
 
-    The store itself tells the end.
+    The store itself logs the end.
     """
 
     def __init__(self, job_id: int, what: str) -> None:
         self._job_id, self._what = job_id, what
-        self._started = self._told = time.monotonic()
+        self._started = self._logged = time.monotonic()
         log.info("transfer_started", job_id=job_id, what=what)
 
     def on_transfer(self, transfer: Transfer) -> None:
-        """Tell it where the last line is old enough."""
+        """Logs the progress if the last line is old enough."""
         now = time.monotonic()
-        if now - self._told < PROGRESS_SECONDS:
+        if now - self._logged < PROGRESS_SECONDS:
             return
-        self._told = now
+        self._logged = now
         total_bytes = transfer.total_bytes
         log.info(
             "transfer_progress",

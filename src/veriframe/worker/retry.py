@@ -1,4 +1,4 @@
-"""Waiting: the one way in which the worker tries again, and how it ends what it started."""
+"""The worker's only retry policy, and how it ends the tasks that it started."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
 
 
-async def patiently(work: Callable[[], Awaitable[T]]) -> T:
-    """Do `work`; while an outside part is away, again and again with growing, jittered waits."""
+async def retrying(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs `work`; while an outside part is unavailable, retries with growing, jittered waits."""
     async for attempt in stamina.retry_context(
         on=Unavailable,
         attempts=None,
@@ -35,7 +35,7 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
 
 
 def tell_wait(details: RetryDetails) -> None:
-    """A hook for stamina: one line for each wait, with its reason."""
+    """Logs each wait with its reason. A hook for stamina."""
     log.warning(
         "waiting",
         reason=str(details.caused_by),
@@ -45,7 +45,7 @@ def tell_wait(details: RetryDetails) -> None:
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel what still runs, and wait until it is gone."""
+    """Cancels tasks, and waits until they have ended."""
     ending = list(tasks)
     for task in ending:
         task.cancel()

@@ -1,6 +1,6 @@
 """The worker's loops: find jobs, serve them, watch for pay, stop.
 
-Whatever is unavailable is waited for (`patiently`). A fault that is nobody's (a bug) is logged with its
+Whatever is unavailable is waited for (`retrying`). A bug is logged with its
 traceback, its attempt keeps its stage, and no new jobs are taken.
 """
 
@@ -22,14 +22,14 @@ from veriframe.worker.intake.intake import Intake
 from veriframe.worker.polling import PollInterval
 from veriframe.worker.reconciliation import new_attempt, reconcile
 from veriframe.worker.recovery import recover
-from veriframe.worker.retry import end, patiently
+from veriframe.worker.retry import end, retrying
 from veriframe.worker.settlement.repinning import keep_results
 from veriframe.worker.settlement.watch import Watch, Withdrawal, clean_up, withdraw
 
 log = structlog.get_logger()
 
 _NO_JOB = 0
-"""In place of a job's id: ids count from 1."""
+"""Stands for no job: ids count from 1."""
 
 
 class Service:
@@ -50,19 +50,19 @@ class Service:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._settling: dict[int, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
-        self._is_sound = True
+        self._is_healthy = True
         self._intake = Intake(context, is_under_way=lambda job_id: job_id in self._running)
         self._context = self._intake.context
         self._watch, self._losses = Watch(self._context), Losses(self._context, idle_seconds)
 
     def drain(self) -> None:
-        """Stop in order: no new claims; what is claimed is finished within its lease."""
+        """Stops in order: no new claims; claimed jobs are finished within their leases."""
         self._draining.set()
 
     async def run(self, *, once: bool = False) -> bool:
-        """Work until drained; with `once`, until nothing is open or under way. False where a bug was met.
+        """Works until drained; with `once`, until nothing is open or under way. Returns False after a bug.
 
-        Cancelling stops at once: renders are killed, and the journal knows how to go on.
+        Cancelling stops at once: renders are killed, and the journal allows a restart to continue.
         """
         work = asyncio.create_task(self._work(once))
         draining = asyncio.create_task(self._draining.wait())
@@ -76,29 +76,29 @@ class Service:
         finally:
             await end([work, draining, *self._running.values(), *self._settling.values()])
         log.info("worker_stopped", unfinished=len(self._context.journal.unfinished()))
-        return self._is_sound
+        return self._is_healthy
 
     async def _work(self, once: bool) -> None:
         context = self._context
         context.workspace.prepare()
         await context.store.tidy()
-        await patiently(self._intake.begin)
-        await patiently(lambda: recover(context))
+        await retrying(self._intake.begin)
+        await retrying(lambda: recover(context))
         self._begin_withdrawal()
-        upkeep = asyncio.create_task(self._keep_results())
+        keeping = asyncio.create_task(self._keep_results())
         try:
-            while not (await patiently(self._look_and_start) and once and self._is_idle):
-                await self._rest()
+            while not (await retrying(self._poll_and_start) and once and self._is_idle):
+                await self._wait_for_poll()
         finally:
-            await end([upkeep])
+            await end([keeping])
 
     @property
     def _is_idle(self) -> bool:
-        """Whether nothing is under way, nor being ended."""
+        """Whether nothing is under way or being settled."""
         return not self._running and not self._settling
 
-    async def _rest(self) -> None:
-        """Until the next look is due; a slot that comes free is filled at once."""
+    async def _wait_for_poll(self) -> None:
+        """Waits until the next poll is due; a slot that becomes free is filled at once."""
         due = self._watch.due_in_seconds()
         pause = self._poll_interval.pause_seconds(due, busy=len(self._running) >= self._slots)
         if self._running:
@@ -107,7 +107,7 @@ class Service:
             await asyncio.sleep(pause)
 
     async def _finish_claimed(self) -> None:
-        # Where nobody is in the middle of a claim, the journal tells who has one.
+        # Once no claim is being made, the journal says which jobs are claimed.
         await self._context.claims.wait_for_none()
         for job_id, task in self._running.items():
             known = self._context.journal.get(job_id)
@@ -117,16 +117,16 @@ class Service:
         while running := list(self._running.values()):
             await asyncio.wait(running, timeout=self._idle_seconds)
             if wanted := self._losses.wanted(self._running):
-                # A registry that is away is asked again after the next wait.
+                # A registry that is unavailable is asked again after the next wait.
                 with suppress(Unavailable):
                     self._losses.end((await self._intake.poll(wanted))[0], self._running)
 
-    async def _look_and_start(self) -> bool:
-        """One look at the registry, and all that follows from it. True where nothing is left to be started.
+    async def _poll_and_start(self) -> bool:
+        """Polls the registry, and does all that follows from it. Returns True if nothing is left to start.
 
-        Raises `Unavailable`: the registry is away, or this machine has no room for one more job.
+        Raises `Unavailable`: the registry is unavailable, or this machine has no room for one more job.
         """
-        for waiting in self._waiting() if self._is_sound else ():
+        for waiting in self._waiting() if self._is_healthy else ():
             if len(self._running) < self._slots:
                 self._start(waiting)
         ending = set(self._watch.wanted()) - self._settling.keys()
@@ -138,10 +138,10 @@ class Service:
             self._begin_settling(job)
         for job in self._watch.revived(snapshot):
             reconcile(job, self._context, snapshot.head.time)
-        return not self._is_sound or await self._fill_slots()
+        return not self._is_healthy or await self._fill_slots()
 
     async def _fill_slots(self) -> bool:
-        """Start what there is to do. True where nothing is left that could be started. May be cut off."""
+        """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""
         while len(self._running) < self._slots:
             if (job := await self._intake.next_job()) is None:
                 return self._intake.has_seen_all and not self._waiting()
@@ -149,13 +149,13 @@ class Service:
         return False
 
     def _waiting(self) -> list[Attempt]:
-        """Attempts of an earlier run, those with a lease first."""
+        """Returns attempts of an earlier run, those with a lease first."""
         steps = [a for a in self._context.journal.unfinished() if a.stage in pipeline.STEPS]
         waiting = [attempt for attempt in steps if attempt.job_id not in self._running]
         return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
 
     def _begin(self, job: Job) -> Attempt:
-        """Note a new attempt, or begin a lost race anew."""
+        """Notes a new attempt, or restarts one whose race was lost."""
         journal, attempt = self._context.journal, new_attempt(job, at=self._context.clock())
         if (before := journal.get(job.id)) is None:
             journal.add(attempt)
@@ -172,59 +172,64 @@ class Service:
         task.add_done_callback(lambda _: self._running.pop(job_id, None))
 
     async def _serve(self, job_id: int) -> None:
-        """Take one job to SUBMITTED or an end."""
+        """Takes one job to SUBMITTED or to an end."""
         with structlog.contextvars.bound_contextvars(job_id=job_id):
             try:
-                after = await self._losses.unless_lost(job_id, lambda: patiently(lambda: self._go_on(job_id)))
+                after = await self._losses.unless_lost(
+                    job_id, lambda: retrying(lambda: self._run_pipeline(job_id))
+                )
                 self._intake.note_end(after)
                 if after.stage.is_end:
-                    await patiently(lambda: clean_up(after, self._context))
-            except Exception:  # the last resort for bugs: the worker must not die of one job
-                self._is_sound = False
+                    await retrying(lambda: clean_up(after, self._context))
+            except Exception:  # the last resort for bugs: one job must not end the worker
+                self._is_healthy = False
                 log.exception(
                     "bug", remedy="the worker takes no new jobs; please report this, and restart it"
                 )
 
-    async def _go_on(self, job_id: int) -> Attempt:
+    async def _run_pipeline(self, job_id: int) -> Attempt:
         attempt = self._context.journal.get(job_id)
         if attempt is None:
-            raise RuntimeError("an attempt that is served is in the journal")
+            raise RuntimeError("an attempt under way must be in the journal")
         return await pipeline.run(attempt, self._context)
 
     async def _keep_results(self) -> None:
         try:
             await keep_results(self._context)
         except Exception:  # as above
-            self._is_sound = False
+            self._is_healthy = False
             log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")
 
     def _begin_settling(self, job: Job) -> None:
-        """See to the end of a job with our result. Several at a time may go together."""
+        """Starts to settle a job with our result.
+
+        Jobs that are settled at the same time may share a transaction.
+        """
 
         async def settle() -> None:
             await self._watch.settle(job)
             self._poll_interval.note_news()
             self._begin_withdrawal()
 
-        self._beside(job.id, settle)
+        self._in_background(job.id, settle)
 
     def _begin_withdrawal(self) -> None:
-        """Look whether there is credit to send out, where that is wanted."""
+        """Starts a withdrawal of surplus credit, if that is configured."""
         if (withdrawal := self._withdrawal) is not None:
-            self._beside(_NO_JOB, lambda: withdraw(self._context, withdrawal))
+            self._in_background(_NO_JOB, lambda: withdraw(self._context, withdrawal))
 
-    def _beside(self, job_id: int, work: Callable[[], Awaitable[None]]) -> None:
-        """Do something about a job's end beside all else, however long it takes; one thing for each job."""
+    def _in_background(self, job_id: int, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs `work` for a job's end in the background; one task for each job."""
         if job_id in self._settling:
             return
 
-        async def patient() -> None:
+        async def run() -> None:
             try:
-                await patiently(work)
+                await retrying(work)
             except Exception:  # as above
-                self._is_sound = False
+                self._is_healthy = False
                 log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart")
 
-        task = asyncio.create_task(patient(), name=f"end-{job_id}")
+        task = asyncio.create_task(run(), name=f"end-{job_id}")
         self._settling[job_id] = task
         task.add_done_callback(lambda _: self._settling.pop(job_id, None))

@@ -1,6 +1,6 @@
 """The steps of the pipeline: each does one thing and returns the next attempt.
 
-They raise a `JobError` where the job ends, `Unavailable` where it may go on later. None writes the journal.
+They raise a `JobError` if the job ends, `Unavailable` if it can continue later. None writes the journal.
 """
 
 from __future__ import annotations
@@ -29,49 +29,49 @@ from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.threads import to_the_end
-from veriframe.worker.claim.lease import current_job, hold, in_time, is_our_claim, lost, lost_at
+from veriframe.worker.claim.lease import current_job, in_time, is_our_claim, lost, lost_at, require_claim
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.report import TransferLog
 from veriframe.worker.scene.check import has_size, inspected
-from veriframe.worker.scene.fetching import bring, bring_in_time, no_longer_open, require_open
+from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, no_longer_open, require_open
 
 log = structlog.get_logger()
 
 FRAMES = (1,)
-"""A bare `.blend` is frame 1, whatever range the scene itself has."""
+"""A bare `.blend` is rendered as frame 1, whatever range the scene itself has."""
 
 
 async def fetch(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """SEEN → FETCHED: the scene is here, its bytes checked against its CID."""
-    await bring_in_time(attempt, context)
+    """SEEN → FETCHED: the scene is on this machine, its bytes checked against its CID."""
+    await fetch_scene_in_time(attempt, context)
     return attempt.to(Stage.FETCHED, at=context.clock())
 
 
 async def check(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """FETCHED → CHECKED: the file is a scene that this Blender can render, and nothing speaks against it."""
-    scene = await bring_in_time(attempt, context)
+    """FETCHED → CHECKED: the file is a scene that this Blender can and may render."""
+    scene = await fetch_scene_in_time(attempt, context)
     try:
         attempt = await inspected(attempt, scene, context)
     except HostUnavailable:
-        # Waited for only as long as the job can still be had.
+        # Waited for only while the job can still be claimed.
         await require_open(attempt, context)
         raise
     return attempt.to(Stage.CHECKED, at=context.clock())
 
 
 async def claim(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """CHECKED → CLAIMED: the bond is in escrow and the lease runs. It is long enough for this picture."""
+    """CHECKED → CLAIMED: the bond is in escrow, and the lease is running and long enough for this picture."""
     if not has_size(attempt) and not is_our_claim(*await current_job(attempt, context), context):
-        attempt = await inspected(attempt, await bring_in_time(attempt, context), context)
+        attempt = await inspected(attempt, await fetch_scene_in_time(attempt, context), context)
     with context.claims.one():
         job, now = await current_job(attempt, context)
         if not is_our_claim(job, now, context):
             if not job.is_open(now):
                 raise no_longer_open(job)
             if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
-                raise JobLost("The registry shows another reward or bond than when the job was begun.")
+                raise JobLost("The registry shows another reward or bond than when the job was started.")
             if objection := context.policy.lease_objection(job, attempt.width, attempt.height):
-                raise JobRejected(Code.LEASE, f"The job is left, since {objection}.")
+                raise JobRejected(Code.LEASE, f"The job is not claimed, since {objection}.")
             context.workspace.require_free(context.disk_free_bytes)
             async with context.room.reserved(attempt, context.store, context.journal):
                 attempt = attempt.paying(await _claim(attempt, job, context))
@@ -79,16 +79,16 @@ async def claim(attempt: Attempt, context: WorkerContext) -> Attempt:
 
 
 async def render(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """CLAIMED → RENDERED: exactly the expected files are there. A crash is tried once more."""
+    """CLAIMED → RENDERED: exactly the expected files exist. A crash is tried once more."""
     job_id = attempt.job_id
-    attempt, lease = await hold(attempt, context)
+    attempt, lease = await require_claim(attempt, context)
     until = lease.render_until
     async with in_time(until - lease.now, Code.LEASE, "a render"):
-        scene = await bring(attempt, context)
+        scene = await fetch_scene(attempt, context)
         attempt = await inspected(attempt, scene, context)
     for last in (False, True):
-        attempt, lease = await hold(attempt, context)
-        # A second try has only what the first one left.
+        attempt, lease = await require_claim(attempt, context)
+        # A second try has only the time that the first one left.
         until = min(until, lease.render_until)
         out = await to_the_end(context.workspace.empty, context.workspace.rendered(job_id))
         task = _task(attempt, until - lease.now, "a render", context)
@@ -115,15 +115,15 @@ async def render(attempt: Attempt, context: WorkerContext) -> Attempt:
 
 
 async def validate(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """RENDERED → VALIDATED: the frame decodes in a clean sandbox and carries nothing but pixels."""
+    """RENDERED → VALIDATED: the frame decodes in a clean sandbox and contains nothing but pixels."""
     workspace, job_id = context.workspace, attempt.job_id
     rendering = workspace.rendering(job_id)
     if rendering is None:
-        raise RenderFailed(Code.NO_OUTPUT, "The rendered frame is gone from this worker's disk.")
-    attempt, lease = await hold(attempt, context)
+        raise RenderFailed(Code.NO_OUTPUT, "The rendered frame is missing from this worker's disk.")
+    attempt, lease = await require_claim(attempt, context)
     until = time.monotonic() + lease.decoding_seconds
     async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
-        scene = await bring(attempt, context)
+        scene = await fetch_scene(attempt, context)
         attempt = await inspected(attempt, scene, context)
     task = _task(attempt, until - time.monotonic(), "decoding", context)
     clean = await to_the_end(workspace.empty, workspace.validated(job_id))
@@ -140,10 +140,10 @@ async def validate(attempt: Attempt, context: WorkerContext) -> Attempt:
 
 
 async def store(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """VALIDATED → STORED: the picture is in the store, pinned, by its CID, and in time to be handed in."""
-    # Only now that VALIDATED is noted: a restart before that proves them again.
+    """VALIDATED → STORED: the picture is in the store, pinned, and in time for the submission."""
+    # Only now that VALIDATED is noted: a restart before that validates the frames again.
     await to_the_end(context.workspace.forget_rendered, attempt.job_id)
-    attempt, lease = await hold(attempt, context)
+    attempt, lease = await require_claim(attempt, context)
     async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
         result_cid = await keep_result(attempt.job_id, context)
     picture = await asyncio.to_thread(_only_file, context.workspace.validated(attempt.job_id))
@@ -152,7 +152,7 @@ async def store(attempt: Attempt, context: WorkerContext) -> Attempt:
 
 
 async def keep_result(job_id: int, context: WorkerContext) -> str:
-    """Add what was proved, pinned for its job. Returns its CID."""
+    """Adds the validated picture, pinned for its job. Returns its CID."""
     picture = await asyncio.to_thread(_only_file, context.workspace.validated(job_id))
     pin_name = (await context.pin_names()).result(job_id)
     return await context.store.add(picture, pin_name, TransferLog(job_id, "picture").on_transfer)
@@ -160,35 +160,35 @@ async def keep_result(job_id: int, context: WorkerContext) -> str:
 
 async def submit(attempt: Attempt, context: WorkerContext) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
-    if not await _is_handed_in(attempt, context):
+    if not await _is_submitted(attempt, context):
         try:
-            attempt, _ = await hold(attempt, context)
+            attempt, _ = await require_claim(attempt, context)
             attempt = attempt.paying(await context.registry.submit_result(attempt.job_id, attempt.result_cid))
         except JobLost as error:
-            if not await _is_handed_in(attempt, context):
+            if not await _is_submitted(attempt, context):
                 raise
             attempt = attempt.paying(error.fees_fri)
         except MoveRefused as error:
-            # After a reorganisation an earlier submission of ours may have been made again meanwhile.
-            if not await _is_handed_in(attempt, context):
-                sentence = "The registry did not take the result"
+            # After a reorganisation an earlier submission of ours may have been included again.
+            if not await _is_submitted(attempt, context):
+                sentence = "The registry refused the result"
                 raise await lost_at(error, sentence, attempt, context) from error
             attempt = attempt.paying(error.fee_fri)
     return attempt.to(Stage.SUBMITTED, at=context.clock())
 
 
 async def release(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """FAILED → RELEASED: the claim is given back with the reason, or was already."""
+    """FAILED → RELEASED: the claim is released with the reason, or was already."""
     job, now = await current_job(attempt, context)
     lost_fri = released_fri(attempt, job, now, context.clock())
     if job.state is not JobState.OPEN:
         if not is_our_claim(job, now, context):
-            raise lost("Its lease was over before it was given back.", attempt, job, now, context)
+            raise lost("Its lease was over before it was released.", attempt, job, now, context)
         lost_fri = release_fee_fri(job, now)
         try:
             fee_fri = await context.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
         except MoveRefused as error:
-            sentence = "The registry did not take the claim back"
+            sentence = "The registry refused the release"
             raise await lost_at(error, sentence, attempt, context) from error
         attempt = attempt.paying(fee_fri)
     return replace(attempt.to(Stage.RELEASED, at=context.clock()), lost_fri=lost_fri)
@@ -201,17 +201,17 @@ def _stake(attempt: Attempt) -> tuple[int, int]:
 def _only_file(folder: Path) -> Path:
     files = list(folder.iterdir()) if folder.is_dir() else []
     if len(files) != 1:
-        raise VerificationFailed(Code.NO_OUTPUT, "The proved frame is gone from this worker's disk.")
-    # What is added becomes public: nothing else than the frame itself, wherever a link might lead.
+        raise VerificationFailed(Code.NO_OUTPUT, "The validated frame is missing from this worker's disk.")
+    # What is added becomes public: nothing but the frame itself, wherever a link might lead.
     if not S_ISREG(files[0].lstat().st_mode):
-        raise VerificationFailed(Code.TAMPER, "The proved frame is not a plain file.")
+        raise VerificationFailed(Code.TAMPER, "The validated frame is not a plain file.")
     return files[0]
 
 
 def _task(attempt: Attempt, left: float, what: str, context: WorkerContext) -> RenderTask:
-    """The frames of a job, of the size that was inspected, in what the lease leaves.
+    """Returns the render task of a job, with its inspected size and the remaining time.
 
-    Raises `RenderFailed` (LEASE) for nothing.
+    Raises `RenderFailed` (LEASE) if no time is left.
     """
     if left <= 0:
         raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
@@ -224,25 +224,25 @@ def _task(attempt: Attempt, left: float, what: str, context: WorkerContext) -> R
 
 
 async def _claim(attempt: Attempt, job: Job, context: WorkerContext) -> int:
-    """Have the claim made. Returns its fee."""
+    """Makes the claim. Returns its fee."""
     registry = context.registry
     try:
         return await registry.claim(job.id)
     except MoveRefused as error:
         job, now = await current_job(attempt, context)
         if not job.is_open(now) or error.rule == Rule.NOT_OPEN.value:
-            # Also where it has come free again since.
+            # Also if it is open again by now.
             raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error
         if (await registry.funds(registry.account)).means_fri < job.terms.bond_fri:
-            # Lost, and not refused: it may be tried again once there is money.
-            raise JobLost("The account has no money for the bond now.", fees_fri=error.fee_fri) from error
+            # Lost, not refused: it may be tried again once there is money.
+            raise JobLost("The account cannot pay the bond now.", fees_fri=error.fee_fri) from error
         raise JobRejected(
             Code.LOST, f"The registry refuses the claim: {error}", fees_fri=error.fee_fri
         ) from error
 
 
-async def _is_handed_in(attempt: Attempt, context: WorkerContext) -> bool:
-    """Whether the registry has our result already."""
+async def _is_submitted(attempt: Attempt, context: WorkerContext) -> bool:
+    """Whether the registry already has our result."""
     job, _ = await current_job(attempt, context)
     ours = job.worker == context.registry.account and job.result_cid == attempt.result_cid
     return ours and job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)

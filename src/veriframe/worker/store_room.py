@@ -1,10 +1,10 @@
-"""Room in the content store: reserved before a bond is, and shared out among creators.
+"""Room in the content store: reserved before each claim, and shared among creators.
 
 A claim whose result cannot be stored loses its bond. So the store is asked before each claim, for the largest
-file that the picture may become, beside what jobs under way will add. What is claimed is in the journal, so
-that a restart forgets no reservation. The undecided results of one creator fill a share of the store at most,
-and those of all creators who have not paid this account as much another: accounts cost nothing. Each result
-lies in its job's folder, too, so that the disk there is shared out in the same way.
+file that the picture may become, in addition to what jobs under way will add. Claimed jobs are in the
+journal, so that a restart forgets no reservation. The undecided results of one creator may fill a share of
+the store, and those of all creators who have not paid this account as much may fill another: accounts cost
+nothing. Each result is also in its job's folder, so that the disk there is shared in the same way.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from veriframe.ports.journal import Journal
 from veriframe.ports.store import ContentStore, StoreRoom
 
 PIXEL_BYTES = 9
-"""Of a PNG with four channels of 16 bits, and its byte for each row where a row is one pixel."""
+"""Bytes per pixel of a PNG with four 16-bit channels, and one byte per row, for rows of one pixel."""
 FILE_BYTES = 2**16
-"""Of a picture's file beside its pixels, at most."""
+"""The most bytes of a picture's file beyond its pixels."""
 LEAST_BYTES = FILE_BYTES + PIXEL_BYTES
-"""Of the smallest picture's file, by the same bounds: with less room nothing is begun."""
+"""The file of the smallest picture, by the same bounds: with less room nothing is started."""
 
 MOST_NEEDS = 10_000
-"""Scenes whose pictures did not fit that are remembered at once."""
+"""The most scenes remembered whose pictures did not fit."""
 
 _UNDER_WAY = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED))
 
 
 def picture_bytes(pixels: int) -> int:
-    """The largest file that a picture of so many pixels may become. Compression may add a thousandth."""
+    """Returns the largest file of a picture with this many pixels. Compression may add a thousandth."""
     return pixels * PIXEL_BYTES * 1001 // 1000 + FILE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """How much of a store is left, in bytes, and whose results take it. `left_bytes` None: it does not tell.
+    """How much of a store is left, in bytes, and whose results fill it. `left_bytes` None: unknown.
 
-    `taken` counts for each creator what waits and what jobs under way may add; one may take `most_bytes`.
-    New is a creator whose `balance_fri` is not more than what these jobs pay, `owed_fri`; all new ones
-    together take `new_bytes`, and may take `most_new_bytes`.
+    `taken` holds, for each creator, the bytes of undecided results and of what jobs under way may add; one
+    creator may take `most_bytes`. A creator is new if its `balance_fri` is not more than what these jobs pay,
+    `owed_fri`; all new creators together take `new_bytes`, and may take `most_new_bytes`.
     """
 
     left_bytes: int | None = None
@@ -57,14 +57,14 @@ class Survey:
     remedy: str = ""
 
     def objection(self, creator: Address, reward_fri: int, needed_bytes: int = LEAST_BYTES) -> str:
-        """Why a job of this creator, whose picture may take so much, is left for now, as one clause."""
+        """Returns why a job that may need `needed_bytes` has to wait, as one clause, or an empty text."""
         if self.left_bytes is None:
             return ""
         taken = self.taken.get(creator, 0) if creator != NOBODY else 0
         if taken and taken + needed_bytes > self.most_bytes:
             return (
-                f"results of its creator that are not decided take {_megabytes(taken)} of the content store, "
-                f"and with it more than {_megabytes(self.most_bytes)} (creator_store_share)"
+                f"undecided results of its creator take {_megabytes(taken)} of the content store, "
+                f"and with this one more than {_megabytes(self.most_bytes)} (creator_store_share)"
             )
         if needed_bytes > self.left_bytes:
             return (
@@ -75,13 +75,13 @@ class Survey:
         if taken and taken + needed_bytes > self.most_new_bytes:
             return (
                 "undecided results of creators who have not paid this account as much take "
-                f"{_megabytes(taken)} of the content store, and with it more than "
+                f"{_megabytes(taken)} of the content store, and with this one more than "
                 f"{_megabytes(self.most_new_bytes)} (new_creators_store_share)"
             )
         return ""
 
     def _taken_by_new(self, creator: Address, reward_fri: int) -> int:
-        """What all new creators take, where this one is among them with one job more; 0 where it is not."""
+        """Returns what all new creators would take with this job, or 0 if its creator is not new."""
         owed_fri, balance_fri = self.owed_fri.get(creator, 0), self.balance_fri(creator)
         if owed_fri + reward_fri < balance_fri:
             return 0
@@ -92,9 +92,9 @@ class Survey:
 class Reservations:
     """What claims need in the store, and which scenes had no room. One for each worker.
 
-    `share` is what the results of one creator may take, of all that results have: from 0 to 1; `new_share`
-    those of all new creators together, who have not brought as much by `balance_fri`. `scene_pixels` is what
-    a scene may have, for attempts whose picture's size is not noted. `disk_room` tells what may be added on
+    Of all the room that results have, `share` (0 to 1) is for the results of one creator, `new_share` for
+    those of all new creators together, who have not earned us as much by `balance_fri`. `scene_pixels` is the
+    limit of a scene, for attempts without the size of their picture. `disk_room` returns what may be added on
     the disk of the jobs' folders; it raises `HostUnavailable`.
     """
 
@@ -107,9 +107,9 @@ class Reservations:
     _needs: dict[str, int] = field(default_factory=dict)
 
     async def survey(self, store: ContentStore, journal: Journal) -> Survey:
-        """The survey by which jobs are chosen. Raises `StoreFull` where no picture at all has room.
+        """Returns the survey by which jobs are chosen. Raises `StoreFull` if no picture at all has room.
 
-        A store that is away counts as one that does not tell: it is asked again before a claim.
+        An unavailable store counts as one of unknown room: it is asked again before a claim.
         """
         try:
             survey = await self.ask(store, journal)
@@ -117,13 +117,13 @@ class Reservations:
             return Survey()
         if survey.left_bytes is not None and survey.left_bytes < LEAST_BYTES:
             raise StoreFull(
-                f"The content store has no room for another result: {_megabytes(survey.left_bytes)} are left "
-                f"beside those under way. Nothing is claimed. {survey.remedy}"
+                f"The content store has no room for another result: beside jobs under way, "
+                f"{_megabytes(survey.left_bytes)} are left. Nothing is claimed. {survey.remedy}"
             )
         return survey
 
     async def ask(self, store: ContentStore, journal: Journal) -> Survey:
-        """Ask the store, and the journal for what is under way. Raises `StoreUnavailable`."""
+        """Asks the store, and the journal for jobs under way. Raises `StoreUnavailable`."""
         before = self._under_way(journal)
         room = _smaller(await store.room(), self.disk_room())
         # A result that is stored meanwhile counts twice rather than not at all.
@@ -152,9 +152,9 @@ class Reservations:
 
     @asynccontextmanager
     async def reserved(self, attempt: Attempt, store: ContentStore, journal: Journal) -> AsyncIterator[None]:
-        """Keep room for the picture of `attempt` while its claim is made; then the journal tells of it.
+        """Reserves room for the picture of `attempt` while its claim is made; then the journal shows it.
 
-        Raises `NoRoom` where there is none, `StoreUnavailable`.
+        Raises `NoRoom` if there is none, `StoreUnavailable`.
         """
         survey = await self.ask(store, journal)
         needed_bytes = self._needed_bytes(attempt)
@@ -163,7 +163,7 @@ class Reservations:
             self._needs[attempt.asset_cid] = needed_bytes
             while len(self._needs) > MOST_NEEDS:
                 del self._needs[next(iter(self._needs))]
-            raise NoRoom(f"The job is left for now: {objection}.")
+            raise NoRoom(f"The job has to wait: {objection}.")
         self._claiming[attempt.job_id] = attempt
         try:
             yield
@@ -171,7 +171,7 @@ class Reservations:
             del self._claiming[attempt.job_id]
 
     def objection(self, survey: Survey, asset_cid: str, creator: Address, reward_fri: int) -> str:
-        """Why a job is left for now, before its scene is looked at; empty where nothing speaks against it."""
+        """Returns why a job has to wait, before its scene is fetched, or an empty text."""
         return survey.objection(creator, reward_fri, self._needs.get(asset_cid, LEAST_BYTES))
 
     def _under_way(self, journal: Journal) -> dict[int, Attempt]:

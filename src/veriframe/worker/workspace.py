@@ -1,4 +1,4 @@
-"""The worker's own disk: fetched scenes by CID, and a folder for each job; kept under a budget."""
+"""The worker's own disk: fetched scenes by CID, limited by a budget, and a folder for each job."""
 
 from __future__ import annotations
 
@@ -24,31 +24,34 @@ _RENDERING = TypeAdapter(Rendering)
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder of one worker account. `limit_bytes` is the budget for fetched scenes."""
+    """The folder of one worker account. `limit_bytes` is the budget for fetched scenes."""
 
     folder: Path
     limit_bytes: int
 
     def scene(self, asset_cid: str) -> Path:
-        """Where a fetched scene lies; whole and checked where it exists. `asset_cid` passed the store."""
+        """Returns a scene's path; if it exists, it is complete and checked.
+
+        `asset_cid` must come from a store.
+        """
         return self.folder / "scenes" / f"{_safe(asset_cid)}.blend"
 
     def rendered(self, job_id: int) -> Path:
-        """The folder that Blender writes a job's frames to."""
+        """Returns the folder that Blender writes a job's frames to."""
         return self._job(job_id) / "out"
 
     def validated(self, job_id: int) -> Path:
-        """The folder with a job's proved frames."""
+        """Returns the folder with a job's validated frames."""
         return self._job(job_id) / "clean"
 
     def prepare(self) -> None:
-        """Make the folders; to be called once. Raises `HostUnavailable`."""
+        """Creates the folders; call it once. Raises `HostUnavailable`."""
         with _on_disk(self.folder):
             for name in ("scenes", "jobs"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def empty(self, folder: Path) -> Path:
-        """The folder, new and empty: nothing of an earlier try is taken for this one's, or in its way."""
+        """Returns the folder, new and empty: files of an earlier try must not be mistaken for this one's."""
         with _on_disk(folder):
             with suppress(FileNotFoundError):
                 disk.remove(folder.rename(folder.with_name(f"{folder.name}-{secrets.token_hex(8)}")))
@@ -56,7 +59,7 @@ class Workspace:
         return folder
 
     def note_rendering(self, job_id: int, rendering: Rendering) -> None:
-        """Keep what the render reported, durably, for a restart between rendering and proving."""
+        """Saves what the render reported, durably, for a restart between rendering and validation."""
         file = self._job(job_id) / "rendering.json"
         with _on_disk(file):
             part = file.with_suffix(".part")
@@ -67,28 +70,28 @@ class Workspace:
             part.replace(file)
 
     def rendering(self, job_id: int) -> Rendering | None:
-        """What the render reported. None where it is gone."""
+        """Returns what the render reported; None if it is missing."""
         try:
             return _RENDERING.validate_json((self._job(job_id) / "rendering.json").read_bytes())
         except (OSError, ValidationError):
             return None
 
     def forget_rendered(self, job_id: int) -> None:
-        """Remove a job's frames as Blender left them; what was proved of them stays."""
+        """Removes a job's frames as Blender wrote them; the validated ones stay."""
         disk.remove(self.rendered(job_id))
 
     def forget(self, job_id: int) -> None:
-        """Remove a job's folder; its result is in the store, or nobody wants it."""
+        """Removes a job's folder; its result is in the store, or no longer needed."""
         disk.remove(self._job(job_id))
 
     def forget_fetch(self, asset_cid: str) -> None:
-        """Remove what has come of a scene that nobody waits for any more."""
-        # What is no CID was never asked of a store, however much of another's name it is.
+        """Removes a partial fetch of a scene that is no longer needed."""
+        # An invalid CID was never fetched, even if it looks like the name of another file.
         for name in _partial_names([asset_cid]):
             disk.remove(self.folder / "scenes" / name)
 
     def use(self, scene: Path) -> bool:
-        """Whether a fetched scene is there; if so it counts as new, so that it is not the next to go."""
+        """Whether a fetched scene exists; if so, marks it as recently used."""
         with _on_disk(scene):
             try:
                 os.utime(scene)
@@ -97,9 +100,9 @@ class Workspace:
         return True
 
     def make_room(self, in_use: Collection[str]) -> None:
-        """Delete fetched scenes, the longest unused first and none of `in_use` (CIDs), down to the budget.
+        """Deletes fetched scenes down to the budget, least recently used first, but none of `in_use` (CIDs).
 
-        Their folder is there afterwards.
+        Creates their folder if it is missing.
         """
         with _on_disk(self.folder):
             (self.folder / "scenes").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -114,7 +117,7 @@ class Workspace:
                     total -= status.st_size
 
     def sync(self, folder: Path) -> None:
-        """Wait until the files in a folder are on the disk. What is not a plain file is left alone."""
+        """Waits until the files in a folder are on the disk. Ignores what is not a plain file."""
         with _on_disk(folder):
             for path in folder.iterdir():
                 if path.is_file() and not path.is_symlink():
@@ -125,25 +128,28 @@ class Workspace:
                         os.close(descriptor)
 
     def room(self, kept_bytes: int) -> StoreRoom:
-        """What results may still take of this disk, where so much is kept free. Raises `HostUnavailable`."""
+        """Returns what results may still take of this disk, with `kept_bytes` kept free.
+
+        Raises `HostUnavailable`.
+        """
         return StoreRoom(
             free_bytes=max(0, self._free_bytes() - kept_bytes),
             remedy=f"Free some disk at {self.folder}, or set disk_free_bytes lower.",
         )
 
     def require_free(self, needed_bytes: int) -> None:
-        """Raise `HostUnavailable` where the disk has less than `needed_bytes` free."""
+        """Raises `HostUnavailable` if the disk has less than `needed_bytes` free."""
         free = self._free_bytes()
         if free < needed_bytes:
             raise HostUnavailable(
-                f"Only {free / 1e9:.1f} GB are free at {self.folder}, and {needed_bytes / 1e9:.1f} GB are "
-                "wanted before a job is claimed. Free some disk, or set disk_free_bytes lower."
+                f"Only {free / 1e9:.1f} GB are free at {self.folder}; {needed_bytes / 1e9:.1f} GB are needed "
+                "to claim a job. Free some disk, or set disk_free_bytes lower."
             )
 
     def sweep(self, jobs: Collection[int], assets: Collection[str]) -> None:
-        """Remove what earlier runs left, but folders of `jobs`, and half-done fetches of `assets` (CIDs).
+        """Removes what earlier runs left, except folders of `jobs` and partial fetches of `assets` (CIDs).
 
-        A fetch that was cut off is gone on with: a store names what it leaves beside a scene by its CID.
+        An interrupted fetch is resumed: a store names its partial files beside a scene after the CID.
         """
         with _on_disk(self.folder):
             wanted = {str(job_id) for job_id in jobs}
@@ -151,7 +157,7 @@ class Workspace:
                 if folder.name not in wanted:
                     disk.remove(folder)
             kept = _partial_names(assets)
-            # None where somebody has deleted the whole folder, which is theirs to do.
+            # The folder may be missing: users may delete it.
             for path in (self.folder / "scenes").glob("*"):
                 if path.suffix != ".blend" and path.name not in kept:
                     disk.remove(path)
@@ -176,9 +182,9 @@ def _partial_names(assets: Collection[str]) -> set[str]:
 
 
 def _safe(cid: str) -> str:
-    # A CID from the registry is a stranger's text until a store has taken it: it never becomes a path.
+    # A CID from the registry is untrusted text until a store has accepted it: it must not become a path.
     if not (cid.isascii() and cid.isalnum() and 0 < len(cid) <= 128):
-        raise ValueError("no CID: fetch it first")
+        raise ValueError("not a CID: fetch it first")
     return cid
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-class Hand:
-    """A clock that is moved by hand."""
+class ManualClock:
+    """A clock that tests move."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
 
     def __call__(self) -> float:
-        """Its time."""
+        """Returns its time."""
         return self.seconds

@@ -1,4 +1,4 @@
-"""What the worker's tests share: a worker on fakes, and waits that take no time."""
+"""Shared fixtures of the worker's tests: a worker on fakes, and waits that take no time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.fakes.bench import Bench
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    """One worker's parts on fakes."""
+    """One worker's context, with fakes."""
     return Bench(tmp_path / "work")
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting() -> Iterator[None]:
-    """Retries come at once, and without end."""
+    """Retries happen at once, without a limit."""
     with stamina.set_testing(True, attempts=10**9):
         yield

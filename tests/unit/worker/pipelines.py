@@ -1,4 +1,4 @@
-"""One job's way on fakes, run, or stopped where a worker died."""
+"""Runs one job on fakes, whole or stopped where its worker died."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.discovery import Discovery
-from veriframe.worker.recovery import clear_up, recover, take_in
+from veriframe.worker.recovery import recover, remove_leftovers, restore_attempts
 
-WAY = [
+STAGES = [
     Stage.FETCHED,
     Stage.CHECKED,
     Stage.CLAIMED,
@@ -29,18 +29,18 @@ EARNING_MOVES = [f"deposit {BOND}", "claim", "submit_result"]
 
 
 async def run(bench: Bench, attempt: Attempt) -> Attempt:
-    """The pipeline's answer, which must be the journal's too."""
+    """Returns the pipeline's result, which must also be in the journal."""
     after = await pipeline.run(attempt, bench.context)
     assert bench.attempt(attempt.job_id) == after
     return after
 
 
 async def stopped_at(bench: Bench, stage: Stage) -> Attempt:
-    """An attempt that truly came as far as `stage`, and then its worker died."""
+    """Returns an attempt whose worker died right after `stage`."""
     (job,) = await bench.post()
 
     class Died(Exception):
-        """Not an error of ours, so that nothing handles it."""
+        """Not one of our errors, so that nothing handles it."""
 
     def die(before: Attempt, after: Attempt) -> None:
         if after.stage is stage:
@@ -53,13 +53,13 @@ async def stopped_at(bench: Bench, stage: Stage) -> Attempt:
 
 
 async def restart(context: WorkerContext) -> None:
-    """What a worker does before its first job, when it has read all jobs."""
+    """Does what a worker does before its first job, once it has read all jobs."""
     await recover(context)
 
     def on_event(jobs: Sequence[Job], now: int) -> None:
-        take_in(jobs, context, now)
+        restore_attempts(jobs, context, now)
 
     discovery = Discovery(context.registry, context.policy, lambda _: True, on_read=on_event)
     while not discovery.has_read_all:
         await discovery.poll()
-    await clear_up(context)
+    await remove_leftovers(context)

@@ -1,4 +1,4 @@
-"""What a job costs and brings, on fakes: fees of moves, fees of releases, bonds that are burned."""
+"""What a job costs and earns, with fakes: fees of moves, fees of releases, bonds that are burned."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bench(bench: Bench) -> Bench:
 
 
 async def settled(bench: Bench) -> Attempt:
-    """After one look of the watch."""
+    """Returns the attempt after one poll of the watch."""
     watch = Watch(bench.context)
     for job in watch.ready(await bench.registry.snapshot(1, 200)):
         await watch.settle(job)
@@ -35,7 +35,7 @@ async def settled(bench: Bench) -> Attempt:
 
 
 async def test_a_jobs_fees_are_those_of_its_moves(bench: Bench) -> None:
-    """fault_89: claim, submission and finalizing; what it earned is what is left of the reward."""
+    """fault_89: claim, submission and finalizing; the earnings are the rest of the reward."""
     (job,) = await bench.post()
     await run(bench, bench.begin(job))
     assert bench.attempt().fees_fri == 2 * FEE
@@ -45,8 +45,8 @@ async def test_a_jobs_fees_are_those_of_its_moves(bench: Bench) -> None:
     assert after.earned_fri == REWARD - 3 * FEE
 
 
-async def test_a_job_of_one_fri_earns_less_than_nothing(bench: Bench) -> None:
-    """fault_89: as a loss, and not as a reward of 1 fri."""
+async def test_a_job_of_one_fri_is_a_loss(bench: Bench) -> None:
+    """fault_89: a loss, not a reward of 1 fri."""
     (job,) = await bench.post(reward_fri=1)
     await run(bench, bench.begin(job))
     await bench.creator.accept_result(1)
@@ -55,7 +55,7 @@ async def test_a_job_of_one_fri_earns_less_than_nothing(bench: Bench) -> None:
 
 
 async def test_a_release_costs_its_fee_and_a_part_of_the_bond(bench: Bench) -> None:
-    """fault_89: as the registry took it."""
+    """fault_89: the same as in the registry."""
     bench.script.render_failures += [crash(), crash()]
     attempt = await stopped_at(bench, Stage.FAILED)
     bench.shared.now += LEASE_SECONDS // 2
@@ -66,7 +66,7 @@ async def test_a_release_costs_its_fee_and_a_part_of_the_bond(bench: Bench) -> N
 
 
 async def test_a_release_that_was_not_noted_is_counted_too(bench: Bench) -> None:
-    """Killed between the release and its note: its fee is gone from sight, the bond's part is not."""
+    """Killed between the release and its note: its fee is unknown, the part of the bond is not."""
     bench.script.render_failures += [crash(), crash()]
     attempt = await stopped_at(bench, Stage.FAILED)
     bench.shared.now += LEASE_SECONDS // 2
@@ -79,7 +79,7 @@ async def test_a_release_that_was_not_noted_is_counted_too(bench: Bench) -> None
 
 @pytest.mark.parametrize("stage", [Stage.CLAIMED, Stage.VALIDATED, Stage.STORED, Stage.FAILED])
 async def test_a_lease_that_lapsed_costs_the_bond(bench: Bench, stage: Stage) -> None:
-    """fault_69: whether the step finds it, or the start of the next run."""
+    """fault_69: whether the step detects it, or the start of the next run."""
     if stage is Stage.FAILED:
         bench.script.render_failures += [crash(), crash()]
     attempt = await stopped_at(bench, stage)
@@ -91,8 +91,8 @@ async def test_a_lease_that_lapsed_costs_the_bond(bench: Bench, stage: Stage) ->
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.LOST, BOND)
 
 
-async def test_a_claim_that_comes_back_has_lost_nothing(bench: Bench) -> None:
-    """fault_66: taken for lapsed, and the chain shows it again."""
+async def test_a_restored_claim_has_lost_nothing(bench: Bench) -> None:
+    """fault_66: taken for lapsed, and then the chain shows it again."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
     lost = replace(attempt.to(Stage.LOST, at=1.0), lost_fri=BOND, code=Code.LOST)
     bench.journal.by_job[1] = lost
@@ -101,7 +101,7 @@ async def test_a_claim_that_comes_back_has_lost_nothing(bench: Bench) -> None:
 
 
 async def test_a_lost_dispute_costs_the_bond(bench: Bench) -> None:
-    """The arbiter gave it to the creator."""
+    """The arbiter decided for the creator."""
     (job,) = await bench.post()
     terms = replace(job.terms, arbiter=ARBITER)
     bench.shared.jobs[1] = replace(job, order=replace(job.order, terms=terms))
@@ -119,7 +119,7 @@ async def test_a_lost_dispute_costs_the_bond(bench: Bench) -> None:
     [(Stage.CHECKED, "claim"), (Stage.STORED, "submit_result"), (Stage.FAILED, "release")],
 )
 async def test_a_move_that_is_reverted_costs_its_fee(bench: Bench, stage: Stage, move: str) -> None:
-    """fault_89: and the attempt bears it, whatever becomes of it."""
+    """fault_89: the attempt bears it, whatever its end."""
     if stage is Stage.FAILED:
         bench.script.render_failures += [crash(), crash()]
     attempt = await stopped_at(bench, stage)
@@ -133,8 +133,8 @@ async def test_a_move_that_is_reverted_costs_its_fee(bench: Bench, stage: Stage,
     assert after.fees_fri == attempt.fees_fri + 50
 
 
-async def test_a_finalizing_that_is_reverted_costs_its_fee(bench: Bench) -> None:
-    """fault_89: the result stays handed in."""
+async def test_a_reverted_finalize_costs_its_fee(bench: Bench) -> None:
+    """fault_89: the result stays submitted."""
     (job,) = await bench.post()
     await run(bench, bench.begin(job))
     bench.shared.now += REVIEW_SECONDS
@@ -148,13 +148,13 @@ async def test_a_finalizing_that_is_reverted_costs_its_fee(bench: Bench) -> None
 
 
 async def test_a_claim_that_is_made_again_costs_twice(bench: Bench) -> None:
-    """fault_66: a reorganisation took the first one back."""
+    """fault_66: a reorganisation removed the first one."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
     bench.shared.jobs[1] = replace(bench.job(), state=JobState.OPEN, worker=NOBODY, claimed_at=0, lease_end=0)
     assert (await run(bench, attempt)).fees_fri == 3 * FEE
 
 
-async def test_a_race_that_is_lost_costs_no_bond(bench: Bench) -> None:
+async def test_a_lost_race_costs_no_bond(bench: Bench) -> None:
     """fault_64: nothing was put up."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     await bench.other.claim(1)
@@ -163,8 +163,8 @@ async def test_a_race_that_is_lost_costs_no_bond(bench: Bench) -> None:
     assert bench.job().worker == OTHER
 
 
-async def test_a_race_that_is_run_again_keeps_what_it_has_cost(bench: Bench) -> None:
-    """fault_89: the reverted claim of the first time is paid all the same."""
+async def test_a_race_that_is_run_again_keeps_its_costs(bench: Bench) -> None:
+    """fault_89: the fee of the first, reverted claim still counts."""
     await bench.post()
     claim = bench.registry.claim
 

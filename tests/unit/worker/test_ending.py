@@ -1,4 +1,4 @@
-"""How jobs end for a worker on fakes: pay, withdrawals, claims that the chain takes back or gives again."""
+"""How jobs end, with fakes: pay, withdrawals, claims that a reorganisation removes or restores."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from veriframe.ports.store import Pin
 from veriframe.worker.settlement.watch import LAG_BLOCKS, Withdrawal
 
 
-async def test_once_sees_to_the_end_what_was_paid(bench: Bench) -> None:
-    """Paid while it was away: the pay is noted and the result let go, however slow the store is."""
+async def test_once_settles_paid_jobs(bench: Bench) -> None:
+    """Paid while it was stopped: the pay is noted and the result released, however slow the store is."""
     await bench.post()
     assert await bench.service().run(once=True)
     await bench.creator.accept_result(1)
@@ -51,8 +51,8 @@ async def test_pay_is_watched_while_it_works(bench: Bench) -> None:
     assert await working
 
 
-async def test_a_bug_in_the_watch_is_told(bench: Bench) -> None:
-    """The answer says that there was a bug."""
+async def test_a_bug_in_the_watch_is_reported(bench: Bench) -> None:
+    """`run` returns that a bug occurred."""
 
     async def broken(job_id: int) -> int:
         raise KeyError("a bug")
@@ -70,18 +70,18 @@ async def test_a_bug_in_the_watch_is_told(bench: Bench) -> None:
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_reviews_that_end_together_are_ended_together(bench: Bench) -> None:
-    """All that is due in one look is asked for at the same time, so that a registry may take it as one."""
+async def test_reviews_that_end_together_are_settled_together(bench: Bench) -> None:
+    """All jobs due in one poll are finalized at the same time, so that a registry may batch them."""
     await bench.post(jobs=5)
     assert await bench.service().run(once=True)
-    finalize, asked, most = bench.registry.finalize, 0, 0
+    finalize, under_way, most = bench.registry.finalize, 0, 0
 
     async def slow(job_id: int) -> int:
-        nonlocal asked, most
-        asked += 1
-        most = max(most, asked)
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
         await asyncio.sleep(0.01)
-        asked -= 1
+        under_way -= 1
         return await finalize(job_id)
 
     bench.registry.finalize = slow  # type: ignore[method-assign]
@@ -94,8 +94,8 @@ async def test_reviews_that_end_together_are_ended_together(bench: Bench) -> Non
     assert most == 5
 
 
-async def test_credit_above_the_limit_is_sent_out_at_the_start_and_after_each_pay(bench: Bench) -> None:
-    """What lay there before, and what is earned."""
+async def test_credit_above_the_limit_is_withdrawn_at_the_start_and_after_each_pay(bench: Bench) -> None:
+    """Earlier credit, and new pay."""
     cold = Address(77)
     bench.shared.credits[ME] = 7
     bench.shared.wallets[ME] = 1000
@@ -111,8 +111,8 @@ async def test_credit_above_the_limit_is_sent_out_at_the_start_and_after_each_pa
     assert bench.shared.credits[ME] == 2
 
 
-async def test_a_bug_in_a_withdrawal_is_told(bench: Bench) -> None:
-    """It does not vanish with its task."""
+async def test_a_bug_in_a_withdrawal_is_reported(bench: Bench) -> None:
+    """It is not lost with its task."""
 
     async def broken(amount_fri: int, recipient: Address) -> None:
         raise KeyError("a bug")
@@ -127,8 +127,8 @@ async def test_a_bug_in_a_withdrawal_is_told(bench: Bench) -> None:
         assert not await working
 
 
-async def test_a_claim_that_a_reorganisation_took_back_is_made_again(bench: Bench) -> None:
-    """fault_66: found out before the result is stored; open again, it is claimed again and handed in."""
+async def test_a_claim_that_a_reorganisation_removed_is_made_again(bench: Bench) -> None:
+    """fault_66: detected before the result is stored; the open job is claimed again and submitted."""
     await bench.post()
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service().run(once=True))
@@ -143,8 +143,8 @@ async def test_a_claim_that_a_reorganisation_took_back_is_made_again(bench: Benc
     assert bench.shared.moves.count("claim") == 2
 
 
-async def test_a_claim_that_comes_back_after_its_end_is_served(bench: Bench) -> None:
-    """fault_66: given up as lost, and then a reorganisation brings our claim back: its lease runs."""
+async def test_a_claim_that_is_restored_after_its_end_is_served(bench: Bench) -> None:
+    """fault_66: noted as lost, and then a reorganisation restores our claim: its lease is running."""
     (job,) = await bench.post()
     await bench.registry.claim(1)
     claimed = bench.job()

@@ -1,4 +1,4 @@
-"""Claims that are being made are waited for."""
+"""Claims under way are waited for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from veriframe.worker.in_flight_claims import InFlightClaims
 
 
-async def test_nobody_is_waited_for_where_nobody_claims() -> None:
-    """At once."""
+async def test_without_claims_there_is_no_wait() -> None:
+    """It returns at once."""
     await asyncio.wait_for(InFlightClaims().wait_for_none(), 1)
 
 
 async def test_all_claims_are_waited_for() -> None:
-    """The last one too, and one that begins while another ends."""
+    """The last one too, and one that starts while another ends."""
     claims = InFlightClaims()
     first, second = claims.one(), claims.one()
     first.__enter__()
@@ -30,7 +30,7 @@ async def test_all_claims_are_waited_for() -> None:
 
 
 async def test_a_claim_that_fails_is_over() -> None:
-    """Nobody waits for it."""
+    """It is not waited for."""
     claims = InFlightClaims()
     with pytest.raises(ValueError, match="no"), claims.one():
         raise ValueError("no")

@@ -22,13 +22,13 @@ with account_lock(Path(sys.argv[1])):
 """
 
 
-def test_a_second_worker_is_told_who_works(tmp_path: Path) -> None:
+def test_a_second_worker_is_refused_with_the_first_ones_process(tmp_path: Path) -> None:
     """fault_49: one clear sentence with the process and the remedy; the lock stays with the first."""
     file = tmp_path / "folder" / "worker.lock"
     with account_lock(file):
         for _ in range(2):
-            told = f"process {os.getpid()}.*account worker.*--account"
-            with pytest.raises(SettingsError, match=told), account_lock(file):
+            sentence = f"process {os.getpid()}.*account worker.*--account"
+            with pytest.raises(SettingsError, match=sentence), account_lock(file):
                 pytest.fail("two workers for one account")
 
 
@@ -41,8 +41,8 @@ def test_the_lock_is_free_afterwards(tmp_path: Path) -> None:
         assert file.read_text() == str(os.getpid())
 
 
-def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
-    """fault_49: a killed worker leaves no lock behind, and its number is not taken for the next one's."""
+def test_the_lock_is_released_when_its_process_dies(tmp_path: Path) -> None:
+    """fault_49: a killed worker leaves no lock behind, and its process id is replaced by the next one's."""
     file = tmp_path / "worker.lock"
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -57,14 +57,14 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
         assert file.read_text() == str(os.getpid())
 
 
-def test_other_accounts_work_beside(tmp_path: Path) -> None:
-    """The lock is the account's, not the machine's."""
+def test_other_accounts_work_at_the_same_time(tmp_path: Path) -> None:
+    """The lock is for an account, not for the machine."""
     with account_lock(tmp_path / "one.lock"), account_lock(tmp_path / "two.lock"):
         assert (tmp_path / "two.lock").exists()
 
 
 def test_a_lock_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
-    """A file lies where the folder should be."""
+    """A file is in the place of the folder."""
     (tmp_path / "file").touch()
     with pytest.raises(HostUnavailable, match="Set home"), account_lock(tmp_path / "file" / "a.lock"):
         pytest.fail("no lock can be there")

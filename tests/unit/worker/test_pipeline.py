@@ -1,4 +1,4 @@
-"""One job's way to its pay on fakes: every step, restarts, the registry's and other workers' moves."""
+"""The whole path of one job with fakes: every step, restarts, the registry's and other workers' moves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.fakes.bench import BOND, DEADLINE_SECONDS, LEASE_SECONDS, ME, WALLET, Bench, crash, result_pin
-from tests.unit.worker.pipelines import EARNING_MOVES, WAY, run, stopped_at
+from tests.unit.worker.pipelines import EARNING_MOVES, STAGES, run, stopped_at
 
 from veriframe.errors import (
     Code,
@@ -20,32 +20,32 @@ from veriframe.model.registry.job import JobState
 from veriframe.worker import pipeline
 
 
-async def test_the_whole_way(bench: Bench) -> None:
-    """From SEEN to SUBMITTED: every stage noted and told once, one bond, one claim, one result."""
+async def test_the_whole_path(bench: Bench) -> None:
+    """From SEEN to SUBMITTED: every stage noted and reported once, one bond, one claim, one result."""
     (job,) = await bench.post()
     after = await run(bench, bench.begin(job))
-    assert bench.told == WAY
-    assert [attempt.stage for attempt in bench.journal.moves] == WAY
+    assert bench.told == STAGES
+    assert [attempt.stage for attempt in bench.journal.moves] == STAGES
     assert bench.shared.moves == EARNING_MOVES
     assert bench.job().state is JobState.SUBMITTED
     assert bench.store.files[bench.job().result_cid][:8] == b"\x89PNG\r\n\x1a\n"
     assert after.result_cid == bench.job().result_cid
     assert bench.store.pinned[-1].name == result_pin(ME, 1)
-    assert list(after.reached)[1:] == WAY
+    assert list(after.reached)[1:] == STAGES
 
 
-@pytest.mark.parametrize("stage", WAY)
-async def test_a_restart_goes_on(bench: Bench, stage: Stage) -> None:
-    """fault_73: killed right after any stage, the same end, with no move made twice."""
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_restart_continues(bench: Bench, stage: Stage) -> None:
+    """fault_73: killed right after any stage, it ends the same, with no move made twice."""
     await run(bench, await stopped_at(bench, stage))
     assert bench.attempt().stage is Stage.SUBMITTED
     assert bench.shared.moves == EARNING_MOVES
     assert len(bench.renderer.tasks) == 1
 
 
-@pytest.mark.parametrize("stage", WAY)
-async def test_a_kill_between_deed_and_note_is_made_good(bench: Bench, stage: Stage) -> None:
-    """fault_73: the outside effect is done and the journal does not know; nothing happens twice outside."""
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_kill_between_an_effect_and_its_note_is_recovered(bench: Bench, stage: Stage) -> None:
+    """fault_73: the effect is done and the journal does not know it; nothing happens twice outside."""
     (job,) = await bench.post()
     move = bench.journal.move
 
@@ -64,8 +64,8 @@ async def test_a_kill_between_deed_and_note_is_made_good(bench: Bench, stage: St
     assert len([pin for pin in bench.store.pinned if pin.name == result_pin(ME, 1)]) <= 2
 
 
-async def test_a_store_that_is_away_before_the_result_is_waited_for(bench: Bench) -> None:
-    """VALIDATED stays VALIDATED, with the picture on our disk, and goes on later."""
+async def test_an_unavailable_store_before_the_result_is_waited_for(bench: Bench) -> None:
+    """VALIDATED stays VALIDATED, with the picture on our disk, and continues later."""
     attempt = await stopped_at(bench, Stage.VALIDATED)
     bench.store.fault = StoreUnavailable("The store is away.")
     with pytest.raises(StoreUnavailable):
@@ -75,9 +75,9 @@ async def test_a_store_that_is_away_before_the_result_is_waited_for(bench: Bench
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED
 
 
-@pytest.mark.parametrize("stage", [Stage.SEEN, *WAY[:-1]])
-async def test_a_registry_that_is_away_changes_nothing(bench: Bench, stage: Stage) -> None:
-    """fault_58: whatever comes next, the attempt stays where it was until the registry answers."""
+@pytest.mark.parametrize("stage", [Stage.SEEN, *STAGES[:-1]])
+async def test_an_unavailable_registry_changes_nothing(bench: Bench, stage: Stage) -> None:
+    """fault_58: at any step, the attempt stays where it was until the registry answers."""
     if stage is Stage.SEEN:
         (job,) = await bench.post()
         attempt = bench.begin(job)
@@ -90,7 +90,7 @@ async def test_a_registry_that_is_away_changes_nothing(bench: Bench, stage: Stag
     assert bench.shared.moves == EARNING_MOVES
 
 
-async def test_another_who_was_faster(bench: Bench) -> None:
+async def test_another_worker_was_faster(bench: Bench) -> None:
     """fault_64: lost before the claim, without a bond."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     await bench.other.claim(1)
@@ -99,8 +99,8 @@ async def test_another_who_was_faster(bench: Bench) -> None:
     assert bench.shared.wallets[ME] == WALLET
 
 
-async def test_another_who_is_faster_between_look_and_claim(bench: Bench) -> None:
-    """fault_65: the registry refuses ours; lost, and not rendered."""
+async def test_another_worker_is_faster_between_poll_and_claim(bench: Bench) -> None:
+    """fault_65: the registry refuses our claim; it is lost, and not rendered."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     claim = bench.registry.claim
 
@@ -114,8 +114,8 @@ async def test_another_who_is_faster_between_look_and_claim(bench: Bench) -> Non
     assert bench.renderer.tasks == []
 
 
-async def test_a_claim_that_the_registry_never_takes_is_refused(bench: Bench) -> None:
-    """Open, and not for us: not tried again for ever."""
+async def test_a_claim_that_the_registry_never_accepts_is_refused(bench: Bench) -> None:
+    """Open, but not for us: it is not tried again for ever."""
     attempt = await stopped_at(bench, Stage.CHECKED)
 
     async def barred(job_id: int) -> int:
@@ -127,17 +127,17 @@ async def test_a_claim_that_the_registry_never_takes_is_refused(bench: Bench) ->
     assert "barred" in after.detail
 
 
-async def test_money_that_is_gone_at_the_claim_loses_the_job_for_now(bench: Bench) -> None:
-    """fault_68: LOST without a claim is tried again, once there is money."""
+async def test_without_money_at_the_claim_the_job_is_lost_for_now(bench: Bench) -> None:
+    """fault_68: LOST without a claim is tried again once there is money."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     bench.shared.wallets[ME] = BOND - 1
     after = await run(bench, attempt)
-    assert (after.stage, after.detail) == (Stage.LOST, "The account has no money for the bond now.")
+    assert (after.stage, after.detail) == (Stage.LOST, "The account cannot pay the bond now.")
     assert bench.shared.moves == []
 
 
 async def test_credit_is_used_before_the_wallet(bench: Bench) -> None:
-    """What was earned is the next bond: only what is missing is deposited."""
+    """Earnings pay for the next bond: only what is missing is deposited."""
     bench.shared.credits[ME] += BOND - 3
     (job,) = await bench.post()
     await run(bench, bench.begin(job))
@@ -145,7 +145,7 @@ async def test_credit_is_used_before_the_wallet(bench: Bench) -> None:
 
 
 async def test_a_full_disk_is_waited_for_before_the_claim(bench: Bench) -> None:
-    """fault_41: no bond is put up for what this machine cannot hold."""
+    """fault_41: no bond is put up for what this machine cannot store."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     bench.context = replace(bench.context, disk_free_bytes=2**62)
     with pytest.raises(HostUnavailable, match="Free some disk"):
@@ -167,8 +167,8 @@ async def test_a_lease_that_lapsed_ends_the_attempt(bench: Bench, stage: Stage) 
     assert "submit_result" not in bench.shared.moves
 
 
-async def test_a_lapsed_claim_of_ours_is_no_claim(bench: Bench) -> None:
-    """The claim was sent and not noted, and its lease is over: lost, and not taken for CLAIMED."""
+async def test_a_lapsed_claim_of_ours_does_not_count(bench: Bench) -> None:
+    """The claim was sent and not noted, and its lease is over: it is lost, not CLAIMED."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     bench.shared.credits[ME] += BOND
     await bench.registry.claim(1)
@@ -178,11 +178,11 @@ async def test_a_lapsed_claim_of_ours_is_no_claim(bench: Bench) -> None:
 
 
 async def test_a_job_that_the_registry_forgot_is_lost(bench: Bench) -> None:
-    """fault_11: a job that is not there any more ends the attempt; it is no bug."""
+    """fault_11: a job that no longer exists ends the attempt; it is not a bug."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     del bench.shared.jobs[1]
     after = await run(bench, attempt)
-    assert (after.stage, after.detail) == (Stage.LOST, "The registry does not know the job any more.")
+    assert (after.stage, after.detail) == (Stage.LOST, "The registry no longer knows the job.")
 
 
 async def test_a_release_that_was_made_is_not_made_twice(bench: Bench) -> None:
@@ -196,7 +196,7 @@ async def test_a_release_that_was_made_is_not_made_twice(bench: Bench) -> None:
 
 
 async def test_a_failure_whose_lease_lapsed_is_lost(bench: Bench) -> None:
-    """There is nothing to release any more."""
+    """There is nothing left to release."""
     bench.script.render_failures += [crash(), crash()]
     attempt = await stopped_at(bench, Stage.FAILED)
     bench.shared.now += LEASE_SECONDS
@@ -205,7 +205,7 @@ async def test_a_failure_whose_lease_lapsed_is_lost(bench: Bench) -> None:
 
 @pytest.mark.parametrize("move", ["submit_result", "release"])
 async def test_a_move_that_is_refused_at_the_last_moment_is_a_loss(bench: Bench, move: str) -> None:
-    """The lease ends between the look and the move."""
+    """The lease ends between the poll and the move."""
     stage = Stage.STORED
     if move == "release":
         bench.script.render_failures += [crash(), crash()]
@@ -222,7 +222,7 @@ async def test_a_move_that_is_refused_at_the_last_moment_is_a_loss(bench: Bench,
 
 
 @pytest.mark.parametrize("stage", [Stage.PAID, Stage.REFUSED, Stage.RELEASED, Stage.LOST, Stage.REFUNDED])
-async def test_ends_stay(bench: Bench, stage: Stage) -> None:
+async def test_ends_are_final(bench: Bench, stage: Stage) -> None:
     """There is no step after an end."""
     (job,) = await bench.post()
     attempt = bench.begin(job, stage)
@@ -231,7 +231,7 @@ async def test_ends_stay(bench: Bench, stage: Stage) -> None:
 
 
 async def test_a_bug_keeps_the_stage(bench: Bench) -> None:
-    """What is nobody's error is nobody's loss: the journal stays at the last stage."""
+    """An unexpected error costs nothing: the journal stays at the last stage."""
     bench.script.render_failures.append(KeyError("a bug"))
     (job,) = await bench.post()
     with pytest.raises(KeyError):
@@ -239,8 +239,8 @@ async def test_a_bug_keeps_the_stage(bench: Bench) -> None:
     assert bench.attempt().stage is Stage.CLAIMED
 
 
-async def test_a_journal_that_cannot_be_written_stops_before_the_next_deed(bench: Bench) -> None:
-    """fault_76: nothing goes on without a durable note; afterwards it goes on without a second move."""
+async def test_a_journal_that_cannot_be_written_stops_before_the_next_step(bench: Bench) -> None:
+    """fault_76: nothing continues without a durable note; afterwards it continues without a second move."""
     attempt = await stopped_at(bench, Stage.CHECKED)
     move = bench.journal.move
 

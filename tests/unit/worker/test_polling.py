@@ -1,4 +1,4 @@
-"""How often the worker looks."""
+"""How often the worker polls."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Clock:
     ("quiet_seconds", "expected"), [(0, 0.25), (20, 0.25), (100, 1.0), (300, 3.0), (500, 5.0), (10**6, 5.0)]
 )
 def test_the_pause_grows_with_the_quiet(quiet_seconds: int, expected: float) -> None:
-    """A hundredth of it, between the two limits."""
+    """It is a hundredth of it, between the two limits."""
     clock = Clock()
     pace = PollInterval(0.25, 5, clock)
     clock.now += quiet_seconds
     assert pace.pause_seconds() == pytest.approx(expected)
 
 
-def test_news_bring_the_short_pause_back() -> None:
+def test_news_restore_the_short_pause() -> None:
     """More may follow."""
     clock = Clock()
     pace = PollInterval(0.25, 5, clock)
@@ -37,8 +37,8 @@ def test_news_bring_the_short_pause_back() -> None:
     assert pace.pause_seconds() == 0.25
 
 
-def test_what_is_due_is_not_slept_through() -> None:
-    """A review that ends in two seconds is looked at then, and never more often than the shortest pause."""
+def test_what_is_due_is_not_missed() -> None:
+    """A review that ends in two seconds is polled then, but never before the shortest pause."""
     clock = Clock()
     pace = PollInterval(0.25, 5, clock)
     clock.now += 1000
@@ -55,5 +55,5 @@ def test_a_busy_worker_does_not_hurry() -> None:
 
 
 def test_an_idle_pause_below_the_shortest_is_the_shortest() -> None:
-    """Whoever sets poll_seconds high means it."""
+    """A high poll_seconds overrides idle_seconds."""
     assert PollInterval(60, 5, Clock()).pause_seconds() == 60

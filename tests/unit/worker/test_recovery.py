@@ -1,4 +1,4 @@
-"""The beginning of a run: journal, registry, store and disk brought in line."""
+"""The start of a run: journal, registry, store and disk are reconciled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from veriframe.worker.recovery import recover
 
 
 async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
-    """fault_77: an old journal came back; the claim is taken on again, and earns its pay."""
+    """fault_77: after a restore from a backup the claim is served, and earns its pay."""
     await bench.post()
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
@@ -30,7 +30,7 @@ async def test_a_claim_that_the_journal_lost_is_served(bench: Bench) -> None:
 
 
 async def test_a_submission_that_the_journal_lost_is_watched(bench: Bench) -> None:
-    """fault_77: its pay is not forgotten; the registry says what was handed in."""
+    """fault_77: its pay is not forgotten; the registry shows what was submitted."""
     (job,) = await bench.post()
     await pipeline.run(bench.begin(job), bench.context)
     result_cid = bench.attempt().result_cid
@@ -39,8 +39,8 @@ async def test_a_submission_that_the_journal_lost_is_watched(bench: Bench) -> No
     assert (bench.attempt().stage, bench.attempt().result_cid) == (Stage.SUBMITTED, result_cid)
 
 
-async def test_others_jobs_and_old_ones_are_left_alone(bench: Bench) -> None:
-    """No attempts are made up for what is not ours, is lapsed, or is over."""
+async def test_other_workers_jobs_and_old_ones_are_ignored(bench: Bench) -> None:
+    """No attempts are created for jobs that are not ours, lapsed, or over."""
     await bench.post(jobs=4)
     await bench.other.claim(1)
     await bench.registry.deposit(20)
@@ -51,8 +51,8 @@ async def test_others_jobs_and_old_ones_are_left_alone(bench: Bench) -> None:
     assert bench.journal.attempts() == []
 
 
-async def test_a_lapsed_claim_is_told_as_lost(bench: Bench) -> None:
-    """The worker was away for too long: one line with the reason, and an end."""
+async def test_a_lapsed_claim_is_reported_as_lost(bench: Bench) -> None:
+    """The worker was stopped for too long: one line with the reason, and an end."""
     (job,) = await bench.post()
     bench.begin(job, Stage.RENDERED)
     await bench.registry.claim(job.id)
@@ -63,7 +63,7 @@ async def test_a_lapsed_claim_is_told_as_lost(bench: Bench) -> None:
 
 
 async def test_a_failure_keeps_its_reason(bench: Bench) -> None:
-    """The release was made and not noted: RELEASED, with the code it failed for."""
+    """The release was made and not noted: RELEASED, with its failure's code."""
     (job,) = await bench.post()
     failed = replace(bench.begin(job, Stage.FAILED), code=Code.OOM, detail="Too much memory.")
     bench.journal.by_job[1] = failed
@@ -72,7 +72,7 @@ async def test_a_failure_keeps_its_reason(bench: Bench) -> None:
     assert (after.stage, after.code, after.detail) == (Stage.RELEASED, Code.OOM, "Too much memory.")
 
 
-async def test_an_end_that_was_none_goes_on_without_its_reason(bench: Bench) -> None:
+async def test_a_false_end_continues_without_its_reason(bench: Bench) -> None:
     """LOST in the journal, claimed by us in the registry."""
     (job,) = await bench.post()
     bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST, detail="Too slow.")
@@ -83,8 +83,8 @@ async def test_an_end_that_was_none_goes_on_without_its_reason(bench: Bench) -> 
     assert (after.stage, after.code, after.detail) == (Stage.CLAIMED, None, "")
 
 
-async def test_recovery_may_be_cut_off_and_repeated(bench: Bench) -> None:
-    """The registry goes away in the middle; the second time gives the same."""
+async def test_recovery_may_be_interrupted_and_repeated(bench: Bench) -> None:
+    """The registry becomes unavailable in the middle; the second time gives the same."""
     for job in await bench.post(jobs=3):
         bench.begin(job, Stage.RENDERED)
         await bench.registry.claim(job.id)
@@ -97,8 +97,8 @@ async def test_recovery_may_be_cut_off_and_repeated(bench: Bench) -> None:
     assert bench.told == [Stage.LOST] * 3
 
 
-async def test_own_leases_are_looked_at_before_all_else(bench: Bench) -> None:
-    """fault_82: five thousand jobs of strangers: what the journal tells of is asked for, and no more."""
+async def test_own_leases_are_checked_first(bench: Bench) -> None:
+    """fault_82: of five thousand jobs, only those that the journal names are read."""
     bench.shared.credits[CREATOR] = 10**9
     jobs = await bench.post(jobs=5000)
     for job in (jobs[100], jobs[150], jobs[4000]):
@@ -111,17 +111,17 @@ async def test_own_leases_are_looked_at_before_all_else(bench: Bench) -> None:
 
 
 async def test_another_registrys_journal_is_not_used(bench: Bench) -> None:
-    """The registry's file was replaced: one clear line, instead of jobs that are silently left."""
+    """The registry's file was replaced: one clear message, instead of jobs that are silently skipped."""
     await bench.post()
     await recover(bench.context)
     bench.shared.identity = "SN_MAIN-0x2"
-    with pytest.raises(SettingsError, match=r"another registry.*journal away"):
+    with pytest.raises(SettingsError, match=r"belongs to the registry.*journal away"):
         await restart(bench.context)
 
 
 @pytest.mark.parametrize("stage", [Stage.FETCHED, Stage.CLAIMED, Stage.REFUSED])
-async def test_another_job_at_the_same_number_is_begun_anew(bench: Bench, stage: Stage) -> None:
-    """fault_11: a reorganisation renumbers orders: what was begun is lost, the job now there is served."""
+async def test_another_job_at_the_same_number_is_served(bench: Bench, stage: Stage) -> None:
+    """fault_11: a reorganisation renumbers orders: the old attempt is lost, the job now there is served."""
     (old,) = await bench.post(scene=blend(block(b"OLD0")))
     bench.begin(old, stage)
     await recover(bench.context)
@@ -133,8 +133,8 @@ async def test_another_job_at_the_same_number_is_begun_anew(bench: Bench, stage:
 
 
 @pytest.mark.parametrize("jobs", [1, 200, 201, 800])
-async def test_a_lost_journal_is_taken_in_again(bench: Bench, jobs: int) -> None:
-    """fault_77: one claimed and one submitted; whatever the number of jobs, neither is forgotten."""
+async def test_a_lost_journal_is_restored(bench: Bench, jobs: int) -> None:
+    """fault_77: one claimed and one submitted; with any number of jobs, neither is forgotten."""
     bench.shared.credits[CREATOR] = 10**9
     first = await bench.post()
     ids = [first[0].id, (await bench.post(jobs=jobs, reward_fri=1))[-1].id]
@@ -145,11 +145,11 @@ async def test_a_lost_journal_is_taken_in_again(bench: Bench, jobs: int) -> None
     bench.context = replace(bench.context, policy=replace(bench.policy, minimum_reward_fri=2))
     assert await bench.service().run(once=True)
     assert [bench.attempt(job_id).stage for job_id in ids] == [Stage.SUBMITTED] * 2
-    assert set(pinned) <= set(bench.store.pinned), "what is owed stays pinned"
+    assert set(pinned) <= set(bench.store.pinned), "owed results stay pinned"
 
 
 async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
-    """Killed between the end and the clean-up: our own results that nobody waits for are let go."""
+    """Killed between the end and the clean-up: our own results that nobody needs are released."""
     first, second = await bench.post(jobs=2)
     for job in (first, second):
         await pipeline.run(bench.begin(job), bench.context)
@@ -164,7 +164,7 @@ async def test_pins_of_ended_attempts_are_released(bench: Bench) -> None:
     assert bench.store.pinned == kept
 
 
-async def test_folders_of_ended_attempts_are_swept(bench: Bench) -> None:
+async def test_folders_of_ended_attempts_are_removed(bench: Bench) -> None:
     """fault_46: unfinished ones stay."""
     first, second = await bench.post(jobs=2)
     for job in (first, second):
@@ -176,13 +176,13 @@ async def test_folders_of_ended_attempts_are_swept(bench: Bench) -> None:
 
 
 async def test_equal_content_has_one_key(bench: Bench) -> None:
-    """fault_2: another spelling of the same CID is the same asset to us."""
+    """fault_2: another spelling of the same CID is the same asset."""
     (job,) = await bench.post()
     shouted = replace(job, order=replace(job.order, asset_cid=job.order.asset_cid.upper()))
     assert new_attempt(shouted, at=1.0).asset_cid == canonical(job.order.asset_cid)
 
 
-async def test_what_is_no_cid_is_noted_as_it_is(bench: Bench) -> None:
+async def test_an_invalid_cid_is_noted_as_it_is(bench: Bench) -> None:
     """fault_1: it is refused later, like any other asset."""
     (job,) = await bench.post_cid("../x")
     assert new_attempt(job, at=1.0).asset_cid == "../x"

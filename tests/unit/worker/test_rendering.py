@@ -1,4 +1,4 @@
-"""The render and its frame on fakes: what fails, what is tried again, what the lease leaves."""
+"""The render and its frame with fakes: what fails, what is tried again, what the lease leaves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from veriframe.model.registry.job import NOBODY, JobState
 
 
 async def test_a_crash_is_tried_once_more(bench: Bench) -> None:
-    """fault_38: the second try starts from an empty folder and earns the pay."""
+    """fault_38: the second try starts with an empty folder and earns the pay."""
     bench.script.render_failures.append(crash())
     (job,) = await bench.post()
     assert (await run(bench, bench.begin(job))).stage is Stage.SUBMITTED
@@ -26,7 +26,7 @@ async def test_a_crash_is_tried_once_more(bench: Bench) -> None:
 
 
 async def test_two_crashes_release_the_job(bench: Bench) -> None:
-    """fault_38: FAILED, and then given back with the code, so that another may try."""
+    """fault_38: FAILED, and then released with the code, so that another worker may try."""
     bench.script.render_failures += [crash(), crash()]
     (job,) = await bench.post()
     after = await run(bench, bench.begin(job))
@@ -46,7 +46,7 @@ async def test_other_failures_are_not_tried_again(bench: Bench, code: Code) -> N
     assert len(bench.renderer.tasks) == 1
 
 
-async def test_frames_that_are_not_what_was_asked_for_release_the_job(bench: Bench) -> None:
+async def test_wrong_frames_release_the_job(bench: Bench) -> None:
     """fault_43: nothing is stored, nothing submitted."""
     bench.script.prove_failures.append(VerificationFailed(Code.WRONG_SIZE, "It is too small."))
     (job,) = await bench.post()
@@ -56,8 +56,8 @@ async def test_frames_that_are_not_what_was_asked_for_release_the_job(bench: Ben
 
 
 @pytest.mark.parametrize("stage", [Stage.RENDERED, Stage.VALIDATED])
-async def test_frames_that_vanished_release_the_job(bench: Bench, stage: Stage) -> None:
-    """What the journal says was rendered is not on the disk: given back, and not an error for ever."""
+async def test_missing_frames_release_the_job(bench: Bench, stage: Stage) -> None:
+    """The rendered frames are missing from the disk: released, and not an error for ever."""
     attempt = await stopped_at(bench, stage)
     bench.context.workspace.forget(1)
     after = await run(bench, attempt)
@@ -65,7 +65,7 @@ async def test_frames_that_vanished_release_the_job(bench: Bench, stage: Stage) 
 
 
 async def test_a_link_in_place_of_the_frame_is_never_published(bench: Bench) -> None:
-    """fault_42: what it leads to stays private."""
+    """fault_42: its target stays private."""
     attempt = await stopped_at(bench, Stage.VALIDATED)
     secret = bench.folder / "secret"
     secret.write_text("key")
@@ -78,7 +78,7 @@ async def test_a_link_in_place_of_the_frame_is_never_published(bench: Bench) -> 
 
 
 async def test_the_render_ends_before_the_lease(bench: Bench) -> None:
-    """What is left of the lease is the limit, less what follows: decoding, the upload, handing in."""
+    """The limit is the rest of the lease, less what follows: decoding, upload, submission."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
     bench.shared.now += LEASE_SECONDS - 110
     await run(bench, attempt)
@@ -88,8 +88,8 @@ async def test_the_render_ends_before_the_lease(bench: Bench) -> None:
     assert 90 < task.wall_seconds < 100
 
 
-async def test_a_long_lease_leaves_the_operators_limits(bench: Bench) -> None:
-    """The limits are the settings' wherever the lease allows."""
+async def test_a_long_lease_keeps_the_configured_limits(bench: Bench) -> None:
+    """The settings' limits apply whenever the lease allows them."""
     (job,) = await bench.post()
     await run(bench, bench.begin(job))
     (task,) = bench.renderer.tasks
@@ -97,8 +97,8 @@ async def test_a_long_lease_leaves_the_operators_limits(bench: Bench) -> None:
     assert task.wall_seconds == 360
 
 
-async def test_a_lease_without_time_for_a_render_is_given_back(bench: Bench) -> None:
-    """Ten seconds are left: released for LEASE, at a fee, instead of losing the whole bond."""
+async def test_a_claim_without_time_for_a_render_is_released(bench: Bench) -> None:
+    """Ten seconds are left: released with LEASE, for a fee, instead of losing the whole bond."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
     bench.shared.now += LEASE_SECONDS - 10
     after = await run(bench, attempt)
@@ -106,7 +106,7 @@ async def test_a_lease_without_time_for_a_render_is_given_back(bench: Bench) -> 
 
 
 async def test_no_second_try_without_time(bench: Bench) -> None:
-    """After a crash the lease is looked at again."""
+    """After a crash the lease is checked again."""
     (job,) = await bench.post()
 
     async def slow_crash(*_: object) -> None:

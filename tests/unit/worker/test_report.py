@@ -1,4 +1,4 @@
-"""What the worker's log says of an attempt."""
+"""What the worker logs about an attempt."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROGRESS = Progress(phase="rendering", frame=1, done=0, total=1, fraction=0.256,
 
 
 def test_each_stage_is_a_line() -> None:
-    """With the seconds since the stage before."""
+    """With the seconds since the previous stage."""
     with capture_logs() as lines:
         stage_reached(STORED, SUBMITTED)
     expected = {
@@ -40,8 +40,8 @@ def test_each_stage_is_a_line() -> None:
     assert lines == [expected]
 
 
-def test_an_end_is_one_whole_line_more() -> None:
-    """fault_89: all that is known of the attempt, with what was earned after fees."""
+def test_an_end_adds_a_summary_line() -> None:
+    """fault_89: everything about the attempt, with the earnings after fees."""
     paid = SUBMITTED.paying(25 * 10**16).to(Stage.PAID, at=20.0)
     with capture_logs() as lines:
         stage_reached(SUBMITTED, paid)
@@ -64,17 +64,17 @@ def test_an_end_is_one_whole_line_more() -> None:
     assert lines[1] == expected
 
 
-def test_a_loss_is_earned_with_a_minus() -> None:
-    """fault_89: fees and what of the bond is burned, where nothing was paid."""
+def test_a_loss_is_a_negative_amount_earned() -> None:
+    """fault_89: fees and the burned part of the bond, if nothing was paid."""
     failed = STORED.paying(10**17).ended_by(RenderFailed(Code.LEASE, "No time."), at=13.0)
     with capture_logs() as lines:
         stage_reached(failed, replace(failed.to(Stage.RELEASED, at=13.0), lost_fri=5 * 10**17))
-    told = {name: lines[-1][name] for name in ("fees", "lost", "earned")}
-    assert told == {"fees": "0.1 STRK", "lost": "0.5 STRK", "earned": "-0.6 STRK"}
+    figures = {name: lines[-1][name] for name in ("fees", "lost", "earned")}
+    assert figures == {"fees": "0.1 STRK", "lost": "0.5 STRK", "earned": "-0.6 STRK"}
 
 
 def test_a_failure_is_a_warning_with_code_and_reason() -> None:
-    """And earns nothing."""
+    """And nothing earned."""
     error = RenderFailed(Code.OOM, "Blender used too much memory.")
     failed = STORED.ended_by(error, at=13.0)
     with capture_logs() as lines:
@@ -91,13 +91,13 @@ def test_a_failure_is_a_warning_with_code_and_reason() -> None:
 
 
 def test_a_clock_that_was_set_back_does_not_mix_the_stages() -> None:
-    """fault_70: the order is the journal's, whatever the clock says."""
+    """fault_70: the journal's order counts, whatever the clock says."""
     attempt = replace(STORED, reached={Stage.SEEN: 10.0, Stage.FETCHED: 4.0, Stage.CHECKED: 5.0})
     assert stage_seconds(attempt) == {"FETCHED": -6.0, "CHECKED": 1.0}
 
 
-def test_progress_is_told_now_and_then() -> None:
-    """The first sign of each job, and not each of a flood."""
+def test_progress_is_logged_at_a_limited_rate() -> None:
+    """The first progress of each job, and not every one of a flood."""
     progress = ProgressLog()
     with capture_logs() as lines:
         for job_id in (1, 1, 2, 1):
@@ -106,8 +106,8 @@ def test_progress_is_told_now_and_then() -> None:
     assert [(line["job_id"], line["percent"]) for line in lines] == [(1, 26), (2, 26), (3, None)]
 
 
-def test_a_long_transfer_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line at its start, then one every five seconds, with bytes and rate; a short one has no more."""
+def test_a_long_transfer_is_logged_at_a_limited_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line at its start, then one every five seconds, with bytes and rate."""
     times = iter((100.0, 101.0, 105.0, 109.9, 110.0, 120.0))
     monkeypatch.setattr(time, "monotonic", lambda: next(times))
     with capture_logs() as lines:
@@ -116,5 +116,5 @@ def test_a_long_transfer_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -
             transfer.on_transfer(Transfer(done_bytes=done_bytes, total_bytes=100_000_000))
         transfer.on_transfer(Transfer(done_bytes=80_000_000, total_bytes=None))
     assert [line["event"] for line in lines] == ["transfer_started", *["transfer_progress"] * 3]
-    told = [(line["seconds"], line["percent"], line["megabytes_per_second"]) for line in lines[1:]]
-    assert told == [(5.0, 50, 10.0), (10.0, 75, 7.5), (20.0, None, 4.0)]
+    figures = [(line["seconds"], line["percent"], line["megabytes_per_second"]) for line in lines[1:]]
+    assert figures == [(5.0, 50, 10.0), (10.0, 75, 7.5), (20.0, None, 4.0)]

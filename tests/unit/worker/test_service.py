@@ -1,4 +1,4 @@
-"""The worker's loops on fakes: slots, outages, what comes first, and bugs."""
+"""The worker's loops with fakes: slots, outages, priorities, and bugs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from veriframe.model.registry.job import JobState
 
 
 async def test_once_serves_all_and_ends(bench: Bench) -> None:
-    """More jobs than slots; it ends when all are handed in."""
+    """More jobs than slots; it ends when all are submitted."""
     await bench.post(jobs=5)
     assert await bench.service(slots=2).run(once=True)
     assert stages(bench) == [Stage.SUBMITTED] * 5
@@ -34,8 +34,8 @@ async def test_once_with_nothing_to_do_ends_at_once(bench: Bench) -> None:
     assert await bench.service().run(once=True)
 
 
-async def test_once_looks_at_all_jobs_before_it_ends(bench: Bench) -> None:
-    """The only job that is liked comes after a flood of others."""
+async def test_once_reads_all_jobs_before_it_ends(bench: Bench) -> None:
+    """The only acceptable job comes after a flood of others."""
     policy = replace(bench.policy, minimum_reward_fri=5)
     bench.context = replace(bench.context, policy=policy)
     await bench.post(jobs=1500, reward_fri=1)
@@ -61,11 +61,11 @@ async def test_slots_are_respected(bench: Bench) -> None:
 
 
 async def test_claims_of_an_earlier_run_come_first(bench: Bench) -> None:
-    """With one slot: the lease that runs before what was only seen, before what is new."""
-    seen, claimed, _new = await bench.post(jobs=3)
+    """With one slot: first the job with a running lease, then the one already seen, then the new one."""
+    seen_job, claimed, _new = await bench.post(jobs=3)
     await bench.registry.deposit(BOND)
     await bench.registry.claim(claimed.id)
-    bench.begin(seen)
+    bench.begin(seen_job)
     bench.begin(claimed, Stage.CLAIMED)
     assert await bench.service().run(once=True)
     submitted = [a.job_id for a in bench.journal.moves if a.stage is Stage.SUBMITTED]
@@ -73,7 +73,7 @@ async def test_claims_of_an_earlier_run_come_first(bench: Bench) -> None:
 
 
 async def test_outages_are_waited_for(bench: Bench) -> None:
-    """fault_58: registry and store come back, and the job is served as if nothing had been."""
+    """fault_58: after an outage of registry and store the job is served as usual."""
     await bench.post()
     bench.shared.faults += [RegistryUnavailable("away")] * 7
     fetch, fails = bench.store.fetch, [StoreUnavailable("away")] * 5
@@ -90,7 +90,7 @@ async def test_outages_are_waited_for(bench: Bench) -> None:
 
 
 async def test_a_journal_that_cannot_be_written_holds_everything(bench: Bench) -> None:
-    """fault_76: no claim without a durable note; it goes on when the disk has room again."""
+    """fault_76: no claim without a durable note; it continues when the disk has room again."""
     await bench.post()
     add, fails = bench.journal.add, [HostUnavailable("The disk is full.")] * 3
 
@@ -106,7 +106,7 @@ async def test_a_journal_that_cannot_be_written_holds_everything(bench: Bench) -
 
 
 async def test_a_full_disk_takes_no_jobs(bench: Bench) -> None:
-    """fault_41: said again and again, and the job stays open for others."""
+    """fault_41: logged repeatedly, and the job stays open for others."""
     await bench.post()
     bench.context = replace(bench.context, disk_free_bytes=2**62)
     service = bench.service()
@@ -119,7 +119,7 @@ async def test_a_full_disk_takes_no_jobs(bench: Bench) -> None:
 
 
 async def test_a_bug_stops_new_jobs_and_keeps_the_stage(bench: Bench) -> None:
-    """Logged with its traceback; what is under way goes on; the answer says that there was a bug."""
+    """Logged with its traceback; jobs under way continue; `run` returns that a bug occurred."""
     await bench.post(jobs=3)
     bench.script.render_failures.append(KeyError("a bug"))
     with capture_logs() as lines:
@@ -141,7 +141,7 @@ async def test_a_bug_in_one_slot_does_not_end_the_other(bench: Bench) -> None:
 
 
 async def test_a_failed_job_leaves_nothing_on_the_disk(bench: Bench) -> None:
-    """Its folder goes with its end."""
+    """Its folder is removed at its end."""
     await bench.post()
     bench.script.render_failures += [crash(), crash()]
     assert await bench.service().run(once=True)
@@ -149,8 +149,8 @@ async def test_a_failed_job_leaves_nothing_on_the_disk(bench: Bench) -> None:
     assert list((bench.folder / "jobs").iterdir()) == []
 
 
-async def test_an_idle_worker_asks_less_and_less(bench: Bench) -> None:
-    """No news, longer pauses; a new job is found all the same, and then it asks often again."""
+async def test_an_idle_worker_polls_less_often(bench: Bench) -> None:
+    """Without news the pauses grow; a new job is still found, and then it polls often again."""
     service = bench.service(poll_seconds=0.001, idle_seconds=0.05)
     working = asyncio.create_task(service.run())
     await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""How a worker on fakes stops: in order, or at once, and goes on."""
+"""How a worker stops, with fakes: in order or at once; and how it continues."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from veriframe.errors import RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt.attempt import Stage
 
 
-async def test_a_drain_finishes_what_is_claimed_and_takes_no_more(bench: Bench) -> None:
-    """fault_74: a render under way ends in a submission; the next job is not claimed."""
+async def test_a_drain_finishes_claimed_jobs_and_claims_no_more(bench: Bench) -> None:
+    """fault_74: a render under way ends with a submission; the next job is not claimed."""
     await bench.post(jobs=2)
     bench.renderer.gate.clear()
     service = bench.service()
@@ -33,8 +33,8 @@ async def test_a_drain_finishes_what_is_claimed_and_takes_no_more(bench: Bench) 
     assert bench.shared.moves.count("claim") == 1
 
 
-async def test_a_drain_lets_go_of_what_is_not_claimed(bench: Bench) -> None:
-    """fault_74: waiting for a store that is away; nothing is at stake, and a restart goes on."""
+async def test_a_drain_ends_jobs_that_are_not_claimed(bench: Bench) -> None:
+    """fault_74: waiting for an unavailable store; nothing is at stake, and a restart continues."""
     await bench.post()
     bench.store.fault = StoreUnavailable("away")
     service = bench.service()
@@ -49,7 +49,7 @@ async def test_a_drain_lets_go_of_what_is_not_claimed(bench: Bench) -> None:
 
 
 async def test_a_drain_waits_for_a_claim_that_is_being_made(bench: Bench) -> None:
-    """A claim that is out is not forgotten: it is finished, and its job served."""
+    """A claim under way is not forgotten: it is finished, and its job served."""
     await bench.post()
     claim, claiming, go = bench.registry.claim, asyncio.Event(), asyncio.Event()
 
@@ -70,7 +70,7 @@ async def test_a_drain_waits_for_a_claim_that_is_being_made(bench: Bench) -> Non
 
 
 async def test_a_drain_does_not_wait_for_the_disk(bench: Bench) -> None:
-    """CHECKED, and no room for a claim: nothing to finish."""
+    """CHECKED, and no room for a claim: there is nothing to finish."""
     await bench.post()
     full = bench.context.workspace
     bench.begin(bench.job(), Stage.CHECKED)
@@ -85,8 +85,8 @@ async def test_a_drain_does_not_wait_for_the_disk(bench: Bench) -> None:
     assert full.folder.exists()
 
 
-async def test_a_drain_does_not_wait_for_a_registry_that_never_came(bench: Bench) -> None:
-    """At the start the registry is away for ever."""
+async def test_a_drain_does_not_wait_for_a_registry_that_never_answers(bench: Bench) -> None:
+    """The registry is unavailable from the start."""
     bench.shared.faults += [RegistryUnavailable("away")] * 100_000
     service = bench.service()
     working = asyncio.create_task(service.run())
@@ -95,8 +95,8 @@ async def test_a_drain_does_not_wait_for_a_registry_that_never_came(bench: Bench
     assert await asyncio.wait_for(working, 5)
 
 
-async def test_cancelling_kills_the_render_and_a_restart_goes_on(bench: Bench) -> None:
-    """fault_75: at once; the claim stands in the journal and is served by the next run."""
+async def test_cancelling_kills_the_render_and_a_restart_continues(bench: Bench) -> None:
+    """fault_75: at once; the claim is in the journal and the next run serves it."""
     await bench.post()
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service().run())

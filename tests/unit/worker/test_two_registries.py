@@ -1,4 +1,4 @@
-"""One account at two registries, with one content store: neither touches what the other keeps there."""
+"""One account at two registries with one content store: neither touches the other's pins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from veriframe.worker.settlement.watch import clean_up
 
 @pytest_asyncio.fixture(params=["local", pytest.param("kubo", marks=pytest.mark.slow)])
 async def homes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Home, Home]]:
-    """Two embedded registries, and one store: the embedded one, or a Kubo node."""
+    """Two embedded registries and one store: the embedded one, or a Kubo node."""
     async with AsyncExitStack() as opened:
         store: ContentStore = LocalStore(tmp_path / "store", 2**24)
         if request.param == "kubo":
@@ -40,8 +40,8 @@ async def homes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield made[0], made[1]
 
 
-async def test_a_start_at_one_registry_leaves_what_is_owed_at_another(homes: tuple[Home, Home]) -> None:
-    """fault_91: the same address at two registries; a start at one releases nothing of the other."""
+async def test_a_start_at_one_registry_keeps_results_owed_at_another(homes: tuple[Home, Home]) -> None:
+    """fault_91: with the same address at two registries, a start at one releases nothing of the other."""
     one, two = homes
     owed = await one.submit()
     assert one.worker.account == two.worker.account
@@ -50,8 +50,8 @@ async def test_a_start_at_one_registry_leaves_what_is_owed_at_another(homes: tup
     assert await one.kept(owed.result_cid) == 1
 
 
-async def test_a_paid_job_leaves_the_same_picture_that_is_owed_at_another(homes: tuple[Home, Home]) -> None:
-    """fault_91: job 1 here and job 1 there have the same picture: one is paid, the other stays pinned."""
+async def test_a_paid_job_keeps_the_same_picture_owed_at_another(homes: tuple[Home, Home]) -> None:
+    """fault_91: both jobs 1 have the same picture: one is paid, the other's stays pinned."""
     one, two = homes
     owed, paid = await one.submit(), await two.submit()
     assert (owed.job_id, owed.result_cid) == (paid.job_id, paid.result_cid)
@@ -63,7 +63,7 @@ async def test_a_paid_job_leaves_the_same_picture_that_is_owed_at_another(homes:
 
 
 async def test_two_chains_are_two_registries(tmp_path: Path) -> None:
-    """fault_91: the same, with registries of two chains."""
+    """fault_91: the same with registries on two chains."""
     main, test = (Shared(identity=f"{chain}-0x1") for chain in ("SN_MAIN", "SN_SEPOLIA"))
     first = Bench(tmp_path / "first", registry=FakeRegistry(ME, main, wallet_fri=WALLET))
     second = Bench(tmp_path / "second", registry=FakeRegistry(ME, test, wallet_fri=WALLET), store=first.store)
@@ -78,12 +78,12 @@ async def test_two_chains_are_two_registries(tmp_path: Path) -> None:
 
 
 def old_pin(attempt: Attempt) -> Pin:
-    """As earlier versions pinned a result."""
+    """The pin that earlier versions made for a result."""
     return Pin(cid=attempt.result_cid, name=old_result(ME, attempt.job_id))
 
 
 async def old_bench(bench: Bench) -> Attempt:
-    """A result that is owed, pinned by an earlier version."""
+    """An owed result, pinned by an earlier version."""
     (job,) = await bench.post()
     attempt = await pipeline.run(bench.begin(job), bench.context)
     bench.store.pinned = [old_pin(attempt)]
@@ -91,7 +91,7 @@ async def old_bench(bench: Bench) -> Attempt:
 
 
 async def test_owed_results_get_their_new_names(bench: Bench) -> None:
-    """fault_91: pinned by an earlier version and owed; never without a pin. A second time changes nothing."""
+    """fault_91: pinned by an earlier version and owed; never without a pin. A second run changes nothing."""
     attempt = await old_bench(bench)
     kept = []
     unpin = bench.store.unpin
@@ -109,8 +109,8 @@ async def test_owed_results_get_their_new_names(bench: Bench) -> None:
     assert kept == [[old_result(ME, 1), result_pin(ME, 1)]]
 
 
-async def test_old_names_that_are_not_owed_here_are_left(bench: Bench) -> None:
-    """fault_91: another job's, another picture's, another account's: perhaps another registry owes them."""
+async def test_old_names_that_are_not_owed_here_are_kept(bench: Bench) -> None:
+    """fault_91: for another job, picture or account: perhaps another registry owes them."""
     attempt = await old_bench(bench)
     others = [
         Pin(cid=bench.store.keep(b"other"), name=old_result(ME, 1)),
@@ -123,8 +123,8 @@ async def test_old_names_that_are_not_owed_here_are_left(bench: Bench) -> None:
     assert bench.store.pinned == [*others, Pin(cid=attempt.result_cid, name=result_pin(ME, 1))]
 
 
-async def test_what_ends_before_it_is_renamed_is_released(bench: Bench) -> None:
-    """fault_91: owed at the start, paid while the store was away: its old pin goes, and no new one comes."""
+async def test_a_result_that_ends_before_its_rename_is_released(bench: Bench) -> None:
+    """fault_91: owed at the start, paid during an outage: its old pin is released, no new one is made."""
     attempt = await old_bench(bench)
     owed = bench.journal.unfinished()
     bench.store.fault = StoreUnavailable("The store is away.")

@@ -1,4 +1,4 @@
-"""The worker's own disk: budget, hostile names, what a killed run left."""
+"""The worker's own disk: budget, hostile names, leftovers of killed runs."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def put(workspace: Workspace, cid: str, age: int) -> Path:
     return path
 
 
-def test_folders_are_the_workers_alone(workspace: Workspace) -> None:
-    """Nobody else on the machine reads strangers' scenes here."""
+def test_folders_are_private(workspace: Workspace) -> None:
+    """Other users of the machine cannot read fetched scenes."""
     assert workspace.scene("a").parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_within_the_budget_nothing_goes(workspace: Workspace) -> None:
+def test_within_the_budget_nothing_is_deleted(workspace: Workspace) -> None:
     """Exactly the budget is within it."""
     kept = [put(workspace, cid, 1) for cid in ("a", "b", "c")]
     workspace.make_room([])
     assert all(path.exists() for path in kept)
 
 
-def test_the_longest_unused_goes_first(workspace: Workspace) -> None:
-    """And no more than must."""
+def test_the_least_recently_used_is_deleted_first(workspace: Workspace) -> None:
+    """And no more than necessary."""
     old, oldest, new, newest = (
         put(workspace, cid, age) for cid, age in (("a", 8), ("b", 9), ("c", 7), ("d", 1))
     )
@@ -60,8 +60,8 @@ def test_the_longest_unused_goes_first(workspace: Workspace) -> None:
     assert [path.exists() for path in (old, oldest, new, newest)] == [False, True, True, True]
 
 
-def test_a_scene_in_use_never_goes(workspace: Workspace) -> None:
-    """Even where the budget cannot be held then."""
+def test_a_scene_in_use_is_never_deleted(workspace: Workspace) -> None:
+    """Even if that exceeds the budget."""
     paths = [put(workspace, cid, age) for cid, age in (("a", 9), ("b", 8), ("c", 7), ("d", 6))]
     workspace.make_room(["a", "b", "c", "d"])
     assert all(path.exists() for path in paths)
@@ -69,7 +69,7 @@ def test_a_scene_in_use_never_goes(workspace: Workspace) -> None:
     assert [path.exists() for path in paths] == [True, False, True, True]
 
 
-def test_a_scene_that_is_not_there_cannot_be_used(workspace: Workspace) -> None:
+def test_a_missing_scene_cannot_be_used(workspace: Workspace) -> None:
     """It must be fetched."""
     assert not workspace.use(workspace.scene("a"))
 
@@ -79,12 +79,12 @@ def test_a_scene_that_is_not_there_cannot_be_used(workspace: Workspace) -> None:
 )
 def test_a_hostile_cid_never_becomes_a_path(workspace: Workspace, cid: str) -> None:
     """fault_1: refused before there is a path."""
-    with pytest.raises(ValueError, match="no CID"):
+    with pytest.raises(ValueError, match="not a CID"):
         workspace.scene(cid)
 
 
-def test_an_emptied_folder_has_nothing_of_an_earlier_try(workspace: Workspace) -> None:
-    """fault_39: new and empty for each attempt, with links and folders gone and their targets kept."""
+def test_an_emptied_folder_has_no_files_of_an_earlier_try(workspace: Workspace) -> None:
+    """fault_39: new and empty for each attempt; links and folders are removed, their targets kept."""
     out = workspace.empty(workspace.rendered(7))
     (out / "0001.png").write_bytes(b"old")
     (out / "folder").mkdir()
@@ -95,7 +95,7 @@ def test_an_emptied_folder_has_nothing_of_an_earlier_try(workspace: Workspace) -
 
 
 def test_a_rendering_is_remembered(workspace: Workspace) -> None:
-    """For a restart between rendering and proving."""
+    """For a restart between rendering and validation."""
     assert workspace.rendering(7) is None
     workspace.empty(workspace.rendered(7))
     workspace.note_rendering(7, RENDERING)
@@ -103,15 +103,15 @@ def test_a_rendering_is_remembered(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"frames": 3}', b"\xff", b"[]"])
-def test_a_damaged_note_of_a_rendering_is_none(workspace: Workspace, content: bytes) -> None:
-    """It counts as gone, and not as a bug."""
+def test_a_damaged_note_of_a_rendering_is_ignored(workspace: Workspace, content: bytes) -> None:
+    """It counts as missing, not as a bug."""
     (workspace.rendered(7).parent).mkdir()
     (workspace.rendered(7).parent / "rendering.json").write_bytes(content)
     assert workspace.rendering(7) is None
 
 
-def test_the_sweep_removes_what_killed_runs_left(workspace: Workspace) -> None:
-    """fault_46: folders of finished jobs and fetches for them go; unfinished jobs, and scenes, stay."""
+def test_the_sweep_removes_leftovers_of_killed_runs(workspace: Workspace) -> None:
+    """fault_46: folders and partial fetches of finished jobs go; unfinished jobs, and scenes, stay."""
     for job_id in (1, 2):
         workspace.empty(workspace.rendered(job_id))
     scene = put(workspace, "a", 1)
@@ -126,8 +126,8 @@ def test_the_sweep_removes_what_killed_runs_left(workspace: Workspace) -> None:
     assert sorted(scene.parent.iterdir()) == [half, scene]
 
 
-def test_the_sweep_touches_nothing_else(workspace: Workspace) -> None:
-    """fault_46: only the own folders; what lies beside them, and what links lead to, stays."""
+def test_the_sweep_removes_nothing_else(workspace: Workspace) -> None:
+    """fault_46: only its own folders; files beside them, and targets of links, stay."""
     beside = workspace.folder.parent / "of-others"
     beside.mkdir()
     (beside / "precious").write_bytes(b"x")
@@ -137,8 +137,8 @@ def test_the_sweep_touches_nothing_else(workspace: Workspace) -> None:
     assert list((workspace.folder / "jobs").iterdir()) == []
 
 
-def test_a_fetch_that_nobody_waits_for_goes(workspace: Workspace) -> None:
-    """fault_46: what strangers' scenes left half-done would fill the disk; whole ones have their budget."""
+def test_a_partial_fetch_that_is_not_needed_is_removed(workspace: Workspace) -> None:
+    """fault_46: partial scenes would fill the disk; complete ones have their budget."""
     scene = put(workspace, ABANDONED, 1)
     halves = {cid: scene.parent / partial_name(cid) for cid in (ABANDONED, WANTED)}
     for half in halves.values():
@@ -149,8 +149,8 @@ def test_a_fetch_that_nobody_waits_for_goes(workspace: Workspace) -> None:
 
 
 @pytest.mark.parametrize("text", ["v", "b", "", ".", "veriframe-fetch", "/", WANTED[:-1], "../x"])
-def test_nobody_removes_anothers_half_done_scene(workspace: Workspace, text: str) -> None:
-    """fault_91: an asset “v” removed every half-done scene with that letter in its name."""
+def test_partial_fetches_of_other_scenes_stay(workspace: Workspace, text: str) -> None:
+    """fault_91: an asset “v” removed every partial scene with that letter in its name."""
     half = workspace.scene("a").parent / partial_name(WANTED)
     half.write_bytes(b"half")
     workspace.forget_fetch(text)
@@ -160,8 +160,8 @@ def test_nobody_removes_anothers_half_done_scene(workspace: Workspace, text: str
     assert not half.exists()
 
 
-def test_a_scenes_folder_that_is_gone_is_made_again(workspace: Workspace) -> None:
-    """Fetched scenes may be deleted at any time, with their folder: nothing waits for it for ever."""
+def test_a_missing_scenes_folder_is_created_again(workspace: Workspace) -> None:
+    """Users may delete fetched scenes at any time, with their folder."""
     scene = put(workspace, "a", 1)
     shutil.rmtree(scene.parent)
     workspace.forget_fetch("a")
@@ -170,8 +170,8 @@ def test_a_scenes_folder_that_is_gone_is_made_again(workspace: Workspace) -> Non
     put(workspace, "a", 1)
 
 
-def test_a_start_outlives_what_a_scene_has_left(workspace: Workspace) -> None:
-    """fault_92: folders too deep for a recursion, left by a job, stopped this start and every later one."""
+def test_a_start_survives_deeply_nested_leftovers(workspace: Workspace) -> None:
+    """fault_92: folders too deep for recursion, left by a job, stopped this start and every later one."""
     out, here = workspace.empty(workspace.rendered(7)), os.getcwd()  # noqa: PTH109
     try:
         os.chdir(out)
@@ -185,40 +185,40 @@ def test_a_start_outlives_what_a_scene_has_left(workspace: Workspace) -> None:
     assert list((workspace.folder / "jobs").iterdir()) == []
 
 
-def test_what_cannot_be_removed_stands_in_nobodys_way(
+def test_leftovers_that_cannot_be_removed_do_no_harm(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_92: a new folder is new by its name, too."""
+    """fault_92: a new folder has a new name."""
     out = workspace.empty(workspace.rendered(7))
     (out / "stubborn").touch()
     monkeypatch.setattr("veriframe.disk.remove", lambda _: False)
     assert list(workspace.empty(workspace.rendered(7)).iterdir()) == []
 
 
-def test_forgetting_is_no_error_twice(workspace: Workspace) -> None:
-    """A cut-off clean-up is repeated."""
+def test_forgetting_twice_is_allowed(workspace: Workspace) -> None:
+    """An interrupted clean-up is repeated."""
     out = workspace.empty(workspace.rendered(7))
     workspace.forget(7)
     workspace.forget(7)
     assert not out.exists()
 
 
-def test_too_little_disk_is_said_with_the_remedy(workspace: Workspace) -> None:
-    """fault_41: how much there is, how much is wanted, what to do."""
+def test_too_little_disk_is_reported_with_the_remedy(workspace: Workspace) -> None:
+    """fault_41: with the free space, the needed space and the remedy."""
     workspace.require_free(1)
     with pytest.raises(HostUnavailable, match="disk_free_bytes"):
         workspace.require_free(2**62)
 
 
-def test_a_folder_that_cannot_be_made_is_said_with_the_remedy(tmp_path: Path) -> None:
-    """A file lies where the folder should be."""
+def test_a_folder_that_cannot_be_created_is_reported_with_the_remedy(tmp_path: Path) -> None:
+    """A file is in the place of the folder."""
     (tmp_path / "file").touch()
     with pytest.raises(HostUnavailable, match="set home"):
         Workspace(tmp_path / "file" / "work", 1).prepare()
 
 
-def test_the_proved_frames_are_brought_to_the_disk(workspace: Workspace) -> None:
-    """Links and folders among them are left alone: they are refused later."""
+def test_the_validated_frames_are_synced_to_the_disk(workspace: Workspace) -> None:
+    """Links and folders among them are ignored: they are refused later."""
     clean = workspace.empty(workspace.validated(7))
     (clean / "0001.png").write_bytes(b"x")
     (clean / "link").symlink_to("/nowhere")

@@ -1,7 +1,7 @@
-"""The content store on IPFS: a Kubo node of one's own, and other sources where it does not have a file.
+"""The content store on IPFS: a Kubo node of your own, and other sources for files that it does not have.
 
-A node's word is never believed. What is added has the CID that is reckoned here; what is fetched has the
-bytes of its CID, or is not there.
+The node is never trusted. The CID of added content is computed here; fetched content has the bytes of its
+CID, or the fetch fails.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from veriframe.threads import to_the_end
 log = structlog.get_logger()
 
 PIN_SECONDS = 600.0
-"""For a node to walk through all of a file that it has and is to keep."""
+"""For a node to walk through all blocks of a file that it is to pin."""
 
 
 class _Added(Answer):
@@ -75,8 +75,8 @@ class _Version(Answer):
 class KuboStore(ContentStore):
     """Files on the Kubo node whose API is at `api_url`, a multiaddr or a URL; then from `sources`, in turn.
 
-    Close it with `close`, or use it as a context. Any number of workers may share a node. Raises
-    `SettingsError` for an address that is none.
+    Close it with `close`, or use it as a context manager. Any number of workers may share a node. Raises
+    `SettingsError` for an invalid address.
     """
 
     def __init__(
@@ -104,19 +104,19 @@ class KuboStore(ContentStore):
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections to the node. The sources are closed by whoever made them."""
+        """Closes the connections to the node. The caller closes the sources."""
         await self._fetched.close()
         await self._api.close()
 
     async def version(self) -> str:
-        """The node's version, such as `0.42.0`. Raises `StoreUnavailable`."""
+        """Returns the node's version, such as `0.42.0`. Raises `StoreUnavailable`."""
         return (await self._api.call("version", {}, _Version, 10.0)).Version
 
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
-        """Keep a file or a folder, pinned as `pin_name`. Returns its CID.
+        """Adds a file or a folder, pinned as `pin_name`. Returns its CID.
 
-        Raises `SettingsError` for what cannot be read or kept, and `JobError` (UPLOAD) where the node stored
-        something else than was sent. Where the outcome is not known, the same is added once more.
+        Raises `SettingsError` if it cannot be read or stored, and `JobError` (UPLOAD) if the node stored
+        something else than was sent. If the outcome is unknown, the same is added once more.
         """
         started, plan = time.monotonic(), await to_thread(plan_upload, source)
         async with self._in_time(f"{source.name} could not be added"):
@@ -136,10 +136,10 @@ class KuboStore(ContentStore):
     async def fetch(
         self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
+        """Fetches one file to `target`, checked, all or nothing. Returns its size in bytes.
 
-        What a cut or a killed process left beside the target is gone on with. What the node did not have
-        before is removed from it afterwards. Raises `HostUnavailable` where the target cannot be written.
+        Resumes what an interrupted fetch left beside the target. What the node did not have before is removed
+        from it afterwards. Raises `HostUnavailable` if the target cannot be written.
         """
         started, wanted = time.monotonic(), parse_cid(cid)
         async with (
@@ -147,7 +147,7 @@ class KuboStore(ContentStore):
             self._in_time(f"{wanted} did not arrive"),
             partial(wanted, cid, target.parent) as part,
         ):
-            size_bytes = await self._delivery.bring(
+            size_bytes = await self._delivery.fetch(
                 FetchRequest(
                     cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_progress=on_progress
                 )
@@ -158,10 +158,10 @@ class KuboStore(ContentStore):
     async def fetch_folder(
         self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Put a folder at `target`, each block checked, all of it or nothing. Returns the bytes of its files.
+        """Fetches a folder to `target`, each block checked, all or nothing. Returns the size of its files.
 
-        Raises and goes on like `fetch`; files by other import options than ours, such as large folders,
-        are proved block by block all the same.
+        Raises and resumes like `fetch`. Any import options work: folders that were added with others than
+        ours, such as large ones, are checked block by block.
         """
         started, wanted = time.monotonic(), parse_cid(cid)
         async with (
@@ -170,25 +170,25 @@ class KuboStore(ContentStore):
             staged(wanted, target.parent) as folder,
         ):
             tree = await to_thread(Tree, wanted, folder, limits)
-            await self._folders.bring(tree, folder, on_progress)
+            await self._folders.fetch(tree, folder, on_progress)
             await to_the_end(place_folder, folder, target)
         _finish("store_fetched", cid, tree.size_bytes, started, on_progress)
         return tree.size_bytes
 
     async def pin(self, pin: Pin) -> None:
-        """Keep what the node has under one more name. Raises `StoreUnavailable` where it lacks any of it."""
+        """Pins what the node has under one more name. Raises `StoreUnavailable` if it lacks any of it."""
         self._fetched.pins_made += 1
         folder = pin_folder(parse_cid(pin.cid), pin.name)
         query: Query = {"cid-codec": "dag-pb", "mhtype": "sha2-256", "mhlen": -1, "pin": "false"}
         async with self._api.post("block/put", query, PIN_SECONDS, body=one_part(folder.block)) as answer:
             answer.parse(await answer.body(), _Key)
-        # Offline: a pin keeps what is there, and never waits for the network.
+        # Offline: pinning must not wait for the network.
         options = {"arg": folder.cid, "name": folder.kubo_name, "recursive": "true", "offline": "true"}
         await self._api.call("pin/add", options, _Pins, PIN_SECONDS)
         self._fetched.pins_made += 1
 
     async def unpin(self, pin: Pin) -> None:
-        """Release one name. Unknown pins are no error."""
+        """Releases one name. Does nothing if the pin does not exist."""
         try:
             folder = pin_folder(parse_cid(pin.cid), pin.name)
         except (JobRejected, SettingsError):
@@ -200,7 +200,7 @@ class KuboStore(ContentStore):
                 raise
 
     async def pins(self) -> Sequence[Pin]:
-        """All pins of workers and creators on this node, by CID and name; the operator's own are not told."""
+        """Returns all pins of workers and creators on this node, by CID and name, but not the operator's."""
         query: Query = {"type": "recursive", "names": "true", "stream": "true"}
         found = list[Pin]()
         async with self._api.post("pin/ls", query, PIN_SECONDS) as answer:
@@ -211,19 +211,19 @@ class KuboStore(ContentStore):
         return sorted(found, key=lambda pin: (pin.cid, pin.name))
 
     async def room(self) -> StoreRoom:
-        """The node's `StorageMax` without all that its repository has, pinned or not.
+        """Returns the node's `StorageMax` less the size of its repository, pinned or not.
 
-        What was fetched goes again; all else that is not pinned only where the node collects garbage. Where
-        the repository is on this machine, never more than its disk has free.
+        Fetched content is removed again; other unpinned content only if the node collects garbage. If the
+        repository is on this machine, the free space of its disk is the limit.
         """
         return await self._disk.room()
 
     async def tidy(self) -> None:
-        """Remove from the node, beside, what a process that was killed has fetched there."""
+        """Removes from the node, in the background, what killed processes fetched there."""
         self._fetched.tidy()
 
     async def _add(self, source: Path, plan: UploadPlan, pin_name: str, on_progress: OnTransfer) -> str:
-        # A folder is hashed beside its sending: hash and bytes are compared through the node's own CID.
+        # A folder is hashed while it is sent: the node's own CID shows whether both saw the same bytes.
         expected = asyncio.create_task(to_thread(folder_cid, source)) if plan.is_folder else None
         try:
             upload, node_cid = await self._send(plan, on_progress)
@@ -235,13 +235,13 @@ class KuboStore(ContentStore):
             raise JobError(
                 Code.UPLOAD,
                 f"The IPFS node stored {node_cid[:80]!a} in place of {cid}: the bytes were changed, or the"
-                " source was, on the way. Nothing of it is used.",
+                " source was changed, during the upload. The upload is not used.",
             )
         await self.pin(Pin(cid=cid, name=pin_name))
         return cid
 
     async def _send(self, plan: UploadPlan, on_progress: OnTransfer) -> tuple[Upload, str]:
-        """Send it all once. Returns what was sent, and the CID that the node gives for it."""
+        """Sends everything once. Returns the upload, and the CID that the node reports."""
         root = ""
         loop = asyncio.get_running_loop()
         try:
@@ -262,12 +262,12 @@ class KuboStore(ContentStore):
             if upload.failure is not None:
                 raise upload.failure from error
             if isinstance(error, TimeoutError):
-                raise StoreUnavailable("The IPFS node takes no more bytes. See that it runs.") from error
+                raise StoreUnavailable("The IPFS node accepts no more bytes. Check that it runs.") from error
             raise
         return upload, root
 
     async def _wait_for_node(self, reason: StoreUnavailable) -> None:
-        """Until the node answers again. Raises `reason` where it stays away."""
+        """Waits until the node answers again. Raises `reason` if it does not."""
         end = time.monotonic() + self._timeouts.away_seconds
         while True:
             with suppress(StoreUnavailable):
@@ -284,18 +284,17 @@ class KuboStore(ContentStore):
                 yield
         except TimeoutError as error:
             raise StoreUnavailable(
-                f"{what} within {self._timeouts.total_seconds:g} seconds. See that the IPFS node runs well."
+                f"{what} within {self._timeouts.total_seconds:g} seconds. Check that the IPFS node works."
             ) from error
 
 
 def _finish(event: str, cid: str, size_bytes: int, started: float, on_progress: OnTransfer) -> None:
     on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
     seconds = time.monotonic() - started
-    megabytes_per_second = round(size_bytes / 1e6 / max(seconds, 1e-6), 1)
     log.info(
         event,
         cid=canonical(cid),
         size_bytes=size_bytes,
         seconds=round(seconds, 3),
-        megabytes_per_second=megabytes_per_second,
+        megabytes_per_second=round(size_bytes / 1e6 / max(seconds, 1e-6), 1),
     )

@@ -1,1 +1,1 @@
-"""Claims: their lease, those that are being made, and jobs that are lost meanwhile."""
+"""Claims: their lease, and jobs that are lost while they are worked on."""

@@ -1,4 +1,4 @@
-"""Jobs that are lost while they are worked on: the registry is looked at meanwhile, and the work ends."""
+"""Jobs that are lost while they are worked on: the registry is polled meanwhile, and the work ends."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from veriframe.model.registry.job import Job
 from veriframe.ports.registry import Snapshot
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import reconcile
-from veriframe.worker.retry import patiently
+from veriframe.worker.retry import retrying
 
 log = structlog.get_logger()
 
 
 class Losses:
-    """Which of the running jobs to look at, and which of them to end: another has them, or they are over."""
+    """Which running jobs to check, and which of them to end: they are over, or another worker has them."""
 
     def __init__(
         self, context: WorkerContext, every_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Each is looked at again after so many seconds. `clock` gives seconds that only go on."""
+        """Each job is checked every `every_seconds`. `clock` gives monotonic seconds."""
         self._context, self._every, self._clock = context, every_seconds, clock
         self._seen_at: dict[int, float] = {}
         self._lost: dict[int, tuple[Job, int]] = {}
 
     def wanted(self, running: Collection[int]) -> set[int]:
-        """The running jobs with a claim of ours that were not looked at lately."""
+        """Returns the running jobs with a claim of ours that were not checked recently."""
         for gone in self._seen_at.keys() - set(running):
             del self._seen_at[gone]
         if not running:
@@ -41,7 +41,7 @@ class Losses:
         return {i for i in running if i in claimed and self._seen_at.get(i, oldest) <= oldest}
 
     def end(self, snapshot: Snapshot, running: Mapping[int, asyncio.Task[None]]) -> None:
-        """Cancel the work on those that `snapshot` shows to be lost."""
+        """Cancels the work on jobs that `snapshot` shows to be lost."""
         for job in snapshot.jobs:
             if (task := running.get(job.id)) is None:
                 continue
@@ -52,7 +52,7 @@ class Losses:
                 task.cancel()
 
     async def unless_lost(self, job_id: int, work: Callable[[], Awaitable[Attempt]]) -> Attempt:
-        """Do `work`, or where the job is lost meanwhile, note that. Returns the attempt after it."""
+        """Runs `work`; if the job is lost meanwhile, notes that. Returns the attempt after it."""
         try:
             return await work()
         except asyncio.CancelledError:
@@ -64,13 +64,13 @@ class Losses:
         assert task is not None
         assert seen is not None
         if task.uncancel():
-            raise asyncio.CancelledError  # the whole worker stops, too
-        if await patiently(lambda: self._note(*seen)):
+            raise asyncio.CancelledError  # the whole worker stops as well
+        if await retrying(lambda: self._note(*seen)):
             return self._attempt(job_id)
         return await self.unless_lost(job_id, work)
 
     async def _note(self, job: Job, now: int) -> bool:
-        """Have the journal know of the loss. False where the last step has made it none."""
+        """Notes the loss in the journal. Returns False if the last step made it void."""
         if not self._is_lost(job, now):
             return False
         reconcile(job, self._context, now)
@@ -83,5 +83,5 @@ class Losses:
     def _attempt(self, job_id: int) -> Attempt:
         attempt = self._context.journal.get(job_id)
         if attempt is None:
-            raise RuntimeError("an attempt that is served is in the journal")
+            raise RuntimeError("an attempt under way must be in the journal")
         return attempt

@@ -1,1 +1,1 @@
-"""Which job is begun next: discovery, candidates, backoff, failures, stakes and store room."""
+"""Choosing the next job: discovery, candidates, backoff, failures, stakes and store room."""

@@ -1,4 +1,4 @@
-"""Scenes and creators that have cost time for nothing: they are left for a while, or come last."""
+"""Backoff for scenes and creators that wasted time: scenes are skipped for a while, creators come last."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ log = structlog.get_logger()
 FIRST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
 
 SLOW_SECONDS = 60.0
-"""A scene that took longer to come, and is then refused, has kept others waiting as one that never comes."""
+"""A scene that took longer to fetch, and is then refused, delayed others like one that never arrives."""
 
 LOST_RACES = 3
-"""So many jobs of a creator in a row were gone right before our claim: a race may be lost once or twice."""
+"""This many jobs of a creator in a row were gone right before our claim: one or two lost races are normal."""
 
 MOST_REMEMBERED = 10_000
-"""Assets and creators at once; the oldest go first."""
+"""The most assets and creators remembered at once; the oldest are dropped."""
 
 
 class Backoffs:
-    """Assets that could not be had rest, creators whose jobs came to nothing come last; longer each time.
+    """Assets that could not be fetched are skipped, and creators of wasted jobs come last; longer each time.
 
-    Else one order of a hundred jobs whose scene nobody has would keep a slot waiting a hundred times, and a
+    Otherwise one order of a hundred jobs with an unavailable scene would block a slot a hundred times, and a
     hundred scenes that are refused after a minute's inspection would keep it from all others.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds that only go on."""
+        """`clock` gives monotonic seconds."""
         self._clock = clock
         self._until: dict[str | Address, tuple[int, float]] = {}
         self._lost_races: Counter[Address] = Counter()
 
     def note(self, attempt: Attempt) -> None:
-        """Look at how an attempt ended, or that it was handed in."""
+        """Notes how an attempt ended, or that it was submitted."""
         asset, creator = attempt.asset_cid, attempt.creator
         if attempt.stage is Stage.SUBMITTED:
             self._end(asset)
             self._end(creator)
         elif _is_absent(attempt):
-            self._begin(asset, "its scene could not be had")
-            self._begin(creator, "its scene could not be had")
+            self._begin(asset, "its scene could not be fetched")
+            self._begin(creator, "its scene could not be fetched")
         else:
             if Stage.FETCHED in attempt.reached:
                 self._end(asset)
-            if _is_in_vain(attempt):
-                self._begin(creator, f"its scene came to nothing ({attempt.code})")
+            if _is_wasted(attempt):
+                self._begin(creator, f"its scene could not be rendered ({attempt.code})")
             elif _is_lost_race(attempt):
                 self._note_lost_race(creator)
 
-    def rests(self, asset_cid: str) -> bool:
-        """Whether jobs with this asset are left for now."""
-        return self._is_left(asset_cid)
+    def is_skipped(self, asset_cid: str) -> bool:
+        """Whether jobs with this asset are skipped for now."""
+        return self._is_backed_off(asset_cid)
 
-    def come_last(self, creator: Address) -> bool:
-        """Whether jobs of others go before this creator's."""
-        return self._is_left(creator)
+    def comes_last(self, creator: Address) -> bool:
+        """Whether jobs of other creators go first."""
+        return self._is_backed_off(creator)
 
     def _note_lost_race(self, creator: Address) -> None:
         self._lost_races[creator] += 1
@@ -89,13 +89,13 @@ class Backoffs:
         if not isinstance(key, str):
             self._lost_races.pop(key, None)
 
-    def _is_left(self, key: str | Address) -> bool:
+    def _is_backed_off(self, key: str | Address) -> bool:
         return key in self._until and self._until[key][1] > self._clock()
 
 
 def backoff_seconds(times: int) -> float:
-    """How long to wait after so many times in a row: doubled each time, up to an hour."""
-    # Counted to a few: a stranger's thousandth failure must not be a number beyond all floats.
+    """Returns the wait after this many times in a row: doubled each time, up to an hour."""
+    # Capped: the thousandth failure must not overflow a float.
     return min(FIRST_SECONDS * 2.0 ** min(times - 1, 10), LONGEST_SECONDS)
 
 
@@ -104,22 +104,22 @@ def _is_absent(attempt: Attempt) -> bool:
         return True
     if attempt.stage not in (Stage.REFUSED, Stage.LOST):
         return False
-    # Refused after it dripped in; or its job was over before it came.
-    came = attempt.reached.get(Stage.FETCHED)
-    if came is None:
-        came = attempt.reached.get(attempt.stage) if attempt.stage is Stage.LOST else None
+    # Refused after a slow fetch; or its job was over before it arrived.
+    fetched_at = attempt.reached.get(Stage.FETCHED)
+    if fetched_at is None:
+        fetched_at = attempt.reached.get(attempt.stage) if attempt.stage is Stage.LOST else None
     elif attempt.stage is Stage.LOST:
         return False
-    seen = attempt.reached.get(Stage.SEEN)
-    return seen is not None and came is not None and came - seen > SLOW_SECONDS
+    seen_at = attempt.reached.get(Stage.SEEN)
+    return seen_at is not None and fetched_at is not None and fetched_at - seen_at > SLOW_SECONDS
 
 
-def _is_in_vain(attempt: Attempt) -> bool:
+def _is_wasted(attempt: Attempt) -> bool:
     is_creators = attempt.code is Code.LEASE or attempt.code not in NOT_THE_BYTES
     return attempt.stage in (Stage.REFUSED, Stage.RELEASED) and is_creators
 
 
 def _is_lost_race(attempt: Attempt) -> bool:
     ready = Stage.CHECKED in attempt.reached and Stage.CLAIMED not in attempt.reached
-    # Not what another worker was faster with, nor what our own store had no room for: nobody's fault.
+    # Races that another worker won, and jobs that our own store had no room for, do not count.
     return ready and attempt.stage is Stage.LOST and attempt.code is Code.CANCELLED

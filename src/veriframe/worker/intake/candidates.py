@@ -1,4 +1,4 @@
-"""The open jobs to choose from: bounded in all, for each creator and for each order."""
+"""The open jobs to choose from: limited in total, for each creator and for each order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rank = Callable[[Job], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How many jobs are remembered at once. A creator can fill no more than its part, an order neither."""
+    """The most jobs remembered at once. Neither a creator nor an order can fill more than its share."""
 
     in_all: int = 5_000
     per_creator: int = 200
@@ -23,10 +23,10 @@ class Bounds:
 
 
 class Candidates:
-    """Jobs by id. Where there is no room, the worst ranked goes; what is left out is found again."""
+    """Jobs by id. Without room, the lowest ranked is dropped; what is left out is found again later."""
 
     def __init__(self, rank: Rank, bounds: Bounds = Bounds()) -> None:
-        """`rank` may change its mind about a job at any time."""
+        """`rank` may rank the same job differently at any time."""
         self._rank, self._bounds = rank, bounds
         self._jobs: dict[int, Job] = {}
         self._by_creator: Counter[int] = Counter()
@@ -41,15 +41,15 @@ class Candidates:
 
     @property
     def has_left_out(self) -> bool:
-        """Whether some had no room: they are to be looked at again."""
+        """Whether some had no room: they have to be read again."""
         return bool(self._left_out)
 
     def ranked(self) -> Sequence[Job]:
-        """The best first."""
+        """Returns the jobs, the best first."""
         return sorted(self._jobs.values(), key=self._rank)
 
     def put(self, job: Job) -> None:
-        """A job that may be taken, as it is now."""
+        """Adds a job that may be claimed, or updates it."""
         if job.id in self._jobs:
             self._jobs[job.id] = job
             return
@@ -61,14 +61,14 @@ class Candidates:
         self._jobs[job.id] = job
         self._by_creator[order.creator] += 1
         self._by_order[order.id] += 1
-        # A tenth more, so that not each new job means sorting all of them.
+        # With a margin of a tenth, so that not every new job causes a sort.
         if len(self._jobs) > self._bounds.in_all * 11 // 10:
             for worst in self.ranked()[self._bounds.in_all :]:
                 self.drop(worst.id)
                 self._leave_out(worst)
 
     def drop(self, job_id: int) -> None:
-        """A job that is no candidate (any more)."""
+        """Removes a job that is no longer a candidate."""
         job = self._jobs.pop(job_id, None)
         if job is not None:
             for counter, key in ((self._by_creator, job.order.creator), (self._by_order, job.order.id)):
@@ -77,13 +77,13 @@ class Candidates:
                     del counter[key]
 
     def drop_above(self, last: int) -> None:
-        """Jobs above this id are gone."""
+        """Removes jobs above this id: they no longer exist."""
         for job_id in [job_id for job_id in self._jobs if job_id > last]:
             self.drop(job_id)
         self._left_out = {order: job_id for order, job_id in self._left_out.items() if job_id <= last}
 
     def next_left_out(self) -> Collection[int]:
-        """The first job that each order left out, of orders that have room again. They are told once."""
+        """Returns the first left-out job of each order that has room again. Each is returned once."""
         half = self._bounds.per_order // 2
         if len(self._jobs) >= self._bounds.in_all:
             return ()

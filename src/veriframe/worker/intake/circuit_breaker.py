@@ -1,4 +1,4 @@
-"""Whether this machine still renders: after failures in a row it has to prove it by a scene of its own."""
+"""Whether this machine still renders: after failures in a row it must render its own test scene."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from veriframe.worker.intake.backoff import backoff_seconds
 log = structlog.get_logger()
 
 FAILURES = 3
-"""So many in a row, with nothing handed in between them."""
+"""This many in a row, without a submission between them."""
 
 SUSPECT = frozenset(
     (Code.CRASH, Code.BLENDER_ERROR, Code.NO_OUTPUT, Code.NOT_IMAGE, Code.NOT_FINITE, Code.BLACK)
 )
-"""What a broken driver or a bad memory module looks like. Limits are not: those are the scenes' own."""
+"""Symptoms of a broken driver or bad memory. Exceeded limits do not count: those are the scenes' own."""
 
 
 class CircuitBreaker:
     """Counts failures in a row. Each release costs a part of a bond, so that going on would cost money.
 
-    Strangers' scenes decide nothing but when to test: a scene can be made to fail like a broken machine.
-    Claiming pauses only where the worker's own test scene fails, too.
+    Untrusted scenes decide only when to test: a scene can be made to fail like a broken machine. Claiming
+    pauses only if the worker's own test scene fails as well.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds that only go on."""
+        """`clock` gives monotonic seconds."""
         self._clock = clock
         self._failures = 0
         self._failed_tests = 0
         self._until = 0.0
 
     def note(self, attempt: Attempt) -> None:
-        """Look at how an attempt ended."""
+        """Counts how an attempt ended."""
         if attempt.stage is Stage.SUBMITTED:
             self._failures = self._failed_tests = 0
         elif attempt.stage is Stage.RELEASED and attempt.code in SUSPECT:
             self._failures += 1
 
-    async def require_fit(self, renderer: Renderer) -> None:
-        """Raise `HostUnavailable` where this machine is under suspicion and fails its own test."""
+    async def require_healthy(self, renderer: Renderer) -> None:
+        """Raises `HostUnavailable` if this machine is suspect and fails its own test."""
         if self._failures < FAILURES:
             return
         left = self._until - self._clock()
@@ -56,14 +56,14 @@ class CircuitBreaker:
                 self._failed_tests += 1
                 left = backoff_seconds(self._failed_tests)
                 self._until = self._clock() + left
-                raise self._unfit(left) from error
+                raise self._unhealthy(left) from error
             log.info("machine_proved", failures=self._failures)
             self._failures = self._failed_tests = 0
             return
-        raise self._unfit(left)
+        raise self._unhealthy(left)
 
-    def _unfit(self, left: float) -> HostUnavailable:
+    def _unhealthy(self, left: float) -> HostUnavailable:
         return HostUnavailable(
-            f"The last {self._failures} renders failed here, as on a broken machine, and so did a test scene."
-            f" Nothing is claimed for another {left:.0f} s. Run `veriframe doctor` to see what it renders."
+            f"The last {self._failures} renders failed as on a broken machine, and so did a test scene."
+            f" Claiming pauses for {left:.0f} s. Run `veriframe doctor` to see what this machine renders."
         )

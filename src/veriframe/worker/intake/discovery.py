@@ -1,8 +1,8 @@
-"""Looking at the registry: new jobs at once, all others by and by, by two calls however many there are.
+"""Discovery of jobs: new ones at once, all others in rounds, with two calls per poll for any number.
 
-One call tells what changed (a hint), one brings some jobs (the truth): those that changed or that somebody
-asks for, else the next ones of a round through all. What a hint leaves out, the round finds. At the start the
-old jobs are read from the newest down, some with each look, so that nobody's flood holds the worker up.
+One call returns hints about what changed, one reads some jobs: those with hints or requested by the caller,
+or else the next ones of a round through all. The round finds what hints miss. At the start, old jobs are read
+from the newest down, some with each poll, so that a flood of jobs cannot hold the worker up.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from veriframe.worker.intake.candidates import Bounds, Candidates
 from veriframe.worker.report import DiscoveryLog
 
 MOST_NEW = 1_000
-"""Jobs that one look brings beyond its own, so that a flood of jobs cannot hold the worker up."""
+"""The most extra jobs that one poll reads, so that a flood of jobs cannot hold the worker up."""
 MOST_WANTED = 10_000
-"""Hints that are remembered at once."""
+"""The most hints remembered at once."""
 OWN_EVERY = 2
-"""Where somebody asks for jobs, every second look is for them: hints are strangers' to make."""
+"""Every second poll is for jobs that the caller requested, if any: unknown creators can cause any hints."""
 ROUND_EVERY = 4
-"""While there are hints, every fourth look goes on with the round all the same."""
+"""While there are hints, every fourth poll continues the round."""
 
 
 class Discovery:
-    """The open jobs that neither `policy` nor `objection` is against, and that `may_try` does not rule out.
+    """The open jobs that `policy`, `objection` and `may_try` allow.
 
-    `rank` is a sort key, the lowest first, to which the reward is added; `on_read` hears of all jobs that
+    `rank` is a sort key, the lowest first, to which the reward is added; `on_read` receives all jobs that
     were read, with the time to judge them by, in chain seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - each is a decision of somebody else's
+    def __init__(  # noqa: PLR0913 - each is decided elsewhere
         self,
         reader: JobReader,
         policy: Policy,
@@ -50,18 +50,18 @@ class Discovery:
         self._reader, self._policy, self._may_try = reader, policy, may_try
         self._objection, self._on_read = objection, on_read
         self._seen_up_to, self._again_from, self._last = 0, 1, 0
-        # Of the jobs from before the start: those from … up to … are not read yet.
+        # Of the jobs from before the start, those in this range are not read yet.
         self._unread_from, self._unread_up_to = 1, 0
         self._wanted: set[int] = set()
         self._own: set[int] = set()
-        self._looks = 0
+        self._polls = 0
         self._candidates = Candidates(lambda job: (*rank(job), *self._own_rank(job)), bounds)
         self.log = DiscoveryLog(monotonic)
 
     @property
     def has_read_all(self) -> bool:
-        """Whether each job was read once since the start."""
-        return self._looks > 0 and not self._unread and self._seen_up_to >= self._last
+        """Whether every job was read once since the start."""
+        return self._polls > 0 and not self._unread and self._seen_up_to >= self._last
 
     @property
     def _unread(self) -> int:
@@ -70,16 +70,16 @@ class Discovery:
 
     @property
     def has_seen_all(self) -> bool:
-        """Whether nothing is left that could be a candidate and is none."""
+        """Whether every possible candidate is one."""
         return self.has_read_all and not self._candidates.has_left_out
 
     @property
     def candidates(self) -> Sequence[Job]:
-        """The best first; what ranks the same in an order of our own, so that workers do not all race."""
+        """The candidates, best first; equal ranks in our own order, so that workers do not all race."""
         return self._candidates.ranked()
 
     async def poll(self, wanted: Collection[int] = ()) -> tuple[Snapshot, bool]:
-        """Ask the registry, for the jobs `wanted` too. What it showed, and whether there was any news.
+        """Polls the registry, also for the jobs `wanted`. Returns what it showed, and whether there is news.
 
         Raises `RegistryUnavailable`.
         """
@@ -90,27 +90,27 @@ class Discovery:
         first, count = self._window()
         snapshot = await self._reader.snapshot(first, count)
         news = bool(hints) or snapshot.job_counter != self._last
-        self._take_in(snapshot, first, count)
+        self._apply(snapshot, first, count)
         more = [*await self._read_new(snapshot), *await self._read_old(snapshot)]
         return Snapshot(
             head=snapshot.head, job_counter=snapshot.job_counter, jobs=[*snapshot.jobs, *more]
         ), news
 
     def note(self, jobs: Sequence[Job], now: int) -> None:
-        """What somebody has read of the registry anyway."""
+        """Takes in jobs that were read for another purpose."""
         self._on_read(jobs, now)
         for job in jobs:
             self._consider(job, now)
 
     async def is_still_open(self, job_id: int) -> bool:
-        """Look at one candidate again, right before it is taken on."""
+        """Reads one candidate again, right before it is started."""
         snapshot = await self._reader.snapshot(job_id, 1)
         self._candidates.drop(job_id)
         self.note(snapshot.jobs, snapshot.head.time)
         return job_id in self._candidates
 
     async def _read_new(self, snapshot: Snapshot) -> Sequence[Job]:
-        """Jobs of a flood: more at once than one call of the registry brings."""
+        """Reads new jobs beyond what one call of the registry returns."""
         count = min(MOST_NEW, self._last - self._seen_up_to)
         if count <= 0:
             return ()
@@ -120,7 +120,7 @@ class Discovery:
         return jobs
 
     async def _read_old(self, snapshot: Snapshot) -> Sequence[Job]:
-        """Jobs from before the start, the newest first."""
+        """Reads jobs from before the start, the newest first."""
         count = min(MOST_NEW, self._unread)
         if not count:
             return ()
@@ -130,32 +130,32 @@ class Discovery:
         return jobs
 
     def _window(self) -> tuple[int, int]:
-        """Which jobs to look at: new ones, those that are wanted, or the next ones of the round."""
-        self._looks += 1
+        """Returns which jobs to read: new ones, wanted ones, or the next ones of the round."""
+        self._polls += 1
         size = self._reader.jobs_at_once
         known = {job_id for job_id in self._wanted if 0 < job_id <= self._seen_up_to}
         if len(known) < len(self._wanted) or self._seen_up_to == 0:
             return self._seen_up_to + 1, size
-        if self._own and self._looks % OWN_EVERY == 0:
+        if self._own and self._polls % OWN_EVERY == 0:
             return min(self._own), size
-        if known and self._looks % ROUND_EVERY:
+        if known and self._polls % ROUND_EVERY:
             return min(known), size
         if self._again_from > self._seen_up_to:
             self._again_from = 1
         first = self._again_from
-        # Cut where the known jobs end, so that the same window is asked for in each round.
+        # Cut at the end of the known jobs, so that each round reads the same windows.
         count = min(size, self._seen_up_to - first + 1)
         self._again_from += count
         return first, count
 
-    def _take_in(self, snapshot: Snapshot, first: int, count: int) -> None:
+    def _apply(self, snapshot: Snapshot, first: int, count: int) -> None:
         end = first + count
         if not self._last:
-            # The first look brings the oldest jobs, and tells how many there are.
+            # The first poll reads the oldest jobs, and shows how many there are.
             self._seen_up_to = self._unread_up_to = snapshot.job_counter
             self._unread_from = end
         self._last = snapshot.job_counter
-        # The counter goes back where a reorganisation took jobs away.
+        # The counter goes back if a reorganisation removed jobs.
         self._seen_up_to = min(self._seen_up_to, self._last)
         self._unread_up_to = min(self._unread_up_to, self._last)
         if first <= self._seen_up_to + 1 < end:
@@ -176,7 +176,7 @@ class Discovery:
         if not job.is_open(now):
             self.log.forget(job)
         elif self._may_try(job.id):
-            self.log.tell(job, objection)
+            self.log.log_order(job, objection)
 
     def _own_rank(self, job: Job) -> tuple[int, bytes]:
         own = hashlib.sha256(f"{self._policy.account}:{job.id}".encode()).digest()

@@ -1,4 +1,4 @@
-"""What this worker has at stake, kept up to date as its attempts go on."""
+"""What this worker has at stake, updated as its attempts progress."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Totals:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What one job has come to, and when (Unix seconds)."""
+    """What one job has paid or cost, and when (Unix seconds)."""
 
     creator: Address
     paid_fri: int
@@ -32,7 +32,7 @@ class _Counted:
 class Exposure:
     """Who has paid this account, who has cost it money, and what is bound now.
 
-    `clock` gives Unix seconds. Read once from the journal; after that it hears of each attempt (`note`).
+    `clock` gives Unix seconds. Reads the journal once; after that, `note` receives each attempt.
     """
 
     def __init__(self, journal: Journal, limits: StakeLimits, clock: Callable[[], float]) -> None:
@@ -45,7 +45,7 @@ class Exposure:
             self.note(attempt)
 
     def note(self, attempt: Attempt) -> None:
-        """An attempt is where it is now."""
+        """Counts an attempt as it is now."""
         if not attempt.stage.is_end:
             self._live[attempt.job_id] = attempt
             return
@@ -58,12 +58,12 @@ class Exposure:
         )
 
     def note_job(self, job: Job, account: Address) -> None:
-        """A job that the registry shows: pay that the journal has lost counts, too."""
+        """Counts a job that the registry shows: pay that the journal has lost counts as well."""
         if job.state is JobState.PAID and job.worker == account and not self._is_known(job.id):
             self._count(job.id, _Counted(job.order.creator, job.terms.reward_fri, 0, 0.0))
 
     def stakes(self, funds: Funds) -> Stakes:
-        """What is at stake now, for an account that holds `funds`."""
+        """Returns what is at stake now, for an account that holds `funds`."""
         return Stakes(
             free_fri=funds.means_fri,
             bound_fri=sum(attempt.bond_fri for attempt in self._live.values() if _is_bound(attempt)),
@@ -74,7 +74,7 @@ class Exposure:
         )
 
     def balance_fri(self, creator: Address) -> int:
-        """What a creator has brought in all: see `CreatorRecord`."""
+        """Returns what a creator has earned us in total: see `CreatorRecord`."""
         totals = self._totals.get(creator, _Totals())
         return totals.paid_fri - totals.lost_fri
 
@@ -103,7 +103,7 @@ class Exposure:
         return job_id in self._counted or job_id in self._live
 
     def _count(self, job_id: int, now: _Counted) -> None:
-        """What a job has come to, in place of what it had come to before: each job counts once."""
+        """Replaces what a job has paid or cost before: each job counts once."""
         before = self._counted.get(job_id)
         for counted, sign in ((before, -1), (now, 1)):
             if counted is not None and counted.creator != NOBODY and (counted.paid_fri or counted.lost_fri):

@@ -1,4 +1,4 @@
-"""Scenes that failed here: which of them are not tried again, for whom, and until when."""
+"""Scenes that failed here: which are not tried again, for which creators, and until when."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from veriframe.ports.journal import Journal
 from veriframe.ports.renderer import RendererFacts
 
 FAILED_RENDERS = 2
-"""So many renders of the same bytes that failed, and they are not tried again. One may be bad luck."""
+"""After this many failed renders, the same bytes are not tried again. One may be bad luck."""
 
 KEPT_SECONDS = 7 * 86400.0
-"""A failure counts for a week: a machine may have been mended without a trace in its settings."""
+"""A failure counts for a week: a machine may be repaired without a trace in its settings."""
 
 READ_SECONDS = 60.0
-"""How often the journal is asked anew: somebody may have told it to forget."""
+"""How often the journal is read again: the user may have removed a failure."""
 
 VERDICTS = frozenset(
     (
@@ -34,7 +34,7 @@ VERDICTS = frozenset(
         *(Code.ENGINE, Code.NOT_STILL, Code.UNREPEATABLE, Code.FRAME_RANGE),
     )
 )
-"""What follows from bytes, limits and build alone: one such refusal ends all jobs of the scene."""
+"""Refusals that follow from bytes, limits and build alone: one ends all jobs of the scene."""
 
 NOT_THE_BYTES = frozenset(
     (
@@ -43,23 +43,23 @@ NOT_THE_BYTES = frozenset(
         *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
     )
 )
-"""Failures that say nothing about the scene's bytes: they are not counted, but for a creator's own leases."""
+"""Failures that say nothing about the scene's bytes: not counted, except against a creator's own leases."""
 
 
 def conditions(facts: RendererFacts, render: RenderLimits, scene: SceneLimits) -> str:
-    """A digest of what decides whether a scene fails here: the Blender build, and all limits."""
-    told = {
+    """Returns a digest of what decides whether a scene fails here: the Blender build, and all limits."""
+    facts_and_limits = {
         "blender": [facts.program, facts.version_text, facts.build_hash],
         "render": asdict(render),
         "scene": asdict(scene),
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(facts_and_limits, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Failures:
     """What the journal knows of scenes that failed under the present conditions.
 
-    `clock` gives Unix seconds: what is older than `KEPT_SECONDS` counts no more.
+    `clock` gives Unix seconds: failures older than `KEPT_SECONDS` do not count.
     """
 
     def __init__(self, journal: Journal, under: str, clock: Callable[[], float]) -> None:
@@ -69,15 +69,16 @@ class Failures:
         self._read()
         self._rendered = {(a.asset_cid, a.creator) for a in journal.attempts() if _is_rendered(a)}
 
-    def why_not(self, asset_cid: str, creator: Address) -> str:
-        """Why jobs of this creator with this scene are left, as one clause; empty where they are not."""
+    def objection(self, asset_cid: str, creator: Address) -> str:
+        """Returns why jobs of this creator with this scene are skipped, as one clause, or an empty text."""
         if self._clock() - self._read_at >= READ_SECONDS:
             self._read()
         is_own = (asset_cid, creator) in self._rendered
         live = [
             one
             for one in self._live(asset_cid)
-            # Of a creator whose job of it was rendered here, only its own later failures count.
+            # For a creator whose job with this scene was rendered here, only that creator's later failures
+            # count.
             if one.creator == creator or not (is_own or one.code is Code.LEASE)
         ]
         for failure in live:
@@ -88,7 +89,7 @@ class Failures:
         return ""
 
     def note(self, attempt: Attempt) -> None:
-        """Look at how an attempt ended, or that it was handed in."""
+        """Notes how an attempt ended, or that it was submitted."""
         key = attempt.asset_cid, attempt.creator
         if _is_rendered(attempt):
             self._rendered.add(key)
@@ -124,6 +125,7 @@ def _is_rendered(attempt: Attempt) -> bool:
 
 def _counts(attempt: Attempt) -> bool:
     if attempt.code is Code.LEASE:
-        # Whoever offers so short a lease again: it says nothing of the bytes, and nothing of others' jobs.
+        # A creator may offer the same short lease again; it says nothing about the bytes or other creators'
+        # jobs.
         return attempt.stage is Stage.RELEASED
     return attempt.stage in (Stage.REFUSED, Stage.RELEASED) and attempt.code not in NOT_THE_BYTES

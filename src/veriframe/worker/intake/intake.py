@@ -1,4 +1,4 @@
-"""Which job is begun next: what discovery found, less what failed here, is too risky or has to wait."""
+"""Choosing the next job: what discovery found, less what failed here, is too risky or has to wait."""
 
 from __future__ import annotations
 
@@ -20,36 +20,37 @@ from veriframe.worker.intake.discovery import Discovery
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.intake.failures import Failures, conditions
 from veriframe.worker.reconciliation import canonical_asset
-from veriframe.worker.recovery import clear_up, take_in
+from veriframe.worker.recovery import remove_leftovers, restore_attempts
 from veriframe.worker.store_room import Survey
 
 log = structlog.get_logger()
 
 FUNDS_SECONDS = 60.0
-"""How old the figures may be by which jobs are judged as they are discovered."""
+"""The greatest age of the figures by which discovered jobs are judged."""
 
 MOST_SIZES = 10_000
-"""Scenes of which it is remembered how large their pictures are."""
+"""The most scenes whose picture sizes are remembered."""
 
 TURN_EVERY = 3
-"""Each third job is a creator's who is drawn by lot: high offers cannot keep a low one waiting for ever."""
+"""Every third job is that of a randomly drawn creator: high offers cannot delay a low one for ever."""
 
 _SEND_MONEY = "send the account some STRK"
 
 
 class Intake:
-    """The jobs of one worker account that are not begun yet.
+    """The jobs of one worker account that are not started yet.
 
-    `is_under_way(job_id)` tells the jobs that are being worked on now. Whoever changes an attempt uses this
-    `context`: its `on_stage` tells the intake. To be begun once, by `begin`.
+    `is_under_way(job_id)` says whether a job is being worked on now. All code that changes attempts must use
+    this `context`: its `on_stage` notifies the intake. Call `begin` once before use.
     """
 
     def __init__(self, context: WorkerContext, *, is_under_way: Callable[[int], bool]) -> None:
-        self.context = context = replace(context, on_stage=self._and_note(context.on_stage))
+        self.context = context = replace(context, on_stage=self._noting(context.on_stage))
         self._is_under_way = is_under_way
-        # The jobs that were begun, with their scenes: after a reorganisation another may have the number.
+        # The jobs that were started, with their scenes: after a reorganisation another job may have the
+        # number.
         self._settled: dict[int, str] = {}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._circuit_breaker, self._backoffs = CircuitBreaker(context.monotonic), Backoffs(context.monotonic)
         self._discovery = Discovery(
             context.registry,
@@ -57,15 +58,15 @@ class Intake:
             lambda job_id: job_id not in self._settled,
             objection=self._lasting_objection,
             rank=self._rank,
-            on_read=self._take_in,
+            on_read=self._note_read,
             monotonic=context.monotonic,
         )
         self._sizes: dict[str, tuple[int, int]] = {}
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
-        self._begun, self._is_clear = 0, False
+        self._started, self._is_clear = 0, False
 
     async def begin(self) -> None:
-        """Read what the journal knows. Raises `Unavailable`; may be repeated."""
+        """Reads what the journal knows. Raises `Unavailable`; may be repeated."""
         context = self.context
         facts = await context.renderer.facts()
         under = conditions(facts, context.policy.limits, context.scene_limits)
@@ -75,29 +76,29 @@ class Intake:
         attempts = context.journal.attempts()
         self._settled = {known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)}
         await self._renew_stakes()
-        _tell_stakes(self._stakes)
+        _log_stakes(self._stakes)
 
     @property
     def has_seen_all(self) -> bool:
-        """Whether nothing is left in the registry that could be begun."""
+        """Whether the registry has no further jobs that could be started."""
         return self._discovery.has_seen_all
 
     async def poll(self, wanted: Collection[int]) -> tuple[Snapshot, bool]:
-        """One look at the registry, for the jobs `wanted` too: see `Discovery.look`."""
+        """Polls the registry, also for the jobs `wanted`: see `Discovery.poll`."""
         if self.context.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
-        look, news = await self._discovery.poll(wanted)
+        snapshot, news = await self._discovery.poll(wanted)
         if not self._is_clear and self._discovery.has_read_all:
-            await clear_up(self.context)
+            await remove_leftovers(self.context)
             self._is_clear = True
-        return look, news
+        return snapshot, news
 
     async def next_job(self) -> Job | None:
-        """The job to begin now, looked at a moment ago; None where there is none. Raises `Unavailable`."""
+        """Returns the job to start now, read a moment ago; None if there is none. Raises `Unavailable`."""
         candidates = [job for job in self._discovery.candidates if not self._is_ruled_out(job)]
         if not candidates:
             return None
-        await self._circuit_breaker.require_fit(self.context.renderer)
+        await self._circuit_breaker.require_healthy(self.context.renderer)
         self.context.workspace.require_free(self.context.disk_free_bytes)
         funds = await self._renew_stakes()
         survey = await self.context.room.survey(self.context.store, self.context.journal)
@@ -111,8 +112,8 @@ class Intake:
         return None
 
     def note(self, attempt: Attempt) -> None:
-        """An attempt has reached a stage."""
-        self._begun += attempt.stage is Stage.SEEN
+        """Notes that an attempt has reached a stage."""
+        self._started += attempt.stage is Stage.SEEN
         if attempt.width:
             self._sizes.pop(attempt.asset_cid, None)
             self._sizes[attempt.asset_cid] = attempt.width, attempt.height
@@ -122,56 +123,58 @@ class Intake:
         self._exposure.note(attempt)
 
     def note_end(self, attempt: Attempt) -> None:
-        """An attempt was handed in, or has ended before that."""
+        """Notes that an attempt was submitted, or has ended before that."""
         self._circuit_breaker.note(attempt)
         self._backoffs.note(attempt)
         self._failures.note(attempt)
         if _was_too_slow(attempt):
             self._settled.pop(attempt.job_id, None)
 
-    def _and_note(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
+    def _noting(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
         def note(before: Attempt, after: Attempt) -> None:
             self.note(after)
             on_stage(before, after)
 
         return note
 
-    def _take_in(self, jobs: Sequence[Job], now: int) -> None:
+    def _note_read(self, jobs: Sequence[Job], now: int) -> None:
         known = [job for job in jobs if job.id in self._settled]
         for job in known:
             if self._settled[job.id] != canonical_asset(job) and not self._is_under_way(job.id):
-                take_in([job], self.context, now)
+                restore_attempts([job], self.context, now)
                 self._settled.pop(job.id, None)
-        # Until all jobs were read once; after that, whoever watches sees what changes.
+        # Only until all jobs were read once; after that, `Watch` sees what changes.
         if self._is_clear:
             return
         account = self.context.registry.account
         ours = [*known, *(job for job in jobs if job.worker == account and job not in known)]
-        take_in([job for job in ours if not self._is_under_way(job.id)], self.context, now)
+        restore_attempts([job for job in ours if not self._is_under_way(job.id)], self.context, now)
         for job in ours:
             self._exposure.note_job(job, account)
 
     def _lasting_objection(self, job: Job) -> str:
         if objection := self._stakes.lasting_objection(job):
-            self._tell_lack(job, self._stakes.means_fri)
+            self._lacks_money(job, self._stakes.means_fri)
             return objection
         asset_cid = canonical_asset(job)
         size = self._sizes.get(asset_cid, (0, 0))
-        return self._failures.why_not(asset_cid, job.order.creator) or self._lease_objection(job, *size)
+        return self._failures.objection(asset_cid, job.order.creator) or self._lease_objection(job, *size)
 
     def _is_ruled_out(self, job: Job) -> bool:
-        """Whether it cannot be begun now, whatever money there is."""
+        """Whether it cannot be started now, regardless of money."""
         asset_cid = canonical_asset(job)
         size = self._sizes.get(asset_cid, (0, 0))
-        objection = self._failures.why_not(asset_cid, job.order.creator) or self._lease_objection(job, *size)
+        objection = self._failures.objection(asset_cid, job.order.creator) or self._lease_objection(
+            job, *size
+        )
         if objection:
-            self._discovery.log.tell(job, objection)
+            self._discovery.log.log_order(job, objection)
             self._settled[job.id] = asset_cid
             return True
-        return self._backoffs.rests(asset_cid)
+        return self._backoffs.is_skipped(asset_cid)
 
     def _lease_objection(self, job: Job, width: int, height: int) -> str:
-        """Whether its lease is too short for its scene, where that was inspected before."""
+        """Returns why its lease is too short for its scene, if that was inspected before."""
         return self.context.policy.lease_objection(job, width, height) if width else ""
 
     def _is_payable(self, job: Job, funds: Funds) -> bool:
@@ -181,11 +184,11 @@ class Intake:
                 needed = format_strk(funds.reserve_fri)
                 log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
             return False
-        if self._tell_lack(job, funds.means_fri):
+        if self._lacks_money(job, funds.means_fri):
             return False
         objection = self._stakes.lasting_objection(job) or self._stakes.passing_objection(job)
         if objection:
-            self._discovery.log.tell_waiting(job, objection)
+            self._discovery.log.log_waiting(job, objection)
         return not objection
 
     def _has_room(self, job: Job, survey: Survey) -> bool:
@@ -194,11 +197,11 @@ class Intake:
         asset_cid, reward_fri = canonical_asset(job), job.terms.reward_fri
         objection = self.context.room.objection(survey, asset_cid, creator, reward_fri)
         if objection:
-            self._discovery.log.tell_waiting(job, objection)
+            self._discovery.log.log_waiting(job, objection)
         return not objection
 
-    def _tell_lack(self, job: Job, means_fri: int) -> bool:
-        """Whether there is no money for the bond at all; said once."""
+    def _lacks_money(self, job: Job, means_fri: int) -> bool:
+        """Whether there is no money for the bond at all; logged once."""
         if job.terms.bond_fri <= means_fri:
             return False
         if self._is_new("bond"):
@@ -207,11 +210,11 @@ class Intake:
         return True
 
     def _is_new(self, what: str) -> bool:
-        """Whether this was not told yet."""
-        if len(self._told) > 1_000:
-            self._told.clear()
-        is_new = what not in self._told
-        self._told.add(what)
+        """Whether this was not logged yet."""
+        if len(self._logged) > 1_000:
+            self._logged.clear()
+        is_new = what not in self._logged
+        self._logged.add(what)
         return is_new
 
     async def _renew_stakes(self) -> Funds:
@@ -221,27 +224,27 @@ class Intake:
         return funds
 
     def _rank(self, job: Job) -> tuple[Any, ...]:
-        """Creators whose jobs came to nothing last, those who have paid us first."""
-        return self._backoffs.come_last(job.order.creator), not self._stakes.is_backed(job)
+        """Ranks creators of wasted jobs last, and those who have paid us first."""
+        return self._backoffs.comes_last(job.order.creator), not self._stakes.is_backed(job)
 
     def _in_turn(self, candidates: Sequence[Job]) -> Sequence[Job]:
-        if self._begun % TURN_EVERY != TURN_EVERY - 1:
+        if self._started % TURN_EVERY != TURN_EVERY - 1:
             return candidates
         best = dict[Address, Job]()
         for job in candidates:
-            if not self._backoffs.come_last(job.order.creator):
+            if not self._backoffs.comes_last(job.order.creator):
                 best.setdefault(job.order.creator, job)
-        # Nobody can be the first of these by being early, or by offering more.
+        # Neither an early job nor a high offer makes a creator the first of these.
         drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
         return [*drawn, *(job for job in candidates if job not in drawn)]
 
 
 def _was_too_slow(attempt: Attempt) -> bool:
-    """Whether it was lost before a claim; if who was faster fails, the job is as good as new to us."""
+    """Whether it was lost before a claim: if the faster worker fails, the job counts as new."""
     return attempt.stage is Stage.LOST and Stage.CLAIMED not in attempt.reached
 
 
-def _tell_stakes(stakes: Stakes) -> None:
+def _log_stakes(stakes: Stakes) -> None:
     log.info(
         "stakes",
         means=format_strk(stakes.means_fri),

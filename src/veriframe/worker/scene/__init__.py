@@ -1,1 +1,1 @@
-"""The scene of a job: fetched, timed, and checked before any money moves."""
+"""The scene of a job: fetched at a minimum rate, and checked before any money moves."""

@@ -1,4 +1,4 @@
-"""The gate before rendering, whole: the file by our own eyes, its version, Blender's inspection."""
+"""The scene check before a claim: the file's header, its Blender version, and Blender's inspection."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ log = structlog.get_logger()
 
 
 async def examine(scene: Path, renderer: Renderer, limits: SceneLimits) -> SceneVerdict:
-    """What a scene is, if it can be rendered here. Raises `JobRejected` with code and sentence otherwise."""
+    """Returns what a scene is. Raises `JobRejected` with code and reason if it cannot be rendered here."""
     fits = partial(check_version, renderer=(await renderer.facts()).version)
     header = await asyncio.to_thread(_read_header, scene, limits, fits)
     return judge(header, await renderer.inspect(scene), limits)
 
 
 def has_size(attempt: Attempt) -> bool:
-    """Whether the inspection's size was kept: not so before it, nor in the journal of an older version."""
+    """Whether the attempt has the inspected size. Journals of older versions lack it."""
     return attempt.width > 0 and attempt.height > 0
 
 
 async def inspected(attempt: Attempt, scene: Path, context: WorkerContext) -> Attempt:
-    """The attempt with the size of its picture; its scene is examined where nobody has kept that.
+    """Returns the attempt with the size of its picture; examines the scene if that is missing.
 
     Raises `JobRejected`, `HostUnavailable`.
     """
@@ -58,7 +58,7 @@ def _read_header(scene: Path, limits: SceneLimits, fits: Callable[[BlenderVersio
     except OSError as error:
         raise HostUnavailable(
             f"The fetched scene {scene} cannot be opened: {error.strerror}. "
-            "If it is gone, it is fetched anew."
+            "If it is missing, it is fetched anew."
         ) from error
     with stream:
         return read_header(stream, limits, fits)

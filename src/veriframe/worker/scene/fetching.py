@@ -1,4 +1,4 @@
-"""The scene of a job: brought to this machine, and waited for only as long as its job can still be had."""
+"""Fetching the scene of a job, for as long as the job can still be claimed."""
 
 from __future__ import annotations
 
@@ -17,37 +17,39 @@ from veriframe.worker.scene.throughput import Throughput
 LAST_TRY_SECONDS = 60.0
 
 
-async def bring_in_time(attempt: Attempt, context: WorkerContext) -> Path:
-    """Where the scene lies; brought within fetch_seconds of the attempt's stage. To be used before a claim.
+async def fetch_scene_in_time(attempt: Attempt, context: WorkerContext) -> Path:
+    """Returns the path of the scene; fetches it within fetch_seconds of the attempt's stage, before a claim.
 
-    Raises `JobRejected`, `JobLost` where the job is gone meanwhile, `StoreUnavailable`, `HostUnavailable`.
+    Raises `JobRejected`, `JobLost` if the job is gone meanwhile, `StoreUnavailable`, `HostUnavailable`.
     """
     end = attempt.reached.get(attempt.stage, context.clock()) + context.policy.fetch_seconds
-    # After a restart, what is nearly there has one try more.
+    # After a restart, a fetch that is nearly complete gets one more try.
     left = max(end - context.clock(), min(LAST_TRY_SECONDS, context.policy.fetch_seconds))
     try:
         throughput = Throughput(context.policy.fetch_seconds, context.monotonic)
         async with asyncio.timeout(left):
-            return await throughput.hold(bring(attempt, context, throughput.on_transfer))
+            return await throughput.enforce(fetch_scene(attempt, context, throughput.on_transfer))
     except (StoreUnavailable, HostUnavailable, TimeoutError) as error:
-        # Waited for, but only as long as the job can still be had, and as others need not wait for it.
+        # Waited for only while the job can still be claimed, and others need not wait for it.
         await require_open(attempt, context)
-        # A machine that cannot go on says nothing about the scene.
+        # A problem of this machine says nothing about the scene.
         if isinstance(error, HostUnavailable):
             raise
         if isinstance(error, StoreUnavailable) and context.clock() < end:
             raise
-        # Nor does a store that is away itself.
+        # Nor does a store that is unavailable.
         await context.store.pins()
         raise JobRejected(
             Code.NOT_FOUND,
-            f"The scene did not come within fetch_seconds ({context.policy.fetch_seconds:g})."
+            f"The scene did not arrive within fetch_seconds ({context.policy.fetch_seconds:g})."
             f"{f' {error}' if str(error) else ''}",
         ) from error
 
 
-async def bring(attempt: Attempt, context: WorkerContext, on_progress: OnTransfer = ignore_transfer) -> Path:
-    """Where the scene lies; fetched where it does not (yet, or any more), however long that takes."""
+async def fetch_scene(
+    attempt: Attempt, context: WorkerContext, on_progress: OnTransfer = ignore_transfer
+) -> Path:
+    """Returns the path of the scene; fetches it if it is missing, however long that takes."""
     workspace = context.workspace
     try:
         target = workspace.scene(attempt.asset_cid)
@@ -56,10 +58,10 @@ async def bring(attempt: Attempt, context: WorkerContext, on_progress: OnTransfe
     if not workspace.use(target):
         done = (Stage.SEEN, Stage.SUBMITTED)
         workspace.make_room([a.asset_cid for a in context.journal.unfinished() if a.stage not in done])
-        told = TransferLog(attempt.job_id, "scene")
+        transfer_log = TransferLog(attempt.job_id, "scene")
 
         def on_transfer(transfer: Transfer) -> None:
-            told.on_transfer(transfer)
+            transfer_log.on_transfer(transfer)
             on_progress(transfer)
 
         await context.store.fetch(attempt.asset_cid, target, context.scene_limits.file_bytes, on_transfer)
@@ -67,14 +69,14 @@ async def bring(attempt: Attempt, context: WorkerContext, on_progress: OnTransfe
 
 
 async def require_open(attempt: Attempt, context: WorkerContext) -> None:
-    """Raise `JobLost` where the job cannot be claimed any more."""
+    """Raises `JobLost` if the job can no longer be claimed."""
     job, now = await current_job(attempt, context)
     if not job.is_open(now):
         raise no_longer_open(job)
 
 
 def no_longer_open(job: Job) -> JobLost:
-    """Another was faster, or it was cancelled, or its deadline is over."""
+    """Returns why the job is not open: claimed by another worker, cancelled, or past its deadline."""
     if job.state is JobState.REFUNDED:
         return JobCancelled("Its creator took the job back.")
-    return JobLost("The job is not open any more.")
+    return JobLost("The job is no longer open.")

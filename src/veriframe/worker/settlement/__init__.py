@@ -1,1 +1,1 @@
-"""After the submission: pay is watched for, results stay pinned, and a restart is reconciled."""
+"""After the submission: results stay pinned until the job is over, and pay is noted."""

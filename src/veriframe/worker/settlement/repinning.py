@@ -1,4 +1,4 @@
-"""Results that are owed: pinned until their jobs are over, whatever happens to the store meanwhile."""
+"""Keeps results pinned until their jobs are over, whatever happens to the store meanwhile."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from veriframe.worker.steps import keep_result
 
 log = structlog.get_logger()
 
-FIRST_LOOK_SECONDS = 30.0
-"""After a start: what ended while the worker was away is released first, and leases go before."""
+FIRST_CHECK_SECONDS = 30.0
+"""After a start, jobs that ended meanwhile are released first, and leases have priority."""
 
 RECHECK_SECONDS = 600.0
 
 
 async def keep_results(context: WorkerContext) -> None:
-    """Look now and then, until cancelled. A pin made as that happens is released at the next start."""
-    # Listed before anything ends: whatever becomes of these jobs, their old pins are ours to release.
+    """Checks periodically, until cancelled. A pin made during that is released at the next start."""
+    # Listed before any job ends: whatever becomes of these jobs, their old pins are ours to release.
     owed = [attempt for attempt in context.journal.unfinished() if attempt.result_cid]
     is_renamed = await rename_old(context, owed)
-    await asyncio.sleep(FIRST_LOOK_SECONDS)
+    await asyncio.sleep(FIRST_CHECK_SECONDS)
     while True:
         is_renamed = is_renamed or await rename_old(context, owed)
         await check_pins(context)
@@ -35,9 +35,9 @@ async def keep_results(context: WorkerContext) -> None:
 
 
 async def rename_old(context: WorkerContext, owed: Sequence[Attempt]) -> bool:
-    """Give today's names to results of `owed` that an earlier version pinned. False: try it again.
+    """Renames the pins that an earlier version made for results of `owed`. Returns False to try again.
 
-    Only pins of exactly these results are touched: others of such names may be another registry's.
+    Only pins of exactly these results are changed: others with such names may belong to another registry.
     """
     try:
         names, pinned = await context.pin_names(), set(await context.store.pins())
@@ -56,9 +56,9 @@ async def rename_old(context: WorkerContext, owed: Sequence[Attempt]) -> bool:
 
 
 async def check_pins(context: WorkerContext) -> None:
-    """See that every submitted result is pinned, and pin it again where it is not.
+    """Checks that every submitted result is pinned, and pins it again if not.
 
-    A store that is away is not waited for: the next look finds what was lost meanwhile.
+    Does not wait for an unavailable store: the next check finds what was lost meanwhile.
     """
     submitted = [attempt for attempt in context.journal.unfinished() if attempt.stage is Stage.SUBMITTED]
     if not submitted:
@@ -78,13 +78,13 @@ async def _keep(attempt: Attempt, context: WorkerContext, names: PinNames, pinne
     was_lost = pin not in pinned
     try:
         try:
-            # Also where it is pinned: copies elsewhere may have been lost.
+            # Also if it is pinned: copies elsewhere may have been lost.
             await context.store.pin(pin)
         except StoreUnavailable:
             was_lost = True
             await _add_again(attempt, context)
         if not _is_owed(attempt, context):
-            # Its job ended meanwhile, and whoever noticed has released a pin that was not there.
+            # Its job ended meanwhile, and `clean_up` has released a pin that did not exist yet.
             await context.store.unpin(pin)
             return
     except (StoreUnavailable, JobError) as error:
@@ -105,7 +105,7 @@ def _is_unfinished(attempt: Attempt, context: WorkerContext) -> bool:
 
 
 async def _add_again(attempt: Attempt, context: WorkerContext) -> None:
-    """From the job's folder, which is there until the job is over."""
+    """Adds the result from the job's folder, which exists until the job is over."""
     cid = await keep_result(attempt.job_id, context)
     if cid != attempt.result_cid:
-        raise StoreUnavailable(f"What lies in the job's folder is {cid}, and not the result any more.")
+        raise StoreUnavailable(f"The file in the job's folder is {cid}, which is no longer the result.")

@@ -1,4 +1,4 @@
-"""What becomes of submitted results: pay is noted, a review that is over is finalized, pins are released."""
+"""Watches submitted results: notes their pay, finalizes jobs whose review is over, and releases pins."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from veriframe.worker.reconciliation import reconcile
 log = structlog.get_logger()
 
 AGAIN_SECONDS = 60
-"""How long a job is left alone, in chain seconds, after the registry refused to end it."""
+"""The wait, in chain seconds, after the registry refused to finalize a job."""
 
 LAG_BLOCKS = 10
-"""How far behind a node may be that has not seen our submission yet."""
+"""How far behind a node may be that does not show our submission yet."""
 
 _ENDS = {JobState.PAID: Stage.PAID, JobState.REFUNDED: Stage.REFUNDED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """When credit leaves the registry by itself: all above `keep_fri` goes to `recipient`."""
+    """Automatic withdrawal of credit: everything above `keep_fri` goes to `recipient`."""
 
     keep_fri: int
     recipient: Address
 
 
 class Watch:
-    """The jobs with a result of ours: which of them to look at, and what to do when their time has come."""
+    """The jobs with our results: which of them to poll, and what to do when they are due."""
 
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
@@ -48,16 +48,16 @@ class Watch:
         self._now = 0
 
     def wanted(self) -> Collection[int]:
-        """The jobs that must be looked at now: not seen since the start, decided by time, or in doubt."""
+        """Returns the jobs to poll now: not seen since the start, decided by time, or in doubt."""
         submitted = [job_id for job_id in self._submitted() if self._due.get(job_id, 0) <= self._now]
         return [*submitted, *self._revived_at]
 
     def due_in_seconds(self) -> int | None:
-        """How long until time decides the next one; None where there is none."""
+        """Returns how long until time decides the next one; None if there is none."""
         return max(0, min(self._due.values()) - self._now) if self._due else None
 
     def ready(self, snapshot: Snapshot) -> Sequence[Job]:
-        """The jobs in `snapshot` that have ended, that anyone may end now, or that lost our result."""
+        """Returns the jobs in `snapshot` that have ended, that anyone may end, or that lost our result."""
         self._now = snapshot.head.time
         submitted = self._submitted()
         for kept in (self._due, self._shown_at):
@@ -67,8 +67,8 @@ class Watch:
         for job in snapshot.jobs:
             if (attempt := submitted.get(job.id)) is None:
                 continue
-            rests = self._due.get(job.id, 0) > self._now
-            due = _is_due(job, self._now) and not rests
+            is_deferred = self._due.get(job.id, 0) > self._now
+            due = _is_due(job, self._now) and not is_deferred
             if job.state.is_final or due or self._is_undone(attempt, job, snapshot.head.number):
                 found.append(job)
             else:
@@ -76,10 +76,10 @@ class Watch:
         return found
 
     def revived(self, snapshot: Snapshot) -> Sequence[Job]:
-        """Those of the jobs in `snapshot` under a live claim of ours, though our attempt on them has ended.
+        """Returns the jobs in `snapshot` with a running claim of ours although our attempt has ended.
 
-        A reorganisation brought the claim back, and its lease runs. Not believed before some blocks more: a
-        node that lags has not seen the end yet.
+        A reorganisation restored the claim, and its lease is running. Trusted only after some more blocks: a
+        node that lags behind has not seen the end yet.
         """
         found: list[Job] = []
         for job in snapshot.jobs:
@@ -100,16 +100,19 @@ class Watch:
         return attempt is not None and attempt.stage.is_end
 
     def _is_undone(self, attempt: Attempt, job: Job, block: int) -> bool:
-        """Whether a reorganisation took our submission back. A node that lags only looks like that."""
+        """Whether a reorganisation removed our submission.
+
+        A node that lags behind looks the same at first.
+        """
         if stage_by_registry(attempt, job, self._context.registry.account, self._now) is attempt.stage:
             self._shown_at[job.id] = block
             return False
         return block >= self._shown_at.setdefault(job.id, block + LAG_BLOCKS)
 
     async def settle(self, job: Job) -> None:
-        """Have it ended where that is ours to do, and note the end. Raises `Unavailable`.
+        """Finalizes a job if that is ours to do, and notes the end. Raises `Unavailable`.
 
-        Where another ended it meanwhile, the next look shows how. A submission that was undone is made again.
+        If another account ended it meanwhile, the next poll shows how. A lost submission is made again.
         """
         context, attempt = self._context, self._submitted().get(job.id)
         if attempt is None:
@@ -135,7 +138,7 @@ class Watch:
 
 
 def _paying(attempt: Attempt, fee_fri: int, context: WorkerContext) -> Attempt:
-    """The attempt after one more move, which is noted at once: what comes next may fail."""
+    """Returns the attempt after one more move; its fee is noted at once, since the next step may fail."""
     if not fee_fri:
         return attempt
     after = attempt.paying(fee_fri)
@@ -162,12 +165,12 @@ def _is_due(job: Job, now: int) -> bool:
 
 
 def _end(job: Job) -> int:
-    """When time decides a job that has a result, in chain seconds."""
+    """Returns when time decides a job that has a result, in chain seconds."""
     return job.arbitration_end if job.state is JobState.DISPUTED else job.review_end
 
 
 async def clean_up(attempt: Attempt, context: WorkerContext) -> None:
-    """After an end: the job's folder goes, and the result is no longer held by us."""
+    """Cleans up after an end: removes the job's folder, and releases our pin of the result."""
     await to_the_end(context.workspace.forget, attempt.job_id)
     if attempt.asset_cid not in {unfinished.asset_cid for unfinished in context.journal.unfinished()}:
         await to_the_end(context.workspace.forget_fetch, attempt.asset_cid)
@@ -177,7 +180,7 @@ async def clean_up(attempt: Attempt, context: WorkerContext) -> None:
 
 
 async def withdraw(context: WorkerContext, withdrawal: Withdrawal) -> None:
-    """Send what is above the limit to its recipient. Raises `Unavailable`."""
+    """Sends the credit above the limit to the recipient. Raises `Unavailable`."""
     registry = context.registry
     surplus = (await registry.funds(registry.account)).credit_fri - withdrawal.keep_fri
     if surplus <= 0:
@@ -185,7 +188,7 @@ async def withdraw(context: WorkerContext, withdrawal: Withdrawal) -> None:
     try:
         await registry.withdraw(surplus, withdrawal.recipient)
     except MoveRefused as error:
-        # A claim or a person used the credit meanwhile; it is counted again after the next pay.
+        # A claim or the user spent the credit meanwhile; it is counted again after the next pay.
         log.info("withdrawal_refused", reason=str(error))
         return
     log.info("withdrawn", amount=format_strk(surplus), to=format_address(withdrawal.recipient))

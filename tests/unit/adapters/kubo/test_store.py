@@ -1,222 +1,35 @@
-"""A node that lies, dawdles, breaks off or is something else: nothing wrong is ever taken for right."""
+"""A node that stalls, refuses or is something else: adding, pinning, room and errors."""
 
 from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from tests.unit.adapters.kubo.lying_node import (
     CONTENT,
-    Blocks,
+    SHORT_TIMEOUTS,
     LyingNode,
     Reply,
-    lying_node,
+    always,
     refusal,
     repository,
+    streamed,
 )
 
-from veriframe.adapters.kubo.fetching.download import Timeouts
 from veriframe.adapters.kubo.store import KuboStore
-from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
-from veriframe.ports.store import Pin, Transfer
+from veriframe.errors import Code, JobError, SettingsError, StoreFull, StoreUnavailable
+from veriframe.ports.store import Pin
 
-IMPATIENT = Timeouts(
-    lookup_seconds=2, quiet_seconds=2, away_seconds=0.3, window_seconds=0.3, least_bytes_per_second=16_000
-)
 LIMIT_BYTES = 2**20
 
-
-@pytest_asyncio.fixture
-async def node() -> AsyncIterator[LyingNode]:
-    """A node that tells the truth until it is bent."""
-    async with lying_node() as started:
-        yield started
-
-
-@pytest_asyncio.fixture
-async def store(node: LyingNode) -> AsyncIterator[KuboStore]:
-    """A store on that node, with little patience."""
-    async with KuboStore(node.url, timeouts=IMPATIENT) as opened:
-        yield opened
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """An empty folder for what is fetched."""
-    folder = tmp_path / "out"
-    folder.mkdir()
-    return folder
-
-
-def bent(*, head: bytes = b"", pause_seconds: float = 0.0, forever: bytes = b"", cut: bool = False) -> Reply:
-    """A stream of `head`, then of `forever` again and again; cut off, or ended as if it were whole."""
-
-    async def reply(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(head[int(request.query.get("offset", 0)) :])
-        try:
-            while forever:
-                await response.write(forever)
-                await asyncio.sleep(pause_seconds)
-        except ConnectionError:
-            return response
-        if cut and request.transport is not None:
-            request.transport.abort()
-        return response
-
-    return reply
-
-
-def always(response: web.Response) -> Reply:
-    """The same answer to everything."""
-
-    async def reply(request: web.Request) -> web.StreamResponse:
-        await request.read()
-        return web.Response(status=response.status, headers=response.headers.copy(), body=response.body)
-
-    return reply
-
-
-def content(path: Path) -> bytes:
-    """What a small file has in it."""
-    return path.read_bytes()
-
-
-def names(folder: Path) -> list[str]:
-    """What is in a folder."""
-    return sorted(path.name for path in folder.iterdir())
-
-
-FLIPPED = CONTENT[:500_000] + bytes((CONTENT[500_000] ^ 1,)) + CONTENT[500_001:]
-
-
-@pytest.mark.parametrize(
-    ("stream", "missing"),
-    [
-        pytest.param(bent(head=FLIPPED), 1, id="a flipped byte"),
-        pytest.param(bent(head=CONTENT[:300_000]), 3, id="ends early"),
-        pytest.param(bent(head=CONTENT, forever=bytes(2**16)), 4, id="never ends"),
-        pytest.param(always(web.Response(text="<html>", content_type="text/html")), 4, id="HTML"),
-        pytest.param(always(refusal("a block is damaged")), 4, id="refused"),
-    ],
-)
-async def test_a_stream_that_is_not_the_file_is_replaced_by_its_blocks(
-    store: KuboStore, node: LyingNode, out: Path, stream: Reply, missing: int
-) -> None:
-    """fault_7, fault_51, fault_55: each block is checked, and fetched where the stream had it wrong."""
-    node.replies["cat"] = stream
-    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
-    assert content(out / "scene") == CONTENT
-    assert names(out) == ["scene"]
-    # The root comes before the stream and after it.
-    assert node.asked.count("block/get") == 2 + missing
-
-
-async def test_a_node_that_lies_in_blocks_too_is_passed_over(node: LyingNode, out: Path) -> None:
-    """fault_7: the next source is asked, and a source that lies as well is worth no more."""
-    truth = Blocks(dict(node.blocks))
-    node.replies["cat"] = bent(head=FLIPPED)
-    node.blocks = {cid: block[:-1] + bytes((block[-1] ^ 1,)) for cid, block in node.blocks.items()}
-    liar = Blocks(dict(node.blocks))
-    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[liar]) as store:
-        with pytest.raises(StoreUnavailable, match="other bytes"):
-            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
-    assert not (out / "scene").exists()
-    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[liar, truth]) as store:
-        assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
-    assert content(out / "scene") == CONTENT
-
-
-async def test_what_the_node_lacks_comes_from_another_source(node: LyingNode, out: Path) -> None:
-    """fault_6: only what nobody has is NOT_FOUND; while one who may have it is away, nothing is said yet."""
-    truth, empty = Blocks(node.blocks), Blocks({})
-    node.blocks = {}
-    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[empty]) as store:
-        with pytest.raises(JobRejected) as caught:
-            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
-    assert caught.value.code == Code.NOT_FOUND
-    async with KuboStore(node.url, timeouts=IMPATIENT, sources=[empty, truth]) as store:
-        assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
-    async with KuboStore("http://127.0.0.1:1", timeouts=IMPATIENT, sources=[empty]) as store:
-        with pytest.raises(StoreUnavailable, match="does not answer"):
-            await store.fetch(str(node.root), out / "other", LIMIT_BYTES)
-
-
-async def test_a_drip_is_given_up_and_gone_on_with_later(
-    store: KuboStore, node: LyingNode, out: Path
-) -> None:
-    """fault_50: too few bytes in a window end the try; what came is kept, and not asked for again."""
-    node.replies["cat"] = bent(head=CONTENT[:400_000], forever=b"\0", pause_seconds=0.05)
-    slow = replace(IMPATIENT, least_bytes_per_second=2_000_000)
-    async with KuboStore(node.url, timeouts=slow) as impatient:
-        with pytest.raises(StoreUnavailable, match="too slowly"):
-            await impatient.fetch(str(node.root), out / "scene", LIMIT_BYTES)
-    assert not (out / "scene").exists()
-    [kept] = names(out)
-    os.truncate(out / kept, 400_000)
-    del node.replies["cat"]
-    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
-    assert node.offsets == [0, 400_000]
-    assert content(out / "scene") == CONTENT
-
-
-async def test_a_cut_stream_is_gone_on_with_at_once(store: KuboStore, node: LyingNode, out: Path) -> None:
-    """fault_50: after a cut the rest is asked for, and no byte twice that had come."""
-    pieces = [bent(head=CONTENT[:300_000], cut=True), bent(head=CONTENT)]
-    on_bytes = list[Transfer]()
-
-    async def cat(request: web.Request) -> web.StreamResponse:
-        return await pieces.pop(0)(request)
-
-    node.replies["cat"] = cat
-    size_bytes = await store.fetch(str(node.root), out / "scene", LIMIT_BYTES, on_bytes.append)
-    assert content(out / "scene") == CONTENT
-    assert (size_bytes, len(node.offsets)) == (len(CONTENT), 2)
-    assert on_bytes[-1] == Transfer(done_bytes=len(CONTENT), total_bytes=len(CONTENT))
-    assert 0 < node.offsets[1] <= 300_000
-
-
-async def test_a_damaged_partial_file_does_no_harm(store: KuboStore, node: LyingNode, out: Path) -> None:
-    """fault_73: a partial file that a power cut spoilt is found out by the CID, and all comes again."""
-    (out / f".veriframe-fetch-{node.root}").write_bytes(b"\0" * 300_000)
-    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
-    assert content(out / "scene") == CONTENT
-    assert names(out) == ["scene"]
-
-
-async def test_two_that_fetch_the_same_to_one_folder_do_not_meet(
-    store: KuboStore, node: LyingNode, out: Path
-) -> None:
-    """fault_73: the second waits for the first, and both get the file."""
-    await asyncio.gather(
-        *(store.fetch(str(node.root), out / name, LIMIT_BYTES) for name in ("one", "two", "three"))
-    )
-    assert {name: content(out / name) == CONTENT for name in names(out)} == dict.fromkeys(
-        ("one", "two", "three"), True
-    )
-
-
-async def test_a_file_over_the_limit_is_refused_before_it_comes(
-    store: KuboStore, node: LyingNode, out: Path
-) -> None:
-    """fault_51: the root block tells the size; the stream is never asked for."""
-    with pytest.raises(JobRejected) as caught:
-        await store.fetch(str(node.root), out / "scene", len(CONTENT) - 1)
-    assert (caught.value.code, node.asked, names(out)) == (Code.TOO_LARGE, ["block/get"], [])
-
-
 PADDED = b'{"Version": "0.42.0", "Cid": "x"}' + b" " * 900_000
-"""A good answer to most questions, and a thousand times smaller when it is packed."""
+"""A valid answer to most calls, and a thousand times smaller when it is compressed."""
 
 NO_API = [
     pytest.param(always(web.Response(text="<html>", content_type="text/html")), id="HTML with 200"),
@@ -232,16 +45,16 @@ NO_API = [
         id="a gzip bomb",
     ),
     pytest.param(always(web.Response(status=307, headers={"Location": "/api/v0/other"})), id="a redirect"),
-    pytest.param(bent(forever=b'{"' * 2**15), id="an endless object"),
-    pytest.param(bent(head=b'{"Version"', cut=True), id="a cut"),
+    pytest.param(streamed(forever=b'{"' * 2**15), id="an endless object"),
+    pytest.param(streamed(head=b'{"Version"', cut=True), id="a cut"),
 ]
 
 
 @pytest.mark.parametrize("reply", NO_API)
-async def test_what_is_no_api_is_unavailable(
+async def test_anything_but_an_api_is_unavailable(
     store: KuboStore, node: LyingNode, out: Path, reply: Reply
 ) -> None:
-    """fault_51, fault_52, fault_55: one sentence for people, no redirect followed, nothing unpacked."""
+    """fault_51, fault_52, fault_55: one readable sentence, no redirect followed, nothing decompressed."""
     for endpoint in ("version", "pin/ls", "block/get"):
         node.replies[endpoint] = reply
     with pytest.raises(StoreUnavailable) as caught:
@@ -254,24 +67,24 @@ async def test_what_is_no_api_is_unavailable(
     assert (set(node.asked), (out / "scene").exists()) == ({"version", "pin/ls", "block/get"}, False)
 
 
-async def test_a_node_that_says_nothing_is_not_waited_for(node: LyingNode, out: Path) -> None:
-    """fault_50: a node that takes the question and keeps still is given up after its time."""
+async def test_a_silent_node_times_out(node: LyingNode, out: Path) -> None:
+    """fault_50: a node that accepts the request and stalls is given up after its time."""
 
     async def still(request: web.Request) -> web.StreamResponse:
         await asyncio.Event().wait()
         raise AssertionError
 
     node.replies["cat"] = still
-    async with KuboStore(node.url, timeouts=replace(IMPATIENT, quiet_seconds=0.2)) as store:
+    async with KuboStore(node.url, timeouts=replace(SHORT_TIMEOUTS, quiet_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable):
             await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
-    async with KuboStore(node.url, timeouts=replace(IMPATIENT, total_seconds=0.2)) as store:
+    async with KuboStore(node.url, timeouts=replace(SHORT_TIMEOUTS, total_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable, match=r"within 0\.2 seconds"):
             await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
 
 
-async def test_a_token_is_given_and_asked_for(node: LyingNode) -> None:
-    """A node behind a token hears it in every call; without one, people are told to give it."""
+async def test_a_token_is_sent_and_asked_for(node: LyingNode) -> None:
+    """A node with a token receives it in every call; without one, the message asks for it."""
     async with KuboStore(node.url, token="opensesame") as store:
         await store.version()
     headers = node.requests[0].headers
@@ -284,10 +97,8 @@ async def test_a_token_is_given_and_asked_for(node: LyingNode) -> None:
         KuboStore(node.url, token="a\r\nb")
 
 
-async def test_the_nodes_word_for_a_cid_is_not_believed(
-    store: KuboStore, node: LyingNode, tmp_path: Path
-) -> None:
-    """fault_53: where the node says another CID than is reckoned here, the upload failed."""
+async def test_the_nodes_cid_is_not_trusted(store: KuboStore, node: LyingNode, tmp_path: Path) -> None:
+    """fault_53: if the node reports another CID than the one computed here, the upload failed."""
     (tmp_path / "picture").write_bytes(CONTENT + b"x")
     with pytest.raises(JobError) as caught:
         await store.add(tmp_path / "picture", "job-1-result")
@@ -299,7 +110,7 @@ async def test_the_nodes_word_for_a_cid_is_not_believed(
 async def test_an_upload_with_an_unknown_outcome_is_made_once_more(
     store: KuboStore, node: LyingNode, tmp_path: Path
 ) -> None:
-    """fault_54: cut once, it is added again; cut for ever, the store is unavailable, after two tries."""
+    """fault_54: cut once, it is added again; cut always, the store is unavailable after two attempts."""
     (tmp_path / "picture").write_bytes(CONTENT)
     cuts = 1
 
@@ -320,8 +131,8 @@ async def test_an_upload_with_an_unknown_outcome_is_made_once_more(
     assert node.asked.count("add") == 4
 
 
-async def test_a_pin_promises_what_the_node_has(store: KuboStore, node: LyingNode) -> None:
-    """fault_56: a pin is made offline; the node's refusal is told."""
+async def test_a_pin_covers_only_what_the_node_has(store: KuboStore, node: LyingNode) -> None:
+    """fault_56: a pin is made offline; the node's refusal is reported."""
     node.replies["pin/add"] = always(refusal("block was not found locally"))
     with pytest.raises(StoreUnavailable, match="not found locally"):
         await store.pin(Pin(cid=str(node.root), name="job-1-asset"))
@@ -332,10 +143,10 @@ async def test_a_pin_promises_what_the_node_has(store: KuboStore, node: LyingNod
     ("size_bytes", "limit_bytes", "free_bytes"),
     [(1000, 4000, 3000), (4000, 4000, 0), (5000, 4000, 0), (1000, 0, 0), (1000, 2**64 - 1, None)],
 )
-async def test_room_is_what_the_repository_leaves(
+async def test_room_is_the_limit_less_the_repository(
     node: LyingNode, size_bytes: int, limit_bytes: int, free_bytes: int | None
 ) -> None:
-    """fault_87: pinned or not; beyond the limit there is none, and a node without one does not tell."""
+    """fault_87: pinned or not; beyond the limit there is none, and without a limit it is unknown."""
     node.replies["repo/stat"] = repository(size_bytes, limit_bytes)
     async with KuboStore(node.url) as store:
         room = await store.room()
@@ -346,7 +157,7 @@ async def test_room_is_what_the_repository_leaves(
 async def test_room_is_never_more_than_the_node_s_disk_has(
     node: LyingNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_87: where its repository is on this machine; the path is asked once, and may be no path here."""
+    """fault_87: if its repository is on this machine; the path is asked once, and may not exist here."""
     node.replies["repo/stat"] = repository(1000, 2**62, str(tmp_path))
     monkeypatch.setattr(
         shutil, "disk_usage", lambda path: SimpleNamespace(free=77 if path == tmp_path else 0)
@@ -361,8 +172,8 @@ async def test_room_is_never_more_than_the_node_s_disk_has(
             assert (await store.room()).free_bytes == 3000
 
 
-async def test_a_repository_that_makes_no_sense_is_told(node: LyingNode) -> None:
-    """fault_87: no room is made up."""
+async def test_a_senseless_repository_is_unavailable(node: LyingNode) -> None:
+    """fault_87: no room is assumed."""
     async with KuboStore(node.url) as store:
         for reply in (repository(-1, 5), always(web.json_response({})), always(refusal("no"))):
             node.replies["repo/stat"] = reply
@@ -371,7 +182,7 @@ async def test_a_repository_that_makes_no_sense_is_told(node: LyingNode) -> None
 
 
 async def test_a_node_whose_disk_is_full_says_so(node: LyingNode, tmp_path: Path) -> None:
-    """fault_87: told from a node that is away: waiting alone does not help."""
+    """fault_87: distinguished from a node that is unavailable: waiting alone does not help."""
     (tmp_path / "scene").write_bytes(CONTENT)
     for endpoint in ("add", "block/put", "pin/add"):
         node.replies = {endpoint: always(refusal("write /repo/blocks/x: no space left on device"))}

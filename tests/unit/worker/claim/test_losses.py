@@ -1,4 +1,4 @@
-"""Jobs that are lost while they are worked on, on fakes: the work ends, and what was burned is told."""
+"""Jobs that are lost while they are worked on, with fakes: the work ends, and the burned bond is reported."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from veriframe.ports.registry import Snapshot
 from veriframe.worker.claim.losses import Losses
 from veriframe.worker.service import Service
 
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
 
 
 @asynccontextmanager
 async def rendering(bench: Bench) -> AsyncIterator[Service]:
-    """A worker in the middle of its one render, which nobody lets go on. Its clock is the chain's."""
+    """A worker in the middle of its only render, which does not finish. Its clock is the chain's."""
     bench.context = replace(bench.context, clock=lambda: float(bench.shared.now))
     await bench.post(jobs=1)
     bench.renderer.gate.clear()
-    service = bench.service(idle_seconds=LOOK_SECONDS)
+    service = bench.service(idle_seconds=POLL_SECONDS)
     working = asyncio.create_task(service.run())
     await until(lambda: bench.renderer.begun)
     yield service
@@ -37,14 +37,14 @@ async def rendering(bench: Bench) -> AsyncIterator[Service]:
 
 
 def lapsed_and_claimed_by_another(bench: Bench) -> None:
-    """Our lease ran out, and another has the job."""
+    """Our lease lapsed, and another worker has the job."""
     bench.shared.now += LEASE_SECONDS
     end = bench.shared.now + LEASE_SECONDS
     bench.shared.jobs[1] = replace(bench.job(), worker=OTHER, claimed_at=bench.shared.now, lease_end=end)
 
 
 def lapsed(bench: Bench) -> None:
-    """Our lease ran out."""
+    """Our lease lapsed."""
     bench.shared.now += LEASE_SECONDS
 
 
@@ -61,7 +61,7 @@ def submitted_by_another(bench: Bench) -> None:
 
 
 def given_to_another_by_a_reorganisation(bench: Bench) -> None:
-    """Their claim came first in the end; our bond was never put up."""
+    """The other claim comes first on the new chain; our bond was never put up."""
     bench.shared.now += 5
     bench.shared.jobs[1] = replace(bench.job(), worker=OTHER)
 
@@ -77,7 +77,7 @@ def given_to_another_by_a_reorganisation(bench: Bench) -> None:
     ],
 )
 async def test_a_render_ends_once_its_job_is_lost(bench: Bench, happen: object, lost_fri: int) -> None:
-    """fault_90: within one look, and the attempt tells what of the bond is burned."""
+    """fault_90: within one poll, and the attempt reports what of the bond is burned."""
     async with rendering(bench):
         happen(bench)  # type: ignore[operator]
         await until(lambda: stages(bench) == [Stage.LOST])
@@ -88,15 +88,15 @@ async def test_a_render_ends_once_its_job_is_lost(bench: Bench, happen: object, 
     assert "submit_result" not in bench.shared.moves
 
 
-async def test_the_next_look_finds_it_among_thousands(bench: Bench) -> None:
-    """fault_90: not the round through all jobs, of which it would be the last, nor an event."""
+async def test_the_next_poll_finds_it_among_thousands(bench: Bench) -> None:
+    """fault_90: neither by the round through all jobs, where it would be the last, nor by an event."""
     bench.shared.tells_nothing = True
     async with rendering(bench):
         await bench.post(jobs=3000)
-        look, later = bench.registry.snapshot, list[int]()
+        take_snapshot, later = bench.registry.snapshot, list[int]()
 
         async def counted(first: int, count: int) -> Snapshot:
-            shown = await look(first, count)
+            shown = await take_snapshot(first, count)
             if bench.job().worker == OTHER:
                 later.append(first)
             elif first == 1 and shown.job_counter > 3000:
@@ -105,13 +105,13 @@ async def test_the_next_look_finds_it_among_thousands(bench: Bench) -> None:
 
         bench.registry.snapshot = counted  # type: ignore[method-assign]
         await until(lambda: bench.renderer.cancelled)
-        # One look in four goes on with the round.
+        # One poll in four continues the round.
         assert 1 in later[:2]
         bench.renderer.gate.set()
 
 
 async def test_the_slot_is_free_for_the_next_job(bench: Bench) -> None:
-    """fault_90: nobody waits for a render that earns nothing."""
+    """fault_90: a slot does not wait for a render that earns nothing."""
     async with rendering(bench):
         lapsed_and_claimed_by_another(bench)
         await bench.post()
@@ -123,7 +123,7 @@ async def test_the_slot_is_free_for_the_next_job(bench: Bench) -> None:
 
 
 async def test_a_job_that_a_lagging_node_shows_open_is_not_lost(bench: Bench) -> None:
-    """fault_90: nor under the lapsed claim of the one before us; the render goes on."""
+    """fault_90: nor if it shows the lapsed claim of the previous worker; the render continues."""
     async with rendering(bench):
         claimed = bench.job()
         for shown in (
@@ -140,8 +140,8 @@ async def test_a_job_that_a_lagging_node_shows_open_is_not_lost(bench: Bench) ->
     assert bench.renderer.cancelled == 0
 
 
-async def test_a_drained_worker_looks_too(bench: Bench) -> None:
-    """fault_90: what it waits for may be lost; a registry that is away meanwhile ends nothing."""
+async def test_a_draining_worker_polls_too(bench: Bench) -> None:
+    """fault_90: the jobs it waits for may be lost; an unavailable registry ends nothing."""
     async with rendering(bench) as service:
         service.drain()
         await asyncio.sleep(0.02)
@@ -151,22 +151,22 @@ async def test_a_drained_worker_looks_too(bench: Bench) -> None:
 
 
 async def test_no_more_than_two_calls_a_poll(bench: Bench) -> None:
-    """fault_90: the look that is made anyway asks for the job, and no more often than is set."""
+    """fault_90: the regular poll reads the job as well, no more often than configured."""
     async with rendering(bench):
-        looks = 0
+        polls = 0
         snapshot = bench.registry.snapshot
 
         async def counted(first: int, count: int) -> Snapshot:
-            nonlocal looks
-            looks += 1
+            nonlocal polls
+            polls += 1
             return await snapshot(first, count)
 
         bench.registry.snapshot = counted  # type: ignore[method-assign]
         before = bench.shared.reads
-        await asyncio.sleep(10 * LOOK_SECONDS)
+        await asyncio.sleep(10 * POLL_SECONDS)
         reads = bench.shared.reads - before
-        assert 2 <= looks <= 10
-        assert reads <= 2 * looks + 1
+        assert 2 <= polls <= 10
+        assert reads <= 2 * polls + 1
         bench.renderer.gate.set()
 
 
@@ -175,7 +175,7 @@ async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
     bench.context = replace(bench.context, clock=lambda: float(bench.shared.now))
     await bench.post()
     bench.renderer.gate.clear()
-    service = bench.service(idle_seconds=LOOK_SECONDS)
+    service = bench.service(idle_seconds=POLL_SECONDS)
     working = asyncio.create_task(service.run())
     await until(lambda: bench.renderer.begun)
     lapsed(bench)
@@ -184,8 +184,8 @@ async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
         await asyncio.wait_for(working, 5)
 
 
-async def test_running_jobs_are_looked_at_now_and_then(bench: Bench) -> None:
-    """Those with a claim, each again after the time that is set."""
+async def test_running_jobs_are_polled_periodically(bench: Bench) -> None:
+    """Those with a claim, each after the configured time."""
     now = 0.0
     losses = Losses(bench.context, 5.0, lambda: now)
     jobs = await bench.post(jobs=3)
@@ -204,10 +204,10 @@ async def test_running_jobs_are_looked_at_now_and_then(bench: Bench) -> None:
     await task
 
 
-async def test_nothing_is_burned_that_was_never_put_up(bench: Bench) -> None:
-    """Before a claim, and of a job that is open again within our lease: a reorganisation took the claim.
+async def test_only_a_bond_that_was_put_up_is_burned(bench: Bench) -> None:
+    """Nothing is burned before a claim, nor if a reorganisation removed the claim within our lease.
 
-    After the lease another has claimed it meanwhile, and has given it back: then the bond was burned.
+    After the lease, another worker has claimed and released the job meanwhile: then the bond was burned.
     """
     (job,) = await bench.post()
     other = replace(job, state=JobState.CLAIMED, worker=OTHER, claimed_at=2**40, lease_end=2**41)
@@ -220,8 +220,8 @@ async def test_nothing_is_burned_that_was_never_put_up(bench: Bench) -> None:
     assert is_lost(claimed, other, ME, 2**40)
 
 
-async def test_a_loss_is_told_once(bench: Bench) -> None:
-    """By one line of its own and the line of its end."""
+async def test_a_loss_is_logged_once(bench: Bench) -> None:
+    """By its own line and by the line of its end."""
     with capture_logs() as lines:
         async with rendering(bench):
             lapsed(bench)

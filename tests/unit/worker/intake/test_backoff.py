@@ -1,4 +1,4 @@
-"""Scenes that cannot be had rest for a while, and creators who cost time for nothing come last."""
+"""Unavailable scenes are skipped for a while, and creators of wasted jobs come last."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.fakes.bench import Bench
-from tests.unit.worker.clock import Hand
+from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -16,10 +16,10 @@ from veriframe.worker.intake import backoff as module
 from veriframe.worker.intake.backoff import LOST_RACES, SLOW_SECONDS, Backoffs
 from veriframe.worker.settlement.watch import clean_up
 
-MAKER, STRANGER = Address(7), Address(8)
+CREATOR, OTHER = Address(7), Address(8)
 
 
-def ended(stage: Stage, code: Code | None = None, *reached: Stage, creator: Address = MAKER) -> Attempt:
+def ended(stage: Stage, code: Code | None = None, *reached: Stage, creator: Address = CREATOR) -> Attempt:
     """An attempt at its end, a second after the stages that it reached."""
     return Attempt(
         job_id=1,
@@ -35,45 +35,45 @@ def ended(stage: Stage, code: Code | None = None, *reached: Stage, creator: Addr
 ABSENT = ended(Stage.REFUSED, Code.NOT_FOUND)
 
 
-def test_what_could_not_be_had_rests_longer_each_time() -> None:
-    """fault_6, fault_14: a minute, then two, an hour at most; its maker comes last as long."""
-    clock = Hand()
+def test_an_unavailable_scene_is_skipped_longer_each_time() -> None:
+    """fault_6, fault_14: a minute, then two, up to an hour; its creator comes last for as long."""
+    clock = ManualClock()
     backoffs = Backoffs(clock)
     for rest in (60, 120, 240, 480, 960, 1920, 3600, 3600):
         backoffs.note(ABSENT)
         clock.seconds += rest - 1
-        assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (True, True)
-        assert (backoffs.rests("another"), backoffs.come_last(STRANGER)) == (False, False)
+        assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(CREATOR)) == (True, True)
+        assert (backoffs.is_skipped("another"), backoffs.comes_last(OTHER)) == (False, False)
         clock.seconds += 1
-        assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (False, False)
+        assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(CREATOR)) == (False, False)
 
 
-def test_failures_without_end_are_an_hour_each() -> None:
-    """fault_14: thousands of them are no more than many."""
-    clock = Hand()
+def test_thousands_of_failures_are_an_hour_each() -> None:
+    """fault_14: any number is capped."""
+    clock = ManualClock()
     backoffs = Backoffs(clock)
     for _ in range(3000):
         backoffs.note(ABSENT)
-    assert backoffs.come_last(MAKER)
+    assert backoffs.comes_last(CREATOR)
     clock.seconds += 3600
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(CREATOR)
 
 
-def test_a_scene_that_came_ends_its_rest() -> None:
-    """What else becomes of it says nothing about where it was; its maker still comes last."""
-    backoffs = Backoffs(Hand())
+def test_a_scene_that_arrived_is_no_longer_skipped() -> None:
+    """Later failures say nothing about its availability; its creator still comes last."""
+    backoffs = Backoffs(ManualClock())
     backoffs.note(ABSENT)
-    assert backoffs.rests(ABSENT.asset_cid)
+    assert backoffs.is_skipped(ABSENT.asset_cid)
     backoffs.note(ended(Stage.REFUSED, Code.NO_CAMERA, Stage.FETCHED))
-    assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (False, True)
+    assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(CREATOR)) == (False, True)
 
 
-def test_a_result_handed_in_forgives_a_creator() -> None:
-    """Whatever was before."""
-    backoffs = Backoffs(Hand())
+def test_a_submission_clears_a_creator() -> None:
+    """Whatever happened before."""
+    backoffs = Backoffs(ManualClock())
     backoffs.note(ABSENT)
     backoffs.note(ended(Stage.SUBMITTED))
-    assert (backoffs.rests(ABSENT.asset_cid), backoffs.come_last(MAKER)) == (False, False)
+    assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(CREATOR)) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -81,85 +81,85 @@ def test_a_result_handed_in_forgives_a_creator() -> None:
     [ended(Stage.REFUSED, Code.RESOLUTION, Stage.FETCHED), ended(Stage.RELEASED, Code.TIMEOUT)],
     ids=["refused", "released"],
 )
-def test_whose_scene_comes_to_nothing_comes_last(attempt: Attempt) -> None:
-    """fault_83: after inspections and renders in vain others go first. The scene does not rest for it."""
-    backoffs = Backoffs(Hand())
+def test_a_creator_of_a_wasted_scene_comes_last(attempt: Attempt) -> None:
+    """fault_83: after wasted inspections and renders others go first. The scene is not skipped for it."""
+    backoffs = Backoffs(ManualClock())
     backoffs.note(attempt)
-    assert (backoffs.rests(attempt.asset_cid), backoffs.come_last(MAKER)) == (False, True)
+    assert (backoffs.is_skipped(attempt.asset_cid), backoffs.comes_last(CREATOR)) == (False, True)
 
 
 @pytest.mark.parametrize("code", [Code.STOPPED, Code.UPLOAD, Code.DISK, Code.SANDBOX])
-def test_what_is_no_fault_of_the_scene_is_not_its_creators(code: Code) -> None:
-    """Time, the store and this machine."""
-    backoffs = Backoffs(Hand())
+def test_other_failures_are_not_blamed_on_the_creator(code: Code) -> None:
+    """Failures of time, of the store and of this machine."""
+    backoffs = Backoffs(ManualClock())
     backoffs.note(ended(Stage.RELEASED, code))
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(CREATOR)
 
 
-def test_a_scene_that_drips_in_and_is_refused_counts_as_absent() -> None:
-    """fault_88: it kept others waiting for as long as one that never comes; one that came at once did not."""
-    backoffs = Backoffs(Hand())
+def test_a_slow_scene_that_is_refused_counts_as_absent() -> None:
+    """fault_88: it delays others as much as one that never arrives; one that arrives at once does not."""
+    backoffs = Backoffs(ManualClock())
     slow = {Stage.SEEN: 1.0, Stage.FETCHED: 1.0 + SLOW_SECONDS}
     refused = ended(Stage.REFUSED, Code.NOT_BLEND)
     backoffs.note(replace(refused, reached=slow))
-    assert not backoffs.rests(refused.asset_cid)
+    assert not backoffs.is_skipped(refused.asset_cid)
     backoffs.note(replace(refused, reached={**slow, Stage.FETCHED: 1.1 + SLOW_SECONDS}))
-    assert backoffs.rests(refused.asset_cid)
+    assert backoffs.is_skipped(refused.asset_cid)
 
 
-def test_jobs_that_are_gone_right_before_the_claim_count_from_the_third() -> None:
-    """fault_100: a race may be lost now and then. A result in between clears the count."""
-    backoffs = Backoffs(Hand())
+def test_jobs_gone_right_before_the_claim_count_from_the_third() -> None:
+    """fault_100: single lost races are normal. A submission in between clears the count."""
+    backoffs = Backoffs(ManualClock())
     gone = ended(Stage.LOST, Code.CANCELLED, Stage.FETCHED, Stage.CHECKED)
     for _ in range(LOST_RACES - 1):
         backoffs.note(gone)
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(CREATOR)
     backoffs.note(ended(Stage.SUBMITTED))
     for _ in range(LOST_RACES - 1):
         backoffs.note(gone)
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(CREATOR)
     backoffs.note(gone)
-    assert backoffs.come_last(MAKER)
+    assert backoffs.comes_last(CREATOR)
 
 
-def test_a_race_that_another_worker_won_is_not_the_creators() -> None:
-    """fault_100: however often rivals claim her jobs right before us, an artist does not come last for it."""
-    backoffs = Backoffs(Hand())
+def test_a_race_that_another_worker_won_is_not_blamed_on_the_creator() -> None:
+    """fault_100: a creator does not come last because other workers claim the jobs right before us."""
+    backoffs = Backoffs(ManualClock())
     for _ in range(10 * LOST_RACES):
         backoffs.note(ended(Stage.LOST, Code.LOST, Stage.FETCHED, Stage.CHECKED))
-    assert not backoffs.come_last(MAKER)
+    assert not backoffs.comes_last(CREATOR)
 
 
-def test_a_scene_whose_job_is_over_before_it_came_counts_as_absent() -> None:
-    """fault_88: a deadline, or a cancelling, right before the time for fetching is over, is no way out."""
-    backoffs = Backoffs(Hand())
+def test_a_scene_whose_job_ends_before_it_arrives_counts_as_absent() -> None:
+    """fault_88: a deadline or a cancellation right before fetch_seconds are over does not avoid it."""
+    backoffs = Backoffs(ManualClock())
     gone = ended(Stage.LOST, Code.LOST)
     backoffs.note(replace(gone, reached={Stage.SEEN: 1.0, Stage.LOST: 1.0 + SLOW_SECONDS}))
-    assert not backoffs.rests(gone.asset_cid)
+    assert not backoffs.is_skipped(gone.asset_cid)
     backoffs.note(replace(gone, reached={Stage.SEEN: 1.0, Stage.LOST: 1.1 + SLOW_SECONDS}))
-    assert (backoffs.rests(gone.asset_cid), backoffs.come_last(MAKER)) == (True, True)
+    assert (backoffs.is_skipped(gone.asset_cid), backoffs.comes_last(CREATOR)) == (True, True)
 
 
 def test_nobody_is_not_a_creator() -> None:
-    """Of attempts from before creators were noted: they do not all share one record."""
-    backoffs = Backoffs(Hand())
+    """Attempts of older versions have no creator: they do not all share one record."""
+    backoffs = Backoffs(ManualClock())
     backoffs.note(replace(ABSENT, creator=NOBODY))
-    assert not backoffs.come_last(NOBODY)
+    assert not backoffs.comes_last(NOBODY)
 
 
-def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limited_number_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """fault_14: a flood of absent assets takes no memory."""
     monkeypatch.setattr(module, "MOST_REMEMBERED", 3)
-    backoffs = Backoffs(Hand())
+    backoffs = Backoffs(ManualClock())
     for number in range(5):
         backoffs.note(replace(ABSENT, asset_cid=f"cid {number}", creator=NOBODY))
-    assert [backoffs.rests(f"cid {number}") for number in range(5)] == [False, False, True, True, True]
+    assert [backoffs.is_skipped(f"cid {number}") for number in range(5)] == [False, False, True, True, True]
 
 
-async def test_scenes_that_are_nowhere_keep_no_slot_from_others(bench: Bench) -> None:
-    """fault_6, fault_14: the best paid jobs of one creator, without scenes; another's goes second."""
-    nowhere = [str(Cid(Codec.RAW, bytes([number]) * 32)) for number in range(3)]
-    for asset_cid in nowhere:
+async def test_unavailable_scenes_block_no_slot(bench: Bench) -> None:
+    """fault_6, fault_14: one creator's best paid jobs have no scenes; another creator's job goes second."""
+    unavailable = [str(Cid(Codec.RAW, bytes([number]) * 32)) for number in range(3)]
+    for asset_cid in unavailable:
         await bench.post_cid(asset_cid, jobs=50, reward_fri=900)
     last = (await bench.post(reward_fri=800))[0]
     (job_id,) = await bench.other.create_order(last.order.asset_cid, replace(last.terms, reward_fri=5), 1)
@@ -171,21 +171,21 @@ async def test_scenes_that_are_nowhere_keep_no_slot_from_others(bench: Bench) ->
 
     bench.store.fetch = counted  # type: ignore[method-assign, assignment]
     assert await bench.service().run(once=True)
-    handed_in = [moved.job_id for moved in bench.journal.moves if moved.stage is Stage.SUBMITTED]
-    assert (tried[0] in nowhere, handed_in) == (True, [job_id, last.id])
-    # What rests is left; what only comes last is served all the same.
-    assert sorted(cid for cid in tried if cid in nowhere) == sorted(nowhere)
+    submitted = [moved.job_id for moved in bench.journal.moves if moved.stage is Stage.SUBMITTED]
+    assert (tried[0] in unavailable, submitted) == (True, [job_id, last.id])
+    # Skipped scenes are left out; jobs that only come last are still served.
+    assert sorted(cid for cid in tried if cid in unavailable) == sorted(unavailable)
 
 
 @pytest.mark.parametrize("others", [1, 2])
-async def test_half_a_scene_goes_with_the_last_who_waits_for_it(bench: Bench, others: int) -> None:
-    """fault_46: not while another attempt would go on with it."""
+async def test_a_partial_scene_is_removed_with_its_last_attempt(bench: Bench, others: int) -> None:
+    """fault_46: not while another attempt would resume it."""
     first, *waiting = await bench.post(jobs=others)
-    ended_one = replace(bench.begin(first), stage=Stage.REFUSED)
-    bench.journal.by_job[first.id] = ended_one
+    refused = replace(bench.begin(first), stage=Stage.REFUSED)
+    bench.journal.by_job[first.id] = refused
     for job in waiting:
         bench.begin(job)
-    half = bench.folder / "scenes" / f".veriframe-fetch-{ended_one.asset_cid}"
+    half = bench.folder / "scenes" / f".veriframe-fetch-{refused.asset_cid}"
     half.write_bytes(b"half")
-    await clean_up(ended_one, bench.context)
+    await clean_up(refused, bench.context)
     assert half.exists() == (others > 1)

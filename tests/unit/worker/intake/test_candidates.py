@@ -1,4 +1,4 @@
-"""Which open jobs are remembered, where there are more than can be."""
+"""Which open jobs are remembered if there are more than the limit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def by_reward(job: Job) -> int:
 
 
 def ids(candidates: Candidates) -> list[int]:
-    """In their order."""
+    """Returns the ids in order."""
     return [job.id for job in candidates.ranked()]
 
 
-async def test_the_worst_ranked_goes_where_there_is_no_room(bench: Bench) -> None:
-    """fault_82: whoever came first has no right to stay; a better job always finds its place."""
+async def test_the_worst_ranked_is_dropped_without_room(bench: Bench) -> None:
+    """fault_82: earlier jobs have no right to stay; a better job always finds its place."""
     jobs = [(await bench.post(reward_fri=reward_fri))[0] for reward_fri in range(1, 31)]
     candidates = Candidates(by_reward, Bounds(in_all=10))
     for job in jobs:
@@ -32,8 +32,8 @@ async def test_the_worst_ranked_goes_where_there_is_no_room(bench: Bench) -> Non
     assert candidates.has_left_out
 
 
-async def test_an_order_fills_no_more_than_its_part(bench: Bench) -> None:
-    """fault_82: the rest of it is looked at again when there is room for it, from its first job on."""
+async def test_an_order_fills_no_more_than_its_share(bench: Bench) -> None:
+    """fault_82: the rest of it is read again when there is room for it, from its first job on."""
     jobs = await bench.post(jobs=7)
     (other,) = await bench.post()
     candidates = Candidates(by_reward, Bounds(per_order=4))
@@ -44,19 +44,19 @@ async def test_an_order_fills_no_more_than_its_part(bench: Bench) -> None:
     candidates.drop(1)
     candidates.drop(2)
     assert list(candidates.next_left_out()) == [5]
-    assert not candidates.next_left_out(), "told once; what is still left out then is told again"
+    assert not candidates.next_left_out(), "returned once; what is still left out then is returned again"
     for job in jobs[2:]:
         candidates.put(job)
     assert ids(candidates) == [3, 4, 8, 5, 6]
     assert candidates.has_left_out
 
 
-async def test_a_creator_fills_no_more_than_its_part(bench: Bench) -> None:
-    """fault_82: with however many orders."""
+async def test_a_creator_fills_no_more_than_its_share(bench: Bench) -> None:
+    """fault_82: with any number of orders."""
     jobs = [(await bench.post())[0] for _ in range(5)]
-    stranger = replace(jobs[0], id=99, order=replace(jobs[0].order, id=99, creator=Address(77)))
+    others_job = replace(jobs[0], id=99, order=replace(jobs[0].order, id=99, creator=Address(77)))
     candidates = Candidates(by_reward, Bounds(per_creator=3))
-    for job in [*jobs, stranger]:
+    for job in [*jobs, others_job]:
         candidates.put(job)
     assert ids(candidates) == [1, 2, 3, 99]
 
@@ -72,7 +72,7 @@ async def test_jobs_that_are_gone_are_forgotten(bench: Bench) -> None:
 
 
 async def test_all_jobs_of_a_long_order_have_their_turn(bench: Bench) -> None:
-    """fault_82: what was left out is found again without a round through the whole registry."""
+    """fault_82: jobs left out are found again without a round through the whole registry."""
     await bench.post(jobs=2000)
     (first, *_) = await bench.post(jobs=40)
     found = Discovery(bench.registry, bench.policy, lambda _: True, bounds=Bounds(per_order=5))

@@ -1,4 +1,4 @@
-"""A machine that fails again and again proves itself by a scene of its own, or stops claiming for a while."""
+"""A machine that fails repeatedly renders its own test scene, or stops claiming for a while."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from tests.fakes.bench import Bench, crash
 from tests.fakes.renderer import FakeRenderer, Script
 from tests.scenes.blend_bytes import blend, block
-from tests.unit.worker.clock import Hand
+from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import Code, HostUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -28,7 +28,7 @@ FAILED = ended(Stage.RELEASED, Code.CRASH)
 
 @pytest.fixture
 def broken() -> FakeRenderer:
-    """A machine that does not even render its own scene."""
+    """A machine that cannot render its own test scene."""
     renderer = FakeRenderer()
     renderer.unfit = True
     return renderer
@@ -37,15 +37,15 @@ def broken() -> FakeRenderer:
 async def pauses(circuit_breaker: CircuitBreaker, renderer: FakeRenderer) -> bool:
     """Whether claiming pauses now."""
     try:
-        await circuit_breaker.require_fit(renderer)
+        await circuit_breaker.require_healthy(renderer)
     except HostUnavailable:
         return True
     return False
 
 
 async def test_three_failures_in_a_row_pause_for_a_minute(broken: FakeRenderer) -> None:
-    """fault_43, fault_47: not two; and after the pause the machine is tested again."""
-    clock = Hand()
+    """fault_43, fault_47: not two; after the pause the machine is tested again."""
+    clock = ManualClock()
     circuit_breaker = CircuitBreaker(clock)
     for _ in range(FAILURES - 1):
         circuit_breaker.note(FAILED)
@@ -59,9 +59,9 @@ async def test_three_failures_in_a_row_pause_for_a_minute(broken: FakeRenderer) 
     assert (await pauses(circuit_breaker, broken), broken.self_tests) == (False, 2)
 
 
-async def test_each_failed_test_more_doubles_the_pause_up_to_an_hour(broken: FakeRenderer) -> None:
-    """The machine is tested again now and then: somebody may have mended it."""
-    clock = Hand()
+async def test_each_failed_test_doubles_the_pause_up_to_an_hour(broken: FakeRenderer) -> None:
+    """The machine is tested again after each pause: it may be repaired."""
+    clock = ManualClock()
     circuit_breaker = CircuitBreaker(clock)
     for _ in range(FAILURES):
         circuit_breaker.note(FAILED)
@@ -73,9 +73,9 @@ async def test_each_failed_test_more_doubles_the_pause_up_to_an_hour(broken: Fak
     assert broken.self_tests == 8
 
 
-async def test_a_result_handed_in_clears_it(broken: FakeRenderer) -> None:
-    """The machine can render after all."""
-    circuit_breaker = CircuitBreaker(Hand())
+async def test_a_submission_clears_it(broken: FakeRenderer) -> None:
+    """The machine can render."""
+    circuit_breaker = CircuitBreaker(ManualClock())
     for _ in range(FAILURES):
         circuit_breaker.note(FAILED)
     circuit_breaker.note(ended(Stage.SUBMITTED))
@@ -84,13 +84,13 @@ async def test_a_result_handed_in_clears_it(broken: FakeRenderer) -> None:
     assert not await pauses(circuit_breaker, broken)
 
 
-async def test_failures_of_strangers_alone_stop_nothing() -> None:
+async def test_failures_of_untrusted_scenes_alone_stop_nothing() -> None:
     """fault_84: however many scenes look like a broken machine, its own test scene clears it each time."""
-    circuit_breaker, sound = CircuitBreaker(Hand()), FakeRenderer()
+    circuit_breaker, healthy = CircuitBreaker(ManualClock()), FakeRenderer()
     for _ in range(20 * FAILURES):
         circuit_breaker.note(FAILED)
-        assert not await pauses(circuit_breaker, sound)
-    assert sound.self_tests == 20
+        assert not await pauses(circuit_breaker, healthy)
+    assert healthy.self_tests == 20
 
 
 @pytest.mark.parametrize(
@@ -98,9 +98,9 @@ async def test_failures_of_strangers_alone_stop_nothing() -> None:
     [ended(Stage.REFUSED, Code.NO_CAMERA), ended(Stage.LOST, Code.LOST), ended(Stage.RELEASED, Code.TIMEOUT)],
     ids=["refused", "lost", "time-out"],
 )
-async def test_what_speaks_against_the_scene_does_not_count(attempt: Attempt, broken: FakeRenderer) -> None:
-    """Nor does it clear what was counted."""
-    circuit_breaker = CircuitBreaker(Hand())
+async def test_failures_of_the_scene_do_not_count(attempt: Attempt, broken: FakeRenderer) -> None:
+    """They do not clear the count either."""
+    circuit_breaker = CircuitBreaker(ManualClock())
     for _ in range(10):
         circuit_breaker.note(attempt)
     assert not await pauses(circuit_breaker, broken)
@@ -113,7 +113,7 @@ async def test_what_speaks_against_the_scene_does_not_count(attempt: Attempt, br
 
 
 async def four_crashing_scenes(bench: Bench) -> None:
-    """Each crashes twice, so that its job is released."""
+    """Posts four scenes that crash twice each, so that their jobs are released."""
     bench.renderer.scripts.clear()
     for number in range(4):
         scene = blend(block(b"TEST", bytes([number])))
@@ -136,7 +136,7 @@ async def test_scenes_that_look_like_a_broken_machine_stop_no_worker(bench: Benc
 
 
 async def test_a_failing_machine_leaves_the_fourth_job_to_others(bench: Bench) -> None:
-    """Four scenes that crash, twice each: three are claimed and released, the last one is not claimed."""
+    """Of four scenes that crash twice each, three are claimed and released, the last one is not claimed."""
     await four_crashing_scenes(bench)
     bench.renderer.unfit = True
     paused = asyncio.Event()

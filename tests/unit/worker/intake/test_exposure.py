@@ -1,4 +1,4 @@
-"""What a worker has at stake, followed through its attempts and over restarts."""
+"""What a worker has at stake, through its attempts and over restarts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.fakes.bench import CREATOR, ME, OTHER, Bench
 from tests.fakes.journal import FakeJournal
-from tests.unit.worker.clock import Hand
+from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -20,25 +20,25 @@ FUNDS = Funds(wallet_fri=900, credit_fri=100, job_fees_fri=7)
 
 
 def attempt(job_id: int, stage: Stage, at: float = 1000.0, **facts: int) -> Attempt:
-    """One with a bond of 10."""
-    begun = Attempt(job_id=job_id, asset_cid="b", reward_fri=100, creator=CREATOR, bond_fri=10)
-    return replace(begun, stage=stage, reached={Stage.SEEN: 1.0, stage: at}, **facts)  # type: ignore[arg-type]
+    """An attempt with a bond of 10."""
+    started = Attempt(job_id=job_id, asset_cid="b", reward_fri=100, creator=CREATOR, bond_fri=10)
+    return replace(started, stage=stage, reached={Stage.SEEN: 1.0, stage: at}, **facts)  # type: ignore[arg-type]
 
 
-def exposure(*attempts: Attempt, clock: Hand | None = None) -> Exposure:
-    """Of a worker that starts with these in its journal."""
+def exposure(*attempts: Attempt, clock: ManualClock | None = None) -> Exposure:
+    """The exposure of a worker that starts with these attempts in its journal."""
     journal = FakeJournal()
     journal.by_job = {one.job_id: one for one in attempts}
-    return Exposure(journal, StakeLimits(), clock or Hand())
+    return Exposure(journal, StakeLimits(), clock or ManualClock())
 
 
 def record(known: Exposure) -> CreatorRecord:
-    """The creator's."""
+    """Returns the creator's record."""
     return known.stakes(FUNDS).record(CREATOR)
 
 
 def test_bonds_are_bound_from_the_claim_to_the_end() -> None:
-    """A bond is at stake until the result is handed in, and bound until its job is over."""
+    """A bond is at stake until the result is submitted, and bound until its job is over."""
     for stage in Stage:
         known = exposure(attempt(1, stage))
         bound_fri = 10 if stage.holds_claim or stage is Stage.SUBMITTED else 0
@@ -48,20 +48,20 @@ def test_bonds_are_bound_from_the_claim_to_the_end() -> None:
 
 
 def test_pay_is_what_is_left_after_fees() -> None:
-    """fault_89: a creator is trusted with what it has really brought."""
+    """fault_89: a creator is trusted with what it has really earned us."""
     known = exposure(attempt(1, Stage.PAID, fees_fri=30), attempt(2, Stage.REFUNDED, lost_fri=10))
     assert record(known).balance_fri == 60
 
 
-def test_fees_of_what_came_to_nothing_are_lost() -> None:
-    """fault_89: claims and releases cost gas, whatever the bond."""
+def test_fees_of_wasted_attempts_are_lost() -> None:
+    """fault_89: claims and releases cost fees, whatever the bond."""
     known = exposure(attempt(1, Stage.RELEASED, fees_fri=3, lost_fri=2), attempt(2, Stage.LOST, fees_fri=4))
     assert record(known).lost_fri == 9
 
 
 def test_losses_are_charged_for_a_day() -> None:
-    """fault_81: known again after a restart, from the journal."""
-    clock = Hand()
+    """fault_81: also after a restart, from the journal."""
+    clock = ManualClock()
     known = exposure(attempt(1, Stage.RELEASED, clock.seconds, lost_fri=9), clock=clock)
     clock.seconds += DAY - 1
     assert (record(known).lost_today_fri, known.stakes(FUNDS).charged_fri) == (9, 9)
@@ -70,7 +70,7 @@ def test_losses_are_charged_for_a_day() -> None:
     assert record(known).lost_fri == 9
 
 
-def test_an_attempt_counts_once_however_often_it_is_heard_of() -> None:
+def test_an_attempt_counts_once_however_often_it_is_noted() -> None:
     """Its stages one after the other, and its end twice."""
     known = exposure()
     for stage in (Stage.SEEN, Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.SUBMITTED):
@@ -83,8 +83,8 @@ def test_an_attempt_counts_once_however_often_it_is_heard_of() -> None:
     )
 
 
-def test_a_job_that_is_begun_anew_counts_once() -> None:
-    """fault_89: lost races on one job: the fees of all tries, and not each sum again."""
+def test_a_job_that_is_restarted_counts_once() -> None:
+    """fault_89: with lost races on one job, the fees of all tries count, but each only once."""
     known = exposure()
     for fees_fri in range(1, 21):
         known.note(attempt(1, Stage.SEEN))
@@ -93,7 +93,7 @@ def test_a_job_that_is_begun_anew_counts_once() -> None:
 
 
 async def test_pay_that_the_journal_lost_is_read_from_the_registry(bench: Bench) -> None:
-    """fault_77: an old customer is not a stranger because a disk was lost; others' pay is not ours."""
+    """fault_77: known creators stay known after a disk was lost; other workers' pay is not ours."""
     first, second = await bench.post(jobs=2)
     known = exposure(attempt(first.id, Stage.PAID))
     for job, worker in ((first, ME), (second, ME), (second, ME), (replace(second, id=3), OTHER)):
@@ -103,7 +103,7 @@ async def test_pay_that_the_journal_lost_is_read_from_the_registry(bench: Bench)
 
 @pytest.mark.parametrize("code", [Code.CRASH, Code.TIMEOUT])
 def test_the_creators_share_of_the_budget_is_its_losses_beyond_its_pay(code: Code) -> None:
-    """fault_81: who has brought 100 may cost 90 without a charge."""
+    """fault_81: a creator who has paid 100 may cost 90 without a charge."""
     known = exposure(
         attempt(1, Stage.PAID),
         *(replace(attempt(job_id, Stage.RELEASED, lost_fri=10), code=code) for job_id in range(2, 14)),

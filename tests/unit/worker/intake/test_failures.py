@@ -1,4 +1,4 @@
-"""Scenes that failed here: for whom, under which conditions, until when."""
+"""Scenes that failed here: for which creators, under which conditions, until when."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from tests.fakes.journal import FakeJournal
 from tests.fakes.renderer import FACTS
-from tests.unit.worker.clock import Hand
+from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -16,11 +16,11 @@ from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.worker.intake.failures import KEPT_SECONDS, NOT_THE_BYTES, Failures, conditions
 
-MAKER, STRANGER = Address(7), Address(8)
+CREATOR, OTHER = Address(7), Address(8)
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 
 
-def ended(stage: Stage, code: Code | None = None, creator: Address = MAKER) -> Attempt:
+def ended(stage: Stage, code: Code | None = None, creator: Address = CREATOR) -> Attempt:
     """An attempt at its end."""
     return Attempt(job_id=1, asset_cid=CID, reward_fri=1, creator=creator, stage=stage, code=code)
 
@@ -29,117 +29,117 @@ CRASHED = ended(Stage.RELEASED, Code.CRASH)
 
 
 @pytest.fixture
-def clock() -> Hand:
+def clock() -> ManualClock:
     """Unix seconds."""
-    return Hand()
+    return ManualClock()
 
 
-def failures(journal: FakeJournal, clock: Hand, under: str = "these") -> Failures:
-    """What a worker knows that starts now."""
+def failures(journal: FakeJournal, clock: ManualClock, under: str = "these") -> Failures:
+    """Returns the failures as a worker reads them at its start."""
     return Failures(journal, under, clock)
 
 
-def test_two_failed_renders_end_a_scene_for_all(clock: Hand) -> None:
-    """fault_38: one may be bad luck; another creator's job of the same bytes would fail alike."""
+def test_two_failed_renders_end_a_scene_for_all(clock: ManualClock) -> None:
+    """fault_38: one may be bad luck; another creator's job with the same bytes would fail as well."""
     known = failures(FakeJournal(), clock)
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, CREATOR) == ""
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == "its scene has failed here 2 times (last: CRASH)"
-    assert known.why_not(CID, STRANGER) != ""
-    assert known.why_not("another", MAKER) == ""
+    assert known.objection(CID, CREATOR) == "its scene has failed here 2 times (last: CRASH)"
+    assert known.objection(CID, OTHER) != ""
+    assert known.objection("another", CREATOR) == ""
 
 
-def test_one_refusal_ends_a_scene(clock: Hand) -> None:
-    """fault_83: it follows from bytes, limits and build alone, so that the next look says the same."""
+def test_one_refusal_ends_a_scene(clock: ManualClock) -> None:
+    """fault_83: it follows from bytes, limits and build alone, so that another try gives the same."""
     known = failures(FakeJournal(), clock)
     known.note(ended(Stage.REFUSED, Code.RESOLUTION))
-    assert known.why_not(CID, STRANGER) == "its scene was refused here before (RESOLUTION)"
+    assert known.objection(CID, OTHER) == "its scene was refused here before (RESOLUTION)"
 
 
 @pytest.mark.parametrize("code", sorted(NOT_THE_BYTES - {Code.LEASE}))
-def test_what_cut_a_render_says_nothing_of_the_bytes(code: Code, clock: Hand) -> None:
-    """fault_85: somebody's public CID under terms that leave no time: as often as one likes."""
+def test_an_interrupted_render_says_nothing_about_the_bytes(code: Code, clock: ManualClock) -> None:
+    """fault_85: another creator's public CID under terms that leave no time, any number of times."""
     journal = FakeJournal()
     known = failures(journal, clock)
     for _ in range(10):
         known.note(ended(Stage.RELEASED, code))
-    assert (known.why_not(CID, MAKER), journal.failed) == ("", [])
+    assert (known.objection(CID, CREATOR), journal.failed) == ("", [])
 
 
-def test_a_lease_that_cuts_a_render_twice_is_held_against_its_creator_alone(clock: Hand) -> None:
-    """fault_85: not against the bytes: another's job of them, with a longer lease, is served."""
+def test_two_leases_that_were_too_short_count_against_their_creator_only(clock: ManualClock) -> None:
+    """fault_85: not against the bytes: another creator's job with a longer lease is served."""
     known = failures(FakeJournal(), clock)
     for _ in range(2):
         known.note(ended(Stage.RELEASED, Code.LEASE))
-    assert "has failed here 2 times (last: LEASE)" in known.why_not(CID, MAKER)
-    assert known.why_not(CID, STRANGER) == ""
+    assert "has failed here 2 times (last: LEASE)" in known.objection(CID, CREATOR)
+    assert known.objection(CID, OTHER) == ""
 
 
-def test_a_success_forgives(clock: Hand) -> None:
-    """fault_85: whoever posted it; and the journal knows of it."""
+def test_a_success_clears_the_failures(clock: ManualClock) -> None:
+    """fault_85: whoever posted it; also in the journal."""
     journal = FakeJournal()
     known = failures(journal, clock)
     known.note(CRASHED)
-    known.note(ended(Stage.SUBMITTED, creator=STRANGER))
+    known.note(ended(Stage.SUBMITTED, creator=OTHER))
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, CREATOR) == ""
     assert len(journal.failed) == 1
 
 
-def test_whose_jobs_of_it_rendered_here_is_served(clock: Hand) -> None:
-    """fault_85: failures of others' jobs of the same bytes are not held against it, after a restart too."""
+def test_a_creator_whose_job_rendered_here_is_served(clock: ManualClock) -> None:
+    """fault_85: failures of other creators' jobs do not count against it, also after a restart."""
     journal = FakeJournal()
-    journal.by_job[1] = ended(Stage.PAID, creator=STRANGER)
+    journal.by_job[1] = ended(Stage.PAID, creator=OTHER)
     known = failures(journal, clock)
     known.note(CRASHED)
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) != ""
-    assert known.why_not(CID, STRANGER) == ""
+    assert known.objection(CID, CREATOR) != ""
+    assert known.objection(CID, OTHER) == ""
 
 
-def test_own_failures_after_a_success_count(clock: Hand) -> None:
-    """fault_83: a scene that renders well once and never again is not tried a thousand times for it."""
+def test_own_failures_after_a_success_count(clock: ManualClock) -> None:
+    """fault_83: a scene that renders only once is not tried a thousand times."""
     known = failures(FakeJournal(), clock)
     known.note(ended(Stage.SUBMITTED))
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, CREATOR) == ""
     known.note(CRASHED)
-    assert known.why_not(CID, MAKER) != ""
+    assert known.objection(CID, CREATOR) != ""
 
 
-def test_other_conditions_are_another_try(clock: Hand) -> None:
-    """fault_85: what failed by a limit is tried again under a larger one, and by another Blender."""
+def test_other_conditions_allow_another_try(clock: ManualClock) -> None:
+    """fault_85: a scene that exceeded a limit is tried again with a larger one, and with another Blender."""
     journal = FakeJournal()
     first = failures(journal, clock)
     first.note(CRASHED)
     first.note(CRASHED)
-    assert failures(journal, clock).why_not(CID, MAKER) != ""
-    assert failures(journal, clock, under="others").why_not(CID, MAKER) == ""
+    assert failures(journal, clock).objection(CID, CREATOR) != ""
+    assert failures(journal, clock, under="others").objection(CID, CREATOR) == ""
 
 
-def test_failures_expire(clock: Hand) -> None:
-    """fault_85: a machine may have been mended meanwhile."""
+def test_failures_expire(clock: ManualClock) -> None:
+    """fault_85: the machine may be repaired meanwhile."""
     known = failures(FakeJournal(), clock)
     known.note(ended(Stage.REFUSED, Code.VERSION))
     clock.seconds += KEPT_SECONDS
-    assert known.why_not(CID, MAKER) != ""
+    assert known.objection(CID, CREATOR) != ""
     clock.seconds += 1
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, CREATOR) == ""
 
 
-def test_what_somebody_forgets_meanwhile_is_forgotten(clock: Hand) -> None:
-    """fault_85: a command clears them while the worker runs; it is noticed within a minute."""
+def test_failures_forgotten_meanwhile_do_not_count(clock: ManualClock) -> None:
+    """fault_85: a command clears them while the worker runs; it notices within a minute."""
     journal = FakeJournal()
     known = failures(journal, clock)
     known.note(ended(Stage.REFUSED, Code.VERSION))
     journal.forget_failures()
     clock.seconds += 60
-    assert known.why_not(CID, MAKER) == ""
+    assert known.objection(CID, CREATOR) == ""
 
 
 def test_conditions_are_the_build_and_all_limits() -> None:
-    """fault_83: the same ones have the same digest; each of them changes it."""
+    """fault_83: the same conditions have the same digest; each of them changes it."""
     plain = conditions(FACTS, RenderLimits(), SceneLimits())
     assert conditions(FACTS, RenderLimits(), SceneLimits()) == plain
     others = {

@@ -1,4 +1,4 @@
-"""The first steps on fakes: a scene that comes, or does not, or is none; before any money moves."""
+"""The first steps with fakes: scenes that arrive, do not arrive, or are invalid; before any money moves."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("code", "cid"), REFUSALS)
-async def test_an_asset_that_cannot_be_had_is_refused(bench: Bench, code: Code, cid: str) -> None:
-    """fault_1, fault_6: refused with its code before any money moved, and no path is made of it."""
+async def test_an_unavailable_asset_is_refused(bench: Bench, code: Code, cid: str) -> None:
+    """fault_1, fault_6: refused with its code before any money moves, and it never becomes a path."""
     (job,) = await bench.post_cid(cid)
     after = await run(bench, bench.begin(job))
     assert (after.stage, after.code) == (Stage.REFUSED, code)
@@ -45,7 +45,7 @@ async def test_an_asset_that_cannot_be_had_is_refused(bench: Bench, code: Code, 
 
 
 async def test_a_scene_that_is_too_large_is_refused(bench: Bench) -> None:
-    """The size limit is the fetch's, so that no disk is filled first."""
+    """The limit applies to the fetch, so that no disk is filled first."""
     limits = replace(bench.context.scene_limits, file_bytes=3)
     bench.context = replace(bench.context, scene_limits=limits)
     (job,) = await bench.post()
@@ -53,8 +53,8 @@ async def test_a_scene_that_is_too_large_is_refused(bench: Bench) -> None:
     assert (after.stage, after.code) == (Stage.REFUSED, Code.TOO_LARGE)
 
 
-async def test_what_is_no_scene_never_meets_blender(bench: Bench) -> None:
-    """fault_16: refused by our own eyes."""
+async def test_anything_but_a_scene_never_reaches_blender(bench: Bench) -> None:
+    """fault_16: refused by our own check of the file."""
     (job,) = await bench.post(scene=b"<html>Not found</html>")
     after = await run(bench, bench.begin(job))
     assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_BLEND)
@@ -75,8 +75,8 @@ async def test_what_blender_cannot_open_is_refused(bench: Bench) -> None:
     assert bench.shared.moves == []
 
 
-async def test_a_store_that_is_away_changes_nothing(bench: Bench) -> None:
-    """Raised for whoever waits; the attempt and the journal stay as they are."""
+async def test_an_unavailable_store_changes_nothing(bench: Bench) -> None:
+    """It raises; the attempt and the journal stay as they are."""
     (job,) = await bench.post()
     before = bench.begin(job)
     bench.store.fault = StoreUnavailable("The store is away.")
@@ -85,8 +85,8 @@ async def test_a_store_that_is_away_changes_nothing(bench: Bench) -> None:
     assert bench.attempt() == before
 
 
-async def test_a_store_is_not_waited_for_when_the_job_is_gone(bench: Bench) -> None:
-    """While the store is away another takes the job: it is lost, and not waited for for ever."""
+async def test_a_store_is_not_waited_for_once_the_job_is_lost(bench: Bench) -> None:
+    """Another worker claims the job during the outage: it is lost, and the wait ends."""
     (job,) = await bench.post()
     bench.store.fault = StoreUnavailable("The store is away.")
     await bench.other.claim(job.id)
@@ -95,7 +95,7 @@ async def test_a_store_is_not_waited_for_when_the_job_is_gone(bench: Bench) -> N
 
 
 class _Slow(FakeStore):
-    """Has nothing yet; what is `heard` of a scene has come, and more never does."""
+    """A store from which only half of a scene arrives."""
 
     async def fetch(
         self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
@@ -115,17 +115,17 @@ def _slow(bench: Bench, fetch_seconds: float) -> WorkerContext:
     return replace(bench.context, store=_Slow(), policy=replace(bench.policy, fetch_seconds=fetch_seconds))
 
 
-async def test_a_scene_that_never_comes_is_refused_in_time(bench: Bench) -> None:
-    """fault_6: before any money moves, so that one job cannot keep a slot for as long as its maker likes."""
+async def test_a_scene_that_never_arrives_is_refused_in_time(bench: Bench) -> None:
+    """fault_6: before any money moves, so that a creator cannot block a slot."""
     (job,) = await bench.post()
     after = await pipeline.run(bench.begin(job), _slow(bench, fetch_seconds=0.05))
     assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
-    assert "did not come within fetch_seconds (0.05)" in after.detail
+    assert "did not arrive within fetch_seconds (0.05)" in after.detail
     assert bench.shared.moves == []
 
 
-async def test_a_source_that_is_away_is_waited_for_in_time(bench: Bench) -> None:
-    """fault_6: as long as there is time, and not longer, where the store itself is well."""
+async def test_an_unavailable_source_is_waited_for_in_time(bench: Bench) -> None:
+    """fault_6: as long as there is time, and not longer, if the store itself works."""
     (job,) = await bench.post()
     slow = _slow(bench, fetch_seconds=5)
     slow.store.fetch = _no_gateway  # type: ignore[method-assign, assignment]
@@ -137,8 +137,8 @@ async def test_a_source_that_is_away_is_waited_for_in_time(bench: Bench) -> None
     assert "No gateway gives it now." in after.detail
 
 
-async def test_a_store_that_is_away_itself_is_no_fault_of_the_scene(bench: Bench) -> None:
-    """However long: other jobs would fare no better."""
+async def test_an_unavailable_store_is_not_the_scenes_fault(bench: Bench) -> None:
+    """However long: other jobs would fail as well."""
     (job,) = await bench.post()
     slow = replace(_slow(bench, fetch_seconds=5), clock=lambda: 10_000.0)
     slow.store.fault = StoreUnavailable("The node is away.")  # type: ignore[attr-defined]
@@ -151,8 +151,8 @@ async def _no_gateway(*_: object) -> int:
     raise StoreUnavailable("No gateway gives it now.")
 
 
-async def test_an_asset_that_vanished_after_the_claim_releases_the_job(bench: Bench) -> None:
-    """Our copy is gone and the store has it no more: the claim is not left to lapse."""
+async def test_an_asset_that_is_missing_after_the_claim_releases_the_job(bench: Bench) -> None:
+    """Our copy and the store's are gone: the claim is released, and does not lapse."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
     bench.context.workspace.scene(attempt.asset_cid).unlink()
     bench.store.files.clear()
@@ -161,15 +161,15 @@ async def test_an_asset_that_vanished_after_the_claim_releases_the_job(bench: Be
 
 
 @pytest.mark.parametrize("stage", [Stage.FETCHED, Stage.CLAIMED, Stage.RENDERED])
-async def test_a_scene_that_vanished_is_fetched_again(bench: Bench, stage: Stage) -> None:
-    """The disk was cleared by hand: no failure, one more fetch."""
+async def test_a_missing_scene_is_fetched_again(bench: Bench, stage: Stage) -> None:
+    """The disk was cleared by hand: one more fetch, and no failure."""
     attempt = await stopped_at(bench, stage)
     bench.context.workspace.scene(attempt.asset_cid).unlink()
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED
 
 
 async def test_fetching_keeps_the_budget(bench: Bench) -> None:
-    """Scenes that nobody uses make room; the one that a job stands on does not."""
+    """Unused scenes make room; the one that a job uses does not."""
     bench.context = replace(bench.context, workspace=Workspace(bench.folder, 1))
     used, unused, new = [(await bench.post(scene=blend(block(name))))[0] for name in (b"A", b"B", b"C")]
     for job, stage in ((used, Stage.RENDERED), (unused, Stage.PAID), (new, Stage.SEEN)):
@@ -183,7 +183,7 @@ async def test_fetching_keeps_the_budget(bench: Bench) -> None:
 
 
 async def test_a_scene_that_was_deleted_is_waited_for_in_time(bench: Bench) -> None:
-    """fault_88: fetched, deleted, and gone from the store: such a job kept its slot for ever."""
+    """fault_88: fetched, deleted, and gone from the store: such a job blocked its slot for ever."""
     (job,) = await bench.post()
     context = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
     context.store.fetch = _no_gateway  # type: ignore[method-assign, assignment]
@@ -192,8 +192,8 @@ async def test_a_scene_that_was_deleted_is_waited_for_in_time(bench: Bench) -> N
     assert "No gateway gives it now." in after.detail
 
 
-async def test_a_scene_that_was_deleted_and_never_comes_is_refused(bench: Bench) -> None:
-    """fault_88: nor does a store that hangs."""
+async def test_a_deleted_scene_that_never_arrives_is_refused(bench: Bench) -> None:
+    """fault_88: nor does a store that hangs block the slot."""
     (job,) = await bench.post()
     async with asyncio.timeout(5):
         after = await pipeline.run(bench.begin(job, Stage.FETCHED), _slow(bench, fetch_seconds=0.05))
@@ -202,7 +202,7 @@ async def test_a_scene_that_was_deleted_and_never_comes_is_refused(bench: Bench)
 
 @pytest.mark.parametrize("stage", [Stage.SEEN, Stage.FETCHED])
 async def test_a_machine_that_cannot_fetch_lets_a_lost_job_go(bench: Bench, stage: Stage) -> None:
-    """fault_88: waited for while the job is open, whatever the time; lost once another has it."""
+    """fault_88: waited for while the job is open, however long; lost once another worker has it."""
     (job,) = await bench.post()
     context = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)
     context.store.fetch = _no_disk  # type: ignore[method-assign, assignment]
@@ -214,7 +214,7 @@ async def test_a_machine_that_cannot_fetch_lets_a_lost_job_go(bench: Bench, stag
 
 
 async def test_a_machine_that_cannot_inspect_lets_a_lost_job_go(bench: Bench) -> None:
-    """fault_88: a full TMPDIR while the scene would be inspected."""
+    """fault_88: with a full TMPDIR during the inspection."""
     attempt = await stopped_at(bench, Stage.FETCHED)
 
     async def no_room(scene: Path) -> SceneInspection:
@@ -228,7 +228,7 @@ async def test_a_machine_that_cannot_inspect_lets_a_lost_job_go(bench: Bench) ->
 
 
 async def test_a_claim_of_ours_is_not_refused_for_its_scene(bench: Bench) -> None:
-    """fault_88: claimed, killed before that was noted, its scene gone: given back, and not left to lapse."""
+    """fault_88: claimed, killed before that was noted, its scene gone: it is released, and does not lapse."""
     (job,) = await bench.post()
     await bench.registry.claim(job.id)
     context = replace(_slow(bench, fetch_seconds=5), clock=lambda: 6.0)

@@ -1,4 +1,4 @@
-"""What becomes of submitted results."""
+"""Submitted results: their pay, their ends, and withdrawals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLD = Address(77)
 
 
 async def submitted(bench: Bench, jobs: int = 1) -> Attempt:
-    """Jobs that came as far as SUBMITTED; the last one's attempt."""
+    """Runs jobs to SUBMITTED. Returns the last attempt."""
     for job in await bench.post(jobs):
         attempt = await pipeline.run(bench.begin(job), bench.context)
     bench.shared.moves.clear()
@@ -41,26 +41,26 @@ def watch(bench: Bench) -> Watch:
     return Watch(bench.context)
 
 
-async def look(bench: Bench, watch: Watch) -> None:
-    """One look at the first jobs, and all that follows from it."""
+async def poll(bench: Bench, watch: Watch) -> None:
+    """Polls the first jobs, and settles what is due."""
     for job in watch.ready(await bench.registry.snapshot(1, 200)):
         await watch.settle(job)
 
 
-async def test_before_its_time_nothing_happens(bench: Bench, watch: Watch) -> None:
-    """A second before the review ends."""
+async def test_nothing_happens_before_the_review_ends(bench: Bench, watch: Watch) -> None:
+    """A second before its end."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS - 1
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.shared.moves == []
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_pay_is_fetched_when_the_review_is_over(bench: Bench, watch: Watch) -> None:
-    """A creator who vanished does not withhold pay: the worker finalizes itself."""
+async def test_pay_is_collected_when_the_review_is_over(bench: Bench, watch: Watch) -> None:
+    """An absent creator cannot withhold pay: the worker finalizes itself."""
     attempt = await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.shared.moves == ["finalize"]
     assert bench.told == [Stage.PAID]
     assert bench.attempt().stage is Stage.PAID
@@ -71,10 +71,10 @@ async def test_pay_is_fetched_when_the_review_is_over(bench: Bench, watch: Watch
 
 
 async def test_an_acceptance_is_noted(bench: Bench, watch: Watch) -> None:
-    """Paid by the creator: no move of ours."""
+    """Paid by the creator, without a move of ours."""
     await submitted(bench)
     await bench.creator.accept_result(1)
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.shared.moves == ["accept_result"]
     assert bench.attempt().stage is Stage.PAID
 
@@ -85,39 +85,39 @@ async def test_a_lost_dispute_is_noted(bench: Bench, watch: Watch) -> None:
     terms = replace(bench.job().terms, arbiter=ARBITER)
     bench.shared.jobs[1] = replace(bench.job(), order=replace(bench.job().order, terms=terms))
     await bench.creator.dispute_result(1, "evidence")
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
     await FakeRegistry(ARBITER, bench.shared).resolve_dispute(1, Verdict.CREATOR, "evidence")
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.REFUNDED
     assert bench.store.pinned == []
 
 
 async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: Watch) -> None:
-    """At the end of the arbitration, not before, the worker asks for its pay."""
+    """At the end of the arbitration, not before, the worker finalizes the job."""
     await submitted(bench)
     end = bench.shared.now + 60
     disputed = replace(bench.job(), state=JobState.DISPUTED, arbitration_end=end)
     bench.shared.jobs[1] = disputed
-    asked: list[int] = []
+    finalized: list[int] = []
 
     async def finalize(job_id: int) -> int:
-        asked.append(job_id)
+        finalized.append(job_id)
         bench.shared.jobs[1] = replace(disputed, state=JobState.PAID)
         return 0
 
     bench.registry.finalize = finalize  # type: ignore[method-assign]
     bench.shared.now = end - 1
-    await look(bench, watch)
-    assert asked == []
+    await poll(bench, watch)
+    assert finalized == []
     bench.shared.now = end
-    await look(bench, watch)
-    assert asked == [1]
+    await poll(bench, watch)
+    assert finalized == [1]
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_who_finalized_first_does_not_matter(bench: Bench, watch: Watch) -> None:
-    """Refused because somebody else did it: the next look notes the pay."""
+async def test_another_may_finalize_first(bench: Bench, watch: Watch) -> None:
+    """Refused because another account did it: the next poll notes the pay."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
     finalize = bench.registry.finalize
@@ -127,38 +127,38 @@ async def test_who_finalized_first_does_not_matter(bench: Bench, watch: Watch) -
         raise MoveRefused("NOT_DUE", "The job is final.")
 
     bench.registry.finalize = too_late  # type: ignore[method-assign]
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.PAID
 
 
 async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench, watch: Watch) -> None:
-    """The registry wins: the attempt is lost, and nothing is said to be earned."""
+    """The registry wins: the attempt is lost, and no pay is noted."""
     await submitted(bench)
     bench.shared.jobs[1] = replace(bench.job(), worker=OTHER, state=JobState.PAID)
-    await look(bench, watch)
+    await poll(bench, watch)
     assert (bench.attempt().stage, bench.attempt().code) == (Stage.LOST, Code.LOST)
 
 
-async def test_a_job_that_is_out_of_sight_is_waited_for(bench: Bench, watch: Watch) -> None:
-    """A registry that lags is not taken at its word."""
+async def test_a_job_that_is_not_shown_is_waited_for(bench: Bench, watch: Watch) -> None:
+    """A registry that lags behind is not trusted at once."""
     await submitted(bench)
     del bench.shared.jobs[1]
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_what_must_be_looked_at_is_wanted(bench: Bench, watch: Watch) -> None:
-    """Not seen yet, or decided by time; what waits is not asked for."""
+async def test_due_jobs_are_wanted(bench: Bench, watch: Watch) -> None:
+    """Jobs not seen yet, or decided by time; waiting jobs are not read."""
     await submitted(bench, jobs=2)
     assert list(watch.wanted()) == [1, 2]
-    await look(bench, watch)
+    await poll(bench, watch)
     assert list(watch.wanted()) == []
     assert watch.due_in_seconds() == REVIEW_SECONDS
     bench.shared.now += REVIEW_SECONDS
     bench.registry.finalize = _refused  # type: ignore[method-assign]
-    await look(bench, watch)
+    await poll(bench, watch)
     assert watch.due_in_seconds() == AGAIN_SECONDS
     assert list(watch.wanted()) == []
     bench.shared.now += AGAIN_SECONDS
@@ -167,33 +167,33 @@ async def test_what_must_be_looked_at_is_wanted(bench: Bench, watch: Watch) -> N
 
 
 async def _refused(job_id: int) -> int:
-    raise MoveRefused("NOT_DUE", "It does not look so here.")
+    raise MoveRefused("NOT_DUE", "It does not poll so here.")
 
 
-async def test_nothing_is_wanted_where_nothing_was_handed_in(bench: Bench, watch: Watch) -> None:
+async def test_nothing_is_wanted_without_a_submission(bench: Bench, watch: Watch) -> None:
     """Nor is anything due."""
     bench.begin((await bench.post())[0])
     assert list(watch.wanted()) == []
     assert watch.due_in_seconds() is None
 
 
-async def test_a_submission_that_a_reorganisation_took_back_is_made_again(bench: Bench, watch: Watch) -> None:
+async def test_a_submission_that_a_reorganisation_removed_is_made_again(bench: Bench, watch: Watch) -> None:
     """fault_67: the registry shows our claim again, on a chain as long as the one with the submission."""
     await submitted(bench)
-    await look(bench, watch)
+    await poll(bench, watch)
     claimed = replace(bench.job(), state=JobState.CLAIMED, result_cid="", review_end=0)
     bench.shared.jobs[1] = claimed
     bench.shared.block -= 1
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
     bench.shared.block += 1
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.STORED
     assert (await pipeline.run(bench.attempt(), bench.context)).stage is Stage.SUBMITTED
 
 
-async def test_a_claim_that_a_lagging_node_still_shows_is_no_new_one(bench: Bench, watch: Watch) -> None:
-    """Released a moment ago: it is looked at until the end is seen, and left alone."""
+async def test_a_claim_that_a_lagging_node_still_shows_is_not_new(bench: Bench, watch: Watch) -> None:
+    """Released a moment ago: it is polled until the end is seen, and not served."""
     (job,) = await bench.post()
     await bench.registry.claim(1)
     claimed = bench.job()
@@ -211,31 +211,31 @@ async def test_a_claim_that_a_lagging_node_still_shows_is_no_new_one(bench: Benc
 
 
 async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, watch: Watch) -> None:
-    """Never seen since it was made: only after so many blocks is it believed undone."""
+    """Never shown since it was made: it counts as undone only after a number of blocks."""
     await submitted(bench)
     shown = bench.job()
     bench.shared.jobs[1] = replace(shown, state=JobState.CLAIMED, result_cid="", review_end=0)
-    await look(bench, watch)
+    await poll(bench, watch)
     bench.shared.block += LAG_BLOCKS - 1
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.SUBMITTED
     bench.shared.block += 1
-    await look(bench, watch)
+    await poll(bench, watch)
     assert bench.attempt().stage is Stage.STORED
 
 
 async def test_pay_is_noted_before_the_store_is_cleared(bench: Bench, watch: Watch) -> None:
-    """A store that is away does not hide the pay."""
+    """An unavailable store does not hide the pay."""
     await submitted(bench)
     await bench.creator.accept_result(1)
     bench.store.fault = StoreUnavailable("The store is away.")
     with pytest.raises(StoreUnavailable):
-        await look(bench, watch)
+        await poll(bench, watch)
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_withdrawal_leaves_what_is_to_be_kept(bench: Bench) -> None:
-    """All above the kept credit goes, in one move, and then nothing more."""
+async def test_withdrawal_leaves_the_kept_credit(bench: Bench) -> None:
+    """All credit above the limit is sent, in one move, and then nothing more."""
     await submitted(bench)
     await bench.creator.accept_result(1)
     withdrawal = Withdrawal(keep_fri=30, recipient=COLD)
@@ -246,8 +246,8 @@ async def test_withdrawal_leaves_what_is_to_be_kept(bench: Bench) -> None:
     assert bench.shared.credits[ME] == 30
 
 
-async def test_a_refused_withdrawal_is_no_bug(bench: Bench) -> None:
-    """The credit was used by hand in between."""
+async def test_a_refused_withdrawal_is_not_a_bug(bench: Bench) -> None:
+    """The user spent the credit in between."""
     bench.shared.credits[ME] += 5
 
     async def refused(amount_fri: int, recipient: Address) -> None:

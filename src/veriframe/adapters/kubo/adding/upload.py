@@ -1,6 +1,6 @@
-"""What is sent when a file or a folder is added: found, read in pieces, framed as multipart, with its CID.
+"""The upload of a file or a folder: listed, read in pieces, framed as multipart, and hashed to its CID.
 
-A few pieces are in memory, and one file open, however much there is to send.
+Memory holds a few pieces and one open file at a time, whatever the size of the upload.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ IMPORT_OPTIONS: Query = {
     "trickle": "false",
     "inline": "false",
 }
-"""Part of the format: with other options the same bytes have another CID. None is left to the node."""
+"""Part of the format: other options give the same bytes another CID. None is left to the node's defaults."""
 
 ROOT_NAME = "content"
-"""What the file or folder is called on the way; its own name is not part of its CID, and not told."""
+"""The name of the file or folder in the upload. Its own name is not part of its CID, and is not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file or a folder to send. `name` is its path from the root, which has the name of none."""
+    """A file or a folder to send. `name` is its path from the root; the root's is empty."""
 
     path: Path
     name: str
@@ -48,24 +48,24 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """All that is to be sent for one `add`, folders before what is in them. `size_bytes` counts files."""
+    """Everything that one `add` sends, folders before their entries. `size_bytes` counts files."""
 
     entries: Sequence[Entry]
     size_bytes: int
 
     @property
     def is_folder(self) -> bool:
-        """Whether a folder is sent, and not one file."""
+        """Whether this is a folder, not a single file."""
         return self.entries[0].is_folder
 
 
 def plan_upload(source: Path) -> UploadPlan:
-    """Look at what is to be sent. Raises `SettingsError` for what is missing, and for what is not kept."""
+    """Lists what to send. Raises `SettingsError` if something is missing or cannot be stored."""
     try:
-        # The source itself may be reached by a link; within a folder, links are refused.
+        # The source itself may be a symbolic link; within a folder, links are refused.
         status = source.stat()
     except FileNotFoundError:
-        raise SettingsError(f"{source} is not there. Name a file, or a folder with files.") from None
+        raise SettingsError(f"{source} does not exist. Give a file, or a folder with files.") from None
     except OSError as error:
         raise _unreadable(source, f"cannot be read: {error.strerror}") from error
     if stat.S_ISREG(status.st_mode):
@@ -80,7 +80,7 @@ def plan_upload(source: Path) -> UploadPlan:
 
 
 def folder_cid(folder: Path) -> str:
-    """The CID that a folder must have. Reads all of it. Raises `SettingsError`."""
+    """Returns the CID that a folder must have. Reads all of its files. Raises `SettingsError`."""
     try:
         return str(hash_folder(folder, follow_symlinks=False))
     except (OSError, ValueError) as error:
@@ -89,14 +89,14 @@ def folder_cid(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A piece of the body, and how many bytes of files are sent when it is."""
+    """A piece of the body, and how many bytes of files are sent once it is."""
 
     content: bytes
     done_bytes: int
 
 
 class Upload:
-    """One sending of a `plan`. After it `sent_cid` is the CID of a single file, of the very bytes sent."""
+    """One upload of a `plan`. Afterwards `sent_cid` is a single file's CID, computed from the bytes sent."""
 
     def __init__(self, plan: UploadPlan, on_bytes: Callable[[int], None]) -> None:
         self.plan = plan
@@ -107,17 +107,17 @@ class Upload:
 
     @property
     def sent_cid(self) -> str:
-        """The CID of the single file that was sent. To be asked for once, after all is sent."""
+        """The CID of the single file that was sent. Read it once, after everything is sent."""
         return str(self._hasher.finalize())
 
     def body(self) -> Body:
-        """What is to be sent."""
+        """Returns the body to send."""
         return Body(self._boundary, self._pieces())
 
     async def _pieces(self) -> AsyncIterator[bytes]:
-        """The whole multipart body. `failure` is raised where a file cannot be read any more.
+        """Yields the whole multipart body. Raises `failure` if a file can no longer be read.
 
-        Each piece is read, hashed and framed in a thread while the one before it is sent.
+        A thread reads, hashes and frames each piece while the previous one is sent.
         """
         parts = self._parts()
         ahead = asyncio.create_task(to_the_end(next, parts, None))
@@ -127,7 +127,7 @@ class Upload:
                 yield part.content
                 self._on_bytes(part.done_bytes)
         except SettingsError as error:
-            # An HTTP client raises errors of its own in its place.
+            # The HTTP client raises its own error instead of this one.
             self.failure = error
             raise
         finally:
@@ -137,7 +137,7 @@ class Upload:
             parts.close()
 
     def _parts(self) -> Generator[_Part, None, None]:
-        """The body in pieces of about `PIECE_BYTES`: many small files go out together."""
+        """Yields the body in pieces of about `PIECE_BYTES`: many small files share one piece."""
         waiting, done_bytes = bytearray(), 0
         for entry in self.plan.entries:
             waiting += self._header(entry)
@@ -169,7 +169,7 @@ class Upload:
         ).encode()
 
     def _open(self, path: Path) -> BinaryIO:
-        # Not blocking: a named pipe that has come since would wait for a writer for ever.
+        # Not blocking: a named pipe created in the meantime would wait for a writer for ever.
         try:
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
             descriptor = os.open(path, flags | (os.O_NOFOLLOW if self.plan.is_folder else 0))
@@ -178,7 +178,7 @@ class Upload:
         opened = os.fdopen(descriptor, "rb", buffering=0)
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
             opened.close()
-            raise _unreadable(path, "changed while it was read")
+            raise _unreadable(path, "was changed during the upload")
         return opened
 
     def _read(self, path: Path, opened: BinaryIO) -> bytes:
@@ -192,7 +192,7 @@ class Upload:
 
 
 def one_part(content: bytes) -> Body:
-    """A few bytes as a multipart body."""
+    """Returns a few bytes as a multipart body."""
     boundary = f"veriframe-{os.urandom(16).hex()}"
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -203,7 +203,7 @@ def one_part(content: bytes) -> Body:
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[tuple[Entry, int]]:
-    """All that is in a folder, with the bytes of files. Each folder's entries stay together, as Kubo asks."""
+    """Yields every entry of a folder, with file sizes. A folder's entries stay together: Kubo needs that."""
     for found in _listed(folder):
         entry = Entry(folder / found.name, f"{prefix}{found.name}", found.is_dir(follow_symlinks=False))
         if entry.is_folder:
@@ -222,16 +222,16 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
     except OSError as error:
         raise _unreadable(folder, f"cannot be read: {error.strerror}") from error
     if not found:
-        raise _unreadable(folder, "is empty, and empty folders are not kept")
+        raise _unreadable(folder, "is empty, and empty folders cannot be stored")
     for entry in found:
         if entry.is_symlink():
-            raise _unreadable(folder / entry.name, "is a link, and links are not kept")
+            raise _unreadable(folder / entry.name, "is a symbolic link, and links cannot be stored")
         if any("\ud800" <= character <= "\udfff" for character in entry.name):
             raise SettingsError(
-                f"{entry.name!a} in {folder} is not a name in UTF-8. Rename it, and add it again."
+                f"The name {entry.name!a} in {folder} is not valid UTF-8. Rename it and add it again."
             )
     return found
 
 
 def _unreadable(path: Path, why: str) -> SettingsError:
-    return SettingsError(f"{path} {why}. Put it right, and add it again.")
+    return SettingsError(f"{path} {why}. Correct this and add it again.")

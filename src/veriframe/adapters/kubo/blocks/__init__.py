@@ -1,1 +1,1 @@
-"""IPFS blocks: decoded, checked against their CIDs, and put together to files and folders."""
+"""IPFS blocks: decoded, checked against their CIDs, and assembled into files and folders."""

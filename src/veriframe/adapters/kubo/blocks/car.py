@@ -1,7 +1,7 @@
-"""CAR streams: blocks one after the other, as a node exports a whole DAG.
+"""CAR streams: a sequence of blocks, the form in which a node exports a whole DAG.
 
-Source: the CARv1 specification. The header's roots are not read: the reader knows what it asked for, and each
-block is checked against its CID by whoever takes it.
+Source: the CARv1 specification. The header's roots are ignored: the caller knows what it asked for, and
+checks each block against its CID.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from veriframe.model.content.cid import Cid
 
 _HEADER_BYTES = 4096
 _CID_BYTES = (34, 36)
-"""Of version 0, and of version 1, both with sha2-256."""
+"""The length of CIDs of versions 0 and 1, both with sha2-256."""
 
 
 class CarReader:
-    """Takes a stream piece by piece; gives the blocks that are whole, as they are, unchecked."""
+    """Takes a stream piece by piece and yields its complete blocks, unchecked."""
 
     def __init__(self) -> None:
         self._rest = b""
-        self._is_begun = False
+        self._has_header = False
 
     def blocks(self, piece: bytes) -> Iterator[tuple[Cid, bytes]]:
-        """The blocks that end in this piece. Raises `ContentMismatch` for what is no such stream."""
+        """Yields the blocks that end in this piece. Raises `ContentMismatch` if the stream is not a CAR."""
         stream, position = self._rest + piece, 0
         limit_bytes = MAX_BLOCK_BYTES + max(_CID_BYTES)
-        while section := _section(stream, position, limit_bytes if self._is_begun else _HEADER_BYTES):
+        while section := _section(stream, position, limit_bytes if self._has_header else _HEADER_BYTES):
             start, position = section
-            if self._is_begun:
+            if self._has_header:
                 yield _block(stream[start:position])
-            self._is_begun = True
+            self._has_header = True
         self._rest = stream[position:]
 
 
 def _section(stream: bytes, position: int, limit_bytes: int) -> tuple[int, int] | None:
-    """Where the section that begins at `position` has its content; None where it is not whole yet."""
+    """Returns where the section at `position` has its content; None if it is still incomplete."""
     size_bytes = 0
     for index, byte in enumerate(stream[position : position + 4]):
         size_bytes |= (byte & 0x7F) << (7 * index)

@@ -1,7 +1,7 @@
-"""A file put together from blocks, each checked against its own CID.
+"""A file assembled from blocks, each checked against its own CID.
 
-So it does not matter who gave a block, nor by which options the file was once added: chunk sizes, widths
-and versions of CIDs may be any. What the blocks say of sizes is their maker's word, and is capped.
+So neither the source of a block nor the import options of the file matter: any chunk size, width and CID
+version works. The sizes stated in blocks are their creator's claim, and are capped.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from veriframe.model.content.cid import Cid, Codec
 from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
 
 AHEAD_BLOCKS = 8
-"""So many blocks are asked for at a time: hides the way to a source, and holds at most 18 MiB."""
+"""The number of blocks requested at a time: hides the latency of a source, and holds at most 18 MiB."""
 
 
 class BlockSource(Protocol):
-    """Whoever gives blocks: a node, or gateways. What it gives is checked here again."""
+    """A source of blocks: a node, or gateways. Its blocks are checked again here."""
 
     async def block(self, cid: Cid, limit_bytes: int) -> bytes:
-        """The bytes of one block. Raises `StoreUnavailable`, and `JobRejected`: NOT_FOUND, TOO_LARGE."""
+        """Returns one block's bytes. Raises `StoreUnavailable`, and `JobRejected`: NOT_FOUND, TOO_LARGE."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DagLimits:
-    """What one file may take. `size_bytes` counts its own bytes."""
+    """Limits for one file. `size_bytes` counts its own bytes."""
 
     size_bytes: int
     blocks: int = 200_000
@@ -42,7 +42,7 @@ class DagLimits:
 
 
 def fits(cid: Cid, block: bytes) -> bool:
-    """Whether a block's bytes are those that its CID names."""
+    """Whether a block's bytes match its CID."""
     return sha256(block).digest() == cid.digest
 
 
@@ -53,11 +53,11 @@ async def assemble(
     limits: DagLimits,
     on_progress: OnTransfer = ignore_transfer,
 ) -> int:
-    """Make `part` the file that `root` names. Returns its size in bytes.
+    """Makes `part` the file that `root` names. Returns its size in bytes.
 
-    Leaves that lie in `part` already are not asked for; on a failure it keeps what has come.
+    Leaves that are already in `part` are not requested; after a failure it keeps what has arrived.
     Raises `JobRejected`: NOT_A_FILE, TOO_LARGE, CORRUPT, and what the source raises; `StoreUnavailable`
-    where the source gives other bytes or the time is over; `HostUnavailable` where the disk is at fault.
+    if the source returns wrong bytes or the time is over; `HostUnavailable` if the disk is at fault.
     """
     walk = _Walk(root, source, part, limits)
     try:
@@ -70,14 +70,14 @@ async def assemble(
 
 
 async def _write_file(walk: _Walk, part: Partial, on_progress: OnTransfer) -> int:
-    """Walk a file's blocks in the order of its bytes. Returns the size of the file."""
+    """Walks a file's blocks in byte order. Returns the size of the file."""
     size_bytes = 0
     walk.push([_Step(walk.root, None, 0, 0)])
     while (taken := await walk.take()) is not None:
         step, found = taken
         block = _checked(walk, step, found)
         if not step.depth:
-            # All other sizes follow from the root's, so nothing beyond it is ever asked for.
+            # All other sizes follow from the root's, so nothing beyond it is ever requested.
             size_bytes = block.size_bytes
         offset, below = step.offset + len(block.data), list[_Step]()
         for link in block.parts:
@@ -85,7 +85,7 @@ async def _write_file(walk: _Walk, part: Partial, on_progress: OnTransfer) -> in
             offset += link.size_bytes
         walk.push(below)
         if block.data:
-            if not step.was_there:
+            if not step.was_on_disk:
                 await part.write(step.offset, block.data)
             done_bytes = step.offset + len(block.data)
             on_progress(Transfer(done_bytes=done_bytes, total_bytes=size_bytes))
@@ -94,18 +94,18 @@ async def _write_file(walk: _Walk, part: Partial, on_progress: OnTransfer) -> in
 
 @dataclass(slots=True, eq=False)
 class _Step:
-    """One block to visit. `size_bytes` of the file, from `offset` on, are said to be in and below it."""
+    """One block to visit. With those below, it claims to hold `size_bytes` of the file, from `offset` on."""
 
     cid: Cid
     size_bytes: int | None
     offset: int
     depth: int
-    was_there: bool = False
-    coming: asyncio.Task[Block] | None = None
+    was_on_disk: bool = False
+    pending: asyncio.Task[Block] | None = None
 
 
 class _Walk:
-    """The blocks below one root, depth first, some of them asked for ahead."""
+    """The blocks below one root, depth first, some of them requested ahead."""
 
     def __init__(self, root: Cid, source: BlockSource, part: Partial, limits: DagLimits) -> None:
         self.root = root
@@ -113,11 +113,11 @@ class _Walk:
         self._source, self._part = source, part
         self._had_bytes = part.had_bytes()
         self._steps: list[_Step] = []  # the next one is the last
-        self._coming: set[asyncio.Task[Block]] = set()
+        self._pending: set[asyncio.Task[Block]] = set()
         self._pushed = 0
 
     def push(self, steps: Sequence[_Step]) -> None:
-        """Visit these next, in their order. Raises `JobRejected` (TOO_LARGE) beyond the caps."""
+        """Visits these next, in their order. Raises `JobRejected` (TOO_LARGE) beyond the limits."""
         self._pushed += len(steps)
         if self._pushed > self.limits.blocks:
             raise _too_large(self.root, f"it has more than {self.limits.blocks} blocks")
@@ -126,25 +126,25 @@ class _Walk:
         self._steps.extend(reversed(steps))
 
     async def take(self) -> tuple[_Step, Block] | None:
-        """The next block, decoded; None after the last."""
+        """Returns the next block, decoded; None after the last."""
         if not self._steps:
             return None
         step = self._steps.pop()
-        self._ask(step)
+        self._request(step)
         for later in self._steps[: -AHEAD_BLOCKS - 1 : -1]:
-            if len(self._coming) > AHEAD_BLOCKS:
+            if len(self._pending) > AHEAD_BLOCKS:
                 break
-            self._ask(later)
-        assert step.coming is not None
-        block = await step.coming
-        self._coming.discard(step.coming)
+            self._request(later)
+        assert step.pending is not None
+        block = await step.pending
+        self._pending.discard(step.pending)
         return step, block
 
     async def stop(self) -> None:
-        """End what is still being asked for."""
-        for task in self._coming:
+        """Cancels the pending requests."""
+        for task in self._pending:
             task.cancel()
-        await asyncio.gather(*self._coming, return_exceptions=True)
+        await asyncio.gather(*self._pending, return_exceptions=True)
 
     @contextlib.asynccontextmanager
     async def in_time(self) -> AsyncIterator[None]:
@@ -157,26 +157,26 @@ class _Walk:
                 f"{self.root} did not arrive within {self.limits.seconds:g} seconds. Trying again later."
             ) from error
 
-    def _ask(self, step: _Step) -> None:
-        if step.coming is None:
-            step.coming = asyncio.create_task(self._bring(step))
-            self._coming.add(step.coming)
+    def _request(self, step: _Step) -> None:
+        if step.pending is None:
+            step.pending = asyncio.create_task(self._load(step))
+            self._pending.add(step.pending)
 
-    async def _bring(self, step: _Step) -> Block:
-        data = await self._leaf_there(step)
+    async def _load(self, step: _Step) -> Block:
+        data = await self._leaf_on_disk(step)
         if data is not None:
-            step.was_there = True
+            step.was_on_disk = True
             return FileBlock(data, ())
         cid, limit_bytes = step.cid, MAX_BLOCK_BYTES
         if cid.codec is Codec.RAW and step.size_bytes is not None:
             limit_bytes = min(step.size_bytes, limit_bytes)
         block = await self._source.block(cid, limit_bytes)
         if not await asyncio.to_thread(fits, cid, block):
-            raise StoreUnavailable(f"A source gave other bytes than {cid} names. Trying again later.")
+            raise StoreUnavailable(f"A source returned bytes that do not match {cid}. Trying again later.")
         return decode_block(cid, block)
 
-    async def _leaf_there(self, step: _Step) -> bytes | None:
-        """What an earlier try, or a stream, has put where this block's bytes belong, if it is the right."""
+    async def _leaf_on_disk(self, step: _Step) -> bytes | None:
+        """Returns what an earlier attempt or a stream wrote at this block's place, if it is right."""
         size_bytes = step.size_bytes
         if not size_bytes or size_bytes > MAX_BLOCK_BYTES or step.offset + size_bytes > self._had_bytes:
             return None
@@ -185,9 +185,11 @@ class _Walk:
 
 
 def _checked(walk: _Walk, step: _Step, block: Block) -> FileBlock:
-    """The block, if it can be a file or a part of one at this place."""
+    """Returns the block if it can be a file or a part of one at this place."""
     if not isinstance(block, FileBlock):
-        raise _not_a_file(walk.root) if not step.depth else _corrupt(walk.root, "a part of it is no file")
+        raise (
+            _not_a_file(walk.root) if not step.depth else _corrupt(walk.root, "a part of it is not a file")
+        )
     if step.size_bytes is not None and block.size_bytes != step.size_bytes:
         raise _corrupt(walk.root, "one of its parts has another size than the block above says")
     if block.size_bytes > walk.limits.size_bytes:
@@ -204,4 +206,4 @@ def _too_large(root: Cid, why: str) -> JobRejected:
 
 
 def _corrupt(root: Cid, why: str) -> JobRejected:
-    return JobRejected(Code.CORRUPT, f"{root} is not a sound IPFS file: {why}. Add it again.")
+    return JobRejected(Code.CORRUPT, f"{root} is not a valid IPFS file: {why}. Add it again.")

@@ -1,6 +1,6 @@
-"""Leaves: the blocks that hold a file's bytes, known again by those bytes alone.
+"""Leaves: the blocks that hold a file's bytes, recognised by those bytes alone.
 
-So what an earlier try left on the disk is checked, and not asked for once more.
+So what an earlier attempt left on the disk can be checked instead of requested again.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
 from veriframe.model.content.cid import Cid, Codec
 
 _RAW, _FILE = 0, 2
-"""Types of UnixFS that a leaf may have: Kubo's are files, those of other programs often raw."""
+"""UnixFS types of leaves: Kubo writes files, other programs often write raw."""
 
 
 def is_leaf(cid: Cid, content: bytes) -> bool:
-    """Whether `cid` names the leaf that holds `content`: as it is, or wrapped as CIDs of version 0 have it.
+    """Whether `cid` names the leaf that holds `content`: bare, or wrapped as in CIDs of version 0.
 
-    False also for leaves that are wrapped in another way: those have to be asked for.
+    False also for leaves that are wrapped in another way: those have to be requested.
     """
     if cid.codec is Codec.RAW:
         return sha256(content).digest() == cid.digest
@@ -27,6 +27,6 @@ def is_leaf(cid: Cid, content: bytes) -> bool:
 
 def _wrapped(content: bytes) -> Iterator[bytes]:
     for kind in (_FILE, _RAW):
-        # Source: the UnixFS specification. Type, data, size of the file; no data where there is none.
+        # Source: the UnixFS specification. Type, data, size of the file; an empty file has no data field.
         data = bytes_field(2, content) if content else b""
         yield bytes_field(1, varint_field(1, kind) + data + varint_field(3, len(content)))

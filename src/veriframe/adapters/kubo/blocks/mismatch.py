@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ContentMismatch(Exception):
-    """What comes is not what was asked for: too many bytes, or the wrong ones, or an early end for good."""
+    """The source sent something else than what was requested: too many bytes, wrong bytes, or too few."""

@@ -1,4 +1,4 @@
-"""Fields of protobuf messages: written of blocks that are made here, and read of any as far as they go.
+"""Fields of protobuf messages: written for our own blocks, and read leniently from any block.
 
 Source: the encoding of Protocol Buffers, as DAG-PB and UnixFS use it.
 """
@@ -11,17 +11,17 @@ _VARINT, _BYTES = 0, 2
 
 
 def bytes_field(number: int, content: bytes) -> bytes:
-    """A field of bytes."""
+    """Returns a field of bytes."""
     return varint(number << 3 | _BYTES) + varint(len(content)) + content
 
 
 def varint_field(number: int, value: int) -> bytes:
-    """A field of one number."""
+    """Returns a field of one number."""
     return varint(number << 3 | _VARINT) + varint(value)
 
 
 def varint(number: int) -> bytes:
-    """A number in its shortest form."""
+    """Returns a number in its shortest form."""
     encoded = bytearray()
     while number >= 0x80:
         encoded.append(number & 0x7F | 0x80)
@@ -31,7 +31,7 @@ def varint(number: int) -> bytes:
 
 
 def bytes_fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields of bytes, by number, up to what is no field. Proves nothing: `unixfs` checks blocks."""
+    """Yields the numbered fields of bytes, up to the first invalid one. `unixfs` validates blocks."""
     position = 0
     while position < len(message):
         key, position = _read_varint(message, position)
@@ -45,7 +45,7 @@ def bytes_fields(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    """The number at a position, and where it ends; of what is cut off or too long, something."""
+    """Returns the number at a position and where it ends; an arbitrary value if it is cut off or too long."""
     number = 0
     for shift in range(0, 64, 7):
         if position >= len(message):

@@ -1,8 +1,8 @@
-"""A folder on its way in: blocks in any order, each checked, each put where it belongs on the disk.
+"""A folder being fetched: blocks arrive in any order, are checked, and are written to their places.
 
-The folder's own blocks tell which blocks are still awaited, and where their bytes go. Nothing else is kept in
-mind or in a file: after a cut or a kill the same folder is begun once more, and what lies on the disk already
-is checked against its CID, and not awaited. All methods block; call them in a thread.
+The folder's own blocks say which blocks are still awaited, and where their bytes go. No other state is kept,
+in memory or on disk: after an interruption the same folder is started again, and what is already on the disk
+is checked against its CID instead of fetched again. All methods block; call them in a thread.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ MAX_BLOCK_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a block belongs: at `path`, the root's being empty, `blocks_deep` below that path's first block.
+    """Where a block belongs: at `path` (empty for the root), `blocks_deep` below that path's first block.
 
-    `size_bytes` is set for a part of a file: so many bytes, from `offset` on.
+    `size_bytes` is set for a part of a file: this many bytes, from `offset` on.
     """
 
     path: str
@@ -48,10 +48,11 @@ class _Place:
 
 
 class Tree:
-    """The folder `root`, made in `folder`, which may hold what an earlier try left.
+    """The folder `root`, built in `folder`, which may hold files of an earlier attempt.
 
-    `awaited` holds the CIDs that are missing; it is empty when all is there. Methods raise `JobRejected`
-    (NOT_A_FILE, TOO_LARGE, CORRUPT), `ContentMismatch` where a block is not its CID's, `OSError` of the disk.
+    `awaited` holds the CIDs that are missing; it is empty once the folder is complete. Methods raise
+    `JobRejected` (NOT_A_FILE, TOO_LARGE, CORRUPT), `ContentMismatch` if a block does not match its CID,
+    `OSError` of the disk.
     """
 
     def __init__(self, root: Cid, folder: Path, limits: FolderLimits) -> None:
@@ -65,37 +66,37 @@ class Tree:
         self._opened, self._descriptor = "", -1
 
     def close(self) -> None:
-        """Close the file that was written last."""
+        """Closes the file that was written last."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._opened, self._descriptor = "", -1
 
     def take(self, reader: CarReader, piece: bytes) -> None:
-        """Put what ends in this piece of an export."""
+        """Puts the blocks that end in this piece of an export."""
         for cid, block in reader.blocks(piece):
             self.put(cid, block)
 
     def put(self, cid: Cid, block: bytes) -> None:
-        """Put one block to all places where it belongs. One that is not awaited is not looked at."""
+        """Writes one block to all places where it belongs. Blocks that are not awaited are ignored."""
         if cid not in self.awaited:
             return
         if not fits(cid, block):
-            raise ContentMismatch(f"it gives other bytes than {cid} names")
+            raise ContentMismatch(f"it returned bytes that do not match {cid}")
         decoded = decode_block(cid, block)
         for place in self.awaited.pop(cid):
             self._place(place, decoded)
 
     def _place(self, place: _Place, block: Block) -> None:
         if isinstance(block, SymlinkBlock):
-            raise _corrupt(f"{place.path!a} is a link, and links are not followed")
+            raise _corrupt(f"{place.path!a} is a symbolic link, and links are not followed")
         if isinstance(block, FileBlock):
             if place.is_shard:
-                raise _corrupt("a part of a large folder is none")
+                raise _corrupt("a part of a large folder is not a folder")
             if not place.path:
-                raise JobRejected(Code.NOT_A_FILE, f"{self.root} is one file, and not a folder.")
+                raise JobRejected(Code.NOT_A_FILE, f"{self.root} is a single file, not a folder.")
             self._place_file(place, block)
         elif place.size_bytes is not None or (place.is_shard and not isinstance(block, ShardBlock)):
-            raise _corrupt("a part of a file is none")
+            raise _corrupt("a part of a file is not a file")
         else:
             self._place_folder(place, block)
 
@@ -134,14 +135,14 @@ class Tree:
             raise JobRejected(Code.TOO_LARGE, f"{self.root} has more than {MAX_BLOCKS} blocks.")
         if place.blocks_deep > MAX_BLOCK_DEPTH:
             raise JobRejected(Code.TOO_LARGE, f"{self.root} has blocks more than {MAX_BLOCK_DEPTH} deep.")
-        if self.is_new or not self._is_there(cid, place):
+        if self.is_new or not self._is_on_disk(cid, place):
             self.awaited.setdefault(cid, []).append(place)
 
-    def _is_there(self, cid: Cid, place: _Place) -> bool:
-        """Whether the bytes of a leaf lie on the disk already, checked here and now."""
+    def _is_on_disk(self, cid: Cid, place: _Place) -> bool:
+        """Whether the bytes of a leaf are already on the disk, checked now."""
         if place.is_shard or (place.size_bytes or 0) > MAX_BLOCK_BYTES:
             return False
-        # One byte more than a block: a longer file is not the leaf that it begins with.
+        # One byte more than a block: a longer file is not the leaf that it starts with.
         most_bytes = MAX_BLOCK_BYTES + 1 if place.size_bytes is None else place.size_bytes
         try:
             content = _read(f"{self._folder}/{place.path}", place.offset, most_bytes)
@@ -161,7 +162,7 @@ class Tree:
         check_totals(self._limits, entries=len(self._paths), size_bytes=self.size_bytes)
 
     def _open(self, path: str, size_bytes: int) -> None:
-        """Make a file of that size; the bytes that it has already stay."""
+        """Gives a file that size; the bytes that it already has stay."""
         self._reopen(path)
         os.ftruncate(self._descriptor, size_bytes)
 
@@ -183,7 +184,7 @@ class Tree:
 
 
 def _read(path: str, offset: int, size_bytes: int) -> bytes:
-    """So many bytes of a regular file, or what it has of them. Raises `OSError` for anything else."""
+    """Returns up to `size_bytes` of a regular file. Raises `OSError` for anything else."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -194,4 +195,4 @@ def _read(path: str, offset: int, size_bytes: int) -> bytes:
 
 
 def _corrupt(why: str) -> JobRejected:
-    return JobRejected(Code.CORRUPT, f"The folder is not sound: {why}. Add it again.")
+    return JobRejected(Code.CORRUPT, f"The folder is not valid: {why}. Add it again.")

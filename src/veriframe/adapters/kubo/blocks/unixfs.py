@@ -1,7 +1,7 @@
-"""Blocks, decoded: which file, folder or shard of a folder the bytes of a block are.
+"""Decoding of blocks: which file, folder or shard of a folder the bytes of a block are.
 
-A block is a stranger's bytes even where it fits its CID: whoever made the CID chose them. So the reader is
-strict, and knows two endings only: a value, or `JobRejected` (CORRUPT).
+A block is untrusted even if it matches its CID: its creator chose the bytes. So the decoder is strict, and
+has two outcomes only: a value, or `JobRejected` (CORRUPT).
 
 Source: the IPLD specification of DAG-PB, its strict form; the UnixFS specification, with `mode` and `mtime`.
 """
@@ -19,11 +19,11 @@ MAX_BLOCK_BYTES = 2 * 2**20
 """The largest block that IPFS nodes exchange."""
 
 MAX_NAME_BYTES = 255
-"""Of one name in a folder, as in most file systems."""
+"""The limit for one name in a folder, as in most file systems."""
 
 _MAX_FANOUT, _MURMUR3 = 1024, 0x22
 _Known = Mapping[int, tuple[int, ...]]
-"""The fields that a message may have, and the wire types of each."""
+"""The fields that a message may have, with their wire types."""
 
 _CID_V0 = bytes((0x12, DIGEST_BYTES))
 _CID_V1 = {bytes((1, codec, 0x12, DIGEST_BYTES)): codec for codec in Codec}
@@ -53,7 +53,7 @@ _DATA_FIELDS: _Known = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link of a block. `total_bytes` is what its maker says that all below it takes: a mere claim."""
+    """One link of a block. `total_bytes` is its creator's unverified claim of the total size below it."""
 
     cid: Cid
     name: str
@@ -62,7 +62,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a file: `size_bytes` of the file lie below `cid`, says the block above."""
+    """A part of a file: the block above claims that `size_bytes` of the file are below `cid`."""
 
     cid: Cid
     size_bytes: int
@@ -70,20 +70,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class FileBlock:
-    """A file, or a part of one: first `data`, then the parts in their order."""
+    """A file, or a part of one: first `data`, then the parts in order."""
 
     data: bytes
     parts: Sequence[Part]
 
     @property
     def size_bytes(self) -> int:
-        """What the file has, or what the parts are said to have."""
+        """The size of the file, as far as its parts' claimed sizes are right."""
         return len(self.data) + sum(part.size_bytes for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class FolderBlock:
-    """A folder of one block. The names are checked: each could be a file's here."""
+    """A folder of one block. The names are checked: each is a valid file name here."""
 
     entries: Sequence[Link]
 
@@ -98,16 +98,16 @@ class ShardBlock:
 
 @dataclass(frozen=True, slots=True)
 class SymlinkBlock:
-    """A link to somewhere. Where to is never read: nothing here follows one."""
+    """A symbolic link. Its target is never read: links are not followed."""
 
 
 Block = FileBlock | FolderBlock | ShardBlock | SymlinkBlock
 
 
 def decode_block(cid: Cid, block: bytes) -> Block:
-    """What a block is. That the bytes fit the CID is the caller's to check.
+    """Decodes a block. The caller checks that the bytes match the CID.
 
-    Raises `JobRejected` (CORRUPT) for bytes that are nothing of what IPFS keeps files in.
+    Raises `JobRejected` (CORRUPT) if the bytes are not a UnixFS file or folder.
     """
     if len(block) > MAX_BLOCK_BYTES:
         raise _corrupt(f"a block of {len(block)} bytes is larger than any that IPFS carries")
@@ -123,12 +123,12 @@ def decode_block(cid: Cid, block: bytes) -> Block:
         return _shard(node, links)
     if node.type is _Type.SYMLINK:
         return SymlinkBlock()
-    raise _corrupt("a block is of a kind that holds neither a file nor a folder")
+    raise _corrupt("a block is neither a file nor a folder")
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """The fields of a UnixFS message. Absent ones have its defaults."""
+    """The fields of a UnixFS message. Absent fields have its defaults."""
 
     type: _Type
     data: bytes
@@ -152,14 +152,14 @@ def _shard(node: _Node, links: Sequence[Link]) -> ShardBlock:
     fanout = node.fanout
     if node.digest_kind != _MURMUR3 or not 8 <= fanout <= _MAX_FANOUT or fanout.bit_count() != 1:
         raise _corrupt("a large folder is divided in a way that IPFS does not use")
-    # Each name begins with the number of its place, in hexadecimal digits; nothing more is a sub-shard.
+    # Each name starts with its slot number in hexadecimal digits; a name of the number alone is a sub-shard.
     digits = len(f"{fanout - 1:X}")
     places = {f"{number:0{digits}X}" for number in range(fanout)}
     entries, shards = list[Link](), list[Cid]()
     for link in links:
         place, name = link.name[:digits], link.name[digits:]
         if place not in places:
-            raise _corrupt(f"a large folder has something at the place {place!a}, which is none or is taken")
+            raise _corrupt(f"a large folder has an entry at the slot {place!a}, which is invalid or taken")
         places.remove(place)
         if name:
             entries.append(Link(link.cid, name, link.total_bytes))
@@ -169,12 +169,12 @@ def _shard(node: _Node, links: Sequence[Link]) -> ShardBlock:
 
 
 def _named(links: Sequence[Link]) -> Sequence[Link]:
-    """The links, each with a name that is one file's name, and with no name twice."""
+    """Returns the links; each has a valid file name, and no name occurs twice."""
     names = set[str]()
     for link in links:
         name = link.name
         if name in ("", ".", "..") or "/" in name or "\0" in name or len(name.encode()) > MAX_NAME_BYTES:
-            raise _corrupt(f"a folder has an entry that no file can be named like: {name[:40]!a}")
+            raise _corrupt(f"a folder has an entry with an invalid file name: {name[:40]!a}")
         if name in names:
             raise _corrupt(f"a folder has two entries of the name {name[:40]!a}")
         names.add(name)
@@ -182,7 +182,7 @@ def _named(links: Sequence[Link]) -> Sequence[Link]:
 
 
 def _read_node(block: bytes) -> tuple[Sequence[Link], bytes]:
-    """The links and the data of a dag-pb block: data once, links all together, before or after it."""
+    """Returns the links and data of a dag-pb block: data once, and all links together before or after it."""
     links, data, closed = list[Link](), None, False
     for field, value in _fields(block, _NODE_FIELDS):
         content = _bytes(value)
@@ -195,7 +195,7 @@ def _read_node(block: bytes) -> tuple[Sequence[Link], bytes]:
         else:
             data, closed = content, bool(links)
     if data is None:
-        raise _corrupt("a block says nothing of what it is")
+        raise _corrupt("a block has no data that says what it is")
     return links, data
 
 
@@ -213,13 +213,13 @@ def _read_link(message: bytes) -> Link:
 
 
 def read_cid(binary: bytes) -> Cid:
-    """The CID that these bytes are, all of them. Raises `JobRejected` (CORRUPT)."""
+    """Returns the CID that all of these bytes spell. Raises `JobRejected` (CORRUPT)."""
     if len(binary) == 2 + DIGEST_BYTES and binary.startswith(_CID_V0):
         return Cid(Codec.DAG_PB, binary[2:])
     codec = _CID_V1.get(binary[:4])
     if codec is None or len(binary) != 4 + DIGEST_BYTES:
         raise _corrupt(
-            "a link leads to what cannot be checked here: not sha2-256 of a file or folder "
+            "a link has a CID that cannot be checked here: it is not sha2-256 of a file or folder "
             "(add it without `--inline` and without another `--hash`)"
         )
     return Cid(codec, binary[4:])
@@ -237,7 +237,7 @@ def _read_data(message: bytes) -> _Node:
     try:
         kind = _Type(_number(single.get(1, -1)))
     except ValueError:
-        raise _corrupt("a block is of no kind that UnixFS has") from None
+        raise _corrupt("a block has a type that UnixFS does not have") from None
     return _Node(
         kind,
         _bytes(single.get(2, b"")),
@@ -256,7 +256,7 @@ def _packed(content: bytes) -> Iterator[int]:
 
 
 def _fields(message: bytes, known: _Known) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a protobuf message in their order. Unknown ones are an error, as are other wire types."""
+    """Yields the fields of a protobuf message in order. Unknown fields and wire types are an error."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
@@ -275,13 +275,13 @@ def _fields(message: bytes, known: _Known) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """A number of up to 64 bits in its shortest form, and the position after it."""
+    """Returns a number of up to 64 bits in its shortest form, and the position after it."""
     number = 0
     for index, byte in enumerate(message[position : position + 10]):
         number |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             if number >> 64 or (index and not byte):
-                raise _corrupt("a block has a number that is too large, or longer than it need be")
+                raise _corrupt("a block has a number that is too large, or not in its shortest form")
             return number, position + index + 1
     raise _corrupt("a block ends in the middle of a number, or has one that is too long")
 
@@ -297,4 +297,4 @@ def _number(value: int | bytes) -> int:
 
 
 def _corrupt(why: str) -> JobRejected:
-    return JobRejected(Code.CORRUPT, f"The asset is not a sound IPFS file: {why}. Add the file again.")
+    return JobRejected(Code.CORRUPT, f"The asset is not a valid IPFS file: {why}. Add the file again.")

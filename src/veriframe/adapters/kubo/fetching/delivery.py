@@ -1,4 +1,4 @@
-"""A file from whoever has it: the own node as a stream, then as blocks; then every other source as blocks."""
+"""Fetching a file: from the worker's node as a stream, then as blocks; then from other sources as blocks."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class KuboBlocks(BlockSource):
         self._api, self._lookup_seconds = api, lookup_seconds
 
     async def block(self, cid: Cid, limit_bytes: int) -> bytes:
-        """The bytes of one block, as the node says. Raises as `BlockSource` does."""
+        """Returns the bytes of one block, unchecked. Raises as `BlockSource` does."""
         try:
             async with self._api.post("block/get", {"arg": str(cid)}, self._lookup_seconds) as answer:
                 block = await answer.body(MAX_BLOCK_BYTES)
         except NodeRefused as error:
             if error.is_absence:
-                raise JobRejected(Code.NOT_FOUND, f"Nobody gives {cid}: {error.message}.") from error
+                raise JobRejected(Code.NOT_FOUND, f"No node provides {cid}: {error.message}.") from error
             raise
         if len(block) > limit_bytes and fits(cid, block):
             raise JobRejected(Code.TOO_LARGE, f"{cid} has more than {limit_bytes} bytes.")
@@ -46,7 +46,7 @@ class KuboBlocks(BlockSource):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
-    """One file to bring: what has come of it so far, where it goes, how large it may be, who hears of it."""
+    """One file to fetch: its partial file, its target, its size limit, and who is notified of progress."""
 
     cid: Cid
     part: Partial
@@ -55,7 +55,7 @@ class FetchRequest:
     on_progress: OnTransfer
 
     def on_bytes(self, total_bytes: int) -> Callable[[int], None]:
-        """A function that tells how many of `total_bytes` have come."""
+        """Returns a function that reports how many of `total_bytes` have arrived."""
 
         def on_bytes(done_bytes: int) -> None:
             self.on_progress(Transfer(done_bytes=done_bytes, total_bytes=total_bytes))
@@ -64,22 +64,23 @@ class FetchRequest:
 
 
 async def in_turn(
-    cid: Cid, sources: Sequence[BlockSource], bring_from: Callable[[BlockSource], Awaitable[T]]
+    cid: Cid, sources: Sequence[BlockSource], fetch_from: Callable[[BlockSource], Awaitable[T]]
 ) -> T:
-    """What `bring_from` gives of the first source that it does not fail with.
+    """Returns what `fetch_from` returns for the first source that it does not fail with.
 
-    Raises `JobRejected` at once, but NOT_FOUND only where nobody has it; else `StoreUnavailable`.
+    Raises `JobRejected` at once, except NOT_FOUND, which is raised only if no source has the content;
+    otherwise `StoreUnavailable`.
     """
     failure: JobRejected | StoreUnavailable | None = None
     for number, source in enumerate(sources):
         try:
-            return await bring_from(source)
+            return await fetch_from(source)
         except JobRejected as error:
             if error.code is not Code.NOT_FOUND:
                 raise
             reason, failure = str(error), failure or error
         except StoreUnavailable as error:
-            # Whoever is away now may have it: that outweighs all who do not.
+            # A source that is unavailable now may have the content: that outweighs those that do not have it.
             reason = str(error)
             failure = failure if isinstance(failure, StoreUnavailable) else error
         log.info("store_source_failed", cid=str(cid), source=number, reason=reason)
@@ -88,51 +89,52 @@ async def in_turn(
 
 
 class Delivery:
-    """Brings files from a node, and from `sources` where the node has not got them, or gives other bytes."""
+    """Fetches files from a node, and from `sources` if the node lacks them or returns wrong bytes."""
 
     def __init__(self, api: KuboApi, sources: Sequence[BlockSource], timeouts: Timeouts) -> None:
         self._api, self._timeouts = api, timeouts
         self._node = KuboBlocks(api, timeouts.lookup_seconds)
         self._sources = tuple(sources)
 
-    async def bring(self, request: FetchRequest) -> int:
-        """Put the file at its target. Returns its size in bytes. Raises what `ContentStore.fetch` does."""
+    async def fetch(self, request: FetchRequest) -> int:
+        """Fetches the file to its target. Returns its size in bytes. Raises as `ContentStore.fetch` does."""
 
-        async def bring_from(source: BlockSource) -> int:
+        async def fetch_from(source: BlockSource) -> int:
             if source is self._node:
                 return await self._from_node(request)
             return await self._from_blocks(request, source)
 
-        return await in_turn(request.cid, (self._node, *self._sources), bring_from)
+        return await in_turn(request.cid, (self._node, *self._sources), fetch_from)
 
     async def _from_node(self, request: FetchRequest) -> int:
         cid, part, root = request.cid, request.part, await self._root(request.cid)
         if root.size_bytes > request.limit_bytes:
             raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {request.limit_bytes} bytes.")
         if not root.parts:
-            await part.take_up(0)
+            await part.resume(0)
             await part.append([root.data])
         else:
-            await part.take_up(root.size_bytes)
+            await part.resume(root.size_bytes)
             stream = Download(self._api, cid, self._timeouts, request.on_bytes(root.size_bytes))
             try:
                 await stream.complete(part, root.size_bytes)
             except (ContentMismatch, NodeRefused) as error:
                 log.info("store_stream_distrusted", cid=str(cid), reason=str(error))
             if not await part.fits():
-                # Other import options, or a lie: the blocks tell which, and what of it is right stays.
+                # Other import options, or wrong bytes: the blocks show which, and the right bytes of the
+                # stream stay.
                 return await self._from_blocks(request, self._node)
         await part.place(request.target)
         return root.size_bytes
 
     async def _root(self, cid: Cid) -> FileBlock:
-        """The file's root block, checked. Its sizes are the creator's word, but not the node's."""
+        """Returns the file's root block, checked. Its sizes are the creator's claim, but not the node's."""
         block = await self._node.block(cid, MAX_BLOCK_BYTES)
         if not fits(cid, block):
-            raise StoreUnavailable(f"The IPFS node gives other bytes than {cid} names. See its disk.")
+            raise StoreUnavailable(f"The IPFS node returned bytes that do not match {cid}. Check its disk.")
         root = decode_block(cid, block)
         if not isinstance(root, FileBlock):
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is not one file. Give the CID of the file itself.")
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is not a file. Give the CID of the file itself.")
         return root
 
     async def _from_blocks(self, request: FetchRequest, source: BlockSource) -> int:

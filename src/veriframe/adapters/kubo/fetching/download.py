@@ -1,4 +1,4 @@
-"""The stream of a file from a node, hashed as it comes, asked for again from where a cut left it."""
+"""The stream of a file from a node, hashed as it arrives, and resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from veriframe.model.content.cid import Cid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
-    """How long a node is waited for, in seconds, and how slow a stream may be."""
+    """How long to wait for a node, in seconds, and how slow a stream may be."""
 
     lookup_seconds: float = 60.0
-    """Until a node has found a block, somewhere in its network."""
+    """Until the node has found a block in its network."""
 
     quiet_seconds: float = 60.0
-    """For the next byte of a stream, and for the node to take the next piece of an upload."""
+    """For the next byte of a stream, and for the node to accept the next piece of an upload."""
 
     away_seconds: float = 30.0
-    """For a node that does not answer, before the work is put off."""
+    """For a node that does not answer, before the work is deferred."""
 
     window_seconds: float = 30.0
     least_bytes_per_second: int = 16_000
-    """Over each window, after the first byte."""
+    """Averaged over each window, after the first byte."""
 
     total_seconds: float = 6 * 3600.0
-    """For one fetch or one add, whatever happens on the way."""
+    """For one fetch or one add, retries included."""
 
 
 class TooSlow(StoreUnavailable):
-    """Bytes come, but too few for the file ever to be here in time."""
+    """The bytes arrive too slowly for the fetch to finish in time."""
 
 
 class Download:
-    """The stream of one file from a node, gone on with after cuts. `on_bytes` is told how many bytes came."""
+    """The stream of one file from a node, resumed after interruptions. `on_bytes` receives the byte count."""
 
     def __init__(self, api: KuboApi, cid: Cid, timeouts: Timeouts, on_bytes: Callable[[int], None]) -> None:
         self._api, self._cid, self._timeouts, self._on_bytes = api, cid, timeouts, on_bytes
 
     async def complete(self, part: Partial, total_bytes: int) -> None:
-        """Bring what `part` lacks of `total_bytes`. Whether it fits the CID is the caller's to check.
+        """Fetches what `part` lacks of `total_bytes`. The caller checks the bytes against the CID.
 
-        Raises `ContentMismatch`; `StoreUnavailable` where the node stays away or is too slow: `part` is kept.
+        Raises `ContentMismatch`; `StoreUnavailable` if the node is unavailable or too slow: `part` is kept.
         """
         stuck_since, short_ends = time.monotonic(), 0
         while part.size_bytes < total_bytes:
@@ -59,7 +59,8 @@ class Download:
                 raise
             except StoreUnavailable as error:
                 cut = error
-            # A few bytes on each try are no progress: else a node could keep this going for ever.
+            # A few bytes on each attempt are no progress: otherwise a node could keep this loop going for
+            # ever.
             if part.size_bytes - before >= WRITE_BYTES:
                 stuck_since, short_ends = time.monotonic(), 0
             if part.size_bytes == total_bytes:
@@ -74,7 +75,7 @@ class Download:
     async def _stream(self, part: Partial, total_bytes: int) -> None:
         query: Query = {"arg": str(self._cid), "offset": part.size_bytes, "progress": "false"}
         quiet_seconds = self._timeouts.quiet_seconds
-        # As they came: to put them together would cost as much as to hash them.
+        # Kept as they arrived: joining them would cost as much as hashing them.
         waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post("cat", query, None, quiet_seconds=quiet_seconds) as answer:
@@ -91,27 +92,27 @@ class Download:
                         await part.append(ready)
                         self._on_bytes(part.size_bytes)
         finally:
-            # A cut loses nothing that has come.
+            # An interruption loses nothing that has arrived.
             await part.append(waiting)
             self._on_bytes(part.size_bytes)
 
 
 class TransferRate:
-    """Watches that enough bytes of a CID come in each window of time."""
+    """Checks that enough bytes of a CID arrive in each window of time."""
 
     def __init__(self, timeouts: Timeouts, cid: Cid) -> None:
         self._timeouts, self._cid = timeouts, cid
         self._since, self._bytes = time.monotonic(), 0
 
     def count(self, size_bytes: int) -> None:
-        """Note bytes. Raises `TooSlow` at the end of a window that had too few."""
+        """Counts bytes. Raises `TooSlow` at the end of a window that had too few."""
         self._bytes += size_bytes
         seconds = time.monotonic() - self._since
         if seconds < self._timeouts.window_seconds:
             return
         if self._bytes < self._timeouts.least_bytes_per_second * seconds:
             raise TooSlow(
-                f"{self._cid} comes with {self._bytes / seconds:.0f} bytes a second, too slowly. See the"
-                " connection of the IPFS node. Trying again later."
+                f"{self._cid} arrives at {self._bytes / seconds:.0f} bytes a second, which is too slow."
+                " Check the connection of the IPFS node. Trying again later."
             )
         self._since, self._bytes = time.monotonic(), 0

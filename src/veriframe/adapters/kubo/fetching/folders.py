@@ -1,4 +1,4 @@
-"""A folder from whoever has it: what the own node has as one stream, the rest block by block, in turn."""
+"""Fetching a folder: what the worker's node has as one stream, the rest as blocks."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from veriframe.threads import to_the_end
 log = structlog.get_logger()
 
 BLOCKS_AT_ONCE = 16
-"""So many are asked for at a time: hides the way to a source, and holds at most 32 MiB."""
+"""The number of blocks requested at a time: hides the latency of a source, and holds at most 32 MiB."""
 
 _STREAM_SLACK_BYTES = 2**26
 
 
 class FolderDelivery:
-    """Brings what a tree awaits: from a node, and from `sources` for what the node has not got."""
+    """Fetches what a tree awaits: from a node, and from `sources` for what the node lacks."""
 
     def __init__(self, api: KuboApi, sources: Sequence[BlockSource], timeouts: Timeouts) -> None:
         self._api, self._timeouts = api, timeouts
         self._node = KuboBlocks(api, timeouts.lookup_seconds)
         self._sources = tuple(sources)
 
-    async def bring(self, tree: Tree, folder: Path, on_progress: OnTransfer) -> None:
-        """Complete the tree in `folder`. Raises what `ContentStore.fetch_folder` does."""
+    async def fetch(self, tree: Tree, folder: Path, on_progress: OnTransfer) -> None:
+        """Completes the tree in `folder`. Raises what `ContentStore.fetch_folder` does."""
 
         def on_bytes() -> None:
             on_progress(Transfer(done_bytes=tree.done_bytes, total_bytes=None))
 
         async def complete(source: BlockSource) -> None:
-            # What an earlier try left is not asked for again: an export gives all or nothing.
+            # What an earlier attempt left is not fetched again: an export is all or nothing.
             if source is self._node and tree.is_new:
                 await self._stream(tree, on_bytes)
             await self._blocks(tree, source, on_bytes)
@@ -58,9 +58,9 @@ class FolderDelivery:
                 tree.close()
 
     async def _stream(self, tree: Tree, on_bytes: Callable[[], None]) -> None:
-        """Put what the node has, in one stream. Whatever is wrong with it, the blocks are asked for next."""
+        """Reads what the node has, in one stream. Blocks that it lacks are requested next."""
         query: Query = {"arg": str(tree.root), "local-only": "true", "progress": "false"}
-        reader, came_bytes = CarReader(), 0
+        reader, received_bytes = CarReader(), 0
         waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post(
@@ -70,21 +70,21 @@ class FolderDelivery:
                 async for piece in answer.pieces():
                     waiting.append(piece)
                     waiting_bytes += len(piece)
-                    came_bytes += len(piece)
+                    received_bytes += len(piece)
                     pace.count(len(piece))
                     if waiting_bytes >= WRITE_BYTES:
                         await to_the_end(tree.take, reader, b"".join(waiting))
                         waiting, waiting_bytes = [], 0
                         on_bytes()
-                    # Blocks that nobody asked for are passed over, but not for ever.
-                    if came_bytes > 2 * tree.done_bytes + _STREAM_SLACK_BYTES:
+                    # Blocks that were not requested are skipped, up to a limit.
+                    if received_bytes > 2 * tree.done_bytes + _STREAM_SLACK_BYTES:
                         raise ContentMismatch("its export has far more bytes than the folder")
             await to_the_end(tree.take, reader, b"".join(waiting))
         except (ContentMismatch, StoreUnavailable) as error:
             log.info("store_stream_distrusted", cid=str(tree.root), reason=str(error))
 
     async def _blocks(self, tree: Tree, source: BlockSource, on_bytes: Callable[[], None]) -> None:
-        """Ask for what is missing until nothing is. A source that is away is waited for, a while."""
+        """Requests missing blocks until none is missing. Waits a limited time for an unavailable source."""
         stuck_since = time.monotonic()
         while tree.awaited:
             before = len(tree.awaited), tree.done_bytes
@@ -111,6 +111,6 @@ class FolderDelivery:
             try:
                 await to_the_end(tree.put, cid, block)
             except ContentMismatch as error:
-                failure = StoreUnavailable(f"A source is not to be trusted: {error}. Trying again later.")
+                failure = StoreUnavailable(f"A source is not trustworthy: {error}. Trying again later.")
         if failure is not None:
             raise failure

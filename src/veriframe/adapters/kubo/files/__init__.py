@@ -1,1 +1,1 @@
-"""Files and folders on their way to the disk."""
+"""Files and folders while they are being fetched to the disk."""

@@ -1,8 +1,8 @@
-"""A file on its way in: written beside its target, gone on with after a cut or a kill, placed in one step.
+"""A file being fetched: written beside its target, resumed after interruptions, then moved into place.
 
-What has come lies in a hidden file named after the CID. A process that finds one checks what is in it and
-asks for the rest only; so the file itself is all the state there is, and a damaged one is found out by its
-CIDs. The kernel's lock on it keeps others off, and lets go when a process dies.
+The bytes that have arrived are in a hidden file named after the CID. A process that finds one checks its
+bytes and requests only the rest. So the file itself is the only state, and its CIDs reveal any damage. The
+kernel's lock on it keeps other processes off, and is released when a process dies.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ PREFIX = partial_name("")
 
 WRITE_BYTES = 2**20
 
-_LOOK_SECONDS = 0.1
+_LOCK_POLL_SECONDS = 0.1
 
 
 class Partial:
-    """The bytes of a file that have come so far, at `path`. Made by `partial`."""
+    """The bytes of a file that have arrived so far, at `path`. Made by `partial`."""
 
     def __init__(self, spelling: str, path: Path, descriptor: int) -> None:
         self.path = path
@@ -38,49 +38,49 @@ class Partial:
         self._spelling, self._descriptor = spelling, descriptor
         self._hasher = CidHasher.for_expected(spelling)
 
-    async def take_up(self, limit_bytes: int) -> None:
-        """Go on with what is there; drop it where it has more than `limit_bytes`."""
+    async def resume(self, limit_bytes: int) -> None:
+        """Resumes with the bytes on the disk; drops them if there are more than `limit_bytes`."""
         with writing(self.path):
-            await to_the_end(self._take_up, limit_bytes)
+            await to_the_end(self._resume, limit_bytes)
 
     async def append(self, pieces: Sequence[bytes]) -> None:
-        """Write the next bytes, and hash them."""
+        """Writes the next bytes, and hashes them."""
         with writing(self.path):
             await to_the_end(self._append, pieces)
 
     async def read(self, offset: int, size_bytes: int) -> bytes:
-        """What lies at an offset, whoever put it there; less where less is there."""
+        """Returns the bytes at an offset; fewer at the end of the file."""
         with writing(self.path):
             return await to_the_end(os.pread, self._descriptor, size_bytes, offset)
 
     async def write(self, offset: int, content: bytes) -> None:
-        """Put bytes where they belong, over what is there. What is put so is not hashed."""
+        """Writes bytes at an offset, over what is there. They are not hashed."""
         with writing(self.path):
             await to_the_end(self._write, offset, content)
 
     async def end(self, size_bytes: int) -> None:
-        """Leave so many bytes."""
+        """Truncates the file to `size_bytes`."""
         with writing(self.path):
             await to_the_end(os.ftruncate, self._descriptor, size_bytes)
 
     def had_bytes(self) -> int:
-        """How many bytes lie there, right or wrong."""
+        """Returns how many bytes are on the disk, right or wrong."""
         return os.fstat(self._descriptor).st_size
 
     async def fits(self) -> bool:
-        """Whether the bytes are the CID's, with the import options of the format. To be asked once."""
+        """Whether the bytes match the CID, with the import options of the format. Call it once."""
         return canonical(await to_thread(self._hasher.finalize)) == canonical(self._spelling)
 
     async def place(self, target: Path) -> None:
-        """Make it the target, in one step, safe on the disk."""
+        """Moves the file to its target, in one step, synced to the disk."""
         with writing(target):
             await to_the_end(self._place, target)
 
     def drop(self) -> None:
-        """Remove the file: it is of no use to a later try."""
+        """Removes the file: a later attempt cannot use it."""
         self.path.unlink(missing_ok=True)
 
-    def _take_up(self, limit_bytes: int) -> None:
+    def _resume(self, limit_bytes: int) -> None:
         if os.fstat(self._descriptor).st_size > limit_bytes:
             os.ftruncate(self._descriptor, 0)
         self._hasher, self.size_bytes = CidHasher.for_expected(self._spelling), 0
@@ -109,19 +109,19 @@ class Partial:
 
 
 def place(path: Path, target: Path) -> None:
-    """Move a file to its target beside it, in one step, safe on the disk."""
+    """Moves a file to its target in the same folder, in one step, synced to the disk."""
     path.replace(target)
     sync_folder(target.parent)
 
 
 @asynccontextmanager
 async def partial(cid: Cid, spelling: str, folder: Path) -> AsyncIterator[Partial]:
-    """The partial file of a CID in `folder`, for this work alone: waits while another has it.
+    """The partial file of a CID in `folder`, for exclusive use: waits while another has it.
 
-    It is removed where the content is refused for good, and stays where a later try can go on with it.
+    It is removed if the content is refused for good, and otherwise stays for a later attempt.
     """
     path = folder / partial_name(str(cid))
-    # Hashers know version 0 by its spelling only: its files have other leaves.
+    # Hashers recognise version 0 by its spelling only: its files have other leaves.
     spelling = spelling if spelling.startswith("Qm") else str(cid)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = await lock(path, lambda: os.open(path, flags, 0o666))
@@ -137,9 +137,9 @@ async def partial(cid: Cid, spelling: str, folder: Path) -> AsyncIterator[Partia
 
 
 async def lock(path: Path, opened: Callable[[], int]) -> int:
-    """A descriptor of what lies at `path`, as `opened` gives it, locked: waits while another has it.
+    """Returns a locked descriptor of `path`, as opened by `opened`: waits while another has it.
 
-    Raises `HostUnavailable` where it cannot be opened.
+    Raises `HostUnavailable` if it cannot be opened.
     """
     while True:
         with writing(path):
@@ -152,18 +152,18 @@ async def lock(path: Path, opened: Callable[[], int]) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        # Another fetches the same to here, or has just finished.
+        # Another task or process fetches the same content to this place, or has just finished.
         os.close(descriptor)
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(_LOCK_POLL_SECONDS)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Raises `HostUnavailable` where a file cannot be written."""
+    """Raises `HostUnavailable` if a file cannot be written."""
     try:
         yield
     except OSError as error:
         raise HostUnavailable(
-            f"{path} cannot be written: {error.strerror or error}. See that its disk has room, and that its"
-            " user may write there."
+            f"{path} cannot be written: {error.strerror or error}. Check that its disk has room, and that"
+            " this user may write there."
         ) from error

@@ -1,7 +1,7 @@
-"""The folder beside a target in which a whole folder gathers, until it is moved to the target at once.
+"""Staging of a folder beside its target, until it is complete and is moved to the target in one step.
 
-It is named after the CID, so that whoever tries again finds it; the kernel's lock on it keeps others off, and
-lets go when a process dies.
+It is named after the CID, so that a later attempt finds it. The kernel's lock on it keeps other processes
+off, and is released when a process dies.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ REPLACED_PREFIX = ".veriframe-replaced-"
 
 @asynccontextmanager
 async def staged(cid: Cid, parent: Path) -> AsyncIterator[Path]:
-    """The folder for a CID in `parent`, for this work alone: waits while another has it.
+    """The staging folder for a CID in `parent`, for exclusive use: waits while another has it.
 
-    It is removed where the content is refused for good, and stays where a later try can go on with it.
+    It is removed if the content is refused for good, and otherwise stays for a later attempt.
     """
     path = parent / f"{PREFIX}{cid}"
     descriptor = await lock(path, lambda: _open(path))
@@ -41,11 +41,11 @@ async def staged(cid: Cid, parent: Path) -> AsyncIterator[Path]:
 
 
 def place_folder(folder: Path, target: Path) -> None:
-    """Move a folder to its target beside it, in one step, safe on the disk, in place of what is there."""
+    """Moves a folder to its target in the same parent, in one step, synced, replacing what is there."""
     with writing(target):
         parent = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            # Before the move: a power cut must not leave files in it that have no bytes yet.
+            # Before the move: a power cut must not leave files without content.
             _sync_disk(parent)
             replaced = target.with_name(f"{REPLACED_PREFIX}{folder.name.removeprefix(PREFIX)}")
             shutil.rmtree(replaced, ignore_errors=True)
@@ -61,7 +61,7 @@ def place_folder(folder: Path, target: Path) -> None:
 
 
 def _open(path: Path) -> int:
-    """The folder at `path`, made where it is not there; whoever had it may be moving it away."""
+    """Opens the folder at `path`, and creates it if missing; its last user may be moving it away."""
     while True:
         path.mkdir(exist_ok=True)
         with suppress(FileNotFoundError):
@@ -69,7 +69,7 @@ def _open(path: Path) -> int:
 
 
 def _sync_disk(descriptor: int) -> None:
-    """Force all of a file system to its disk: once, where thousands of files would each wait for it."""
+    """Syncs a whole file system to its disk: once, instead of once for each of thousands of files."""
     if ctypes.CDLL(None, use_errno=True).syncfs(descriptor):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -1,1 +1,1 @@
-"""Trustless gateways of other people, each block checked."""
+"""Third-party trustless gateways, each block checked."""

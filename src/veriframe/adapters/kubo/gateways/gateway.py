@@ -1,7 +1,8 @@
-"""Trustless gateways: blocks from strangers' servers, each checked, the liars left.
+"""Trustless gateways: blocks from third-party servers, each checked; dishonest servers are dropped.
 
-Source: the Trustless Gateway specification (`GET /ipfs/{cid}?format=raw`). A gateway may lie, drip, never
-end, send compressed bombs, or lead to the operator's own network: then the next one is asked.
+Source: the Trustless Gateway specification (`GET /ipfs/{cid}?format=raw`). A gateway may return wrong bytes,
+stall, never end, send compressed bombs, or redirect to the operator's own network: then the next one is
+asked.
 """
 
 from __future__ import annotations
@@ -31,17 +32,18 @@ _MEDIA_TYPE = "application/vnd.ipld.raw"
 _HEADERS = {"Accept": _MEDIA_TYPE, "Accept-Encoding": "identity", "User-Agent": "VeriFrame"}
 _PIECE_BYTES = 2**16
 _PROBE = "bafkqaaa"
-"""The empty block, by a CID that has its bytes in itself. Source: the Trustless Gateway specification."""
-_OTHER_BYTES = "it gave other bytes than the CID names"
+"""The CID of the empty block, which has its bytes in itself. Source: the Trustless Gateway specification."""
+_OTHER_BYTES = "it returned bytes that do not match the CID"
 _BUSY = (401, 407, 429, 503)
-"""Answers that are about us or the gateway, and never about one CID."""
+"""Statuses that concern us or the gateway, and never one CID."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayLimits:
-    """How slow a gateway may be: the first byte, and then so many bytes a second on the average.
+    """How slow a gateway may be: the first byte, and then this many bytes a second on average.
 
-    A gateway that could not serve rests for `rest_seconds`; one that lied is not asked again.
+    A gateway that could not serve is skipped for `rest_seconds`; one that returned wrong bytes is not asked
+    again.
     """
 
     first_byte_seconds: float = 30
@@ -50,7 +52,7 @@ class GatewayLimits:
 
 
 class GatewayFault(StrEnum):
-    """Why a gateway is left, in the log. Stable."""
+    """Why a gateway is skipped, in the log. Stable."""
 
     OTHER_BYTES = "OTHER_BYTES"
     CUT_OFF = "CUT_OFF"
@@ -65,14 +67,14 @@ class GatewayFault(StrEnum):
 
 
 class _Absent(Exception):
-    """The gateway says that this block is nowhere."""
+    """The gateway says that this block does not exist."""
 
 
-class _Passed(Exception):
-    """The gateway does not give this block. A hostile CID can do that: it says nothing about the gateway."""
+class _NotReturned(Exception):
+    """The gateway does not return this block. That may be due to a hostile CID, not to the gateway."""
 
 
-class _Unfit(Exception):
+class _CannotServe(Exception):
     """The gateway cannot serve now."""
 
     def __init__(self, fault: GatewayFault, why: str) -> None:
@@ -80,20 +82,20 @@ class _Unfit(Exception):
         self.fault = fault
 
 
-class _Lied(_Unfit):
-    """The gateway gave what was not asked for."""
+class _Lied(_CannotServe):
+    """The gateway returned something that was not asked for."""
 
 
 class _Gateway:
-    """One gateway, and why it is left alone, if so."""
+    """One gateway, and why and until when it is skipped."""
 
     def __init__(self, url: URL) -> None:
         self.url = url
         self.why = ""
         self.until = -math.inf  # by the event loop's clock
 
-    def leave(self, fault: _Unfit, rest_seconds: float) -> None:
-        """Do not ask it for a while, or any more where it lied."""
+    def skip(self, fault: _CannotServe, rest_seconds: float) -> None:
+        """Skips it for `rest_seconds`, or for good if it returned wrong bytes."""
         is_liar = isinstance(fault, _Lied)
         self.why, self.until = str(fault), math.inf if is_liar else _now() + rest_seconds
         log.warning(
@@ -109,8 +111,8 @@ class Gateways(BlockSource):
     """Several gateways as one source of blocks: `async with`, or `close`.
 
     Hosts are resolved here, and the connection goes to the very address that was checked: private and local
-    ones are refused, unless `allow_private`. Redirects, proxies and cookies are not followed nor kept.
-    Raises `SettingsError` for an address that cannot be a gateway's.
+    addresses are refused, unless `allow_private`. Redirects are not followed; no proxies or cookies are used.
+    Raises `SettingsError` for an address that is not a valid gateway URL.
     """
 
     def __init__(
@@ -130,15 +132,15 @@ class Gateways(BlockSource):
         await self.close()
 
     async def close(self) -> None:
-        """End all connections. May be called twice."""
+        """Closes all connections. May be called twice."""
         if self._opened is not None:
             await self._opened.close()
             self._opened = None
 
     async def block(self, cid: Cid, limit_bytes: int) -> bytes:
-        """The checked bytes of a block, from the first gateway that has it.
+        """Returns the checked bytes of a block, from the first gateway that has it.
 
-        Raises `JobRejected` (NOT_FOUND) where every gateway answers that it is nowhere, TOO_LARGE, and
+        Raises `JobRejected` (NOT_FOUND) if every gateway answers that it does not exist, TOO_LARGE, and
         `StoreUnavailable`, which names each gateway and why it did not serve.
         """
         absent, reasons = 0, list[str]()
@@ -149,59 +151,60 @@ class Gateways(BlockSource):
                 except _Absent as error:
                     absent += 1
                     reasons.append(f"{gateway.url.host}: {error}")
-                except _Passed as error:
+                except _NotReturned as error:
                     reasons.append(f"{gateway.url.host}: {error}")
-                except _Unfit as error:
-                    gateway.leave(error, self._pace.rest_seconds)
-                # Whoever served last is asked first, so that one slow gateway does not slow every block.
+                except _CannotServe as error:
+                    gateway.skip(error, self._pace.rest_seconds)
+                # The gateway that served last is asked first, so that one slow gateway does not slow down
+                # every block.
                 self._gateways.remove(gateway)
                 self._gateways.append(gateway)
             if gateway.why and gateway.until > _now():
                 reasons.append(f"{gateway.url.host}: {gateway.why}")
         if self._gateways and absent == len(self._gateways):
-            raise JobRejected(Code.NOT_FOUND, f"{cid} is nowhere: no gateway finds it. Is it still shared?")
-        raise StoreUnavailable(f"No gateway gives {cid} now ({'; '.join(reasons) or 'none is set'}).")
+            raise JobRejected(Code.NOT_FOUND, f"No gateway finds {cid}. Check that it is still shared.")
+        raise StoreUnavailable(f"No gateway provides {cid} now ({'; '.join(reasons) or 'none is set'}).")
 
     async def reach(self) -> Mapping[str, str]:
-        """Ask each for what every gateway has. By host and port: why it does not serve, or an empty text."""
+        """Asks each for the empty block. Returns, by host and port, why it does not serve, or nothing."""
         reasons = await asyncio.gather(*(self._reason(gateway) for gateway in self._gateways))
         return dict(zip((gateway.url.authority for gateway in self._gateways), reasons, strict=True))
 
     async def _reason(self, gateway: _Gateway) -> str:
         try:
             block = await self._get(gateway, _PROBE)
-        except (_Absent, _Passed, _Unfit) as error:
+        except (_Absent, _NotReturned, _CannotServe) as error:
             return str(error)
         return _OTHER_BYTES if block else ""
 
     async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
-        """One block of one gateway, checked. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        """Returns one block from one gateway, checked. Raises `_Absent`, `_NotReturned`, `_CannotServe`."""
         block = await self._get(gateway, str(cid))
         if not fits(cid, block):
             raise _Lied(GatewayFault.OTHER_BYTES, _OTHER_BYTES)
         if len(block) > limit_bytes:
-            # Its maker's doing, not the gateway's: the block above says less than there is.
-            raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes and not {limit_bytes} at most.")
+            # Caused by the content's creator, not by the gateway: the block above states a smaller size.
+            raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes, and {limit_bytes} are allowed.")
         return block
 
     async def _get(self, gateway: _Gateway, cid: str) -> bytes:
-        """What one gateway gives for a CID. Raises `_Absent`, `_Passed`, `_Unfit`."""
+        """Returns what one gateway sends for a CID. Raises `_Absent`, `_NotReturned`, `_CannotServe`."""
         url = gateway.url.joinpath("ipfs", cid).with_query(format="raw")
         get = self._session().get(url, headers=_HEADERS, allow_redirects=False)
         async with self._in_time() as deadline, _translated(), get as response:
-            # Left early, the connection is closed: the rest of an endless body is not waited for.
+            # Leaving early closes the connection: the rest of an endless body is not awaited.
             _check_head(response)
             return await self._read(response, deadline)
 
     async def _read(self, response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> bytes:
-        """The body, no larger than a block may be, and not slower than the pace."""
+        """Returns the body, limited to the size of a block and to the pace."""
         block, start = bytearray(), _now()
         async for piece in response.content.iter_chunked(_PIECE_BYTES):
             block += piece
             if len(block) > MAX_BLOCK_BYTES:
-                raise _Unfit(
+                raise _CannotServe(
                     GatewayFault.ENDLESS,
-                    f"it gave more than the {MAX_BLOCK_BYTES} bytes that a block may have",
+                    f"it sent more than the {MAX_BLOCK_BYTES} bytes that a block may have",
                 )
             allowed = len(block) / self._pace.bytes_per_second
             deadline.reschedule(start + self._pace.first_byte_seconds + allowed)
@@ -209,7 +212,7 @@ class Gateways(BlockSource):
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
-        """Ends what is slower than the pace; the body extends the deadline as it comes."""
+        """Ends a transfer that is slower than the pace; the body extends the deadline as it arrives."""
         first = self._pace.first_byte_seconds
         due = _now() + first
         try:
@@ -217,10 +220,10 @@ class Gateways(BlockSource):
                 yield deadline
         except TimeoutError as error:
             if deadline.when() != due:
-                why = f"it gave less than {self._pace.bytes_per_second:g} bytes a second"
-                raise _Unfit(GatewayFault.SLOW, why) from error
-            # A CID that nobody has looks like this too: it must not take the gateways from other jobs.
-            raise _Passed(f"nothing came within {first:g} seconds") from error
+                why = f"it sent less than {self._pace.bytes_per_second:g} bytes a second"
+                raise _CannotServe(GatewayFault.SLOW, why) from error
+            # A CID that nobody has looks the same: it must not take the gateways away from other jobs.
+            raise _NotReturned(f"nothing came within {first:g} seconds") from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -236,41 +239,39 @@ class Gateways(BlockSource):
 
 
 def _check_head(response: aiohttp.ClientResponse) -> None:
-    """Raises where status or headers say that no block comes."""
+    """Raises if status or headers say that no block follows."""
     status = response.status
     if status in (404, 410):
         raise _Absent(f"it answers {status}: not found")
     if 300 <= status < 400:
-        raise _Lied(
-            GatewayFault.REDIRECT, f"it answers {status} and leads elsewhere, where nothing here follows"
-        )
+        raise _Lied(GatewayFault.REDIRECT, f"it answers {status}, a redirect, which is not followed")
     if status in _BUSY:
-        raise _Unfit(GatewayFault.BUSY, f"it answers {status}")
+        raise _CannotServe(GatewayFault.BUSY, f"it answers {status}")
     if status != 200:
-        # Such as 451 for what is banned, 504 for what is not found in time: the CID may be the reason.
-        raise _Passed(f"it answers {status}")
+        # Such as 451 for banned content, or 504 for content not found in time: the CID may be the reason.
+        raise _NotReturned(f"it answers {status}")
     if response.content_type != _MEDIA_TYPE:
-        why = f"it gave {response.content_type[:60]!a} where {_MEDIA_TYPE} was asked for"
-        raise _Unfit(GatewayFault.NOT_A_BLOCK, why)
+        why = f"it sent {response.content_type[:60]!a} instead of {_MEDIA_TYPE}"
+        raise _CannotServe(GatewayFault.NOT_A_BLOCK, why)
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _Lied(GatewayFault.COMPRESSED, "it gave a compressed body, which was not asked for")
+        raise _Lied(GatewayFault.COMPRESSED, "it sent a compressed body, which was not requested")
     if (response.content_length or 0) > MAX_BLOCK_BYTES:
-        raise _Passed(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+        raise _NotReturned(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
 
 
 @asynccontextmanager
 async def _translated() -> AsyncIterator[None]:
-    """Turns the errors of aiohttp into `_Unfit`."""
+    """Turns the errors of aiohttp into `_CannotServe`."""
     try:
         yield
     except aiohttp.ClientPayloadError as error:
-        raise _Unfit(GatewayFault.CUT_OFF, "its answer was cut off") from error
+        raise _CannotServe(GatewayFault.CUT_OFF, "its answer was cut off") from error
     except aiohttp.ClientConnectorError as error:
         why = f"no connection: {error.os_error.strerror or error.os_error}"
-        raise _Unfit(GatewayFault.NO_CONNECTION, why) from error
+        raise _CannotServe(GatewayFault.NO_CONNECTION, why) from error
     except aiohttp.ClientError as error:
-        why = f"its answer is not sound HTTP ({type(error).__name__})"
-        raise _Unfit(GatewayFault.NOT_HTTP, why) from error
+        why = f"its answer is not valid HTTP ({type(error).__name__})"
+        raise _CannotServe(GatewayFault.NOT_HTTP, why) from error
 
 
 def _gateway_url(text: str, allow_private: bool) -> URL:
@@ -278,14 +279,14 @@ def _gateway_url(text: str, allow_private: bool) -> URL:
         url = URL(text)
         port = url.port
     except ValueError as error:
-        raise SettingsError(f"{text!a} is no address of a gateway: {error}.") from error
+        raise SettingsError(f"{text!a} is not the address of a gateway: {error}.") from error
     if url.scheme not in ("http", "https") or not url.host or port is None:
         raise SettingsError(
-            f"{text!a} is no address of a gateway. Give one like https://trustless-gateway.link."
+            f"{text!a} is not the address of a gateway. Give one like https://trustless-gateway.link."
         )
     if url.user is not None or url.query_string or url.fragment:
-        raise SettingsError(f"{text!a} is no address of a gateway: leave out user, password, ? and #.")
-    # aiohttp does not resolve what is an address already.
+        raise SettingsError(f"{text!a} is not the address of a gateway: skip out user, password, ? and #.")
+    # aiohttp does not resolve IP addresses.
     if is_address(url.host) and not allow_private and not is_public(url.host):
         raise SettingsError(f"{text!a} is private; a gateway must be public. A node is set by IPFS_API.")
     return url

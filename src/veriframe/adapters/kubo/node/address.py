@@ -1,6 +1,6 @@
-"""Where a Kubo node's API is: IPFS_API as a multiaddr or as a URL, and what is accepted of either.
+"""The address of a Kubo node's API: IPFS_API as a multiaddr or as a URL.
 
-Source of the words: the multiaddr table of protocols. A port without `/http` is plain HTTP, as in `ipfs`.
+Source of the names: the multiaddr table of protocols. A port without `/http` means plain HTTP, as in `ipfs`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _SECURE = {(): "http", ("http",): "http", ("https",): "https", ("tls", "http"): 
 
 
 def parse_address(text: str, setting: str = "IPFS_API") -> str:
-    """The base URL of an API, such as `http://ipfs-node:5001`, without a slash at its end.
+    """Returns the base URL of an API, such as `http://ipfs-node:5001`, without a trailing slash.
 
-    Raises `SettingsError`, which says what would be right in `setting`, for all that is no address of an API.
+    Raises `SettingsError`, which says what is valid in `setting`, if `text` is not the address of an API.
     """
     try:
         return _parse(text)
@@ -46,7 +46,7 @@ def _parse(text: str) -> str:
         or not stripped.isprintable()
         or " " in stripped
     ):
-        raise _bad(text, "it has characters that no address has, or too many")
+        raise _bad(text, "it is too long, or has characters that no address has")
     if stripped.startswith("/"):
         return _from_multiaddr(stripped)
     return _from_url(stripped)
@@ -72,7 +72,7 @@ def _host(text: str, kind: str, name: str) -> str:
         if kind == "ip6":
             return _bracketed(name)
     except ValueError:
-        raise _bad(text, f"{name!a} is no address of the kind {kind}") from None
+        raise _bad(text, f"{name!a} is not an {kind} address") from None
     raise _bad(text, "it starts with none of /dns, /dns4, /dns6, /ip4 and /ip6")
 
 
@@ -81,18 +81,18 @@ def _from_url(text: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise _bad(text, "its host or its port is not one") from None
+        raise _bad(text, "its host or its port is invalid") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise _bad(text, "it is neither a multiaddr nor a URL with http or https")
     if parts.username is not None or parts.password is not None:
-        raise _bad(_without_user(parts), "a name and a password do not belong in it; use a token")
+        raise _bad(_without_user(parts), "it must not contain a user name or a password; use a token")
     if (
         parts.path.rstrip("/") not in ("", "/api/v0")
         or parts.query
         or parts.fragment
         or text.endswith(("?", "#"))
     ):
-        raise _bad(text, "it says more than host and port")
+        raise _bad(text, "it has more than a host and a port")
     host = _url_host(text, parts.hostname)
     return f"{parts.scheme}://{host}" + ("" if port is None else f":{_port(text, str(port))}")
 
@@ -103,7 +103,7 @@ def _url_host(text: str, name: str) -> str:
     try:
         return _bracketed(name)
     except ValueError:
-        raise _bad(text, f"{name!a} is no IPv6 address") from None
+        raise _bad(text, f"{name!a} is not an IPv6 address") from None
 
 
 def _bracketed(name: str) -> str:
@@ -115,7 +115,7 @@ def _bracketed(name: str) -> str:
 
 def _checked_name(text: str, name: str) -> str:
     if _HOST_NAME.fullmatch(name) is None:
-        raise _bad(text, f"{name!a} is no host name")
+        raise _bad(text, f"{name!a} is not a host name")
     return name.lower()
 
 
@@ -132,6 +132,6 @@ def _without_user(parts: SplitResult) -> str:
 def _bad(text: str, why: str) -> _BadAddress:
     shown = ascii(text[:80]) if not text.isascii() or not text.isprintable() else repr(text[:80])
     return _BadAddress(
-        f"{shown}, which is no address of a Kubo API: {why}. Give a multiaddr such as {DEFAULT},"
+        f"{shown}, which is not the address of a Kubo API: {why}. Give a multiaddr such as {DEFAULT},"
         " or a URL such as http://127.0.0.1:5001."
     )

@@ -1,7 +1,7 @@
-"""Calls of a Kubo node's HTTP API: POST only, every call with two time-outs, every answer capped and checked.
+"""Calls of a Kubo node's HTTP API: POST only, each with two timeouts, each answer limited and validated.
 
-Source: the Kubo RPC reference, and Kubo 0.42 itself. A failure in mid-stream is told only in a trailer that
-no Python client shows: a stream's end proves nothing, and callers check its bytes.
+Source: the Kubo RPC reference, and Kubo 0.42 itself. A failure in mid-stream is reported only in a trailer
+that no Python client shows: the end of a stream proves nothing, and callers check its bytes.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from veriframe.errors import SettingsError, StoreUnavailable
 
 ANSWER_LIMIT_BYTES = 2**20
-"""Of an answer in JSON, and of one line of an answer in lines."""
+"""The limit for a JSON answer, and for one line of an answer in JSON lines."""
 
 CONNECT_SECONDS = 10.0
 GRACE_SECONDS = 10.0
-"""How much longer the client waits than it told the node to, so that the node's own words arrive."""
+"""How much longer the client waits than the node may take, so that the node's own error arrives."""
 
 PIECE_BYTES = 2**18
 BUFFER_BYTES = 2**20
-"""Of an answer's bytes that have come and are not read yet: fewer, and a busy machine waits for itself."""
+"""The read buffer of an answer. With a smaller one, a busy machine stalls its own transfers."""
 
 Query = Mapping[str, str | int | tuple[str, ...]]
-"""What is a tuple goes as so many arguments of that name."""
+"""A tuple is sent as several arguments of the same name."""
 
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "veriframe"}
 
 
 class Answer(BaseModel):
-    """An object in an answer. Nodes of other versions may say more; what is used must be there."""
+    """An object in an answer. Other versions may add fields; the declared fields must be present."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -49,12 +49,12 @@ class _Refusal(Answer):
 
 
 class NodeRefused(StoreUnavailable):
-    """The node answered that it cannot: `message` is its own word, cut and made harmless."""
+    """The node answered with an error: `message` is its text, shortened and escaped."""
 
     def __init__(self, address: str, endpoint: str, message: str) -> None:
         self.message = ascii(message[:300])[1:-1]
         super().__init__(
-            f"The IPFS node at {address} refuses {endpoint}: {self.message}. See its log, and that its disk"
+            f"The IPFS node at {address} refuses {endpoint}: {self.message}. Check its log, and that its disk"
             " has room."
         )
 
@@ -72,25 +72,25 @@ class NodeRefused(StoreUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What is sent: a multipart body in pieces, and the boundary between its parts."""
+    """A multipart body in pieces, and the boundary between its parts."""
 
     boundary: str
     pieces: AsyncIterable[bytes]
 
 
 class NodeAnswer:
-    """A good answer whose body has yet to come."""
+    """A successful answer whose body has not been read yet."""
 
     def __init__(self, address: str, endpoint: str, response: aiohttp.ClientResponse) -> None:
         self._address, self._endpoint, self._response = address, endpoint, response
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes, in pieces of at most `PIECE_BYTES`."""
+        """Yields the body as it arrives, in pieces of at most `PIECE_BYTES`."""
         async for piece in self._response.content.iter_chunked(PIECE_BYTES):
             yield piece
 
     async def body(self, limit_bytes: int = ANSWER_LIMIT_BYTES) -> bytes:
-        """The whole body. Raises `StoreUnavailable` where it has more than `limit_bytes`."""
+        """Returns the whole body. Raises `StoreUnavailable` if it has more than `limit_bytes`."""
         body = bytearray()
         async for piece in self.pieces():
             body += piece
@@ -99,7 +99,7 @@ class NodeAnswer:
         return bytes(body)
 
     async def objects(self, expected: type[Expected]) -> AsyncIterator[Expected]:
-        """The objects of an answer in lines; a refusal among them is raised as `NodeRefused`."""
+        """Yields the objects of an answer in JSON lines; a refusal among them is raised as `NodeRefused`."""
         rest = b""
         async for piece in self.pieces():
             *lines, rest = (rest + piece).split(b"\n")
@@ -112,7 +112,7 @@ class NodeAnswer:
             yield self.parse(rest, expected)
 
     def parse(self, text: bytes, expected: type[Expected]) -> Expected:
-        """One object. Raises `StoreUnavailable` where it is something else."""
+        """Returns one object. Raises `StoreUnavailable` if the text is something else."""
         try:
             return expected.model_validate_json(text)
         except ValidationError:
@@ -120,31 +120,31 @@ class NodeAnswer:
             if message is not None:
                 raise NodeRefused(self._address, self._endpoint, message) from None
             kind = self._response.content_type[:60]
-            raise _senseless(self._address, self._endpoint, f"{kind}, not the JSON that is due") from None
+            raise _senseless(self._address, self._endpoint, f"{kind}, not the expected JSON") from None
 
 
 class KuboApi:
     """One node's API at `address`, a base URL. Every method raises `StoreUnavailable`.
 
-    Close it with `close`. Sessions belong to an event loop: in another loop a new one is opened.
+    Close it with `close`. Sessions belong to an event loop: another loop gets a new one.
     """
 
     def __init__(self, address: str, token: str | None = None) -> None:
         if token is not None and not (token and token.isascii() and token.isprintable() and " " not in token):
-            raise SettingsError("The IPFS token is none: it has odd characters. Give it bare.")
+            raise SettingsError("The IPFS token has spaces or special characters. Give only the token.")
         self.address = address
         self._headers = _HEADERS | ({"Authorization": f"Bearer {token}"} if token else {})
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def close(self) -> None:
-        """Close the connections. The next call opens new ones."""
+        """Closes the connections. The next call opens new ones."""
         if self._session is not None:
             await self._session.close()
         self._session = None
 
     async def call(self, endpoint: str, query: Query, expected: type[Expected], seconds: float) -> Expected:
-        """One question, one object; `seconds` is how long the node may take."""
+        """Sends one request and returns one object; `seconds` is how long the node may take."""
         async with self.post(endpoint, query, seconds) as answer:
             return answer.parse(await answer.body(), expected)
 
@@ -158,9 +158,10 @@ class KuboApi:
         body: Body | None = None,
         quiet_seconds: float | None = None,
     ) -> AsyncIterator[NodeAnswer]:
-        """A question whose answer is read by the caller.
+        """Sends a request whose answer the caller reads.
 
-        Without `seconds` the caller keeps the time. `quiet_seconds` limits the wait for each next byte.
+        Without `seconds` the caller enforces the time limit. `quiet_seconds` limits the wait for each next
+        byte.
         """
         limits = {} if seconds is None else {"timeout": f"{seconds:g}s"}
         timeout = aiohttp.ClientTimeout(
@@ -186,7 +187,7 @@ class KuboApi:
 
     async def _check(self, endpoint: str, response: aiohttp.ClientResponse) -> None:
         if response.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-            raise _senseless(self.address, endpoint, "packed bytes that were not asked for")
+            raise _senseless(self.address, endpoint, "compressed bytes that were not requested")
         if response.status == 200:
             return
         if response.status in (401, 403):
@@ -203,7 +204,7 @@ class KuboApi:
     def _opened(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.closed or self._loop is not loop:
-            # Packed bytes stay packed: they are refused, and never blown up here.
+            # Compressed answers are never decompressed: they are refused.
             self._session = aiohttp.ClientSession(
                 headers=self._headers,
                 auto_decompress=False,
@@ -229,13 +230,13 @@ def _silent(address: str, endpoint: str, error: Exception) -> StoreUnavailable:
         else ascii(str(error) or type(error).__name__)[1:-1]
     )
     return StoreUnavailable(
-        f"The IPFS node at {address} does not answer ({endpoint}: {why[:200]}). See that it runs, and that"
+        f"The IPFS node at {address} does not answer ({endpoint}: {why[:200]}). Check that it runs, and that"
         " IPFS_API (for a second node: ipfs_replica_api) is its address."
     )
 
 
 def _senseless(address: str, endpoint: str, what: str) -> StoreUnavailable:
     return StoreUnavailable(
-        f"What is at {address} answers {endpoint} with {what}. Either it is no Kubo API, or something stands"
-        " in between. See that IPFS_API, or ipfs_replica_api, is the address of the API, not of the gateway."
+        f"The server at {address} answers {endpoint} with {what}. It is not a Kubo API, or a proxy stands"
+        " between. Check that IPFS_API, or ipfs_replica_api, is the address of the API, not of the gateway."
     )

@@ -1,4 +1,4 @@
-"""How much a node may still keep: by its own limit, and by its disk where that is this machine's own."""
+"""How much a node may still store: by its own limit, and by its disk if that is on this machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from veriframe.errors import StoreUnavailable
 from veriframe.ports.store import StoreRoom
 
 PATH_SECONDS = 10.0
-"""For a node to tell where its repository is: it counts all its blocks meanwhile."""
+"""For a node to report where its repository is: it counts all its blocks meanwhile."""
 
 ROOM_SECONDS = 30.0
 NO_LIMIT = 2**63
-"""Where a node has no `StorageMax`, it names a number beyond this one."""
+"""A node without `StorageMax` reports a number beyond this one."""
 
 REMEDY = (
     "Run `ipfs repo gc` on the IPFS node (or start it with --enable-gc), raise its Datastore.StorageMax, or"
@@ -37,7 +37,7 @@ class _Repository(Answer):
 
 
 class NodeDisk:
-    """Asks once where the repository is; a node on another machine is not asked."""
+    """The disk of a node's repository. A local node is asked once where it is; a remote one is not."""
 
     def __init__(self, api: KuboApi) -> None:
         self._api = api
@@ -45,19 +45,19 @@ class NodeDisk:
         self._is_asked = not _is_here(api.address)
 
     async def room(self) -> StoreRoom:
-        """The node's `StorageMax` without all that its repository has, and at most what its disk has free.
+        """Returns the node's `StorageMax` less the size of its repository, and at most its disk's free space.
 
         Raises `StoreUnavailable`.
         """
-        told = await self._api.call("repo/stat", {"size-only": "true"}, _Repository, ROOM_SECONDS)
-        limits = [told.StorageMax - told.RepoSize] if told.StorageMax < NO_LIMIT else []
+        repository = await self._api.call("repo/stat", {"size-only": "true"}, _Repository, ROOM_SECONDS)
+        limits = [repository.StorageMax - repository.RepoSize] if repository.StorageMax < NO_LIMIT else []
         limits += [] if (disk_bytes := await self.free_bytes()) is None else [disk_bytes]
         return StoreRoom(
-            free_bytes=max(0, min(limits)) if limits else None, held_bytes=told.RepoSize, remedy=REMEDY
+            free_bytes=max(0, min(limits)) if limits else None, held_bytes=repository.RepoSize, remedy=REMEDY
         )
 
     async def free_bytes(self) -> int | None:
-        """What the disk has free; None where that cannot be known, as for a node in a container."""
+        """Returns the free space of the disk; None if it cannot be known, as for a node in a container."""
         if not self._is_asked:
             self._is_asked = True
             try:

@@ -1,10 +1,11 @@
 """Pins with any number of names for the same content, kept in the node itself.
 
 Kubo keeps one pin, with one name, for each CID; but one scene may be the asset of many jobs. So each pin here
-is a small folder of its own, whose only entry leads to the content and bears the pin's name. That folder is
-what Kubo pins, recursively and as `veriframe:<CID>:<name>`. Its CID follows from the content's CID and the
-name, so that pins are made and released in one step each, by any number of workers on one node, and nothing
-is kept beside the node. `ipfs pin ls --names --type=recursive` shows them; the content is pinned indirectly.
+is a small folder of its own, whose only entry links to the content and carries the pin's name. Kubo pins that
+folder recursively, under the name `veriframe:<CID>:<name>`. The folder's CID follows from the content's CID
+and the name, so that pins are made and released in one step each, by any number of workers on one node, and
+no state is kept outside the node. `ipfs pin ls --names --type=recursive` lists them; the content is pinned
+indirectly.
 
 A node whose `Provide.Strategy` is `roots` would announce these folders only; the default, `all`, is right.
 """
@@ -21,7 +22,7 @@ from veriframe.model.content.cid import Cid, Codec, parse_cid
 from veriframe.ports.store import Pin
 
 MAX_NAME_BYTES = 255
-"""Of a pin's name in Kubo, and of a name in a folder."""
+"""The limit for a pin's name in Kubo, and for a name in a folder."""
 
 _PREFIX = "veriframe"
 _FOLDER = b"\x08\x01"
@@ -30,7 +31,7 @@ _FOLDER = b"\x08\x01"
 
 @dataclass(frozen=True, slots=True)
 class PinFolder:
-    """The folder that stands for a pin: its one block, that block's CID, and Kubo's name for the pin."""
+    """The folder that represents a pin: its one block, that block's CID, and Kubo's name for the pin."""
 
     cid: str
     block: bytes
@@ -38,20 +39,21 @@ class PinFolder:
 
 
 def pin_folder(content: Cid, name: str) -> PinFolder:
-    """The folder for one pin. Raises `SettingsError` where the name is too long."""
+    """Returns the folder for one pin. Raises `SettingsError` if the name is too long."""
     quoted = quote(name, safe="")
     kubo_name = f"{_PREFIX}:{content}:{quoted}"
     if len(kubo_name) > MAX_NAME_BYTES:
-        raise SettingsError(f"The pin name “{name[:40]}…” is too long. Give it 80 characters.")
+        raise SettingsError(f"The pin name “{name[:40]}…” is too long. Use at most 80 characters.")
     binary = bytes((1, content.codec, 0x12, 0x20)) + content.digest
-    # DAG-PB, in its strict form: links (field 2) before data (field 1); in a link CID, name, size.
+    # DAG-PB, in its strict form: links (field 2) before data (field 1); each link has a CID, a name and a
+    # size.
     link = bytes_field(1, binary) + bytes_field(2, f"pin-{quoted}".encode()) + b"\x18\x00"
     block = bytes_field(2, link) + bytes_field(1, _FOLDER)
     return PinFolder(str(Cid(Codec.DAG_PB, sha256(block).digest())), block, kubo_name)
 
 
 def read_pin(pinned_cid: str, kubo_name: str) -> Pin | None:
-    """The pin that one line of the node's list is; None where it is something of the operator's own."""
+    """Returns the pin that one line of the node's list describes; None for a pin of the operator's own."""
     prefix, _, rest = kubo_name.partition(":")
     cid_text, _, quoted = rest.partition(":")
     if prefix != _PREFIX:

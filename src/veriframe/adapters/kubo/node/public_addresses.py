@@ -1,4 +1,4 @@
-"""Which addresses belong to the public internet, and a resolver that connects to no others."""
+"""Which addresses belong to the public internet, and a resolver that accepts no others."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """The addresses of a host, all of them public. Raises `OSError` where one is not."""
+        """Returns the addresses of a host, all of them public. Raises `OSError` if one is not."""
         found = await self._resolver.resolve(host, port, family)
         for result in found:
             if not self._allow_private and not is_public(result["host"]):
-                raise OSError(f"its name leads to {result['host']}, which is not a public address")
+                raise OSError(f"its name resolves to {result['host']}, which is not a public address")
         return found
 
     async def close(self) -> None:
-        """End the resolver beneath."""
+        """Closes the underlying resolver."""
         await self._resolver.close()
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet: IPv4 inside IPv6 counts as what it is."""
+    """Whether an IP address belongs to the public internet. IPv4 inside IPv6 is judged as IPv4."""
     try:
         ip: IPv4Address | IPv6Address = ip_address(address)
     except ValueError:
@@ -45,13 +45,13 @@ def is_public(address: str) -> bool:
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
         if inner:
             return is_public(str(inner))
-        # The one block that is given to hosts; IPv4-compatible and site-local ones lie outside.
+        # The one block that is assigned to hosts; IPv4-compatible and site-local addresses are outside it.
         return ip in ip_network("2000::/3") and ip.is_global
     return ip.is_global and not ip.is_multicast
 
 
 def is_address(host: str) -> bool:
-    """Whether a host is an IP address itself, and no name."""
+    """Whether a host is an IP address, not a name."""
     try:
         ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The node's way to other nodes: under which public addresses it is met, and whom it is to meet.
+"""The node's peers: the public addresses that the node announces, and the peers that it is to connect to.
 
 Source: “Provider hints” in the IPFS Pinning Service API, version 0.1.2.
 """
@@ -14,7 +14,7 @@ from veriframe.adapters.kubo.node.public_addresses import is_public
 from veriframe.errors import StoreUnavailable
 
 ADDRESSES = 20
-"""So many are told, and so many are met, at most; the API names the same number."""
+"""The most addresses that are announced, and that are connected to; the API specifies the same number."""
 
 _SECONDS = 10.0
 _ADDRESS = re.compile(
@@ -27,37 +27,37 @@ class _Identity(Answer):
     Addresses: list[str] | None = None
 
 
-class _Met(Answer):
+class _Connected(Answer):
     Strings: list[str]
 
 
 class Swarm:
-    """One node among the others. A node that cannot tell or cannot meet is no error: it is only slower."""
+    """One node among its peers. Failures to answer or connect are ignored: transfers are only slower."""
 
     def __init__(self, api: KuboApi) -> None:
         self._api = api
 
     async def close(self) -> None:
-        """End all connections."""
+        """Closes all connections."""
         await self._api.close()
 
     async def addresses(self) -> Sequence[str]:
-        """The node's own public addresses; private ones are nobody's business."""
+        """Returns the node's own public addresses; private ones are not announced."""
         with suppress(StoreUnavailable):
-            told = (await self._api.call("id", {}, _Identity, _SECONDS)).Addresses or ()
-            return [address for address in told if is_meetable(address)][:ADDRESSES]
+            found = (await self._api.call("id", {}, _Identity, _SECONDS)).Addresses or ()
+            return [address for address in found if is_dialable(address)][:ADDRESSES]
         return ()
 
-    async def meet(self, addresses: Sequence[str]) -> None:
-        """Connect to these nodes, a stranger's word: what is private, or no address, is left."""
+    async def connect(self, addresses: Sequence[str]) -> None:
+        """Connects to these peers. The addresses are untrusted: private and invalid ones are ignored."""
         for address in addresses[:ADDRESSES]:
-            if is_meetable(address):
+            if is_dialable(address):
                 with suppress(StoreUnavailable):
-                    await self._api.call("swarm/connect", {"arg": address}, _Met, _SECONDS)
+                    await self._api.call("swarm/connect", {"arg": address}, _Connected, _SECONDS)
 
 
-def is_meetable(address: str) -> bool:
-    """Whether a text is a multiaddr that leads straight to a full name, or to a public address."""
+def is_dialable(address: str) -> bool:
+    """Whether a text is a multiaddr that leads directly to a full host name or to a public address."""
     found = _ADDRESS.fullmatch(address)
     if found is None:
         return False

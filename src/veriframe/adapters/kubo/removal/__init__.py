@@ -1,1 +1,1 @@
-"""Removing from a Kubo node what it has only because it was fetched through it."""
+"""Removal of content that a Kubo node has only because it was fetched through it."""

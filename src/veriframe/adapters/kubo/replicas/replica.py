@@ -1,8 +1,9 @@
-"""Others that keep what this node has, and give it back: asked before a CID is handed on.
+"""Replicas: second nodes and services that keep a copy of what this node has, confirmed before a CID is used.
 
-Content that one node alone has is lost with that node; and content that nobody else can read is worth nothing
-to whoever paid for it. Both are found out here, while something can still be done. A replica that is away
-never loses what the node has: it is waited for, a while, and then said in the log.
+Content that only one node has is lost with that node, and content that nobody else can read is worth nothing
+to the creator who paid for it. Both problems are found here, while something can still be done. A replica
+that is unavailable never affects what the node has: it is waited for, for a limited time, and then reported
+in the log.
 """
 
 from __future__ import annotations
@@ -31,51 +32,51 @@ from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, igno
 log = structlog.get_logger()
 
 LOOKUP_SECONDS = 30.0
-"""Until the second node has found a block that it does not have."""
+"""Until the second node has found a block that it lacks."""
 
 PAUSE_SECONDS = 1.0
 PAUSE_MAX_SECONDS = 10.0
 CALL_SECONDS = 10.0
-"""For what is quick or not worth more: a release, a check."""
+"""For quick or unimportant calls: a release, a check."""
 
-OWED_AT_MOST = 50
+MOST_PENDING_RELEASES = 50
 
 
 class ReplicaRefused(StoreUnavailable):
-    """A replica answered, and trying again at once would change nothing."""
+    """A replica refused, and trying again at once would change nothing."""
 
 
 class Replica(Protocol):
-    """Somebody else who keeps content. Methods raise `StoreUnavailable`, and may be cut off."""
+    """A second holder of content. Methods raise `StoreUnavailable`, and may be cancelled."""
 
     @property
     def name(self) -> str:
         """Where it is, for the log."""
 
     async def keep(self, pin: Pin, source: Path | None) -> None:
-        """Pin content and wait until it is there; `source` is where it lies here, if it still does."""
+        """Pins content and waits until it is there; `source` is the local file or folder, if there is one."""
 
     async def release(self, pin: Pin) -> None:
-        """Keep it no longer under this name. Unknown pins are no error."""
+        """Releases the pin. Does nothing if it does not exist."""
 
     async def room(self) -> StoreRoom:
-        """How much it may still keep, as far as it tells."""
+        """Returns how much it may still store, as far as it reports that."""
 
     async def check(self) -> None:
-        """Raises where it is not what it should be, or does not let this worker in."""
+        """Raises if it is not what it should be, or refuses this worker."""
 
     async def close(self) -> None:
-        """End all connections."""
+        """Closes all connections."""
 
 
 def second_node(api_url: str, token: str | None) -> SecondNode:
-    """The node whose API is at `api_url`. Raises `SettingsError` where that is no address."""
+    """Returns the node whose API is at `api_url`. Raises `SettingsError` for an invalid address."""
     address = parse_address(api_url, "ipfs_replica_api")
     return SecondNode(KuboStore(address, token=token), KuboApi(address, token))
 
 
 class SecondNode(Replica):
-    """A Kubo node as a replica: it gets the bytes, and gives them back."""
+    """A Kubo node as a replica: it gets the bytes, and they are read back."""
 
     def __init__(self, store: KuboStore, api: KuboApi) -> None:
         self._store, self._api, self._blocks = store, api, KuboBlocks(api, LOOKUP_SECONDS)
@@ -86,7 +87,7 @@ class SecondNode(Replica):
         return self._api.address
 
     async def keep(self, pin: Pin, source: Path | None) -> None:
-        """Add the same bytes there. Without them, pin what it has, or finds in its network."""
+        """Adds the same bytes there. Without a `source`, pins what it has or finds in its network."""
         if source is None:
             try:
                 await self._store.pin(pin)
@@ -97,37 +98,37 @@ class SecondNode(Replica):
             return
         cid = await self._store.add(source, pin.name)
         if cid != pin.cid:
-            raise ReplicaRefused(f"{source.name} was changed while it was added: {cid} is not {pin.cid}.")
+            raise ReplicaRefused(f"{source.name} was changed during the upload: {cid} is not {pin.cid}.")
         await read_back(parse_cid(cid), self._blocks)
 
     async def release(self, pin: Pin) -> None:
-        """Unpin it there."""
+        """Unpins it there."""
         await self._store.unpin(pin)
 
     async def room(self) -> StoreRoom:
-        """As its node tells."""
+        """Returns what its node reports."""
         return await self._store.room()
 
     async def check(self) -> None:
-        """Ask for its version."""
+        """Asks for its version."""
         await self._store.version()
 
     async def close(self) -> None:
-        """End all connections."""
+        """Closes all connections."""
         await self._store.close()
         await self._api.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """How long others may take, in seconds, and whether it counts as failed where they do not do it."""
+    """How long replicas may take, in seconds, and whether `add` fails without them."""
 
     seconds: float = 30.0
     required: bool = False
 
 
 class SpreadStore(ContentStore):
-    """`node` with its `replicas`; and `witnesses`, from which what was added must be had."""
+    """`node` with its `replicas`, and `witnesses`, through which additions must be readable."""
 
     def __init__(
         self, node: KuboStore, replicas: Sequence[Replica], witnesses: Sequence[BlockSource], spread: Spread
@@ -135,28 +136,28 @@ class SpreadStore(ContentStore):
         self.node = node
         self._replicas, self._witnesses, self._spread = tuple(replicas), tuple(witnesses), spread
         self._away = set[str]()
-        self._owed = list[tuple[Replica, Pin]]()
+        self._pending = list[tuple[Replica, Pin]]()
 
     async def close(self) -> None:
-        """Close the connections to the node and to its replicas."""
+        """Closes the connections to the node and to its replicas."""
         for replica in self._replicas:
             await replica.close()
         await self.node.close()
 
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
-        """As the node does; then replicas keep it, and it is read back from others.
+        """Adds to the node; then replicas keep a copy, and it is read back from the witnesses.
 
-        Raises `StoreUnavailable` where somebody does not do it in time and that is required.
+        Raises `StoreUnavailable` if one of them fails or is late and copies are required.
         """
         cid = await self.node.add(source, pin_name, on_progress)
         pin = Pin(cid=cid, name=pin_name)
         works = [(replica.name, _keeping(replica, pin, source)) for replica in self._replicas]
         works += [(_named(witness), _reading(witness, cid)) for witness in self._witnesses]
-        told = await asyncio.gather(*(self._in_time(name, pin, work) for name, work in works))
-        reasons = [reason for reason in told if reason]
+        outcomes = await asyncio.gather(*(self._in_time(name, pin, work) for name, work in works))
+        reasons = [reason for reason in outcomes if reason]
         if reasons and self._spread.required:
             raise StoreUnavailable(
-                f"{cid} is on the IPFS node, but not on all others, which replica_required asks for: "
+                f"{cid} is on the IPFS node, but not on all replicas, as replica_required demands: "
                 f"{' '.join(reasons)}"
             )
         return cid
@@ -174,24 +175,27 @@ class SpreadStore(ContentStore):
         return await self.node.fetch_folder(cid, target, limits, on_progress)
 
     async def pin(self, pin: Pin) -> None:
-        """As the node does; replicas are asked too, and what they cannot is said in the log."""
+        """Pins on the node and on the replicas; failures of replicas are logged."""
         await self.node.pin(pin)
         works = [(replica.name, _keeping(replica, pin, None)) for replica in self._replicas]
         await asyncio.gather(*(self._in_time(name, pin, work) for name, work in works))
 
     async def unpin(self, pin: Pin) -> None:
-        """As the node does; a replica that is away hears of it with a later one, in this process' life."""
+        """Unpins on the node; an unavailable replica is asked again with a later `unpin` of this process."""
         await self.node.unpin(pin)
-        self._owed = [*self._owed[-OWED_AT_MOST:], *((replica, pin) for replica in self._replicas)]
-        owed, self._owed = self._owed, []
-        self._owed += filter(None, await asyncio.gather(*(_release(*debt) for debt in owed)))
+        self._pending = [
+            *self._pending[-MOST_PENDING_RELEASES:],
+            *((replica, pin) for replica in self._replicas),
+        ]
+        pending, self._pending = self._pending, []
+        self._pending += filter(None, await asyncio.gather(*(_release(*one) for one in pending)))
 
     async def pins(self) -> Sequence[Pin]:
-        """The node's own."""
+        """Returns the node's own pins."""
         return await self.node.pins()
 
     async def room(self) -> StoreRoom:
-        """The node's; where all copies are required, the least that anybody has."""
+        """Returns the node's room; if all copies are required, the least of all."""
         room = await self.node.room()
         for replica in self._replicas if self._spread.required else ():
             other = await replica.room()
@@ -200,16 +204,16 @@ class SpreadStore(ContentStore):
         return room
 
     async def tidy(self) -> None:
-        """As the node does; nothing is fetched through replicas."""
+        """Tidies the node; nothing is fetched through replicas."""
         await self.node.tidy()
 
     async def reach(self) -> Mapping[str, str]:
-        """Ask each replica whether it would serve. By name: why it would not, empty where it would."""
+        """Asks each replica whether it would serve. Returns, by name, why it would not, or an empty text."""
         reasons = await asyncio.gather(*(_reason(replica) for replica in self._replicas))
         return dict(zip((replica.name for replica in self._replicas), reasons, strict=True))
 
     async def _in_time(self, name: str, pin: Pin, work: Callable[[], Awaitable[object]]) -> str:
-        """Why somebody did not do its part, or nothing. Who was away before is not waited for again."""
+        """Returns why a replica failed, or an empty text. One that failed before gets one attempt."""
         started, reason, pause = time.monotonic(), "", PAUSE_SECONDS
         try:
             async with asyncio.timeout(self._spread.seconds):
@@ -228,7 +232,7 @@ class SpreadStore(ContentStore):
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, PAUSE_MAX_SECONDS)
         except TimeoutError:
-            reason = reason or f"{name} did not do its part within {self._spread.seconds:g} seconds."
+            reason = reason or f"{name} did not finish within {self._spread.seconds:g} seconds."
         self._away.add(name)
         log.warning("copy_missing", where=name, cid=pin.cid, pin=pin.name, reason=reason)
         return reason
@@ -257,17 +261,17 @@ async def _reason(replica: Replica) -> str:
     except VeriFrameError as error:
         return str(error)
     except TimeoutError:
-        return f"It says nothing within {CALL_SECONDS:g} seconds."
+        return f"It did not answer within {CALL_SECONDS:g} seconds."
     return ""
 
 
 async def _release(replica: Replica, pin: Pin) -> tuple[Replica, Pin] | None:
-    """Nothing where it is done, else what is still owed."""
+    """Releases a pin. Returns what is still pending, or None."""
     try:
         async with asyncio.timeout(CALL_SECONDS):
             await replica.release(pin)
     except (VeriFrameError, TimeoutError) as error:
-        reason = str(error) or f"nothing came within {CALL_SECONDS:g} seconds"
+        reason = str(error) or f"no answer within {CALL_SECONDS:g} seconds"
         log.warning("copy_not_released", where=replica.name, cid=pin.cid, pin=pin.name, reason=reason)
         return replica, pin
     return None

@@ -1,4 +1,4 @@
-"""Whether content can be had from a source: all of its blocks are asked for, checked, and not kept."""
+"""Whether content can be read from a source: all of its blocks are requested and checked, but not kept."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from veriframe.model.content.cid import Cid
 
 
 async def read_back(root: Cid, source: BlockSource) -> int:
-    """Ask `source` for every block at and below `root`, some at a time. Returns how many there are.
+    """Requests every block at and below `root` from `source`, some at a time. Returns how many there are.
 
-    Not for strangers' content: neither size nor depth is capped. Raises `StoreUnavailable` where a block is
-    another one than its CID names, and what the source raises.
+    Not for untrusted content: neither size nor depth is limited. Raises `StoreUnavailable` if a block does
+    not match its CID, and what the source raises.
     """
     waiting, seen = [root], {root}
-    coming = set[asyncio.Task[Block]]()
+    pending = set[asyncio.Task[Block]]()
     try:
-        while waiting or coming:
-            while waiting and len(coming) < AHEAD_BLOCKS:
-                coming.add(asyncio.create_task(_block(waiting.pop(), source)))
-            done, coming = await asyncio.wait(coming, return_when=asyncio.FIRST_COMPLETED)
+        while waiting or pending:
+            while waiting and len(pending) < AHEAD_BLOCKS:
+                pending.add(asyncio.create_task(_block(waiting.pop(), source)))
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 below = [cid for cid in _below(task.result()) if cid not in seen]
                 seen.update(below)
                 waiting += dict.fromkeys(below)
     finally:
-        for task in coming:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*coming, return_exceptions=True)
+        await asyncio.gather(*pending, return_exceptions=True)
     return len(seen)
 
 
 async def _block(cid: Cid, source: BlockSource) -> Block:
     block = await source.block(cid, MAX_BLOCK_BYTES)
     if not await asyncio.to_thread(fits, cid, block):
-        raise StoreUnavailable(f"It gives other bytes than {cid} names.")
+        raise StoreUnavailable(f"It returned bytes that do not match {cid}.")
     return decode_block(cid, block)
 
 

@@ -19,7 +19,7 @@ from veriframe.model.content.cid import Cid
 
 
 def read(stream: bytes, cuts: list[int]) -> list[tuple[Cid, bytes]]:
-    """The blocks of a stream that comes in pieces, cut at these places."""
+    """The blocks of a stream that arrives in pieces, cut at these places."""
     reader, places = CarReader(), [0, *sorted(cuts), len(stream)]
     pieces = [stream[start:end] for start, end in pairwise(places)]
     return [block for piece in pieces for block in reader.blocks(piece)]
@@ -27,7 +27,7 @@ def read(stream: bytes, cuts: list[int]) -> list[tuple[Cid, bytes]]:
 
 @given(st.lists(st.integers(0, len(CAR)), max_size=20))
 def test_pieces_may_be_cut_anywhere(cuts: list[int]) -> None:
-    """The blocks are the same, in their order."""
+    """The blocks are the same, in the same order."""
     assert read(CAR, cuts) == list(BLOCKS.items())
 
 
@@ -40,8 +40,8 @@ def test_version_0_and_1_are_read() -> None:
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
-def test_what_is_no_export_is_distrusted_or_waits_for_more(stream: bytes, cut: int) -> None:
-    """fault_51, fault_55: no other error ever, whatever the bytes; blocks that come out are checked later."""
+def test_an_invalid_export_is_rejected_or_awaits_more(stream: bytes, cut: int) -> None:
+    """fault_51, fault_55: no other error, whatever the bytes; the blocks are checked later."""
     for start in (b"", car({})):
         with suppress(ContentMismatch):
             read(start + stream, [min(cut, len(start + stream))])
@@ -58,13 +58,13 @@ def test_what_is_no_export_is_distrusted_or_waits_for_more(stream: bytes, cut: i
         pytest.param(car({}) + varint(10) + bytes(10), id="a block without a CID"),
     ],
 )
-def test_lies_about_sizes_are_found_before_they_fill_memory(stream: bytes) -> None:
-    """fault_51: a section is not waited for where it could be none."""
+def test_false_sizes_are_found_before_they_fill_memory(stream: bytes) -> None:
+    """fault_51: a section that cannot be valid is not awaited."""
     with pytest.raises(ContentMismatch):
         read(stream, [])
 
 
-def test_the_largest_block_is_taken() -> None:
-    """Of exactly the size that nodes exchange."""
+def test_the_largest_block_is_accepted() -> None:
+    """A block of exactly the size that nodes exchange."""
     block = FILE + bytes(MAX_BLOCK_BYTES - len(FILE))
     assert read(car({name_of(block): block}), []) == [(name_of(block), block)]

@@ -1,4 +1,4 @@
-"""Files from blocks: right to the byte, or refused and gone without a trace; what was there is kept."""
+"""Assembling files from blocks: correct to the byte, or refused without a trace; earlier bytes are kept."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ENOUGH = DagLimits(size_bytes=10_000)
 
 
 class Blocks(BlockSource):
-    """Blocks out of a dictionary; counts what is asked for, and how much at once."""
+    """Blocks from a dictionary; records the requests, and how many run at once."""
 
     def __init__(self, blocks: Mapping[Cid, bytes]) -> None:
         self.blocks = dict(blocks)
-        self.asked = list[Cid]()
+        self.requested = list[Cid]()
         self.at_once = 0
         self.most_at_once = 0
 
     async def block(self, cid: Cid, limit_bytes: int) -> bytes:
-        """One of the blocks."""
-        self.asked.append(cid)
+        """Returns one of the blocks."""
+        self.requested.append(cid)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -52,13 +52,13 @@ class Silent(BlockSource):
     """Never answers."""
 
     async def block(self, cid: Cid, limit_bytes: int) -> bytes:
-        """Wait for ever."""
+        """Waits for ever."""
         await asyncio.Event().wait()
         raise AssertionError
 
 
 def hand_made(*blocks: bytes) -> tuple[Cid, Blocks]:
-    """The root, which is the first, and a source of all; each block both as dag-pb and as raw."""
+    """Returns the CID of the first block, and a source of all; each block both as dag-pb and as raw."""
     names = [(name_of(block, codec), block) for block in blocks for codec in (Codec.DAG_PB, Codec.RAW)]
     return name_of(blocks[0]), Blocks(dict(names))
 
@@ -83,7 +83,7 @@ def raw(data: bytes) -> Cid:
     ],
 )
 async def test_file_is_assembled(name: str, content: bytes, tmp_path: Path) -> None:
-    """However Kubo was told to cut a file, it comes back to the byte, and its progress is told."""
+    """Whatever options Kubo used for a file, it is restored to the byte, and its progress is reported."""
     vector, on_bytes = VECTORS[name], list[Transfer]()
     size_bytes = await assembled(
         vector.root, Blocks(vector.blocks), tmp_path / "got", ENOUGH, on_bytes.append
@@ -109,22 +109,22 @@ async def test_file_is_assembled(name: str, content: bytes, tmp_path: Path) -> N
         pytest.param(b"\xff" * 900, 13, id="something else"),
     ],
 )
-async def test_what_is_there_and_right_is_not_asked_for_again(
+async def test_correct_bytes_on_the_disk_are_not_requested_again(
     name: str, had: bytes, missing: int, tmp_path: Path
 ) -> None:
-    """fault_50, fault_73: after a source broke off, or a stream lied, only what is missing or wrong comes."""
+    """fault_50, fault_73: after an interruption or a wrong stream, only the rest is fetched."""
     vector = VECTORS[name]
     _write(tmp_path / f"{PREFIX}{vector.root}", had)
     source = Blocks(vector.blocks)
     assert await assembled(vector.root, source, tmp_path / "got", ENOUGH) == len(SCENE)
     assert _content(tmp_path / "got") == SCENE
     assert _names(tmp_path) == ["got"]
-    leaves = [cid for cid in source.asked if not _parts(cid, vector.blocks[cid])]
+    leaves = [cid for cid in source.requested if not _parts(cid, vector.blocks[cid])]
     assert len(leaves) == missing
 
 
-async def test_a_source_that_breaks_off_leaves_what_came(tmp_path: Path) -> None:
-    """fault_50: what the first source gave stays, checked, and the second gives the rest."""
+async def test_a_source_that_stops_leaves_what_arrived(tmp_path: Path) -> None:
+    """fault_50: what the first source returned stays, checked, and the second provides the rest."""
     vector = VECTORS["deep"]
     leaves = [cid for cid in vector.blocks if cid.codec is Codec.RAW]
     half = Blocks({cid: b"" if cid in leaves[6:] else block for cid, block in vector.blocks.items()})
@@ -134,33 +134,33 @@ async def test_a_source_that_breaks_off_leaves_what_came(tmp_path: Path) -> None
     rest = Blocks(vector.blocks)
     await assembled(vector.root, rest, tmp_path / "got", ENOUGH)
     assert _content(tmp_path / "got") == SCENE
-    assert [cid for cid in rest.asked if cid in leaves] == leaves[6:]
+    assert [cid for cid in rest.requested if cid in leaves] == leaves[6:]
 
 
-async def test_blocks_are_asked_for_ahead_and_bounded(tmp_path: Path) -> None:
-    """Several blocks are under way at a time, and never more than the memory allows."""
+async def test_blocks_are_requested_ahead_within_limits(tmp_path: Path) -> None:
+    """Several blocks are requested at a time, and never more than memory allows."""
     parts = [bytes((number,)) for number in range(100)]
     root, source = hand_made(file_of([(raw(part), 1) for part in parts]), *parts)
     await assembled(root, source, tmp_path / "got", ENOUGH)
     assert source.most_at_once == AHEAD_BLOCKS + 1
-    assert len(source.asked) == 101
+    assert len(source.requested) == 101
 
 
 @pytest.mark.parametrize("name", ["deep", "deep, version 0", "trickle"])
 async def test_changed_block_is_never_used(name: str, tmp_path: Path) -> None:
-    """fault_7: one bit changed in any one block, and the file is not there; it is the source's fault."""
+    """fault_7: with one changed bit in any block there is no file; it is the source's fault."""
     vector = VECTORS[name]
     for cid, block in vector.blocks.items():
         middle = len(block) // 2
         changed = block[:middle] + bytes((block[middle] ^ 1,)) + block[middle + 1 :]
         _forget(tmp_path, vector.root)
-        with pytest.raises(StoreUnavailable, match="other bytes than"):
+        with pytest.raises(StoreUnavailable, match="do not match"):
             await assembled(vector.root, Blocks({**vector.blocks, cid: changed}), tmp_path / "got", ENOUGH)
         assert not (tmp_path / "got").exists()
 
 
 async def test_missing_block_leaves_nothing(tmp_path: Path) -> None:
-    """fault_6: where nobody has a part, the source's word is passed on and no half file stays."""
+    """fault_6: if nobody has a part, the source's error is passed on and no partial file stays."""
     vector = VECTORS["deep"]
     last = list(vector.blocks)[-1]
     blocks = {cid: block for cid, block in vector.blocks.items() if cid != last}
@@ -168,67 +168,67 @@ async def test_missing_block_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["folder", "many", "symlink"])
-async def test_what_is_no_file_is_refused(name: str, tmp_path: Path) -> None:
-    """fault_4: a folder, a large folder and a symlink are no file."""
+async def test_anything_but_a_file_is_refused(name: str, tmp_path: Path) -> None:
+    """fault_4: a folder, a large folder and a symbolic link are not files."""
     await _refused(VECTORS[name].root, Blocks(VECTORS[name].blocks), tmp_path, Code.NOT_A_FILE)
 
 
 async def test_folder_inside_a_file_is_refused(tmp_path: Path) -> None:
-    """A file of which one part is a folder is none."""
+    """A file is invalid if one of its parts is a folder."""
     inner = folder([])
     root, source = hand_made(file_of([(name_of(inner), 0)]), inner)
     await _refused(root, source, tmp_path, Code.CORRUPT)
 
 
 async def test_size_is_refused_before_the_parts(tmp_path: Path) -> None:
-    """A file that says it is too large is refused after one block."""
+    """A file whose stated size is too large is refused after one block."""
     vector = VECTORS["deep"]
     source = Blocks(vector.blocks)
     await _refused(vector.root, source, tmp_path, Code.TOO_LARGE, DagLimits(size_bytes=len(SCENE) - 1))
-    assert len(source.asked) == 1
+    assert len(source.requested) == 1
 
 
-@pytest.mark.parametrize("said", [1, 3, 2**63])
-async def test_lies_about_sizes_are_refused(said: int, tmp_path: Path) -> None:
-    """A part that is shorter or longer than the block above says is CORRUPT, or at once too large."""
+@pytest.mark.parametrize("stated", [1, 3, 2**63])
+async def test_false_sizes_are_refused(stated: int, tmp_path: Path) -> None:
+    """A part of another size than the block above states is CORRUPT, or immediately too large."""
     leaf = node([], b"\x08\x02\x12\x02ab")
-    root, source = hand_made(file_of([(name_of(leaf), said)]), leaf)
-    await _refused(root, source, tmp_path, Code.CORRUPT if said < 10_000 else Code.TOO_LARGE)
+    root, source = hand_made(file_of([(name_of(leaf), stated)]), leaf)
+    await _refused(root, source, tmp_path, Code.CORRUPT if stated < 10_000 else Code.TOO_LARGE)
 
 
 async def test_deep_files_are_refused(tmp_path: Path) -> None:
-    """fault_5: blocks in blocks in blocks are followed to a cap only."""
+    """fault_5: nested blocks are followed only up to a limit."""
     block, blocks = node([], b"\x08\x02\x12\x01a"), list[bytes]()
     for _ in range(40):
         blocks.insert(0, block)
         block = file_of([(name_of(block), 1)])
     root, source = hand_made(block, *blocks)
     await _refused(root, source, tmp_path, Code.TOO_LARGE)
-    assert len(source.asked) <= 34
+    assert len(source.requested) <= 34
 
 
 async def test_many_tiny_blocks_are_refused(tmp_path: Path) -> None:
-    """fault_5: a file of one-byte blocks is followed to a cap only; empty blocks count as well."""
+    """fault_5: one-byte blocks are followed only up to a limit; empty blocks count as well."""
     leaf, empty = b"a", b""
     for part in (leaf, empty):
         inner = file_of([(raw(part), len(part))] * 100)
         root, source = hand_made(file_of([(name_of(inner), 100 * len(part))] * 100), inner, part)
         await _refused(root, source, tmp_path, Code.TOO_LARGE, DagLimits(size_bytes=10_000, blocks=500))
-        assert len(source.asked) < 500
+        assert len(source.requested) < 500
 
 
-async def test_time_is_capped(tmp_path: Path) -> None:
-    """fault_6: a source that never answers is given up, and the job is untouched."""
+async def test_time_is_limited(tmp_path: Path) -> None:
+    """fault_6: a source that never answers is given up, and the job is not affected."""
     with pytest.raises(StoreUnavailable, match="did not arrive within"):
         await assembled(raw(b""), Silent(), tmp_path / "got", DagLimits(size_bytes=1, seconds=0.05))
     assert not (tmp_path / "got").exists()
 
 
 async def test_cancelled_leaves_no_task(tmp_path: Path) -> None:
-    """Cancellation stays one, and leaves neither a target nor a task behind."""
+    """A cancelled call ends as cancelled, and leaves neither a target nor a task behind."""
     before = asyncio.all_tasks()
     task = asyncio.create_task(assembled(raw(b""), Silent(), tmp_path / "got", ENOUGH))
-    while not _names(tmp_path):  # noqa: ASYNC110 - a file tells of no event
+    while not _names(tmp_path):  # noqa: ASYNC110 - a file gives no event
         await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -238,7 +238,7 @@ async def test_cancelled_leaves_no_task(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_cannot_be_written_is_the_hosts_fault(tmp_path: Path) -> None:
-    """fault_41: neither the job's nor the source's."""
+    """fault_41: neither the job nor the source is blamed."""
     vector = VECTORS["deep"]
     (tmp_path / f"{PREFIX}{vector.root}").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(HostUnavailable, match="cannot be written"):

@@ -1,4 +1,4 @@
-"""Leaves known again by the bytes of the file alone, as Kubo made them."""
+"""Leaves that Kubo made are recognised by the bytes of the file alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from veriframe.model.content.cid import Codec
 @pytest.mark.parametrize(
     "name", ["deep", "deep, version 0", "trickle", "wide", "one block", "one block, version 0", "empty"]
 )
-def test_leaves_of_kubo_are_known_by_their_bytes(name: str) -> None:
-    """Raw and wrapped ones; with any other bytes, or fewer, they are not."""
+def test_leaves_of_kubo_are_recognised_by_their_bytes(name: str) -> None:
+    """Raw and wrapped leaves; with other or fewer bytes they are not."""
     leaves = 0
     for cid, block in VECTORS[name].blocks.items():
         decoded = decode_block(cid, block)
@@ -29,7 +29,7 @@ def test_leaves_of_kubo_are_known_by_their_bytes(name: str) -> None:
 
 
 def test_leaves_of_other_programs() -> None:
-    """A leaf of UnixFS type raw is one; one that says nothing of its size has to be asked for."""
+    """A leaf of UnixFS type raw is recognised; one without a size has to be requested."""
     assert is_leaf(name_of(node([], b"\x08\x00\x12\x02ab\x18\x02")), b"ab")
     assert not is_leaf(name_of(node([], b"\x08\x02\x12\x02ab")), b"ab")
     assert not is_leaf(name_of(b"ab", Codec.DAG_PB), b"ab")

@@ -1,4 +1,4 @@
-"""Decoding of blocks: what Kubo makes is read, and hostile bytes end in one of two ways."""
+"""Decoding of blocks: Kubo's blocks are read, and hostile bytes end in one of two ways."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SAMPLES = [block for vector in VECTORS.values() for block in vector.blocks.valu
 
 @st.composite
 def _damaged(draw: st.DrawFn) -> bytes:
-    """A block of Kubo's with some bytes changed, put in or taken out."""
+    """A block of Kubo's with some bytes changed, inserted or removed."""
     block = bytearray(draw(st.sampled_from(_SAMPLES)))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(block)))
@@ -37,7 +37,7 @@ def _damaged(draw: st.DrawFn) -> bytes:
 
 @given(block=st.binary(max_size=200) | _damaged())
 def test_any_bytes_give_a_value_or_one_error(block: bytes) -> None:
-    """Whatever a block holds, decoding ends with a value or with CORRUPT, and with nothing else."""
+    """Whatever a block contains, decoding ends with a value or with CORRUPT."""
     code, decoded = None, None
     try:
         decoded = decode_block(NODE, block)
@@ -70,7 +70,7 @@ def test_raw_block_is_a_file() -> None:
 
 
 def test_packed_sizes_are_read() -> None:
-    """Sizes of parts may be packed: protobuf writers are free to."""
+    """Sizes of parts may be packed: protobuf writers may do that."""
     message = b"\x08\x02\x18\x0a" + field(4, b"\x04\x06")
     decoded = decode_block(NODE, node([link(TO_RAW), link(TO_RAW)], message))
     assert isinstance(decoded, FileBlock)
@@ -78,9 +78,9 @@ def test_packed_sizes_are_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/b", "/etc", "a\0b", "n" * 256])
-def test_names_that_no_file_has_are_refused(name: str) -> None:
-    """fault_4: a folder's entry with `..`, `/`, NUL, no name or one too long is CORRUPT."""
-    _refused(folder([link(TO_RAW, name)]), "no file can be named like")
+def test_invalid_file_names_are_refused(name: str) -> None:
+    """fault_4: an entry with `..`, `/`, NUL, no name or one that is too long is CORRUPT."""
+    _refused(folder([link(TO_RAW, name)]), "an invalid file name")
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_links_that_cannot_be_checked_are_refused(to: bytes) -> None:
 @pytest.mark.parametrize(
     ("block", "why"),
     [
-        (b"", "says nothing of what it is"),
+        (b"", "no data that says what it is"),
         (b"\x0a", "in the middle of a number"),
         (b"\x0a\x05\x08", "in the middle of a field"),
         (node([], b"\x08\x03"), "neither a file nor a folder"),
-        (node([], b"\x08\x09"), "no kind that UnixFS has"),
-        (node([], b"\x12\x00"), "no kind that UnixFS has"),
+        (node([], b"\x08\x09"), "a type that UnixFS does not have"),
+        (node([], b"\x12\x00"), "a type that UnixFS does not have"),
         (node([], b"\x08\x02\x08\x02"), "a field twice"),
-        (node([], b"\x08\x82\x00"), "longer than it need be"),
+        (node([], b"\x08\x82\x00"), "not in its shortest form"),
         (node([], b"\x08" + b"\xff" * 9 + b"\x7f"), "too large"),
         (node([], b"\x08\x02\x48\x01"), "which is not known"),
         (node([], b"\x08\x02\x1d1234"), "which is not known"),
@@ -121,13 +121,13 @@ def test_links_that_cannot_be_checked_are_refused(to: bytes) -> None:
         (folder([field(1, TO_RAW) + field(2, b"\xff")]), "not in UTF-8"),
         (node([], b"\x08\x05\x28\x22\x30\x07"), "divided in a way"),
         (node([], b"\x08\x05\x28\x12\x30\x08"), "divided in a way"),
-        (node([link(TO_RAW, "9a")], b"\x08\x05\x28\x22\x30\x08"), "none or is taken"),
-        (node([link(TO_RAW, "1"), link(TO_RAW, "1")], b"\x08\x05\x28\x22\x30\x08"), "none or is taken"),
-        (node([link(TO_RAW, "1..")], b"\x08\x05\x28\x22\x30\x08"), "no file can be named like"),
+        (node([link(TO_RAW, "9a")], b"\x08\x05\x28\x22\x30\x08"), "invalid or taken"),
+        (node([link(TO_RAW, "1"), link(TO_RAW, "1")], b"\x08\x05\x28\x22\x30\x08"), "invalid or taken"),
+        (node([link(TO_RAW, "1..")], b"\x08\x05\x28\x22\x30\x08"), "an invalid file name"),
     ],
 )
-def test_unsound_blocks_are_refused(block: bytes, why: str) -> None:
-    """Each way of being wrong is CORRUPT, and is named."""
+def test_invalid_blocks_are_refused(block: bytes, why: str) -> None:
+    """Each defect is CORRUPT, and is named."""
     _refused(block, why)
 
 

@@ -1,4 +1,4 @@
-"""Blocks made by Kubo 0.42 (`vectors.json` says by which command), and blocks made by hand."""
+"""Blocks made by Kubo 0.42 (`vectors.json` names the commands), and blocks made by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from veriframe.model.content.cid import Cid, Codec, parse_cid
 
 SCENE = b"".join(sha256(bytes([number])).digest() for number in range(25))[:777]
-"""What most of the vectors hold, whole or from its beginning."""
+"""The content of most vectors, whole or its beginning."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def field(number: int, content: bytes) -> bytes:
 
 
 def link(to: bytes | Cid, name: str = "") -> bytes:
-    """A link of dag-pb. `to` may be bytes that are no CID."""
+    """A link of dag-pb. `to` may be bytes that are not a CID."""
     if isinstance(to, Cid):
         to = bytes((1, to.codec, 0x12, 32)) + to.digest
     return field(1, to) + field(2, name.encode()) + b"\x18\x00"
@@ -65,7 +65,7 @@ def folder(links: Sequence[bytes]) -> bytes:
 
 
 def file_of(parts: Sequence[tuple[Cid, int]]) -> bytes:
-    """A file's block, with the sizes that its parts are said to have."""
+    """A file's block, with the stated sizes of its parts."""
     sizes = b"".join(b"\x20" + varint(size) for _, size in parts)
     return node([link(cid) for cid, _ in parts], b"\x08\x02\x18" + varint(sum(s for _, s in parts)) + sizes)
 

@@ -1,4 +1,4 @@
-"""A small folder, block by block, and folders whose makers mean harm."""
+"""A small folder as blocks, and malicious folders."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def nested(depth: int) -> list[bytes]:
 
 
 def doubled(depth: int) -> list[bytes]:
-    """Twice the same folder in a folder, again and again: a few blocks, and 2 ** depth entries."""
+    """The same folder twice in a folder, repeatedly: a few blocks, and 2 ** depth entries."""
     blocks = [folder([LEAF])]
     for _ in range(depth):
         same = name_of(blocks[0])

@@ -1,4 +1,4 @@
-"""Folders from nodes that lie, dawdle or break off, and folders whose makers mean harm."""
+"""Folders from nodes that lie, stall or disconnect, and malicious folders."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ from tests.unit.adapters.kubo.fetching.hostile_folders import (
     TOP,
     files_in,
 )
-from tests.unit.adapters.kubo.lying_node import Blocks, LyingNode, Reply, lying_node, refusal
-from tests.unit.adapters.kubo.test_store import IMPATIENT, bent
+from tests.unit.adapters.kubo.lying_node import (
+    SHORT_TIMEOUTS,
+    Blocks,
+    LyingNode,
+    Reply,
+    lying_node,
+    refusal,
+    streamed,
+)
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
@@ -47,7 +54,7 @@ CAR = car(BLOCKS)
 
 @pytest_asyncio.fixture
 async def liar() -> AsyncIterator[LyingNode]:
-    """A node that gives all blocks, and exports them, until it is bent."""
+    """A node that returns and exports all blocks until a test changes its replies."""
     async with lying_node() as started:
         started.blocks = {str(cid): block for cid, block in BLOCKS.items()}
         started.replies["dag/export"] = exported(CAR)
@@ -56,8 +63,8 @@ async def liar() -> AsyncIterator[LyingNode]:
 
 @pytest_asyncio.fixture
 async def store(liar: LyingNode) -> AsyncIterator[KuboStore]:
-    """A store on that node, with little patience."""
-    async with KuboStore(liar.url, timeouts=IMPATIENT) as opened:
+    """A store on that node, with short timeouts."""
+    async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS) as opened:
         yield opened
 
 
@@ -79,19 +86,19 @@ def exported(stream: bytes, *, content_type: str = "application/vnd.ipld.car") -
 
 
 def fetched() -> dict[str, bytes]:
-    """What lies in `out` after the folder was fetched to `out/got`, and nothing else."""
+    """The files in `out` after the folder was fetched to `out/got`, and nothing else."""
     return {f"got/{name}": content for name, content in FILES.items()}
 
 
 def spoil(out: Path) -> None:
-    """Damage a file of an unfinished folder."""
+    """Damages a file of an unfinished folder."""
     [staged] = out.iterdir()
     with (staged / "sub" / "large").open("r+b") as damaged:
         damaged.write(b"spoilt")
 
 
 async def test_one_export_is_enough(store: KuboStore, liar: LyingNode, out: Path) -> None:
-    """What the node has comes in one stream; content that is there twice is written twice."""
+    """What the node has arrives in one stream; content that occurs twice is written twice."""
     assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
     assert (files_in(out), liar.asked) == (fetched(), ["dag/export"])
 
@@ -105,10 +112,10 @@ FLIPPED = CAR[:-500] + bytes((CAR[-500] ^ 1,)) + CAR[-499:]
     [
         pytest.param(exported(FLIPPED), id="a flipped byte"),
         pytest.param(exported(CAR[:-700]), id="ends early"),
-        pytest.param(bent(head=CAR[:-700], cut=True), id="a cut"),
-        pytest.param(bent(head=CAR[:-700], forever=b"\xff" * 2**16), id="never ends"),
+        pytest.param(streamed(head=CAR[:-700], cut=True), id="a cut"),
+        pytest.param(streamed(head=CAR[:-700], forever=b"\xff" * 2**16), id="never ends"),
         pytest.param(
-            bent(head=car({ROOT: TOP}), forever=car({ROOT: TOP})[18:] * 1000), id="the same for ever"
+            streamed(head=car({ROOT: TOP}), forever=car({ROOT: TOP})[18:] * 1000), id="the same for ever"
         ),
         pytest.param(exported(b""), id="nothing"),
         pytest.param(exported(b"<html>" * 1000, content_type="text/html"), id="HTML"),
@@ -116,10 +123,10 @@ FLIPPED = CAR[:-500] + bytes((CAR[-500] ^ 1,)) + CAR[-499:]
         pytest.param(exported(car(dict(reversed(BLOCKS.items())))), id="the wrong order"),
     ],
 )
-async def test_what_an_export_lacks_is_asked_for_by_block(
+async def test_what_an_export_lacks_is_requested_as_blocks(
     store: KuboStore, liar: LyingNode, out: Path, stream: Reply
 ) -> None:
-    """fault_7, fault_51, fault_55: whatever the stream is, the folder is the right one."""
+    """fault_7, fault_51, fault_55: whatever the stream is, the folder is correct."""
     liar.replies["dag/export"] = stream
     assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
     assert files_in(out) == fetched()
@@ -127,29 +134,29 @@ async def test_what_an_export_lacks_is_asked_for_by_block(
 
 
 async def test_what_the_node_lacks_comes_from_another_source(liar: LyingNode, out: Path) -> None:
-    """fault_6, fault_7: of nobody who has it, from nobody who lies; then from whoever has it."""
+    """fault_6, fault_7: without a holder it fails, so do liars, and any honest holder serves."""
     truth, empty = Blocks(dict(liar.blocks)), Blocks({})
     lies = Blocks({cid: block + b"x" for cid, block in liar.blocks.items()})
     missing = str(name_of(LEAVES[2], Codec.RAW))
     del liar.blocks[missing]
     liar.replies["dag/export"] = exported(car({cid: b for cid, b in BLOCKS.items() if str(cid) != missing}))
-    async with KuboStore(liar.url, timeouts=IMPATIENT, sources=[empty]) as store:
+    async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS, sources=[empty]) as store:
         with pytest.raises(JobRejected) as caught:
             await store.fetch_folder(str(ROOT), out / "got", PLENTY)
     assert (caught.value.code, files_in(out)) == (Code.NOT_FOUND, {})
-    async with KuboStore(liar.url, timeouts=IMPATIENT, sources=[empty, lies]) as store:
-        with pytest.raises(StoreUnavailable, match="not to be trusted"):
+    async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS, sources=[empty, lies]) as store:
+        with pytest.raises(StoreUnavailable, match="not trustworthy"):
             await store.fetch_folder(str(ROOT), out / "got", PLENTY)
     assert not (out / "got").exists()
-    async with KuboStore(liar.url, timeouts=IMPATIENT, sources=[empty, lies, truth]) as store:
+    async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS, sources=[empty, lies, truth]) as store:
         assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
     assert files_in(out) == fetched()
 
 
-async def test_what_is_there_and_right_is_not_asked_for_again(
+async def test_correct_files_on_the_disk_are_not_requested_again(
     store: KuboStore, liar: LyingNode, out: Path
 ) -> None:
-    """fault_50, fault_73: after a try that broke off, only what is missing or spoilt comes over the wire."""
+    """fault_50, fault_73: after an interruption, only missing or damaged bytes are fetched."""
     last = {str(name_of(leaf, Codec.RAW)) for leaf in LEAVES[3:]}
     kept = {cid: liar.blocks.pop(cid) for cid in last}
     liar.replies["dag/export"] = exported(car({c: b for c, b in BLOCKS.items() if str(c) not in last}))
@@ -173,19 +180,19 @@ async def test_what_is_there_and_right_is_not_asked_for_again(
     assert asked == folders | last | {str(name_of(LEAVES[0], Codec.RAW))}
 
 
-async def test_a_drip_is_given_up(liar: LyingNode, out: Path) -> None:
-    """fault_50: an export with too few bytes in a window is left, and the blocks are asked for."""
-    liar.replies["dag/export"] = bent(head=CAR[:100], forever=b"\0", pause_seconds=0.05)
-    slow = replace(IMPATIENT, least_bytes_per_second=2_000_000)
+async def test_a_slow_export_is_given_up(liar: LyingNode, out: Path) -> None:
+    """fault_50: an export with too few bytes in a window is ended, and the blocks are requested."""
+    liar.replies["dag/export"] = streamed(head=CAR[:100], forever=b"\0", pause_seconds=0.05)
+    slow = replace(SHORT_TIMEOUTS, least_bytes_per_second=2_000_000)
     async with KuboStore(liar.url, timeouts=slow) as store:
         assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
     assert files_in(out) == fetched()
 
 
-async def test_a_node_that_refuses_or_keeps_still(liar: LyingNode, out: Path) -> None:
-    """fault_50: a refused export is none; a node that says nothing at all ends the fetch in its time."""
+async def test_a_node_that_refuses_or_stalls(liar: LyingNode, out: Path) -> None:
+    """fault_50: blocks replace a refused export; a silent node ends the fetch after its timeout."""
     liar.replies["dag/export"] = lambda request: asyncio.sleep(0, refusal("unknown option"))
-    async with KuboStore(liar.url, timeouts=IMPATIENT) as store:
+    async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS) as store:
         await store.fetch_folder(str(ROOT), out / "got", PLENTY)
     assert files_in(out) == fetched()
 
@@ -194,12 +201,12 @@ async def test_a_node_that_refuses_or_keeps_still(liar: LyingNode, out: Path) ->
         raise AssertionError
 
     liar.replies["dag/export"] = still
-    async with KuboStore(liar.url, timeouts=replace(IMPATIENT, total_seconds=0.2)) as store:
+    async with KuboStore(liar.url, timeouts=replace(SHORT_TIMEOUTS, total_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable, match=r"within 0\.2 seconds"):
             await store.fetch_folder(str(ROOT), out / "other", PLENTY)
 
 
-async def test_two_that_fetch_the_same_to_one_folder_do_not_meet(store: KuboStore, out: Path) -> None:
+async def test_two_fetches_of_the_same_to_one_folder_do_not_collide(store: KuboStore, out: Path) -> None:
     """fault_73: the second waits for the first, and both get the folder."""
     await asyncio.gather(*(store.fetch_folder(str(ROOT), out / name, PLENTY) for name in ("one", "two")))
     assert files_in(out) == {
@@ -208,7 +215,7 @@ async def test_two_that_fetch_the_same_to_one_folder_do_not_meet(store: KuboStor
 
 
 async def test_a_target_that_cannot_be_written_is_the_hosts_fault(store: KuboStore, out: Path) -> None:
-    """fault_41: not the job's."""
+    """fault_41: the job is not blamed."""
     with pytest.raises(HostUnavailable, match="cannot be written"):
         await store.fetch_folder(str(ROOT), out / "nowhere" / "got", PLENTY)
 
@@ -217,7 +224,7 @@ async def test_a_target_that_cannot_be_written_is_the_hosts_fault(store: KuboSto
 async def test_hostile_folders_are_refused(
     store: KuboStore, liar: LyingNode, out: Path, blocks: list[bytes], code: Code
 ) -> None:
-    """fault_4, fault_5, fault_15: refused with a code, whichever way the blocks come; nothing is left."""
+    """fault_4, fault_5, fault_15: refused with a code, however the blocks arrive; nothing is left."""
     all_blocks = {**{name_of(block): block for block in blocks}, **BLOCKS}
     liar.blocks = {str(cid): block for cid, block in all_blocks.items()}
     for stream in (car(all_blocks), b""):
@@ -230,13 +237,13 @@ async def test_hostile_folders_are_refused(
 
 @pytest.mark.parametrize("name", ["folder", "many"])
 async def test_folders_that_kubo_made_are_fetched(liar: LyingNode, out: Path, name: str) -> None:
-    """Plain folders with files of any options, and large ones in shards (HAMT), by blocks as by an export."""
+    """Plain folders with any import options, and large ones in shards (HAMT), as blocks and as an export."""
     vector = VECTORS[name]
     liar.blocks = {str(cid): block for cid, block in vector.blocks.items()}
     found = []
     for stream in (car(vector.blocks), b""):
         liar.replies["dag/export"] = exported(stream)
-        async with KuboStore(liar.url, timeouts=IMPATIENT) as store:
+        async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS) as store:
             await store.fetch_folder(str(vector.root), out / "got", PLENTY)
         found.append(files_in(out / "got"))
         shutil.rmtree(out / "got")

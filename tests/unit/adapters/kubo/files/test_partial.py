@@ -1,4 +1,4 @@
-"""Blocking work of a fetch that is cut off."""
+"""Blocking work of a fetch that is cancelled."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from veriframe.threads import to_the_end
 
 
-async def test_work_has_ended_where_it_was_cancelled() -> None:
-    """fault_74: nobody closes a file while a thread still writes to it."""
-    started, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+async def test_cancelled_work_has_ended() -> None:
+    """fault_74: a file is not closed while a thread still writes to it."""
+    started, resume, ended = threading.Event(), threading.Event(), threading.Event()
 
     def write() -> None:
         started.set()
-        go_on.wait(10)
+        resume.wait(10)
         ended.set()
         raise OSError("the disk is full")
 
@@ -25,7 +25,7 @@ async def test_work_has_ended_where_it_was_cancelled() -> None:
     working.cancel()
     await asyncio.sleep(0.05)
     assert not working.done()
-    go_on.set()
+    resume.set()
     with pytest.raises(asyncio.CancelledError):
         await working
     assert ended.is_set()

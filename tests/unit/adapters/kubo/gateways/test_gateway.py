@@ -1,4 +1,4 @@
-"""Gateways: each lie is refused and named, the next gateway serves, and nothing private is reached."""
+"""Gateways: each lie is refused and named, the next gateway serves, and no private address is reached."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ QUICK = GatewayLimits(first_byte_seconds=0.5, bytes_per_second=2_000)
 SLOW = (Lie.SILENT, Lie.DRIP)
 
 LIES = [
-    (Lie.FLIPPED, GatewayFault.OTHER_BYTES, "other bytes than the CID names"),
-    (Lie.SHORT, GatewayFault.OTHER_BYTES, "other bytes than the CID names"),
-    (Lie.OTHER, GatewayFault.OTHER_BYTES, "other bytes than the CID names"),
+    (Lie.FLIPPED, GatewayFault.OTHER_BYTES, "bytes that do not match the CID"),
+    (Lie.SHORT, GatewayFault.OTHER_BYTES, "bytes that do not match the CID"),
+    (Lie.OTHER, GatewayFault.OTHER_BYTES, "bytes that do not match the CID"),
     (Lie.CUT, GatewayFault.CUT_OFF, "was cut off"),
-    (Lie.ENDLESS, GatewayFault.ENDLESS, "gave more than the 2097152 bytes"),
+    (Lie.ENDLESS, GatewayFault.ENDLESS, "sent more than the 2097152 bytes"),
     (Lie.DRIP, GatewayFault.SLOW, "less than 2000 bytes a second"),
-    (Lie.HTML, GatewayFault.NOT_A_BLOCK, "gave 'text/html' where application/vnd.ipld.raw was asked for"),
-    (Lie.REDIRECT, GatewayFault.REDIRECT, "answers 302 and leads elsewhere"),
+    (Lie.HTML, GatewayFault.NOT_A_BLOCK, "sent 'text/html' instead of application/vnd.ipld.raw"),
+    (Lie.REDIRECT, GatewayFault.REDIRECT, "answers 302, a redirect"),
     (Lie.BOMB, GatewayFault.COMPRESSED, "compressed body"),
-    (Lie.NOT_HTTP, GatewayFault.NOT_HTTP, "not sound HTTP"),
+    (Lie.NOT_HTTP, GatewayFault.NOT_HTTP, "not valid HTTP"),
     (Lie.BUSY, GatewayFault.BUSY, "answers 429"),
 ]
-"""Those for which a gateway is left, and what is said of it."""
+"""Faults for which a gateway is skipped, with the logged reason."""
 
 PASSED = [
     (Lie.SILENT, "nothing came within 0.5 seconds"),
@@ -45,19 +45,19 @@ PASSED = [
     (Lie.BANNED, "answers 451"),
     (Lie.ANNOUNCED, "announced more than the 2097152 bytes"),
 ]
-"""What a hostile CID can make of an honest gateway: it says nothing about other blocks."""
+"""What a hostile CID can cause at an honest gateway: it says nothing about other blocks."""
 
 
-def near(*gateways: LoopbackGateway, pace: GatewayLimits | None = None) -> Gateways:
-    """These gateways, in this order; there is little patience only where one of them is slow."""
+def local(*gateways: LoopbackGateway, pace: GatewayLimits | None = None) -> Gateways:
+    """These gateways, in this order; with short timeouts only if one of them is slow."""
     slow = any(gateway.lie in SLOW for gateway in gateways)
     chosen = pace or (QUICK if slow else GatewayLimits(bytes_per_second=2_000))
     return Gateways([gateway.url for gateway in gateways], allow_private=True, pace=chosen)
 
 
-async def test_block_comes_as_asked() -> None:
+async def test_block_is_requested_correctly() -> None:
     """A good gateway is asked for the raw block, uncompressed, by the canonical CID."""
-    async with LoopbackGateway(BLOCKS) as good, near(good) as gateways:
+    async with LoopbackGateway(BLOCKS) as good, local(good) as gateways:
         assert await gateways.block(CID, len(BLOCK)) == BLOCK
         assert [f"/ipfs/{CID}?format=raw"] == good.asked
         assert "Accept: application/vnd.ipld.raw\r\n" in good.requests[0]
@@ -65,15 +65,15 @@ async def test_block_comes_as_asked() -> None:
 
 
 @pytest.mark.parametrize(("lie", "code", "why"), LIES)
-async def test_bad_gateway_is_left_and_the_next_serves(lie: Lie, code: GatewayFault, why: str) -> None:
-    """fault_7, fault_50, fault_51, fault_52, fault_55: a lie costs one request; then the gateway is left.
+async def test_bad_gateway_is_skipped_and_the_next_serves(lie: Lie, code: GatewayFault, why: str) -> None:
+    """fault_7, fault_50, fault_51, fault_52, fault_55: a lie costs one request; then the gateway is skipped.
 
-    The log says so once, with a code and a sentence.
+    It is logged once, with a code and a reason.
     """
-    with structlog.testing.capture_logs() as told:
+    with structlog.testing.capture_logs() as lines:
         await _serves_past(lie)
     assert [(code, True)] == [
-        (line["code"], why in line["reason"]) for line in told if line["event"] == "gateway_left"
+        (line["code"], why in line["reason"]) for line in lines if line["event"] == "gateway_left"
     ]
 
 
@@ -81,22 +81,22 @@ async def _serves_past(lie: Lie) -> None:
     async with (
         LoopbackGateway(BLOCKS) as good,
         LoopbackGateway(BLOCKS, lie, elsewhere_url=good.url) as bad,
-        near(bad, good) as gateways,
+        local(bad, good) as gateways,
     ):
         assert await gateways.block(CID, len(BLOCK)) == BLOCK
         assert await gateways.block(CID, len(BLOCK)) == BLOCK
         assert [len(bad.asked), len(good.asked)] == [1, 2]
-        assert bad.sent_bytes < 2 * MAX_BLOCK_BYTES + 2**24  # what the kernel keeps on its way is not read
+        assert bad.sent_bytes < 2 * MAX_BLOCK_BYTES + 2**24  # what the kernel buffers is not read
 
 
 @pytest.mark.parametrize(("lie", "why"), [(lie, why) for lie, _, why in LIES])
-async def test_where_all_are_bad_each_is_named(lie: Lie, why: str) -> None:
-    """Where nobody serves, the sentence names each gateway and why; the job is untouched."""
+async def test_if_all_are_bad_each_is_named(lie: Lie, why: str) -> None:
+    """If no gateway serves, the message names each and why; the job is not affected."""
     async with (
         LoopbackGateway({}) as elsewhere,
         LoopbackGateway(BLOCKS, lie, elsewhere_url=elsewhere.url) as bad,
     ):
-        async with near(bad, bad) as gateways:
+        async with local(bad, bad) as gateways:
             for _ in range(2):
                 with pytest.raises(StoreUnavailable) as caught:
                     await gateways.block(CID, len(BLOCK))
@@ -106,9 +106,9 @@ async def test_where_all_are_bad_each_is_named(lie: Lie, why: str) -> None:
 
 
 @pytest.mark.parametrize(("lie", "why"), PASSED)
-async def test_hostile_cid_takes_no_gateway_from_other_jobs(lie: Lie, why: str) -> None:
-    """fault_6: a CID that nobody has, or that is banned or oversized, leaves gateways to other jobs."""
-    async with LoopbackGateway(BLOCKS, lie) as slow, near(slow) as gateways:
+async def test_hostile_cid_costs_other_jobs_no_gateway(lie: Lie, why: str) -> None:
+    """fault_6: after a CID that is missing, banned or oversized, gateways still serve other jobs."""
+    async with LoopbackGateway(BLOCKS, lie) as slow, local(slow) as gateways:
         with pytest.raises(StoreUnavailable, match=why):
             await gateways.block(CID, len(BLOCK))
         slow.lie = Lie.NONE
@@ -116,11 +116,11 @@ async def test_hostile_cid_takes_no_gateway_from_other_jobs(lie: Lie, why: str) 
 
 
 async def test_slow_gateway_is_asked_last() -> None:
-    """Whoever was slow is asked last from then on, so that not every block waits for it."""
+    """A slow gateway is asked last from then on, so that not every block waits for it."""
     async with (
         LoopbackGateway(BLOCKS, Lie.SILENT) as slow,
         LoopbackGateway(BLOCKS) as good,
-        near(slow, good) as gateways,
+        local(slow, good) as gateways,
     ):
         for _ in range(3):
             assert await gateways.block(CID, len(BLOCK)) == BLOCK
@@ -128,10 +128,10 @@ async def test_slow_gateway_is_asked_last() -> None:
 
 
 async def test_gateway_that_could_not_serve_is_asked_again_after_a_rest() -> None:
-    """A busy gateway rests; a liar is never asked again."""
-    restless = GatewayLimits(rest_seconds=0)
+    """A busy gateway is asked again later; a liar is never asked again."""
+    no_rest = GatewayLimits(rest_seconds=0)
     for lie, times in ((Lie.BUSY, 2), (Lie.FLIPPED, 1)):
-        async with LoopbackGateway(BLOCKS, lie) as bad, near(bad, pace=restless) as gateways:
+        async with LoopbackGateway(BLOCKS, lie) as bad, local(bad, pace=no_rest) as gateways:
             for _ in range(2):
                 with pytest.raises(StoreUnavailable):
                     await gateways.block(CID, len(BLOCK))
@@ -139,26 +139,26 @@ async def test_gateway_that_could_not_serve_is_asked_again_after_a_rest() -> Non
 
 
 async def test_nobody_has_it() -> None:
-    """fault_6: only where every gateway says so, a CID is not found."""
-    async with LoopbackGateway({}) as one, LoopbackGateway({}) as two, near(one, two) as gateways:
-        with pytest.raises(JobRejected, match="no gateway finds it") as caught:
+    """fault_6: a CID is not found only if every gateway says so."""
+    async with LoopbackGateway({}) as one, LoopbackGateway({}) as two, local(one, two) as gateways:
+        with pytest.raises(JobRejected, match="No gateway finds") as caught:
             await gateways.block(CID, 10)
         assert caught.value.code == Code.NOT_FOUND
 
 
-async def test_one_word_of_absence_is_not_enough() -> None:
-    """A gateway that says 404 beside one that fails does not make a job refused."""
+async def test_one_404_is_not_enough() -> None:
+    """A 404 from one gateway does not refuse a job if another gateway fails."""
     async with (
         LoopbackGateway({}) as none,
         LoopbackGateway(BLOCKS, Lie.BUSY) as busy,
-        near(none, busy) as gateways,
+        local(none, busy) as gateways,
     ):
         with pytest.raises(StoreUnavailable, match=r"404.*; .*429"):
             await gateways.block(CID, len(BLOCK))
 
 
 async def test_no_gateway_and_dead_gateway() -> None:
-    """Without a gateway, and with one that is not there, the store is unavailable and it is said why."""
+    """Without a gateway, and with an unreachable one, the store is unavailable and the message says why."""
     async with Gateways([]) as none:
         with pytest.raises(StoreUnavailable, match="none is set"):
             await none.block(CID, 10)
@@ -178,18 +178,18 @@ async def test_no_gateway_and_dead_gateway() -> None:
     ],
 )
 async def test_each_gateway_says_whether_it_serves(lie: Lie, why: str) -> None:
-    """What `doctor` asks: for the empty block, which is everywhere. A bad one is named, and not left."""
-    async with LoopbackGateway({}) as good, LoopbackGateway({}, lie) as bad, near(good, bad) as gateways:
-        told = await gateways.reach()
-        assert told == await gateways.reach()
-    assert told[good.url.removeprefix("http://")] == ""
-    assert why in told[bad.url.removeprefix("http://")]
+    """`doctor` asks for the empty block, which everybody has. A bad gateway is named, but not skipped."""
+    async with LoopbackGateway({}) as good, LoopbackGateway({}, lie) as bad, local(good, bad) as gateways:
+        reasons = await gateways.reach()
+        assert reasons == await gateways.reach()
+    assert reasons[good.url.removeprefix("http://")] == ""
+    assert why in reasons[bad.url.removeprefix("http://")]
     assert good.asked[0].startswith("/ipfs/bafkqaaa?format=raw")
 
 
 async def test_block_larger_than_asked_for_is_its_makers_fault() -> None:
-    """A true block, larger than the block above says, ends the job; the gateway stays good."""
-    async with LoopbackGateway(BLOCKS) as good, near(good) as gateways:
+    """A valid block that is larger than the block above states ends the job; the gateway stays good."""
+    async with LoopbackGateway(BLOCKS) as good, local(good) as gateways:
         with pytest.raises(JobRejected) as caught:
             await gateways.block(CID, len(BLOCK) - 1)
         assert caught.value.code == Code.TOO_LARGE
@@ -197,13 +197,13 @@ async def test_block_larger_than_asked_for_is_its_makers_fault() -> None:
 
 
 @pytest.mark.parametrize("lie", [Lie.FLIPPED, Lie.CUT, Lie.HTML, Lie.DRIP])
-async def test_file_is_assembled_past_a_liar(lie: Lie, tmp_path: Path) -> None:
-    """fault_7: a whole file is right to the byte although the first gateway lies."""
+async def test_file_is_assembled_despite_a_liar(lie: Lie, tmp_path: Path) -> None:
+    """fault_7: a whole file is correct to the byte although the first gateway lies."""
     vector = VECTORS["deep"]
     async with (
         LoopbackGateway(vector.blocks, lie) as bad,
         LoopbackGateway(vector.blocks) as good,
-        near(bad, good) as gateways,
+        local(bad, good) as gateways,
     ):
         await assembled(vector.root, gateways, tmp_path / "got", DagLimits(size_bytes=10_000))
         assert len(good.asked) == len(VECTORS["deep"].blocks)
@@ -214,10 +214,10 @@ async def test_cancelled_download_ends_its_connections(tmp_path: Path) -> None:
     """Cancellation passes through, and no connection is left open."""
     root = file_of([(CID, len(BLOCK))] * 3)
     blocks: dict[Cid, bytes] = {**BLOCKS, name_of(root): root}
-    async with LoopbackGateway(blocks, Lie.SILENT) as silent, near(silent, pace=GatewayLimits()) as gateways:
+    async with LoopbackGateway(blocks, Lie.SILENT) as silent, local(silent, pace=GatewayLimits()) as gateways:
         limits = DagLimits(size_bytes=10_000)
         task = asyncio.create_task(assembled(name_of(root), gateways, tmp_path / "got", limits))
-        while not silent.asked:  # noqa: ASYNC110 - the gateway tells of no event
+        while not silent.asked:  # noqa: ASYNC110 - the gateway gives no event
             await asyncio.sleep(0.001)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

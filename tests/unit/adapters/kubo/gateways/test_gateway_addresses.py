@@ -1,4 +1,4 @@
-"""Where gateways may be: on the public internet, and nowhere else."""
+"""Gateways may only be on the public internet."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ CID = Cid(Codec.RAW, bytes(32))
         "gateway",
     ],
 )
-def test_private_addresses_are_none_of_a_gateway(address: str) -> None:
-    """fault_52: loopback, private, link-local, metadata, multicast and reserved addresses, in any dress."""
+def test_private_addresses_are_not_public(address: str) -> None:
+    """fault_52: loopback, private, link-local, metadata, multicast and reserved ones, in any notation."""
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700:4700::1111", "64:ff9b::101:101", "::ffff:1.1.1.1"])
 def test_public_addresses_are_public(address: str) -> None:
-    """Ordinary addresses pass, also where IPv4 is written as IPv6."""
+    """Ordinary addresses pass, also IPv4 written as IPv6."""
     assert is_public(address)
 
 
 @pytest.mark.parametrize("name", ["localhost", "2130706433", "0x7f000001", "127.1"])
-async def test_names_that_lead_inside_are_refused(name: str) -> None:
-    """fault_52: a name, or an odd spelling, that leads to a private address gets no connection."""
+async def test_names_of_private_addresses_are_refused(name: str) -> None:
+    """fault_52: a name or an unusual notation of a private address gets no connection."""
     async with LoopbackGateway({}) as inside:
         async with Gateways([inside.url.replace("127.0.0.1", name)]) as gateways:
             with pytest.raises(StoreUnavailable, match=r"no connection: .*(127\.0\.0\.1|::1)|InvalidUrl"):
@@ -72,7 +72,7 @@ async def test_names_that_lead_inside_are_refused(name: str) -> None:
 
 
 async def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_52: a name that leads both outside and inside is refused as a whole."""
+    """fault_52: a name that resolves to public and private addresses is refused as a whole."""
 
     async def both(*_: object) -> list[ResolveResult]:
         return [_result("1.1.1.1"), _result("10.0.0.1")]
@@ -101,8 +101,8 @@ async def test_one_private_address_among_public_ones_is_enough(monkeypatch: pyte
         "https:///ipfs",
     ],
 )
-def test_what_is_no_gateway_is_a_settings_error(url: str) -> None:
-    """fault_52: private literals, other schemes, passwords and parameters are refused at once."""
+def test_an_invalid_gateway_is_a_settings_error(url: str) -> None:
+    """fault_52: private addresses, other schemes, passwords and parameters are refused at once."""
     with pytest.raises(SettingsError):
         Gateways([url])
 

@@ -1,4 +1,4 @@
-"""IPFS_API: what is an address, and what is said of the rest."""
+"""IPFS_API: valid addresses, and the messages for all others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from veriframe.errors import SettingsError
     ],
 )
 def test_an_address_becomes_a_base_url(text: str, expected: str) -> None:
-    """Multiaddrs of all kinds that `ipfs` takes, and URLs, name host and port."""
+    """All kinds of multiaddrs that `ipfs` accepts, and URLs, give a host and a port."""
     assert parse_address(text) == expected
 
 
@@ -66,8 +66,8 @@ def test_an_address_becomes_a_base_url(text: str, expected: str) -> None:
         "/dns/" + "a" * 600 + "/tcp/1",
     ],
 )
-def test_what_is_no_address_is_refused_with_what_would_be_right(text: str) -> None:
-    """fault_78: a wrong IPFS_API stops the start, in one line that shows a right one and no secret."""
+def test_an_invalid_address_is_refused_with_a_valid_example(text: str) -> None:
+    """fault_78: a wrong IPFS_API stops the start, with one line that shows a valid one and no secret."""
     with pytest.raises(SettingsError) as caught:
         parse_address(text)
     sentence = str(caught.value)

@@ -1,4 +1,4 @@
-"""Pins with many names: each a folder of its own, whose CID follows from content and name."""
+"""Pins with many names: each is a folder, whose CID follows from content and name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTENT = Cid(Codec.RAW, sha256(b"content").digest())
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), st.sampled_from(Codec))
 def test_a_pin_is_read_back_from_the_nodes_list(name: str, codec: Codec) -> None:
-    """fault_56: any name and any content make a sound folder of one entry, and come back the same."""
+    """fault_56: any name and any content make a valid folder of one entry, and are read back the same."""
     content = Cid(codec, CONTENT.digest)
     folder = pin_folder(content, name)
     block = decode_block(parse_cid(folder.cid), folder.block)
@@ -31,23 +31,23 @@ def test_a_pin_is_read_back_from_the_nodes_list(name: str, codec: Codec) -> None
     assert read_pin(folder.cid, folder.kubo_name) == Pin(cid=str(content), name=name)
 
 
-def test_names_and_contents_have_folders_of_their_own() -> None:
-    """fault_56: what is released under one name stays under the others."""
+def test_each_name_and_content_has_its_own_folder() -> None:
+    """fault_56: content that is released under one name stays pinned under the others."""
     other = Cid(Codec.RAW, sha256(b"other").digest())
     folders = {pin_folder(content, name).cid for content in (CONTENT, other) for name in ("a", "b")}
     assert len(folders) == 4
 
 
-def test_what_others_pinned_is_not_told() -> None:
-    """An operator's own pins, and labels that do not fit what is pinned, are no pins of ours."""
+def test_pins_of_others_are_not_listed() -> None:
+    """An operator's own pins, and labels that do not match the pinned content, are not ours."""
     folder = pin_folder(CONTENT, "a")
     for name in ("", "a", "veriframe", "veriframe::", f"veriframe:{CONTENT}:b", "veriframe:../x:a"):
         assert read_pin(folder.cid, name) is None
     assert read_pin(str(CONTENT), folder.kubo_name) is None
 
 
-def test_the_longest_names_that_we_give_fit() -> None:
-    """fault_91: any chain's registry, the highest account, the highest job."""
+def test_the_longest_names_fit() -> None:
+    """fault_91: with any chain's registry, the highest account and the highest job."""
     names = PinNames("SN_SEPOLIA_1-" + hex(2**252 - 1), Address(2**252 - 1))
     longest = (
         names.result(2**64 - 1),
@@ -62,7 +62,7 @@ def test_the_longest_names_that_we_give_fit() -> None:
         assert read_pin(folder.cid, folder.kubo_name) is not None
 
 
-def test_a_name_that_the_node_would_not_take_is_refused() -> None:
-    """Kubo takes 255 bytes: longer names are the caller's to shorten."""
+def test_a_name_that_is_too_long_is_refused() -> None:
+    """Kubo accepts 255 bytes: the caller has to shorten longer names."""
     with pytest.raises(SettingsError, match="too long"):
         pin_folder(CONTENT, "ü" * 40)

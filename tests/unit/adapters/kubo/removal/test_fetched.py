@@ -1,4 +1,4 @@
-"""What is removed after a fetch, and what never is, by a node that says this and that."""
+"""What is removed after a fetch and what never is, with a node of scripted answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EMPTY = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
 
 
 class Keeping(LyingNode):
-    """A node that had nothing before, and says what it keeps as `kept` and `files` have it."""
+    """A node that had nothing before; `kept` and `files` are what it reports as pinned and in MFS."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Keeping(LyingNode):
         }
 
     async def has(self, request: web.Request) -> web.StreamResponse:
-        """What was asked for in full is there."""
+        """It has content that was fetched in full."""
         if "cat" in self.asked and not self.removed:
             return web.json_response({"Key": request.query["arg"]})
         return refusal("block was not found locally (offline): ipld: could not find it")
@@ -58,7 +58,7 @@ class Keeping(LyingNode):
         return web.json_response(self.files) if isinstance(self.files, dict) else refusal("no")
 
     async def remove(self, request: web.Request) -> web.StreamResponse:
-        """Blocks, notes not counted."""
+        """Removes blocks; notes are not counted."""
         self.removed += [cid for cid in request.query.getall("arg") if cid not in self.notes]
         return web.Response()
 
@@ -73,21 +73,21 @@ async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Keeping]:
 
 
 async def fetch(node: Keeping, target: Path) -> None:
-    """Fetch the scene, and wait for what follows."""
+    """Fetches the scene, and waits for the removal."""
     async with KuboStore(node.url) as store:
         assert await store.fetch(str(node.root), target, 2**20) == len(CONTENT)
         await asyncio.sleep(0.2)
 
 
-async def test_children_go_before_their_parent(node: Keeping, tmp_path: Path) -> None:
-    """fault_87: a removal that is cut off leaves the way from the root to what is left."""
+async def test_children_are_removed_before_their_parent(node: Keeping, tmp_path: Path) -> None:
+    """fault_87: an interrupted removal leaves the links from the root to the rest."""
     await fetch(node, tmp_path / "scene")
     assert set(node.removed) == set(node.blocks)
     assert node.removed[-1] == str(node.root)
 
 
 def tree(depth: int, width: int) -> tuple[Cid, dict[str, bytes]]:
-    """A DAG of so many blocks, each below the last one, with so many small files beside each."""
+    """A chain of `depth` blocks, each with `width` small files."""
     blocks, below = dict[str, bytes](), list[Cid]()
     for level in range(depth):
         for number in range(width):
@@ -100,10 +100,10 @@ def tree(depth: int, width: int) -> tuple[Cid, dict[str, bytes]]:
     return below[0], blocks
 
 
-async def test_a_tree_of_any_size_goes_in_small_memory(
+async def test_a_tree_of_any_size_is_removed_in_little_memory(
     node: Keeping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_87: more to visit than is remembered at once: each walk gets further, and the last one ends."""
+    """fault_87: with more blocks than fit into memory, each walk gets further, and the last one ends."""
     monkeypatch.setattr(removal, "STACK_BLOCKS", 60)
     monkeypatch.setattr(removal, "CHUNK_BLOCKS", 50)
     root, node.blocks = tree(depth=30, width=12)
@@ -122,7 +122,7 @@ async def test_a_tree_of_any_size_goes_in_small_memory(
 
 
 async def test_a_block_is_kept_under_every_codec(node: Keeping, tmp_path: Path) -> None:
-    """fault_87: Kubo pins CIDs and removes hashes; here hashes are compared."""
+    """fault_87: Kubo pins CIDs and removes hashes; so hashes are compared."""
     pinned = str(Cid(Codec.RAW, node.root.digest))
     node.kept = json.dumps({"Keys": {pinned: {"Type": "recursive", "Name": 'x":{"Type"'}}}).encode()
     node.kept = node.kept.replace(b'": {', b'":{') + b"\n"
@@ -131,15 +131,15 @@ async def test_a_block_is_kept_under_every_codec(node: Keeping, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("kept", [b"", b'{"Keys":{"bafkreia4dp":{"Type":"indi', b"[]", b'{"Keys":null}'])
-async def test_nothing_goes_where_the_pins_are_not_known(node: Keeping, tmp_path: Path, kept: bytes) -> None:
-    """fault_87: a list that is broken off or senseless; the fetch hears nothing of it."""
+async def test_nothing_is_removed_if_the_pins_are_unknown(node: Keeping, tmp_path: Path, kept: bytes) -> None:
+    """fault_87: with an incomplete or senseless list; the fetch is not affected."""
     node.kept = kept
     await fetch(node, tmp_path / "scene")
     assert (node.removed, node.pin_lists) == ([], 1)
 
 
-async def test_nothing_goes_where_mfs_is_not_known(node: Keeping, tmp_path: Path) -> None:
-    """fault_87: a node that does not tell what is in MFS."""
+async def test_nothing_is_removed_if_mfs_is_unknown(node: Keeping, tmp_path: Path) -> None:
+    """fault_87: with a node that does not report what is in MFS."""
     node.files = web.Response()
     await fetch(node, tmp_path / "scene")
     assert (node.removed, node.pin_lists) == ([], 1)
@@ -148,7 +148,7 @@ async def test_nothing_goes_where_mfs_is_not_known(node: Keeping, tmp_path: Path
 async def test_pins_made_meanwhile_are_seen(
     node: Keeping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_87: a result that is pinned between two batches is asked for before the next one."""
+    """fault_87: a result that is pinned between two batches is noticed before the next one."""
     monkeypatch.setattr(removal, "FIRST_BLOCKS", 1)
     async with KuboStore(node.url) as store:
 
@@ -168,7 +168,7 @@ async def test_pins_made_meanwhile_are_seen(
 async def test_a_removal_that_fails_is_tried_again(
     node: Keeping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_87: after a pause; the fetch hears nothing of it."""
+    """fault_87: after a pause; the fetch is not affected."""
     monkeypatch.setattr(fetched, "RETRY_SECONDS", 0.05)
     tries = 0
 
@@ -184,8 +184,8 @@ async def test_a_removal_that_fails_is_tried_again(
     assert set(node.removed) == set(node.blocks)
 
 
-def test_a_cid_is_read_from_every_spelling_of_kubo_s() -> None:
-    """fault_87: version 0, version 1 under any codec, other hash functions; nothing from other text."""
+def test_every_spelling_of_a_cid_is_read() -> None:
+    """fault_87: version 0, version 1 with any codec, other hash functions; other text is rejected."""
     digest = bytes(range(32))
     for codec in Codec:
         text = str(Cid(codec, digest))
@@ -203,8 +203,8 @@ def test_a_cid_is_read_from_every_spelling_of_kubo_s() -> None:
         assert read_cid(text) is None
 
 
-def test_links_are_found_in_more_than_sound_blocks() -> None:
-    """fault_87: in any order, with numbers between, up to where a block is broken; and nothing else."""
+def test_links_are_found_in_invalid_blocks_too() -> None:
+    """fault_87: in any order, with numbers in between, up to the first error; and nothing else."""
     one, other = (bytes((1, codec, 0x12, 0x20)) + bytes(range(32)) for codec in Codec)
     first = bytes_field(2, varint_field(3, 5) + bytes_field(2, b"name") + bytes_field(1, one))
     version_0 = bytes_field(2, bytes_field(1, other[2:]))

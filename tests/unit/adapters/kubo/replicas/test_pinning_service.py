@@ -1,4 +1,4 @@
-"""A pinning service as a replica: asked by the API's rules, and never believed beyond what it shows."""
+"""A pinning service as a replica: used as its API says, and never trusted beyond what it shows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 import structlog.testing
 from aiohttp import web
-from tests.pinning import TOKEN, FakePinningService, GatewayFault, Request, failure, pinning_service
+from tests.pinning import TOKEN, FakePinningService, Reply, Request, failure, pinning_service
 from tests.unit.adapters.kubo.lying_node import LyingNode, lying_node
 
 from veriframe.adapters.kubo.node.api import KuboApi
-from veriframe.adapters.kubo.node.swarm import Swarm, is_meetable
+from veriframe.adapters.kubo.node.swarm import Swarm, is_dialable
 from veriframe.adapters.kubo.replicas import pinning_service as module
 from veriframe.adapters.kubo.replicas.pinning_service import PinningService
 from veriframe.adapters.kubo.replicas.replica import ReplicaRefused
@@ -30,14 +30,14 @@ SOURCE = Path("picture.png")
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[LyingNode]:
-    """The node whose content is to be kept."""
+    """The node whose content is pinned."""
     async with lying_node() as started:
         yield started
 
 
 @pytest_asyncio.fixture
 async def service() -> AsyncIterator[FakePinningService]:
-    """A service that keeps to the API."""
+    """A service that follows the API."""
     async with pinning_service() as started:
         yield started
 
@@ -46,7 +46,7 @@ async def service() -> AsyncIterator[FakePinningService]:
 async def replica(
     service: FakePinningService, node: LyingNode, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[PinningService]:
-    """The replica over both, with quick looks."""
+    """The replica over both, with fast polls."""
     monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
     made = PinningService(service.url, TOKEN, Swarm(KuboApi(node.url)))
     yield made
@@ -56,8 +56,8 @@ async def replica(
 async def test_content_is_kept_under_its_pin_s_name(
     replica: PinningService, service: FakePinningService
 ) -> None:
-    """fault_54: asked for once, looked at until it is pinned; asking again finds it there."""
-    service.looks = 2
+    """fault_54: requested once, polled until it is pinned; a second call finds it."""
+    service.polls = 2
     await replica.keep(PIN, SOURCE)
     assert [(PIN.cid, "veriframe:job-result-0x1-7")] == [
         (request.cid, request.name) for request in service.requests.values()
@@ -73,7 +73,7 @@ async def test_content_is_kept_under_its_pin_s_name(
 
 
 async def test_content_is_released_by_name(replica: PinningService, service: FakePinningService) -> None:
-    """fault_56: every request of this name for this content goes, failed ones too, and no other one."""
+    """fault_56: every request for this content and name is deleted, failed ones too, and no other."""
     other = Pin(cid=PIN.cid, name="job-result-0x1-8")
     await replica.keep(PIN, SOURCE)
     await replica.keep(other, SOURCE)
@@ -83,10 +83,10 @@ async def test_content_is_released_by_name(replica: PinningService, service: Fak
     assert service.names() == ["veriframe:job-result-0x1-8"]
 
 
-async def test_a_service_that_does_not_filter_loses_nothing_of_others(
+async def test_requests_of_others_stay_if_a_service_does_not_filter(
     replica: PinningService, service: FakePinningService
 ) -> None:
-    """What the list holds besides is somebody else's, and stays."""
+    """Other entries of the list belong to others, and stay."""
     service.filters = False
     service.requests["a"] = Request("a", OTHER, "veriframe:job-result-0x1-7", [])
     service.requests["b"] = Request("b", PIN.cid, "holiday", [])
@@ -97,17 +97,17 @@ async def test_a_service_that_does_not_filter_loses_nothing_of_others(
 async def test_origins_and_delegates_are_public_ones(
     replica: PinningService, service: FakePinningService, node: LyingNode
 ) -> None:
-    """fault_52: only public addresses are told, and the node meets no private ones."""
+    """fault_52: only public addresses are sent, and the node connects to no private ones."""
 
     async def identity(_: web.Request) -> web.StreamResponse:
         own = ["/ip4/127.0.0.1/tcp/4001/p2p/Me", "/ip4/1.1.1.1/tcp/4001/p2p/Me"]
         return web.json_response({"Addresses": own})
 
-    async def met(_: web.Request) -> web.StreamResponse:
+    async def connected(_: web.Request) -> web.StreamResponse:
         return web.json_response({"Strings": ["connect success"]})
 
-    node.replies |= {"id": identity, "swarm/connect": met}
-    service.looks = 1
+    node.replies |= {"id": identity, "swarm/connect": connected}
+    service.polls = 1
     service.delegates = [
         "/ip4/10.0.0.1/tcp/4001/p2p/Q",
         "/ip4/9.9.9.9/tcp/4001/p2p/Q",
@@ -139,9 +139,9 @@ async def test_origins_and_delegates_are_public_ones(
         ("", False),
     ],
 )
-def test_only_straight_ways_to_public_hosts_are_gone(address: str, expected: bool) -> None:
-    """fault_52: no private address, no relay, nothing odd."""
-    assert expected == is_meetable(address)
+def test_only_direct_addresses_of_public_hosts_are_dialled(address: str, expected: bool) -> None:
+    """fault_52: no private address, no relay, nothing malformed."""
+    assert expected == is_dialable(address)
 
 
 def html(_: web.Request) -> web.StreamResponse:
@@ -150,14 +150,14 @@ def html(_: web.Request) -> web.StreamResponse:
 
 
 def huge(_: web.Request) -> web.StreamResponse:
-    """Right at the start, and too long."""
+    """A valid answer, but too long."""
     return web.Response(
         text='{"count": 0, "results": []' + " " * 2**21 + "}", content_type="application/json"
     )
 
 
 def redirect(request: web.Request) -> web.StreamResponse:
-    """To a private address, with the token, if one followed."""
+    """A redirect to a private address, which would receive the token."""
     return web.Response(status=307, headers={"Location": str(request.url.with_path("/elsewhere"))})
 
 
@@ -172,23 +172,23 @@ def wrong_type(_: web.Request) -> web.StreamResponse:
     return web.json_response({"count": "0", "results": "none"})
 
 
-HOSTILE: list[tuple[GatewayFault, str]] = [
-    (html, "something else than the JSON that is due"),
+HOSTILE: list[tuple[Reply, str]] = [
+    (html, "something else than the expected JSON"),
     (huge, "more than 1048576 bytes"),
-    (redirect, "answers with 307, which leads elsewhere"),
+    (redirect, "answers with 307, a redirect"),
     (bomb, "compressed body"),
-    (wrong_type, "something else than the JSON"),
+    (wrong_type, "something else than the expected JSON"),
     (lambda _: failure(401, "UNAUTHORIZED", "no"), "refuses the token"),
     (lambda _: failure(409, "INSUFFICIENT_FUNDS", "Unable to process: pay first"), "pay first"),
 ]
 
 
-@pytest.mark.parametrize(("misdeed", "why"), HOSTILE)
-async def test_what_is_no_pinning_service_is_refused(
-    replica: PinningService, service: FakePinningService, misdeed: GatewayFault, why: str
+@pytest.mark.parametrize(("reply", "why"), HOSTILE)
+async def test_anything_but_a_pinning_service_is_refused(
+    replica: PinningService, service: FakePinningService, reply: Reply, why: str
 ) -> None:
-    """fault_51, fault_52, fault_55: one sentence, no redirect followed, nothing unpacked, no second try."""
-    service.misdeed = misdeed
+    """fault_51, fault_52, fault_55: one sentence, no redirect followed, nothing decompressed, no retry."""
+    service.reply = reply
     with pytest.raises(ReplicaRefused, match=why) as caught:
         await replica.keep(PIN, SOURCE)
     assert str(caught.value).isprintable()
@@ -197,10 +197,10 @@ async def test_what_is_no_pinning_service_is_refused(
         await replica.check()
 
 
-async def test_a_check_needs_the_token_and_asks_for_nothing(
+async def test_a_check_needs_the_token_and_changes_nothing(
     replica: PinningService, service: FakePinningService, node: LyingNode
 ) -> None:
-    """What `doctor` asks; a token that is not the service's is found out without a pin."""
+    """`doctor` calls it; it detects a wrong token without a pin."""
     await replica.check()
     wrong = PinningService(service.url, "another-token", Swarm(KuboApi(node.url)))
     with pytest.raises(ReplicaRefused, match=r"refuses the token \(401\)"):
@@ -214,41 +214,41 @@ async def test_an_answer_about_something_else_is_refused(
     replica: PinningService, service: FakePinningService, change: dict[str, object]
 ) -> None:
     """fault_55: another request, other content, a status that the API does not have."""
-    service.looks = 10**9
-    told = service.told
+    service.polls = 10**9
+    as_json = service.as_json
 
     def other(request: web.Request) -> web.StreamResponse:
         if request.method == "GET" and request.path == "/psa/pins":
             return web.json_response({"count": 0, "results": []})
-        answer = told(Request("id/1", PIN.cid, "veriframe:job-result-0x1-7", []))
+        answer = as_json(Request("id/1", PIN.cid, "veriframe:job-result-0x1-7", []))
         return web.json_response(answer if request.method == "POST" else answer | change)
 
-    service.misdeed = other
-    with pytest.raises(ReplicaRefused, match="See that pinning_service is the address"):
+    service.reply = other
+    with pytest.raises(ReplicaRefused, match="Check that pinning_service is the address"):
         await replica.keep(PIN, SOURCE)
 
 
-async def test_a_service_that_fails_or_is_away_says_why(
+async def test_a_service_that_fails_or_is_unavailable_says_why(
     replica: PinningService, service: FakePinningService
 ) -> None:
-    """A failed pin is not asked for again at once; trouble of the service's own may pass."""
+    """A failed pin is not requested again at once; errors of the service itself may pass."""
     service.ending = "failed"
     with pytest.raises(ReplicaRefused, match=r"could not pin .*: no room"):
         await replica.keep(PIN, SOURCE)
-    service.misdeed = lambda _: failure(503, "INTERNAL_SERVER_ERROR", "later")
+    service.reply = lambda _: failure(503, "INTERNAL_SERVER_ERROR", "later")
     with pytest.raises(StoreUnavailable, match="answers 503: INTERNAL_SERVER_ERROR later") as caught:
         await replica.keep(PIN, SOURCE)
     assert not isinstance(caught.value, ReplicaRefused)
 
 
-async def test_the_token_is_never_told(service: FakePinningService, node: LyingNode) -> None:
-    """Not even where the service sends it back: not in sentences, not in the log."""
+async def test_the_token_is_never_shown(service: FakePinningService, node: LyingNode) -> None:
+    """Not even if the service sends it back: neither in messages nor in the log."""
     replica = PinningService(service.url, TOKEN, Swarm(KuboApi(node.url)))
-    service.misdeed = lambda _: failure(400, TOKEN, f"bad token {TOKEN}")
-    with structlog.testing.capture_logs() as told, pytest.raises(StoreUnavailable) as caught:
+    service.reply = lambda _: failure(400, TOKEN, f"bad token {TOKEN}")
+    with structlog.testing.capture_logs() as lines, pytest.raises(StoreUnavailable) as caught:
         await replica.keep(PIN, SOURCE)
     await replica.close()
-    assert TOKEN not in str(caught.value) + repr(told) + repr(replica)
+    assert TOKEN not in str(caught.value) + repr(lines) + repr(replica)
 
 
 @pytest.mark.parametrize(
@@ -264,8 +264,8 @@ async def test_the_token_is_never_told(service: FakePinningService, node: LyingN
         "",
     ],
 )
-def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
-    """fault_78: no service there, or one that would hear the token unencrypted."""
+def test_an_invalid_address_of_a_service_is_refused(url: str) -> None:
+    """fault_78: an invalid address, or one that would receive the token unencrypted."""
     with pytest.raises(SettingsError, match=r"pinning_service|unencrypted"):
         PinningService(url, TOKEN, Swarm(KuboApi("http://127.0.0.1:1")))
 
@@ -273,13 +273,13 @@ def test_what_is_no_address_of_a_service_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://pins.example/psa", "http://cluster:9097", "http://10.0.0.1:9097", "http://127.0.0.1:9"]
 )
-def test_near_services_may_be_unencrypted(url: str) -> None:
-    """One's own network is one's own business."""
+def test_local_services_may_be_unencrypted(url: str) -> None:
+    """The user is responsible for their own network."""
     PinningService(url, TOKEN, Swarm(KuboApi("http://127.0.0.1:1")))
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a\r\nb", "ä"])
-def test_an_odd_token_is_refused(token: str) -> None:
+def test_a_malformed_token_is_refused(token: str) -> None:
     """fault_78: it never becomes a header."""
-    with pytest.raises(SettingsError, match="odd characters"):
+    with pytest.raises(SettingsError, match="special characters"):
         PinningService("https://pins.example", token, Swarm(KuboApi("http://127.0.0.1:1")))

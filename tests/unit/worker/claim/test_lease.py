@@ -1,4 +1,4 @@
-"""Leases on fakes: the inspected size, the last moment of each step, and claims that go back in time."""
+"""Leases with fakes: the inspected size, the last moment of each step, and claims released in time."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ HUGE = (16_000, 6_000)
 
 
 async def post(bench: Bench, lease_seconds: int, bond_fri: int = 1000) -> Job:
-    """A job with a lease of its own."""
+    """Posts a job with its own lease."""
     (job,) = await bench.post()
     terms = replace(job.terms, lease_seconds=lease_seconds, bond_fri=bond_fri)
     bench.shared.jobs[1] = replace(job, order=replace(job.order, terms=terms))
     return bench.job()
 
 
-def held_up(bench: Bench, seconds: int, failure: Exception | None = None) -> None:
-    """The first render takes so many chain seconds, and fails."""
+def delay_render(bench: Bench, seconds: int, failure: Exception | None = None) -> None:
+    """Makes the first render take this many chain seconds, and fail with `failure`."""
     render = bench.renderer.render
 
     async def slow(
@@ -48,7 +48,7 @@ def held_up(bench: Bench, seconds: int, failure: Exception | None = None) -> Non
 
 
 async def test_a_frame_of_another_size_is_refused_right_after_the_render(bench: Bench) -> None:
-    """fault_86: inspected with 64×36 pixels, rendered with 16000×6000: nothing of it is decoded."""
+    """fault_86: inspected with 64×36 pixels, rendered with 16000×6000: none of it is decoded."""
     bench.script.size = HUGE
     (job,) = await bench.post()
     after = await run(bench, bench.begin(job))
@@ -58,8 +58,8 @@ async def test_a_frame_of_another_size_is_refused_right_after_the_render(bench: 
     assert after.lost_fri == bench.shared.burned_fri == 1
 
 
-async def test_the_decoder_is_told_the_inspected_size(bench: Bench) -> None:
-    """fault_86: not what the render said of its frame."""
+async def test_the_decoder_gets_the_inspected_size(bench: Bench) -> None:
+    """fault_86: not the size that the render reported."""
     (job,) = await bench.post()
     await run(bench, bench.begin(job))
     assert [task.size for task in (*bench.renderer.tasks, *bench.renderer.proofs)] == [(64, 36)] * 2
@@ -68,7 +68,7 @@ async def test_the_decoder_is_told_the_inspected_size(bench: Bench) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED])
 async def test_an_attempt_without_a_size_is_inspected_again(bench: Bench, stage: Stage) -> None:
-    """fault_86: begun by a version that did not keep it; the check is made all the same."""
+    """fault_86: started by a version that did not store it; the check is still made."""
     attempt = replace(await stopped_at(bench, stage), width=0, height=0)
     bench.journal.by_job[1] = attempt
     after = await run(bench, attempt)
@@ -79,7 +79,7 @@ async def test_an_attempt_without_a_size_is_inspected_again(bench: Bench, stage:
 
 
 async def test_a_picture_too_large_for_its_lease_is_refused_before_the_claim(bench: Bench) -> None:
-    """fault_86: found by the inspection; no bond is put up."""
+    """fault_86: detected by the inspection; no bond is put up."""
     bench.script.inspection = replace(INSPECTION, width=8000, height=8000)
     await post(bench, 500)
     after = await run(bench, bench.begin(bench.job()))
@@ -88,20 +88,20 @@ async def test_a_picture_too_large_for_its_lease_is_refused_before_the_claim(ben
     assert bench.shared.moves == []
 
 
-async def test_a_frame_that_is_done_at_the_last_moment_is_handed_in(bench: Bench) -> None:
-    """fault_86: the reserve is taken off once: decoding, the upload and sending all have their time."""
+async def test_a_frame_finished_at_the_last_moment_is_submitted(bench: Bench) -> None:
+    """fault_86: the reserve is subtracted once: decoding, upload and submission all have their time."""
     await post(bench, 373, bond_fri=0)
-    held_up(bench, 360)
+    delay_render(bench, 360)
     after = await run(bench, bench.begin(bench.job()))
     assert (after.stage, after.code) == (Stage.SUBMITTED, None)
     (proof,) = bench.renderer.proofs
     assert 2 < proof.lease_seconds <= 3
 
 
-async def test_a_render_without_end_costs_half_of_the_bond(bench: Bench) -> None:
-    """fault_86: the shortest lease that is taken; the render is stopped, and the claim goes back early."""
+async def test_an_endless_render_costs_half_of_the_bond(bench: Bench) -> None:
+    """fault_86: with the shortest accepted lease, the render is stopped, and the claim is released early."""
     await post(bench, 400)
-    held_up(bench, 187, RenderFailed(Code.LEASE, "Blender was stopped."))
+    delay_render(bench, 187, RenderFailed(Code.LEASE, "Blender was stopped."))
     after = await run(bench, bench.begin(bench.job()))
     (task,) = bench.renderer.tasks
     assert int(task.wall_seconds) == 187
@@ -110,25 +110,25 @@ async def test_a_render_without_end_costs_half_of_the_bond(bench: Bench) -> None
     assert after.lost_fri == bench.shared.burned_fri
 
 
-async def test_a_second_try_has_only_what_the_first_one_left(bench: Bench) -> None:
-    """fault_86: a scene that crashes late does not double what its release costs."""
+async def test_a_second_try_has_only_the_remaining_time(bench: Bench) -> None:
+    """fault_86: a scene that crashes late does not double the cost of its release."""
     await post(bench, 400)
-    held_up(bench, 150, crash())
+    delay_render(bench, 150, crash())
     await run(bench, bench.begin(bench.job()))
     assert [int(task.wall_seconds) for task in bench.renderer.tasks] == [187, 37]
 
 
-async def test_no_second_try_where_the_first_one_used_it_up(bench: Bench) -> None:
-    """fault_86: nor all that the lease has beyond."""
+async def test_no_second_try_without_remaining_time(bench: Bench) -> None:
+    """fault_86: nor may it use the rest of the lease."""
     await post(bench, 400)
-    held_up(bench, 190, crash())
+    delay_render(bench, 190, crash())
     after = await run(bench, bench.begin(bench.job()))
     assert len(bench.renderer.tasks) == 1
     assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)
 
 
 async def stored_late(bench: Bench, left: float) -> Attempt:
-    """A proved picture, with so much of the lease left to store it."""
+    """A validated picture, with this much of the lease left to store it."""
     attempt = await stopped_at(bench, Stage.VALIDATED)
     bench.context = replace(bench.context, policy=replace(bench.policy, send_seconds=10 - left))
     bench.shared.now += LEASE_SECONDS - 10
@@ -136,7 +136,7 @@ async def stored_late(bench: Bench, left: float) -> Attempt:
 
 
 async def test_a_store_that_hangs_releases_the_claim_in_time(bench: Bench) -> None:
-    """fault_87: the upload is cut while there is time to give the job back."""
+    """fault_87: the upload is cancelled while there is time to release the job."""
 
     async def hang(*_: object) -> str:
         await asyncio.sleep(60)
@@ -150,8 +150,8 @@ async def test_a_store_that_hangs_releases_the_claim_in_time(bench: Bench) -> No
     assert bench.job().state is JobState.OPEN
 
 
-async def test_a_time_out_of_the_stores_own_is_no_lease(bench: Bench) -> None:
-    """It is a bug, and not hidden."""
+async def test_a_timeout_inside_the_store_is_not_a_lease(bench: Bench) -> None:
+    """It is a bug, and is not hidden."""
 
     async def broken(*_: object) -> str:
         raise TimeoutError
@@ -166,10 +166,10 @@ async def test_a_time_out_of_the_stores_own_is_no_lease(bench: Bench) -> None:
     ("stage", "code"),
     [(Stage.CLAIMED, Code.LEASE), (Stage.RENDERED, Code.LEASE), (Stage.VALIDATED, Code.UPLOAD)],
 )
-async def test_what_is_away_is_not_waited_for_until_the_lease_is_over(
+async def test_outages_are_not_waited_for_until_the_lease_is_over(
     bench: Bench, stage: Stage, code: Code
 ) -> None:
-    """fault_87: waited for while a release stays cheap; given back before the next wait would be too long."""
+    """fault_87: waited for while a release stays cheap; released before the next wait would be too long."""
     attempt = await stopped_at(bench, stage)
     error: Exception = HostUnavailable("No Blender.")
     if stage is Stage.VALIDATED:
@@ -189,7 +189,7 @@ async def test_what_is_away_is_not_waited_for_until_the_lease_is_over(
 
 
 async def test_a_store_that_stays_full_costs_half_of_the_bond_at_most(bench: Bench) -> None:
-    """fault_87: by the worker itself, which tries again and again, and gives the job back."""
+    """fault_87: the worker itself retries repeatedly, and then releases the job."""
     await bench.post()
 
     async def full(*_: object) -> str:

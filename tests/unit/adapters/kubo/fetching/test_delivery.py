@@ -1,4 +1,4 @@
-"""What the node lacks, past a gateway that lies: another source serves, and the log says why."""
+"""Fetching what the node lacks despite a lying gateway: another source serves, and the log says why."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ LIES = [
     (Lie.BOMB, GatewayFault.COMPRESSED),
     (Lie.OTHER, GatewayFault.OTHER_BYTES),
 ]
-PATIENCE = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.3)
+TIMEOUTS = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.3)
 
 
 @pytest_asyncio.fixture
 async def node() -> AsyncIterator[LyingNode]:
-    """A node that has nothing. What it would have is at `blocks_of`."""
+    """A node that has nothing. `blocks_of` returns the blocks that it would have."""
     async with lying_node() as started:
         yield started
 
 
 def blocks_of(node: LyingNode) -> dict[Cid, bytes]:
-    """All blocks of the one file, which the node then lacks."""
+    """Takes all blocks of the one file away from the node."""
     blocks = {parse_cid(cid): block for cid, block in node.blocks.items()}
     node.blocks = {}
     return blocks
 
 
 @pytest.mark.parametrize(("lie", "code"), LIES)
-async def test_a_file_comes_past_a_lying_gateway(
+async def test_a_file_is_fetched_despite_a_lying_gateway(
     node: LyingNode, tmp_path: Path, lie: Lie, code: GatewayFault
 ) -> None:
-    """fault_7, fault_50, fault_51, fault_52, fault_55: refused with code and sentence, another serves."""
+    """fault_7, fault_50, fault_51, fault_52, fault_55: logged with code and reason, and another serves."""
     blocks = blocks_of(node)
     pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
     async with (
@@ -59,22 +59,22 @@ async def test_a_file_comes_past_a_lying_gateway(
         LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
         LoopbackGateway(blocks) as good,
         Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
-        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
+        KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
-        with structlog.testing.capture_logs() as told:
+        with structlog.testing.capture_logs() as lines:
             assert await store.fetch(str(node.root), tmp_path / "scene", 2**20) == len(CONTENT)
         assert inside.asked == []
-    left = [line for line in told if line["event"] == "gateway_left"]
+    left = [line for line in lines if line["event"] == "gateway_left"]
     assert {code} == {line["code"] for line in left}
     assert all(line["reason"].startswith(("it ", "its ")) for line in left)
     assert same(tmp_path / "scene")
 
 
 @pytest.mark.parametrize(("lie", "code"), LIES)
-async def test_a_folder_comes_past_a_lying_gateway(
+async def test_a_folder_is_fetched_despite_a_lying_gateway(
     node: LyingNode, tmp_path: Path, lie: Lie, code: GatewayFault
 ) -> None:
-    """fault_7, fault_55: so does a folder; with OTHER the listing is another, sound one."""
+    """fault_7, fault_55: the same for a folder; with OTHER the listing is another, valid one."""
     node.blocks = {}
     pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
     async with (
@@ -82,31 +82,31 @@ async def test_a_folder_comes_past_a_lying_gateway(
         LoopbackGateway(BLOCKS, lie, elsewhere_url=inside.url, other=SUB) as bad,
         LoopbackGateway(BLOCKS) as good,
         Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
-        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
+        KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
-        with structlog.testing.capture_logs() as told:
+        with structlog.testing.capture_logs() as lines:
             limits = FolderLimits(size_bytes=2**20, entries=100)
             assert await store.fetch_folder(str(ROOT), tmp_path / "folder", limits) == SIZE_BYTES
         assert inside.asked == []
-    assert {code} == {line["code"] for line in told if line["event"] == "gateway_left"}
+    assert {code} == {line["code"] for line in lines if line["event"] == "gateway_left"}
     assert files_in(tmp_path / "folder") == FILES
 
 
 @pytest.mark.parametrize("lie", [lie for lie, _ in LIES])
-async def test_where_all_lie_nothing_is_there(node: LyingNode, tmp_path: Path, lie: Lie) -> None:
-    """The same lies without an honest one: one sentence that names the gateway, and no file."""
+async def test_without_an_honest_gateway_there_is_no_file(node: LyingNode, tmp_path: Path, lie: Lie) -> None:
+    """The same lies without an honest gateway: one sentence that names the gateway, and no file."""
     blocks = blocks_of(node)
     async with (
         LoopbackGateway({}) as inside,
         LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
         Gateways([bad.url], allow_private=True, pace=GatewayLimits(first_byte_seconds=1)) as gateways,
-        KuboStore(node.url, timeouts=PATIENCE, sources=[gateways]) as store,
+        KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
-        with pytest.raises(StoreUnavailable, match=r"No gateway gives .*127\.0\.0\.1: it"):
+        with pytest.raises(StoreUnavailable, match=r"No gateway provides .*127\.0\.0\.1: it"):
             await store.fetch(str(node.root), tmp_path / "scene", 2**20)
     assert not (tmp_path / "scene").exists()
 
 
 def same(file: Path) -> bool:
-    """Whether a file is the one that was asked for."""
+    """Whether a file is the requested one."""
     return file.read_bytes() == CONTENT

@@ -1,4 +1,4 @@
-"""Which jobs a worker on fakes takes, and which it leaves: failures, money, races."""
+"""Which jobs a worker on fakes claims, and which it skips: failures, money, races."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from veriframe.worker.service import Service
 
 
 async def test_an_asset_that_failed_twice_is_not_tried_again(bench: Bench) -> None:
-    """fault_38: two failures of the same bytes cost two fees, and not one for each job of the order."""
+    """fault_38: two failures of the same bytes cost two fees, not one for each job of the order."""
     await bench.post(jobs=5)
     bench.script.render_failures += [crash() for _ in range(20)]
     with capture_logs() as lines:
@@ -39,28 +39,28 @@ async def test_an_asset_that_failed_twice_is_not_tried_again(bench: Bench) -> No
     assert stages(bench) == [Stage.RELEASED] * 2
     assert bench.shared.moves.count("release CRASH") == 2
     left = [line for line in lines if line["event"] == "job_left"]
-    assert len(left) == 1, "a line an order"
+    assert len(left) == 1, "one line per order"
     await bench.post(scene=b"another scene")
     assert await bench.service().run(once=True)
     assert len(bench.journal.by_job) == 3
 
 
 async def test_a_refused_asset_counts_too(bench: Bench) -> None:
-    """fault_83: no scene: fetched once, and not a thousand times."""
+    """fault_83: not a scene: fetched once, not a thousand times."""
     await bench.post(jobs=5, scene=b"<html>")
     assert await bench.service().run(once=True)
     assert stages(bench) == [Stage.REFUSED]
 
 
 @pytest.mark.parametrize("code", [Code.VERSION, Code.SAMPLES, Code.ENGINE, Code.RESOLUTION])
-async def test_what_a_setting_refuses_is_refused_once_under_these_settings(bench: Bench, code: Code) -> None:
-    """fault_83: one refusal ends all jobs of the scene. Another Blender, or other limits, may take them."""
+async def test_a_refusal_by_settings_lasts_while_they_stay(bench: Bench, code: Code) -> None:
+    """fault_83: one refusal ends all jobs of the scene. Another Blender, or other limits, may accept them."""
     await bench.post(jobs=4)
     bench.script.inspect_failures += [JobRejected(code, "Not here.") for _ in range(4)]
     assert await bench.service().run(once=True)
     assert stages(bench) == [Stage.REFUSED]
     assert await bench.service().run(once=True)
-    assert stages(bench) == [Stage.REFUSED], "a restart knows it, too"
+    assert stages(bench) == [Stage.REFUSED], "a restart remembers it"
     bench.context = replace(bench.context, scene_limits=SceneLimits(samples=100_000))
     bench.script.inspect_failures.clear()
     assert await bench.service().run(once=True)
@@ -68,7 +68,7 @@ async def test_what_a_setting_refuses_is_refused_once_under_these_settings(bench
 
 
 async def test_a_bond_beyond_our_means_is_not_claimed(bench: Bench) -> None:
-    """fault_68: said once, with the remedy; nothing is fetched for it."""
+    """fault_68: logged once, with the remedy; nothing is fetched for it."""
     bench.shared.wallets[ME] = BOND - 1
     await bench.post(jobs=3)
     with capture_logs() as lines:
@@ -78,7 +78,7 @@ async def test_a_bond_beyond_our_means_is_not_claimed(bench: Bench) -> None:
 
 
 async def test_a_wallet_that_cannot_pay_the_fees_that_follow_claims_nothing(bench: Bench) -> None:
-    """fault_68: however much credit there is; said once, with the remedy."""
+    """fault_68: however much credit there is; logged once, with the remedy."""
     bench.shared.credits[ME] = 10 * BOND
     bench.shared.wallets[ME] = 4
     funds = bench.registry.funds
@@ -98,7 +98,7 @@ async def test_a_wallet_that_cannot_pay_the_fees_that_follow_claims_nothing(benc
 
 
 async def test_money_for_one_bond_serves_one_job_at_a_time(bench: Bench) -> None:
-    """Four slots and one bond: no claim counts on credit that another one uses; paid, the next one goes."""
+    """Four slots and one bond: no claim relies on credit that another uses; then the next follows."""
     bench.shared.wallets[ME] = BOND
     await bench.post(jobs=2)
     service = bench.service(slots=4)
@@ -113,7 +113,7 @@ async def test_money_for_one_bond_serves_one_job_at_a_time(bench: Bench) -> None
 
 
 async def test_a_lost_race_may_be_run_again(bench: Bench) -> None:
-    """Another was faster and let the lease lapse: the job is as good as new to us."""
+    """Another worker was faster and let the lease lapse: the job counts as new."""
     (job,) = await bench.post()
     bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST)
     await bench.other.claim(1)
@@ -124,8 +124,8 @@ async def test_a_lost_race_may_be_run_again(bench: Bench) -> None:
     assert stages(bench) == [Stage.SUBMITTED]
 
 
-async def test_a_rival_who_gives_it_back_at_once_does_not_end_a_job_for_us(bench: Bench) -> None:
-    """fault_100: claimed right before us and released right after: open again, and as good as new."""
+async def test_a_rival_who_releases_at_once_does_not_end_a_job_for_us(bench: Bench) -> None:
+    """fault_100: claimed right before us and released right after: it is open again and counts as new."""
     await bench.post()
     claim = bench.registry.claim
 
@@ -166,7 +166,7 @@ async def test_a_lost_race_is_run_again_in_the_same_run(bench: Bench) -> None:
 
 @pytest.mark.parametrize("stage", [Stage.REFUSED, Stage.RELEASED, Stage.PAID, Stage.REFUNDED])
 async def test_other_ends_are_ends(bench: Bench, stage: Stage) -> None:
-    """Open again or not: not tried again."""
+    """Open again or not: it is not tried again."""
     (job,) = await bench.post()
     bench.begin(job, stage)
     assert await bench.service().run(once=True)
@@ -185,8 +185,8 @@ async def test_a_lapsed_claim_of_ours_is_not_tried_again(bench: Bench) -> None:
     assert bench.shared.moves.count("claim") == 1
 
 
-async def test_a_claim_that_we_let_lapse_is_not_made_again_after_another_one(bench: Bench) -> None:
-    """The registry bars whoever let a job lapse, whoever else had it since."""
+async def test_a_claim_that_we_let_lapse_is_not_repeated_after_another(bench: Bench) -> None:
+    """The registry bars an account that let a job lapse, whoever had it since."""
     (job,) = await bench.post()
     lost = replace(bench.begin(job, Stage.CLAIMED).to(Stage.LOST, at=1.0), code=Code.LOST)
     bench.journal.by_job[1] = lost
@@ -196,8 +196,8 @@ async def test_a_claim_that_we_let_lapse_is_not_made_again_after_another_one(ben
     assert bench.attempt() == lost
 
 
-async def test_a_job_is_looked_at_again_right_before_it_is_begun(bench: Bench) -> None:
-    """Taken by another between the look and the beginning: nothing is begun."""
+async def test_a_job_is_read_again_right_before_it_is_started(bench: Bench) -> None:
+    """If another worker claims it after the poll, nothing is started."""
     await bench.post()
     funds = bench.registry.funds
 
@@ -212,7 +212,7 @@ async def test_a_job_is_looked_at_again_right_before_it_is_begun(bench: Bench) -
 
 
 async def test_two_workers_share_the_jobs(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """fault_65: in one loop, over one registry and one store: each job is claimed once."""
+    """fault_65: in one loop, with one registry and one store: each job is claimed once."""
     second = Bench(
         tmp_path_factory.mktemp("second"),
         registry=FakeRegistry(OTHER, bench.shared, wallet_fri=WALLET),
