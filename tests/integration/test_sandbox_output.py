@@ -86,7 +86,7 @@ async def test_a_locked_output_is_copied(sandbox: Sandbox, tmp_path: Path) -> No
         ("echo x > a; ln a b", Code.TAMPER),
         ("mkfifo a", Code.TAMPER),
         ("umask 777; echo x > a", None),
-        ("truncate -s 4M a; truncate -s 4M b", Code.DISK),
+        ("truncate -s 4M a; truncate -s 4M b", Code.OUTPUT_LIMIT),
         (":", Code.NO_OUTPUT),
     ],
 )

@@ -25,7 +25,7 @@ _OF_THE_HOST = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with an output folder: NO_OUTPUT, EXTRA_OUTPUT, TAMPER or OUTPUT_LIMIT, and a sentence."""
+    """A fault of an output folder: NO_OUTPUT, EXTRA_OUTPUT, TAMPER or OUTPUT_LIMIT, and a sentence."""
 
     code: Code
     sentence: str

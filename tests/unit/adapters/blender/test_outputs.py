@@ -178,7 +178,7 @@ def test_all_of_them_together_are_limited(out: Path, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (out / name).touch()
         os.truncate(out / name, LIMIT - 1)
-    assert collected(out, tmp_path / "ours", "a", "b") == Code.DISK
+    assert collected(out, tmp_path / "ours", "a", "b") == Code.OUTPUT_LIMIT
     assert list((tmp_path / "ours").iterdir()) == []
 
 
