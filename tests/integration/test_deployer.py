@@ -113,7 +113,7 @@ async def test_a_class_that_the_chain_does_not_take(fresh_devnet: Devnet, tmp_pa
     wrong = replace(BUILT, declare=Declare(BUILT.declare.contract_class, 0x1234))
     way = Endpoints([fresh_devnet.url], pace=HURRIED)
     async with deploying(fresh_devnet, way, tmp_path, built=wrong) as deployer:
-        with pytest.raises(MoveRefused, match=r"does not take the contract: .*compiled class hash"):
+        with pytest.raises(MoveRefused, match=r"does not accept the contract: .*compiled class hash"):
             await deployer.carry_out(await deployer.plan())
     async with deploying(fresh_devnet, Endpoints([fresh_devnet.url]), tmp_path) as deployer:
         assert (await deployer.carry_out(await deployer.plan())).deployed is not None

@@ -85,7 +85,7 @@ async def test_a_classic_registry_with_pairs_of_felts(clients: Clients) -> None:
     worker = await foreign(clients, "classic", address)
     assert await worker.job_counter() == 2
     assert list(await worker.get_jobs(1, 200)) == []
-    with pytest.raises(MoveRefused, match="does not take this account"):
+    with pytest.raises(MoveRefused, match="does not accept this account"):
         await worker.claim(1)
     await invoke(clients.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
     await invoke(clients.node, CREATOR, (address, "verify_worker", [worker.account]))
@@ -275,7 +275,7 @@ async def test_a_contract_that_is_no_registry_says_what_is_missing(clients: Clie
 
     with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
         await registry(sender.account).job_counter()
-    with pytest.raises(RegistryUnavailable, match="tells no ABI"):
+    with pytest.raises(RegistryUnavailable, match="returns no ABI"):
         await registry(STRK_ADDRESS).job_counter()
     with pytest.raises(RegistryUnavailable, match="no contract at 0x1234"):
         await registry(0x1234).job_counter()

@@ -96,7 +96,7 @@ def test_two_processes_cannot_both_move(path: Path) -> None:
 def test_a_newer_journal_is_refused(path: Path) -> None:
     """fault_80: tables of a version to come are not touched."""
     change(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    with pytest.raises(SettingsError, match=f"is of version {len(MIGRATIONS) + 1}.*newer VeriFrame"):
+    with pytest.raises(SettingsError, match=f"has version {len(MIGRATIONS) + 1}.*newer VeriFrame"):
         SqliteJournal(path)
 
 
@@ -211,7 +211,7 @@ def test_a_row_that_makes_no_sense_is_damage_too(path: Path) -> None:
 def test_a_lost_journal_is_not_begun_anew_beside_its_log(path: Path) -> None:
     """fault_76: a log without its journal tells that a journal was lost."""
     path.rename(path.with_name("journal.sqlite-wal"))
-    with pytest.raises(SettingsError, match=r"is gone, but its log journal\.sqlite-wal is there"):
+    with pytest.raises(SettingsError, match=r"is gone, but its log journal\.sqlite-wal exists"):
         SqliteJournal(path)
     assert not path.exists()
 
@@ -239,7 +239,7 @@ def test_a_locked_journal_is_waited_for_only_shortly(path: Path, monkeypatch: py
 def test_a_full_disk_is_told_and_nothing_is_half_written(path: Path) -> None:
     """fault_76: where the log cannot grow the move fails, and the journal is as before."""
     with closing(SqliteJournal(path)) as journal:
-        with full_disk(4096), pytest.raises(HostUnavailable, match="See that its disk has room"):
+        with full_disk(4096), pytest.raises(HostUnavailable, match="Check that its disk has space"):
             journal.move(SEEN, FETCHED)
         assert journal.get(1) == SEEN
         journal.move(SEEN, FETCHED)

@@ -20,8 +20,8 @@ TAMPERINGS = [
     ("INSERT OR REPLACE INTO totals VALUES ('burned', '9')", "burned"),
     ("DELETE FROM postings WHERE reason = 'bond'", "escrow of job 1"),
     ("UPDATE postings SET amount_fri = '999999' WHERE reason = 'reward'", "overdrawn"),
-    ("UPDATE jobs SET state = 'PAID'", "Job 1 holds 1010 fri, and by its state 0"),
-    ("DELETE FROM jobs", "Job 1 holds 1010 fri, and by its state 0"),
+    ("UPDATE jobs SET state = 'PAID'", "Job 1 holds 1010 fri, but its state requires 0"),
+    ("DELETE FROM jobs", "Job 1 holds 1010 fri, but its state requires 0"),
     ("UPDATE blocks SET time = time - 1 WHERE number = 3", "Block 3 is older"),
     ("DELETE FROM blocks WHERE number = 2", "newest has the number"),
 ]
@@ -79,7 +79,7 @@ async def test_a_newer_version_is_refused(path: Path, client: Client) -> None:
     registry.close()
     known = len(schema.KIND.migrations)
     tamper(path, f"PRAGMA user_version = {known + 1}")
-    assert f"version {known + 1}, and this VeriFrame knows {known}" in await refused(path)
+    assert f"version {known + 1}, but this VeriFrame knows only {known}" in await refused(path)
 
 
 async def test_a_registry_of_an_earlier_version_gets_a_name(path: Path, client: Client) -> None:

@@ -33,7 +33,7 @@ ODD = {
     "pipe": "is neither a file nor a folder",
     "socket": "cannot be read",
     "empty": "is empty",
-    "name": "is not a name in UTF-8",
+    "name": "is not a UTF-8 name",
 }
 
 
@@ -61,7 +61,7 @@ async def test_folders_of_other_things_are_not_kept(
             odd.mkdir()
         case _:
             (odd.parent / os.fsdecode(b"\xff")).touch()
-    with pytest.raises(SettingsError, match=f"frames.* {why}.*Put it right, and add bundle again"):
+    with pytest.raises(SettingsError, match=f"frames.* {why}.*Correct that and add bundle again"):
         await store.add(bundle, "pin")
     assert stored(tmp_path) == set()
     assert in_progress(tmp_path) == set()

@@ -110,7 +110,7 @@ async def test_a_lock_that_is_never_released_is_not_waited_for(
 ) -> None:
     """A process that hangs with the lock does not hang the others."""
     cid = await add(store, tmp_path, b"x")
-    monkeypatch.setattr(store_module, "LOCK_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(store_module, "LOCK_WAIT_SECONDS", 0.05)
     with locked(tmp_path / "store" / "lock", 1.0), pytest.raises(StoreUnavailable, match="another process"):
         await store.pin(Pin(cid=cid, name="more"))
     await store.pin(Pin(cid=cid, name="more"))

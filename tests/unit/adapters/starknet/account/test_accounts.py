@@ -71,13 +71,13 @@ def test_an_account_is_chosen_by_its_name() -> None:
     for name in (None, "me", "who"):
         with pytest.raises(SettingsError, match="--name: a/me, b/me, b/you"):
             accounts.choose_account(found, name, "f")
-    with pytest.raises(SettingsError, match="no account with its key"):
+    with pytest.raises(SettingsError, match="no account with a private key"):
         accounts.choose_account([], None, "f")
 
 
 def test_a_key_that_is_not_of_its_public_key_is_refused() -> None:
     """Nothing would be accepted that it signs; and the sentence does not show it."""
-    with pytest.raises(SettingsError, match="not that of its public key") as caught:
+    with pytest.raises(SettingsError, match="does not match its public key") as caught:
         accounts.read_accounts(_file({"a": {"me": _entry(private_key=f"{SECRET + 1:#x}")}}), "f")
     assert f"{SECRET + 1:x}" not in str(caught.value)
 

@@ -154,7 +154,7 @@ async def test_a_revert_is_told() -> None:
 
 async def test_an_open_outcome_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once patience ends: the same command may be given again."""
-    monkeypatch.setattr(deployment, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(deployment, "WAIT_SECONDS", 0.05)
     with pytest.raises(RegistryUnavailable, match="Run the command again later"):
         await _deploy(Node())
 
@@ -164,7 +164,7 @@ async def test_a_balance_that_cannot_be_read_is_no_money(held: object) -> None:
     """Nothing is sent on a guess."""
     node = Node()
     node.answers["call"] = [held]
-    with pytest.raises(RegistryUnavailable, match="does not tell what the account holds"):
+    with pytest.raises(RegistryUnavailable, match="does not answer with the account's balance"):
         await _deploy(node)
     assert node.sent == []
 

@@ -175,7 +175,7 @@ def test_a_registration_is_written_as_the_abi_wants_it(inputs: list[str], felts:
     [
         (["core::integer::u64"], "me", r"its register_worker wants \(u64\)"),
         (["core::felt252", "core::felt252"], "me", r"its register_worker wants \(felt252, felt252\)"),
-        (["core::felt252"], "a text of more than thirty-one characters", "no short string"),
+        (["core::felt252"], "a text of more than thirty-one characters", "not a short string"),
     ],
 )
 def test_another_registration_is_told(inputs: list[str], info: str, said: str) -> None:
@@ -206,7 +206,7 @@ def test_an_abi_that_cannot_serve_says_what_is_missing() -> None:
     line = dialect([*items, function("submit_result", ["core::felt252", "core::bool"], [])]).missing
     assert line == (
         "This contract is no job registry that VeriFrame can serve: get_job_reward (not there), "
-        "submit_result (its shape (felt252, bool) -> nothing is not understood)."
+        "submit_result (its shape (felt252, bool) -> nothing is not supported)."
     )
     assert "get_job_creator (not there)" in dialect([]).missing
 

@@ -62,7 +62,7 @@ async def test_a_job_may_want_reputation(clients: ForeignClients) -> None:
     with structlog.testing.capture_logs() as lines:
         assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1]
     (line,) = [line for line in lines if line["event"] == "job_left"]
-    assert line["reason"] == "it wants a reputation of 3, and this account's is 2"
+    assert line["reason"] == "it requires a reputation of 3, and this account's is 2"
     guild(clients, wanted=3, reputation=3)
     assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1, 2]
 

@@ -169,7 +169,7 @@ async def test_a_third_node_tells_which_one_lies(liar: int) -> None:
     job_id = await scene.post()
     list(scene.nodes.nodes.values())[liar].terms = {"bond": 1}
     told = await scene.refusal(job_id)
-    assert f"{liar + 1}. node is asked nothing" in told
+    assert f"{liar + 1}. node is not queried" in told
     assert scene.nodes.away == {f"{liar + 1}. node"}
     await scene.worker.claim(job_id)
     assert scene.is_claimed(job_id)
@@ -201,7 +201,7 @@ async def test_no_second_node_no_claim() -> None:
     scene.nodes.away = {"2. node"}
     told = await scene.refusal(job_id)
     assert "STARKNET_RPC" in told
-    assert "beside 1. node none does" in told
+    assert "only 1. node answers now" in told
     scene.nodes.away = set()
     await scene.worker.claim(job_id)
     scene.nodes.away = {"2. node"}

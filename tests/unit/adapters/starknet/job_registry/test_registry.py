@@ -164,7 +164,7 @@ async def test_an_order_that_the_node_does_not_tell_is_told(clients: Clients) ->
 
     terms = (await creator.get_job(first)).terms
     sender.lags = True
-    with pytest.raises(RegistryUnavailable, match="does not tell its jobs"):
+    with pytest.raises(RegistryUnavailable, match="does not return its jobs"):
         await creator.create_order(CID, terms, 1)
 
 

@@ -76,13 +76,13 @@ def test_the_older_one_may_win_after_all(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED])
-def test_an_end_is_untold_until_it_is_told(outbox: Outbox, state: State) -> None:
+def test_an_outcome_is_unreported_until_it_is_marked(outbox: Outbox, state: State) -> None:
     """What came into a block is kept for its caller."""
     outbox.add(ENTRY)
     outbox.mark(ENTRY, state)
-    assert [replace(ENTRY, state=state)] == outbox.untold(1, 2**251)
-    outbox.tell(ENTRY)
-    assert outbox.untold(1, 2**251) == []
+    assert [replace(ENTRY, state=state)] == outbox.unreported(1, 2**251)
+    outbox.mark_reported(ENTRY)
+    assert outbox.unreported(1, 2**251) == []
     assert outbox.open(1, 2**251) == []
 
 
@@ -103,7 +103,7 @@ def test_what_was_refused_is_never_sent_again(outbox: Outbox) -> None:
     outbox.add(ENTRY)
     outbox.mark(ENTRY, State.REFUSED)
     assert [
-        outbox.open(1, 2**251), outbox.untold(1, 2**251), outbox.ended_from(1, 2**251, 0, 0)
+        outbox.open(1, 2**251), outbox.unreported(1, 2**251), outbox.ended_from(1, 2**251, 0, 0)
     ] == [[], [], []]  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def test_a_log_without_its_file_is_refused(path: Path) -> None:
     """fault_76: what was signed may stand in the log alone; nothing is begun anew beside it."""
     path.parent.mkdir()
     path.with_name(path.name + "-wal").write_bytes(b"signed")
-    with pytest.raises(SettingsError, match=r"is gone, but its log .* after looking whether"):
+    with pytest.raises(SettingsError, match=r"is gone, but its log .* check whether"):
         Outbox(path)
     assert not path.exists()
 

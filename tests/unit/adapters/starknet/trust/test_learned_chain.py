@@ -62,7 +62,7 @@ def test_each_registry_has_its_own(tmp_path: Path) -> None:
 def test_a_setting_that_says_otherwise_is_refused(tmp_path: Path) -> None:
     """fault_98: with what was learned, what was named, and how to go on."""
     learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
-    with pytest.raises(SettingsError, match=rf"chain_id is SN_MAIN.*SN_SEPOLIA.*{_file(tmp_path)}.*remove"):
+    with pytest.raises(SettingsError, match=rf"chain_id is SN_MAIN.*SN_SEPOLIA.*{_file(tmp_path)}.*delete"):
         learned_chain.expect(tmp_path, REGISTRY, MAIN)
 
 
