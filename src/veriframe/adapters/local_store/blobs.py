@@ -60,7 +60,8 @@ class Blobs:
     def put(self, new: Path, cid: str, *, keep_folder: bool) -> None:
         """Moves `new` to the path of `cid` and replaces what exists there.
 
-        `new` must be on the same disk and synced. With `keep_folder`, an existing folder stays and counts as added now.
+        `new` must be on the same disk and synced. With `keep_folder`, an existing folder stays and counts as
+        added now.
         """
         path = self.path(cid)
         if keep_folder and path.is_dir():

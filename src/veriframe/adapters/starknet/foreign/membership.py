@@ -53,7 +53,7 @@ def objection(queries: Queries, account: Address, their_id: int) -> str:
         eligible = queries.boolean("eligible", *queries.dialect.eligible_of(account, their_id))
         return "" if eligible else f"its registry does not accept this account for it{_SEE}"
     if standing.is_registered is False or standing.is_verified is False:
-        return f"its registry has not accepted this account as a worker{_SEE}"
+        return f"its registry has not taken in this account{_SEE}"
     wanted = queries.number("minimum_reputation", their_id) or 0
     if standing.reputation is not None and standing.reputation < wanted:
         return f"it requires a reputation of {wanted}, and this account's is {standing.reputation}"
