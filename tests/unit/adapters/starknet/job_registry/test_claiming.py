@@ -176,11 +176,11 @@ async def test_a_third_node_tells_which_one_lies(liar: int) -> None:
 
 
 async def test_a_job_that_one_node_makes_up_is_not_claimed() -> None:
-    """fault_98: the other one is at the same block, and does not know it."""
+    """fault_98: the other node is at the same block, but does not have it."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.others[0].hides = True
-    assert f"does not know job {job_id}" in await scene.refusal(job_id)
+    assert f"only one shows job {job_id}" in await scene.refusal(job_id)
 
 
 async def test_a_claim_costs_one_request_more() -> None:
