@@ -64,8 +64,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (
         # The stage after rendering had another name.
-        "UPDATE attempts SET stage = 'VALIDATED' WHERE stage = 'PROVED'",
-        """UPDATE attempts SET reached = replace(reached, '"PROVED":', '"VALIDATED":')""",
+        "UPDATE attempts SET stage = 'VALIDATED' WHERE stage = 'PROVED'",  # migration
+        """UPDATE attempts SET reached = replace(reached, '"PROVED":', '"VALIDATED":')""",  # migration
     ),
 )
 """The migrations from each version of the tables (the file's `user_version`) to the next. Only append."""

@@ -1,4 +1,4 @@
-"""ABIs as nodes tell them are read, and strangers' texts do no harm."""
+"""ABIs are parsed as nodes return them, and untrusted text does no harm."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from veriframe.errors import RegistryUnavailable
     ],
 )
 def test_types_are_spelt_short(told: str, short: str) -> None:
-    """Without modules, snapshots and blanks."""
+    """Without modules, snapshots and spaces."""
     assert spelling(told) == short
 
 
 def test_functions_of_interfaces_count() -> None:
-    """A function lies at the top or in an interface; a list and its JSON text are the same."""
+    """A function is at the top level or in an interface; a list and its JSON text are equivalent."""
     inner = {
         "type": "function",
         "name": "get_job_reward",
@@ -43,7 +43,7 @@ def test_functions_of_interfaces_count() -> None:
 
 
 @pytest.mark.parametrize("told", [None, 5, "no JSON", "{}", "[" * 100_000, " " * (ABI_MAX_CHARACTERS + 1)])
-def test_what_is_no_abi_is_refused(told: object) -> None:
-    """Nothing, another JSON, a bomb of brackets, a flood."""
+def test_other_values_are_refused(told: object) -> None:
+    """Nothing, other JSON, deep nesting, too much text."""
     with pytest.raises(RegistryUnavailable, match="ABI"):
         read_abi(told)
