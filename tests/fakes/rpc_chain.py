@@ -103,3 +103,11 @@ class FakeChain:
 def digest_of(payload: dict[str, Any]) -> int:
     """A transaction's hash."""
     return Unsigned.parse(CHAIN, json.dumps(payload)).digest()
+
+
+class AnySigner:
+    """A signer without a key."""
+
+    def sign(self, message_hash: int) -> tuple[int, int]:
+        """A signature that only the fake chain accepts."""
+        return message_hash, 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -19,23 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import verify_message_signature
+from tests.unit.adapters.starknet.account.keystores import LOW, PASSWORD, PUBLIC, SECRET, stored
 
 from veriframe.adapters.starknet.account import keystore
 from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.errors import SettingsError
-
-SECRET = 0x71D7BB07B9A64F6F78AC4C816AFF4DA9
-PUBLIC = 0x39D9E6CE352AD4530A0EF5D5A18FD3303C3606A7FA6AC5B620020AD681CC33B
-"""The first account of a devnet with `--seed 0`."""
-PASSWORD = b"correct horse battery"
-LOW = 4
-"""A scrypt cost for tests."""
-
-
-def _stored(folder: Path) -> Path:
-    path = folder / "key.json"
-    keystore.write(path, Key(SECRET), PASSWORD, scrypt_n=LOW)
-    return path
 
 
 def _content() -> dict[str, Any]:
@@ -55,7 +42,7 @@ def _refusal(content: bytes, password: bytes = PASSWORD) -> str:
 
 def test_a_key_comes_back_from_its_keystore(tmp_path: Path) -> None:
     """Written with mode 0600, and nothing else is left in the folder."""
-    path = _stored(tmp_path)
+    path = stored(tmp_path)
     assert keystore.read(path, PASSWORD).public_key == PUBLIC
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
@@ -71,7 +58,7 @@ def test_every_key_and_password_make_the_round(secret: int, password: bytes) -> 
 
 def test_the_file_holds_neither_the_key_nor_an_ethereum_address(tmp_path: Path) -> None:
     """Only what is needed to decrypt it."""
-    content = _stored(tmp_path).read_text(encoding="utf-8")
+    content = stored(tmp_path).read_text(encoding="utf-8")
     assert f"{SECRET:x}" not in content
     assert sorted(json.loads(content)) == ["crypto", "id", "version"]
 
@@ -134,94 +121,6 @@ def test_signatures_are_valid() -> None:
     r, s = Key(SECRET).sign(12345)
     assert verify_message_signature(12345, [r, s], PUBLIC)
     assert not verify_message_signature(12346, [r, s], PUBLIC)
-
-
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o777])
-def test_a_file_that_is_open_to_others_is_refused_with_the_remedy(tmp_path: Path, mode: int) -> None:
-    """fault_78: the command in the message can be pasted."""
-    path = _stored(tmp_path)
-    path.chmod(mode)
-    with pytest.raises(SettingsError, match=f"chmod 600 {path}"):
-        keystore.read(path, PASSWORD)
-
-
-def test_a_link_is_judged_by_its_target(tmp_path: Path) -> None:
-    """Secrets are often mounted as links."""
-    path, link = _stored(tmp_path), tmp_path / "link"
-    link.symlink_to(path)
-    assert keystore.read(link, PASSWORD).public_key == PUBLIC
-    path.chmod(0o644)
-    with pytest.raises(SettingsError, match="open to others"):
-        keystore.read(link, PASSWORD)
-
-
-@pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "loop", "device", "huge", "nul"])
-def test_a_special_file_is_refused(tmp_path: Path, kind: str) -> None:
-    """fault_78: a pipe without a writer does not block."""
-    path = tmp_path / "key.json"
-    if kind == "folder":
-        path.mkdir(mode=0o700)
-    elif kind == "pipe":
-        os.mkfifo(path, 0o600)
-    elif kind == "loop":
-        path.symlink_to(path)
-    elif kind == "device":
-        path = Path("/dev/null")
-    elif kind == "huge":
-        path.touch(0o600)
-        os.truncate(path, 2**30)
-    elif kind == "nul":
-        path = tmp_path / "a\0b"
-    with pytest.raises(SettingsError, match="The keystore"):
-        keystore.read(path, PASSWORD)
-
-
-@pytest.mark.parametrize("kind", ["file", "folder", "dangling", "link"])
-def test_nothing_is_ever_overwritten(tmp_path: Path, kind: str) -> None:
-    """A lost key means lost money."""
-    path, target = tmp_path / "key.json", tmp_path / "target"
-    if kind == "file":
-        path.write_text("other", encoding="utf-8")
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        path.symlink_to(target)
-        if kind == "link":
-            target.write_text("other", encoding="utf-8")
-    before = sorted(entry.name for entry in tmp_path.iterdir())
-    with pytest.raises(SettingsError, match="never overwritten"):
-        keystore.write(path, Key(SECRET), PASSWORD, scrypt_n=LOW)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == before
-    if kind in ("file", "link"):
-        assert path.read_text(encoding="utf-8") == "other"
-
-
-def test_the_second_writer_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes create the same name at once: the first one's file stays intact."""
-    path, link = tmp_path / "key.json", os.link
-
-    def beaten(source: str, target: Path) -> None:
-        path.write_text("first", encoding="utf-8")
-        link(source, target)
-
-    monkeypatch.setattr(os, "link", beaten)
-    with pytest.raises(SettingsError, match="never overwritten"):
-        keystore.write(path, Key(SECRET), PASSWORD, scrypt_n=LOW)
-    assert path.read_text(encoding="utf-8") == "first"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_new_folder_is_private(tmp_path: Path) -> None:
-    """A folder that is created is closed to others."""
-    _stored(tmp_path / "keys")
-    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-
-
-def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    """fault_78: here, a file has the folder's name."""
-    (tmp_path / "file").touch()
-    with pytest.raises(SettingsError, match="cannot be written"):
-        _stored(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

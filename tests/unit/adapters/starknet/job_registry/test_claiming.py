@@ -195,7 +195,7 @@ async def test_a_claim_costs_one_request_more() -> None:
 
 
 async def test_no_claim_without_a_second_node() -> None:
-    """fault_98: otherwise a liar would only have to wait for an outage of the others. Submissions continue."""
+    """fault_98: otherwise a liar would only need an outage of the others. Submissions continue."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.nodes.away = {"2. node"}

@@ -10,62 +10,22 @@ from typing import Any
 
 import pytest
 import structlog
-from starknet_py.hash.selector import get_selector_from_name
-from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
-from tests.fakes.registry import FakeRegistry, Shared
+from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN
+from tests.fakes.registry import FakeRegistry
 from tests.ports.registry_world import CID
+from tests.unit.adapters.starknet.job_registry.clients import CREATOR, WORKER, B, Clients, R, rule
 
 from veriframe.adapters.starknet.contract.contract import refusal
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable, SettingsError
-from veriframe.model.registry.job import Address, Terms
-
-WALLET, R, B = 10_000, 100, 10
-CREATOR, WORKER = 0xC, 0xD
-
-
-class Clients:
-    """A creator and a worker with credit on one fake chain."""
-
-    def __init__(self) -> None:
-        self.shared = Shared(strict=True)
-        self.chain = FakeChain(self.shared)
-        self.senders = {account: FakeSender(account, self.chain) for account in (CREATOR, WORKER)}
-        for account in self.senders:
-            self.shared.wallets[Address(account)] = WALLET
-
-    def as_account(self, account: int) -> StarknetRegistry:
-        """The registry as one account uses it."""
-        sender = self.senders[account]
-        return StarknetRegistry(self.chain, sender, REGISTRY, token=TOKEN, class_hashes={CLASS_HASH})
-
-    async def posted(self, jobs: int = 1) -> int:
-        """Posts an order of the creator. Returns its first job."""
-        creator = self.as_account(CREATOR)
-        await creator.deposit(R * jobs)
-        terms = Terms(
-            reward_fri=R,
-            bond_fri=B,
-            deadline=self.shared.now + 10_000,
-            lease_seconds=600,
-            review_seconds=60,
-            arbitration_seconds=60,
-        )
-        return (await creator.create_order(CID, terms, jobs))[0]
+from veriframe.errors import Code, RegistryUnavailable, SettingsError
+from veriframe.model.registry.job import Address
 
 
 @pytest.fixture
 def clients() -> Clients:
     """Two accounts."""
     return Clients()
-
-
-async def rule(move: Any) -> str:
-    """Returns the rule that refuses a move."""
-    with pytest.raises(MoveRefused) as raised:
-        await move
-    return raised.value.rule
 
 
 @pytest.mark.parametrize(
@@ -166,55 +126,6 @@ async def test_a_missing_order_event_is_reported(clients: Clients) -> None:
     sender.lags = True
     with pytest.raises(RegistryUnavailable, match="does not return its jobs"):
         await creator.create_order(CID, terms, 1)
-
-
-async def test_a_poll_is_one_call(clients: Clients) -> None:
-    """Block, counter, jobs and their orders, cached or not."""
-    await clients.posted(jobs=3)
-    worker = clients.as_account(WORKER)
-    await worker.snapshot(1, 3)
-    clients.chain.asked.clear()
-    assert len((await worker.snapshot(1, 3)).jobs) == 3
-    assert clients.chain.asked == ["starknet_call"]
-
-
-async def test_settled_orders_are_not_requested_again(clients: Clients) -> None:
-    """Recent ones are requested each time: a reorganisation may replace them."""
-    await clients.posted(jobs=3)
-    worker = clients.as_account(WORKER)
-    assert await _asked_orders(clients, worker) == [True]
-    assert await _asked_orders(clients, worker) == [True]
-    clients.shared.now += 8000
-    assert await _asked_orders(clients, worker) == [True]
-    assert await _asked_orders(clients, worker) == [False]
-
-
-async def test_an_order_that_is_not_cached_is_requested(clients: Clients) -> None:
-    """A reorganisation replaced a job by one of a new order."""
-    first = await clients.posted(jobs=3)
-    worker = clients.as_account(WORKER)
-    clients.shared.now += 8000
-    await worker.snapshot(1, 3)
-    job = clients.shared.jobs[first]
-    clients.shared.jobs[first] = replace(job, order=replace(job.order, id=7, jobs=1))
-    assert await _asked_orders(clients, worker) == [False, True]
-    assert (await worker.snapshot(1, 3)).jobs[0].order.id == 7
-
-
-async def _asked_orders(clients: Clients, worker: StarknetRegistry) -> list[bool]:
-    """For each call of one poll, whether it requested the orders."""
-    asked: list[bool] = []
-    ask = clients.chain.call
-
-    async def note(method: str, params: Any = None) -> Any:
-        if method == "starknet_call":
-            asked.append(bool(int(params["request"]["calldata"][2], 16)))
-        return await ask(method, params)
-
-    clients.chain.call = note  # type: ignore[method-assign]
-    await worker.snapshot(1, 3)
-    clients.chain.call = ask  # type: ignore[method-assign]
-    return asked
 
 
 async def test_missing_credit_is_deposited_in_the_same_transaction(clients: Clients) -> None:
@@ -334,32 +245,3 @@ def test_damaged_hashes_are_reported(tmp_path: Path) -> None:
     (tmp_path / "job_registry.hashes.json").write_text("{}")
     with pytest.raises(SettingsError, match="Install VeriFrame again"):
         read_class_hashes(tmp_path)
-
-
-@pytest.mark.parametrize(("first", "count"), [(2, 1), (1, 1), (4, 200)])
-async def test_jobs_that_were_not_requested_are_refused(clients: Clients, first: int, count: int) -> None:
-    """An answer with other or more jobs is refused."""
-    await clients.posted(jobs=3)
-    worker, ask = clients.as_account(WORKER), clients.chain.call
-    everything = await ask("starknet_call", request_of("look", 1, 200, 1))
-
-    async def lie(method: str, params: Any = None) -> Any:
-        asks_jobs = method == "starknet_call" and params["request"]["entry_point_selector"] == SELECTOR
-        return everything if asks_jobs else await ask(method, params)
-
-    clients.chain.call = lie  # type: ignore[method-assign]
-    with pytest.raises(RegistryUnavailable, match="not those that were asked for"):
-        await worker.snapshot(first, count)
-
-
-SELECTOR = hex(get_selector_from_name("look"))
-
-
-def request_of(name: str, *values: int) -> dict[str, Any]:
-    """A view's call as a node receives it."""
-    request = {
-        "contract_address": hex(REGISTRY),
-        "entry_point_selector": hex(get_selector_from_name(name)),
-        "calldata": [hex(value) for value in values],
-    }
-    return {"request": request, "block_id": "latest"}

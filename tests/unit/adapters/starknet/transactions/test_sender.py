@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.rpc_chain import FakeChain, digest_of
+from tests.fakes.rpc_chain import AnySigner, FakeChain, digest_of
 from tests.proxy import Proxy
 
 from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints
@@ -25,14 +25,6 @@ NOT_OPEN = (
 CALLS = [Call(1, 2, (3,))]
 
 
-class Unsafe:
-    """A signer without a key."""
-
-    def sign(self, message_hash: int) -> tuple[int, int]:
-        """A signature that only the fake chain accepts."""
-        return message_hash, 1
-
-
 @asynccontextmanager
 async def sending(chain: FakeChain, folder: Path, **pace: float) -> AsyncIterator[Sender]:
     """A sender on the fake chain with short timeouts and an outbox in `folder`."""
@@ -42,7 +34,7 @@ async def sending(chain: FakeChain, folder: Path, **pace: float) -> AsyncIterato
         endpoints = Endpoints(
             [proxy.url], pace=EndpointLimits(requests_per_second=10_000, pause_seconds=0.01)
         )
-        yield Sender(endpoints, outbox, ACCOUNT, Unsafe(), max_fee_fri=10**9, pace=hurried)
+        yield Sender(endpoints, outbox, ACCOUNT, AnySigner(), max_fee_fri=10**9, pace=hurried)
         await endpoints.close()
     outbox.close()
 
@@ -165,7 +157,7 @@ async def test_a_transaction_that_a_node_forgot_is_sent_again(tmp_path: Path) ->
 
 
 async def test_stuck_in_the_mempool_its_fee_is_raised_and_either_may_win(tmp_path: Path) -> None:
-    """fault_62: after its time, one with a higher fee uses the same nonce; the older one is found if it won."""
+    """fault_62: after its time, a higher fee uses the same nonce; the older one is found if it won."""
     chain = FakeChain(hold=True)
     async with sending(chain, tmp_path, ttl_seconds=0.0, wait_seconds=0.0) as sender:
         with pytest.raises(RegistryUnavailable):
