@@ -194,9 +194,9 @@ class Pair:
             refused = refusal.rule
             self.refused.add(refused)
         assert refused == receipt.rule, (function, values, refused, receipt)
-        told = tuple(
+        expected = tuple(
             EmittedEvent(event.kind, event.subject, event.party, event.amount_fri)
             for event in shared.events[before:]
         )
-        assert told == receipt.events
+        assert expected == receipt.events
         return receipt

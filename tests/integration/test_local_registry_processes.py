@@ -157,12 +157,12 @@ async def test_a_kill_during_moves_loses_no_finished_move(tmp_path: Path, rounds
     """fault_73: after SIGKILL at any moment, all reported moves exist in full; another process continues."""
     path = tmp_path / "registry.sqlite"
     process = start(MOVE_FOR_EVER, path)
-    told = [await asyncio.to_thread(read_line, process) for _ in range(rounds)]
+    lines = [await asyncio.to_thread(read_line, process) for _ in range(rounds)]
     # At another point of the next round each time.
     time.sleep(0.0007 * rounds)  # noqa: ASYNC251 - a moment, and nothing else runs here
     process.send_signal(signal.SIGKILL)
     rest, _ = await asyncio.to_thread(process.communicate, timeout=30)
-    done = len(told) + len(rest.split())
+    done = len(lines) + len(rest.split())
     registry = LocalRegistry(path, "worker")
     audit = await registry.audit()
     assert audit.discrepancies == ()

@@ -165,9 +165,9 @@ async def test_ids_and_cids_of_every_type(
         assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
     # The contract itself has the same value, by its own types.
     request = view_of(address, "get_job_result_cid", job_id)
-    told = await clients.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
+    answer = await clients.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
     wanted = encode_text(RESULT.encode()) if len(asset) > 2 else halves(RESULT.encode())
-    assert [int(felt, 16) for felt in told] == list(wanted)
+    assert [int(felt, 16) for felt in answer] == list(wanted)
 
 
 async def test_several_moves_are_sent_together(clients: Clients) -> None:

@@ -149,11 +149,11 @@ async def test_a_missing_output_is_tampering(bench: Bench) -> None:
 
 async def test_a_render_can_be_cancelled(bench: Bench) -> None:
     """It ends at once, and as a cancellation, not as a failure."""
-    begun = asyncio.Event()
+    started = asyncio.Event()
     task = asyncio.create_task(
-        bench.renderer.render(bench.long_scene, RenderTask(), bench.out, lambda progress: begun.set())
+        bench.renderer.render(bench.long_scene, RenderTask(), bench.out, lambda progress: started.set())
     )
-    await asyncio.wait_for(begun.wait(), 60)
+    await asyncio.wait_for(started.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 10)

@@ -1,7 +1,7 @@
 """Folders for work in progress, and a lock between processes.
 
 The process that works in a folder locks it. The kernel releases the lock with the process's last descriptor,
-so the folders of killed processes can be told from those still in use.
+so sweeping can distinguish the folders of killed processes from those in use.
 """
 
 from __future__ import annotations

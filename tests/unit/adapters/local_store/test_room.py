@@ -166,14 +166,14 @@ async def test_adding_does_not_read_all_pins(
 ) -> None:
     """The content is only measured if something must be removed."""
     await add(store, tmp_path, b"a" * 3000)
-    looked = list[str]()
+    calls = list[str]()
 
     def pinned(folder: PinFolder) -> frozenset[str]:
-        looked.append("pins")
+        calls.append("pins")
         return frozenset(pin.cid for pin in folder.all())
 
     def kept(blobs: Blobs) -> Sequence[Kept]:
-        looked.append("content")
+        calls.append("content")
         return KEPT(blobs)
 
     monkeypatch.setattr(PinFolder, "pinned", pinned)
@@ -181,9 +181,9 @@ async def test_adding_does_not_read_all_pins(
     loose = await add(store, tmp_path, b"b" * 3000, pinned=False)
     await add(store, tmp_path, b"b" * 3000, pinned=False)
     await add(store, tmp_path, b"c" * 4000)
-    assert looked == []
+    assert calls == []
     new = await add(store, tmp_path, b"d" * 3000)
-    assert set(looked) == {"pins", "content"}
+    assert set(calls) == {"pins", "content"}
     assert (new in stored(tmp_path), loose in stored(tmp_path)) == (True, False)
 
 

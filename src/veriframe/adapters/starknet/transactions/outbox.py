@@ -87,7 +87,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One signed transaction. `payload`: the JSON as sent. `told`: its outcome was reported to the caller.
+    """One signed transaction. `payload`: the JSON as sent. `reported`: the caller got its outcome.
 
     `sent_at`: when a node may last have accepted it (Unix seconds); 0 if none can have.
     """
@@ -102,7 +102,7 @@ class Entry:
     payload: str
     signed_at: float
     sent_at: float = 0.0
-    told: bool = False
+    reported: bool = False
 
 
 class Outbox:
@@ -159,12 +159,12 @@ class Outbox:
             self._mark(entry, State.REPLACED)
             self._mark(sibling, State.SENT)
 
-    def reopen(self, entry: Entry, *, told: bool) -> None:
+    def reopen(self, entry: Entry, *, reported: bool) -> None:
         """Marks the outcome as unknown again, since a reorganisation may have undone it."""
         with self._transaction():
             self._mark(entry, State.SENT)
             update = "UPDATE outbox SET told = ? WHERE chain_id = ? AND account = ? AND hash = ?"
-            self._connection.execute(update, (int(told), *_key(entry)))
+            self._connection.execute(update, (int(reported), *_key(entry)))
 
     def note_sending(self, entry: Entry, sent_at: float) -> Entry:
         """Records that a node may have it since `sent_at`. Returns the changed entry; durable on return."""
@@ -217,7 +217,7 @@ class Outbox:
             entry.payload,
             entry.signed_at,
             entry.sent_at,
-            int(entry.told),
+            int(entry.reported),
         )
         # The same hash is the same transaction: after a refusal, it may be tried again.
         insert = f"INSERT OR REPLACE INTO outbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
@@ -258,7 +258,9 @@ def _key(entry: Entry) -> tuple[str, str, str]:
 
 
 def _entry(row: Sequence[object]) -> Entry:
-    chain_id, account, nonce, digest, origin, label, state, payload, signed_at, sent_at, told = map(str, row)
+    chain_id, account, nonce, digest, origin, label, state, payload, signed_at, sent_at, reported = map(
+        str, row
+    )
     return Entry(
         chain_id=int(chain_id, 16),
         account=int(account, 16),
@@ -270,5 +272,5 @@ def _entry(row: Sequence[object]) -> Entry:
         payload=payload,
         signed_at=float(signed_at),
         sent_at=float(sent_at),
-        told=told == "1",
+        reported=reported == "1",
     )

@@ -140,7 +140,7 @@ class Sender:
         async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             nonce = await self._delivery.nonce(self._account, "pre_confirmed")
-            self._reopen_undone(chain_id, nonce, told=False)
+            self._reopen_undone(chain_id, nonce, reported=False)
             await self._finish_open(chain_id)
             receipts = []
             for entry in self._outbox.unreported(chain_id, self._account):
@@ -156,7 +156,7 @@ class Sender:
             except (MoveRefused, NonceTaken) as error:
                 log.warning("open_transaction_refused", label=entry.label, reason=str(error))
 
-    def _reopen_undone(self, chain_id: int, nonce: int, *, told: bool) -> bool:
+    def _reopen_undone(self, chain_id: int, nonce: int, *, reported: bool) -> bool:
         """Reopens transactions after the nonce went back. If the node only lags, it still knows them."""
         since = time.time() - REORG_SECONDS
         taken = {entry.nonce for entry in self._outbox.open(chain_id, self._account)}
@@ -166,13 +166,13 @@ class Sender:
         again = list(takewhile(lambda entry: entry is not None, map(undone.get, count(nonce))))
         for entry in filter(None, again):
             log.warning("nonce_went_back", label=entry.label, hash=hex(entry.hash), nonce=entry.nonce)
-            self._outbox.reopen(entry, told=told)
+            self._outbox.reopen(entry, reported=reported)
         return bool(again)
 
     async def _free_nonce(self, chain_id: int) -> int:
         for _ in range(TRIES):
             nonce = await self._delivery.nonce(self._account, "pre_confirmed")
-            if not self._reopen_undone(chain_id, nonce, told=True):
+            if not self._reopen_undone(chain_id, nonce, reported=True):
                 return nonce
             await self._finish_open(chain_id)
         raise RegistryUnavailable(

@@ -80,8 +80,8 @@ def test_keystores_of_others_open() -> None:
 
 def test_a_wrong_password_is_one_clear_line() -> None:
     """fault_78: nothing else, and nothing of the content."""
-    told = _refusal(json.dumps(_content()).encode(), b"another")
-    assert told == "The password does not open the keystore key.json."
+    message = _refusal(json.dumps(_content()).encode(), b"another")
+    assert message == "The password does not open the keystore key.json."
 
 
 def test_a_key_is_never_shown() -> None:

@@ -11,7 +11,7 @@ from veriframe.errors import RegistryUnavailable
 
 
 @pytest.mark.parametrize(
-    ("told", "short"),
+    ("full", "short"),
     [
         ("core::felt252", "felt252"),
         ("felt", "felt252"),
@@ -21,9 +21,9 @@ from veriframe.errors import RegistryUnavailable
         ("()", "()"),
     ],
 )
-def test_types_are_spelt_short(told: str, short: str) -> None:
+def test_types_are_spelt_short(full: str, short: str) -> None:
     """Without modules, snapshots and spaces."""
-    assert spelling(told) == short
+    assert spelling(full) == short
 
 
 def test_functions_of_interfaces_count() -> None:
@@ -42,8 +42,8 @@ def test_functions_of_interfaces_count() -> None:
     assert read_abi(json.dumps(entries)) == abi
 
 
-@pytest.mark.parametrize("told", [None, 5, "no JSON", "{}", "[" * 100_000, " " * (ABI_MAX_CHARACTERS + 1)])
-def test_other_values_are_refused(told: object) -> None:
+@pytest.mark.parametrize("value", [None, 5, "no JSON", "{}", "[" * 100_000, " " * (ABI_MAX_CHARACTERS + 1)])
+def test_other_values_are_refused(value: object) -> None:
     """Nothing, other JSON, deep nesting, too much text."""
     with pytest.raises(RegistryUnavailable, match="ABI"):
-        read_abi(told)
+        read_abi(value)

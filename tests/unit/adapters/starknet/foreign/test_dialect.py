@@ -231,6 +231,6 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=4))
-def test_any_abi_is_accepted(told: list[object]) -> None:
+def test_any_abi_is_accepted(entries: list[object]) -> None:
     """Never an error: unknown entries are left out."""
-    assert choose_dialect(read_abi(told)).missing != ""
+    assert choose_dialect(read_abi(entries)).missing != ""

@@ -92,14 +92,14 @@ async def test_a_workers_standing(
 ) -> None:
     """As far as the registry shows it; it may panic for unknown accounts."""
 
-    def told(felts: list[int] | None) -> list[int]:
+    def answer(felts: list[int] | None) -> list[int]:
         if felts is None:
             raise PanicError
         return felts
 
     for name, felts in functions.items():
         outputs = "(bool,u16,u32,u32)" if name == "get_worker_status" else BOOL
-        clients.chain.functions[name] = Fn(ADDRESS, outputs, lambda _, felts=felts: told(felts))
+        clients.chain.functions[name] = Fn(ADDRESS, outputs, lambda _, felts=felts: answer(felts))
     assert await clients.worker().standing() == WorkerStanding(
         may_register=False,
         is_registered=registered,

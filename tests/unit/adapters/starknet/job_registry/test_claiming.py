@@ -38,14 +38,14 @@ class Node(FakeChain):
         self.state: tuple[str, list[Value]] | None = None
 
     async def _look(self, reader: FakeRegistry, first: int, count: int, with_orders: bool) -> Value:
-        told: Any = await super()._look(reader, first, count, with_orders)
-        told["block"] += self.blocks
-        told["now"] += self.seconds
+        answer: Any = await super()._look(reader, first, count, with_orders)
+        answer["block"] += self.blocks
+        answer["now"] += self.seconds
         if self.hides:
-            told["jobs"], told["orders"] = [], []
-        orders = [{**one, **self.order, "terms": {**one["terms"], **self.terms}} for one in told["orders"]]
-        jobs = [{**one, **({"state": self.state} if self.state else {})} for one in told["jobs"]]
-        return {**told, "orders": orders, "jobs": jobs}
+            answer["jobs"], answer["orders"] = [], []
+        orders = [{**one, **self.order, "terms": {**one["terms"], **self.terms}} for one in answer["orders"]]
+        jobs = [{**one, **({"state": self.state} if self.state else {})} for one in answer["jobs"]]
+        return {**answer, "orders": orders, "jobs": jobs}
 
 
 class Nodes:
@@ -152,9 +152,9 @@ async def test_different_terms_from_two_nodes_are_not_signed(
     lying = list(scene.nodes.nodes.values())[liar]
     lying.terms, lying.order = terms, order
     with structlog.testing.capture_logs() as lines:
-        told = await scene.refusal(job_id)
-    assert "1. node" in told
-    assert "2. node" in told
+        message = await scene.refusal(job_id)
+    assert "1. node" in message
+    assert "2. node" in message
     (line,) = [line for line in lines if line["event"] == "nodes_differ"]
     assert line["distrusted"] is None
     lying.terms, lying.order = {}, {}
@@ -168,8 +168,8 @@ async def test_a_third_node_decides_which_one_lies(liar: int) -> None:
     scene = Scene(3)
     job_id = await scene.post()
     list(scene.nodes.nodes.values())[liar].terms = {"bond": 1}
-    told = await scene.refusal(job_id)
-    assert f"{liar + 1}. node is not queried" in told
+    message = await scene.refusal(job_id)
+    assert f"{liar + 1}. node is not queried" in message
     assert scene.nodes.away == {f"{liar + 1}. node"}
     await scene.worker.claim(job_id)
     assert scene.is_claimed(job_id)
@@ -199,9 +199,9 @@ async def test_no_claim_without_a_second_node() -> None:
     scene = Scene(2)
     job_id = await scene.post()
     scene.nodes.away = {"2. node"}
-    told = await scene.refusal(job_id)
-    assert "STARKNET_RPC" in told
-    assert "only 1. node answers now" in told
+    message = await scene.refusal(job_id)
+    assert "STARKNET_RPC" in message
+    assert "only 1. node answers now" in message
     scene.nodes.away = set()
     await scene.worker.claim(job_id)
     scene.nodes.away = {"2. node"}

@@ -35,8 +35,8 @@ class Node:
             return self.answer
         begin = asked["from_block"]
         first = begin["block_number"] if isinstance(begin, dict) else 10**9
-        told: dict[str, Any] = {"events": [one for one in self.events if one["block_number"] >= first]}
-        return told | ({"continuation_token": self.token} if self.token else {})
+        answer: dict[str, Any] = {"events": [one for one in self.events if one["block_number"] >= first]}
+        return answer | ({"continuation_token": self.token} if self.token else {})
 
     async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any] | None]]) -> Sequence[Any]:
         """Not needed."""
@@ -135,8 +135,8 @@ async def test_a_token_that_never_advances_is_dropped(node: Node, feed: Feed) ->
     node.token = "stuck"
     for _ in range(4):
         await feed.delta()
-    told = [asked.get("continuation_token") for asked in node.asked]
-    assert told == [None, "stuck", None, "stuck"]
+    tokens = [asked.get("continuation_token") for asked in node.asked]
+    assert tokens == [None, "stuck", None, "stuck"]
 
 
 async def test_endless_pages_are_dropped(node: Node, feed: Feed) -> None:

@@ -43,11 +43,11 @@ async def test_its_identity_is_its_chain_and_address(clients: Clients, chain: by
     """fault_91: another chain has another identity, always a valid one; the node is queried once."""
     clients.chain.chain_id = int.from_bytes(chain)
     worker = clients.as_account(WORKER)
-    told = await worker.identity()
-    assert re.fullmatch(name + ("[0-9a-f]{7}" if name == "chain" else "") + "-0xa11ce", told)
+    identity = await worker.identity()
+    assert re.fullmatch(name + ("[0-9a-f]{7}" if name == "chain" else "") + "-0xa11ce", identity)
     clients.chain.chain_id += 1
-    assert await worker.identity() == told
-    assert await clients.as_account(WORKER).identity() != told
+    assert await worker.identity() == identity
+    assert await clients.as_account(WORKER).identity() != identity
 
 
 async def test_a_deposit_is_approved_and_made_in_one_transaction(clients: Clients) -> None:

@@ -94,8 +94,8 @@ def test_finished_transactions_are_found_by_nonce_and_age(outbox: Outbox) -> Non
     assert [done, done, [], []] == [
         outbox.ended_from(1, 2**251, nonce, since) for nonce, since in ((0, 0), (4, 1000), (5, 0), (0, 1001))
     ]
-    outbox.reopen(ENTRY, told=True)
-    assert [replace(ENTRY, state=State.SENT, told=True)] == outbox.open(1, 2**251)
+    outbox.reopen(ENTRY, reported=True)
+    assert [replace(ENTRY, state=State.SENT, reported=True)] == outbox.open(1, 2**251)
 
 
 def test_a_refused_transaction_is_never_sent_again(outbox: Outbox) -> None:
