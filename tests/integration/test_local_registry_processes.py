@@ -140,11 +140,11 @@ async def test_a_new_file_is_made_once(tmp_path: Path) -> None:
     """Six processes find no file: all use the same new one, and each account has its play money."""
     path = tmp_path / "home" / "registry.sqlite"
     processes = [start(CLAIM_ALL, path, f"worker-{number}", 1) for number in range(6)]
-    said = [await asyncio.to_thread(read_line, process) for process in processes]
+    reported = [await asyncio.to_thread(read_line, process) for process in processes]
     for process in processes:
         process.kill()
         process.communicate()
-    assert said == ["ready"] * 6
+    assert reported == ["ready"] * 6
     registry = LocalRegistry(path, "looker")
     audit = await registry.audit()
     assert (audit.discrepancies, (await registry.totals()).credit_fri) == ((), 60)

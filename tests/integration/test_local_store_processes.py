@@ -85,12 +85,12 @@ async def test_a_killed_process_harms_nothing(tmp_path: Path, lines_before: int)
     if lines_before == 0:
         while not list((tmp_path / "store" / "work").glob("*/new")):
             assert process.poll() is None
-    said = [read(process.stdout.readline()) for _ in range(lines_before)]
+    reported = [read(process.stdout.readline()) for _ in range(lines_before)]
     process.kill()
     # Lines printed before the kill count as well.
-    said += [read(line) for line in process.communicate(timeout=60)[0].splitlines()]
+    reported += [read(line) for line in process.communicate(timeout=60)[0].splitlines()]
     store = LocalStore(tmp_path / "store", 2000 * MILLION)
-    await assert_kept(store, said, tmp_path / "target")
+    await assert_kept(store, reported, tmp_path / "target")
     (tmp_path / "last").write_bytes(b"x")
     await store.add(tmp_path / "last", "last")
     assert list((tmp_path / "store" / "work").iterdir()) == []

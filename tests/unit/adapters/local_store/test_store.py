@@ -152,7 +152,7 @@ async def test_additions_fetches_and_cleaning_are_logged(
         cid = await add(store, tmp_path, b"x" * 6000, pinned=False)
         await store.fetch(cid, out / "target", LIMIT)
         other = await add(store, tmp_path, b"y" * 6000)
-    said = [(event["event"], event["cid"], event["size_bytes"]) for event in events]
+    logged = [(event["event"], event["cid"], event["size_bytes"]) for event in events]
     expected = [("store_added", cid, 6000), ("store_fetched", cid, 6000), ("store_cleaned", cid, 6000)]
-    assert said == [*expected, ("store_added", other, 6000)]
+    assert logged == [*expected, ("store_added", other, 6000)]
     assert all(0 <= event["seconds"] < 60 for event in events if event["event"] != "store_cleaned")

@@ -185,7 +185,7 @@ async def test_the_upper_half_of_a_balance_counts() -> None:
 def test_the_digest_covers_all_fields() -> None:
     """Another chain, class, salt, key or price is another transaction."""
     first: dict[str, Any] = {"chain_id": 1, "public_key": 2, "class_hash": 3, "salt": 4}
-    dearer = Bounds(l1_gas=Resource(1, 1), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
+    priced = Bounds(l1_gas=Resource(1, 1), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
     digests = {Deployment(**{**first, name: 9}).digest() for name in first}
-    digests |= {Deployment(**first).digest(), Deployment(**first, bounds=dearer).digest()}
+    digests |= {Deployment(**first).digest(), Deployment(**first, bounds=priced).digest()}
     assert len(digests) == 6

@@ -171,18 +171,18 @@ def test_a_registration_is_encoded_as_in_the_abi(inputs: list[str], felts: list[
 
 
 @pytest.mark.parametrize(
-    ("inputs", "info", "said"),
+    ("inputs", "info", "message"),
     [
         (["core::integer::u64"], "me", r"its register_worker wants \(u64\)"),
         (["core::felt252", "core::felt252"], "me", r"its register_worker wants \(felt252, felt252\)"),
         (["core::felt252"], "a text of more than thirty-one characters", "not a short string"),
     ],
 )
-def test_an_unsupported_registration_is_reported(inputs: list[str], info: str, said: str) -> None:
+def test_an_unsupported_registration_is_reported(inputs: list[str], info: str, message: str) -> None:
     """With the types that it requires."""
     spoken = dialect([*classic(), function("register_worker", inputs, [])])
     assert spoken.lets_register is (len(info) > 31)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         spoken.registration(info)
 
 

@@ -169,11 +169,11 @@ async def test_a_job_that_a_plural_call_skips_is_refused_by_its_rule(clients: Cl
     await clients.posted(jobs=3)
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
 
-    async def meanwhile() -> None:
+    async def claim_first() -> None:
         if "claim_jobs" in sender.sent[-1]:
             await FakeRegistry(0xE, clients.shared, wallet_fri=B).claim(2)
 
-    sender.before = meanwhile
+    sender.before = claim_first
     claims = (worker.claim(1), worker.claim(2), worker.claim(3))
     outcomes = await asyncio.gather(*claims, return_exceptions=True)
     # fault_89: the fee of 5 is shared, also by the skipped one.

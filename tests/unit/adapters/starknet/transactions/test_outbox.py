@@ -60,18 +60,18 @@ def test_two_open_transactions_on_a_nonce_are_a_bug(outbox: Outbox) -> None:
 def test_a_higher_fee_replaces_a_transaction_in_one_step(outbox: Outbox) -> None:
     """The older one is replaced, the newer one open; both are siblings, newest first."""
     outbox.add(ENTRY)
-    dearer = replace(ENTRY, hash=0xB)
-    outbox.supersede(ENTRY, dearer)
-    assert [dearer] == outbox.open(1, 2**251)
-    assert [dearer, replace(ENTRY, state=State.REPLACED)] == outbox.siblings(ENTRY)
+    replacement = replace(ENTRY, hash=0xB)
+    outbox.supersede(ENTRY, replacement)
+    assert [replacement] == outbox.open(1, 2**251)
+    assert [replacement, replace(ENTRY, state=State.REPLACED)] == outbox.siblings(ENTRY)
 
 
 def test_the_older_one_may_win_after_all(outbox: Outbox) -> None:
     """`exchange` reopens it."""
     outbox.add(ENTRY)
-    dearer = replace(ENTRY, hash=0xB)
-    outbox.supersede(ENTRY, dearer)
-    outbox.exchange(dearer, ENTRY)
+    replacement = replace(ENTRY, hash=0xB)
+    outbox.supersede(ENTRY, replacement)
+    outbox.exchange(replacement, ENTRY)
     assert [replace(ENTRY, state=State.SENT)] == outbox.open(1, 2**251)
 
 
