@@ -1,4 +1,4 @@
-"""A file put together from a source's blocks, as a store does it."""
+"""Assembles a file from a source's blocks, as a store does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veriframe.ports.store import OnTransfer, ignore_transfer
 async def assembled(
     root: Cid, source: BlockSource, target: Path, limits: DagLimits, on_progress: OnTransfer = ignore_transfer
 ) -> int:
-    """Put it at `target`. Returns its size in bytes."""
+    """Writes the file to `target`. Returns its size in bytes."""
     async with partial(root, str(root), target.parent) as part:
         size_bytes = await assemble(root, source, part, limits, on_progress)
         await part.place(target)

@@ -1,4 +1,4 @@
-"""What every test may use, and the rule that a run can forbid skips."""
+"""Fixtures for all tests, and the option `--forbid-skips`."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ EXIT_SECONDS = 120
 
 
 def pytest_configure() -> None:
-    """Files of tests are not open to others, whatever the umask of whoever runs them."""
+    """Sets the umask, so that tests' files are not writable by others."""
     os.umask(0o022)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--forbid-skips`: a skipped test fails the run, so that CI cannot pass by leaving things out."""
-    parser.addoption("--forbid-skips", action="store_true", help="fail the run where any test is skipped")
+    """Adds `--forbid-skips`: a skipped test fails the run, so that CI cannot pass by skipping tests."""
+    parser.addoption("--forbid-skips", action="store_true", help="fail the run if any test is skipped")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail the run where skips are forbidden and a test was skipped."""
+    """Fails the run if skips are forbidden and a test was skipped."""
     if not session.config.getoption("--forbid-skips"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -38,14 +38,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None]:
-    """A test whose fixtures need a node that is not here is skipped."""
+    """Skips a test whose fixtures need a node that is not installed."""
     with _skipping():
         yield
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None]:
-    """And so is one that starts the node itself."""
+    """Skips a test that starts such a node itself."""
     with _skipping():
         yield
 
@@ -60,45 +60,45 @@ def _skipping() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _base_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Folders of tests are where they always are, also where the first test moves temporary folders."""
+    """Creates the base folder first, since a test may change the location of temporary folders."""
     tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture(scope="session")
 def devnet_node() -> Iterator[Devnet]:
-    """One StarkNet chain for all tests of a run: for tests that bring contracts and accounts of their own."""
+    """One StarkNet chain for all tests of a run that use their own contracts and accounts."""
     with devnet() as node:
         yield node
 
 
 @pytest.fixture
 def fresh_devnet() -> Iterator[Devnet]:
-    """A StarkNet chain for one test: where its time or its blocks matter."""
+    """A StarkNet chain for one test that depends on its time or its blocks."""
     with devnet() as node:
         yield node
 
 
 @pytest.fixture(scope="session")
 def kubo_node() -> Iterator[Kubo]:
-    """One IPFS node for all tests of a run: for tests that only add, read and pin files of their own."""
+    """One IPFS node for all tests of a run that only add, read and pin their own files."""
     with kubo() as node:
         yield node
 
 
 @pytest.fixture
 def fresh_kubo(tmp_path: Path) -> Iterator[Kubo]:
-    """An IPFS node for one test: where it is stopped, killed, filled or emptied."""
+    """An IPFS node for one test that stops, kills, fills or empties it."""
     with kubo(tmp_path / "kubo") as node:
         yield node
 
 
 @pytest.fixture
 def tell_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a line in the run's output, whether the test fails or not."""
+    """Prints a line in the run's output, even if the test passes."""
 
     def tell(line: str) -> None:
         with capsys.disabled():
-            print(line)  # noqa: T201 - for whoever reads the run
+            print(line)  # noqa: T201 - for the reader of the run
 
     return tell
 

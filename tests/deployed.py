@@ -1,4 +1,4 @@
-"""Contracts declared and deployed on a devnet, and the registry's adapters by its test accounts."""
+"""Contracts declared and deployed on a devnet, and senders for its test accounts."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PACE = SendTimeouts(wait_seconds=30.0, poll_seconds=0.02, poll_max_seconds=0.2)
 
 
 def class_hash(artifact: Path) -> int:
-    """The class hash in an artefact's `….hashes.json`."""
+    """Returns the class hash in an artefact's `….hashes.json`."""
     return deployment.load(artifact.name, artifact.parent).class_hash
 
 
 def sierra_of(artifact: Path) -> str:
-    """The class in an artefact's `….sierra.json.gz`, as JSON text."""
+    """Returns the class in an artefact's `….sierra.json.gz`, as JSON text."""
     return deployment.load(artifact.name, artifact.parent).sierra
 
 
 async def declare(node: Devnet, artifact: Path, account: int = 5) -> int:
-    """The class hash of an artefact, which the chain has from now on."""
+    """Declares an artefact's class and returns its hash."""
     owner = deployment.signer(node, node.accounts[account])
     kept = deployment.load(artifact.name, artifact.parent)
     await deployment.declare(owner, kept)
@@ -39,14 +39,14 @@ async def declare(node: Devnet, artifact: Path, account: int = 5) -> int:
 
 
 async def deploy(node: Devnet, artifact: Path, *arguments: int, account: int = 5) -> int:
-    """The address of a new contract of this class. `arguments` are the constructor's felts."""
+    """Deploys a contract of this class and returns its address. `arguments` are the constructor's felts."""
     owner = deployment.signer(node, node.accounts[account])
     kept = deployment.load(artifact.name, artifact.parent)
     return await deployment.deploy_bare(owner, kept, *arguments)
 
 
 async def invoke(node: Devnet, account: int, *calls: tuple[int, str, list[int]]) -> None:
-    """One transaction of calls (address, function, calldata in felts), by starknet_py alone."""
+    """Sends calls (address, function, calldata in felts) in one transaction, with starknet_py only."""
     owner = deployment.signer(node, node.accounts[account])
     made = [Call(to, get_selector_from_name(name), calldata) for to, name, calldata in calls]
     sent = await owner.execute_v3(calls=made, auto_estimate=True)
@@ -54,7 +54,7 @@ async def invoke(node: Devnet, account: int, *calls: tuple[int, str, list[int]])
 
 
 class Clients:
-    """Senders of a chain's test accounts, by number, each with an outbox in `folder`."""
+    """Senders for a chain's test accounts, by number, each with an outbox in `folder`."""
 
     def __init__(self, node: Devnet, folder: Path) -> None:
         self.node, self.folder = node, folder
@@ -62,7 +62,7 @@ class Clients:
         self._outboxes: list[Outbox] = []
 
     def sender(self, number: int) -> Sender:
-        """The account's sender; one each."""
+        """Creates a sender for the account, with a separate outbox."""
         owner = self.node.accounts[number]
         outbox = Outbox(self.folder / f"outbox-{number}-{len(self._outboxes)}.sqlite")
         self._outboxes.append(outbox)
@@ -70,7 +70,7 @@ class Clients:
         return Sender(self.endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, pace=PACE)
 
     async def close(self) -> None:
-        """Let go of connections and files."""
+        """Closes connections and files."""
         await self.endpoints.close()
         for outbox in self._outboxes:
             outbox.close()

@@ -1,6 +1,6 @@
-"""Real nodes for tests. Where a program is not there, the test is skipped with what to run.
+"""Nodes for tests. If a program is missing, the test is skipped and says what to run.
 
-The nodes are those of `tools/private_nodes.py`, the fixtures and the skipping are in `tests/conftest.py`.
+The nodes are those of `tools/private_nodes.py`; fixtures and skipping are in `tests/conftest.py`.
 """
 
 from __future__ import annotations

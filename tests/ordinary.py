@@ -1,4 +1,4 @@
-"""Python run as a user without privileges, also by tests that run as root."""
+"""Runs Python as an unprivileged user, even if the tests run as root."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DROP = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups")
 
 
 def run(script: str, *arguments: str) -> str:
-    """What a script prints. Skips the test where that user may not read this program."""
+    """Runs a script and returns its output. Skips the test if that user may not read this program."""
     drop = _DROP if os.geteuid() == 0 else ()
     python = os.path.realpath(sys.executable)
     if subprocess.run([*drop, "test", "-r", __file__, "-a", "-x", python], check=False).returncode:

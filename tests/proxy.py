@@ -1,7 +1,7 @@
-"""A hostile JSON-RPC server on loopback, in front of a real node or of a fake one.
+"""A hostile JSON-RPC server on loopback, before a real or fake node.
 
-It misbehaves as it is told: faults are played in order, one a request; then it behaves.
- `only` keeps them for requests of one method.
+It plays the given faults in order, one for each request, and then behaves correctly. `only` limits the faults
+to requests with one method.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ import aiohttp
 from aiohttp import web
 
 Answerer = Callable[[str, dict[str, Any]], Any]
-"""A fake node: method and parameters in, result out. It raises `FakeRpcError` for an error of its own."""
+"""A fake node: returns the result of a method with parameters, or raises `FakeRpcError`."""
 
 
 class Fault(StrEnum):
-    """What goes wrong with one request."""
+    """The fault of one request."""
 
     NONE = "none"
     TOO_MANY = "429 before the node acts"
     BROKEN = "500 before the node acts"
     BROKEN_AFTER = "500 after the node acted"
-    HANG_BEFORE = "no answer, and the node never heard of it"
+    HANG_BEFORE = "no answer, and the node did not receive it"
     HANG_AFTER = "no answer, though the node acted"
     RESET_AFTER = "connection cut after the node acted"
     TRUNCATED = "half of the JSON"
@@ -43,7 +43,7 @@ class Fault(StrEnum):
 
 
 class FakeRpcError(Exception):
-    """The fake node's answer is an error."""
+    """The fake node answers with an error."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class FakeRpcError(Exception):
 
 @dataclass
 class Proxy:
-    """`async with Proxy(answerer)` or `Proxy("http://…")`: a server at `url`. `seen`: what was asked."""
+    """A server at `url`: `async with Proxy(answerer)` or `Proxy("http://…")`. `seen`: the methods called."""
 
     node: Answerer | str
     faults: list[Fault] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Proxy:
         await self._session.close()
 
     def count(self, method: str) -> int:
-        """How often a method was asked."""
+        """How often a method was called."""
         return self.seen.count(method)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -132,7 +132,7 @@ class Proxy:
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     async def _endless(self, request: web.Request, answer: bytes) -> web.StreamResponse:
-        # A right answer, but for the blanks after it: only its size gives it away.
+        # A valid answer followed by blanks: only its size is wrong.
         response = web.StreamResponse()
         await response.prepare(request)
         try:
@@ -168,7 +168,7 @@ def _body(fault: Fault, answer: Any) -> bytes:
 
 
 def fake_chain(chain_id: int = 0x534E5F5345504F4C4941, head: int = 5) -> Answerer:
-    """A node that knows its chain, its head, and answers `starknet_echo` with its parameters."""
+    """A node with a chain id and a head that answers `starknet_echo` with its parameters."""
 
     def answer(method: str, params: dict[str, Any]) -> Any:
         if method == "starknet_chainId":
@@ -183,5 +183,5 @@ def fake_chain(chain_id: int = 0x534E5F5345504F4C4941, head: int = 5) -> Answere
 
 
 def every(faults: Sequence[Fault], times: int) -> list[Fault]:
-    """The same faults again and again."""
+    """The same faults, repeated."""
     return list(faults) * times

@@ -1,4 +1,4 @@
-"""What lies between a program and its node: bytes that are counted, and held up where a test wants it."""
+"""A proxy between a program and its node that counts bytes and can hold up the connection."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.nodes import Kubo
 
 @dataclass
 class Wire:
-    """A proxy before a node: counts what passes, and can hold it up, at a number of bytes or at a request.
+    """A proxy before a node. It counts bytes, and can hold up at a number of bytes or at a request.
 
-    `near_url` is where it leads, `hold_at` what such a request has in it. `refused` is set when someone
-    called while the node was away.
+    `near_url` is the node's address, `hold_at` a text in the request to hold up. `refused` is set when a
+    client connected while the node was down.
     """
 
     near_url: str
@@ -30,16 +30,16 @@ class Wire:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def restart_held(self, node: Kubo) -> None:
-        """Kill the node when it is held half-way; start it again when somebody has called in vain."""
+        """Kills the node when it is held up; starts it again when a connection was refused."""
         await asyncio.wait_for(self.held.wait(), 60)
         node.kill()
         self.go_on.set()
         await asyncio.wait_for(self.refused.wait(), 60)
-        # Not in another thread: the node ends with the thread that started it.
+        # Not in another thread: the node ends with the thread that starts it.
         node.start()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serves one connection."""
         try:
             near = await asyncio.open_connection("127.0.0.1", int(self.near_url.rsplit(":", 1)[1]))
         except OSError:
@@ -77,7 +77,7 @@ class Wire:
 async def wire(
     node: Kubo, *, down: int = 2**62, up: int = 2**62, hold_at: bytes = b"", near_url: str = ""
 ) -> AsyncIterator[Wire]:
-    """The proxy, listening, before the node's API if not before what is at `near_url`."""
+    """Starts the proxy before `near_url`, by default the node's API."""
     proxy = Wire(near_url or node.api_url, down, up, hold_at=hold_at)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -1,5 +1,5 @@
 // Compiles one Starknet contract with wasm-cairo: node --stack-size=8000 cairo.mjs PACKAGE SOURCE OUT
-// PACKAGE is the folder of wasm-cairo. Where it fails, the compiler's diagnostics go to stderr; exit 1.
+// PACKAGE is the folder of wasm-cairo. On failure, the compiler's diagnostics go to stderr; exit 1.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -9,7 +9,7 @@ const cairo = await import(pathToFileURL(join(folder, "wasm-cairo.js")));
 cairo.initSync({ module: readFileSync(join(folder, "wasm-cairo_bg.wasm")) });
 const program = readFileSync(source, "utf8");
 
-// As WebAssembly the compiler prints what it finds with console.log or throws it: all of it is for people.
+// The WebAssembly compiler prints diagnostics with console.log or throws them: send all of them to stderr.
 console.log = console.error;
 
 function attempt(compile) {
@@ -24,7 +24,7 @@ const compiled = attempt(() => cairo.compileStarknetContract(program, true, fals
 if (compiled.startsWith("{")) {
   writeFileSync(out, compiled);
 } else {
-  console.error(compiled); // says only that it failed; the compiler of plain programs says where
+  console.error(compiled); // says only that it failed; the compiler for plain programs says where
   console.error(attempt(() => cairo.compileCairoProgram(program, true)));
   process.exitCode = 1;
 }

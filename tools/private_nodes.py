@@ -1,7 +1,7 @@
-"""Real nodes, private: on free loopback ports, quick to start, ended with their block or with our process.
+"""Private nodes on free loopback ports. They end with their `with` block or with this process.
 
-`devnet()` is a StarkNet chain of its own, `kubo()` an IPFS node of its own. `tools/nodes` finds the programs.
-Tests use them by way of `tests/nodes.py`, and `tools/demo_real.py` for people.
+`devnet()` starts a StarkNet chain, `kubo()` an IPFS node. `tools/nodes` finds the programs. Tests use them
+through `tests/nodes.py`, the demo through `tools/demo_real.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
 STRK_ADDRESS = 0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D
 DEVNET_SEED = 42
-"""The accounts below come from this seed, on every machine."""
+"""The seed of the test accounts, the same on every machine."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,20 +34,20 @@ T = TypeVar("T")
 
 
 class NodeMissing(Exception):
-    """The program of a node is not on this machine."""
+    """A node's program is not installed."""
 
 
 class NodeFailed(Exception):
-    """A node did not start, or refuses what it was asked."""
+    """A node did not start, or refused a request."""
 
 
 def find(name: str) -> Path:
-    """The pinned program of `kubo` or `starknet-devnet`. Raises `NodeMissing`."""
+    """Returns the path of the pinned program `kubo` or `starknet-devnet`. Raises `NodeMissing`."""
     found = subprocess.run(
         [ROOT / "tools" / "nodes", "--where", name], capture_output=True, text=True, check=False
     )
     if found.returncode:
-        raise NodeMissing(f"{name} is not here: run `make nodes`. {found.stderr.strip()}".rstrip())
+        raise NodeMissing(f"{name} is not installed: run `make nodes`. {found.stderr.strip()}".rstrip())
     return Path(found.stdout.strip())
 
 
@@ -61,7 +61,7 @@ class TestAccount:
 
 
 class Devnet:
-    """A running starknet-devnet: a chain whose clock stands still until a block is made."""
+    """A running starknet-devnet: a chain whose clock stands still between blocks."""
 
     strk_address = STRK_ADDRESS
 
@@ -73,7 +73,7 @@ class Devnet:
         )
 
     def ask(self, method: str, **parameters: Any) -> Any:  # noqa: ANN401 - JSON
-        """The result of one JSON-RPC call. Raises `NodeFailed` for an error of the node's."""
+        """Returns the result of one JSON-RPC call. Raises `NodeFailed` if the node answers with an error."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
         answer = json.loads(_post(self.url, json.dumps(request).encode()))
         if "error" in answer:
@@ -81,38 +81,38 @@ class Devnet:
         return answer["result"]
 
     def create_block(self) -> str:
-        """Close a block now, empty or with what is pending. Returns its hash, as hex."""
+        """Creates a block now, empty or with pending transactions. Returns its hash in hex."""
         return str(self.ask("devnet_createBlock")["block_hash"])
 
     def increase_time(self, seconds: int) -> None:
-        """Close a block that many seconds after the last one: calls and the next transaction see its time."""
+        """Creates a block this many seconds after the last one; later calls and transactions see its time."""
         self.ask("devnet_increaseTime", time=seconds)
 
     def set_time(self, chain_seconds: int) -> None:
-        """Close a block at that time; the next transaction runs at exactly that time."""
+        """Creates a block at that time; the next transaction runs at exactly that time."""
         self.ask("devnet_setTime", time=chain_seconds, generate_block=True)
 
     def now(self) -> int:
-        """The latest block's time, in chain seconds."""
+        """Returns the latest block's time, in chain seconds."""
         return int(self.ask("starknet_getBlockWithTxHashes", block_id="latest")["timestamp"])
 
     def mint(self, address: int, amount_fri: int) -> None:
-        """Give an address STRK, in a block of its own."""
+        """Mints STRK for an address, in a separate block."""
         self.ask("devnet_mint", address=hex(address), amount=amount_fri, unit="FRI")
 
     def abort_blocks(self, from_block: str) -> list[str]:
-        """A reorg: take back this block (its hash) and all after it. Only with `full_archive`."""
+        """Reorganises: reverts the block with this hash and all later ones. Needs `full_archive`."""
         aborted = self.ask("devnet_abortBlocks", starting_block_id={"block_hash": from_block})
         return [str(block) for block in aborted["aborted"]]
 
     def stop(self) -> None:
-        """End the node for good: the chain is gone. A second time changes nothing."""
+        """Ends the node; its chain is lost. A second call has no effect."""
         _end(self._process)
 
 
 @contextmanager
 def devnet(*, full_archive: bool = False, on_demand: bool = False) -> Iterator[Devnet]:
-    """A new chain for the block. `full_archive`: allow reorgs. `on_demand`: blocks only by `create_block`."""
+    """Starts a new chain. `full_archive`: allow reorgs. `on_demand`: only `create_block` adds blocks."""
     program = find("starknet-devnet")
     command = [program, "--host", "127.0.0.1", "--port", "0", "--seed", str(DEVNET_SEED), "--accounts", "6"]
     command += ["--state-archive-capacity", "full"] if full_archive else []
@@ -128,7 +128,7 @@ def devnet(*, full_archive: bool = False, on_demand: bool = False) -> Iterator[D
 
 
 class Kubo:
-    """An IPFS node with a repository in `folder`, so that it can be killed and started again, at its port."""
+    """An IPFS node with its repository in `folder`. It can be killed and restarted at the same ports."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -141,16 +141,16 @@ class Kubo:
 
     @property
     def repo(self) -> Path:
-        """The node's repository: its blocks and its settings."""
+        """The node's repository: blocks and settings."""
         return self.folder / "repo"
 
     @property
     def api_multiaddr(self) -> str:
-        """The API as `IPFS_API` takes it, as in `/ip4/127.0.0.1/tcp/5001`."""
+        """The API's address in the form of `IPFS_API`, such as `/ip4/127.0.0.1/tcp/5001`."""
         return f"/ip4/127.0.0.1/tcp/{self.api_url.rsplit(':', 1)[1]}"
 
     def run(self, *arguments: str | Path, stdin: bytes | None = None) -> bytes:
-        """What the node's own command line printed. Raises `NodeFailed`."""
+        """Runs the node's own command line and returns its output. Raises `NodeFailed`."""
         command = [self._program, *arguments]
         done = subprocess.run(
             command, env=self._environment, input=stdin, capture_output=True, check=False, timeout=60
@@ -160,11 +160,11 @@ class Kubo:
         return done.stdout
 
     def add(self, content: bytes) -> str:
-        """The CID, version 1, of a file that the node now keeps."""
+        """Adds a file to the node. Returns its CID, version 1."""
         return self.run("add", "--quieter", "--cid-version=1", stdin=content).decode().strip()
 
     def start(self, *, offline: bool = True) -> None:
-        """Start the daemon and wait for it. Not offline, it talks to those that are connected by hand."""
+        """Starts the daemon and waits for it. Unless `offline`, it talks to manually connected nodes."""
         (self.repo / "api").unlink(missing_ok=True)
         (self.repo / "gateway").unlink(missing_ok=True)
         log = self.folder / "daemon.log"
@@ -173,27 +173,27 @@ class Kubo:
         self._settle(_wait_for(self._identity, self._process, log))
 
     def stop(self) -> None:
-        """End the daemon as an operator does; its repository stays."""
+        """Stops the daemon with a signal; its repository stays."""
         if self._process is not None:
             _end(self._process)
 
     def kill(self) -> None:
-        """End the daemon as a power cut does; its repository stays."""
+        """Kills the daemon; its repository stays."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     def restart(self, *, offline: bool = True) -> None:
-        """Kill it, and start it again at the same ports."""
+        """Kills the daemon and starts it again at the same ports."""
         self.kill()
         self.start(offline=offline)
 
     def swarm_connect(self, other: Kubo) -> None:
-        """Let the two exchange blocks. Both must have been started with `offline=False`."""
+        """Connects two nodes that were started with `offline=False`."""
         self.run("swarm", "connect", other.peer_address)
 
     def _identity(self) -> dict[str, Any] | None:
-        """What the node says of itself, once it answers."""
+        """Returns the node's answer to `id`; None until it answers."""
         if not (self.repo / "api").exists() or not (self.repo / "gateway").exists():
             return None
         self.gateway_url = (self.repo / "gateway").read_text().strip()
@@ -205,7 +205,7 @@ class Kubo:
             return None
 
     def _settle(self, identity: dict[str, Any]) -> None:
-        """Keep the ports that the first start got, so that a second one has the same."""
+        """Stores the ports of the first start, so that later starts use the same."""
         addresses = [str(address) for address in identity["Addresses"] or () if "/tcp/" in address]
         self.peer_address = addresses[0] if addresses else ""
         swarm = [self.peer_address.split("/p2p/")[0]] if addresses else ["/ip4/127.0.0.1/tcp/0"]
@@ -213,7 +213,7 @@ class Kubo:
         self._configure({"Addresses": {"API": self.api_multiaddr, "Gateway": gateway, "Swarm": swarm}})
 
     def _configure(self, changes: dict[str, Any]) -> None:
-        """Change whole values, or keys of a section, in the repository's settings."""
+        """Changes values, or keys of a section, in the repository's settings."""
         path = self.repo / "config"
         settings = json.loads(path.read_text())
         for name, value in changes.items():
@@ -228,7 +228,7 @@ class Kubo:
 
 @contextmanager
 def kubo(folder: Path | None = None, *, offline: bool = True) -> Iterator[Kubo]:
-    """A running IPFS node for the block, in `folder` or in one of its own."""
+    """Starts an IPFS node, in `folder` or in a temporary one."""
     with tempfile.TemporaryDirectory(prefix="kubo-") as own:
         node = Kubo(folder or Path(own))
         try:
@@ -239,7 +239,7 @@ def kubo(folder: Path | None = None, *, offline: bool = True) -> Iterator[Kubo]:
 
 
 def _start(command: list[Any], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A process that ends with us, even where we are killed."""
+    """Starts a process that ends with this one, even if this one is killed."""
     libc = ctypes.CDLL(None)
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -253,7 +253,7 @@ def _start(command: list[Any], log: Path, environment: dict[str, str]) -> subpro
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask, wait, and then insist."""
+    """Terminates a process, and kills it after ten seconds."""
     process.terminate()
     try:
         process.wait(timeout=10)
@@ -262,18 +262,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait_for(look: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path) -> T:
-    """What `snapshot` finds, as soon as it finds it. Raises `NodeFailed`."""
+def _wait_for(probe: Callable[[], T | None], process: subprocess.Popen[bytes], log: Path) -> T:
+    """Calls `probe` until it returns a value. Raises `NodeFailed`."""
     end = time.monotonic() + START_SECONDS
-    while (found := look()) is None:
+    while (found := probe()) is None:
         if process.poll() is not None or time.monotonic() > end:
-            raise NodeFailed(f"It did not start: {log.read_text()[-2000:]}")
+            raise NodeFailed(f"The node did not start: {log.read_text()[-2000:]}")
         time.sleep(0.02)
     return found
 
 
 def _listens(log: Path) -> str | None:
-    """The address that devnet says it listens at."""
+    """Returns the address in devnet's log, once it listens."""
     found = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
     return f"http://{found[1]}" if found else None
 

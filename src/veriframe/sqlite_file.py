@@ -1,8 +1,8 @@
-"""Files of SQLite that outlive any end of the process: made, opened, and told from other files.
+"""SQLite files that survive crashes and power cuts: created, opened, and checked to be ours.
 
-The write-ahead log with `synchronous = FULL` has every commit on the disk before it returns. A file is made
-aside and linked under its name in one step, so that one that is there was whole once. One that is damaged, or
-of which only the log is left, is never begun anew in silence.
+The write-ahead log with `synchronous = FULL` puts every commit on the disk before it returns. A file is
+created under a temporary name and linked under its own in one step, so it is never half written. A file that
+is damaged, or of which only the log is left, is never replaced silently.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from veriframe.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a file is, and what to do where it is not.
+    """A kind of file, and the remedies for its errors.
 
-    `migrations` lead from each version of the tables (the file's `user_version`) to the next, and are only
-    ever added to. `is_examined`: whether all of it is looked through at each opening, which takes its time.
+    `migrations` lead from each version of the tables (the file's `user_version`) to the next; only append.
+    `is_examined`: whether each opening checks the whole file, which takes time.
     """
 
     name: str
@@ -35,21 +35,21 @@ class Kind:
     when_gone: str
 
     def damaged(self, path: Path, finding: object) -> SettingsError:
-        """The error for a file that cannot be read as what it should be."""
+        """The error for a file that cannot be read as this kind."""
         words = " ".join(str(finding).split())
         return SettingsError(f"The {self.name} {path} is damaged ({words}). {self.when_damaged}")
 
 
 def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
-    """The file at `path`, of the newest version; made, with its folder, where nothing is there.
+    """Opens the file at `path` and migrates it to the newest version. Creates it and its folder if missing.
 
-    For any thread, one at once. Raises `SettingsError` where it is damaged, foreign or newer, and as they
-    come `sqlite3.OperationalError` and `OSError`, for trouble that may pass.
+    Any thread may use the connection, one at a time. Raises `SettingsError` if the file is damaged, foreign
+    or newer; passes on `sqlite3.OperationalError` and `OSError`, whose cause may be temporary.
     """
     try:
         if not path.exists():
             _create(path, kind)
-        # Before the log is made, which takes over the mode.
+        # Before SQLite creates the log, which inherits the mode.
         path.chmod(0o600)
         connection = _connect(path, kind)
         try:
@@ -67,20 +67,20 @@ def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing, and no other process's writing in between."""
+    """A write transaction: all of it or nothing, with no writes by other processes in between."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # A failed COMMIT, as on a full disk, leaves the transaction open.
+        # A failed COMMIT, for example on a full disk, leaves the transaction open.
         if connection.in_transaction:
             connection.rollback()
         raise
 
 
 def _connect(path: Path, kind: Kind) -> sqlite3.Connection:
-    # `mode=rw`: a file that vanished between two looks must not come back empty.
+    # `mode=rw`: a file that was deleted in the meantime must not be created empty.
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
@@ -101,7 +101,7 @@ def _check(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
     version, known = _version(connection), len(kind.migrations)
     if version > known:
         raise SettingsError(
-            f"The {kind.name} {path} is of version {version}, and this VeriFrame knows {known}."
+            f"The {kind.name} {path} has version {version}, but this VeriFrame knows only {known}."
             " Start the newer VeriFrame that wrote it, or update this one."
         )
     if kind.is_examined:
@@ -113,19 +113,19 @@ def _check(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
 def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
         raise SettingsError(
-            f"The disk of {path} cannot keep a write-ahead log. Put the home folder on a local disk."
+            f"The disk of {path} does not support a write-ahead log. Put the home folder on a local disk."
         )
     connection.execute("PRAGMA synchronous = FULL")
     _migrate(connection, kind)
 
 
 def _create(path: Path, kind: Kind) -> None:
-    """Make an empty file aside and link it under its name; nothing happens where another was faster."""
+    """Creates an empty file and links it under its name, unless another process was faster."""
     log = path.with_name(path.name + "-wal")
-    # In this order: whoever is faster makes the log after the file.
+    # In this order: a faster process creates the log after the file.
     if log.exists() and not path.exists():
         raise SettingsError(
-            f"The {kind.name} {path} is gone, but its log {log.name} is there. {kind.when_gone}"
+            f"The {kind.name} {path} is gone, but its log {log.name} exists. {kind.when_gone}"
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
@@ -142,11 +142,11 @@ def _create(path: Path, kind: Kind) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
-    """Bring the tables to the newest version, all of it or nothing."""
+    """Migrates the tables to the newest version, all of it or nothing."""
     if _version(connection) == len(kind.migrations):
         return
     with transaction(connection):
-        # Asked again: another process may have been faster.
+        # Check again: another process may have been faster.
         for statements in kind.migrations[_version(connection) :]:
             for statement in statements:
                 connection.execute(statement)

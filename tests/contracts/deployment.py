@@ -1,4 +1,4 @@
-"""Contracts on a devnet, for tests: accounts that sign, and classes declared from their kept artefacts."""
+"""Contracts on a devnet, for tests: accounts that sign, and classes declared from stored artefacts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from starknet_py.net.signer.key_pair import KeyPair
 from starknet_py.net.udc_deployer.deployer import Deployer
 from tests.nodes import STRK_ADDRESS, Devnet, TestAccount
 
-# The library makes its grammar anew for each of the hundreds of types in an ABI: ten seconds a contract.
+# The library rebuilds its grammar for each of the hundreds of types in an ABI: ten seconds a contract.
 parser_transformer.lark = SimpleNamespace(Lark=functools.cache(lark.Lark))  # type: ignore[assignment, attr-defined]
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -30,7 +30,7 @@ MAIN_ARTIFACTS = Path(__file__).parents[2] / "contracts" / "artifacts"
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A compiled contract: what `declare` needs."""
+    """A compiled contract, as `declare` needs it."""
 
     sierra: str
     class_hash: int
@@ -38,14 +38,14 @@ class Artifact:
 
 
 def load(name: str, folder: Path = ARTIFACTS) -> Artifact:
-    """The kept artefact of NAME.cairo. Raises OSError where it was never built."""
+    """Reads the stored artefact of NAME.cairo. Raises OSError if it was never built."""
     hashes = json.loads((folder / f"{name}.hashes.json").read_text())
     sierra = gzip.decompress((folder / f"{name}.sierra.json.gz").read_bytes()).decode()
     return Artifact(sierra, int(hashes["class_hash"], 16), int(hashes["compiled_class_hash"], 16))
 
 
 def signer(node: Devnet, account: TestAccount) -> Account:
-    """The account as starknet_py uses it."""
+    """Returns the account as starknet_py uses it."""
     return Account(
         address=account.address,
         client=FullNodeClient(node.url),
@@ -55,10 +55,10 @@ def signer(node: Devnet, account: TestAccount) -> Account:
 
 
 async def declare(account: Account, artifact: Artifact) -> None:
-    """Declare the class where that is new: where tests share a devnet, another one may have declared it."""
+    """Declares the class if it is new: another test on the same devnet may have declared it."""
     try:
         await account.client.get_class_by_hash(class_hash=artifact.class_hash)
-    except Exception:  # noqa: BLE001 - absent, whatever the node calls it; declaring says what is wrong
+    except Exception:  # noqa: BLE001 - absent, whatever the error; declaring reports what is wrong
         declared = await Contract.declare_v3(
             account, artifact.sierra, compiled_class_hash=artifact.compiled_class_hash, auto_estimate=True
         )
@@ -67,13 +67,13 @@ async def declare(account: Account, artifact: Artifact) -> None:
 
 
 async def deploy(account: Account, artifact: Artifact, *arguments: int) -> Contract:
-    """A new instance of the class, with its constructor's arguments, each of one felt."""
+    """Deploys an instance of the class; each constructor argument is one felt."""
     address = await deploy_bare(account, artifact, *arguments)
     return Contract(address, json.loads(artifact.sierra)["abi"], account, cairo_version=1)
 
 
 async def deploy_bare(account: Account, artifact: Artifact, *felts: int) -> int:
-    """The address of a new instance. Declares the class where that is new."""
+    """Deploys an instance and returns its address. Declares the class if it is new."""
     await declare(account, artifact)
     made = Deployer().create_contract_deployment_raw(artifact.class_hash, raw_calldata=list(felts))
     sent = await account.execute_v3(made.call, auto_estimate=True)
@@ -82,30 +82,30 @@ async def deploy_bare(account: Account, artifact: Artifact, *felts: int) -> int:
 
 
 def seen_by(contract: Contract, account: Account) -> Contract:
-    """The same contract, called by another account."""
+    """Returns the same contract, called by another account."""
     return Contract(contract.address, contract.data.abi, account, cairo_version=1)
 
 
 async def move(contract: Contract, name: str, *arguments: object) -> None:
-    """Call an external function and wait until it is in a block. Raises where it reverts."""
+    """Calls an external function and waits until it is in a block. Raises if it reverts."""
     sent = await contract.functions[name].invoke_v3(*arguments, auto_estimate=True)
     await sent.wait_for_acceptance(check_interval=0.05)
 
 
 async def view(contract: Contract, name: str, *arguments: object) -> object:
-    """What a view answers: its first output, decoded."""
+    """Calls a view and returns its first output, decoded."""
     return (await contract.functions[name].call(*arguments))[0]
 
 
 async def approve(account: Account, spender: int, amount_fri: int) -> None:
-    """Let a contract take STRK from the account."""
+    """Allows a contract to take STRK from the account."""
     call = Call(STRK_ADDRESS, get_selector_from_name("approve"), [spender, amount_fri, 0])
     sent = await account.execute_v3(call, auto_estimate=True)
     await account.client.wait_for_tx(sent.transaction_hash, check_interval=0.05)
 
 
 async def balance(account: Account, address: int) -> int:
-    """The STRK of an address, in fri."""
+    """Returns the STRK of an address, in fri."""
     call = Call(STRK_ADDRESS, get_selector_from_name("balanceOf"), [address])
     low, high = await account.client.call_contract(call)
     return low + (high << 128)

@@ -1,4 +1,4 @@
-"""The foreign registries do on a real chain what their pages say; the adapter's tests rely on it."""
+"""The foreign registries behave on a real chain as documented; the adapter's tests rely on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _people(node: Devnet) -> tuple[Account, Account]:
 
 
 async def test_classic_pays_the_first_result_of_a_verified_worker(fresh_devnet: Devnet) -> None:
-    """And refuses it before the worker is registered and verified."""
+    """It refuses the result before the worker is registered and verified."""
     creator, worker = _people(fresh_devnet)
     registry = await deploy(creator, load("classic_registry"), creator.address, STRK_ADDRESS)
     await approve(creator, registry.address, REWARD_FRI)
@@ -46,7 +46,7 @@ async def test_classic_pays_the_first_result_of_a_verified_worker(fresh_devnet: 
 
 
 async def test_deadline_pays_from_the_deadline_on(fresh_devnet: Devnet) -> None:
-    """Not a second earlier, and whoever asks."""
+    """Not a second earlier, and for any caller."""
     creator, worker = _people(fresh_devnet)
     registry = await deploy(creator, load("deadline_registry"), STRK_ADDRESS)
     await approve(creator, registry.address, REWARD_FRI)

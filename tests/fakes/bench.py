@@ -1,4 +1,4 @@
-"""A whole worker on fakes: everything round it in memory, its disk in a folder of the test."""
+"""A whole worker on fakes: its surroundings in memory, its disk in the test's folder."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ ANY_STAKES = StakeLimits(
     job_share=ALL,
     new_creator_jobs=64,
 )
-"""Nothing is too risky: for tests of other things."""
+"""Limits that allow any risk, for tests of other things."""
 
 
 class GatedRenderer(FakeRenderer):
-    """A fake that can be held up: renders wait while `gate` is not set. `begun` counts them."""
+    """A fake that can be held up: renders wait until `gate` is set. `begun` counts them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class GatedRenderer(FakeRenderer):
     async def render(
         self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
-        """As the fake does; one that fails leaves half a picture."""
+        """Renders as the fake does; a failed render leaves half a picture."""
         assert list(out.iterdir()) == []  # noqa: ASYNC240 - small files of tests
         self.begun += 1
         try:
@@ -72,9 +72,9 @@ class GatedRenderer(FakeRenderer):
 
 @dataclass
 class Bench:
-    """One worker's parts, and the hands of its creator.
+    """One worker's components, and clients for its creator and another worker.
 
-    `told` lists the stages that were reported, `script` is what happens to every scene.
+    `told` lists the reported stages, `script` controls what happens to every scene.
     """
 
     folder: Path
@@ -111,11 +111,11 @@ class Bench:
         self.context.workspace.prepare()
 
     async def post(self, jobs: int = 1, scene: bytes = SCENE, reward_fri: int = REWARD) -> list[Job]:
-        """An order of the creator's."""
+        """Posts an order of the creator. Returns its jobs."""
         return await self.post_cid(self.store.keep(scene), jobs, reward_fri)
 
     async def post_cid(self, asset_cid: str, jobs: int = 1, reward_fri: int = REWARD) -> list[Job]:
-        """An order for an asset that may not exist."""
+        """Posts an order for an asset that may not exist."""
         terms = Terms(
             reward_fri=reward_fri,
             bond_fri=BOND,
@@ -129,17 +129,17 @@ class Bench:
         return [self.shared.jobs[job_id] for job_id in ids]
 
     def job(self, job_id: int = 1) -> Job:
-        """A job as the registry has it."""
+        """The job in the registry."""
         return self.shared.jobs[job_id]
 
     def attempt(self, job_id: int = 1) -> Attempt:
-        """An attempt as the journal has it."""
+        """The attempt in the journal."""
         attempt = self.journal.get(job_id)
         assert attempt is not None
         return attempt
 
     def begin(self, job: Job, stage: Stage = Stage.SEEN, result_cid: str = "") -> Attempt:
-        """An attempt in the journal, as it would be after a restart."""
+        """Adds an attempt to the journal, as after a restart."""
         attempt = Attempt(
             job_id=job.id,
             asset_cid=job.order.asset_cid,
@@ -152,27 +152,27 @@ class Bench:
         return attempt
 
     def service(self, slots: int = 1, poll_seconds: float = 0.001, **more: object) -> Service:
-        """A worker over these parts."""
+        """A worker with these components."""
         return Service(self.context, slots=slots, poll_seconds=poll_seconds, **more)  # type: ignore[arg-type]
 
 
 def result_pin(account: Address, job_id: int) -> str:
-    """The name under which a worker keeps a result for the registry of the fakes."""
+    """The pin name of a worker's result at the fake registry."""
     return PinNames("fake", account).result(job_id)
 
 
 def crash() -> RenderFailed:
-    """A Blender that fell over."""
+    """The error of a Blender that crashed."""
     return RenderFailed(Code.CRASH, "Blender crashed.")
 
 
 async def until(happened: Callable[[], object]) -> None:
-    """Wait for something that must come."""
+    """Waits until a condition holds, at most 5 seconds."""
     async with asyncio.timeout(5):
-        while not happened():  # noqa: ASYNC110 - what is waited for is anything
+        while not happened():  # noqa: ASYNC110 - the condition may be anything
             await asyncio.sleep(0.001)
 
 
 def stages(bench: Bench) -> list[Stage]:
-    """Of all attempts, by job."""
+    """The stages of all attempts, by job."""
     return [bench.attempt(job_id).stage for job_id in sorted(bench.journal.by_job)]

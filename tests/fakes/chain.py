@@ -9,84 +9,28 @@ from contextlib import suppress
 from typing import Any
 
 from starknet_py.hash.selector import get_selector_from_name
+from tests.fakes.chain_abi import (
+    ABI,
+    BY_SELECTOR,
+    abi_entries,
+    arguments,
+    decode_terms,
+    encode_job,
+    encode_order,
+)
 from tests.fakes.registry import FakeRegistry, Shared
 
-from veriframe.adapters.starknet.cairo.abi import Abi, read_abi
 from veriframe.adapters.starknet.cairo.codec import Codec, Value, short_bytes
 from veriframe.adapters.starknet.rpc.envelope import RpcError
 from veriframe.adapters.starknet.transactions.receipt import Event, Receipt, Reverted
 from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.errors import Code, MoveRefused
-from veriframe.model.registry.job import Address, Job, Order, Terms, Verdict
+from veriframe.model.registry.job import Verdict
 from veriframe.model.registry.ledger import Event as ModelEvent
 from veriframe.model.registry.ledger import EventKind
 
 REGISTRY, TOKEN, CLASS_HASH = 0xA11CE, 0x704E4, 0xC1A55
 CHAIN = int.from_bytes(b"SN_FAKE")
-
-STRUCTS = {
-    "Terms": "reward:u128 bond:u128 deadline:u64 lease:u64 review:u64 arbitration:u64 arbiter:address"
-    " worker:address",
-    "Order": "id:u64 creator:address asset_cid:text terms:Terms first_job:u64 jobs:u32 created_at:u64",
-    "Job": "id:u64 order:u64 part:u32 state:JobState worker:address claimed_at:u64 lease_end:u64"
-    " review_end:u64 arbitration_end:u64 submitted_block:u64 disputed_block:u64 result_cid:text",
-    "Look": "block:u64 now:u64 job_counter:u64 jobs:Array<Job> orders:Array<Order>",
-    "Totals": "escrow:u128 credits:u128 burned:u128",
-}
-ENUMS = {"JobState": "Open Claimed Submitted Disputed Paid Refunded", "Verdict": "Worker Creator Neither"}
-FUNCTIONS = {
-    "deposit": "u128 ->",
-    "withdraw": "u128 address ->",
-    "create_order": "text Terms u32 -> u64",
-    "claim_job": "u64 ->",
-    "release_job": "u64 felt252 ->",
-    "submit_result": "u64 text ->",
-    "accept_result": "u64 ->",
-    "dispute_result": "u64 text ->",
-    "resolve_dispute": "u64 Verdict text ->",
-    "finalize_job": "u64 ->",
-    "claim_jobs": "Span<u64> -> Array<u64>",
-    "submit_results": "Span<u64> Span<ByteArray> -> Array<u64>",
-    "finalize_jobs": "Span<u64> -> Array<u64>",
-    "look": "u64 u32 bool -> Look",
-    "cancel_job": "u64 ->",
-    "get_job_counter": "-> u64",
-    "get_jobs": "u64 u32 -> Array<Job>",
-    "get_order": "u64 -> Order",
-    "get_credit": "address -> u128",
-    "is_barred": "u64 address -> bool",
-    "get_totals": "-> Totals",
-    "balance_of": "address -> u256",
-    "approve": "address u256 -> bool",
-}
-"""The interface of `contracts/src/job_registry.cairo` and of a token, as far as they are used."""
-
-
-def _kind(word: str) -> str:
-    return {"address": "ContractAddress", "text": "ByteArray"}.get(word, word)
-
-
-def _told() -> list[object]:
-    told: list[object] = []
-    for name, members in STRUCTS.items():
-        pairs = [member.split(":") for member in members.split()]
-        told.append(
-            {"type": "struct", "name": name, "members": [{"name": a, "type": _kind(b)} for a, b in pairs]}
-        )
-    for name, variants in ENUMS.items():
-        told.append(
-            {"type": "enum", "name": name, "variants": [{"name": v, "type": "()"} for v in variants.split()]}
-        )
-    for name, shape in FUNCTIONS.items():
-        before, _, after = shape.partition("->")
-        inputs = [{"name": str(at), "type": _kind(word)} for at, word in enumerate(before.split())]
-        outputs = [{"type": _kind(word)} for word in after.split()]
-        told.append({"type": "function", "name": name, "inputs": inputs, "outputs": outputs})
-    return told
-
-
-ABI: Abi = read_abi(_told())
-BY_SELECTOR = {get_selector_from_name(name): name for name in FUNCTIONS}
 
 
 class FakeChain:
@@ -100,7 +44,7 @@ class FakeChain:
         self.asked: list[str] = []
 
     async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any] | None]]) -> Sequence[Any]:
-        """The answers of a node, an error in the place of each that fails."""
+        """Answers as a node, with an error for each call that fails."""
         self.asked.append(f"batch of {len(calls)}")
         answers: list[Any] = []
         for method, params in calls:
@@ -112,7 +56,7 @@ class FakeChain:
         return answers
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The answer of a node."""
+        """Answers as a node."""
         self.asked.append(method)
         params = params or {}
         if method == "starknet_getEvents":
@@ -122,7 +66,7 @@ class FakeChain:
         assert params["block_id"] == "latest"
         match method:
             case "starknet_getClassAt":
-                return {"abi": json.dumps(_told())}
+                return {"abi": json.dumps(abi_entries())}
             case "starknet_getClassHashAt":
                 return hex(self.class_hash)
             case "starknet_getBlockWithTxHashes":
@@ -153,32 +97,36 @@ class FakeChain:
             case "look":
                 return await self._look(reader, *values)
             case "get_jobs":
-                return [_job(job) for job in await reader.get_jobs(values[0], values[1])]
+                return [encode_job(job) for job in await reader.get_jobs(values[0], values[1])]
             case "get_order":
                 orders = {job.order.id: job.order for job in self.shared.jobs.values()}
-                return _order(orders[values[0]])
+                return encode_order(orders[values[0]])
             case "is_barred":
                 return (values[0], values[1]) in self.shared.bars
             case "get_totals":
-                told = await reader.totals()
-                return {"escrow": told.escrow_fri, "credits": told.credit_fri, "burned": told.burned_fri}
+                totals = await reader.totals()
+                return {
+                    "escrow": totals.escrow_fri,
+                    "credits": totals.credit_fri,
+                    "burned": totals.burned_fri,
+                }
         return await self._number(reader, name, values)
 
     async def _look(self, reader: FakeRegistry, first: int, count: int, with_orders: bool) -> Value:
         snapshot = await reader.snapshot(first, count)
-        orders = {job.order.id: _order(job.order) for job in snapshot.jobs} if with_orders else {}
+        orders = {job.order.id: encode_order(job.order) for job in snapshot.jobs} if with_orders else {}
         return {
             "block": snapshot.head.number,
             "now": snapshot.head.time,
             "job_counter": snapshot.job_counter,
-            "jobs": [_job(job) for job in snapshot.jobs],
+            "jobs": [encode_job(job) for job in snapshot.jobs],
             "orders": list(orders.values()),
         }
 
     def _events(self, asked: Mapping[str, Any]) -> Any:
-        """All events as one block's, without cutting: what is new, the feed finds out."""
+        """All events in one block and one page; the feed finds what is new."""
         assert asked["address"] == hex(REGISTRY)
-        told = [tell_event(self.shared, event) for event in self.shared.events]
+        encoded = [encode_event(self.shared, event) for event in self.shared.events]
         return {
             "events": [
                 {
@@ -189,7 +137,7 @@ class FakeChain:
                     "block_number": self.shared.block,
                     "transaction_hash": hex(at),
                 }
-                for at, (keys, data) in enumerate(told)
+                for at, (keys, data) in enumerate(encoded)
             ]
         }
 
@@ -207,9 +155,9 @@ class FakeChain:
 
 
 class FakeSender:
-    """One account's transactions on a fake chain. `sent` are the functions called, by transaction.
+    """One account's transactions on a fake chain. `sent` lists the called functions, by transaction.
 
-    `before` and `after` are played round each; while it `lags`, nothing of a transaction is to be seen.
+    `before` and `after` are awaited around each; while it `lags`, transactions have no visible effect.
     """
 
     def __init__(self, account: int, chain: FakeChain) -> None:
@@ -220,13 +168,13 @@ class FakeSender:
         self.lags = False
 
     async def send(self, calls: Sequence[Call], label: str) -> Receipt:
-        """Play the calls. Raises `Reverted`."""
+        """Executes the calls. Raises `Reverted`."""
         names = [BY_SELECTOR[call.selector] for call in calls]
         self.sent.append(names)
-        await asyncio.sleep(0)  # as on a network, others get their turn meanwhile
+        await asyncio.sleep(0)  # as on a network, other tasks run in the meantime
         if self.before is not None:
             await self.before()
-        begin = len(self.chain.shared.events)
+        start = len(self.chain.shared.events)
         for name, call in zip(names, calls, strict=True):
             assert call.to == (TOKEN if name == "approve" else REGISTRY)
             if self.lags:
@@ -242,8 +190,8 @@ class FakeSender:
             await self.after()
         shared = self.chain.shared
         events = tuple(
-            Event(REGISTRY, *tell_event(shared, event))
-            for event in shared.events[begin:]
+            Event(REGISTRY, *encode_event(shared, event))
+            for event in shared.events[start:]
             if event.party == self.account or event.kind is not EventKind.JOB_CLAIMED
         )
         return Receipt(hash=1, label=label, block_number=shared.block, fee_fri=5, events=events)
@@ -254,7 +202,9 @@ class FakeSender:
             "approve": _nothing,
             "deposit": desk.deposit,
             "withdraw": desk.withdraw,
-            "create_order": lambda cid, terms, jobs: desk.create_order(cid.decode(), _terms(terms), jobs),
+            "create_order": lambda cid, terms, jobs: desk.create_order(
+                cid.decode(), decode_terms(terms), jobs
+            ),
             "claim_job": desk.claim,
             "release_job": lambda job, reason: desk.release(job, Code(short_bytes(reason).decode())),
             "submit_result": lambda job, cid: desk.submit_result(job, cid.decode()),
@@ -275,80 +225,20 @@ class FakeSender:
 
 
 async def _nothing(*_: object) -> None:
-    """What has no effect that anything here looks at."""
+    """A call without an effect here."""
 
 
 async def _each(moves: Iterable[Awaitable[object]]) -> None:
-    """A plural call: what is refused is skipped."""
+    """A plural call: skips what is refused."""
     for move in moves:
         with suppress(MoveRefused):
             await move
 
 
-def tell_event(shared: Shared, event: ModelEvent) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Keys and data of an event, as far as they are read."""
+def encode_event(shared: Shared, event: ModelEvent) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Encodes the keys and data of an event, as far as they are used."""
     keys = (get_selector_from_name(event.kind.value), event.subject, event.party)
     if event.kind is not EventKind.ORDER_CREATED:
         return keys, (event.amount_fri,)
     jobs = sorted(shared.jobs_of(event))
     return keys, (jobs[0], len(jobs), event.amount_fri)
-
-
-def arguments(name: str, felts: Sequence[int]) -> list[Any]:
-    """The values in a call's felts."""
-    types = ",".join(field.type for field in ABI.functions[name].inputs)
-    values = Codec(ABI).decode(f"({types})", felts)
-    assert isinstance(values, list)
-    return values
-
-
-def _job(job: Job) -> Mapping[str, Value]:
-    return {
-        "id": job.id,
-        "order": job.order.id,
-        "part": job.part,
-        "state": (job.state.value.capitalize(), []),
-        "worker": job.worker,
-        "claimed_at": job.claimed_at,
-        "lease_end": job.lease_end,
-        "review_end": job.review_end,
-        "arbitration_end": job.arbitration_end,
-        "submitted_block": job.submitted_block,
-        "disputed_block": job.disputed_block,
-        "result_cid": job.result_cid.encode(),
-    }
-
-
-def _order(order: Order) -> Mapping[str, Value]:
-    terms = order.terms
-    return {
-        "id": order.id,
-        "creator": order.creator,
-        "asset_cid": order.asset_cid.encode(),
-        "terms": {
-            "reward": terms.reward_fri,
-            "bond": terms.bond_fri,
-            "deadline": terms.deadline,
-            "lease": terms.lease_seconds,
-            "review": terms.review_seconds,
-            "arbitration": terms.arbitration_seconds,
-            "arbiter": terms.arbiter,
-            "worker": terms.worker,
-        },
-        "first_job": order.first_job,
-        "jobs": order.jobs,
-        "created_at": order.created_at,
-    }
-
-
-def _terms(told: Mapping[str, Any]) -> Terms:
-    return Terms(
-        reward_fri=told["reward"],
-        bond_fri=told["bond"],
-        deadline=told["deadline"],
-        lease_seconds=told["lease"],
-        review_seconds=told["review"],
-        arbitration_seconds=told["arbitration"],
-        arbiter=Address(told["arbiter"]),
-        worker=Address(told["worker"]),
-    )

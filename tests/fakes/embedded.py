@@ -1,4 +1,4 @@
-"""A worker on the embedded registry and a real store, with a renderer that renders nothing."""
+"""A worker on the embedded registry and a real store, with a fake renderer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOW = 1_700_000_000.0
 
 @dataclass
 class Home:
-    """One embedded registry, its creator, and the worker “worker” there; the store is everybody's."""
+    """One embedded registry, its creator, and the account “worker”; all share the store."""
 
     folder: Path
     store: ContentStore
@@ -55,17 +55,17 @@ class Home:
         self.context.workspace.prepare()
 
     def client(self, name: str) -> LocalRegistry:
-        """One account there."""
+        """A client for one account."""
         self.clients.append(LocalRegistry(self.folder / "registry.sqlite", name, clock=lambda: self.now))
         return self.clients[-1]
 
     def close(self) -> None:
-        """Let go of the registry's file."""
+        """Closes the registry's file."""
         for client in self.clients:
             client.close()
 
     async def post(self, jobs: int = 1, creator: LocalRegistry | None = None, scene: bytes = SCENE) -> Job:
-        """An order, its scene in the store; its first job."""
+        """Adds a scene to the store and posts an order. Returns its first job."""
         desk = creator or self.creator
         (self.folder / "scene.blend").write_bytes(scene)
         asset_cid = await self.store.add(self.folder / "scene.blend", "scene")
@@ -81,7 +81,7 @@ class Home:
         return await desk.get_job((await desk.create_order(asset_cid, terms, jobs))[0])
 
     async def submit(self) -> Attempt:
-        """A job whose result is handed in, and not paid."""
+        """A job whose result is submitted but not paid."""
         job = await self.post()
         self.journal.add(attempt := new_attempt(job, at=self.now))
         attempt = await pipeline.run(attempt, self.context)
@@ -89,12 +89,12 @@ class Home:
         return attempt
 
     async def end(self, attempt: Attempt) -> None:
-        """The creator pays, and the worker notes it."""
+        """Pays the worker, who records it."""
         await self.creator.accept_result(attempt.job_id)
         watch = Watch(self.context)
         for job in watch.ready(await self.worker.snapshot(attempt.job_id, 1)):
             await watch.settle(job)
 
     async def kept(self, cid: str) -> int:
-        """By how many pins something is kept."""
+        """How many pins a CID has."""
         return [pin.cid for pin in await self.store.pins()].count(cid)

@@ -1,4 +1,4 @@
-"""A registry that is not ours behind a node, in memory: its functions are what a test says they are."""
+"""A foreign registry behind a node, in memory. The test defines its functions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PanicError(Exception):
 
 @dataclass
 class TheirJob:
-    """What such a registry keeps of a job."""
+    """A job as such a registry stores it."""
 
     creator: int = CREATOR
     worker: int = 0
@@ -45,7 +45,7 @@ Answer = Callable[..., Sequence[int]]
 
 @dataclass
 class Fn:
-    """A function: its types as an ABI has them, and for a view what it answers."""
+    """A function: its types as in an ABI, and a view's answer."""
 
     inputs: str
     outputs: str
@@ -54,10 +54,10 @@ class Fn:
 
 @dataclass
 class ForeignChain:
-    """A node, its newest block, and one registry with pairs of felts, no claims and no counter to begin with.
+    """A node with one registry that has pairs of felts and, initially, no claims and no counter.
 
-    `requests`: how many questions each request had; `asked`: the functions that were called. More than `most`
-    questions in one request are refused as a whole.
+    `requests`: the number of questions in each request; `asked`: the called functions. A request with more
+    than `most` questions is refused.
     """
 
     jobs: dict[int, TheirJob] = field(default_factory=dict)
@@ -83,35 +83,35 @@ class ForeignChain:
         }
 
     def job(self, job_id: int) -> TheirJob:
-        """The job; what an empty storage has where there is none."""
+        """The job; the values of empty storage if there is none."""
         return self.jobs.get(job_id, TheirJob(creator=0, reward=0, asset="", deadline=0))
 
     def known(self, job_id: int) -> TheirJob:
-        """The job; panics where there is none."""
+        """The job; panics if there is none."""
         if job_id not in self.jobs:
             raise PanicError
         return self.jobs[job_id]
 
     def with_results(self) -> None:
-        """Let it tell results."""
+        """Adds a view of results."""
         pair = "felt252 felt252"
         self.functions["get_job_result_cid"] = Fn(
             "felt252", pair, lambda i: halves(self.job(i).result.encode())
         )
 
     def with_counter(self, counter: Callable[[], int]) -> None:
-        """Let it count."""
+        """Adds a job counter."""
         self.functions["get_job_counter"] = Fn("", "felt252", lambda: [counter()])
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        """The answer of a node."""
+        """Answers as a node."""
         answer = (await self.batch([(method, params)]))[0]
         if isinstance(answer, RpcError):
             raise answer
         return answer
 
     async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any] | None]]) -> Sequence[Any]:
-        """The answers to several questions."""
+        """Answers several questions."""
         self.requests.append(len(calls))
         if self.before_batch is not None and len(calls) > 1:
             self.before_batch()
@@ -120,7 +120,7 @@ class ForeignChain:
         return [self._answer(method, dict(params or {})) for method, params in calls]
 
     def _hash(self, number: int) -> str:
-        # As some nodes write it, and some do not.
+        # With leading zeros, as some nodes write it.
         return f"{number * 1000 + self.fork:#066x}"
 
     def _answer(self, method: str, params: dict[str, Any]) -> Any:
@@ -128,7 +128,7 @@ class ForeignChain:
             case "starknet_chainId":
                 return hex(int.from_bytes(b"SN_FAKE"))
             case "starknet_getClassAt":
-                return {"abi": json.dumps([self._told(name, fn) for name, fn in self.functions.items()])}
+                return {"abi": json.dumps([self._entry(name, fn) for name, fn in self.functions.items()])}
             case "starknet_getBlockWithTxHashes":
                 at = params["block_id"]
                 number = self.block if at == "latest" else at["block_number"]
@@ -160,7 +160,7 @@ class ForeignChain:
             return RpcError(40, "Contract error", {"revert_error": "0x4e4f5f535543485f4a4f42"})
         return [hex(felt) for felt in felts]
 
-    def _told(self, name: str, fn: Fn) -> dict[str, object]:
+    def _entry(self, name: str, fn: Fn) -> dict[str, object]:
         words = fn.inputs.split()
         return {
             "type": "function",
@@ -175,10 +175,10 @@ class ForeignChain:
 
 @dataclass
 class ForeignSender:
-    """Our account's transactions there. `play`: what a call does, by its function and felts.
+    """Our account's transactions. `play` executes a call, given its function and felts.
 
-    `sent`: the functions of each transaction. `after` is awaited once a transaction is in a block, and
-    `at_refusal` once one is refused.
+    `sent`: the functions of each transaction. `after` is awaited after a transaction is in a block,
+    `at_refusal` after one is refused.
     """
 
     chain: ForeignChain
@@ -191,7 +191,7 @@ class ForeignSender:
     at_refusal: Callable[[], Awaitable[None]] | None = None
 
     async def send(self, calls: Sequence[Call], label: str) -> Receipt:
-        """All calls or none. Raises `Reverted`."""
+        """Executes all calls or none. Raises `Reverted`."""
         names = {get_selector_from_name(name): name for name in self.chain.functions}
         self.sent.append([names[call.selector] for call in calls])
         self.calldata += [list(call.calldata) for call in calls]

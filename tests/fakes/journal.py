@@ -10,7 +10,7 @@ from veriframe.ports.journal import Journal
 
 
 class FakeJournal(Journal):
-    """Attempts in a dictionary. `moves` lists what was moved to; `fault`, while set, meets every call."""
+    """Attempts in a dictionary. `moves` lists the new attempts; every call raises `fault` while it is set."""
 
     def __init__(self) -> None:
         self.by_job: dict[int, Attempt] = {}
@@ -20,17 +20,17 @@ class FakeJournal(Journal):
         self.fault: Exception | None = None
 
     def add(self, attempt: Attempt) -> bool:
-        """Note a new attempt."""
+        """Adds a new attempt. Returns False if there already is one."""
         self._fail()
         return self.by_job.setdefault(attempt.job_id, attempt) is attempt
 
     def get(self, job_id: int) -> Attempt | None:
-        """The attempt on a job."""
+        """Returns the attempt on a job, if any."""
         self._fail()
         return self.by_job.get(job_id)
 
     def move(self, before: Attempt, after: Attempt) -> None:
-        """Replace one attempt by its next."""
+        """Replaces an attempt by the next one."""
         self._fail()
         if before.job_id != after.job_id:
             raise ValueError(f"a move from job {before.job_id} to job {after.job_id}")
@@ -41,32 +41,32 @@ class FakeJournal(Journal):
         self.moves.append(after)
 
     def unfinished(self) -> Sequence[Attempt]:
-        """The attempts whose stage is not an end, oldest first."""
+        """Returns the attempts whose stage is not an end, oldest first."""
         return [attempt for attempt in self.attempts() if not attempt.stage.is_end]
 
     def attempts(self) -> Sequence[Attempt]:
-        """All attempts, oldest first."""
+        """Returns all attempts, oldest first."""
         self._fail()
         return list(self.by_job.values())
 
     def belongs_to(self, identity: str) -> str:
-        """What was noted first."""
+        """Returns the identity of the first call."""
         self._fail()
         self.identity = self.identity or identity
         return self.identity
 
     def note_failure(self, failure: Failure) -> None:
-        """Keep one failure."""
+        """Records a failure."""
         self._fail()
         self.failed.append(failure)
 
     def failures(self) -> Sequence[Failure]:
-        """What has failed."""
+        """Returns the failures."""
         self._fail()
         return list(self.failed)
 
     def forget_failures(self, asset_cid: str | None = None) -> int:
-        """Forget failures."""
+        """Deletes failures. Returns how many."""
         self._fail()
         kept = [one for one in self.failed if asset_cid not in (None, one.asset_cid)]
         forgotten = len(self.failed) - len(kept)

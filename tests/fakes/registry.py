@@ -1,6 +1,6 @@
-"""A registry in memory: the model's own rules, over dictionaries, with a clock that tests set.
+"""A registry in memory: the model's rules on dictionaries, with a clock that tests set.
 
-`reads` counts the calls that only look, `moves` names the others, `faults` are raised by the next looks.
+`reads` counts the calls that only read, `moves` lists the others, the next reads raise `faults`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ START = 1_700_000_000
 
 @dataclass
 class Shared:
-    """What all accounts see. `now` is chain seconds; `bars` are pairs of a job's id and an account.
+    """The state that all accounts share. `now` is chain seconds; `bars` are pairs of job id and account.
 
-    While not `strict`, orders with any number of jobs, any CID and any terms are taken, as a registry that is
-    not ours may take them.
+    Unless `strict`, orders with any number of jobs, any CID and any terms are accepted, as a foreign registry
+    may accept them.
     """
 
     strict: bool = False
@@ -43,22 +43,22 @@ class Shared:
     reads: int = 0
     moves: list[str] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
-    """Raised by the next looks, one each."""
+    """Raised by the next reads, one each."""
     tells_nothing: bool = False
-    """Whether events are lost, as nodes lose them."""
+    """Whether events are lost, as on some nodes."""
     fee_fri: int = 0
-    """What each move costs, out of no pot."""
+    """The fee of each move; taken from no pot."""
     job_fees_fri: int = 0
-    """What it says that the moves of one job cost."""
+    """The fees of one job that it reports."""
 
     @property
     def escrow_fri(self) -> int:
-        """What is bound to all jobs."""
+        """The money bound to all jobs."""
         return self.escrows.total()
 
     @property
     def token_fri(self) -> int:
-        """What the registry holds."""
+        """The money that the registry holds."""
         return self.escrow_fri + self.credits.total() + self.burned_fri
 
     @property
@@ -67,7 +67,7 @@ class Shared:
         return self.jobs[max(self.jobs)].order if self.jobs else None
 
     def call(self, caller: Address) -> Call:
-        """The next move, in a block of its own."""
+        """The next move, in a separate block."""
         return Call(caller=caller, now=self.now, block=self.block + 1, credit_fri=self.credits[caller])
 
     def job(self, job_id: int) -> Job:
@@ -77,29 +77,29 @@ class Shared:
         return self.jobs[job_id]
 
     def jobs_of(self, event: Event) -> Iterable[int]:
-        """The jobs that an event is about."""
+        """The jobs that an event concerns."""
         if event.kind is EventKind.ORDER_CREATED:
             return [job.id for job in self.jobs.values() if job.order.id == event.subject]
         return (event.subject,) if event.subject else ()
 
     def claim(self, job_id: int, call: Call) -> Outcome:
-        """What a claim would do."""
+        """The outcome of a claim."""
         barred = (job_id, call.caller) in self.bars
         return escrow.claim(self.job(job_id), call, barred=barred)
 
     def apply(self, outcome: Outcome) -> None:
-        """Keep what a move does to a job."""
+        """Stores the outcome of a move on a job."""
         self.jobs[outcome.job.id] = outcome.job
         self.bars.update((outcome.job.id, address) for address in outcome.barred)
         self.write(outcome.postings, outcome.events)
 
     def create(self, posted: order.Posted) -> None:
-        """Keep a new order."""
+        """Stores a new order."""
         self.jobs.update((job.id, job) for job in posted.jobs)
         self.write(posted.postings, posted.events)
 
     def write(self, postings: Iterable[Posting], events: Iterable[Event]) -> None:
-        """Move the money, without a second look, and note what is told."""
+        """Moves the money without checks, and stores the events."""
         for posting in postings:
             self._add(posting.source, -posting.amount_fri)
             self._add(posting.target, posting.amount_fri)
@@ -132,16 +132,16 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
 
     @property
     def account(self) -> Address:
-        """Who makes the moves."""
+        """The account that makes the moves."""
         return self._account
 
     @property
     def jobs_at_once(self) -> int:
-        """As the contract."""
+        """The contract's limit."""
         return 200
 
     async def identity(self) -> str:
-        """As the test says."""
+        """The identity that the test set."""
         return self.shared.identity
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
@@ -155,7 +155,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         )
 
     async def changed(self) -> Collection[int]:
-        """The jobs in the events since the last call; none at the first, or where nothing is told."""
+        """The jobs in the events since the last call; none at the first call, or if events are lost."""
         self._read()
         before, self._events = self._events, len(self.shared.events)
         if before is None or self.shared.tells_nothing:
@@ -183,7 +183,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         return self._jobs(first, count)
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
-        """Post an order."""
+        """Posts an order. Returns the ids of its jobs."""
         needed_fri = terms.reward_fri * jobs
         call = self.shared.call(self.account)
         call = replace(call, credit_fri=call.credit_fri + self._missing_fri(needed_fri))
@@ -195,42 +195,42 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         return [job.id for job in posted.jobs]
 
     async def claim(self, job_id: int) -> int:
-        """Take a job."""
+        """Claims a job. Returns the fee."""
         return self._move("claim", job_id, lambda _, call: self.shared.claim(job_id, call), binds=True)
 
     async def release(self, job_id: int, reason: Code) -> int:
-        """Give a claim back."""
+        """Releases a claim. Returns the fee."""
         return self._move(f"release {reason}", job_id, lambda job, call: escrow.release(job, call, reason))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
-        """Hand in a result."""
+        """Submits a result. Returns the fee."""
         rule = partial(escrow.submit_result, result_cid=result_cid)
         return self._move("submit_result", job_id, rule)
 
     async def finalize(self, job_id: int) -> int:
-        """End a job whose time has come."""
+        """Finalizes a job that is due. Returns the fee."""
         return self._move("finalize", job_id, escrow.finalize)
 
     async def accept_result(self, job_id: int) -> None:
-        """Pay now."""
+        """Accepts a result."""
         self._move("accept_result", job_id, escrow.accept_result)
 
     async def cancel_job(self, job_id: int) -> None:
-        """Take back."""
+        """Cancels a job."""
         self._move("cancel_job", job_id, escrow.cancel_job)
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
-        """Ask the arbiter."""
+        """Disputes a result."""
         move = f"dispute_result {evidence_cid}"
         self._move(move, job_id, lambda job, call: escrow.dispute_result(job, call, evidence_cid), binds=True)
 
     async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
-        """Decide."""
+        """Resolves a dispute."""
         move = f"resolve_dispute {evidence_cid}"
         self._move(move, job_id, lambda job, call: escrow.resolve_dispute(job, call, verdict, evidence_cid))
 
     async def funds(self, account: Address) -> Funds:
-        """What an account holds."""
+        """The money that an account holds."""
         self._read()
         shared = self.shared
         return Funds(
@@ -240,7 +240,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         )
 
     async def totals(self) -> Totals:
-        """What the registry holds."""
+        """The money that the registry holds."""
         shared = self.shared
         return Totals(
             token_fri=shared.token_fri,
@@ -250,7 +250,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         )
 
     async def deposit(self, amount_fri: int) -> None:
-        """From wallet to credit."""
+        """Deposits money from the wallet into credit."""
         self._deposit(amount_fri)
 
     def _deposit(self, amount_fri: int) -> None:
@@ -262,7 +262,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         shared.moves.append(f"deposit {amount_fri}")
 
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
-        """From credit to a wallet."""
+        """Withdraws money from credit to a wallet."""
         credit_fri = self.shared.credits[self.account]
         done = ledger.withdraw(self.account, amount_fri, recipient, credit_fri=credit_fri)
         self.shared.write(done.postings, done.events)
@@ -290,7 +290,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         return self.shared.fee_fri
 
     def _missing_fri(self, needed_fri: int) -> int:
-        """What a deposit has to bring, where the wallet has it; else nothing, and the rule refuses."""
+        """The deposit that is needed, if the wallet has it; else 0, and the rule refuses the move."""
         missing_fri = max(0, needed_fri - self.shared.credits[self.account])
         return missing_fri if missing_fri <= self.shared.wallets[self.account] else 0
 

@@ -1,4 +1,4 @@
-"""A renderer that renders nothing: instant, and it does what a test told it to do with each scene."""
+"""A fake renderer: instant, with scripted behaviour for each scene."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FACTS = RendererFacts(
 
 @dataclass
 class Script:
-    """What happens to one scene. Each call of a method takes the first of its `failures`, if any is left."""
+    """The behaviour for one scene. Each call of a method raises the next of its `…_failures`, if any."""
 
     inspection: SceneInspection = INSPECTION
     colour: tuple[int, int, int] = (200, 120, 40)
@@ -67,15 +67,15 @@ class Script:
     render_failures: list[Exception] = field(default_factory=list)
     prove_failures: list[Exception] = field(default_factory=list)
     broken_output: bool = False
-    """Write text instead of a picture."""
+    """Whether to write text instead of a picture."""
     size: tuple[int, int] | None = None
-    """What the frame has; None: what the inspection says."""
+    """The frame's size; None: the size in the inspection."""
 
 
 class FakeRenderer(Renderer):
-    """Frames of one colour. `scripts` maps the beginning of a scene's bytes to what happens to it.
+    """Renders frames of one colour. `scripts` maps the first bytes of a scene to its behaviour.
 
-    `renders` and `cancelled` count; `rendering` is set while a render is under way.
+    `renders` and `cancelled` are counts; `rendering` is set while a render is in progress.
     """
 
     def __init__(self, facts: RendererFacts = FACTS) -> None:
@@ -91,34 +91,34 @@ class FakeRenderer(Renderer):
 
     @property
     def renders(self) -> int:
-        """How many renders were begun."""
+        """How many renders were started."""
         return len(self.tasks)
 
     async def facts(self) -> RendererFacts:
-        """What it pretends to be."""
+        """The facts that the test set."""
         self._fail()
         return self.known_facts
 
     async def self_test(self) -> None:
-        """Pass, unless it is `unfit`."""
+        """Passes, unless `unfit` is set."""
         self.self_tests += 1
         if self.unfit:
             raise HostUnavailable("The test scene renders black.")
 
     async def inspect(self, scene: Path) -> SceneInspection:
-        """The inspection that its script says."""
+        """Returns the inspection of its script."""
         self._fail()
         self.inspected.append(scene)
         script = self._script(scene)
         _fail_by(script.inspect_failures)
         if not _is_scene(scene):
-            raise JobRejected(Code.CORRUPT, "Blender cannot open the scene: it is none.")
+            raise JobRejected(Code.CORRUPT, "Blender cannot open the file: it is not a scene.")
         return script.inspection
 
     async def render(
         self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
-        """Write one small picture for each frame."""
+        """Writes one small picture for each frame."""
         self._fail()
         script = self._script(scene)
         self.tasks.append(task)
@@ -147,7 +147,7 @@ class FakeRenderer(Renderer):
         name = f"frame_{number:04d}{task.format.suffix}"
         width, height = script.size or (script.inspection.width, script.inspection.height)
         if task.size not in (None, (width, height)):
-            raise RenderFailed(Code.WRONG_SIZE, f"Frame {number} has another size than was inspected.")
+            raise RenderFailed(Code.WRONG_SIZE, f"Frame {number} does not have the inspected size.")
         if script.broken_output or task.format is not ImageFormat.PNG:
             (out / name).write_bytes(b"no picture")
         else:
@@ -165,11 +165,11 @@ class FakeRenderer(Renderer):
     async def validate(
         self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
     ) -> Sequence[ValidatedFrame]:
-        """Really open the pictures, and copy them."""
+        """Opens the pictures and copies them."""
         self._fail()
         self.proofs.append(task)
         _fail_by(self._script(scene).prove_failures)
-        return [_prove(frame, out, clean) for frame in rendering.frames]
+        return [_validate(frame, out, clean) for frame in rendering.frames]
 
     def _script(self, scene: Path) -> Script:
         content = scene.read_bytes()
@@ -183,14 +183,14 @@ class FakeRenderer(Renderer):
             raise self.fault
 
 
-def _prove(frame: Frame, out: Path, clean: Path) -> ValidatedFrame:
+def _validate(frame: Frame, out: Path, clean: Path) -> ValidatedFrame:
     if not (out / frame.file).is_file():
         raise VerificationFailed(Code.TAMPER, f"{frame.file} is gone.")
     try:
         with Image.open(out / frame.file) as image:
             size, pixels = image.size, image.tobytes()
     except OSError:
-        raise VerificationFailed(Code.NOT_IMAGE, f"{frame.file} is no picture.") from None
+        raise VerificationFailed(Code.NOT_IMAGE, f"{frame.file} is not a picture.") from None
     if size != (frame.width, frame.height):
         raise VerificationFailed(Code.WRONG_SIZE, f"{frame.file} has another size.")
     shutil.copyfile(out / frame.file, clean / frame.file)
@@ -219,7 +219,7 @@ def _progress(phase: str, frame: int, done: int, task: RenderTask) -> Progress:
 
 
 def _is_scene(scene: Path) -> bool:
-    # Tests use short stand-ins for scenes; only what starts as something else is refused.
+    # Tests use short placeholders for scenes; only files with another signature are refused.
     return scene.read_bytes().startswith((b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b"))
 
 

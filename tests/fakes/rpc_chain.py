@@ -1,4 +1,4 @@
-"""A chain of one account over JSON-RPC that gives every answer that nodes were seen to give."""
+"""A chain of one account over JSON-RPC that can give every answer observed from nodes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CHAIN = 0x534E5F5345504F4C4941
 
 @dataclass
 class FakeChain:
-    """One account's chain. `errors`: what the next sends answer (`None`: taken)."""
+    """One account's chain. `errors`: the answers to the next sends (`None`: accepted)."""
 
     nonce: int = 0
     errors: list[int | None] = field(default_factory=list)
     act_anyway: bool = False
-    """Whether a send that answers with an error is executed all the same."""
+    """Whether a send that answers with an error is executed anyway."""
     statuses: list[str | None] = field(default_factory=list)
-    """What the next looks at a transaction that is in a block answer instead."""
+    """The next answers about the status of a transaction in a block, instead of the real ones."""
     nonces: list[int] = field(default_factory=list)
-    """What the next looks at the nonce answer instead."""
+    """The next answers about the nonce, instead of the real ones."""
     hold: bool = False
-    """Whether a transaction that is taken stays out of every block."""
+    """Whether accepted transactions stay out of every block."""
     revert_reason: str = ""
     receipt: dict[str, Any] | None = None
     wrong_hash: bool = False
@@ -38,11 +38,11 @@ class FakeChain:
     blocks: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def __call__(self, method: str, params: dict[str, Any]) -> Any:
-        """Answer as a node."""
+        """Answers as a node."""
         return getattr(self, method.removeprefix("starknet_"))(**params)
 
     def chainId(self) -> str:  # noqa: N802 - the method's own name
-        """The chain."""
+        """The chain's id."""
         return hex(CHAIN)
 
     def getNonce(self, block_id: str, contract_address: str) -> str:  # noqa: N802
@@ -50,13 +50,13 @@ class FakeChain:
         return hex(self.nonces.pop(0) if self.nonces else self.nonce)
 
     def estimateFee(self, request: list[Any], **_: Any) -> list[dict[str, str]]:  # noqa: N802
-        """A price for everything."""
+        """The same estimate for every transaction."""
         gas = {"consumed": "0x10", "price": hex(self.price)}
         names = ("l1_gas", "l1_data_gas", "l2_gas")
         return [{f"{name}_{key}": value for name in names for key, value in gas.items()} | {"unit": "FRI"}]
 
     def addInvokeTransaction(self, invoke_transaction: dict[str, Any]) -> dict[str, str]:  # noqa: N802
-        """Take it, or answer the next error."""
+        """Accepts a transaction, or raises the next error."""
         self.sent.append(invoke_transaction)
         self.price = self.rise_after_send or self.price
         error = self.errors.pop(0) if self.errors else None
@@ -70,13 +70,13 @@ class FakeChain:
         return {"transaction_hash": hex(digest + self.wrong_hash)}
 
     def include(self, digest: int) -> None:
-        """Put it in a block, where its nonce is the next."""
+        """Puts a transaction in a block, if its nonce is the next."""
         if int(self.pool[digest]["nonce"], 16) == self.nonce:
             self.nonce += 1
             self.blocks[digest] = self.pool.pop(digest)
 
     def getTransactionStatus(self, transaction_hash: str) -> dict[str, str]:  # noqa: N802
-        """How far it is."""
+        """The status of a transaction."""
         digest = int(transaction_hash, 16)
         if digest in self.blocks:
             status = self.statuses.pop(0) if self.statuses else "ACCEPTED_ON_L2"
@@ -87,7 +87,7 @@ class FakeChain:
         return {"finality_status": status}
 
     def getTransactionReceipt(self, transaction_hash: str) -> dict[str, Any]:  # noqa: N802
-        """What became of it."""
+        """The receipt of a transaction."""
         answer = {
             "transaction_hash": transaction_hash,
             "finality_status": "ACCEPTED_ON_L2",
@@ -101,5 +101,13 @@ class FakeChain:
 
 
 def digest_of(payload: dict[str, Any]) -> int:
-    """A transaction's own digest."""
+    """A transaction's hash."""
     return Unsigned.parse(CHAIN, json.dumps(payload)).digest()
+
+
+class AnySigner:
+    """A signer without a key."""
+
+    def sign(self, message_hash: int) -> tuple[int, int]:
+        """A signature that only the fake chain accepts."""
+        return message_hash, 1

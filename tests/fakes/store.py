@@ -1,4 +1,4 @@
-"""A content store in memory. Its CIDs are those of one raw block, whatever the size of the file."""
+"""A content store in memory. Its CIDs are those of a single raw block, whatever the file's size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Tran
 
 
 class FakeStore(ContentStore):
-    """Files, and folders of files, in dictionaries by CID. `fault`, while set, meets every call."""
+    """Files and folders in dictionaries by CID. Every call raises `fault` while it is set."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -24,13 +24,13 @@ class FakeStore(ContentStore):
         self.limit_bytes: int | None = None
 
     def keep(self, content: bytes) -> str:
-        """Put bytes in from the side; returns their CID."""
+        """Stores bytes directly. Returns their CID."""
         cid = str(Cid(Codec.RAW, hashlib.sha256(content).digest()))
         self.files[cid] = content
         return cid
 
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
-        """Keep a file, or a folder."""
+        """Stores a file or a folder. Returns its CID."""
         self._fail()
         if source.is_dir():  # noqa: ASYNC240 - small files of tests
             cid = self._keep_folder(source)
@@ -39,7 +39,7 @@ class FakeStore(ContentStore):
             cid = self.keep(source.read_bytes())  # noqa: ASYNC240
             size_bytes = len(self.files[cid])
         else:
-            raise SettingsError(f"{source} is not there.")
+            raise SettingsError(f"{source} does not exist.")
         free_bytes = (await self.room()).free_bytes
         if free_bytes is not None and size_bytes > free_bytes:
             raise StoreFull("The store is full. Raise the limit.")
@@ -50,9 +50,9 @@ class FakeStore(ContentStore):
     async def fetch(
         self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Bring a file."""
+        """Copies a file to `target`. Returns its size."""
         self._fail()
-        # Tests may keep files under names that are no CIDs.
+        # Tests may store files under names that are not CIDs.
         key = cid if cid in self.files else canonical(cid)
         if key in self.folders:
             raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder.")
@@ -68,11 +68,11 @@ class FakeStore(ContentStore):
     async def fetch_folder(
         self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Bring a folder."""
+        """Copies a folder to `target`. Returns the bytes of its files."""
         self._fail()
         key = canonical(cid)
         if key in self.files:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is no folder.")
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is not a folder.")
         if key not in self.folders:
             raise JobRejected(Code.NOT_FOUND, f"Nobody has {cid}.")
         files = self.folders[key]
@@ -91,7 +91,7 @@ class FakeStore(ContentStore):
         return size_bytes
 
     async def pin(self, pin: Pin) -> None:
-        """Keep under one more name."""
+        """Pins content under one more name."""
         self._fail()
         if pin.cid not in self.files and pin.cid not in self.folders:
             raise StoreUnavailable(f"{pin.cid} is not in the store.")
@@ -99,7 +99,7 @@ class FakeStore(ContentStore):
             self.pinned.append(pin)
 
     async def unpin(self, pin: Pin) -> None:
-        """Release one name."""
+        """Removes a pin, if it exists."""
         self._fail()
         self.pinned = [other for other in self.pinned if other != pin]
 
@@ -109,7 +109,7 @@ class FakeStore(ContentStore):
         return tuple(self.pinned)
 
     async def room(self) -> StoreRoom:
-        """What the limit leaves beside all that is pinned."""
+        """The limit minus pinned content."""
         self._fail()
         if self.limit_bytes is None:
             return StoreRoom()

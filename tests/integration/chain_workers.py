@@ -1,4 +1,4 @@
-"""Workers over our contract on a development chain: chain, registry and sender are real, renders are not."""
+"""Workers with our contract on a development chain: chain, registry and sender are real, renders are not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WAIT_SECONDS = 60.0
 
 
 class HeldEndpoints(Endpoints):
-    """A node to which a transaction is sent only when `barrier`, where there is one, opens."""
+    """A node that sends a transaction only after `barrier`, if there is one, opens."""
 
     barrier: asyncio.Barrier | None = None
 
@@ -49,7 +49,7 @@ class HeldEndpoints(Endpoints):
 
 @dataclass
 class Client:
-    """One account: its registry, and what a worker of it would work with."""
+    """One account: its registry, and the components of its worker."""
 
     registry: StarknetRegistry
     endpoints: HeldEndpoints
@@ -70,13 +70,13 @@ class Client:
         )
 
     def stage(self) -> Stage | None:
-        """How far the worker is with job 1."""
+        """The stage of the worker's attempt on job 1."""
         attempt = self.journal.get(1)
         return attempt.stage if attempt else None
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """The worker at work for the block."""
+        """Runs the worker for the `with` block."""
         work = asyncio.create_task(Service(self.context, slots=1, poll_seconds=0.05).run())
         try:
             yield
@@ -87,7 +87,7 @@ class Client:
 
 @asynccontextmanager
 async def connected_clients(node: Devnet, folder: Path) -> AsyncIterator[list[Client]]:
-    """Creator and two workers with credit, and a new registry."""
+    """Deploys a registry and yields a creator and two workers, all with credit."""
     address = await deploy(node, REGISTRY, STRK_ADDRESS)
     store, clients, outboxes = FakeStore(), [], []
     for number in (CREATOR, WORKER, OTHER):
@@ -114,7 +114,7 @@ async def connected_clients(node: Devnet, folder: Path) -> AsyncIterator[list[Cl
 
 
 async def post(creator: Client, scene: bytes = SCENE, jobs: int = 1, **changed: int) -> int:
-    """An order, by default of one job; its first job. `deadline` is in seconds from now."""
+    """Posts an order, by default of one job. Returns its first job. `deadline` is in seconds from now."""
     now = (await creator.registry.head()).time
     terms = Terms(
         reward_fri=REWARD,
@@ -129,7 +129,7 @@ async def post(creator: Client, scene: bytes = SCENE, jobs: int = 1, **changed: 
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that the worker does by itself."""
+    """Waits until a condition holds."""
     async with asyncio.timeout(WAIT_SECONDS):
         while not holds():  # noqa: ASYNC110 - the worker tells nobody
             await asyncio.sleep(0.02)

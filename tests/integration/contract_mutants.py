@@ -1,7 +1,7 @@
-"""Bugs to plant in the contract's source: what to write instead of what, and how each must be found.
+"""Bugs to plant in the contract's source: replacements, and how each must be found.
 
-A text must stand in the source exactly once. They are as short as can be, so that the source may change round
-them.
+Each text must occur in the source exactly once. Texts are as short as possible, so that the source around
+them may change.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[2] / "contracts" / "src" / "job_registry.cairo"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One bug: `old` becomes `new`. `found` is a pattern for what the two differ in first."""
+    """One bug: `old` becomes `new`. `found` is a pattern for the first difference."""
 
     name: str
     old: str
@@ -25,13 +25,13 @@ class Mutant:
     found: str
 
     def source(self, whole: str) -> str:
-        """The source with the bug in it."""
+        """The source with the bug."""
         assert whole.count(self.old) == 1, f"{self.name}: its text stands {whole.count(self.old)} times"
         return whole.replace(self.old, self.new)
 
 
 def build(mutant: Mutant, folder: Path) -> Path:
-    """The artefact of a mutant, kept in `folder` until the source changes."""
+    """Builds the artefact of a mutant; stored in `folder` until the source changes."""
     source = mutant.source(SOURCE.read_text())
     kept = folder / hashlib.sha256(source.encode()).hexdigest()
     kept.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ IN_EVERY_RUN = frozenset(
         "money counted once for many claims",
     )
 )
-"""One of each kind: a minute's compiling each. `make thorough` tries the others."""
+"""One of each kind: each compiles for a minute. `make thorough` tries the others."""
 
 REFUND = "self.burn(ref books, order.bond);\n                    job.state = JobState::Refunded;"
 ONCE = "if self.claim(*job_id, ref order, ref books, now).is_ok() {"

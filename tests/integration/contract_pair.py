@@ -1,4 +1,4 @@
-"""Each move made twice, by the deployed contract and by the model, and all that can be seen compared."""
+"""Makes each move in the deployed contract and in the model, and compares the visible state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from tests.fakes.registry import Shared
-from tests.integration.contract_world import Chain, Receipt, Told
+from tests.integration.contract_world import Chain, EmittedEvent, Receipt
 
 from veriframe.adapters.starknet.cairo.codec import Value
 from veriframe.adapters.starknet.job_registry.decoding import put_terms, read_job, read_order
@@ -34,11 +34,11 @@ MOVES: dict[str, tuple[str, tuple[Value, ...], Callable[[Job, Call], Outcome]]] 
     "finalize": ("finalize_job", (), escrow.finalize),
     "cancel": ("cancel_job", (), escrow.cancel_job),
 }  # fmt: skip
-"""Every move but a claim: the contract's function, what it is told besides the job, the model's rule."""
+"""Every move but a claim: the contract's function, its arguments after the job, the model's rule."""
 
 
 class Pair:
-    """The two registries. `made` and `refused` say what was tried with success and without."""
+    """The two registries. `made` and `refused` list the moves that succeeded and failed."""
 
     def __init__(self, chain: Chain) -> None:
         self.chain, self.shared = chain, Shared(strict=True)
@@ -47,7 +47,7 @@ class Pair:
         self.refused: set[str] = set()
 
     async def deposit(self, caller: int, amount: int) -> None:
-        """From wallet to credit."""
+        """Deposits money from the wallet into credit."""
         person, shared = self.people[caller], self.shared
         shared.wallets[person] = self.chain.balance(person)
 
@@ -59,7 +59,7 @@ class Pair:
         await self._both(caller, "deposit", (amount,), rule)
 
     async def withdraw(self, caller: int, amount: int, recipient: Address) -> None:
-        """From credit to a wallet."""
+        """Withdraws money from credit to a wallet."""
         person, shared = self.people[caller], self.shared
         before = self.chain.balance(recipient)
 
@@ -68,13 +68,13 @@ class Pair:
             shared.write(done.postings, done.events)
 
         receipt = await self._both(caller, "withdraw", (amount, recipient), rule)
-        # The caller's own fee falls on the caller's wallet.
+        # The caller's wallet pays the caller's fee.
         fee = receipt.fee if recipient == person else 0
         came = 0 if receipt.rule else amount
         assert before + came - fee == self.chain.balance(recipient)
 
     async def post(self, caller: int, terms: Terms, jobs: int, cid: str = CID) -> int:
-        """An order. The first of its jobs, or of those that it would have had."""
+        """Posts an order. Returns its first job, or the one that it would have had."""
         shared = self.shared
         first = max(shared.jobs, default=0) + 1
 
@@ -85,7 +85,7 @@ class Pair:
         return first
 
     async def move(self, move: str, caller: int, job_id: int) -> str:
-        """One move on one job. Returns the rule by which it was refused, if it was."""
+        """Makes a move on a job. Returns the rule that refused it, if any."""
         before = self._standing(job_id)
 
         def rule(call: Call) -> None:
@@ -103,35 +103,35 @@ class Pair:
         return receipt.rule
 
     async def claim_jobs(self, caller: int, ids: Sequence[int]) -> None:
-        """Many claims at once."""
+        """Claims several jobs at once."""
         barred = {job_id for job_id, person in self.shared.bars if person == self.people[caller]}
         await self._plural(
             caller, "claim_jobs", (ids,), lambda jobs, call: plural.claim_jobs(jobs, ids, call, barred=barred)
         )
 
     async def submit_results(self, caller: int, ids: Sequence[int], cids: Sequence[str]) -> None:
-        """Many results at once."""
-        told = [cid.encode() for cid in cids]
+        """Submits several results at once."""
+        encoded = [cid.encode() for cid in cids]
         await self._plural(
             caller,
             "submit_results",
-            (ids, told),
+            (ids, encoded),
             lambda jobs, call: plural.submit_results(jobs, ids, cids, call),
         )
 
     async def finalize_jobs(self, caller: int, ids: Sequence[int]) -> None:
-        """Many ends at once."""
+        """Finalizes several jobs at once."""
         await self._plural(
             caller, "finalize_jobs", (ids,), lambda jobs, call: plural.finalize_jobs(jobs, ids, call)
         )
 
     def wait_until(self, chain_seconds: int) -> None:
-        """The next transaction runs at exactly this time, if it is not past."""
+        """Sets the time of the next transaction, unless it is past."""
         if chain_seconds > self.chain.node.now():
             self.chain.node.set_time(chain_seconds)
 
     async def tell(self, job_id: int, tale: str, people: Sequence[str]) -> list[str]:
-        """A tale of one job: `claim:worker`, or `@lease_end-1` for when. Returns the rules that refused."""
+        """Plays moves on one job: `claim:worker`, or `@lease_end-1` for a time. Returns the refusals."""
         answers = []
         for step in tale.split():
             if step.startswith("@"):
@@ -146,14 +146,16 @@ class Pair:
         return answers
 
     def compare(self) -> None:
-        """All jobs with their orders, all credits, the totals, and that the token covers them."""
+        """Compares jobs with their orders, credits and totals, and checks that the token covers them."""
         known = self.chain.view("get_job_counter")
-        told = [job for first in range(1, known + 1, 200) for job in self.chain.view("get_jobs", first, 200)]
+        listed = [
+            job for first in range(1, known + 1, 200) for job in self.chain.view("get_jobs", first, 200)
+        ]
         orders = {
             number: read_order(self.chain.view("get_order", number))
-            for number in {job["order"] for job in told}
+            for number in {job["order"] for job in listed}
         }
-        jobs = {job["id"]: read_job(job, orders[job["order"]]) for job in told}
+        jobs = {job["id"]: read_job(job, orders[job["order"]]) for job in listed}
         assert {**self.shared.jobs} == jobs
         credits_fri = {person: self.chain.view("get_credit", person) for person in self.people}
         assert {person: self.shared.credits[person] for person in self.people} == credits_fri
@@ -192,8 +194,9 @@ class Pair:
             refused = refusal.rule
             self.refused.add(refused)
         assert refused == receipt.rule, (function, values, refused, receipt)
-        told = tuple(
-            Told(event.kind, event.subject, event.party, event.amount_fri) for event in shared.events[before:]
+        expected = tuple(
+            EmittedEvent(event.kind, event.subject, event.party, event.amount_fri)
+            for event in shared.events[before:]
         )
-        assert told == receipt.events
+        assert expected == receipt.events
         return receipt

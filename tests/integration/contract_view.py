@@ -1,4 +1,4 @@
-"""One deployed registry in the model's words: calls, views and events, with the model's accounts in them."""
+"""One deployed registry in the model's terms: calls, views and events with the model's accounts."""
 
 from __future__ import annotations
 
@@ -50,56 +50,56 @@ class ContractView:
         self._codec = Codec(self._abi)
 
     def address(self, account: Address) -> int:
-        """Where an account of the model is on the chain."""
+        """The chain's address of a model account."""
         return self._people.get(account, account)
 
     def balance(self, account: Address | None) -> Question:
-        """What an account holds of the token; None: the registry itself."""
+        """An account's balance of the token; None: the registry's."""
         owner = self.registry if account is None else self.address(account)
         return looking((self._token, "balance_of", [owner]))
 
     def view(self, name: str, *values: Value) -> Question:
-        """A view of the registry. Addresses are the model's."""
-        told = [
+        """Calls a view of the registry. Addresses are the model's."""
+        addressed = [
             self.address(Address(value))
             if field.type == "ContractAddress" and isinstance(value, int)
             else value
             for field, value in zip(self._abi.functions[name].inputs, values, strict=True)
         ]
-        return looking(self._calling(name, told))
+        return looking(self._calling(name, addressed))
 
     def read(self, name: str, answer: Any) -> Any:
-        """What a view answered, decoded. Addresses are the chain's."""
+        """Decodes a view's answer. Addresses are the chain's."""
         return self._codec.decode(self._abi.functions[name].outputs[0], felts_of(answer))
 
-    def jobs(self, told: Any, orders: Sequence[Any]) -> list[Job]:
-        """What `get_jobs` and `get_order` answered."""
+    def jobs(self, listed: Any, orders: Sequence[Any]) -> list[Job]:
+        """Decodes the answers of `get_jobs` and `get_order`."""
         known = {}
         for answer in orders:
-            if isinstance(answer, list):  # the one that was to come next may have been refused
+            if isinstance(answer, list):  # the next order may have been refused
                 order = read_order(self.read("get_order", answer))
                 terms = order.terms
                 terms = replace(
                     terms, arbiter=self._account(terms.arbiter), worker=self._account(terms.worker)
                 )
                 known[order.id] = replace(order, creator=self._account(order.creator), terms=terms)
-        jobs = [read_job(one, known[order_of(one)]) for one in self.read("get_jobs", told)]
+        jobs = [read_job(one, known[order_of(one)]) for one in self.read("get_jobs", listed)]
         return [replace(job, worker=self._account(job.worker)) for job in jobs]
 
     def ids(self, answer: Any) -> list[int] | None:
-        """The ids that a plural call of a puppet would return; None where it would be refused."""
+        """The ids that a plural call of a puppet would return; None if it would be refused."""
         if not isinstance(answer, list):
             return None
         returned = felts_of(answer)[1:]
         return list(self._codec.decode("Array<u64>", returned))  # type: ignore[call-overload, no-any-return]
 
     def calling(self, deed: Deed, now: int) -> Calling:
-        """The call of the contract that a deed of the model is."""
+        """The contract's call for a model's move."""
         name, values = self._call_of(deed, now)
         return self._calling(name, values)
 
     def event(self, keys: Sequence[int], data: Sequence[int]) -> tuple[str, dict[str, Value]]:
-        """An event's name and all its fields. Addresses are the model's accounts."""
+        """An event's name and fields. Addresses are the model's accounts."""
         item = _EVENTS[keys[0]]
         fields: dict[str, Value] = {"name": item["name"].rpartition("::")[2]}
         for kind, felts in (("key", keys[1:]), ("data", data)):
@@ -140,7 +140,7 @@ class ContractView:
                 return name, deed.values or (job, *self._besides(deed.move, now))
 
     def _besides(self, move: str, now: int) -> Sequence[Value]:
-        """What a move is told besides the job, as `escrow_invariants.make` tells it."""
+        """A move's arguments after the job, as in `escrow_invariants.make`."""
         match move:
             case "release":
                 return (short_string(Code.CRASH.value.encode()),)

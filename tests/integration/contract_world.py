@@ -1,4 +1,4 @@
-"""The deployed contract and the model's registry in memory, side by side: each move is made in both."""
+"""The deployed contract on devnet: calls, views and receipts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ BOUNDS = ResourceBoundsMapping(
     l1_data_gas=ResourceBounds(1_000_000, 10**10),
     l2_gas=ResourceBounds(10_000_000_000, 10**10),
 )
-"""Wide enough for any call here; only what is used is paid."""
+"""Enough for any call here; only the used amount is paid."""
 ALLOWANCE = 2**128 - 1
 RULES = {rule.value for rule in Rule} | {"UNKNOWN_ORDER"}
 
 
 @dataclass(frozen=True)
-class Told:
-    """One event, with the amount where it has one."""
+class EmittedEvent:
+    """One event, with its amount, if it has one."""
 
     kind: EventKind
     subject: int
@@ -41,7 +41,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a transaction. `rule` is why it was refused; empty where it was not."""
+    """A transaction's outcome. `rule` is the rule that refused it; empty if it succeeded."""
 
     rule: str
     time: int
@@ -49,11 +49,11 @@ class Receipt:
     fee: int
     l2_gas: int
     l1_data_gas: int
-    events: tuple[Told, ...]
+    events: tuple[EmittedEvent, ...]
 
 
 class Chain:
-    """The contract on devnet, as its accounts call it, by number."""
+    """The contract on devnet, called by accounts by number."""
 
     def __init__(self, node: Devnet, accounts: Sequence[Account], address: int, abi: Abi) -> None:
         self.node, self.address, self.abi = node, address, abi
@@ -66,11 +66,11 @@ class Chain:
         return tuple(int(account.address) for account in self._accounts)
 
     async def send(self, caller: int, *calls: tuple[str, Sequence[Value]]) -> Receipt:
-        """One transaction of one or more calls of the contract."""
+        """Sends one or more calls of the contract in one transaction."""
         return await self.send_raw(caller, [self.call(name, values) for name, values in calls])
 
     def call(self, name: str, values: Sequence[Value]) -> ChainCall:
-        """A call of the contract, by the names and types of its ABI."""
+        """Builds a call of the contract, by the names and types of its ABI."""
         function = self.abi.functions[name]
         felts = [
             felt
@@ -80,9 +80,9 @@ class Chain:
         return ChainCall(self.address, get_selector_from_name(name), felts)
 
     async def send_raw(self, caller: int, calls: Sequence[ChainCall]) -> Receipt:
-        """One transaction of any calls."""
+        """Sends any calls in one transaction."""
         account = self._accounts[caller]
-        # devnet's clock stands still between blocks: the contract sees the time of the block before its own.
+        # devnet's clock stands still between blocks: the contract sees the previous block's time.
         now = self.node.now()
         nonce = self._nonces[caller] if caller in self._nonces else await account.get_nonce()
         sent = await account.execute_v3(list(calls), resource_bounds=BOUNDS, nonce=nonce, tip=0)
@@ -90,18 +90,18 @@ class Chain:
         return self._receipt(sent.transaction_hash, now)
 
     async def approve(self, caller: int) -> None:
-        """Let the contract take what the account deposits."""
+        """Allows the contract to take deposits from the account."""
         felts = [self.address, ALLOWANCE, 0]
         token = self.node.strk_address
         approved = await self.send_raw(caller, [ChainCall(token, get_selector_from_name("approve"), felts)])
         assert approved.rule == ""
 
     def view(self, name: str, *values: Value) -> Any:
-        """What a view answers now."""
+        """Calls a view."""
         return self._codec.decode(self.abi.functions[name].outputs[0], self.ask(self.call(name, values)))
 
     def ask(self, call: ChainCall) -> list[int]:
-        """What any contract's view answers now, in felts."""
+        """Calls any contract's view. Returns felts."""
         request = {
             "contract_address": hex(call.to_addr),
             "entry_point_selector": hex(call.selector),
@@ -111,21 +111,21 @@ class Chain:
         return [int(felt, 16) for felt in answer]
 
     def balance(self, account: int) -> int:
-        """What an address holds of the token."""
+        """An address's balance of the token."""
         selector = get_selector_from_name("balance_of")
         return self.ask(ChainCall(self.node.strk_address, selector, [account]))[0]
 
     def _receipt(self, transaction_hash: Hash, now: int) -> Receipt:
-        told = self.node.ask("starknet_getTransactionReceipt", transaction_hash=_hex(transaction_hash))
-        events = [event for event in told["events"] if int(event["from_address"], 16) == self.address]
+        answer = self.node.ask("starknet_getTransactionReceipt", transaction_hash=_hex(transaction_hash))
+        events = [event for event in answer["events"] if int(event["from_address"], 16) == self.address]
         return Receipt(
-            rule=_rule(told["revert_reason"]) if told["execution_status"] == "REVERTED" else "",
+            rule=_rule(answer["revert_reason"]) if answer["execution_status"] == "REVERTED" else "",
             time=now,
-            block=told["block_number"],
-            fee=int(told["actual_fee"]["amount"], 16),
-            l2_gas=told["execution_resources"]["l2_gas"],
-            l1_data_gas=told["execution_resources"]["l1_data_gas"],
-            events=tuple(_told(event) for event in events),
+            block=answer["block_number"],
+            fee=int(answer["actual_fee"]["amount"], 16),
+            l2_gas=answer["execution_resources"]["l2_gas"],
+            l1_data_gas=answer["execution_resources"]["l1_data_gas"],
+            events=tuple(_decode_event(event) for event in events),
         )
 
 
@@ -134,7 +134,7 @@ def _hex(value: Hash) -> str:
 
 
 def _rule(reason: str) -> str:
-    """The short string that a contract panicked with: the first in the node's text that is one of ours."""
+    """The short string of a contract's panic: the first of our rules in the node's text."""
     names = [
         short_bytes(int(felt, 16)).decode(errors="replace") for felt in re.findall(r"0x[0-9a-f]+", reason)
     ]
@@ -142,26 +142,26 @@ def _rule(reason: str) -> str:
 
 
 _NUMBERS = {"OrderCreated": 2, "DisputeResolved": None, "ResultSubmitted": None}
-"""Where the amount stands among an event's data, if not first."""
+"""The index of the amount in an event's data, if not 0."""
 
 
-def _told(event: Mapping[str, Any]) -> Told:
+def _decode_event(event: Mapping[str, Any]) -> EmittedEvent:
     keys, data = ([int(felt, 16) for felt in event[name]] for name in ("keys", "data"))
     kind = next(kind for kind in EventKind if get_selector_from_name(kind.value) == keys[0])
     money = kind in (EventKind.DEPOSITED, EventKind.WITHDRAWN)
     at = 1 if kind is EventKind.WITHDRAWN else _NUMBERS.get(kind.value, 0)
     subject, party = (0, keys[1]) if money else (keys[1], keys[2])
-    return Told(kind, subject, party, 0 if at is None else data[at])
+    return EmittedEvent(kind, subject, party, 0 if at is None else data[at])
 
 
 @asynccontextmanager
 async def deployed(node: Devnet) -> AsyncIterator[Chain]:
-    """The contract, new on this chain, with all accounts' approval for the token."""
+    """Deploys the contract, with all accounts' approval for the token."""
     accounts = [deployment.signer(node, known) for known in node.accounts]
     artifact = deployment.load("job_registry", deployment.MAIN_ARTIFACTS)
     address = (await deployment.deploy(accounts[0], artifact, node.strk_address)).address
-    told = node.ask("starknet_getClassAt", contract_address=hex(address), block_id="latest")
-    chain = Chain(node, accounts, address, read_abi(told["abi"]))
+    deployed_class = node.ask("starknet_getClassAt", contract_address=hex(address), block_id="latest")
+    chain = Chain(node, accounts, address, read_abi(deployed_class["abi"]))
     for number in range(len(accounts)):
         await chain.approve(number)
     yield chain

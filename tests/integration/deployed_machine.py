@@ -1,8 +1,8 @@
-"""The model's machine with a deployed contract beside it: each move is made in both, and all is compared.
+"""The model's machine with a deployed contract: makes each move in both, and compares the results.
 
-After each transaction the whole of the contract is read: jobs, credits, totals, wallets, its tokens, and
-every field of every event. After a move that changed a job, the contract is asked besides who could make
-which move on it, now and at each border of time to come, and by which rule all others are refused.
+After each transaction the contract's whole state is read: jobs, credits, totals, wallets, its tokens, and
+every field of every event. After a move that changed a job, the contract is also queried for who could make
+which move on it, now and at each later time limit, and which rule refuses all others.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from veriframe.model.registry.job import Address, Job
 from veriframe.model.registry.ledger import Call
 
 Found = tuple[str, str, str]
-"""A move, how the job stood before it, and the state after it or the rule that refused it."""
+"""A move, the job's standing before it, and the state after it or the rule that refused it."""
 
 
 class DeployedMachine(EscrowMachine):
-    """Five accounts and a stranger on a new contract. `made_there` and `asked_there` say what was covered."""
+    """Five accounts and an outsider at a new contract. `made_there` and `asked_there` record the coverage."""
 
     stage: ClassVar[Stage]
     class_hash: ClassVar[int]
@@ -53,18 +53,18 @@ class DeployedMachine(EscrowMachine):
         there, shared, stage = self.there, self.shared, self.stage
         calling = stage.act(self._client(deed.caller), there.calling(deed, shared.now))
         plural = deed.move.endswith("s")
-        stage.look_at(shared.now)
+        stage.query_at(shared.now)
         before = [looking(calling)] if plural else []
         played, looks, answers = stage.play([calling], before, list(self._readings(deed)))
         shared.block = played.block - 1
-        told, made, standing = len(shared.events), len(self.world.steps), self._standing(deed.job_id)
+        seen, made, standing = len(shared.events), len(self.world.steps), self._standing(deed.job_id)
         refused = super()._play(deed, attempt)
         when = f"{deed.move} by {deed.caller} of {deed.job_id or deed.values} ({standing or '-'})"
         _same("refusal", when, refused, played.rule)
         if plural:
             done = [step.after.id for step in self.world.steps[made:]]
             _same("ids", when, done if not refused else None, there.ids(looks[-1]))
-        self._compare_events(when, played, told)
+        self._compare_events(when, played, seen)
         self._compare(when, deed, answers)
         if deed.job_id:
             after = self.shared.jobs[deed.job_id].state.value
@@ -94,8 +94,8 @@ class DeployedMachine(EscrowMachine):
             there.view("get_order", number) for number in range(1, newest + 1 + (deed.move == "create"))
         )
 
-    def _compare_events(self, when: str, played: Played, told: int) -> None:
-        expected = [fields_of(event, self.shared) for event in self.shared.events[told:]]
+    def _compare_events(self, when: str, played: Played, seen: int) -> None:
+        expected = [fields_of(event, self.shared) for event in self.shared.events[seen:]]
         found = [
             self.there.event(keys, data)
             for address, keys, data in played.events
@@ -104,7 +104,7 @@ class DeployedMachine(EscrowMachine):
         _same("events", when, expected, found)
 
     def _compare(self, when: str, deed: Deed, answers: Sequence[Any]) -> None:
-        """All that can be read, and I1 on the token itself."""
+        """Compares everything that can be read, and I1 for the token's balance."""
         there, shared = self.there, self.shared
         counter, jobs, totals, held, *others = answers
         orders = others[2 * len(PEOPLE) :]
@@ -117,19 +117,19 @@ class DeployedMachine(EscrowMachine):
             "burned": shared.burned_fri,
         }
         _same("totals", when, expected, sums)
-        pots = [purse[account] for purse in (shared.credits, shared.wallets) for account in PEOPLE]
+        pots = [money[account] for money in (shared.credits, shared.wallets) for account in PEOPLE]
         _same("credits and wallets", when, pots, [felts_of(one)[0] for one in others[: len(pots)]])
         _same("I1: token", when, sum(sums.values()), felts_of(held)[0])
 
     def _ask_who_may(self, job: Job) -> None:
-        """I3, I4, I6, I9: every move by those who may and by others, now and at each border to come."""
+        """I3, I4, I6, I9: every move by those who may and by others, now and at each later time limit."""
         tries = list(_tries(job))
         for now in self._times(job):
             callings = [
                 self.stage.act(self._client(caller), self.there.calling(Deed(move, caller, job.id), now))
                 for move, caller in tries
             ]
-            answers = self.stage.look_at(now, [looking(calling) for calling in callings])
+            answers = self.stage.query_at(now, [looking(calling) for calling in callings])
             standing = _standing(job, now)
             for (move, caller), answer in zip(tries, answers, strict=True):
                 when = f"{move} by {caller} of {job.id} ({standing}), {now - self.shared.now} s on"
@@ -142,7 +142,7 @@ class DeployedMachine(EscrowMachine):
         return [self.shared.now, far] if job.state.is_final else sorted({*self.world.times(job), far})
 
     def _would(self, move: str, job: Job, caller: Address, now: int) -> str:
-        """The state after it, or the rule that refuses it, with the credit that the caller has."""
+        """The state after the move, or the rule that refuses it, with the caller's credit."""
         shared = self.shared
         call = Call(caller=caller, now=now, block=shared.block, credit_fri=shared.credits[caller])
         try:
@@ -156,13 +156,13 @@ def _standing(job: Job, now: int) -> str:
 
 
 def _same(what: str, when: str, expected: object, found: object) -> None:
-    """Both are the same, or the story ends with what was different, and where."""
+    """Fails the test with the difference unless both are equal."""
     if expected != found:
         raise AssertionError(f"{what} after {when}: the rules say {expected!r}, the contract {found!r}")
 
 
 def _tries(job: Job) -> Iterator[tuple[str, Address]]:
-    """Every move, by those who may make it at some time, and by somebody who never may."""
+    """Every move, by accounts that may make it at some time, and by one that never may."""
     creator, arbiter = job.order.creator, job.terms.arbiter
     for account in PEOPLE:
         yield "claim", account

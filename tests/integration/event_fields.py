@@ -1,4 +1,4 @@
-"""Every field of the events that the contract must emit, by what the model tells and keeps."""
+"""Every field of the events that the contract must emit, derived from the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from veriframe.model.registry.ledger import Event, EventKind
 
 
 def fields_of(event: Event, shared: Shared) -> tuple[str, dict[str, Value]]:
-    """An event's name and its fields, as the contract's interface names them, after the move."""
+    """An event's name and its fields, named as in the contract's interface, after the move."""
     return event.kind.value, _fields(event, shared)
 
 

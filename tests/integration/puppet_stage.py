@@ -1,7 +1,7 @@
-"""A devnet on which one unsigned sender plays many people, at any time, with one request a step.
+"""A devnet on which one unsigned sender acts for many accounts, at any time, with one request for each step.
 
-The people are puppets (`tests/contracts/puppet.cairo`): they have no keys and pay no fees, so that their
-wallets hold to the last fri what the rules leave them. The sender that pays is a puppet, too.
+The accounts are puppets (`tests/contracts/puppet.cairo`): they have no keys and pay no fees, so their wallets
+contain exactly what the rules leave them. The sender that pays is a puppet, too.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from veriframe.adapters.starknet.cairo.codec import short_bytes
 
 PUPPET = ROOT / "tests" / "contracts" / "artifacts" / "puppet"
 DEPLOYER = 0x02CEED65A4BD731034C01113685C831B01C15D7D432F71AFB1CF1634B53A2125
-"""The deployer of contracts that every devnet has."""
+"""The contract deployer of every devnet."""
 DEPLOY_ACCOUNT = 5
 PLENTY = 2**120
-"""More than a registry can hold, many times."""
+"""Many times more than a registry can hold."""
 FEW = 64
-"""Calls in one request."""
-SEATS = 7
-"""The sender, and six people."""
+"""The most calls in one request."""
+PUPPETS = 7
+"""The sender, and six accounts."""
 _BOUND = {"max_amount": "0x2540be400", "max_price_per_unit": "0x2540be400"}
 
 selector = cache(get_selector_from_name)
 Calling = tuple[int, str, Sequence[int]]
-"""Whom, which function, and what with, in felts."""
+"""The contract, the function, and the arguments in felts."""
 Question = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Played:
-    """What became of a transaction. `rule` is why it was refused; empty where it was not."""
+    """A transaction's outcome. `rule` is the rule that refused it; empty if it succeeded."""
 
     rule: str
     block: int
     events: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]
-    """From whom, the keys, the data."""
+    """The emitting contract, the keys, the data."""
 
 
 class Stage:
-    """The node, its puppets and the sender among them."""
+    """The node and its puppets, one of which is the sender."""
 
     def __init__(self, node: Devnet) -> None:
         self.node, self._nonce, self._salt = node, 0, 0
@@ -60,9 +60,9 @@ class Stage:
         self.people: tuple[int, ...] = ()
 
     async def open(self) -> None:
-        """Put the puppets there; each person is rich."""
+        """Deploys the puppets and funds them."""
         class_hash = await declare(self.node, PUPPET, DEPLOY_ACCOUNT)
-        deploys = [(DEPLOYER, "deployContract", [class_hash, salt, 0, 0]) for salt in range(SEATS)]
+        deploys = [(DEPLOYER, "deployContract", [class_hash, salt, 0, 0]) for salt in range(PUPPETS)]
         await invoke(self.node, DEPLOY_ACCOUNT, *deploys)
         newest = self.node.ask("starknet_getBlockWithReceipts", block_id="latest")
         events = newest["transactions"][-1]["receipt"]["events"]
@@ -78,7 +78,7 @@ class Stage:
         return self._nonce
 
     def deploy(self, class_hash: int, *arguments: int) -> int:
-        """A new contract of a class that the chain has."""
+        """Deploys a contract of a declared class."""
         self._salt += 1
         values = [class_hash, self._salt, 0, len(arguments), *arguments]
         played = self.send([(DEPLOYER, "deployContract", values)])
@@ -86,18 +86,18 @@ class Stage:
         return next(data[0] for address, _, data in played.events if address == DEPLOYER)
 
     def act(self, person: int, calling: Calling) -> Calling:
-        """The same call, made by a person (a number from 0)."""
+        """The same call, made by an account (a number from 0)."""
         to, name, values = calling
         return self.people[person], "act", [to, selector(name), len(values), *values]
 
     def send(self, calls: Sequence[Calling]) -> Played:
-        """One transaction, now."""
+        """Sends one transaction now."""
         return self.play(calls, (), ())[0]
 
     def play(
         self, calls: Sequence[Calling], before: Sequence[Question], after: Sequence[Question]
     ) -> tuple[Played, list[Any], list[Any]]:
-        """One transaction at the latest block's time, and answers before and after it, in one request."""
+        """Sends a transaction at the latest block's time, with queries before and after, in one request."""
         answers = self.ask([*before, self._invoke(calls), _NEWEST, *after])
         self._nonce += 1
         sent, block = answers[len(before) : len(before) + 2]
@@ -108,11 +108,11 @@ class Stage:
         events = tuple(_event(event) for event in receipt["events"])
         return Played(rule, block["block_number"], events), answers[: len(before)], answers[len(before) + 2 :]
 
-    def look_at(self, chain_seconds: int, questions: Sequence[Question] = ()) -> list[Any]:
-        """Answers at exactly that time, be it past or to come; the next transaction runs at it, too.
+    def query_at(self, chain_seconds: int, questions: Sequence[Question] = ()) -> list[Any]:
+        """Queries at exactly that time, past or future; the next transaction runs at it, too.
 
-        The node reckons a block's time from this machine's clock: where its second changes between setting
-        the time and making the block, the block is a second late. Then all is asked again.
+        The node computes a block's time from this machine's clock. If its second changes between setting the
+        time and making the block, the block is a second late. Then everything is queried again.
         """
         setting = "devnet_setTime", {"time": chain_seconds, "generate_block": True}
         while True:
@@ -121,9 +121,9 @@ class Stage:
                 return answers
 
     def ask(self, questions: Sequence[Question]) -> list[Any]:
-        """The results, or the errors, of some calls of the node in one request.
+        """The results or errors of several node calls in one request.
 
-        The node makes them in this order only where they are few: after some hundred it turns to others.
+        The node keeps their order only if they are few: after some hundred it interleaves other requests.
         """
         assert len(questions) <= FEW
         body = [
@@ -131,9 +131,9 @@ class Stage:
             for number, (method, parameters) in enumerate(questions)
         ]
         self._line.request("POST", "/", json.dumps(body), {"Content-Type": "application/json"})
-        told = json.loads(self._line.getresponse().read())
-        assert [answer["id"] for answer in told] == list(range(len(questions)))
-        return [answer["result"] if "result" in answer else answer["error"] for answer in told]
+        answers = json.loads(self._line.getresponse().read())
+        assert [answer["id"] for answer in answers] == list(range(len(questions)))
+        return [answer["result"] if "result" in answer else answer["error"] for answer in answers]
 
     def _invoke(self, calls: Sequence[Calling]) -> Question:
         felts = [len(calls)]
@@ -160,7 +160,7 @@ _NEWEST: Question = ("starknet_getBlockWithReceipts", {"block_id": "latest"})
 
 
 def looking(calling: Calling) -> Question:
-    """A call without a transaction: what it would return, with nothing kept."""
+    """A call without a transaction, and without lasting effects."""
     to, name, values = calling
     request = {
         "contract_address": hex(to),
@@ -171,26 +171,26 @@ def looking(calling: Calling) -> Question:
 
 
 def felts_of(answer: Any) -> list[int]:
-    """What a look answered. Fails the test where it was refused."""
+    """The felts of a query's answer. Fails the test if it was refused."""
     assert isinstance(answer, list), f"no answer: {answer}"
     return [int(felt, 16) for felt in answer]
 
 
 def rule_of(answer: Any) -> str:
-    """The rule by which a look was refused; empty where it was not."""
+    """The rule that refused a query; empty if it succeeded."""
     return "" if isinstance(answer, list) else rule_in(json.dumps(answer))
 
 
 def rule_in(text: str) -> str:
-    """The short string that a contract panicked with: the first in the node's text that is one of ours.
+    """The short string of a contract's panic: the first of our rules in the node's text.
 
-    The node's whole text where there is none.
+    The node's whole text if there is none.
     """
     felts = [int(felt, 16) for felt in re.findall(r"0x[0-9a-f]+", text)]
     names = [short_bytes(felt).decode(errors="replace") for felt in felts]
     return next((name for name in names if name in RULES), text)
 
 
-def _event(told: Mapping[str, Any]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    keys, data = (tuple(int(felt, 16) for felt in told[name]) for name in ("keys", "data"))
-    return int(told["from_address"], 16), keys, data
+def _event(event: Mapping[str, Any]) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    keys, data = (tuple(int(felt, 16) for felt in event[name]) for name in ("keys", "data"))
+    return int(event["from_address"], 16), keys, data

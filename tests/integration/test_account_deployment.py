@@ -1,4 +1,4 @@
-"""An account's contract comes onto a real chain, by the money that was sent to its address before."""
+"""Deploying an account's contract on a real chain, with money that was sent to its address before."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ async def _deploy(endpoints: Endpoints, key: Key, **changes: int) -> tuple[int, 
     return address, receipt is not None
 
 
-async def test_an_account_comes_to_its_address(devnet_node: Devnet, endpoints: Endpoints) -> None:
-    """Exactly where it was told, with its key; a second time changes and costs nothing."""
+async def test_an_account_is_deployed_at_its_address(devnet_node: Devnet, endpoints: Endpoints) -> None:
+    """At the announced address, with its key; a second time changes and costs nothing."""
     key = Key.random()
     address = accounts.counterfactual_address(key.public_key)
     devnet_node.mint(address, STRK)
@@ -50,7 +50,7 @@ async def test_an_account_comes_to_its_address(devnet_node: Devnet, endpoints: E
 
 
 async def test_without_money_nothing_is_sent(endpoints: Endpoints) -> None:
-    """fault_78: the sentence says where to send how much."""
+    """fault_78: the message says how much to send where."""
     key = Key.random()
     with pytest.raises(MoveRefused, match=r"holds 0 STRK\. Send STRK there first") as caught:
         await _deploy(endpoints, key)
@@ -64,7 +64,7 @@ async def test_an_unknown_class_is_refused(endpoints: Endpoints) -> None:
 
 
 async def test_no_more_is_paid_than_allowed(devnet_node: Devnet, endpoints: Endpoints) -> None:
-    """The limit counts, not the purse."""
+    """The limit counts, not the balance."""
     key = Key.random()
     devnet_node.mint(accounts.counterfactual_address(key.public_key), STRK)
     with pytest.raises(RegistryUnavailable, match="over the limit"):
@@ -72,19 +72,19 @@ async def test_no_more_is_paid_than_allowed(devnet_node: Devnet, endpoints: Endp
 
 
 def test_the_command_deploys(devnet_node: Devnet, tmp_path: Path) -> None:
-    """The whole way of a new account: key, address, money, deployment; and a second time says so."""
+    """All steps of a new account: key, address, money, deployment; a second deployment is reported."""
     word, path = tmp_path / "word", tmp_path / "key.json"
     word.touch(0o600)
     word.write_text("correct horse", encoding="utf-8")
     keystore.write(path, Key.random(), b"correct horse", scrypt_n=4)
-    address = _told(devnet_node, "address", path, word)["address"]
+    address = _run(devnet_node, "address", path, word)["address"]
     devnet_node.mint(int(address, 16), STRK)
-    first, second = (_told(devnet_node, "deploy", path, word) for _ in range(2))
+    first, second = (_run(devnet_node, "deploy", path, word) for _ in range(2))
     assert (first["address"], first["deployed"], "STRK" in first["fee"]) == (address, "now", True)
     assert second == {"address": address, "deployed": "already"}
 
 
-def _told(node: Devnet, command: str, path: Path, word: Path) -> dict[str, str]:
+def _run(node: Devnet, command: str, path: Path, word: Path) -> dict[str, str]:
     arguments: list[str | Path] = ["account", command, path, "--password-file", word, "--json"]
     ran = subprocess.run(
         [Path(sys.executable).with_name("veriframe"), "--home", path.parent, *arguments],
@@ -96,5 +96,5 @@ def _told(node: Devnet, command: str, path: Path, word: Path) -> dict[str, str]:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    told: dict[str, str] = json.loads(ran.stdout)
-    return told
+    output: dict[str, str] = json.loads(ran.stdout)
+    return output

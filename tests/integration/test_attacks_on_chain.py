@@ -1,4 +1,4 @@
-"""Attacks by public moves on a real worker over our contract, on a development chain. Fees are real there."""
+"""Attacks by public moves on a real worker with our contract, on a development chain with real fees."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ async def clients(devnet_node: Devnet, tmp_path: Path) -> AsyncIterator[tuple[Cl
 
 
 def attempt(worker: Client, job_id: int) -> Attempt:
-    """On a job that was begun."""
+    """The attempt on a job that was started."""
     found = worker.journal.get(job_id)
     assert found is not None
     return found
 
 
 def is_over(worker: Client, job_id: int) -> bool:
-    """Whether a job was handed in, or has ended."""
+    """Whether a job's result was submitted, or the attempt ended."""
     found = worker.journal.get(job_id)
     return found is not None and (found.stage.is_end or found.stage is Stage.SUBMITTED)
 
 
 async def holds_fri(client: Client) -> int:
-    """What an account has, less what is bound."""
+    """An account's money without what is bound."""
     funds = await client.registry.funds(client.registry.account)
     return funds.wallet_fri + funds.credit_fri
 
 
 async def test_all_means_as_bond_for_one_fri(clients: tuple[Client, Client]) -> None:
-    """fault_81, fault_89: neither the bond of all that the worker has, nor a reward below the fees."""
+    """fault_81, fault_89: neither a bond of all the worker's money, nor a reward below the fees."""
     creator, worker = clients
     before_fri = await holds_fri(worker)
     await post(creator, HOSTILE, reward_fri=1, bond_fri=before_fri)
@@ -66,10 +66,10 @@ async def test_all_means_as_bond_for_one_fri(clients: tuple[Client, Client]) -> 
     assert len(left) == 2
 
 
-async def test_a_failed_render_costs_what_is_noted_and_within_the_budget(
+async def test_a_failed_render_costs_what_is_recorded_and_within_the_budget(
     clients: tuple[Client, Client],
 ) -> None:
-    """fault_81, fault_89: the bond's burned part and all fees, to the last fri; an honest job goes on."""
+    """fault_81, fault_89: the bond's burned part and all fees, exactly; an honest job continues."""
     creator, worker = clients
     worker.renderer.scripts[HOSTILE] = Script(
         render_failures=[RenderFailed(Code.TIMEOUT, "Blender took too long.")] * 3
@@ -90,7 +90,7 @@ async def test_a_failed_render_costs_what_is_noted_and_within_the_budget(
 
 
 async def test_thousands_of_jobs_that_nobody_can_take(clients: tuple[Client, Client]) -> None:
-    """fault_82: two orders of a thousand; the honest job after them is found and handed in."""
+    """fault_82: two orders of a thousand; the honest job after them is found and its result submitted."""
     creator, worker = clients
     for _ in range(2):
         await post(creator, HOSTILE, jobs=1000, reward_fri=1, bond_fri=HUGE)
@@ -102,7 +102,7 @@ async def test_thousands_of_jobs_that_nobody_can_take(clients: tuple[Client, Cli
 
 
 async def test_a_public_scene_under_impossible_terms(clients: tuple[Client, Client]) -> None:
-    """fault_85: nothing counts against its bytes; the next job of it is served."""
+    """fault_85: the failure does not count against the scene; its next job is served."""
     creator, worker = clients
     async with worker.working():
         for _ in range(2):
@@ -114,8 +114,8 @@ async def test_a_public_scene_under_impossible_terms(clients: tuple[Client, Clie
     assert worker.journal.failed == []
 
 
-async def test_what_is_earned_is_what_is_there_afterwards(clients: tuple[Client, Client]) -> None:
-    """fault_89: reward less all fees, to the last fri."""
+async def test_the_reported_earnings_match_the_balance(clients: tuple[Client, Client]) -> None:
+    """fault_89: the reward minus all fees, exactly."""
     creator, worker = clients
     before_fri = await holds_fri(worker)
     honest = await post(creator)

@@ -1,6 +1,6 @@
-"""The deployed contract keeps the model's rules: the same states, money, events and refusals.
+"""The deployed contract follows the model's rules: the same states, money, events and refusals.
 
-By tales written for each rule, in signed transactions; `test_deployed_machine.py` plays long drawn stories.
+Scenarios for each rule, in signed transactions; `test_deployed_machine.py` plays long generated ones.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TABLE = {
     ("OPEN", "cancel", "REFUNDED"),
     ("lapsed", "cancel", "REFUNDED"),
 }
-"""Every move of the contract's table that makes or ends something, from where, to where."""
+"""Every move of the contract's table that changes a state, with the states before and after."""
 
 TALES = (
     (
@@ -83,7 +83,7 @@ LATE_TALES = (
     "@deadline-1 claim:worker @lease_end-1 finalize:other @lease_end+0 claim:other finalize:other",
     "@deadline+0 claim:worker finalize:poor finalize:poor",
 )
-"""With a deadline that comes; the last jobs of their order."""
+"""Jobs with a near deadline; the last jobs of their order."""
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def terms_of(pair: Pair, **changes: Any) -> Terms:
 
 
 async def test_every_row_of_the_table_holds_on_chain(pair: Pair) -> None:
-    """Each move is made by those who may and by others, at its borders in time, in both registries."""
+    """Each move is made by those who may and by others, at its time limits, in both registries."""
     first = await pair.post(0, terms_of(pair), len(TALES))
     for number, tale in enumerate(TALES):
         await pair.tell(first + number, tale, PEOPLE)
@@ -128,8 +128,8 @@ async def test_every_row_of_the_table_holds_on_chain(pair: Pair) -> None:
     assert everyday - pair.refused == {"OTHER_WORKER", "NO_ARBITER", "INSUFFICIENT_FUNDS", "OVERFLOW"}
 
 
-async def test_orders_are_taken_and_refused_alike(pair: Pair) -> None:
-    """Every bound of an order's terms, at the bound and just beyond it."""
+async def test_orders_are_accepted_and_refused_alike(pair: Pair) -> None:
+    """Every limit of an order's terms, at the limit and just beyond it."""
     creator, arbiter = pair.people[0], pair.people[3]
     worker = pair.people[1]
     bad: list[tuple[dict[str, Any], str]] = [
@@ -180,8 +180,8 @@ async def test_orders_are_taken_and_refused_alike(pair: Pair) -> None:
     assert answers == ["OTHER_WORKER", "", "", "", "NO_ARBITER"]
 
 
-async def test_money_goes_in_and_out_alike(pair: Pair) -> None:
-    """Deposits and withdrawals of nothing, of all, of too much, to others and to nobody."""
+async def test_deposits_and_withdrawals_are_alike(pair: Pair) -> None:
+    """Of nothing, everything and too much, to others and to the zero address."""
     cold = Address(0xC01D)
     for amount in (
         0,
@@ -208,7 +208,7 @@ async def test_money_goes_in_and_out_alike(pair: Pair) -> None:
 
 
 async def test_plural_calls_skip_alike(pair: Pair) -> None:
-    """Unknown, doubled, foreign and untimely ids are skipped; the credit runs down as jobs are claimed."""
+    """Unknown, repeated, foreign and untimely ids are skipped; the credit decreases as jobs are claimed."""
     first = await pair.post(0, terms_of(pair, bond_fri=CREDIT // 5), 8)
     named = await pair.post(0, terms_of(pair, worker=pair.people[2]), 1)
     own = await pair.post(1, terms_of(pair), 1)

@@ -1,4 +1,4 @@
-"""What the deployed contract answers to anyone, and to bytes that are no text."""
+"""The deployed contract's views, and its refusal of bytes that are not text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 CREATOR, WORKER, ARBITER = 0, 1, 2
 CREDIT = 10**6
 SIZES = (1, 1, 3, 1, 7, 2, 1, 40, 1, 1, 5)
-"""How many jobs each order has: enough orders that a job's own has to be searched for."""
+"""How many jobs each order has: enough orders that a job's order must be searched."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def _terms(pair: Pair) -> Terms:
 
 
 async def test_every_job_finds_its_order(pair: Pair) -> None:
-    """A job that nobody has touched has no cell of its own: its order is found among many."""
+    """An untouched job has no storage cell: its order is found among many."""
     terms = _terms(pair)
     for size in SIZES:
         await pair.post(CREATOR, terms, size)
@@ -54,7 +54,7 @@ async def test_every_job_finds_its_order(pair: Pair) -> None:
 
 
 async def test_the_classic_getters_answer_for_any_id(pair: Pair) -> None:
-    """Of a job, what is known; of an id that was never given, nothing; after a lapse, no worker."""
+    """The known facts of a job; nothing for an unknown id; no worker after a lapsed claim."""
     view = pair.chain.view
     job_id = await pair.post(CREATOR, _terms(pair), 2)
     await pair.move("claim", WORKER, job_id)
@@ -75,8 +75,8 @@ async def test_the_classic_getters_answer_for_any_id(pair: Pair) -> None:
     assert [job["id"] for job in view("get_jobs", 2, 200)] == [2]
 
 
-async def test_views_refuse_by_their_rule(pair: Pair) -> None:
-    """Ids that were never given, and more than a view gives at once."""
+async def test_views_refuse_with_their_rule(pair: Pair) -> None:
+    """Unknown ids, and more than a view returns at once."""
     for function, felts, rule in (
         ("get_job", [3], b"UNKNOWN_JOB"),
         ("get_order", [0], b"UNKNOWN_ORDER"),
@@ -99,11 +99,11 @@ NO_TEXT: tuple[tuple[int, ...], ...] = (
     (5, 1, 1, 1, 1, 1, 1, 1),
     (4, 1, 1, 1, 1, 1, 5),
 )
-"""How many full words, these, the rest and its size in bytes."""
+"""The number of full words, the words, the rest and its size in bytes."""
 
 
-async def test_a_cid_that_is_no_text_is_refused(pair: Pair) -> None:
-    """A `ByteArray` with a rest longer than it says, or than a word, would break each later reader."""
+async def test_a_cid_that_is_not_text_is_refused(pair: Pair) -> None:
+    """A `ByteArray` whose rest is longer than its size or than a word would break every later reader."""
     selector = get_selector_from_name("create_job")
     terms = (100, 10, pair.chain.node.now() + 86400, 600, 300, 900, 0, 0)
     for text in NO_TEXT:

@@ -1,7 +1,7 @@
-"""The deployed contract and the model tell the same story, whoever does what whenever.
+"""The deployed contract and the model behave the same, for any account, move and time.
 
-The stories of the model's own machine are played on both; at the end of the run the coverage is told. How
-it holds up: `test_deployed_mutants.py` plants bugs in the contract.
+The scenarios of the model's machine are played on both; the coverage is printed at the end of the run.
+`test_deployed_mutants.py` plants bugs in the contract to check that they are found.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WHO_CLAIMS = ("OWN_JOB", "OTHER_WORKER", "BARRED")
 
 
 def table() -> set[Found]:
-    """Every move in every standing, with all that can come of it."""
+    """Every move in every standing, with all possible outcomes."""
     rows: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
         ("claim", ("OPEN", "lapsed"), (*WHO_CLAIMS, "CLAIMED", "DEADLINE_OVER", "INSUFFICIENT_CREDIT")),
         ("claim", ("CLAIMED", *HANDED_IN), (*WHO_CLAIMS, "NOT_OPEN")),
@@ -69,7 +69,7 @@ def table() -> set[Found]:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[type[DeployedMachine]]:
-    """The machine on a chain of its own, where the contract's class is declared."""
+    """The machine on a separate chain with the contract's class."""
     with devnet() as node:
         stage = Stage(node)
         asyncio.run(stage.open())
@@ -79,10 +79,10 @@ def machine() -> Iterator[type[DeployedMachine]]:
         )
 
 
-def test_seeded_stories_are_the_same_on_chain(
+def test_seeded_scenarios_are_the_same_on_chain(
     machine: type[DeployedMachine], tell_line: Callable[[str], None]
 ) -> None:
-    """I1 to I11, every row of the table, and all that can come of any move in any state; nothing else."""
+    """I1 to I11, every row of the table, and exactly the possible outcomes of any move in any state."""
     sent, start = machine.stage.sent, time.monotonic()
     walk(machine())
     for seed in range(STORIES):
@@ -100,10 +100,10 @@ def test_seeded_stories_are_the_same_on_chain(
     assert transitions <= set(made)
 
 
-def test_no_story_is_another_on_chain(
+def test_generated_scenarios_are_the_same_on_chain(
     machine: type[DeployedMachine], tell_line: Callable[[str], None]
 ) -> None:
-    """Nor is any that Hypothesis draws: the same ones in each run."""
+    """Scenarios from Hypothesis: the same ones in each run."""
     sent, start = machine.stage.sent, time.monotonic()
     run_machine(
         type("Quick", (machine,), {"asks": False}),
@@ -113,7 +113,9 @@ def test_no_story_is_another_on_chain(
             derandomize=True,
             database=None,
             deadline=None,
-            phases=(Phase.generate,),  # each try costs seconds: the first story that differs is told as it is
+            phases=(
+                Phase.generate,
+            ),  # each attempt takes seconds: the first difference is reported without shrinking
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -1,4 +1,4 @@
-"""The comparison is worth something: each bug planted in the contract's source makes a story go red."""
+"""The comparison finds bugs: each bug planted in the contract's source makes a scenario fail."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ CASES = [
 ]
 
 STORIES = 3
-"""Drawn ones, for what the walk does not find."""
+"""Generated scenarios, for what the walk does not find."""
 
 
 @pytest.fixture(scope="module")
 def artifacts(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Path]]]:
-    """The classes of all mutants that this run tests, built side by side while the stories go on."""
+    """The classes of all mutants in this run, built in parallel while the scenarios run."""
     chosen = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
     folder = request.config.cache.mkdir("mutants") if request.config.cache else None
     assert folder is not None
@@ -44,7 +44,7 @@ def artifacts(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Path]
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """A chain for all of them, each with contracts of its own class."""
+    """One chain for all of them; each has contracts of its own class."""
     with devnet() as node:
         opened = Stage(node)
         asyncio.run(opened.open())
@@ -55,7 +55,7 @@ def stage() -> Iterator[Stage]:
 def test_a_bug_planted_in_the_contract_is_found(
     mutant: Mutant, stage: Stage, artifacts: dict[str, Future[Path]], tell_line: Callable[[str], None]
 ) -> None:
-    """The story ends where the contract does something else than the rules, and says what."""
+    """The scenario fails where the contract differs from the rules, with the difference."""
     class_hash = asyncio.run(declare(stage.node, artifacts[mutant.name].result()))
     counts: dict[str, object] = {"made_there": Counter(), "asked_there": Counter()}
     planted = type("Planted", (DeployedMachine,), {"stage": stage, "class_hash": class_hash, **counts})

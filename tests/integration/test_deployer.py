@@ -1,4 +1,4 @@
-"""Our contract brought onto a real chain, behind a network that fails, beside others who do the same."""
+"""Deploying our contract on a real chain, over a failing network, and concurrently."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BUILT = read_built(CLASSES)
 async def deploying(
     node: Devnet, nodes: Endpoints, folder: Path, *, account: int = 0, salt: int = 0, built: Built = BUILT
 ) -> AsyncIterator[Deployer]:
-    """A deployer by one of the chain's accounts."""
+    """A deployer for one of the chain's accounts."""
     owner = node.accounts[account]
     outbox = Outbox(folder / f"outbox-{account}.sqlite")
     sender = Sender(nodes, outbox, owner.address, Key(owner.private_key), max_fee_fri=LIMIT_FRI, pace=QUICK)
@@ -63,7 +63,7 @@ async def test_whatever_fails_on_sending_the_class_is_declared_once(
 
 
 async def test_two_who_deploy_at_once_come_to_one_contract(fresh_devnet: Devnet, tmp_path: Path) -> None:
-    """Both plan to do everything; one is faster, the other finds what is there, and both tell the same."""
+    """Both plan everything; one is faster, the other finds its result, and both report the same."""
     ways = [Endpoints([fresh_devnet.url], pace=HURRIED) for _ in range(2)]
     async with (
         deploying(fresh_devnet, ways[0], tmp_path, account=0) as one,
@@ -80,7 +80,9 @@ async def test_two_who_deploy_at_once_come_to_one_contract(fresh_devnet: Devnet,
     assert other_nonce == "0x0"
 
 
-async def test_cut_off_between_its_transactions_it_goes_on(fresh_devnet: Devnet, tmp_path: Path) -> None:
+async def test_interrupted_between_its_transactions_it_continues(
+    fresh_devnet: Devnet, tmp_path: Path
+) -> None:
     """The class is declared, the contract is not: the next run deploys it, and declares nothing."""
     way = Endpoints([fresh_devnet.url], pace=HURRIED)
     async with deploying(fresh_devnet, way, tmp_path) as deployer:
@@ -108,12 +110,12 @@ async def _until_declared(nodes: Endpoints) -> None:
     pytest.fail("the class was never declared")
 
 
-async def test_a_class_that_the_chain_does_not_take(fresh_devnet: Devnet, tmp_path: Path) -> None:
-    """Another compiled class than the node makes itself: refused in a sentence, and no nonce is stuck."""
+async def test_a_class_that_the_chain_does_not_accept(fresh_devnet: Devnet, tmp_path: Path) -> None:
+    """Another compiled class than the node's own: refused with a clear message, and no nonce is stuck."""
     wrong = replace(BUILT, declare=Declare(BUILT.declare.contract_class, 0x1234))
     way = Endpoints([fresh_devnet.url], pace=HURRIED)
     async with deploying(fresh_devnet, way, tmp_path, built=wrong) as deployer:
-        with pytest.raises(MoveRefused, match=r"does not take the contract: .*compiled class hash"):
+        with pytest.raises(MoveRefused, match=r"does not accept the contract: .*compiled class hash"):
             await deployer.carry_out(await deployer.plan())
     async with deploying(fresh_devnet, Endpoints([fresh_devnet.url]), tmp_path) as deployer:
         assert (await deployer.carry_out(await deployer.plan())).deployed is not None
@@ -130,8 +132,8 @@ class Lying(Endpoints):
         return answer
 
 
-async def test_a_contract_of_another_class_is_never_exported(devnet_node: Devnet, tmp_path: Path) -> None:
-    """fault_71: what a node shows at the address is compared before anybody is told to use it."""
+async def test_a_contract_of_another_class_is_never_reported(devnet_node: Devnet, tmp_path: Path) -> None:
+    """fault_71: the node's class at the address is compared before the address is shown."""
     way = Lying([devnet_node.url], pace=HURRIED)
     async with deploying(devnet_node, way, tmp_path, account=3, salt=0x99) as deployer:
         plan = await deployer.plan()
@@ -139,8 +141,8 @@ async def test_a_contract_of_another_class_is_never_exported(devnet_node: Devnet
             await deployer.carry_out(plan)
 
 
-def test_a_damaged_installation_is_said(tmp_path: Path) -> None:
-    """fault_78: no class, half a class, hashes of nothing."""
+def test_a_damaged_installation_is_reported(tmp_path: Path) -> None:
+    """fault_78: no class, half a class, empty hashes."""
     with pytest.raises(SettingsError, match="Install VeriFrame again"):
         read_built(tmp_path)
     for name in ("job_registry.hashes.json", "job_registry.sierra.json.gz"):

@@ -1,4 +1,4 @@
-"""Several processes at one registry file race for jobs, and are killed amid moves; the books stay right."""
+"""Several processes race for jobs in one registry file and are killed during moves; it stays correct."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUIET = """
 import structlog
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 """
-"""Nothing but the script's own words on the standard output."""
+"""Only the script's own lines on standard output."""
 CLAIM_ALL = """
 import asyncio, sys
 from pathlib import Path
@@ -43,7 +43,7 @@ async def main(path, name, jobs):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-"""Claims every job that it gets, and prints it."""
+"""Claims every job that it can, and prints it."""
 
 MOVE_FOR_EVER = """
 import asyncio, itertools, sys
@@ -70,11 +70,11 @@ async def main(path):
 
 asyncio.run(main(*sys.argv[1:]))
 """
-"""Makes rounds of nine moves, and prints a line after each round."""
+"""Makes rounds of nine moves and prints a line after each round."""
 
 
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """A Python of its own that runs `code`."""
+    """Starts a Python process that runs `code`."""
     return subprocess.Popen(
         [sys.executable, "-c", QUIET + code, *map(str, arguments)],
         stdin=subprocess.PIPE,
@@ -84,13 +84,13 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def read_line(process: subprocess.Popen[str]) -> str:
-    """What the process says next."""
+    """The process's next line."""
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
 
 async def post(path: Path, jobs: int) -> None:
-    """An order, by an account of its own."""
+    """Posts an order from a separate account."""
     creator = LocalRegistry(path, "creator")
     await creator.deposit(1000 * jobs)
     terms = Terms(
@@ -106,7 +106,7 @@ async def post(path: Path, jobs: int) -> None:
 
 
 async def test_each_job_is_claimed_by_one_process(tmp_path: Path) -> None:
-    """fault_65: five processes want the same sixty jobs at once; each job has one claimant, who knows it."""
+    """fault_65: five processes claim the same sixty jobs at once; each job has one claimant, who knows it."""
     path, jobs = tmp_path / "registry.sqlite", 60
     await post(path, jobs)
     names = [f"worker-{number}" for number in range(5)]
@@ -137,14 +137,14 @@ async def test_each_job_is_claimed_by_one_process(tmp_path: Path) -> None:
 
 
 async def test_a_new_file_is_made_once(tmp_path: Path) -> None:
-    """Six processes find nothing there: all come to the same file, each account with its play money."""
+    """Six processes find no file: all use the same new one, and each account has its play money."""
     path = tmp_path / "home" / "registry.sqlite"
     processes = [start(CLAIM_ALL, path, f"worker-{number}", 1) for number in range(6)]
-    said = [await asyncio.to_thread(read_line, process) for process in processes]
+    reported = [await asyncio.to_thread(read_line, process) for process in processes]
     for process in processes:
         process.kill()
         process.communicate()
-    assert said == ["ready"] * 6
+    assert reported == ["ready"] * 6
     registry = LocalRegistry(path, "looker")
     audit = await registry.audit()
     assert (audit.discrepancies, (await registry.totals()).credit_fri) == ((), 60)
@@ -153,16 +153,16 @@ async def test_a_new_file_is_made_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 5, 8, 13])
-async def test_a_kill_amid_moves_loses_nothing_that_was_done(tmp_path: Path, rounds: int) -> None:
-    """fault_73: SIGKILL at any moment: whole moves are there, those that were told all; another goes on."""
+async def test_a_kill_during_moves_loses_no_finished_move(tmp_path: Path, rounds: int) -> None:
+    """fault_73: after SIGKILL at any moment, all reported moves exist in full; another process continues."""
     path = tmp_path / "registry.sqlite"
     process = start(MOVE_FOR_EVER, path)
-    told = [await asyncio.to_thread(read_line, process) for _ in range(rounds)]
-    # Somewhere within the next round, at another place each time.
+    lines = [await asyncio.to_thread(read_line, process) for _ in range(rounds)]
+    # At another point of the next round each time.
     time.sleep(0.0007 * rounds)  # noqa: ASYNC251 - a moment, and nothing else runs here
     process.send_signal(signal.SIGKILL)
     rest, _ = await asyncio.to_thread(process.communicate, timeout=30)
-    done = len(told) + len(rest.split())
+    done = len(lines) + len(rest.split())
     registry = LocalRegistry(path, "worker")
     audit = await registry.audit()
     assert audit.discrepancies == ()

@@ -30,13 +30,13 @@ async def add_all():
 
 asyncio.run(add_all())
 """
-"""Adds files of a million bytes, each told apart by its number; prints each CID after `add` returned."""
+"""Adds numbered files of a million bytes; prints each CID after `add` returned."""
 
 MILLION = 1_000_000
 
 
 def start(folder: Path, name: str, numbers: Sequence[int], limit_bytes: int) -> subprocess.Popen[str]:
-    """A process that adds numbered files. What it prints goes to a pipe."""
+    """Starts a process that adds numbered files and prints to a pipe."""
     arguments = [str(folder / "store"), str(folder / name), str(limit_bytes), *map(str, numbers)]
     return subprocess.Popen(
         [sys.executable, "-c", ADD_MANY, *arguments],
@@ -47,18 +47,18 @@ def start(folder: Path, name: str, numbers: Sequence[int], limit_bytes: int) -> 
 
 
 def read(line: str) -> Pin:
-    """The pin that a line tells of."""
+    """The pin in a line."""
     cid, number = line.split()
     return Pin(cid=cid, name=f"pin-{number}")
 
 
 def number_in(file: Path) -> int:
-    """Which of the numbered files this is."""
+    """The number of a file."""
     return int.from_bytes(file.read_bytes()[:4], "big")
 
 
 async def assert_kept(store: LocalStore, pins: Sequence[Pin], target: Path) -> None:
-    """Every pin is there, and the content of each comes back whole."""
+    """Checks that every pin exists and its content is intact."""
     assert set(pins) - set(await store.pins()) == set()
     for pin in pins:
         assert await store.fetch(pin.cid, target, MILLION) == MILLION
@@ -66,7 +66,7 @@ async def assert_kept(store: LocalStore, pins: Sequence[Pin], target: Path) -> N
 
 
 async def test_processes_share_a_store(tmp_path: Path) -> None:
-    """fault_49: four processes that add at once, partly the same, lose nothing of one another's."""
+    """fault_49: four processes that add at once, partly the same files, lose nothing."""
     shares = [range(8), range(4, 12), range(8, 16), range(0, 16, 2)]
     processes = [start(tmp_path, f"source-{n}", share, 16 * MILLION) for n, share in enumerate(shares)]
     lines = [line for process in processes for line in process.communicate(timeout=60)[0].splitlines()]
@@ -79,18 +79,18 @@ async def test_processes_share_a_store(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lines_before", [0, 1, 3])
 async def test_a_killed_process_harms_nothing(tmp_path: Path, lines_before: int) -> None:
-    """fault_73: killed while it adds, a process loses nothing that it had said; the next one sweeps."""
+    """fault_73: a process that is killed while it adds loses no reported file; the next one cleans up."""
     process = start(tmp_path, "source", range(1000), 2000 * MILLION)
     assert process.stdout is not None
     if lines_before == 0:
         while not list((tmp_path / "store" / "work").glob("*/new")):
             assert process.poll() is None
-    said = [read(process.stdout.readline()) for _ in range(lines_before)]
+    reported = [read(process.stdout.readline()) for _ in range(lines_before)]
     process.kill()
-    # What it had printed by then counts as well.
-    said += [read(line) for line in process.communicate(timeout=60)[0].splitlines()]
+    # Lines printed before the kill count as well.
+    reported += [read(line) for line in process.communicate(timeout=60)[0].splitlines()]
     store = LocalStore(tmp_path / "store", 2000 * MILLION)
-    await assert_kept(store, said, tmp_path / "target")
+    await assert_kept(store, reported, tmp_path / "target")
     (tmp_path / "last").write_bytes(b"x")
     await store.add(tmp_path / "last", "last")
     assert list((tmp_path / "store" / "work").iterdir()) == []

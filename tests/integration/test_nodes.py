@@ -1,4 +1,4 @@
-"""The real nodes that other tests rely on start, answer and end; the kept contracts are their sources."""
+"""The nodes for other tests start, answer and end; the stored contracts match their sources."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def _answers(url: str) -> bool:
 
 
 def _balance(node: Devnet, address: int) -> int:
-    """The STRK of an address, in fri."""
+    """An address's STRK, in fri."""
     balance = node.ask("devnet_getAccountBalance", address=hex(address), unit="FRI")
     return int(balance["amount"])
 
 
 def test_devnet_starts_answers_and_ends() -> None:
-    """And its chain speaks the version of the interface that the adapter was made for."""
+    """Its interface has the version that the adapter supports."""
     with devnet() as node:
         assert node.ask("starknet_specVersion") == "0.10.2"
         assert len(node.accounts) == 6
@@ -40,8 +40,8 @@ def test_devnet_starts_answers_and_ends() -> None:
     assert not _answers(f"{node.url}/is_alive")
 
 
-def test_a_devnet_s_clock_moves_only_when_told(fresh_devnet: Devnet) -> None:
-    """By so many seconds, or to a time; each closes a block."""
+def test_a_devnet_s_clock_moves_only_on_request(fresh_devnet: Devnet) -> None:
+    """By a number of seconds, or to a time; each creates a block."""
     start = fresh_devnet.now()
     fresh_devnet.increase_time(1000)
     later = fresh_devnet.now()
@@ -51,13 +51,13 @@ def test_a_devnet_s_clock_moves_only_when_told(fresh_devnet: Devnet) -> None:
 
 
 def test_devnet_mints(fresh_devnet: Devnet) -> None:
-    """Money for an account that has none."""
+    """Money for an account without any."""
     fresh_devnet.mint(0x1234, 10**18)
     assert _balance(fresh_devnet, 0x1234) == 10**18
 
 
-def test_a_reorg_takes_back_what_was_minted() -> None:
-    """With the full archive only."""
+def test_a_reorganisation_reverts_minting() -> None:
+    """Only with the full archive."""
     with devnet(full_archive=True) as node:
         node.mint(0x1234, 5)
         second = node.ask("starknet_blockHashAndNumber")["block_hash"]
@@ -67,8 +67,8 @@ def test_a_reorg_takes_back_what_was_minted() -> None:
         assert _balance(node, 0x1234) == 0
 
 
-def test_on_demand_a_block_comes_only_when_asked_for() -> None:
-    """What happens before is pending."""
+def test_on_demand_blocks_are_created_only_on_request() -> None:
+    """Earlier transactions are pending."""
     with devnet(on_demand=True) as node:
         before = node.ask("starknet_blockNumber")
         node.mint(0x1234, 5)
@@ -78,7 +78,7 @@ def test_on_demand_a_block_comes_only_when_asked_for() -> None:
 
 
 def test_kubo_keeps_its_files_and_ports_when_killed(fresh_kubo: Kubo) -> None:
-    """And serves them at its gateway."""
+    """Its gateway serves them."""
     cid, url = fresh_kubo.add(b"a picture"), fresh_kubo.api_url
     fresh_kubo.restart()
     assert fresh_kubo.api_url == url
@@ -89,7 +89,7 @@ def test_kubo_keeps_its_files_and_ports_when_killed(fresh_kubo: Kubo) -> None:
 
 
 def test_two_kubos_exchange_a_block() -> None:
-    """Once they are connected; before, neither can find what the other has."""
+    """After they are connected; before, neither finds the other's content."""
     with kubo(offline=False) as one, kubo(offline=False) as two:
         cid = one.add(b"from afar" * 1000)
         with pytest.raises(NodeFailed, match=r"deadline|timed? ?out"):
@@ -98,8 +98,8 @@ def test_two_kubos_exchange_a_block() -> None:
         assert two.run("cat", "--timeout=20s", cid) == b"from afar" * 1000
 
 
-def test_every_kept_class_was_made_from_its_source() -> None:
-    """A source that changed without its artefacts is caught: run `make contracts`."""
+def test_every_stored_class_was_built_from_its_source() -> None:
+    """Fails if a source changed without its artefacts: run `make contracts`."""
     sources = [(source, kept) for folder, kept in cairo.ALL for source in folder.glob("*.cairo")]
     assert len(sources) >= 3
     assert [source.name for source, kept in sources if not cairo.is_current(source, kept)] == []
@@ -108,7 +108,7 @@ def test_every_kept_class_was_made_from_its_source() -> None:
 @needs_node
 @pytest.mark.parametrize("source", ["tests/contracts/deadline_registry", "contracts/src/job_registry"])
 def test_a_rebuild_gives_the_same_class(tmp_path: Path, source: str) -> None:
-    """To the byte: so anyone can prove that a deployed class is the source that is shown."""
+    """Byte for byte, so anyone can verify that a deployed class has the published source."""
     path = ROOT / f"{source}.cairo"
     kept = next(kept for folder, kept in cairo.ALL if folder == path.parent)
     cairo.build(path, tmp_path)
@@ -117,7 +117,7 @@ def test_a_rebuild_gives_the_same_class(tmp_path: Path, source: str) -> None:
 
 
 @needs_node
-def test_a_contract_that_does_not_compile_says_where(tmp_path: Path) -> None:
+def test_a_compile_error_says_where(tmp_path: Path) -> None:
     """The line, and what is wrong with it."""
     (tmp_path / "wrong.cairo").write_text("fn wrong() -> felt252 {\n    nothing_of_this_name\n}\n")
     with pytest.raises(cairo.BuildFailed, match=r"lib\.cairo:2:5"):

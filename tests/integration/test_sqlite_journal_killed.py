@@ -29,14 +29,14 @@ for job_id in itertools.count(1):
         print(job_id, stage.value, flush=True)
         attempt = after
 """
-"""Takes one job after the other through its stages; prints each after `move` returned."""
+"""Moves one job after the other through its stages; prints each stage after `move` returned."""
 
 ORDER = [stage.value for stage in Stage]
 
 
 @pytest.mark.parametrize("lines_before", [1, 20, 55])
-def test_every_move_that_was_said_is_there(tmp_path: Path, lines_before: int) -> None:
-    """fault_73: killed at any moment, the journal opens, and holds every move that had returned."""
+def test_every_reported_move_is_in_the_journal(tmp_path: Path, lines_before: int) -> None:
+    """fault_73: after a kill at any moment, the journal opens and has every move that returned."""
     process = subprocess.Popen(
         [sys.executable, "-c", MOVE_FOR_EVER, str(tmp_path / "journal.sqlite")],
         stdout=subprocess.PIPE,
@@ -48,11 +48,13 @@ def test_every_move_that_was_said_is_there(tmp_path: Path, lines_before: int) ->
     process.kill()
     lines += process.communicate(timeout=60)[0].splitlines()
     assert process.returncode == -9
-    said = {int(job_id): stage for job_id, stage in (line.split() for line in lines)}
+    reported = {int(job_id): stage for job_id, stage in (line.split() for line in lines)}
     with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
         kept = {attempt.job_id: attempt.stage.value for attempt in journal.attempts()}
-    # The last move may have been made without its line; all the others are exactly as said.
-    last = max(said)
-    assert {job: kept[job] for job in said if job != last} == {job: said[job] for job in said if job != last}
-    assert ORDER.index(kept[last]) - ORDER.index(said[last]) in (0, 1)
-    assert set(kept) - set(said) <= {last + 1}
+    # The last move may have been made without its line; all others are exactly as printed.
+    last = max(reported)
+    assert {job: kept[job] for job in reported if job != last} == {
+        job: reported[job] for job in reported if job != last
+    }
+    assert ORDER.index(kept[last]) - ORDER.index(reported[last]) in (0, 1)
+    assert set(kept) - set(reported) <= {last + 1}

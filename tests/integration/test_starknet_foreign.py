@@ -1,4 +1,4 @@
-"""Registries that are not ours, on a real chain: each as its ABI wants it."""
+"""Foreign registries on a real chain, each called as its ABI requires."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ FOREIGN = ROOT / "tests" / "contracts" / "artifacts"
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Devnet]:
-    """One chain for this file: each test has a contract of its own."""
+    """One chain for this file: each test has its own contract."""
     with devnet() as running:
         yield running
 
 
 async def foreign(clients: Clients, name: str, address: int, number: int = WORKER) -> ForeignRegistry:
-    """A foreign registry by one account."""
+    """A foreign registry as one account uses it."""
     sender, hashes = clients.sender(number), read_class_hashes(REGISTRY.parent)
     registry = await open_registry(
         clients.endpoints,
@@ -51,12 +51,12 @@ async def foreign(clients: Clients, name: str, address: int, number: int = WORKE
 
 
 def posting(address: int, calldata: list[int]) -> tuple[tuple[int, str, list[int]], ...]:
-    """What a creator sends to post a job there."""
+    """The calls by which a creator posts a job."""
     return ((STRK_ADDRESS, "approve", [address, R, 0]), (address, "create_job", calldata))
 
 
 async def test_a_registry_with_claims_and_big_ids(clients: Clients) -> None:
-    """u256 ids, `ByteArray` CIDs: found by its counter, claimed, submitted, paid."""
+    """u256 ids and `ByteArray` CIDs: a job is found by the counter, claimed, submitted and paid."""
     address = await deploy(clients.node, FOREIGN / "claim_registry", STRK_ADDRESS)
     await invoke(clients.node, CREATOR, *posting(address, [*encode_text(CID.encode()), R, 0]))
     worker, other = await foreign(clients, "claim", address), await foreign(clients, "claim", address, OTHER)
@@ -77,7 +77,7 @@ async def test_a_registry_with_claims_and_big_ids(clients: Clients) -> None:
 
 
 async def test_a_classic_registry_with_pairs_of_felts(clients: Clients) -> None:
-    """No counter, no claims; only a verified worker is shown its jobs and may submit."""
+    """No counter, no claims; only a verified worker sees its jobs and may submit."""
     owner = clients.node.accounts[CREATOR].address
     address = await deploy(clients.node, FOREIGN / "classic_registry", owner, STRK_ADDRESS)
     post = posting(address, [*halves(CID.encode()), R, 0])
@@ -85,7 +85,7 @@ async def test_a_classic_registry_with_pairs_of_felts(clients: Clients) -> None:
     worker = await foreign(clients, "classic", address)
     assert await worker.job_counter() == 2
     assert list(await worker.get_jobs(1, 200)) == []
-    with pytest.raises(MoveRefused, match="does not take this account"):
+    with pytest.raises(MoveRefused, match="does not accept this account"):
         await worker.claim(1)
     await invoke(clients.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
     await invoke(clients.node, CREATOR, (address, "verify_worker", [worker.account]))
@@ -102,7 +102,7 @@ async def test_a_classic_registry_with_pairs_of_felts(clients: Clients) -> None:
 
 
 async def test_a_registry_that_pays_at_the_deadline(clients: Clients) -> None:
-    """Pay comes by `finalize_job`, when due; who asks too early is told so, and not again for an hour."""
+    """`finalize_job` pays when due; an early call is refused, and not repeated for an hour."""
     node = clients.node
     address = await deploy(node, FOREIGN / "deadline_registry", STRK_ADDRESS)
     deadline = node.now() + 1000
@@ -121,8 +121,8 @@ async def test_a_registry_that_pays_at_the_deadline(clients: Clients) -> None:
         await worker.finalize(1)
 
 
-async def test_who_was_faster_with_finalizing_is_seen(clients: Clients) -> None:
-    """Such a registry shows nowhere that a job is paid: its refusal says it, also to the next process."""
+async def test_a_faster_finalization_is_recognised(clients: Clients) -> None:
+    """Such a registry does not show that a job is paid; its refusal does, also in the next process."""
     node = clients.node
     address = await deploy(node, FOREIGN / "deadline_registry", STRK_ADDRESS)
     await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0, node.now() + 1000]))
@@ -147,7 +147,7 @@ async def test_who_was_faster_with_finalizing_is_seen(clients: Clients) -> None:
 async def test_ids_and_cids_of_every_type(
     clients: Clients, name: str, job_id: list[int], asset: list[int]
 ) -> None:
-    """felt252, u64 and u256 ids, texts and pairs: claimed, submitted, read back by us and by others."""
+    """felt252, u64 and u256 ids, texts and pairs: claimed, submitted, and read by us and by others."""
     address = await deploy(clients.node, FOREIGN / f"{name}_registry")
     await invoke(clients.node, CREATOR, *[(address, "create_job", [*asset, R, 0])] * 2)
     worker, other = await foreign(clients, name, address), await foreign(clients, name, address, OTHER)
@@ -163,15 +163,15 @@ async def test_ids_and_cids_of_every_type(
     for client in (worker, other):
         done = await client.get_job(1)
         assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
-    # The contract itself has it so, by its own types.
+    # The contract itself has the same value, by its own types.
     request = view_of(address, "get_job_result_cid", job_id)
-    told = await clients.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
+    answer = await clients.endpoints.call("starknet_call", {"request": request, "block_id": "latest"})
     wanted = encode_text(RESULT.encode()) if len(asset) > 2 else halves(RESULT.encode())
-    assert [int(felt, 16) for felt in told] == list(wanted)
+    assert [int(felt, 16) for felt in answer] == list(wanted)
 
 
-async def test_several_moves_go_together(clients: Clients) -> None:
-    """Three results in one transaction; with a job among them that another took, each of the rest alone."""
+async def test_several_moves_are_sent_together(clients: Clients) -> None:
+    """Three results in one transaction; if another account took one of the jobs, each of the rest alone."""
     node = clients.node
     address = await deploy(node, FOREIGN / "plain_registry")
     asset = encode_text(CID.encode())
@@ -180,7 +180,7 @@ async def test_several_moves_go_together(clients: Clients) -> None:
     await invoke(node, OTHER, (address, "claim_job", [4]))
 
     async def moves(*made: Awaitable[int]) -> tuple[list[bool], int]:
-        """Which were done, and in how many transactions."""
+        """Which moves were made, and in how many transactions."""
         with structlog.testing.capture_logs() as lines:
             ended = await asyncio.gather(*made, return_exceptions=True)
         sent = [line for line in lines if line["event"] == "registry_move" and "fee_fri" in line]
@@ -193,8 +193,8 @@ async def test_several_moves_go_together(clients: Clients) -> None:
     assert [job.state for job in await worker.get_jobs(1, 3)] == [JobState.PAID] * 3
 
 
-async def test_a_submission_that_a_reorganisation_took_back(tmp_path: Path) -> None:
-    """fault_67: the registry shows it no more, so that it is handed in again, and taken once."""
+async def test_a_submission_that_a_reorganisation_reverts(tmp_path: Path) -> None:
+    """fault_67: the registry no longer shows it, so it is submitted again, and accepted once."""
     with devnet(full_archive=True) as node:
         clients = Clients(node, tmp_path)
         owner = node.accounts[CREATOR].address
@@ -219,15 +219,15 @@ async def test_a_submission_that_a_reorganisation_took_back(tmp_path: Path) -> N
 
 
 async def test_a_registry_whose_cids_are_too_short_is_refused_at_once(clients: Clients) -> None:
-    """One line, before any job is looked at; a cut CID is never written."""
+    """One line, before any job is read; a truncated CID is never sent."""
     address = await deploy(clients.node, FOREIGN / "felt_short_registry")
     with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters") as raised:
         await foreign(clients, "felt_short", address)
     assert "\n" not in str(raised.value)
 
 
-async def test_a_guild_takes_whom_its_owner_verified(clients: Clients) -> None:
-    """Ids from 0, panicking views, a counter of the next id, and a standing that grows with each result."""
+async def test_a_guild_accepts_workers_that_its_owner_verified(clients: Clients) -> None:
+    """Ids from 0, panicking views, a counter of the next id, and a reputation that grows with each result."""
     node = clients.node
     owner = node.accounts[CREATOR].address
     address = await deploy(node, FOREIGN / "guild_registry", owner)
@@ -259,14 +259,14 @@ async def test_a_guild_takes_whom_its_owner_verified(clients: Clients) -> None:
 
 
 def view_of(address: int, name: str, calldata: list[int]) -> dict[str, object]:
-    """A view's call as a node takes it."""
+    """A view's call as a node receives it."""
     selector = hex(get_selector_from_name(name))
     felts = [hex(felt) for felt in calldata]
     return {"contract_address": hex(address), "entry_point_selector": selector, "calldata": felts}
 
 
-async def test_a_contract_that_is_no_registry_says_what_is_missing(clients: Clients) -> None:
-    """One clear line: an account, a class without an ABI, and an address with nothing there."""
+async def test_for_other_contracts_the_error_says_what_is_missing(clients: Clients) -> None:
+    """One clear line: for an account, a class without an ABI, and an address without a contract."""
     sender = clients.sender(WORKER)
 
     def registry(address: int) -> ForeignRegistry:
@@ -275,7 +275,7 @@ async def test_a_contract_that_is_no_registry_says_what_is_missing(clients: Clie
 
     with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
         await registry(sender.account).job_counter()
-    with pytest.raises(RegistryUnavailable, match="tells no ABI"):
+    with pytest.raises(RegistryUnavailable, match="returns no ABI"):
         await registry(STRK_ADDRESS).job_counter()
     with pytest.raises(RegistryUnavailable, match="no contract at 0x1234"):
         await registry(0x1234).job_counter()

@@ -1,4 +1,4 @@
-"""The registry's adapter on a real chain: our contract to the last fri."""
+"""The registry's adapter on a real chain: our contract, with exact amounts."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CREATOR, WORKER, OTHER = 0, 1, 2
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Devnet]:
-    """One chain for this file: each test has a contract of its own."""
+    """One chain for this file: each test has its own contract."""
     with devnet() as running:
         yield running
 
 
-async def test_a_whole_story_adds_up(clients: Clients) -> None:
-    """Deposit, order, claim, release, submit, pay, withdraw: only fees and what is burned is lost."""
+async def test_a_whole_lifecycle_adds_up(clients: Clients) -> None:
+    """Deposit, order, claim, release, submit, pay, withdraw: only fees and burned money are lost."""
     node = clients.node
     address = await deploy(node, REGISTRY, STRK_ADDRESS)
 
@@ -86,8 +86,8 @@ async def test_a_whole_story_adds_up(clients: Clients) -> None:
     assert (await creator.totals()).token_fri == R + burned
 
 
-async def test_a_revert_of_the_contract_is_told_by_its_rule(clients: Clients) -> None:
-    """What the model lets through and the contract does not; nothing is paid for it."""
+async def test_a_revert_of_the_contract_is_translated_to_its_rule(clients: Clients) -> None:
+    """A move that the model allows but the contract refuses costs nothing."""
     node = clients.node
     address = await deploy(node, REGISTRY, STRK_ADDRESS, account=4)
     hashes = {class_hash(REGISTRY)}

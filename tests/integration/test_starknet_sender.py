@@ -1,4 +1,4 @@
-"""The sender on a real chain, behind a network that fails at the worst moments; processes are killed."""
+"""The sender on a real chain, over a network that fails at the worst moments, with killed processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUICK = SendTimeouts(wait_seconds=20.0, poll_seconds=0.02, poll_max_seconds=0.2)
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Devnet]:
-    """One chain for this file: each test uses a recipient of its own."""
+    """One chain for this file: each test has its own recipient."""
     with devnet() as running:
         yield running
 
@@ -44,7 +44,7 @@ def transfer(recipient: int, amount_fri: int) -> Call:
 
 
 def balance(node: Devnet, address: int) -> int:
-    """What an address holds, in fri."""
+    """An address's STRK, in fri."""
     request = Call.named(STRK_ADDRESS, "balance_of", [address])
     low, high = node.ask(
         "starknet_call",
@@ -68,7 +68,7 @@ async def sending(
     max_fee_fri: int = LIMIT_FRI,
     pace: SendTimeouts = QUICK,
 ) -> AsyncIterator[Sender]:
-    """A sender of one of the chain's accounts, over `url`, with an outbox in `folder`."""
+    """A sender for one of the chain's accounts, over `url`, with an outbox in `folder`."""
     owner = node.accounts[account]
     endpoints = Endpoints([url], pace=HURRIED)
     outbox = Outbox(folder / "outbox.sqlite")
@@ -84,7 +84,7 @@ async def sending(
 async def test_a_transfer_is_in_an_accepted_block_with_its_fee_and_its_events(
     node: Devnet, tmp_path: Path
 ) -> None:
-    """The receipt tells the block, the fee that was paid, and the token's events."""
+    """The receipt has the block, the paid fee, and the token's events."""
     owner = node.accounts[0].address
     async with sending(node, node.url, tmp_path) as sender:
         before = balance(node, owner)
@@ -110,7 +110,7 @@ async def test_whatever_fails_on_sending_it_happens_once(node: Devnet, tmp_path:
     assert len({json.dumps(sent) for sent in map(_payload, proxy.sent[:2])}) == 1
 
 
-async def test_an_open_outcome_is_found_by_asking_again(node: Devnet, tmp_path: Path) -> None:
+async def test_an_open_outcome_is_found_by_repeating_the_call(node: Devnet, tmp_path: Path) -> None:
     """fault_61: the same calls under the same label after `RegistryUnavailable` are not made twice."""
     proxy = Proxy(node.url, faults=[Fault.RESET_AFTER] + [Fault.BROKEN] * 8)
     proxy.only = "starknet_addInvokeTransaction"
@@ -124,8 +124,8 @@ async def test_an_open_outcome_is_found_by_asking_again(node: Devnet, tmp_path: 
     assert balance(node, 0xD1) == 18
 
 
-async def test_cancelled_at_any_moment_it_goes_on(node: Devnet, tmp_path: Path) -> None:
-    """A cancelled `send` leaves nothing half done: the next call brings it to its end, once."""
+async def test_cancelled_at_any_moment_it_continues(node: Devnet, tmp_path: Path) -> None:
+    """A cancelled `send` leaves nothing half done: the next call finishes it, once."""
     made = []
     async with sending(node, node.url, tmp_path) as sender:
         for number in range(12):
@@ -139,16 +139,16 @@ async def test_cancelled_at_any_moment_it_goes_on(node: Devnet, tmp_path: Path) 
     assert made[0][0] == 3
 
 
-async def test_side_by_side_they_come_one_after_the_other(node: Devnet, tmp_path: Path) -> None:
-    """Sends at once take a nonce each."""
+async def test_concurrent_sends_are_serialised(node: Devnet, tmp_path: Path) -> None:
+    """Each of them has its own nonce."""
     async with sending(node, node.url, tmp_path) as sender:
         receipts = await asyncio.gather(*(sender.send([transfer(0xF1, 1)], f"n{n}") for n in range(5)))
     assert len({receipt.hash for receipt in receipts}) == 5
     assert balance(node, 0xF1) == 5
 
 
-async def test_another_program_on_the_account_takes_a_nonce(node: Devnet, tmp_path: Path) -> None:
-    """fault_63: a nonce that went to another is read anew, and nothing is lost or doubled."""
+async def test_another_program_on_the_account_uses_a_nonce(node: Devnet, tmp_path: Path) -> None:
+    """fault_63: a nonce that another program used is read again, and nothing is lost or duplicated."""
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     async with (
@@ -163,7 +163,7 @@ async def test_another_program_on_the_account_takes_a_nonce(node: Devnet, tmp_pa
 
 
 async def test_a_move_that_would_be_reverted_costs_nothing(node: Devnet, tmp_path: Path) -> None:
-    """fault_64: the estimate finds it before anything is signed, with the contract's own reason."""
+    """fault_64: the estimate detects it before anything is signed, with the contract's reason."""
     owner = node.accounts[1].address
     before = balance(node, owner)
     async with sending(node, node.url, tmp_path, account=1) as sender:
@@ -174,7 +174,7 @@ async def test_a_move_that_would_be_reverted_costs_nothing(node: Devnet, tmp_pat
 
 
 async def test_a_fee_over_the_limit_is_not_paid(node: Devnet, tmp_path: Path) -> None:
-    """fault_68: it waits for lower fees, and says so."""
+    """fault_68: the error says that it waits for lower fees."""
     async with sending(node, node.url, tmp_path, max_fee_fri=1000) as sender:
         with pytest.raises(RegistryUnavailable, match="over the limit"):
             await sender.send([transfer(0xF4, 1)], "dear")
@@ -182,7 +182,7 @@ async def test_a_fee_over_the_limit_is_not_paid(node: Devnet, tmp_path: Path) ->
 
 
 async def test_a_wrong_key_is_refused_and_leaves_no_nonce_stuck(node: Devnet, tmp_path: Path) -> None:
-    """The account does not accept the signature: one sentence, and the right key goes on."""
+    """The account does not accept the signature: one clear error, and the right key works."""
     endpoints, outbox = Endpoints([node.url], pace=HURRIED), Outbox(tmp_path / "outbox.sqlite")
     owner = node.accounts[2]
     wrong = Sender(endpoints, outbox, owner.address, Key(12345), max_fee_fri=LIMIT_FRI, pace=QUICK)
@@ -197,8 +197,8 @@ async def test_a_wrong_key_is_refused_and_leaves_no_nonce_stuck(node: Devnet, tm
     await endpoints.close()
 
 
-async def test_a_reorganisation_is_noticed_and_the_same_bytes_are_sent_again(tmp_path: Path) -> None:
-    """fault_66, fault_67: the nonce went back; what was undone is made again, under the same digest."""
+async def test_after_a_reorganisation_the_same_bytes_are_sent_again(tmp_path: Path) -> None:
+    """fault_66, fault_67: the nonce went back; the reverted transfer is made again, with the same hash."""
     with devnet(full_archive=True) as node:
         async with sending(node, node.url, tmp_path) as sender:
             await sender.send([transfer(0xF6, 1)], "stays")
@@ -264,7 +264,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("moment", ["signed", "sending", "sent", "accepted", "done"])
 async def test_killed_at_any_moment_it_happens_once(node: Devnet, tmp_path: Path, moment: str) -> None:
-    """fault_73: after `kill -9`, the next run finds or finishes the transfer, and it is made once."""
+    """fault_73: after `kill -9`, the next run finds or finishes the transfer; it is made once."""
     recipient = 0xAB00 + len(moment) * 16 + ord(moment[0])
     owner = node.accounts[3]
     arguments = [node.url, tmp_path / "outbox.sqlite", owner.address, owner.private_key, recipient, moment]

@@ -1,4 +1,4 @@
-"""A real chain behind nodes that lie: they get no signed claim, and no signature for another chain."""
+"""A real chain behind lying nodes: they get no signed claim, and no signature for another chain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAIN = "0x534e5f4d41494e"
 
 
 class Liar(Proxy):
-    """In front of a real node: it changes the answers that `lie` wants changed."""
+    """A proxy before a real node that changes answers with `lie`."""
 
     lie: Callable[[str, dict[str, Any], Any], Any] = staticmethod(lambda _method, _params, result: result)
 
@@ -43,20 +43,20 @@ class Liar(Proxy):
 
 
 def small_bond(method: str, params: dict[str, Any], result: Any) -> Any:
-    """The job's bond as less than it is, wherever an order is shown."""
+    """Shows a smaller bond in every order."""
     if method == "starknet_call" and params["request"]["entry_point_selector"] == LOOK:
         return [hex(SMALL_BOND) if int(felt, 16) == BOND else felt for felt in result]
     return result
 
 
 def another_chain(method: str, _params: dict[str, Any], result: Any) -> Any:
-    """The chain that has money."""
+    """Shows the main chain's id."""
     return MAIN if method == "starknet_chainId" else result
 
 
 @pytest.fixture
 def network(fresh_devnet: Devnet, tmp_path: Path) -> Network:
-    """The worker's, at the chain itself."""
+    """The worker's settings, with the chain itself."""
     owner = fresh_devnet.accounts[WORKER]
     return Network(
         urls=[fresh_devnet.url],
@@ -69,7 +69,7 @@ def network(fresh_devnet: Devnet, tmp_path: Path) -> Network:
 
 
 async def post(node: Devnet, folder: Path) -> int:
-    """A registry with one order, whose job has the large bond."""
+    """Deploys a registry with one order, whose job has a large bond."""
     address = await deploy(node, REGISTRY, STRK_ADDRESS)
     clients = Clients(node, folder)
     try:
@@ -96,7 +96,7 @@ async def post(node: Devnet, folder: Path) -> int:
 
 
 async def test_a_hidden_bond_gets_no_claim(fresh_devnet: Devnet, tmp_path: Path, network: Network) -> None:
-    """fault_98: one of two nodes hides the bond, nothing is sent; both honest, it is claimed."""
+    """fault_98: if one of two nodes hides the bond, nothing is sent; if both are honest, it is claimed."""
     node = fresh_devnet
     address = await post(node, tmp_path)
     key = Key(node.accounts[WORKER].private_key)
@@ -126,7 +126,7 @@ async def test_a_hidden_bond_gets_no_claim(fresh_devnet: Devnet, tmp_path: Path,
 async def test_nothing_is_signed_for_another_chain(
     fresh_devnet: Devnet, tmp_path: Path, network: Network
 ) -> None:
-    """fault_98: what was learned at the first start counts at the second, whatever the node says then."""
+    """fault_98: the chain learned at the first start counts at the second, whatever the node reports."""
     node = fresh_devnet
     address = await post(node, tmp_path)
     key = Key(node.accounts[WORKER].private_key)
@@ -145,7 +145,7 @@ async def test_nothing_is_signed_for_another_chain(
 
 
 async def test_a_frozen_chain_gets_no_claim(fresh_devnet: Devnet, tmp_path: Path, network: Network) -> None:
-    """fault_98: its time is a day ahead of this machine's. A development chain may be so."""
+    """fault_98: its time is a day ahead of this machine's, which only a development chain may be."""
     node = fresh_devnet
     address = await post(node, tmp_path)
     key = Key(node.accounts[WORKER].private_key)

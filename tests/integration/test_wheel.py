@@ -1,4 +1,4 @@
-"""What is installed is whole: the package as people get it, not as it lies in this checkout."""
+"""The installed package is complete, apart from this checkout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_wheel_carries_the_contract_once(tmp_path: Path) -> None:
-    """Its class and its hashes, the same bytes as here: `registry deploy` needs them wherever it runs."""
+    """Its class and hashes, byte for byte: `registry deploy` needs them."""
     source, wheels = tmp_path / "source", tmp_path / "wheels"
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):

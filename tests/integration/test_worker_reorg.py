@@ -1,6 +1,6 @@
-"""The whole worker on a chain that takes blocks back, and in one block with another worker.
+"""The whole worker on a chain with reorganisations, and in the same block as another worker.
 
-Chain, contract, registry and sender are real; what is rendered and stored is not.
+Chain, contract, registry and sender are real; rendering and storage are fakes.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ pytestmark = pytest.mark.slow
 
 
 def newest_block(node: Devnet) -> str:
-    """Its hash."""
+    """The newest block's hash."""
     return str(node.ask("starknet_getBlockWithTxHashes", block_id="latest")["block_hash"])
 
 
 async def facts(client: Client) -> tuple[JobState, int, int, int]:
-    """Job 1's state and worker, and what all workers' credit and all that is burned come to."""
+    """Job 1's state and worker, all workers' credit, and the burned money."""
     job: Job = await client.registry.get_job(1)
     totals = await client.registry.totals()
     return job.state, job.worker, totals.escrow_fri, totals.burned_fri
 
 
-async def test_a_claim_that_was_undone_is_made_again_before_the_result_goes_out(tmp_path: Path) -> None:
-    """fault_66: a reorganisation takes the claim while Blender renders; one render, one bond, one result."""
+async def test_a_reverted_claim_is_made_again_before_the_result_is_submitted(tmp_path: Path) -> None:
+    """fault_66: a reorganisation reverts the claim during the render; one render, one bond, one result."""
     with devnet(full_archive=True) as node:
         async with connected_clients(node, tmp_path) as (creator, worker, _):
             await post(creator)
@@ -47,8 +47,8 @@ async def test_a_claim_that_was_undone_is_made_again_before_the_result_goes_out(
             assert worker.renderer.begun == 1
 
 
-async def test_a_claim_that_went_to_another_is_not_served(tmp_path: Path) -> None:
-    """fault_66: after the reorganisation another claims first: the worker stops, and hands in nothing."""
+async def test_a_claim_that_another_worker_has_is_not_served(tmp_path: Path) -> None:
+    """fault_66: after the reorganisation another worker claims first: this one stops and submits nothing."""
     with devnet(full_archive=True) as node:
         async with connected_clients(node, tmp_path) as (creator, worker, other):
             await post(creator)
@@ -66,8 +66,8 @@ async def test_a_claim_that_went_to_another_is_not_served(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("blocks", [1, 2], ids=["the submission", "the claim, too"])
-async def test_a_submission_that_was_undone_is_made_again(tmp_path: Path, blocks: int) -> None:
-    """fault_67: the same result is handed in again, without another render."""
+async def test_a_reverted_submission_is_made_again(tmp_path: Path, blocks: int) -> None:
+    """fault_67: the same result is submitted again, without another render."""
     with devnet(full_archive=True) as node:
         async with connected_clients(node, tmp_path) as (creator, worker, _):
             await post(creator)
@@ -81,7 +81,7 @@ async def test_a_submission_that_was_undone_is_made_again(tmp_path: Path, blocks
                 node.abort_blocks(newest_block(node) if blocks == 1 else claimed)
                 undone = JobState.CLAIMED if blocks == 1 else JobState.OPEN
                 assert (await facts(creator))[0] is undone
-                # The chain goes on: that a node only lags is ruled out by its blocks.
+                # The chain advances: its blocks rule out that a node only lags.
                 await until(lambda: bool(node.create_block()) and worker.stage() is Stage.STORED)
                 await until(lambda: worker.stage() is Stage.SUBMITTED)
             expected = (JobState.SUBMITTED, worker.registry.account, REWARD + BOND, 0)
@@ -91,7 +91,7 @@ async def test_a_submission_that_was_undone_is_made_again(tmp_path: Path, blocks
 
 
 async def test_of_two_claims_in_one_block_one_is_rendered(tmp_path: Path) -> None:
-    """fault_65: blocks come on demand; both claims are in the same one, and only its winner renders."""
+    """fault_65: blocks are made on demand; both claims are in the same one, and only the winner renders."""
     with devnet(on_demand=True) as node:
         is_held = False
 
@@ -124,5 +124,5 @@ async def test_of_two_claims_in_one_block_one_is_rendered(tmp_path: Path) -> Non
 
 
 def _pending(node: Devnet) -> int:
-    """How many transactions are in the block that is not closed yet."""
+    """How many transactions are pending."""
     return len(node.ask("starknet_getBlockWithTxHashes", block_id="pre_confirmed")["transactions"])

@@ -1,4 +1,4 @@
-"""Our contract on a real chain, by real senders, with a clock that stands still until a test moves it."""
+"""Our contract on a real chain, with real senders and a clock that stands still until a test moves it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from veriframe.adapters.starknet.transactions.sender import Call, Receipt, Rever
 from veriframe.model.registry.job import Address
 
 FEES_FRI = 100 * 10**18
-"""What no test spends on fees."""
+"""More than any test spends on fees."""
 
 
 class Chain:
-    """The node, the time that it is to have, and the fees that were paid, by account."""
+    """The node, the time that it should have, and the fees paid by each account."""
 
     def __init__(self, node: Devnet) -> None:
         self.node, self.now = node, node.now()
         self.fees_fri: Counter[Address] = Counter()
 
     def stand_still(self) -> None:
-        """The latest block is of this time, and so is what the next transaction sees.
+        """Sets the time of the latest block and of the next transaction.
 
-        The node reckons from this machine's clock: where its second changes in between, once more.
+        The node computes its time from this machine's clock. If its second changes in between, set it again.
         """
         while True:
             self.node.set_time(self.now)
@@ -40,12 +40,12 @@ class Chain:
                 return
 
     def wait(self, seconds: int) -> None:
-        """Time goes on."""
+        """Advances the time."""
         self.now += seconds
         self.stand_still()
 
     def fund(self, account: Address, amount_fri: int) -> None:
-        """Bring a wallet up to an amount."""
+        """Tops a wallet up to an amount."""
         request = {
             "contract_address": hex(STRK_ADDRESS),
             "entry_point_selector": hex(Call.named(STRK_ADDRESS, "balance_of", []).selector),
@@ -56,12 +56,12 @@ class Chain:
 
 
 class ClientSender(Sender):
-    """Sends at the chain's time, and counts the fees."""
+    """Sends at the chain's time and sums the fees."""
 
     chain: Chain
 
     async def send(self, calls: Sequence[Call], label: str) -> Receipt:
-        """As any sender does."""
+        """Sends as any sender does."""
         account = Address(self.account)
         self.chain.stand_still()
         try:
@@ -79,7 +79,7 @@ class ClientSender(Sender):
 async def clients(
     node: Devnet, folder: Path, wallet_fri: int
 ) -> AsyncIterator[tuple[Chain, list[StarknetRegistry]]]:
-    """A new registry as four accounts see it, each with so much in its wallet."""
+    """Deploys a registry and yields clients for four accounts, each with `wallet_fri` in its wallet."""
     chain, endpoints = Chain(node), Endpoints([node.url])
     outboxes = [Outbox(folder / f"{number}.sqlite") for number in range(4)]
     try:

@@ -1,4 +1,4 @@
-"""One registry of each kind, as its accounts see it, and its clock."""
+"""One registry of each kind with clients for its accounts, and its clock."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ CREDIT, R, B = 10_000, 1000, 95
 DEADLINE, LEASE, REVIEW, ARBITRATION = 10_000, 600, 300, 900
 
 KINDS = ("fake", "local", "starknet", pytest.param("devnet", marks=pytest.mark.slow))
-"""In memory, embedded, and StarkNet's adapter before a node in memory and before a real one."""
+"""In memory, embedded, and StarkNet's adapter with a node in memory and with a real one."""
 
 Registry = FakeRegistry | LocalRegistry | StarknetRegistry
 
 
 @dataclass
 class World:
-    """One registry, as its four accounts see it, and its clock."""
+    """One registry with clients for its four accounts, and its clock."""
 
     creator: Registry
     worker: Registry
@@ -39,9 +39,9 @@ class World:
     arbiter: Registry
     wait: Callable[[int], None]
     fees_fri: Counter[Address] = field(default_factory=Counter)
-    """What each account has paid for its moves so far."""
+    """The fees that each account has paid so far."""
     fee_room_fri: int = 0
-    """What a wallet must keep for fees to come."""
+    """What a wallet must keep for future fees."""
 
     def terms(self, now: int) -> Terms:
         """Terms with an arbiter, posted at `now`."""
@@ -56,40 +56,40 @@ class World:
         )
 
     async def post(self, jobs: int = 1, **changes: int) -> int:
-        """An order of the creator's. The first of its jobs."""
+        """Posts an order of the creator. Returns its first job."""
         now = (await self.creator.head()).time
         terms = self.terms(now)
         return (await self.creator.create_order(CID, replace(terms, **changes), jobs))[0]  # type: ignore[arg-type]
 
     async def claimed(self) -> int:
-        """A job that the worker has claimed."""
+        """Posts a job that the worker claims."""
         job_id = await self.post()
         await self.worker.claim(job_id)
         return job_id
 
     async def submitted(self) -> int:
-        """A job with a result."""
+        """Posts a job to which the worker submits a result."""
         job_id = await self.claimed()
         await self.worker.submit_result(job_id, CID)
         return job_id
 
     async def disputed(self) -> int:
-        """A job before its arbiter."""
+        """Posts a job whose result the creator disputes."""
         job_id = await self.submitted()
         await self.creator.dispute_result(job_id, CID)
         return job_id
 
     async def state(self, job_id: int) -> JobState:
-        """What the registry says of a job."""
+        """The state of a job."""
         return (await self.other.get_job(job_id)).state
 
     async def held(self, client: Registry) -> tuple[int, int]:
-        """What a client has in its wallet, but for the fees that it has paid, and what in credit."""
+        """A client's wallet, without deducting paid fees, and its credit."""
         funds = await client.funds(client.account)
         return funds.wallet_fri + self.fees_fri[client.account], funds.credit_fri
 
     async def credits(self) -> tuple[int, int, int]:
-        """What creator and worker have gained or lost since they deposited, and what was burned."""
+        """The gains of creator and worker since they deposited, and the burned money."""
         creator = await self.creator.funds(self.creator.account)
         worker = await self.worker.funds(self.worker.account)
         burned = (await self.creator.totals()).burned_fri
@@ -97,18 +97,20 @@ class World:
 
 
 class Clock:
-    """This machine's time, as the tests set it."""
+    """This machine's time, set by the tests."""
 
     now = 1_700_000_000.0
 
     def __call__(self) -> float:
-        """Unix seconds."""
+        """The time in Unix seconds."""
         return self.now
 
 
 @asynccontextmanager
 async def open_world(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[World]:
-    """Creator, worker and another worker with credit, an arbiter with a wallet. Audited at the end.
+    """Opens a registry: creator, worker and another worker with credit, an arbiter with a wallet.
+
+    Audits it at the end.
 
     `request` is the fixture's, with one of `KINDS` as its parameter.
     """
@@ -147,7 +149,7 @@ def _fake_world() -> World:
 
 
 def _starknet_world() -> World:
-    """StarkNet's adapter before a node in memory."""
+    """StarkNet's adapter with a node in memory."""
     shared = Shared(strict=True)
     chain = FakeChain(shared)
 
@@ -175,7 +177,7 @@ def _local_world(folder: Path) -> World:
 
 
 async def rule(move: Awaitable[object]) -> str:
-    """The rule by which a move is refused."""
+    """Returns the rule that refuses a move."""
     with pytest.raises(MoveRefused) as raised:
         await move
     return raised.value.rule

@@ -1,4 +1,4 @@
-"""What every journal does, whatever it is made of."""
+"""Tests of every journal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def seen(job_id: int) -> Attempt:
 
 
 def test_an_attempt_comes_back_as_it_was(journal: Journal) -> None:
-    """All that an attempt says is kept, with numbers larger than 64 bits and text of any script."""
+    """All fields are stored, including numbers larger than 64 bits and text in any script."""
     attempt = Attempt(
         job_id=2**64 - 1,
         asset_cid=CID,
@@ -59,7 +59,7 @@ def test_an_attempt_comes_back_as_it_was(journal: Journal) -> None:
 
 
 def test_a_job_has_one_attempt(journal: Journal) -> None:
-    """fault_12: a job that is seen twice is noted once, and what is known of it stays."""
+    """fault_12: a job that is seen twice is added once, and its attempt is unchanged."""
     fetched = seen(1).to(Stage.FETCHED, at=2.0)
     assert journal.add(seen(1))
     journal.move(seen(1), fetched)
@@ -68,12 +68,12 @@ def test_a_job_has_one_attempt(journal: Journal) -> None:
 
 
 def test_an_unknown_job_has_no_attempt(journal: Journal) -> None:
-    """Nothing is made up for a job that was never seen."""
+    """None for a job that was never seen."""
     assert journal.get(1) is None
 
 
 def test_a_move_replaces_the_attempt(journal: Journal) -> None:
-    """A move keeps all that the next stage says, and touches no other attempt."""
+    """A move stores all fields of the new attempt, and changes no other attempt."""
     journal.add(seen(1))
     journal.add(seen(2))
     refused = seen(1).ended_by(JobRejected(Code.NO_CAMERA, "The scene has no camera."), at=3.0)
@@ -83,7 +83,7 @@ def test_a_move_replaces_the_attempt(journal: Journal) -> None:
 
 
 def test_a_move_from_another_stage_is_a_bug(journal: Journal) -> None:
-    """fault_73: compare-and-set. A move from a stage that is not the journal's changes nothing."""
+    """fault_73: compare-and-set. A move from a stage other than the journal's changes nothing."""
     journal.add(seen(1))
     fetched = seen(1).to(Stage.FETCHED, at=2.0)
     journal.move(seen(1), fetched)
@@ -93,7 +93,7 @@ def test_a_move_from_another_stage_is_a_bug(journal: Journal) -> None:
 
 
 def test_a_move_of_an_unknown_job_is_a_bug(journal: Journal) -> None:
-    """A move makes no attempt where there was none."""
+    """A move never creates an attempt."""
     with pytest.raises(RuntimeError, match="job 1"):
         journal.move(seen(1), seen(1).to(Stage.FETCHED, at=2.0))
     assert journal.attempts() == []
@@ -108,7 +108,7 @@ def test_a_move_to_another_job_is_a_bug(journal: Journal) -> None:
 
 
 def test_attempts_are_listed_oldest_first(journal: Journal) -> None:
-    """The order is that of the adding, not of the ids, and moves do not change it."""
+    """Attempts are ordered by when they were added, not by id, and moves do not change the order."""
     for job_id in (10, 9, 100):
         journal.add(seen(job_id))
     journal.move(seen(10), seen(10).to(Stage.FETCHED, at=2.0))
@@ -116,7 +116,7 @@ def test_attempts_are_listed_oldest_first(journal: Journal) -> None:
 
 
 def test_only_what_has_no_end_is_unfinished(journal: Journal) -> None:
-    """fault_73: what a restart goes on with are the attempts at stages that others follow."""
+    """fault_73: a restart continues the attempts at stages that are not an end."""
     for job_id, stage in enumerate(Stage):
         journal.add(Attempt(job_id=job_id, asset_cid=CID, reward_fri=1, stage=stage))
     left = [attempt.stage for attempt in journal.unfinished()]
@@ -136,7 +136,7 @@ def failure(asset_cid: str = CID, at: float = 1.5, creator: int = 2**251) -> Fai
 
 
 def test_failures_come_back_as_they_were(journal: Journal) -> None:
-    """fault_38: each one, whoever's scene it was, oldest first."""
+    """fault_38: each one, for any creator, oldest first."""
     kept = [failure(at=1.5), failure("bafkreiother", at=2.5), failure(at=0.1 + 0.2, creator=3)]
     assert journal.failures() == []
     for one in kept:
@@ -145,7 +145,7 @@ def test_failures_come_back_as_they_were(journal: Journal) -> None:
 
 
 def test_failures_of_one_scene_or_of_all_are_forgotten(journal: Journal) -> None:
-    """fault_85: others stay, and it is told how many went."""
+    """fault_85: others stay, and the number of deleted ones is returned."""
     for one in (failure(), failure("bafkreiother"), failure()):
         journal.note_failure(one)
     assert journal.forget_failures(CID) == 2

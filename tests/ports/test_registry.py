@@ -1,4 +1,4 @@
-"""What every registry does for a worker: jobs are looked at, claimed, released, handed in and paid."""
+"""Tests of every registry's moves for workers: jobs are read, claimed, released, submitted and paid."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def test_an_order_is_kept_as_it_was_posted(world: World) -> None:
-    """Ids count from 1; terms, creator and time are those of the post; the rewards are in escrow."""
+    """Ids start at 1; terms, creator and time are those of the order; the rewards are in escrow."""
     assert await world.creator.job_counter() == 0
     head = await world.creator.head()
     terms = replace(world.terms(head.time), reward_fri=7)
@@ -50,15 +50,15 @@ async def test_an_order_is_kept_as_it_was_posted(world: World) -> None:
     assert (await world.creator.totals()).escrow_fri == 28
 
 
-async def test_a_registry_has_a_name_of_its_own(world: World) -> None:
-    """fault_91: short, fit for a file's name, the same to all accounts."""
+async def test_a_registry_has_an_identity(world: World) -> None:
+    """fault_91: short, usable in file names, the same for all accounts."""
     name = await world.worker.identity()
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", name)
     assert {await client.identity() for client in (world.creator, world.other, world.worker)} == {name}
 
 
 async def test_several_jobs_are_read_at_once(world: World) -> None:
-    """By id, those that exist."""
+    """The existing ones, by id."""
     await world.post(jobs=5)
     assert [job.id for job in await world.worker.get_jobs(2, 3)] == [2, 3, 4]
     assert [job.id for job in await world.worker.get_jobs(4, 200)] == [4, 5]
@@ -68,14 +68,14 @@ async def test_several_jobs_are_read_at_once(world: World) -> None:
 
 @pytest.mark.parametrize("job_id", [0, -1, 2, 2**64, 2**300])
 async def test_ids_that_were_never_given_are_refused(world: World, job_id: int) -> None:
-    """To look and to move alike, whatever the number."""
+    """For reads and moves, whatever the number."""
     await world.post()
     assert await rule(world.worker.get_job(job_id)) == "UNKNOWN_JOB"
     assert await rule(world.worker.claim(job_id)) == "UNKNOWN_JOB"
     assert await rule(world.creator.cancel_job(job_id)) == "UNKNOWN_JOB"
 
 
-async def test_time_goes_on(world: World) -> None:
+async def test_time_advances(world: World) -> None:
     """The head shows the registry's time, and its number grows with the moves."""
     before = await world.worker.head()
     world.wait(5)
@@ -86,7 +86,7 @@ async def test_time_goes_on(world: World) -> None:
 
 
 async def test_a_job_is_claimed_submitted_and_paid(world: World) -> None:
-    """The good way: the bond comes back with the reward, and anyone may finalize when the review is over."""
+    """The normal case: the bond is returned with the reward, and anyone may finalize after the review."""
     job_id = await world.claimed()
     now = (await world.worker.head()).time
     job = await world.other.get_job(job_id)
@@ -107,7 +107,7 @@ async def test_a_job_is_claimed_submitted_and_paid(world: World) -> None:
 
 
 async def test_a_bond_comes_out_of_credit_and_then_out_of_the_wallet(world: World) -> None:
-    """What credit lacks is deposited in the same move, and no more than that."""
+    """The same move deposits exactly what the credit lacks."""
     job_id, second = await world.post(arbiter=NOBODY), await world.post(arbiter=NOBODY)
     await world.arbiter.deposit(B - 1)
     before = await world.held(world.arbiter)
@@ -119,7 +119,7 @@ async def test_a_bond_comes_out_of_credit_and_then_out_of_the_wallet(world: Worl
 
 
 async def test_a_bond_beyond_all_means_is_refused_and_moves_nothing(world: World) -> None:
-    """Neither credit nor wallet are touched."""
+    """Neither credit nor wallet changes."""
     job_id = await world.post(bond_fri=WALLET + 1)
     before = await world.held(world.worker)
     assert await rule(world.worker.claim(job_id)) == "INSUFFICIENT_CREDIT"
@@ -128,15 +128,15 @@ async def test_a_bond_beyond_all_means_is_refused_and_moves_nothing(world: World
 
 
 async def test_a_refused_claim_deposits_nothing(world: World) -> None:
-    """The job is another one's: what would have been brought for the bond stays in the wallet."""
+    """The job is not available: the money for the bond stays in the wallet."""
     job_id = await world.claimed()
     before = await world.held(world.arbiter)
     assert await rule(world.arbiter.claim(job_id)) == "OWN_JOB"
     assert await world.held(world.arbiter) == before
 
 
-async def test_one_look_tells_block_counter_and_jobs(world: World) -> None:
-    """All of one moment; more than there are, or none, may be asked for."""
+async def test_a_snapshot_has_block_counter_and_jobs(world: World) -> None:
+    """All from one moment; the range may be larger than the registry, or empty."""
     await world.post(jobs=3)
     snapshot = await world.worker.snapshot(2, world.worker.jobs_at_once)
     assert [job.id for job in snapshot.jobs] == [2, 3]
@@ -148,7 +148,7 @@ async def test_one_look_tells_block_counter_and_jobs(world: World) -> None:
 
 
 async def test_many_jobs_are_read_whatever_their_number(world: World) -> None:
-    """More than one look may bring, of several orders."""
+    """More than one snapshot allows, from several orders."""
     for jobs in (150, 1, 300):
         await world.post(jobs=jobs)
     assert [job.id for job in await world.worker.get_jobs(1, 1000)] == list(range(1, 452))
@@ -156,10 +156,10 @@ async def test_many_jobs_are_read_whatever_their_number(world: World) -> None:
     assert [job.order.id for job in await world.worker.get_jobs(150, 3)] == [1, 2, 3]
 
 
-async def test_what_changed_is_told_once(world: World) -> None:
-    """New jobs, jobs that came free, and the own ones that others moved; not what others do among them."""
+async def test_changes_are_reported_once(world: World) -> None:
+    """New jobs, released jobs, and own jobs that others moved; not moves among other accounts."""
     await world.worker.changed()
-    await world.worker.snapshot(0, 0)  # who asks what changed looks, too: it tells the reader where it is
+    await world.worker.snapshot(0, 0)  # a snapshot gives the reader its position
     first = await world.post(jobs=2)
     assert set(await world.worker.changed()) >= {first, first + 1}
     assert list(await world.worker.changed()) == []
@@ -174,13 +174,13 @@ async def test_what_changed_is_told_once(world: World) -> None:
     assert first in await world.worker.changed()
 
 
-def told(outcomes: Sequence[int | BaseException]) -> list[str]:
-    """How moves ended: done, or the rule that refused them."""
+def summarise(outcomes: Sequence[int | BaseException]) -> list[str]:
+    """The outcomes of moves: done, or the rule that refused them."""
     return ["done" if isinstance(outcome, int) else getattr(outcome, "rule", "") for outcome in outcomes]
 
 
-async def test_a_move_tells_what_it_cost(world: World) -> None:
-    """fault_89: its own fee, or its share of a transaction for several; nothing where nothing is charged."""
+async def test_a_move_returns_its_fee(world: World) -> None:
+    """fault_89: its own fee, or its share of a transaction for several; 0 if the registry has no fees."""
     first = await world.post(jobs=3, arbiter=NOBODY)
     account = world.worker.account
     steps: list[list[Callable[[], Awaitable[int]]]] = [
@@ -202,8 +202,8 @@ async def test_a_move_tells_what_it_cost(world: World) -> None:
     assert (await world.worker.finalize(first + 1) > 0) is (world.fee_room_fri > 0 or set(fees_fri) == {5})
 
 
-async def test_what_a_job_will_cost_is_told(world: World) -> None:
-    """fault_89: at the present price of gas, close to what its moves then cost; of one's own account only."""
+async def test_the_cost_of_a_job_is_estimated(world: World) -> None:
+    """fault_89: at the current gas price, close to the actual cost; only for one's own account."""
     funds = await world.worker.funds(world.worker.account)
     assert (await world.other.funds(world.worker.account)).job_fees_fri == 0
     job_id = await world.post(arbiter=NOBODY)
@@ -212,25 +212,25 @@ async def test_what_a_job_will_cost_is_told(world: World) -> None:
         assert cost_fri < funds.job_fees_fri < 4 * cost_fri
 
 
-async def test_claims_at_the_same_time_are_each_for_themselves(world: World) -> None:
-    """One that is refused takes no other with it, whether or not they go in one transaction."""
+async def test_simultaneous_claims_are_independent(world: World) -> None:
+    """A refused claim does not affect the others, even in the same transaction."""
     first = await world.post(jobs=4, arbiter=NOBODY)
     await world.other.claim(first + 1)
     claims = [world.worker.claim(job_id) for job_id in (*range(first, first + 4), 10**6)]
     outcomes = await asyncio.gather(*claims, return_exceptions=True)
-    assert told(outcomes) == ["done", "NOT_OPEN", "done", "done", "UNKNOWN_JOB"]
+    assert summarise(outcomes) == ["done", "NOT_OPEN", "done", "done", "UNKNOWN_JOB"]
     results = [world.worker.submit_result(job_id, CID) for job_id in (first, first + 1, first + 3)]
     outcomes = await asyncio.gather(*results, return_exceptions=True)
-    assert told(outcomes) == ["done", "NOT_CLAIMANT", "done"]
+    assert summarise(outcomes) == ["done", "NOT_CLAIMANT", "done"]
     world.wait(REVIEW)
     ends = [world.other.finalize(job_id) for job_id in (first, first + 2, first + 3)]
     outcomes = await asyncio.gather(*ends, return_exceptions=True)
-    assert told(outcomes) == ["done", "NOT_DUE", "done"]
+    assert summarise(outcomes) == ["done", "NOT_DUE", "done"]
     assert await world.credits() == (-4 * R, 2 * R - B, 0)
 
 
 async def test_one_claims_and_nobody_else(world: World) -> None:
-    """Not a second time, not the creator, not the arbiter, and not whom the order does not name."""
+    """Not a second time, not the creator, not the arbiter, and not a worker whom the order excludes."""
     job_id = await world.claimed()
     assert await rule(world.other.claim(job_id)) == "NOT_OPEN"
     assert await rule(world.worker.claim(job_id)) == "NOT_OPEN"
@@ -242,7 +242,7 @@ async def test_one_claims_and_nobody_else(world: World) -> None:
 
 
 async def test_nothing_is_claimed_at_its_deadline(world: World) -> None:
-    """The last second before it is legal; from it on anyone refunds the creator."""
+    """It is legal until the last second before; from then on anyone may refund the creator."""
     late, early = await world.post(), await world.post()
     world.wait(DEADLINE - 1)
     assert await rule(world.worker.finalize(late)) == "NOT_DUE"
@@ -255,7 +255,7 @@ async def test_nothing_is_claimed_at_its_deadline(world: World) -> None:
 
 
 async def test_a_release_costs_a_fee_and_bars(world: World) -> None:
-    """The job is open again, for others."""
+    """The job is open again, but only for others."""
     job_id = await world.claimed()
     await world.worker.release(job_id, Code.CRASH)
     assert await world.credits() == (-R, -10, 10)
@@ -269,7 +269,7 @@ async def test_a_release_costs_a_fee_and_bars(world: World) -> None:
 
 
 async def test_a_lapsed_claim_is_lost(world: World) -> None:
-    """At the end of the lease another claims, and the bond is burned; who let it lapse is barred."""
+    """At the end of the lease another worker claims, the bond is burned, and the first worker is barred."""
     job_id = await world.claimed()
     world.wait(LEASE - 1)
     assert await rule(world.other.claim(job_id)) == "NOT_OPEN"
@@ -284,7 +284,7 @@ async def test_a_lapsed_claim_is_lost(world: World) -> None:
 
 
 async def test_only_the_claimant_submits_and_once(world: World) -> None:
-    """Others are refused, and so is another result."""
+    """Other accounts are refused, and so is a second result."""
     job_id = await world.claimed()
     assert await rule(world.other.submit_result(job_id, CID)) == "NOT_CLAIMANT"
     assert await rule(world.worker.submit_result(job_id, "")) == "BAD_CID"

@@ -1,4 +1,4 @@
-"""What every registry does for creators and arbiters, and with everybody's money."""
+"""Tests of every registry's moves for creators and arbiters, and of money."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def test_a_creator_accepts(world: World) -> None:
-    """At once, and even after the review; nobody else does."""
+    """At once, and even after the review; no other account can."""
     job_id = await world.submitted()
     assert await rule(world.worker.accept_result(job_id)) == "NOT_CREATOR"
     world.wait(REVIEW)
@@ -45,8 +45,8 @@ async def test_a_creator_accepts(world: World) -> None:
     assert await world.credits() == (-R, R, 0)
 
 
-async def test_a_creator_cancels_what_nobody_has(world: World) -> None:
-    """Not under a live claim, not after a submission; a lapsed bond is burned."""
+async def test_a_creator_cancels_an_unclaimed_job(world: World) -> None:
+    """Not with a live claim, not after a submission; a lapsed bond is burned."""
     job_id = await world.post()
     assert await rule(world.worker.cancel_job(job_id)) == "NOT_CREATOR"
     await world.creator.cancel_job(job_id)
@@ -72,7 +72,7 @@ VERDICTS = [
 async def test_an_arbiter_decides(
     world: World, verdict: Verdict, state: JobState, money: tuple[int, int, int]
 ) -> None:
-    """Each verdict has its end; the loser's bond goes to the worker, or is burned."""
+    """Each verdict has its outcome; the loser's bond goes to the worker or is burned."""
     job_id = await world.disputed()
     assert await rule(world.creator.resolve_dispute(job_id, verdict, CID)) == "NOT_ARBITER"
     await world.arbiter.resolve_dispute(job_id, verdict, CID)
@@ -81,7 +81,7 @@ async def test_an_arbiter_decides(
 
 
 async def test_a_silent_arbiter_costs_the_creator(world: World) -> None:
-    """When the arbitration is over, anyone has the worker paid, and the dispute bond is burned."""
+    """After the arbitration period anyone may finalize: the worker is paid, the dispute bond is burned."""
     job_id = await world.disputed()
     job, now = await world.other.get_job(job_id), (await world.other.head()).time
     assert job.arbitration_end == now + ARBITRATION
@@ -94,8 +94,8 @@ async def test_a_silent_arbiter_costs_the_creator(world: World) -> None:
     assert (await world.state(job_id), await world.credits()) == (JobState.PAID, (-R - B, R, B))
 
 
-async def test_a_dispute_has_its_time_its_arbiter_and_its_bond(world: World) -> None:
-    """Before the end of the review, where an arbiter is named; what credit lacks comes out of the wallet."""
+async def test_a_dispute_needs_time_arbiter_and_bond(world: World) -> None:
+    """Before the end of the review, with a named arbiter; the wallet pays what the credit lacks."""
     job_id = await world.submitted()
     assert await rule(world.worker.dispute_result(job_id, CID)) == "NOT_CREATOR"
     assert await rule(world.creator.dispute_result(job_id, "x" * 129)) == "BAD_CID"
@@ -113,7 +113,7 @@ async def test_a_dispute_has_its_time_its_arbiter_and_its_bond(world: World) -> 
 
 
 async def test_bad_orders_are_refused_and_cost_nothing(world: World) -> None:
-    """fault_8: terms, counts, CIDs and credit are looked at before anything is kept."""
+    """fault_8: terms, counts, CIDs and credit are checked before anything is stored."""
     now = (await world.creator.head()).time
     terms = world.terms(now)
     desk = world.creator
@@ -135,7 +135,7 @@ async def test_bad_orders_are_refused_and_cost_nothing(world: World) -> None:
 
 
 async def test_rewards_come_out_of_credit_and_then_out_of_the_wallet(world: World) -> None:
-    """What credit lacks is deposited in the same move, and no more than that."""
+    """The same move deposits exactly what the credit lacks."""
     desk = world.creator
     before = await world.held(desk)
     await world.post(jobs=12)
@@ -145,7 +145,7 @@ async def test_rewards_come_out_of_credit_and_then_out_of_the_wallet(world: Worl
 
 
 async def test_money_goes_in_and_out(world: World) -> None:
-    """From the own wallet into credit, and from credit to anyone's wallet, seen before or not."""
+    """From the own wallet into credit, and from credit to any wallet, known or not."""
     worker, cold = world.worker, Address(0xC01D)
     assert await world.held(worker) == (WALLET - CREDIT, CREDIT)
     assert await worker.funds(cold) == Funds(wallet_fri=0, credit_fri=0)
@@ -164,7 +164,7 @@ async def test_money_goes_in_and_out(world: World) -> None:
 
 
 async def test_totals_add_up(world: World) -> None:
-    """I1: escrow, credits and what is burned make up what the registry holds."""
+    """I1: escrow, credits and burned money add up to what the registry holds."""
     await world.claimed()
     job_id = await world.claimed()
     await world.worker.release(job_id, Code.CRASH)

@@ -1,4 +1,4 @@
-"""What every renderer does, whatever it is made of."""
+"""Tests of every renderer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from veriframe.ports.renderer import Renderer
 
 @dataclass
 class Bench:
-    """A renderer, a scene that it can render, one that takes long, and two empty folders."""
+    """A renderer, a short and a long scene, and two empty folders."""
 
     renderer: Renderer
     scene: Path
@@ -32,10 +32,10 @@ class Bench:
     clean: Path
 
     async def render(self, *frames: int) -> tuple[RenderTask, Rendering, list[Progress]]:
-        """Some frames of the scene."""
-        heard: list[Progress] = []
+        """Renders some frames of the scene."""
+        reported: list[Progress] = []
         task = RenderTask(frames=frames)
-        return task, await self.renderer.render(self.scene, task, self.out, heard.append), heard
+        return task, await self.renderer.render(self.scene, task, self.out, reported.append), reported
 
 
 @pytest.fixture(params=["fake", pytest.param("blender", marks=pytest.mark.slow)])
@@ -60,8 +60,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(renderer, files[0], files[1], tmp_path / "out", tmp_path / "clean")
 
 
-async def test_it_says_what_it_is(bench: Bench) -> None:
-    """The version decides which scenes are taken, the level is shown to people."""
+async def test_it_returns_its_facts(bench: Bench) -> None:
+    """The version decides which scenes are accepted; the level is shown to users."""
     facts = await bench.renderer.facts()
     assert facts.program == "bpy wheel"
     assert (facts.version.major, facts.version.minor) == (4, 5)
@@ -71,23 +71,23 @@ async def test_it_says_what_it_is(bench: Bench) -> None:
     assert facts.memory_held_by
 
 
-async def test_an_inspection_knows_the_scene(bench: Bench) -> None:
-    """Size, engine and camera, as the gate needs them."""
+async def test_an_inspection_describes_the_scene(bench: Bench) -> None:
+    """Size, engine and camera, as the scene check needs them."""
     found = await bench.renderer.inspect(bench.scene)
     assert (found.engine, found.width, found.height, found.samples) == ("CYCLES", 64, 36, 4)
     assert (found.camera, found.objects, found.missing) == ("Camera", 3, ())
 
 
-async def test_what_is_no_scene_is_refused(bench: Bench) -> None:
-    """With the code that goes to the creator."""
+async def test_a_file_that_is_not_a_scene_is_refused(bench: Bench) -> None:
+    """With the code that is reported to the creator."""
     bench.scene.write_text("no scene")
     with pytest.raises(JobRejected) as refused:
         await bench.renderer.inspect(bench.scene)
     assert refused.value.code == Code.CORRUPT
 
 
-async def test_frames_come_in_the_order_asked_for(bench: Bench) -> None:
-    """Each with its size, under its own name, and nothing else in the folder."""
+async def test_frames_are_in_the_requested_order(bench: Bench) -> None:
+    """Each with its size and its own name, and nothing else in the folder."""
     _, rendering, _ = await bench.render(3, 1)
     assert [frame.number for frame in rendering.frames] == [3, 1]
     assert [frame.file for frame in rendering.frames] == ["frame_0003.png", "frame_0001.png"]
@@ -95,18 +95,18 @@ async def test_frames_come_in_the_order_asked_for(bench: Bench) -> None:
     assert {"frame_0001.png", "frame_0003.png"} == {file.name for file in bench.out.iterdir()}
 
 
-async def test_progress_counts_up_to_the_whole(bench: Bench) -> None:
-    """And never back."""
-    _, _, heard = await bench.render(1, 2)
-    assert {2} == {progress.total for progress in heard}
-    done = [progress.done for progress in heard]
+async def test_progress_counts_up_to_the_total(bench: Bench) -> None:
+    """It never decreases."""
+    _, _, reported = await bench.render(1, 2)
+    assert {2} == {progress.total for progress in reported}
+    done = [progress.done for progress in reported]
     assert sorted(done) == done
     assert done[-1] == 2
-    assert {progress.phase for progress in heard} <= {"loading", "rendering", "writing"}
+    assert {progress.phase for progress in reported} <= {"loading", "rendering", "writing"}
 
 
-async def test_a_proved_frame_is_a_picture(bench: Bench) -> None:
-    """It opens, has the size, and its own file's length is told."""
+async def test_a_validated_frame_is_a_picture(bench: Bench) -> None:
+    """It opens, and its size and file length are right."""
     task, rendering, _ = await bench.render(1)
     (frame,) = await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
     assert (frame.number, frame.file, frame.width, frame.height) == (1, "frame_0001.png", 64, 36)
@@ -119,8 +119,8 @@ async def test_a_proved_frame_is_a_picture(bench: Bench) -> None:
     assert [frame.file] == [file.name for file in bench.clean.iterdir()]
 
 
-async def test_a_damaged_output_is_no_picture(bench: Bench) -> None:
-    """fault_20, fault_41: whatever the render said of it."""
+async def test_a_damaged_output_is_not_an_image(bench: Bench) -> None:
+    """fault_20, fault_41: whatever the render reported."""
     task, rendering, _ = await bench.render(1)
     (bench.out / "frame_0001.png").write_bytes(b"no picture")
     with pytest.raises(VerificationFailed) as failed:
@@ -129,8 +129,8 @@ async def test_a_damaged_output_is_no_picture(bench: Bench) -> None:
     assert list(bench.clean.iterdir()) == []
 
 
-async def test_a_size_other_than_the_reported_is_found(bench: Bench) -> None:
-    """fault_43: a frame that is smaller than was asked for."""
+async def test_a_size_other_than_reported_is_found(bench: Bench) -> None:
+    """fault_43: a frame that is smaller than requested."""
     task, rendering, _ = await bench.render(1)
     claimed = replace(rendering, frames=(replace(rendering.frames[0], width=128, height=72),))
     with pytest.raises(VerificationFailed) as failed:
@@ -138,8 +138,8 @@ async def test_a_size_other_than_the_reported_is_found(bench: Bench) -> None:
     assert failed.value.code == Code.WRONG_SIZE
 
 
-async def test_an_output_that_is_gone_is_tampering(bench: Bench) -> None:
-    """Between the render and the proof nobody but the worker may touch it."""
+async def test_a_missing_output_is_tampering(bench: Bench) -> None:
+    """Between rendering and validation only the worker may change it."""
     task, rendering, _ = await bench.render(1)
     (bench.out / "frame_0001.png").unlink()
     with pytest.raises(VerificationFailed) as failed:
@@ -149,11 +149,11 @@ async def test_an_output_that_is_gone_is_tampering(bench: Bench) -> None:
 
 async def test_a_render_can_be_cancelled(bench: Bench) -> None:
     """It ends at once, and as a cancellation, not as a failure."""
-    begun = asyncio.Event()
+    started = asyncio.Event()
     task = asyncio.create_task(
-        bench.renderer.render(bench.long_scene, RenderTask(), bench.out, lambda progress: begun.set())
+        bench.renderer.render(bench.long_scene, RenderTask(), bench.out, lambda progress: started.set())
     )
-    await asyncio.wait_for(begun.wait(), 60)
+    await asyncio.wait_for(started.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 10)

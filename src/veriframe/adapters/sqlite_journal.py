@@ -1,8 +1,8 @@
-"""The worker's journal in one SQLite file: what is said to be done survives any end of the process.
+"""The worker's journal in one SQLite file. What it has recorded survives a crash or a power cut.
 
-Write-ahead log with `synchronous = FULL`: a commit is on the disk before `move` returns. The file is made
-aside and then linked under its name in one step, so that a journal that is there was whole once. One that
-is damaged, or half gone, is never begun anew in silence: claims of which it tells may still stand.
+Write-ahead log with `synchronous = FULL`: a commit is on the disk before `move` returns. The file is created
+under a temporary name and linked under its own in one step, so it is never half written. A journal that is
+damaged or partly missing is never replaced silently, since its claims may still stand.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from veriframe.sqlite_file import Kind, open_file, transaction
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        # Numbers of the registry may be larger than SQLite's integers (2⁶³): they are kept as text.
+        # The registry's numbers may exceed SQLite's integers (2⁶³), so they are stored as text.
         """CREATE TABLE attempts (
             number INTEGER PRIMARY KEY AUTOINCREMENT,
             job_id TEXT NOT NULL UNIQUE,
@@ -38,7 +38,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE poison (asset_cid TEXT, code TEXT, failures INTEGER, PRIMARY KEY (asset_cid, code))",
     ),
     (
-        # Whoever posted a job of before is not known: it stays nobody's (0).
+        # The creators of earlier jobs are not known: 0.
         *(
             f"ALTER TABLE attempts ADD COLUMN {name} TEXT NOT NULL DEFAULT '0'"
             for name in ("creator", "order_id", "bond_fri", "fees_fri", "lost_fri")
@@ -48,9 +48,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             for name in ("width", "height", "result_bytes")
         ),
         "CREATE TABLE registry (identity TEXT NOT NULL)",
-        # What is unfinished is asked for at each look, and there are few of them among all.
+        # Every poll reads the unfinished attempts, and they are few among all.
         "CREATE INDEX attempts_by_stage ON attempts (stage)",
-        # Its counts did not say under which limits, nor whose: nothing can be concluded from them.
+        # Its counts named neither the limits nor the creator, so nothing can be concluded from them.
         "DROP TABLE poison",
         """CREATE TABLE failures (
             number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -64,11 +64,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (
         # The stage after rendering had another name.
-        "UPDATE attempts SET stage = 'VALIDATED' WHERE stage = 'PROVED'",
-        """UPDATE attempts SET reached = replace(reached, '"PROVED":', '"VALIDATED":')""",
+        "UPDATE attempts SET stage = 'VALIDATED' WHERE stage = 'PROVED'",  # migration
+        """UPDATE attempts SET reached = replace(reached, '"PROVED":', '"VALIDATED":')""",  # migration
     ),
 )
-"""What leads from each version of the tables (the file's `user_version`) to the next. Only ever added to."""
+"""The migrations from each version of the tables (the file's `user_version`) to the next. Only append."""
 
 KIND = Kind(
     name="journal",
@@ -77,16 +77,14 @@ KIND = Kind(
     busy_seconds=2.0,
     is_examined=True,
     when_damaged=(
-        "Put a copy in its place; without one, move it away, and see to it by hand that no claim of this"
-        " account is left unserved."
+        "Put a copy in its place. Without one, move it away, and check by hand that this account has no"
+        " unfinished claim."
     ),
-    when_gone=(
-        "Put the journal back, or move the log away too if no claim of this account is left unserved."
-    ),
+    when_gone=("Put the journal back, or move the log away too if this account has no unfinished claim."),
 )
 
 MOST_FAILURES = 10_000
-"""Kept at once; the oldest go first."""
+"""The most failures that are stored; the oldest are deleted first."""
 
 _COLUMNS = (
     "job_id, asset_cid, reward_fri, stage, result_cid, code, detail, reached, creator, order_id, bond_fri,"
@@ -98,10 +96,10 @@ _UNFINISHED = tuple(stage.value for stage in Stage if not stage.is_end)
 
 
 class SqliteJournal(Journal):
-    """A journal at `path`; made, with its folder, where nothing is there.
+    """A journal at `path`. Creates the file and its folder if they do not exist.
 
-    Raises `SettingsError` where the file is damaged, foreign or of a newer version, `HostUnavailable` where
-    it cannot be read or written now. Methods block for as long as the disk takes.
+    Raises `SettingsError` if the file is damaged, foreign or of a newer version, `HostUnavailable` if it
+    cannot be read or written now. Methods block for as long as the disk takes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -110,21 +108,21 @@ class SqliteJournal(Journal):
             self._connection = open_file(path, KIND)
 
     def close(self) -> None:
-        """Let go of the file. Afterwards every method raises `HostUnavailable`."""
+        """Closes the file. Afterwards every method raises `HostUnavailable`."""
         with self._translated():
             self._connection.close()
 
     def add(self, attempt: Attempt) -> bool:
-        """Note a new attempt. False where one on this job is already there."""
+        """Adds a new attempt. Returns False if there already is one on this job."""
         insert = f"INSERT INTO attempts ({_COLUMNS}) VALUES ({_MARKS})"  # noqa: S608
         return self._execute(f"{insert} ON CONFLICT DO NOTHING", *_row(attempt)).rowcount == 1
 
     def get(self, job_id: int) -> Attempt | None:
-        """The attempt on a job."""
+        """Returns the attempt on a job, if any."""
         return next(iter(self._select("WHERE job_id = ?", str(job_id))), None)
 
     def move(self, before: Attempt, after: Attempt) -> None:
-        """Replace `before` by `after`, durable on return. See the port for what it raises."""
+        """Replaces `before` by `after`, durable on return. See the port for what it raises."""
         if before.job_id != after.job_id:
             raise ValueError(f"a move from job {before.job_id} to job {after.job_id}")
         row = _row(after)
@@ -136,22 +134,22 @@ class SqliteJournal(Journal):
             )
 
     def unfinished(self) -> Sequence[Attempt]:
-        """The attempts whose stage is not an end, oldest first."""
+        """Returns the attempts whose stage is not an end, oldest first."""
         marks = ", ".join("?" * len(_UNFINISHED))
         return self._select(f"WHERE stage IN ({marks})", *_UNFINISHED)
 
     def attempts(self) -> Sequence[Attempt]:
-        """All attempts, oldest first."""
+        """Returns all attempts, oldest first."""
         return self._select("")
 
     def belongs_to(self, identity: str) -> str:
-        """The registry that this journal is about: what was noted first, `identity` where nothing was."""
+        """Returns the registry that this journal belongs to. The first call stores `identity`."""
         insert = "INSERT INTO registry SELECT ? WHERE NOT EXISTS (SELECT 1 FROM registry)"
         self._execute(insert, identity)
         return str(self._execute("SELECT identity FROM registry").fetchone()[0])
 
     def note_failure(self, failure: Failure) -> None:
-        """Keep why a scene failed. CIDs are taken as they come: give them in canonical spelling."""
+        """Records why a scene failed. Pass CIDs in canonical spelling; they are stored unchanged."""
         with self._translated(), transaction(self._connection):
             self._connection.execute(
                 "INSERT INTO failures (asset_cid, creator, code, detail, conditions, at)"
@@ -171,13 +169,13 @@ class SqliteJournal(Journal):
             )
 
     def failures(self) -> Sequence[Failure]:
-        """What has failed here, oldest first."""
+        """Returns the recorded failures, oldest first."""
         select = "SELECT asset_cid, creator, code, detail, conditions, at FROM failures ORDER BY number"
         with self._translated():
             return [_failure(row) for row in self._connection.execute(select)]
 
     def forget_failures(self, asset_cid: str | None = None) -> int:
-        """Forget the failures of one scene, or of all."""
+        """Deletes the failures of one scene, or of all. Returns how many."""
         if asset_cid is None:
             return self._execute("DELETE FROM failures").rowcount
         return self._execute("DELETE FROM failures WHERE asset_cid = ?", asset_cid).rowcount
@@ -188,7 +186,7 @@ class SqliteJournal(Journal):
             return [_attempt(row) for row in self._connection.execute(select, values)]
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
-        # Each statement is a transaction of its own.
+        # Each statement is its own transaction.
         with self._translated():
             return self._connection.execute(statement, values)
 
@@ -198,8 +196,8 @@ class SqliteJournal(Journal):
             yield
         except (sqlite3.Error, OSError, ValueError) as error:
             raise HostUnavailable(
-                f"The journal {self._path} cannot be used now: {error}. See that its disk has room, that its"
-                " user may write it, and that no other program holds it."
+                f"The journal {self._path} cannot be used now: {error}. Check that its disk has space, that"
+                " its user may write it, and that no other program uses it."
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the embedded store share."""
+"""Fixtures for the tests of the embedded store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veriframe.adapters.local_store import LocalStore
 
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
-    """An empty store for ten thousand bytes."""
+    """An empty store with a limit of ten thousand bytes."""
     return make_store(tmp_path)
 
 

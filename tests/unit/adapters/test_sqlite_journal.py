@@ -1,4 +1,4 @@
-"""What the SQLite journal does beyond the port: versions, damage, locks, full disks."""
+"""Tests of the SQLite journal beyond the port: versions, damage, locks, full disks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAILURE = Failure(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a journal with one attempt lies that nobody has open."""
+    """The path of a closed journal with one attempt."""
     path = tmp_path / "home" / "journal.sqlite"
     with closing(SqliteJournal(path)) as journal:
         journal.add(SEEN)
@@ -38,20 +38,20 @@ def path(tmp_path: Path) -> Path:
 
 
 def change(path: Path, statement: str) -> None:
-    """Change a journal behind its back."""
+    """Changes a journal directly."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(statement)
 
 
 def ask(path: Path, question: str) -> object:
-    """One value out of a journal, by other means."""
+    """Reads one value from a journal directly."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(question).fetchone()[0]
 
 
 @contextmanager
 def full_disk(limit_bytes: int) -> Iterator[None]:
-    """No file can grow beyond `limit_bytes`: a write fails, as on a full disk."""
+    """Limits the size of files: a write beyond `limit_bytes` fails, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
     try:
@@ -60,15 +60,15 @@ def full_disk(limit_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_journal_opened_again_knows_all(path: Path) -> None:
-    """fault_73: attempts and failures are there after the process has ended."""
+def test_a_journal_survives_reopening(path: Path) -> None:
+    """fault_73: attempts and failures exist after the process has ended."""
     with closing(SqliteJournal(path)) as journal:
         assert journal.attempts() == [SEEN]
         assert journal.failures() == [FAILURE]
 
 
 def test_a_move_is_on_the_disk_at_once(path: Path) -> None:
-    """fault_73: commits go through to the disk, by a write-ahead log; another reader sees them at once."""
+    """fault_73: commits are synced, with a write-ahead log; another reader sees them at once."""
     with closing(SqliteJournal(path)) as journal:
         journal.move(SEEN, FETCHED)
         assert ask(path, "SELECT stage FROM attempts") == "FETCHED"
@@ -77,7 +77,7 @@ def test_a_move_is_on_the_disk_at_once(path: Path) -> None:
 
 
 def test_only_the_owner_reads_the_journal(path: Path) -> None:
-    """fault_79: the file and its log are the user's alone, also where somebody had opened it wider."""
+    """fault_79: the file and its log are private, even if their mode was changed."""
     path.chmod(0o644)
     with closing(SqliteJournal(path)) as journal:
         journal.move(SEEN, FETCHED)
@@ -86,7 +86,7 @@ def test_only_the_owner_reads_the_journal(path: Path) -> None:
 
 
 def test_two_processes_cannot_both_move(path: Path) -> None:
-    """fault_49: the second of two journals on one file finds that the stage is no longer there."""
+    """fault_49: the second of two journals on one file finds that the stage has changed."""
     with closing(SqliteJournal(path)) as first, closing(SqliteJournal(path)) as second:
         first.move(SEEN, FETCHED)
         with pytest.raises(RuntimeError, match="another process"):
@@ -94,14 +94,14 @@ def test_two_processes_cannot_both_move(path: Path) -> None:
 
 
 def test_a_newer_journal_is_refused(path: Path) -> None:
-    """fault_80: tables of a version to come are not touched."""
+    """fault_80: tables of a newer version are not changed."""
     change(path, f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    with pytest.raises(SettingsError, match=f"is of version {len(MIGRATIONS) + 1}.*newer VeriFrame"):
+    with pytest.raises(SettingsError, match=f"has version {len(MIGRATIONS) + 1}.*newer VeriFrame"):
         SqliteJournal(path)
 
 
-def test_an_older_journal_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_80: a journal of the version before gets the new tables and keeps what it knows."""
+def test_an_older_journal_is_migrated(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_80: a journal of the previous version gets the new tables and keeps its content."""
     step = ("CREATE TABLE visits (seconds REAL)", "INSERT INTO visits VALUES (1.5)")
     monkeypatch.setattr(sqlite_journal, "KIND", replace(KIND, migrations=(*MIGRATIONS, step)))
     for _ in range(2):
@@ -111,8 +111,8 @@ def test_an_older_journal_is_brought_up(path: Path, monkeypatch: pytest.MonkeyPa
     assert ask(path, "SELECT count(*) FROM visits") == 1
 
 
-def test_a_journal_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
-    """fault_80: its attempts are there, whoever posted their jobs; counts of failures start anew."""
+def test_a_journal_of_the_first_version_is_migrated(tmp_path: Path) -> None:
+    """fault_80: it keeps its attempts, without creators; failures start empty."""
     path = tmp_path / "journal.sqlite"
     first = replace(KIND, migrations=MIGRATIONS[:1])
     with closing(open_file(path, first)) as connection:
@@ -128,7 +128,7 @@ def test_a_journal_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_the_second_version_has_its_stages_renamed(tmp_path: Path) -> None:
-    """PROVED is VALIDATED now; when it was reached is kept, and so is what else was."""
+    """PROVED becomes VALIDATED; the time at which it was reached and all other fields stay."""
     path = tmp_path / "journal.sqlite"
     second = replace(KIND, migrations=MIGRATIONS[:2])
     with closing(open_file(path, second)) as connection:
@@ -144,8 +144,8 @@ def test_a_journal_of_the_second_version_has_its_stages_renamed(tmp_path: Path) 
     assert attempt.detail == "PROVED"
 
 
-def test_only_so_many_failures_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_83: a stranger's scenes fill no disk; the oldest go first."""
+def test_the_number_of_failures_is_limited(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_83: untrusted scenes cannot fill the disk; the oldest failures are deleted first."""
     monkeypatch.setattr(sqlite_journal, "MOST_FAILURES", 3)
     with closing(SqliteJournal(path)) as journal:
         for number in range(5):
@@ -154,7 +154,7 @@ def test_only_so_many_failures_are_kept(path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_80: half a migration is none; the older program still reads the journal."""
+    """fault_80: a failed migration is rolled back; the older program can still read the journal."""
     step = ("CREATE TABLE visits (seconds REAL)", "INSERT INTO nowhere VALUES (1)")
     with monkeypatch.context() as patched:
         patched.setattr(sqlite_journal, "KIND", replace(KIND, migrations=(*MIGRATIONS, step)))
@@ -166,32 +166,32 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
 
 
 def damage_page(path: Path) -> None:
-    """Overwrite a page in the middle of the tables."""
+    """Overwrites a page in the middle of the tables."""
     with path.open("r+b") as file:
         file.seek(4096 + 8)
         file.write(b"\xff" * 400)
 
 
 def damage_start(path: Path) -> None:
-    """Overwrite the header."""
+    """Overwrites the header."""
     with path.open("r+b") as file:
         file.write(b"\0" * 100)
 
 
 def cut(path: Path) -> None:
-    """Lose the second half."""
+    """Truncates the file to its first half."""
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
 
 
 def empty(path: Path) -> None:
-    """Lose all but the name."""
+    """Truncates the file to nothing."""
     path.write_bytes(b"")
 
 
 @pytest.mark.parametrize("damage", [damage_page, damage_start, cut, empty])
 def test_a_damaged_journal_is_refused(path: Path, damage: object) -> None:
-    """fault_76: a damaged journal stops the start with a remedy, and is left as it is."""
+    """fault_76: a damaged journal prevents the start with a remedy, and is unchanged."""
     assert callable(damage)
     damage(path)
     before = path.read_bytes()
@@ -200,24 +200,24 @@ def test_a_damaged_journal_is_refused(path: Path, damage: object) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_row_that_makes_no_sense_is_damage_too(path: Path) -> None:
-    """fault_76: what the database takes for sound, but no worker wrote, is not acted on."""
+def test_an_invalid_row_is_damage(path: Path) -> None:
+    """fault_76: a row that is valid for the database, but that no worker wrote, is not used."""
     for column, value in (("stage", "'DONE'"), ("reached", "'[]'"), ("reward_fri", "'x'"), ("job_id", "'y'")):
         change(path, f"UPDATE attempts SET {column} = {value}")
         with closing(SqliteJournal(path)) as journal, pytest.raises(HostUnavailable, match="cannot be read"):
             journal.attempts()
 
 
-def test_a_lost_journal_is_not_begun_anew_beside_its_log(path: Path) -> None:
-    """fault_76: a log without its journal tells that a journal was lost."""
+def test_a_lost_journal_is_not_replaced_beside_its_log(path: Path) -> None:
+    """fault_76: a log without its journal shows that a journal was lost."""
     path.rename(path.with_name("journal.sqlite-wal"))
-    with pytest.raises(SettingsError, match=r"is gone, but its log journal\.sqlite-wal is there"):
+    with pytest.raises(SettingsError, match=r"is gone, but its log journal\.sqlite-wal exists"):
         SqliteJournal(path)
     assert not path.exists()
 
 
 def test_another_database_is_refused(tmp_path: Path) -> None:
-    """fault_78: a SQLite file of another program is not made a journal."""
+    """fault_78: another program's SQLite file is not turned into a journal."""
     change(tmp_path / "other.sqlite", "CREATE TABLE accounts (name)")
     with pytest.raises(SettingsError, match="is not a journal of VeriFrame"):
         SqliteJournal(tmp_path / "other.sqlite")
@@ -225,7 +225,7 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_locked_journal_is_waited_for_only_shortly(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_76: while another program holds the journal nothing is claimed to be written."""
+    """fault_76: while another program locks the journal, writes fail."""
     monkeypatch.setattr(sqlite_journal, "KIND", replace(KIND, busy_seconds=0.05))
     with closing(SqliteJournal(path)) as journal:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -236,26 +236,26 @@ def test_a_locked_journal_is_waited_for_only_shortly(path: Path, monkeypatch: py
         journal.move(SEEN, FETCHED)
 
 
-def test_a_full_disk_is_told_and_nothing_is_half_written(path: Path) -> None:
-    """fault_76: where the log cannot grow the move fails, and the journal is as before."""
+def test_a_full_disk_is_reported_and_nothing_is_half_written(path: Path) -> None:
+    """fault_76: if the log cannot grow, the move fails and the journal is unchanged."""
     with closing(SqliteJournal(path)) as journal:
-        with full_disk(4096), pytest.raises(HostUnavailable, match="See that its disk has room"):
+        with full_disk(4096), pytest.raises(HostUnavailable, match="Check that its disk has space"):
             journal.move(SEEN, FETCHED)
         assert journal.get(1) == SEEN
         journal.move(SEEN, FETCHED)
         assert journal.get(1) == FETCHED
 
 
-def test_no_journal_is_begun_on_a_full_disk(tmp_path: Path) -> None:
-    """fault_76: a journal that cannot be made is not left half made."""
+def test_no_journal_is_created_on_a_full_disk(tmp_path: Path) -> None:
+    """fault_76: a journal that cannot be created is not left half-written."""
     with full_disk(4096), pytest.raises(HostUnavailable):
         SqliteJournal(tmp_path / "journal.sqlite")
     assert list(tmp_path.iterdir()) == []
     SqliteJournal(tmp_path / "journal.sqlite").close()
 
 
-def test_a_closed_journal_takes_nothing(path: Path) -> None:
-    """fault_76: after the end nothing is taken that would not be kept."""
+def test_a_closed_journal_refuses_calls(path: Path) -> None:
+    """fault_76: nothing is accepted that would not be stored."""
     journal = SqliteJournal(path)
     journal.close()
     with pytest.raises(HostUnavailable):
@@ -263,7 +263,7 @@ def test_a_closed_journal_takes_nothing(path: Path) -> None:
 
 
 def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
-    """fault_78: a path that cannot be a journal is said to be so."""
+    """fault_78: the error names a path that cannot be a journal."""
     (tmp_path / "file").touch()
     with pytest.raises(HostUnavailable, match=r"journal\.sqlite cannot be used now"):
         SqliteJournal(tmp_path / "file" / "journal.sqlite")

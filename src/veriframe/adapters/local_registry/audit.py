@@ -1,4 +1,4 @@
-"""The audit: every balance reckoned anew from the rows of the ledger, and compared with all that is kept."""
+"""The audit: recomputes every balance from the ledger's rows and compares it with the stored figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veriframe.model.registry.ledger import AMOUNT_MAX_FRI, ISSUED, Pot, PotKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What an audit found: how much was looked at, and one sentence for each discrepancy."""
+    """The result of an audit: how much was checked, and one sentence for each discrepancy."""
 
     postings: int
     jobs: int
@@ -21,23 +21,23 @@ class Audit:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the books agree."""
+        """Whether the audit found no discrepancy."""
         return not self.discrepancies
 
 
 def examine(connection: sqlite3.Connection) -> Audit:
-    """Audit a registry; within one snapshot of its file."""
-    tables, reckoned, crossed_fri, postings = Tables(connection), Counter[Pot](), 0, 0
+    """Audits a registry. Call it within one snapshot of its file."""
+    tables, computed, crossed_fri, postings = Tables(connection), Counter[Pot](), 0, 0
     for source, target, amount_fri in _postings(connection):
         postings += 1
-        reckoned[source] -= amount_fri
-        reckoned[target] += amount_fri
+        computed[source] -= amount_fri
+        computed[target] += amount_fri
         crossed_fri += amount_fri * (target.kind.is_inside - source.kind.is_inside)
     jobs = {job.id: held_fri(job) for job in tables.all_jobs()}
     findings = (
-        *_balances(connection, reckoned),
-        *_totals(tables, reckoned, crossed_fri),
-        *_escrows(jobs, reckoned),
+        *_balances(connection, computed),
+        *_totals(tables, computed, crossed_fri),
+        *_escrows(jobs, computed),
         *_blocks(connection),
     )
     return Audit(postings=postings, jobs=len(jobs), discrepancies=findings)
@@ -49,35 +49,35 @@ def _postings(connection: sqlite3.Connection) -> Iterator[tuple[Pot, Pot, int]]:
         yield Pot(PotKind(row[0]), int(row[1])), Pot(PotKind(row[2]), int(row[3])), int(row[4])
 
 
-def _balances(connection: sqlite3.Connection, reckoned: Counter[Pot]) -> Iterator[str]:
+def _balances(connection: sqlite3.Connection, computed: Counter[Pot]) -> Iterator[str]:
     rows = connection.execute("SELECT kind, owner, amount_fri FROM balances")
     kept = Counter({Pot(PotKind(kind), int(owner)): int(amount_fri) for kind, owner, amount_fri in rows})
-    for pot in reckoned.keys() | kept.keys():
-        if reckoned[pot] != kept[pot]:
-            yield f"{_name(pot)} is kept as {kept[pot]} fri, and its postings make {reckoned[pot]}."
-        if reckoned[pot] < 0 and pot != ISSUED:
-            yield f"{_name(pot)} is overdrawn: {reckoned[pot]} fri."
+    for pot in computed.keys() | kept.keys():
+        if computed[pot] != kept[pot]:
+            yield f"{_name(pot)} is stored as {kept[pot]} fri, but its postings add up to {computed[pot]}."
+        if computed[pot] < 0 and pot != ISSUED:
+            yield f"{_name(pot)} is overdrawn: {computed[pot]} fri."
 
 
-def _totals(tables: Tables, reckoned: Counter[Pot], crossed_fri: int) -> Iterator[str]:
+def _totals(tables: Tables, computed: Counter[Pot], crossed_fri: int) -> Iterator[str]:
     for kind in PotKind:
-        total_fri = sum(amount_fri for pot, amount_fri in reckoned.items() if pot.kind is kind)
+        total_fri = sum(amount_fri for pot, amount_fri in computed.items() if pot.kind is kind)
         if tables.total(kind) != total_fri:
-            yield f"All {kind} is kept as {tables.total(kind)} fri, and its postings make {total_fri}."
-    # I1: what came in and has not gone out is all there.
+            yield f"All {kind} is stored as {tables.total(kind)} fri, but its postings add up to {total_fri}."
+    # I1: the registry holds all that was paid in and not paid out.
     if tables.token() != crossed_fri:
-        yield f"{crossed_fri} fri were paid in and not out, and the registry holds {tables.token()}."
+        yield f"{crossed_fri} fri were paid in and not out, but the registry holds {tables.token()}."
     if tables.token() > AMOUNT_MAX_FRI:
-        yield f"The registry holds {tables.token()} fri, more than it can."
+        yield f"The registry holds {tables.token()} fri, more than the largest amount it may hold."
 
 
-def _escrows(jobs: dict[int, int], reckoned: Counter[Pot]) -> Iterator[str]:
-    # I2, and more: each state holds its reward and its bonds, no less and no more.
-    held = {pot.owner for pot in reckoned if pot.kind is PotKind.ESCROW}
+def _escrows(jobs: dict[int, int], computed: Counter[Pot]) -> Iterator[str]:
+    # I2, and more: in each state, escrow holds exactly the reward and the bonds.
+    held = {pot.owner for pot in computed if pot.kind is PotKind.ESCROW}
     for job_id in held | jobs.keys():
         due_fri = jobs.get(job_id, 0)
-        if reckoned[escrow(job_id)] != due_fri:
-            yield f"Job {job_id} holds {reckoned[escrow(job_id)]} fri, and by its state {due_fri}."
+        if computed[escrow(job_id)] != due_fri:
+            yield f"Job {job_id} holds {computed[escrow(job_id)]} fri, but its state requires {due_fri}."
 
 
 def _blocks(connection: sqlite3.Connection) -> Iterable[str]:
@@ -87,9 +87,9 @@ def _blocks(connection: sqlite3.Connection) -> Iterable[str]:
         yield f"Block {number} is older than the block before it."
     count, newest = connection.execute("SELECT count(*), coalesce(max(number), 0) FROM blocks").fetchone()
     if count != newest:
-        yield f"There are {count} blocks, and the newest has the number {newest}."
+        yield f"There are {count} blocks, but the newest has the number {newest}."
 
 
 def _name(pot: Pot) -> str:
     owner = f"job {pot.owner}" if pot.kind is PotKind.ESCROW else f"{pot.owner:#x}"
-    return f"The {pot.kind} of {owner}" if pot.owner else f"What is {pot.kind}"
+    return f"The {pot.kind} of {owner}" if pot.owner else f"The total of {pot.kind}"

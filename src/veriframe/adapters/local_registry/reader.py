@@ -1,6 +1,6 @@
 """The embedded registry as one account reads it: blocks, jobs and money in one SQLite file.
 
-SQLite waits for disks and for other processes, so that everything runs in threads.
+SQLite waits for disks and for other processes, so every query runs in a thread.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from veriframe.sqlite_file import open_file, transaction
 T = TypeVar("T")
 
 WALLET_FRI = 1000 * 10**18
-"""The play money that an account finds in its wallet at first sight: 1000 STRK."""
+"""The play money that a new account finds in its wallet: 1000 STRK."""
 JOBS_AT_ONCE = 200
-"""As many as the contract tells at once, so that both are used in the same way."""
+"""The contract's own limit, so that both registries are used in the same way."""
 
 
 def local_address(name: str) -> Address:
-    """The address of an account of this name: the first 251 bits of its SHA-256, and never `NOBODY`."""
+    """The address of the account of this name: the first 251 bits of its SHA-256, but never `NOBODY`."""
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).digest()
     return Address(int.from_bytes(digest, "big") >> 5 or 1)
 
 
 class LocalReader(JobReader):
-    """The registry in the file `path`, as the account of this name sees it. Opened at the first call.
+    """The registry in the file `path`, as the account of this name sees it. The first call opens the file.
 
-    Beyond what the ports say, every method raises `SettingsError` where the file is foreign or damaged.
+    Beyond what the ports say, every method raises `SettingsError` if the file is foreign or damaged.
     """
 
     def __init__(self, path: Path, account: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -56,11 +56,11 @@ class LocalReader(JobReader):
 
     @property
     def account(self) -> Address:
-        """Who makes the moves."""
+        """The account that makes the moves."""
         return self._account
 
     def close(self) -> None:
-        """Let go of the file. Afterwards every method raises `RegistryUnavailable`."""
+        """Closes the file. Afterwards every method raises `RegistryUnavailable`."""
         with self._lock, schema.translated(self._path):
             self._closed = True
             if self._connection is not None:
@@ -69,39 +69,39 @@ class LocalReader(JobReader):
 
     @property
     def jobs_at_once(self) -> int:
-        """The contract's bound."""
+        """The most jobs in one snapshot, as the contract limits them."""
         return JOBS_AT_ONCE
 
     async def identity(self) -> str:
-        """By the number that was drawn when the file was made."""
+        """The registry's identity, from the random number that was drawn when the file was created."""
         if self._identity is None:
             number = await self._run(lambda connection: Tables(connection).identity())
             self._identity = f"local-{number}"
         return self._identity
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
-        """Block, counter and jobs, all at one moment."""
+        """The block, the counter and the jobs, all at one moment."""
         last = first + min(count, JOBS_AT_ONCE) - 1
 
-        def look(connection: sqlite3.Connection) -> Snapshot:
+        def read(connection: sqlite3.Connection) -> Snapshot:
             tables = Tables(connection)
             head = self._newest(connection)
             with schema.snapshot(connection):
                 return Snapshot(head=head, job_counter=tables.job_counter(), jobs=tables.jobs(first, last))
 
-        return await self._run(look)
+        return await self._run(read)
 
     async def changed(self) -> Collection[int]:
         """The jobs in the events that were written since the last call; none at the first."""
 
         def read(connection: sqlite3.Connection) -> Collection[int]:
-            self._event, ids = Tables(connection).told_after(self._event)
+            self._event, ids = Tables(connection).changed_since(self._event)
             return ids
 
         return await self._run(read)
 
     async def head(self) -> Head:
-        """The newest block. An empty one is added where it is a second old, so that time goes on."""
+        """The newest block. If it is a second old, an empty block is added, so that time advances."""
         return await self._run(self._newest)
 
     def _newest(self, connection: sqlite3.Connection) -> Head:
@@ -109,7 +109,7 @@ class LocalReader(JobReader):
         if not self._is_due(tables):
             return tables.head()
         with transaction(connection):
-            # Asked again: another process may have been faster.
+            # Check again: another process may have been faster.
             return tables.mine(self._clock()) if self._is_due(tables) else tables.head()
 
     async def job_counter(self) -> int:
@@ -125,9 +125,9 @@ class LocalReader(JobReader):
         return await self._run(lambda connection: Tables(connection).jobs(first, first + count - 1))
 
     async def funds(self, account: Address) -> Funds:
-        """What an account holds."""
+        """The money that an account holds."""
 
-        def look(connection: sqlite3.Connection) -> Funds:
+        def read(connection: sqlite3.Connection) -> Funds:
             tables = Tables(connection)
             with schema.snapshot(connection):
                 return Funds(
@@ -135,12 +135,12 @@ class LocalReader(JobReader):
                     credit_fri=tables.balance(ledger.credit(account)),
                 )
 
-        return await self._run(look)
+        return await self._run(read)
 
     async def totals(self) -> Totals:
-        """What the registry holds."""
+        """The money that the registry holds."""
 
-        def look(connection: sqlite3.Connection) -> Totals:
+        def read(connection: sqlite3.Connection) -> Totals:
             tables = Tables(connection)
             with schema.snapshot(connection):
                 return Totals(
@@ -150,10 +150,10 @@ class LocalReader(JobReader):
                     burned_fri=tables.balance(BURNED),
                 )
 
-        return await self._run(look)
+        return await self._run(read)
 
     async def audit(self) -> audit.Audit:
-        """Reckon all balances anew from the ledger's rows (I1, I2), and list what disagrees."""
+        """Recomputes all balances from the ledger's rows (I1, I2) and lists what disagrees."""
 
         def examine(connection: sqlite3.Connection) -> audit.Audit:
             with schema.snapshot(connection):
@@ -167,19 +167,19 @@ class LocalReader(JobReader):
     def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._lock, schema.translated(self._path):
             if self._closed:
-                raise RegistryUnavailable(f"The registry {self._path} was closed. Open it anew.")
+                raise RegistryUnavailable(f"The registry {self._path} was closed. Open it again.")
             if self._connection is None:
                 connection = open_file(self._path, schema.KIND)
                 try:
-                    self._introduce(connection)
+                    self._register_account(connection)
                 except BaseException:
                     connection.close()
                     raise
                 self._connection = connection
             return work(self._connection)
 
-    def _introduce(self, connection: sqlite3.Connection) -> None:
-        """An account that this file has never seen gets its play money."""
+    def _register_account(self, connection: sqlite3.Connection) -> None:
+        """Registers an account that is new to this file and grants its play money."""
         tables = Tables(connection)
         if tables.knows(self._account):
             return

@@ -1,6 +1,6 @@
-"""The embedded registry's moves: the model's rules, each move one transaction and one block, for no fee.
+"""The embedded registry's moves by the model's rules. Each move is one transaction and one block; no fees.
 
-A move whose caller was cancelled may still be made, as one that was sent to a chain may be.
+A move whose caller was cancelled may still be made, as on a chain.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 
 class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
-    """The registry in the file `path`, by the account of this name; see `LocalReader`."""
+    """The registry in the file `path`, used by the account of this name; see `LocalReader`."""
 
     async def advance_clock(self, seconds: float) -> None:
-        """Move the registry's time on, for all its processes and for good: for tests and for the demo."""
+        """Advances the registry's time for all its processes, permanently. For tests and the demo."""
 
         def advance(tables: Tables, call: Call) -> None:
             tables.advance_clock(seconds)
@@ -41,7 +41,7 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         await self._move("advance_clock", advance, by_seconds=seconds)
 
     async def claim(self, job_id: int) -> int:
-        """Take a job."""
+        """Claims a job. Returns the fee."""
 
         def claim(tables: Tables, job: Job, call: Call) -> Outcome:
             call = _topped_up(tables, call, job.terms.bond_fri)
@@ -50,21 +50,21 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         return await self._move_job("claim", job_id, claim)
 
     async def release(self, job_id: int, reason: Code) -> int:
-        """Give a claim back."""
+        """Releases a claim. Returns the fee."""
         return await self._move_job("release", job_id, lambda _, job, call: escrow.release(job, call, reason))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
-        """Hand in a result."""
+        """Submits a result. Returns the fee."""
         return await self._move_job(
             "submit_result", job_id, lambda _, job, call: escrow.submit_result(job, call, result_cid)
         )
 
     async def finalize(self, job_id: int) -> int:
-        """End a job whose time has come."""
+        """Finalizes a job that is due. Returns the fee."""
         return await self._move_job("finalize", job_id, lambda _, job, call: escrow.finalize(job, call))
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
-        """Post an order."""
+        """Posts an order. Returns the ids of its jobs."""
 
         def create(tables: Tables, call: Call) -> Sequence[int]:
             call = _topped_up(tables, call, terms.reward_fri * jobs)
@@ -76,15 +76,15 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         return await self._move("create_order", create, jobs=jobs)
 
     async def accept_result(self, job_id: int) -> None:
-        """Pay the worker now."""
+        """Accepts a result: pays the worker now."""
         await self._move_job("accept_result", job_id, lambda _, job, call: escrow.accept_result(job, call))
 
     async def cancel_job(self, job_id: int) -> None:
-        """Take a job back."""
+        """Cancels a job."""
         await self._move_job("cancel_job", job_id, lambda _, job, call: escrow.cancel_job(job, call))
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
-        """Ask the arbiter."""
+        """Disputes a result: asks the arbiter to decide."""
 
         def dispute(tables: Tables, job: Job, call: Call) -> Outcome:
             return escrow.dispute_result(job, _topped_up(tables, call, job.terms.bond_fri), evidence_cid)
@@ -92,7 +92,7 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         await self._move_job("dispute_result", job_id, dispute)
 
     async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
-        """Decide as the arbiter."""
+        """Resolves a dispute, as the arbiter."""
         await self._move_job(
             "resolve_dispute",
             job_id,
@@ -100,7 +100,7 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         )
 
     async def deposit(self, amount_fri: int) -> None:
-        """From the own wallet into credit."""
+        """Deposits money from the account's wallet into its credit."""
 
         def deposit(tables: Tables, call: Call) -> None:
             done = ledger.deposit(
@@ -114,7 +114,7 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         await self._move("deposit", deposit, amount_fri=amount_fri)
 
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
-        """From the own credit to anyone's wallet."""
+        """Withdraws money from the account's credit to any wallet."""
 
         def withdraw(tables: Tables, call: Call) -> None:
             done = ledger.withdraw(call.caller, amount_fri, recipient, credit_fri=call.credit_fri)
@@ -123,7 +123,7 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         await self._move("withdraw", withdraw, amount_fri=amount_fri)
 
     async def _move_job(self, name: str, job_id: int, rule: Callable[[Tables, Job, Call], Outcome]) -> int:
-        """Make a move on a job. Returns its fee."""
+        """Makes a move on a job. Returns its fee."""
 
         def move(tables: Tables, call: Call) -> None:
             tables.apply(rule(tables, find_job(tables, job_id), call), call.block)
@@ -132,7 +132,7 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         return 0
 
     async def _move(self, name: str, act: Callable[[Tables, Call], T], **facts: object) -> T:
-        """One move: its block and all that it does, or nothing. Logged with its result."""
+        """Makes a move and its block in one transaction, and logs the result."""
         started = time.monotonic()
         try:
             done = await self._run(self._transaction(act))
@@ -158,7 +158,7 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
 
 
 def _topped_up(tables: Tables, call: Call, needed_fri: int) -> Call:
-    """The call after a deposit of what credit lacks, where the wallet has it; a refusal takes it back too."""
+    """The call after depositing what the credit lacks, if the wallet has it. A refusal undoes the deposit."""
     missing_fri = needed_fri - call.credit_fri
     wallet_fri = tables.balance(ledger.wallet(call.caller))
     if not 0 < missing_fri <= wallet_fri:

@@ -1,4 +1,4 @@
-"""The registry's file: its tables, and how its errors reach people."""
+"""The registry's file: its tables, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from veriframe.errors import RegistryUnavailable
 from veriframe.sqlite_file import Kind
 
-# Addresses and amounts are larger than SQLite's integers (2⁶³): they are kept as text, in decimal.
+# Addresses and amounts exceed SQLite's integers (2⁶³), so they are stored as decimal text.
 _TABLES = (
     "CREATE TABLE clock (offset_seconds REAL NOT NULL)",
     "INSERT INTO clock VALUES (0)",
@@ -37,7 +37,7 @@ _TABLES = (
         target_kind TEXT NOT NULL, target_owner TEXT NOT NULL,
         amount_fri TEXT NOT NULL, reason TEXT NOT NULL
     )""",
-    # Both follow from the postings, and are kept for quick reading: an audit compares them.
+    # Both follow from the postings and are stored for quick reading; the audit compares them.
     "CREATE TABLE balances (kind TEXT, owner TEXT, amount_fri TEXT, PRIMARY KEY (kind, owner)) WITHOUT ROWID",
     "CREATE TABLE totals (kind TEXT PRIMARY KEY, amount_fri TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE events (
@@ -45,7 +45,7 @@ _TABLES = (
         subject INTEGER NOT NULL, party TEXT NOT NULL, amount_fri TEXT NOT NULL, note TEXT NOT NULL
     )""",
 )
-# The file's own name among registries: accounts of the same name have the same address in all of them.
+# Identifies the file among registries: accounts of the same name have the same address in all of them.
 _IDENTITY = (
     "CREATE TABLE identity (id TEXT NOT NULL)",
     "INSERT INTO identity VALUES (lower(hex(randomblob(8))))",
@@ -55,18 +55,18 @@ KIND = Kind(
     name="registry",
     application_id=0x56465247,  # “VFRG”
     migrations=(_TABLES, _IDENTITY),
-    # A move of another process takes milliseconds; there may be many.
+    # A move by another process takes milliseconds, but there may be many.
     busy_seconds=10.0,
-    # Every command opens it, and it grows: damage is found where it is met, and by the audit.
+    # Every command opens the file, and it grows. Damage is found on access, and by the audit.
     is_examined=False,
     when_damaged="Put a copy in its place, or name another home folder.",
-    when_gone="Put the registry back, or move the log away too and begin anew.",
+    when_gone="Put the registry back, or move the log away too and start afresh.",
 )
 
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """Several reads that see the same moves."""
+    """A read transaction: all reads in it see the same state."""
     connection.execute("BEGIN")
     try:
         yield
@@ -76,13 +76,13 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Foreign errors become ours. Damage is told from trouble that may pass."""
+    """Translates SQLite's and the system's errors to ours: damage, or a failure that may be temporary."""
     try:
         yield
     except (sqlite3.OperationalError, sqlite3.ProgrammingError, OSError) as error:
         raise RegistryUnavailable(
-            f"The registry {path} cannot be used now: {error}. Free its disk, let its user read and write it,"
-            " and end other programs that hold it."
+            f"The registry {path} cannot be used now: {error}. Make room on its disk, make sure that its user"
+            " may read and write it, and close other programs that use it."
         ) from error
     except (sqlite3.Error, ValueError) as error:
         raise KIND.damaged(path, error) from error

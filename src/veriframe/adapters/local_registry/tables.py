@@ -1,4 +1,7 @@
-"""The registry's tables as values of the model: blocks, jobs, money, events. Written within transactions."""
+"""The registry's tables as values of the model: blocks, jobs, money, events.
+
+Call the methods that write within a transaction.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ _UPDATE_JOB = """UPDATE jobs SET
 
 
 class Tables:
-    """What is kept in one file."""
+    """The tables of one file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -40,19 +43,19 @@ class Tables:
         return Head(number=row[0], time=row[1]) if row else Head(number=0, time=0)
 
     def identity(self) -> str:
-        """What tells this file from other registries: 16 hexadecimal digits, drawn when it was made."""
+        """This file's identity among registries: 16 hexadecimal digits, drawn when it was created."""
         return str(self._connection.execute("SELECT id FROM identity").fetchone()[0])
 
     def clock_offset(self) -> float:
-        """Seconds by which all clocks of this registry were moved on."""
+        """The seconds by which the registry's time was advanced."""
         return float(self._connection.execute("SELECT offset_seconds FROM clock").fetchone()[0])
 
     def advance_clock(self, seconds: float) -> None:
-        """Move the registry's time on, for all processes."""
+        """Advances the registry's time for all processes."""
         self._connection.execute("UPDATE clock SET offset_seconds = offset_seconds + ?", (seconds,))
 
     def mine(self, clock: float) -> Head:
-        """Add a block at this machine's `clock` and the offset; never earlier than the block before."""
+        """Adds a block at this machine's `clock` plus the offset, never earlier than the block before."""
         before = self.head()
         head = Head(number=before.number + 1, time=max(before.time, int(clock + self.clock_offset())))
         row = (head.number, secrets.token_bytes(32), head.time)
@@ -72,15 +75,15 @@ class Tables:
         return [_job(row) for row in self._connection.execute(select, (first, last))]
 
     def all_jobs(self) -> Iterable[Job]:
-        """All jobs by id, as they are read."""
+        """All jobs by id, read lazily."""
         return map(_job, self._connection.execute(f"{_SELECT_JOBS} ORDER BY jobs.id"))
 
-    def told_after(self, event: int | None) -> tuple[int, set[int]]:
-        """The newest event's number, and the jobs in those after `event`; for None no jobs."""
+    def changed_since(self, event: int | None) -> tuple[int, set[int]]:
+        """The newest event's number, and the jobs of the events after `event`; no jobs for None."""
         newest = int(self._connection.execute("SELECT coalesce(max(number), 0) FROM events").fetchone()[0])
         if event is None:
             return newest, set()
-        # An order's event names its order; its jobs are found by that.
+        # An order's event names the order, not its jobs.
         select = """SELECT jobs.id FROM events JOIN jobs ON jobs.id = subject
             WHERE number > ? AND number <= ? AND kind NOT IN ('OrderCreated', 'Deposited', 'Withdrawn')
             UNION SELECT jobs.id FROM events JOIN jobs ON jobs.order_id = subject
@@ -94,7 +97,7 @@ class Tables:
         return _order(row) if row else None
 
     def add_order(self, order: Order, jobs: Iterable[Job]) -> None:
-        """Keep a new order and its jobs."""
+        """Stores a new order and its jobs."""
         self._connection.execute(f"INSERT INTO orders VALUES ({_marks(14)})", _order_row(order))  # noqa: S608
         rows = ((job.id, order.id, *_job_row(job)) for job in jobs)
         self._connection.executemany(f"INSERT INTO jobs VALUES ({_marks(12)})", rows)  # noqa: S608
@@ -105,32 +108,32 @@ class Tables:
         return self._connection.execute(select, (job_id, str(address))).fetchone() is not None
 
     def balance(self, pot: Pot) -> int:
-        """What lies in a pot, in fri."""
+        """The balance of a pot, in fri."""
         select = "SELECT amount_fri FROM balances WHERE kind = ? AND owner = ?"
         row = self._connection.execute(select, (pot.kind.value, str(pot.owner))).fetchone()
         return int(row[0]) if row else 0
 
     def total(self, kind: PotKind) -> int:
-        """What lies in all pots of a kind, in fri."""
+        """The sum of all pots of a kind, in fri."""
         select = "SELECT amount_fri FROM totals WHERE kind = ?"
         row = self._connection.execute(select, (kind.value,)).fetchone()
         return int(row[0]) if row else 0
 
     def token(self) -> int:
-        """What the registry holds, in fri."""
+        """The amount that the registry holds, in fri."""
         return sum(self.total(kind) for kind in PotKind if kind.is_inside)
 
     def knows(self, address: Address) -> bool:
-        """Whether an account was seen before."""
+        """Whether this file has the account."""
         select = "SELECT 1 FROM accounts WHERE address = ?"
         return self._connection.execute(select, (str(address),)).fetchone() is not None
 
     def add_account(self, address: Address, name: str) -> None:
-        """Note an account's name."""
+        """Stores a new account."""
         self._connection.execute("INSERT INTO accounts VALUES (?, ?)", (str(address), name))
 
     def apply(self, outcome: Outcome, block: int) -> None:
-        """Keep what a move does to a job."""
+        """Stores the outcome of a move on a job."""
         job = outcome.job
         self._connection.execute(_UPDATE_JOB, (*_job_row(job), job.id))
         bars = ((job.id, str(address)) for address in outcome.barred)
@@ -138,7 +141,7 @@ class Tables:
         self.write(outcome.postings, outcome.events, block)
 
     def write(self, postings: Sequence[Posting], events: Iterable[Event], block: int) -> None:
-        """Move the money and note the events of one move."""
+        """Moves the money of one move and stores its events."""
         pots = {pot for posting in postings for pot in (posting.source, posting.target)}
         balances = {pot: self.balance(pot) for pot in pots}
         changes = dict.fromkeys((pot.kind for pot in pots), 0)

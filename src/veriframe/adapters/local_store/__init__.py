@@ -1,4 +1,4 @@
-"""The embedded content store: a folder in which files lie under the CIDs that Kubo gives them."""
+"""The embedded content store: a folder that keeps files under the CIDs that Kubo gives them."""
 
 from veriframe.adapters.local_store.store import LocalStore
 

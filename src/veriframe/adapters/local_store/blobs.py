@@ -1,4 +1,4 @@
-"""The content itself: one file or folder for each CID, never more bytes in all than allowed."""
+"""The stored content: one file or folder for each CID, up to a limit in bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veriframe.disk import sync_folder
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One piece of content. `added_at` is Unix seconds of the last time that it was added."""
+    """One piece of content. `added_at` is the Unix time at which it was last added."""
 
     cid: str
     size_bytes: int
@@ -22,7 +22,7 @@ class Kept:
 
 
 class Full(Exception):
-    """Pinned content leaves no room. `pinned_bytes` is how much of it there is."""
+    """Pinned content leaves no room. `pinned_bytes` is its size."""
 
     def __init__(self, pinned_bytes: int) -> None:
         super().__init__(pinned_bytes)
@@ -30,18 +30,18 @@ class Full(Exception):
 
 
 class Blobs:
-    """The content in one folder. Whoever changes it holds the store's lock."""
+    """The content in one folder. Callers that change it must hold the store's lock."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.folder = folder
         self.limit_bytes = limit_bytes
-        # How much content there is, at least: so that adding does not look at all that is kept. Whoever is
-        # killed in between leaves too high a number, and at the limit all is counted anew.
+        # The size of all content, so that adding does not measure everything. A process that is killed
+        # while adding leaves too high a number; at the limit, everything is measured again.
         self._used = folder.with_name("used")
         self._has_counted = False
 
     def path(self, cid: str) -> Path:
-        """Where the content of a CID in canonical spelling lies, or would lie."""
+        """The path of a CID's content, whether or not it exists. The CID is in canonical spelling."""
         return self.folder / cid
 
     def kept(self) -> Sequence[Kept]:
@@ -50,7 +50,7 @@ class Blobs:
         return sorted(kept, key=lambda content: (content.added_at, content.cid))
 
     def is_intact_folder(self, cid: str) -> bool:
-        """Whether a folder is there, and its files are still those of its CID. Reads all of it."""
+        """Whether the CID's folder exists and its files still match the CID. Reads all of it."""
         path = self.path(cid)
         try:
             return stat.S_ISDIR(path.lstat().st_mode) and folder_cid(path) == cid
@@ -58,16 +58,17 @@ class Blobs:
             return False
 
     def put(self, new: Path, cid: str, *, keep_folder: bool) -> None:
-        """Move `new`, on the same disk and forced to it, to where `cid` belongs, in place of what is there.
+        """Moves `new` to the path of `cid` and replaces what exists there.
 
-        With `keep_folder` a folder that is there stays, as if it had been added now.
+        `new` must be on the same disk and synced. With `keep_folder`, an existing folder stays and counts as
+        added now.
         """
         path = self.path(cid)
         if keep_folder and path.is_dir():
             os.utime(path)
         else:
             if path.is_dir():
-                # A folder is never replaced in one step. It was damaged: nothing is lost in between.
+                # A folder cannot be replaced in one step. This one is damaged, so nothing is lost in between.
                 path.rename(new.with_name("damaged"))
             new.replace(path)
         sync_folder(self.folder)
@@ -75,11 +76,11 @@ class Blobs:
     def make_room(
         self, cid: str, size_bytes: int, pins: Callable[[], Collection[str]], away: Path
     ) -> Sequence[Kept]:
-        """Clean, oldest first, what is not pinned, until `size_bytes` for `cid` fit. Returns what went.
+        """Removes unpinned content, oldest first, until `size_bytes` for `cid` fit. Returns what was removed.
 
-        It goes to `away`, a folder on the same disk: in one step, so that nothing is ever half there.
-        Raises `Full` where they would not fit even then; nothing is cleaned in that case. `pins` gives the
-        CIDs that are pinned; it is asked only where something must go.
+        Removed content moves to `away`, a folder on the same disk, in one step: content is never half there.
+        Raises `Full` if the bytes would not fit even then; in that case nothing is removed. `pins` returns
+        the pinned CIDs; it is called only if something must be removed.
         """
         used_bytes = self._noted_bytes()
         if used_bytes is None or used_bytes - self._size_bytes(cid) + size_bytes > self.limit_bytes:
@@ -107,14 +108,14 @@ class Blobs:
         return cleaned
 
     def _size_bytes(self, cid: str) -> int:
-        """What one piece of content takes, nothing where it is not there."""
+        """The size of one piece of content; 0 if it does not exist."""
         try:
             return _measure(self.path(cid)).size_bytes
         except FileNotFoundError:
             return 0
 
     def _noted_bytes(self) -> int | None:
-        """The number in the file, None where it cannot be relied on: a power cut may have taken it back."""
+        """The number in the file; None if it is not reliable, since a power cut may have reverted it."""
         was_counted, self._has_counted = self._has_counted, True
         try:
             return int(self._used.read_text()) if was_counted else None
@@ -122,7 +123,7 @@ class Blobs:
             return None
 
     def _note(self, used_bytes: int) -> None:
-        """Write the number, before what it counts is there."""
+        """Writes the number, before the content that it counts is added."""
         new = self._used.with_suffix(".new")
         new.write_text(str(used_bytes))
         new.replace(self._used)

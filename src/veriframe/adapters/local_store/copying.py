@@ -1,4 +1,4 @@
-"""Copying files and folders while their CIDs are reckoned: in pieces, and so that it can be stopped.
+"""Copies files and folders in pieces while it computes their CIDs. A copy can be stopped at any piece.
 
 The CIDs are those of `ipfs add --cid-version=1 --raw-leaves --chunker=size-262144 --max-file-links=174`.
 """
@@ -23,24 +23,24 @@ PIECE_BYTES = 2**20
 
 
 class Unreadable(Exception):
-    """What is to be copied cannot be read, or is of a kind that is not kept. The text says why."""
+    """The source cannot be read, or is of a kind that is not stored. The message says why."""
 
 
 class TooLong(Exception):
-    """There are more bytes than were allowed."""
+    """The source has more bytes than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a copy turned out to be: `size_bytes` counts the bytes of its files."""
+    """A finished copy: its CID, and the total size of its files."""
 
     cid: str
     size_bytes: int
 
 
 def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
-    """A regular file, opened for reading. Raises `Unreadable`, `FileNotFoundError`, `IsADirectoryError`."""
-    # Not blocking: a named pipe would wait for a writer for ever.
+    """Opens a regular file for reading. Raises `Unreadable`, `FileNotFoundError`, `IsADirectoryError`."""
+    # Non-blocking: opening a named pipe would otherwise wait for a writer for ever.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     try:
         descriptor = os.open(path, flags)
@@ -58,9 +58,9 @@ def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
 
 
 def copy_file(source: BinaryIO, target: Path, limit_bytes: int, watch: Watch, *, mode: int = 0o400) -> Copied:
-    """Copy an open file to `target`, which is made new with `mode`, and force it to the disk.
+    """Copies an open file to `target`, a new file with `mode`, and syncs it to the disk.
 
-    Raises `TooLong` after `limit_bytes`, `Unreadable`, `Stopped`; an `OSError` is the target's.
+    Raises `TooLong` after `limit_bytes`, `Unreadable`, `Stopped`; an `OSError` concerns the target.
     """
     hasher, size_bytes = CidHasher.for_ipfs_v1_raw_leaves(), 0
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -78,7 +78,7 @@ def copy_file(source: BinaryIO, target: Path, limit_bytes: int, watch: Watch, *,
 
 
 def copy_folder(source: Path, target: Path, limit_bytes: int, watch: Watch, *, mode: int = 0o400) -> Copied:
-    """Copy a folder of files and folders to `target`, which is new. Raises like `copy_file`."""
+    """Copies a folder of files and folders to `target`, which must not exist. Raises as `copy_file` does."""
     folder_mode = 0o777 if mode & 0o022 else 0o700
     size_bytes = 0
     waiting = [(source, target)]
@@ -99,7 +99,7 @@ def copy_folder(source: Path, target: Path, limit_bytes: int, watch: Watch, *, m
 
 
 def measure_folder(folder: Path, limits: FolderLimits) -> int:
-    """The bytes of a folder's files. Raises `JobRejected` where it is beyond `limits`, and `Unreadable`."""
+    """Returns the bytes of a folder's files. Raises `JobRejected` beyond `limits`, and `Unreadable`."""
     entries, size_bytes, waiting = 0, 0, [""]
     while waiting:
         prefix = waiting.pop()
@@ -116,13 +116,13 @@ def measure_folder(folder: Path, limits: FolderLimits) -> int:
 
 
 def folder_cid(folder: Path) -> str:
-    """The CID of a folder of files and folders; links in it make it another's."""
+    """Returns the CID of a folder of files and folders. Links count as links, so they change the CID."""
     return str(hash_folder(folder, follow_symlinks=False))
 
 
 @contextmanager
 def opened_folder(folder: Path) -> Iterator[int]:
-    """A folder's descriptor."""
+    """Opens a folder and yields its descriptor."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield descriptor
@@ -144,12 +144,12 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     except OSError as error:
         raise Unreadable(f"{folder} cannot be read: {error.strerror}") from error
     if not found:
-        raise Unreadable(f"{folder} is empty, and empty folders are not kept")
+        raise Unreadable(f"{folder} is empty, and empty folders are not stored")
     for entry in found:
         if entry.is_symlink():
-            raise Unreadable(f"{folder / entry.name} is a link, and links are not kept")
+            raise Unreadable(f"{folder / entry.name} is a link, and links are not stored")
         if any("\ud800" <= character <= "\udfff" for character in entry.name):
-            raise Unreadable(f"{entry.name!a} in {folder} is not a name in UTF-8")
+            raise Unreadable(f"{entry.name!a} in {folder} is not a UTF-8 name")
     return found
 
 

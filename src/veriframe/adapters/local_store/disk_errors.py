@@ -1,4 +1,4 @@
-"""What a disk's error means."""
+"""The meaning of disk errors."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import errno
 
 
 def is_full(error: OSError) -> bool:
-    """Whether the disk, or this user's part of it, has no room."""
+    """Whether the disk or this user's quota is full."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def reason(error: OSError) -> str:
-    """Why something could not be done, in a few words."""
+    """The error's cause, in a few words."""
     return "the disk is full" if is_full(error) else error.strerror or str(error)

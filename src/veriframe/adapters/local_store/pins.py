@@ -1,4 +1,4 @@
-"""Pins on the disk: an empty file for each, in a folder for each CID. Made in one step: there or not."""
+"""Pins on the disk: an empty file for each pin, in a folder for each CID. Each is created in one step."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from veriframe.errors import SettingsError
 from veriframe.ports.store import Pin
 
 MAX_NAME_BYTES = 255
-"""Of a file's name on Linux, and of a pin's name in Kubo."""
+"""The limit of file names on Linux, and of pin names in Kubo."""
 
 _PREFIX = "pin-"
 
 
 class PinFolder:
-    """The pins in one folder. Changes are durable on return. Whoever makes them holds the store's lock."""
+    """The pins in one folder. Changes are durable on return. Callers must hold the store's lock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def add(self, pin: Pin) -> None:
-        """Note a pin; twice is once. Raises `SettingsError` where the name is too long."""
+        """Adds a pin; adding it twice has no effect. Raises `SettingsError` if the name is too long."""
         file = self._file(pin)
         if not file.parent.is_dir():
             file.parent.mkdir(mode=0o700)
@@ -33,14 +33,14 @@ class PinFolder:
         sync_folder(file.parent)
 
     def remove(self, pin: Pin) -> None:
-        """Forget a pin. One that is unknown is no error."""
+        """Removes a pin, if it exists."""
         file = self._file(pin)
         try:
             file.unlink()
         except FileNotFoundError:
             return
         sync_folder(file.parent)
-        # Not empty while there are other pins.
+        # Fails while there are other pins.
         with suppress(OSError):
             file.parent.rmdir()
 
@@ -61,5 +61,5 @@ class PinFolder:
     def _file(self, pin: Pin) -> Path:
         name = _PREFIX + quote(pin.name, safe="")
         if len(name) > MAX_NAME_BYTES:
-            raise SettingsError(f"The pin name “{pin.name[:40]}…” is too long. Give it 80 characters.")
+            raise SettingsError(f"The pin name “{pin.name[:40]}…” is too long. Use at most 80 characters.")
         return self.folder / pin.cid / name

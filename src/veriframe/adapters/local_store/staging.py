@@ -1,7 +1,7 @@
 """Folders for work in progress, and a lock between processes.
 
-A folder in progress is locked by the process that works in it, so that what a killed process left can be
-told from what a living one still needs: the kernel lets go of the lock with its last descriptor.
+The process that works in a folder locks it. The kernel releases the lock with the process's last descriptor,
+so sweeping can distinguish the folders of killed processes from those in use.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from veriframe.disk import try_lock
 
 PREFIX = ".veriframe-copy-"
 
-_LOOK_SECONDS = 0.01
+_POLL_SECONDS = 0.01
 
 
 @contextmanager
 def staging(parent: Path) -> Iterator[Path]:
-    """A new folder in `parent` for this work alone, gone afterwards. First, sweeps what the dead left."""
+    """Creates a folder in `parent` and deletes it afterwards. First deletes what killed processes left."""
     sweep(parent)
     with ExitStack() as stack:
         while True:
             folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-            # Another's sweep may come between making and locking: then it has it, and a new one is made.
+            # Another process may sweep the folder away before it is locked. Then create a new one.
             try:
                 descriptor = stack.enter_context(opened_folder(folder))
             except FileNotFoundError:
@@ -41,7 +41,7 @@ def staging(parent: Path) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove the folders in progress that nobody has locked. What cannot be removed stays."""
+    """Deletes the folders in progress that no process has locked. What cannot be deleted stays."""
     with os.scandir(parent) as entries:
         left = [Path(entry.path) for entry in entries if entry.name.startswith(PREFIX)]
     for folder in left:
@@ -52,14 +52,14 @@ def sweep(parent: Path) -> None:
 
 @contextmanager
 def locked(file: Path, wait_seconds: float) -> Iterator[None]:
-    """Hold a lock that is one among all processes and threads. Raises `TimeoutError`."""
+    """Holds a lock that excludes all other processes and threads. Raises `TimeoutError`."""
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + wait_seconds
         while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"another process has held {file} for {wait_seconds:.0f} s")
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
         yield
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop, that tells how far it is and can be stopped."""
+"""Blocking work in a thread that reports its progress and can be stopped."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """Nobody waits for this work any more."""
+    """The work was stopped, because its caller no longer waits for it."""
 
 
 class Watch:
-    """Whoever waits for a copy: `on_bytes` is told how many bytes are done, `stop` is set to end it."""
+    """Progress and cancellation of a copy. `on_bytes` receives the bytes done; setting `stop` ends it."""
 
     def __init__(self, on_bytes: Callable[[int, int | None], None] = lambda done, total: None) -> None:
         self.stop = threading.Event()
@@ -25,7 +25,7 @@ class Watch:
         self._on_bytes, self._done_bytes = on_bytes, 0
 
     def moved(self, size_bytes: int) -> None:
-        """Note that so many bytes more are done. Raises `Stopped`."""
+        """Records that this many more bytes are done. Raises `Stopped`."""
         if self.stop.is_set():
             raise Stopped
         self._done_bytes += size_bytes
@@ -33,9 +33,9 @@ class Watch:
 
 
 async def in_thread(work: Callable[[Watch], T], on_progress: OnTransfer | None = None) -> T:
-    """Run blocking work beside the event loop. Where this is cancelled, the work has ended on return.
+    """Runs blocking work in a thread. If this is cancelled, it waits until the work has ended.
 
-    `on_progress` hears of it in the event loop's own thread.
+    `on_progress` is called in the event loop's thread.
     """
     loop = asyncio.get_running_loop()
 

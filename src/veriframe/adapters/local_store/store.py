@@ -1,4 +1,4 @@
-"""The embedded content store as the program sees it."""
+"""The embedded content store: files and folders by CID in one folder."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Tran
 
 log = structlog.get_logger()
 
-LOCK_PATIENCE_SECONDS = 30.0
+LOCK_WAIT_SECONDS = 30.0
 
 _REMEDY = "Raise store_bytes, or wait until jobs are over."
 
 
 class LocalStore(ContentStore):
-    """Files by CID in `folder`, at most `limit_bytes` of content. Any number of processes may share it.
+    """Files by CID in `folder`, up to `limit_bytes` of content. Any number of processes may share it.
 
-    In the folder: `content` (by CID), `pins` (by CID and name), `work` (copies in progress), `used` (how many
-    bytes there are) and `lock`. The limit counts kept content; while something is added its copy takes room
-    beside it.
+    The folder contains `content` (by CID), `pins` (by CID and name), `work` (copies in progress), `used` (the
+    size of the content in bytes) and `lock`. The limit counts stored content only; a copy in progress takes
+    additional space.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -55,9 +55,9 @@ class LocalStore(ContentStore):
         self._is_made = False
 
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
-        """Keep a file or a folder, pinned as `pin_name`. Returns its CID. Mends what was damaged.
+        """Stores a file or a folder and pins it as `pin_name`. Returns its CID. Repairs a damaged copy.
 
-        Raises `SettingsError` for what cannot be read or kept: empty folders, links in folders, devices.
+        Raises `SettingsError` for what cannot be read or stored: empty folders, links in folders, devices.
         """
         started = time.monotonic()
         copied = await in_thread(lambda watch: self._add(source, pin_name, watch), on_progress)
@@ -67,9 +67,9 @@ class LocalStore(ContentStore):
     async def fetch(
         self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Put one file at `target`, checked, all of it or nothing. Returns its size in bytes.
+        """Copies one file to `target`, verified, all of it or nothing. Returns its size in bytes.
 
-        Raises `StoreUnavailable` where the stored file is damaged: that is not the creator's fault.
+        Raises `StoreUnavailable` if the stored file is damaged: that is not the creator's fault.
         """
         started, key = time.monotonic(), canonical(cid)
         copied = await in_thread(lambda watch: self._fetch(key, target, limit_bytes, watch), on_progress)
@@ -79,9 +79,9 @@ class LocalStore(ContentStore):
     async def fetch_folder(
         self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Put a folder at `target`, checked, all of it or nothing. Returns the bytes of its files.
+        """Copies a folder to `target`, verified, all of it or nothing. Returns the bytes of its files.
 
-        Raises like `fetch`. A copy that was cut off begins anew: nothing comes over a network.
+        Raises as `fetch` does. An interrupted copy starts again: nothing is transferred over a network.
         """
         started, key = time.monotonic(), canonical(cid)
         copied = await in_thread(lambda watch: self._fetch_folder(key, target, limits, watch), on_progress)
@@ -89,11 +89,11 @@ class LocalStore(ContentStore):
         return copied.size_bytes
 
     async def pin(self, pin: Pin) -> None:
-        """Keep what is there under one more name. Raises `StoreUnavailable` where it is not there."""
+        """Pins stored content under one more name. Raises `StoreUnavailable` if it is not stored."""
         await in_thread(lambda _: self._pin(Pin(cid=canonical(pin.cid), name=pin.name)))
 
     async def unpin(self, pin: Pin) -> None:
-        """Release one name. Unknown pins are no error."""
+        """Removes a pin, if it exists."""
         with suppress(JobRejected):
             known = Pin(cid=canonical(pin.cid), name=pin.name)
             await in_thread(lambda _: self._unpin(known))
@@ -103,11 +103,11 @@ class LocalStore(ContentStore):
         return await in_thread(lambda _: self._all_pins())
 
     async def room(self) -> StoreRoom:
-        """The limit without what is pinned, and never more than the disk has free beside a copy."""
+        """The limit minus pinned content, and at most what the disk has free."""
         return await in_thread(lambda _: self._room())
 
     async def size_bytes(self) -> int:
-        """What the content takes, pinned or not."""
+        """The size of all content, pinned or not."""
         return await in_thread(lambda _: self._size_bytes())
 
     def _add(self, source: Path, pin_name: str, watch: Watch) -> Copied:
@@ -137,9 +137,9 @@ class LocalStore(ContentStore):
             except IsADirectoryError:
                 return copy_folder(source, new, limit_bytes, watch)
         except FileNotFoundError as error:
-            raise SettingsError(f"{source} is not there. Name a file, or a folder with files.") from error
+            raise SettingsError(f"{source} does not exist. Name a file, or a folder with files.") from error
         except Unreadable as error:
-            raise SettingsError(f"{error}. Put it right, and add {source.name} again.") from error
+            raise SettingsError(f"{error}. Correct that and add {source.name} again.") from error
         except TooLong as error:
             raise self._full(0) from error
 
@@ -153,7 +153,7 @@ class LocalStore(ContentStore):
                 with _writing(target), staging(target.parent) as beside:
                     copied = copy_file(stored, beside / "new", limit_bytes, watch, mode=0o666)
                     if copied.cid != cid:
-                        raise self._damaged(cid, "its bytes are not those of its CID")
+                        raise self._damaged(cid, "its bytes do not match its CID")
                     (beside / "new").replace(target)
                     sync_folder(target.parent)
             except TooLong:
@@ -171,14 +171,14 @@ class LocalStore(ContentStore):
             if error.code is not Code.NOT_A_FILE:
                 raise
         else:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is one file, and not a folder.")
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a file, not a folder.")
         try:
             watch.total_bytes = measure_folder(stored, limits)
             with _writing(target), staging(target.parent) as beside:
                 new = beside / "new"
                 copied = copy_folder(stored, new, limits.size_bytes, watch, mode=0o666)
                 if copied.cid != cid:
-                    raise self._damaged(cid, "its bytes are not those of its CID")
+                    raise self._damaged(cid, "its bytes do not match its CID")
                 if target.is_dir():
                     target.rename(beside / "replaced")
                 else:
@@ -195,11 +195,11 @@ class LocalStore(ContentStore):
             return open_file(path)
         except FileNotFoundError as error:
             if not path.parent.is_dir():
-                # The disk went away; content that is out of reach is not content that nobody has.
+                # The disk is gone. Content that cannot be reached is not content that does not exist.
                 raise self._unavailable(error) from error
             raise JobRejected(Code.NOT_FOUND, f"{cid} is not in the content store {self._folder}.") from None
         except IsADirectoryError:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder, and not one file.") from None
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder, not a file.") from None
         except Unreadable as error:
             raise self._damaged(cid, str(error)) from error
 
@@ -225,7 +225,7 @@ class LocalStore(ContentStore):
         with self._locked():
             pinned = self._pins.pinned()
             held_bytes = sum(content.size_bytes for content in self._blobs.kept() if content.cid in pinned)
-            # What is not pinned is cleaned only after the new copy is whole: it is no room on the disk.
+            # Unpinned content is removed only once the new copy is complete, so its space does not count.
             disk_bytes = shutil.disk_usage(self._folder).free
         free_bytes = max(0, min(self._blobs.limit_bytes - held_bytes, disk_bytes))
         return StoreRoom(free_bytes=free_bytes, held_bytes=held_bytes, remedy=_REMEDY)
@@ -237,7 +237,7 @@ class LocalStore(ContentStore):
 
     def _make(self) -> None:
         if self._is_made:
-            # Only once: where the disk goes away meanwhile, an empty store must not take its place.
+            # Only once: if the disk disappears later, an empty store must not take its place.
             return
         with self._translated():
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -247,7 +247,7 @@ class LocalStore(ContentStore):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with self._translated(), locked(self._folder / "lock", LOCK_PATIENCE_SECONDS):
+        with self._translated(), locked(self._folder / "lock", LOCK_WAIT_SECONDS):
             yield
 
     @contextmanager
@@ -260,13 +260,13 @@ class LocalStore(ContentStore):
     def _unavailable(self, error: OSError) -> StoreUnavailable:
         kind = StoreFull if is_full(error) else StoreUnavailable
         return kind(
-            f"The content store {self._folder} cannot be used now: {reason(error)}. See that its disk is"
-            " there and has room, and that its user may write it."
+            f"The content store {self._folder} cannot be used now: {reason(error)}. Check that its disk is"
+            " mounted and has space, and that its user may write to it."
         )
 
     def _damaged(self, cid: str, why: str) -> StoreUnavailable:
         return StoreUnavailable(
-            f"The stored file {self._blobs.path(cid)} is damaged: {why}. Add the same content again to mend"
+            f"The stored file {self._blobs.path(cid)} is damaged: {why}. Add the same content again to repair"
             " it, or delete the file."
         )
 
@@ -283,8 +283,8 @@ def _writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreUnavailable(
-            f"{target} cannot be written: {reason(error)}. See that its disk has room, and that its user may"
-            " write there."
+            f"{target} cannot be written: {reason(error)}. Check that its disk has space, and that its user"
+            " may write there."
         ) from error
 
 

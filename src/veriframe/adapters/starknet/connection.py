@@ -1,4 +1,4 @@
-"""A contract, an account and nodes joined to a registry; which kind it is, its class says."""
+"""Connects nodes, an account and a contract to a registry. The contract's class decides its kind."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import RegistryUnavailable, SettingsError
 
 CLASSES = Path(__file__).parent / "job_registry" / "classes"
-"""The class hashes of our contract's builds, as they lie beside its artefacts."""
+"""The folder with our contract's artefacts and the class hashes of its builds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """Which chain and account. `account` is an address; None: the one that follows from the key.
+    """The chain and the account. `account` is an address; None: the one that follows from the key.
 
-    `chain` is the only one that anything is signed for; where it is not known, it is learned of the nodes.
+    Transactions are signed only for `chain`. If it is not known, it is learned from the nodes.
     """
 
     urls: Sequence[str]
@@ -44,14 +44,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class ConnectedAccount:
-    """An account on a chain, ready to send."""
+    """An account on a chain, ready to send transactions."""
 
     nodes: Endpoints
     sender: Sender
     outbox: Outbox
 
     async def close(self) -> None:
-        """Let go of connections and files."""
+        """Closes connections and files."""
         await self.nodes.close()
         self.outbox.close()
 
@@ -59,7 +59,10 @@ class ConnectedAccount:
 async def join(
     network: Network, registry: int, key: Key | None
 ) -> tuple[StarknetRegistry | ForeignRegistry, Callable[[], Awaitable[None]]]:
-    """The registry at an address, and what closes it. Raises `SettingsError`, `RegistryUnavailable`."""
+    """Returns the registry at an address and a function that closes it.
+
+    Raises `SettingsError`, `RegistryUnavailable`.
+    """
     connected = await connect_account(network, key)
     try:
         finished = await connected.sender.recover()
@@ -75,7 +78,7 @@ async def join(
             max_fee_fri=network.max_fee_fri,
             trust=trust,
         )
-        # Only now: a contract stands there, so this is the chain that was meant.
+        # Only now: the contract exists there, so this is the intended chain.
         trust.learned = _learned(network.outbox_folder, registry, await connected.nodes.chain_id())
         if isinstance(opened, ForeignRegistry):
             opened.settle(finished)
@@ -90,7 +93,7 @@ def _learned(home: Path, registry: int, chain_id: int) -> LearnedChain:
 
 
 async def connect_account(network: Network, key: Key | None) -> ConnectedAccount:
-    """The account that the network names; it has sent nothing yet.
+    """Connects the account that the network names. It has sent nothing yet.
 
     Raises `SettingsError`, `RegistryUnavailable`.
     """
@@ -109,7 +112,7 @@ async def connect_account(network: Network, key: Key | None) -> ConnectedAccount
 
 
 async def agree_on_chain(nodes: Endpoints, expected: Expected) -> None:
-    """The nodes serve the chain that is expected; where none is, they name one and the same.
+    """Checks that the nodes serve the expected chain or, if none is expected, the same chain.
 
     Raises `SettingsError`, `RegistryUnavailable`.
     """
@@ -121,8 +124,8 @@ async def agree_on_chain(nodes: Endpoints, expected: Expected) -> None:
         raise
     if expected.chain_id is None and nodes.dropped:
         raise SettingsError(
-            "The nodes of STARKNET_RPC serve different chains. Set chain_id to the one that is meant, or"
-            f" leave out {', '.join(nodes.dropped)}."
+            "The nodes of STARKNET_RPC serve different chains. Set chain_id to the intended one, or"
+            f" remove {', '.join(nodes.dropped)}."
         )
 
 
@@ -132,11 +135,11 @@ async def _account(nodes: Endpoints, network: Network, key: Key | None) -> tuple
             raise SettingsError("The account has no key. Set keystore; see docs/keys.md.")
         return network.account or counterfactual_address(key.public_key), key
     try:
-        told = await nodes.call("devnet_getPredeployedAccounts")
-        chosen = told[network.devnet_account]
+        accounts = await nodes.call("devnet_getPredeployedAccounts")
+        chosen = accounts[network.devnet_account]
         return int(chosen["address"], 16), Key(int(chosen["private_key"], 16))
     except (RpcError, LookupError, TypeError, ValueError) as error:
         raise SettingsError(
-            f"The node has no public account {network.devnet_account}: devnet_account is for starknet-devnet "
-            "only. Set keystore instead."
+            f"The node has no public account {network.devnet_account}: devnet_account is only for"
+            " starknet-devnet. Set keystore instead."
         ) from error

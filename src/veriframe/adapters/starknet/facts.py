@@ -1,4 +1,4 @@
-"""What stands at a registry's address, ours with its books, or what another offers."""
+"""Facts about the contract at a registry's address: our totals, or another contract's functions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from veriframe.ports.registry import RegistryFacts
 
 
 async def read_facts(node: Node, address: int, *, token: int, class_hashes: Collection[int]) -> RegistryFacts:
-    """What the contract at `address` is. `class_hashes` are ours; `token` is what another's money is seen in.
+    """Reads the facts about a contract. `class_hashes` are ours; a foreign contract's balance is in `token`.
 
-    Raises `RegistryUnavailable`, also where there is no contract.
+    Raises `RegistryUnavailable`, also if there is no contract.
     """
     contract = Contract(node, address)
     found = await contract.class_hash()
@@ -41,23 +41,23 @@ async def _ours(node: Node, contract: Contract, class_hash: int) -> RegistryFact
 
 
 async def _foreign(node: Node, contract: Contract, class_hash: int, token: int) -> RegistryFacts:
-    spoken = choose_dialect(await contract.abi())
+    dialect = choose_dialect(await contract.abi())
     return RegistryFacts(
         kind="foreign",
         place=format_address(contract.address),
         class_hash=class_hash,
-        jobs=await _counter(contract, spoken),
+        jobs=await _counter(contract, dialect),
         held_fri=number(await Contract(node, token, TOKEN_ABI).view("balance_of", contract.address)),
-        offers=tuple(sorted(function.name for function in spoken.functions.values())),
-        lacks=tuple(sorted(names[0] for word, names in NAMES.items() if not spoken.has(word))),
-        fault=spoken.missing,
+        offers=tuple(sorted(function.name for function in dialect.functions.values())),
+        lacks=tuple(sorted(names[0] for word, names in NAMES.items() if not dialect.has(word))),
+        fault=dialect.missing,
     )
 
 
-async def _counter(contract: Contract, spoken: Dialect) -> int | None:
-    if not spoken.has("counter"):
+async def _counter(contract: Contract, dialect: Dialect) -> int | None:
+    if not dialect.has("counter"):
         return None
     try:
-        return spoken.number("counter", await contract.ask(spoken.name("counter"), []))
+        return dialect.number("counter", await contract.ask(dialect.name("counter"), []))
     except MoveRefused:
-        return None  # It panics: the rest is worth telling all the same.
+        return None  # It panics. Report the rest.

@@ -1,4 +1,4 @@
-"""Which adapter an address needs: our contract's by its class hash, every other registry's by its ABI."""
+"""Chooses the adapter for an address: by class hash for our contract, by ABI for every other registry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from veriframe.model.registry.job import Address, format_address
 log = structlog.get_logger()
 
 
-async def open_registry(  # noqa: PLR0913 - what a registry is made of
+async def open_registry(  # noqa: PLR0913 - the parts of a registry
     node: Node,
     sender: Sender,
     address: int,
@@ -31,10 +31,10 @@ async def open_registry(  # noqa: PLR0913 - what a registry is made of
     max_fee_fri: int = 10**18,
     trust: Trust | None = None,
 ) -> StarknetRegistry | ForeignRegistry:
-    """The registry at `address`. `class_hashes` are those of our contract's builds.
+    """Opens the registry at `address`. `class_hashes` are those of our contract's builds.
 
-    What an account does at another registry is noted in `folder`. Raises `SettingsError` where these notes
-    are damaged, `RegistryUnavailable`, also where the ABI cannot serve; then it says what is missing.
+    The account's moves at a foreign registry are recorded in `folder`. Raises `SettingsError` if this record
+    is damaged, and `RegistryUnavailable`, also if the ABI lacks something; the error names it.
     """
     found = await Contract(node, address).class_hash()
     if found in class_hashes:
@@ -51,12 +51,12 @@ async def open_registry(  # noqa: PLR0913 - what a registry is made of
     foreign = ForeignRegistry(
         node, sender, address, token=token, notes=notes, max_fee_fri=max_fee_fri, trust=trust
     )
-    spoken = await foreign.dialect()
+    dialect = await foreign.dialect()
     log.info(
         "foreign_registry",
         registry=format_address(Address(address)),
         class_hash=f"{found:#x}",
-        functions=sorted(function.name for function in spoken.functions.values()),
+        functions=sorted(function.name for function in dialect.functions.values()),
     )
     return foreign
 
@@ -64,8 +64,8 @@ async def open_registry(  # noqa: PLR0913 - what a registry is made of
 def read_class_hashes(folder: Path) -> frozenset[int]:
     """The class hashes in the `*.hashes.json` of a folder of artefacts. Raises `SettingsError`."""
     try:
-        told = [json.loads(path.read_text()) for path in sorted(folder.glob("*.hashes.json"))]
-        return frozenset(int(one["class_hash"], 16) for one in told)
+        hashes = [json.loads(path.read_text()) for path in sorted(folder.glob("*.hashes.json"))]
+        return frozenset(int(one["class_hash"], 16) for one in hashes)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
             f"The class hashes in {folder} cannot be read. Install VeriFrame again."

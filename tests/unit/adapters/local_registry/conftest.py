@@ -1,4 +1,4 @@
-"""What these tests have in common: a file, a clock that stands still, and seats at the registry."""
+"""Fixtures for these tests: a file, a clock that stands still, and clients of the registry."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where nothing is yet, not even the folders."""
+    """The path of a file that does not exist yet, nor do its folders."""
     return tmp_path / "home" / "of" / "registry.sqlite"
 
 
 @pytest.fixture
 def client(path: Path, clock: Clock) -> Iterator[Callable[[str], LocalRegistry]]:
-    """Opens the registry as an account; closed at the end."""
+    """Opens the registry as an account, and closes it at the end."""
     opened: list[LocalRegistry] = []
 
     def open_as(name: str) -> LocalRegistry:

@@ -1,4 +1,4 @@
-"""A registry's file seen, and changed, by another hand; its clock; common terms."""
+"""Direct access to a registry's file, a clock, and common terms."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Client = Callable[[str], LocalRegistry]
 
 
 class Clock:
-    """This machine's time, as the tests set it."""
+    """This machine's time, set by the tests."""
 
     now = START
 
     def __call__(self) -> float:
-        """Unix seconds."""
+        """The time in Unix seconds."""
         return self.now
 
 
@@ -41,7 +41,7 @@ def terms(now: int, reward_fri: int = 1000, bond_fri: int = 10) -> Terms:
 
 
 def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All that is in the file."""
+    """All rows of the file."""
     with closing(sqlite3.connect(path)) as connection:
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -50,6 +50,6 @@ def rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def tamper(path: Path, statement: str) -> None:
-    """Change the file by another hand."""
+    """Changes the file directly."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(statement)

@@ -1,4 +1,4 @@
-"""The embedded registry: its accounts, blocks, clock, and what its file keeps."""
+"""Tests of the embedded registry: accounts, blocks, clock, and the content of its file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from veriframe.model.registry.ledger import ADDRESS_MAX
 
 
 def test_an_address_follows_from_its_name() -> None:
-    """The same for ever; a felt of 251 bits, another for each name, whatever it is made of."""
+    """Always the same felt of 251 bits, and another one for each name, whatever its characters."""
     assert local_address("worker") == 0x43F5D3B73F98B229A022DD49173BB87DAC5DE8A56B995DFADD3788E62B4C4F3
     names = ["", "worker", "Worker", "a" * 1000, "é", "\ud800", *map(str, range(200))]
     addresses = [local_address(name) for name in names]
@@ -25,15 +25,15 @@ def test_an_address_follows_from_its_name() -> None:
     assert all(0 < address < 2**251 <= ADDRESS_MAX for address in addresses)
 
 
-def test_making_one_touches_nothing(path: Path, client: Client) -> None:
-    """The file is opened at the first call."""
+def test_creating_one_opens_no_file(path: Path, client: Client) -> None:
+    """The first call opens the file."""
     registry = client("worker")
     assert registry.account == local_address("worker")
     assert not path.parent.exists()
 
 
-async def test_folders_and_file_are_made_for_the_owner_only(path: Path, client: Client) -> None:
-    """Nobody else reads who works for whom."""
+async def test_folders_and_file_are_private(path: Path, client: Client) -> None:
+    """No other user can read them."""
     await client("worker").head()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600  # noqa: ASYNC240 - small
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -42,7 +42,7 @@ async def test_folders_and_file_are_made_for_the_owner_only(path: Path, client: 
 
 
 async def test_each_account_gets_its_play_money_once(client: Client) -> None:
-    """A thousand STRK at first sight, noted in the ledger; none when it comes again."""
+    """A thousand STRK when it is new, recorded in the ledger; none afterwards."""
     worker = client("worker")
     assert (await worker.funds(worker.account)).wallet_fri == 1000 * FRI_PER_STRK == WALLET_FRI
     again, other = client("worker"), client("other")
@@ -51,8 +51,8 @@ async def test_each_account_gets_its_play_money_once(client: Client) -> None:
     assert (audit.postings, audit.discrepancies) == (2, ())
 
 
-async def test_many_may_be_the_first(tmp_path: Path) -> None:
-    """All find no file, and no account of their name: one makes both, and the others go on with them."""
+async def test_many_may_create_the_file_at_once(tmp_path: Path) -> None:
+    """None finds the file or its account: one creates both, and the others use them."""
     for number in range(10):
         clients = [LocalRegistry(tmp_path / str(number), name) for name in ("worker", "other") * 4]
         await asyncio.gather(*(client.head() for client in clients))
@@ -63,7 +63,7 @@ async def test_many_may_be_the_first(tmp_path: Path) -> None:
 
 
 async def test_money_for_an_account_that_comes_later_is_kept(client: Client) -> None:
-    """What was withdrawn to it before is there besides the play money."""
+    """It has the money that was withdrawn to it earlier, plus the play money."""
     worker = client("worker")
     await worker.deposit(5)
     await worker.withdraw(5, local_address("later"))
@@ -72,7 +72,7 @@ async def test_money_for_an_account_that_comes_later_is_kept(client: Client) -> 
 
 
 async def test_moves_mine_blocks_and_reading_does_not(client: Client) -> None:
-    """One block a move while the clock stands; none for a look, none for a refusal."""
+    """One block for each move while the clock stands still; none for reads and refusals."""
     worker = client("worker")
     first = await worker.head()
     await worker.deposit(5)
@@ -82,8 +82,8 @@ async def test_moves_mine_blocks_and_reading_does_not(client: Client) -> None:
     assert await worker.head() == Head(number=first.number + 1, time=int(START))
 
 
-async def test_time_goes_on_by_empty_blocks(client: Client, clock: Clock) -> None:
-    """A head a second old is followed by another; a younger one is not."""
+async def test_time_advances_by_empty_blocks(client: Client, clock: Clock) -> None:
+    """A head that is a second old is followed by a new block; a younger one is not."""
     worker = client("worker")
     first = await worker.head()
     clock.now += 0.9
@@ -104,8 +104,8 @@ async def test_time_never_goes_back(client: Client, clock: Clock) -> None:
     assert (await worker.audit()).is_clean
 
 
-async def test_an_advanced_clock_is_everybodys(client: Client, clock: Clock, path: Path) -> None:
-    """It is kept in the file: other accounts see it, and whoever opens the file later."""
+async def test_an_advanced_clock_counts_for_all(client: Client, clock: Clock, path: Path) -> None:
+    """It is stored in the file: other accounts see it, and so do later processes."""
     worker, creator = client("worker"), client("creator")
     first = await worker.head()
     await worker.advance_clock(600)
@@ -116,7 +116,7 @@ async def test_an_advanced_clock_is_everybodys(client: Client, clock: Clock, pat
 
 
 async def test_blocks_have_digests_of_their_own(path: Path, client: Client) -> None:
-    """32 random bytes each: what chooses the crops of a dispute cannot be foreseen."""
+    """32 random bytes each, so that the crops of a dispute cannot be predicted."""
     worker = client("worker")
     for _ in range(5):
         await worker.deposit(1)
@@ -126,7 +126,7 @@ async def test_blocks_have_digests_of_their_own(path: Path, client: Client) -> N
 
 
 async def test_events_and_bars_are_kept(path: Path, client: Client) -> None:
-    """What the registry tells, with its block, in order."""
+    """The registry's events with their blocks, in order."""
     creator, worker = client("creator"), client("worker")
     await creator.deposit(5000)
     await worker.deposit(500)
@@ -144,7 +144,7 @@ async def test_events_and_bars_are_kept(path: Path, client: Client) -> None:
 
 
 async def test_a_refused_move_changes_nothing(path: Path, client: Client) -> None:
-    """I11: not one row, whatever is refused."""
+    """I11: not a single row, whatever is refused."""
     creator, worker = client("creator"), client("worker")
     await creator.deposit(5000)
     now = (await creator.head()).time
@@ -179,8 +179,8 @@ async def test_large_amounts_are_kept_exactly(client: Client) -> None:
     assert (await creator.audit()).is_clean
 
 
-async def test_a_look_brings_200_jobs_at_most(client: Client) -> None:
-    """However many are asked for; as many as there are, where no look is needed."""
+async def test_a_snapshot_has_200_jobs_at_most(client: Client) -> None:
+    """However many are requested; `get_jobs` returns all that exist."""
     creator = client("creator")
     await creator.deposit(10**6)
     await creator.create_order(CID, terms((await creator.head()).time), 300)
@@ -191,8 +191,8 @@ async def test_a_look_brings_200_jobs_at_most(client: Client) -> None:
     assert list(await creator.get_jobs(1, -5)) == []
 
 
-async def test_what_was_done_is_there_after_reopening(path: Path, client: Client) -> None:
-    """The file alone holds it all."""
+async def test_moves_survive_reopening(path: Path, client: Client) -> None:
+    """The file contains everything."""
     creator = client("creator")
     await creator.deposit(5000)
     await creator.create_order(CID, terms((await creator.head()).time), 2)
@@ -204,7 +204,7 @@ async def test_what_was_done_is_there_after_reopening(path: Path, client: Client
 
 
 async def test_a_closed_one_does_not_answer(client: Client) -> None:
-    """Closing twice is no error; what follows is."""
+    """Closing twice is allowed; later calls fail."""
     worker = client("worker")
     await worker.head()
     worker.close()

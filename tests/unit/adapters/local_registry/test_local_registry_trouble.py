@@ -1,4 +1,4 @@
-"""The embedded registry in trouble: files that are none, damage, locks, full disks, cancelled calls."""
+"""The embedded registry and failures: foreign files, damage, locks, full disks, cancelled calls."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ TAMPERINGS = [
     ("INSERT OR REPLACE INTO totals VALUES ('burned', '9')", "burned"),
     ("DELETE FROM postings WHERE reason = 'bond'", "escrow of job 1"),
     ("UPDATE postings SET amount_fri = '999999' WHERE reason = 'reward'", "overdrawn"),
-    ("UPDATE jobs SET state = 'PAID'", "Job 1 holds 1010 fri, and by its state 0"),
-    ("DELETE FROM jobs", "Job 1 holds 1010 fri, and by its state 0"),
+    ("UPDATE jobs SET state = 'PAID'", "Job 1 holds 1010 fri, but its state requires 0"),
+    ("DELETE FROM jobs", "Job 1 holds 1010 fri, but its state requires 0"),
     ("UPDATE blocks SET time = time - 1 WHERE number = 3", "Block 3 is older"),
     ("DELETE FROM blocks WHERE number = 2", "newest has the number"),
 ]
@@ -31,7 +31,7 @@ TAMPERINGS = [
 async def test_an_audit_finds_what_does_not_add_up(
     path: Path, client: Client, statement: str, finding: str
 ) -> None:
-    """I1, I2: every number that is kept can be reckoned from the ledger's rows."""
+    """I1, I2: every stored number can be computed from the ledger's rows."""
     creator, worker = client("creator"), client("worker")
     await creator.deposit(5000)
     await worker.deposit(500)
@@ -46,7 +46,7 @@ async def test_an_audit_finds_what_does_not_add_up(
 
 
 async def refused(path: Path) -> str:
-    """The sentence with which a file is refused, at every call."""
+    """Returns the message with which every call refuses a file."""
     registry = LocalRegistry(path, "worker")
     sentences = []
     for _ in range(2):
@@ -59,8 +59,8 @@ async def refused(path: Path) -> str:
     return sentences[0]
 
 
-async def test_files_that_are_no_registry_are_refused(tmp_path: Path) -> None:
-    """Text, nothing at all, another program's database: named with the remedy, and left as they are."""
+async def test_other_files_are_refused(tmp_path: Path) -> None:
+    """Text, an empty file, another program's database: the error has a remedy, the file is unchanged."""
     text, empty, other = tmp_path / "text", tmp_path / "empty", tmp_path / "other"
     text.write_text("This is no database. " * 100)
     empty.touch()
@@ -73,17 +73,17 @@ async def test_files_that_are_no_registry_are_refused(tmp_path: Path) -> None:
 
 
 async def test_a_newer_version_is_refused(path: Path, client: Client) -> None:
-    """An older VeriFrame must not write into what it does not understand."""
+    """An older VeriFrame must not write to tables that it does not know."""
     registry = client("worker")
     await registry.head()
     registry.close()
     known = len(schema.KIND.migrations)
     tamper(path, f"PRAGMA user_version = {known + 1}")
-    assert f"version {known + 1}, and this VeriFrame knows {known}" in await refused(path)
+    assert f"version {known + 1}, but this VeriFrame knows only {known}" in await refused(path)
 
 
-async def test_a_registry_of_an_earlier_version_gets_a_name(path: Path, client: Client) -> None:
-    """fault_91: a file that was made before registries had names draws one when it is next opened."""
+async def test_a_registry_of_an_earlier_version_gets_an_identity(path: Path, client: Client) -> None:
+    """fault_91: a file from before registries had identities draws one when it is next opened."""
     creator = client("creator")
     await creator.deposit(5000)
     name = await creator.identity()
@@ -96,8 +96,8 @@ async def test_a_registry_of_an_earlier_version_gets_a_name(path: Path, client: 
     assert (await client("creator").funds(creator.account)).credit_fri == 5000
 
 
-async def test_damage_is_told(path: Path, client: Client) -> None:
-    """fault_76: pages that were overwritten are no reason to begin anew."""
+async def test_damage_is_reported(path: Path, client: Client) -> None:
+    """fault_76: a file with overwritten pages is not replaced."""
     registry = client("worker")
     await registry.head()
     registry.close()
@@ -107,8 +107,8 @@ async def test_damage_is_told(path: Path, client: Client) -> None:
     assert "damaged" in await refused(path)
 
 
-async def test_a_state_nobody_knows_is_damage(path: Path, client: Client) -> None:
-    """A row that says nothing that the model knows."""
+async def test_an_unknown_state_is_damage(path: Path, client: Client) -> None:
+    """A row with a value that the model does not know."""
     creator = client("creator")
     await creator.deposit(5000)
     await creator.create_order(CID, terms((await creator.head()).time), 1)
@@ -118,15 +118,15 @@ async def test_a_state_nobody_knows_is_damage(path: Path, client: Client) -> Non
 
 
 async def test_a_log_without_its_file_is_refused(path: Path) -> None:
-    """Half a registry is not begun anew in silence."""
+    """A registry of which only the log is left is not replaced silently."""
     path.parent.mkdir(parents=True)
     path.with_name(path.name + "-wal").write_bytes(b"moves")
     assert "is gone" in await refused(path)
     assert not path.exists()  # noqa: ASYNC240 - small files of tests
 
 
-async def test_a_disk_that_fails_is_trouble_that_passes(tmp_path: Path, client: Client) -> None:
-    """fault_76: a folder where a file should be, and a folder that cannot be made."""
+async def test_a_failing_disk_is_a_temporary_failure(tmp_path: Path, client: Client) -> None:
+    """fault_76: a folder in place of the file, and a folder that cannot be created."""
     (tmp_path / "file").write_text("in the way")
     for place in (tmp_path, tmp_path / "file" / "registry.sqlite"):
         registry = LocalRegistry(place, "worker")
@@ -135,10 +135,10 @@ async def test_a_disk_that_fails_is_trouble_that_passes(tmp_path: Path, client: 
         registry.close()
 
 
-async def test_a_file_that_is_held_is_waited_for_and_then_told(
+async def test_a_locked_file_is_waited_for_and_then_reported(
     path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_76: another program keeps the lock; nothing is changed, and later moves are made."""
+    """fault_76: another program holds the lock; nothing is changed, and later moves are made."""
     monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.1))
     worker = client("worker")
     await worker.head()
@@ -151,8 +151,8 @@ async def test_a_file_that_is_held_is_waited_for_and_then_told(
     assert (await worker.funds(worker.account)).credit_fri == 5
 
 
-async def test_a_full_disk_leaves_all_as_it_was(path: Path, client: Client) -> None:
-    """fault_76: the move fails as a whole, and is made when there is room."""
+async def test_a_full_disk_changes_nothing(path: Path, client: Client) -> None:
+    """fault_76: the move fails as a whole, and succeeds once there is space."""
     worker = client("worker")
     await worker.deposit(5)
     connection = worker._connection
@@ -176,15 +176,15 @@ async def test_a_full_disk_leaves_all_as_it_was(path: Path, client: Client) -> N
 
 
 async def test_many_calls_at_once_are_all_made(client: Client) -> None:
-    """One account's tasks share its connection, one after the other."""
+    """One account's tasks use its connection one after the other."""
     worker, other = client("worker"), client("other")
     await asyncio.gather(*(registry.deposit(1) for registry in (worker, other) for _ in range(50)))
     assert (await worker.totals()).credit_fri == 100
     assert (await worker.audit()).is_clean
 
 
-async def test_a_move_that_nobody_waits_for_is_made_or_not(client: Client) -> None:
-    """Cancelling leaves no half of a move, and no lock behind."""
+async def test_a_cancelled_move_is_made_or_not(client: Client) -> None:
+    """Cancelling leaves no half-made move and no lock behind."""
     worker = client("worker")
     await worker.deposit(1)
     for _ in range(20):
@@ -197,10 +197,10 @@ async def test_a_move_that_nobody_waits_for_is_made_or_not(client: Client) -> No
     assert (await worker.audit()).is_clean
 
 
-async def test_the_loop_goes_on_while_the_disk_is_waited_for(
+async def test_the_event_loop_is_not_blocked_by_the_disk(
     path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lock that another program holds does not stop heartbeats and deadlines."""
+    """A lock held by another program does not delay heartbeats and deadlines."""
     monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.5))
     worker = client("worker")
     await worker.head()

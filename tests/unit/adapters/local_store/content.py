@@ -1,4 +1,4 @@
-"""A small embedded store in a test's folder, and how its tests fill it and look into it."""
+"""A small embedded store in a test's folder, and helpers to fill and read it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ LIMIT = 10_000
 
 
 def make_store(tmp_path: Path) -> LocalStore:
-    """A store for ten thousand bytes in `tmp_path / "store"`."""
+    """A store in `tmp_path / "store"` with a limit of ten thousand bytes."""
     return LocalStore(tmp_path / "store", LIMIT)
 
 
 async def add(store: LocalStore, folder: Path, content: bytes, *, pinned: bool = True) -> str:
-    """Keep bytes; returns their CID."""
+    """Adds bytes. Returns their CID."""
     (folder / "source").write_bytes(content)
     cid = await store.add(folder / "source", "pin")
     if not pinned:
@@ -25,7 +25,7 @@ async def add(store: LocalStore, folder: Path, content: bytes, *, pinned: bool =
 
 
 async def add_folder(store: LocalStore, folder: Path, content: bytes) -> str:
-    """Keep a folder with one file; returns its CID."""
+    """Adds a folder with one file. Returns its CID."""
     file = folder / "bundle" / "frames" / "frame.png"
     make_folder(file.parent)
     file.write_bytes(content)
@@ -33,13 +33,13 @@ async def add_folder(store: LocalStore, folder: Path, content: bytes) -> str:
 
 
 def make_folder(folder: Path) -> Path:
-    """A folder that may be there already."""
+    """Creates a folder that may already exist."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def names_in(folder: Path) -> set[str]:
-    """What lies in a folder."""
+    """The names in a folder."""
     return {path.name for path in folder.iterdir()}
 
 
@@ -49,5 +49,5 @@ def stored(tmp_path: Path) -> set[str]:
 
 
 def in_progress(tmp_path: Path) -> set[str]:
-    """The copies that lie in the store's folder for work."""
+    """The copies in the store's work folder."""
     return names_in(tmp_path / "store" / "work")

@@ -13,8 +13,8 @@ from veriframe.adapters.local_store.copying import folder_cid
 
 CHUNK = 262_144
 
-# Given by Kubo 0.42.0 for `content(size)`: ipfs add --only-hash --cid-version=1 --raw-leaves
-# --chunker=size-262144 --max-file-links=174 --hash=sha2-256. Round one chunk, and round one full node.
+# From Kubo 0.42.0 for `content(size)`: ipfs add --only-hash --cid-version=1 --raw-leaves
+# --chunker=size-262144 --max-file-links=174 --hash=sha2-256. Around one chunk, and around one full node.
 FILES = [
     (0, "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"),
     (1, "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"),
@@ -28,14 +28,14 @@ FILES = [
 
 
 def content(size_bytes: int) -> bytes:
-    """The same bytes every time: the same 1 MiB again and again."""
+    """Deterministic bytes: the same 1 MiB repeated."""
     whole, rest = divmod(size_bytes, 2**20)
     return hashlib.shake_256(b"veriframe").digest(2**20) * whole + hashlib.shake_256(b"veriframe").digest(
         rest
     )
 
 
-# By the same Kubo with `-r -H` on top.
+# From the same Kubo, with `-r -H` added.
 BUNDLE = {
     "manifest.json": b"{}",
     "preview.jpg": b"",
@@ -59,7 +59,7 @@ FOLDERS: list[tuple[Mapping[str, bytes], str]] = [
 
 
 def build(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """A folder with files."""
+    """Creates a folder with files."""
     for name, data in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
@@ -68,7 +68,7 @@ def build(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 @pytest.mark.parametrize(("size_bytes", "cid"), FILES)
 async def test_files_have_the_cids_that_kubo_gives(tmp_path: Path, size_bytes: int, cid: str) -> None:
-    """fault_53: a file's CID is the one of the same file on IPFS, and it is fetched by it."""
+    """fault_53: a file's CID is that of the same file on IPFS, and fetches it."""
     store = LocalStore(tmp_path / "store", 2**27)
     (tmp_path / "source").write_bytes(content(size_bytes))
     assert await store.add(tmp_path / "source", "asset") == cid
@@ -80,7 +80,7 @@ async def test_files_have_the_cids_that_kubo_gives(tmp_path: Path, size_bytes: i
 async def test_folders_have_the_cids_that_kubo_gives(
     tmp_path: Path, files: Mapping[str, bytes], cid: str
 ) -> None:
-    """fault_53: a folder's CID is the one of the same folder on IPFS, with names of any script."""
+    """fault_53: a folder's CID is that of the same folder on IPFS, with names in any script."""
     store = LocalStore(tmp_path / "store", 2**27)
     assert await store.add(build(tmp_path / "source", files), "result") == cid
     assert await store.size_bytes() == sum(len(data) for data in files.values())

@@ -1,4 +1,4 @@
-"""What the embedded store copies, when it stops, and what the dead leave."""
+"""The embedded store's copies: what it copies, when it stops, and what killed processes leave."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ ODD = {
     "pipe": "is neither a file nor a folder",
     "socket": "cannot be read",
     "empty": "is empty",
-    "name": "is not a name in UTF-8",
+    "name": "is not a UTF-8 name",
 }
 
 
 @pytest.mark.parametrize(("kind", "why"), ODD.items())
-async def test_folders_of_other_things_are_not_kept(
+async def test_folders_with_other_entries_are_not_stored(
     store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, why: str
 ) -> None:
-    """fault_4: links, pipes, sockets, empty folders and broken names inside a folder are not kept."""
+    """fault_4: links, pipes, sockets, empty folders and broken names in a folder are not stored."""
     bundle = tmp_path / "bundle"
     (bundle / "frames").mkdir(parents=True)
     (bundle / "job.json").write_bytes(b"{}")
@@ -61,22 +61,24 @@ async def test_folders_of_other_things_are_not_kept(
             odd.mkdir()
         case _:
             (odd.parent / os.fsdecode(b"\xff")).touch()
-    with pytest.raises(SettingsError, match=f"frames.* {why}.*Put it right, and add bundle again"):
+    with pytest.raises(SettingsError, match=f"frames.* {why}.*Correct that and add bundle again"):
         await store.add(bundle, "pin")
     assert stored(tmp_path) == set()
     assert in_progress(tmp_path) == set()
 
 
 async def test_a_source_may_be_a_link(store: LocalStore, tmp_path: Path, out: Path) -> None:
-    """An artist's link to a scene is the scene."""
+    """A link to a scene counts as the scene."""
     (tmp_path / "scene.blend").write_bytes(b"BLENDER")
     (tmp_path / "link.blend").symlink_to(tmp_path / "scene.blend")
     cid = await store.add(tmp_path / "link.blend", "pin")
     assert await store.fetch(cid, out / "target", 7) == 7
 
 
-async def test_only_what_the_dead_left_is_swept(store: LocalStore, tmp_path: Path, out: Path) -> None:
-    """fault_46: what killed processes left goes; what somebody works in, and what is another's, stays."""
+async def test_only_folders_of_killed_processes_are_swept(
+    store: LocalStore, tmp_path: Path, out: Path
+) -> None:
+    """fault_46: folders in use and foreign files stay."""
     cid = await add(store, tmp_path, b"x")
     for folder in (tmp_path / "store" / "work", out):
         (folder / f"{PREFIX}dead").mkdir()
@@ -93,7 +95,7 @@ async def test_only_what_the_dead_left_is_swept(store: LocalStore, tmp_path: Pat
 def test_a_folder_swept_before_it_was_locked_is_made_again(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_46: another's sweep between making a folder and locking it costs a second try, nothing else."""
+    """fault_46: another process's sweep between creating and locking a folder only costs a second attempt."""
     swept = list[Path]()
 
     def be_swept_first(descriptor: int) -> bool:
@@ -108,10 +110,10 @@ def test_a_folder_swept_before_it_was_locked_is_made_again(
         assert folder != swept[0]
 
 
-def test_a_folder_that_is_swept_before_it_is_opened_is_made_again(
+def test_a_folder_swept_before_it_was_opened_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_46: many who add at once: the sweep of one may take what another has just made."""
+    """fault_46: with concurrent adds, one sweep may delete the folder that another has just created."""
     make, made = tempfile.mkdtemp, list[str]()
 
     def be_swept_at_once(**where: object) -> str:
@@ -129,7 +131,7 @@ def test_a_folder_that_is_swept_before_it_is_opened_is_made_again(
 async def test_a_cancelled_fetch_has_ended(
     store: LocalStore, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_74: after a cancelled fetch nobody writes any more, and nothing is left."""
+    """fault_74: after a cancelled fetch nothing is written any more, and nothing is left."""
     cid = await add(store, tmp_path, b"x")
     loop, started = asyncio.get_running_loop(), asyncio.Event()
 
@@ -147,8 +149,8 @@ async def test_a_cancelled_fetch_has_ended(
     assert names_in(out) == set()
 
 
-def test_a_copy_stops_when_told(tmp_path: Path) -> None:
-    """fault_74: a copy looks at every piece whether it is still wanted."""
+def test_a_copy_stops_on_request(tmp_path: Path) -> None:
+    """fault_74: a copy checks before each piece whether it should stop."""
     (tmp_path / "source").write_bytes(b"x")
     watch = Watch()
     watch.stop.set()

@@ -1,4 +1,4 @@
-"""How much the embedded store keeps: its limit, the disk's, the caller's."""
+"""The limits of the embedded store: its own, the disk's, the caller's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEPT = Blobs.kept
 
 @contextmanager
 def full_disk(limit_bytes: int) -> Iterator[None]:
-    """No file can grow beyond `limit_bytes`: a write fails half way, as on a full disk."""
+    """Limits the size of files: a write beyond `limit_bytes` fails half-way, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
     try:
@@ -43,7 +43,7 @@ def full_disk(limit_bytes: int) -> Iterator[None]:
 
 
 async def test_unpinned_content_makes_room_oldest_first(store: LocalStore, tmp_path: Path) -> None:
-    """Within the limit nothing goes. Over it the oldest without a pin goes, and no more than needed."""
+    """Within the limit nothing is removed. Over it, the oldest unpinned content is, no more than needed."""
     cids = [await add(store, tmp_path, bytes([number]) * 3000, pinned=number == 0) for number in range(3)]
     exact = await add(store, tmp_path, b"x" * 1000)
     assert stored(tmp_path) == {*cids, exact}
@@ -53,7 +53,7 @@ async def test_unpinned_content_makes_room_oldest_first(store: LocalStore, tmp_p
 
 
 async def test_content_added_again_is_young_again(store: LocalStore, tmp_path: Path) -> None:
-    """What was added again last goes last, folders too; it counts once."""
+    """Content added again is removed last, also folders, and counts once."""
     folder = await add_folder(store, tmp_path, b"f" * 4000)
     await store.unpin(Pin(cid=folder, name="pin"))
     file = await add(store, tmp_path, b"x" * 4000, pinned=False)
@@ -65,7 +65,7 @@ async def test_content_added_again_is_young_again(store: LocalStore, tmp_path: P
 
 
 async def test_a_store_full_of_pins_says_so(store: LocalStore, tmp_path: Path) -> None:
-    """fault_41: pinned content never goes. What does not fit beside it is refused, and nothing is cleaned."""
+    """fault_41: pinned content stays. Content that does not fit is refused, and nothing is removed."""
     pinned = await add(store, tmp_path, b"p" * 6000)
     loose = await add(store, tmp_path, b"l" * 2000, pinned=False)
     with pytest.raises(StoreFull, match=r"10000 bytes, and 6000 of them are pinned\. Raise store_bytes"):
@@ -76,7 +76,7 @@ async def test_a_store_full_of_pins_says_so(store: LocalStore, tmp_path: Path) -
 
 
 async def test_room_is_what_the_pins_leave(store: LocalStore, tmp_path: Path) -> None:
-    """fault_87: content without a pin makes room, pinned content does not; exactly so much fits."""
+    """fault_87: unpinned content makes room, pinned content does not; exactly this much fits."""
     await add(store, tmp_path, b"p" * 6000)
     await add(store, tmp_path, b"l" * 2000, pinned=False)
     room = await store.room()
@@ -90,7 +90,7 @@ async def test_room_is_what_the_pins_leave(store: LocalStore, tmp_path: Path) ->
 async def test_room_is_never_more_than_the_disk_has(
     store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_87: a limit beyond the disk promises nothing; a limit that was lowered is no debt."""
+    """fault_87: a limit beyond the disk has no effect; a lowered limit does not make the room negative."""
     await add(store, tmp_path, b"p" * 6000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1234))
     assert (await store.room()).free_bytes == 1234
@@ -98,14 +98,14 @@ async def test_room_is_never_more_than_the_disk_has(
 
 
 async def test_pins_may_fill_the_store_to_the_last_byte(store: LocalStore, tmp_path: Path) -> None:
-    """The limit itself still fits."""
+    """Content of exactly the limit fits."""
     await add(store, tmp_path, b"p" * 6000)
     await add(store, tmp_path, b"n" * 4000)
     assert await store.size_bytes() == LIMIT
 
 
 def test_a_folder_s_files_count_together(tmp_path: Path) -> None:
-    """fault_41: a folder of files that would fit one by one is not copied past the limit."""
+    """fault_41: a folder whose files would fit one by one is not copied beyond the limit."""
     bundle = make_folder(tmp_path / "bundle")
     for name in ("a", "b", "c"):
         (bundle / name).write_bytes(b"n" * 40)
@@ -116,7 +116,7 @@ def test_a_folder_s_files_count_together(tmp_path: Path) -> None:
 
 
 async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, tmp_path: Path) -> None:
-    """fault_51: what is known to be too large is refused before anything is written anywhere."""
+    """fault_51: content that is known to be too large is refused before anything is written."""
     cid = await add(store, tmp_path, b"12345")
     with pytest.raises(JobRejected, match="larger than 4 bytes"):
         await store.fetch(cid, tmp_path / "nowhere" / "target", 4)
@@ -124,15 +124,15 @@ async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, t
 
 @pytest.mark.parametrize("is_folder", [False, True])
 async def test_what_can_never_fit_is_not_copied(store: LocalStore, tmp_path: Path, is_folder: bool) -> None:
-    """fault_41: more than the whole store holds is refused, and leaves nothing behind."""
+    """fault_41: content larger than the whole store is refused and leaves nothing behind."""
     with pytest.raises(StoreFull, match="Raise store_bytes"):
         await (add_folder if is_folder else add)(store, tmp_path, b"n" * (LIMIT + 1))
     assert in_progress(tmp_path) == set()
     assert stored(tmp_path) == set()
 
 
-async def test_a_full_disk_is_said_to_be_full(store: LocalStore, tmp_path: Path, out: Path) -> None:
-    """fault_41: with no room on the disk, neither a copy in the store nor one at the target is left half."""
+async def test_a_full_disk_is_reported(store: LocalStore, tmp_path: Path, out: Path) -> None:
+    """fault_41: on a full disk, no half copy is left in the store or at the target."""
     cid = await add(store, tmp_path, b"x" * 4000)
     (tmp_path / "source").write_bytes(b"y" * 4000)
     with full_disk(1000):
@@ -146,7 +146,7 @@ async def test_a_full_disk_is_said_to_be_full(store: LocalStore, tmp_path: Path,
 
 
 async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_path: Path) -> None:
-    """A fetch into a folder that is not there, or onto a folder, says so."""
+    """A fetch into a missing folder, or onto a folder, names it."""
     cid = await add(store, tmp_path, b"x")
     (tmp_path / "taken" / "by").mkdir(parents=True)
     for target in (tmp_path / "nowhere" / "target", tmp_path / "taken"):
@@ -155,25 +155,25 @@ async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_p
 
 
 def test_a_copy_ends_at_the_limit(tmp_path: Path) -> None:
-    """fault_51: a file that grows while it is copied, past what was measured before, is not copied on."""
+    """fault_51: a file that grows beyond the limit while it is copied is not copied further."""
     with Path("/dev/zero").open("rb", buffering=0) as endless, pytest.raises(TooLong):
         copy_file(endless, tmp_path / "copy", 100, Watch())
     assert (tmp_path / "copy").stat().st_size <= 100
 
 
-async def test_adding_does_not_look_at_all_pins(
+async def test_adding_does_not_read_all_pins(
     store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many jobs a store has seen: only where something must go, what is kept is looked at."""
+    """The content is only measured if something must be removed."""
     await add(store, tmp_path, b"a" * 3000)
-    looked = list[str]()
+    calls = list[str]()
 
     def pinned(folder: PinFolder) -> frozenset[str]:
-        looked.append("pins")
+        calls.append("pins")
         return frozenset(pin.cid for pin in folder.all())
 
     def kept(blobs: Blobs) -> Sequence[Kept]:
-        looked.append("content")
+        calls.append("content")
         return KEPT(blobs)
 
     monkeypatch.setattr(PinFolder, "pinned", pinned)
@@ -181,15 +181,15 @@ async def test_adding_does_not_look_at_all_pins(
     loose = await add(store, tmp_path, b"b" * 3000, pinned=False)
     await add(store, tmp_path, b"b" * 3000, pinned=False)
     await add(store, tmp_path, b"c" * 4000)
-    assert looked == []
+    assert calls == []
     new = await add(store, tmp_path, b"d" * 3000)
-    assert set(looked) == {"pins", "content"}
+    assert set(calls) == {"pins", "content"}
     assert (new in stored(tmp_path), loose in stored(tmp_path)) == (True, False)
 
 
 @pytest.mark.parametrize("noted", ["0", "999999999", "nonsense", ""])
 async def test_a_wrong_count_does_no_harm(store: LocalStore, tmp_path: Path, noted: str) -> None:
-    """fault_73: a note that a power cut took back is not believed after a start; too high a one is mended."""
+    """fault_73: a count that a power cut reverted is not used after a start; a too high one is corrected."""
     pinned = await add(store, tmp_path, b"p" * 6000)
     loose = await add(store, tmp_path, b"l" * 4000, pinned=False)
     (tmp_path / "store" / "used").write_text(noted)

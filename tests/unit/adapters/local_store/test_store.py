@@ -1,4 +1,4 @@
-"""The embedded store itself: damage, what survives, locks, rights, the log."""
+"""The embedded store: damage, durability, locks, permissions, the log."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from veriframe.ports.store import Pin
 
 
 def overwrite(path: Path, content: bytes) -> None:
-    """Change a stored file, as a failing disk does: in place, and although it is read-only."""
+    """Changes a stored file in place, as a failing disk would, although it is read-only."""
     path.chmod(0o600)
     path.write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", [b"abcdeX", b"abcde", b"abcdefg", b""])
-async def test_a_damaged_file_is_found_and_mended(
+async def test_a_damaged_file_is_found_and_repaired(
     store: LocalStore, tmp_path: Path, out: Path, damage: bytes
 ) -> None:
-    """fault_7: other bytes are never given out as a CID's; adding the content again mends the store."""
+    """fault_7: wrong bytes are never returned for a CID; adding the content again repairs the store."""
     cid = await add(store, tmp_path, b"abcdef")
     path = tmp_path / "store" / "content" / cid
     overwrite(path, damage)
@@ -43,10 +43,10 @@ async def test_a_damaged_file_is_found_and_mended(
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
-async def test_what_lies_in_a_file_s_place_is_not_read(
+async def test_links_and_pipes_in_place_of_a_file_are_not_read(
     store: LocalStore, tmp_path: Path, out: Path, kind: str
 ) -> None:
-    """fault_23: a link is not followed and a pipe not waited for, even within the store."""
+    """fault_23: a link is not followed, and a pipe does not block, even within the store."""
     cid = await add(store, tmp_path, b"abcdef")
     path = tmp_path / "store" / "content" / cid
     path.unlink()
@@ -61,7 +61,7 @@ async def test_what_lies_in_a_file_s_place_is_not_read(
 
 
 @pytest.mark.parametrize("damage", ["bytes", "link"])
-async def test_a_damaged_folder_is_mended(store: LocalStore, tmp_path: Path, damage: str) -> None:
+async def test_a_damaged_folder_is_repaired(store: LocalStore, tmp_path: Path, damage: str) -> None:
     """fault_7: adding a folder again replaces its damaged copy; a link to the right bytes is damage too."""
     cid = await add_folder(store, tmp_path, b"abcdef")
     path = tmp_path / "store" / "content" / cid / "frames" / "frame.png"
@@ -75,18 +75,16 @@ async def test_a_damaged_folder_is_mended(store: LocalStore, tmp_path: Path, dam
     assert path.read_bytes() == b"abcdef"
 
 
-async def test_a_sound_folder_stays_when_added_again(store: LocalStore, tmp_path: Path) -> None:
-    """A folder is never away, not for a moment, only because somebody adds it once more."""
+async def test_an_intact_folder_stays_when_added_again(store: LocalStore, tmp_path: Path) -> None:
+    """Adding a folder again never makes it disappear, not even for a moment."""
     cid = await add_folder(store, tmp_path, b"abcdef")
     before = (tmp_path / "store" / "content" / cid).stat().st_ino
     await add_folder(store, tmp_path, b"abcdef")
     assert (tmp_path / "store" / "content" / cid).stat().st_ino == before
 
 
-async def test_a_store_that_went_away_is_not_an_empty_one(
-    store: LocalStore, tmp_path: Path, out: Path
-) -> None:
-    """fault_6: with its disk gone the store is unavailable; it does not say that nobody has the content."""
+async def test_a_missing_store_is_not_an_empty_store(store: LocalStore, tmp_path: Path, out: Path) -> None:
+    """fault_6: without its disk the store is unavailable; it does not report the content as missing."""
     cid = await add(store, tmp_path, b"x")
     (tmp_path / "store").rename(tmp_path / "away")
     with pytest.raises(StoreUnavailable, match="cannot be used now"):
@@ -99,18 +97,18 @@ async def test_a_store_that_went_away_is_not_an_empty_one(
 
 
 async def test_a_store_cannot_be_where_a_file_is(tmp_path: Path) -> None:
-    """fault_78: a store that cannot be made says why."""
+    """fault_78: the error says why the store cannot be created."""
     (tmp_path / "store").touch()
     with pytest.raises(StoreUnavailable, match="store cannot be used now"):
         await LocalStore(tmp_path / "store", LIMIT).pins()
 
 
-async def test_a_lock_that_is_never_released_is_not_waited_for(
+async def test_waiting_for_a_lock_ends(
     store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that hangs with the lock does not hang the others."""
+    """A process that hangs with the lock does not block the others for ever."""
     cid = await add(store, tmp_path, b"x")
-    monkeypatch.setattr(store_module, "LOCK_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(store_module, "LOCK_WAIT_SECONDS", 0.05)
     with locked(tmp_path / "store" / "lock", 1.0), pytest.raises(StoreUnavailable, match="another process"):
         await store.pin(Pin(cid=cid, name="more"))
     await store.pin(Pin(cid=cid, name="more"))
@@ -125,21 +123,21 @@ async def test_pins_and_content_survive_the_process(store: LocalStore, tmp_path:
 
 
 async def test_a_pin_s_name_has_a_limit(store: LocalStore, tmp_path: Path) -> None:
-    """A name that no file can have is refused, and not cut."""
+    """A name that is too long for a file is refused, not truncated."""
     cid = await add(store, tmp_path, b"x")
     with pytest.raises(SettingsError, match="too long"):
         await store.pin(Pin(cid=cid, name="n" * 300))
 
 
 async def test_only_the_owner_reads_the_store(store: LocalStore, tmp_path: Path) -> None:
-    """The store is its user's alone, and its content is not written by accident."""
+    """The store is private, and its content is read-only."""
     cid = await add(store, tmp_path, b"x")
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "store" / "content" / cid).stat().st_mode & 0o777 == 0o400
 
 
 async def test_a_fetched_file_is_an_ordinary_one(store: LocalStore, tmp_path: Path, out: Path) -> None:
-    """What is fetched may be written and read like any new file of this user."""
+    """A fetched file has the permissions of any new file of this user."""
     cid = await add(store, tmp_path, b"x")
     await store.fetch(cid, out / "target", 1)
     (out / "ordinary").touch()
@@ -149,12 +147,12 @@ async def test_a_fetched_file_is_an_ordinary_one(store: LocalStore, tmp_path: Pa
 async def test_additions_fetches_and_cleaning_are_logged(
     store: LocalStore, tmp_path: Path, out: Path
 ) -> None:
-    """An operator sees what came, what went out and what was cleaned, with sizes and times."""
+    """The log has what was added, fetched and removed, with sizes and times."""
     with structlog.testing.capture_logs() as events:
         cid = await add(store, tmp_path, b"x" * 6000, pinned=False)
         await store.fetch(cid, out / "target", LIMIT)
         other = await add(store, tmp_path, b"y" * 6000)
-    said = [(event["event"], event["cid"], event["size_bytes"]) for event in events]
+    logged = [(event["event"], event["cid"], event["size_bytes"]) for event in events]
     expected = [("store_added", cid, 6000), ("store_fetched", cid, 6000), ("store_cleaned", cid, 6000)]
-    assert said == [*expected, ("store_added", other, 6000)]
+    assert logged == [*expected, ("store_added", other, 6000)]
     assert all(0 <= event["seconds"] < 60 for event in events if event["event"] != "store_cleaned")

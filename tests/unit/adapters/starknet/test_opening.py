@@ -1,4 +1,4 @@
-"""What is shipped to deploy our contract, and to tell it from others."""
+"""The shipped artefacts that deploy and identify our contract."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from veriframe.adapters.starknet.opening import read_class_hashes
 
 
 def test_the_shipped_class_has_the_hash_by_which_ours_is_known() -> None:
-    """Money goes to no other class, and no other is declared: reckoned anew from the class itself."""
+    """Money is sent to no other class, and no other is declared: the hash is recomputed from the class."""
     sierra = gzip.decompress((CLASSES / "job_registry.sierra.json.gz").read_bytes()).decode()
-    reckoned = compute_sierra_class_hash(create_sierra_compiled_contract(sierra))
-    told = json.loads((CLASSES / "job_registry.hashes.json").read_text())
-    assert reckoned == int(told["class_hash"], 16)
-    assert reckoned in read_class_hashes(CLASSES)
+    computed = compute_sierra_class_hash(create_sierra_compiled_contract(sierra))
+    hashes = json.loads((CLASSES / "job_registry.hashes.json").read_text())
+    assert computed == int(hashes["class_hash"], 16)
+    assert computed in read_class_hashes(CLASSES)

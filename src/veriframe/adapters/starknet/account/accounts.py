@@ -1,4 +1,4 @@
-"""Account contracts: the address that a key will have, and the accounts files that sncast keeps."""
+"""Account contracts: the address that follows from a key, and sncast's accounts files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
 
 OPEN_ZEPPELIN_CLASS_HASH = 0x05B4B537EAA2399E3AA99C4E2E0208EBD6C71BC1467938CD52C798C601E43564
-"""OpenZeppelin's account for Cairo, release 1.0.0: sncast's default, and in starknet-devnet 0.8.1."""
+"""OpenZeppelin's account for Cairo, release 1.0.0: sncast's default, also in starknet-devnet 0.8.1."""
 
 
 def counterfactual_address(
     public_key: int, class_hash: int = OPEN_ZEPPELIN_CLASS_HASH, salt: int | None = None
 ) -> Address:
-    """The address that an account gets when it is deployed by itself; money may be sent there before.
+    """The address that an account will have when it deploys itself. Money may be sent there before.
 
-    `salt` is the public key by default, so that the key alone tells the address.
+    `salt` is the public key by default, so the address follows from the key alone.
     """
     return Address(
         compute_address(
@@ -35,7 +35,7 @@ def counterfactual_address(
 
 @dataclass(frozen=True, slots=True)
 class PlainAccount:
-    """An account of an accounts file; `address` as the file says."""
+    """An account in an accounts file, with the `address` that the file gives."""
 
     network: str
     name: str
@@ -44,9 +44,10 @@ class PlainAccount:
 
 
 def read_accounts(content: bytes, file_name: str) -> list[PlainAccount]:
-    """The accounts of sncast's accounts file whose keys lie in it, in its order; those of ledgers do not.
+    """The accounts in sncast's accounts file that have a private key, in the file's order.
 
-    Raises `SettingsError` for anything else, and where a key does not belong to its public key.
+    Accounts on hardware wallets have none. Raises `SettingsError` if the file is not an accounts file, or if
+    a private key does not match its public key.
     """
     try:
         networks = _Networks.validate_python(parse_json(content))
@@ -62,14 +63,14 @@ def read_accounts(content: bytes, file_name: str) -> list[PlainAccount]:
 
 
 def choose_account(accounts: list[PlainAccount], name: str | None, file_name: str) -> PlainAccount:
-    """The one of this name, written `name` or `network/name`; or the only one. Raises `SettingsError`."""
+    """The account of this name (`name` or `network/name`), or the only one. Raises `SettingsError`."""
     fitting = [one for one in accounts if name in (None, one.name, f"{one.network}/{one.name}")]
     if len(fitting) == 1:
         return fitting[0]
     if not accounts:
-        raise SettingsError(f"There is no account with its key in {file_name}.")
+        raise SettingsError(f"{file_name} has no account with a private key.")
     known = ", ".join(ascii(f"{one.network}/{one.name}")[1:-1] for one in accounts[:20])
-    raise SettingsError(f"Choose one of the accounts in {file_name} by --name: {known}.")
+    raise SettingsError(f"Choose one of the accounts in {file_name} with --name: {known}.")
 
 
 def _entries(networks: dict[str, dict[str, _Entry]]) -> Iterator[tuple[str, str, _Entry]]:
@@ -81,7 +82,7 @@ def _entries(networks: dict[str, dict[str, _Entry]]) -> Iterator[tuple[str, str,
 def _account(network: str, name: str, entry: _Entry, file_name: str) -> PlainAccount:
     key = Key(int(entry.private_key or "0", 16))
     if key.public_key != int(entry.public_key, 16):
-        raise SettingsError(f"In {file_name}, the private key of {name!a} is not that of its public key.")
+        raise SettingsError(f"In {file_name}, the private key of {name!a} does not match its public key.")
     address = Address(int(entry.address, 16))
     return PlainAccount(network, name, key, address)
 

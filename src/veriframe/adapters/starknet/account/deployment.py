@@ -1,7 +1,7 @@
-"""Bringing an account's contract onto the chain, paid by the money that is at its address already.
+"""Deploys an account's contract, paid with the money that is already at its address.
 
-An account deploys itself: the transaction has the nonce 0 of that address, so it happens once or not at all,
-however often it is sent. Nothing needs to be kept between tries.
+An account deploys itself: the transaction uses nonce 0 of that address, so it is executed at most once,
+however often it is sent. Nothing needs to be stored between attempts.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, format_address, format_strk
 
 STRK_ADDRESS = 0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D
-"""The token that fees are paid in, at the same address on every chain."""
+"""The token in which fees are paid, at the same address on every chain."""
 
-PATIENCE_SECONDS = 180.0
-"""How long one try waits for a block."""
+WAIT_SECONDS = 180.0
+"""How long one attempt waits for a block."""
 
 _CONTRACT_NOT_FOUND = 20
 _CLASS_NOT_FOUND = 28
@@ -53,11 +53,11 @@ class Deployment:
 
     @property
     def address(self) -> Address:
-        """Where the account will be."""
+        """The address that the account will have."""
         return counterfactual_address(self.public_key, self.class_hash, self.salt)
 
     def digest(self) -> int:
-        """The transaction's hash, which its signature is on."""
+        """The transaction's hash, which is signed."""
         transaction = DeployAccountV3(
             version=3,
             signature=[],
@@ -91,31 +91,33 @@ class Deployment:
 async def deploy(
     endpoints: Endpoints, key: Key, class_hash: int, salt: int, *, max_fee_fri: int
 ) -> tuple[Address, Receipt | None]:
-    """Deploy the key's account; its address, and the receipt, or None where it was there already.
+    """Deploys the key's account. Returns its address and the receipt, or None if it was deployed before.
 
-    Raises `MoveRefused` where the money or the class is missing, or the chain refuses; `RegistryUnavailable`
-    where the nodes do not answer or the outcome is open: the same call may then be made again.
+    Raises `MoveRefused` if the money or the class is missing, or the chain refuses; `RegistryUnavailable` if
+    the nodes do not answer or the outcome is unknown: then repeat the call.
     """
     chain_id = await endpoints.chain_id()
     draft = Deployment(chain_id=chain_id, public_key=key.public_key, class_hash=class_hash, salt=salt)
-    if await _is_there(endpoints, draft.address, "latest"):
+    if await _is_deployed(endpoints, draft.address, "latest"):
         return draft.address, None
     ready = replace(draft, bounds=with_margin(await _estimate(endpoints, draft), max_fee_fri))
-    await _see_money(endpoints, ready)
+    await _require_money(endpoints, ready)
     digest = ready.digest()
     signature = await asyncio.to_thread(key.sign, digest)
     await _send(endpoints, ready, signature)
     return draft.address, await _wait(endpoints, ready.address, digest)
 
 
-async def _is_there(endpoints: Endpoints, address: Address, block: str) -> bool:
+async def _is_deployed(endpoints: Endpoints, address: Address, block: str) -> bool:
     params = {"block_id": block, "contract_address": hex(address)}
     try:
         await endpoints.call("starknet_getClassHashAt", params)
     except RpcError as error:
         if error.code == _CONTRACT_NOT_FOUND:
             return False
-        raise RegistryUnavailable(f"The StarkNet node does not tell about the account: {error}") from error
+        raise RegistryUnavailable(
+            f"The StarkNet node does not answer whether the account is deployed: {error}"
+        ) from error
     return True
 
 
@@ -131,7 +133,7 @@ async def _estimate(endpoints: Endpoints, draft: Deployment) -> Bounds:
         raise _refusal(error, draft) from error
 
 
-async def _see_money(endpoints: Endpoints, ready: Deployment) -> None:
+async def _require_money(endpoints: Endpoints, ready: Deployment) -> None:
     params = {
         "block_id": "pre_confirmed",
         "request": {
@@ -144,13 +146,13 @@ async def _see_money(endpoints: Endpoints, ready: Deployment) -> None:
         low, high = (int(felt, 16) for felt in await endpoints.call("starknet_call", params))
     except (RpcError, TypeError, ValueError, AttributeError) as error:
         raise RegistryUnavailable(
-            f"The StarkNet node does not tell what the account holds: {error}"
+            f"The StarkNet node does not answer with the account's balance: {error}"
         ) from error
     held_fri, needed_fri = low + (high << 128), ready.bounds.cost_fri
     if held_fri < needed_fri:
         raise MoveRefused(
             "BALANCE",
-            f"Deploying may cost up to {format_strk(needed_fri)}, and {format_address(ready.address)} holds "
+            f"Deploying may cost up to {format_strk(needed_fri)}, but {format_address(ready.address)} holds "
             f"{format_strk(held_fri)}. Send STRK there first.",
         )
 
@@ -160,26 +162,26 @@ async def _send(endpoints: Endpoints, ready: Deployment, signature: tuple[int, i
     try:
         await endpoints.call("starknet_addDeployAccountTransaction", params)
     except RpcError as error:
-        # It may be there by an earlier try, under another digest, or by one whose answer was lost.
-        if not await _is_there(endpoints, ready.address, "pre_confirmed"):
+        # An earlier attempt may have deployed it, under another digest or with a lost answer.
+        if not await _is_deployed(endpoints, ready.address, "pre_confirmed"):
             raise _refusal(error, ready) from error
 
 
 async def _wait(endpoints: Endpoints, address: Address, digest: int) -> Receipt | None:
-    until = time.monotonic() + PATIENCE_SECONDS
+    until = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < until:
-        # Asked before the receipt: an account that is there while this receipt is not came by an earlier try.
-        there = await _is_there(endpoints, address, "latest")
+        # Checked before the receipt: if the account exists without this receipt, an earlier attempt made it.
+        exists = await _is_deployed(endpoints, address, "latest")
         if receipt := await _receipt(endpoints, digest):
             if receipt.revert_reason:
                 raise Reverted(receipt.revert_reason, transaction_hash=digest, fee_fri=receipt.fee_fri)
             return receipt
-        if there:
+        if exists:
             return None
         await asyncio.sleep(_POLL_SECONDS)
     raise RegistryUnavailable(
-        f"The deployment {digest:#x} is sent, but in no accepted block yet. Run the command again later: it "
-        "happens once only."
+        f"The deployment {digest:#x} was sent, but is in no accepted block yet. Run the command again later: "
+        "it deploys at most once."
     )
 
 
@@ -189,7 +191,7 @@ async def _receipt(endpoints: Endpoints, digest: int) -> Receipt | None:
     except RpcError as error:
         if error.code == _HASH_NOT_FOUND:
             return None
-        raise RegistryUnavailable(f"The StarkNet node tells no receipt: {error}") from error
+        raise RegistryUnavailable(f"The StarkNet node does not answer with a receipt: {error}") from error
     return parse_receipt(answer, digest, "deploy")
 
 
@@ -199,4 +201,4 @@ def _refusal(error: RpcError, draft: Deployment) -> MoveRefused:
         return MoveRefused(
             "CLASS", f"The class {draft.class_hash:#x} is not declared on this chain. Choose another."
         )
-    return MoveRefused("DEPLOY", f"The chain does not take the deployment: {reason}")
+    return MoveRefused("DEPLOY", f"The chain does not accept the deployment: {reason}")

@@ -1,8 +1,8 @@
-"""The key of an account: encrypted at rest (Web3 Secret Storage, scrypt), and never shown.
+"""An account's key: encrypted at rest (Web3 Secret Storage, scrypt), and never shown.
 
-The format is that of starkli and of Ethereum wallets, so a keystore made here opens there and the other
-way round. Every file is opened once and judged by what was opened; its content is hostile until checked.
-No error here carries a value that was read, and none is chained to one that does.
+The format is that of starkli and of Ethereum wallets, so keystores are interchangeable. Every file is opened
+once, and the opened file is checked; its content is untrusted until validated. No error here contains a value
+that was read, and none is chained to an error that does.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.ownership import foreign_owner
 
 SCRYPT_N = 2**18
-"""How hard a password is to guess: 256 MiB and half a second a guess, as wallets have it."""
+"""The cost of guessing a password: 256 MiB and half a second for each guess, as in wallets."""
 
 FILE_BYTES = 64 * 1024
-"""No keystore and no accounts file is larger."""
+"""The largest keystore or accounts file that is read."""
 
-# Importing eth_keyfile imports py_ecc, which lifts this limit to 100 000 for the whole process. Then any
-# deeply nested JSON from a stranger overflows the real stack: a crash in place of a RecursionError.
+# Importing eth_keyfile imports py_ecc, which raises this limit to 100 000 for the whole process. Then deeply
+# nested untrusted JSON overflows the real stack: a crash instead of a RecursionError.
 sys.setrecursionlimit(min(sys.getrecursionlimit(), 1000))
 
 _BRACKETS = 1000
@@ -45,22 +45,22 @@ _PR_SET_DUMPABLE = 4
 
 
 class Key:
-    """A STARK private key that signs and shows its public side only. It is neither pickled nor copied.
+    """A STARK private key that signs and shows only its public key. It cannot be pickled or copied.
 
-    Raises `SettingsError` where `secret` is no scalar of the curve: 1 … order − 1.
+    Raises `SettingsError` if `secret` is not a scalar of the curve: 1 … order − 1.
     """
 
     __slots__ = ("_secret", "public_key")
 
     def __init__(self, secret: int) -> None:
         if not 0 < secret < EC_ORDER:
-            raise SettingsError("This is not a StarkNet key: it is zero, or not below the curve's order.")
+            raise SettingsError("This is not a StarkNet key: it is zero or not below the curve's order.")
         self._secret = secret
         self.public_key: int = private_to_stark_key(secret)
 
     @classmethod
     def random(cls) -> Key:
-        """A new key, from the system's randomness."""
+        """A new key from the system's random source."""
         return cls(secrets.randbelow(EC_ORDER - 1) + 1)
 
     def sign(self, message_hash: int) -> tuple[int, int]:
@@ -69,11 +69,11 @@ class Key:
         return r, s
 
     def encrypted(self, password: bytes, scrypt_n: int = SCRYPT_N) -> str:
-        """The text of a keystore that `password` opens. `scrypt_n` is a power of two."""
+        """The text of a keystore that `password` decrypts. `scrypt_n` is a power of two."""
         content = create_keyfile_json(
             self._secret.to_bytes(32, "big"), password, kdf="scrypt", iterations=scrypt_n
         )
-        # It is the Ethereum address of the same secret: of no use here, and nobody should pay it.
+        # The Ethereum address of the same secret: of no use here, and nobody should pay to it.
         del content["address"]
         return json.dumps(content, indent=2) + "\n"
 
@@ -81,11 +81,11 @@ class Key:
         return f"Key(public_key={self.public_key:#x})"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("A key is neither pickled nor copied.")
+        raise TypeError("A key cannot be pickled or copied.")
 
 
 def protect_process() -> None:
-    """Keep this process's memory from others of its user: no debugger, no core dump.
+    """Protects this process's memory from the user's other processes: no debugger, no core dump.
 
     Call it before a key or a password is in memory. Raises `HostUnavailable`.
     """
@@ -95,7 +95,7 @@ def protect_process() -> None:
 
 
 def write(path: Path, key: Key, password: bytes, *, scrypt_n: int = SCRYPT_N) -> None:
-    """A new keystore with mode 0600: whole or not at all, and never in place of anything.
+    """Writes a new keystore with mode 0600, all of it or nothing. Never overwrites a file.
 
     Raises `SettingsError`.
     """
@@ -116,29 +116,27 @@ def write(path: Path, key: Key, password: bytes, *, scrypt_n: int = SCRYPT_N) ->
         sync_folder(path.parent)
     except FileExistsError:
         refuse_existing(path)
-        raise SettingsError(f"{path} cannot be written: something is in the way.") from None
+        raise SettingsError(f"{path} cannot be written: it already exists.") from None
     except OSError as error:
         raise SettingsError(f"The keystore {path} cannot be written: {error.strerror}.") from error
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises `SettingsError` where there is anything under this name, be it a dangling link."""
+    """Raises `SettingsError` if anything has this name, even a dangling link."""
     if os.path.lexists(path):
-        raise SettingsError(
-            f"{path} is there already, and a keystore is never overwritten: choose a new name."
-        )
+        raise SettingsError(f"{path} already exists, and a keystore is never overwritten: choose a new name.")
 
 
 def read(path: Path, password: bytes) -> Key:
-    """The key of a keystore. Raises `SettingsError`: no such file, open to others, wrong password, …."""
+    """Reads the key of a keystore. Raises `SettingsError`: no such file, open to others, wrong password."""
     return decrypt(read_private(path, "keystore"), password, str(path))
 
 
 def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
-    """The content of a file that nobody but its owner, this user or root, may read.
+    """Reads a file that only its owner may read; the owner must be this user or root.
 
-    `what` it is, for the error's text. A link is followed, since secrets are often mounted so; judged is the
-    file that it leads to.
+    `what` names the file in errors. Links are followed, since secrets are often mounted as links; the checks
+    apply to the target.
 
     Raises `SettingsError`.
     """
@@ -149,50 +147,52 @@ def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
                 raise SettingsError(f"The {what} {path} is not a regular file.")
             if owner := foreign_owner(found):
                 raise SettingsError(
-                    f"The {what} {path} belongs to the user {owner}. If you trust what it holds, make it"
-                    " yours by chown."
+                    f"The {what} {path} belongs to the user {owner}. If you trust its content, take"
+                    " ownership with chown."
                 )
             if found.st_mode & 0o077:
                 raise SettingsError(f"The {what} {path} is open to others. Close it: chmod 600 {path}")
             content = file.read(limit_bytes + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "this is no name of a file"
+        reason = error.strerror if isinstance(error, OSError) else "this is not a file name"
         raise SettingsError(f"The {what} {path} cannot be read: {reason}.") from None
     if len(content) > limit_bytes:
-        raise SettingsError(f"The {what} {path} is larger than {limit_bytes} bytes: it is something else.")
+        raise SettingsError(
+            f"The {what} {path} is larger than {limit_bytes} bytes: it is another kind of file."
+        )
     return content
 
 
 def _without_waiting(name: str, flags: int) -> int:
-    # A pipe that nobody fills would keep us waiting.
+    # Opening a pipe without a writer would block.
     return os.open(name, flags | os.O_NONBLOCK)
 
 
 def is_keystore(content: bytes) -> bool:
-    """Whether these bytes look like a keystore, rather than an accounts file."""
+    """Whether these bytes look like a keystore rather than an accounts file."""
     parsed = parse_json(content)
     return isinstance(parsed, dict) and "crypto" in {str(name).lower() for name in parsed}
 
 
 def decrypt(content: bytes, password: bytes, name: str) -> Key:
-    """The key in the content of a keystore called `name`. Raises `SettingsError` for anything else."""
+    """Decrypts the content of a keystore called `name`. Raises `SettingsError` if it cannot."""
     parsed = parse_json(content)
     try:
         lowered = normalize_keys(parsed) if isinstance(parsed, dict) else {}
         checked = _Keystore.model_validate(lowered)
     except (ValidationError, RecursionError):
-        raise SettingsError(f"{name} is not a keystore that can be used, or it is damaged.") from None
+        raise SettingsError(f"{name} is not a supported keystore, or it is damaged.") from None
     try:
         secret = decode_keyfile_json(checked.model_dump(), password)
     except EthKeyfileValueError:
         raise SettingsError(f"The password does not open the keystore {name}.") from None
     except (ValueError, TypeError, MemoryError):
-        raise SettingsError(f"{name} is not a keystore that can be used, or it is damaged.") from None
+        raise SettingsError(f"{name} is not a supported keystore, or it is damaged.") from None
     return Key(int.from_bytes(secret, "big"))
 
 
 def parse_json(content: bytes) -> object:
-    """The value, or None where this is no JSON in UTF-8, or JSON nested deeper than any keystore."""
+    """Parses JSON. Returns None if this is not JSON in UTF-8, or nested deeper than any keystore."""
     if content.count(b"[") + content.count(b"{") > _BRACKETS:
         return None
     try:
@@ -222,7 +222,7 @@ class _Scrypt(_Checked):
 
     @model_validator(mode="after")
     def _affordable(self) -> _Scrypt:
-        # A stranger's keystore must not take all memory, or hours.
+        # An untrusted keystore must not use up all memory, or take hours.
         if self.n & (self.n - 1) or 128 * self.n * self.r > _SCRYPT_BYTES:
             raise ValueError("n")
         if self.n * self.r * self.p > _SCRYPT_WORK or self.n >= 2 ** (16 * self.r):

@@ -1,6 +1,6 @@
-"""A contract's ABI, read from what a node tells of its class: functions by name, structs and enums.
+"""A contract's ABI, parsed from its class as a node returns it: functions by name, structs and enums.
 
-The ABI is a stranger's text: whatever is not understood is left out, and its size is bounded.
+The ABI is untrusted input: unknown entries are left out, and its size is limited.
 Source of the format: the Cairo book, "Contract Class ABI". Cairo 0 wrote `felt` and `Uint256`.
 """
 
@@ -26,7 +26,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What can be called: inputs by name and type, outputs by type."""
+    """A function of a contract: inputs by name and type, outputs by type."""
 
     name: str
     inputs: tuple[Field, ...]
@@ -36,22 +36,22 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Abi:
-    """All that a class tells of itself. Types are spelt as `spelling` does."""
+    """A class's functions, structs and enums. Types are spelt as `spelling` returns them."""
 
     functions: Mapping[str, Function]
     structs: Mapping[str, tuple[Field, ...]]
     enums: Mapping[str, tuple[Field, ...]]
 
 
-def read_abi(told: object) -> Abi:
-    """The ABI in the field `abi` of `starknet_getClassAt`: a list, or JSON text of one.
+def read_abi(answer: object) -> Abi:
+    """Parses the field `abi` of `starknet_getClassAt`: a list, or a list as JSON text.
 
-    Raises `RegistryUnavailable` where it is neither.
+    Raises `RegistryUnavailable` if it is neither.
     """
     functions: dict[str, Function] = {}
     structs: dict[str, tuple[Field, ...]] = {}
     enums: dict[str, tuple[Field, ...]] = {}
-    for item in _items(_entries(told)):
+    for item in _items(_entries(answer)):
         name = item.get("name")
         if not isinstance(name, str):
             continue
@@ -66,7 +66,7 @@ def read_abi(told: object) -> Abi:
 
 
 def spelling(type_name: str) -> str:
-    """A type without its modules and snapshots: `core::array::Span::<core::felt252>` is `Span<felt252>`."""
+    """A type without modules and snapshots: `core::array::Span::<core::felt252>` becomes `Span<felt252>`."""
     words: list[str] = []
     word = ""
     for character in type_name.replace("::<", "<").replace("@", "").replace(" ", ""):
@@ -82,17 +82,17 @@ def spelling(type_name: str) -> str:
 _CAIRO_0 = {"felt": "felt252", "Uint256": "u256"}
 
 
-def _entries(told: object) -> list[object]:
-    if isinstance(told, str):
-        if len(told) > ABI_MAX_CHARACTERS:
+def _entries(answer: object) -> list[object]:
+    if isinstance(answer, str):
+        if len(answer) > ABI_MAX_CHARACTERS:
             raise RegistryUnavailable(f"The contract's ABI is longer than {ABI_MAX_CHARACTERS} characters.")
         try:
-            told = json.loads(told)
+            answer = json.loads(answer)
         except (ValueError, RecursionError):
-            told = None
-    if not isinstance(told, list):
-        raise RegistryUnavailable("The node tells no ABI of the contract. Use another node, or address.")
-    return told
+            answer = None
+    if not isinstance(answer, list):
+        raise RegistryUnavailable("The node returns no ABI of the contract. Use another node or address.")
+    return answer
 
 
 def _items(entries: list[object]) -> Iterator[Mapping[str, object]]:
@@ -116,9 +116,9 @@ def _function(name: str, item: Mapping[str, object]) -> Function:
     return Function(name, _fields(item.get("inputs")), tuple(types), is_view)
 
 
-def _fields(told: object) -> tuple[Field, ...]:
-    """The fields; one that cannot be read has the type "", which no codec speaks."""
-    return tuple(_field(entry) for entry in told) if isinstance(told, list) else ()
+def _fields(answer: object) -> tuple[Field, ...]:
+    """The fields. One that cannot be read has the type "", which no codec supports."""
+    return tuple(_field(entry) for entry in answer) if isinstance(answer, list) else ()
 
 
 def _field(entry: object) -> Field:

@@ -1,7 +1,7 @@
-"""Values of Cairo types as felts and back, led by the ABI. Every answer is hostile until it fits its type.
+"""Encodes values of Cairo types as felts and decodes them by the ABI. Answers are untrusted input.
 
 Integers, addresses and felts are `int`; `bool` is `bool`; `ByteArray` is `bytes`; tuples, arrays and spans
-are lists; a struct is a mapping by its members' names; an enum the pair of its variant's name and value.
+are lists; a struct is a mapping by member name; an enum is the pair of its variant's name and value.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from veriframe.errors import RegistryUnavailable
 PRIME = 2**251 + 17 * 2**192 + 1
 """StarkNet's field: a felt is 0 … `PRIME` - 1."""
 WORD_BYTES = 31
-"""What one felt holds of a text."""
+"""The bytes of text that one felt holds."""
 DEPTH_MAX = 16
-"""How deep types may be nested."""
+"""The deepest nesting of types."""
 
 _BITS = {"u8": 8, "u16": 16, "u32": 32, "u64": 64, "u128": 128, "usize": 32}
 VALUES_MAX = 1_000_000
-"""In one answer. A hostile ABI could nest empty structs so that few felts are very many values."""
+"""The most values in one answer. A hostile ABI could nest empty structs: many values from few felts."""
 _FELTS = ("felt252", "ContractAddress", "ClassHash", "EthAddress", "bytes31", "StorageAddress")
 _SCALARS = frozenset((*_BITS, *_FELTS, "u256", "bool", "ByteArray"))
 
@@ -29,7 +29,7 @@ Value = object
 
 
 def encode_text(text: bytes) -> list[int]:
-    """A `ByteArray`: how many full words, the words, the rest and its length."""
+    """Encodes a `ByteArray`: the number of full words, the words, the rest and its length."""
     full = len(text) // WORD_BYTES
     words = [int.from_bytes(text[at * WORD_BYTES : (at + 1) * WORD_BYTES], "big") for at in range(full)]
     rest = text[full * WORD_BYTES :]
@@ -37,41 +37,41 @@ def encode_text(text: bytes) -> list[int]:
 
 
 def short_string(text: bytes) -> int:
-    """At most 31 bytes in one felt. Raises `ValueError` for more, and for a NUL in front, which gets lost."""
+    """Encodes up to 31 bytes in one felt. Raises `ValueError` for more, or for a NUL at the start."""
     if len(text) > WORD_BYTES or text.startswith(b"\0"):
-        raise ValueError(f"{text!r} is no short string.")
+        raise ValueError(f"{text!r} is not a short string.")
     return int.from_bytes(text, "big")
 
 
 def short_bytes(felt: int) -> bytes:
-    """What a short string says. Bytes, since nobody has checked that it is text."""
+    """Decodes a short string. Returns bytes, since it may not be valid text."""
     return felt.to_bytes((felt.bit_length() + 7) // 8, "big")
 
 
 def halves(text: bytes) -> tuple[int, int]:
-    """A text of at most 62 bytes as two short strings, the first one full. Raises `ValueError` for more."""
+    """Encodes up to 62 bytes as two short strings, the first one full. Raises `ValueError` for more."""
     return short_string(text[:WORD_BYTES]), short_string(text[WORD_BYTES:])
 
 
 class Felts:
-    """An answer's felts, taken one by one."""
+    """An answer's felts, read one by one."""
 
     def __init__(self, felts: Sequence[int]) -> None:
         self._felts, self._at, self._values = felts, 0, 0
 
     @property
     def left(self) -> int:
-        """How many are not taken yet."""
+        """How many felts are not read yet."""
         return len(self._felts) - self._at
 
     def count_value(self) -> None:
-        """One more value is made of these felts. Raises `RegistryUnavailable` where they are too many."""
+        """Counts one more decoded value. Raises `RegistryUnavailable` if there are too many."""
         self._values += 1
         if self._values > VALUES_MAX:
-            refuse(f"it makes more than {VALUES_MAX} values")
+            refuse(f"it has more than {VALUES_MAX} values")
 
     def take(self, below: int = PRIME) -> int:
-        """The next felt. Raises `RegistryUnavailable` where there is none, or it is not below the bound."""
+        """Reads the next felt. Raises `RegistryUnavailable` if there is none or it is not below `below`."""
         if not self.left:
             refuse("it is too short")
         felt = self._felts[self._at]
@@ -82,20 +82,20 @@ class Felts:
 
 
 def refuse(why: str) -> NoReturn:
-    """An answer that does not fit."""
+    """Raises `RegistryUnavailable` for an answer that does not fit."""
     raise RegistryUnavailable(
         f"The registry's answer does not fit its ABI: {why}. Check the registry's address and the node."
     )
 
 
 class Codec:
-    """Felts from values and values from felts, by the types of one ABI (as `abi.spelling` spells them)."""
+    """Encodes and decodes values by the types of one ABI (as `abi.spelling` spells them)."""
 
     def __init__(self, abi: Abi) -> None:
         self._abi = abi
 
     def decode(self, type_name: str, answer: Sequence[int]) -> Value:
-        """One value, which takes all of the answer. Raises `RegistryUnavailable` where it does not fit."""
+        """Decodes one value from a whole answer. Raises `RegistryUnavailable` if it does not fit."""
         felts = Felts(answer)
         value = self._take(type_name, felts, 0)
         if felts.left:
@@ -103,7 +103,7 @@ class Codec:
         return value
 
     def encode(self, type_name: str, value: Value) -> list[int]:
-        """One value as felts. Raises `ValueError` where it does not fit its type."""
+        """Encodes one value as felts. Raises `ValueError` if it does not fit its type."""
         return self._put(type_name, value, 0)
 
     def _take(self, type_name: str, felts: Felts, depth: int) -> Value:
@@ -164,11 +164,11 @@ class Codec:
             match value:
                 case (variant.name, content):
                     return [at, *put([variant.type], [content])]
-        raise ValueError(f"{value!r} is no {type_name}.")
+        raise ValueError(f"{value!r} is not a {type_name}.")
 
 
 def element(type_name: str) -> str | None:
-    """What an array or a span is made of; None for other types."""
+    """The element type of an array or a span; None for other types."""
     for name in ("Array<", "Span<"):
         if type_name.startswith(name) and type_name.endswith(">"):
             return type_name[len(name) : -1]
@@ -176,7 +176,7 @@ def element(type_name: str) -> str | None:
 
 
 def parts(type_name: str) -> list[str]:
-    """What a tuple is made of: `(u8,(u8,u64))` is `u8` and `(u8,u64)`."""
+    """The element types of a tuple: `(u8,(u8,u64))` has `u8` and `(u8,u64)`."""
     found, depth = [""], 0
     for character in type_name[1:-1]:
         depth += (character in "(<") - (character in ")>")

@@ -1,4 +1,4 @@
-"""Many questions in few requests, also to a node that takes few of them in one request, or only one."""
+"""Sends many questions in few requests, also to nodes that accept few questions in one request."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from veriframe.errors import RegistryUnavailable
 log = structlog.get_logger()
 
 QUESTIONS_AT_ONCE = 100
-"""In one request. Public nodes take from some tens to a thousand."""
+"""The most questions in one request. Public nodes accept from some tens to a thousand."""
 REQUESTS_AT_ONCE = 16
 
 
 class Batches:
-    """A node's answers to any number of questions."""
+    """Asks a node any number of questions."""
 
     def __init__(self, node: Node) -> None:
         self._node, self._most = node, QUESTIONS_AT_ONCE
         self._turns = asyncio.Semaphore(REQUESTS_AT_ONCE)
 
     async def ask(self, questions: Sequence[Question]) -> list[Any]:
-        """The answers in their order, as JSON; an `RpcError` where the node says that one cannot be.
+        """The answers in order, as JSON, with an `RpcError` for each question that the node refuses.
 
-        Raises `RegistryUnavailable` where it does not even answer the first of them alone.
+        Raises `RegistryUnavailable` if it does not answer even the first question alone.
         """
         parts = [questions[at : at + self._most] for at in range(0, len(questions), self._most)]
         answered = await asyncio.gather(*map(self._ask, parts))

@@ -1,7 +1,7 @@
-"""Wishes that wait for the same turn are done together: one transaction for many.
+"""Batches requests of one kind into one transaction.
 
-While one transaction is under way, others of its kind gather; the next turn takes all of them. So a lone
-request goes at once, nothing waits for company, and in a crowd each costs a fraction.
+While a transaction is in progress, further requests queue up, and the next transaction takes them all. A
+single request is sent at once; when there are many, each costs a fraction.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from veriframe.errors import RegistryUnavailable, VeriFrameError
 T = TypeVar("T")
 
 Outcome = VeriFrameError | int
-"""How one request ended: where it was done, what that cost it in fri."""
+"""How one request ended: an error, or its fee in fri if it was done."""
 
 MOST = 20
-"""How many go together: a transaction of as many submissions stays far below a block's limits."""
+"""The most requests in one batch: 20 submissions in a transaction stay far below a block's limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveRequest:
-    """A move on a job. `cid` is the result's, for a submission."""
+    """A move on a job. For a submission, `cid` is the result's."""
 
     job_id: int
     cid: str = ""
@@ -38,9 +38,10 @@ class _Waiting(Generic[T]):
 
 
 class Batcher(Generic[T]):
-    """Gathers requests of one kind. `turn` is held while some are done: share it among all that must not mix.
+    """Queues requests of one kind and runs them in batches.
 
-    `run` does some requests as one and returns how each ended, in their order. What it raises counts for all.
+    `turn` is held while a batch runs; share it among batchers that must not run at the same time. `run`
+    executes a batch and returns the outcomes in order; an error that it raises is the outcome of all.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Batcher(Generic[T]):
         self._waiting: list[_Waiting[T]] = []
 
     async def make(self, what: T) -> int:
-        """Have it done, with whatever else waits. Returns its share of the fee in fri; raises its error."""
+        """Runs a request with all others that wait. Returns its share of the fee in fri; raises its error."""
         request = _Waiting(what)
         self._waiting.append(request)
         try:
@@ -65,10 +66,12 @@ class Batcher(Generic[T]):
         return request.outcome
 
     async def _serve(self) -> None:
-        """Do the requests that have waited longest. None of them is left without an outcome."""
+        """Runs the requests that have waited longest. Each of them gets an outcome."""
         batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         outcomes: Sequence[Outcome] = [
-            RegistryUnavailable("The transaction that held this move was cut off. It is looked for again.")
+            RegistryUnavailable(
+                "The transaction with this move was interrupted. Its outcome is checked again."
+            )
         ] * len(batch)
         try:
             outcomes = await self._run([request.what for request in batch])

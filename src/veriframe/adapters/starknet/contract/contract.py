@@ -1,4 +1,4 @@
-"""One deployed contract: its class, its views, calls to it, and what its refusals mean."""
+"""One deployed contract: its class, its views, calls to it, and the meaning of its refusals."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from veriframe.model.registry.ledger import Rule
 from veriframe.model.text import printable
 
 CONTRACT_NOT_FOUND, NO_FUNCTION, CONTRACT_ERROR = 20, 21, 40
-"""Codes of the JSON-RPC specification. The last: the call itself failed, as where a view panics."""
+"""Codes of the JSON-RPC specification. The last: the call itself failed, for example a view panicked."""
 REVERTED = "REVERTED"
-"""The rule of a refusal that names no rule of ours."""
+"""The rule of a refusal that names none of our rules."""
 BLOCK = "latest"
-"""Views are asked of the newest block that is accepted, never of one that may still vanish at once."""
+"""Views read the newest accepted block, never a pre-confirmed one."""
 
 _FELT = re.compile(r"0x[0-9a-fA-F]{1,64}\b")
 _WORD = re.compile(r"[A-Z][A-Z_]{3,30}")
 _CHAIN = re.compile(r"[A-Z0-9_]{1,12}")
-"""The names of chains that are used as they are: identities are short."""
+"""Chain names that appear unchanged in identities, which are short."""
 
 _ACCOUNT = Field("account", "ContractAddress")
 TOKEN_ABI = Abi(
@@ -40,25 +40,25 @@ TOKEN_ABI = Abi(
     structs={},
     enums={},
 )
-"""What we use of an ERC-20. Known by heart, since nodes do not tell the ABI of every token's class."""
+"""The ERC-20 functions that are used. Built in, since nodes do not return the ABI of every token."""
 
 
 Question = tuple[str, Mapping[str, Any] | None]
-"""A method of a node, and its parameters by name."""
+"""A node's method, and its parameters by name."""
 
 
 class Node(Protocol):
-    """What is needed of the endpoints."""
+    """What a contract needs from the endpoints."""
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
         """The result of one method, as JSON. Raises `RpcError`, `RegistryUnavailable`."""
 
     async def batch(self, calls: Sequence[Question]) -> Sequence[Any]:
-        """The results of several methods in one request; an `RpcError` in the place of each that fails."""
+        """The results of several methods in one request, with an `RpcError` for each that fails."""
 
 
 class Contract:
-    """The contract at `address`. Its ABI is read at the first use, unless it is given."""
+    """The contract at `address`. Its ABI is fetched on first use, unless it is given."""
 
     def __init__(self, node: Node, address: int, abi: Abi | None = None) -> None:
         self._node, self.address = node, Address(address)
@@ -66,10 +66,10 @@ class Contract:
         self._identity: str | None = None
 
     async def abi(self) -> Abi:
-        """What its class tells of itself. Raises `RegistryUnavailable`."""
+        """The ABI of its class. Raises `RegistryUnavailable`."""
         if self._abi is None:
-            told = await self._ask("starknet_getClassAt", contract_address=hex(self.address))
-            self._abi = read_abi(told.get("abi") if isinstance(told, dict) else None)
+            found = await self._ask("starknet_getClassAt", contract_address=hex(self.address))
+            self._abi = read_abi(found.get("abi") if isinstance(found, dict) else None)
         return self._abi
 
     async def identity(self) -> str:
@@ -78,23 +78,23 @@ class Contract:
             try:
                 chain_id = _felt(await self._node.call("starknet_chainId"))
             except RpcError as error:
-                raise self._told(error, "starknet_chainId") from error
+                raise self._translate(error, "starknet_chainId") from error
             self._identity = f"{_chain_name(chain_id)}-{format_address(self.address)}"
         return self._identity
 
     async def class_hash(self) -> int:
-        """The hash of its class now. Raises `RegistryUnavailable`."""
+        """The current hash of its class. Raises `RegistryUnavailable`."""
         return _felt(await self._ask("starknet_getClassHashAt", contract_address=hex(self.address)))
 
     async def view(self, name: str, *values: Value) -> Value:
-        """What a view answers; several outputs come as a list.
+        """Calls a view and decodes its answer; several outputs form a list.
 
-        Raises `RegistryUnavailable`, and `MoveRefused` where the contract refuses.
+        Raises `RegistryUnavailable`, and `MoveRefused` if the contract refuses.
         """
         return self._decoded(await self.abi(), name, await self.ask(name, await self._felts(name, values)))
 
     async def views(self, *asked: View, node: Node | None = None) -> list[Value]:
-        """What several views answer, of this contract or others, in one request to `node`, or to any.
+        """Calls several views, of this contract or others, in one request to `node` or to any node.
 
         Raises as `view` does.
         """
@@ -105,48 +105,50 @@ class Contract:
         ]
 
     async def request(self, view: View) -> tuple[str, Mapping[str, Any]]:
-        """A view as a method of the node and its parameters."""
-        return "starknet_call", _asking(self.address, view.name, await self._felts(view.name, view.values))
+        """The node's method and parameters for a view."""
+        return "starknet_call", _call_params(
+            self.address, view.name, await self._felts(view.name, view.values)
+        )
 
     async def read(self, view: View, answer: object) -> Value:
-        """What the node's answer to `request` means. Raises as `view` does."""
+        """Decodes the node's answer to `request`. Raises as `view` does."""
         if isinstance(answer, RpcError):
-            raise self._told(answer, "starknet_call") from answer
+            raise self._translate(answer, "starknet_call") from answer
         return self._decoded(await self.abi(), view.name, _felts_of(answer, view.name))
 
     async def ask(self, name: str, calldata: Sequence[int]) -> list[int]:
-        """What a view answers, in felts. Raises as `view` does."""
-        asking = _asking(self.address, name, calldata)
-        return _felts_of(await self._ask("starknet_call", request=asking["request"]), name)
+        """Calls a view and returns its answer in felts. Raises as `view` does."""
+        params = _call_params(self.address, name, calldata)
+        return _felts_of(await self._ask("starknet_call", request=params["request"]), name)
 
     def question(self, name: str, calldata: Sequence[int], block: object) -> Question:
-        """What a node is asked for a view, in felts, at a block as nodes name it."""
-        return "starknet_call", {**_asking(self.address, name, calldata), "block_id": block}
+        """The question for a view with its arguments in felts, at a block id of JSON-RPC."""
+        return "starknet_call", {**_call_params(self.address, name, calldata), "block_id": block}
 
     def felts(self, name: str, answer: object) -> list[int]:
-        """The felts in the answer to a question. Raises `RegistryUnavailable` where it has none."""
+        """The felts in the answer to a question. Raises `RegistryUnavailable` if there are none."""
         return _felts_of(answer, name)
 
     async def move(self, name: str, *values: Value) -> Call:
-        """A call for a transaction. Raises `RegistryUnavailable`, `ValueError` for values that do not fit."""
+        """A call in a transaction. Raises `RegistryUnavailable`, `ValueError` for values that do not fit."""
         return self.move_of(name, await self._felts(name, values))
 
     def move_of(self, name: str, calldata: Sequence[int]) -> Call:
-        """A call for a transaction, of felts."""
+        """A call in a transaction, with arguments in felts."""
         return Call.named(self.address, name, calldata)
 
     async def gas_price_fri(self) -> int:
-        """What a unit of L2 gas costs in the newest accepted block. Raises `RegistryUnavailable`."""
+        """The price of one unit of L2 gas in the newest accepted block. Raises `RegistryUnavailable`."""
         block = await self._ask("starknet_getBlockWithTxHashes")
         try:
             return max(0, int(block["l2_gas_price"]["price_in_fri"], 16))
         except (KeyError, TypeError, ValueError) as error:
             raise RegistryUnavailable(
-                "The node's newest block names no price of gas. Use a node of JSON-RPC 0.8 or later."
+                "The node's newest block has no gas price. Use a node with JSON-RPC 0.8 or later."
             ) from error
 
     async def newest_block(self) -> object:
-        """The newest accepted block as JSON, not looked at. Raises `RegistryUnavailable`."""
+        """The newest accepted block as JSON, not validated. Raises `RegistryUnavailable`."""
         return await self._ask("starknet_getBlockWithTxHashes")
 
     async def head(self) -> Head:
@@ -188,9 +190,9 @@ class Contract:
         try:
             return await self._node.call(method, {**params, "block_id": BLOCK})
         except RpcError as error:
-            raise self._told(error, method) from error
+            raise self._translate(error, method) from error
 
-    def _told(self, error: RpcError, method: str) -> MoveRefused | RegistryUnavailable:
+    def _translate(self, error: RpcError, method: str) -> MoveRefused | RegistryUnavailable:
         if error.code == CONTRACT_ERROR:
             return refusal(f"{error.message} {error.data}")
         if error.code == CONTRACT_NOT_FOUND:
@@ -203,7 +205,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A question to a contract: a view's name and its values."""
+    """A call of a contract's view, by name, with its values."""
 
     contract: Contract
     name: str
@@ -211,20 +213,20 @@ class View:
 
 
 def refusal(reason: str) -> MoveRefused:
-    """What a revert's reason means: our rule's name in it, plain or as a hex felt; else `REVERTED`."""
+    """Translates a revert's reason to our rule that it names, as text or as a hex felt; else `REVERTED`."""
     for word in _words(reason):
         if word in Rule.__members__:
-            return MoveRefused(word, f"The registry refuses the move by its rule {word}.")
+            return MoveRefused(word, f"The registry refuses the move under its rule {word}.")
     if "insufficient" in reason.lower() and "balance" in reason.lower():
         return MoveRefused(
             Rule.INSUFFICIENT_FUNDS.value, "The wallet holds less than that. Send money to it first."
         )
-    # Texts of panics are felts; the node often adds their words.
+    # Panic texts are felts; the node often adds the decoded text.
     return MoveRefused(REVERTED, f"The contract refuses: {printable(reason, 200)}.")
 
 
 def _chain_name(chain_id: int) -> str:
-    """The chain's own short name; of one that is long or odd, whatever a node made of it, a digest."""
+    """The chain's own name if it is short and plain, else a digest."""
     name = short_bytes(chain_id).decode("ascii", "replace")
     if _CHAIN.fullmatch(name):
         return name
@@ -236,7 +238,7 @@ def _words(reason: str) -> list[str]:
     return [*_WORD.findall(reason), *felts]
 
 
-def _asking(address: int, name: str, calldata: Sequence[int]) -> dict[str, Any]:
+def _call_params(address: int, name: str, calldata: Sequence[int]) -> dict[str, Any]:
     request = {
         "contract_address": hex(address),
         "entry_point_selector": hex(get_selector_from_name(name)),
@@ -247,15 +249,15 @@ def _asking(address: int, name: str, calldata: Sequence[int]) -> dict[str, Any]:
 
 def _felts_of(answer: object, name: str) -> list[int]:
     if not isinstance(answer, list):
-        raise RegistryUnavailable(f"The node's answer to {name} is no list. Use another node.")
+        raise RegistryUnavailable(f"The node's answer to {name} is not a list. Use another node.")
     return [_felt(felt) for felt in answer]
 
 
-def _felt(told: object) -> int:
+def _felt(answer: object) -> int:
     try:
-        felt = int(told, 16) if isinstance(told, str) else -1
+        felt = int(answer, 16) if isinstance(answer, str) else -1
     except ValueError:
         felt = -1
     if not 0 <= felt < PRIME:
-        raise RegistryUnavailable(f"The node answers {printable(repr(told), 40)}, which is no felt.")
+        raise RegistryUnavailable(f"The node answers {printable(repr(answer), 40)}, which is not a felt.")
     return felt

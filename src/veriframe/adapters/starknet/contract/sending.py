@@ -1,4 +1,4 @@
-"""A move as one transaction: sent, waited for, logged with its hash and fee, its revert told as a refusal."""
+"""Makes a move in one transaction: sends it, waits, logs hash and fee, turns a revert into a refusal."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ log = structlog.get_logger()
 
 
 class Sender(Protocol):
-    """The one account's transactions, one after the other."""
+    """Sends one account's transactions, one after the other."""
 
     @property
     def account(self) -> int:
-        """The account."""
+        """The account's address."""
 
     async def send(self, calls: Sequence[Call], label: str) -> Receipt:
-        """One transaction of these calls, accepted. Raises `Reverted`, `RegistryUnavailable`."""
+        """Sends these calls in one transaction and waits until it is accepted.
+
+        Raises `Reverted`, `RegistryUnavailable`.
+        """
 
 
 async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: object) -> Receipt:
-    """Send the calls as one move. Raises `MoveRefused`, `RegistryUnavailable`."""
+    """Sends the calls as one move. Raises `MoveRefused`, `RegistryUnavailable`."""
     started = time.monotonic()
-    # The sender knows by it a move whose outcome was open, and does not make it twice.
+    # By this label the sender recognises a move with an unknown outcome and does not make it twice.
     label = " ".join((name, *(str(fact) for fact in facts.values())))
     account = format_address(Address(sender.account))
     try:
@@ -62,6 +65,6 @@ async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: o
 
 
 def note_refusal(sender: Sender, name: str, error: MoveRefused, **facts: object) -> None:
-    """Log a move that was not sent, because the registry would refuse it."""
+    """Logs a move that was not sent because the registry would refuse it."""
     account = format_address(Address(sender.account))
     log.info("registry_move", move=name, account=account, refused=error.rule, sent=False, **facts)

@@ -1,1 +1,1 @@
-"""Job registries of other makers, used through whatever their ABI offers."""
+"""Foreign job registries, used through the functions in their ABI."""

@@ -1,7 +1,7 @@
-"""How one deployed registry is spoken to, decided by the names and types in its ABI and by nothing else.
+"""How to call a deployed registry, decided only by the names and types in its ABI.
 
 Job ids are `felt252`, `u64`, `u256` or another integer. A CID is a `ByteArray`, one short string, or
-two of them, joined: as two parameters, as a tuple or struct, or as a list of felts.
+two joined short strings: as two parameters, as a tuple or struct, or as a list of felts.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "finalize": ("finalize_job",),
     "register": ("register_worker",),
 }
-"""What we call a function, and the names by which registries have it."""
+"""Our word for each function, and the names that registries use for it."""
 
 NEEDED = ("creator", "reward", "asset_cid", "submit")
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a registry offers: `functions` by the words of `NAMES`; `missing` says why it cannot serve.
+    """What a registry offers: `functions` by the words of `NAMES`.
 
-    `missing` is one clear line, and empty where the registry serves.
+    `missing` says in one line why the registry cannot be used; it is empty if it can.
     """
 
     abi: Abi
@@ -55,11 +55,11 @@ class Dialect:
         return word in self.functions
 
     def name(self, word: str) -> str:
-        """The function's own name. Raises `KeyError` where there is none."""
+        """The function's own name. Raises `KeyError` if there is none."""
         return self.functions[word].name
 
     def calldata(self, word: str, *values: int | str) -> list[int]:
-        """A call's felts; the last value may be a CID. Raises `ValueError` where one does not fit."""
+        """A call's felts; the last value may be a CID. Raises `ValueError` if a value does not fit."""
         inputs = [field.type for field in self.functions[word].inputs]
         codec = Codec(self.abi)
         felts: list[int] = []
@@ -72,15 +72,15 @@ class Dialect:
         return felts
 
     def eligible_of(self, account: int, job_id: int) -> tuple[int, int]:
-        """What is asked whether an account may have a job, in the order that the ABI has."""
+        """The arguments of the eligibility check for an account and a job, in the ABI's order."""
         first, _ = self.functions["eligible"].inputs
-        theirs = self.functions["creator"].inputs[0].type
-        is_account = first.type == "ContractAddress" or first.type != theirs or "worker" in first.name
+        id_type = self.functions["creator"].inputs[0].type
+        is_account = first.type == "ContractAddress" or first.type != id_type or "worker" in first.name
         return (account, job_id) if is_account else (job_id, account)
 
     @property
     def lets_register(self) -> bool:
-        """Whether a worker can register itself, in a way that is understood."""
+        """Whether a worker can register itself through a supported function."""
         if not self.has("register"):
             return False
         try:
@@ -90,7 +90,7 @@ class Dialect:
         return True
 
     def registration(self, info: str) -> list[int]:
-        """The felts by which a worker registers itself. Raises `ValueError`, with what it wants instead."""
+        """The arguments that register a worker, in felts. Raises `ValueError`, with the ABI's types."""
         inputs = [field.type for field in self.functions["register"].inputs]
         match inputs:
             case []:
@@ -102,32 +102,32 @@ class Dialect:
         raise ValueError(f"its {self.name('register')} wants ({', '.join(inputs)})"[:200])
 
     def number(self, word: str, answer: Sequence[int]) -> int:
-        """An answer that is a number, an address or a truth. Raises `RegistryUnavailable`."""
+        """Decodes an answer that is a number, an address or a boolean. Raises `RegistryUnavailable`."""
         numbers = self.numbers(word, answer)
         return numbers[0] if numbers else 0
 
     def numbers(self, word: str, answer: Sequence[int]) -> list[int]:
-        """All numbers and truths of an answer, in their order. Raises `RegistryUnavailable`."""
+        """All numbers and booleans of an answer, in order. Raises `RegistryUnavailable`."""
         return flattened(self.value(word, answer))
 
     def text(self, word: str, answer: Sequence[int]) -> str:
-        """An answer that is a CID. What is no UTF-8 shows as U+FFFD, which no CID has."""
+        """Decodes an answer that is a CID. Bytes that are not UTF-8 become U+FFFD, which no CID has."""
         return joined(self.value(word, answer)).decode(errors="replace")
 
     def value(self, word: str, answer: Sequence[int]) -> Value:
-        """An answer of any type; several outputs come as a list. Raises `RegistryUnavailable`."""
+        """Decodes an answer of any type; several outputs form a list. Raises `RegistryUnavailable`."""
         outputs = self.functions[word].outputs
         whole = outputs[0] if len(outputs) == 1 else f"({','.join(outputs)})"
         return Codec(self.abi).decode(whole, answer)
 
 
 def choose_dialect(abi: Abi) -> Dialect:
-    """How to speak to a contract of this ABI. Never raises: `missing` tells what does not fit."""
+    """Chooses the dialect for a contract with this ABI. Never raises: `missing` says what does not fit."""
     functions: dict[str, Function] = {}
     faults: list[str] = []
     for word, names in NAMES.items():
         found = [abi.functions[name] for name in names if name in abi.functions]
-        # A namesake with another shape is left: better without it.
+        # Leave out a function of the same name with another shape.
         fitting = [function for function in found if not misfit(abi, word, function)]
         if fitting:
             functions[word] = fitting[0]

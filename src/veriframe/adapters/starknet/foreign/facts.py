@@ -1,9 +1,9 @@
-"""What a foreign registry's views tell of one job."""
+"""Reads one job's facts from a foreign registry's views."""
 
 from __future__ import annotations
 
 from veriframe.adapters.starknet.foreign.job import Facts, Shown, cut
-from veriframe.adapters.starknet.foreign.queries import Asking
+from veriframe.adapters.starknet.foreign.queries import Queries
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.model.registry.ledger import AMOUNT_MAX_FRI, TIME_MAX
@@ -12,20 +12,20 @@ _FACTS = ("creator", "reward", "asset_cid", "deadline")
 _SHOWN = ("worker", "result_cid", "completed")
 
 
-def put_job(asking: Asking, their_id: int, *, with_facts: bool) -> None:
-    """Ask what may have changed about a job; `with_facts`, what never does as well."""
+def put_job(queries: Queries, their_id: int, *, with_facts: bool) -> None:
+    """Queries what may have changed about a job; with `with_facts`, also what never changes."""
     for word in (*_FACTS, *_SHOWN) if with_facts else _SHOWN:
-        asking.put(word, their_id)
+        queries.put(word, their_id)
 
 
-def read_facts(asking: Asking, their_id: int) -> Facts | None:
-    """What never changes about a job; None where it has no creator. Raises `RegistryUnavailable`."""
-    if not (creator := asking.number("creator", their_id)):
+def read_facts(queries: Queries, their_id: int) -> Facts | None:
+    """Returns what never changes about a job; None if it has no creator. Raises `RegistryUnavailable`."""
+    if not (creator := queries.number("creator", their_id)):
         return None
-    reward, asset_cid = asking.number("reward", their_id), asking.text("asset_cid", their_id)
-    deadline = asking.number("deadline", their_id) if asking.spoken.has("deadline") else TIME_MAX
+    reward, asset_cid = queries.number("reward", their_id), queries.text("asset_cid", their_id)
+    deadline = queries.number("deadline", their_id) if queries.dialect.has("deadline") else TIME_MAX
     if reward is None or asset_cid is None or deadline is None:
-        raise RegistryUnavailable("The registry does not tell its reward, its asset or its deadline.")
+        raise RegistryUnavailable("The registry does not return the job's reward, asset or deadline.")
     return Facts(
         creator=Address(creator),
         reward_fri=min(reward, AMOUNT_MAX_FRI),
@@ -34,10 +34,10 @@ def read_facts(asking: Asking, their_id: int) -> Facts | None:
     )
 
 
-def read_shown(asking: Asking, their_id: int) -> Shown:
-    """How the job stands; a view that panics does not tell. Raises `RegistryUnavailable`."""
+def read_shown(queries: Queries, their_id: int) -> Shown:
+    """Returns the job's current state; None for views that panic. Raises `RegistryUnavailable`."""
     return Shown(
-        worker=Address(asking.number("worker", their_id) or NOBODY),
-        result_cid=asking.text("result_cid", their_id),
-        is_completed=asking.truth("completed", their_id),
+        worker=Address(queries.number("worker", their_id) or NOBODY),
+        result_cid=queries.text("result_cid", their_id),
+        is_completed=queries.boolean("completed", their_id),
     )

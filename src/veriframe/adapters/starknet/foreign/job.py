@@ -1,4 +1,4 @@
-"""A job of a registry that is not ours, derived from the little that its views tell."""
+"""A job of a foreign registry, derived from the few facts that its views return."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, 
 from veriframe.model.registry.ledger import CID_MAX_BYTES, TIME_MAX
 
 LEASE_SECONDS = 30 * 86400
-"""Such a registry sets no lease; this is longer than any render may take."""
+"""Foreign registries set no lease; this is longer than any render may take."""
 UNKNOWN_RESULT = "a result whose CID this registry does not show"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What never changes about a job. `deadline` is in chain seconds, `TIME_MAX` where there is none."""
+    """What never changes about a job. `deadline` is in chain seconds, `TIME_MAX` if there is none."""
 
     creator: Address
     reward_fri: int
@@ -24,11 +24,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What this account did with a job of these facts, as far as the registry may not show it.
+    """What this account did with a job of these facts, which the registry may not show.
 
-    `claimed_at`: chain seconds, None where it has no claim. `result_cid`: what it began to hand in, and
-    `is_submitted` whether that is known to have been taken. `has_ended`: it has finalized the job.
-    `again_at`: not before these chain seconds is it tried to finalize the job again.
+    `claimed_at`: chain seconds, None without a claim. `result_cid`: the result whose submission was started,
+    and `is_submitted` whether it is known to be accepted. `has_ended`: the account finalized the job.
+    `again_at`: the chain seconds before which it does not try to finalize the job again.
     """
 
     facts: Facts
@@ -41,9 +41,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRules:
-    """What a registry has: claims, so that a worker without a result is a claimant; and a finalizing move.
+    """What a registry supports.
 
-    `shows_workers`: whether it tells who has a job. `account` is ours.
+    `has_claims`: a worker without a result is a claimant. `finalizes`: it has a finalizing move.
+    `shows_workers`: it shows who has a job. `account` is ours.
     """
 
     account: Address
@@ -54,7 +55,7 @@ class RegistryRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What the registry shows of a job now. None where it does not tell."""
+    """What the registry shows of a job now. None: it does not show it."""
 
     worker: Address = NOBODY
     result_cid: str | None = None
@@ -98,14 +99,14 @@ def build_job(job_id: int, note: Note, shown: Shown, rules: RegistryRules, now: 
 
 
 def cut(cid: str) -> str:
-    """A CID is short; whatever else a stranger wrote there is cut, and is no CID then."""
+    """Truncates untrusted text that is too long for a CID; the result is not a valid CID."""
     return cid if len(cid) <= CID_MAX_BYTES else cid[:CID_MAX_BYTES] + "…"
 
 
 def _worker(shown: Shown, note: Note, rules: RegistryRules) -> Address:
-    """Where the registry shows nobody, our own notes count: not all registries tell who handed in.
+    """The job's worker. If the registry shows none, our own notes count: not all registries show submitters.
 
-    A claim that it keeps itself it shows, or it is undone.
+    A registry with claims of its own shows them; if it does not, the claim was undone.
     """
     if shown.worker != NOBODY:
         return shown.worker
@@ -114,7 +115,7 @@ def _worker(shown: Shown, note: Note, rules: RegistryRules) -> Address:
 
 
 def _is_anothers(shown: Shown, note: Note) -> bool:
-    """Whether it was completed without us. What we began to hand in may have done it: then we ask again."""
+    """Whether it was completed by another account. If our submission was started, it may have been ours."""
     return shown.is_completed is True and not note.result_cid
 
 
@@ -123,22 +124,22 @@ def _state(shown: Shown, note: Note, rules: RegistryRules) -> JobState:
     is_ours = worker == rules.account
     if worker == NOBODY:
         return JobState.PAID if shown.is_completed else JobState.OPEN
-    if not _is_handed_in(shown, note, rules, is_ours=is_ours):
+    if not _is_submitted(shown, note, rules, is_ours=is_ours):
         return JobState.CLAIMED
     if note.has_ended or (shown.is_completed and not is_ours):
         return JobState.PAID
-    # "Completed" may mean that there is a result, and pay comes by finalizing: ours is finalized first.
+    # "Completed" may only mean that there is a result, with payment by finalizing: finalize ours first.
     if rules.finalizes or shown.is_completed is False or _is_yet_to_be_shown(shown, rules):
         return JobState.SUBMITTED
     return JobState.PAID
 
 
 def _is_yet_to_be_shown(shown: Shown, rules: RegistryRules) -> bool:
-    """Whether a registry that tells who handed in does not tell of us yet."""
+    """Whether a registry that shows submitters does not show ours yet."""
     return rules.shows_workers and shown.worker == NOBODY and not shown.is_completed
 
 
-def _is_handed_in(shown: Shown, note: Note, rules: RegistryRules, *, is_ours: bool) -> bool:
+def _is_submitted(shown: Shown, note: Note, rules: RegistryRules, *, is_ours: bool) -> bool:
     if shown.result_cid or (is_ours and note.is_submitted):
         return True
     if shown.worker == NOBODY:
@@ -149,7 +150,7 @@ def _is_handed_in(shown: Shown, note: Note, rules: RegistryRules, *, is_ours: bo
 
 
 def _review_end(note: Note, rules: RegistryRules) -> int:
-    """When we may finalize it; never, where the registry lets nobody."""
+    """The time from which we may finalize it; never, if the registry has no such move."""
     if not rules.finalizes:
         return TIME_MAX
     deadline = note.facts.deadline

@@ -1,7 +1,7 @@
-"""What one account did at a registry that does not show it, in one small JSON file that survives any crash.
+"""Records one account's moves at a foreign registry in a small JSON file that survives crashes.
 
-Such a registry may have no claims, hide who handed a result in, or forget a job that is over. The file is
-written anew as a whole: beside, to the disk, and then in the old one's place.
+Such a registry may have no claims, hide who submitted a result, or delete finished jobs. Each change writes
+the whole file under a temporary name, syncs it, and renames it over the old one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 
 NOTES_MOST = 1000
-"""How many are kept. Beyond that those go, oldest first, whose job was handed in."""
+"""The most notes that are stored. Beyond that, notes on submitted jobs are deleted, oldest first."""
 FILE_MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -35,9 +35,9 @@ class _File(BaseModel):
 
 
 class Notes:
-    """The notes of `account` about the jobs of `registry`, in `folder`, made at the first note.
+    """The notes of `account` on the jobs of `registry`, in `folder`. The first note creates the file.
 
-    Raises `SettingsError` where the file is damaged, `HostUnavailable` where it cannot be read or written.
+    Raises `SettingsError` if the file is damaged, `HostUnavailable` if it cannot be read or written.
     Methods block for as long as the disk takes.
     """
 
@@ -51,12 +51,14 @@ class Notes:
         except OSError as error:
             raise self._unusable(error) from error
         if (found.registry, found.account) != (hex(registry), hex(account)):
-            raise SettingsError(f"{self.path} is of another registry or account. Put its own file there.")
+            raise SettingsError(
+                f"{self.path} belongs to another registry or account. Put the right file there."
+            )
         self._file = found
 
     @property
     def first_id(self) -> int | None:
-        """Whether the registry's ids begin at 0 or at 1, where a note was made by that; else None."""
+        """Whether the registry's ids start at 0 or at 1; None if there is no note yet."""
         return self._file.first_id
 
     @property
@@ -65,7 +67,7 @@ class Notes:
         return self._file.jobs
 
     def get(self, job_id: int, facts: Facts) -> Note | None:
-        """What is noted of a job with these facts; a note about another one with this id does not count."""
+        """The note on a job with these facts; a note on another job with this id does not count."""
         note = self._file.jobs.get(job_id)
         same = note is not None and (note.facts.creator, note.facts.asset_cid) == (
             facts.creator,
@@ -74,7 +76,7 @@ class Notes:
         return note if same else None
 
     def put(self, job_id: int, note: Note, *, first_id: int) -> None:
-        """Keep a note in the place of the one before, durable on return."""
+        """Stores a note and replaces an earlier one; durable on return."""
         jobs = {known: other for known, other in self._file.jobs.items() if known != job_id}
         over = [known for known, other in jobs.items() if other.is_submitted]
         for known in over[: max(0, len(jobs) + 1 - NOTES_MOST)]:
@@ -82,13 +84,13 @@ class Notes:
         self._keep({**jobs, job_id: note}, 1 if first_id else 0)
 
     def drop(self, job_id: int) -> None:
-        """Forget a note, durable on return. An unknown one is no error."""
+        """Deletes a note, if it exists; durable on return."""
         if job_id in self._file.jobs:
             jobs = {known: note for known, note in self._file.jobs.items() if known != job_id}
             self._keep(jobs, self._file.first_id)
 
     def doubt(self) -> None:
-        """The chain went back: what was taken may be undone, and the registry tells. Durable on return."""
+        """Marks all submissions as unconfirmed: a reorganisation may have undone them. Durable on return."""
         jobs = {
             job_id: note if note.has_ended else replace(note, is_submitted=False)
             for job_id, note in self._file.jobs.items()
@@ -114,29 +116,29 @@ class Notes:
 
     def _damaged(self, finding: str) -> SettingsError:
         return SettingsError(
-            f"The notes {self.path} are damaged ({finding}). Put a copy in their place; without one, move"
-            " the file away: results under way are then rendered again, or lost to others."
+            f"The notes {self.path} are damaged ({finding}). Put a copy in their place. Without one, move"
+            " the file away: results in progress are then rendered again, or lost to other workers."
         )
 
     def _unusable(self, error: OSError) -> HostUnavailable:
         return HostUnavailable(
-            f"The notes {self.path} cannot be used now: {error.strerror}. See that the disk has room and that"
-            " this user may write there."
+            f"The notes {self.path} cannot be used now: {error.strerror}. Check that the disk has space and"
+            " that this user may write there."
         )
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing, on the disk on return, for its owner only."""
+    """Writes a file, all of it or nothing, synced on return, readable by its owner only."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}")
+    temporary = path.with_suffix(f".{os.getpid()}")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        with os.fdopen(os.open(beside, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
     sync_folder(path.parent)

@@ -1,4 +1,4 @@
-"""A worker's moves at a foreign registry: when each is legal, and what is noted of it. No I/O."""
+"""A worker's moves at a foreign registry: when each is legal, and what is recorded. No I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from veriframe.model.registry.job import Address, Job, JobState
 from veriframe.model.registry.ledger import Rule
 
 AGAIN_SECONDS = 3600
-"""How long a job is left alone whose finalizing was refused: a revert may cost a fee."""
+"""How long to wait after a refused finalization before the next attempt: a revert may cost a fee."""
 NOT_ELIGIBLE = "NOT_ELIGIBLE"
 _OVER = re.compile(r"ALREADY|(?<!NOT_)(?:COMPLETED|FINALI[SZ]ED|PAID|CLOSED)")
 
@@ -24,7 +24,7 @@ _OVER = re.compile(r"ALREADY|(?<!NOT_)(?:COMPLETED|FINALI[SZ]ED|PAID|CLOSED)")
 class Seen:
     """A job as the registry and our notes show it at `now`, and why this account may not have it.
 
-    `is_paused`: nothing can be done at the registry now, by anybody.
+    `is_paused`: the registry currently accepts no moves from anyone.
     """
 
     job: Job
@@ -36,9 +36,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A move on a job that is legal as far as one sees: the values of its call after the job's id.
+    """A move on a job that appears legal. `values` are its call's arguments after the job's id.
 
-    `during` is noted before it is sent, `after` once it is done.
+    `during` is recorded before the move is sent, `after` once it is done.
     """
 
     job_id: int
@@ -49,9 +49,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of move. `plan` raises `MoveRefused`; `is_done` is whether a job shows that it was made.
+    """One kind of move. `plan` raises `MoveRefused`; `is_done` says whether a job shows that it was made.
 
-    `refused` is what is noted where the registry refuses it.
+    `refused` returns what to record if the registry refuses it.
     """
 
     name: str
@@ -77,7 +77,7 @@ def _submission(request: MoveRequest, seen: Seen, account: Address) -> Plan:
         raise MoveRefused(
             Rule.NOT_CLAIMANT.value, f"Job {request.job_id} is {job.state}, and not claimed by this account."
         )
-    # Noted before: a registry may not show who handed in, and we may not live to hear how it ended.
+    # Recorded before sending: the registry may not show submitters, and this process may crash.
     during = Note(facts=seen.note.facts, claimed_at=job.claimed_at, result_cid=request.cid)
     after = replace(during, is_submitted=True)
     return Plan(job_id=request.job_id, values=(request.cid,), during=during, after=after)
@@ -86,10 +86,11 @@ def _submission(request: MoveRequest, seen: Seen, account: Address) -> Plan:
 def _ending(request: MoveRequest, seen: Seen, _account: Address) -> Plan:
     if seen.now < seen.note.again_at:
         raise MoveRefused(
-            Rule.NOT_DUE.value, f"The registry has refused to finalize job {request.job_id} lately."
+            Rule.NOT_DUE.value,
+            f"The registry refused to finalize job {request.job_id} less than an hour ago.",
         )
     if seen.job.state.is_final:
-        raise MoveRefused(Rule.NOT_DUE.value, f"Job {request.job_id} is {seen.job.state} already.")
+        raise MoveRefused(Rule.NOT_DUE.value, f"Job {request.job_id} is already {seen.job.state}.")
     return Plan(job_id=request.job_id, after=replace(seen.note, has_ended=True))
 
 
@@ -99,13 +100,13 @@ def _ending_refused(seen: Seen, error: MoveRefused) -> Note:
 
 
 def _says_over(error: MoveRefused) -> bool:
-    """Whether a contract refuses because somebody has ended the job before. It may show that nowhere else."""
+    """Whether a contract refuses because the job was already finalized. It may not show that elsewhere."""
     cause = error.__cause__
     words = cause.words if isinstance(cause, Reverted) else ()
     return any(_OVER.search(word.upper().replace(" ", "_")) for word in words)
 
 
-def _is_handed_in(request: MoveRequest, job: Job, account: Address) -> bool:
+def _is_submitted(request: MoveRequest, job: Job, account: Address) -> bool:
     over = job.state in (JobState.SUBMITTED, JobState.PAID)
     return over and job.worker == account and job.result_cid == request.cid
 
@@ -116,7 +117,7 @@ CLAIM = Kind(
     plan=_claim,
     is_done=lambda _, job, account: job.state is JobState.CLAIMED and job.worker == account,
 )
-SUBMIT = Kind(name="submit_result", word="submit", plan=_submission, is_done=_is_handed_in)
+SUBMIT = Kind(name="submit_result", word="submit", plan=_submission, is_done=_is_submitted)
 FINALIZE = Kind(
     name="finalize",
     word="finalize",
@@ -127,10 +128,10 @@ FINALIZE = Kind(
 
 
 def paused() -> RegistryUnavailable:
-    """What is rendered waits: a revert would only lose it."""
-    return RegistryUnavailable("The registry is paused. This goes on once its owner lets it.")
+    """The error for a move at a paused registry. Results wait: a revert would only cost a fee."""
+    return RegistryUnavailable("The registry is paused. The move is made once its owner resumes it.")
 
 
 def asked_twice(request: MoveRequest) -> MoveRefused:
-    """The refusal of a move that is made at the same time already."""
-    return MoveRefused(REVERTED, f"The same move on job {request.job_id} is under way already.")
+    """The refusal of a move that is already being made."""
+    return MoveRefused(REVERTED, f"The same move on job {request.job_id} is already in progress.")

@@ -1,8 +1,8 @@
-"""The jobs of a registry that is not ours, read in few requests, all of one block.
+"""Reads the jobs of a foreign registry in few requests, all at one block.
 
-What never changes about a job is asked once, and of a job that is over nothing any more: until the chain goes
-back behind the block that was last looked at, and then all is asked anew. Ids are our own: they count from 1,
-also where the registry's count from 0.
+What never changes about a job is queried once, and finished jobs are not queried again. A reorganisation
+behind the last block that was read clears this cache. Ids are our own: they start at 1, even if the
+registry's start at 0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from veriframe.adapters.starknet.foreign.membership import (
     read_standing,
 )
 from veriframe.adapters.starknet.foreign.moves import Seen
-from veriframe.adapters.starknet.foreign.queries import Asking, Block, BlockGone, hash_of, read_block
+from veriframe.adapters.starknet.foreign.queries import Block, BlockGone, Queries, hash_of, read_block
 from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model.registry import ledger
 from veriframe.model.registry.job import Address, Head, Job, JobState, format_address
@@ -40,22 +40,22 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 JOBS_AT_ONCE = 50
-"""In one look: some hundreds of questions at the first, few once most of them are over."""
+"""The most jobs in one poll: some hundreds of questions at first, few once most jobs are over."""
 KEPT = 20_000
-"""How many jobs are remembered."""
+"""How many jobs are cached."""
 STEPS = 50
-"""How often one look goes on to further ids."""
+"""How many further steps of ids one poll may take."""
 PAUSES_SECONDS = (0.0, 0.1, 0.3, 0.6)
-"""Between tries where a block is gone: a newer one came in between, or a node does not have it yet."""
+"""The pauses between attempts if a block is gone: a newer one replaced it, or a node lacks it."""
 
 
 class ForeignReader(JobReader):
-    """The registry at `address` as `account` sees it, which has made `notes`."""
+    """The registry at `address` as seen by `account`, whose own records are `notes`."""
 
     def __init__(self, node: Node, address: int, account: Address, notes: Notes) -> None:
         self._contract, self._batches = Contract(node, address), Batches(node)
         self._account, self._notes = account, notes
-        self._spoken: Dialect | None = None
+        self._dialect: Dialect | None = None
         self._walk = Walk(notes.first_id)
         self._last: Block | None = None
         self._facts: dict[int, Facts] = {}
@@ -64,53 +64,53 @@ class ForeignReader(JobReader):
 
     @property
     def jobs_at_once(self) -> int:
-        """How many jobs one look may ask for."""
+        """The most jobs in one poll."""
         return JOBS_AT_ONCE
 
     async def identity(self) -> str:
-        """Chain and address."""
+        """The registry's chain and address."""
         return await self._contract.identity()
 
     async def dialect(self) -> Dialect:
-        """How the registry is spoken to. Raises `RegistryUnavailable`, with what is missing."""
-        if self._spoken is None:
-            spoken = choose_dialect(await self._contract.abi())
-            if spoken.missing:
-                raise RegistryUnavailable(spoken.missing)
-            self._spoken = spoken
-            if not spoken.has("claim"):
+        """How to call the registry. Raises `RegistryUnavailable`, which names what is missing."""
+        if self._dialect is None:
+            dialect = choose_dialect(await self._contract.abi())
+            if dialect.missing:
+                raise RegistryUnavailable(dialect.missing)
+            self._dialect = dialect
+            if not dialect.has("claim"):
                 log.warning(
                     "registry_without_claims",
                     registry=format_address(self._contract.address),
                     reason="First come, first served: others may copy a result and be paid for it.",
                 )
-        return self._spoken
+        return self._dialect
 
     async def head(self) -> Head:
         """The newest accepted block."""
         return await self._contract.head()
 
     async def changed(self) -> Collection[int]:
-        """Nothing: such registries' events are of every kind."""
+        """Nothing: the events of foreign registries have no common form."""
         return ()
 
     async def job_counter(self) -> int:
-        """The highest job id, by the registry's counter, and by walking on from there."""
+        """The highest job id, found from the registry's counter and the ids after it."""
         seen = -1
         while (counter := (await self.snapshot(1, 0)).job_counter) > seen:
             seen = counter
         return counter
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
-        """The newest block, and the jobs `first … first + count - 1` that exist, but for those left.
+        """The newest block, and the jobs `first … first + count - 1` that exist and are not left out.
 
-        Open ones that the registry does not give to this account are left, and told once in the log.
+        Open jobs that the registry does not give to this account are left out and logged once.
         """
         last = min(first + min(count, JOBS_AT_ONCE) - 1, ID_MAX)
-        return await self._of_one_block(lambda block: self._look(block, range(max(first, 1), last + 1)))
+        return await self._of_one_block(lambda block: self._poll(block, range(max(first, 1), last + 1)))
 
     async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The same jobs, however many, by as many looks as they take."""
+        """The same jobs, any number of them, in several polls if needed."""
         jobs: list[Job] = []
         while count > 0:
             snapshot = await self.snapshot(first, count)
@@ -121,112 +121,112 @@ class ForeignReader(JobReader):
         return jobs
 
     async def get_job(self, job_id: int) -> Job:
-        """One job, all of it asked anew. Raises `MoveRefused` (UNKNOWN_JOB)."""
+        """One job, read again without the cache. Raises `MoveRefused` (UNKNOWN_JOB)."""
         seen = (await self._seen([job_id]))[job_id]
         if isinstance(seen, VeriFrameError):
             raise seen
         return seen.job
 
     async def standing(self) -> WorkerStanding:
-        """How the account stands there."""
+        """The account's standing at the registry."""
 
         async def read(block: Block) -> WorkerStanding:
-            asking = await self._asking(block)
-            put_account(asking, self._account)
-            await self._done(asking)
-            return read_standing(asking, self._account)
+            queries = await self._queries(block)
+            put_account(queries, self._account)
+            await self._ask(queries)
+            return read_standing(queries, self._account)
 
         return await self._of_one_block(read)
 
     async def _seen(self, ids: Collection[int]) -> dict[int, Seen | VeriFrameError]:
-        """These jobs, all of them asked anew, each with an error where it cannot be had."""
+        """Reads these jobs again without the cache; an error for each that cannot be read."""
 
         async def read(block: Block) -> dict[int, Seen | VeriFrameError]:
             if self._walk.first_id is None:
-                await self._look(block, range(0))
+                await self._poll(block, range(0))
             fit = [job_id for job_id in ids if 0 < job_id <= ID_MAX]
             for job_id in fit:
                 self._facts.pop(job_id, None)
                 self._over.pop(job_id, None)
-            asking = await self._asking(block)
-            self._put_jobs(asking, fit)
-            await self._done(asking)
-            return {job_id: self._seen_one(asking, job_id) for job_id in ids}
+            queries = await self._queries(block)
+            self._put_jobs(queries, fit)
+            await self._ask(queries)
+            return {job_id: self._seen_one(queries, job_id) for job_id in ids}
 
         return await self._of_one_block(read)
 
-    def _seen_one(self, asking: Asking, job_id: int) -> Seen | VeriFrameError:
+    def _seen_one(self, queries: Queries, job_id: int) -> Seen | VeriFrameError:
         try:
-            if (job := self._job(asking, job_id)) is None:
+            if (job := self._job(queries, job_id)) is None:
                 return ledger.unknown_job(job_id)
-            reason = objection(asking, self._account, self._walk.their_id(job_id))
+            reason = objection(queries, self._account, self._walk.their_id(job_id))
         except RegistryUnavailable as error:
             return error
         facts = Facts(job.order.creator, job.terms.reward_fri, job.order.asset_cid, job.terms.deadline)
         note = self._notes.get(job_id, facts) or Note(facts=facts)
-        is_paused = asking.truth("paused") is True
-        now = asking.block.head.time
+        is_paused = queries.boolean("paused") is True
+        now = queries.block.head.time
         return Seen(job=job, note=note, objection=reason, is_paused=is_paused, now=now)
 
-    async def _look(self, block: Block, wanted: range) -> Snapshot:
+    async def _poll(self, block: Block, wanted: range) -> Snapshot:
         known = [job_id for job_id in wanted if job_id <= self._walk.job_counter]
-        asking = await self._asking(block)
-        self._walk.put(asking)
-        self._put_jobs(asking, known)
-        await self._done(asking)
-        jobs = self._listed(asking, known)
-        await self._walk_on(asking)
+        queries = await self._queries(block)
+        self._walk.put(queries)
+        self._put_jobs(queries, known)
+        await self._ask(queries)
+        jobs = self._listed(queries, known)
+        await self._walk_on(queries)
         new = [job_id for job_id in wanted[len(known) :] if job_id <= self._walk.job_counter]
         if new:
-            asking = await self._asking(block)
-            self._put_jobs(asking, new)
-            await self._done(asking)
+            queries = await self._queries(block)
+            self._put_jobs(queries, new)
+            await self._ask(queries)
         return Snapshot(
             head=block.head,
             job_counter=self._walk.job_counter,
-            jobs=[*jobs, *self._listed(asking, new)],
+            jobs=[*jobs, *self._listed(queries, new)],
         )
 
-    async def _walk_on(self, asking: Asking) -> None:
+    async def _walk_on(self, queries: Queries) -> None:
         for _ in range(STEPS):
-            if not self._walk.take(asking):
+            if not self._walk.take(queries):
                 break
-            asking = await self._asking(asking.block)
-            self._walk.put(asking)
-            await self._done(asking)
+            queries = await self._queries(queries.block)
+            self._walk.put(queries)
+            await self._ask(queries)
 
-    async def _asking(self, block: Block) -> Asking:
-        return Asking(self._contract, await self.dialect(), block)
+    async def _queries(self, block: Block) -> Queries:
+        return Queries(self._contract, await self.dialect(), block)
 
-    def _put_jobs(self, asking: Asking, ids: Iterable[int]) -> None:
+    def _put_jobs(self, queries: Queries, ids: Iterable[int]) -> None:
         wanted = [job_id for job_id in ids if job_id not in self._over]
         for job_id in wanted:
             their_id = self._walk.their_id(job_id)
-            put_job(asking, their_id, with_facts=job_id not in self._facts)
-            put_eligibility(asking, self._account, their_id)
+            put_job(queries, their_id, with_facts=job_id not in self._facts)
+            put_eligibility(queries, self._account, their_id)
         if wanted:
-            put_account(asking, self._account)
+            put_account(queries, self._account)
 
-    async def _done(self, asking: Asking) -> None:
-        """Have it answered; and look whether the chain still has the block that was seen last."""
-        last, block = self._last, asking.block
+    async def _ask(self, queries: Queries) -> None:
+        """Sends the queries, and checks that the chain still has the last block that was read."""
+        last, block = self._last, queries.block
         doubts: list[Question] = []
         if last is not None and last.hash not in (block.hash, block.parent):
             doubts = [("starknet_getBlockWithTxHashes", {"block_id": {"block_number": last.head.number}})]
-        answers = await asking.done(self._batches, *doubts)
+        answers = await queries.ask(self._batches, *doubts)
         if last is not None and any(hash_of(answer) != last.hash for answer in answers):
             log.warning("registry_went_back", block=last.head.number)
             self._last = None
             self._facts.clear()
             self._over.clear()
             self._walk.step_back()
-            if asking.spoken.has("worker"):
+            if queries.dialect.has("worker"):
                 self._notes.doubt()
-            raise BlockGone("The chain went back. It is looked at anew.")
+            raise BlockGone("The chain was reorganised. The jobs are read again.")
         self._last = block
 
     async def _of_one_block(self, read: Callable[[Block], Awaitable[T]]) -> T:
-        """Read at the newest block; where that is gone before the end, at the one that is then the newest."""
+        """Reads at the newest block. If it is gone before the end, tries again at the next newest."""
         for pause in PAUSES_SECONDS:
             try:
                 return await read(read_block(await self._contract.newest_block()))
@@ -234,24 +234,24 @@ class ForeignReader(JobReader):
                 await asyncio.sleep(pause)
         return await read(read_block(await self._contract.newest_block()))
 
-    def _listed(self, asking: Asking, ids: Iterable[int]) -> list[Job]:
-        return [job for job_id in ids if (job := self._listed_one(asking, job_id)) is not None]
+    def _listed(self, queries: Queries, ids: Iterable[int]) -> list[Job]:
+        return [job for job_id in ids if (job := self._listed_one(queries, job_id)) is not None]
 
-    def _listed_one(self, asking: Asking, job_id: int) -> Job | None:
+    def _listed_one(self, queries: Queries, job_id: int) -> Job | None:
         if job_id in self._over:
             return self._over[job_id]
         try:
-            job = self._job(asking, job_id)
+            job = self._job(queries, job_id)
         except RegistryUnavailable as error:
-            # One job's odd answers are no reason to see none of the others.
+            # Unusable answers about one job must not hide the others.
             self._leave(job_id, str(error))
             return None
-        now = asking.block.head.time
+        now = queries.block.head.time
         if job is None:
             if job_id < self._walk.job_counter:
                 _keep(self._over, job_id, None)
             return None
-        if job.is_open(now) and (reason := objection(asking, self._account, self._walk.their_id(job_id))):
+        if job.is_open(now) and (reason := objection(queries, self._account, self._walk.their_id(job_id))):
             self._leave(job_id, reason)
             return None
         self._left.pop(job_id, None)
@@ -264,36 +264,36 @@ class ForeignReader(JobReader):
             _keep(self._left, job_id, reason)
             log.info("job_left", job_id=job_id, reason=reason)
 
-    def _job(self, asking: Asking, job_id: int) -> Job | None:
-        """The job out of the answers. Raises `RegistryUnavailable` where they do not make one."""
+    def _job(self, queries: Queries, job_id: int) -> Job | None:
+        """The job from the answers. Raises `RegistryUnavailable` if they do not fit."""
         their_id = self._walk.their_id(job_id)
-        facts = self._facts.get(job_id) or read_facts(asking, their_id)
+        facts = self._facts.get(job_id) or read_facts(queries, their_id)
         if facts is None:
-            return self._forgotten(job_id, asking.block.head.time)
+            return self._forgotten(job_id, queries.block.head.time)
         _keep(self._facts, job_id, facts)
-        shown = read_shown(asking, their_id)
+        shown = read_shown(queries, their_id)
         note = self._notes.get(job_id, facts) or Note(facts=facts)
-        return build_job(job_id, note, shown, self._rules(asking.spoken), asking.block.head.time)
+        return build_job(job_id, note, shown, self._rules(queries.dialect), queries.block.head.time)
 
     def _forgotten(self, job_id: int, now: int) -> Job | None:
-        """A job that the registry does not have (any more): over, where a result of ours was taken."""
+        """A job that the registry does not have (any more): finished, if it accepted a result of ours."""
         note = self._notes.jobs.get(job_id)
         if note is None or not note.is_submitted:
             return None
         rules = RegistryRules(account=self._account, has_claims=False, finalizes=False)
         return build_job(job_id, replace(note, has_ended=True), Shown(), rules, now)
 
-    def _rules(self, spoken: Dialect) -> RegistryRules:
+    def _rules(self, dialect: Dialect) -> RegistryRules:
         return RegistryRules(
             account=self._account,
-            has_claims=spoken.has("claim"),
-            finalizes=spoken.has("finalize"),
-            shows_workers=spoken.has("worker"),
+            has_claims=dialect.has("claim"),
+            finalizes=dialect.has("finalize"),
+            shows_workers=dialect.has("worker"),
         )
 
 
 def _keep(kept: dict[int, V], job_id: int, value: V) -> None:
-    """Remember, and forget the oldest where that is too much."""
+    """Caches a value, and drops the oldest if there are too many."""
     if job_id not in kept and len(kept) >= KEPT:
         del kept[next(iter(kept))]
     kept[job_id] = value

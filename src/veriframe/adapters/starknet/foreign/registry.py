@@ -1,8 +1,8 @@
-"""A registry that is not ours, as one account sees it: whatever its ABI offers, behind the same ports.
+"""A foreign registry as one account uses it: the functions in its ABI, behind the same ports.
 
-Such a registry keeps no bonds and no credit for us. Where it has no claims, a claim is noted here and nowhere
-else: the first to submit is paid, and whoever reads a result's CID may copy it. What its views do not tell
-about a job is derived, in `foreign_job`.
+Such a registry has no bonds and no credit. If it has no claims, a claim is only recorded here: the first to
+submit is paid, and anyone who reads a result's CID may copy it. What its views do not show about a job is
+derived in `foreign.job`.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from veriframe.ports.registry import Funds, JobRegistry, Snapshot, Totals, Treas
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
 SUBMISSIONS = 2
-"""So many must be payable at any time, or what is rendered could not be handed in (fault 68)."""
+"""This many must be affordable at any time, or a rendered result could not be submitted (fault 68)."""
 
 
 class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
-    """The registry at `address`, spoken to as its ABI wants. What the account did there is in `notes`."""
+    """The registry at `address`, called as its ABI requires. `notes` records the account's moves there."""
 
-    def __init__(  # noqa: PLR0913 - what it is made of
+    def __init__(  # noqa: PLR0913 - its parts
         self,
         node: Node,
         sender: Sender,
@@ -71,11 +71,11 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
 
     @property
     def account(self) -> Address:
-        """Who makes the moves."""
+        """The account that makes the moves."""
         return Address(self._sender.account)
 
     def settle(self, receipts: Sequence[Receipt]) -> None:
-        """Note what an earlier run had begun to send and never heard of."""
+        """Records moves of an earlier run that were sent, but whose outcome it did not see."""
         for receipt in receipts:
             name, _, ids = receipt.label.partition(" ")
             if receipt.revert_reason or name not in (SUBMIT.name, FINALIZE.name):
@@ -87,63 +87,63 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
                     self._note(job_id, replace(note, is_submitted=submitted, has_ended=ended))
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
-        """As any reader does; the chain's time is held against this machine's clock."""
+        """As in any reader; also compares the chain's time with this machine's clock."""
         snapshot = await super().snapshot(first, count)
         self.trust.clock.note(snapshot.head)
         return snapshot
 
     async def claim(self, job_id: int) -> int:
-        """Take a job; where the registry has no claims, only note it."""
+        """Claims a job; if the registry has no claims, only records it."""
         self.trust.clock.require_right(await self.head())
         return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
-        """Hand in a result, its CID written as the ABI wants it."""
+        """Submits a result, with its CID encoded as the ABI requires."""
         return await self._submissions.make(MoveRequest(job_id, result_cid))
 
     async def finalize(self, job_id: int) -> int:
-        """End a job whose time has come. After a refusal not again for an hour."""
+        """Finalizes a job that is due. After a refusal, not again for an hour."""
         if not (await self.dialect()).has("finalize"):
-            raise MoveRefused(Rule.NOT_DUE.value, "This registry finalizes nothing.")
+            raise MoveRefused(Rule.NOT_DUE.value, "This registry has no finalizing move.")
         return await self._ends.make(MoveRequest(job_id))
 
     async def release(self, job_id: int, reason: Code) -> int:
-        """Give a claim back, as far as the registry knows of claims."""
-        fee_fri, spoken = 0, await self.dialect()
-        if spoken.has("release"):
-            wants_reason = len(spoken.functions["release"].inputs) > 1
+        """Releases a claim, if the registry has claims."""
+        fee_fri, dialect = 0, await self.dialect()
+        if dialect.has("release"):
+            wants_reason = len(dialect.functions["release"].inputs) > 1
             values = [short_string(reason.value.encode())] if wants_reason else []
             async with self._turn:
-                call = self._call(spoken, "release", job_id, *values)
+                call = self._call(dialect, "release", job_id, *values)
                 fee_fri = (await make_move(self._sender, "release", [call], job_id=job_id)).fee_fri
-        elif spoken.has("claim"):
-            raise MoveRefused(Rule.LIVE_CLAIM.value, "This registry takes no claim back.")
+        elif dialect.has("claim"):
+            raise MoveRefused(Rule.LIVE_CLAIM.value, "This registry does not allow a claim to be released.")
         self._notes.drop(job_id)
         return fee_fri
 
     async def register(self, info: str) -> None:
-        """Ask the registry to take in this account."""
-        spoken = await self.dialect()
-        if not spoken.has("register"):
-            raise MoveRefused(NO_REGISTRATION, "This registry has no function by which a worker registers.")
+        """Registers this account as a worker."""
+        dialect = await self.dialect()
+        if not dialect.has("register"):
+            raise MoveRefused(NO_REGISTRATION, "This registry has no function to register a worker.")
         try:
-            calldata = spoken.registration(info)
+            calldata = dialect.registration(info)
         except ValueError as error:
             raise MoveRefused(
                 NO_REGISTRATION,
-                f"“{info}” cannot be registered here: {error}. Give a shorter text, or use its own tools.",
+                f"“{info}” cannot be registered here: {error}. Use a shorter text, or its own tools.",
             ) from error
-        call = self._contract.move_of(spoken.name("register"), calldata)
+        call = self._contract.move_of(dialect.name("register"), calldata)
         async with self._turn:
             await make_move(self._sender, "register", [call])
 
     async def funds(self, account: Address) -> Funds:
-        """What an account holds: all of it in its wallet. Of the own one some must stay there for fees."""
+        """An account's money, all in its wallet. For our own account, also the reserve for fees."""
         held_fri = await self._balance(account)
         if account != self.account:
             return Funds(wallet_fri=held_fri, credit_fri=0)
         price_fri = await self._contract.gas_price_fri()
-        # No fees of a job: its reward may be in any token, and cannot be weighed against them.
+        # No fees of a job: its reward may be in any token, so the two cannot be compared.
         return Funds(
             wallet_fri=held_fri,
             credit_fri=0,
@@ -151,25 +151,27 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         )
 
     async def totals(self) -> Totals:
-        """What the registry holds; it does not tell what for."""
+        """The registry's balance; its purpose is not known."""
         held = await self._balance(self._contract.address)
         return Totals(token_fri=held, escrow_fri=held, credit_fri=0, burned_fri=0)
 
     async def deposit(self, amount_fri: int) -> None:
         """Refused: no money goes to a contract that is not ours."""
-        raise MoveRefused(NO_CREDIT, f"This registry is not VeriFrame's: no {amount_fri} fri go there.")
+        raise MoveRefused(
+            NO_CREDIT, f"This registry is not VeriFrame's: {amount_fri} fri are not sent to it."
+        )
 
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
         """Refused: there is no credit."""
-        raise MoveRefused(NO_CREDIT, "This registry keeps no credit: pay goes to the account's wallet.")
+        raise MoveRefused(NO_CREDIT, "This registry has no credit: pay goes to the account's wallet.")
 
     async def _balance(self, account: Address) -> int:
         answer = await self._token.view("balance_of", account)
         return answer if isinstance(answer, int) else 0
 
     async def _make(self, kind: Kind, requests: Sequence[MoveRequest]) -> list[Outcome]:
-        """Make the moves, in one transaction where that goes. How each ended, in their order."""
-        spoken = await self.dialect()
+        """Makes the moves, in one transaction if possible. Returns how each ended, in order."""
+        dialect = await self.dialect()
         seen = await self._seen([request.job_id for request in requests])
         outcomes: list[Outcome] = [0] * len(requests)
         moves: dict[int, tuple[Plan, Call | None]] = {}
@@ -183,15 +185,15 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
                 if request.job_id in {plan.job_id for plan, _ in moves.values()}:
                     raise asked_twice(request)
                 plan = kind.plan(request, snapshot, self.account)
-                has_call = spoken.has(kind.word)
-                call = self._call(spoken, kind.word, request.job_id, *plan.values) if has_call else None
+                has_call = dialect.has(kind.word)
+                call = self._call(dialect, kind.word, request.job_id, *plan.values) if has_call else None
                 moves[at] = plan, call
             except VeriFrameError as error:
                 outcomes[at] = error
         for plan, _ in moves.values():
             if plan.during is not None:
                 self._note(plan.job_id, plan.during)
-        for at, outcome in (await self._send(kind, moves, together=spoken.has("worker"))).items():
+        for at, outcome in (await self._send(kind, moves, together=dialect.has("worker"))).items():
             outcomes[at] = outcome
             if isinstance(outcome, MoveRefused):
                 outcomes[at] = await self._explain(kind, requests[at], moves[at][0], seen, outcome)
@@ -200,10 +202,10 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
     async def _send(
         self, kind: Kind, moves: Mapping[int, tuple[Plan, Call | None]], *, together: bool
     ) -> dict[int, MoveRefused | int]:
-        """What each cost, or why it was refused. Where all in one transaction are, each is tried by itself.
+        """Returns each move's cost or refusal. If one transaction for all is refused, sends each move alone.
 
-        They only go together where the registry shows afterwards whose they were: a lone move's transaction
-        is found again by its job, even where nobody has heard how it ended.
+        Moves are sent together only if the registry shows afterwards who made them: the transaction of a
+        single move can be found again by its job, even if its outcome was not seen.
         """
         if together and len(moves) > 1 and all(call is not None for _, call in moves.values()):
             calls = [call for _, call in moves.values() if call is not None]
@@ -235,7 +237,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         seen: Mapping[int, Seen | VeriFrameError],
         error: MoveRefused,
     ) -> Outcome:
-        """Where an earlier transaction of ours did it after all, what the refusal cost; else that, noted."""
+        """Returns the fee if an earlier transaction of ours made the move; else records the refusal."""
         snapshot, before = (await self._seen([request.job_id]))[request.job_id], seen[request.job_id]
         if isinstance(snapshot, Seen) and kind.is_done(request, snapshot.job, self.account):
             self._note(request.job_id, plan.after)
@@ -244,12 +246,12 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
             self._note(request.job_id, note)
         return error
 
-    def _call(self, spoken: Dialect, word: str, job_id: int, *values: int | str) -> Call:
+    def _call(self, dialect: Dialect, word: str, job_id: int, *values: int | str) -> Call:
         try:
-            calldata = spoken.calldata(word, self._walk.their_id(job_id), *values)
+            calldata = dialect.calldata(word, self._walk.their_id(job_id), *values)
         except ValueError as error:
-            raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot hold this value: {error}") from error
-        return self._contract.move_of(spoken.name(word), calldata)
+            raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot store this value: {error}") from error
+        return self._contract.move_of(dialect.name(word), calldata)
 
     def _note(self, job_id: int, note: Note) -> None:
         self._notes.put(job_id, note, first_id=self._walk.their_id(1))

@@ -1,4 +1,4 @@
-"""Which shapes of a foreign registry's functions can be used, and how a CID lies in felts."""
+"""The supported shapes of a foreign registry's functions, and the encodings of a CID in felts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from veriframe.adapters.starknet.cairo.codec import (
 NUMBERS = ("felt252", "u8", "u16", "u32", "u64", "u128", "u256", "ContractAddress")
 WORDS = ("felt252", "bytes31")
 RESULT_CHARACTERS = 59
-"""The CID of a result: version 1, sha2-256, base 32."""
+"""The length of a result's CID: version 1, sha2-256, base 32."""
 
-_TRUTHS = ("bool", *NUMBERS)
+_BOOLEANS = ("bool", *NUMBERS)
 
 
 def misfit(abi: Abi, word: str, function: Function) -> str:
-    """Why a function cannot be used as `word`; empty where it can."""
+    """Why a function cannot be used as `word`; empty if it can."""
     inputs = [field.type for field in function.inputs]
     if word == "submit" and len(inputs) == 2 and inputs[1] in WORDS:
         return f"one short string holds {WORD_BYTES} characters, and a result's CID has {RESULT_CHARACTERS}"
     shape = f"({', '.join(inputs)}) -> {', '.join(function.outputs) or 'nothing'}"
-    return "" if _fits(abi, word, inputs, function.outputs) else f"its shape {shape} is not understood"[:200]
+    return "" if _fits(abi, word, inputs, function.outputs) else f"its shape {shape} is not supported"[:200]
 
 
 def _fits(abi: Abi, word: str, inputs: Sequence[str], outputs: Sequence[str]) -> bool:
@@ -42,19 +42,19 @@ def _fits(abi: Abi, word: str, inputs: Sequence[str], outputs: Sequence[str]) ->
         case "creator" | "worker" | "reward" | "deadline" | "minimum_reputation":
             fits = of_job and _is_number(outputs)
         case "completed":
-            fits = of_job and _is_truth(outputs)
+            fits = of_job and _is_boolean(outputs)
         case "asset_cid" | "result_cid":
             fits = of_job and _is_cid(abi, outputs)
         case "submit":
             fits = len(inputs) > 1 and inputs[0] in NUMBERS and _is_cid(abi, inputs[1:])
         case "eligible":
-            fits = len(inputs) == 2 and all(kind in NUMBERS for kind in inputs) and _is_truth(outputs)
+            fits = len(inputs) == 2 and all(kind in NUMBERS for kind in inputs) and _is_boolean(outputs)
         case "registered" | "verified":
-            fits = of_worker and _is_truth(outputs)
+            fits = of_worker and _is_boolean(outputs)
         case "status":
             fits = of_worker and bool(outputs)
         case "paused":
-            fits = not inputs and _is_truth(outputs)
+            fits = not inputs and _is_boolean(outputs)
         case "claim" | "finalize":
             fits = of_job
         case "release":
@@ -65,7 +65,7 @@ def _fits(abi: Abi, word: str, inputs: Sequence[str], outputs: Sequence[str]) ->
 
 
 def put_cid(codec: Codec, types: Sequence[str], cid: bytes) -> list[int]:
-    """A CID as the parameters of these types want it. Raises `ValueError` where it does not fit."""
+    """Encodes a CID for parameters of these types. Raises `ValueError` if it does not fit."""
     if len(types) != 1:
         return list(halves(cid))
     kind = types[0]
@@ -80,7 +80,7 @@ def put_cid(codec: Codec, types: Sequence[str], cid: bytes) -> list[int]:
 
 
 def joined(value: Value) -> bytes:
-    """A decoded CID, of however many parts."""
+    """The bytes of a decoded CID that may have several parts."""
     match value:
         case bytes():
             return value
@@ -95,7 +95,7 @@ def joined(value: Value) -> bytes:
 
 
 def flattened(value: Value) -> list[int]:
-    """The numbers and truths in a decoded value, in their order."""
+    """The numbers and booleans in a decoded value, in order."""
     match value:
         case int():
             return [int(value)]
@@ -111,12 +111,12 @@ def _is_number(outputs: Sequence[str]) -> bool:
     return len(outputs) == 1 and outputs[0] in NUMBERS
 
 
-def _is_truth(outputs: Sequence[str]) -> bool:
-    return len(outputs) == 1 and outputs[0] in _TRUTHS
+def _is_boolean(outputs: Sequence[str]) -> bool:
+    return len(outputs) == 1 and outputs[0] in _BOOLEANS
 
 
 def _is_cid(abi: Abi, types: Sequence[str]) -> bool:
-    """Whether a CID goes into these types: one text, one list of felts, or one or two felts."""
+    """Whether these types can hold a CID: one text, one list of felts, or one or two felts."""
     if len(types) != 1:
         return len(types) == 2 and all(kind in WORDS for kind in types)
     if types[0] in ("ByteArray", *WORDS):

@@ -1,8 +1,8 @@
-"""The worker's moves on our contract, for one job or for many at once by the contract's plural calls.
+"""The worker's moves on our contract, for one job or for several at once by the contract's plural calls.
 
-A revert costs a fee and a nonce. So each move is first judged by the model, on what the registry shows now;
-only what the model finds legal is sent. The contract has the last word: what changed in between it skips or
-reverts. Then the registry is asked again, since a move whose outcome was open may have been made after all.
+A revert costs a fee and a nonce. So the model first checks each move against the registry's current state,
+and only legal moves are sent. The contract decides: it skips or reverts what is no longer legal. Then the
+registry is read again, since an earlier transaction with an unknown outcome may have made the move.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from veriframe.model.registry.job import Address, Job, JobState
 from veriframe.model.registry.ledger import Call
 
 TERMS_CHANGED = "TERMS_CHANGED"
-"""The rule by which a job is not claimed whose terms are not those that were shown."""
+"""The rule that refuses to claim a job whose terms changed since they were first shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveSnapshot:
-    """What the registry shows to one who is about to move. `call` counts all means as credit.
+    """The registry's state before a move. `call` counts all means as credit.
 
-    `barred` are the jobs that the caller may not claim again; `credit_fri` is what lies in the registry.
-    `changed` are the jobs that were shown under other terms before.
+    `barred`: the jobs that the caller may not claim again. `credit_fri`: the caller's credit in the registry.
+    `changed`: the jobs that were shown under other terms before.
     """
 
     jobs: Mapping[int, Job]
@@ -40,10 +40,10 @@ class MoveSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of move: the contract's functions for it, and what each request of it means.
+    """One kind of move: the contract's functions for it, and its rules.
 
-    `event` tells that it is done, `judge` raises `MoveRefused` where it is not legal, `binds_fri` is what it
-    takes out of credit, `is_done` whether a job shows that it was made.
+    `event` reports that it is done. `judge` raises `MoveRefused` if it is not legal. `binds_fri` is what it
+    takes from credit. `is_done` says whether a job shows that it was made.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Kind:
     with_cids: bool = False
 
     def call(self, requests: Sequence[MoveRequest]) -> tuple[str, tuple[Value, ...]]:
-        """The contract's function for these requests, and its values."""
+        """The contract's function for these requests, and its arguments."""
         if len(requests) == 1:
             (request,) = requests
             return self.single, (request.job_id, request.cid.encode()) if self.with_cids else (
@@ -68,7 +68,7 @@ class Kind:
         )
 
 
-def _is_handed_in(request: MoveRequest, job: Job, account: Address) -> bool:
+def _is_submitted(request: MoveRequest, job: Job, account: Address) -> bool:
     over = job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)
     return over and job.worker == account and job.result_cid == request.cid
 
@@ -77,8 +77,8 @@ def _judge_claim(request: MoveRequest, job: Job, snapshot: MoveSnapshot) -> None
     if request.job_id in snapshot.changed:
         raise MoveRefused(
             TERMS_CHANGED,
-            f"Job {request.job_id} was shown under other terms before: a node lied, or the chain went back."
-            " It is not claimed.",
+            f"Job {request.job_id} was shown under other terms before: a node lied, or the chain was"
+            " reorganised. It is not claimed.",
         )
     escrow.claim(job, snapshot.call, barred=request.job_id in snapshot.barred)
 
@@ -98,7 +98,7 @@ SUBMIT = Kind(
     plural="submit_results",
     event="ResultSubmitted",
     judge=lambda request, job, snapshot: escrow.submit_result(job, snapshot.call, request.cid),
-    is_done=_is_handed_in,
+    is_done=_is_submitted,
     with_cids=True,
 )
 FINALIZE = Kind(
@@ -112,29 +112,29 @@ FINALIZE = Kind(
 
 
 class MoveSender(Protocol):
-    """What moves need of the registry."""
+    """What the moves need from the registry."""
 
     @property
     def account(self) -> Address:
-        """Who makes the moves."""
+        """The account that makes the moves."""
 
     async def move_snapshot(self, ids: Collection[int]) -> MoveSnapshot:
-        """What the registry shows of these jobs now."""
+        """Reads the registry's current state for these jobs."""
 
     async def send(
         self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
     ) -> tuple[Collection[int], int]:
-        """One transaction that brings `missing_fri` from the wallet and makes the moves.
+        """Sends one transaction that deposits `missing_fri` from the wallet and makes the moves.
 
-        Returns the ids of the jobs for which it did, and the fee in fri.
+        Returns the ids of the jobs on which the moves were made, and the fee in fri.
         """
 
     def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
-        """Note a move that is not sent, because the registry would refuse it."""
+        """Logs a move that is not sent, because the registry would refuse it."""
 
 
 async def make(kind: Kind, sender: MoveSender, requests: Sequence[MoveRequest]) -> list[Outcome]:
-    """Make the moves in one transaction. How each ended, in their order. Raises `RegistryUnavailable`."""
+    """Makes the moves in one transaction. Returns how each ended, in order. Raises `RegistryUnavailable`."""
     snapshot = await sender.move_snapshot([request.job_id for request in requests])
     outcomes: dict[int, Outcome] = {}
     legal, bound_fri = _judge(kind, sender, requests, snapshot, outcomes)
@@ -146,7 +146,7 @@ async def make(kind: Kind, sender: MoveSender, requests: Sequence[MoveRequest]) 
             done, fee_fri = await sender.send(kind, sent, max(0, bound_fri - snapshot.credit_fri))
         except MoveRefused as error:
             problem, fee_fri = error, error.fee_fri
-        # Each bears its share, also of what was reverted.
+        # Each move bears its share of the fee, also of a reverted transaction.
         share_fri = -(-fee_fri // len(sent))
         outcomes.update((at, share_fri) for at in legal)
         skipped = [at for at in legal if requests[at].job_id not in done]
@@ -165,7 +165,7 @@ def _judge(
     snapshot: MoveSnapshot,
     outcomes: dict[int, Outcome],
 ) -> tuple[list[int], int]:
-    """Which requests are legal, by their places, and what they bind; the others have their outcome then."""
+    """Returns the indices of the legal requests and what they bind; stores the outcomes of the others."""
     legal: list[int] = []
     bound_fri, asked = 0, set[int]()
     for at, request in enumerate(requests):
@@ -191,7 +191,7 @@ async def _explain(
     skipped: Sequence[int],
     problem: MoveRefused | None,
 ) -> dict[int, Outcome]:
-    """Why these were not done by our transaction; nothing of what was done by an earlier one of ours."""
+    """Returns why our transaction did not make these moves, except those that an earlier one of ours made."""
     snapshot = await sender.move_snapshot([requests[at].job_id for at in skipped])
     outcomes: dict[int, Outcome] = {}
     for at in skipped:
@@ -209,8 +209,8 @@ def _why(kind: Kind, request: MoveRequest, job: Job | None, snapshot: MoveSnapsh
         kind.judge(request, job, snapshot)
     except MoveRefused as error:
         return error
-    return MoveRefused(REVERTED, f"The contract skipped job {request.job_id}, and it is not to be seen why.")
+    return MoveRefused(REVERTED, f"The contract skipped job {request.job_id} for an unknown reason.")
 
 
 def _asked_twice(request: MoveRequest) -> MoveRefused:
-    return MoveRefused(REVERTED, f"The same move on job {request.job_id} is under way already.")
+    return MoveRefused(REVERTED, f"The same move on job {request.job_id} is already in progress.")

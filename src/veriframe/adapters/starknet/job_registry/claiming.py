@@ -1,7 +1,7 @@
-"""What must hold before a claim binds money: a time that can be believed, terms that two nodes show alike.
+"""Checks before a claim binds money: plausible chain time, and terms on which two nodes agree.
 
-A claim names a job and no terms: whoever shows a smaller bond, no arbiter, or a job that does not exist, gets
-a validly signed claim of something else. So with several endpoints two of them are asked. An order never
+A claim names a job but no terms: a node that shows a smaller bond, no arbiter, or a job that does not exist
+would get a validly signed claim of something else. So with several endpoints, two are queried. An order never
 changes; the state of its jobs does, and there the newer block counts.
 """
 
@@ -26,19 +26,19 @@ from veriframe.model.registry.job import Address, Head, Job, Order
 log = structlog.get_logger()
 
 SECOND_SECONDS = 10.0
-"""How long the second endpoint may take: submissions wait meanwhile."""
+"""How long the second endpoint may take; submissions wait in the meantime."""
 
 
 class EndpointMoveSender(MoveSender, Protocol):
-    """MoveSender that can look through a node of the caller's choice."""
+    """A MoveSender that can read through a node of the caller's choice."""
 
     async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
-        """What the registry shows of these jobs now, by this node or by any."""
+        """Reads the registry's current state for these jobs, through this node or any."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What one endpoint showed."""
+    """The state that one endpoint returned."""
 
     name: str
     snapshot: MoveSnapshot
@@ -49,7 +49,7 @@ class _Seen:
 
 
 class ClaimSender:
-    """The sender that make claims. Without `witnesses`, or with one endpoint, that one is believed."""
+    """The sender of claims. Without `witnesses`, or with a single endpoint, that endpoint is trusted."""
 
     def __init__(self, sender: EndpointMoveSender, clock: HeadClock, witnesses: Witnesses | None) -> None:
         self._sender, self._clock = sender, clock
@@ -57,26 +57,26 @@ class ClaimSender:
 
     @property
     def account(self) -> Address:
-        """Who makes the moves."""
+        """The account that makes the moves."""
         return self._sender.account
 
     async def move_snapshot(self, ids: Collection[int]) -> MoveSnapshot:
-        """What the registry shows, by two endpoints where there are several.
+        """Reads the registry's state through two endpoints, if there are several.
 
-        Raises `RegistryUnavailable` where they differ, where one lags, or where the time cannot be believed.
+        Raises `RegistryUnavailable` if they differ, one lags, or the chain's time is not plausible.
         """
         if self._witnesses is None:
             seen = _Seen("", await self._sender.move_snapshot(ids))
             self._clock.require_right(seen.head)
             return seen.snapshot
-        first = await self._look(self._witnesses, ids)
+        first = await self._query(self._witnesses, ids)
         try:
             async with asyncio.timeout(SECOND_SECONDS):
-                second = await self._look(self._witnesses, ids, first.name)
+                second = await self._query(self._witnesses, ids, first.name)
         except (RegistryUnavailable, TimeoutError) as error:
             raise RegistryUnavailable(
-                f"Before a claim two nodes must show the same job, and beside {first.name} none does now"
-                f" ({error or 'not in time'}). Mend the others, or leave them out of STARKNET_RPC."
+                f"A claim needs two nodes that show the same job, but only {first.name} answers now"
+                f" ({error or 'not in time'}). Repair the others, or remove them from STARKNET_RPC."
             ) from error
         await self._compare(self._witnesses, ids, first, second)
         return max(first, second, key=lambda seen: seen.head.number).snapshot
@@ -84,14 +84,14 @@ class ClaimSender:
     async def send(
         self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
     ) -> tuple[Collection[int], int]:
-        """One transaction for all requests."""
+        """Sends one transaction for all requests."""
         return await self._sender.send(kind, requests, missing_fri)
 
     def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
-        """Note a move that is not sent."""
+        """Logs a move that is not sent."""
         return self._sender.refuse(kind, request, error)
 
-    async def _look(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
+    async def _query(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
         through = _Through(witnesses, but)
         snapshot = await self._sender.move_snapshot(ids, through)
         return _Seen(through.name, snapshot)
@@ -102,27 +102,28 @@ class ClaimSender:
         older, newer = sorted((first, second), key=lambda seen: seen.head.number)
         if _lags(older, newer):
             raise RegistryUnavailable(
-                f"The node {older.name} is at block {older.head.number}, {newer.name} at"
-                f" {newer.head.number}: it lags, and a claim waits until both show the same job."
+                f"The node {older.name} is at block {older.head.number} and lags behind {newer.name} at"
+                f" {newer.head.number}. A claim waits until both show the same job."
             )
-        if told := _difference(older, newer):
+        if difference := _difference(older, newer):
             odd = await self._odd_one(witnesses, ids, first, second)
-            log.error("nodes_differ", endpoints=[first.name, second.name], reason=told, distrusted=odd)
-            left = f" {odd} is asked nothing for an hour." if odd else ""
+            log.error("nodes_differ", endpoints=[first.name, second.name], reason=difference, distrusted=odd)
+            left = f" {odd} is not queried for an hour." if odd else ""
             raise RegistryUnavailable(
-                f"The nodes {first.name} and {second.name} show different {told}: nothing is claimed.{left}"
-                " Leave out of STARKNET_RPC whichever lies, or name a third."
+                f"The nodes {first.name} and {second.name} show different {difference}: nothing is"
+                f" claimed.{left}"
+                " Remove the wrong one from STARKNET_RPC, or add a third."
             )
 
     async def _odd_one(
         self, witnesses: Witnesses, ids: Collection[int], first: _Seen, second: _Seen
     ) -> str | None:
-        """Which of the two a third endpoint contradicts; it is distrusted. None where there is no telling."""
+        """Finds which of the two a third endpoint contradicts, and distrusts it. None if that is unclear."""
         if len(witnesses.names) < 3:
             return None
         try:
             async with asyncio.timeout(SECOND_SECONDS):
-                third = await self._look(witnesses, ids, first.name, second.name)
+                third = await self._query(witnesses, ids, first.name, second.name)
         except (RegistryUnavailable, TimeoutError):
             return None
         contradicted = [
@@ -135,7 +136,7 @@ class ClaimSender:
 
 
 class _Through:
-    """A node that is whichever endpoint answers first; `name` is that one's afterwards."""
+    """A node that forwards to whichever endpoint answers first. Afterwards `name` is that endpoint's."""
 
     def __init__(self, witnesses: Witnesses, but: Collection[str]) -> None:
         self._witnesses, self._but = witnesses, but
@@ -153,7 +154,7 @@ class _Through:
 
 
 def _lags(older: _Seen, newer: _Seen) -> bool:
-    """Whether the older block is too old, or from before the job."""
+    """Whether the older block is too old, or precedes the job."""
     behind = newer.head.number - older.head.number
     return behind > LAG_BLOCKS or (
         behind > 0 and bool(newer.snapshot.jobs.keys() - older.snapshot.jobs.keys())
@@ -161,13 +162,13 @@ def _lags(older: _Seen, newer: _Seen) -> bool:
 
 
 def _difference(older: _Seen, newer: _Seen) -> str:
-    """What the two show differently that no lag explains, in words; empty for nothing."""
+    """Describes a difference that lag does not explain; empty if there is none."""
     if older.head.time > newer.head.time or (
         older.head.number == newer.head.number and older.head.time != newer.head.time
     ):
         return f"times of the blocks {older.head.number} and {newer.head.number}"
     if missing := older.snapshot.jobs.keys() ^ newer.snapshot.jobs.keys():
-        return f"jobs: one does not know job {min(missing)}"
+        return f"jobs (only one shows job {min(missing)})"
     for job_id, job in older.snapshot.jobs.items():
         if names := _changed(job.order, newer.snapshot.jobs[job_id].order):
             return f"terms of job {job_id} ({', '.join(names)})"
@@ -182,7 +183,7 @@ def _orders_differ(one: MoveSnapshot, other: MoveSnapshot) -> bool:
 
 
 def _changed(one: Order, other: Order) -> list[str]:
-    """The names of what differs, the terms' own among them."""
+    """The names of the fields that differ, including those of the terms."""
     pairs = [(one, other, field.name) for field in fields(one) if field.name != "terms"]
     terms = [(one.terms, other.terms, field.name) for field in fields(one.terms)]
     return [name for left, right, name in pairs if getattr(left, name) != getattr(right, name)] + [

@@ -1,7 +1,7 @@
-"""Bringing our contract onto a chain: its class declared, one instance of it deployed, both seen there.
+"""Deploys our contract to a chain: declares its class, deploys one instance, and verifies both.
 
-The address follows from class, token and salt alone, whoever deploys. So what is there already is found and
-not paid again, and a run that was killed anywhere goes on where it was.
+The address follows from class, token and salt, whichever account deploys. So existing parts are found and not
+paid again, and an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ from veriframe.model.registry.job import Address, format_address, format_strk
 log = structlog.get_logger()
 
 UNIVERSAL_DEPLOYER = int(DEFAULT_DEPLOYER_ADDRESS, 16)
-"""OpenZeppelin's Universal Deployer Contract, release 2: at this address on every chain, devnet's too."""
+"""OpenZeppelin's Universal Deployer Contract, release 2: at this address on every chain, also on devnet."""
 SALT = 0
-"""The salt where none is given: then a chain has one registry for each class and token."""
+"""The default salt: a chain has one registry for each class and token."""
 
 _CLASS_NOT_FOUND = 28
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """Our contract as it was compiled."""
+    """Our compiled contract."""
 
     class_hash: int
     declare: Declare
 
 
 def read_built(folder: Path, name: str = "job_registry") -> Built:
-    """The class in a folder of artefacts. Raises `SettingsError`."""
+    """Reads the class in a folder of artefacts. Raises `SettingsError`."""
     try:
         hashes = json.loads((folder / f"{name}.hashes.json").read_text())
         sierra = gzip.decompress((folder / f"{name}.sierra.json.gz").read_bytes()).decode()
-        # Nodes take the ABI as one text, and its very spaces are in the class hash.
-        told = json.loads(sierra) | {"abi": create_sierra_compiled_contract(sierra).abi}
-        return Built(int(hashes["class_hash"], 16), Declare(told, int(hashes["compiled_class_hash"], 16)))
+        # Nodes take the ABI as one text, and its spaces are part of the class hash.
+        declared = json.loads(sierra) | {"abi": create_sierra_compiled_contract(sierra).abi}
+        return Built(int(hashes["class_hash"], 16), Declare(declared, int(hashes["compiled_class_hash"], 16)))
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"The contract in {folder} cannot be read. Install VeriFrame again.") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What deploying comes to. `cost_fri` is the most that what is missing may cost."""
+    """What is deployed and what is missing. `cost_fri` is the most that the missing steps may cost."""
 
     chain_id: int
     account: Address
@@ -73,7 +73,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """Where our contract stands, and the transactions that brought it there: None where it was there."""
+    """A deployed contract and the receipts of its two transactions; None for a step that was done before."""
 
     address: Address
     class_hash: int
@@ -83,7 +83,7 @@ class Deployed:
 
 
 class Deployer:
-    """Puts a registry for `token` onto the chain of `nodes`, paid by the account of `sender`."""
+    """Deploys a registry for `token` to the chain of `nodes`, paid by the account of `sender`."""
 
     def __init__(self, nodes: Endpoints, sender: Sender, built: Built, *, token: int, salt: int) -> None:
         self._nodes, self._sender, self._built = nodes, sender, built
@@ -91,27 +91,27 @@ class Deployer:
         self._address = Address(
             compute_address(class_hash=built.class_hash, constructor_calldata=[token], salt=salt)
         )
-        # Not “unique” to its deployer: the address is the same whoever pays.
+        # Not “unique” to its deployer: the address is the same whichever account pays.
         call = [built.class_hash, salt, 0, 1, token]
         self._calls = [Call.named(UNIVERSAL_DEPLOYER, "deployContract", call)]
         self._labels = (f"declare_class {built.class_hash:#x}", f"deploy_registry {self._address:#x}")
         self._earlier: dict[str, Receipt] = {}
 
     async def plan(self) -> Plan:
-        """See what is missing and what it may cost. What an earlier run had begun is ended first.
+        """Finds what is missing and what it may cost. First finishes what an earlier run started.
 
-        Raises `MoveRefused` where account, class or token do not allow it, `FeeTooHigh`,
+        Raises `MoveRefused` if account, class or token do not allow it, `FeeTooHigh`,
         `RegistryUnavailable`.
         """
         ended = await self._sender.recover()
         self._earlier = {receipt.label: receipt for receipt in ended if not receipt.revert_reason}
-        is_deployed = await self._stands(self._address)
+        is_deployed = await self._is_deployed(self._address)
         is_declared = is_deployed or await self._is_declared()
         bounds: Sequence[Bounds] = ()
         if not is_deployed:
-            await self._see_parts()
+            await self._require_parts()
             bounds = await self._price(is_declared=is_declared)
-            await self._see_money(sum(one.cost_fri for one in bounds))
+            await self._require_money(sum(one.cost_fri for one in bounds))
         return Plan(
             chain_id=await self._nodes.chain_id(),
             account=Address(self._sender.account),
@@ -124,9 +124,9 @@ class Deployer:
         )
 
     async def carry_out(self, plan: Plan) -> Deployed:
-        """Do what is missing, wait for accepted blocks, and see that what stands there is ours.
+        """Does what is missing, waits for accepted blocks, and verifies that the contract is ours.
 
-        Raises `MoveRefused`, `RegistryUnavailable`; the command may then be given again.
+        Raises `MoveRefused`, `RegistryUnavailable`; the command may be repeated.
         """
         declared, deployed = (self._earlier.get(label) for label in self._labels)
         if not plan.is_declared:
@@ -147,7 +147,7 @@ class Deployer:
             receipt = await self._sender.declare(self._built.declare, self._labels[0])
         except MoveRefused:
             if await self._is_declared():
-                return None  # Somebody else was faster: a class is known once for all.
+                return None  # Another account was faster: a class is declared once for a chain.
             raise
         log.info(
             "class_declared", class_hash=f"{self._built.class_hash:#x}", transaction=f"{receipt.hash:#x}"
@@ -158,14 +158,14 @@ class Deployer:
         try:
             receipt = await self._sender.send(self._calls, self._labels[1])
         except MoveRefused as error:
-            if await self._stands(self._address):
+            if await self._is_deployed(self._address):
                 return None
             raise (_refused(error) if isinstance(error, Reverted) else error) from error
         log.info("registry_deployed", address=format_address(self._address), transaction=f"{receipt.hash:#x}")
         return receipt
 
     async def _price(self, *, is_declared: bool) -> Sequence[Bounds]:
-        """What each missing step may cost. Raises `FeeTooHigh` with the step and the way out."""
+        """What each missing step may cost. Raises `FeeTooHigh` with the step and the remedy."""
         steps: list[tuple[str, Act]] = [("Deploying the contract", Invoke(encode_calls(self._calls)))]
         if not is_declared:
             steps.insert(0, ("Declaring the class", self._built.declare))
@@ -182,32 +182,32 @@ class Deployer:
         except FeeTooHigh as error:
             raise FeeTooHigh(
                 f"{name} is estimated at {format_strk(estimate.cost_fri)} and may cost up to"
-                f" {format_strk(error.cost_fri)}, over the limit of {format_strk(limit_fri)}. Allow more with"
-                " --max-fee STRK, or wait until fees fall.",
+                f" {format_strk(error.cost_fri)}, over the limit of {format_strk(limit_fri)}. Raise the limit"
+                " with --max-fee STRK, or wait until fees fall.",
                 error.cost_fri,
             ) from error
 
-    async def _see_parts(self) -> None:
-        """What the contract needs besides: the deployer, and a token to be paid in."""
-        if not await self._stands(Address(UNIVERSAL_DEPLOYER)):
+    async def _require_parts(self) -> None:
+        """Checks what the contract needs on the chain: the deployer, and the token for payments."""
+        if not await self._is_deployed(Address(UNIVERSAL_DEPLOYER)):
             raise MoveRefused(
                 "NO_DEPLOYER",
                 f"This chain has no Universal Deployer Contract at {UNIVERSAL_DEPLOYER:#x}. Choose another.",
             )
-        if not await self._stands(self._token):
+        if not await self._is_deployed(self._token):
             raise MoveRefused(
                 "NO_TOKEN",
                 f"There is no token at {format_address(self._token)} on this chain. Set starknet_token to"
-                " the one that jobs are to be paid in.",
+                " the token that pays for jobs.",
             )
 
-    async def _see_money(self, cost_fri: int) -> None:
+    async def _require_money(self, cost_fri: int) -> None:
         strk = Contract(self._nodes, STRK_ADDRESS, TOKEN_ABI)
         held_fri = await strk.view("balance_of", self._sender.account)
         if isinstance(held_fri, int) and held_fri < cost_fri:
             raise MoveRefused(
                 "BALANCE",
-                f"Deploying may cost up to {format_strk(cost_fri)}, and the account"
+                f"Deploying may cost up to {format_strk(cost_fri)}, but the account"
                 f" {format_address(Address(self._sender.account))} holds {format_strk(held_fri)}."
                 " Send STRK there first.",
             )
@@ -216,7 +216,7 @@ class Deployer:
         params = {"block_id": "latest", "class_hash": hex(self._built.class_hash)}
         return await self._is_known("starknet_getClass", params, _CLASS_NOT_FOUND)
 
-    async def _stands(self, address: Address) -> bool:
+    async def _is_deployed(self, address: Address) -> bool:
         params = {"block_id": "latest", "contract_address": hex(address)}
         return await self._is_known("starknet_getClassHashAt", params, CONTRACT_NOT_FOUND)
 
@@ -230,7 +230,7 @@ class Deployer:
         return True
 
     async def _check(self) -> None:
-        """The node's own word on what stands there now."""
+        """Checks that the node shows our contract at the address."""
         contract = Contract(self._nodes, self._address)
         found, token = await contract.class_hash(), await contract.view("get_token")
         if (found, token) != (self._built.class_hash, self._token):
@@ -243,4 +243,4 @@ class Deployer:
 
 def _refused(error: Reverted) -> MoveRefused:
     paid = f" That cost {format_strk(error.fee_fri)}." if error.fee_fri else ""
-    return MoveRefused("DEPLOY", f"The chain does not take the contract: {error.reason}.{paid}")
+    return MoveRefused("DEPLOY", f"The chain does not accept the contract: {error.reason}.{paid}")

@@ -1,6 +1,6 @@
-"""What the contract tells in events: which jobs a transaction touched, and a feed of jobs worth a look.
+"""The contract's events: the jobs that a transaction changed, and a feed of jobs that may have changed.
 
-Events are a hint: nodes lose some, and a reorganisation takes some back. What counts is the contract's state.
+Events are only a hint: nodes lose some, and a reorganisation reverts some. The contract's state decides.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from veriframe.model.registry.order import JOBS_MAX
 log = structlog.get_logger()
 
 REORG_BLOCKS = 10
-"""How many blocks behind the newest one are read again each time."""
+"""How many blocks before the newest one are read again each time."""
 CHUNK = 200
-"""Events in one answer. Nodes allow 1000 or so."""
+"""The most events in one answer. Nodes allow about 1000."""
 PAGES_MAX = 50
-"""How often a node may say that there is more, before the feed begins anew at the newest block."""
+"""How many pages are read in a row before the feed starts again at the newest block."""
 
 _ID_END = 2**64
 _NAMES = {
@@ -34,11 +34,11 @@ _NAMES = {
     )
 }
 _OWN_ONLY = frozenset({"JobClaimed", "ResultSubmitted", "JobPaid"})
-"""Of interest only where they are about the own account: for others the job is gone."""
+"""Events that matter only for our own account: for others, the job is no longer available."""
 
 
 def jobs_of(receipt: Receipt, registry: int, name: str) -> frozenset[int]:
-    """The jobs that a transaction's events of this name are about."""
+    """The jobs in a transaction's events of this name."""
     selector = get_selector_from_name(name)
     return frozenset(
         event.keys[1]
@@ -48,7 +48,7 @@ def jobs_of(receipt: Receipt, registry: int, name: str) -> frozenset[int]:
 
 
 def posted_jobs(receipt: Receipt, registry: int) -> range:
-    """The jobs of the order that a transaction posted; empty where it posted none."""
+    """The jobs of the order that a transaction posted; empty if it posted none."""
     selector = get_selector_from_name("OrderCreated")
     for event in receipt.events:
         if event.from_address == registry and event.keys[:1] == (selector,):
@@ -57,27 +57,27 @@ def posted_jobs(receipt: Receipt, registry: int) -> range:
 
 
 class Feed:
-    """The events of the registry at `address` as they come; `account` is whose jobs are of interest."""
+    """The stream of events of the registry at `address`, filtered for the jobs of `account`."""
 
     def __init__(self, node: Node, address: int, account: int) -> None:
         self._node, self._address, self._account = node, address, account
         self._head = 0
-        self._page: tuple[int, str, int] | None = None  # from where, the node's token, how many pages so far
-        self._told: dict[object, int] = {}
+        self._page: tuple[int, str, int] | None = None  # first block, the node's token, pages so far
+        self._seen: dict[object, int] = {}
         self._is_refused = False
 
     def note_head(self, block: int) -> None:
-        """Somebody has seen this block: the next delta begins shortly before it."""
+        """Records the newest block: the next delta starts shortly before it."""
         self._head = block
 
     async def delta(self) -> Collection[int]:
-        """The jobs in events since the last call, by one call of the node. Raises `RegistryUnavailable`."""
+        """The jobs in the events since the last call, by one request. Raises `RegistryUnavailable`."""
         if self._is_refused:
             return ()
         first = self._page[0] if self._page else max(0, self._head - REORG_BLOCKS)
-        begin: object = {"block_number": first} if self._head else "latest"
+        start: object = {"block_number": first} if self._head else "latest"
         asked: dict[str, object] = {
-            "from_block": begin,
+            "from_block": start,
             "to_block": "latest",
             "address": hex(self._address),
             "keys": [],
@@ -91,22 +91,22 @@ class Feed:
             self._refuse(error)
             return ()
         self._turn_page(first, answer)
-        self._told = {key: block for key, block in self._told.items() if block >= first}
+        self._seen = {key: block for key, block in self._seen.items() if block >= first}
         return self._read(answer)
 
     def _refuse(self, error: RpcError) -> None:
         if self._page:
-            # A token grows old; the next call begins anew.
+            # Tokens expire; the next call starts again without one.
             self._page = None
             return
         self._is_refused = True
-        log.warning("events_not_told", reason=str(error), remedy="jobs are found by looking at all in turn")
+        log.warning("events_not_told", reason=str(error), remedy="all jobs are polled in turn instead")
 
     def _turn_page(self, first: int, answer: object) -> None:
         token = answer.get("continuation_token") if isinstance(answer, dict) else None
         before, pages = (self._page[1], self._page[2]) if self._page else ("", 0)
-        goes_on = isinstance(token, str) and token != before and pages < PAGES_MAX
-        self._page = (first, token, pages + 1) if goes_on and isinstance(token, str) else None
+        has_more = isinstance(token, str) and token != before and pages < PAGES_MAX
+        self._page = (first, token, pages + 1) if has_more and isinstance(token, str) else None
 
     def _read(self, answer: object) -> Collection[int]:
         events = answer.get("events") if isinstance(answer, dict) else None
@@ -115,7 +115,7 @@ class Feed:
             try:
                 found.update(self._jobs(event))
             except (AttributeError, KeyError, TypeError, ValueError, IndexError):
-                continue  # no event; the look that follows tells the truth
+                continue  # not an event; the poll that follows reads the state
         return found
 
     def _jobs(self, event: Mapping[str, Any]) -> Sequence[int]:
@@ -124,11 +124,11 @@ class Feed:
         if int(event["from_address"], 16) != self._address or not name:
             return ()
         data = tuple(int(felt, 16) for felt in event["data"])
-        # The same event again in another block was put there by a reorganisation: that is news.
+        # The same event in another block comes from a reorganisation, so it is new.
         mark = (str(event["block_hash"]), str(event["transaction_hash"]), keys, data)
-        if mark in self._told:
+        if mark in self._seen:
             return ()
-        self._told[mark] = int(event["block_number"])
+        self._seen[mark] = int(event["block_number"])
         if name == "OrderCreated":
             return _new_jobs(data)
         is_ours = keys[2] == self._account

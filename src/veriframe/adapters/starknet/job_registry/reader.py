@@ -1,6 +1,6 @@
-"""Anyone's view of our contract: jobs with their orders, credits, totals, the newest block.
+"""Reads our contract: jobs with their orders, credits, totals, the newest block.
 
-One `snapshot` is one call: block, time, counter, jobs and, unless they are known, the orders of the jobs.
+One `snapshot` is one call: block, time, counter, jobs and, unless they are cached, the orders of the jobs.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, Funds, JobReader, Snapsh
 JOBS_AT_ONCE = 200
 ORDERS_KEPT = 50_000
 SETTLED_SECONDS = 7200
-"""How old an order must be before it is remembered: a reorg could put another in a younger one's place."""
+"""How old an order must be before it is cached: a reorganisation could replace a younger one."""
 _ID_MAX = 2**64 - 1
 
 
 class StarknetReader(JobReader):
-    """The registry at `address`, whose money is the token at `token`, as `account` reads it."""
+    """The registry at `address`, with the token at `token`, as read by `account`."""
 
     def __init__(
         self,
@@ -53,22 +53,22 @@ class StarknetReader(JobReader):
 
     @property
     def jobs_at_once(self) -> int:
-        """The contract's own bound."""
+        """The contract's own limit."""
         return JOBS_AT_ONCE
 
     async def identity(self) -> str:
-        """Chain and address."""
+        """The registry's chain and address."""
         return await self._contract.identity()
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
-        """Block, counter and jobs by one call; by a second one where an order is not known after all."""
+        """Block, counter and jobs in one call; in a second one if an order turns out not to be cached."""
         first, count = _within(first, min(count, JOBS_AT_ONCE))
-        snapshot = await self._look(first, count, with_orders=not self._knows(first, count))
-        snapshot = snapshot or await self._look(first, count, with_orders=True)
+        snapshot = await self._poll(first, count, with_orders=not self._knows(first, count))
+        snapshot = snapshot or await self._poll(first, count, with_orders=True)
         return self._show(snapshot) if snapshot else refuse("an order of a job is missing")
 
     async def changed(self) -> Collection[int]:
-        """The jobs of new orders and of released jobs, and own jobs that somebody moved."""
+        """The jobs of new orders, released jobs, and our own jobs that changed."""
         return await self._feed.delta()
 
     async def head(self) -> Head:
@@ -86,7 +86,7 @@ class StarknetReader(JobReader):
         raise ledger.unknown_job(job_id)
 
     async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The jobs `first … first + count - 1` that exist, by id; many of them by few requests."""
+        """The jobs `first … first + count - 1` that exist, by id, in few requests."""
         first, count = _within(first, count)
         if count <= JOBS_AT_ONCE:
             return (await self.snapshot(first, count)).jobs
@@ -94,8 +94,8 @@ class StarknetReader(JobReader):
         jobs: list[Job] = []
         for windows in _batches(first, last):
             asked = (View(self._contract, "look", (at, size, True)) for at, size in windows)
-            told = await self._contract.views(*asked)
-            for (at, size), one in zip(windows, told, strict=True):
+            answers = await self._contract.views(*asked)
+            for (at, size), one in zip(windows, answers, strict=True):
                 snapshot = self._read(one, at, size)
                 jobs += (
                     refuse("an order of a job is missing") if snapshot is None else self._show(snapshot).jobs
@@ -103,32 +103,32 @@ class StarknetReader(JobReader):
         return jobs
 
     async def funds(self, account: Address) -> Funds:
-        """What an account holds."""
+        """The money that an account holds."""
         credit, wallet = await self._contract.views(
             View(self._contract, "get_credit", (account,)), View(self._token, "balance_of", (account,))
         )
         return Funds(wallet_fri=number(wallet), credit_fri=number(credit))
 
     async def totals(self) -> Totals:
-        """What the registry holds; `token_fri` is the token's own word."""
-        told, held = await self._contract.views(
+        """The money that the registry holds; `token_fri` is its balance in the token's contract."""
+        totals, held = await self._contract.views(
             View(self._contract, "get_totals"), View(self._token, "balance_of", (self._contract.address,))
         )
         return Totals(
             token_fri=number(held),
-            escrow_fri=number_in(told, "escrow"),
-            credit_fri=number_in(told, "credits"),
-            burned_fri=number_in(told, "burned"),
+            escrow_fri=number_in(totals, "escrow"),
+            credit_fri=number_in(totals, "credits"),
+            burned_fri=number_in(totals, "burned"),
         )
 
-    async def _look(self, first: int, count: int, *, with_orders: bool) -> Snapshot | None:
+    async def _poll(self, first: int, count: int, *, with_orders: bool) -> Snapshot | None:
         snapshot = self._read(await self._contract.view("look", first, count, with_orders), first, count)
         if snapshot is not None:
             self._feed.note_head(snapshot.head.number)
         return snapshot
 
     def _show(self, snapshot: Snapshot) -> Snapshot:
-        """What others decide by. Remembered, since a claim is made under these terms or not at all."""
+        """Records what callers are shown, since a claim is made under these terms or not at all."""
         self._clock.note(snapshot.head)
         self._shown.note({job.order.id: job.order for job in snapshot.jobs}.values())
         return snapshot
@@ -136,22 +136,22 @@ class StarknetReader(JobReader):
     def _knows(self, first: int, count: int) -> bool:
         return count == 0 or (first, count) in self._settled
 
-    def _read(self, told: Value, first: int, count: int) -> Snapshot | None:
-        """A look as the contract tells it; None where it tells of a job whose order is not known."""
-        head = Head(number_in(told, "block"), number_in(told, "now"))
-        fresh = {order.id: order for order in map(read_order, list_in(told, "orders"))}
+    def _read(self, answer: Value, first: int, count: int) -> Snapshot | None:
+        """Decodes the answer of the view `look`; None if it has a job whose order is not cached."""
+        head = Head(number_in(answer, "block"), number_in(answer, "now"))
+        fresh = {order.id: order for order in map(read_order, list_in(answer, "orders"))}
         orders = ChainMap(fresh, self._orders)
-        told_jobs = list_in(told, "jobs")
-        if any(order_of(one) not in orders for one in told_jobs):
+        listed = list_in(answer, "jobs")
+        if any(order_of(one) not in orders for one in listed):
             return None
-        jobs = [read_job(one, orders[order_of(one)]) for one in told_jobs]
+        jobs = [read_job(one, orders[order_of(one)]) for one in listed]
         ids = [job.id for job in jobs]
         if ids != sorted(set(ids)) or any(not first <= job_id < first + count for job_id in ids):
             refuse("the jobs are not those that were asked for")
         self._remember(fresh.values(), head.time - SETTLED_SECONDS)
         if len(jobs) == count and all(job.order.id in self._orders for job in jobs):
             self._settled.add((first, count))
-        return Snapshot(head=head, job_counter=number_in(told, "job_counter"), jobs=jobs)
+        return Snapshot(head=head, job_counter=number_in(answer, "job_counter"), jobs=jobs)
 
     def _remember(self, orders: Collection[Order], settled_before: int) -> None:
         for order in orders:
@@ -167,7 +167,7 @@ def _within(first: int, count: int) -> tuple[int, int]:
 
 
 def _batches(first: int, last: int) -> Iterator[list[tuple[int, int]]]:
-    """The windows from one id to another, as many together as go into one request."""
+    """The windows from one id to another, grouped by request."""
     windows = [(at, JOBS_AT_ONCE) for at in range(first, last + 1, JOBS_AT_ONCE)]
     if windows:
         at = windows[-1][0]

@@ -1,8 +1,8 @@
-"""Our contract on StarkNet as one account sees it.
+"""Our contract on StarkNet as one account uses it.
 
-Moves are made in turns, one transaction after the other; what workers do often goes together (`joint`). A
-move is first judged by the model, on what the registry shows now; only what the model finds legal is sent.
-What a move binds and credit lacks is allowed to the contract and deposited in the same transaction.
+Transactions are sent one after the other; frequent moves of workers are batched (`batched_moves`). The model
+first checks a move against the registry's current state, and only legal moves are sent. If a move binds more
+than the credit, the same transaction approves and deposits the rest.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ from veriframe.ports.registry import CreatorRegistry, Funds, JobRegistry, Treasu
 T = TypeVar("T")
 
 FOREIGN_CLASS = "FOREIGN_CLASS"
-"""The rule by which money is kept from a contract whose class is not ours."""
+"""The rule that sends no money to a contract whose class is not ours."""
 SUBMISSIONS = 2
-"""So many must be payable at any time, or a claim could not be served (fault 68)."""
+"""This many must be affordable at any time, or a claim could not be served (fault 68)."""
 PRICE_SECONDS = 60.0
-"""How old the price of gas may be that the reserve is reckoned by."""
+"""How old the gas price may be from which the reserve is computed."""
 
 
 class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
-    """The registry at `address`, its token at `token`, by the account of `sender`.
+    """The registry at `address` with the token at `token`, used by the account of `sender`.
 
-    `class_hashes` are those of our contract's builds: money goes to no other class. `max_fee_fri` is the most
-    that one transaction may cost. `trust` says how far the nodes are believed.
+    `class_hashes` are those of our contract's builds: money is sent to no other class. `max_fee_fri` is the
+    most that one transaction may cost. `trust` says how far the nodes are trusted.
     """
 
-    def __init__(  # noqa: PLR0913 - what it is made of
+    def __init__(  # noqa: PLR0913 - its parts
         self,
         node: Node,
         sender: Sender,
@@ -81,37 +81,37 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
 
     @property
     def account(self) -> Address:
-        """Who makes the moves."""
+        """The account that makes the moves."""
         return Address(self._sender.account)
 
     async def claim(self, job_id: int) -> int:
-        """Take a job."""
+        """Claims a job. Returns the fee."""
         return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
-        """Hand in a result."""
+        """Submits a result. Returns the fee."""
         return await self._submissions.make(MoveRequest(job_id, result_cid))
 
     async def finalize(self, job_id: int) -> int:
-        """End a job whose time has come."""
+        """Finalizes a job that is due. Returns the fee."""
         return await self._ends.make(MoveRequest(job_id))
 
     async def release(self, job_id: int, reason: Code) -> int:
-        """Give a claim back."""
+        """Releases a claim. Returns the fee."""
         word = short_string(reason.value.encode())
         rule = partial(escrow.release, reason=reason)
         return await self._move_job("release", job_id, rule, "release_job", word)
 
     async def accept_result(self, job_id: int) -> None:
-        """Pay the worker now."""
+        """Accepts a result: pays the worker now."""
         await self._move_job("accept_result", job_id, escrow.accept_result, "accept_result")
 
     async def cancel_job(self, job_id: int) -> None:
-        """Take a job back."""
+        """Cancels a job."""
         await self._move_job("cancel_job", job_id, escrow.cancel_job, "cancel_job")
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
-        """Ask the arbiter."""
+        """Disputes a result: asks the arbiter to decide."""
         rule = partial(escrow.dispute_result, evidence_cid=evidence_cid)
         await self._move_job(
             "dispute_result",
@@ -123,13 +123,13 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         )
 
     async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
-        """Decide as the arbiter."""
+        """Resolves a dispute, as the arbiter."""
         rule = partial(escrow.resolve_dispute, verdict=verdict, evidence_cid=evidence_cid)
         values: tuple[Value, ...] = ((verdict.value.capitalize(), []), _bytes(evidence_cid))
         await self._move_job("resolve_dispute", job_id, rule, "resolve_dispute", *values)
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
-        """Post an order: what credit lacks, and the order itself, in one transaction."""
+        """Posts an order and deposits what the credit lacks, in one transaction. Returns the jobs' ids."""
         async with self._turn:
             snapshot = await self.move_snapshot(())
             rule = partial(order.create_order, snapshot.call, asset_cid, terms, jobs, None)
@@ -139,12 +139,12 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             receipt = await make_move(self._sender, "create_order", [*top_up, post], jobs=jobs)
         if not (posted := posted_jobs(receipt, self._contract.address)):
             raise RegistryUnavailable(
-                "The order was accepted, and the node does not tell its jobs. See `veriframe job list`."
+                "The order was accepted, but the node does not return its jobs. See `veriframe job list`."
             )
         return posted
 
     async def funds(self, account: Address) -> Funds:
-        """What an account holds, and for the own one what must stay in its wallet for the fees to come."""
+        """An account's money; for our own account, also what must stay in its wallet for future fees."""
         held = await super().funds(account)
         if account != self.account:
             return held
@@ -154,7 +154,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         )
 
     async def deposit(self, amount_fri: int) -> None:
-        """From the own wallet into credit: allowed to the contract and taken by it in one transaction."""
+        """Deposits money from the wallet into credit: approval and deposit in one transaction."""
         async with self._turn:
             held = await self.totals()
             rule = partial(
@@ -168,7 +168,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             await make_move(self._sender, "deposit", await self._top_up(amount_fri), amount_fri=amount_fri)
 
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
-        """From the own credit to anyone's wallet."""
+        """Withdraws money from the account's credit to any wallet."""
         async with self._turn:
             credit_fri = (await super().funds(self.account)).credit_fri
             rule = partial(ledger.withdraw, self.account, amount_fri, recipient, credit_fri=credit_fri)
@@ -177,26 +177,26 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             await make_move(self._sender, "withdraw", [call], amount_fri=amount_fri)
 
     async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
-        """What the registry shows of these jobs now, and what the account holds, in one request to `node`."""
+        """Reads the current state of these jobs and the account's money, in one request to `node`."""
         asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
-        looked = [(job_id, 1) for job_id in asked] or [(1, 0)]
+        windows = [(job_id, 1) for job_id in asked] or [(1, 0)]
         reserve_fri = self._reserve_fri(await self._price_fri())
-        told = await self._contract.views(
+        answers = await self._contract.views(
             View(self._contract, "get_credit", (self.account,)),
             View(self._token, "balance_of", (self.account,)),
-            *(View(self._contract, "look", (first, count, True)) for first, count in looked),
+            *(View(self._contract, "look", (first, count, True)) for first, count in windows),
             *(View(self._contract, "is_barred", (job_id, self.account)) for job_id in asked),
             node=node,
         )
-        credit, wallet, *rest = told
-        snapshots = [self._read(one, *window) for one, window in zip(rest, looked, strict=False)]
+        credit, wallet, *rest = answers
+        snapshots = [self._read(one, *window) for one, window in zip(rest, windows, strict=False)]
         seen = [shown for shown in snapshots if shown is not None] or refuse("an order of a job is missing")
         head = seen[-1].head
         held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserve_fri)
         jobs = {job.id: job for shown in seen for job in shown.jobs}
         return MoveSnapshot(
             jobs=jobs,
-            barred={job_id for job_id, told in zip(asked, rest[len(looked) :], strict=True) if told},
+            barred={job_id for job_id, bar in zip(asked, rest[len(windows) :], strict=True) if bar},
             call=Call(caller=self.account, now=head.time, block=head.number, credit_fri=held.means_fri),
             credit_fri=held.credit_fri,
             changed={job.id for job in jobs.values() if self._shown.differs(job.order)},
@@ -205,7 +205,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
     async def send(
         self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
     ) -> tuple[Collection[int], int]:
-        """One transaction for all requests. The ids of the jobs for which it did it, and its fee in fri."""
+        """Sends one transaction for all requests. Returns the ids of the jobs that it moved, and its fee."""
         function, values = kind.call(requests)
         calls = [*await self._top_up(missing_fri), await self._contract.move(function, *values)]
         ids = [request.job_id for request in requests]
@@ -215,19 +215,19 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         return done, receipt.fee_fri
 
     def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
-        """Note a move that is not sent."""
+        """Logs a move that is not sent."""
         note_refusal(self._sender, kind.name, error, job_id=request.job_id)
         return error
 
     async def _top_up(self, amount_fri: int) -> list[Transfer]:
-        """The calls that bring an amount from the wallet into credit. Raises `MoveRefused`."""
+        """The calls that deposit an amount from the wallet into credit. Raises `MoveRefused`."""
         if amount_fri <= 0:
             return []
         if await self._contract.class_hash() not in self._class_hashes:
             raise MoveRefused(
                 FOREIGN_CLASS,
                 f"The contract {format_address(self._contract.address)} is not VeriFrame's job registry:"
-                " no money goes there. Check the registry's address.",
+                " no money is sent to it. Check the registry's address.",
             )
         allow = await self._token.move("approve", self._contract.address, amount_fri)
         return [allow, await self._contract.move("deposit", amount_fri)]
@@ -249,7 +249,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         *values: Value,
         binds_fri: Callable[[Job], int] = lambda _: 0,
     ) -> int:
-        """Make a move on a job. Returns its fee."""
+        """Makes a move on a job. Returns its fee."""
         async with self._turn:
             snapshot = await self.move_snapshot([job_id])
 
@@ -265,7 +265,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             return (await make_move(self._sender, name, [*top_up, move], job_id=job_id)).fee_fri
 
     def _judge(self, name: str, rule: Callable[[], T], **facts: object) -> T:
-        """Refuse here what the registry would refuse, with the model's sentence."""
+        """Refuses what the registry would refuse, with the model's message."""
         try:
             return rule()
         except MoveRefused as error:

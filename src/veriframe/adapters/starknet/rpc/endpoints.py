@@ -1,9 +1,9 @@
-"""JSON-RPC to a node of StarkNet, over one or more endpoints that may fail, lie or lag.
+"""JSON-RPC to StarkNet nodes, over one or more endpoints that may fail, lie or lag.
 
-One HTTP session for all. A call goes to the first endpoint that is fit; where that one fails, to the next. An
-endpoint that failed rests, longer each time, and is then tried with one call. An answer is taken only where
-its bytes, its JSON and its envelope are right, and its endpoint serves the right chain and is not far behind.
-Names of endpoints in logs and errors are cut to the host: paths and users often hold a secret.
+All calls share one HTTP session. A call goes to the first available endpoint and, if it fails, to the next. A
+failed endpoint pauses, longer each time, and is then tried with one call. An answer is accepted only if its
+size, its JSON and its envelope are valid, and its endpoint serves the right chain and is not far behind. Logs
+and errors name endpoints by host only: paths and users often contain a secret.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ Params = Mapping[str, Any]
 
 CONNECT_SECONDS = 5.0
 ROUNDS = 3
-"""How often one call may come back to the same endpoint."""
+"""How often one call may try the same endpoint."""
 SURVEY_SECONDS = 30.0
-"""How old the heads of the endpoints may be before they are compared again."""
+"""The interval at which the endpoints' heads are compared."""
 LAG_BLOCKS = 10
-"""How far behind the best an endpoint may be."""
+"""How many blocks an endpoint may be behind the best one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The results of several methods, and the name of the endpoint that gave them."""
+    """The results of several methods, and the name of the endpoint that returned them."""
 
     endpoint: str
     results: Sequence[Any]
 
 
 class Endpoints:
-    """Calls to the nodes at `urls`, tried in this order, of the chain `chain_id` (`None`: the first's).
+    """Calls the nodes at `urls`, in this order, on the chain `chain_id` (`None`: the first node's).
 
-    Raises `SettingsError` for what is no HTTP address. Use it within one event loop; `close` it at the end.
+    Raises `SettingsError` if a URL is not an HTTP address. Use it in one event loop, and `close` it.
     """
 
     def __init__(
@@ -84,35 +84,35 @@ class Endpoints:
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests have gone out so far."""
+        """How many HTTP requests were sent so far."""
         return self._requests
 
     @property
     def failures(self) -> int:
-        """How many requests have had no right answer so far: what they asked may have happened or not."""
+        """How many requests got no valid answer so far. Their effect is unknown."""
         return self._failures
 
     @property
     def names(self) -> Sequence[str]:
-        """The endpoints' names, as logs and errors have them."""
+        """The endpoints' names, as in logs and errors."""
         return [one.name for one in self._endpoints]
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """The endpoints that are dropped, each with the chain that it tells."""
+        """The dropped endpoints, each with the chain that it reports."""
         return {one.name: one.chain_id or 0 for one in self._endpoints if one.dropped}
 
     async def close(self) -> None:
-        """Close the connections. A later call would open new ones."""
+        """Closes the connections. A later call opens new ones."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
     async def call(self, method: str, params: Params | None = None) -> Any:  # noqa: ANN401 - JSON
-        """The result of one method, as JSON, not looked at.
+        """The result of one method as JSON, not validated.
 
-        Raises `RpcError` where the node answers with an error of its own, `RegistryUnavailable` where none
-        gives an answer. What was asked may then have happened or not.
+        Raises `RpcError` if the node answers with an error, `RegistryUnavailable` if no node answers. In the
+        latter case the effect of the call is unknown.
         """
         answer = (await self.batch([(method, params)]))[0]
         if isinstance(answer, RpcError):
@@ -120,19 +120,19 @@ class Endpoints:
         return answer
 
     async def batch(self, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
-        """The results of several methods in one request, in their order; an `RpcError` where one fails.
+        """The results of several methods in one request, in order, with an `RpcError` for each that fails.
 
-        Raises `RegistryUnavailable` as `call` does. A single call goes out as a plain request.
+        Raises `RegistryUnavailable` as `call` does. A single call is sent as a plain request.
         """
         return (await self.ask(calls)).results if calls else []
 
     async def ask(self, calls: Sequence[tuple[str, Params | None]], *, but: Collection[str] = ()) -> Answered:
-        """As `batch`, and who answered. The endpoints named in `but` are not asked."""
-        await self._survey()
-        return await self._go_round(calls, but)
+        """As `batch`, with the endpoint that answered. The endpoints named in `but` are not called."""
+        await self._compare_heads()
+        return await self._try_in_turn(calls, but)
 
     def distrust(self, name: str) -> None:
-        """Ask this endpoint nothing for an hour: it told what others deny."""
+        """Stops calling this endpoint for an hour: others contradicted it."""
         for endpoint in self._endpoints:
             if endpoint.name == name:
                 endpoint.distrust(time.monotonic())
@@ -141,10 +141,12 @@ class Endpoints:
         """The chain that the endpoints serve. Raises `RegistryUnavailable`."""
         if self._chain_id is None:
             await self.call("starknet_chainId")
-        assert self._chain_id is not None, "an answer comes only from an endpoint whose chain was asked"
+        assert self._chain_id is not None, "an answer comes only from an endpoint whose chain is known"
         return self._chain_id
 
-    async def _go_round(self, calls: Sequence[tuple[str, Params | None]], but: Collection[str]) -> Answered:
+    async def _try_in_turn(
+        self, calls: Sequence[tuple[str, Params | None]], but: Collection[str]
+    ) -> Answered:
         until = time.monotonic() + self._call_seconds
         tries = dict.fromkeys(but, ROUNDS)
         problem: EndpointFailed | None = None
@@ -160,7 +162,7 @@ class Endpoints:
                 log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))
 
     async def _wait_for_fit(self, until: float, tries: Mapping[str, int]) -> Endpoint | None:
-        """The endpoint to try next, after its rest where that ends in time; `None` where there is none."""
+        """The endpoint to try next, after its pause if that ends in time; `None` if there is none."""
         while True:
             now = time.monotonic()
             left = [one for one in self._endpoints if not one.dropped and tries.get(one.name, 0) < ROUNDS]
@@ -169,11 +171,11 @@ class Endpoints:
             resting = [one.rests_until for one in left if not one.lags]
             if not resting or max(now, min(resting)) >= until:
                 return None
-            # While another call tries an endpoint, its rest is over: look again soon.
+            # The pause is over while another call tries the endpoint: check again soon.
             await asyncio.sleep(max(min(resting) - now, 0.02))
 
     async def _try(self, endpoint: Endpoint, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
-        began = time.monotonic()
+        started = time.monotonic()
         endpoint.trying = True
         try:
             async with endpoint.lock:
@@ -182,11 +184,11 @@ class Endpoints:
             answers = await self._post(endpoint, calls)
         except EndpointFailed as error:
             self._failures += 1
-            endpoint.note_failure(began, time.monotonic(), error.pause_seconds)
+            endpoint.note_failure(started, time.monotonic(), error.pause_seconds)
             raise
         finally:
             endpoint.trying = False
-        endpoint.note_success(began)
+        endpoint.note_success(started)
         return answers
 
     async def _check_chain(self, endpoint: Endpoint) -> None:
@@ -194,7 +196,7 @@ class Endpoints:
         try:
             found = int(answer, 16)
         except (TypeError, ValueError) as error:
-            raise EndpointFailed("it does not tell its chain") from error
+            raise EndpointFailed("it does not report its chain") from error
         endpoint.chain_id = found
         if self._chain_id is None:
             self._chain_id = found
@@ -205,7 +207,7 @@ class Endpoints:
         endpoint.chain_checked = True
 
     async def _post(self, endpoint: Endpoint, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
-        """One request. Raises `EndpointFailed` for whatever is not a right answer."""
+        """Sends one request. Raises `EndpointFailed` for anything but a valid answer."""
         first = self._id + 1
         self._id += len(calls)
         payload = [
@@ -223,7 +225,7 @@ class Endpoints:
         return await parse_answers(body, first, len(calls))
 
     async def _read(self, url: URL, payload: object) -> bytes:
-        """The body of the answer, capped. Redirects and compressed bodies are refused."""
+        """The body of the answer, limited in size. Redirects and compressed bodies are refused."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=self._timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
@@ -244,19 +246,19 @@ class Endpoints:
                     raise EndpointFailed(f"its answer is larger than {RESPONSE_MAX_BYTES} bytes")
             return bytes(body)
 
-    async def _survey(self) -> None:
-        """Compare the heads of the endpoints from time to time, and set aside those that are far behind."""
+    async def _compare_heads(self) -> None:
+        """Compares the endpoints' heads from time to time, and sets aside those that are far behind."""
         if len(self._endpoints) == 1:
-            return  # There is nothing to compare with: going back may be a reorganisation.
+            return  # Nothing to compare with: a lower head may be a reorganisation.
         async with self._survey_lock:
             now = time.monotonic()
             if self._surveyed_at is not None and now - self._surveyed_at < SURVEY_SECONDS:
                 return
-            await asyncio.gather(*map(self._look, self._endpoints))
+            await asyncio.gather(*map(self._read_head, self._endpoints))
             self._surveyed_at = time.monotonic()
             self._judge_heads()
 
-    async def _look(self, endpoint: Endpoint) -> None:
+    async def _read_head(self, endpoint: Endpoint) -> None:
         endpoint.head = None
         now = time.monotonic()
         if endpoint.dropped or now < endpoint.rests_until:
@@ -272,7 +274,7 @@ class Endpoints:
             endpoint.head = head if isinstance(head, int) and not isinstance(head, bool) else None
 
     def _judge_heads(self) -> None:
-        """Where three or more tell a head, the second highest is the measure: one liar moves nothing."""
+        """Marks endpoints that lag. Of three or more heads, the second highest counts, in case one lies."""
         heads = sorted(one.head for one in self._endpoints if one.head is not None)
         measure = (heads[-2] if len(heads) > 2 else heads[-1]) if heads else 0
         for one in self._endpoints:
@@ -283,8 +285,8 @@ class Endpoints:
 
     def _unavailable(self, method: str, problem: EndpointFailed | None) -> RegistryUnavailable:
         names = ", ".join(one.name for one in self._endpoints)
-        why = str(problem) if problem else "each of them rests after failures, lags or was dropped"
+        why = str(problem) if problem else "each of them failed recently, lags or was dropped"
         return RegistryUnavailable(
-            f"No StarkNet node answers {method} now ({names}): {why}. See that"
-            " STARKNET_RPC names a node that runs."
+            f"No StarkNet node answers {method} now ({names}): {why}. Check that"
+            " STARKNET_RPC names a running node."
         )

@@ -1,4 +1,4 @@
-"""The envelope of JSON-RPC 2.0, read strictly: what comes from a node is hostile until it fits."""
+"""Parses the envelope of JSON-RPC 2.0 strictly: answers from nodes are untrusted input."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 RESPONSE_MAX_BYTES = 16 * 1024 * 1024
-"""How large an answer may be. A full read of 10 000 jobs is 4 MB."""
+"""The largest answer. A full read of 10 000 jobs is 4 MB."""
 PAUSE_CAP_SECONDS = 300.0
-"""The longest `Retry-After` that is believed."""
+"""The longest `Retry-After` that is followed."""
 
 _THREAD_BYTES = 256 * 1024
 _INVALID_PARAMS = -32602
@@ -18,7 +18,7 @@ _TEXT_MAX = 2000
 
 
 class RpcError(Exception):
-    """A node's own answer that something cannot be: `code` of the StarkNet specification, `data` as JSON."""
+    """A node's error: `code` of the StarkNet specification, `data` as JSON."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(f"{message} (code {code})")
@@ -28,7 +28,7 @@ class RpcError(Exception):
 
 
 class EndpointFailed(Exception):
-    """An endpoint gave no right answer; another may. `pause_seconds`: how long it asks to be left."""
+    """An endpoint returned no valid answer; another may. `pause_seconds`: the pause that it requests."""
 
     def __init__(self, reason: str, pause_seconds: float | None = None) -> None:
         super().__init__(reason)
@@ -36,13 +36,13 @@ class EndpointFailed(Exception):
 
 
 async def parse_answers(body: bytes, first_id: int, count: int) -> Sequence[Any]:
-    """The results of the calls `first_id` …, in their order, with an `RpcError` in place of a failed one.
+    """Returns the results of the calls `first_id` …, in order, with an `RpcError` for each that failed.
 
-    Raises `EndpointFailed` where the body is not exactly the answers to these calls, or where an error is
-    the server's own trouble (-32768 … -32000) and not an answer.
+    Raises `EndpointFailed` if the body is not exactly the answers to these calls, or if an error is the
+    server's own (-32768 … -32000) and not an answer.
     """
     try:
-        # Large bodies are parsed in a thread, so that the loop goes on.
+        # Large bodies are parsed in a thread, so that the event loop is not blocked.
         parsed = await asyncio.to_thread(_parse, body) if len(body) > _THREAD_BYTES else _parse(body)
     except (ValueError, RecursionError) as error:
         raise EndpointFailed("its answer is not JSON") from error
@@ -51,20 +51,20 @@ async def parse_answers(body: bytes, first_id: int, count: int) -> Sequence[Any]
     wanted = range(first_id, first_id + count)
     if len(answers) != count or set(by_id) != set(wanted):
         for answer in answers:
-            _read_error(answer)  # An error about the request as a whole comes without an id.
-        raise EndpointFailed("its answer is not to what was asked (wrong id)")
+            _read_error(answer)  # An error about the request as a whole has no id.
+        raise EndpointFailed("its answer has the wrong id")
     return [_result(by_id[number]) for number in wanted]
 
 
 def parse_pause(text: str | None) -> float | None:
-    """The seconds of a `Retry-After`, capped; `None` where there is none that is a number."""
+    """Returns the seconds of a `Retry-After`, capped; `None` if it is not a number."""
     if text is None or not text.strip().isascii() or not text.strip().isdigit():
         return None
     return min(float(text.strip()[:9]), PAUSE_CAP_SECONDS)
 
 
 def id_of(answer: object) -> int | None:
-    """The id of an answer that is of the right version; `None` for everything else."""
+    """Returns the id of an answer of the right version; `None` for everything else."""
     if not isinstance(answer, dict) or answer.get("jsonrpc") != "2.0":
         return None
     number = answer.get("id")
@@ -90,12 +90,12 @@ def _result(answer: object) -> Any:  # noqa: ANN401 - JSON
 
 
 def _read_error(answer: object) -> RpcError | None:
-    """The error in an answer. Raises `EndpointFailed` where it is the server's own trouble."""
+    """Returns the error in an answer. Raises `EndpointFailed` if it is the server's own error."""
     error = answer.get("error") if isinstance(answer, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
     if not isinstance(error, dict) or type(code) is not int:
         return None
     message = "".join(c for c in str(error.get("message", ""))[:_TEXT_MAX] if c.isprintable())
     if -32768 <= code <= -32000 and code != _INVALID_PARAMS:
-        raise EndpointFailed(f"it has trouble of its own (code {code}: {message[:200]})")
+        raise EndpointFailed(f"the server has an error (code {code}: {message[:200]})")
     return RpcError(code, message, error.get("data"))

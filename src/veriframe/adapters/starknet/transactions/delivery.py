@@ -1,7 +1,7 @@
-"""Bringing one signed transaction to its end: send it, look for it, send the same bytes again.
+"""Delivers one signed transaction: sends it, polls its status, and sends the same bytes again if needed.
 
-What a node says on sending is never the outcome by itself. Before anything is believed lost, the own digest
-is looked up; before a nonce is believed taken, the nodes are asked several times, as they may lag.
+A node's answer to sending is never the outcome. Before a transaction counts as lost, its hash is looked up;
+before a nonce counts as taken, the nodes are queried several times, since they may lag.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ log = structlog.get_logger()
 
 TTL_SECONDS = 300.0
 """How long a node's mempool keeps a transaction (Starknet: 5 min)."""
-LOOKS = 3
-"""How often the nodes must say that the own transaction is unknown and its nonce taken."""
+CHECKS = 3
+"""How often the nodes must report that the transaction is unknown and its nonce taken."""
 
 DUPLICATE = 59
 HASH_NOT_FOUND = 29
@@ -41,31 +41,34 @@ _DEARER = frozenset({BOUNDS_TOO_LOW, UNDERPRICED, FEE_TOO_LOW})
 _ACCEPTED = frozenset({"ACCEPTED_ON_L2", "ACCEPTED_ON_L1"})
 _REFUSALS = {
     BALANCE_TOO_LOW: ("BALANCE", "The account holds too little STRK for the fee. Send STRK to it."),
-    VALIDATION: ("VALIDATION", "The account does not accept the signature. See that the key is its own."),
+    VALIDATION: (
+        "VALIDATION",
+        "The account does not accept the signature. Check that the key belongs to it.",
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendTimeouts:
-    """How long to wait for a block, and how often to look. Times in seconds."""
+    """How long to wait for a block, and how often to poll. Times in seconds."""
 
     wait_seconds: float = 180.0
-    """How long one `send` waits; then the outcome stays open, and is found later."""
+    """How long one `send` waits; then the outcome stays open and is found later."""
     poll_seconds: float = 0.1
     poll_max_seconds: float = 3.0
     ttl_seconds: float = TTL_SECONDS
 
 
 class NonceTaken(Exception):
-    """Another transaction has the nonce: this one can never be in the chain."""
+    """Another transaction used the nonce: this one can never be executed."""
 
 
 Reprice = Callable[[Entry], Awaitable[Entry]]
-"""Makes the dearer transaction on the same nonce, on the disk."""
+"""Signs a transaction with a higher fee on the same nonce and stores it."""
 
 
 class Delivery:
-    """Brings entries of one account's outbox to their ends. Not for use side by side."""
+    """Delivers the entries of one account's outbox. Not for concurrent use."""
 
     def __init__(self, endpoints: Endpoints, outbox: Outbox, reprice: Reprice, pace: SendTimeouts) -> None:
         self._endpoints = endpoints
@@ -74,10 +77,10 @@ class Delivery:
         self._pace = pace
 
     async def finish(self, entry: Entry) -> Receipt:
-        """Send where needed and wait for an accepted block. Cancelled, it leaves the entry as it is.
+        """Sends the transaction if needed and waits for an accepted block. If cancelled, it stays open.
 
-        Raises `NonceTaken`, `MoveRefused` where the nodes refuse it for good, and `RegistryUnavailable`
-        where the outcome stays open.
+        Raises `NonceTaken`, `MoveRefused` if the nodes refuse it for good, and `RegistryUnavailable` if the
+        outcome stays open.
         """
         until = time.monotonic() + self._pace.wait_seconds
         pause = self._pace.poll_seconds
@@ -86,49 +89,49 @@ class Delivery:
             if status in _ACCEPTED and (receipt := await self._receipt(entry)):
                 self._outbox.mark(entry, State.FAILED if receipt.revert_reason else State.DONE)
                 return receipt
-            entry = await self._go_on(entry, status)
+            entry = await self._advance(entry, status)
             if time.monotonic() >= until:
                 raise RegistryUnavailable(
-                    f"The transaction {entry.hash:#x} is sent, but in no accepted block yet. It is kept, and"
-                    " looked for again; it is never sent twice."
+                    f"The transaction {entry.hash:#x} was sent, but is in no accepted block yet. It is stored"
+                    " and checked again; it is never executed twice."
                 )
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, self._pace.poll_max_seconds)
 
     async def nonce(self, account: int, block: str) -> int:
-        """The account's next nonce as of `block`. Raises `RegistryUnavailable`, also where it is unknown."""
+        """The account's next nonce as of `block`. Raises `RegistryUnavailable`, also if it is unknown."""
         params = {"block_id": block, "contract_address": hex(account)}
         try:
             return int(await self._endpoints.call("starknet_getNonce", params), 16)
         except (RpcError, TypeError, ValueError) as error:
             raise RegistryUnavailable(
-                f"The StarkNet node tells no nonce of the account {account:#x} ({error}). See that this"
+                f"The StarkNet node returns no nonce of the account {account:#x} ({error}). See that this"
                 " account is deployed on this chain."
             ) from error
 
-    async def _go_on(self, entry: Entry, status: str | None) -> Entry:
+    async def _advance(self, entry: Entry, status: str | None) -> Entry:
         if status is None or status == "REJECTED":
             return await self._deliver(entry)
-        # Received, but in no block for longer than a mempool keeps it: the price is too low.
+        # Received, but in no block for longer than a mempool keeps it: the fee is too low.
         return await self._raise_fee(entry) if status == "RECEIVED" and self._gone(entry) else entry
 
     async def _deliver(self, entry: Entry) -> Entry:
-        """Send the bytes. Returns the entry to look for; it may be a sibling on the same nonce."""
+        """Sends the bytes. Returns the entry to poll, which may be a sibling on the same nonce."""
         before, failures = entry.sent_at, self._endpoints.failures
-        # Noted before: from here on it may be out, whatever is heard.
+        # Recorded before sending: from here on, a node may have it, whatever it answers.
         entry = self._outbox.note_sending(entry, time.time())
         try:
             answer = await self._endpoints.call(*submission(entry.payload))
         except RpcError as error:
             if failures == self._endpoints.failures and error.code not in {DUPLICATE, UNEXPECTED}:
-                # One node was asked, and it did not take it: only an earlier delivery can be out.
+                # One node was called and did not accept it: only an earlier delivery can have reached a node.
                 entry = self._outbox.note_sending(entry, before)
             return await self._judge(entry, error)
         _check_hash(answer, entry)
         return entry
 
     async def _judge(self, entry: Entry, error: RpcError) -> Entry:
-        """What an error on sending means. The own digest is looked for before anything is believed."""
+        """Handles an error on sending. The transaction's own hash is looked up first."""
         if error.code == DUPLICATE:
             return entry
         if known := await self._known(entry):
@@ -140,36 +143,42 @@ class Delivery:
         if error.code in _DEARER:
             return await self._raise_fee(entry)
         if error.code == UNEXPECTED or not self._gone(entry):
-            raise RegistryUnavailable(f"The StarkNet node did not take the transaction: {reason}") from error
+            raise RegistryUnavailable(
+                f"The StarkNet node did not accept the transaction: {reason}"
+            ) from error
         self._give_up(entry)
-        rule, sentence = _REFUSALS.get(error.code, (f"CODE_{error.code}", f"The nodes refuse it: {reason}"))
+        rule, sentence = _REFUSALS.get(
+            error.code, (f"CODE_{error.code}", f"The nodes refuse the transaction: {reason}")
+        )
         raise MoveRefused(rule, sentence) from error
 
     def _gone(self, entry: Entry) -> bool:
-        """Whether no mempool should have it any more: it was never taken, or too long ago."""
+        """Whether no mempool should have it any more: it was never accepted, or too long ago."""
         return time.time() - entry.sent_at > self._pace.ttl_seconds
 
     async def _raise_fee(self, entry: Entry) -> Entry:
         try:
             return await self._reprice(entry)
         except (MoveRefused, FeeTooHigh) as error:
-            # Under way it stays open; what no node can have is over, so that it blocks nothing.
+            # If a node may have it, it stays open. If none can, it is given up, so that it blocks nothing.
             if await self._known(entry) or not self._gone(entry):
                 raise RegistryUnavailable(f"A transaction waits for a block. {error}") from error
             self._give_up(entry)
             raise
 
     def _give_up(self, entry: Entry) -> None:
-        """No node has it, and none will: whoever asked for it hears so now."""
+        """Closes an entry that no node has or will accept; the caller gets the error."""
         self._outbox.mark(entry, State.REFUSED)
-        self._outbox.tell(entry)
+        self._outbox.mark_reported(entry)
 
     async def _reconcile(self, entry: Entry) -> Entry:
-        """After “bad nonce”: found after all, or too early, or the nonce is another transaction's."""
-        for _ in range(LOOKS):
+        """Handles “bad nonce”: the transaction is known, too early, or another one used the nonce."""
+        for _ in range(CHECKS):
             nonce = await self.nonce(entry.account, "latest")
             if nonce == entry.nonce:
-                return entry  # The node lagged, or a block was on its way: the same bytes again.
+                return (
+                    entry  # The node lagged, or a block was about to be produced: send the same bytes again.
+                )
             if known := await self._known(entry):
                 return known
             await asyncio.sleep(self._pace.poll_seconds)
@@ -179,17 +188,17 @@ class Delivery:
         raise NonceTaken(f"nonce {entry.nonce} of {entry.account:#x} went to another transaction")
 
     async def _wait_for_turn(self, entry: Entry) -> Entry:
-        """Its nonce is not due yet. Where waiting does not help, it is over: it would block the rest."""
+        """Waits for a nonce that is not due yet. Gives up if waiting cannot help: it would block the rest."""
         if await self.nonce(entry.account, "pre_confirmed") >= entry.nonce or not self._gone(entry):
             return entry
         self._give_up(entry)
         raise RegistryUnavailable(
-            f"The account's nonce went back below {entry.nonce}, so the transaction waits for what is gone."
-            " It was never taken, and is given up; what it was for can be asked for anew."
+            f"The account's nonce went back below {entry.nonce}, so the transaction can no longer be"
+            " executed. It was never accepted and is given up; the move can be made again."
         )
 
     async def _known(self, entry: Entry) -> Entry | None:
-        """Which of the transactions for this purpose on this nonce the nodes know, if any."""
+        """The transaction for this purpose on this nonce that the nodes know, if any."""
         for sibling in self._outbox.siblings(entry):
             if await self._status(sibling.hash) not in {None, "REJECTED"}:
                 if sibling.hash != entry.hash:
@@ -198,7 +207,7 @@ class Delivery:
         return None
 
     async def _status(self, digest: int) -> str | None:
-        """How far a transaction is; `None` where the node does not know it (RECEIVED is node-local)."""
+        """A transaction's status; `None` if the node does not know it (RECEIVED is local to a node)."""
         try:
             answer = await self._endpoints.call(
                 "starknet_getTransactionStatus", {"transaction_hash": hex(digest)}
@@ -206,7 +215,7 @@ class Delivery:
         except RpcError as error:
             if error.code == HASH_NOT_FOUND:
                 return None
-            raise RegistryUnavailable(f"The StarkNet node tells no status: {error}") from error
+            raise RegistryUnavailable(f"The StarkNet node returns no status: {error}") from error
         status = answer.get("finality_status") if isinstance(answer, dict) else None
         if not isinstance(status, str):
             raise RegistryUnavailable("The StarkNet node's status cannot be read. Try another node.")
@@ -219,8 +228,8 @@ class Delivery:
             )
         except RpcError as error:
             if error.code == HASH_NOT_FOUND:
-                return None  # Another node behind the same address, or a reorganisation just now.
-            raise RegistryUnavailable(f"The StarkNet node tells no receipt: {error}") from error
+                return None  # Another node behind the same address, or a recent reorganisation.
+            raise RegistryUnavailable(f"The StarkNet node returns no receipt: {error}") from error
         return parse_receipt(answer, entry.hash, entry.label)
 
 
@@ -231,6 +240,6 @@ def _check_hash(answer: object, entry: Entry) -> None:
         raise RegistryUnavailable("The StarkNet node's answer to a transaction cannot be read.") from error
     if found != entry.hash:
         raise RegistryUnavailable(
-            f"The StarkNet node calls the transaction {found:#x}, not {entry.hash:#x}: it is of another"
-            " version, or of another chain. Try another node in STARKNET_RPC."
+            f"The StarkNet node calls the transaction {found:#x}, not {entry.hash:#x}: it has another"
+            " version or serves another chain. Try another node in STARKNET_RPC."
         )

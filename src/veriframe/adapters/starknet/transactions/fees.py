@@ -1,6 +1,6 @@
-"""What a transaction may cost: fixed bounds out of a node's estimate, with a margin, under the own limit.
+"""A transaction's fee bounds: a node's estimate plus a margin, within the configured limit.
 
-Estimates need no signature (`SKIP_VALIDATE`), so a transaction is signed once. All prices are in fri.
+Estimates need no signature (`SKIP_VALIDATE`), so a transaction is signed only once. All prices are in fri.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any, Self
 from veriframe.errors import RegistryUnavailable
 
 AMOUNT_PERCENT = 130
-"""Gas: the state may differ between the estimate and the block, and validation is not in the estimate."""
+"""For gas: the state may change before the block, and the estimate does not include validation."""
 PRICE_PERCENT = 150
-"""Prices rise by at most an eighth each block: this lasts some minutes."""
+"""For prices, which rise by at most an eighth each block: enough for some minutes."""
 PRICE_MIN_PERCENT = 110
-"""Less margin than this on prices is not worth sending."""
+"""The smallest margin on prices with which a transaction is sent."""
 BUMP_PERCENT = 115
-"""Replacing a transaction needs at least 10 % more on tip and price."""
+"""For replacements, which need at least 10 % more tip and price."""
 
 VALIDATION_L2_GAS = 2_000_000
-"""What checking a signature may use besides: `SKIP_VALIDATE` leaves it out of the estimate."""
+"""Gas for checking the signature, which `SKIP_VALIDATE` leaves out of the estimate."""
 
 _RESOURCES = ("l1_gas", "l1_data_gas", "l2_gas")
 _AMOUNT_LIMIT = 2**64
@@ -29,9 +29,9 @@ _PRICE_LIMIT = 2**128
 
 
 class FeeTooHigh(RegistryUnavailable):
-    """It costs more now than the limit allows. Nothing is sent; it goes on once fees fall.
+    """A transaction costs more than the limit allows. Nothing is sent; it is tried again once fees fall.
 
-    `cost_fri` is the least that it may cost; 0 where that is not known.
+    `cost_fri` is the smallest bound that it needs; 0 if it is not known.
     """
 
     def __init__(self, sentence: str, cost_fri: int = 0) -> None:
@@ -41,14 +41,14 @@ class FeeTooHigh(RegistryUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """How much of a resource, at what price for one unit, at most."""
+    """The maximum amount of a resource and its maximum price per unit."""
 
     amount: int
     price_fri: int
 
     @property
     def cost_fri(self) -> int:
-        """All of it at that price."""
+        """The cost of the whole amount."""
         return self.amount * self.price_fri
 
 
@@ -63,7 +63,7 @@ class Bounds:
 
     @classmethod
     def parse(cls, payload: Mapping[str, Mapping[str, str]], tip_fri: int) -> Self:
-        """Bounds out of a transaction's own JSON."""
+        """Parses the bounds in a transaction's JSON."""
         parsed = {
             name: Resource(int(payload[name]["max_amount"], 16), int(payload[name]["max_price_per_unit"], 16))
             for name in _RESOURCES
@@ -90,7 +90,7 @@ class Bounds:
         }
 
     def scaled(self, amount_percent: int, price_percent: int) -> Bounds:
-        """The same with margins, rounded up."""
+        """These bounds with margins, rounded up."""
 
         def scale(one: Resource) -> Resource:
             return Resource(_percent(one.amount, amount_percent), _percent(one.price_fri, price_percent))
@@ -103,7 +103,7 @@ class Bounds:
         )
 
     def over(self, older: Bounds) -> Bounds:
-        """These bounds, raised to what a replacement of `older` needs, tip included."""
+        """These bounds, raised to what a replacement of `older` needs, including the tip."""
         bumped = older.scaled(100, BUMP_PERCENT)
 
         def larger(one: Resource, other: Resource) -> Resource:
@@ -122,13 +122,13 @@ NONE = Bounds(l1_gas=Resource(0, 0), l1_data_gas=Resource(0, 0), l2_gas=Resource
 
 
 def parse_estimates(answer: object, count: int) -> Sequence[Bounds]:
-    """What a node estimates for so many transactions, without margins.
+    """Parses a node's estimates for `count` transactions, without margins.
 
-    Raises `RegistryUnavailable` where its answer does not fit.
+    Raises `RegistryUnavailable` if the answer does not fit.
     """
     try:
         if not isinstance(answer, list) or len(answer) != count:
-            raise ValueError("not so many estimates")
+            raise ValueError("wrong number of estimates")
         return [_parse_estimate(one) for one in answer]
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise RegistryUnavailable(
@@ -136,17 +136,17 @@ def parse_estimates(answer: object, count: int) -> Sequence[Bounds]:
         ) from error
 
 
-def _parse_estimate(told: Mapping[str, Any]) -> Bounds:
-    if told.get("unit", "FRI") != "FRI":
+def _parse_estimate(estimate: Mapping[str, Any]) -> Bounds:
+    if estimate.get("unit", "FRI") != "FRI":
         raise ValueError("not in fri")
-    l1_gas, l1_data_gas, l2_gas = (_resource(told, name) for name in _RESOURCES)
+    l1_gas, l1_data_gas, l2_gas = (_resource(estimate, name) for name in _RESOURCES)
     return Bounds(l1_gas=l1_gas, l1_data_gas=l1_data_gas, l2_gas=l2_gas)
 
 
 def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
-    """Bounds to sign: margins on gas, and on prices as far as the limit allows.
+    """The bounds to sign: with a margin on gas, and on prices as far as the limit allows.
 
-    Raises `FeeTooHigh` where not even a small margin fits under `max_fee_fri`: prices fall again.
+    Raises `FeeTooHigh` if not even the smallest margin fits `max_fee_fri`.
     """
     wider = estimate.scaled(AMOUNT_PERCENT, 100)
     roomy = Bounds(
@@ -162,32 +162,32 @@ def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
 
 
 SUBMIT_L2_GAS = 2_500_000
-"""What handing in one result takes, rounded up (contracts/FEES.md)."""
+"""The L2 gas of submitting one result, rounded up (contracts/FEES.md)."""
 
 
 def submissions_fri(count: int, price_fri: int, max_fee_fri: int) -> int:
-    """What an account must hold so that `count` submissions can be sent at this price of L2 gas, in fri.
+    """The fri that an account must hold to send `count` submissions at this price of L2 gas.
 
-    A node takes a transaction only where the account holds the most that it may cost.
+    A node accepts a transaction only if the account holds the most that it may cost.
     """
     amount = _percent(SUBMIT_L2_GAS, AMOUNT_PERCENT) + VALIDATION_L2_GAS
     return count * min(_percent(amount * price_fri, PRICE_PERCENT), max_fee_fri)
 
 
 JOB_L2_GAS = 9_200_000
-"""One job: deposit and claim, submission, finalizing, withdrawal (contracts/FEES.md)."""
+"""The L2 gas of one job: deposit and claim, submission, finalizing, withdrawal (contracts/FEES.md)."""
 
 
 def job_fees_fri(l2_gas: int, price_fri: int) -> int:
-    """What moves that take so much L2 gas cost at this price, in fri. An expectation, not a bound."""
+    """The expected cost in fri of moves that take this much L2 gas at this price; not a bound."""
     return l2_gas * price_fri
 
 
 def fee_too_high(cost_fri: int, max_fee_fri: int) -> FeeTooHigh:
-    """The sentence on a fee over the limit."""
+    """The error for a fee over the limit."""
     return FeeTooHigh(
         f"A transaction may cost {_strk(cost_fri)} STRK now, over the limit of {_strk(max_fee_fri)} STRK."
-        " It waits until fees fall; raise the limit on fees to go on now.",
+        " It waits until fees fall; to send it now, raise max_fee_strk.",
         cost_fri,
     )
 

@@ -1,8 +1,8 @@
-"""What an account has signed, in one SQLite file: nothing is sent that is not on the disk first.
+"""An account's signed transactions in one SQLite file. Each is on the disk before it is sent.
 
-After a crash the very same bytes are sent again: a nonce and its transaction are decided once. Where a
-transaction must be dearer, the new one takes the same nonce and remembers the first (`origin`): only one of
-them can ever be in the chain. Write-ahead log with `synchronous = FULL`.
+After a crash the same bytes are sent again: a nonce and its transaction are decided once. If a transaction
+needs a higher fee, the new one uses the same nonce and refers to the first (`origin`): only one of them can
+be executed. Write-ahead log with `synchronous = FULL`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from veriframe.sqlite_file import Kind, open_file, transaction
 
 log = structlog.get_logger()
 
-TELL_SECONDS = 5.0
-"""Waited for another process without a word."""
+LOG_AFTER_SECONDS = 5.0
+"""How long to wait for another process before that is logged."""
 
-_LOOK_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _TABLES = (
-    # Felts are larger than SQLite's integers: they are kept as hexadecimal text.
+    # Felts exceed SQLite's integers, so they are stored as hexadecimal text.
     """CREATE TABLE outbox (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         chain_id TEXT NOT NULL,
@@ -56,12 +56,12 @@ KIND = Kind(
     busy_seconds=2.0,
     is_examined=True,
     when_damaged=(
-        "Put a copy in its place; without one, move it away after looking whether the account's last"
-        " transactions are in the chain."
+        "Put a copy in its place. Without one, check whether the account's last transactions are on the"
+        " chain, then move the file away."
     ),
     when_gone=(
-        "Put the outbox back, or move the log away too after looking whether the account's last transactions"
-        " are in the chain."
+        "Put the outbox back. Otherwise check whether the account's last transactions are on the chain, then"
+        " move the log away too."
     ),
 )
 
@@ -69,27 +69,27 @@ _COLUMNS = "chain_id, account, nonce, hash, origin, label, state, payload, signe
 
 
 class State(StrEnum):
-    """What is known of a transaction."""
+    """The state of a transaction."""
 
     SIGNED = "signed"
-    """On the disk, and never sent yet."""
+    """Stored, but never sent."""
     SENT = "sent"
-    """Sent at least once; its outcome is open."""
+    """Sent at least once; its outcome is unknown."""
     DONE = "done"
     """In an accepted block."""
     FAILED = "failed"
-    """In an accepted block, and reverted."""
+    """In an accepted block, but reverted."""
     REFUSED = "refused"
-    """Never in a block, and refused by the nodes for good."""
+    """In no block, and refused by the nodes for good."""
     REPLACED = "replaced"
-    """Its nonce went to another transaction."""
+    """Another transaction used its nonce."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One signed transaction. `payload`: the JSON as sent. `told`: the caller has heard how it ended.
+    """One signed transaction. `payload`: the JSON as sent. `reported`: the caller got its outcome.
 
-    `sent_at`: when a node may last have taken it (Unix seconds); 0 where none can have.
+    `sent_at`: when a node may last have accepted it (Unix seconds); 0 if none can have.
     """
 
     chain_id: int
@@ -102,14 +102,14 @@ class Entry:
     payload: str
     signed_at: float
     sent_at: float = 0.0
-    told: bool = False
+    reported: bool = False
 
 
 class Outbox:
-    """An outbox at `path`, made where nothing is there.
+    """An outbox at `path`. Creates the file if it does not exist.
 
-    Raises `SettingsError` where the file is damaged or foreign, `HostUnavailable` where it cannot be used
-    now. Methods block for as long as the disk takes.
+    Raises `SettingsError` if the file is damaged or foreign, `HostUnavailable` if it cannot be used now.
+    Methods block for as long as the disk takes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,56 +118,56 @@ class Outbox:
             self._connection = open_file(path, KIND)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Closes the file."""
         self._connection.close()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Of all processes with this outbox, one at a time sends. Waits; the dead have no turn."""
+        """Waits for the lock that lets one process at a time send. A killed process releases it."""
         with self._translated():
             descriptor = os.open(
                 self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
         try:
-            started, is_told = time.monotonic(), False
+            started, is_logged = time.monotonic(), False
             while not try_lock(descriptor):
-                if not is_told and time.monotonic() - started > TELL_SECONDS:
-                    is_told = True
+                if not is_logged and time.monotonic() - started > LOG_AFTER_SECONDS:
+                    is_logged = True
                     log.info("account_in_use", outbox=self._path.name)
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
             yield
         finally:
             os.close(descriptor)
 
     def add(self, entry: Entry) -> None:
-        """Keep a signed transaction, durable on return.
+        """Stores a signed transaction, durable on return.
 
-        Raises `RuntimeError` where another one is open on its nonce: two senders share an account.
+        Raises `RuntimeError` if another one is open on its nonce: two senders share an account.
         """
         with self._transaction():
             self._insert(entry)
 
     def supersede(self, older: Entry, newer: Entry) -> None:
-        """Put a dearer transaction on the same nonce in the place of an open one, in one step."""
+        """Replaces an open transaction by one with a higher fee on the same nonce, in one step."""
         with self._transaction():
             self._mark(older, State.REPLACED)
             self._insert(newer)
 
     def exchange(self, entry: Entry, sibling: Entry) -> None:
-        """An older transaction on the same nonce was taken after all: it is the open one now."""
+        """Makes an older transaction on the same nonce the open one, since a node accepted it after all."""
         with self._transaction():
             self._mark(entry, State.REPLACED)
             self._mark(sibling, State.SENT)
 
-    def reopen(self, entry: Entry, *, told: bool) -> None:
-        """What was in a block may be undone: its outcome is open again."""
+    def reopen(self, entry: Entry, *, reported: bool) -> None:
+        """Marks the outcome as unknown again, since a reorganisation may have undone it."""
         with self._transaction():
             self._mark(entry, State.SENT)
             update = "UPDATE outbox SET told = ? WHERE chain_id = ? AND account = ? AND hash = ?"
-            self._connection.execute(update, (int(told), *_key(entry)))
+            self._connection.execute(update, (int(reported), *_key(entry)))
 
     def note_sending(self, entry: Entry, sent_at: float) -> Entry:
-        """It may be out since then, whatever is heard. Returns the entry as it is now, durable."""
+        """Records that a node may have it since `sent_at`. Returns the changed entry; durable on return."""
         with self._transaction():
             update = (
                 "UPDATE outbox SET state = ?, sent_at = ? WHERE chain_id = ? AND account = ? AND hash = ?"
@@ -176,32 +176,32 @@ class Outbox:
         return replace(entry, state=State.SENT, sent_at=sent_at)
 
     def mark(self, entry: Entry, state: State) -> None:
-        """Note what is now known of a transaction, durable on return."""
+        """Stores a transaction's new state, durable on return."""
         with self._transaction():
             self._mark(entry, state)
 
-    def tell(self, entry: Entry) -> None:
-        """Note that the caller has heard how it ended."""
+    def mark_reported(self, entry: Entry) -> None:
+        """Records that the outcome was reported to the caller."""
         with self._transaction():
             self._connection.execute(
                 "UPDATE outbox SET told = 1 WHERE chain_id = ? AND account = ? AND hash = ?", _key(entry)
             )
 
     def open(self, chain_id: int, account: int) -> Sequence[Entry]:
-        """What has no known outcome yet, by nonce."""
+        """The transactions without a known outcome, by nonce."""
         return self._select(chain_id, account, "state IN ('signed', 'sent') ORDER BY nonce")
 
     def ended_from(self, chain_id: int, account: int, nonce: int, since: float) -> Sequence[Entry]:
-        """What was in an accepted block at this nonce or a higher one, and was signed after `since`."""
+        """The transactions in accepted blocks with at least this nonce that were signed after `since`."""
         where = "state IN ('done', 'failed') AND nonce >= ? AND signed_at >= ? ORDER BY nonce"
         return self._select(chain_id, account, where, nonce, since)
 
-    def untold(self, chain_id: int, account: int) -> Sequence[Entry]:
-        """What ended in an accepted block without the caller having heard of it, by nonce."""
+    def unreported(self, chain_id: int, account: int) -> Sequence[Entry]:
+        """The transactions in accepted blocks that were not reported to the caller, by nonce."""
         return self._select(chain_id, account, "state IN ('done', 'failed') AND told = 0 ORDER BY nonce")
 
     def siblings(self, entry: Entry) -> Sequence[Entry]:
-        """All transactions for the same purpose on the same nonce, newest first; it is among them."""
+        """All transactions for the same purpose on the same nonce, newest first, including this one."""
         where = "origin = ? AND nonce = ? ORDER BY number DESC"
         return self._select(entry.chain_id, entry.account, where, hex(entry.origin), entry.nonce)
 
@@ -217,14 +217,14 @@ class Outbox:
             entry.payload,
             entry.signed_at,
             entry.sent_at,
-            int(entry.told),
+            int(entry.reported),
         )
-        # The same digest again is the same transaction: after a refusal, it may be tried once more.
+        # The same hash is the same transaction: after a refusal, it may be tried again.
         insert = f"INSERT OR REPLACE INTO outbox ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         taken = "SELECT count(*) FROM outbox WHERE chain_id = ? AND account = ? AND nonce = ? AND state IN"
         row = self._connection.execute(f"{taken} ('signed', 'sent')", values[:3]).fetchone()
         if row[0]:
-            raise RuntimeError(f"Nonce {entry.nonce} has an open transaction in {self._path} already.")
+            raise RuntimeError(f"Nonce {entry.nonce} already has an open transaction in {self._path}.")
         self._connection.execute(insert, values)
 
     def _mark(self, entry: Entry, state: State) -> None:
@@ -248,8 +248,8 @@ class Outbox:
             yield
         except (sqlite3.Error, OSError, ValueError) as error:
             raise HostUnavailable(
-                f"The outbox {self._path} cannot be used now: {error}. See that its disk has room, that its"
-                " user may write it, and that no other program holds it."
+                f"The outbox {self._path} cannot be used now: {error}. Check that its disk has space, that"
+                " its user may write it, and that no other program uses it."
             ) from error
 
 
@@ -258,7 +258,9 @@ def _key(entry: Entry) -> tuple[str, str, str]:
 
 
 def _entry(row: Sequence[object]) -> Entry:
-    chain_id, account, nonce, digest, origin, label, state, payload, signed_at, sent_at, told = map(str, row)
+    chain_id, account, nonce, digest, origin, label, state, payload, signed_at, sent_at, reported = map(
+        str, row
+    )
     return Entry(
         chain_id=int(chain_id, 16),
         account=int(account, 16),
@@ -270,5 +272,5 @@ def _entry(row: Sequence[object]) -> Entry:
         payload=payload,
         signed_at=float(signed_at),
         sent_at=float(sent_at),
-        told=told == "1",
+        reported=reported == "1",
     )

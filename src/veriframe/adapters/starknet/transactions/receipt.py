@@ -1,4 +1,4 @@
-"""What became of a transaction: its receipt, and why it was reverted, out of a stranger's JSON."""
+"""A transaction's receipt and the reason of a revert, parsed from untrusted JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEXT_MAX = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as the chain has it, in felts."""
+    """An event of a transaction, in felts."""
 
     from_address: int
     keys: tuple[int, ...]
@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """A transaction that is in an accepted block. `revert_reason` is empty where it succeeded."""
+    """A transaction in an accepted block. `revert_reason` is empty if it succeeded."""
 
     hash: int
     label: str
@@ -40,15 +40,15 @@ class Receipt:
 
 
 class Reverted(MoveRefused):
-    """The contract refused. `rule` is its short string, such as NOT_OPEN; `reason` all that the node tells.
+    """The contract refused. `rule` is its short string, such as NOT_OPEN; `reason` the node's whole text.
 
-    `fee_fri` is what the revert cost: nothing where the estimate already found it (`hash` is 0 then).
+    `fee_fri` is the cost of the revert: 0 if the estimate already failed (then `hash` is 0).
     """
 
     def __init__(self, reason: str, *, transaction_hash: int = 0, fee_fri: int = 0) -> None:
         words = short_strings(reason)
-        telling = [word for word in words if word not in _NOISE]
-        rule = telling[0] if telling else "REVERTED"
+        rules = [word for word in words if word not in _NOISE]
+        rule = rules[0] if rules else "REVERTED"
         super().__init__(rule, f"The chain refuses the move: {rule}.", fee_fri=fee_fri)
         self.reason = clean(reason)
         self.words = words
@@ -56,14 +56,14 @@ class Reverted(MoveRefused):
 
 
 def clean(text: str) -> str:
-    """A stranger's text on one line, without control characters, shortened from the front."""
-    # The cause is at the end: what is before it names the contracts on the way.
+    """Puts untrusted text on one line, without control characters, truncated at the front."""
+    # The cause is at the end, after the names of the calling contracts.
     flat = "".join(character if character.isprintable() else " " for character in text)
     return flat[-REASON_MAX_CHARACTERS:].strip()
 
 
 def short_strings(text: str) -> tuple[str, ...]:
-    """The short strings in a revert's reason, in their order: given in hex, in quotes, or both."""
+    """The short strings in a revert's reason, in order: given in hex, in quotes, or both."""
     found: list[str] = []
     text = text[-_TEXT_MAX:]
     marks = sorted([*_HEX.finditer(text), *_QUOTED.finditer(text)], key=lambda mark: mark.start())
@@ -82,7 +82,7 @@ def short_strings(text: str) -> tuple[str, ...]:
 
 
 def reason_of(data: object) -> str:
-    """The reason in an RPC error's data, whatever its shape: the text of the innermost error."""
+    """The reason in an RPC error's data of any shape: the text of the innermost error."""
     for _ in range(50):
         if not isinstance(data, Mapping):
             break
@@ -91,9 +91,9 @@ def reason_of(data: object) -> str:
 
 
 def parse_receipt(answer: object, wanted: int, label: str) -> Receipt | None:
-    """A receipt of JSON-RPC 0.10; `None` while it is in no accepted block.
+    """Parses a receipt of JSON-RPC 0.10; `None` while the transaction is in no accepted block.
 
-    Raises `RegistryUnavailable` where it is not one, or another transaction's.
+    Raises `RegistryUnavailable` if it is not a receipt, or belongs to another transaction.
     """
     try:
         return _parse(answer, wanted, label)

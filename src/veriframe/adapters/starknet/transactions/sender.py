@@ -1,7 +1,7 @@
-"""One account's transactions, one after the other, each in the chain exactly once or not at all.
+"""Sends one account's transactions, one after the other, each executed at most once.
 
-Nonce and signed bytes are in the outbox before anything is sent. What was begun is brought to its end before
-something new is signed, so that a nonce is never decided twice. See `delivery` for the way to that end.
+Nonce and signed bytes are in the outbox before anything is sent. Open transactions are finished before a new
+one is signed, so that a nonce is never decided twice. `delivery` sends and polls a single transaction.
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ __all__ = ["Call", "Event", "Receipt", "Reverted", "SendTimeouts", "Sender", "Si
 log = structlog.get_logger()
 
 REORG_SECONDS = 6 * 3600.0
-"""How long back a transaction in an accepted block may be undone. Reorganisations took an hour in 2025."""
+"""How far back a reorganisation may undo an accepted block. In 2025, one spanned an hour."""
 TRIES = 3
-"""How often a new nonce is taken where another program was faster."""
+"""How often a new nonce is used after another program was faster."""
 SIBLINGS_MAX = 5
-"""How often one transaction is made dearer."""
+"""How often one transaction is replaced by one with a higher fee."""
 
 _REVERTS = 41
 _CLASS_REFUSALS = frozenset({51, 56, 57, 60, 62})
-"""Known already, does not compile, too large, another compiled class, unknown version."""
+"""Already declared, does not compile, too large, another compiled class, unknown version."""
 
 
 class Sender:
-    """Sends calls from one account. `max_fee_fri` is the most that one transaction may ever cost.
+    """Sends calls from one account. `max_fee_fri` is the most that one transaction may cost.
 
-    Calls of `send` may come side by side, also in processes that share the outbox: they wait for each other.
+    `send` may be called concurrently, also by processes that share the outbox: the calls are serialised.
     """
 
-    def __init__(  # noqa: PLR0913 - what it is made of
+    def __init__(  # noqa: PLR0913 - its parts
         self,
         endpoints: Endpoints,
         outbox: Outbox,
@@ -89,22 +89,22 @@ class Sender:
         return self._max_fee_fri
 
     async def send(self, calls: Sequence[Call], label: str) -> Receipt:
-        """Make all calls in one transaction, all of them or none. Returns once it is in an accepted block.
+        """Makes all calls in one transaction, all of them or none. Returns once it is in an accepted block.
 
-        Raises `Reverted` where the contract refuses (mostly before anything is sent), `MoveRefused` where the
-        nodes do, `RegistryUnavailable` where it cannot be sent or its outcome is open. After the latter,
-        the same calls with the same `label` may be given again: what is under way is waited for, not doubled.
+        Raises `Reverted` if the contract refuses (usually before anything is sent), `MoveRefused` if the
+        nodes do, `RegistryUnavailable` if it cannot be sent or its outcome is unknown. After the latter, the
+        same calls with the same `label` may be repeated: an open transaction is awaited, not duplicated.
         """
         return await self._once(Invoke(encode_calls(calls)), label)
 
     async def declare(self, built: Declare, label: str) -> Receipt:
-        """Make a class known to the chain. Raises as `send` does, and is safe to repeat as that is."""
+        """Declares a class. Raises as `send` does, and is as safe to repeat."""
         return await self._once(built, label)
 
     async def estimate(self, acts: Sequence[Act]) -> Sequence[Bounds]:
-        """What each of these transactions costs, made one after the other, without margins.
+        """Estimates the cost of each of these transactions, executed one after the other, without margins.
 
-        Raises `Reverted` or `MoveRefused` where one cannot be, `RegistryUnavailable`.
+        Raises `Reverted` or `MoveRefused` if one cannot be executed, `RegistryUnavailable`.
         """
         chain_id = await self._endpoints.chain_id()
         nonce = await self._delivery.nonce(self._account, "pre_confirmed")
@@ -115,9 +115,9 @@ class Sender:
         async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             await self._finish_open(chain_id)
-            for entry in self._outbox.untold(chain_id, self._account):
+            for entry in self._outbox.unreported(chain_id, self._account):
                 if entry.label == label and Unsigned.parse(chain_id, entry.payload).act == act:
-                    return self._tell(entry, await self._delivery.finish(replace(entry, state=State.SENT)))
+                    return self._report(entry, await self._delivery.finish(replace(entry, state=State.SENT)))
             for _ in range(TRIES):
                 entry = await self._sign_new(chain_id, act, label)
                 try:
@@ -125,63 +125,65 @@ class Sender:
                 except NonceTaken as error:
                     log.warning("nonce_taken", reason=str(error))
                     continue
-                return self._tell(entry, receipt)
+                return self._report(entry, receipt)
         raise RegistryUnavailable(
-            f"Another program sends from the account {self._account:#x} too. Let only one use it, or those of"
-            " one home folder."
+            f"Another program also sends from the account {self._account:#x}. Use an account with only one"
+            " home folder."
         )
 
     async def recover(self) -> Sequence[Receipt]:
-        """Bring to its end what an earlier run began, and send again what a reorganisation undid.
+        """Finishes what an earlier run started, and sends again what a reorganisation undid.
 
-        Returns what ended in an accepted block without anyone having heard of it, reverts among them. Call it
-        at the start, and where the chain's state went back. Raises `RegistryUnavailable`.
+        Returns the receipts of accepted blocks that were not reported yet, including reverts. Call it at the
+        start, and after a reorganisation. Raises `RegistryUnavailable`.
         """
         async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             nonce = await self._delivery.nonce(self._account, "pre_confirmed")
-            self._reopen_undone(chain_id, nonce, told=False)
+            self._reopen_undone(chain_id, nonce, reported=False)
             await self._finish_open(chain_id)
             receipts = []
-            for entry in self._outbox.untold(chain_id, self._account):
+            for entry in self._outbox.unreported(chain_id, self._account):
                 receipts.append(await self._delivery.finish(replace(entry, state=State.SENT)))
-                self._tell_all(receipts[-1], entry)
+                self._mark_reported(receipts[-1], entry)
             return receipts
 
     async def _finish_open(self, chain_id: int) -> None:
-        """Nothing new while something is open. What is refused here is only logged: its caller is gone."""
+        """Finishes open transactions before a new one. A refusal is only logged: its caller is gone."""
         for entry in self._outbox.open(chain_id, self._account):
             try:
                 await self._delivery.finish(entry)
             except (MoveRefused, NonceTaken) as error:
                 log.warning("open_transaction_refused", label=entry.label, reason=str(error))
 
-    def _reopen_undone(self, chain_id: int, nonce: int, *, told: bool) -> bool:
-        """Where the nonce went back, what had it is open again; where the node only lags, it is found."""
+    def _reopen_undone(self, chain_id: int, nonce: int, *, reported: bool) -> bool:
+        """Reopens transactions after the nonce went back. If the node only lags, it still knows them."""
         since = time.time() - REORG_SECONDS
         taken = {entry.nonce for entry in self._outbox.open(chain_id, self._account)}
         ended = self._outbox.ended_from(chain_id, self._account, nonce, since)
         undone = {entry.nonce: entry for entry in ended if entry.nonce not in taken}
-        # After a gap nothing can follow: that is another chain's past, or too old.
+        # Nothing valid follows a gap: those belong to another chain's past, or are too old.
         again = list(takewhile(lambda entry: entry is not None, map(undone.get, count(nonce))))
         for entry in filter(None, again):
             log.warning("nonce_went_back", label=entry.label, hash=hex(entry.hash), nonce=entry.nonce)
-            self._outbox.reopen(entry, told=told)
+            self._outbox.reopen(entry, reported=reported)
         return bool(again)
 
     async def _free_nonce(self, chain_id: int) -> int:
         for _ in range(TRIES):
             nonce = await self._delivery.nonce(self._account, "pre_confirmed")
-            if not self._reopen_undone(chain_id, nonce, told=True):
+            if not self._reopen_undone(chain_id, nonce, reported=True):
                 return nonce
             await self._finish_open(chain_id)
-        raise RegistryUnavailable("The StarkNet node lags behind its own past. It is tried again later.")
+        raise RegistryUnavailable(
+            "The StarkNet node lags behind its earlier state. The move is tried again later."
+        )
 
     def _draft(self, chain_id: int, nonce: int, act: Act) -> Unsigned:
         return Unsigned(chain_id=chain_id, account=self._account, nonce=nonce, act=act, bounds=NONE)
 
     async def _sign_new(self, chain_id: int, act: Act, label: str) -> Entry:
-        """A transaction on the next nonce, signed and on the disk."""
+        """Signs a transaction on the next nonce and stores it."""
         draft = self._draft(chain_id, await self._free_nonce(chain_id), act)
         (estimate,) = await self._estimate([draft])
         entry = await self._sign(replace(draft, bounds=with_margin(estimate, self._max_fee_fri)), label)
@@ -207,10 +209,11 @@ class Sender:
         )
 
     async def _reprice(self, older: Entry) -> Entry:
-        """The same calls on the same nonce, dearer, on the disk in the place of `older`."""
+        """Signs the same calls on the same nonce with a higher fee, and stores them in place of `older`."""
         if len(self._outbox.siblings(older)) >= SIBLINGS_MAX:
             raise FeeTooHigh(
-                f"The nodes find the transaction {older.hash:#x} too cheap, however dear. It is tried later."
+                f"The nodes refuse the fee of transaction {older.hash:#x} after {SIBLINGS_MAX - 1} raises."
+                " It is tried later."
             )
         unsigned = Unsigned.parse(older.chain_id, older.payload)
         (estimate,) = await self._estimate([unsigned])
@@ -235,18 +238,18 @@ class Sender:
             if error.code == _REVERTS and "transaction nonce is invalid" not in reason.lower():
                 raise Reverted(reason) from error
             if error.code in _CLASS_REFUSALS:
-                told = clean(f"{error.message} {reason}")
-                raise MoveRefused("CLASS", f"The chain does not take this class: {told}") from error
+                cause = clean(f"{error.message} {reason}")
+                raise MoveRefused("CLASS", f"The chain does not accept this class: {cause}") from error
             raise RegistryUnavailable(f"The StarkNet node cannot estimate the fee now: {error}") from error
 
-    def _tell(self, entry: Entry, receipt: Receipt) -> Receipt:
-        self._tell_all(receipt, entry)
+    def _report(self, entry: Entry, receipt: Receipt) -> Receipt:
+        self._mark_reported(receipt, entry)
         if receipt.revert_reason:
             raise Reverted(receipt.revert_reason, transaction_hash=receipt.hash, fee_fri=receipt.fee_fri)
         return receipt
 
-    def _tell_all(self, receipt: Receipt, entry: Entry) -> None:
-        """The caller hears of it now, under whichever of its digests it came into the chain."""
+    def _mark_reported(self, receipt: Receipt, entry: Entry) -> None:
+        """Records that the outcome is reported, under the hash that was executed."""
         for sibling in self._outbox.siblings(entry):
             if sibling.hash in {receipt.hash, entry.hash}:
-                self._outbox.tell(sibling)
+                self._outbox.mark_reported(sibling)

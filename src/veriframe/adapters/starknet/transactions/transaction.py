@@ -1,4 +1,4 @@
-"""Transactions of an account, version 3: what they do, their digest, and the JSON that is sent."""
+"""An account's transactions, version 3: their content, their hash, and the JSON that is sent."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from veriframe.adapters.starknet.transactions.fees import Bounds
 
 
 class Signer(Protocol):
-    """Whoever holds the key. May block for some 100 ms; called in a thread."""
+    """Holds the key and signs. May block for some 100 ms; called in a thread."""
 
     def sign(self, message_hash: int, /) -> tuple[int, int]:
-        """The signature's `r` and `s` for a transaction's digest."""
+        """The signature `(r, s)` of a transaction's hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a contract's function; `calldata` in felts."""
+    """One call of a contract's function, with `calldata` in felts."""
 
     to: int
     selector: int
@@ -32,12 +32,12 @@ class Call:
 
     @classmethod
     def named(cls, to: int, function: str, calldata: Sequence[int]) -> Self:
-        """A call of the function of this name."""
+        """A call of the function with this name."""
         return cls(to, get_selector_from_name(function), tuple(calldata))
 
 
 def encode_calls(calls: Sequence[Call]) -> tuple[int, ...]:
-    """Calls as an account of Cairo 1 takes them: their number, then each with the length of its calldata."""
+    """Encodes calls for a Cairo 1 account: their number, then each with the length of its calldata."""
     flat = [len(calls)]
     for call in calls:
         flat += [call.to, call.selector, len(call.calldata), *call.calldata]
@@ -46,16 +46,16 @@ def encode_calls(calls: Sequence[Call]) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """Calls of contracts, in felts as the account takes them."""
+    """Calls of contracts, in felts as the account expects them."""
 
     calldata: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Declare:
-    """A class for the chain to know: `contract_class` is the JSON of JSON-RPC's `CONTRACT_CLASS`.
+    """A class to declare: `contract_class` is the JSON of JSON-RPC's `CONTRACT_CLASS`.
 
-    `compiled_class_hash` is that of its CASM, which every node makes by itself.
+    `compiled_class_hash` is that of its CASM, which every node compiles itself.
     """
 
     contract_class: Mapping[str, Any]
@@ -73,7 +73,7 @@ _SUBMISSIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsigned:
-    """All of a transaction but its signature. Numbers are felts."""
+    """A transaction without its signature. Numbers are felts."""
 
     chain_id: int
     account: int
@@ -83,7 +83,7 @@ class Unsigned:
 
     @classmethod
     def parse(cls, chain_id: int, text: str) -> Self:
-        """What was once signed, out of its JSON."""
+        """Parses a signed transaction's JSON."""
         sent = json.loads(text)
         return cls(
             chain_id=chain_id,
@@ -94,7 +94,7 @@ class Unsigned:
         )
 
     def digest(self) -> int:
-        """The transaction's hash, which its signature is on. A second of work for a class."""
+        """The transaction's hash, which is signed. Takes about a second for a class."""
         shared: dict[str, Any] = {
             "version": 3,
             "signature": [],
@@ -132,7 +132,7 @@ class Unsigned:
 
 
 def submission(payload: str) -> tuple[str, dict[str, Any]]:
-    """The method that takes a signed transaction, and its parameters."""
+    """The RPC method that submits a signed transaction, and its parameters."""
     sent = json.loads(payload)
     method, name = _SUBMISSIONS[sent["type"]]
     return method, {name: sent}

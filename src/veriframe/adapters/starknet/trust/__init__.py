@@ -1,1 +1,1 @@
-"""How far StarkNet nodes are trusted: the chain's id, its time, and the orders that they showed."""
+"""Checks on StarkNet nodes: the chain's id, its time, and the orders that they showed."""

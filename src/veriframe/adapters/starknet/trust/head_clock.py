@@ -1,7 +1,7 @@
-"""A chain's time held against this machine's clock: a node may freeze it, or make it up.
+"""Compares a chain's time with this machine's clock, since a node may freeze or invent it.
 
-Jobs are judged by the chain's time alone. This only says whether that time can be believed, and no claim is
-made while it cannot.
+Deadlines depend only on the chain's time. This check decides whether that time is plausible; while it is not,
+nothing is claimed.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from veriframe.model.registry.job import Head
 log = structlog.get_logger()
 
 SKEW_SECONDS = 600.0
-"""How far the newest block's time may be from this machine's, and how long a head may stand still."""
+"""How far the newest block's time may be from this machine's, and how long a head may stay the same."""
 
 _REMEDY = (
-    "Nothing is claimed while that lasts. See that this machine's clock is set by NTP, or name another node"
+    "Nothing is claimed until this is resolved. Synchronise this machine's clock (NTP), or use another node"
     " in STARKNET_RPC."
 )
 
 
 class HeadClock:
-    """Judges heads. With `skew_seconds` 0 it believes all, as development chains need it.
+    """Checks heads. With `skew_seconds` 0 it accepts all, as development chains need.
 
-    `clock` is this machine's Unix time, `steady` one that nobody sets; both in seconds.
+    `clock` is this machine's Unix time, `steady` a monotonic clock; both in seconds.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class HeadClock:
         self._clock, self._steady = clock, steady
         self._last: Head | None = None
         self._number_since = self._time_since = steady()
-        self._told = False
+        self._is_doubtful = False
 
     def note(self, head: Head) -> str:
-        """A head that a node tells now. Returns what is wrong with it; told in the log when that changes."""
+        """Checks a head that a node returned. Returns what is wrong with it, and logs changes."""
         now, last = self._steady(), self._last
         if last is None or head.number != last.number:
             self._number_since = now
@@ -54,15 +54,15 @@ class HeadClock:
             self._time_since = now
         self._last = head
         fault = self._fault(head, now) if self.skew_seconds > 0 else ""
-        if fault and not self._told:
+        if fault and not self._is_doubtful:
             log.warning("chain_time_doubtful", block=head.number, reason=fault)
-        elif self._told and not fault:
+        elif self._is_doubtful and not fault:
             log.info("chain_time_believed", block=head.number)
-        self._told = bool(fault)
+        self._is_doubtful = bool(fault)
         return fault
 
     def require_right(self, head: Head) -> None:
-        """Note a head that a claim would be judged by. Raises `RegistryUnavailable` with what is wrong."""
+        """Checks a head on which a claim depends. Raises `RegistryUnavailable` with what is wrong."""
         if fault := self.note(head):
             raise RegistryUnavailable(fault)
 
@@ -70,22 +70,22 @@ class HeadClock:
         here = self._clock()
         if abs(head.time - here) > self.skew_seconds:
             return (
-                f"The newest block {head.number} is of {_words(head.time)}, and this machine's clock says"
-                f" {_words(here)}: more than clock_skew_seconds ({self.skew_seconds:g}) lie between."
+                f"The newest block {head.number} is from {_words(head.time)}, but this machine's clock says"
+                f" {_words(here)}: they differ by more than clock_skew_seconds ({self.skew_seconds:g})."
                 f" {_REMEDY}"
             )
         still = now - min(self._number_since, self._time_since)
         if still > self.skew_seconds:
             return (
-                f"The newest block is number {head.number} of {_words(head.time)} for {still:.0f} seconds,"
-                f" more than clock_skew_seconds ({self.skew_seconds:g}). This machine's clock says"
+                f"The newest block has been number {head.number} from {_words(head.time)} for {still:.0f}"
+                f" seconds, more than clock_skew_seconds ({self.skew_seconds:g}). This machine's clock says"
                 f" {_words(here)}. {_REMEDY}"
             )
         return ""
 
 
 def _words(seconds: float) -> str:
-    """A time as people read it; a stranger's number may be no time at all."""
+    """Formats a time; an untrusted number may not be a valid time."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):

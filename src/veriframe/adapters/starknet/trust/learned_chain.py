@@ -1,7 +1,7 @@
-"""Which chain a registry is on: learned once, kept in the home folder, and required from then on.
+"""The chain of a registry: learned once, stored in the home folder, and required from then on.
 
-A node names the chain that transactions are signed for. The same address may hold a registry on several
-chains, so a node that names another chain would get signatures that count there.
+A node names the chain for which transactions are signed. The same address may be a registry on several
+chains, so a node that names another chain would get signatures that are valid there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FILE_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class LearnedChain:
-    """The chain of a registry, and when it was learned, in Unix seconds. `is_new`: by this run."""
+    """The chain of a registry, and when it was learned (Unix seconds). `is_new`: learned by this run."""
 
     chain_id: int
     learned_at: int
@@ -34,20 +34,20 @@ class LearnedChain:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The chain that must be served, if any, and the sentence part that says why."""
+    """The required chain, if any, and the reason as part of a sentence."""
 
     chain_id: int | None = None
     reason: str = ""
 
 
 NO_CHAIN = Expected()
-"""Any chain: the nodes' word is taken, and learned."""
+"""Any chain: the one that the nodes name is accepted and learned."""
 
 
 def expect(home: Path, registry: int | None, named: int | None) -> Expected:
-    """The chain that the setting names, or that was learned for this registry.
+    """The chain from the setting, or the one learned for this registry.
 
-    Raises `SettingsError` where the two differ, or where what was kept cannot be believed.
+    Raises `SettingsError` if the two differ, or if the stored file cannot be trusted.
     """
     kept = read(home, registry) if registry else None
     if kept is None:
@@ -58,22 +58,22 @@ def expect(home: Path, registry: int | None, named: int | None) -> Expected:
     if named is not None and named != kept.chain_id:
         raise SettingsError(
             f"chain_id is {format_chain_id(named)}, but {learned}. For another chain set another home; if"
-            " what was learned is wrong, remove that file."
+            " the learned chain is wrong, delete that file."
         )
     return Expected(kept.chain_id, learned)
 
 
 def mismatch(found: int, expected: Expected) -> SettingsError:
-    """All nodes serve another chain."""
+    """The error if all nodes serve another chain."""
     return SettingsError(
-        f"STARKNET_RPC serves the chain {format_chain_id(found)}, but {expected.reason}. Name a node of"
-        f" {format_chain_id(expected.chain_id or 0)}; for another chain set another home, or remove what was"
-        " learned and set chain_id."
+        f"STARKNET_RPC serves the chain {format_chain_id(found)}, but {expected.reason}. Use a node of"
+        f" {format_chain_id(expected.chain_id or 0)}. For another chain set another home, or delete the"
+        " learned chain and set chain_id."
     )
 
 
 def read(home: Path, registry: int) -> LearnedChain | None:
-    """What was learned. Raises `SettingsError` where the file is damaged, open, or another user's."""
+    """Reads the learned chain. Raises `SettingsError` if the file is damaged, open or another user's."""
     place = _place(home, registry)
     if not os.path.lexists(place):
         return None
@@ -85,15 +85,15 @@ def read(home: Path, registry: int) -> LearnedChain | None:
         return LearnedChain(parse_chain_id(chain_id), learned_at)
     except (TypeError, ValueError, KeyError, AttributeError):
         raise SettingsError(
-            f"The chain's id in {place} cannot be read. Set chain_id to the chain that is meant, and remove"
+            f"The chain's id in {place} cannot be read. Set chain_id to the intended chain, and delete"
             " that file."
         ) from None
 
 
 def learn(home: Path, registry: int, chain_id: int) -> LearnedChain:
-    """Keep it for good, whole or not at all. Who comes second takes what is there.
+    """Stores the chain, all of it or nothing. An existing file is never overwritten.
 
-    Raises `SettingsError` where something else is there.
+    Raises `SettingsError` if another chain is already stored.
     """
     place = _place(home, registry)
     learned = {"chain_id": format_chain_id(chain_id), "learned_at": int(time.time())}
@@ -112,7 +112,7 @@ def learn(home: Path, registry: int, chain_id: int) -> LearnedChain:
     except FileExistsError:
         pass
     except OSError as error:
-        raise SettingsError(f"The chain's id cannot be kept in {place}: {error.strerror}.") from error
+        raise SettingsError(f"The chain's id cannot be stored in {place}: {error.strerror}.") from error
     kept = read(home, registry)
     if kept is None or kept.chain_id != chain_id:
         raise SettingsError(f"Another process learned another chain at the same time: see {place}.")

@@ -1,4 +1,4 @@
-"""What was shown of orders, so that a claim binds money under the terms that were judged, and no others."""
+"""Remembers orders as they were shown, so that a claim is only made under the terms that were checked."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 KEPT = 50_000
-"""So many orders are remembered; the oldest go first."""
+"""How many orders are remembered; the oldest are dropped first."""
 
 
 class ShownOrders:
-    """Digests of orders as they were first shown. An order that changes is a lie, or a reorganisation."""
+    """Digests of orders as first shown. An order changes only if a node lies, or by a reorganisation."""
 
     def __init__(self) -> None:
         self._digests: dict[int, bytes] = {}
         self._changed: dict[int, None] = {}
 
     def note(self, orders: Iterable[Order]) -> None:
-        """They are shown now."""
+        """Records that these orders were shown."""
         for order in orders:
             if self.differs(order) and order.id not in self._changed:
                 log.warning("order_changed", order_id=order.id)
@@ -35,7 +35,7 @@ class ShownOrders:
                 _keep(self._digests, order.id, _digest(order))
 
     def differs(self, order: Order) -> bool:
-        """Whether anything else was ever shown under its id."""
+        """Whether another order was ever shown under its id."""
         kept = self._digests.get(order.id)
         return order.id in self._changed or (kept is not None and kept != _digest(order))
 

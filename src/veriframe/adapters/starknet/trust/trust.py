@@ -1,4 +1,4 @@
-"""How far the nodes of a chain are believed: whose time, whose word, and for which chain."""
+"""How far the nodes of a chain are trusted: its time, its orders, and its id."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from veriframe.ports.registry import ChainFacts
 
 @dataclass(slots=True)
 class Trust:
-    """What claims depend on. By default every time is believed, and one node's word."""
+    """The checks before a claim. By default, any time and a single node are trusted."""
 
     clock: HeadClock = field(default_factory=HeadClock)
     witnesses: Witnesses | None = None
     learned: LearnedChain | None = None
 
     def facts(self, head: Head) -> ChainFacts:
-        """What there is to tell of it, with a head that a node tells now."""
+        """The facts to report, with the newest head from a node."""
         return ChainFacts(
             chain=format_chain_id(self.learned.chain_id) if self.learned else "unknown",
             learned_at=self.learned.learned_at if self.learned else 0,

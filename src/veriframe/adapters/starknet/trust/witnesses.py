@@ -1,4 +1,4 @@
-"""Endpoints that are asked independently of one another before a claim binds money."""
+"""Endpoints that are queried independently of each other before a claim binds money."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from veriframe.adapters.starknet.rpc.endpoints import Answered
 
 
 class Witnesses(Protocol):
-    """Endpoints that can be asked apart from one another."""
+    """Endpoints that can be queried independently of each other."""
 
     @property
     def names(self) -> Sequence[str]:
-        """Their names."""
+        """The endpoints' names."""
 
     async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> Answered:
-        """The answers of an endpoint that `but` does not name. Raises `RegistryUnavailable`."""
+        """The answers of one endpoint that is not in `but`. Raises `RegistryUnavailable`."""
 
     def distrust(self, name: str) -> None:
-        """Ask this one nothing for long."""
+        """Stops querying this endpoint for an hour."""

@@ -1,4 +1,4 @@
-"""Addresses before deployment, and keys from the accounts files of other tools."""
+"""Addresses before deployment, and keys from other tools' accounts files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PUBLIC = 0x39D9E6CE352AD4530A0EF5D5A18FD3303C3606A7FA6AC5B620020AD681CC33B
 ADDRESS = 0x64B48806902A367C8598F4F95C305E8C1A1ACBA5F082D294A43793113115691
 """The first account of a devnet with `--seed 0`."""
 OLDER_CLASS_HASH = 0x3FCBF77B28C96F4F2FB5BD2D176AB083A12A5E123ADEB0DE955D7EE228C9854
-"""devnet goes on to compute its accounts' addresses by this class, though they run another."""
+"""The class from which devnet computes its accounts' addresses, though they run another."""
 
 
 def _entry(**changes: object) -> dict[str, Any]:
@@ -40,19 +40,19 @@ def _file(value: object) -> bytes:
 
 
 def test_the_address_is_that_of_the_network() -> None:
-    """As a real devnet lists it: by an older class, with the salt 20."""
+    """As a real devnet lists it: from an older class, with salt 20."""
     assert accounts.counterfactual_address(PUBLIC, OLDER_CLASS_HASH, 20) == ADDRESS
 
 
 def test_the_salt_is_the_public_key_by_default() -> None:
-    """So the key alone tells the address."""
+    """The address follows from the key alone."""
     expected = accounts.counterfactual_address(PUBLIC, salt=PUBLIC)
     assert accounts.counterfactual_address(PUBLIC) == expected
     assert accounts.counterfactual_address(PUBLIC, class_hash=1) != expected
 
 
 def test_an_accounts_file_is_read() -> None:
-    """As sncast writes it; the entry of a ledger has no key, and is left."""
+    """As sncast writes it; entries of hardware wallets have no key and are left out."""
     content = _file({"alpha-sepolia": {"me": _entry(), "ledger": _entry(private_key=None)}})
     (found,) = accounts.read_accounts(content, "f")
     assert (found.network, found.name, found.address) == ("alpha-sepolia", "me", ADDRESS)
@@ -61,7 +61,7 @@ def test_an_accounts_file_is_read() -> None:
 
 
 def test_an_account_is_chosen_by_its_name() -> None:
-    """By `name`, or by `network/name` where there are two of it."""
+    """By `name`, or by `network/name` if there are two."""
     found = accounts.read_accounts(
         _file({"a": {"me": _entry()}, "b": {"me": _entry(), "you": _entry()}}), "f"
     )
@@ -71,13 +71,13 @@ def test_an_account_is_chosen_by_its_name() -> None:
     for name in (None, "me", "who"):
         with pytest.raises(SettingsError, match="--name: a/me, b/me, b/you"):
             accounts.choose_account(found, name, "f")
-    with pytest.raises(SettingsError, match="no account with its key"):
+    with pytest.raises(SettingsError, match="no account with a private key"):
         accounts.choose_account([], None, "f")
 
 
-def test_a_key_that_is_not_of_its_public_key_is_refused() -> None:
-    """Nothing would be accepted that it signs; and the sentence does not show it."""
-    with pytest.raises(SettingsError, match="not that of its public key") as caught:
+def test_a_key_that_does_not_match_its_public_key_is_refused() -> None:
+    """Its signatures would not be accepted; the message does not show it."""
+    with pytest.raises(SettingsError, match="does not match its public key") as caught:
         accounts.read_accounts(_file({"a": {"me": _entry(private_key=f"{SECRET + 1:#x}")}}), "f")
     assert f"{SECRET + 1:x}" not in str(caught.value)
 
@@ -86,7 +86,7 @@ def test_a_key_that_is_not_of_its_public_key_is_refused() -> None:
 @settings(max_examples=60, deadline=None)
 @given(value=st.text(max_size=70) | st.integers() | st.none() | st.lists(st.none(), max_size=2))
 def test_damaged_entries_are_refused(place: str, value: object) -> None:
-    """Nothing but `SettingsError` comes out."""
+    """Only `SettingsError` is raised."""
     _judge(_file({"a": {"me": _entry(**{place: value})}}))
 
 

@@ -1,4 +1,4 @@
-"""Deploying an account against nodes that lose, lag and lie: once or not at all, and never told wrongly."""
+"""Deploying an account with nodes that lose, lag and lie: at most once, with the right outcome."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRICES = {
 
 
 class Node:
-    """Answers by method: each of a list in turn, its last for ever; errors are raised."""
+    """Answers by method: each of a list in turn, the last one repeatedly; errors are raised."""
 
     def __init__(self, **answers: object) -> None:
         self.sent: list[Mapping[str, Any]] = []
@@ -59,7 +59,7 @@ class Node:
         return answer
 
     def receipt(self, **changes: object) -> dict[str, object]:
-        """The receipt of what was sent last."""
+        """The receipt of the last transaction."""
         whole = {
             "transaction_hash": hex(_digest(self.sent[-1])),
             "finality_status": "ACCEPTED_ON_L2",
@@ -87,7 +87,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def _deploy(node: Node) -> int | None:
-    """The fee, or None where the account was there already."""
+    """Returns the fee, or None if the account was already deployed."""
     key = Key(SECRET)
     address, receipt = await deployment.deploy(cast(Endpoints, node), key, 1, 2, max_fee_fri=STRK)
     assert address == counterfactual_address(key.public_key, 1, 2)
@@ -95,7 +95,7 @@ async def _deploy(node: Node) -> int | None:
 
 
 async def test_the_receipt_may_take_its_time() -> None:
-    """Sent once, with a signature that holds, and looked for until it is in a block."""
+    """It is sent once, with a valid signature, and polled until it is in a block."""
     node = Node(getTransactionReceipt=[UNKNOWN, UNKNOWN, "receipt"])
     assert await _deploy(node) == 100
     (sent,) = node.sent
@@ -103,14 +103,14 @@ async def test_the_receipt_may_take_its_time() -> None:
     assert verify_message_signature(_digest(sent), signature, Key(SECRET).public_key)
 
 
-async def test_what_is_there_is_not_deployed_again() -> None:
+async def test_a_deployed_account_is_not_deployed_again() -> None:
     """Nothing is sent."""
     node = Node(getClassHashAt="0x1")
     assert (await _deploy(node), node.sent) == (None, [])
 
 
-async def test_an_earlier_try_counts() -> None:
-    """The node refuses the nonce, since an earlier try is on its way: that one is waited for."""
+async def test_an_earlier_attempt_counts() -> None:
+    """The node refuses the nonce, since an earlier attempt is pending: that one is awaited."""
     node = Node(
         getClassHashAt=[NOT_THERE, "0x1", NOT_THERE, "0x1"],
         addDeployAccountTransaction=RpcError(52, "Invalid transaction nonce"),
@@ -119,7 +119,7 @@ async def test_an_earlier_try_counts() -> None:
 
 
 async def test_a_lost_answer_counts() -> None:
-    """The node took it and said something else; its receipt comes."""
+    """The node accepted it but answered with an error; its receipt arrives."""
     node = Node(
         getClassHashAt=[NOT_THERE, "0x1"],
         addDeployAccountTransaction=RpcError(63, "An unexpected error occurred"),
@@ -128,16 +128,16 @@ async def test_a_lost_answer_counts() -> None:
     assert await _deploy(node) == 100
 
 
-async def test_a_refusal_is_told() -> None:
-    """A node's words, cleaned of what drives a terminal."""
+async def test_a_refusal_is_reported() -> None:
+    """With the node's text, without control characters."""
     node = Node(addDeployAccountTransaction=RpcError(55, "Account validation failed\x1b[31m"))
     with pytest.raises(MoveRefused, match="Account validation failed") as caught:
         await _deploy(node)
     assert "\x1b" not in str(caught.value)
 
 
-async def test_a_revert_is_told() -> None:
-    """It cost a fee, and there is no account."""
+async def test_a_revert_is_reported() -> None:
+    """It costs a fee, and the account does not exist."""
     node = Node()
     real = node.call
 
@@ -152,25 +152,25 @@ async def test_a_revert_is_told() -> None:
     assert caught.value.fee_fri == 100
 
 
-async def test_an_open_outcome_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once patience ends: the same command may be given again."""
-    monkeypatch.setattr(deployment, "PATIENCE_SECONDS", 0.05)
+async def test_an_open_outcome_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a timeout; the same command may be run again."""
+    monkeypatch.setattr(deployment, "WAIT_SECONDS", 0.05)
     with pytest.raises(RegistryUnavailable, match="Run the command again later"):
         await _deploy(Node())
 
 
 @pytest.mark.parametrize("held", [None, [], ["0x1"], ["zz", "0x0"], "0x1", [1, 2], RpcError(40, "reverted")])
-async def test_a_balance_that_cannot_be_read_is_no_money(held: object) -> None:
-    """Nothing is sent on a guess."""
+async def test_an_unreadable_balance_sends_nothing(held: object) -> None:
+    """The balance must be known."""
     node = Node()
     node.answers["call"] = [held]
-    with pytest.raises(RegistryUnavailable, match="does not tell what the account holds"):
+    with pytest.raises(RegistryUnavailable, match="does not answer with the account's balance"):
         await _deploy(node)
     assert node.sent == []
 
 
 async def test_without_money_nothing_is_sent() -> None:
-    """The sentence says where to send how much."""
+    """The message says how much to send where."""
     node = Node(call=[["0x1", "0x0"]])
     with pytest.raises(MoveRefused, match="Send STRK there first") as caught:
         await _deploy(node)
@@ -182,10 +182,10 @@ async def test_the_upper_half_of_a_balance_counts() -> None:
     assert await _deploy(Node(call=[["0x0", "0x1"]], getTransactionReceipt="receipt")) == 100
 
 
-def test_the_digest_depends_on_all_that_is_signed() -> None:
+def test_the_digest_covers_all_fields() -> None:
     """Another chain, class, salt, key or price is another transaction."""
     first: dict[str, Any] = {"chain_id": 1, "public_key": 2, "class_hash": 3, "salt": 4}
-    dearer = Bounds(l1_gas=Resource(1, 1), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
+    priced = Bounds(l1_gas=Resource(1, 1), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
     digests = {Deployment(**{**first, name: 9}).digest() for name in first}
-    digests |= {Deployment(**first).digest(), Deployment(**first, bounds=dearer).digest()}
+    digests |= {Deployment(**first).digest(), Deployment(**first, bounds=priced).digest()}
     assert len(digests) == 6

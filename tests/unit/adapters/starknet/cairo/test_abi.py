@@ -1,4 +1,4 @@
-"""ABIs as nodes tell them are read, and strangers' texts do no harm."""
+"""ABIs are parsed as nodes return them, and untrusted text does no harm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veriframe.errors import RegistryUnavailable
 
 
 @pytest.mark.parametrize(
-    ("told", "short"),
+    ("full", "short"),
     [
         ("core::felt252", "felt252"),
         ("felt", "felt252"),
@@ -21,13 +21,13 @@ from veriframe.errors import RegistryUnavailable
         ("()", "()"),
     ],
 )
-def test_types_are_spelt_short(told: str, short: str) -> None:
-    """Without modules, snapshots and blanks."""
-    assert spelling(told) == short
+def test_types_are_spelt_short(full: str, short: str) -> None:
+    """Without modules, snapshots and spaces."""
+    assert spelling(full) == short
 
 
 def test_functions_of_interfaces_count() -> None:
-    """A function lies at the top or in an interface; a list and its JSON text are the same."""
+    """A function is at the top level or in an interface; a list and its JSON text are equivalent."""
     inner = {
         "type": "function",
         "name": "get_job_reward",
@@ -42,8 +42,8 @@ def test_functions_of_interfaces_count() -> None:
     assert read_abi(json.dumps(entries)) == abi
 
 
-@pytest.mark.parametrize("told", [None, 5, "no JSON", "{}", "[" * 100_000, " " * (ABI_MAX_CHARACTERS + 1)])
-def test_what_is_no_abi_is_refused(told: object) -> None:
-    """Nothing, another JSON, a bomb of brackets, a flood."""
+@pytest.mark.parametrize("value", [None, 5, "no JSON", "{}", "[" * 100_000, " " * (ABI_MAX_CHARACTERS + 1)])
+def test_other_values_are_refused(value: object) -> None:
+    """Nothing, other JSON, deep nesting, too much text."""
     with pytest.raises(RegistryUnavailable, match="ABI"):
-        read_abi(told)
+        read_abi(value)

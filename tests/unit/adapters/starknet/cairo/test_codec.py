@@ -1,4 +1,4 @@
-"""Values go to felts and back unchanged, and an answer that does not fit its type is refused."""
+"""Values are encoded and decoded unchanged, and answers that do not fit their type are refused."""
 
 from __future__ import annotations
 
@@ -74,18 +74,18 @@ def test_a_pair_of_short_strings_joins_to_the_text(text: str) -> None:
     assert short_bytes(first) + short_bytes(second) == text.encode()
 
 
-def test_what_a_short_string_cannot_hold_is_refused() -> None:
-    """Too long, or beginning with a NUL that would be lost."""
+def test_text_that_is_not_a_short_string_is_refused() -> None:
+    """Too long, or with a leading NUL that would be lost."""
     for text in (b"x" * 32, b"\0x"):
-        with pytest.raises(ValueError, match="no short string"):
+        with pytest.raises(ValueError, match="not a short string"):
             short_string(text)
-    with pytest.raises(ValueError, match="no short string"):
+    with pytest.raises(ValueError, match="not a short string"):
         halves(b"x" * 63)
 
 
 @given(st.sampled_from(sorted(VALUES)), st.lists(st.integers(-1, PRIME), max_size=12))
-def test_any_answer_is_understood_or_refused(type_name: str, felts: list[int]) -> None:
-    """Never another error; and what is understood is what these felts say."""
+def test_any_answer_is_decoded_or_refused(type_name: str, felts: list[int]) -> None:
+    """Never another error, and a decoded value encodes to the same felts."""
     try:
         value = CODEC.decode(type_name, felts)
     except RegistryUnavailable:
@@ -107,14 +107,14 @@ def test_any_answer_is_understood_or_refused(type_name: str, felts: list[int]) -
         ("ByteArray", [2**200, 0, 0]),
         ("Span<u64>", [3, 1, 2]),
         ("State", [2]),
-        ("Unheard", [1]),
+        ("Unknown", [1]),
         ("", [1]),
         ("Endless", [1]),
         ("Bomb", []),
     ],
 )
 def test_an_answer_that_does_not_fit_is_refused(type_name: str, felts: list[int]) -> None:
-    """Too short, too long, out of range, a lying length, an unknown type, a bomb of empty structs."""
+    """Too short, too long, out of range, a wrong length, an unknown type, nested empty structs."""
     with pytest.raises(RegistryUnavailable, match="does not fit"):
         CODEC.decode(type_name, felts)
 
@@ -137,12 +137,12 @@ def test_a_value_of_another_type_is_refused(type_name: str, value: object) -> No
 
 
 def test_the_parts_of_a_tuple() -> None:
-    """Commas inside other tuples and lists do not part."""
+    """Commas in inner tuples and lists do not separate."""
     assert parts("(u8,(u64,bool),Span<(u8,u8)>)") == ["u8", "(u64,bool)", "Span<(u8,u8)>"]
 
 
-def test_types_of_an_abi_are_spoken() -> None:
-    """A struct as a node tells it, with modules in its names."""
+def test_types_of_an_abi_are_supported() -> None:
+    """A struct as a node returns it, with modules in its names."""
     abi = read_abi(
         [{"type": "struct", "name": "a::b::Pair", "members": [{"name": "x", "type": "@core::integer::u256"}]}]
     )

@@ -1,4 +1,4 @@
-"""Many questions in few requests, in their order, whatever a node takes at once."""
+"""Many questions in few requests, in order, whatever number a node accepts at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HURRIED = EndpointLimits(request_seconds=1.0, call_seconds=2.0, pause_seconds=0.
 
 
 class Node:
-    """Answers each question with itself; refuses requests of more than `most`. `sizes` are the requests."""
+    """Answers each question with itself; refuses requests with more than `most`. `sizes`: the requests."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -40,7 +40,7 @@ class Node:
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 450])
 @pytest.mark.parametrize("most", [1, 3, 30, 1000])
 async def test_answers_come_in_order(count: int, most: int) -> None:
-    """Each once; an error in the place of its own question."""
+    """Each once, with an error in the place of its question."""
     node = Node(most)
     batches = Batches(node)
     asked = [(str(number), None) for number in range(count)]
@@ -50,14 +50,14 @@ async def test_answers_come_in_order(count: int, most: int) -> None:
         assert shown == ["error" if method == "5" else method for method, _ in asked]
 
 
-async def test_requests_are_large_where_the_node_takes_them() -> None:
+async def test_requests_are_large_if_the_node_accepts_them() -> None:
     """450 questions in 5 requests."""
     node = Node(1000)
     await Batches(node).ask([(str(number), None) for number in range(450)])
     assert node.sizes == [QUESTIONS_AT_ONCE] * 4 + [50]
 
 
-async def test_what_a_node_takes_is_found_once() -> None:
+async def test_the_size_that_a_node_accepts_is_found_once() -> None:
     """The second time nothing is refused."""
     node = Node(30)
     batches = Batches(node)
@@ -69,7 +69,7 @@ async def test_what_a_node_takes_is_found_once() -> None:
 
 
 async def test_a_real_node_that_refuses_batches() -> None:
-    """fault_58: 500 for each of them, until it is asked one by one."""
+    """fault_58: status 500 for each of them, until the questions are sent one by one."""
     async with Proxy(fake_chain(), faults=[]) as proxy:
         endpoints = Endpoints([proxy.url], pace=HURRIED)
         await endpoints.call("starknet_chainId")

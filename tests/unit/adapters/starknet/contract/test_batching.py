@@ -1,4 +1,4 @@
-"""Wishes that wait for the same turn go together, and each hears how its own ended."""
+"""Waiting requests are sent together, and each gets its own outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veriframe.errors import MoveRefused, RegistryUnavailable
 
 
 class Runner:
-    """Notes what it is given; refuses the requests in `refused`, and waits at the gate before it ends."""
+    """Records its batches, refuses the requests in `refused`, and waits for `gate` before it ends."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -31,8 +31,8 @@ class Runner:
         return [MoveRefused("NO", "No.") if request in self.refused else 5 for request in requests]
 
 
-async def test_a_lone_wish_goes_at_once_and_a_crowd_together() -> None:
-    """The first waits for nobody; those that came meanwhile are one batch."""
+async def test_a_single_request_runs_at_once_and_others_together() -> None:
+    """The first does not wait; those that arrive in the meantime form one batch."""
     runner = Runner()
     requests = [asyncio.create_task(runner.together.make(request)) for request in range(4)]
     await asyncio.sleep(0.01)
@@ -42,8 +42,8 @@ async def test_a_lone_wish_goes_at_once_and_a_crowd_together() -> None:
     assert runner.batches == [[0], [1, 2, 3]]
 
 
-async def test_each_hears_its_own_outcome() -> None:
-    """A refused one sinks no other. What was done is told with its fee."""
+async def test_each_request_gets_its_own_outcome() -> None:
+    """A refused request does not affect the others, which return their fee."""
     runner = Runner()
     runner.refused = {2}
     runner.gate.set()
@@ -55,7 +55,7 @@ async def test_each_hears_its_own_outcome() -> None:
 
 
 async def test_a_batch_is_bounded() -> None:
-    """The rest goes in the next one; nothing is left."""
+    """The rest is in the next batch; none is left."""
     runner = Runner()
     runner.gate.set()
     async with runner.turn:
@@ -65,8 +65,8 @@ async def test_a_batch_is_bounded() -> None:
     assert [len(batch) for batch in runner.batches] == [MOST, MOST, 1]
 
 
-async def test_an_outage_is_everybodys() -> None:
-    """Each tries again for itself."""
+async def test_an_outage_fails_all_requests() -> None:
+    """Each may be tried again."""
     runner = Runner()
     runner.fault = RegistryUnavailable("away")
     runner.gate.set()
@@ -74,8 +74,8 @@ async def test_an_outage_is_everybodys() -> None:
     assert [type(outcome) for outcome in outcomes] == [RegistryUnavailable] * 3
 
 
-async def test_a_bug_is_nobody_elses() -> None:
-    """It is raised where it was met; the others are told to try again."""
+async def test_a_bug_is_raised_only_once() -> None:
+    """The request that ran the batch raises it; the others fail with a temporary error."""
     runner = Runner()
     runner.fault = KeyError("a bug")
     runner.gate.set()
@@ -87,7 +87,7 @@ async def test_a_bug_is_nobody_elses() -> None:
 
 
 async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
-    """Whoever held the transaction is gone: the others look for it, and are not left waiting."""
+    """The request that sent the transaction is gone: the others get a temporary error and do not hang."""
     runner = Runner()
     async with runner.turn:
         first, second = (asyncio.create_task(runner.together.make(request)) for request in range(2))
@@ -95,12 +95,12 @@ async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
     await asyncio.sleep(0.01)
     assert runner.batches == [[0, 1]]
     first.cancel()
-    with pytest.raises(RegistryUnavailable, match="cut off"):
+    with pytest.raises(RegistryUnavailable, match="interrupted"):
         await second
 
 
-async def test_one_that_is_cancelled_while_it_waits_is_not_done() -> None:
-    """Its turn never came."""
+async def test_one_that_is_cancelled_while_it_waits_is_not_run() -> None:
+    """It was in no batch."""
     runner = Runner()
     first, second = (asyncio.create_task(runner.together.make(request)) for request in range(2))
     await asyncio.sleep(0.01)

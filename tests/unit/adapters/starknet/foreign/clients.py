@@ -1,4 +1,4 @@
-"""A foreign registry in memory, and the adapter in front of it."""
+"""A foreign registry in memory, and its adapter."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from veriframe.errors import MoveRefused
 
 @dataclass
 class ForeignClients:
-    """One chain, our account, and a folder for its notes."""
+    """A chain, our account, and a folder for its notes."""
 
     folder: Path
     chain: ForeignChain = field(default_factory=ForeignChain)
@@ -35,18 +35,18 @@ class ForeignClients:
         self.sender = ForeignSender(self.chain)
 
     def post(self, jobs: int, first: int = 1) -> None:
-        """New jobs by their ids."""
+        """Adds jobs by their ids."""
         for their_id in range(first, first + jobs):
             self.chain.jobs[their_id] = TheirJob()
 
     def worker(self) -> ForeignRegistry:
-        """The adapter as a fresh process has it."""
+        """The adapter in a new process."""
         notes = Notes(self.folder, REGISTRY, self.sender.account)
         return ForeignRegistry(self.chain, self.sender, REGISTRY, token=TOKEN, notes=notes)
 
 
 def with_two_jobs(folder: Path) -> ForeignClients:
-    """Clients of a chain with two jobs; what is claimed or submitted there is ours."""
+    """Clients of a chain with two jobs; claims and submissions there are ours."""
     made = ForeignClients(folder)
     made.post(2)
     made.sender.play = lambda name, felts: play(made, name, felts)
@@ -54,7 +54,7 @@ def with_two_jobs(folder: Path) -> ForeignClients:
 
 
 def play(clients: ForeignClients, name: str, felts: Sequence[int]) -> None:
-    """What such a contract does."""
+    """Executes a call as such a contract would."""
     if name == "submit_result":
         job = clients.chain.known(felts[0])
         if job.worker not in (0, OURS):
@@ -67,7 +67,7 @@ def play(clients: ForeignClients, name: str, felts: Sequence[int]) -> None:
 
 
 async def rule(move: Any) -> str:
-    """The rule by which a move is refused."""
+    """Returns the rule that refuses a move."""
     with pytest.raises(MoveRefused) as raised:
         await move
     return raised.value.rule

@@ -1,4 +1,4 @@
-"""Several moves at a foreign registry in one transaction: no bad one sinks the others."""
+"""Several moves at a foreign registry in one transaction: a refused one does not affect the others."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ def clients(tmp_path: Path) -> ForeignClients:
 
 
 def claiming(clients: ForeignClients, jobs: int) -> None:
-    """A registry with claims, results and so many jobs."""
+    """A registry with claims, results and this many jobs."""
     clients.chain.functions["claim_job"] = Fn("felt252", "")
     clients.chain.with_results()
     clients.post(jobs)
 
 
 async def together(*moves: Awaitable[int]) -> list[str]:
-    """How moves end that are made at the same time."""
+    """The outcomes of simultaneous moves."""
     ended = await asyncio.gather(*moves, return_exceptions=True)
     assert all(isinstance(error, int | MoveRefused) for error in ended), ended
     return [error.rule if isinstance(error, MoveRefused) else "done" for error in ended]
 
 
-async def test_what_waits_goes_in_one_transaction(clients: ForeignClients) -> None:
-    """The first at once; the others while it is under way, all of them in the next."""
+async def test_waiting_moves_share_one_transaction(clients: ForeignClients) -> None:
+    """The first is sent at once; those that wait in the meantime are all in the next."""
     claiming(clients, 5)
     worker = clients.worker()
     assert await together(*(worker.claim(job_id) for job_id in range(1, 6))) == ["done"] * 5
@@ -50,8 +50,8 @@ async def test_what_waits_goes_in_one_transaction(clients: ForeignClients) -> No
     assert {job.state for job in await again.get_jobs(1, 5)} == {JobState.PAID}
 
 
-async def test_one_bad_id_sinks_no_other(clients: ForeignClients) -> None:
-    """What is seen before is not sent; what the contract refuses in the transaction is tried alone."""
+async def test_one_bad_id_does_not_affect_the_others(clients: ForeignClients) -> None:
+    """A known refusal is not sent; if the contract refuses the transaction, each move is tried alone."""
     claiming(clients, 5)
     worker = clients.worker()
     play_before, clients.chain.jobs[3].worker = clients.sender.play, THEIRS
@@ -70,7 +70,7 @@ async def test_one_bad_id_sinks_no_other(clients: ForeignClients) -> None:
 
 
 async def test_an_earlier_transaction_may_have_done_it(clients: ForeignClients) -> None:
-    """Its outcome was open, and the registry shows it: the refusal of a second one is no loss."""
+    """Its outcome was unknown, and the registry shows the move: a second one's refusal does not matter."""
     claiming(clients, 2)
     worker = clients.worker()
     await worker.claim(1)
@@ -87,8 +87,8 @@ async def test_an_earlier_transaction_may_have_done_it(clients: ForeignClients) 
     assert (await clients.worker().get_job(1)).state is JobState.PAID
 
 
-async def test_where_no_worker_is_shown_each_goes_alone(clients: ForeignClients) -> None:
-    """A lone transaction is found again by its job; one of several could not be told from another's."""
+async def test_without_visible_workers_each_move_is_sent_alone(clients: ForeignClients) -> None:
+    """A single move's transaction is found again by its job; one of several could be another account's."""
     del clients.chain.functions["get_job_worker"]
     clients.post(3)
     worker = clients.worker()
@@ -97,8 +97,8 @@ async def test_where_no_worker_is_shown_each_goes_alone(clients: ForeignClients)
     assert clients.sender.labels == [f"submit_result {job_id}" for job_id in (1, 2, 3)]
 
 
-async def test_what_an_earlier_run_sent_together_is_heard_together(clients: ForeignClients) -> None:
-    """fault_73: by the ids in its label."""
+async def test_a_batch_of_an_earlier_run_is_settled(clients: ForeignClients) -> None:
+    """fault_73: from the ids in its label."""
     worker = clients.worker()
     await together(worker.claim(1), worker.claim(2))
 

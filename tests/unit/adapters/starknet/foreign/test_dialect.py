@@ -1,4 +1,4 @@
-"""An ABI decides how a registry is spoken to; one that cannot serve gives one line that says why."""
+"""The ABI decides how a registry is called; an unsupported one gives one line that says why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Item = dict[str, object]
 
 
 def function(name: str, inputs: list[str], outputs: list[str]) -> Item:
-    """A function as an ABI tells it."""
+    """A function as in an ABI."""
     return {
         "type": "function",
         "name": name,
@@ -27,7 +27,7 @@ def function(name: str, inputs: list[str], outputs: list[str]) -> Item:
 def classic(
     job: str = "core::felt252", cid: tuple[str, ...] = ("core::byte_array::ByteArray",)
 ) -> list[Item]:
-    """The classic five."""
+    """The five classic functions."""
     address = "core::starknet::contract_address::ContractAddress"
     return [
         function("get_job_creator", [job], [address]),
@@ -39,7 +39,7 @@ def classic(
 
 
 def dialect(items: list[Item]) -> Dialect:
-    """How to speak to a contract with these."""
+    """The dialect of a contract with these functions."""
     return choose_dialect(read_abi([{"type": "interface", "name": "a::IJobs", "items": items}]))
 
 
@@ -47,7 +47,7 @@ def dialect(items: list[Item]) -> Dialect:
     ("job", "felts"),
     [("core::felt252", [7]), ("core::integer::u64", [7]), ("core::integer::u256", [7, 0]), ("felt", [7])],
 )
-def test_ids_are_written_as_the_abi_has_them(job: str, felts: list[int]) -> None:
+def test_ids_are_encoded_as_in_the_abi(job: str, felts: list[int]) -> None:
     """A felt, a u64, a u256 of two felts."""
     spoken = dialect(classic(job=job))
     assert spoken.missing == ""
@@ -68,7 +68,7 @@ FORMS: list[tuple[str, ...]] = [
 @pytest.mark.parametrize("form", FORMS)
 @given(text=st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=1, max_size=62))
 def test_a_cid_comes_back(form: tuple[str, ...], text: str) -> None:
-    """What is written for `submit_result` reads as the same CID, in every form."""
+    """The encoding for `submit_result` decodes to the same CID, in every form."""
     spoken = dialect(classic(cid=form))
     assert spoken.text("asset_cid", spoken.calldata("submit", 7, text)[1:]) == text
 
@@ -92,8 +92,8 @@ def test_a_pair_may_be_a_struct() -> None:
 
 @pytest.mark.parametrize("job", ["core::felt252", "core::integer::u64", "core::integer::u256"])
 @pytest.mark.parametrize("word", ["core::felt252", "core::bytes_31::bytes31"])
-def test_a_registry_that_holds_no_whole_cid_cannot_serve(job: str, word: str) -> None:
-    """One short string has 31 characters: one line before any job is rendered, never a wrong CID."""
+def test_a_registry_with_too_short_cids_is_not_supported(job: str, word: str) -> None:
+    """One short string has 31 characters: an error before any job is rendered, never a truncated CID."""
     line = dialect(classic(job=job, cid=(word,))).missing
     assert line == (
         "This contract is no job registry that VeriFrame can serve: submit_result (one short string holds 31 "
@@ -102,7 +102,7 @@ def test_a_registry_that_holds_no_whole_cid_cannot_serve(job: str, word: str) ->
 
 
 def test_an_asset_may_be_a_short_string_where_results_are_not() -> None:
-    """Old CIDs are shorter in other bases, and it is not ours to write."""
+    """Old CIDs are shorter in other bases, and we never write the asset."""
     items = [item for item in classic(cid=PAIR) if item["name"] != "get_job_asset_cid"]
     spoken = dialect([*items, function("get_job_asset_cid", ["core::felt252"], ["core::felt252"])])
     assert spoken.missing == ""
@@ -134,8 +134,8 @@ def test_a_workers_status_is_read_in_any_form(
 
 
 @pytest.mark.parametrize("kind", ["core::bool", "core::integer::u8", "core::felt252"])
-def test_a_truth_may_be_a_number(kind: str) -> None:
-    """Not 0 is true."""
+def test_a_boolean_may_be_a_number(kind: str) -> None:
+    """Any number but 0 is true."""
     spoken = dialect([*classic(), function("is_job_completed", ["core::felt252"], [kind])])
     assert [spoken.number("completed", [felt]) for felt in (0, 1)] == [0, 1]
 
@@ -149,10 +149,10 @@ def test_a_truth_may_be_a_number(kind: str) -> None:
         (["felt252", "felt252"], ["job_id", "worker"], (7, 0xD)),
     ],
 )
-def test_who_is_asked_about_comes_where_the_abi_has_it(
+def test_the_account_is_passed_in_the_abi_s_position(
     inputs: list[str], names: list[str], order: tuple[int, int]
 ) -> None:
-    """By type, and where both are felts by name."""
+    """By type, and by name if both are felts."""
     asked = function("is_worker_eligible", inputs, ["core::bool"])
     asked["inputs"] = [{"name": name, "type": kind} for name, kind in zip(names, inputs, strict=True)]
     spoken = dialect([*classic(), asked])
@@ -163,7 +163,7 @@ def test_who_is_asked_about_comes_where_the_abi_has_it(
     ("inputs", "felts"),
     [([], []), (["core::felt252"], [0x6D65]), (["core::byte_array::ByteArray"], [0, 0x6D65, 2])],
 )
-def test_a_registration_is_written_as_the_abi_wants_it(inputs: list[str], felts: list[int]) -> None:
+def test_a_registration_is_encoded_as_in_the_abi(inputs: list[str], felts: list[int]) -> None:
     """Nothing, a short string, a text."""
     spoken = dialect([*classic(), function("register_worker", inputs, [])])
     assert (spoken.lets_register, spoken.registration("me")) == (True, felts)
@@ -171,23 +171,23 @@ def test_a_registration_is_written_as_the_abi_wants_it(inputs: list[str], felts:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "info", "said"),
+    ("inputs", "info", "message"),
     [
         (["core::integer::u64"], "me", r"its register_worker wants \(u64\)"),
         (["core::felt252", "core::felt252"], "me", r"its register_worker wants \(felt252, felt252\)"),
-        (["core::felt252"], "a text of more than thirty-one characters", "no short string"),
+        (["core::felt252"], "a text of more than thirty-one characters", "not a short string"),
     ],
 )
-def test_another_registration_is_told(inputs: list[str], info: str, said: str) -> None:
-    """With what it wants instead."""
+def test_an_unsupported_registration_is_reported(inputs: list[str], info: str, message: str) -> None:
+    """With the types that it requires."""
     spoken = dialect([*classic(), function("register_worker", inputs, [])])
     assert spoken.lets_register is (len(info) > 31)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         spoken.registration(info)
 
 
-def test_of_several_names_the_first_that_fits_is_taken() -> None:
-    """A namesake with another shape does not stand in its way."""
+def test_of_several_names_the_first_that_fits_is_used() -> None:
+    """A function of the same name with another shape does not matter."""
     items = [*classic(), function("get_job_result_cid", ["core::felt252"], ["core::bool"])]
     items += [
         function(name, ["core::felt252"], ["core::felt252"]) for name in ("get_result_cid", "get_job_result")
@@ -195,24 +195,24 @@ def test_of_several_names_the_first_that_fits_is_taken() -> None:
     assert dialect(items).name("result_cid") == "get_job_result"
 
 
-def test_what_is_no_text_still_reads() -> None:
-    """One job's hostile bytes do not stop the reading of others; they are no CID."""
+def test_bytes_that_are_not_text_are_decoded() -> None:
+    """One job's hostile bytes do not prevent reading the others; they are not a CID."""
     assert dialect(classic()).text("asset_cid", [0, 0xFF, 1]) == "\ufffd"
 
 
 def test_an_abi_that_cannot_serve_says_what_is_missing() -> None:
-    """One line with every function that is missing, or has another shape."""
+    """One line with every function that is missing or has another shape."""
     items = [item for item in classic() if item["name"] not in ("get_job_reward", "submit_result")]
     line = dialect([*items, function("submit_result", ["core::felt252", "core::bool"], [])]).missing
     assert line == (
         "This contract is no job registry that VeriFrame can serve: get_job_reward (not there), "
-        "submit_result (its shape (felt252, bool) -> nothing is not understood)."
+        "submit_result (its shape (felt252, bool) -> nothing is not supported)."
     )
     assert "get_job_creator (not there)" in dialect([]).missing
 
 
 def test_a_namesake_of_another_shape_is_not_used() -> None:
-    """A `claim_job` that wants more than the job's id is none of ours."""
+    """A `claim_job` with more parameters than the job's id is not used."""
     items = [*classic(), function("claim_job", ["core::felt252", "core::felt252"], [])]
     assert not dialect(items).has("claim")
     assert dialect([*classic(), function("claim_job", ["core::felt252"], [])]).has("claim")
@@ -231,6 +231,6 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=4))
-def test_any_abi_is_understood_or_left(told: list[object]) -> None:
-    """Never an error: what is not understood is left out."""
-    assert choose_dialect(read_abi(told)).missing != ""
+def test_any_abi_is_accepted(entries: list[object]) -> None:
+    """Never an error: unknown entries are left out."""
+    assert choose_dialect(read_abi(entries)).missing != ""

@@ -1,4 +1,4 @@
-"""What is derived of a foreign registry's job from the little that its views tell."""
+"""Jobs of foreign registries, derived from the few facts that their views return."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
 @pytest.mark.parametrize(
     ("shown", "note", "rules", "state", "worker"),
     [
-        # what the registry shows, without claims
+        # the registry's state, without claims
         (IDLE, NONE, PLAIN, OPEN, NOBODY),
         (ANOTHERS, NONE, PLAIN, PAID, THEIRS),
         (replace(MINE, result_cid="bafr"), NONE, PLAIN, PAID, OURS),
@@ -47,14 +47,14 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
         (replace(ANOTHERS, result_cid="bafr"), NONE, CLAIMS, PAID, THEIRS),
         (replace(ANOTHERS, is_completed=True), NONE, CLAIMS, PAID, THEIRS),
         (replace(MINE, is_completed=True), NONE, CLAIMS, PAID, OURS),
-        # where it tells completion
+        # with a view of completion
         (replace(IDLE, is_completed=True), NONE, PLAIN, PAID, NOBODY),
         (replace(IDLE, is_completed=False), NONE, PLAIN, OPEN, NOBODY),
         (replace(ANOTHERS, is_completed=False), NONE, PLAIN, SUBMITTED, THEIRS),
         (replace(ANOTHERS, is_completed=True), NONE, FINAL, PAID, THEIRS),
         (replace(MINE, is_completed=True), NONE, FINAL, SUBMITTED, OURS),
         (replace(MINE, is_completed=True), replace(TAKEN, has_ended=True), FINAL, PAID, OURS),
-        # our notes count until it shows a worker
+        # our notes count until the registry shows a worker
         (IDLE, CLAIM, PLAIN, CLAIMED, OURS),
         (ANOTHERS, CLAIM, PLAIN, PAID, THEIRS),
         (ANOTHERS, TAKEN, PLAIN, PAID, THEIRS),
@@ -64,7 +64,7 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
         (IDLE, TAKEN, FINAL, SUBMITTED, OURS),
         (MINE, TAKEN, CLAIMS, PAID, OURS),
         (replace(IDLE, is_completed=True), CLAIM, PLAIN, PAID, NOBODY),
-        # it may be ours that completed it: the sender knows, when it is asked again
+        # our result may have completed it: the sender will know
         (replace(IDLE, is_completed=True), SENDING, PLAIN, CLAIMED, OURS),
         (replace(IDLE, is_completed=True), TAKEN, PLAIN, PAID, OURS),
     ],
@@ -72,7 +72,7 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
 def test_the_state_follows_from_what_is_shown_and_noted(
     shown: Shown, note: Note, rules: RegistryRules, state: JobState, worker: int
 ) -> None:
-    """The registry's own word first, then ours."""
+    """The registry's state counts first, then our notes."""
     job = build_job(7, note, shown, rules, NOW)
     assert (job.state, job.worker, job.id) == (state, worker, 7)
 
@@ -86,20 +86,20 @@ def test_the_state_follows_from_what_is_shown_and_noted(
         (ANOTHERS, SENDING, "a result whose CID this registry does not show"),
     ],
 )
-def test_a_result_is_told_by_the_registry_or_by_our_note(shown: Shown, note: Note, result: str) -> None:
-    """Ours is never taken for another's."""
+def test_a_result_comes_from_the_registry_or_our_note(shown: Shown, note: Note, result: str) -> None:
+    """Our result never counts as another account's."""
     assert build_job(7, note, shown, PLAIN, NOW).result_cid == result
 
 
-def test_an_open_job_is_liked_by_a_worker() -> None:
-    """No bond, no review, and a lease that is long enough."""
+def test_an_open_job_is_acceptable_to_a_worker() -> None:
+    """No bond, no review, and a long enough lease."""
     job = build_job(7, NONE, IDLE, PLAIN, NOW)
     assert Policy(account=OURS, limits=RenderLimits()).objection(job, NOW) == ""
     assert (job.terms.bond_fri, job.terms.review_seconds) == (0, 0)
 
 
 def test_the_deadline_ends_the_lease_and_the_wait() -> None:
-    """No claim at or after it; a claim runs until then; pay is due from then on, or tried again later."""
+    """No claim at or after it; a claim lasts until then; payment is due from then on, or retried later."""
     facts = replace(FACTS, deadline=NOW + 100)
     assert not build_job(7, replace(NONE, facts=facts), IDLE, PLAIN, NOW).is_open(NOW + 100)
     claimed = build_job(7, replace(CLAIM, facts=facts), IDLE, PLAIN, NOW + 50)
@@ -111,14 +111,14 @@ def test_the_deadline_ends_the_lease_and_the_wait() -> None:
     assert build_job(7, TAKEN, MINE, FINAL, NOW).review_end == 0
 
 
-def test_what_nobody_finalizes_is_never_due() -> None:
-    """It waits for the registry, and no move is tried again and again."""
+def test_a_job_without_finalizing_is_never_due() -> None:
+    """It waits for the registry, and no move is retried."""
     job = build_job(7, TAKEN, replace(MINE, is_completed=False), PLAIN, NOW)
     assert (job.state, job.review_end) == (JobState.SUBMITTED, TIME_MAX)
 
 
-def test_what_is_too_long_for_a_cid_is_cut() -> None:
-    """A stranger's megabyte is not kept; what remains is no CID."""
+def test_text_that_is_too_long_for_a_cid_is_truncated() -> None:
+    """An untrusted megabyte is not stored; the rest is not a CID."""
     assert cut("b" * 1_000_000) == "b" * 128 + "…"
     long = replace(MINE, result_cid="b" * 1_000_000)
     assert build_job(7, NONE, long, PLAIN, NOW).result_cid == "b" * 128 + "…"

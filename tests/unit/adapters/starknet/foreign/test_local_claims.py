@@ -1,4 +1,4 @@
-"""Notes about a foreign registry outlive their process, whole or not at all."""
+"""Notes about a foreign registry survive their process, all of it or nothing."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ REGISTRY, ACCOUNT = 0xA11CE, 2**251
 
 
 def opened(folder: Path) -> Notes:
-    """As a fresh process has them."""
+    """The notes in a new process."""
     return Notes(folder, REGISTRY, ACCOUNT)
 
 
-def test_a_note_is_there_for_the_next_process(tmp_path: Path) -> None:
-    """All of it, with money beyond what JSON's readers elsewhere can hold; only its owner may read it."""
+def test_a_note_survives_its_process(tmp_path: Path) -> None:
+    """All fields, with amounts beyond common JSON integers; only its owner may read it."""
     notes = opened(tmp_path / "home")
     big = replace(TAKEN, facts=replace(FACTS, creator=Address(2**251), reward_fri=AMOUNT_MAX_FRI))
     notes.put(7, CLAIM, first_id=1)
@@ -42,13 +42,13 @@ def test_a_note_is_there_for_the_next_process(tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_before_the_first_note(tmp_path: Path) -> None:
-    """A command that only looks leaves no file."""
+    """A command that only reads creates no file."""
     assert dict(opened(tmp_path).jobs) == {}
     assert list(tmp_path.iterdir()) == []
 
 
 def test_each_registry_and_account_has_its_own(tmp_path: Path) -> None:
-    """And one copied to another's place is not taken."""
+    """A file copied to another's place is refused."""
     opened(tmp_path).put(7, CLAIM, first_id=1)
     other = Notes(tmp_path, REGISTRY, 5)
     assert dict(other.jobs) == {}
@@ -58,7 +58,7 @@ def test_each_registry_and_account_has_its_own(tmp_path: Path) -> None:
 
 
 def test_a_note_about_another_job_does_not_count(tmp_path: Path) -> None:
-    """fault_11: after a reorganisation, or on a chain begun anew, an id may be another job's."""
+    """fault_11: after a reorganisation, or on a new chain, an id may belong to another job."""
     notes = opened(tmp_path)
     notes.put(7, CLAIM, first_id=1)
     assert notes.get(7, FACTS) == CLAIM
@@ -80,8 +80,8 @@ def test_a_note_about_another_job_does_not_count(tmp_path: Path) -> None:
     ],
     ids=["empty", "cut off", "no text", "another JSON", "a newer version", "a field misses", "huge"],
 )
-def test_damaged_notes_are_told_and_kept(tmp_path: Path, damage: object) -> None:
-    """fault_76: one line with the file and the remedy; they are not begun anew."""
+def test_damaged_notes_are_reported_and_stay(tmp_path: Path, damage: object) -> None:
+    """fault_76: one line with the file and the remedy; they are not replaced."""
     notes = opened(tmp_path)
     notes.put(7, CLAIM, first_id=1)
     assert callable(damage)
@@ -93,7 +93,7 @@ def test_damaged_notes_are_told_and_kept(tmp_path: Path, damage: object) -> None
 
 
 def test_a_failed_write_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_41: a full disk. The old note stays, in the file and in memory."""
+    """fault_41: on a full disk the old note stays, in the file and in memory."""
     notes = opened(tmp_path)
     notes.put(7, CLAIM, first_id=1)
 
@@ -108,7 +108,7 @@ def test_a_failed_write_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     assert [path.name for path in tmp_path.iterdir()] == [notes.path.name]
 
 
-def test_a_note_is_on_the_disk_before_it_takes_the_old_ones_place(
+def test_a_note_is_on_the_disk_before_it_replaces_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fault_73: written, synced, renamed, and the folder synced."""
@@ -129,8 +129,10 @@ def test_a_note_is_on_the_disk_before_it_takes_the_old_ones_place(
     assert happened == ["file", "replace", "folder"]
 
 
-def test_old_notes_of_what_was_handed_in_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file stays small; a claim is never forgotten."""
+def test_old_notes_on_submitted_jobs_are_dropped_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file stays small; a claim is never dropped."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
     notes = opened(tmp_path)
     notes.put(1, CLAIM, first_id=1)

@@ -1,4 +1,4 @@
-"""Which jobs a foreign registry gives to an account, and how the account stands there."""
+"""The jobs that a foreign registry gives to an account, and the account's standing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def clients(tmp_path: Path) -> ForeignClients:
 
 
 def guild(clients: ForeignClients, *, wanted: int = 0, reputation: int = 0, verified: bool = True) -> None:
-    """A registry that knows its workers by their status."""
+    """A registry that has a status for its workers."""
     functions = clients.chain.functions
     status = [int(verified), reputation, 0, 0]
     functions["get_worker_status"] = Fn(ADDRESS, "(bool,u16,u32,u32)", lambda _: status)
@@ -43,7 +43,7 @@ def guild(clients: ForeignClients, *, wanted: int = 0, reputation: int = 0, veri
 async def test_jobs_it_is_not_eligible_for_are_left(
     clients: ForeignClients, functions: dict[str, Fn], listed: list[int]
 ) -> None:
-    """With one log line each, not one for each look; nor are they claimed."""
+    """With one log line each, not one for each poll; and they are not claimed."""
     clients.chain.functions.update(functions)
     worker = clients.worker()
     with structlog.testing.capture_logs() as lines:
@@ -55,19 +55,19 @@ async def test_jobs_it_is_not_eligible_for_are_left(
         assert await rule(worker.claim(job_id)) == "NOT_ELIGIBLE"
 
 
-async def test_a_job_may_want_reputation(clients: ForeignClients) -> None:
-    """More than the worker has: the line says how much."""
+async def test_a_job_may_require_reputation(clients: ForeignClients) -> None:
+    """More than the worker has: the log line says how much."""
     guild(clients, wanted=3, reputation=2)
     worker = clients.worker()
     with structlog.testing.capture_logs() as lines:
         assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1]
     (line,) = [line for line in lines if line["event"] == "job_left"]
-    assert line["reason"] == "it wants a reputation of 3, and this account's is 2"
+    assert line["reason"] == "it requires a reputation of 3, and this account's is 2"
     guild(clients, wanted=3, reputation=3)
     assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1, 2]
 
 
-async def test_a_status_without_verification_serves_nobody(clients: ForeignClients) -> None:
+async def test_a_status_without_verification_gives_no_jobs(clients: ForeignClients) -> None:
     """Its first value says so."""
     guild(clients, verified=False)
     assert list((await clients.worker().snapshot(1, 50)).jobs) == []
@@ -90,16 +90,16 @@ async def test_a_workers_standing(
     verified: bool | None,
     reputation: int | None,
 ) -> None:
-    """As far as the registry tells it; it may panic for those it does not know."""
+    """As far as the registry shows it; it may panic for unknown accounts."""
 
-    def told(felts: list[int] | None) -> list[int]:
+    def answer(felts: list[int] | None) -> list[int]:
         if felts is None:
             raise PanicError
         return felts
 
     for name, felts in functions.items():
         outputs = "(bool,u16,u32,u32)" if name == "get_worker_status" else BOOL
-        clients.chain.functions[name] = Fn(ADDRESS, outputs, lambda _, felts=felts: told(felts))
+        clients.chain.functions[name] = Fn(ADDRESS, outputs, lambda _, felts=felts: answer(felts))
     assert await clients.worker().standing() == WorkerStanding(
         may_register=False,
         is_registered=registered,
@@ -110,7 +110,7 @@ async def test_a_workers_standing(
 
 
 async def test_a_worker_registers_itself(clients: ForeignClients) -> None:
-    """As the ABI wants it; where it has no such function, or another, that is said."""
+    """As the ABI requires; if the function is missing or unsupported, the error says so."""
     worker = clients.worker()
     assert await rule(worker.register("me")) == "NO_REGISTRATION"
     clients.chain.functions["register_worker"] = Fn("felt252", "")

@@ -1,4 +1,4 @@
-"""A foreign registry is read in few requests, all of one block, whatever its views do."""
+"""A foreign registry is read in few requests, all at one block, whatever its views do."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def clients(tmp_path: Path) -> ForeignClients:
     return ForeignClients(tmp_path)
 
 
-async def test_a_look_is_two_requests_and_old_jobs_are_not_asked_again(clients: ForeignClients) -> None:
-    """The block; then what of 50 jobs may have changed. What is over is in no question."""
+async def test_a_poll_is_two_requests_and_old_jobs_are_not_read_again(clients: ForeignClients) -> None:
+    """The block, then what may have changed about 50 jobs. Finished jobs are not queried."""
     clients.post(50)
     for job in clients.chain.jobs.values():
         job.worker = THEIRS
@@ -39,16 +39,16 @@ async def test_a_look_is_two_requests_and_old_jobs_are_not_asked_again(clients: 
     assert set(clients.chain.asked) == {"get_job_counter", "get_job_creator"}
 
 
-async def test_its_name_is_its_chain_and_address(clients: ForeignClients) -> None:
-    """fault_91: asked once."""
+async def test_its_identity_is_its_chain_and_address(clients: ForeignClients) -> None:
+    """fault_91: queried once."""
     worker = clients.worker()
     for _ in range(2):
         assert await worker.identity() == "SN_FAKE-0xa11ce"
     assert clients.chain.requests == [1]
 
 
-async def test_what_never_changes_is_asked_once(clients: ForeignClients) -> None:
-    """Of open jobs the worker is asked each time, and nothing else."""
+async def test_fixed_facts_are_read_once(clients: ForeignClients) -> None:
+    """For open jobs only the worker is queried each time."""
     clients.post(3)
     worker = clients.worker()
     await worker.snapshot(1, 50)
@@ -63,8 +63,8 @@ async def test_what_never_changes_is_asked_once(clients: ForeignClients) -> None
     ]
 
 
-async def test_a_first_look_at_many_is_some_requests(clients: ForeignClients) -> None:
-    """Four views of 50 jobs, a hundred questions a request."""
+async def test_a_first_poll_of_many_jobs_is_some_requests(clients: ForeignClients) -> None:
+    """Four views of 50 jobs, a hundred questions for each request."""
     clients.post(50)
     clients.chain.with_counter(lambda: 50)
     await (worker := clients.worker()).dialect()
@@ -76,8 +76,8 @@ async def test_a_first_look_at_many_is_some_requests(clients: ForeignClients) ->
 
 
 @pytest.mark.parametrize("most", [1, 7])
-async def test_a_node_that_takes_few_questions_at_once(clients: ForeignClients, most: int) -> None:
-    """Or only one in a request, is asked so, and the next time at once."""
+async def test_a_node_that_accepts_few_questions_at_once(clients: ForeignClients, most: int) -> None:
+    """Or only one in a request: the size is found, and used the next time."""
     clients.post(30)
     clients.chain.most = most
     worker = clients.worker()
@@ -92,7 +92,7 @@ async def test_a_node_that_takes_few_questions_at_once(clients: ForeignClients, 
 
 
 async def test_a_node_that_is_away_is_unavailable(clients: ForeignClients) -> None:
-    """It is not asked one by one for each of a hundred questions."""
+    """It is not called for each of a hundred questions."""
     clients.post(30)
     worker = clients.worker()
     await worker.snapshot(1, 50)
@@ -103,8 +103,8 @@ async def test_a_node_that_is_away_is_unavailable(clients: ForeignClients) -> No
     assert len(clients.chain.requests) == 1
 
 
-async def test_all_answers_are_of_one_block(clients: ForeignClients) -> None:
-    """A block that comes in between does not mix two states: it is begun anew."""
+async def test_all_answers_are_from_one_block(clients: ForeignClients) -> None:
+    """A block that arrives in between does not mix two states: the poll starts again."""
     clients.post(1)
     worker, left = clients.worker(), [2]
 
@@ -121,8 +121,8 @@ async def test_all_answers_are_of_one_block(clients: ForeignClients) -> None:
     assert [job.state for job in snapshot.jobs] == [JobState.PAID]
 
 
-async def test_a_chain_that_never_holds_still_is_waited_for(clients: ForeignClients) -> None:
-    """Not asked for ever."""
+async def test_a_chain_that_changes_all_the_time_is_unavailable(clients: ForeignClients) -> None:
+    """The attempts are limited."""
     clients.post(1)
     worker = clients.worker()
     await worker.dialect()
@@ -136,8 +136,8 @@ async def test_a_chain_that_never_holds_still_is_waited_for(clients: ForeignClie
 
 
 @pytest.mark.parametrize("back", [0, 3])
-async def test_after_a_reorganisation_all_is_asked_anew(clients: ForeignClients, back: int) -> None:
-    """fault_11: another job may have the id, and what was over may be open again."""
+async def test_after_a_reorganisation_all_is_read_again(clients: ForeignClients, back: int) -> None:
+    """fault_11: another job may have the id, and finished jobs may be open again."""
     clients.post(2)
     clients.chain.jobs[1].worker = THEIRS
     worker = clients.worker()
@@ -160,7 +160,7 @@ async def test_after_a_reorganisation_all_is_asked_anew(clients: ForeignClients,
 async def test_the_newest_job_is_found(
     clients: ForeignClients, counter: Callable[[dict[int, TheirJob]], int] | None, jobs: int
 ) -> None:
-    """Whatever the counter counts, and however many come at once; the next one too."""
+    """Whatever the counter counts, and however many are added at once; the next one too."""
     if counter is not None:
         clients.chain.with_counter(lambda: counter(clients.chain.jobs) if clients.chain.jobs else 0)
     worker = clients.worker()
@@ -172,7 +172,7 @@ async def test_the_newest_job_is_found(
 
 @pytest.mark.parametrize("ahead", [0, 1], ids=["last id", "next id"])
 async def test_a_counter_leads_over_any_gap(clients: ForeignClients, ahead: int) -> None:
-    """A registry of which only the newest jobs are left: they are found at once, whatever came before."""
+    """In a registry with only its newest jobs left, these are found at once."""
     clients.post(3, first=5001)
     clients.chain.with_counter(lambda: 5003 + ahead)
     worker = clients.worker()
@@ -183,8 +183,8 @@ async def test_a_counter_leads_over_any_gap(clients: ForeignClients, ahead: int)
     assert [job.id for job in (await worker.snapshot(4990, 50)).jobs] == [5001, 5002, 5003]
 
 
-async def test_jobs_that_were_taken_out_leave_a_gap(clients: ForeignClients) -> None:
-    """The walk goes on behind it; the ids of the gap are not asked again."""
+async def test_deleted_jobs_leave_a_gap(clients: ForeignClients) -> None:
+    """The walk continues after it; the ids in the gap are not queried again."""
     clients.post(30)
     for their_id in range(5, 12):
         del clients.chain.jobs[their_id]
@@ -196,8 +196,8 @@ async def test_jobs_that_were_taken_out_leave_a_gap(clients: ForeignClients) -> 
     assert clients.chain.asked.count("get_job_worker") == 0
 
 
-async def test_views_may_panic_for_what_is_not_there(clients: ForeignClients) -> None:
-    """For ids that were never given, and for a worker or a result that is not there yet."""
+async def test_views_may_panic_for_missing_values(clients: ForeignClients) -> None:
+    """For unknown ids, and for a worker or a result that does not exist yet."""
     chain = clients.chain
     clients.post(2)
 
@@ -218,8 +218,8 @@ async def test_views_may_panic_for_what_is_not_there(clients: ForeignClients) ->
     assert raised.value.rule == "UNKNOWN_JOB"
 
 
-async def test_one_odd_job_hides_no_other(clients: ForeignClients) -> None:
-    """Its reward panics, or its answer does not fit: it is left, told once, and asked again."""
+async def test_one_unusable_job_does_not_hide_the_others(clients: ForeignClients) -> None:
+    """Its reward panics, or its answer does not fit: it is left out, logged once, and queried again."""
     clients.post(3)
 
     def reward(job_id: int) -> list[int]:
@@ -239,8 +239,8 @@ async def test_one_odd_job_hides_no_other(clients: ForeignClients) -> None:
     assert len((await worker.snapshot(1, 50)).jobs) == 3
 
 
-async def test_ids_that_begin_at_0(clients: ForeignClients) -> None:
-    """Its job 0 is our job 1, and stays it where job 0 is taken out after a claim of ours."""
+async def test_ids_that_start_at_0(clients: ForeignClients) -> None:
+    """Its job 0 is our job 1, even if job 0 is deleted after our claim."""
     clients.post(3, first=0)
     clients.chain.jobs[0].reward = 9
     clients.chain.with_counter(lambda: 3)
@@ -257,7 +257,7 @@ async def test_ids_that_begin_at_0(clients: ForeignClients) -> None:
 
 
 async def test_a_registry_without_get_job_worker(clients: ForeignClients) -> None:
-    """Where it tells completion, that ends a job; of ours our notes tell."""
+    """If it shows completion, that ends a job; our notes cover our own jobs."""
     del clients.chain.functions["get_job_worker"]
     clients.chain.functions["is_job_completed"] = Fn(
         "felt252", "u8", lambda i: [int(clients.chain.job(i).is_completed)]
@@ -274,8 +274,8 @@ async def test_a_registry_without_get_job_worker(clients: ForeignClients) -> Non
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, CID)
 
 
-async def test_a_job_whose_deadline_is_over_is_not_asked_again(clients: ForeignClients) -> None:
-    """It can be claimed by nobody."""
+async def test_a_job_past_its_deadline_is_not_read_again(clients: ForeignClients) -> None:
+    """Nobody can claim it."""
     clients.chain.functions["get_job_deadline"] = Fn(
         "felt252", "u64", lambda i: [clients.chain.job(i).deadline]
     )
@@ -288,8 +288,8 @@ async def test_a_job_whose_deadline_is_over_is_not_asked_again(clients: ForeignC
     assert clients.chain.asked.count("get_job_worker") == 1
 
 
-async def test_a_creator_may_be_as_long_as_a_transaction_takes(clients: ForeignClients) -> None:
-    """What a stranger wrote in place of a CID is cut, and is none then."""
+async def test_a_cid_may_be_as_long_as_a_transaction_allows(clients: ForeignClients) -> None:
+    """Untrusted text in place of a CID is truncated, and is not a CID then."""
     chain = clients.chain
     chain.functions["get_job_asset_cid"] = Fn("felt252", "ByteArray", lambda _: [2000, *[0x61] * 2000, 0, 0])
     chain.functions["submit_result"] = Fn("felt252 ByteArray", "")

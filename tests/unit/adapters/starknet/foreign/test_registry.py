@@ -1,4 +1,4 @@
-"""Moves at a foreign registry: what it wants, and what is noted of them."""
+"""Moves at a foreign registry: how they are encoded, and what is recorded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def clients(tmp_path: Path) -> ForeignClients:
 
 
 async def test_a_local_claim_survives_its_process(clients: ForeignClients) -> None:
-    """fault_73: at each point where the process may end, the next one sees the job as this one did."""
+    """fault_73: wherever the process ends, the next one sees the job in the same state."""
     await clients.worker().claim(1)
     claimed = await clients.worker().get_job(1)
     assert (claimed.state, claimed.worker, claimed.claimed_at) == (JobState.CLAIMED, OURS, NOW)
@@ -39,7 +39,7 @@ async def test_a_local_claim_survives_its_process(clients: ForeignClients) -> No
 
 
 async def test_killed_while_it_submits_at_a_registry_that_shows_no_worker(clients: ForeignClients) -> None:
-    """fault_73: what the sender brings to its end at the next start is noted as ours."""
+    """fault_73: a submission that the sender finishes at the next start is recorded as ours."""
     del clients.chain.functions["get_job_worker"]
     await clients.worker().claim(1)
 
@@ -59,8 +59,8 @@ async def test_killed_while_it_submits_at_a_registry_that_shows_no_worker(client
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, RESULT)
 
 
-async def test_a_job_that_is_taken_out_once_it_is_paid(clients: ForeignClients) -> None:
-    """The registry forgets it; our notes tell that it ended well. Another's is unknown."""
+async def test_a_job_that_is_deleted_once_it_is_paid(clients: ForeignClients) -> None:
+    """The registry deletes it; our notes say that it was paid. Another account's job is unknown."""
     worker = clients.worker()
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
@@ -72,8 +72,8 @@ async def test_a_job_that_is_taken_out_once_it_is_paid(clients: ForeignClients) 
     assert await rule(again.get_job(2)) == "UNKNOWN_JOB"
 
 
-async def test_a_faster_one_is_seen(clients: ForeignClients) -> None:
-    """Our claim counts until the registry shows a worker; then nothing is sent any more."""
+async def test_a_faster_worker_is_seen(clients: ForeignClients) -> None:
+    """Our claim counts until the registry shows a worker; then nothing is sent."""
     worker = clients.worker()
     await worker.claim(1)
     clients.chain.jobs[1].worker = THEIRS
@@ -83,16 +83,16 @@ async def test_a_faster_one_is_seen(clients: ForeignClients) -> None:
     assert clients.sender.sent == []
 
 
-async def test_what_the_fees_of_handing_in_may_cost_is_told(clients: ForeignClients) -> None:
-    """fault_68: of the own account, so that the worker stops before a result cannot be handed in."""
+async def test_the_reserve_for_submissions_is_reported(clients: ForeignClients) -> None:
+    """fault_68: for our own account, so that the worker stops before it cannot afford a submission."""
     worker = clients.worker()
     mine, theirs = await worker.funds(worker.account), await worker.funds(Address(THEIRS))
     assert (mine.wallet_fri, theirs.wallet_fri, theirs.reserve_fri) == (10**24, 10**24, 0)
     assert 10**16 < mine.reserve_fri <= 2 * 10**18
 
 
-async def test_a_paused_registry_is_waited_for(clients: ForeignClients) -> None:
-    """fault_71: what is rendered is kept and handed in later, instead of lost by a revert."""
+async def test_a_paused_registry_is_unavailable(clients: ForeignClients) -> None:
+    """fault_71: results are kept and submitted later, instead of being lost by a revert."""
     paused = [1]
     clients.chain.functions["paused"] = Fn("", "bool", lambda: paused)
     ending(clients, "")
@@ -110,8 +110,8 @@ async def test_a_paused_registry_is_waited_for(clients: ForeignClients) -> None:
     assert clients.sender.sent == [["submit_result"]]
 
 
-async def test_a_submission_that_a_reorganisation_took_back(clients: ForeignClients) -> None:
-    """fault_67: what the registry does not show any more is handed in again; a lagging node is waited for."""
+async def test_a_submission_that_a_reorganisation_reverts(clients: ForeignClients) -> None:
+    """fault_67: a result that the registry no longer shows is submitted again; a lagging node is awaited."""
     worker = clients.worker()
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
@@ -139,8 +139,8 @@ def ending(clients: ForeignClients, refusal: str) -> None:
     clients.sender.play = finalize
 
 
-async def test_a_refused_finalizing_is_left_for_an_hour(clients: ForeignClients) -> None:
-    """By the next process too: it may cost a fee. The job says when it is due."""
+async def test_a_refused_finalization_waits_for_an_hour(clients: ForeignClients) -> None:
+    """Also in the next process: it may cost a fee. The job shows when it is due."""
     ending(clients, "TOO_EARLY")
     worker = clients.worker()
     await worker.claim(1)
@@ -168,10 +168,10 @@ async def test_a_refused_finalizing_is_left_for_an_hour(clients: ForeignClients)
         ("TOO_EARLY", JobState.SUBMITTED),
     ],
 )
-async def test_who_was_faster_with_finalizing_is_understood(
+async def test_a_faster_finalization_is_recognised(
     clients: ForeignClients, words: str, state: JobState
 ) -> None:
-    """Anyone may finalize: where a registry shows that nowhere, its refusal says it."""
+    """Anyone may finalize; if a registry does not show it, its refusal does."""
     ending(clients, words)
     worker = clients.worker()
     await worker.claim(1)
@@ -180,8 +180,8 @@ async def test_who_was_faster_with_finalizing_is_understood(
     assert (await clients.worker().get_job(1)).state is state
 
 
-async def test_the_lines_of_a_registry_that_cannot_serve(clients: ForeignClients) -> None:
-    """Whatever is asked of it."""
+async def test_an_unsupported_registry_is_refused(clients: ForeignClients) -> None:
+    """By every call."""
     clients.chain.functions["submit_result"] = Fn("felt252 felt252", "")
     for asked in (
         clients.worker().snapshot(1, 50),
@@ -192,8 +192,8 @@ async def test_the_lines_of_a_registry_that_cannot_serve(clients: ForeignClients
             await asked
 
 
-async def test_nothing_is_claimed_at_a_time_that_cannot_be_believed(clients: ForeignClients) -> None:
-    """fault_98: at a registry of another maker too."""
+async def test_nothing_is_claimed_at_an_implausible_time(clients: ForeignClients) -> None:
+    """fault_98: also at a foreign registry."""
     worker = clients.worker()
     worker.trust.clock = HeadClock(600, clock=lambda: clients.chain.now + 601)
     with pytest.raises(RegistryUnavailable, match="NTP"):

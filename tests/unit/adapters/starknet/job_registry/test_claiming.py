@@ -1,4 +1,4 @@
-"""Before a claim binds money, two nodes show the same terms, at a time that can be believed."""
+"""Before a claim binds money, two nodes must show the same terms, at a plausible time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OTHER_CID = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
 
 
 class Node(FakeChain):
-    """One endpoint's view: it lies where it is told to, and may lag."""
+    """One endpoint's view: it lies as the test sets it, and may lag."""
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -38,18 +38,18 @@ class Node(FakeChain):
         self.state: tuple[str, list[Value]] | None = None
 
     async def _look(self, reader: FakeRegistry, first: int, count: int, with_orders: bool) -> Value:
-        told: Any = await super()._look(reader, first, count, with_orders)
-        told["block"] += self.blocks
-        told["now"] += self.seconds
+        answer: Any = await super()._look(reader, first, count, with_orders)
+        answer["block"] += self.blocks
+        answer["now"] += self.seconds
         if self.hides:
-            told["jobs"], told["orders"] = [], []
-        orders = [{**one, **self.order, "terms": {**one["terms"], **self.terms}} for one in told["orders"]]
-        jobs = [{**one, **({"state": self.state} if self.state else {})} for one in told["jobs"]]
-        return {**told, "orders": orders, "jobs": jobs}
+            answer["jobs"], answer["orders"] = [], []
+        orders = [{**one, **self.order, "terms": {**one["terms"], **self.terms}} for one in answer["orders"]]
+        jobs = [{**one, **({"state": self.state} if self.state else {})} for one in answer["jobs"]]
+        return {**answer, "orders": orders, "jobs": jobs}
 
 
 class Nodes:
-    """The endpoints of STARKNET_RPC: the first that is there answers."""
+    """The endpoints of STARKNET_RPC: the first one available answers."""
 
     def __init__(self, *nodes: Node) -> None:
         self.nodes = {f"{number}. node": node for number, node in enumerate(nodes, 1)}
@@ -62,7 +62,7 @@ class Nodes:
         return list(self.nodes)
 
     async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> Answered:
-        """The first that may be asked."""
+        """Asks the first one that may be asked."""
         for name, node in self.nodes.items():
             if name not in but and name not in self.away:
                 self.asked.append(name)
@@ -70,7 +70,7 @@ class Nodes:
         raise RegistryUnavailable("No StarkNet node answers.")
 
     def distrust(self, name: str) -> None:
-        """It is asked no more."""
+        """Stops asking an endpoint."""
         self.away.add(name)
 
     async def batch(self, calls: Sequence[Question]) -> Sequence[Any]:
@@ -83,7 +83,7 @@ class Nodes:
 
 
 class Scene:
-    """A job that waits to be claimed, and a worker who looks through so many nodes."""
+    """A job to claim, and a worker with several nodes."""
 
     def __init__(self, nodes: int, skew_seconds: float = 0) -> None:
         self.shared = Shared(strict=True)
@@ -103,7 +103,7 @@ class Scene:
         )
 
     async def post(self) -> int:
-        """An order of one job, which the worker has looked at as it is."""
+        """Posts an order of one job, which the worker reads."""
         creator = FakeRegistry(CREATOR, self.shared)
         await creator.deposit(R)
         terms = Terms(
@@ -118,14 +118,14 @@ class Scene:
         return job_id
 
     async def refusal(self, job_id: int) -> str:
-        """Why the registry is away for this claim; nothing was signed."""
+        """Returns why the claim fails, and checks that nothing was signed."""
         with pytest.raises(RegistryUnavailable) as raised:
             await self.worker.claim(job_id)
         assert self.sender.sent == []
         return str(raised.value)
 
     def is_claimed(self, job_id: int) -> bool:
-        """Whether the worker has it."""
+        """Whether the worker has the job."""
         job = self.shared.jobs[job_id]
         return job.state is JobState.CLAIMED and job.worker == WORKER
 
@@ -143,18 +143,18 @@ LIES = [
 
 @pytest.mark.parametrize(("terms", "order"), LIES)
 @pytest.mark.parametrize("liar", [0, 1])
-async def test_where_two_nodes_show_different_terms_nothing_is_signed(
+async def test_different_terms_from_two_nodes_are_not_signed(
     terms: dict[str, Value], order: dict[str, Value], liar: int
 ) -> None:
-    """fault_98: whichever of them lies; the sentence names both, and what they differ in."""
+    """fault_98: whichever lies; the message names both and the difference."""
     scene = Scene(2)
     job_id = await scene.post()
     lying = list(scene.nodes.nodes.values())[liar]
     lying.terms, lying.order = terms, order
     with structlog.testing.capture_logs() as lines:
-        told = await scene.refusal(job_id)
-    assert "1. node" in told
-    assert "2. node" in told
+        message = await scene.refusal(job_id)
+    assert "1. node" in message
+    assert "2. node" in message
     (line,) = [line for line in lines if line["event"] == "nodes_differ"]
     assert line["distrusted"] is None
     lying.terms, lying.order = {}, {}
@@ -163,28 +163,28 @@ async def test_where_two_nodes_show_different_terms_nothing_is_signed(
 
 
 @pytest.mark.parametrize("liar", [0, 1])
-async def test_a_third_node_tells_which_one_lies(liar: int) -> None:
-    """fault_98: it is asked no more, and the next try claims."""
+async def test_a_third_node_decides_which_one_lies(liar: int) -> None:
+    """fault_98: that one is not asked again, and the next attempt claims."""
     scene = Scene(3)
     job_id = await scene.post()
     list(scene.nodes.nodes.values())[liar].terms = {"bond": 1}
-    told = await scene.refusal(job_id)
-    assert f"{liar + 1}. node is asked nothing" in told
+    message = await scene.refusal(job_id)
+    assert f"{liar + 1}. node is not queried" in message
     assert scene.nodes.away == {f"{liar + 1}. node"}
     await scene.worker.claim(job_id)
     assert scene.is_claimed(job_id)
 
 
-async def test_a_job_that_one_node_makes_up_is_not_claimed() -> None:
-    """fault_98: the other one is at the same block, and does not know it."""
+async def test_a_job_that_one_node_invents_is_not_claimed() -> None:
+    """fault_98: the other node is at the same block, but does not have it."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.others[0].hides = True
-    assert f"does not know job {job_id}" in await scene.refusal(job_id)
+    assert f"only one shows job {job_id}" in await scene.refusal(job_id)
 
 
 async def test_a_claim_costs_one_request_more() -> None:
-    """With several nodes; with one it costs nothing."""
+    """With several nodes; with one it costs none."""
     scenes = [Scene(1), Scene(2)]
     for scene in scenes:
         job_id = await scene.post()
@@ -194,14 +194,14 @@ async def test_a_claim_costs_one_request_more() -> None:
     assert [scene.nodes.asked for scene in scenes] == [["1. node"], ["1. node", "2. node"]]
 
 
-async def test_no_second_node_no_claim() -> None:
-    """fault_98: an outage of the others would else be all that a liar waits for. Submissions go on."""
+async def test_no_claim_without_a_second_node() -> None:
+    """fault_98: otherwise a liar would only need an outage of the others. Submissions continue."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.nodes.away = {"2. node"}
-    told = await scene.refusal(job_id)
-    assert "STARKNET_RPC" in told
-    assert "beside 1. node none does" in told
+    message = await scene.refusal(job_id)
+    assert "STARKNET_RPC" in message
+    assert "only 1. node answers now" in message
     scene.nodes.away = set()
     await scene.worker.claim(job_id)
     scene.nodes.away = {"2. node"}
@@ -209,8 +209,8 @@ async def test_no_second_node_no_claim() -> None:
     assert scene.shared.jobs[job_id].state is JobState.SUBMITTED
 
 
-async def test_a_node_a_few_blocks_behind_is_no_liar() -> None:
-    """It shows the job as it was: the terms are the same, and the newer block's state counts."""
+async def test_a_node_a_few_blocks_behind_is_not_a_liar() -> None:
+    """It shows an earlier state: the terms are the same, and the newer block counts."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.first.blocks, scene.first.seconds = -3, -9
@@ -219,8 +219,8 @@ async def test_a_node_a_few_blocks_behind_is_no_liar() -> None:
     assert scene.is_claimed(job_id)
 
 
-async def test_what_the_newer_block_does_not_allow_is_not_claimed() -> None:
-    """The second node has news that the first one has not: refused by its rule, as any lost race."""
+async def test_the_newer_block_decides_whether_a_claim_is_legal() -> None:
+    """The second node has a newer state than the first: refused by its rule, as in any lost race."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.first.blocks = -1
@@ -231,8 +231,8 @@ async def test_what_the_newer_block_does_not_allow_is_not_claimed() -> None:
 
 
 @pytest.mark.parametrize(("blocks", "hides"), [(11, False), (1, True)])
-async def test_a_node_that_lags_is_waited_for(blocks: int, hides: bool) -> None:
-    """Too far behind, or from before the job; nobody is called a liar."""
+async def test_a_lagging_node_delays_the_claim(blocks: int, hides: bool) -> None:
+    """Too far behind, or at a block before the job; no node is distrusted."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.first.blocks, scene.others[0].hides = blocks, hides
@@ -243,7 +243,7 @@ async def test_a_node_that_lags_is_waited_for(blocks: int, hides: bool) -> None:
 
 @pytest.mark.parametrize(("blocks", "seconds"), [(0, 60), (0, -60), (-1, 60)])
 async def test_a_block_with_two_times_is_a_lie(blocks: int, seconds: int) -> None:
-    """fault_98: the same block at another time, or an older one that is later."""
+    """fault_98: the same block with another time, or an older block with a later time."""
     scene = Scene(2)
     job_id = await scene.post()
     scene.others[0].blocks, scene.others[0].seconds = blocks, seconds
@@ -252,7 +252,7 @@ async def test_a_block_with_two_times_is_a_lie(blocks: int, seconds: int) -> Non
 
 @pytest.mark.parametrize("nodes", [1, 2])
 async def test_terms_that_changed_since_they_were_shown_are_not_claimed(nodes: int) -> None:
-    """fault_98: the policy judged a small bond, and the claim would bind a large one."""
+    """fault_98: the policy checked a small bond, but the claim would bind a large one."""
     scene = Scene(nodes)
     job_id = await scene.post()
     scene.first.terms = {"bond": 1}
@@ -263,7 +263,7 @@ async def test_terms_that_changed_since_they_were_shown_are_not_claimed(nodes: i
     assert (raised.value.rule, scene.sender.sent) == ("TERMS_CHANGED", [])
 
 
-async def test_terms_that_change_to_and_fro_are_not_claimed() -> None:
+async def test_terms_that_change_back_are_not_claimed() -> None:
     """fault_98: shown small, then large, then small again just for the claim."""
     scene = Scene(1)
     job_id = await scene.post()
@@ -277,8 +277,8 @@ async def test_terms_that_change_to_and_fro_are_not_claimed() -> None:
 
 
 @pytest.mark.parametrize(("nodes", "seconds"), list(itertools.product([1, 2], [601, -601])))
-async def test_no_claim_at_a_time_that_cannot_be_believed(nodes: int, seconds: int) -> None:
-    """fault_98: a node that is ahead of or behind this machine's clock. What is claimed already goes on."""
+async def test_no_claim_at_an_implausible_time(nodes: int, seconds: int) -> None:
+    """fault_98: a node ahead of or behind this machine's clock. Existing claims continue."""
     scene = Scene(nodes, skew_seconds=600)
     job_id = await scene.post()
     await scene.worker.claim(job_id)

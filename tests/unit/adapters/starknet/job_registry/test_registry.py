@@ -1,4 +1,4 @@
-"""Moves on our contract: judged before they are sent, refused by its rules, logged with their cost."""
+"""Moves on our contract: checked before they are sent, refused by its rules, logged with their cost."""
 
 from __future__ import annotations
 
@@ -10,62 +10,22 @@ from typing import Any
 
 import pytest
 import structlog
-from starknet_py.hash.selector import get_selector_from_name
-from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN, FakeChain, FakeSender
-from tests.fakes.registry import FakeRegistry, Shared
+from tests.fakes.chain import CLASS_HASH, REGISTRY, TOKEN
+from tests.fakes.registry import FakeRegistry
 from tests.ports.registry_world import CID
+from tests.unit.adapters.starknet.job_registry.clients import CREATOR, WORKER, B, Clients, R, rule
 
 from veriframe.adapters.starknet.contract.contract import refusal
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable, SettingsError
-from veriframe.model.registry.job import Address, Terms
-
-WALLET, R, B = 10_000, 100, 10
-CREATOR, WORKER = 0xC, 0xD
-
-
-class Clients:
-    """A creator and a worker with credit on one fake chain."""
-
-    def __init__(self) -> None:
-        self.shared = Shared(strict=True)
-        self.chain = FakeChain(self.shared)
-        self.senders = {account: FakeSender(account, self.chain) for account in (CREATOR, WORKER)}
-        for account in self.senders:
-            self.shared.wallets[Address(account)] = WALLET
-
-    def as_account(self, account: int) -> StarknetRegistry:
-        """The registry by one account."""
-        sender = self.senders[account]
-        return StarknetRegistry(self.chain, sender, REGISTRY, token=TOKEN, class_hashes={CLASS_HASH})
-
-    async def posted(self, jobs: int = 1) -> int:
-        """An order of the creator's; its first job."""
-        creator = self.as_account(CREATOR)
-        await creator.deposit(R * jobs)
-        terms = Terms(
-            reward_fri=R,
-            bond_fri=B,
-            deadline=self.shared.now + 10_000,
-            lease_seconds=600,
-            review_seconds=60,
-            arbitration_seconds=60,
-        )
-        return (await creator.create_order(CID, terms, jobs))[0]
+from veriframe.errors import Code, RegistryUnavailable, SettingsError
+from veriframe.model.registry.job import Address
 
 
 @pytest.fixture
 def clients() -> Clients:
     """Two accounts."""
     return Clients()
-
-
-async def rule(move: Any) -> str:
-    """The rule by which a move is refused."""
-    with pytest.raises(MoveRefused) as raised:
-        await move
-    return raised.value.rule
 
 
 @pytest.mark.parametrize(
@@ -79,24 +39,24 @@ async def rule(move: Any) -> str:
         (b"", "chain"),
     ],
 )
-async def test_its_name_is_its_chain_and_address(clients: Clients, chain: bytes, name: str) -> None:
-    """fault_91: another chain, another name, and always one that fits; the node is asked once."""
+async def test_its_identity_is_its_chain_and_address(clients: Clients, chain: bytes, name: str) -> None:
+    """fault_91: another chain has another identity, always a valid one; the node is queried once."""
     clients.chain.chain_id = int.from_bytes(chain)
     worker = clients.as_account(WORKER)
-    told = await worker.identity()
-    assert re.fullmatch(name + ("[0-9a-f]{7}" if name == "chain" else "") + "-0xa11ce", told)
+    identity = await worker.identity()
+    assert re.fullmatch(name + ("[0-9a-f]{7}" if name == "chain" else "") + "-0xa11ce", identity)
     clients.chain.chain_id += 1
-    assert await worker.identity() == told
-    assert await clients.as_account(WORKER).identity() != told
+    assert await worker.identity() == identity
+    assert await clients.as_account(WORKER).identity() != identity
 
 
-async def test_a_deposit_is_allowed_and_made_in_one_transaction(clients: Clients) -> None:
-    """The token's allowance and the contract's taking succeed or fail together."""
+async def test_a_deposit_is_approved_and_made_in_one_transaction(clients: Clients) -> None:
+    """The token's approval and the deposit succeed or fail together."""
     await clients.as_account(WORKER).deposit(B)
     assert clients.senders[WORKER].sent == [["approve", "deposit"]]
 
 
-async def test_what_the_registry_would_refuse_is_not_sent(clients: Clients) -> None:
+async def test_an_illegal_move_is_not_sent(clients: Clients) -> None:
     """A revert costs a fee."""
     job_id = await clients.posted()
     worker = clients.as_account(WORKER)
@@ -108,7 +68,7 @@ async def test_what_the_registry_would_refuse_is_not_sent(clients: Clients) -> N
     assert clients.senders[WORKER].sent == []
 
 
-async def test_what_changed_in_between_the_contract_reverts(clients: Clients) -> None:
+async def test_a_move_that_became_illegal_is_reverted(clients: Clients) -> None:
     """The refusal has the contract's rule, and the log the hash and the fee of the revert."""
     job_id = await clients.posted()
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
@@ -128,7 +88,7 @@ async def test_what_changed_in_between_the_contract_reverts(clients: Clients) ->
 
 
 async def test_a_move_is_logged_with_its_hash_and_fee(clients: Clients) -> None:
-    """As the embedded registry's are, and what it cost."""
+    """As at the embedded registry, plus its cost."""
     with structlog.testing.capture_logs() as lines:
         job_id = await clients.posted()
     (deposit, create) = lines
@@ -137,15 +97,15 @@ async def test_a_move_is_logged_with_its_hash_and_fee(clients: Clients) -> None:
     assert job_id == 1
 
 
-async def test_money_goes_to_no_foreign_class(clients: Clients) -> None:
-    """Neither an allowance nor a deposit, whatever the ABI says."""
+async def test_money_is_sent_to_no_foreign_class(clients: Clients) -> None:
+    """Neither an approval nor a deposit, whatever the ABI says."""
     clients.chain.class_hash = 0xBAD
     assert await rule(clients.as_account(WORKER).deposit(B)) == "FOREIGN_CLASS"
     assert clients.senders[WORKER].sent == []
 
 
-async def test_the_new_order_is_found_behind_those_of_others(clients: Clients) -> None:
-    """The ids are those of our order, though another's was posted right after it."""
+async def test_the_new_order_is_found_among_others(clients: Clients) -> None:
+    """The ids are those of our order, although another account posted one right after it."""
     first = await clients.posted(jobs=3)
     other, creator, sender = clients.as_account(WORKER), clients.as_account(CREATOR), clients.senders[CREATOR]
     await other.deposit(R)
@@ -156,7 +116,7 @@ async def test_the_new_order_is_found_behind_those_of_others(clients: Clients) -
     assert await creator.job_counter() == 6
 
 
-async def test_an_order_that_the_node_does_not_tell_is_told(clients: Clients) -> None:
+async def test_a_missing_order_event_is_reported(clients: Clients) -> None:
     """A receipt without its events."""
     first = await clients.posted()
     creator, sender = clients.as_account(CREATOR), clients.senders[CREATOR]
@@ -164,61 +124,12 @@ async def test_an_order_that_the_node_does_not_tell_is_told(clients: Clients) ->
 
     terms = (await creator.get_job(first)).terms
     sender.lags = True
-    with pytest.raises(RegistryUnavailable, match="does not tell its jobs"):
+    with pytest.raises(RegistryUnavailable, match="does not return its jobs"):
         await creator.create_order(CID, terms, 1)
 
 
-async def test_one_call_is_one_look(clients: Clients) -> None:
-    """Block, counter, jobs and their orders, known or not."""
-    await clients.posted(jobs=3)
-    worker = clients.as_account(WORKER)
-    await worker.snapshot(1, 3)
-    clients.chain.asked.clear()
-    assert len((await worker.snapshot(1, 3)).jobs) == 3
-    assert clients.chain.asked == ["starknet_call"]
-
-
-async def test_settled_orders_are_not_asked_for_again(clients: Clients) -> None:
-    """Fresh ones are, each time: a reorg may put another in their place."""
-    await clients.posted(jobs=3)
-    worker = clients.as_account(WORKER)
-    assert await _asked_orders(clients, worker) == [True]
-    assert await _asked_orders(clients, worker) == [True]
-    clients.shared.now += 8000
-    assert await _asked_orders(clients, worker) == [True]
-    assert await _asked_orders(clients, worker) == [False]
-
-
-async def test_an_order_that_is_not_known_after_all_is_asked_for(clients: Clients) -> None:
-    """A reorganisation put a job of a new order in an old one's place."""
-    first = await clients.posted(jobs=3)
-    worker = clients.as_account(WORKER)
-    clients.shared.now += 8000
-    await worker.snapshot(1, 3)
-    job = clients.shared.jobs[first]
-    clients.shared.jobs[first] = replace(job, order=replace(job.order, id=7, jobs=1))
-    assert await _asked_orders(clients, worker) == [False, True]
-    assert (await worker.snapshot(1, 3)).jobs[0].order.id == 7
-
-
-async def _asked_orders(clients: Clients, worker: StarknetRegistry) -> list[bool]:
-    """For each call of one look, whether it asked for the orders."""
-    asked: list[bool] = []
-    ask = clients.chain.call
-
-    async def note(method: str, params: Any = None) -> Any:
-        if method == "starknet_call":
-            asked.append(bool(int(params["request"]["calldata"][2], 16)))
-        return await ask(method, params)
-
-    clients.chain.call = note  # type: ignore[method-assign]
-    await worker.snapshot(1, 3)
-    clients.chain.call = ask  # type: ignore[method-assign]
-    return asked
-
-
-async def test_what_credit_lacks_comes_in_the_same_transaction(clients: Clients) -> None:
-    """One transaction for a claim, an order or a dispute, whether or not a deposit is needed."""
+async def test_missing_credit_is_deposited_in_the_same_transaction(clients: Clients) -> None:
+    """One transaction for a claim, an order or a dispute, with or without a deposit."""
     await clients.posted(jobs=2)
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
     await worker.claim(1)
@@ -227,8 +138,8 @@ async def test_what_credit_lacks_comes_in_the_same_transaction(clients: Clients)
     assert sender.sent == [["approve", "deposit", "claim_job"], ["approve", "deposit"], ["claim_job"]]
 
 
-async def test_a_claim_leaves_the_fees_of_what_follows(clients: Clients) -> None:
-    """fault_68: two submissions can be paid for afterwards, at the price of gas now."""
+async def test_a_claim_leaves_money_for_later_fees(clients: Clients) -> None:
+    """fault_68: two submissions are affordable afterwards, at the current gas price."""
     await clients.posted(jobs=1)
     worker = clients.as_account(WORKER)
     clients.chain.gas_price_fri = 1
@@ -241,8 +152,8 @@ async def test_a_claim_leaves_the_fees_of_what_follows(clients: Clients) -> None
     assert (await worker.funds(Address(CREATOR))).reserve_fri == 0
 
 
-async def test_claims_that_wait_go_together(clients: Clients) -> None:
-    """The first at once, the others while it is under way, in one plural call."""
+async def test_waiting_claims_are_sent_together(clients: Clients) -> None:
+    """The first at once; those that wait in the meantime in one plural call."""
     await clients.posted(jobs=5)
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
     await asyncio.gather(*(worker.claim(job_id) for job_id in range(1, 6)))
@@ -253,26 +164,26 @@ async def test_claims_that_wait_go_together(clients: Clients) -> None:
     assert {job.worker for job in clients.shared.jobs.values()} == {WORKER}
 
 
-async def test_what_a_plural_call_skips_is_told_with_its_rule(clients: Clients) -> None:
-    """Another was faster while the transaction was on its way; the others are done."""
+async def test_a_job_that_a_plural_call_skips_is_refused_by_its_rule(clients: Clients) -> None:
+    """Another account was faster while the transaction was pending; the others are done."""
     await clients.posted(jobs=3)
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
 
-    async def meanwhile() -> None:
+    async def claim_first() -> None:
         if "claim_jobs" in sender.sent[-1]:
             await FakeRegistry(0xE, clients.shared, wallet_fri=B).claim(2)
 
-    sender.before = meanwhile
+    sender.before = claim_first
     claims = (worker.claim(1), worker.claim(2), worker.claim(3))
     outcomes = await asyncio.gather(*claims, return_exceptions=True)
-    # fault_89: the fee of 5 is shared, also by the one that was skipped.
+    # fault_89: the fee of 5 is shared, also by the skipped one.
     assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [5, "NOT_OPEN", 3]
     assert [getattr(outcome, "fee_fri", 0) for outcome in outcomes] == [0, 3, 0]
     assert [names[-1] for names in sender.sent] == ["claim_job", "claim_jobs"]
 
 
-async def test_a_move_that_was_made_after_all_is_no_refusal(clients: Clients) -> None:
-    """An earlier transaction of ours, given up as open, made it while this one was on its way."""
+async def test_a_move_that_was_made_after_all_is_not_refused(clients: Clients) -> None:
+    """An earlier transaction of ours with an unknown outcome made it while this one was pending."""
     await clients.posted(jobs=2)
     worker, sender = clients.as_account(WORKER), clients.senders[WORKER]
     await worker.deposit(2 * B)
@@ -297,13 +208,13 @@ async def test_a_move_that_was_made_after_all_is_no_refusal(clients: Clients) ->
         ("", "REVERTED"),
     ],
 )
-def test_a_reverts_reason_is_told_by_its_rule(reason: str, expected: str) -> None:
-    """In words or in hex, among others' words; unknown ones are REVERTED with their text."""
+def test_a_reverts_reason_is_translated_to_its_rule(reason: str, expected: str) -> None:
+    """In text or hex, among other words; unknown reasons are REVERTED with their text."""
     assert refusal(reason).rule == expected
 
 
 async def test_a_release_carries_its_reason(clients: Clients) -> None:
-    """As a short string, of every code."""
+    """As a short string, for every code."""
     jobs = len(Code)
     await clients.posted(jobs=jobs)
     worker = clients.as_account(WORKER)
@@ -315,8 +226,8 @@ async def test_a_release_carries_its_reason(clients: Clients) -> None:
     assert notes == [code.value for code in Code]
 
 
-async def test_the_class_decides_which_adapter_serves(clients: Clients, tmp_path: Path) -> None:
-    """Ours by its hash, out of the artefacts' files; another class is spoken to by its ABI, without money."""
+async def test_the_class_decides_which_adapter_is_used(clients: Clients, tmp_path: Path) -> None:
+    """Ours by its hash in the artefacts; another class is used by its ABI, without money."""
     (tmp_path / "job_registry.hashes.json").write_text(f'{{"class_hash": "{CLASS_HASH:#x}"}}')
     hashes = read_class_hashes(tmp_path)
     sender = clients.senders[WORKER]
@@ -329,37 +240,8 @@ async def test_the_class_decides_which_adapter_serves(clients: Clients, tmp_path
         await open_registry(clients.chain, sender, REGISTRY, **known)
 
 
-def test_damaged_hashes_are_told(tmp_path: Path) -> None:
+def test_damaged_hashes_are_reported(tmp_path: Path) -> None:
     """One line with the remedy."""
     (tmp_path / "job_registry.hashes.json").write_text("{}")
     with pytest.raises(SettingsError, match="Install VeriFrame again"):
         read_class_hashes(tmp_path)
-
-
-@pytest.mark.parametrize(("first", "count"), [(2, 1), (1, 1), (4, 200)])
-async def test_jobs_that_were_not_asked_for_are_refused(clients: Clients, first: int, count: int) -> None:
-    """A node that answers with other jobs, or with more of them, is not believed."""
-    await clients.posted(jobs=3)
-    worker, ask = clients.as_account(WORKER), clients.chain.call
-    everything = await ask("starknet_call", request_of("look", 1, 200, 1))
-
-    async def lie(method: str, params: Any = None) -> Any:
-        asks_jobs = method == "starknet_call" and params["request"]["entry_point_selector"] == SELECTOR
-        return everything if asks_jobs else await ask(method, params)
-
-    clients.chain.call = lie  # type: ignore[method-assign]
-    with pytest.raises(RegistryUnavailable, match="not those that were asked for"):
-        await worker.snapshot(first, count)
-
-
-SELECTOR = hex(get_selector_from_name("look"))
-
-
-def request_of(name: str, *values: int) -> dict[str, Any]:
-    """A view's call as a node takes it."""
-    request = {
-        "contract_address": hex(REGISTRY),
-        "entry_point_selector": hex(get_selector_from_name(name)),
-        "calldata": [hex(value) for value in values],
-    }
-    return {"request": request, "block_id": "latest"}

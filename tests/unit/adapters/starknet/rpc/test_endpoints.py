@@ -1,4 +1,4 @@
-"""Endpoints against a node that misbehaves in every way that a stranger's server can."""
+"""Endpoints with a node that misbehaves in every way that a third-party server can."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HURRIED = EndpointLimits(request_seconds=0.25, call_seconds=2.0, pause_seconds=0
 
 @asynccontextmanager
 async def opened(*proxies: Proxy, chain_id: int | None = None) -> AsyncIterator[Endpoints]:
-    """Endpoints that wait for little, closed at the end."""
+    """Endpoints with short timeouts, closed at the end."""
     endpoints = Endpoints([proxy.url for proxy in proxies], chain_id=chain_id, pace=HURRIED)
     try:
         yield endpoints
@@ -28,23 +28,23 @@ async def opened(*proxies: Proxy, chain_id: int | None = None) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])
-async def test_after_any_fault_the_same_endpoint_is_asked_again(fault: Fault) -> None:
-    """fault_58, fault_59: whatever goes wrong once, the call comes back with the right answer."""
+async def test_after_any_fault_the_same_endpoint_is_tried_again(fault: Fault) -> None:
+    """fault_58, fault_59: whatever fails once, the call returns the right answer."""
     async with Proxy(fake_chain(), faults=[fault], only="starknet_echo") as proxy, opened(proxy) as endpoints:
         assert await endpoints.call("starknet_echo", {"a": 1}) == {"a": 1}
         assert proxy.count("starknet_echo") == 2
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])
-async def test_a_fault_that_stays_is_one_sentence(fault: Fault) -> None:
-    """fault_58, fault_59: where it goes wrong each time, the registry is unavailable, and nothing else."""
+async def test_a_permanent_fault_is_one_error(fault: Fault) -> None:
+    """fault_58, fault_59: if it fails each time, only `RegistryUnavailable` is raised."""
     async with Proxy(fake_chain(), faults=[fault] * 20) as proxy, opened(proxy) as endpoints:
         with pytest.raises(RegistryUnavailable, match="STARKNET_RPC"):
             await endpoints.call("starknet_echo", {})
 
 
-async def test_a_failing_endpoint_is_left_for_the_next() -> None:
-    """fault_57, fault_58: the second endpoint answers, and the first rests."""
+async def test_a_failing_endpoint_is_replaced_by_the_next() -> None:
+    """fault_57, fault_58: the second endpoint answers, and the first pauses."""
     async with Proxy(fake_chain(), faults=[Fault.BROKEN] * 50) as bad, Proxy(fake_chain()) as good:
         async with opened(bad, good) as endpoints:
             for number in range(10):
@@ -54,14 +54,14 @@ async def test_a_failing_endpoint_is_left_for_the_next() -> None:
 
 
 async def test_an_endpoint_that_recovered_is_used_again() -> None:
-    """After its rest, one call tries an endpoint; where that comes through, it is as before."""
+    """After its pause, one call tries an endpoint; if it succeeds, it is used as before."""
     async with Proxy(fake_chain(), faults=[Fault.BROKEN]) as proxy, opened(proxy) as endpoints:
         answers = await asyncio.gather(*(endpoints.call("starknet_echo", {"n": n}) for n in range(5)))
         assert [{"n": n} for n in range(5)] == answers
 
 
 async def test_retry_after_is_honoured() -> None:
-    """fault_57: an endpoint that says when to come back is not asked before."""
+    """fault_57: an endpoint is not called before the time that it requests."""
     proxy = Proxy(fake_chain(), faults=[Fault.TOO_MANY], only="starknet_echo", retry_after="1")
     async with proxy, opened(proxy) as endpoints:
         began = time.monotonic()
@@ -71,7 +71,7 @@ async def test_retry_after_is_honoured() -> None:
 
 
 async def test_a_long_retry_after_ends_the_call() -> None:
-    """fault_57: nobody waits an hour inside of a call."""
+    """fault_57: no call waits for an hour."""
     proxy = Proxy(fake_chain(), faults=[Fault.TOO_MANY], only="starknet_echo", retry_after="3600")
     async with proxy, opened(proxy) as endpoints:
         with pytest.raises(RegistryUnavailable, match="too many requests"):
@@ -82,7 +82,7 @@ async def test_a_long_retry_after_ends_the_call() -> None:
 
 
 async def test_an_endpoint_of_another_chain_is_dropped() -> None:
-    """fault_60: the wrong chain's endpoint is asked for its chain once, and then never again."""
+    """fault_60: an endpoint of the wrong chain is called once, and then never again."""
     async with Proxy(fake_chain(chain_id=1)) as wrong, Proxy(fake_chain()) as right:
         async with opened(wrong, right, chain_id=SEPOLIA) as endpoints:
             assert await endpoints.call("starknet_echo", {}) == {}
@@ -92,22 +92,22 @@ async def test_an_endpoint_of_another_chain_is_dropped() -> None:
 
 
 async def test_only_the_wrong_chain_is_unavailable() -> None:
-    """fault_60: with no endpoint of the right chain, the sentence says why."""
+    """fault_60: without an endpoint of the right chain, the error says why."""
     async with Proxy(fake_chain(chain_id=1)) as wrong, opened(wrong, chain_id=SEPOLIA) as endpoints:
         with pytest.raises(RegistryUnavailable, match="0x1, not 0x534e5f"):
             await endpoints.call("starknet_echo", {})
 
 
 async def test_an_endpoint_that_is_far_behind_is_set_aside() -> None:
-    """fault_60: a node that lags is not asked, though it answers well."""
+    """fault_60: a lagging node is not called, although it answers correctly."""
     async with Proxy(fake_chain(head=100)) as stale, Proxy(fake_chain(head=200)) as fresh:
         async with opened(stale, fresh) as endpoints:
             await endpoints.call("starknet_echo", {})
         assert (stale.count("starknet_echo"), fresh.count("starknet_echo")) == (0, 1)
 
 
-async def test_one_liar_about_its_head_sets_nobody_aside() -> None:
-    """fault_60: with three endpoints, a head that only one of them tells is not believed."""
+async def test_one_lying_head_sets_no_endpoint_aside() -> None:
+    """fault_60: with three endpoints, a head that only one of them reports has no effect."""
     async with (
         Proxy(fake_chain(head=100)) as first,
         Proxy(fake_chain(head=101)) as second,
@@ -118,8 +118,8 @@ async def test_one_liar_about_its_head_sets_nobody_aside() -> None:
         assert (first.count("starknet_echo"), liar.count("starknet_echo")) == (1, 0)
 
 
-async def test_an_error_that_is_an_answer_is_not_asked_again() -> None:
-    """The node's own error comes back typed, from the first endpoint that gives it."""
+async def test_an_error_that_is_an_answer_is_not_retried() -> None:
+    """The node's error is raised with its type, from the first endpoint that returns it."""
     async with Proxy(fake_chain()) as proxy, opened(proxy) as endpoints:
         with pytest.raises(RpcError) as caught:
             await endpoints.call("starknet_call", {})
@@ -128,7 +128,7 @@ async def test_an_error_that_is_an_answer_is_not_asked_again() -> None:
 
 
 async def test_a_batch_keeps_its_order_and_its_errors() -> None:
-    """Several calls are one request; one that fails does not take the others with it."""
+    """Several calls are one request; one that fails does not affect the others."""
     async with Proxy(fake_chain()) as proxy, opened(proxy) as endpoints:
         await endpoints.chain_id()
         before = endpoints.requests
@@ -139,8 +139,8 @@ async def test_a_batch_keeps_its_order_and_its_errors() -> None:
         assert endpoints.requests - before == 1
 
 
-async def test_nobody_there_is_unavailable() -> None:
-    """fault_58: a refused connection is a sentence too."""
+async def test_a_refused_connection_is_unavailable() -> None:
+    """fault_58: with one clear message."""
     endpoints = Endpoints(["http://127.0.0.1:9/secret-token"], pace=EndpointLimits(call_seconds=0.5))
     with pytest.raises(RegistryUnavailable) as caught:
         await endpoints.call("starknet_chainId")
@@ -150,14 +150,14 @@ async def test_nobody_there_is_unavailable() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "localhost:5050", "ftp://node", "http://", "http://[", "http://h:99999"])
-def test_what_is_no_address_is_refused_at_once(url: str) -> None:
-    """An address that cannot be one stops the start, and is not repeated: it may hold a secret."""
+def test_an_invalid_address_is_refused_at_once(url: str) -> None:
+    """The error does not repeat the address: it may contain a secret."""
     with pytest.raises(SettingsError, match="Address 1 in STARKNET_RPC"):
         Endpoints([url])
 
 
 async def test_the_rate_is_limited() -> None:
-    """fault_57: more requests than the rate allows wait for their turn."""
+    """fault_57: requests beyond the rate wait."""
     async with Proxy(fake_chain()) as proxy:
         endpoints = Endpoints([proxy.url], pace=EndpointLimits(requests_per_second=20))
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The outbox: on the disk before anything is sent, and never two open transactions on a nonce."""
+"""The outbox: stored before sending, and never two open transactions on a nonce."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENTRY = Entry(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the outbox is made, in a folder that is not there yet."""
+    """The path of a new outbox, in a folder that does not exist yet."""
     return tmp_path / "home" / "outbox.sqlite"
 
 
@@ -39,8 +39,8 @@ def outbox(path: Path) -> Iterator[Outbox]:
     opened.close()
 
 
-def test_what_was_added_is_there_after_opening_again(path: Path, outbox: Outbox) -> None:
-    """fault_73: the very same bytes, digest and nonce."""
+def test_entries_survive_reopening(path: Path, outbox: Outbox) -> None:
+    """fault_73: with the same bytes, hash and nonce."""
     outbox.add(ENTRY)
     outbox.close()
     again = Outbox(path)
@@ -57,58 +57,58 @@ def test_two_open_transactions_on_a_nonce_are_a_bug(outbox: Outbox) -> None:
     assert outbox.open(1, 2**251) == [ENTRY]
 
 
-def test_a_dearer_one_takes_the_place_in_one_step(outbox: Outbox) -> None:
-    """The older one is replaced, the newer one open, both known as siblings, newest first."""
+def test_a_higher_fee_replaces_a_transaction_in_one_step(outbox: Outbox) -> None:
+    """The older one is replaced, the newer one open; both are siblings, newest first."""
     outbox.add(ENTRY)
-    dearer = replace(ENTRY, hash=0xB)
-    outbox.supersede(ENTRY, dearer)
-    assert [dearer] == outbox.open(1, 2**251)
-    assert [dearer, replace(ENTRY, state=State.REPLACED)] == outbox.siblings(ENTRY)
+    replacement = replace(ENTRY, hash=0xB)
+    outbox.supersede(ENTRY, replacement)
+    assert [replacement] == outbox.open(1, 2**251)
+    assert [replacement, replace(ENTRY, state=State.REPLACED)] == outbox.siblings(ENTRY)
 
 
 def test_the_older_one_may_win_after_all(outbox: Outbox) -> None:
-    """`exchange` makes it the open one again."""
+    """`exchange` reopens it."""
     outbox.add(ENTRY)
-    dearer = replace(ENTRY, hash=0xB)
-    outbox.supersede(ENTRY, dearer)
-    outbox.exchange(dearer, ENTRY)
+    replacement = replace(ENTRY, hash=0xB)
+    outbox.supersede(ENTRY, replacement)
+    outbox.exchange(replacement, ENTRY)
     assert [replace(ENTRY, state=State.SENT)] == outbox.open(1, 2**251)
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED])
-def test_an_end_is_untold_until_it_is_told(outbox: Outbox, state: State) -> None:
-    """What came into a block is kept for its caller."""
+def test_an_outcome_is_unreported_until_it_is_marked(outbox: Outbox, state: State) -> None:
+    """An outcome in a block is kept for its caller."""
     outbox.add(ENTRY)
     outbox.mark(ENTRY, state)
-    assert [replace(ENTRY, state=state)] == outbox.untold(1, 2**251)
-    outbox.tell(ENTRY)
-    assert outbox.untold(1, 2**251) == []
+    assert [replace(ENTRY, state=state)] == outbox.unreported(1, 2**251)
+    outbox.mark_reported(ENTRY)
+    assert outbox.unreported(1, 2**251) == []
     assert outbox.open(1, 2**251) == []
 
 
-def test_what_ended_is_found_by_its_nonce_and_its_age(outbox: Outbox) -> None:
-    """fault_66: only what is at or after the chain's nonce, and young enough, may have been undone."""
+def test_finished_transactions_are_found_by_nonce_and_age(outbox: Outbox) -> None:
+    """fault_66: only recent transactions from the chain's nonce on may have been undone."""
     outbox.add(ENTRY)
     outbox.mark(ENTRY, State.DONE)
     done = [replace(ENTRY, state=State.DONE)]
     assert [done, done, [], []] == [
         outbox.ended_from(1, 2**251, nonce, since) for nonce, since in ((0, 0), (4, 1000), (5, 0), (0, 1001))
     ]
-    outbox.reopen(ENTRY, told=True)
-    assert [replace(ENTRY, state=State.SENT, told=True)] == outbox.open(1, 2**251)
+    outbox.reopen(ENTRY, reported=True)
+    assert [replace(ENTRY, state=State.SENT, reported=True)] == outbox.open(1, 2**251)
 
 
-def test_what_was_refused_is_never_sent_again(outbox: Outbox) -> None:
-    """A refusal is neither open nor an end in a block."""
+def test_a_refused_transaction_is_never_sent_again(outbox: Outbox) -> None:
+    """A refused transaction is neither open nor in a block."""
     outbox.add(ENTRY)
     outbox.mark(ENTRY, State.REFUSED)
     assert [
-        outbox.open(1, 2**251), outbox.untold(1, 2**251), outbox.ended_from(1, 2**251, 0, 0)
+        outbox.open(1, 2**251), outbox.unreported(1, 2**251), outbox.ended_from(1, 2**251, 0, 0)
     ] == [[], [], []]  # fmt: skip
 
 
-def test_chains_and_accounts_are_kept_apart(outbox: Outbox) -> None:
-    """The same nonce of another account, or on another chain, is another thing."""
+def test_chains_and_accounts_are_separate(outbox: Outbox) -> None:
+    """The same nonce of another account, or on another chain, is independent."""
     others = [replace(ENTRY, account=3), replace(ENTRY, chain_id=2)]
     for entry in (ENTRY, *others):
         outbox.add(entry)
@@ -126,8 +126,8 @@ def test_a_commit_is_on_the_disk(path: Path, outbox: Outbox) -> None:
     ) == ("wal", 2)
 
 
-def test_what_is_no_outbox_is_left_alone(path: Path) -> None:
-    """fault_76: other files are refused, by one sentence, and not changed."""
+def test_other_files_are_refused(path: Path) -> None:
+    """fault_76: with one clear error, and without changing them."""
     path.parent.mkdir()
     path.write_bytes(b"something else" * 400)
     with pytest.raises(SettingsError, match="damaged"):
@@ -136,7 +136,7 @@ def test_what_is_no_outbox_is_left_alone(path: Path) -> None:
 
 
 def test_another_database_is_refused(path: Path) -> None:
-    """fault_76: a journal is no outbox."""
+    """fault_76: a journal is not an outbox."""
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE attempts (x)")
@@ -146,16 +146,16 @@ def test_another_database_is_refused(path: Path) -> None:
 
 
 def test_a_log_without_its_file_is_refused(path: Path) -> None:
-    """fault_76: what was signed may stand in the log alone; nothing is begun anew beside it."""
+    """fault_76: signed transactions may only be in the log; it is not replaced."""
     path.parent.mkdir()
     path.with_name(path.name + "-wal").write_bytes(b"signed")
-    with pytest.raises(SettingsError, match=r"is gone, but its log .* after looking whether"):
+    with pytest.raises(SettingsError, match=r"is gone, but its log .* check whether"):
         Outbox(path)
     assert not path.exists()
 
 
 def test_a_newer_version_is_refused(path: Path, outbox: Outbox) -> None:
-    """fault_80: what a newer VeriFrame wrote is not touched."""
+    """fault_80: a file of a newer VeriFrame is not changed."""
     outbox._connection.execute("PRAGMA user_version = 99")
     outbox.close()
     with pytest.raises(SettingsError, match="newer"):
@@ -163,7 +163,7 @@ def test_a_newer_version_is_refused(path: Path, outbox: Outbox) -> None:
 
 
 def test_locked_by_another_is_unavailable(path: Path, outbox: Outbox) -> None:
-    """fault_76: nothing is signed on where it cannot be written down."""
+    """fault_76: nothing is signed if it cannot be stored."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     outbox._connection.execute("PRAGMA busy_timeout = 10")

@@ -1,4 +1,4 @@
-"""Why a transaction was reverted, out of what nodes tell."""
+"""The reason of a revert, parsed from nodes' answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_OPEN = (
     ],
 )  # fmt: skip
 def test_short_strings_are_read_out_of_a_reason(text: str, words: tuple[str, ...]) -> None:
-    """Nodes give reasons in hex, in quotes, or in both."""
+    """Nodes give reasons in hex, in quotes, or both."""
     assert words == short_strings(text)
 
 

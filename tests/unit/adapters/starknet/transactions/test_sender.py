@@ -1,4 +1,4 @@
-"""The sender against a fake chain that gives every answer that nodes were seen to give."""
+"""The sender with a fake chain that gives every answer observed from nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.rpc_chain import FakeChain, digest_of
+from tests.fakes.rpc_chain import AnySigner, FakeChain, digest_of
 from tests.proxy import Proxy
 
 from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints
@@ -25,30 +25,22 @@ NOT_OPEN = (
 CALLS = [Call(1, 2, (3,))]
 
 
-class Unsafe:
-    """A signer that says no to nothing."""
-
-    def sign(self, message_hash: int) -> tuple[int, int]:
-        """A signature that only the fake chain takes."""
-        return message_hash, 1
-
-
 @asynccontextmanager
 async def sending(chain: FakeChain, folder: Path, **pace: float) -> AsyncIterator[Sender]:
-    """A sender on the fake chain, in a hurry, with an outbox in `folder`."""
+    """A sender on the fake chain with short timeouts and an outbox in `folder`."""
     hurried = SendTimeouts(**{"wait_seconds": 1.0, "poll_seconds": 0.001, **pace})
     outbox = Outbox(folder / "outbox.sqlite")
     async with Proxy(chain) as proxy:
         endpoints = Endpoints(
             [proxy.url], pace=EndpointLimits(requests_per_second=10_000, pause_seconds=0.01)
         )
-        yield Sender(endpoints, outbox, ACCOUNT, Unsafe(), max_fee_fri=10**9, pace=hurried)
+        yield Sender(endpoints, outbox, ACCOUNT, AnySigner(), max_fee_fri=10**9, pace=hurried)
         await endpoints.close()
     outbox.close()
 
 
 async def test_the_receipt(tmp_path: Path) -> None:
-    """A transaction is looked for until it is in an accepted block; its receipt is read whole."""
+    """A transaction is polled until it is in an accepted block; its whole receipt is parsed."""
     chain = FakeChain(statuses=["RECEIVED", "PRE_CONFIRMED", "ACCEPTED_ON_L2"])
     async with sending(chain, tmp_path) as sender:
         receipt = await sender.send(CALLS, "claim")
@@ -58,8 +50,8 @@ async def test_the_receipt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [52, 55, 59, 63, 64])
-async def test_an_error_after_it_was_taken_is_success(tmp_path: Path, code: int) -> None:
-    """fault_63: whatever the second of two deliveries answers, the own digest is looked for first."""
+async def test_an_error_after_it_was_accepted_is_success(tmp_path: Path, code: int) -> None:
+    """fault_63: whatever the second delivery answers, the own hash is looked up first."""
     chain = FakeChain(errors=[code], act_anyway=True)
     async with sending(chain, tmp_path) as sender:
         receipt = await sender.send(CALLS, "claim")
@@ -67,8 +59,8 @@ async def test_an_error_after_it_was_taken_is_success(tmp_path: Path, code: int)
     assert len(chain.sent) == 1
 
 
-async def test_a_bad_nonce_of_a_node_that_lags_is_sent_again(tmp_path: Path) -> None:
-    """fault_63: the nonce is not taken, so the very same bytes go out again."""
+async def test_after_a_lagging_node_s_bad_nonce_it_is_sent_again(tmp_path: Path) -> None:
+    """fault_63: the nonce is free, so the same bytes are sent again."""
     chain = FakeChain(errors=[52, 52])
     async with sending(chain, tmp_path) as sender:
         await sender.send(CALLS, "claim")
@@ -76,8 +68,8 @@ async def test_a_bad_nonce_of_a_node_that_lags_is_sent_again(tmp_path: Path) -> 
     assert len(chain.blocks) == 1
 
 
-async def test_a_nonce_that_another_took_is_read_anew(tmp_path: Path) -> None:
-    """fault_63: only after several looks, and under the next nonce."""
+async def test_after_another_program_used_the_nonce_it_is_read_again(tmp_path: Path) -> None:
+    """fault_63: only after several checks, and with the next nonce."""
     chain = FakeChain(nonce=3, nonces=[2], errors=[52])
     async with sending(chain, tmp_path) as sender:
         await sender.send(CALLS, "claim")
@@ -85,7 +77,7 @@ async def test_a_nonce_that_another_took_is_read_anew(tmp_path: Path) -> None:
 
 
 async def test_two_processes_take_turns(tmp_path: Path) -> None:
-    """fault_63: a person's command beside a worker, on one account: each its own nonce, none lost."""
+    """fault_63: a command beside a worker, on one account: each has its own nonce, none is lost."""
     chain = FakeChain()
     async with sending(chain, tmp_path) as one, sending(chain, tmp_path) as other:
         receipts = await asyncio.gather(
@@ -98,8 +90,8 @@ async def test_two_processes_take_turns(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [53, 64, 65])
-async def test_too_cheap_is_sent_dearer_on_the_same_nonce(tmp_path: Path, code: int) -> None:
-    """fault_63: tip and prices rise by a tenth at least; only one of the two can be in the chain."""
+async def test_a_too_low_fee_is_raised_on_the_same_nonce(tmp_path: Path, code: int) -> None:
+    """fault_63: tip and prices rise by at least a tenth; only one of the two can be executed."""
     chain = FakeChain(errors=[code])
     async with sending(chain, tmp_path) as sender:
         await sender.send(CALLS, "claim")
@@ -112,8 +104,8 @@ async def test_too_cheap_is_sent_dearer_on_the_same_nonce(tmp_path: Path, code: 
     assert len(chain.blocks) == 1
 
 
-async def test_however_dear_has_an_end(tmp_path: Path) -> None:
-    """fault_68: prices are not driven up without end."""
+async def test_raising_the_fee_ends(tmp_path: Path) -> None:
+    """fault_68: the number of raises is limited."""
     chain = FakeChain(errors=[64] * 20)
     async with sending(chain, tmp_path) as sender:
         with pytest.raises(RegistryUnavailable):
@@ -123,7 +115,7 @@ async def test_however_dear_has_an_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "rule"), [(54, "BALANCE"), (55, "VALIDATION"), (61, "CODE_61")])
 async def test_a_refusal_leaves_no_nonce_stuck(tmp_path: Path, code: int, rule: str) -> None:
-    """fault_68: refused for good on its only delivery, it is over; the nonce is free for the next."""
+    """fault_68: refused for good on its only delivery, it is closed; the nonce is free for the next."""
     chain = FakeChain(errors=[code])
     async with sending(chain, tmp_path) as sender:
         with pytest.raises(MoveRefused) as caught:
@@ -133,8 +125,8 @@ async def test_a_refusal_leaves_no_nonce_stuck(tmp_path: Path, code: int, rule: 
     assert [sent["nonce"] for sent in chain.blocks.values()] == ["0x0"]
 
 
-async def test_a_refusal_of_what_may_be_out_stays_open(tmp_path: Path) -> None:
-    """fault_61: refused on the second delivery only, another node may still have it: asked again later."""
+async def test_a_refusal_after_an_earlier_delivery_stays_open(tmp_path: Path) -> None:
+    """fault_61: if only the second delivery is refused, another node may have it: checked again later."""
     chain = FakeChain(errors=[63, 54])
     async with sending(chain, tmp_path) as sender:
         for _ in range(2):
@@ -145,8 +137,8 @@ async def test_a_refusal_of_what_may_be_out_stays_open(tmp_path: Path) -> None:
     assert len(chain.blocks) == 1
 
 
-async def test_past_its_time_in_the_mempool_a_refusal_counts(tmp_path: Path) -> None:
-    """fault_62: after the mempool's time, and with the nonce still free, it is over."""
+async def test_after_its_time_in_the_mempool_a_refusal_counts(tmp_path: Path) -> None:
+    """fault_62: after the mempool's time, and with the nonce still free, it is closed."""
     chain = FakeChain(errors=[63, 54])
     async with sending(chain, tmp_path, ttl_seconds=0.0) as sender:
         with pytest.raises(RegistryUnavailable):
@@ -156,7 +148,7 @@ async def test_past_its_time_in_the_mempool_a_refusal_counts(tmp_path: Path) -> 
 
 
 async def test_a_transaction_that_a_node_forgot_is_sent_again(tmp_path: Path) -> None:
-    """fault_62: RECEIVED is one node's word; where another does not know it, the same bytes go there."""
+    """fault_62: RECEIVED is local to a node; if another does not know it, it gets the same bytes."""
     chain = FakeChain(statuses=["RECEIVED", None, "RECEIVED", "ACCEPTED_ON_L2"], errors=[None, 59])
     async with sending(chain, tmp_path) as sender:
         await sender.send(CALLS, "claim")
@@ -164,8 +156,8 @@ async def test_a_transaction_that_a_node_forgot_is_sent_again(tmp_path: Path) ->
     assert len(chain.sent) == 2
 
 
-async def test_stuck_in_the_mempool_it_is_made_dearer_and_either_may_win(tmp_path: Path) -> None:
-    """fault_62: past its time, a dearer one takes the same nonce; the older one is found where it won."""
+async def test_stuck_in_the_mempool_its_fee_is_raised_and_either_may_win(tmp_path: Path) -> None:
+    """fault_62: after its time, a higher fee uses the same nonce; the older one is found if it won."""
     chain = FakeChain(hold=True)
     async with sending(chain, tmp_path, ttl_seconds=0.0, wait_seconds=0.0) as sender:
         with pytest.raises(RegistryUnavailable):
@@ -182,8 +174,8 @@ async def test_stuck_in_the_mempool_it_is_made_dearer_and_either_may_win(tmp_pat
     assert chain.sent[0] != chain.sent[1]
 
 
-async def test_what_grew_too_dear_blocks_nothing(tmp_path: Path) -> None:
-    """fault_68: where no node can have it, it is over, and the next send begins anew on its nonce."""
+async def test_a_transaction_that_became_too_expensive_blocks_nothing(tmp_path: Path) -> None:
+    """fault_68: if no node can have it, it is closed, and the next send uses its nonce."""
     chain = FakeChain(errors=[53])
     async with sending(chain, tmp_path) as sender:
         chain.rise_after_send = 10**9
@@ -195,7 +187,7 @@ async def test_what_grew_too_dear_blocks_nothing(tmp_path: Path) -> None:
 
 
 async def test_never_in_a_block_is_open_and_not_sent_twice(tmp_path: Path) -> None:
-    """fault_72: patience ends with a sentence; nothing new is signed on top."""
+    """fault_72: waiting ends with a clear error; nothing new is signed."""
     chain = FakeChain(hold=True)
     async with sending(chain, tmp_path, wait_seconds=0.02) as sender:
         for label in ("claim", "claim", "other"):
@@ -206,8 +198,8 @@ async def test_never_in_a_block_is_open_and_not_sent_twice(tmp_path: Path) -> No
     assert len(chain.sent) == 1
 
 
-async def test_a_revert_in_a_block_tells_its_reason_and_its_fee(tmp_path: Path) -> None:
-    """fault_64: another was faster; the fee is told, and it is not tried again."""
+async def test_a_revert_in_a_block_has_its_reason_and_fee(tmp_path: Path) -> None:
+    """fault_64: another account was faster; the fee is reported, and it is not retried."""
     chain = FakeChain(revert_reason=NOT_OPEN)
     async with sending(chain, tmp_path) as sender:
         with pytest.raises(Reverted) as caught:
@@ -217,8 +209,8 @@ async def test_a_revert_in_a_block_tells_its_reason_and_its_fee(tmp_path: Path) 
     assert len(chain.sent) == 1
 
 
-async def test_a_node_behind_its_own_past_is_not_believed(tmp_path: Path) -> None:
-    """fault_60: a nonce that is used already is not signed again; the old transaction is found instead."""
+async def test_a_node_behind_its_earlier_state_is_not_trusted(tmp_path: Path) -> None:
+    """fault_60: a used nonce is not signed again; the old transaction is found instead."""
     chain = FakeChain()
     async with sending(chain, tmp_path) as sender:
         await sender.send(CALLS, "claim")
@@ -227,8 +219,8 @@ async def test_a_node_behind_its_own_past_is_not_believed(tmp_path: Path) -> Non
     assert [sent["nonce"] for sent in chain.sent] == ["0x0", "0x1"]
 
 
-async def test_an_undone_transaction_is_told_again(tmp_path: Path) -> None:
-    """fault_66: after a reorganisation, `recover` sends the same bytes and tells what came of them."""
+async def test_an_undone_transaction_is_reported_again(tmp_path: Path) -> None:
+    """fault_66: after a reorganisation, `recover` sends the same bytes and reports the outcome."""
     chain = FakeChain()
     async with sending(chain, tmp_path) as sender:
         receipt = await sender.send(CALLS, "claim")
@@ -239,7 +231,7 @@ async def test_an_undone_transaction_is_told_again(tmp_path: Path) -> None:
 
 
 async def test_another_past_is_not_sent_again(tmp_path: Path) -> None:
-    """fault_77: a chain that begins anew does not get what the old one had, where that cannot follow."""
+    """fault_77: a new chain does not get the old chain's transactions if their nonces do not follow."""
     chain = FakeChain(nonce=4)
     async with sending(chain, tmp_path) as sender:
         await sender.send(CALLS, "claim")
@@ -251,7 +243,7 @@ async def test_another_past_is_not_sent_again(tmp_path: Path) -> None:
 
 
 async def test_a_nonce_that_is_never_due_blocks_nothing(tmp_path: Path) -> None:
-    """fault_67: where what it follows is gone, a transaction that nobody took is given up."""
+    """fault_67: if the transactions before it are gone, one that no node accepted is given up."""
     chain = FakeChain(nonces=[5], errors=[52])
     async with sending(chain, tmp_path) as sender:
         with pytest.raises(RegistryUnavailable, match="went back below 5"):
@@ -260,8 +252,8 @@ async def test_a_nonce_that_is_never_due_blocks_nothing(tmp_path: Path) -> None:
     assert [sent["nonce"] for sent in chain.sent] == ["0x5", "0x0"]
 
 
-async def test_a_node_of_another_version_is_found_out(tmp_path: Path) -> None:
-    """fault_71: where the node has another digest for the same bytes, nothing is believed."""
+async def test_a_node_of_another_version_is_detected(tmp_path: Path) -> None:
+    """fault_71: if the node has another hash for the same bytes, its answer is not trusted."""
     async with sending(FakeChain(wrong_hash=True), tmp_path) as sender:
         with pytest.raises(RegistryUnavailable, match="calls the transaction"):
             await sender.send(CALLS, "claim")
@@ -279,8 +271,8 @@ async def test_a_node_of_another_version_is_found_out(tmp_path: Path) -> None:
         {"events": 5},
     ],
 )
-async def test_a_receipt_that_does_not_fit_is_not_believed(tmp_path: Path, bent: dict[str, Any]) -> None:
-    """fault_59: it stays open, and is read again once the node answers well."""
+async def test_a_receipt_that_does_not_fit_is_not_used(tmp_path: Path, bent: dict[str, Any]) -> None:
+    """fault_59: the transaction stays open, and the receipt is read again later."""
     chain = FakeChain(receipt=bent)
     async with sending(chain, tmp_path) as sender:
         with pytest.raises(RegistryUnavailable, match="cannot be read"):
@@ -291,7 +283,7 @@ async def test_a_receipt_that_does_not_fit_is_not_believed(tmp_path: Path, bent:
 
 
 async def test_a_fee_spike_signs_nothing(tmp_path: Path) -> None:
-    """fault_68: over the limit, nothing is on the disk and nothing is sent."""
+    """fault_68: over the limit, nothing is stored and nothing is sent."""
     chain = FakeChain(price=10**9)
     async with sending(chain, tmp_path) as sender:
         with pytest.raises(RegistryUnavailable, match="over the limit"):

@@ -1,4 +1,4 @@
-"""Transactions out of their own JSON: what was signed once can be signed again, the very same."""
+"""Transactions parsed from their JSON are identical to the signed ones."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def unsigned(act: Act) -> Unsigned:
     ("act", "method"),
     [(Invoke((1, 2, 3)), "starknet_addInvokeTransaction"), (BUILT.declare, "starknet_addDeclareTransaction")],
 )
-def test_json_tells_all(act: Act, method: str) -> None:
-    """Read back it is equal, digest and all; and it goes to the method that takes its kind."""
+def test_a_transaction_survives_json(act: Act, method: str) -> None:
+    """Parsed again it is equal, including its hash, and is sent with the method for its kind."""
     made = unsigned(act)
     text = json.dumps(made.payload((8, 9)))
     assert Unsigned.parse(1, text) == made
@@ -33,8 +33,8 @@ def test_json_tells_all(act: Act, method: str) -> None:
     assert submission(text)[0] == method
 
 
-def test_the_digest_is_on_everything() -> None:
-    """Another class, another compiled class, another nonce: another digest."""
+def test_the_digest_covers_everything() -> None:
+    """Another class, compiled class or nonce leads to another hash."""
     made = unsigned(BUILT.declare)
     others = [
         unsigned(Declare({**BUILT.declare.contract_class, "abi": "[]"}, BUILT.declare.compiled_class_hash)),

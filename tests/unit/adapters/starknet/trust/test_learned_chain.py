@@ -1,4 +1,4 @@
-"""The chain of a registry is learned once, and nothing is signed for another one."""
+"""The chain of a registry is learned once, and nothing is signed for another chain."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def _client(home: Path, *nodes: Proxy, expected: Expected) -> AsyncIterato
         await client.close()
 
 
-def test_what_was_learned_is_required(tmp_path: Path) -> None:
+def test_the_learned_chain_is_required(tmp_path: Path) -> None:
     """With mode 0600, and nothing else is left in the folder."""
     assert learned_chain.expect(tmp_path, REGISTRY, None) == Expected()
     learned = learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
@@ -60,14 +60,14 @@ def test_each_registry_has_its_own(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_says_otherwise_is_refused(tmp_path: Path) -> None:
-    """fault_98: with what was learned, what was named, and how to go on."""
+    """fault_98: the message has both chains and the remedy."""
     learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
-    with pytest.raises(SettingsError, match=rf"chain_id is SN_MAIN.*SN_SEPOLIA.*{_file(tmp_path)}.*remove"):
+    with pytest.raises(SettingsError, match=rf"chain_id is SN_MAIN.*SN_SEPOLIA.*{_file(tmp_path)}.*delete"):
         learned_chain.expect(tmp_path, REGISTRY, MAIN)
 
 
-def test_who_learns_second_takes_what_is_there(tmp_path: Path) -> None:
-    """And where it is another chain, nothing goes on."""
+def test_the_second_process_uses_the_stored_chain(tmp_path: Path) -> None:
+    """If it is another chain, the second process fails."""
     first = learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     assert learned_chain.learn(tmp_path, REGISTRY, SEPOLIA) == first
     with pytest.raises(SettingsError, match="another chain"):
@@ -86,8 +86,8 @@ def test_who_learns_second_takes_what_is_there(tmp_path: Path) -> None:
         "[" * 9,
     ],
 )
-def test_what_is_damaged_is_refused(tmp_path: Path, content: str) -> None:
-    """Never taken for a first start."""
+def test_a_damaged_file_is_refused(tmp_path: Path, content: str) -> None:
+    """It never counts as a first start."""
     learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     _file(tmp_path).write_text(content)
     with pytest.raises(SettingsError, match="chain_id"):
@@ -95,8 +95,8 @@ def test_what_is_damaged_is_refused(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
-def test_what_another_user_laid_there_is_refused(tmp_path: Path) -> None:
-    """fault_97: whoever writes it chooses the chain."""
+def test_another_user_s_file_is_refused(tmp_path: Path) -> None:
+    """fault_97: the user who writes it chooses the chain."""
     learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     os.chown(_file(tmp_path), 65534, 65534)
     with pytest.raises(SettingsError, match="belongs to the user nobody"):
@@ -104,7 +104,7 @@ def test_what_another_user_laid_there_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_node_of_another_chain_stops_the_start(tmp_path: Path) -> None:
-    """fault_98: it gets no signature; the sentence names both chains and the remedy."""
+    """fault_98: it gets no signature; the message names both chains and the remedy."""
     learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     expected = learned_chain.expect(tmp_path, REGISTRY, None)
     async with Proxy(fake_chain(MAIN)) as liar:
@@ -114,8 +114,8 @@ async def test_a_node_of_another_chain_stops_the_start(tmp_path: Path) -> None:
         assert set(liar.seen) == {"starknet_chainId"}
 
 
-async def test_a_node_that_is_away_is_waited_for(tmp_path: Path) -> None:
-    """It says nothing of its chain."""
+async def test_a_node_that_is_down_is_unavailable(tmp_path: Path) -> None:
+    """It does not report its chain."""
     async with Proxy(fake_chain(MAIN)) as liar:
         urls = [liar.url, "http://127.0.0.1:9/"]
         expected = Expected(SEPOLIA, "chain_id is SN_SEPOLIA")
@@ -125,7 +125,7 @@ async def test_a_node_that_is_away_is_waited_for(tmp_path: Path) -> None:
 
 
 async def test_a_start_with_the_right_node_beside_a_wrong_one(tmp_path: Path) -> None:
-    """fault_98: the chain that is required counts, whichever node is named first."""
+    """fault_98: the required chain counts, whichever node is named first."""
     expected = Expected(SEPOLIA, "chain_id is SN_SEPOLIA")
     async with (
         Proxy(fake_chain(MAIN)) as liar,
@@ -136,7 +136,7 @@ async def test_a_start_with_the_right_node_beside_a_wrong_one(tmp_path: Path) ->
 
 
 async def test_nothing_is_learned_from_nodes_that_differ(tmp_path: Path) -> None:
-    """fault_98: at the first start, the first node's word alone decides nothing."""
+    """fault_98: at the first start, the first node alone decides nothing."""
     async with Proxy(fake_chain(MAIN)) as liar, Proxy(fake_chain(SEPOLIA)) as right:
         with pytest.raises(SettingsError, match=r"different chains.*chain_id"):
             async with _client(tmp_path, liar, right, expected=Expected()):
@@ -144,6 +144,6 @@ async def test_nothing_is_learned_from_nodes_that_differ(tmp_path: Path) -> None
 
 
 def test_the_file_is_plain_json(tmp_path: Path) -> None:
-    """So that a person can read it."""
+    """So that users can read it."""
     learned_chain.learn(tmp_path, REGISTRY, SEPOLIA)
     assert json.loads(_file(tmp_path).read_text())["chain_id"] == "SN_SEPOLIA"
