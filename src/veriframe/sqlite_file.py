@@ -1,8 +1,8 @@
-"""Files of SQLite that outlive any end of the process: made, opened, and told from other files.
+"""SQLite files that survive any end of the process: creating, opening and recognising them.
 
-The write-ahead log with `synchronous = FULL` has every commit on the disk before it returns. A file is made
-aside and linked under its name in one step, so that one that is there was whole once. One that is damaged, or
-of which only the log is left, is never begun anew in silence.
+With a write-ahead log and `synchronous = FULL`, every commit is on the disk before it returns. A new file is
+made under another name and then linked in one step, so a file that exists was complete once. A file that is
+damaged, or of which only the log is left, is never silently replaced by an empty one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from veriframe.errors import SettingsError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What a file is, and what to do where it is not.
+    """What a file contains, and the remedies if it is damaged or gone.
 
-    `migrations` lead from each version of the tables (the file's `user_version`) to the next, and are only
-    ever added to. `is_examined`: whether all of it is looked through at each opening, which takes its time.
+    `migrations` lead from each version of the tables (the file's `user_version`) to the next; only append to
+    them. `is_examined`: whether each opening checks the whole file, which takes time.
     """
 
     name: str
@@ -35,21 +35,21 @@ class Kind:
     when_gone: str
 
     def damaged(self, path: Path, finding: object) -> SettingsError:
-        """The error for a file that cannot be read as what it should be."""
+        """The error for a file that cannot be read as this kind."""
         words = " ".join(str(finding).split())
         return SettingsError(f"The {self.name} {path} is damaged ({words}). {self.when_damaged}")
 
 
 def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
-    """The file at `path`, of the newest version; made, with its folder, where nothing is there.
+    """Open the file at `path` and migrate it to the newest version. Creates it, with its folder, if needed.
 
-    For any thread, one at once. Raises `SettingsError` where it is damaged, foreign or newer, and as they
-    come `sqlite3.OperationalError` and `OSError`, for trouble that may pass.
+    Any thread may use the connection, one at a time. Raises `SettingsError` if the file is damaged, of
+    another kind or newer; `sqlite3.OperationalError` and `OSError` for errors that may pass.
     """
     try:
         if not path.exists():
             _create(path, kind)
-        # Before the log is made, which takes over the mode.
+        # Before SQLite creates the log, which inherits the mode.
         path.chmod(0o600)
         connection = _connect(path, kind)
         try:
@@ -67,7 +67,7 @@ def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of it or nothing, and no other process's writing in between."""
+    """Run the block as one transaction; no other process writes meanwhile."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -80,7 +80,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _connect(path: Path, kind: Kind) -> sqlite3.Connection:
-    # `mode=rw`: a file that vanished between two looks must not come back empty.
+    # `mode=rw`: a file that vanished since the last check must not be recreated empty.
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
@@ -96,13 +96,13 @@ def _check(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != kind.application_id:
         article = "an" if kind.name[0] in "aeiou" else "a"
         raise SettingsError(
-            f"{path} is not {article} {kind.name} of VeriFrame. Move it away, or name another place."
+            f"{path} is not {article} {kind.name} of VeriFrame. Move it away, or choose another path."
         )
     version, known = _version(connection), len(kind.migrations)
     if version > known:
         raise SettingsError(
-            f"The {kind.name} {path} is of version {version}, and this VeriFrame knows {known}."
-            " Start the newer VeriFrame that wrote it, or update this one."
+            f"The {kind.name} {path} has version {version}, but this VeriFrame knows only {known}."
+            " Use the newer VeriFrame that wrote it, or update this one."
         )
     if kind.is_examined:
         finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -120,9 +120,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
 
 
 def _create(path: Path, kind: Kind) -> None:
-    """Make an empty file aside and link it under its name; nothing happens where another was faster."""
+    """Make an empty file under another name and link it. Does nothing if another process was faster."""
     log = path.with_name(path.name + "-wal")
-    # In this order: whoever is faster makes the log after the file.
+    # In this order, because a faster process creates the log after the file.
     if log.exists() and not path.exists():
         raise SettingsError(
             f"The {kind.name} {path} is gone, but its log {log.name} is there. {kind.when_gone}"
@@ -142,11 +142,11 @@ def _create(path: Path, kind: Kind) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
-    """Bring the tables to the newest version, all of it or nothing."""
+    """Migrate the tables to the newest version in one transaction."""
     if _version(connection) == len(kind.migrations):
         return
     with transaction(connection):
-        # Asked again: another process may have been faster.
+        # Read the version again: another process may have been faster.
         for statements in kind.migrations[_version(connection) :]:
             for statement in statements:
                 connection.execute(statement)

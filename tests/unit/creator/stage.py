@@ -58,7 +58,7 @@ class Stage:
     def creator_at(self, registry: FakeRegistry) -> Creator:
         """Another creator on the same store."""
         return Creator(
-            account=registry.account, registry=registry, treasury=registry, store=self.store, gate=gate
+            account=registry.account, registry=registry, treasury=registry, store=self.store, check=gate
         )
 
     async def posted(self, offer: Offer = OFFER) -> int:

@@ -13,7 +13,7 @@ from veriframe.cli import job
 from veriframe.cli.app import EXIT_CODES, app
 from veriframe.cli.context import INTERRUPTED
 from veriframe.cli.display import job_view, show
-from veriframe.creator.creator import Picture, Posted
+from veriframe.creator.values import Picture, Posted
 from veriframe.model.registry.job import Address, Job, Order
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.offer import Offer

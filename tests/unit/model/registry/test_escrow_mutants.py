@@ -12,7 +12,7 @@ from tests.unit.model.registry.escrow_invariants import Check
 from tests.unit.model.registry.escrow_stories import play
 
 from veriframe.errors import Code, MoveRefused
-from veriframe.model.registry import escrow, ledger
+from veriframe.model.registry import escrow, guards, ledger
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Verdict
 from veriframe.model.registry.ledger import Call, Posting, Transfer
 from veriframe.model.registry.outcome import Outcome, into_escrow, out_of_escrow, pay
@@ -189,8 +189,8 @@ def kept_before_refused(shared: Shared, outcome: Outcome) -> None:
 
 
 BUGS: tuple[tuple[object, str, Callable[..., object], Check | str], ...] = (
-    (escrow, "_runs", runs_one_second_longer, promise.check_i6_no_cancel_under_a_live_claim),
-    (escrow, "_runs", runs_one_second_longer, promise.check_i9_times_are_half_open),
+    (guards, "runs", runs_one_second_longer, promise.check_i6_no_cancel_under_a_live_claim),
+    (guards, "runs", runs_one_second_longer, promise.check_i9_times_are_half_open),
     (escrow, "submit_result", submit_at_the_end, promise.check_i9_times_are_half_open),
     (escrow, "release", release_at_the_end, promise.check_i9_times_are_half_open),
     (escrow, "submit_result", anyone_submits, promise.check_i4_one_live_claimant),
