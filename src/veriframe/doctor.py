@@ -173,7 +173,7 @@ async def store(content: ContentStore, picture_bytes: int = 0) -> Finding:
 
 
 async def copies(tell: Callable[[], Awaitable[Mapping[str, str]]], required: bool) -> Finding:
-    """Check that replicas and gateways answer. `tell` returns, by name, why one does not, or an empty text."""
+    """Check that replicas and gateways answer. `tell` returns, by name, why one does not, or ""."""
     faults = await tell()
     absent = {name: reason for name, reason in faults.items() if reason}
     present = [name for name in faults if name not in absent]

@@ -103,7 +103,7 @@ class StoreFull(StoreUnavailable):
 
 
 class HostUnavailable(Unavailable):
-    """This machine cannot continue now: the disk is full, Blender is missing, or the journal is not writable."""
+    """This machine cannot continue now: disk full, Blender missing, or journal not writable."""
 
 
 class MoveRefused(VeriFrameError):

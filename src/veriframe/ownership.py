@@ -64,7 +64,7 @@ def judge_place(path: Path) -> None:
 
 
 def judge_home(home: Path) -> None:
-    """Refuse a home folder in which others could put files that the program trusts. Raises `SettingsError`."""
+    """Raise `SettingsError` for a home folder in which others could put files that the program trusts."""
     try:
         found = home.stat()
     except OSError:

@@ -101,7 +101,7 @@ def _check(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
     version, known = _version(connection), len(kind.migrations)
     if version > known:
         raise SettingsError(
-            f"The {kind.name} {path} has version {version}, but this VeriFrame knows only {known}."
+            f"The {kind.name} {path} is of version {version}, and this VeriFrame knows {known}."
             " Use the newer VeriFrame that wrote it, or update this one."
         )
     if kind.is_examined:

@@ -15,7 +15,7 @@ async def shortfall_fri(treasury: Treasury, account: Address, needed_fri: int, w
             "INSUFFICIENT_FUNDS",
             f"The account lacks {format_strk(needed_fri - funds.means_fri)} for {what_for} of "
             f"{format_strk(needed_fri)}: it holds {format_strk(funds.wallet_fri)} in its wallet and "
-            f"{format_strk(funds.credit_fri)} as credit{_reserved(funds)}. Offer less, or send it money first.",
+            f"{format_strk(funds.credit_fri)} as credit{_reserved(funds)}. Offer less, or send it more.",
         )
     return max(0, needed_fri - funds.credit_fri)
 

@@ -203,7 +203,7 @@ class Treasury(Protocol):
 
     @abstractmethod
     async def deposit(self, amount_fri: int) -> None:
-        """Move money from the account's wallet into its credit. Raises `MoveRefused` if the wallet is short."""
+        """Move money from the account's wallet into its credit. Raises `MoveRefused` if it is short."""
 
     @abstractmethod
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:

@@ -59,15 +59,15 @@ class Settings(BaseModel):
     )
     chain_id: Annotated[str, BeforeValidator(_chain)] | None = Field(
         None,
-        description="the only chain to sign for, such as SN_MAIN, or in hex; by default the chain of the first"
-        " start",
+        description="the only chain to sign for, such as SN_MAIN, or in hex; by default the chain of the"
+        " first start",
     )
     clock_skew_seconds: float | None = Field(
         None,
         ge=0,
         le=86400,
-        description="no job is claimed if the chain's time differs from this machine's by more, or stands still"
-        " for longer; 0: not checked; by default 600, and 0 with devnet_account",
+        description="no job is claimed if the chain's time differs from this machine's by more, or stands"
+        " still for longer; 0: not checked; by default 600, and 0 with devnet_account",
     )
     starknet_token: Felt = Field(
         0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D,

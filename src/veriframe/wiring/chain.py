@@ -44,7 +44,7 @@ async def open_registry(
 async def open_deployer(
     settings: Settings, key: Key | None, *, salt: int | None, max_fee_fri: int
 ) -> tuple[Deployer, Close]:
-    """Open a deployer of our contract on the chain of starknet_rpc, for starknet_token and the account of `key`.
+    """Open a deployer of our contract for the chain of starknet_rpc, starknet_token and the account of `key`.
 
     `max_fee_fri` is the most that one transaction may cost. Without a `salt` it deploys the chain's usual
     registry for this token. Raises `SettingsError`, `RegistryUnavailable`.

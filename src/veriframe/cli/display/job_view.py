@@ -23,7 +23,7 @@ _NO_TIME = "–"
 
 
 def as_object(status: JobStatus) -> dict[str, Any]:
-    """A job for scripts. Amounts are in fri, times in chain seconds, spans in seconds; `null` is "not yet"."""
+    """A job for scripts: amounts in fri, times in chain seconds, spans in seconds; `null` is "not yet"."""
     job = status.job
     return {
         "job_id": job.id,

@@ -207,7 +207,7 @@ def cancel_job(job: Job, call: Call) -> Outcome:
         not live,
         Rule.LIVE_CLAIM,
         lambda: (
-            f"A worker has claimed job {job.id} for another {job.lease_end - call.now} s. Cancel it afterwards."
+            f"A worker has claimed job {job.id} for another {job.lease_end - call.now} s. Cancel it later."
         ),
     )
     free = job.state in (JobState.OPEN, JobState.CLAIMED)

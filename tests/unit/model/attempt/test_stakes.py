@@ -14,7 +14,7 @@ from veriframe.model.registry.job import NOBODY, Address, Job, Order, Terms
 from veriframe.model.registry.offer import Offer
 
 NOW, DAY = 1_700_000_000, 86_400
-CREATOR, STRANGER, ARBITER = Address(3), Address(5), Address(4)
+CREATOR, OUTSIDER, ARBITER = Address(3), Address(5), Address(4)
 MEANS = 1_000_000
 TERMS = Terms(
     reward_fri=100_000,
@@ -148,7 +148,7 @@ def test_a_creator_who_never_paid_has_one_job_at_a_time() -> None:
     """fault_81: the next one when it is handed in; others are not kept waiting."""
     account = stakes(records={CREATOR: CreatorRecord(staked_fri=1, under_way=1)})
     assert "another job of its creator" in account.passing_objection(a_job())
-    assert account.passing_objection(a_job(creator=STRANGER)) == ""
+    assert account.passing_objection(a_job(creator=OUTSIDER)) == ""
 
 
 def test_who_has_paid_is_trusted_with_as_much() -> None:

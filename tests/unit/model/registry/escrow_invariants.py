@@ -21,7 +21,7 @@ from veriframe.model.registry.outcome import Outcome
 BOUND_FRI = 2**104 - 1
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 PEOPLE = tuple(Address(number) for number in range(1, 6))
-STRANGER = Address(99)
+OUTSIDER = Address(99)
 FAR_SECONDS = 500 * 86400
 
 
@@ -141,7 +141,7 @@ def check_i3_ends_absorb(world: World) -> None:
         expected = [(ledger.credit(entitled), job.terms.reward_fri)]
         assert left == expected, f"I3: the reward of job {job.id}, {job.state}, left as {left}"
         for move in MOVES:
-            for caller in {job.order.creator, job.worker, job.terms.arbiter, STRANGER} - {NOBODY}:
+            for caller in {job.order.creator, job.worker, job.terms.arbiter, OUTSIDER} - {NOBODY}:
                 assert world.would(move, job, caller, world.shared.now) is None, f"I3: {move} is legal"
 
 
@@ -152,7 +152,7 @@ def check_i4_one_live_claimant(world: World) -> None:
         assert kept, f"I4: {step.move} changed a result"
     for job in world.live():
         for now in world.times(job):
-            for other in (*PEOPLE, STRANGER):
+            for other in (*PEOPLE, OUTSIDER):
                 if job.state is JobState.CLAIMED and now < job.lease_end:
                     assert world.would("claim", job, other, now) is None, "I4: a claim over a live claim"
                 if other != job.worker or job.state is not JobState.CLAIMED:
@@ -163,7 +163,7 @@ def check_i4_one_live_claimant(world: World) -> None:
 def check_i5_anyone_can_end_it(world: World) -> None:
     """I5: after enough time, a stranger ends any job: paid where a result was handed in, else refunded."""
     for job in world.live():
-        outcome = world.would("finalize", job, STRANGER, world.shared.now + FAR_SECONDS)
+        outcome = world.would("finalize", job, OUTSIDER, world.shared.now + FAR_SECONDS)
         assert outcome is not None, f"I5: nobody can end job {job.id}, which is {job.state}"
         handed_in = job.state in (JobState.SUBMITTED, JobState.DISPUTED)
         expected = JobState.PAID if handed_in else JobState.REFUNDED
@@ -211,22 +211,22 @@ def _by_time(world: World, job: Job, now: int) -> Iterator[tuple[str, Address, b
     terms, creator = job.terms, job.order.creator
     match job.state:
         case JobState.OPEN:
-            yield "finalize", STRANGER, now >= terms.deadline
+            yield "finalize", OUTSIDER, now >= terms.deadline
             yield from _claims(world, job, now < terms.deadline)
         case JobState.CLAIMED:
             lapsed = now >= job.lease_end
             yield "submit", job.worker, not lapsed
             yield "release", job.worker, not lapsed
-            yield "finalize", STRANGER, lapsed and now >= terms.deadline
+            yield "finalize", OUTSIDER, lapsed and now >= terms.deadline
             yield from _claims(world, job, lapsed and now < terms.deadline)
         case JobState.SUBMITTED:
             yield "accept", creator, True
             yield "dispute", creator, now < job.review_end and terms.arbiter != NOBODY
-            yield "finalize", STRANGER, now >= job.review_end
+            yield "finalize", OUTSIDER, now >= job.review_end
         case JobState.DISPUTED:
             for verdict in Verdict:
                 yield f"resolve {verdict}", terms.arbiter, now < job.arbitration_end
-            yield "finalize", STRANGER, now >= job.arbitration_end
+            yield "finalize", OUTSIDER, now >= job.arbitration_end
         case _:
             raise AssertionError(job)
 
@@ -234,7 +234,7 @@ def _by_time(world: World, job: Job, now: int) -> Iterator[tuple[str, Address, b
 def _claims(world: World, job: Job, free: bool) -> Iterator[tuple[str, Address, bool]]:
     # Who had the job before, by the moves that were made and not by the bars that are kept.
     had = {step.caller for step in world.steps if step.before.id == job.id and step.move == "claim"}
-    for account in (*PEOPLE, STRANGER):
+    for account in (*PEOPLE, OUTSIDER):
         party = account in (job.order.creator, job.terms.arbiter)
         named = job.terms.worker in (NOBODY, account)
         yield "claim", account, free and named and not party and account not in had

@@ -19,8 +19,8 @@ from tests.unit.model.registry.escrow_invariants import (
     CID,
     FAR_SECONDS,
     MOVES,
+    OUTSIDER,
     PEOPLE,
-    STRANGER,
     Check,
     Step,
     World,
@@ -187,7 +187,7 @@ class EscrowMachine(RuleBasedStateMachine):
     def end(self) -> None:
         """I5: when all times are over, a stranger ends every job, and everybody takes all credit home."""
         self.shared.now += FAR_SECONDS
-        self.make_many("finalizes", [job.id - 1 for job in self.world.live()], STRANGER)
+        self.make_many("finalizes", [job.id - 1 for job in self.world.live()], OUTSIDER)
         assert list(self.world.live()) == [], "I5: a stranger could not end every job"
         for account in PEOPLE:
             if credit := self.shared.credits[account]:
