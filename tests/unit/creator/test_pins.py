@@ -108,7 +108,7 @@ async def test_an_unavailable_store_hides_no_result(stage: Stage, move: str) -> 
 
 
 async def test_a_scene_of_an_earlier_version_gets_its_new_name(stage: Stage) -> None:
-    """fault_91: a pin `order-asset-1` that is still needed; the next command that uses the store renames it."""
+    """fault_91: a pin `order-asset-1` that is still needed; the next command with the store renames it."""
     job_id = await stage.submitted()
     [pin] = stage.store.pinned
     stage.store.pinned = [Pin(cid=pin.cid, name=old_asset(job_id))]

@@ -69,7 +69,7 @@ def test_the_last_second_before_the_deadline_is_in_time() -> None:
 
 
 def test_a_deadline_that_is_too_near_is_an_objection() -> None:
-    """fault_85: the scene must be fetched and checked before the claim, which takes at least half a minute."""
+    """fault_85: the scene must be fetched and checked before the claim: at least half a minute."""
     assert POLICY.objection(a_job(), NOW + 970) == ""
     assert "its deadline is in 29 s, too soon" in POLICY.objection(a_job(), NOW + 971)
 
