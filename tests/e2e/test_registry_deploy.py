@@ -170,7 +170,7 @@ def test_a_poor_account_sends_nothing(home: Home, fresh_devnet: Devnet) -> None:
 
 
 def test_each_error_is_one_sentence(home: Home, fresh_devnet: Devnet) -> None:
-    """fault_78: no account, none on this chain, too high a fee, no node, no token, no consent; sends nothing."""
+    """fault_78: no account, none on this chain, high fee, no node, no token, no consent; nothing is sent."""
     node = fresh_devnet
     settings, _ = keystore_of(home, node, STRK, deployed=False)
     cases = [
