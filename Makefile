@@ -1,4 +1,4 @@
-# Every target sets up what it needs, and is quick when nothing is missing.
+# Every target sets up what it needs, and is fast if nothing is missing.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/pytest
@@ -7,23 +7,23 @@ PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
 .PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain scenes pictures security-table fees requirements clean
 
-help: ## Say what there is to make
+help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## The virtual environment and the Debian packages that Blender needs
+setup: ## Set up the virtual environment and the Debian packages that Blender needs
 	@tools/setup
 
-setup-dev: ## The same, and what the tests and linters need
+setup-dev: ## Set up also what the tests and linters need
 	@tools/setup --dev
 
-demo: setup ## The whole system at work: a job posted, rendered, proved and paid
+demo: setup ## Run the whole system once: post, render, validate and pay a job
 	@$(BIN)/veriframe demo
 
-demo-real: setup ## The same on real parts: a StarkNet devnet, two IPFS nodes, a worker of its own
+demo-real: setup ## Run the demo on a StarkNet devnet and two IPFS nodes, with a separate worker
 	@tools/nodes >/dev/null
 	@$(BIN)/python -m tools.demo_real
 
-check: setup-dev ## Lint, types, floors and the quick tests: about two minutes
+check: setup-dev ## Run linters, type checks, import rules and the fast tests: about two minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -32,42 +32,42 @@ check: setup-dev ## Lint, types, floors and the quick tests: about two minutes
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(PYTEST) -q -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
 
-test: setup-dev ## Everything that this machine can run
+test: setup-dev ## Run every test that this machine can run
 	$(PYTEST) -m "not thorough" $(PYTEST_FLAGS)
 
-thorough: setup-dev nodes ## All bugs planted in the contract, and all else that takes minutes
+thorough: setup-dev nodes ## Run all mutants of the contract, and everything else that takes minutes
 	$(PYTEST) -m thorough $(PYTEST_FLAGS)
 
-nodes: ## The real nodes that tests run against: found, or built from the registries
+nodes: ## Find the real nodes for the tests, or build them from the package registries
 	@tools/nodes
 
-contracts: setup-dev ## The Cairo contracts whose source has changed, compiled anew
+contracts: setup-dev ## Compile the Cairo contracts whose source has changed
 	@contracts/build --all
 
-bench: setup ## What is fast, against the plain way, in one run
+bench: setup ## Measure rendering, the sandbox and a job against the plain way
 	@$(BIN)/python benchmarks/run.py
-	@echo "Against the ipfs command: make bench-ipfs (some minutes, 10 GB of disk). On a chain: make bench-chain"
+	@echo "Compared with the ipfs command: make bench-ipfs (a few minutes, 10 GB of disk). On a chain: make bench-chain"
 
-bench-chain: setup-dev nodes ## RPC calls of a poll and seconds to a claim, on a development chain: some minutes
+bench-chain: setup-dev nodes ## Measure RPC calls of a poll and seconds to a claim on a devnet: a few minutes
 	@$(BIN)/python benchmarks/starknet.py
 
-bench-ipfs: setup-dev nodes ## 2 GiB and 10 000 files over IPFS, against the ipfs command: some minutes
+bench-ipfs: setup-dev nodes ## Measure 2 GiB and 10 000 files over IPFS, against the ipfs command: a few minutes
 	@$(BIN)/python benchmarks/ipfs.py
 
-scenes: setup ## The example scenes, into build/scenes
+scenes: setup ## Make the example scenes in build/scenes
 	@$(BIN)/python examples/make_all.py build/scenes
 
-pictures: setup ## The pictures of the README and of examples/, rendered anew
+pictures: setup ## Render the pictures of the README and of examples/
 	@$(BIN)/python examples/thumbnails.py
 
-security-table: setup-dev ## The table in docs/security.md, from a run of the attacks
+security-table: setup-dev ## Run the attacks and update the table in docs/security.md
 	@$(BIN)/python tools/security_table.py
 
-fees: setup-dev ## contracts/FEES.md, from a run on a chain of its own: a few minutes
+fees: setup-dev ## Measure the fees on a private chain and update contracts/FEES.md: a few minutes
 	@$(BIN)/python tools/measure_fees.py
 
-requirements: setup-dev ## The hashed pins, made anew from pyproject.toml
+requirements: setup-dev ## Update the hashed pins from pyproject.toml
 	@tools/pin
 
-clean: ## Forget what was built; scenes, stores and jobs of yours stay
+clean: ## Delete everything that was built; your scenes, stores and jobs stay
 	rm -rf .venv build demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

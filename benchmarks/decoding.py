@@ -1,6 +1,6 @@
-"""How long pictures take to be decoded and written again: the figures behind `veriframe.model.attempt.lease`.
+"""Measures the decoding and rewriting of pictures: the figures in `veriframe.model.attempt.lease`.
 
-Run: `python benchmarks/decoding.py`. Each line: size, samples, filter, what is in it, seconds of one core.
+Run `python benchmarks/decoding.py`. Each line has size, samples, filter, content, and seconds of one core.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CASES = (
 )
 
 
-def picture(  # noqa: PLR0913 - what a picture is
+def picture(  # noqa: PLR0913 - the properties of a picture
     width: int, height: int, colour: str, depth: int, *, noise: bool, kind: int
 ) -> bytes:
     """A PNG whose rows all have the filter `kind`."""
@@ -51,7 +51,7 @@ def picture(  # noqa: PLR0913 - what a picture is
 
 
 def measure(source: Path, target: Path, width: int, height: int) -> float:
-    """Seconds of one core for all that the decoder does with a frame."""
+    """Seconds of one core for all steps of decoding a frame."""
     started = time.process_time()
     pixels = decode_frames.decode(source, target, width, height)
     decode_frames.pixel_sha256(pixels)
@@ -61,7 +61,7 @@ def measure(source: Path, target: Path, width: int, height: int) -> float:
 
 
 def main() -> None:
-    """All cases, plain and worst."""
+    """Measure all cases, from plain to worst."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "a.png"), Path(folder, "b.png")
         for width, height, colour, depth in CASES:

@@ -1,15 +1,17 @@
-"""A large file and a folder of small files to and from a private Kubo node: this store against `ipfs`.
+"""Compares this store with the `ipfs` command: a large file and many small files on a private Kubo node.
 
-And a large file that somebody added with other options: it does not hash as a stream, so it is checked twice.
+Also measures a large file that was added with other options: its hash cannot be checked as a stream, so it is
+checked twice.
 
 `python benchmarks/ipfs.py [--mebibytes 2048] [--files 10000] [--rounds 2] [--json]`. Every figure is measured
-in this run; of several rounds the best of each side counts. The two take turns, each with content of its own,
-so that nobody finds the other's blocks; what is still on its way to the disk is waited for before each.
+in this run; the best of several rounds counts for each side. The two sides alternate, each with its own
+content, so that neither finds the other's blocks. Each measurement first waits for pending writes to the
+disk.
 
-Both talk to the same running daemon, as `ipfs` does whenever there is one, with the same import options. This
-store runs in a process of its own, whose peak memory is the kernel's count; its seconds are those of the one
-call, as in a worker that runs already, the command's are those of the whole command. A fetch here ends when
-the bytes are checked and safe on the disk, `ipfs get` when they are written.
+Both use the same running daemon, as `ipfs` does if there is one, with the same import options. This store
+runs in a separate process, whose peak memory the kernel reports. Its seconds are those of the call alone, as
+in a running worker; those of the command include its start. A fetch of this store ends when the bytes are
+checked and synced to the disk, `ipfs get` when they are written.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ Figures = dict[str, float]
 
 
 def make_file(path: Path, size_bytes: int) -> Path:
-    """A file of random bytes."""
+    """Make a file of random bytes."""
     with path.open("wb") as file:
         for start in range(0, size_bytes, PIECE_BYTES):
             file.write(os.urandom(min(PIECE_BYTES, size_bytes - start)))
@@ -58,7 +60,7 @@ def make_file(path: Path, size_bytes: int) -> Path:
 
 
 def make_folder(folder: Path, files: int) -> Path:
-    """A folder of small files, no two the same."""
+    """Make a folder of small files, all different."""
     folder.mkdir()
     for number in range(files):
         (folder / f"frame_{number:05}.png").write_bytes(os.urandom(SMALL_BYTES))
@@ -66,7 +68,7 @@ def make_folder(folder: Path, files: int) -> Path:
 
 
 async def serve(verb: str, api: str, *arguments: str) -> dict[str, object]:
-    """One call of the store, in this process alone: its seconds, and this process's peak memory."""
+    """Make one call of the store in this process. Returns its seconds and this process's peak memory."""
     cid = arguments[0]
     async with KuboStore(api) as store:
         started = time.monotonic()
@@ -84,7 +86,7 @@ async def serve(verb: str, api: str, *arguments: str) -> dict[str, object]:
 
 
 def ours(*arguments: str | Path) -> tuple[str, float, float]:
-    """`serve`, in a process of its own: the CID, the seconds, the peak memory in MB."""
+    """Run `serve` in a separate process. Returns the CID, the seconds, and the peak memory in MB."""
     os.sync()
     command = [sys.executable, __file__, "--serve", *map(str, arguments)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -93,7 +95,7 @@ def ours(*arguments: str | Path) -> tuple[str, float, float]:
 
 
 def plainly(node: Kubo, *arguments: str | Path) -> tuple[str, float]:
-    """What the `ipfs` command prints, and its seconds."""
+    """Run the `ipfs` command. Returns its output and its seconds."""
     os.sync()
     environment = {"PATH": os.environ["PATH"], "HOME": str(node.folder), "IPFS_PATH": str(node.repo)}
     started = time.monotonic()
@@ -104,7 +106,7 @@ def plainly(node: Kubo, *arguments: str | Path) -> tuple[str, float]:
 
 
 def our_way(node: Kubo, source: Path, fetched: Path) -> Figures:
-    """Seconds and peak memory of this store, in and out. The source is gone afterwards."""
+    """Measure adding and fetching with this store: seconds and peak memory. Removes the source."""
     verb = "fetch_folder" if source.is_dir() else "fetch"
     cid, add_seconds, add_mb = ours("add", node.api_url, source)
     remove(source)
@@ -114,7 +116,7 @@ def our_way(node: Kubo, source: Path, fetched: Path) -> Figures:
 
 
 def plain_way(node: Kubo, source: Path, fetched: Path) -> Figures:
-    """Seconds of the command, in and out. The source is gone afterwards."""
+    """Measure adding and fetching with the command, in seconds. Removes the source."""
     cid, add_seconds = plainly(node, "add", "-r", "--quieter", "--progress=false", *OPTIONS, source)
     remove(source)
     _, fetch_seconds = plainly(node, "get", "--progress=false", f"--output={fetched}", cid)
@@ -123,7 +125,7 @@ def plain_way(node: Kubo, source: Path, fetched: Path) -> Figures:
 
 
 def foreign(node: Kubo, source: Path, fetched: Path, *, is_ours: bool) -> Figures:
-    """Seconds to fetch what was added with other options. The source is gone afterwards."""
+    """Measure fetching a file that was added with other options, in seconds. Removes the source."""
     cid, _ = plainly(node, "add", "--quieter", "--progress=false", *OTHER_OPTIONS, source)
     remove(source)
     if is_ours:
@@ -136,7 +138,7 @@ def foreign(node: Kubo, source: Path, fetched: Path, *, is_ours: bool) -> Figure
 
 
 def remove(path: Path) -> None:
-    """A file or a folder, gone."""
+    """Remove a file or a folder."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -144,13 +146,13 @@ def remove(path: Path) -> None:
 
 
 def measure(size_bytes: int, files: int, rounds: int) -> Figures:
-    """The best of each figure, by name: seconds, and the most memory."""
+    """The best seconds and the highest memory of all rounds, by name."""
     figures: Figures = {}
     for turn in range(rounds):
         with tempfile.TemporaryDirectory(prefix="bench-ipfs-") as name, kubo() as node:
             source, fetched = Path(name) / "source", Path(name) / "fetched"
             for kind in ("file", "foreign", "folder"):
-                # Whoever comes second finds a fuller disk: they take turns in that too.
+                # The second one finds a fuller disk, so the order alternates, too.
                 for is_ours in (True, False) if turn % 2 == 0 else (False, True):
                     made = make_folder(source, files) if kind == "folder" else make_file(source, size_bytes)
                     way = our_way if is_ours else plain_way
@@ -164,7 +166,7 @@ def measure(size_bytes: int, files: int, rounds: int) -> Figures:
 
 
 def rows(figures: Figures, size_bytes: int, files: int) -> list[tuple[str, str, str, str, str]]:
-    """What is measured, here, with `ipfs`, the ratio of both, and the aim."""
+    """The rows of the table: name, this store, `ipfs`, their ratio, and the aim."""
     table = [("", "here", "ipfs", "ratio", "aim")]
     for kind, way in (("file", "add"), ("file", "fetch"), ("foreign", "fetch")):
         here, plain = figures[f"{kind}_{way}"], figures[f"{kind}_ipfs_{way}"]
@@ -189,8 +191,8 @@ def main() -> None:
     """Measure, and print a table or one object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=2048, help="size of the large file")
-    parser.add_argument("--files", type=int, default=10_000, help="how many small files")
-    parser.add_argument("--rounds", type=int, default=2, help="how often all is measured")
+    parser.add_argument("--files", type=int, default=10_000, help="number of small files")
+    parser.add_argument("--rounds", type=int, default=2, help="number of rounds")
     parser.add_argument("--json", action="store_true", help="print one object, in seconds and MB")
     parser.add_argument("--serve", nargs="+", help=argparse.SUPPRESS)
     chosen = parser.parse_args()

@@ -1,6 +1,6 @@
-"""What is fast, against the plain way, in one run on this machine: `make bench`.
+"""Measures rendering, the sandbox and a job against the plain way, in one run: `make bench`.
 
-Prints a table; `--json` prints one object. Every figure is measured in this run, none is asserted.
+Prints a table, or one object with `--json`. Every figure is measured in this run; none is asserted.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
 FRAMES = tuple(range(1, 9))
 LIGHT = ("--scale", "75")
-"""A preview of 240×135: light frames, in which preparing the scene weighs as much as the pixels."""
+"""A preview of 240×135: light frames, for which preparing the scene takes as long as the pixels."""
 STARTS = 30
 JOBS = 5
 BUBBLE = ("bwrap", "--unshare-all", "--ro-bind", "/", "/")
-"""The plainest sandbox: namespaces of its own, and nothing hidden."""
+"""The plainest sandbox: separate namespaces, with all files visible."""
 
 Figures = dict[str, float]
 
 
 async def animation(folder: Path, settings: Settings) -> Figures:
-    """Seconds a frame of 8 light ones: a process a frame without walls, one process behind walls."""
+    """Seconds per frame for 8 light frames: one process per frame, against one sandboxed process."""
     scene = await make_scene(folder / "animation.blend", EXAMPLES / "animation.py", *LIGHT)
     renderer = await renderers.build_renderer(settings)
     task = RenderTask(frames=FRAMES, limits=limits.render_limits(settings))
     plain, ours = [], []
-    # Taken in turns, so that a machine that slows down slows both.
+    # The two alternate, so that a slower machine slows both.
     for turn in range(2):
         plain.append(await asyncio.to_thread(_plainly, scene, folder / f"plain-{turn}"))
         out = folder / f"ours-{turn}"
@@ -78,20 +78,20 @@ def _plainly(scene: Path, out: Path) -> float:
 
 
 async def sandbox() -> Figures:
-    """Milliseconds that the walls add to one start of a program that does nothing."""
+    """Milliseconds that the sandbox adds to the start of a program that does nothing."""
     builder = BubblewrapSandbox()
-    bare, bubble, walled = [], [], []
+    bare, bubble, sandboxed = [], [], []
     for _ in range(STARTS):
         bare.append(await _milliseconds(lambda: _start("/usr/bin/true")))
         bubble.append(await _milliseconds(lambda: _start(*BUBBLE, "/usr/bin/true")))
-        walled.append(await _milliseconds(lambda: _start_walled(builder)))
-    plain, least, ours = (statistics.median(each) for each in (bare, bubble, walled))
+        sandboxed.append(await _milliseconds(lambda: _start_sandboxed(builder)))
+    plain, least, ours = (statistics.median(each) for each in (bare, bubble, sandboxed))
     return {
         "plain_start_ms": plain,
         "bubble_start_ms": least,
-        "walled_start_ms": ours,
-        "walls_add_ms": ours - plain,
-        "walls_times_bubble": ours / least,
+        "sandboxed_start_ms": ours,
+        "sandbox_adds_ms": ours - plain,
+        "sandbox_times_bubble": ours / least,
     }
 
 
@@ -100,7 +100,7 @@ async def _start(*argv: str) -> None:
     await process.wait()
 
 
-async def _start_walled(builder: Sandbox) -> None:
+async def _start_sandboxed(builder: Sandbox) -> None:
     limits = RunLimits(wall_seconds=10, memory_bytes=2**30)
     await builder.run(SandboxedRun(argv=("/usr/bin/true",), limits=limits))
 
@@ -112,16 +112,16 @@ async def _milliseconds(work: Callable[[], Awaitable[None]]) -> float:
 
 
 async def jobs(folder: Path, settings: Settings) -> Figures:
-    """Seconds from posted to claimed, and from rendered to submitted, on the embedded parts; the median."""
+    """Median seconds from posted to claimed, and from rendered to submitted, on the embedded parts."""
     scene = await make_scene(folder / "job.blend", EXAMPLES / "animation.py")
     renderer = await renderers.build_renderer(settings)
     content = stores.open_store(settings)
     creator = creators.build_creator(settings, registries.embedded(settings, "creator"), content)
-    handed_in: asyncio.Queue[Attempt] = asyncio.Queue()
+    finished: asyncio.Queue[Attempt] = asyncio.Queue()
 
     def on_stage(_: Attempt, after: Attempt) -> None:
         if after.stage is Stage.SUBMITTED or after.code is not None:
-            handed_in.put_nowait(after)
+            finished.put_nowait(after)
 
     registry = registries.embedded(settings, "worker")
     context = replace(
@@ -135,7 +135,7 @@ async def jobs(folder: Path, settings: Settings) -> Figures:
             draft = await creator.draft(scene, Offer(reward_fri=FRI_PER_STRK))
             posted = await creator.post(draft)
             at = time.time()
-            reached = (await handed_in.get()).reached
+            reached = (await finished.get()).reached
             claimed.append(reached[Stage.CLAIMED] - at)
             submitted.append(reached[Stage.SUBMITTED] - reached[Stage.RENDERED])
             await creator.accept(posted.jobs[0])
@@ -149,21 +149,21 @@ async def jobs(folder: Path, settings: Settings) -> Figures:
 
 
 AIMS: dict[str, tuple[str, str]] = {
-    "plain_seconds_per_frame": ("8 frames of 240×135, a process a frame, no walls: seconds per frame", ""),
-    "ours_seconds_per_frame": ("8 frames of 240×135, one process behind walls: seconds per frame", ""),
+    "plain_seconds_per_frame": ("8 frames of 240×135, one process per frame: seconds per frame", ""),
+    "ours_seconds_per_frame": ("8 frames of 240×135, one sandboxed process: seconds per frame", ""),
     "times_faster": ("… times faster", "at least 3"),
-    "plain_start_ms": ("start of a program that does nothing, without walls: ms", ""),
-    "walled_start_ms": ("… behind STRICT walls: ms", ""),
+    "plain_start_ms": ("start of a program that does nothing, without a sandbox: ms", ""),
+    "sandboxed_start_ms": ("… in the STRICT sandbox: ms", ""),
     "bubble_start_ms": ("… in a plain bubblewrap that hides nothing: ms", ""),
-    "walls_times_bubble": ("… STRICT against that: times", ""),
-    "walls_add_ms": ("… the walls cost: ms", "under 50"),
+    "sandbox_times_bubble": ("… STRICT compared with that: times", ""),
+    "sandbox_adds_ms": ("… added by the sandbox: ms", "under 50"),
     "posted_to_claimed_seconds": ("job posted to claimed (fetched, checked, inspected): seconds", "under 1"),
-    "rendered_to_submitted_seconds": ("rendered to submitted (proved, stored): seconds", "under 0.5"),
+    "rendered_to_submitted_seconds": ("rendered to submitted (validated, stored): seconds", "under 0.5"),
 }
 
 
 async def measure() -> Figures:
-    """All figures, from one run."""
+    """Measure all figures in one run."""
     with tempfile.TemporaryDirectory(prefix="veriframe-bench-") as name:
         folder = Path(name)
         settings = Settings(home=folder / "home")
@@ -174,7 +174,7 @@ async def measure() -> Figures:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the figures."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     figures = asyncio.run(measure())
     if "--json" in sys.argv[1:]:

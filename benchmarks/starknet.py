@@ -1,14 +1,14 @@
-"""What watching a registry on StarkNet costs, on a development chain of its own.
+"""Measures the cost of polling a registry on StarkNet, on a private development chain.
 
-    .venv/bin/python benchmarks/starknet.py            both parts, some minutes
+    .venv/bin/python benchmarks/starknet.py            both parts, a few minutes
     .venv/bin/python benchmarks/starknet.py --polls    only the calls
 
-Needs starknet-devnet (`make nodes`). Prints tables; every figure is measured in this run, none is asserted.
+Needs starknet-devnet (`make nodes`). Prints tables. Every figure is measured in this run; none is asserted.
 
-- RPC calls of one poll with 1, 100 and 10 000 jobs in the registry, nothing new among them, against the
-  plain way: four calls for each job id, one after the other, until an id has no creator.
-- Seconds from the block with a new job to the block with its claim, by the worker as a process of its own,
-  which fetches the scene and has Blender inspect it in between.
+- RPC calls of one poll with 1, 100 and 10 000 jobs in the registry and no changes, against the plain way:
+four calls for each job id, one after the other, until an id has no creator. - Seconds from the block with a
+new job to the block with its claim, by a worker process, which fetches the scene and inspects it with Blender
+in between.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import structlog
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from tests.deployed import REGISTRY, Clients, class_hash, deploy  # noqa: E402 - found by the line above
+from tests.deployed import REGISTRY, Clients, class_hash, deploy  # noqa: E402 - needs the line above
 from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 
 from veriframe.adapters.starknet.contract.contract import Contract  # noqa: E402
@@ -56,21 +56,21 @@ GETTERS = ("get_job_creator", "get_job_worker", "get_job_reward", "get_job_asset
 
 
 class Counting(Endpoints):
-    """Endpoints that count RPC calls, those in a batch each for itself."""
+    """Endpoints that count RPC calls, including each call in a batch."""
 
     def __init__(self, url: str) -> None:
         super().__init__([url], pace=EndpointLimits(requests_per_second=10**6))
         self.calls = 0
 
     async def batch(self, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:
-        """As it is, counted."""
+        """Send a batch, and count its calls."""
         self.calls += len(calls)
         return await super().batch(calls)
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What looking at a registry of so many jobs costs: RPC calls and seconds."""
+    """The cost of polling a registry with this many jobs: RPC calls and seconds."""
 
     jobs: int
     most_calls: int
@@ -81,10 +81,10 @@ class Watched:
 
 
 async def watch(node: Devnet, registry: StarknetRegistry, nodes: Counting, jobs: int) -> Watched:
-    """Polls of a registry in which nothing happens, after the first scan; and one plain scan."""
+    """Poll a registry without changes after the first scan; then scan it once the plain way."""
     policy = Policy(account=registry.account)
     found = Discovery(registry, policy, lambda _: True)
-    await registry.head()  # the contract's ABI, once for a run
+    await registry.head()  # fetches the contract's ABI, once per run
     nodes.calls = 0
     await found.poll()
     while not found.has_seen_all:
@@ -112,7 +112,7 @@ async def _scan_plainly(registry: StarknetRegistry, nodes: Counting) -> tuple[in
 
 
 async def polls(folder: Path) -> list[Watched]:
-    """The registry grown to each size in turn, in orders of one job and of many."""
+    """Grow the registry to each size and measure it, with orders of one job and of many."""
     rows: list[Watched] = []
     with devnet() as node:
         address = await deploy(node, REGISTRY, STRK_ADDRESS)
@@ -130,7 +130,7 @@ async def polls(folder: Path) -> list[Watched]:
                 jobs = min(1000, max(1, (size - posted) // 2))
                 await creator.create_order(CID, _terms(node), jobs)
                 posted += jobs
-            # Orders older than the longest reorganisation are kept in mind, as in a registry that has aged.
+            # Orders older than the longest reorganisation are cached, as in an older registry.
             node.increase_time(8000)
             rows.append(await watch(node, reader, nodes, size))
         await nodes.close()
@@ -150,7 +150,7 @@ def _terms(node: Devnet) -> Terms:
 
 
 async def latency(folder: Path) -> list[float]:
-    """Seconds from the block with a new job to the block with its claim, for each of some jobs."""
+    """Seconds from the block with a new job to the block with its claim, for each job."""
     with devnet() as node:
         address = await deploy(node, REGISTRY, STRK_ADDRESS)
         scene = await make_scene(folder / "job.blend", ROOT / "examples" / "animation.py")
@@ -203,7 +203,7 @@ def _start_worker(node: Devnet, registry: int, folder: Path) -> subprocess.Popen
 
 
 async def _until_claimed(registry: StarknetRegistry, job_id: int) -> float:
-    """From now, when the block with the job is there. Looking takes a few milliseconds itself."""
+    """Seconds from now, when the block with the job exists. A poll takes a few milliseconds."""
     started = time.monotonic()
     while not (await registry.get_job(job_id)).worker:
         if time.monotonic() - started > 120:
@@ -213,10 +213,10 @@ async def _until_claimed(registry: StarknetRegistry, job_id: int) -> float:
 
 
 async def main() -> None:
-    """Measure, and print."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--polls", action="store_true", help="only the calls")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--polls", action="store_true", help="measure only the calls")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with tempfile.TemporaryDirectory(prefix="veriframe-bench-") as folder:

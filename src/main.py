@@ -1,4 +1,4 @@
-"""The classic entry point: `python src/main.py` is `veriframe worker`."""
+"""The classic entry point: `python src/main.py` runs `veriframe worker`."""
 
 import sys
 

@@ -1,3 +1,3 @@
-"""VeriFrame: Blender frames rendered by strangers' machines, paid through escrow."""
+"""VeriFrame renders Blender frames on independent machines and pays for them through escrow."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The whole system at work, once: a creator and a worker on the embedded parts, with a real render."""
+"""The demo: a creator and a worker on the embedded parts complete one job with a real render."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from veriframe.creator.creator import Creator, Picture, Posted
+from veriframe.creator.creator import Creator
+from veriframe.creator.values import Picture, Posted
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState
@@ -23,7 +24,7 @@ from veriframe.worker.context import WorkerRegistry
 from veriframe.worker.report import stage_seconds
 
 STILL = Path(__file__).resolve().parents[2] / "examples" / "still.py"
-"""What makes the scene; part of the source tree, not of an installed package."""
+"""The script that makes the scene. It is part of the source tree, not of an installed package."""
 
 MAKING_SECONDS = 180
 REWARD_FRI = 5 * FRI_PER_STRK
@@ -32,30 +33,30 @@ POLL_SECONDS = 0.1
 
 
 class Audience(Protocol):
-    """Who looks on: each method is told once something has happened."""
+    """Receives the demo's progress: one call for each thing that happens."""
 
     def begin(self, what: str) -> None:
-        """Something that takes a while begins."""
+        """A slow step starts."""
 
     def ready(self, facts: RendererFacts) -> None:
-        """Blender and the walls stand."""
+        """Blender and the sandbox are ready."""
 
     def posted(self, posted: Posted) -> None:
-        """The creator's order stands."""
+        """The creator's order was posted."""
 
     def stage(self, before: Attempt, after: Attempt) -> None:
         """The worker reached a stage."""
 
     def progress(self, progress: Progress) -> None:
-        """Blender works."""
+        """Blender reports progress."""
 
     def submitted(self, job: Job) -> None:
-        """The result is there; the creator looks at it and accepts."""
+        """The result was submitted. The creator now downloads and accepts it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balances:
-    """Who holds what at one moment, in fri."""
+    """All balances at one moment, in fri."""
 
     creator: Funds
     worker: Funds
@@ -63,7 +64,7 @@ class Balances:
 
     @property
     def all_fri(self) -> int:
-        """All money there is. It must never change."""
+        """The sum of all money in the demo. It must never change."""
         people = (self.creator, self.worker)
         return sum(funds.wallet_fri + funds.credit_fri for funds in people) + (
             self.registry.escrow_fri + self.registry.burned_fri
@@ -72,7 +73,7 @@ class Balances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it. `attempt` is the worker's, at its end."""
+    """The demo's result. `attempt` is the worker's finished attempt."""
 
     job: Job
     attempt: Attempt
@@ -85,13 +86,13 @@ class Outcome:
 
     @property
     def stage_seconds(self) -> dict[str, float]:
-        """How long each stage took."""
+        """The duration of each stage."""
         return stage_seconds(self.attempt)
 
 
 @dataclass(slots=True)
 class Demo:
-    """One showing. `home` is emptied first: it holds the demo's own registry, store and journal."""
+    """One run of the demo. Its home holds its own registry, store and journal, and is emptied first."""
 
     settings: Settings
     folder: Path
@@ -100,12 +101,12 @@ class Demo:
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def show(self) -> Outcome:
-        """Run it all. Raises an error of ours where any part fails; a job that is not paid is one."""
+        """Run the demo. Raises `VeriFrameError` if a part fails or the job is not paid."""
         embedded = {"home": _fresh_home(self.folder), "registry": "local", "store": "local"}
         settings = self.settings.model_copy(update=embedded)
         self.audience.begin("Making the scene")
         scene = self.scene or await make_scene(settings.home / "still.blend", STILL)
-        self.audience.begin("Proving the sandbox by attacks, starting Blender")
+        self.audience.begin("Testing the sandbox with attacks, starting Blender")
         renderer = await renderers.build_renderer(settings)
         self.audience.ready(facts := await renderer.facts())
         content = stores.open_store(settings)
@@ -148,7 +149,7 @@ class Demo:
                 return picture
             if self._ended.is_set() or working.done():
                 break
-        raise HostUnavailable("The worker did not hand the job in. Its log, above, says why.")
+        raise HostUnavailable("The worker did not submit a result. See its log above for the reason.")
 
     def _on_stage(self, before: Attempt, after: Attempt) -> None:
         self.audience.stage(before, after)
@@ -160,12 +161,15 @@ class Demo:
 
 
 async def make_scene(target: Path, script: Path, *options: str) -> Path:
-    """A scene, made by its script with this very Python's `bpy`. Raises `HostUnavailable` where it is not."""
+    """Make a scene by running its script with this Python's `bpy`.
+
+    Raises `SettingsError` if there is no script, and `HostUnavailable` if the script fails.
+    """
     if not await asyncio.to_thread(script.exists):
         raise SettingsError(
-            "The example scenes are not here. Run this in the source tree, or name a --scene."
+            "The example scenes were not found. Run this in the source tree, or pass --scene."
         )
-    # Its own process: Blender's module may hang when its process ends, and must not do so in ours.
+    # A separate process, because Blender's module may hang when its process exits.
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         script,
@@ -189,24 +193,26 @@ async def make_scene(target: Path, script: Path, *options: str) -> Path:
 
 
 def _fresh_home(folder: Path) -> Path:
-    """A home of the demo's own below `folder`. What an earlier demo left there is removed, nothing else."""
+    """Make the demo's own home below `folder`. Deletes only what an earlier demo left there."""
     home = folder.absolute() / "home-of-the-demo"
     mark = home / ".made-by-veriframe-demo"
     try:
         if home.exists() and not mark.exists():
-            raise SettingsError(f"{home} is there and not the demo's. Name another folder with --output.")
+            raise SettingsError(
+                f"{home} exists and was not made by the demo. Pass another folder with --output."
+            )
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True, mode=0o700)
         mark.touch()
     except OSError as error:
         raise SettingsError(
-            f"{home} cannot be made: {error.strerror}. Name another with --output."
+            f"{home} cannot be created: {error.strerror}. Pass another folder with --output."
         ) from error
     return home
 
 
 async def _balances(creator: Creator, worker: WorkerRegistry) -> Balances:
-    # Each asks for its own: an account finds its play money when it looks for the first time.
+    # Each account asks for its own funds: the first query credits it with play money.
     return Balances(
         creator=await creator.treasury.funds(creator.account),
         worker=await worker.funds(worker.account),

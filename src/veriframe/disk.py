@@ -1,4 +1,4 @@
-"""What a disk promises: names that are on it for good or gone, and locks that die with their process."""
+"""Durable file names, complete removal of folders, and locks that end with their process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _MOST_FOLDERS = 10**6
-"""Removed at once; whoever makes them faster than that shall not keep us."""
+"""Most entries removed in one call, so that a process that keeps making folders cannot stall it."""
 
 
 def sync_folder(folder: Path) -> None:
-    """Force a folder's names to the disk: a file that was made, moved or removed in it stays so."""
+    """Write a folder's entries to the disk, so that files made, moved or removed in it stay so."""
     with _opened(folder) as descriptor:
         os.fsync(descriptor)
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock what is open against its other openings, until it is closed. False where one of them has it."""
+    """Lock an open file against its other descriptors until it is closed. False if it is locked already."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -31,9 +31,10 @@ def try_lock(descriptor: int) -> bool:
 
 
 def remove(path: Path) -> bool:
-    """Remove a file, a link or a folder with all below it, whatever a stranger has made of it.
+    """Remove a file, a link or a whole folder, even if untrusted code has made it hard to remove.
 
-    Follows no link, opens folders that were locked, however deep, and never raises. False: some of it stays.
+    Follows no links, makes unreadable folders accessible at any depth, and never raises. Returns False if
+    something is left.
     """
     with suppress(OSError), _opened(path.parent) as parent:
         _take_out(parent, path.name)
@@ -49,13 +50,13 @@ def _take_out(parent: int, name: str) -> None:
 
 
 def _clear(top: int) -> None:
-    """Empty a folder. What lies deeper is first moved up here: no recursion, no long path."""
+    """Empty a folder. Subfolders are moved up here first, which avoids recursion and long paths."""
     waiting = deque(os.listdir(top))
     for _ in range(_MOST_FOLDERS):
         if not waiting:
             return
         name = waiting.popleft()
-        # What cannot be removed is left, and the rest goes all the same.
+        # An entry that cannot be removed must not stop the removal of the others.
         with suppress(OSError):
             if not _unlink(top, name):
                 with _unlocked(top, name) as folder:
@@ -64,19 +65,19 @@ def _clear(top: int) -> None:
 
 
 def _move_up(folder: int, top: int) -> Iterator[str]:
-    """Remove a folder's files, and move its folders to `top`. Their new names."""
+    """Remove a folder's files and move its subfolders to `top`. Yields their new names."""
     for inner in os.listdir(folder):
         moved = secrets.token_hex(16)
         with suppress(OSError):
             if not _unlink(folder, inner):
-                # Moving a folder changes its “..”, for which it must be writable itself.
+                # Moving a folder changes its “..” entry, so the folder itself must be writable.
                 with _unlocked(folder, inner):
                     os.rename(inner, moved, src_dir_fd=folder, dst_dir_fd=top)
                 yield moved
 
 
 def _unlink(folder: int, name: str) -> bool:
-    """Whether the name is gone now. False: it is a folder, or cannot be removed."""
+    """Whether the name is gone now. False if it is a folder or cannot be removed."""
     try:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
@@ -88,11 +89,11 @@ def _unlink(folder: int, name: str) -> bool:
 
 @contextmanager
 def _unlocked(parent: int, name: str) -> Iterator[int]:
-    """A folder, open, after its owner's rights were given back."""
+    """Open a folder after restoring its owner's permissions."""
     handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
         with suppress(OSError):
-            # `fchmod` does not take a handle, and what cannot be read has no other descriptor.
+            # `fchmod` rejects an O_PATH descriptor, and an unreadable folder has no other one.
             os.chmod(f"/proc/self/fd/{handle}", stat.S_IRWXU)  # noqa: PTH101
         with _opened(Path(f"/proc/self/fd/{handle}")) as folder:
             yield folder

@@ -1,4 +1,4 @@
-"""What the worker stands on, examined one part after another, with the remedy for whatever is missing."""
+"""The checks of `veriframe doctor`: each examines one part and gives the remedy for what is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from veriframe.ports.store import ContentStore
 
 
 class Verdict(IntEnum):
-    """How a part does. The process's exit code is 1 where any part is BAD, else 0."""
+    """The state of a part. The exit code is 1 if any part is BAD, else 0."""
 
     GOOD = 0
     WARNING = 1
@@ -30,7 +30,7 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One part: what was found, and what to do where it is not good."""
+    """The result of one check, with the remedy if it is not good."""
 
     part: str
     verdict: Verdict
@@ -44,7 +44,7 @@ Examination = Callable[[], Awaitable[Finding]]
 async def examine(
     parts: Sequence[tuple[str, Examination]], on_finding: Callable[[Finding], None]
 ) -> Sequence[Finding]:
-    """Examine each part, in order. A part that raises an error of ours is BAD, with its sentence."""
+    """Examine each part, in order. A part that raises `VeriFrameError` is BAD, with the error as remedy."""
     findings: list[Finding] = []
     for name, examination in parts:
         try:
@@ -57,7 +57,7 @@ async def examine(
 
 
 async def home(folder: Path) -> Finding:
-    """The home folder is there, or can be made, and can be written."""
+    """Check that the home folder exists or can be created, and is writable."""
     if _make_writable(folder):
         return Finding(part="home", verdict=Verdict.GOOD, detail=str(folder))
     return Finding(
@@ -77,7 +77,7 @@ def _make_writable(folder: Path) -> bool:
 
 
 async def disk(folder: Path, needed_bytes: int) -> Finding:
-    """There is room for a scene, its frames and the store."""
+    """Check that there is room for a scene, its frames and the store."""
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
@@ -85,7 +85,7 @@ async def disk(folder: Path, needed_bytes: int) -> Finding:
             part="disk",
             verdict=Verdict.BAD,
             detail=f"{folder} cannot be measured: {error.strerror}",
-            remedy="Mend the home folder first.",
+            remedy="Fix the home folder first.",
         )
     detail = f"{free / 1e9:.1f} GB free at {folder}"
     if free < needed_bytes:
@@ -99,7 +99,7 @@ async def disk(folder: Path, needed_bytes: int) -> Finding:
 
 
 async def memory(limit_bytes: int, slots: int) -> Finding:
-    """All slots can use their limit at once without the machine running out."""
+    """Check that all slots can use their limit at once without exhausting the memory."""
     available = _memory_bytes(CONTAINER_LIMITS)
     detail = f"{available / 2**30:.1f} GiB in all; {slots} x {limit_bytes / 2**30:.1f} GiB for renders"
     if slots * limit_bytes > available:
@@ -107,7 +107,7 @@ async def memory(limit_bytes: int, slots: int) -> Finding:
             part="memory",
             verdict=Verdict.WARNING,
             detail=detail,
-            remedy="Set memory_bytes or slots lower, or big scenes may take this machine down.",
+            remedy="Set memory_bytes or slots lower, or large scenes may exhaust this machine's memory.",
         )
     return Finding(part="memory", verdict=Verdict.GOOD, detail=detail)
 
@@ -119,17 +119,17 @@ CONTAINER_LIMITS = (
 
 
 def _memory_bytes(limits: Sequence[Path]) -> int:
-    """What this machine has, or a container's part of it where that is less."""
+    """The memory of this machine, or the container's limit if that is lower."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for file in limits:
-        # Outside a container there is no such file, or it says "max", or a number beyond all memory.
+        # Outside a container the file is missing, says "max", or holds a number above all memory.
         with suppress(OSError, ValueError):
             sizes.append(int(file.read_text()))
     return min(sizes)
 
 
 async def registry(reader: JobRegistry, tell: Callable[[Head], ChainFacts] | None = None) -> Finding:
-    """The job registry answers. On a chain, `tell` gives how far its nodes are believed."""
+    """Check that the job registry answers. On a chain, `tell` returns how far its nodes are trusted."""
     head, jobs = await reader.head(), await reader.job_counter()
     detail = f"answers; block {head.number}, {jobs} jobs so far"
     if tell is None:
@@ -146,18 +146,18 @@ async def registry(reader: JobRegistry, tell: Callable[[Head], ChainFacts] | Non
 def _about_chain(facts: ChainFacts) -> Sequence[str]:
     day = datetime.fromtimestamp(facts.learned_at, UTC).date()
     learned = "learned now" if facts.is_new else f"as learned on {day}"
-    time = "its time is not looked at" if not facts.skew_seconds else "its time is off"
-    alone = "one node, whose word is taken for what a claim binds: see docs/protocol.md"
-    several = f"{len(facts.nodes)} nodes, of which two must show the same terms before a claim"
+    time = "its time is not checked" if not facts.skew_seconds else "its time is off"
+    alone = "one node, which is trusted for the terms of a claim: see docs/protocol.md"
+    several = f"{len(facts.nodes)} nodes; two must show the same terms before a claim"
     return (
         f"chain {facts.chain}, {learned}",
-        time if facts.time_fault or not facts.skew_seconds else "its time is this machine's",
+        time if facts.time_fault or not facts.skew_seconds else "its time agrees with this machine's",
         several if len(facts.nodes) > 1 else alone,
     )
 
 
 async def store(content: ContentStore, picture_bytes: int = 0) -> Finding:
-    """The content store answers, and has room for the largest picture, of so many bytes."""
+    """Check that the content store answers and has room for the largest picture, of `picture_bytes`."""
     pins, room = await content.pins(), await content.room()
     held = "" if room.held_bytes is None else f", {room.held_bytes / 1e9:.1f} GB held"
     free = "" if room.free_bytes is None else f", room for {room.free_bytes / 1e9:.1f} GB"
@@ -166,27 +166,29 @@ async def store(content: ContentStore, picture_bytes: int = 0) -> Finding:
         part="content store",
         verdict=Verdict.WARNING if is_short else Verdict.GOOD,
         detail=f"answers; {len(pins)} pins{held}{free}",
-        remedy=f"A large picture has no room, and its job is not claimed. {room.remedy}" if is_short else "",
+        remedy=f"Jobs with large pictures are not claimed for lack of room. {room.remedy}"
+        if is_short
+        else "",
     )
 
 
 async def copies(tell: Callable[[], Awaitable[Mapping[str, str]]], required: bool) -> Finding:
-    """Whoever keeps copies or gives content to others answers. `tell` gives for each why it does not."""
-    told = await tell()
-    absent = {name: reason for name, reason in told.items() if reason}
-    present = [name for name in told if name not in absent]
+    """Check that replicas and gateways answer. `tell` returns, by name, why one does not, or ""."""
+    faults = await tell()
+    absent = {name: reason for name, reason in faults.items() if reason}
+    present = [name for name in faults if name not in absent]
     bad = Verdict.BAD if required else Verdict.WARNING
     return Finding(
         part="copies",
         verdict=bad if absent else Verdict.GOOD,
-        detail=f"{len(present)} of {len(told)} answer{': ' if present else ''}{', '.join(present)}",
+        detail=f"{len(present)} of {len(faults)} answer{': ' if present else ''}{', '.join(present)}",
         remedy="; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in absent.items())
-        + (". Mend or leave out: see docs/ipfs.md." if absent else ""),
+        + (". Fix them or remove them from the settings: see docs/ipfs.md." if absent else ""),
     )
 
 
 async def account(treasury: Treasury, name: str, address: Address) -> Finding:
-    """The account has money for a bond."""
+    """Check that the account has money for a bond."""
     funds = await treasury.funds(address)
     detail = (
         f"{name} {format_address(address)}: wallet {format_strk(funds.wallet_fri)}, "
@@ -197,13 +199,13 @@ async def account(treasury: Treasury, name: str, address: Address) -> Finding:
             part="account",
             verdict=Verdict.WARNING,
             detail=detail,
-            remedy="Without money there is no bond, and without a bond no claim: send it some STRK.",
+            remedy="A claim needs a bond. Send this account some STRK.",
         )
     return Finding(part="account", verdict=Verdict.GOOD, detail=detail)
 
 
 def stakes(held: Stakes) -> Finding:
-    """What the account may lose, in figures: see `model/stakes.py`."""
+    """Show what the account may lose: see `model/attempt/stakes.py`."""
     used_fri, budget_fri = held.charged_fri, held.loss_budget_fri
     detail = (
         f"{format_strk(held.bound_fri)} of {format_strk(held.means_fri)} bound; largest bond "
@@ -215,39 +217,39 @@ def stakes(held: Stakes) -> Finding:
             part="stakes",
             verdict=Verdict.WARNING,
             detail=detail,
-            remedy="Jobs of creators who have never paid this account wait until losses are a day old. "
+            remedy="Jobs of creators who have never paid this account wait until the losses are a day old. "
             "Raise loss_budget_share to take more of them.",
         )
     return Finding(part="stakes", verdict=Verdict.GOOD, detail=detail)
 
 
 async def standing(tell: Callable[[], Awaitable[WorkerStanding]], address: Address) -> Finding:
-    """The registry takes in this account as a worker, as far as it tells."""
-    told = await tell()
-    facts = {"registered": told.is_registered, "verified": told.is_verified}
+    """Check that the registry admits this account as a worker, as far as it says."""
+    found = await tell()
+    facts = {"registered": found.is_registered, "verified": found.is_verified}
     words = [name if known else f"not {name}" for name, known in facts.items() if known is not None]
-    words += [] if told.reputation is None else [f"reputation {told.reputation}"]
-    words += ["the registry is paused"] if told.is_paused else []
-    remedy = _missing(told, address)
-    verdict = Verdict.BAD if remedy else Verdict.WARNING if told.is_paused else Verdict.GOOD
+    words += [] if found.reputation is None else [f"reputation {found.reputation}"]
+    words += ["the registry is paused"] if found.is_paused else []
+    remedy = _missing(found, address)
+    verdict = Verdict.BAD if remedy else Verdict.WARNING if found.is_paused else Verdict.GOOD
     return Finding(
         part="standing",
         verdict=verdict,
         detail=", ".join(words) or "this registry takes any worker",
-        remedy=remedy or ("Wait until its owner lets it go on." if told.is_paused else ""),
+        remedy=remedy or ("Wait until its owner resumes it." if found.is_paused else ""),
     )
 
 
-def _missing(told: WorkerStanding, address: Address) -> str:
-    """What is to be done, and by whom, before the account may work there; empty for nothing."""
+def _missing(found: WorkerStanding, address: Address) -> str:
+    """What must be done, and by whom, before the account may work there. Empty if nothing is missing."""
     verify = f"the registry's owner must verify the account {format_address(address)} (verify_worker)"
-    if told.is_registered is False and told.may_register:
-        return f"Run `veriframe account register`; then {verify}, if it wants that."
-    if told.is_registered is False:
+    if found.is_registered is False and found.may_register:
+        return f"Run `veriframe account register`; then {verify}, if the registry requires it."
+    if found.is_registered is False:
         return f"The registry's owner must register the account {format_address(address)}."
-    if told.is_verified is False:
+    if found.is_verified is False:
         first = (
-            "Run `veriframe account register` if you have not; then " if told.is_registered is None else ""
+            "Run `veriframe account register` if you have not; then " if found.is_registered is None else ""
         )
         sentence = f"{first}{verify}."
         return sentence[0].upper() + sentence[1:]
@@ -255,7 +257,7 @@ def _missing(told: WorkerStanding, address: Address) -> str:
 
 
 async def blender(renderer: Renderer) -> Finding:
-    """Blender starts."""
+    """Check that Blender starts."""
     facts = await renderer.facts()
     return Finding(
         part="Blender",
@@ -265,7 +267,7 @@ async def blender(renderer: Renderer) -> Finding:
 
 
 def engines(results: Mapping[str, str]) -> Finding:
-    """What each engine made of a small scene: `renders in 1.2 s`, or the sentence of its failure."""
+    """Show how each engine rendered a small scene: `renders in 1.2 s`, or why it failed."""
     able = [name for name, result in results.items() if result.startswith("renders in ")]
     detail = "; ".join(f"{name} {result}" for name, result in results.items())
     if len(able) == len(results):
@@ -276,17 +278,17 @@ def engines(results: Mapping[str, str]) -> Finding:
         detail=detail,
         remedy=f"Set engines to what this machine renders: {', '.join(able)}."
         if able
-        else "Blender renders nothing here; install it anew with `make setup`, or set BLENDER_PATH.",
+        else "Blender renders nothing here. Reinstall it with `make setup`, or set BLENDER_PATH.",
     )
 
 
 async def sandbox(renderer: Renderer) -> Finding:
-    """The walls, as proved by attacks a moment ago."""
+    """Show the sandbox's level. Its self-test has just passed."""
     facts = await renderer.facts()
     strict = facts.sandbox_level == "STRICT"
     return Finding(
         part="sandbox",
         verdict=Verdict.GOOD if strict else Verdict.WARNING,
-        detail=f"{facts.sandbox_level}, proved; memory held by {facts.memory_held_by}",
-        remedy="" if strict else "See docs/security.md for what this level does not hold.",
+        detail=f"{facts.sandbox_level}, self-test passed; memory limited by {facts.memory_held_by}",
+        remedy="" if strict else "See docs/security.md for what this level does not prevent.",
     )

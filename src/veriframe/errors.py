@@ -7,17 +7,18 @@
     ├── Unavailable              try again later; the job is untouched
     │   ├── RegistryUnavailable
     │   ├── StoreUnavailable
-    │   │   └── StoreFull        it answers, and has no room: waiting helps only where something goes
-    │   └── HostUnavailable      this machine cannot go on: disk full, Blender gone
-    ├── MoveRefused              the registry says no: the move is not legal now
-    └── JobError (code)          this job ends; the worker lives on
-        ├── JobLost              the registry took it back; nothing to release
-        │   └── NoRoom           the store cannot take its result now; never claimed, perhaps later
-        ├── JobRejected          the creator's side: the asset or the scene
-        ├── RenderFailed         Blender's side
-        └── VerificationFailed   the frames are not what was asked for
+    │   │   └── StoreFull        it has no room; waiting helps only if something is removed
+    │   └── HostUnavailable      this machine cannot continue: disk full, Blender missing
+    ├── MoveRefused              the registry refuses: the move is not legal now
+    └── JobError (code)          this job ends; the worker continues
+        ├── JobLost              the job is no longer ours; nothing to release
+        │   ├── JobCancelled     its creator cancelled it before our claim
+        │   └── NoRoom           no room for its result now; not claimed, may be tried later
+        ├── JobRejected          the creator's asset or scene is at fault
+        ├── RenderFailed         Blender or the sandbox failed
+        └── VerificationFailed   the frames are not what the job asked for
 
-Anything else that is raised is a bug.
+Any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Code(StrEnum):
     NOT_A_FILE = "NOT_A_FILE"
     TOO_LARGE = "TOO_LARGE"
     NOT_FOUND = "NOT_FOUND"
-    # the gate: the scene file, read without Blender
+    # the header check: the scene file, read without Blender
     NOT_BLEND = "NOT_BLEND"
     TRUNCATED = "TRUNCATED"
     BOMB = "BOMB"
@@ -78,15 +79,15 @@ class Code(StrEnum):
 
 
 class VeriFrameError(Exception):
-    """The root: its text is one clear sentence, with the remedy where there is one."""
+    """The base of all errors. Its text is one clear sentence, with the remedy if there is one."""
 
 
 class SettingsError(VeriFrameError):
-    """What the operator gave cannot be used. Stop with exit code 2."""
+    """The operator's input cannot be used. Stop with exit code 2."""
 
 
 class Unavailable(VeriFrameError):
-    """An outside part does not answer now. Try again later; the job is untouched."""
+    """An external part does not answer now. Try again later; the job is untouched."""
 
 
 class RegistryUnavailable(Unavailable):
@@ -98,17 +99,17 @@ class StoreUnavailable(Unavailable):
 
 
 class StoreFull(StoreUnavailable):
-    """The content store has no room. The text says what is to be done about it."""
+    """The content store has no room. The text says how to make some."""
 
 
 class HostUnavailable(Unavailable):
-    """This machine cannot go on now: no disk, no Blender, a journal that cannot be written."""
+    """This machine cannot continue now: disk full, Blender missing, or journal not writable."""
 
 
 class MoveRefused(VeriFrameError):
     """The registry refuses a move; nothing changed. `rule` is the contract's name for the reason.
 
-    `fee_fri` is what the refusal cost: 0 where nothing was sent.
+    `fee_fri` is the fee that the refusal cost: 0 if nothing was sent.
     """
 
     def __init__(self, rule: str, sentence: str, *, fee_fri: int = 0) -> None:
@@ -118,9 +119,9 @@ class MoveRefused(VeriFrameError):
 
 
 class JobError(VeriFrameError):
-    """This job ends here with a stable `code`; the worker lives on.
+    """This job ends here with a stable `code`; the worker continues.
 
-    `fees_fri` is what the refused moves that led here cost, `lost_fri` what of the bond is burned.
+    `fees_fri` is the cost of the refused moves that led here; `lost_fri` is the burned part of the bond.
     """
 
     def __init__(self, code: Code, sentence: str, *, fees_fri: int = 0, lost_fri: int = 0) -> None:
@@ -131,14 +132,14 @@ class JobError(VeriFrameError):
 
 
 class JobLost(JobError):
-    """The registry took the job back, or another was faster. Nothing to release."""
+    """The job is no longer ours: the claim lapsed or another worker was faster. Nothing to release."""
 
     def __init__(self, sentence: str, *, fees_fri: int = 0, lost_fri: int = 0) -> None:
         super().__init__(Code.LOST, sentence, fees_fri=fees_fri, lost_fri=lost_fri)
 
 
 class JobCancelled(JobLost):
-    """The creator took the job back before our claim."""
+    """The creator cancelled the job before our claim."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -146,7 +147,7 @@ class JobCancelled(JobLost):
 
 
 class NoRoom(JobLost):
-    """The store here has no room for the job's result now. Raised before a claim; it may be tried again."""
+    """The store has no room for the job's result now. Raised before a claim; the job may be tried again."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -154,12 +155,12 @@ class NoRoom(JobLost):
 
 
 class JobRejected(JobError):
-    """The creator's side is at fault: the asset or the scene. Raised before any money moves."""
+    """The creator's asset or scene is at fault. Raised before any money moves."""
 
 
 class RenderFailed(JobError):
-    """Blender, or the walls round it, did not bring the frames."""
+    """Blender or the sandbox failed to produce the frames."""
 
 
 class VerificationFailed(JobError):
-    """There are frames, but they are not what was asked for."""
+    """The frames exist but are not what the job asked for."""

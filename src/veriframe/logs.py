@@ -1,6 +1,6 @@
-"""Logs: structured events on stderr, pretty on a terminal, one JSON object a line otherwise.
+"""Logs: structured events on stderr, pretty on a terminal, otherwise one JSON object per line.
 
-Logging never waits and never fails, whatever becomes of stderr (`BackgroundStderr`).
+Logging never blocks and never fails, whatever happens to stderr (`BackgroundStderr`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _is_secret(key: object) -> bool:
 
 
 def redact_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: values under secret names, and secrets inside texts, are taken out."""
+    """A structlog processor that redacts values under secret names, and secrets inside texts."""
     for key, value in event.items():
         event[key] = REDACTED if _is_secret(key) else _redact(value)
     return event
@@ -64,9 +64,9 @@ def _shown(value: object) -> object:
 
 
 def show_hidden(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: what drives a terminal, turns the direction or cannot be seen becomes U+FFFD.
+    """A structlog processor that replaces control, bidirectional and invisible characters by U+FFFD.
 
-    Any text may be a stranger's. Only a traceback keeps its lines.
+    Any text may be untrusted. Only a traceback keeps its line breaks.
     """
     shown = {str(_shown(key)): _shown(value) for key, value in event.items() if key != "exception"}
     if "exception" in event:
@@ -75,7 +75,7 @@ def show_hidden(_logger: object, _method: str, event: MutableMapping[str, Any]) 
 
 
 class _LineLogger:
-    """Writes a line and does not flush: nobody waits for it to be read."""
+    """Writes lines without flushing, so that logging never waits for a reader."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -87,7 +87,7 @@ class _LineLogger:
 
 
 def configure(form: Literal["auto", "pretty", "json"], level: str, stream: TextIO | None = None) -> None:
-    """Set up structlog for the process. `auto` is pretty where `stream` (stderr by default) is a terminal."""
+    """Set up structlog for the process. `auto` is pretty if `stream` (stderr by default) is a terminal."""
     target = stream or sys.stderr
     processors = _processors(pretty=form == "pretty" or (form == "auto" and target.isatty()), target=target)
     structlog.configure(

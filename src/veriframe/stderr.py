@@ -1,7 +1,7 @@
-"""Standard error that never stops, slows or fails whoever writes to it.
+"""Standard error that never blocks, slows or fails its writers.
 
-Whoever reads a log may stop reading or go away, and the disk that it goes to may be full. So a thread of its
-own does the writing. What cannot be written is dropped, the oldest first, and counted.
+The reader of a log may stop reading or exit, and the disk may be full. So a separate thread does the writing.
+Texts that cannot be written are dropped, the oldest first, and counted.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from collections.abc import Callable
 from typing import TextIO, cast
 
 MOST_WAITING = 2_000
-"""Texts that wait to be written, at most; each is about a line."""
+"""Most texts that wait to be written; each is about a line."""
 
 FLUSH_SECONDS = 2.0
-"""The longest wait for a reader who reads nothing."""
+"""The longest wait for a reader that reads nothing."""
 
 
 class BackgroundStderr(io.TextIOBase):
-    """A text stream over a descriptor, written by a thread that ends with the process."""
+    """A text stream over a descriptor, written by a daemon thread."""
 
     def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
-        """`descriptor` stays open. No thread is started before there is something to write."""
+        """`descriptor` stays open. The thread starts with the first text."""
         self.tell_lost: Callable[[int], str] = lambda lost: f"{lost} lines were lost: nobody read them.\n"
-        """Makes the line that says how many texts were dropped, once writing is possible again."""
+        """Returns the line that reports how many texts were dropped, for when writing is possible again."""
         self._descriptor, self._encoding = descriptor, encoding
         self._waiting: deque[str] = deque()
         self._lost = 0
@@ -39,7 +39,7 @@ class BackgroundStderr(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """Of the bytes; what it does not have is escaped."""
+        """The encoding of the bytes. Characters that it lacks are escaped."""
         return self._encoding
 
     def fileno(self) -> int:
@@ -51,11 +51,11 @@ class BackgroundStderr(io.TextIOBase):
         return os.isatty(self._descriptor)
 
     def writable(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
     def write(self, text: str | bytes) -> int:
-        """Have a text written, or bytes, as some libraries do for a terminal. Returns at once."""
+        """Queue a text, or bytes, which some libraries write to a terminal. Returns at once."""
         if isinstance(text, bytes | bytearray):
             text = bytes(text).decode(self._encoding, "replace")
         if not isinstance(text, str):
@@ -72,13 +72,13 @@ class BackgroundStderr(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Wait until all is written; not long, and not again while a reader reads nothing."""
+        """Wait until everything is written, briefly; do not wait again while the reader reads nothing."""
         with self._changed:
             if not self._is_stuck:
                 self._is_stuck = not self._changed.wait_for(self._is_done, FLUSH_SECONDS)
 
     def finish(self) -> None:
-        """Say what is still to be said, at the end of the process."""
+        """Write what is left, including the count of lost texts, at the end of the process."""
         if self._lost:
             self.write("")
         self.flush()
@@ -91,10 +91,10 @@ class BackgroundStderr(io.TextIOBase):
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting)
                 text, lost, self._is_writing = self._waiting.popleft(), self._lost, True
-            told = lost if lost and self._written(self.tell_lost(lost)) else 0
+            reported = lost if lost and self._written(self.tell_lost(lost)) else 0
             missed = 0 if self._written(text) else 1
             with self._changed:
-                self._lost += missed - told
+                self._lost += missed - reported
                 self._is_writing = self._is_stuck = False
                 self._changed.notify_all()
 
@@ -110,16 +110,16 @@ class BackgroundStderr(io.TextIOBase):
     def _write_some(self, data: bytes) -> int:
         try:
             return os.write(self._descriptor, data)
-        except BlockingIOError:  # another program has set this on what it shares with us
+        except BlockingIOError:  # another program has set O_NONBLOCK on the shared descriptor
             select.select([], [self._descriptor], [])
             return 0
 
 
 def install() -> None:
-    """Put it in the place of this process's `sys.stderr`, for good; open what is missing on `/dev/null`.
+    """Replace this process's `sys.stderr` permanently, and open missing standard descriptors on `/dev/null`.
 
-    A descriptor 1 or 2 that is closed would be given to the next file that is opened. Does nothing where
-    somebody else has replaced `sys.stderr`, as tests do.
+    A closed descriptor 1 or 2 would otherwise be assigned to the next file that is opened. Does not replace
+    `sys.stderr` if other code already has, as tests do.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass

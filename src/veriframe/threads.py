@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop, which must keep turning for all other jobs."""
+"""Blocking work in threads, so that the event loop stays free for all other jobs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 
 async def to_the_end(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Run blocking work in a thread. Where this is cancelled, the work has ended on return.
+    """Run blocking work in a thread. Returns only when the work has ended, even if cancelled.
 
-    So nobody closes a file under it, and lets it write to whatever is opened next by that number.
+    So no caller closes a file that the thread still uses, whose descriptor number might then be reused.
     """
-    # No task: whoever cancels all of a loop's tasks must not cut this off either.
+    # Not a task: code that cancels all tasks of a loop must not cut this off either.
     call = partial(contextvars.copy_context().run, work, *arguments, **named)
     return await outlasting(asyncio.get_running_loop().run_in_executor(None, call))
 
 
 async def outlasting(running: asyncio.Future[T]) -> T:
-    """Wait until something has ended, however often this is cancelled, and only then be cancelled."""
+    """Wait until a future has ended, however often this is cancelled; raise the cancellation only then."""
     cancelled: asyncio.CancelledError | None = None
     while not running.done():
         try:
@@ -33,5 +33,5 @@ async def outlasting(running: asyncio.Future[T]) -> T:
     if cancelled is None:
         return running.result()
     if not running.cancelled():
-        running.exception()  # looked at, so that nobody warns of it
+        running.exception()  # retrieved, so that asyncio does not warn about it
     raise cancelled

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a light real scene, and the command line as people run it."""
+"""Fixtures of the end-to-end tests: a light real scene, and the command line in a home of its own."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ os._exit(0)
 
 @dataclass(frozen=True)
 class Home:
-    """A home folder of its own, and the commands run in it."""
+    """A home folder, and commands that run in it."""
 
     folder: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """The least that a person's shell gives, and where home is."""
+        """A minimal shell environment with the home folder."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
         return {**kept, "VERIFRAME_HOME": str(self.folder), "VERIFRAME_DISK_FREE_BYTES": "1MB"}
 
@@ -50,7 +50,7 @@ class Home:
         timeout: float = 240,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.CompletedProcess[str]:
-        """One command to its end."""
+        """Run a command to its end."""
         return self.run_as([COMMAND, *arguments], environment, timeout=timeout)
 
     def run_as(
@@ -60,7 +60,7 @@ class Home:
         *,
         timeout: float = 240,
     ) -> subprocess.CompletedProcess[str]:
-        """Any command line to its end."""
+        """Run any program to its end."""
         return subprocess.run(
             command,
             env={**self.environment, **environment},
@@ -75,7 +75,7 @@ class Home:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """A fresh home."""
+    """A new home."""
     folder = tmp_path / "home"
     folder.mkdir()
     return Home(folder)
@@ -83,7 +83,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture(scope="session")
 def light_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default cube at 96×54, moving, made by a real Blender."""
+    """The default cube at 96×54 pixels, animated, made by a real Blender."""
     scene = tmp_path_factory.mktemp("scenes") / "light.blend"
     subprocess.run([sys.executable, "-c", LIGHT_SCENE, scene], check=True, timeout=120, capture_output=True)
     return scene
@@ -91,7 +91,7 @@ def light_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[Embedded]:
-    """An embedded system in a home of its own, whose workers are processes."""
+    """An embedded system in a home of its own, with workers as processes."""
     made = Embedded(tmp_path)
     yield made
     made.end()

@@ -1,4 +1,4 @@
-"""The embedded system in one home, with workers as processes of their own over a fake Blender."""
+"""The embedded system in one home, with workers as processes on a fake Blender."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from veriframe.wiring import registries, stores, workers
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("worker_on_fakes.py")
 REWARD_FRI = 5 * FRI_PER_STRK
-PATIENCE_SECONDS = 30.0
+WAIT_SECONDS = 30.0
 
 
 @dataclass
 class Embedded:
-    """One home. The creator's moves are made here, the workers are started as processes."""
+    """One home. The creator's moves are made here; workers run as processes."""
 
     home: Path
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def settings(self) -> Settings:
-        """The defaults, in this home."""
+        """The default settings, in this home."""
         return load({"home": str(self.home)}, {}).settings
 
     def post(self, jobs: int = 1, scene: bytes = b"") -> Job:
-        """One order of the creator's. Returns its first job."""
+        """Post an order. Returns its first job."""
         return asyncio.run(self._post(jobs, scene or blend(block(b"TEST"))))
 
     async def _post(self, jobs: int, scene: bytes) -> Job:
@@ -59,7 +59,7 @@ class Embedded:
         return await desk.get_job(first)
 
     def accept_all(self) -> None:
-        """The creator pays for everything that is handed in."""
+        """Accept every submitted result."""
 
         async def accept() -> None:
             desk = registries.embedded(self.settings, "creator")
@@ -72,7 +72,7 @@ class Embedded:
     def start(
         self, plan: dict[str, Any], *command: str, account: str = "worker", stderr: int | None = None
     ) -> subprocess.Popen[str]:
-        """A worker as a process, its log on stderr as JSON lines: in a file, or whatever `stderr` is."""
+        """Start a worker as a process that logs JSON lines to a file, or to `stderr`."""
         settings = ("--set", "disk_free_bytes=1MB", "--set", "poll_seconds=0.05")
         program: tuple[str | Path, ...] = (sys.executable, PROGRAM, json.dumps(plan))
         process = subprocess.Popen(
@@ -88,16 +88,16 @@ class Embedded:
         return process
 
     def run(self, plan: dict[str, Any], *command: str, account: str = "worker") -> int:
-        """The same, to its end. Returns the exit code; a process that was killed has a negative one."""
-        return self.start(plan, *command, account=account).wait(PATIENCE_SECONDS)
+        """Run a worker to its end. Returns the exit code, which is negative for a killed process."""
+        return self.start(plan, *command, account=account).wait(WAIT_SECONDS)
 
     def log(self, account: str = "worker") -> str:
-        """All that a worker has said so far."""
+        """The log of a worker so far."""
         file = self.home / f"log-of-{account}"
         return file.read_text() if file.exists() else ""
 
     def jobs(self) -> list[Job]:
-        """All jobs as the registry shows them."""
+        """All jobs of the registry."""
 
         async def read() -> list[Job]:
             registry = registries.embedded(self.settings, "creator")
@@ -112,37 +112,37 @@ class Embedded:
             return list(journal.attempts())
 
     def stages(self, account: str = "worker") -> list[Stage]:
-        """Where they stand."""
+        """The stages of all attempts."""
         return [attempt.stage for attempt in self.attempts(account)]
 
     def events(self) -> Counter[str]:
-        """How often each kind of event happened in the registry."""
+        """The number of the registry's events, by kind."""
         with closing(sqlite3.connect(self.home / "registry.sqlite")) as connection:
             return Counter(kind for (kind,) in connection.execute("SELECT kind FROM events"))
 
     def renders(self) -> Counter[int]:
-        """How often each job was rendered to the end."""
+        """The number of finished renders, by job."""
         notes = self.home / "renders"
         return Counter(map(int, notes.read_text().split())) if notes.exists() else Counter()
 
     def funds(self, account: str) -> Funds:
-        """What an account holds."""
+        """The balances of an account."""
         registry = registries.embedded(self.settings, account)
         return asyncio.run(registry.funds(registry.account))
 
     def audit(self) -> Audit:
-        """The registry's books, reckoned anew."""
+        """The audit of the registry, computed from its postings."""
         return asyncio.run(registries.embedded(self.settings, "creator").audit())
 
     def end(self) -> None:
-        """Kill what still runs."""
+        """Kill all processes that are still running."""
         for process in self.started:
             process.kill()
             process.communicate()
 
 
-def wait_for(happened: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until something outside has happened. Fails where it does not."""
+def wait_for(happened: Callable[[], object], seconds: float = WAIT_SECONDS) -> None:
+    """Wait until a condition holds. Fails if it does not in time."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen"

@@ -1,4 +1,4 @@
-"""Registries that are not ours on a devnet, with one job each, and a worker that is taken in there."""
+"""Foreign registries on a devnet, with one job each and a registered worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARTIFACTS = ROOT / "tests" / "contracts" / "artifacts"
 
 
 def open_classic(node: Devnet) -> int:
-    """A classic registry without jobs, and our worker registered and verified there. Returns its address."""
+    """Deploy a classic registry without jobs; register and verify our worker. Returns its address."""
 
     async def open_it() -> int:
         owner, worker = (node.accounts[number].address for number in (CREATOR, WORKER))
@@ -28,14 +28,14 @@ def open_classic(node: Devnet) -> int:
 
 
 def post_classic(node: Devnet, registry: int, asset_cid: str) -> None:
-    """One more job in a classic registry."""
+    """Post a job in a classic registry."""
     allow = (STRK_ADDRESS, "approve", [registry, REWARD_FRI, 0])
     create = (registry, "create_job", [*halves(asset_cid.encode()), REWARD_FRI, 0])
     asyncio.run(invoke(node, CREATOR, allow, create))
 
 
 def post_guild(node: Devnet, asset_cid: str) -> int:
-    """A guild with one job, its job 0. Our worker is not known there yet. Returns its address."""
+    """Deploy a guild with one job, number 0. Our worker is not registered yet. Returns its address."""
 
     async def post() -> int:
         registry = await deploy(node, ARTIFACTS / "guild_registry", node.accounts[CREATOR].address)
@@ -47,6 +47,6 @@ def post_guild(node: Devnet, asset_cid: str) -> int:
 
 
 def verify_worker(node: Devnet, registry: int) -> None:
-    """The owner's move."""
+    """Verify the worker, as the owner."""
     worker = node.accounts[WORKER].address
     asyncio.run(invoke(node, CREATOR, (registry, "verify_worker", [worker])))

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 MAIN = ROOT / "src" / "main.py"
 
 
-def test_a_job_is_served_and_fetched(home: Home, light_scene: Path) -> None:
-    """Worker in one process, creator in others: posted, rendered at frame 1 to PNG, accepted, paid."""
+def test_a_job_is_rendered_and_fetched(home: Home, light_scene: Path) -> None:
+    """Worker and creator in several processes: posted, rendered at frame 1 to PNG, accepted, paid."""
     created = home.run("job", "create", light_scene, "--reward", "2", "--yes", "--json")
     assert created.returncode == 0, created.stderr
     assert json.loads(created.stdout)["job_ids"] == [1]
@@ -44,7 +44,7 @@ def test_a_job_is_served_and_fetched(home: Home, light_scene: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "said", "code"),
+    ("environment", "words", "code"),
     [
         ({}, "keystore", 2),
         ({"VERIFRAME_DEVNET_ACCOUNT": "0", "STARKNET_RPC": "http://127.0.0.1:9"}, "127.0.0.1:9", 3),
@@ -53,9 +53,11 @@ def test_a_job_is_served_and_fetched(home: Home, light_scene: Path) -> None:
     ],
     ids=["no key", "no node", "no key before a bad address", "no address"],
 )
-def test_what_a_chain_lacks_is_named(home: Home, environment: dict[str, str], said: str, code: int) -> None:
+def test_missing_settings_of_a_chain_are_reported(
+    home: Home, environment: dict[str, str], words: str, code: int
+) -> None:
     """fault_58, fault_78: one clear line, no traceback."""
     ran = home.run_as([sys.executable, MAIN], {"JOB_REGISTRY_ADDRESS": "0x1", **environment})
     assert ran.returncode == code, ran.stderr
-    assert said in ran.stderr
+    assert words in ran.stderr
     assert "Traceback" not in ran.stderr

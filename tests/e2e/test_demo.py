@@ -1,4 +1,4 @@
-"""`veriframe demo`, as `make demo` runs it."""
+"""`veriframe demo`, as in `make demo`."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ STAGES = ["FETCHED", "CHECKED", "CLAIMED", "RENDERED", "VALIDATED", "STORED", "S
 
 
 def all_money(balances: dict[str, dict[str, int]]) -> int:
-    """What everybody holds, the registry's escrow and burnings included."""
+    """The sum of all balances, including the registry's escrow and burned money."""
     people = sum(sum(balances[who].values()) for who in ("creator", "worker"))
     return people + balances["registry"]["escrow_fri"] + balances["registry"]["burned_fri"]
 
 
 def test_the_demo_ends_paid_with_a_picture(home: Home) -> None:
-    """The hero scene: one JSON object, a 960×540 PNG, stages with times, and balances that add up."""
+    """The still: one JSON object, a 960×540 PNG, stages with times, and balances that add up."""
     ran = home.run("demo", "--json", timeout=600)
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert told["state"] == "PAID"
-    assert told["sandbox_level"] == "STRICT"
-    assert list(told["stage_seconds"]) == STAGES
-    with Image.open(told["picture"]) as picture:
+    answer = json.loads(ran.stdout)
+    assert answer["state"] == "PAID"
+    assert answer["sandbox_level"] == "STRICT"
+    assert list(answer["stage_seconds"]) == STAGES
+    with Image.open(answer["picture"]) as picture:
         assert (picture.format, picture.size) == ("PNG", (960, 540))
         assert picture.info.keys() <= {"gamma", "srgb"}
         assert len(picture.convert("RGB").resize((96, 54)).getcolors(10_000) or []) > 500
-    before, after = told["balances_before"], told["balances_after"]
+    before, after = answer["balances_before"], answer["balances_after"]
     assert all_money(before) == all_money(after) == 2000 * FRI_PER_STRK
     paid = sum(after["worker"].values()) - sum(before["worker"].values())
     assert paid == 5 * FRI_PER_STRK
     assert after["registry"]["escrow_fri"] == 0
 
 
-def test_the_demo_can_be_shown_again_to_people(home: Home, light_scene: Path) -> None:
-    """A second showing starts afresh; a person sees stages, balances and where the picture lies."""
+def test_the_demo_can_be_repeated(home: Home, light_scene: Path) -> None:
+    """A second run starts from an empty home; it prints stages, balances and the picture's path."""
     for _ in range(2):
         ran = home.run("demo", "--scene", light_scene)
         assert ran.returncode == 0, ran.stderr
         assert "Job 1 is PAID" in ran.stdout
-        assert "all together\t2000\t2000\t" in ran.stdout
-        assert "sandbox STRICT, proved" in ran.stderr
+        assert "total\t2000\t2000\t" in ran.stdout
+        assert "sandbox STRICT" in ran.stderr
         assert "worker is paid" in ran.stderr
         assert (home.folder / "demo-output" / "picture.png").exists()
 
 
-def test_a_demo_that_cannot_be_paid_says_why(home: Home) -> None:
-    """A scene that is none: one line, the exit code, no traceback, no money gone."""
+def test_a_demo_with_an_invalid_scene_reports_the_reason(home: Home) -> None:
+    """One line, the exit code, no traceback, no money lost."""
     bad = home.folder / "text.blend"
     bad.write_text("no scene at all")
     ran = home.run("demo", "--scene", bad, "--json")

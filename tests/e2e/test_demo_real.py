@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def start(folder: Path, scene: Path) -> subprocess.Popen[str]:
-    """The script, as `make` starts it, with a scene that takes little time."""
+    """Start the script as `make` does, with a light scene."""
     for node in ("kubo", "starknet-devnet"):
         find(node)
     return subprocess.Popen(
@@ -35,19 +35,19 @@ def start(folder: Path, scene: Path) -> subprocess.Popen[str]:
 
 
 def test_the_loop_ends_paid(tmp_path: Path, light_scene: Path) -> None:
-    """Scene and picture cross from node to node, the reward changes hands, and every node ends."""
+    """Scene and picture go from node to node, the worker gets the reward, and every node ends."""
     process = start(tmp_path / "demo", light_scene)
     wait_for(lambda: (tmp_path / "demo" / "home-of-the-worker").exists() or process.poll() is not None, 300)
     inside = descendants(process.pid)
-    told, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, told + errors
+    answer, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, answer + errors
     with Image.open(tmp_path / "demo" / "picture.png") as picture:
         assert (picture.format, picture.size) == ("PNG", (96, 54))
-    assert f"Job 1 is PAID: {tmp_path / 'demo' / 'picture.png'}" in told
-    (earned,) = re.findall(r"^Worker: PAID, earned ([0-9.]+) STRK after fees$", told, re.MULTILINE)
+    assert f"Job 1 is PAID: {tmp_path / 'demo' / 'picture.png'}" in answer
+    (earned,) = re.findall(r"^Worker: PAID, earned ([0-9.]+) STRK after fees$", answer, re.MULTILINE)
     assert 1.5 < float(earned) < 2
     creator, worker, fees = (
-        float(re.search(rf"^  {name} .*?(-?[0-9.]+)$", told, re.MULTILINE)[1])  # type: ignore[index]
+        float(re.search(rf"^  {name} .*?(-?[0-9.]+)$", answer, re.MULTILINE)[1])  # type: ignore[index]
         for name in ("creator", "worker", "fees to the chain")
     )
     assert -2.5 < creator < -2 < 1.5 < worker < 2
@@ -56,15 +56,15 @@ def test_the_loop_ends_paid(tmp_path: Path, light_scene: Path) -> None:
 
 
 def test_ctrl_c_ends_every_node(tmp_path: Path, light_scene: Path) -> None:
-    """Stopped in the middle: exit code 130, and nothing that it started is left."""
+    """Interrupted during the run: exit code 130, and no process is left."""
     process = start(tmp_path / "demo", light_scene)
     log = tmp_path / "demo" / "home-of-the-worker" / "worker.log"
     wait_for(lambda: log.exists() or process.poll() is not None, 300)
     inside = descendants(process.pid)
     assert len(inside) >= 4
     process.send_signal(signal.SIGINT)
-    told, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, told + errors
-    assert "Stopped. Every node has ended." in told
+    answer, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, answer + errors
+    assert "Stopped. Every node has ended." in answer
     assert "Traceback" not in errors
     assert alive(inside) == set()

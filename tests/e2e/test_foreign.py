@@ -1,4 +1,4 @@
-"""A worker at registries that are not ours, as a process: killed at any point, unknown there at first."""
+"""A worker process at foreign registries: killed at any point, and not registered at first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 from starknet_py.hash.selector import get_selector_from_name
 from tests.deployed import deploy
 from tests.e2e.conftest import ROOT, Home
-from tests.e2e.embedded import PATIENCE_SECONDS, PROGRAM, wait_for
+from tests.e2e.embedded import PROGRAM, WAIT_SECONDS, wait_for
 from tests.e2e.foreign_chain import ARTIFACTS, WORKER, open_classic, post_classic, post_guild, verify_worker
 from tests.nodes import Devnet, devnet, kubo
 from tests.scenes.blend_bytes import blend, block
@@ -35,19 +35,19 @@ WAY = ("SEEN", "FETCHED", "CHECKED", "CLAIMED", "RENDERED", "VALIDATED", "STORED
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Devnet]:
-    """One chain for this file: each test has a registry of its own."""
+    """One chain for this module; each test has its own registry."""
     with devnet() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def classic(node: Devnet) -> int:
-    """A registry in which our worker is taken in."""
+    """A registry in which our worker is registered."""
     return open_classic(node)
 
 
 def known(node: Devnet, registry: int, home: Path) -> dict[str, str]:
-    """The settings of a worker there."""
+    """The settings of a worker at this registry."""
     return {
         "home": str(home),
         "job_registry_address": hex(registry),
@@ -60,7 +60,7 @@ def known(node: Devnet, registry: int, home: Path) -> dict[str, str]:
 
 
 def start(plan: dict[str, object], settings: dict[str, str], *command: str) -> subprocess.Popen[str]:
-    """A worker with a fake Blender, which may kill itself."""
+    """Start a worker with a fake Blender, which may kill the process."""
     given = [f"--set={name}={value}" for name, value in settings.items() if name != "home"]
     return subprocess.Popen(
         [sys.executable, PROGRAM, json.dumps(plan), "--home", settings["home"], *given, "worker", *command],
@@ -73,13 +73,13 @@ def start(plan: dict[str, object], settings: dict[str, str], *command: str) -> s
 
 
 def stages(settings: Settings) -> list[Stage]:
-    """Where the worker's attempts stand."""
+    """The stages of the worker's attempts."""
     with closing(workers.open_journal(settings, "worker")) as journal:
         return [attempt.stage for attempt in journal.attempts()]
 
 
 def nonce(node: Devnet) -> int:
-    """How many transactions the worker has made."""
+    """The number of the worker's transactions."""
     address = hex(node.accounts[WORKER].address)
     return int(node.ask("starknet_getNonce", contract_address=address, block_id="latest"), 16)
 
@@ -88,7 +88,7 @@ def nonce(node: Devnet) -> int:
     ("stage", "noted"), [*((stage, False) for stage in WAY), ("CLAIMED", True), ("SUBMITTED", True)]
 )
 def test_kill_9_at_any_stage(node: Devnet, classic: int, tmp_path: Path, stage: str, noted: bool) -> None:
-    """fault_73: without claims in the registry, the next run goes on where it was; one submission."""
+    """fault_73: without claims in the registry, the next run resumes and submits once."""
     scene = tmp_path / "scene.blend"
     scene.write_bytes(blend(block(b"TEST")))
     settings = load({"home": str(tmp_path)}, {}).settings
@@ -98,35 +98,35 @@ def test_kill_9_at_any_stage(node: Devnet, classic: int, tmp_path: Path, stage: 
     settings = load(given, {}).settings
     before = nonce(node)
     killed = start({"die": stage, "noted": noted}, given, "--once")
-    assert killed.wait(PATIENCE_SECONDS) == -signal.SIGKILL, (tmp_path / "log").read_text()
+    assert killed.wait(WAIT_SECONDS) == -signal.SIGKILL, (tmp_path / "log").read_text()
     again = start({}, given)
     try:
         wait_for(lambda: stages(settings) == [Stage.PAID])
         again.send_signal(signal.SIGTERM)
-        assert again.wait(PATIENCE_SECONDS) == 0, (tmp_path / "log").read_text()
+        assert again.wait(WAIT_SECONDS) == 0, (tmp_path / "log").read_text()
     finally:
         again.kill()
         again.wait()
     assert nonce(node) == before + 1
     renders = (tmp_path / "renders").read_text().split()
-    # Only a render whose end the journal has not heard of is done again.
+    # Only a render whose end is not in the journal is repeated.
     assert len(renders) == (2 if (stage, noted) == ("RENDERED", False) else 1)
     (notes,) = tmp_path.glob("claims-*.json")
     assert notes.stat().st_mode & 0o777 == 0o600
 
 
-def test_damaged_notes_end_it_with_one_line(node: Devnet, classic: int, tmp_path: Path) -> None:
-    """fault_76: exit code 2 and the remedy; they are not begun anew."""
+def test_a_damaged_claims_file_stops_the_worker(node: Devnet, classic: int, tmp_path: Path) -> None:
+    """fault_76: exit code 2 with the remedy; the file is not replaced by an empty one."""
     notes = tmp_path / f"claims-{classic:x}-{node.accounts[WORKER].address:x}.json"
     notes.write_text('{"version": 1, "jobs": {"1":')
-    assert start({}, known(node, classic, tmp_path), "--once").wait(PATIENCE_SECONDS) == 2
+    assert start({}, known(node, classic, tmp_path), "--once").wait(WAIT_SECONDS) == 2
     said = (tmp_path / "log").read_text()
     assert "are damaged" in " ".join(said.split())
     assert "Traceback" not in said
 
 
 def test_a_worker_registers_is_verified_and_serves(home: Home, light_scene: Path, node: Devnet) -> None:
-    """By the classic entry point: a registry of functions and ids of its own kind; frame 1 as PNG."""
+    """With the classic entry point, at a registry with other functions and ids; frame 1 as PNG."""
     with kubo() as ipfs:
         options = ("--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174")
         asset_cid = ipfs.run("add", "-Q", *options, light_scene).decode().strip()
@@ -153,15 +153,15 @@ def test_a_worker_registers_is_verified_and_serves(home: Home, light_scene: Path
         events = _events(served[0].stderr + served[1].stderr)
         (finished,) = [event for event in events if event["event"] == "attempt_finished"]
         assert finished["stage"] == "PAID"
-        assert _told_result(node, registry) == halves(finished["result_cid"].encode())
+        assert _result_at(node, registry) == halves(finished["result_cid"].encode())
         picture = home.folder / "picture.png"
         picture.write_bytes(ipfs.run("cat", finished["result_cid"]))
         with Image.open(picture) as opened:
             assert (opened.format, opened.size) == ("PNG", (96, 54))
 
 
-def test_a_registry_that_holds_no_whole_cid_is_refused(home: Home, node: Devnet) -> None:
-    """One clear line before anything is rendered, and no wrong CID."""
+def test_a_registry_without_room_for_a_cid_is_refused(home: Home, node: Devnet) -> None:
+    """With one clear line before anything is rendered, and without a wrong CID."""
     registry = asyncio.run(deploy(node, ARTIFACTS / "felt_short_registry"))
     environment = {
         "STARKNET_RPC": node.url,
@@ -186,7 +186,7 @@ def _standing(home: Home, environment: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _told_result(node: Devnet, registry: int) -> tuple[int, ...]:
+def _result_at(node: Devnet, registry: int) -> tuple[int, ...]:
     selector = hex(get_selector_from_name("get_job_result"))
     request = {"contract_address": hex(registry), "entry_point_selector": selector, "calldata": ["0x0"]}
     return tuple(int(felt, 16) for felt in node.ask("starknet_call", request=request, block_id="latest"))

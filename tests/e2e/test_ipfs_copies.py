@@ -1,4 +1,4 @@
-"""A worker with a second node: the result is on both before it is handed in, and on neither after the pay."""
+"""A worker with a second node: both have the result before the submission, and neither after the pay."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.e2e.embedded import PATIENCE_SECONDS, Embedded, wait_for
+from tests.e2e.embedded import WAIT_SECONDS, Embedded, wait_for
 from tests.e2e.test_kill_ipfs import posted
 from tests.nodes import Kubo, kubo
 from tests.scenes.blend_bytes import blend, block
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.slow
 
 
 def pinned(node: Kubo, cid: str) -> bool:
-    """Whether a node keeps this as a result."""
+    """Whether a node pins this content as a result."""
     return f"veriframe:{cid}:job-result-" in node.run("pin", "ls", "--names", "--type=recursive").decode()
 
 
 def test_a_result_is_kept_twice_until_it_is_paid(embedded: Embedded, tmp_path: Path) -> None:
-    """fault_54, fault_56: by the settings alone; the log says that the copy is there."""
+    """fault_54, fault_56: by the settings alone; the log reports the copy."""
     scene = embedded.home / "scene.blend"
     scene.write_bytes(blend(block(b"TEST")))
     with kubo(tmp_path / "one") as one, kubo(tmp_path / "two") as two:
@@ -38,4 +38,4 @@ def test_a_result_is_kept_twice_until_it_is_paid(embedded: Embedded, tmp_path: P
         wait_for(lambda: not pinned(two, attempt.result_cid))
         assert not pinned(one, attempt.result_cid)
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(PATIENCE_SECONDS) == 0
+        assert worker.wait(WAIT_SECONDS) == 0

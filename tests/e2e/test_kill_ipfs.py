@@ -1,4 +1,4 @@
-"""Killed with a large file half-way over IPFS, worker, creator or node: all of it comes to its right end.
+"""Worker, creator or node killed during a large transfer over IPFS: every job still ends correctly.
 
 The command line is the real one, the node is a real Kubo; only Blender is a fake.
 """
@@ -33,26 +33,26 @@ pytestmark = pytest.mark.slow
 
 BIG_BYTES = 48 * 2**20
 SLACK_BYTES = 2 * 2**20
-"""What else is said on the way: heads, pins, the root block."""
+"""Bytes of other traffic: headers, pins, the root block."""
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubo]:
-    """One Kubo for all tests here."""
+    """One Kubo for all tests in this module."""
     with kubo(tmp_path_factory.mktemp("kubo")) as started:
         yield started
 
 
 @pytest.fixture
 def scene(embedded: Embedded) -> Path:
-    """A large scene, another one in each test."""
+    """A large scene, different in each test."""
     path = embedded.home / "big.blend"
     path.write_bytes(blend(block(b"TEST", random.Random(str(embedded.home)).randbytes(BIG_BYTES))))
     return path
 
 
 def job(embedded: Embedded, api: str, *words: str | Path) -> subprocess.Popen[str]:
-    """`veriframe job`, over this API."""
+    """Start `veriframe job` with this API."""
     process = subprocess.Popen(
         [COMMAND, "--home", embedded.home, "job", *words, "--json"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'src'}", "IPFS_API": api},
@@ -67,19 +67,19 @@ def job(embedded: Embedded, api: str, *words: str | Path) -> subprocess.Popen[st
 
 
 def create(embedded: Embedded, api: str, scene: Path) -> subprocess.Popen[str]:
-    """`veriframe job create`, over this API."""
+    """Start `veriframe job create` with this API."""
     return job(embedded, api, "create", scene, "--reward", "5", "--yes")
 
 
 def posted(embedded: Embedded, node: Kubo, scene: Path) -> str:
-    """Post it, undisturbed. Returns its CID."""
-    told, errors = create(embedded, node.api_url, scene).communicate(timeout=120)
-    assert told, errors
-    return str(json.loads(told)["asset_cid"])
+    """Post the scene without interruption. Returns its CID."""
+    answer, errors = create(embedded, node.api_url, scene).communicate(timeout=120)
+    assert answer, errors
+    return str(json.loads(answer)["asset_cid"])
 
 
 def work(embedded: Embedded, api: str) -> subprocess.Popen[str]:
-    """A worker over this API."""
+    """Start a worker with this API."""
     return embedded.start({}, "--set", f"ipfs_api={api}", "worker")
 
 
@@ -89,14 +89,14 @@ def same(one: Path, other: Path) -> bool:
 
 
 async def until(happened: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until something outside has happened, while the wire goes on serving."""
+    """Wait until a condition holds, while the wire keeps serving."""
     async with asyncio.timeout(seconds):
-        while not happened():  # noqa: ASYNC110 - processes tell of no event
+        while not happened():  # noqa: ASYNC110 - processes send no event
             await asyncio.sleep(0.05)
 
 
 async def kill_held(process: subprocess.Popen[str], proxy: Wire) -> None:
-    """Kill a process as a power cut does, when it is held half-way; the wire goes on for the next one."""
+    """Kill a process that is held mid-transfer, as a power cut would; then release the wire."""
     await asyncio.wait_for(proxy.held.wait(), 60)
     process.send_signal(signal.SIGKILL)
     await until(lambda: process.poll() is not None)
@@ -104,7 +104,7 @@ async def kill_held(process: subprocess.Popen[str], proxy: Wire) -> None:
 
 
 async def submitted(embedded: Embedded) -> None:
-    """Wait until the job is handed in, once, and end its worker."""
+    """Wait until the job is submitted, once, and end its worker."""
     await until(lambda: embedded.stages() == [Stage.SUBMITTED])
     embedded.started[-1].send_signal(signal.SIGTERM)
     await until(lambda: embedded.started[-1].poll() is not None)
@@ -112,10 +112,10 @@ async def submitted(embedded: Embedded) -> None:
     assert (events["OrderCreated"], events["JobClaimed"], events["ResultSubmitted"]) == (1, 1, 1)
 
 
-async def test_a_worker_killed_mid_fetch_asks_for_the_rest_only(
+async def test_a_worker_killed_mid_fetch_fetches_only_the_rest(
     embedded: Embedded, node: Kubo, scene: Path
 ) -> None:
-    """fault_73: after kill −9 the half that had come is taken from the disk, and the job is done."""
+    """fault_73: after kill −9 the next run reuses the fetched half from the disk and finishes the job."""
     asset_cid = posted(embedded, node, scene)
     async with wire(node, down=BIG_BYTES // 2) as proxy:
         await kill_held(work(embedded, proxy.url), proxy)
@@ -131,8 +131,10 @@ async def test_a_worker_killed_mid_fetch_asks_for_the_rest_only(
     assert same(scene, whole)
 
 
-async def test_a_node_killed_mid_fetch_is_waited_for(embedded: Embedded, node: Kubo, scene: Path) -> None:
-    """fault_50: killed and started again, the node is asked for the rest; the worker never stops."""
+async def test_a_worker_waits_for_a_node_killed_mid_fetch(
+    embedded: Embedded, node: Kubo, scene: Path
+) -> None:
+    """fault_50: after the node's restart the worker fetches the rest; the worker never stops."""
     posted(embedded, node, scene)
     async with wire(node, down=BIG_BYTES // 2) as proxy:
         worker = work(embedded, proxy.url)
@@ -143,7 +145,7 @@ async def test_a_node_killed_mid_fetch_is_waited_for(embedded: Embedded, node: K
 
 
 async def test_a_creator_killed_mid_upload_posts_once(embedded: Embedded, node: Kubo, scene: Path) -> None:
-    """fault_54, fault_73: kill −9 leaves no job and no pin; the same command again posts one, whole."""
+    """fault_54, fault_73: kill −9 leaves no job and no pin; repeating the command posts one complete job."""
     async with wire(node, up=BIG_BYTES // 2) as proxy:
         await kill_held(create(embedded, proxy.url, scene), proxy)
         assert embedded.events()["OrderCreated"] == 0
@@ -162,18 +164,18 @@ async def test_a_creator_killed_mid_upload_posts_once(embedded: Embedded, node: 
     assert embedded.events()["OrderCreated"] == 1
 
 
-async def test_a_creator_killed_mid_fetch_asks_for_the_rest_only(
+async def test_a_creator_killed_mid_fetch_fetches_only_the_rest(
     embedded: Embedded, node: Kubo, scene: Path
 ) -> None:
-    """fault_73: kill −9 amid `job fetch`; the same command again goes on with the half that had come."""
+    """fault_73: after kill −9 during `job fetch`, repeating the command resumes with the fetched half."""
     posted(embedded, node, scene)
     head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + b"\x00\x00\x01\x00" * 2
     picture = head + random.Random("picture").randbytes(BIG_BYTES)
     cid = node.run("add", "--quieter", "--cid-version=1", stdin=picture).decode().strip()
-    purse = registries.embedded(embedded.settings, "worker")
-    await purse.deposit(REWARD_FRI)
-    await purse.claim(1)
-    await purse.submit_result(1, cid)
+    worker_registry = registries.embedded(embedded.settings, "worker")
+    await worker_registry.deposit(REWARD_FRI)
+    await worker_registry.claim(1)
+    await worker_registry.submit_result(1, cid)
     out = embedded.home / "out"
     out.mkdir()
     async with wire(node, down=BIG_BYTES // 2) as proxy:
@@ -190,7 +192,7 @@ async def test_a_creator_killed_mid_fetch_asks_for_the_rest_only(
 
 
 async def test_a_worker_killed_mid_upload_adds_again(embedded: Embedded, node: Kubo, scene: Path) -> None:
-    """fault_54, fault_73: kill −9 as the picture goes out; rendered once, submitted once, and pinned."""
+    """fault_54, fault_73: kill −9 during the upload; rendered once, submitted once, and pinned."""
     posted(embedded, node, scene)
     async with wire(node, hold_at=b"/api/v0/add?") as proxy:
         await kill_held(work(embedded, proxy.url), proxy)

@@ -1,4 +1,4 @@
-"""Killed in the middle of a real render: nothing is left running, and a restart ends right."""
+"""A worker killed during a real render: no process keeps running, and a restart finishes the job."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ os._exit(0)
 
 
 def descendants(process: int) -> set[tuple[int, int]]:
-    """All processes that stem from this one, each as its number and the time of its start."""
+    """All descendants of a process, each as its id and its start time."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (facts := _stat(int(entry.name))) is not None:
@@ -44,23 +44,23 @@ def descendants(process: int) -> set[tuple[int, int]]:
 
 
 def _stat(process: int) -> tuple[int, int] | None:
-    """The parent, and the start in ticks (`proc_pid_stat(5)`); None where it is gone or a zombie."""
+    """The parent and the start in ticks (`proc_pid_stat(5)`), or None if it is gone or a zombie."""
     try:
         text = Path(f"/proc/{process}/stat").read_text()
     except OSError:
         return None
-    # The name, in brackets, may hold anything; the fields after it are state, parent, …, start (22nd).
+    # The name, in brackets, may contain anything; the fields after it are state, parent, …, start (22nd).
     state, parent, *others = text.rpartition(")")[2].split()
     return None if state == "Z" else (int(parent), int(others[17]))
 
 
 def alive(processes: set[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Those that are still there, and not another one of the same number."""
+    """Those that are still running, excluding new processes with the same id."""
     return {(number, start) for number, start in processes if (_stat(number) or (0, 0))[1] == start}
 
 
 def work(embedded: Embedded, *command: str) -> subprocess.Popen[str]:
-    """A worker with the real Blender, in a process of its own."""
+    """Start a worker process with the real Blender."""
     process = subprocess.Popen(
         [COMMAND, "--home", embedded.home, "--set", "disk_free_bytes=1MB", "worker", *command],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT / 'src'}"},
@@ -75,7 +75,7 @@ def work(embedded: Embedded, *command: str) -> subprocess.Popen[str]:
 
 
 def test_kill_9_in_the_middle_of_a_render(embedded: Embedded) -> None:
-    """fault_73: Blender and its walls die with the worker; then the same claim is rendered and handed in."""
+    """fault_73: Blender and its sandbox die with the worker; then the same claim is served."""
     scene = embedded.home / "long.blend"
     subprocess.run([sys.executable, "-c", LONG_SCENE, scene], check=True, timeout=120, capture_output=True)
     embedded.post(scene=scene.read_bytes())

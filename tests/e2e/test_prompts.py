@@ -1,4 +1,4 @@
-"""Questions to a person at a real terminal."""
+"""Prompts at a real terminal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Terminal:
         self.said = ""
 
     def until(self, words: str, seconds: float = 20) -> None:
-        """Read until something was said."""
+        """Read until the words are printed."""
         end = time.monotonic() + seconds
         while words not in " ".join(self.said.split()):
             left = end - time.monotonic()
@@ -40,13 +40,13 @@ class Terminal:
                 self.said += os.read(self._master, 4096).decode(errors="replace")
 
     def type(self, text: str) -> None:
-        """What a person types."""
+        """Type a text."""
         os.write(self._master, text.encode())
 
 
 @pytest.mark.parametrize(("answer", "code", "words"), [("n", 1, "Nothing was published"), ("y", 0, "job 1")])
-def test_what_cannot_be_taken_back_is_asked_for(tmp_path: Path, answer: str, code: int, words: str) -> None:
-    """The question is to be seen, and so is what follows from the answer."""
+def test_publishing_needs_confirmation(tmp_path: Path, answer: str, code: int, words: str) -> None:
+    """The question is visible, and so is the effect of the answer."""
     scene = tmp_path / "scene.blend"
     scene.write_bytes(blend(block(b"TEST")))
     terminal = Terminal(tmp_path, "job", "create", str(scene), "--reward", "1")

@@ -1,4 +1,4 @@
-"""A real worker with a real Blender, on all sorts of scenes in one registry."""
+"""A real worker with a real Blender, on many kinds of scenes in one registry."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BYTES = {
     Code.NOT_BLEND: b"I am a text file, named .blend",
     Code.VERSION: WHOLE.replace(b"BLENDER-v405", b"BLENDER-v499"),
     Code.BOMB: zstd_bomb(),
-    # The gate finds nothing wrong with this one; Blender does.
+    # The header check accepts this one; Blender's inspection does not.
     Code.CORRUPT: WHOLE,
 }
 
@@ -40,7 +40,7 @@ def _make(script: Path, out: Path, *options: str) -> bytes:
     return out.read_bytes()
 
 
-def test_every_example_is_rendered_and_handed_in(embedded: Embedded) -> None:
+def test_every_example_is_rendered_and_submitted(embedded: Embedded) -> None:
     """Still, textures, volume, hair, motion blur, animation, EEVEE: posted, rendered small, paid."""
     for name in EXAMPLES:
         out = embedded.home / f"{name}.blend"
@@ -55,7 +55,7 @@ def test_every_example_is_rendered_and_handed_in(embedded: Embedded) -> None:
     assert embedded.audit().is_clean
 
 
-def test_bad_scenes_are_refused_and_the_worker_lives_on(embedded: Embedded) -> None:
+def test_bad_scenes_are_refused_and_the_worker_continues(embedded: Embedded) -> None:
     """fault_16, 17, 18, 19, 21, 22, 30, 33: each with its own code, before any money moves."""
     expected = []
     for name, code in HOSTILE.items():
@@ -74,7 +74,7 @@ def test_bad_scenes_are_refused_and_the_worker_lives_on(embedded: Embedded) -> N
     assert {Stage.REFUSED} == {attempts[job_id].stage for job_id, _ in expected}
     assert all(attempts[job_id].detail.endswith(".") for job_id, _ in expected)
     assert attempts[last].stage is Stage.SUBMITTED
-    # Only the good job's bond has left the worker's pocket.
+    # Only the good job's bond has left the worker's wallet.
     held = embedded.funds("worker")
     assert held.wallet_fri + held.credit_fri == 1000 * FRI_PER_STRK - FRI_PER_STRK // 2
     assert embedded.audit().is_clean

@@ -1,4 +1,4 @@
-"""`veriframe registry`: the contract comes onto a real chain by one command, once, whatever cuts it off."""
+"""`veriframe registry`: one command deploys the contract on a real chain, once, despite interruptions."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ DEPLOY = ("registry", "deploy", "--yes", "--max-fee", "10")
 
 
 def chain(node: Devnet, account: int = 0) -> dict[str, str]:
-    """The chain, and a public account of it."""
+    """The settings for the chain and one of its public accounts."""
     return {"STARKNET_RPC": node.url, "VERIFRAME_DEVNET_ACCOUNT": str(account)}
 
 
 def nonce(node: Devnet, account: int) -> int:
-    """How many transactions an address has sent."""
+    """The number of an address's transactions."""
     return int(node.ask("starknet_getNonce", block_id="latest", contract_address=hex(account)), 16)
 
 
@@ -43,7 +43,7 @@ def class_at(node: Devnet, address: str) -> int:
 
 
 def exported(ran: subprocess.CompletedProcess[str]) -> str:
-    """The address in the last line, which a shell can run."""
+    """The address in the last line, which is a shell command."""
     assert ran.returncode == 0, ran.stderr
     last = ran.stdout.splitlines()[-1]
     assert last.startswith("export JOB_REGISTRY_ADDRESS=0x")
@@ -51,7 +51,7 @@ def exported(ran: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_it_is_deployed_once(home: Home, fresh_devnet: Devnet) -> None:
-    """Declared and deployed by two transactions; again, and by another account, it is found and free."""
+    """By two transactions; a second run, and one by another account, find it and cost nothing."""
     node, owner = fresh_devnet, fresh_devnet.accounts[0].address
     before = asyncio.run(deployment.balance(deployment.signer(node, node.accounts[0]), owner))
     address = exported(home.run(*DEPLOY, environment=chain(node)))
@@ -60,12 +60,12 @@ def test_it_is_deployed_once(home: Home, fresh_devnet: Devnet) -> None:
     after = asyncio.run(deployment.balance(deployment.signer(node, node.accounts[0]), owner))
     for account in (0, 1):
         again = home.run(*DEPLOY, "--json", environment=chain(node, account))
-        told = json.loads(again.stdout)
-        assert (told["address"], told["deployed"], told["fee_fri"]) == (address, "already", 0)
+        answer = json.loads(again.stdout)
+        assert (answer["address"], answer["deployed"], answer["fee_fri"]) == (address, "already", 0)
     assert (nonce(node, owner), nonce(node, node.accounts[1].address)) == (2, 0)
-    told = json.loads(home.run(*DEPLOY, "--salt", "0x5", "--json", environment=chain(node, 1)).stdout)
-    assert (told["declared"], told["deployed"], told["address"] != address) == ("already", "now", True)
-    assert 0 < told["fee_fri"] < (before - after) / 100
+    answer = json.loads(home.run(*DEPLOY, "--salt", "0x5", "--json", environment=chain(node, 1)).stdout)
+    assert (answer["declared"], answer["deployed"], answer["address"] != address) == ("already", "now", True)
+    assert 0 < answer["fee_fri"] < (before - after) / 100
     environment = {"STARKNET_RPC": node.url, "JOB_REGISTRY_ADDRESS": address}
     shown = json.loads(home.run("registry", "show", "--json", environment=environment).stdout)
     assert (shown["kind"], shown["class_hash"], shown["token"]) == (
@@ -76,19 +76,21 @@ def test_it_is_deployed_once(home: Home, fresh_devnet: Devnet) -> None:
     assert (shown["jobs"], shown["escrow_fri"]) == (0, 0)
 
 
-def test_what_was_paid_is_what_it_tells(home: Home, devnet_node: Devnet) -> None:
-    """The fee of both transactions, to the last fri."""
+def test_the_reported_fee_is_exact(home: Home, devnet_node: Devnet) -> None:
+    """The sum of both transactions, to the fri."""
     account = devnet_node.accounts[2]
     signer = deployment.signer(devnet_node, account)
     before = asyncio.run(deployment.balance(signer, account.address))
-    told = json.loads(home.run(*DEPLOY, "--salt", "0x77", "--json", environment=chain(devnet_node, 2)).stdout)
-    assert told["fee_fri"] > 0
-    assert asyncio.run(deployment.balance(signer, account.address)) == before - told["fee_fri"]
+    answer = json.loads(
+        home.run(*DEPLOY, "--salt", "0x77", "--json", environment=chain(devnet_node, 2)).stdout
+    )
+    assert answer["fee_fri"] > 0
+    assert asyncio.run(deployment.balance(signer, account.address)) == before - answer["fee_fri"]
 
 
 @contextmanager
 def blocks_of(node: Devnet) -> Iterator[None]:
-    """Blocks made on and on."""
+    """Keep making blocks."""
     done = threading.Event()
 
     def make() -> None:
@@ -107,16 +109,16 @@ def blocks_of(node: Devnet) -> Iterator[None]:
 def _until_nonce(node: Devnet, account: int, wanted: int) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        told = node.ask("starknet_getNonce", block_id="pre_confirmed", contract_address=hex(account))
-        if int(told, 16) == wanted:
+        answer = node.ask("starknet_getNonce", block_id="pre_confirmed", contract_address=hex(account))
+        if int(answer, 16) == wanted:
             return
         time.sleep(0.05)
     pytest.fail(f"nonce {wanted} was never reached")
 
 
 @pytest.mark.parametrize("sent", [1, 2])
-def test_killed_after_sending_it_goes_on(home: Home, sent: int) -> None:
-    """fault_73: kill −9 while the declaration, or the deployment, waits for its block: each is made once."""
+def test_a_run_killed_after_sending_is_resumed(home: Home, sent: int) -> None:
+    """fault_73: kill −9 while the declaration or the deployment waits for its block: each is made once."""
     with devnet(on_demand=True) as node:
         owner = node.accounts[0].address
         environment = {**home.environment, **chain(node)}
@@ -129,16 +131,16 @@ def test_killed_after_sending_it_goes_on(home: Home, sent: int) -> None:
             node.create_block()
         assert nonce(node, owner) == sent
         with blocks_of(node):
-            told = json.loads(home.run(*DEPLOY, "--json", environment=chain(node)).stdout)
-        assert class_at(node, told["address"]) == CLASS_HASH
+            answer = json.loads(home.run(*DEPLOY, "--json", environment=chain(node)).stdout)
+        assert class_at(node, answer["address"]) == CLASS_HASH
         assert nonce(node, owner) == 2
-        # What the killed run had sent last is told by this one, with its fee.
-        assert {1: "now", 2: "already"}[sent] == told["declared"]
-        assert (told["deployed"], told["fee_fri"] > 0) == ("now", True)
+        # This run reports the killed run's last transaction, with its fee.
+        assert {1: "now", 2: "already"}[sent] == answer["declared"]
+        assert (answer["deployed"], answer["fee_fri"] > 0) == ("now", True)
 
 
 def keystore_of(home: Home, node: Devnet, amount_fri: int, *, deployed: bool) -> tuple[dict[str, str], int]:
-    """A key of one's own with some money: the settings for it, and its address."""
+    """A keystore with some money. Returns its settings and its address."""
     key, path, word = Key.random(), home.folder / "key.json", home.folder / "word"
     keystore.write(path, key, b"correct horse", scrypt_n=4)
     word.touch(0o600)
@@ -156,7 +158,7 @@ def keystore_of(home: Home, node: Devnet, amount_fri: int, *, deployed: bool) ->
 
 
 def test_a_poor_account_sends_nothing(home: Home, fresh_devnet: Devnet) -> None:
-    """fault_68: how much it may cost, what is there, where to send it; with more money it goes through."""
+    """fault_68: the error has the cost, the balance and the address; with more money it succeeds."""
     settings, address = keystore_of(home, fresh_devnet, STRK, deployed=True)
     refused = home.run(*DEPLOY, environment=settings)
     assert refused.returncode == 4
@@ -167,12 +169,12 @@ def test_a_poor_account_sends_nothing(home: Home, fresh_devnet: Devnet) -> None:
     assert exported(home.run(*DEPLOY, environment=settings))
 
 
-def test_one_sentence_for_each_way_it_cannot_go(home: Home, fresh_devnet: Devnet) -> None:
-    """fault_78: no account, none on this chain, too dear, no node, no token, no consent; nothing is sent."""
+def test_each_error_is_one_sentence(home: Home, fresh_devnet: Devnet) -> None:
+    """fault_78: no account, none on this chain, high fee, no node, no token, no consent; nothing is sent."""
     node = fresh_devnet
     settings, _ = keystore_of(home, node, STRK, deployed=False)
     cases = [
-        (("registry", "deploy"), chain(node), 2, "Say --yes"),
+        (("registry", "deploy"), chain(node), 2, "Pass --yes"),
         (DEPLOY, {"STARKNET_RPC": node.url}, 2, "Set keystore"),
         (DEPLOY, settings, 3, "See that this account is deployed on this chain"),
         (DEPLOY[:3], chain(node), 3, "over the limit of 1 STRK. Allow more with --max-fee"),
@@ -188,8 +190,8 @@ def test_one_sentence_for_each_way_it_cannot_go(home: Home, fresh_devnet: Devnet
     assert nonce(node, node.accounts[0].address) == 0
 
 
-def test_another_makers_registry_is_told_apart(home: Home, devnet_node: Devnet) -> None:
-    """What it offers of what a worker would use, and what it lacks; no account is needed to see it."""
+def test_a_foreign_registry_is_recognised(home: Home, devnet_node: Devnet) -> None:
+    """With the functions that it offers and lacks for a worker; no account is needed."""
     owner = devnet_node.accounts[4]
     made = asyncio.run(
         deployment.deploy(

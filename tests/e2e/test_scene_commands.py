@@ -1,4 +1,4 @@
-"""`veriframe scene check` and `veriframe scene render`, as scripts and people use them."""
+"""`veriframe scene check` and `veriframe scene render`, for scripts and people."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_fit_scene_is_described(home: Home, light_scene: Path) -> None:
-    """Verdict and facts as one JSON object."""
+    """As one JSON object with verdict and facts."""
     ran = home.run("scene", "check", light_scene, "--json")
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert told["verdict"] == "fit"
-    assert told["header"]["wrapping"] == "zstd"
-    inspection = told["inspection"]
+    answer = json.loads(ran.stdout)
+    assert answer["verdict"] == "fit"
+    assert answer["header"]["wrapping"] == "zstd"
+    inspection = answer["inspection"]
     assert (inspection["engine"], inspection["width"], inspection["height"]) == ("CYCLES", 96, 54)
     assert inspection["camera"] == "Camera"
 
@@ -33,27 +33,27 @@ def test_a_fit_scene_is_described(home: Home, light_scene: Path) -> None:
     ],
     ids=["empty", "page", "cut"],
 )
-def test_what_is_no_scene_is_refused_with_its_code(home: Home, light_scene: Path, damage, code: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_a_damaged_scene_is_refused_with_its_code(home: Home, light_scene: Path, damage, code: str) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     """fault_16, fault_17: exit code 5, a sentence for people, code and reason for scripts."""
     bad = home.folder / "bad.blend"
     bad.write_bytes(damage(light_scene.read_bytes()))
     ran = home.run("scene", "check", bad, "--json")
     assert ran.returncode == 5
-    told = json.loads(ran.stdout)
-    assert (told["verdict"], told["code"]) == ("refused", code)
+    answer = json.loads(ran.stdout)
+    assert (answer["verdict"], answer["code"]) == ("refused", code)
     assert "Traceback" not in ran.stderr
 
 
 def test_frames_are_rendered_and_described(home: Home, light_scene: Path) -> None:
-    """A list of frames in one process; files are not replaced unless that is allowed."""
+    """A list of frames in one process; existing files are not replaced without --force."""
     out = home.folder / "frames"
     ran = home.run("scene", "render", light_scene, "--frames", "1-3x2,8", "-o", out, "--json")
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert [frame["number"] for frame in told["frames"]] == [1, 3, 8]
+    answer = json.loads(ran.stdout)
+    assert [frame["number"] for frame in answer["frames"]] == [1, 3, 8]
     names = ["frame_0001.png", "frame_0003.png", "frame_0008.png"]
     assert sorted(path.name for path in out.iterdir()) == names
-    assert len({frame["pixel_sha256"] for frame in told["frames"]}) == 3
+    assert len({frame["pixel_sha256"] for frame in answer["frames"]}) == 3
     with Image.open(out / names[0]) as picture:
         assert picture.size == (96, 54)
     again = home.run("scene", "render", light_scene, "-o", out)
@@ -61,8 +61,8 @@ def test_frames_are_rendered_and_described(home: Home, light_scene: Path) -> Non
     assert "--force" in again.stderr
 
 
-def test_nonsense_is_refused_in_one_line(home: Home, light_scene: Path) -> None:
-    """fault_34: a frame outside Blender's range, a file that is not there."""
+def test_invalid_arguments_are_refused_in_one_line(home: Home, light_scene: Path) -> None:
+    """fault_34: a frame outside Blender's range, a missing file."""
     ran = home.run("scene", "render", light_scene, "--frames", "1048575", "-o", home.folder / "out")
     assert (ran.returncode, "FRAME_RANGE" in ran.stderr) == (5, True)
     ran = home.run("scene", "check", home.folder / "nothing.blend")

@@ -1,4 +1,4 @@
-"""No secret leaves: a planted key and password are looked for in all that commands show and start."""
+"""No secret leaks: searches for a planted key and password in all output and child processes."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def read(*arguments, **named):
 app.read_settings = read
 app.main(sys.argv[3:])
 """
-"""A worker's case: a command that starts Blender while the key is in memory."""
+"""A command that starts Blender while the key is in memory, as a worker does."""
 
 
 def _planted(home: Home) -> tuple[Path, Path]:
-    """A keystore with the key, and the file with its password."""
+    """Write a keystore with the key, and a file with its password."""
     path, word = home.folder / "key.json", home.folder / "word"
     keystore.write(path, keystore.Key(SECRET), WORD.encode(), scrypt_n=LOW)
     word.touch(0o600)
@@ -52,7 +52,7 @@ def _assert_clean(text: str) -> None:
 
 
 def _family(root: int) -> set[int]:
-    """A process and all that came from it, as far as they are alive."""
+    """A process and its descendants that are alive."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -67,7 +67,7 @@ def _family(root: int) -> set[int]:
 
 
 def _shown_to_others(process: int) -> str:
-    """What anybody of this user may read of a process; nothing where it has ended."""
+    """What processes of this user may read of a process, or an empty text if it has ended."""
     found = []
     for name in ("environ", "cmdline", "comm"):
         try:
@@ -78,7 +78,7 @@ def _shown_to_others(process: int) -> str:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it ends within a moment: looking without a pause would take a core."""
+    """Whether the process ends within a short time, so that polling does not take a whole core."""
     try:
         process.wait(0.02)
     except subprocess.TimeoutExpired:
@@ -87,7 +87,7 @@ def _ended(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _watch(command: Sequence[str | Path], home: Home) -> tuple[int, str, int]:
-    """Run to the end: the exit code, all it said, and how many processes were looked at."""
+    """Run to the end. Returns the exit code, the output, and the number of inspected processes."""
     said = home.folder / "said"
     seen: set[int] = set()
     with said.open("wb") as sink:
@@ -103,8 +103,8 @@ def _watch(command: Sequence[str | Path], home: Home) -> tuple[int, str, int]:
 
 
 @pytest.mark.slow
-def test_blender_and_its_walls_never_see_the_key(home: Home, light_scene: Path) -> None:
-    """fault_79: the key is in memory while Blender is inspecting a scene; it works, and shows nothing."""
+def test_blender_and_its_sandbox_never_see_the_key(home: Home, light_scene: Path) -> None:
+    """fault_79: the key is in memory while Blender inspects a scene; the command works and shows no key."""
     path, word = _planted(home)
     arguments: list[str | Path] = ["--set", "log_level=debug", "scene", "check", light_scene, "--json"]
     code, said, processes = _watch([sys.executable, "-c", PROTECTED, path, word, *arguments], home)
@@ -115,7 +115,7 @@ def test_blender_and_its_walls_never_see_the_key(home: Home, light_scene: Path) 
 
 @pytest.mark.slow
 def test_settings_name_files_and_show_no_secret(home: Home, light_scene: Path) -> None:
-    """fault_79: with the settings of a worker, a command that starts Blender, and the list of settings."""
+    """fault_79: with a worker's settings, a command that starts Blender, and the list of settings."""
     path, word = _planted(home)
     settings: list[str | Path] = [
         "--set",
@@ -136,7 +136,7 @@ def test_settings_name_files_and_show_no_secret(home: Home, light_scene: Path) -
 
 @pytest.mark.slow
 def test_commands_about_keys_show_no_secret(home: Home) -> None:
-    """fault_79: created, imported, told, refused: neither the key nor the password is said or stored."""
+    """fault_79: creating, importing, showing or refusing prints and stores neither key nor password."""
     path, word = _planted(home)
     plain = home.folder / "accounts.json"
     entry = {"private_key": f"{SECRET:#x}", "public_key": f"{keystore.Key(SECRET).public_key:#x}"}
@@ -183,7 +183,7 @@ def test_a_password_is_typed_without_an_echo(home: Home) -> None:
 
 
 def test_a_bug_shows_no_secret(home: Home) -> None:
-    """fault_79: not even the traceback and the log of an error that nobody expected, with the key at hand."""
+    """fault_79: not even in the traceback and the log of an unexpected error with the key in memory."""
     path, word = _planted(home)
     code = (
         "import sys; from pathlib import Path; import structlog\n"
@@ -200,7 +200,7 @@ def test_a_bug_shows_no_secret(home: Home) -> None:
 
 
 def _until(terminal: int, text: bytes) -> bytes:
-    """What a terminal shows, up to and with this text."""
+    """The output of a terminal, up to and including this text."""
     shown = b""
     while text not in shown:
         try:

@@ -1,4 +1,4 @@
-"""The whole loop on a real StarkNet node, with a real render: creator and worker as processes."""
+"""A whole job on a real StarkNet node, with a real render: creator and worker as processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def chain(node: Devnet, registry: int, account: int) -> dict[str, str]:
-    """The classic variables, and a public account of the development chain."""
+    """The classic variables, and one of the development chain's public accounts."""
     return {
         "STARKNET_RPC": node.url,
         "JOB_REGISTRY_ADDRESS": hex(registry),
@@ -30,21 +30,21 @@ def chain(node: Devnet, registry: int, account: int) -> dict[str, str]:
 
 
 def money(home: Home, environment: dict[str, str]) -> int:
-    """All that an account holds, in fri."""
-    told = home.run("account", "show", "--json", environment=environment)
-    assert told.returncode == 0, told.stderr
-    held = json.loads(told.stdout)
+    """The sum of an account's money, in fri."""
+    answer = home.run("account", "show", "--json", environment=environment)
+    assert answer.returncode == 0, answer.stderr
+    held = json.loads(answer.stdout)
     return int(held["wallet_fri"]) + int(held["credit_fri"])
 
 
 def fees(stderr: str) -> int:
-    """What the moves in a log cost, in fri."""
+    """The fees of the moves in a log, in fri."""
     events = (json.loads(line) for line in stderr.splitlines() if line.startswith("{"))
     return sum(event.get("fee_fri", 0) for event in events if event["event"] == "registry_move")
 
 
 def test_a_job_is_paid_on_chain(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:
-    """Posted, rendered, fetched, accepted: the worker has the reward less its fees, to the last fri."""
+    """Posted, rendered, fetched, accepted: the worker has the reward less its fees, to the fri."""
     registry = asyncio.run(deploy(fresh_devnet, REGISTRY, STRK_ADDRESS))
     creator, worker = (chain(fresh_devnet, registry, number) for number in (CREATOR, WORKER))
     before = money(home, worker)
@@ -56,7 +56,7 @@ def test_a_job_is_paid_on_chain(home: Home, light_scene: Path, fresh_devnet: Dev
     accepted = home.run("job", "accept", "1", "--json", environment=creator)
     assert json.loads(accepted.stdout)["state"] == "PAID"
     paid = home.run("worker", "--once", environment=worker)
-    # fault_89: the fees of the first run are kept for the second one.
+    # fault_89: the second run still has the fees of the first one.
     assert f'"earned": "{format_strk(2 * 10**18 - fees(served.stderr))}"' in paid.stderr
     with Image.open(home.folder / "picture.png") as picture:
         assert (picture.format, picture.size) == ("PNG", (96, 54))
@@ -81,7 +81,7 @@ def test_a_classic_registry_is_served(home: Home, light_scene: Path, fresh_devne
         served = home.run_as(main, classic)
         assert served.returncode == 0, served.stderr
         assert "others may copy a result" in served.stderr
-        # Such a registry pays with the submission; the next run, at the latest, sees it.
+        # Such a registry pays with the submission; at the latest the next run notices.
         seen = home.run_as(main, classic)
         events = [json.loads(line) for line in (served.stderr + seen.stderr).splitlines() if line[:1] == "{"]
         (finished,) = [event for event in events if event["event"] == "attempt_finished"]
@@ -93,20 +93,20 @@ def test_a_classic_registry_is_served(home: Home, light_scene: Path, fresh_devne
 
 
 def test_the_chain_is_learned_once(home: Home, fresh_devnet: Devnet) -> None:
-    """fault_98: told by `doctor`, shown by `config show`, and another one is refused with the remedy."""
+    """fault_98: `doctor` and `config show` show it, and another one is refused with the remedy."""
     registry = asyncio.run(deploy(fresh_devnet, REGISTRY, STRK_ADDRESS))
     worker = chain(fresh_devnet, registry, WORKER)
     details = []
     for _ in range(2):
-        told = home.run("doctor", "--json", "--no-engines", environment=worker)
-        parts = {part["part"]: part for part in json.loads(told.stdout)["parts"]}
+        answer = home.run("doctor", "--json", "--no-engines", environment=worker)
+        parts = {part["part"]: part for part in json.loads(answer.stdout)["parts"]}
         details.append(parts["registry"]["detail"])
-    assert "chain SN_SEPOLIA, learned now; its time is not looked at; one node" in details[0]
+    assert "chain SN_SEPOLIA, learned now; its time is not checked; one node" in details[0]
     assert "chain SN_SEPOLIA, as learned on 20" in details[1]
     other = home.run("--set", "chain_id=SN_MAIN", "account", "show", environment=worker)
     assert other.returncode == 2
-    told_words = " ".join(other.stderr.split())
-    assert "chain_id is SN_MAIN, but this registry was served on SN_SEPOLIA since 20" in told_words
+    words = " ".join(other.stderr.split())
+    assert "chain_id is SN_MAIN, but this registry was served on SN_SEPOLIA since 20" in words
     shown = home.run("--set", "chain_id=0x534e5f4d41494e", "config", "show", "--json", environment=worker)
     assert json.loads(shown.stdout)["chain_id"] == {"value": "SN_MAIN", "from": "flag"}
 

@@ -1,11 +1,11 @@
-"""Workers as processes: two beside each other, and how they stop."""
+"""Workers as processes: several at one time, and how they stop."""
 
 from __future__ import annotations
 
 import signal
 
 import pytest
-from tests.e2e.embedded import PATIENCE_SECONDS, REWARD_FRI, Embedded, wait_for
+from tests.e2e.embedded import REWARD_FRI, WAIT_SECONDS, Embedded, wait_for
 
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import JobState
@@ -14,18 +14,18 @@ pytestmark = pytest.mark.slow
 
 JOBS = 50
 SLOW = {"seconds": 600.0}
-"""A render that does not end by itself."""
+"""A render that does not finish in time."""
 
 
 def test_two_workers_share_fifty_jobs(embedded: Embedded) -> None:
-    """fault_65: each job is claimed, rendered and handed in once, and the money adds up."""
+    """fault_65: each job is claimed, rendered and submitted once, and the money adds up."""
     embedded.post(jobs=JOBS)
     before_fri = {name: sum_fri(embedded, name) for name in ("one", "two")}
     both = [
         embedded.start({"seconds": 0.02}, "worker", "--once", "--slots", "2", account=n) for n in before_fri
     ]
     for process, name in zip(both, before_fri, strict=True):
-        assert process.wait(PATIENCE_SECONDS) == 0, embedded.log(name)
+        assert process.wait(WAIT_SECONDS) == 0, embedded.log(name)
     assert [job.state for job in embedded.jobs()] == [JobState.SUBMITTED] * JOBS
     assert embedded.renders() == dict.fromkeys(range(1, JOBS + 1), 1)
     events = embedded.events()
@@ -42,18 +42,18 @@ def test_two_workers_share_fifty_jobs(embedded: Embedded) -> None:
 
 
 def sum_fri(embedded: Embedded, account: str) -> int:
-    """All that an account holds outside of escrow."""
+    """The sum of an account's money outside escrow."""
     funds = embedded.funds(account)
     return funds.wallet_fri + funds.credit_fri
 
 
 def test_sigterm_finishes_the_claimed_job(embedded: Embedded) -> None:
-    """fault_74: in the middle of a render; that one is handed in, no other is begun, exit code 0."""
+    """fault_74: during a render, which is then submitted; no other is started; exit code 0."""
     embedded.post(jobs=3)
     process = embedded.start({"seconds": 1.0}, "worker")
     wait_for(lambda: Stage.CLAIMED in embedded.stages())
     process.send_signal(signal.SIGTERM)
-    assert process.wait(PATIENCE_SECONDS) == 0, embedded.log()
+    assert process.wait(WAIT_SECONDS) == 0, embedded.log()
     assert embedded.stages() == [Stage.SUBMITTED]
     assert embedded.events()["JobClaimed"] == 1
     assert '"event": "worker_stopping"' in embedded.log()
@@ -62,7 +62,7 @@ def test_sigterm_finishes_the_claimed_job(embedded: Embedded) -> None:
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 def test_the_second_signal_ends_at_once(embedded: Embedded, first: signal.Signals) -> None:
-    """fault_75: exit code 130, and a restart goes on with the same claim."""
+    """fault_75: exit code 130, and a restart resumes the same claim."""
     embedded.post()
     process = embedded.start(SLOW, "worker")
     wait_for(lambda: Stage.CLAIMED in embedded.stages())
@@ -78,7 +78,7 @@ def test_the_second_signal_ends_at_once(embedded: Embedded, first: signal.Signal
 
 
 def test_a_signal_before_the_first_job_ends_it(embedded: Embedded) -> None:
-    """Nothing to finish: exit code 0 at once."""
+    """There is nothing to finish: exit code 0 at once."""
     process = embedded.start({}, "worker")
     wait_for(lambda: "worker_started" in embedded.log())
     process.send_signal(signal.SIGTERM)
@@ -86,21 +86,21 @@ def test_a_signal_before_the_first_job_ends_it(embedded: Embedded) -> None:
     assert "Traceback" not in embedded.log()
 
 
-def test_a_second_worker_of_the_same_account_says_why_it_does_not_start(embedded: Embedded) -> None:
-    """fault_49: exit code 2 and one clear line; the first goes on, and another account works beside it."""
+def test_a_second_worker_of_the_same_account_is_refused(embedded: Embedded) -> None:
+    """fault_49: exit code 2 and one clear line; the first continues, and another account works, too."""
     embedded.post()
     first = embedded.start(SLOW, "worker")
     wait_for(lambda: Stage.CLAIMED in embedded.stages())
     said = len(embedded.log())
     assert embedded.run({}, "worker", "--once") == 2
-    told = embedded.log()[said:]
-    assert f"Another worker (process {first.pid}) works for the account worker." in " ".join(told.split())
-    assert "Traceback" not in told
+    answer = embedded.log()[said:]
+    assert f"Another worker (process {first.pid}) runs for the account worker." in " ".join(answer.split())
+    assert "Traceback" not in answer
     assert first.poll() is None
     assert embedded.run({}, "worker", "--once", account="other") == 0
 
 
-def test_a_damaged_journal_is_not_begun_anew(embedded: Embedded) -> None:
+def test_a_damaged_journal_is_not_replaced(embedded: Embedded) -> None:
     """fault_76: exit code 2, one line with the remedy, and no claim."""
     embedded.post()
     journal = embedded.home / "workers" / "worker" / "journal.sqlite"
@@ -112,8 +112,8 @@ def test_a_damaged_journal_is_not_begun_anew(embedded: Embedded) -> None:
     assert embedded.events()["JobClaimed"] == 0
 
 
-def test_a_registry_that_is_away_is_waited_for(embedded: Embedded) -> None:
-    """fault_58: said with its reason; when it is back, the job is served."""
+def test_a_worker_waits_for_an_unavailable_registry(embedded: Embedded) -> None:
+    """fault_58: it logs the reason; when the registry is back, the job is rendered."""
     embedded.post()
     registry = embedded.home / "registry.sqlite"
     registry.chmod(0o000)
@@ -125,5 +125,5 @@ def test_a_registry_that_is_away_is_waited_for(embedded: Embedded) -> None:
     registry.rmdir()
     away.chmod(0o600)
     away.rename(registry)
-    assert process.wait(PATIENCE_SECONDS) == 0, embedded.log()
+    assert process.wait(WAIT_SECONDS) == 0, embedded.log()
     assert embedded.stages() == [Stage.SUBMITTED]

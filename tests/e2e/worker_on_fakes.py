@@ -1,10 +1,10 @@
-"""A program of the tests: the real `veriframe` command line with a fake Blender, which may kill itself.
+"""A test program: the real `veriframe` command line with a fake Blender, which may kill the process.
 
     python worker_on_fakes.py PLAN [the command line of veriframe …]
 
-PLAN is a JSON object: `die` is null or a stage; `noted` says whether the journal has heard of that stage when
-the process dies by SIGKILL, or only the world outside has; `seconds` is how long a render takes. Each render
-that comes to its end is a line `JOB_ID` in `HOME/renders`, beside the worker's registry.
+PLAN is a JSON object: `die` is null or a stage; `noted` says whether the journal has recorded that stage when
+the process dies by SIGKILL, or only its outside effect exists; `seconds` is the duration of a render. Each
+finished render appends a line `JOB_ID` to `HOME/renders`, next to the registry.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from veriframe.worker.context import WorkerContext
 
 
 class CountingRenderer(FakeRenderer):
-    """Notes each finished render in a file that several workers may share."""
+    """Records each finished render in a file that several workers may share."""
 
     def __init__(self, notes: Path, seconds: float) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class CountingRenderer(FakeRenderer):
     async def render(
         self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
     ) -> Rendering:
-        """As the fake does."""
+        """Render like the fake, and record it."""
         rendering = await super().render(scene, task, out, on_progress)
         descriptor = os.open(self._notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(descriptor, f"{out.parent.name}\n".encode())
@@ -47,7 +47,7 @@ class CountingRenderer(FakeRenderer):
 
 
 def die_at(stage: Stage, context: WorkerContext, *, noted: bool) -> None:
-    """Let the journal be the last that this process does, or the last that it does not do."""
+    """Kill this process just after, or just before, the journal records a stage."""
     journal = context.journal
 
     def deadly(note: Callable[..., Any], after: Attempt, *arguments: Attempt) -> Any:
@@ -64,7 +64,7 @@ def die_at(stage: Stage, context: WorkerContext, *, noted: bool) -> None:
 
 
 def run(plan: dict[str, Any], arguments: list[str]) -> None:
-    """Put the fake in its place, and do as the command line says."""
+    """Install the fakes and run the command line."""
     make_parts = workers.build_context
 
     async def renderer(settings: Settings) -> CountingRenderer:

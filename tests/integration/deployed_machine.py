@@ -15,7 +15,7 @@ from tests.integration.contract_view import ContractView
 from tests.integration.contract_world import RULES
 from tests.integration.event_fields import fields_of
 from tests.integration.puppet_stage import Played, Stage, felts_of, looking, rule_of
-from tests.unit.model.registry.escrow_invariants import FAR_SECONDS, MOVES, PEOPLE, STRANGER, make
+from tests.unit.model.registry.escrow_invariants import FAR_SECONDS, MOVES, OUTSIDER, PEOPLE, make
 from tests.unit.model.registry.escrow_machine import BROKE, Deed, EscrowMachine
 
 from veriframe.errors import MoveRefused
@@ -36,7 +36,7 @@ class DeployedMachine(EscrowMachine):
     asks: ClassVar[bool] = True
 
     def _open(self) -> None:
-        stage, people = self.stage, (*PEOPLE, STRANGER)
+        stage, people = self.stage, (*PEOPLE, OUTSIDER)
         token = stage.node.strk_address
         registry = stage.deploy(self.class_hash, token)
         self.there = ContractView(registry, token, dict(zip(people, stage.people, strict=True)))
@@ -75,7 +75,7 @@ class DeployedMachine(EscrowMachine):
         return refused
 
     def _client(self, account: Address) -> int:
-        return (*PEOPLE, STRANGER).index(account)
+        return (*PEOPLE, OUTSIDER).index(account)
 
     def _standing(self, job_id: int) -> str:
         job = self.shared.jobs.get(job_id)
@@ -166,11 +166,11 @@ def _tries(job: Job) -> Iterator[tuple[str, Address]]:
     creator, arbiter = job.order.creator, job.terms.arbiter
     for account in PEOPLE:
         yield "claim", account
-    yield "finalize", STRANGER
+    yield "finalize", OUTSIDER
     for move in MOVES:
         if move in ("accept", "dispute", "cancel"):
-            yield from ((move, creator), (move, arbiter or STRANGER))
+            yield from ((move, creator), (move, arbiter or OUTSIDER))
         elif move in ("submit", "release"):
-            yield from ((move, job.worker or STRANGER), (move, creator))
+            yield from ((move, job.worker or OUTSIDER), (move, creator))
         elif move.startswith("resolve"):
-            yield from ((move, arbiter or STRANGER), (move, creator))
+            yield from ((move, arbiter or OUTSIDER), (move, creator))

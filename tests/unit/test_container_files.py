@@ -1,6 +1,7 @@
-"""Dockerfile and compose.yaml say what the pages say; the install script does what it says.
+"""Dockerfile and compose.yaml agree with the docs, and the install script works.
 
-No engine is needed: the files are read strictly, and the script runs among stand-ins for Debian's programs.
+No container engine is needed: the files are parsed strictly, and the script runs with fakes of Debian's
+programs.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ _KEYS = {
     *("build", "image", "init", "restart", "stop_grace_period", "environment", "volumes", "cap_drop"),
     *("security_opt", "depends_on", "command"),
 }
-"""What a service may say. `ports`, `privileged`, `devices`, `network_mode` and the like are not among it."""
+"""The allowed keys of a service. `ports`, `privileged`, `devices`, `network_mode` and others are not."""
 
 
 def _parse(lines: list[str], indent: int = 0) -> Node:
-    """The part of YAML that compose.yaml keeps to: mappings and lists of words, two spaces a level."""
+    """Parse the subset of YAML in compose.yaml: mappings and lists of words, two spaces per level."""
     if lines and lines[0].startswith(" " * indent + "- "):
         words = []
         while lines and lines[0].startswith(" " * indent + "- "):
@@ -40,7 +41,7 @@ def _parse(lines: list[str], indent: int = 0) -> Node:
     mapping: dict[str, Node] = {}
     while lines and (found := re.fullmatch(rf" {{{indent}}}([a-z_-]+):(?: (\S.*))?", lines[0])):
         lines.pop(0)
-        assert found[1] not in mapping, f"{found[1]} is there twice"
+        assert found[1] not in mapping, f"{found[1]} occurs twice"
         mapping[found[1]] = found[2] if found[2] is not None else _parse(lines, indent + 2)
     return mapping
 
@@ -50,7 +51,7 @@ def services() -> Mapping[str, Mapping[str, Node]]:
     """The services of compose.yaml."""
     lines = [line for line in COMPOSE.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     compose = _parse(lines)
-    assert not lines, f"not read: {lines}"
+    assert not lines, f"not parsed: {lines}"
     assert isinstance(compose, Mapping)
     assert set(compose) == {"name", "services", "volumes"}
     found = compose["services"]
@@ -60,13 +61,13 @@ def services() -> Mapping[str, Mapping[str, Node]]:
 
 
 def _instructions() -> list[tuple[str, str]]:
-    """The instructions of the Dockerfile, with lines that go on joined."""
+    """The instructions of the Dockerfile, with continued lines joined."""
     joined = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE))
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in joined.splitlines() if line]
 
 
-def test_services_say_only_what_is_known(services: Mapping[str, Mapping[str, Node]]) -> None:
-    """No service publishes a port, is privileged, or is shown the host."""
+def test_services_have_only_known_keys(services: Mapping[str, Mapping[str, Node]]) -> None:
+    """No service publishes a port, is privileged, or mounts a folder of the host."""
     assert set(services) == {"worker", "ipfs-node", "devnet"}
     for service in services.values():
         assert set(service) <= _KEYS
@@ -75,7 +76,7 @@ def test_services_say_only_what_is_known(services: Mapping[str, Mapping[str, Nod
 
 
 def test_images_are_pinned_to_what_the_tests_use(services: Mapping[str, Mapping[str, Node]]) -> None:
-    """The nodes in compose.yaml have the versions of `tools/nodes`; the base image has a full version."""
+    """Nodes in compose.yaml have the versions of `tools/nodes`; the base image has a full version."""
     nodes = (ROOT / "tools" / "nodes").read_text(encoding="utf-8")
     kubo = re.search(r"^KUBO=(\S+)$", nodes, re.MULTILINE)
     devnet = re.search(r"^DEVNET=(\S+)$", nodes, re.MULTILINE)
@@ -84,14 +85,14 @@ def test_images_are_pinned_to_what_the_tests_use(services: Mapping[str, Mapping[
     assert services["ipfs-node"]["image"] == f"ipfs/kubo:v{kubo[1]}"
     assert services["devnet"]["image"] == f"shardlabs/starknet-devnet-rs:{devnet[1]}"
     assert services["worker"]["build"] == "."
-    # Else what was fetched fills the node, and no result has room.
+    # Without garbage collection, fetched content fills the node and leaves no room for results.
     assert "--enable-gc" in services["ipfs-node"]["command"]
     (base,) = [rest for word, rest in _instructions() if word == "FROM"]
     assert re.fullmatch(r"debian:12\.\d+-slim", base)
 
 
 def test_security_options_are_those_of_the_remedy(services: Mapping[str, Mapping[str, Node]]) -> None:
-    """What the worker itself and docs/security.md ask of Docker is what compose.yaml gives, and no more."""
+    """compose.yaml has exactly the Docker options that the worker and docs/security.md ask for."""
     host = Host(
         root=False,
         bubblewrap=True,
@@ -110,7 +111,7 @@ def test_security_options_are_those_of_the_remedy(services: Mapping[str, Mapping
 
 
 def test_worker_finds_the_nodes(services: Mapping[str, Mapping[str, Node]]) -> None:
-    """The classic names lead to services that are there, and to the API that is the default."""
+    """The classic names lead to existing services, and to the default API."""
     environment = dict(entry.partition("=")[::2] for entry in services["worker"]["environment"])
     assert environment == {
         "IPFS_API": Settings.model_fields["ipfs_api"].default,
@@ -121,8 +122,8 @@ def test_worker_finds_the_nodes(services: Mapping[str, Mapping[str, Node]]) -> N
     assert "/dns/ipfs-node/" in environment["IPFS_API"]
 
 
-def test_image_is_made_by_the_scripts_of_make() -> None:
-    """The image is set up by the scripts that `make` uses, and fetches nothing in any other way."""
+def test_image_is_built_by_the_scripts_of_make() -> None:
+    """The image is set up by the scripts that `make` uses, and downloads nothing else."""
     runs = [part for word, rest in _instructions() if word == "RUN" for part in rest.split(" && ")]
     allowed = ("tools/install-debian", "tools/setup", "rm -rf /", "useradd ", "install -d ")
     assert all(part.startswith(allowed) for part in runs)
@@ -133,7 +134,7 @@ def test_image_is_made_by_the_scripts_of_make() -> None:
 
 
 def test_image_runs_without_root() -> None:
-    """Everything after `USER` only describes; nothing goes back to root; its home is the volume."""
+    """After `USER` nothing runs and nothing returns to root; the home folder is the volume."""
     words = [word for word, _ in _instructions()]
     after = _instructions()[words.index("USER") :]
     assert [pair for pair in after if pair[0] == "USER"] == [("USER", "10001")]
@@ -144,19 +145,19 @@ def test_image_runs_without_root() -> None:
     assert "worker-home:/var/lib/veriframe" in COMPOSE
 
 
-def test_what_is_copied_is_there_and_nothing_else_is_sent() -> None:
-    """Every source of `COPY` exists and is let through by `.dockerignore`, which keeps all else out."""
+def test_copied_files_exist_and_nothing_else_is_sent() -> None:
+    """Every source of `COPY` exists and passes `.dockerignore`, which excludes everything else."""
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert [rule for rule in rules if rule and not rule.startswith(("#", "!"))] == ["*", "**/__pycache__"]
-    let_through = {rule[1:] for rule in rules if rule.startswith("!")}
+    included = {rule[1:] for rule in rules if rule.startswith("!")}
     for rest in (rest for word, rest in _instructions() if word == "COPY"):
         for source in rest.split()[:-1]:
             assert (ROOT / source).exists()
-            assert Path(source).parts[0] in let_through
+            assert Path(source).parts[0] in included
 
 
 class Debian:
-    """Stand-ins for Debian's programs: which packages are there, who runs the script, what is installed."""
+    """Fakes of Debian's programs: the installed packages, the user, and what the script installs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.done = folder, folder / "done"
@@ -167,23 +168,23 @@ class Debian:
         self.holds("")
 
     def user(self, number: int) -> None:
-        """Who runs the script."""
+        """Set the user who runs the script."""
         self._program("id", f"echo {number}")
 
     def holds(self, pattern: str) -> None:
-        """Packages whose names fit a pattern of the shell's are installed."""
+        """Mark packages as installed whose names match a shell pattern."""
         self._program(
             "dpkg-query",
             f'for name; do :; done; case "$name" in {pattern or "-"}) echo "install ok installed";; esac',
         )
 
     def python(self, *, ensurepip: bool = True) -> Path:
-        """A Python 3.11, with or without what makes virtual environments."""
+        """A fake Python 3.11, with or without the module for virtual environments."""
         refused = "" if ensurepip else 'case "$2" in *ensurepip*) exit 1;; esac'
         return self._program("python-stand-in", refused or ":")
 
     def run(self, *arguments: str, python: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """The script, with these programs only."""
+        """Run the script with these programs only."""
         environment = {"PATH": str(self.folder), "PYTHON": str(python or self.python())}
         return subprocess.run(
             [INSTALL, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=20
@@ -198,12 +199,12 @@ class Debian:
 
 @pytest.fixture
 def debian(tmp_path: Path) -> Debian:
-    """A Debian on which nothing is installed, with root at work."""
+    """A Debian without installed packages; the user is root."""
     return Debian(tmp_path)
 
 
 def test_dry_run_lists_and_changes_nothing(debian: Debian) -> None:
-    """All that is missing, one a line; nothing is installed."""
+    """Prints all missing packages, one per line, and installs nothing."""
     done = debian.run("--dry-run")
     assert done.returncode == 0
     assert {"bubblewrap", "libseccomp2", "libgl1"} <= set(done.stdout.split())
@@ -211,24 +212,24 @@ def test_dry_run_lists_and_changes_nothing(debian: Debian) -> None:
     assert not debian.done.exists()
 
 
-def test_only_what_is_missing_is_installed(debian: Debian) -> None:
-    """Packages that are there are left alone; virtual environments count as well."""
+def test_only_missing_packages_are_installed(debian: Debian) -> None:
+    """Installed packages are skipped; the package for virtual environments is included."""
     debian.holds("lib*")
     done = debian.run(python=debian.python(ensurepip=False))
     assert (done.returncode, done.stdout) == (0, "")
     assert debian.done.read_text() == "update -qq\ninstall -y -qq bubblewrap python3.11-venv\n"
 
 
-def test_nothing_missing_nothing_done(debian: Debian) -> None:
-    """Where all is there, the script is quiet."""
+def test_nothing_is_done_if_nothing_is_missing(debian: Debian) -> None:
+    """The script prints nothing then."""
     debian.holds("*")
     done = debian.run()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert not debian.done.exists()
 
 
-def test_without_root_the_command_is_said(debian: Debian) -> None:
-    """Someone who may not install is told the exact command."""
+def test_without_root_the_command_is_printed(debian: Debian) -> None:
+    """A user who may not install packages gets the exact command."""
     debian.user(1000)
     debian.holds("lib*")
     done = debian.run()
@@ -237,8 +238,8 @@ def test_without_root_the_command_is_said(debian: Debian) -> None:
     assert not debian.done.exists()
 
 
-def test_elsewhere_the_packages_are_named(debian: Debian) -> None:
-    """On another system the script says what is needed, and fails."""
+def test_on_other_systems_the_packages_are_listed(debian: Debian) -> None:
+    """The script lists what is needed, and fails."""
     (debian.folder / "apt-get").unlink()
     debian.holds("lib*")
     done = debian.run()
@@ -249,6 +250,6 @@ def test_elsewhere_the_packages_are_named(debian: Debian) -> None:
 
 
 def test_python_is_found(debian: Debian) -> None:
-    """The interpreter that is asked for, where it is a Python 3.11; an unknown argument is refused."""
+    """The chosen interpreter, if it is a Python 3.11; an unknown argument is refused."""
     assert str(debian.python()) == debian.run("--python").stdout.strip()
     assert debian.run("--all").returncode == 2

@@ -1,4 +1,4 @@
-"""Removing what a stranger has left: whatever it is, without a fault."""
+"""Removing folders that untrusted code has made hard to remove."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests import ordinary
 from veriframe import disk
 
 DEEP = 2_500
-"""More than a recursion may be deep, and than a path may be long."""
+"""Deeper than Python's recursion limit, and longer than a path may be."""
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Below /tmp, which every user may pass to, unlike a test's own folder."""
+    """A folder in /tmp, which every user can enter, unlike a test's own folder."""
     made = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
     made.chmod(0o777)
     yield made
@@ -26,7 +26,7 @@ def folder() -> Iterator[Path]:
 
 
 def nest(top: Path, name: str, depth: int) -> None:
-    """Folders in folders, and a file in the last."""
+    """Make nested folders with a file in the last."""
     here = os.open(top, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir(name, dir_fd=here)
@@ -38,8 +38,8 @@ def nest(top: Path, name: str, depth: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["d", "d" * 255])
-def test_folders_of_any_depth_go(tmp_path: Path, name: str) -> None:
-    """fault_92: `shutil.rmtree` raised RecursionError, at every start anew."""
+def test_folders_of_any_depth_are_removed(tmp_path: Path, name: str) -> None:
+    """fault_92: `shutil.rmtree` raised RecursionError at every start."""
     victim = tmp_path / "victim"
     victim.mkdir()
     nest(victim, name, DEEP)
@@ -49,7 +49,7 @@ def test_folders_of_any_depth_go(tmp_path: Path, name: str) -> None:
 
 
 def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
-    """fault_46: neither of the folder itself nor in it."""
+    """fault_46: whether the folder itself is a link or contains links."""
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
     victim = tmp_path / "victim"
@@ -63,8 +63,8 @@ def test_links_are_removed_and_not_followed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["precious", "file"]
 
 
-def test_what_is_not_there_is_removed(tmp_path: Path) -> None:
-    """Also where not even its folder is."""
+def test_a_missing_path_counts_as_removed(tmp_path: Path) -> None:
+    """Even if its folder is missing, too."""
     assert disk.remove(tmp_path / "nothing")
     assert disk.remove(tmp_path / "no" / "thing")
 
@@ -88,7 +88,7 @@ assert disk.remove(top)
 
 
 def test_locked_folders_are_opened(folder: Path) -> None:
-    """fault_92: a folder of mode 0 stopped every later try, for whoever is not root."""
+    """fault_92: a folder of mode 0 blocked every later attempt of an ordinary user."""
     ordinary.run(_AS_USER, str(folder))
 
 
@@ -101,8 +101,8 @@ assert not disk.remove(Path(sys.argv[1], "victim"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user: run as root")
-def test_what_cannot_be_removed_is_told_and_not_raised(folder: Path) -> None:
-    """fault_92: and all else of it goes."""
+def test_a_partial_removal_is_reported_and_not_raised(folder: Path) -> None:
+    """fault_92: everything else is removed."""
     victim = folder / "victim"
     (victim / "foreign" / "kept").mkdir(parents=True)
     (victim / "gone").mkdir()

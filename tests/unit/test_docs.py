@@ -1,4 +1,4 @@
-"""What the pages say of the program is what the program does."""
+"""The docs agree with the program."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").r
 LOGGED = re.compile(r'\b(?:log|say)\.?(?:debug|info|warning|error|exception)?\(\s*"([a-z_]+)"')
 
 NOT_YET = {Code.LOST, Code.CANCELLED, Code.GPU, Code.SANDBOX, Code.STOPPED, Code.FRAME_RANGE}
-"""No scene's fault and no render's: lost races, what this version never does, a command's argument."""
+"""Codes without a faulty scene or render: lost races, unused codes, a command's argument."""
 
 
 def _column(title: str) -> set[str]:
-    """The names in backquotes in the first cells of one section's tables."""
+    """The names in backticks in the first cells of a section's tables."""
     section = OPERATIONS.split(f"## {title}\n")[1].split("\n## ")[0]
     scripts = [line.split("|")[1] for line in section.splitlines() if line.startswith("| ")]
     return {name for run in scripts for name in re.findall(r"`([^`]+)`", run)}
 
 
 def test_every_log_event_is_explained() -> None:
-    """And no event is explained that is never logged."""
-    told = set(LOGGED.findall(SOURCE)) | {"store_fetched", "store_added", "blender_ended", "decoder_ended"}
-    told.add("log_lines_lost")
-    assert _column("Log") == told
+    """And every explained event is logged."""
+    logged = set(LOGGED.findall(SOURCE)) | {"store_fetched", "store_added", "blender_ended", "decoder_ended"}
+    logged.add("log_lines_lost")
+    assert _column("Log") == logged
 
 
-def test_every_misdeed_of_gateways_is_explained() -> None:
-    """With the code that the log gives it; and none that is not."""
+def test_every_gateway_fault_is_explained() -> None:
+    """With its code in the log, and no others."""
     page = (ROOT / "docs" / "ipfs.md").read_text(encoding="utf-8")
     explained = re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE)
     assert sorted(GatewayFault) == sorted(explained)
@@ -43,19 +43,19 @@ def test_every_misdeed_of_gateways_is_explained() -> None:
 
 
 def test_every_code_is_explained() -> None:
-    """Those that end a job because of its scene, or because of its render."""
+    """Every code that ends a job because of its scene or its render."""
     assert {code for code in Code if code not in NOT_YET} == {Code(name) for name in _column("What it takes")}
 
 
 def test_every_exit_code_is_explained() -> None:
-    """Those of the errors, at least."""
+    """Including those of the errors."""
     section = OPERATIONS.split("## Exit codes\n")[1]
     explained = {int(number) for number in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
     assert {code for _, code in EXIT_CODES} | {0, 1, 6, 130} == explained
 
 
 def test_settings_that_the_page_names_exist() -> None:
-    """A renamed setting must not live on in the docs."""
+    """The docs must not have old names of settings."""
     example = OPERATIONS.split("```toml\n")[1].split("```")[0]
     named = set(re.findall(r"^([a-z_]+) = ", example, re.MULTILINE))
     assert named <= set(Settings.model_fields)

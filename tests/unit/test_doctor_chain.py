@@ -1,4 +1,4 @@
-"""What `doctor` says of a chain's nodes: which chain, whose time, and whose word is taken."""
+"""The doctor's finding on a chain's nodes: the chain, its time, and how far the nodes are trusted."""
 
 from __future__ import annotations
 
@@ -25,24 +25,31 @@ FACTS = ChainFacts(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({}, ("chain SN_MAIN, as learned on 2027-01-15", "its time is this machine's", "two must show")),
+        (
+            {},
+            (
+                "chain SN_MAIN, as learned on 2027-01-15",
+                "its time agrees with this machine's",
+                "two must show",
+            ),
+        ),
         ({"is_new": True}, ("chain SN_MAIN, learned now",)),
-        ({"nodes": ("1. one",)}, ("one node, whose word is taken",)),
-        ({"skew_seconds": 0}, ("its time is not looked at",)),
+        ({"nodes": ("1. one",)}, ("one node, which is trusted",)),
+        ({"skew_seconds": 0}, ("its time is not checked",)),
     ],
 )
-async def test_the_registry_s_row_tells_how_far_its_nodes_are_believed(
+async def test_the_finding_on_the_registry_says_how_far_its_nodes_are_trusted(
     changed: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    """fault_98: in the row of the registry."""
+    """fault_98: in the finding on the registry."""
     finding = await doctor.registry(FakeRegistry(1), lambda _head: replace(FACTS, **changed))
     assert (finding.verdict, finding.remedy) == (Verdict.GOOD, "")
     assert [word for word in words if word not in finding.detail] == []
 
 
-async def test_a_time_that_cannot_be_believed_is_bad() -> None:
-    """fault_98: nothing is claimed while it lasts; the sentence has both times and the remedy."""
-    told = replace(FACTS, time_fault="The newest block is of yesterday. Set the clock.")
-    finding = await doctor.registry(FakeRegistry(1), lambda _head: told)
-    assert (finding.verdict, finding.remedy) == (Verdict.BAD, told.time_fault)
+async def test_an_implausible_time_is_bad() -> None:
+    """fault_98: nothing is claimed meanwhile; the sentence has both times and the remedy."""
+    facts = replace(FACTS, time_fault="The newest block is of yesterday. Set the clock.")
+    finding = await doctor.registry(FakeRegistry(1), lambda _head: facts)
+    assert (finding.verdict, finding.remedy) == (Verdict.BAD, facts.time_fault)
     assert "its time is off" in finding.detail

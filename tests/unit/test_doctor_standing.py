@@ -1,4 +1,4 @@
-"""The doctor's finding on a worker's standing at a registry that wants to know its workers."""
+"""The doctor's finding on a worker's standing at a registry that registers its workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VERIFY = "the registry's owner must verify the account 0xb2 (verify_worker)"
 
 
 @pytest.mark.parametrize(
-    ("told", "verdict", "detail", "remedy"),
+    ("changes", "verdict", "detail", "remedy"),
     [
         ({}, Verdict.GOOD, "registered, verified, reputation 3", ""),
         (
@@ -31,7 +31,7 @@ _VERIFY = "the registry's owner must verify the account 0xb2 (verify_worker)"
             {"is_registered": False, "is_verified": False},
             Verdict.BAD,
             "not registered, not verified, reputation 3",
-            f"Run `veriframe account register`; then {_VERIFY}, if it wants that.",
+            f"Run `veriframe account register`; then {_VERIFY}, if the registry requires it.",
         ),
         (
             {"is_registered": False, "may_register": False},
@@ -55,17 +55,17 @@ _VERIFY = "the registry's owner must verify the account 0xb2 (verify_worker)"
             {"is_paused": True},
             Verdict.WARNING,
             "registered, verified, reputation 3, the registry is paused",
-            "Wait until its owner lets it go on.",
+            "Wait until its owner resumes it.",
         ),
     ],
 )
 async def test_a_workers_standing_says_who_must_do_what(
-    told: dict[str, bool | int | None], verdict: Verdict, detail: str, remedy: str
+    changes: dict[str, bool | int | None], verdict: Verdict, detail: str, remedy: str
 ) -> None:
-    """fault_71: one finding with what is missing."""
+    """fault_71: one finding with everything that is missing."""
 
-    async def tell() -> WorkerStanding:
-        return replace(STANDING, **told)  # type: ignore[arg-type]
+    async def read() -> WorkerStanding:
+        return replace(STANDING, **changes)  # type: ignore[arg-type]
 
-    finding = await doctor.standing(tell, Address(0xB2))
+    finding = await doctor.standing(read, Address(0xB2))
     assert (verdict, detail, remedy) == (finding.verdict, finding.detail, finding.remedy)

@@ -1,4 +1,4 @@
-"""Logs: machine-readable where nobody looks, and never with a secret in them."""
+"""Logs: machine-readable unless on a terminal, without secrets and control characters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECRET = "hunter2-hunter2"
     ],
 )
 def test_planted_secrets_never_reach_the_log(form: str, fields: dict[str, object]) -> None:
-    """fault_79: whatever way a secret gets into an event, it does not get out."""
+    """fault_79: wherever a secret is in an event, it is redacted."""
     stream = io.StringIO()
     logs.configure(form, "debug", stream)  # type: ignore[arg-type]
     structlog.get_logger().info("event", **fields)
@@ -37,7 +37,7 @@ def test_planted_secrets_never_reach_the_log(form: str, fields: dict[str, object
 
 @pytest.mark.parametrize("form", ["json", "pretty"])
 def test_secrets_in_tracebacks_are_redacted(form: str) -> None:
-    """fault_79: an exception's text passes the same filter."""
+    """fault_79: the text of an exception passes the same filter."""
     stream = io.StringIO()
     logs.configure(form, "info", stream)  # type: ignore[arg-type]
     try:
@@ -48,8 +48,8 @@ def test_secrets_in_tracebacks_are_redacted(form: str) -> None:
     assert SECRET not in stream.getvalue()
 
 
-def test_one_json_object_a_line_where_nobody_looks() -> None:
-    """`auto` on a pipe gives JSON lines with level and time."""
+def test_a_pipe_gets_one_json_object_per_line() -> None:
+    """`auto` on a pipe writes JSON lines with level and time."""
     stream = io.StringIO()
     logs.configure("auto", "info", stream)
     structlog.get_logger().info("job_seen", job=3)
@@ -61,7 +61,7 @@ def test_one_json_object_a_line_where_nobody_looks() -> None:
 
 
 HIDDEN = "".join(map(chr, (0, 7, 8, 27, 0x7F, 0x85, 0x9B, 0x200B, 0x202E, 0x2066, 0x2028, 0xFEFF, 0xE0041)))
-"""Characters that a terminal obeys, that turn the direction of writing, or that nobody sees."""
+"""Control, bidirectional and invisible characters."""
 
 
 @pytest.mark.parametrize("form", ["json", "pretty"])
@@ -77,10 +77,10 @@ HIDDEN = "".join(map(chr, (0, 7, 8, 27, 0x7F, 0x85, 0x9B, 0x200B, 0x202E, 0x2066
     ],
     ids=["text", "lines", "list", "mapping", "object", "key"],
 )
-def test_a_strangers_text_stays_on_its_line_and_drives_no_terminal(
+def test_an_untrusted_text_stays_on_its_line_without_control_characters(
     form: str, fields: dict[str, object]
 ) -> None:
-    """fault_95: whatever way it gets into an event, and in either form."""
+    """fault_95: wherever it is in an event, and in both forms."""
     stream = io.StringIO()
     logs.configure(form, "debug", stream)  # type: ignore[arg-type]
     structlog.get_logger().info("event", **fields)
@@ -89,8 +89,8 @@ def test_a_strangers_text_stays_on_its_line_and_drives_no_terminal(
     assert line.isprintable()
 
 
-def test_a_pretty_line_keeps_what_people_read() -> None:
-    """Letters of any language; only what cannot be seen is replaced, and nothing is left out."""
+def test_a_pretty_line_keeps_printable_text() -> None:
+    """Letters of any language stay; only hidden characters are replaced, and nothing is dropped."""
     stream = io.StringIO()
     logs.configure("pretty", "debug", stream)
     structlog.get_logger().info("event", name="Grüße 日本 ✓", turned="a\u202eb")
@@ -99,7 +99,7 @@ def test_a_pretty_line_keeps_what_people_read() -> None:
 
 
 def test_a_pretty_traceback_keeps_its_lines() -> None:
-    """fault_95: and what it quotes of a stranger's text drives no terminal either."""
+    """fault_95: without the control characters of untrusted texts that it quotes."""
     stream = io.StringIO()
     logs.configure("pretty", "info", stream)
     try:
@@ -114,7 +114,7 @@ def test_a_pretty_traceback_keeps_its_lines() -> None:
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical"])
 def test_a_librarys_own_logger_writes_a_line(level: str) -> None:
-    """Some ask for one by a name, as what tries again for us does."""
+    """Libraries such as stamina ask for a logger by name."""
     stream = io.StringIO()
     logs.configure("json", "debug", stream)
     getattr(structlog.get_logger("stamina"), level)("waiting")

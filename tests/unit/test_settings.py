@@ -1,4 +1,4 @@
-"""Settings: one place, four sources, unknown names refused, origins kept."""
+"""Settings: four sources, unknown names, values and origins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_classic_defaults_are_kept() -> None:
-    """The classic names have the classic defaults, and five minutes is the limit of a frame."""
+    """The classic names have the classic defaults, and the limit of a frame is five minutes."""
     settings = load({}, {}).settings
     assert settings.starknet_rpc == ("http://localhost:5050",)
     assert settings.ipfs_api == "/dns/ipfs-node/tcp/5001/http"
@@ -26,7 +26,7 @@ def test_classic_defaults_are_kept() -> None:
 
 
 def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
-    """Each source hides the ones after it, and the origin says which one won."""
+    """Each source overrides the later ones, and the origin says which one was used."""
     (tmp_path / "veriframe.toml").write_text("slots = 2\npids = 99\nframe_seconds = 7\n")
     loaded = load({"slots": "4"}, {"VERIFRAME_SLOTS": "3", "VERIFRAME_PIDS": "98"})
     assert (loaded.settings.slots, loaded.settings.pids, loaded.settings.frame_seconds) == (4, 98, 7)
@@ -38,7 +38,7 @@ def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None
 
 
 def test_classic_names_work_without_prefix() -> None:
-    """`BLENDER_PATH` and its like are read as they are."""
+    """`BLENDER_PATH` and the other classic names need no prefix."""
     loaded = load({}, {"BLENDER_PATH": "/opt/blender/blender"})
     assert loaded.settings.blender_path == Path("/opt/blender/blender")
     assert loaded.origins["blender_path"] == "environment BLENDER_PATH"
@@ -67,8 +67,8 @@ def test_bad_values_name_setting_and_source(name: str, value: str) -> None:
         load({}, {f"VERIFRAME_{name.upper()}": value})
 
 
-def test_sizes_lists_and_addresses_are_understood() -> None:
-    """`8GiB`, comma-separated lists and hex felts are what people write."""
+def test_sizes_lists_and_addresses_are_parsed() -> None:
+    """`8GiB`, comma-separated lists and hex felts."""
     settings = load(
         {"memory_bytes": "8GiB", "engines": "CYCLES, X", "creators_denied": "0x1f,2"}, {}
     ).settings
@@ -77,8 +77,8 @@ def test_sizes_lists_and_addresses_are_understood() -> None:
     assert settings.creators_denied == (0x1F, 2)
 
 
-def test_a_chain_is_named_in_words_or_in_hex() -> None:
-    """And shown in words."""
+def test_a_chain_is_named_as_text_or_in_hex() -> None:
+    """It is shown as text."""
     for text in ("SN_MAIN", "0x534e5f4d41494e"):
         assert load({"chain_id": text}, {}).settings.chain_id == "SN_MAIN"
     with pytest.raises(SettingsError, match="chain_id"):
@@ -99,10 +99,10 @@ def test_an_empty_variable_is_not_set() -> None:
         ({"registry": "local"}, {"JOB_REGISTRY_ADDRESS": "0x1"}, "local", "local"),
     ],
 )
-def test_naming_a_contract_is_asking_for_the_chain(
+def test_a_contract_address_selects_the_chain(
     flags: dict[str, str], environ: dict[str, str], registry: str, store: str
 ) -> None:
-    """With IPFS beside it, since others could not fetch from a folder here; an explicit choice wins."""
+    """Together with IPFS, because others cannot fetch from a local folder; an explicit choice wins."""
     settings = load(flags, environ).settings
     assert (registry, store) == (settings.registry, settings.store)
 
@@ -129,13 +129,13 @@ def test_several_nodes_are_given_in_their_order() -> None:
         ({"store": "local"}, {"IPFS_API": "/ip4/127.0.0.1/tcp/5001"}, "local"),
     ],
 )
-def test_naming_a_node_is_asking_for_it(flags: dict[str, str], environ: dict[str, str], store: str) -> None:
+def test_a_node_address_selects_the_node(flags: dict[str, str], environ: dict[str, str], store: str) -> None:
     """IPFS_API alone is enough; an explicit choice wins."""
     assert store == load(flags, environ).settings.store
 
 
 def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
-    """A settings file that is named must exist and be TOML."""
+    """A file passed with --config must exist and be TOML."""
     with pytest.raises(SettingsError, match="cannot be read"):
         load({}, {}, tmp_path / "absent.toml")
 
@@ -146,5 +146,5 @@ def test_every_setting_has_a_meaning() -> None:
 
 
 def test_strk_to_fri_is_exact() -> None:
-    """No float on the way: 18 places survive."""
+    """No float is used: 18 decimal places survive."""
     assert to_fri(Decimal("1.000000000000000001")) == 10**18 + 1

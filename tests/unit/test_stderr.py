@@ -1,4 +1,4 @@
-"""A log whose reader stops, comes back or goes away, and a disk that is full."""
+"""A log whose reader stops, resumes or exits, and a full disk."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class Pipe:
     write_end: int
 
     def stream(self) -> BackgroundStderr:
-        """What is tested."""
+        """The stream under test."""
         return BackgroundStderr(self.write_end)
 
     def fill(self) -> int:
-        """Leave no room. Returns how many bytes are in it."""
+        """Fill the pipe. Returns the number of bytes in it."""
         os.set_blocking(self.write_end, False)
         filled = os.write(self.write_end, b"x" * 2**20)
         os.set_blocking(self.write_end, True)
         return filled
 
     def read(self, until: bytes) -> str:
-        """All that comes, until something is there."""
-        said = b""
-        while until not in said:
-            said += os.read(self.read_end, 2**16)
-        return said.decode()
+        """Read until a text occurs."""
+        received = b""
+        while until not in received:
+            received += os.read(self.read_end, 2**16)
+        return received.decode()
 
 
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
-    """One, both ends open; whoever is stuck in it is freed at the end."""
+    """A pipe with both ends open; closing it at the end releases a blocked writer."""
     made = Pipe(*os.pipe())
     fcntl.fcntl(made.write_end, fcntl.F_SETPIPE_SZ, 4096)
     yield made
@@ -54,7 +54,7 @@ def pipe() -> Iterator[Pipe]:
 
 
 def test_what_is_written_comes_out_in_order(pipe: Pipe) -> None:
-    """And all of it is there after a flush."""
+    """And everything is there after a flush."""
     stream = pipe.stream()
     for number in range(100):
         stream.write(f"{number}\n")
@@ -62,8 +62,8 @@ def test_what_is_written_comes_out_in_order(pipe: Pipe) -> None:
     assert os.read(pipe.read_end, 4096).decode().split() == [str(number) for number in range(100)]
 
 
-def test_nobody_waits_for_a_reader_who_reads_nothing(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_99: neither for a write, nor more than once for a flush."""
+def test_no_writer_waits_for_a_reader_that_reads_nothing(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_99: a write never waits, and a flush waits only once."""
     monkeypatch.setattr(stderr, "FLUSH_SECONDS", 0.3)
     pipe.fill()
     stream = pipe.stream()
@@ -79,14 +79,14 @@ def test_nobody_waits_for_a_reader_who_reads_nothing(pipe: Pipe, monkeypatch: py
     assert time.monotonic() - started < 30
 
 
-def test_what_was_dropped_is_told_when_somebody_reads_again(pipe: Pipe) -> None:
-    """fault_99: the oldest lines go, their number comes in their place, and the newest are there."""
+def test_dropped_lines_are_counted_when_reading_resumes(pipe: Pipe) -> None:
+    """fault_99: the oldest lines are dropped and replaced by their number; the newest are there."""
     filled = pipe.fill()
     stream = pipe.stream()
     logs.configure("json", "info", stream)  # type: ignore[arg-type]
     log = structlog.get_logger()
     log.info("first")
-    while stream._waiting:  # noqa: ASYNC110, RUF100 - it is in the middle of a write then
+    while stream._waiting:  # noqa: ASYNC110, RUF100 - then it is in the middle of a write
         time.sleep(0.01)
     for number in range(MOST_WAITING + 7):
         log.info("line", number=number)
@@ -98,8 +98,8 @@ def test_what_was_dropped_is_told_when_somebody_reads_again(pipe: Pipe) -> None:
     assert len(lines) == MOST_WAITING + 2
 
 
-def test_a_reader_who_has_gone_is_no_error(pipe: Pipe) -> None:
-    """fault_99: whatever is written, and a flush waits for nothing."""
+def test_a_reader_that_has_exited_causes_no_error(pipe: Pipe) -> None:
+    """fault_99: writes succeed, and a flush does not wait."""
     stream = pipe.stream()
     os.dup2(os.open(os.devnull, os.O_RDONLY), pipe.read_end)
     for number in range(100):
@@ -111,8 +111,8 @@ def test_a_reader_who_has_gone_is_no_error(pipe: Pipe) -> None:
     assert stream._lost >= 100
 
 
-def test_a_full_disk_is_no_error() -> None:
-    """fault_99: as `/dev/full` has it."""
+def test_a_full_disk_causes_no_error() -> None:
+    """fault_99: simulated by `/dev/full`."""
     with Path("/dev/full").open("wb") as full:
         stream = BackgroundStderr(full.fileno())
         stream.write("line\n")
@@ -121,7 +121,7 @@ def test_a_full_disk_is_no_error() -> None:
 
 
 def test_a_descriptor_that_does_not_block_loses_nothing(pipe: Pipe) -> None:
-    """Another program may have set that on the terminal that it shares with us."""
+    """Another program may have set O_NONBLOCK on a shared terminal."""
     filled = pipe.fill()
     os.set_blocking(pipe.write_end, False)
     stream = pipe.stream()
@@ -131,7 +131,7 @@ def test_a_descriptor_that_does_not_block_loses_nothing(pipe: Pipe) -> None:
 
 
 def test_letters_that_an_encoding_lacks_are_escaped(pipe: Pipe) -> None:
-    """Rather than raised about."""
+    """They raise no error."""
     stream = BackgroundStderr(pipe.write_end, "ascii")
     stream.write("ü\n")
     stream.flush()
@@ -149,8 +149,8 @@ ENDINGS = {
 @pytest.mark.parametrize("reader", ["gone", "stuck", "closed", "full"])
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("option", ["-I", "-Iu"])
-def test_a_process_ends_as_it_would(reader: str, ending: str, option: str, pipe: Pipe) -> None:
-    """fault_99: soon, and with its own exit code; Python's is 120 where stderr cannot be flushed."""
+def test_a_process_exits_normally(reader: str, ending: str, option: str, pipe: Pipe) -> None:
+    """fault_99: soon, and with its own exit code; Python exits with 120 if it cannot flush stderr."""
     code, expected = ENDINGS[ending]
     program = (
         f"import sys; sys.path[:0] = {sys.path!r}; from veriframe import stderr; stderr.install();"
@@ -169,8 +169,8 @@ def test_a_process_ends_as_it_would(reader: str, ending: str, option: str, pipe:
     assert subprocess.run(command, stderr=target, timeout=30, check=False).returncode == expected
 
 
-def test_missing_descriptors_are_not_given_to_other_files() -> None:
-    """fault_99: a journal that got the number of a closed stdout would get what is printed."""
+def test_missing_descriptors_are_not_assigned_to_other_files() -> None:
+    """fault_99: a journal with the number of a closed stdout would receive the output."""
     program = (
         f"import os, sys; sys.path[:0] = {sys.path!r}; from veriframe import stderr; stderr.install();"
         "print('to nobody'); print('to nobody', file=sys.stderr);"
@@ -183,7 +183,7 @@ def test_missing_descriptors_are_not_given_to_other_files() -> None:
 
 
 def test_bytes_are_written_too(pipe: Pipe) -> None:
-    """Some libraries write them for a terminal; and one fault of a caller's does not silence all others."""
+    """Some libraries write bytes to a terminal; and one caller's error does not block the others."""
     stream = pipe.stream()
     stream.write(b"Post it? ")
     with pytest.raises(TypeError, match="not int"):

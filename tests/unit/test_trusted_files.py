@@ -1,4 +1,4 @@
-"""Settings, keys and homes of somebody else, or that somebody else may write, are refused with the remedy."""
+"""Settings, keys and homes that others own or may write are refused, with the remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOSTILE = 'sandbox = "none"\nwithdraw_to = "0xbad"\n'
 
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The current folder: this user's, and to be entered by others, unlike pytest's own."""
+    """The working folder: owned by this user, and accessible to others, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as made:
         Path(made).chmod(0o755)
         monkeypatch.chdir(made)
@@ -30,7 +30,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @contextmanager
 def acting_as(user: int) -> Iterator[None]:
-    """An ordinary user for the block."""
+    """Run the block as an ordinary user."""
     os.seteuid(user)
     try:
         yield
@@ -54,24 +54,24 @@ def _refusal(config: Path | None = None, **flags: str) -> str:
 
 
 def test_an_own_settings_file_is_read(folder: Path) -> None:
-    """By default and by its name."""
+    """By default and with --config."""
     path = _settings_file(folder)
     assert load({}, {}).settings.sandbox == load({}, {}, path).settings.sandbox == "none"
 
 
 @as_root
 @pytest.mark.parametrize("by_name", [False, True])
-def test_nobody_s_settings_are_not_honoured_for_root(folder: Path, by_name: bool) -> None:
-    """fault_97: `withdraw_to` and `sandbox = none` of another user."""
+def test_root_does_not_use_another_users_settings(folder: Path, by_name: bool) -> None:
+    """fault_97: such as `withdraw_to` and `sandbox = none`."""
     path = _settings_file(folder, owner=NOBODY)
-    told = _refusal(path if by_name else None)
-    assert "belongs to the user nobody" in told
-    assert "chown" in told
+    refusal = _refusal(path if by_name else None)
+    assert "belongs to the user nobody" in refusal
+    assert "chown" in refusal
 
 
 @as_root
-def test_an_ordinary_user_reads_own_and_root_s_settings_only(folder: Path) -> None:
-    """fault_97: the same as an ordinary user, beside files of root's, of the own and of a stranger's."""
+def test_an_ordinary_user_reads_only_own_and_root_s_settings(folder: Path) -> None:
+    """fault_97: for files of root, of the user and of another user."""
     path = _settings_file(folder)
     with acting_as(SOMEBODY):
         assert load({}, {}).settings.sandbox == "none"
@@ -86,15 +86,15 @@ def test_an_ordinary_user_reads_own_and_root_s_settings_only(folder: Path) -> No
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 @pytest.mark.parametrize("by_name", [False, True])
 def test_settings_that_others_may_write_are_refused(folder: Path, mode: int, by_name: bool) -> None:
-    """fault_97: whoever may write there decides where the money goes."""
+    """fault_97: anyone who may write them decides where the money goes."""
     path = _settings_file(folder, mode)
-    told = _refusal(path if by_name else None)
-    assert "chmod go-w" in told
+    refusal = _refusal(path if by_name else None)
+    assert "chmod go-w" in refusal
 
 
 @as_root
 def test_a_link_to_settings_is_judged_by_its_target(folder: Path) -> None:
-    """fault_97: an own link leads to a stranger's file."""
+    """fault_97: the user's link leads to another user's file."""
     target = _settings_file(folder, owner=NOBODY).rename(folder / "theirs.toml")
     (folder / "veriframe.toml").symlink_to(target)
     assert "belongs to the user nobody" in _refusal()
@@ -102,8 +102,8 @@ def test_a_link_to_settings_is_judged_by_its_target(folder: Path) -> None:
 
 
 @as_root
-def test_a_stranger_s_link_to_own_settings_is_not_followed_by_default(folder: Path) -> None:
-    """fault_97: in a folder like /tmp a stranger lays a link to settings that were meant for elsewhere."""
+def test_another_user_s_link_to_own_settings_is_not_followed_by_default(folder: Path) -> None:
+    """fault_97: in a folder like /tmp, another user makes a link to settings for another purpose."""
     own = _settings_file(folder).rename(folder / "for-trying-out.toml")
     folder.chmod(0o1777)
     with acting_as(NOBODY):
@@ -114,7 +114,7 @@ def test_a_stranger_s_link_to_own_settings_is_not_followed_by_default(folder: Pa
 
 @pytest.mark.parametrize("mode", [0o775, 0o757])
 def test_a_default_file_in_a_folder_that_others_may_write_is_refused(folder: Path, mode: int) -> None:
-    """fault_97: there a stranger renames what is ours. Named by --config, the file itself is judged alone."""
+    """fault_97: others can rename files there. With --config, only the file itself is checked."""
     path = _settings_file(folder)
     folder.chmod(mode)
     assert f"chmod go-w {folder.resolve()}" in _refusal()
@@ -122,34 +122,34 @@ def test_a_default_file_in_a_folder_that_others_may_write_is_refused(folder: Pat
 
 
 def test_in_a_sticky_folder_an_own_file_is_read(folder: Path) -> None:
-    """In /tmp nobody else may move or replace it."""
+    """In /tmp no one else may move or replace it."""
     _settings_file(folder)
     folder.chmod(0o1777)
     assert load({}, {}).settings.sandbox == "none"
 
 
 @as_root
-def test_a_default_file_in_a_stranger_s_folder_is_refused(folder: Path) -> None:
-    """fault_97: its owner may put anything of ours there."""
+def test_a_default_file_in_another_user_s_folder_is_refused(folder: Path) -> None:
+    """fault_97: its owner may put any of our files there."""
     _settings_file(folder)
     os.chown(folder, NOBODY, NOBODY)
     assert "belongs to the user nobody" in _refusal()
 
 
-def test_where_there_is_no_file_no_folder_is_judged(folder: Path) -> None:
+def test_without_a_file_the_folder_is_not_checked(folder: Path) -> None:
     """Commands work anywhere."""
     folder.chmod(0o777)
     assert load({}, {}).settings.sandbox == "strict"
 
 
-def test_a_pipe_is_no_settings_file_to_wait_for(folder: Path) -> None:
-    """One that nobody fills would keep every command waiting."""
+def test_a_pipe_without_a_writer_does_not_block(folder: Path) -> None:
+    """Otherwise every command would wait for it."""
     os.mkfifo(folder / "veriframe.toml", 0o600)
     assert load({}, {}).settings.sandbox == "strict"
 
 
-def test_settings_may_come_through_a_pipe() -> None:
-    """As a shell's `--config <(…)` gives them."""
+def test_settings_can_be_read_from_a_pipe() -> None:
+    """As with a shell's `--config <(…)`."""
     reading, writing = os.pipe()
     os.write(writing, b"slots = 3\n")
     os.close(writing)
@@ -162,19 +162,19 @@ def test_settings_may_come_through_a_pipe() -> None:
 @as_root
 @pytest.mark.parametrize("mode", [0o700, 0o777])
 def test_a_home_of_another_owner_is_refused(folder: Path, mode: int) -> None:
-    """fault_97: its owner could put a journal, a store and a chain of their own there."""
+    """fault_97: its owner could put a journal, a store and a learned chain there."""
     home = folder / "home"
     home.mkdir()
     home.chmod(mode)
     os.chown(home, NOBODY, NOBODY)
-    told = _refusal(home=str(home))
-    assert "belongs to the user nobody" in told
-    assert "VERIFRAME_HOME" in told
+    refusal = _refusal(home=str(home))
+    assert "belongs to the user nobody" in refusal
+    assert "VERIFRAME_HOME" in refusal
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
 def test_a_home_that_others_may_write_is_refused(folder: Path, mode: int) -> None:
-    """fault_97: as /tmp itself; a folder of its own within is the remedy."""
+    """fault_97: such as /tmp; the remedy is a new folder within it."""
     home = folder / "home"
     home.mkdir()
     home.chmod(mode)
@@ -183,8 +183,8 @@ def test_a_home_that_others_may_write_is_refused(folder: Path, mode: int) -> Non
 
 
 @as_root
-def test_root_s_home_serves_an_ordinary_user(folder: Path) -> None:
-    """As a service manager makes it; whether it can be written, `doctor` says."""
+def test_an_ordinary_user_can_use_root_s_home(folder: Path) -> None:
+    """As made by a service manager; `doctor` checks whether it is writable."""
     with acting_as(SOMEBODY):
         assert load({"home": str(folder)}, {}).settings.home == folder
 
@@ -192,7 +192,7 @@ def test_root_s_home_serves_an_ordinary_user(folder: Path) -> None:
 @as_root
 @pytest.mark.parametrize("what", ["keystore", "password file", "ipfs_token_file"])
 def test_a_private_file_of_another_owner_is_refused(folder: Path, what: str) -> None:
-    """fault_97: root can read it, and whoever owns it has chosen what is in it."""
+    """fault_97: root can read it, but its owner chose its content."""
     path = folder / "private"
     path.touch(0o600)
     os.chown(path, NOBODY, NOBODY)
@@ -201,8 +201,8 @@ def test_a_private_file_of_another_owner_is_refused(folder: Path, what: str) -> 
 
 
 @as_root
-def test_private_files_of_root_and_of_the_own_are_read(folder: Path) -> None:
-    """Where the system lets one read them at all."""
+def test_private_files_of_root_and_of_the_user_are_read(folder: Path) -> None:
+    """If the system permits it."""
     path = folder / "private"
     path.touch(0o600)
     os.chown(path, SOMEBODY, SOMEBODY)

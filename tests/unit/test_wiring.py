@@ -1,4 +1,4 @@
-"""What the settings come to: which store, with which copies, and tokens that are kept close."""
+"""The wiring of settings: the store, its replicas, and private token files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NODE = {"ipfs_api": "/ip4/127.0.0.1/tcp/9/http"}
 
 
 def opened(flags: dict[str, str]) -> stores.Store:
-    """The store of these settings."""
+    """Open the store of these settings."""
     return stores.open_store(load(NODE | flags, {}).settings)
 
 
@@ -38,14 +38,14 @@ def token_file(folder: Path, content: bytes = b"opensesame\n", mode: int = 0o600
         ({"devnet_account": "1", "clock_skew_seconds": "60"}, 60),
     ],
 )
-def test_only_a_development_chain_s_time_is_free(flags: dict[str, str], seconds: float) -> None:
-    """Its account says that it is one: a test network's chain id does not."""
+def test_only_a_development_chain_s_time_is_unchecked(flags: dict[str, str], seconds: float) -> None:
+    """The account shows that it is one; a test network's chain id does not."""
     settings = load({"job_registry_address": "0x1", **flags}, {}).settings
     assert chain.skew_seconds(settings) == seconds
 
 
-async def test_a_node_alone_spreads_nothing() -> None:
-    """Without others there is nobody to ask."""
+async def test_a_single_node_makes_no_copies() -> None:
+    """There are no replicas or gateways."""
     store = opened({})
     assert isinstance(store, KuboStore)
     await stores.close_store(store)
@@ -59,8 +59,10 @@ async def test_a_node_alone_spreads_nothing() -> None:
         {"pinning_service": "https://pins.example/psa"},
     ],
 )
-async def test_others_are_asked_and_the_lease_has_time_for_it(flags: dict[str, str], tmp_path: Path) -> None:
-    """fault_54: any of the three settings is enough; renders end so much earlier."""
+async def test_replicas_are_asked_and_the_lease_reserves_time_for_them(
+    flags: dict[str, str], tmp_path: Path
+) -> None:
+    """fault_54: any of the three settings is enough; renders end earlier by that time."""
     flags = flags | {"pinning_token_file": token_file(tmp_path), "replica_seconds": "7"}
     store = opened(flags)
     assert isinstance(store, SpreadStore)
@@ -75,12 +77,12 @@ async def test_others_are_asked_and_the_lease_has_time_for_it(flags: dict[str, s
     ("content", "mode", "why"),
     [
         (b"opensesame\n", 0o640, "open to others"),
-        (b"opensesame\xff", 0o600, "holds no token"),
+        (b"opensesame\xff", 0o600, "does not contain a token"),
         (b"a" * 5000, 0o600, "larger than"),
     ],
 )
-def test_a_token_is_its_owners_alone(tmp_path: Path, name: str, content: bytes, mode: int, why: str) -> None:
-    """fault_78: a file that others may read, or that holds no token, is refused; the token is not shown."""
+def test_token_files_must_be_private(tmp_path: Path, name: str, content: bytes, mode: int, why: str) -> None:
+    """fault_78: a file that others may read, or without a token, is refused; the token is not shown."""
     flags = {
         "ipfs_replica_api": "http://127.0.0.1:10",
         "pinning_service": "https://pins.example/psa",
@@ -93,6 +95,6 @@ def test_a_token_is_its_owners_alone(tmp_path: Path, name: str, content: bytes, 
 
 
 def test_a_service_without_a_token_is_refused() -> None:
-    """fault_78: with the setting that is missing."""
+    """fault_78: with the name of the missing setting."""
     with pytest.raises(SettingsError, match="pinning_token_file"):
         opened({"pinning_service": "https://pins.example/psa"})

@@ -1,4 +1,4 @@
-"""Arguments in, exit code out. A command is a few lines: settings, wiring, one call, one way to show it."""
+"""The command line. A command reads the settings, wires the parts, makes one call and shows the result."""
 
 from veriframe.cli.app import main
 

@@ -1,4 +1,4 @@
-"""`veriframe account`: keys, what an account holds, and moving money in and out of the registry."""
+"""`veriframe account`: keys, balances, and transfers in and out of the registry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veriframe import doctor as surgery
+from veriframe import doctor as checks
 from veriframe.cli import arguments, context, opening, password
 from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
@@ -25,7 +25,7 @@ app = typer.Typer(help="An account's key and money.", no_args_is_help=True)
 
 Amount = Annotated[str, typer.Argument(metavar="STRK", help="An amount in STRK, such as 1.5.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
-NewKeystore = Annotated[Path, typer.Argument(metavar="KEYSTORE", help="The encrypted file to make.")]
+NewKeystore = Annotated[Path, typer.Argument(metavar="KEYSTORE", help="The encrypted file to create.")]
 Keystore = Annotated[
     Path | None, typer.Argument(help="The encrypted key; by default the setting “keystore”.")
 ]
@@ -39,7 +39,7 @@ DEFAULT = "worker"
 
 @app.command("show")
 def show_account(as_json: AsJson = False) -> None:
-    """Who the account is and what it holds."""
+    """Show the account and its balances."""
     context.run(_show(_treasury(), as_json))
 
 
@@ -54,7 +54,9 @@ def deposit(amount: Amount, as_json: AsJson = False) -> None:
 @app.command()
 def withdraw(
     amount: Amount,
-    to: Annotated[str | None, typer.Option(help="The receiving address; the own wallet by default.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="The receiving address; by default the account's own wallet.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Move money from the registry's credit to a wallet."""
@@ -66,20 +68,20 @@ def withdraw(
 
 @app.command()
 def register(
-    info: Annotated[str, typer.Argument(help="What the registry shall know you by.")] = "VeriFrame",
+    info: Annotated[str, typer.Argument(help="A description of this worker for the registry.")] = "VeriFrame",
     as_json: AsJson = False,
 ) -> None:
-    """Ask a registry of another kind to take in the account as a worker, and tell how it stands there."""
+    """Register the account as a worker at a registry of another kind, and show its standing there."""
     registry = _treasury()
     account = registry.account
     if not registries.knows_workers(registry):
-        _tell({"standing": "this registry takes any worker: nothing needs to be registered"}, as_json=as_json)
+        _print({"standing": "this registry takes any worker: no registration is needed"}, as_json=as_json)
         return
     before = context.run(registry.standing())
     if before.may_register and not before.is_registered:
         context.run(registry.register(info))
-    found = context.run(surgery.standing(registry.standing, account))
-    _tell({"standing": found.detail, **({"missing": found.remedy} if found.remedy else {})}, as_json=as_json)
+    found = context.run(checks.standing(registry.standing, account))
+    _print({"standing": found.detail, **({"missing": found.remedy} if found.remedy else {})}, as_json=as_json)
 
 
 @app.command()
@@ -89,7 +91,7 @@ def create(
     password_fd: PasswordDescriptor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new StarkNet key and keep it encrypted in KEYSTORE."""
+    """Create a new StarkNet key and store it encrypted in KEYSTORE."""
     from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
     keys.prepare_new(keystore)
@@ -101,14 +103,14 @@ def create(
 def import_key(
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A keystore, or sncast's accounts file.")],
     keystore: NewKeystore,
-    name: Annotated[str | None, typer.Option(help="Which account of sncast's file.")] = None,
+    name: Annotated[str | None, typer.Option(help="The account's name in sncast's file.")] = None,
     password_file: PasswordFile = None,
     password_fd: PasswordDescriptor = None,
     as_json: AsJson = False,
 ) -> None:
     """Copy a key from starkli's keystore, or sncast's accounts file, into a new KEYSTORE.
 
-    A keystore's password stays the same. FILE is left as it is: sncast's holds its keys in the open.
+    A keystore's password stays the same. FILE is not changed; note that sncast's file is not encrypted.
     """
     from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
@@ -124,33 +126,33 @@ def import_key(
 
 
 @app.command("address")
-def tell_address(
+def show_address(
     keystore: Keystore = None,
-    public_key: Annotated[str | None, typer.Option(help="A public key, in place of a keystore.")] = None,
+    public_key: Annotated[str | None, typer.Option(help="A public key, instead of a keystore.")] = None,
     class_hash: ClassHash = None,
     salt: Salt = None,
     password_file: PasswordFile = None,
     password_fd: PasswordDescriptor = None,
     as_json: AsJson = False,
 ) -> None:
-    """The address that the key's account will have on StarkNet. Money may be sent there before."""
+    """Show the address of the key's account on StarkNet. Money may be sent there before it is deployed."""
     from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
     chosen = keys.OPEN_ZEPPELIN_CLASS_HASH if class_hash is None else _felt(class_hash, "a class hash")
     number = None if salt is None else _felt(salt, "a salt")
     if public_key is not None and keystore is not None:
-        raise SettingsError("Give a keystore or --public-key, not both.")
+        raise SettingsError("Pass a keystore or --public-key, not both.")
     if public_key is not None:
         point = _felt(public_key, "a public key")
     else:
         point = password.unlock(_chosen(keystore), password_file, password_fd).public_key
     address = keys.account_address(point, chosen, number)
-    told = {
+    facts = {
         "public_key": f"{point:#066x}",
         "class_hash": f"{chosen:#066x}",
         "address": format_address(address),
     }
-    _tell(told, as_json=as_json)
+    _print(facts, as_json=as_json)
 
 
 @app.command()
@@ -159,13 +161,13 @@ def deploy(
     class_hash: ClassHash = None,
     salt: Salt = None,
     max_fee: Annotated[
-        str | None, typer.Option(metavar="STRK", help="The most that it may cost; by default max_fee_strk.")
+        str | None, typer.Option(metavar="STRK", help="The most it may cost; by default max_fee_strk.")
     ] = None,
     password_file: PasswordFile = None,
     password_fd: PasswordDescriptor = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the key's account onto StarkNet, paid by the STRK that is at its address already."""
+    """Deploy the key's account on StarkNet, paid with the STRK at its address."""
     from veriframe.wiring import keys  # noqa: PLC0415 - half a second
 
     settings = context.current().settings
@@ -174,10 +176,10 @@ def deploy(
     number = None if salt is None else _felt(salt, "a salt")
     key = password.unlock(_chosen(keystore), password_file, password_fd)
     address, receipt = context.run(keys.deploy_account(settings, key, chosen, number, max_fee_fri=limit_fri))
-    told = {"address": format_address(address), "deployed": "already" if receipt is None else "now"}
+    facts = {"address": format_address(address), "deployed": "already" if receipt is None else "now"}
     if receipt is not None:
-        told |= {"transaction": f"{receipt.hash:#x}", "fee": format_strk(receipt.fee_fri)}
-    _tell(told, as_json=as_json)
+        facts |= {"transaction": f"{receipt.hash:#x}", "fee": format_strk(receipt.fee_fri)}
+    _print(facts, as_json=as_json)
 
 
 def _keep(key: Key, keystore: Path, secret: bytes, address: Address | None = None, *, as_json: bool) -> None:
@@ -185,8 +187,8 @@ def _keep(key: Key, keystore: Path, secret: bytes, address: Address | None = Non
 
     kept = keys.keep(key, keystore, secret)
     shown = keys.account_address(kept.public_key) if address is None else address
-    told = {"keystore": str(keystore), "public_key": f"{kept.public_key:#066x}"}
-    _tell({**told, "address": format_address(shown)}, as_json=as_json)
+    facts = {"keystore": str(keystore), "public_key": f"{kept.public_key:#066x}"}
+    _print({**facts, "address": format_address(shown)}, as_json=as_json)
 
 
 def _felt(text: str, what: str) -> int:
@@ -199,15 +201,15 @@ def _felt(text: str, what: str) -> int:
 def _chosen(keystore: Path | None) -> Path:
     chosen = keystore or context.current().settings.keystore
     if chosen is None:
-        raise SettingsError("Name a keystore, or set keystore. `veriframe account create` makes one.")
+        raise SettingsError("Pass a keystore, or set keystore. `veriframe account create` creates one.")
     return chosen.expanduser()
 
 
-def _tell(told: dict[str, str], *, as_json: bool) -> None:
+def _print(facts: dict[str, str], *, as_json: bool) -> None:
     if as_json:
-        show.as_json(told)
+        show.as_json(facts)
     else:
-        show.facts("", told)
+        show.facts("", facts)
 
 
 def _treasury() -> registries.Registry:
@@ -245,5 +247,5 @@ async def _show(treasury: registries.Registry, as_json: bool) -> None:
 
 def _positive(text: str) -> int:
     if (amount_fri := arguments.strk(text)) == 0:
-        raise SettingsError("Nothing cannot be moved. Name an amount of STRK, such as 1.5.")
+        raise SettingsError("The amount must not be zero. Pass an amount of STRK, such as 1.5.")
     return amount_fri

@@ -1,4 +1,4 @@
-"""The root command: global options, the commands, and the one place that turns errors into exit codes."""
+"""The root command: global options, all commands, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXIT_CODES: tuple[tuple[type[VeriFrameError], int], ...] = (
 
 app = typer.Typer(
     name="veriframe",
-    help="Blender frames rendered by strangers' machines, paid through escrow.",
+    help="Render Blender frames on independent machines, paid through escrow.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,17 +48,19 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     context: typer.Context,
-    home: Annotated[str | None, typer.Option(help="Folder for journal, work and embedded parts.")] = None,
-    account_name: Annotated[str | None, typer.Option("--account", help="Who acts.")] = None,
+    home: Annotated[
+        str | None, typer.Option(help="Folder for the journal, work files and embedded parts.")
+    ] = None,
+    account_name: Annotated[str | None, typer.Option("--account", help="Name of the acting account.")] = None,
     config_file: Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")] = None,
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be repeated.")
     ] = None,
     _show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and stop.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Blender frames rendered by strangers' machines, paid through escrow."""
+    """Render Blender frames on independent machines, paid through escrow."""
     read_settings(
         config_file,
         assignments or (),
@@ -68,7 +70,7 @@ def root(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one command and leave with its exit code. Errors of ours become one sentence on stderr."""
+    """Run one command and exit with its code. A `VeriFrameError` becomes one sentence on stderr."""
     stderr.install()
     try:
         app(args=None if arguments is None else list(arguments))

@@ -1,4 +1,4 @@
-"""Amounts, spans and addresses as people write them on a command line."""
+"""Parsers for amounts, time spans and addresses on the command line."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def strk(text: str) -> int:
     match = _STRK.fullmatch(text)
     if match is None:
         raise SettingsError(f"“{text}” is not an amount of STRK. Write it as 1.5, with at most 18 decimals.")
-    # By its digits: a float cannot hold them, and a Decimal rounds to the context's 28.
+    # Digit by digit: a float is too short for them, and a Decimal rounds to the context's 28 digits.
     return int(match["whole"] + (match["rest"] or "").ljust(18, "0"))
 
 
 def span(text: str) -> int:
-    """A span, such as `90s`, `10m`, `2h`, `1d` or `1d12h`, as seconds. Raises `SettingsError`."""
+    """A time span, such as `90s`, `10m`, `2h`, `1d` or `1d12h`, in seconds. Raises `SettingsError`."""
     match = _SPAN.fullmatch(text)
     if not text or match is None:
-        raise SettingsError(f"“{text}” is not a span of time. Write it as 90s, 10m, 2h, 1d or 1d12h.")
+        raise SettingsError(f"“{text}” is not a time span. Write it as 90s, 10m, 2h, 1d or 1d12h.")
     return sum(int(count) * _SECONDS[unit] for unit, count in match.groupdict("0").items())
 
 
 def address(text: str) -> Address:
-    """An address of somebody, in hex. Raises `SettingsError`."""
+    """An account's address, in hex. Raises `SettingsError`."""
     if _ADDRESS.fullmatch(text) is None or not 0 < int(text, 16) < _ADDRESS_END:
         raise SettingsError(f"“{text}” is not an address. Write it in hex, as 0x….")
     return Address(int(text, 16))

@@ -23,7 +23,7 @@ def _group() -> None:
 def show_settings(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Every setting with its value and where it came from."""
+    """Show every setting, its value and where the value came from."""
     loaded = current()
     values = loaded.settings.model_dump(mode="json")
     if as_json:

@@ -1,4 +1,4 @@
-"""What every command stands on: the settings of this process, who acts, and how a coroutine is run."""
+"""The shared base of all commands: the process's settings, the acting account and the event loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _loaded: ContextVar[Loaded] = ContextVar("loaded")
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells have it."""
+"""The exit code after Ctrl-C, as in shells."""
 
 
 def read_settings(
@@ -31,7 +31,7 @@ def read_settings(
 ) -> None:
     """Read all settings once and set up logging. `assignments` are texts of the form `name=value`.
 
-    `quiet`: the log keeps to warnings unless its level was set, since the command shows its results itself.
+    `quiet`: the log shows only warnings unless its level was set, because the command shows its results.
 
     Raises `SettingsError`.
     """
@@ -58,7 +58,7 @@ def account(default: str) -> str:
 
 
 class _Loop:
-    """One event loop for the whole command, so that connections last from one `run` to the next."""
+    """One event loop for the whole command, so that connections stay open from one `run` to the next."""
 
     def __init__(self) -> None:
         self.runner: asyncio.Runner | None = None
@@ -69,7 +69,7 @@ _loop = _Loop()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run to the end. Errors are left to `main`; Ctrl-C ends the process quietly with `INTERRUPTED`."""
+    """Run a coroutine to its end. `main` handles errors; Ctrl-C exits quietly with `INTERRUPTED`."""
     if _loop.runner is None:
         _loop.runner = asyncio.Runner()
     try:
@@ -79,19 +79,19 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def at_end(ending: Callable[[], Awaitable[None]]) -> None:
-    """Have something closed when the command has ended, however it ended."""
+    """Register a callback that closes something when the command ends, even with an error."""
     _loop.endings.append(ending)
 
 
 def open_store(settings: Settings) -> stores.Store:
-    """The content store, closed when the command has ended."""
+    """Open the content store; it is closed when the command ends."""
     opened = stores.open_store(settings)
     at_end(partial(stores.close_store, opened))
     return opened
 
 
 def finish() -> None:
-    """Close what is open. Nothing here can fail in a way that a person could mend."""
+    """Run all registered callbacks and close the event loop. Errors while closing are ignored."""
     runner, endings = _loop.runner, _loop.endings
     _loop.runner, _loop.endings = None, []
     if runner is None:

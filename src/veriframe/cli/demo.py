@@ -1,4 +1,4 @@
-"""`veriframe demo`: the whole system at work, for a person or a script to see."""
+"""`veriframe demo`: runs the whole system once and reports each step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.progress import Progress as Bars
 from veriframe import demo as stage
 from veriframe.cli import context
 from veriframe.cli.display import show
-from veriframe.creator.creator import Posted
+from veriframe.creator.values import Posted
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, format_strk
 from veriframe.model.rendering.frames import Progress
@@ -25,10 +25,10 @@ OUTPUT = Path("demo-output")
 
 _DONE = {
     Stage.FETCHED: "worker fetched the scene and checked its bytes against the CID",
-    Stage.CHECKED: "worker inspected it with Blender, behind walls",
+    Stage.CHECKED: "worker inspected it with Blender in the sandbox",
     Stage.CLAIMED: "worker claimed the job: its bond is in escrow",
     Stage.RENDERED: "worker rendered it",
-    Stage.VALIDATED: "worker proved the picture in a clean sandbox",
+    Stage.VALIDATED: "worker validated the picture in a clean sandbox",
     Stage.STORED: "worker put the picture into the store",
     Stage.SUBMITTED: "worker submitted the picture's CID",
     Stage.PAID: "worker is paid",
@@ -36,22 +36,24 @@ _DONE = {
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for picture and parts.")] = OUTPUT,
-    scene: Annotated[Path | None, typer.Option(help="A .blend file of your own.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the picture and the demo's files.")
+    ] = OUTPUT,
+    scene: Annotated[Path | None, typer.Option(help="Your own .blend file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Post a scene, render it, submit the picture, be paid: the whole system on embedded parts."""
+    """Post a scene, render it, submit the picture and get paid, all on this machine."""
     settings = context.current().settings
-    with _Teller() as teller:
-        outcome = context.run(stage.Demo(settings, output, teller, scene).show())
+    with _Reporter() as reporter:
+        outcome = context.run(stage.Demo(settings, output, reporter, scene).show())
     if as_json:
         show.as_json(_as_object(outcome))
     else:
         _draw(outcome)
 
 
-class _Teller:
-    """Tells each event on stderr, with the seconds since the beginning; bars on a terminal only."""
+class _Reporter:
+    """Prints each event on stderr, with the seconds since the start; bars on a terminal only."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -62,9 +64,9 @@ class _Teller:
         )
         self._bars = Bars(*columns, console=show.err, transient=True, disable=not show.err.is_terminal)
         self._bar = self._bars.add_task("", total=1.0, visible=False)
-        self._told = 0.0
+        self._printed = 0.0
 
-    def __enter__(self) -> _Teller:
+    def __enter__(self) -> _Reporter:
         self._bars.start()
         return self
 
@@ -75,7 +77,7 @@ class _Teller:
         self._say(f"{what} …")
 
     def ready(self, facts: RendererFacts) -> None:
-        self._say(f"Blender {facts.version_text} ({facts.program}), sandbox {facts.sandbox_level}, proved")
+        self._say(f"Blender {facts.version_text} ({facts.program}), sandbox {facts.sandbox_level}")
 
     def posted(self, posted: Posted) -> None:
         reward = format_strk(posted.terms.reward_fri)
@@ -89,8 +91,8 @@ class _Teller:
 
     def progress(self, progress: Progress) -> None:
         if self._bars.disable:
-            if time.monotonic() - self._told > 5:
-                self._told = time.monotonic()
+            if time.monotonic() - self._printed > 5:
+                self._printed = time.monotonic()
                 share = "" if progress.fraction is None else f", {progress.fraction:.0%}"
                 self._say(f"Blender: {progress.phase}{share}, {show.size(progress.memory_bytes)}")
             return
@@ -102,7 +104,7 @@ class _Teller:
         )
 
     def submitted(self, job: Job) -> None:
-        self._say(f"creator fetches {job.result_cid} and accepts")
+        self._say(f"creator downloads {job.result_cid} and accepts it")
 
     def _say(self, what: str) -> None:
         show.err.print(f"{time.monotonic() - self._started:7.1f} s  {show.clean(what)}", markup=False)
@@ -132,14 +134,14 @@ def _draw(outcome: stage.Outcome) -> None:
         *_rows("worker", before.worker, after.worker),
         _row("in escrow", before.registry.escrow_fri, after.registry.escrow_fri),
         _row("burned", before.registry.burned_fri, after.registry.burned_fri),
-        _row("all together", before.all_fri, after.all_fri),
+        _row("total", before.all_fri, after.all_fri),
     ]
-    show.table("Who holds what, in STRK", ("", "before", "after", "change"), rows)
+    show.table("Balances in STRK", ("", "before", "after", "change"), rows)
     show.facts(
         f"Job {outcome.job.id} is {outcome.job.state}",
         {
             "picture": f"{outcome.picture.absolute()} ({outcome.width}×{outcome.height})",
-            "its CID": outcome.job.result_cid,
+            "CID": outcome.job.result_cid,
             "sandbox": outcome.facts.sandbox_level,
         },
     )

@@ -1,4 +1,4 @@
-"""`veriframe scene failures` and `scene forget`: what the worker does not try again."""
+"""`veriframe scene failures` and `scene forget`: scenes that the worker does not try again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT = "worker"
 
 
 def failures(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False) -> None:
-    """Scenes that failed on this worker. Under other limits, or by another Blender, they are tried again."""
+    """List scenes that failed on this worker. It retries them with other limits or another Blender."""
     with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
         found = journal.failures()
     if as_json:
@@ -39,17 +39,17 @@ def failures(as_json: Annotated[bool, typer.Option("--json", help="A JSON list."
         for one in found
     ]
     show.table("Scenes that failed here", ("scene", "code", "when (UTC)", "creator", "why"), rows)
-    show.err.print("To have one tried again: veriframe scene forget CID")
+    show.err.print("To retry one: veriframe scene forget CID")
 
 
 def forget(
-    cid: Annotated[str | None, typer.Argument(metavar="[CID]", help="The scene, as it is listed.")] = None,
+    cid: Annotated[str | None, typer.Argument(metavar="[CID]", help="The scene's CID, as listed.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All scenes.")] = False,
 ) -> None:
-    """Forget that a scene failed here, so that the worker tries it again within a minute."""
+    """Forget that a scene failed, so that the worker tries it again within a minute."""
     if (cid is None) != every:
         raise SettingsError(
-            "Name one scene by its CID, or all with --all. `veriframe scene failures` lists them."
+            "Pass one scene's CID, or --all for all of them. `veriframe scene failures` lists them."
         )
     with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
         forgotten = journal.forget_failures(None if cid is None else canonical(cid))

@@ -14,7 +14,8 @@ from rich.markup import escape
 from veriframe.cli import arguments, context, opening
 from veriframe.cli.display import job_view, show
 from veriframe.cli.display.transfer_bar import transfer_bar
-from veriframe.creator.creator import Creator, Draft, Posted
+from veriframe.creator.creator import Creator
+from veriframe.creator.values import Draft, Posted
 from veriframe.errors import SettingsError
 from veriframe.model.registry import offer as defaults
 from veriframe.model.registry.job import NOBODY, Address, JobState, format_strk
@@ -23,18 +24,15 @@ from veriframe.model.registry.offer import Offer
 from veriframe.wiring import creators
 
 REFUNDED = 6
-"""The exit code of `watch` where the job ended without a picture that was paid for."""
+"""The exit code of `watch` if the job was refunded."""
 
 PUBLIC_SCENE = (
-    "The scene becomes public, and so does its picture: whoever learns a CID can read them. "
-    "That cannot be taken back."
+    "The scene and its picture become public: anyone who knows a CID can read them. This cannot be undone."
 )
-PUBLIC_EVIDENCE = (
-    "The evidence becomes public: whoever learns its CID can read it. That cannot be taken back."
-)
+PUBLIC_EVIDENCE = "The evidence becomes public: anyone who knows its CID can read it. This cannot be undone."
 
 app = typer.Typer(
-    help="Post scenes to be rendered, follow them, fetch, accept or dispute.", no_args_is_help=True
+    help="Post scenes, follow their jobs, and fetch, accept or dispute the results.", no_args_is_help=True
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout; amounts in fri, 10⁻¹⁸ STRK.")]
@@ -47,7 +45,7 @@ def _strk(name: str, meaning: str) -> object:
 
 
 def _span(name: str, meaning: str, default: str) -> object:
-    text = f"{meaning} Such as 90s, 10m, 2h, 1d. \\[default: {default}]"
+    text = f"{meaning} For example 90s, 10m, 2h or 1d. \\[default: {default}]"
     return typer.Option(name, metavar="SPAN", parser=arguments.span, help=text)
 
 
@@ -59,7 +57,7 @@ DEADLINE = _span("--deadline", "How long workers may claim it.", show.span(defau
 LEASE = _span("--lease", "How long a worker has to submit.", show.span(defaults.LEASE_SECONDS))
 REVIEW = _span(
     "--review",
-    "How long you may look before anyone may have the worker paid.",
+    "How long you may review the result before anyone may trigger the payment.",
     f"{show.span(defaults.REVIEW_SECONDS)}; with an arbiter {show.span(defaults.ARBITRATED_REVIEW_SECONDS)}",
 )
 ARBITRATION = _span(
@@ -69,19 +67,19 @@ ARBITRATION = _span(
 
 @app.command()
 def create(
-    scene: Annotated[Path, typer.Argument(metavar="FILE.blend", help="The scene; frame 1 is rendered.")],
-    reward: Annotated[int, _strk("--reward", "What the picture is worth to you, such as 1.5.")],
-    bond: Annotated[int | None, _strk("--bond", "What a worker puts up: a tenth of the reward.")] = None,
+    scene: Annotated[Path, typer.Argument(metavar="FILE.blend", help="The scene. Frame 1 is rendered.")],
+    reward: Annotated[int, _strk("--reward", "What you pay for the picture, such as 1.5.")],
+    bond: Annotated[int | None, _strk("--bond", "A worker's bond; by default a tenth of the reward.")] = None,
     deadline: Annotated[int | None, DEADLINE] = None,
     lease: Annotated[int | None, LEASE] = None,
     review: Annotated[int | None, REVIEW] = None,
     arbitration: Annotated[int | None, ARBITRATION] = None,
     arbiter: Annotated[
-        int | None, _address("--arbiter", "Who decides disputes; without one there are none.")
+        int | None, _address("--arbiter", "Who decides disputes; without an arbiter there are none.")
     ] = None,
-    worker: Annotated[int | None, _address("--worker", "The only one who may claim it.")] = None,
+    worker: Annotated[int | None, _address("--worker", "The only worker who may claim it.")] = None,
     yes: Yes = False,
-    follow: Annotated[bool, typer.Option("--watch", help="Follow it until it is final.")] = False,
+    follow: Annotated[bool, typer.Option("--watch", help="Follow the job until it is final.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Post a scene with a reward in escrow. The scene becomes public."""
@@ -110,13 +108,14 @@ def create(
 @app.command("list")
 def list_jobs(
     state: Annotated[
-        list[JobState] | None, typer.Option(case_sensitive=False, help="Only these; may be repeated.")
+        list[JobState] | None,
+        typer.Option(case_sensitive=False, help="Only jobs in this state; may be repeated."),
     ] = None,
-    everybody: Annotated[bool, typer.Option("--all", help="Other creators' jobs too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    everybody: Annotated[bool, typer.Option("--all", help="Include other creators' jobs.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most jobs to list.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, newest first: one's own, or everybody's."""
+    """List jobs, newest first: your own, or everyone's with --all."""
     statuses = context.run(_creator().jobs(state or (), own=not everybody, limit=limit))
     if as_json:
         show.as_json({"jobs": [job_view.as_object(status) for status in statuses]})
@@ -127,17 +126,17 @@ def list_jobs(
 
 @app.command("show")
 def show_job(job_id: JobId, as_json: AsJson = False) -> None:
-    """Show all that is known of a job, and what may be done next."""
+    """Show the details of a job and the possible next steps."""
     _show(context.run(_creator().status(job_id)), as_json=as_json)
 
 
 @app.command()
 def watch(
     job_id: JobId,
-    to_result: Annotated[bool, typer.Option("--result", help="Stop when there is a result.")] = False,
+    to_result: Annotated[bool, typer.Option("--result", help="Stop once the job has a result.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a job until it is final: a line for each change. Exit code 0 when PAID, 6 when REFUNDED."""
+    """Follow a job until it is final, with a line for each change. Exits with 0 if PAID, 6 if REFUNDED."""
     _watch(_creator(), job_id, to_result=to_result, as_json=as_json)
 
 
@@ -147,7 +146,7 @@ def fetch(
     target: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file to write. [default: job-JOB.png]")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch the picture of a job that has a result."""
@@ -169,7 +168,7 @@ def accept(job_id: JobId, as_json: AsJson = False) -> None:
 
 @app.command()
 def cancel(job_id: JobId, as_json: AsJson = False) -> None:
-    """Take back a job that no worker holds; the reward becomes credit again."""
+    """Cancel a job that no worker has claimed; the reward becomes credit again."""
     _show(context.run(_creator().cancel(job_id)), as_json=as_json)
 
 
@@ -177,12 +176,12 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 def dispute(
     job_id: JobId,
     evidence: Annotated[
-        Path | None, typer.Option(help="A file for the arbiter; it becomes public. [default: the result]")
+        Path | None, typer.Option(help="A file for the arbiter, which becomes public. [default: the result]")
     ] = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Dispute the result before the review ends. Takes a bond as high as the worker's."""
+    """Dispute the result before the review ends. This binds a bond as high as the worker's."""
     if evidence is not None:
         _need_consent(yes)
         _ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")
@@ -191,26 +190,26 @@ def dispute(
 
 def _creator() -> Creator:
     settings = context.current().settings
-    purse = opening.open_desk(job_view.DEFAULT_ACCOUNT)
-    return creators.build_creator(settings, purse, context.open_store(settings))
+    registry = opening.open_creator_registry(job_view.DEFAULT_ACCOUNT)
+    return creators.build_creator(settings, registry, context.open_store(settings))
 
 
 def _need_consent(yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         raise SettingsError(
-            "The file becomes public, and there is no terminal to ask on. Say --yes if that is meant."
+            "The file becomes public, and there is no terminal for a confirmation. Pass --yes to confirm."
         )
 
 
 def _ask(yes: bool, warning: str, question: str) -> None:
-    """Warn in any case; ask where nobody said yes before. A no ends the command with exit code 1."""
+    """Print the warning, and ask unless --yes was passed. The answer no exits with code 1."""
     show.err.print(warning, style="yellow")
     if yes:
         return
     try:
         agreed = typer.confirm(question, err=True)
     except typer.Abort:
-        # Ctrl-C, or the end of the input, in the middle of the question.
+        # Ctrl-C, or the end of the input, at the question.
         raise typer.Exit(context.INTERRUPTED) from None
     if not agreed:
         show.err.print("Nothing was published.")
@@ -221,10 +220,10 @@ def _show_draft(draft: Draft) -> None:
     header = draft.header
     pairs = {
         "scene": f"{draft.scene}, {show.size(draft.stamp.size_bytes)}, Blender {header.version}",
-        # The offer's spans, counted from nought.
+        # The offer's terms at time 0, so that the deadline is a span.
         "deadline": f"{show.span(draft.offer.terms(0).deadline)} after posting",
         **job_view.terms_facts(draft.terms),
-        "out of the wallet": format_strk(draft.deposit_fri),
+        "from the wallet": format_strk(draft.deposit_fri),
     }
     show.facts("", pairs, show.err)
 
@@ -234,7 +233,7 @@ def _show_posted(posted: Posted, *, as_json: bool, in_line: bool) -> None:
         (show.json_line if in_line else show.as_json)(job_view.posted_object(posted))
         return
     for job_id in posted.jobs:
-        show.out.print(f"Posted as job {job_id}. `veriframe job watch {job_id}` follows it.")
+        show.out.print(f"Posted as job {job_id}. Follow it with `veriframe job watch {job_id}`.")
 
 
 def _show(status: JobStatus, *, as_json: bool) -> None:

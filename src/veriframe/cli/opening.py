@@ -1,4 +1,4 @@
-"""Opening the registry that the settings name, with the account's key where one is needed."""
+"""Opens the configured registry, with the account's key if one is needed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def open_registry(default_account: str) -> registries.Registry:
-    """The registry as the acting account sees it, closed when the command has ended.
+    """Open the registry for the acting account. It is closed when the command ends.
 
-    Raises `SettingsError` where a key is missing or does not open, `RegistryUnavailable`.
+    Raises `SettingsError` if the key is missing or cannot be unlocked, and `RegistryUnavailable`.
     """
     settings = context.current().settings
     if settings.registry != "starknet":
@@ -26,24 +26,24 @@ def open_registry(default_account: str) -> registries.Registry:
     return opened
 
 
-def open_desk(default_account: str) -> registries.FullRegistry:
-    """The same for a creator. Raises `SettingsError` where the registry is not of our own kind."""
+def open_creator_registry(default_account: str) -> registries.FullRegistry:
+    """Open the registry for a creator. Raises `SettingsError` if it is not of VeriFrame's own class."""
     opened = open_registry(default_account)
     if not registries.is_full(opened):
         raise SettingsError(
-            "The registry at JOB_REGISTRY_ADDRESS is of another kind: workers can serve it, but jobs are "
-            "posted with its own tools. Name a registry of VeriFrame's own class to post here."
+            "The registry at JOB_REGISTRY_ADDRESS is of another kind: workers can serve it, but posting jobs "
+            "needs its own tools. To post here, set the address of a registry of VeriFrame's own class."
         )
     return opened
 
 
 def account_key(settings: Settings) -> Key | None:
-    """The key in the keystore; none where a devnet account is used instead. Raises `SettingsError`."""
+    """The key in the keystore, or None if a devnet account is used instead. Raises `SettingsError`."""
     if settings.devnet_account is not None:
         return None
     if settings.keystore is None:
         raise SettingsError(
-            "On StarkNet an account is needed. Set keystore to its encrypted key (docs/keys.md), or "
+            "StarkNet needs an account. Set keystore to its encrypted key (docs/keys.md), or set "
             "devnet_account on a development chain."
         )
     return password.unlock(settings.keystore.expanduser())

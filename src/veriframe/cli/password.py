@@ -1,6 +1,6 @@
-"""Where the password of a keystore comes from: the terminal, a file, or an open descriptor.
+"""Reads the password of a keystore from the terminal, a file or an open descriptor.
 
-Never from the command line or the environment: other processes can read both.
+Never from the command line or the environment, because other processes can read both.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
 
 PASSWORD_BYTES = 4096
-"""No password is longer."""
+"""Longest password."""
 SHORTEST_NEW = 8
-"""How many characters a new password has at least."""
+"""Fewest characters of a new password."""
 
 PasswordFile = Annotated[
-    Path | None, typer.Option(help="A file with the password, mode 0600; by default it is asked for.")
+    Path | None,
+    typer.Option(help="A file with the password, mode 0600; by default the command prompts for it."),
 ]
 PasswordDescriptor = Annotated[
     int | None, typer.Option(min=0, help="A descriptor to read the password from, such as 0 for a pipe.")
@@ -34,7 +35,7 @@ PasswordDescriptor = Annotated[
 
 
 def unlock(keystore: Path, file: Path | None = None, descriptor: int | None = None) -> Key:
-    """The key in a keystore, its password taken from where the operator says; the memory is protected.
+    """Unlock a keystore with the password that the operator provides, and protect the process's memory.
 
     Raises `SettingsError`, `HostUnavailable`.
     """
@@ -44,14 +45,14 @@ def unlock(keystore: Path, file: Path | None = None, descriptor: int | None = No
 
 
 def given(question: str, file: Path | None, descriptor: int | None, *, new: bool = False) -> bytes:
-    """The password. On a terminal, a `new` one is asked for twice, and it must not be too short.
+    """Read the password. A `new` one must not be too short, and a terminal prompts for it twice.
 
-    Without `file` and `descriptor`, the setting password_file counts, then the terminal.
+    Without `file` and `descriptor`, the setting password_file is used, then the terminal.
 
     Raises `SettingsError`.
     """
     if file is not None and descriptor is not None:
-        raise SettingsError("Give the password by --password-file or by --password-fd, not by both.")
+        raise SettingsError("Pass either --password-file or --password-fd, not both.")
     file = file or (context.current().settings.password_file if descriptor is None else None)
     if descriptor is not None:
         password = _from_descriptor(descriptor)
@@ -62,7 +63,7 @@ def given(question: str, file: Path | None, descriptor: int | None, *, new: bool
     if not password:
         raise SettingsError("The password is empty.")
     if new and len(password) < SHORTEST_NEW:
-        raise SettingsError(f"The password is too short: a new one has {SHORTEST_NEW} characters or more.")
+        raise SettingsError(f"The password is too short: use at least {SHORTEST_NEW} characters.")
     return password
 
 
@@ -74,7 +75,7 @@ def _from_file(path: Path) -> bytes:
 
 def _from_descriptor(descriptor: int) -> bytes:
     if descriptor in (1, 2) or os.isatty(descriptor):
-        raise SettingsError(f"No password is read from descriptor {descriptor}: give a pipe or a file.")
+        raise SettingsError(f"Descriptor {descriptor} cannot give a password: use a pipe or a file.")
     try:
         # Closed afterwards, so that no process started later inherits it.
         with os.fdopen(descriptor, "rb", closefd=descriptor != 0) as source:
@@ -83,17 +84,17 @@ def _from_descriptor(descriptor: int) -> bytes:
         reason = error.strerror
         raise SettingsError(f"Descriptor {descriptor} cannot be read: {reason}.") from None
     if len(content) > PASSWORD_BYTES:
-        raise SettingsError(f"Descriptor {descriptor} brings more than {PASSWORD_BYTES} bytes: no password.")
+        raise SettingsError(f"Descriptor {descriptor} has more than {PASSWORD_BYTES} bytes: not a password.")
     return _line(content)
 
 
 def _from_terminal(question: str, *, twice: bool) -> bytes:
     if not sys.stdin.isatty():
         raise SettingsError(
-            "The password cannot be asked for without a terminal. Use --password-file or --password-fd."
+            "There is no terminal to ask for the password. Use --password-file or --password-fd."
         )
     password = _ask(question)
-    if twice and _ask("Once more") != password:
+    if twice and _ask("Repeat it") != password:
         raise SettingsError("The two passwords differ.")
     return password
 
@@ -108,5 +109,5 @@ def _ask(question: str) -> bytes:
 
 
 def _line(content: bytes) -> bytes:
-    # Editors and `echo` end a file with a newline that nobody means.
+    # Editors and `echo` add a newline that is not part of the password.
     return content.removesuffix(b"\n").removesuffix(b"\r")

@@ -1,4 +1,4 @@
-"""`veriframe registry`: putting our contract onto a chain, and seeing what stands there."""
+"""`veriframe registry`: deploys our contract on a chain, and shows which contract is deployed."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ KINDS = {
 @app.command()
 def deploy(
     salt: Annotated[
-        str | None, typer.Option(metavar="0x…", help="For a registry beside the chain's usual one.")
+        str | None, typer.Option(metavar="0x…", help="For a registry other than the chain's usual one.")
     ] = None,
     max_fee: Annotated[
         str | None,
-        typer.Option(metavar="STRK", help="The most that one transaction may cost; by default max_fee_strk."),
+        typer.Option(metavar="STRK", help="The most one transaction may cost; by default max_fee_strk."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Spend without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put VeriFrame's contract onto the network of STARKNET_RPC, for the token of starknet_token.
+    """Deploy VeriFrame's contract on the network of STARKNET_RPC, for the token of starknet_token.
 
-    What is there already is not paid again: the command may be repeated, and cut off, at any time.
+    Steps that are already done are skipped, so the command can be interrupted and repeated at any time.
     """
     _need_consent(yes)
     settings = context.current().settings
     limit_fri = to_fri(settings.max_fee_strk) if max_fee is None else arguments.strk(max_fee)
     key = opening.account_key(settings)
-    _tell(context.run(_deploy(settings, key, _salt(salt), limit_fri, yes=yes)), as_json=as_json)
+    _print(context.run(_deploy(settings, key, _salt(salt), limit_fri, yes=yes)), as_json=as_json)
 
 
 @app.command("show")
 def show_registry(as_json: AsJson = False) -> None:
-    """What the registry is, and what it holds. No account is needed."""
+    """Show the registry and its balances. No account is needed."""
     settings = context.current().settings
     facts = context.run(registries.registry_facts(settings))
     if as_json:
@@ -92,16 +92,16 @@ def _salt(text: str | None) -> int | None:
 def _need_consent(yes: bool) -> None:
     if not yes and not sys.stdin.isatty():
         raise SettingsError(
-            "Deploying costs a fee, and there is no terminal to ask on. Say --yes if that is meant."
+            "Deploying costs a fee, and there is no terminal for a confirmation. Pass --yes to confirm."
         )
 
 
 def _ask(yes: bool) -> None:
-    """A no ends the command with exit code 1; nothing is sent then."""
+    """Ask for confirmation. The answer no exits with code 1, and nothing is sent."""
     if yes:
         return
     try:
-        agreed = typer.confirm("Spend that?", err=True)
+        agreed = typer.confirm("Pay this fee?", err=True)
     except typer.Abort:
         raise typer.Exit(context.INTERRUPTED) from None
     if not agreed:
@@ -122,14 +122,14 @@ def _plan_lines(plan: Plan) -> dict[str, str]:
     }
 
 
-def _tell(done: Deployed, *, as_json: bool) -> None:
+def _print(done: Deployed, *, as_json: bool) -> None:
     sent = [
         (name, receipt)
         for name, receipt in (("declared", done.declared), ("deployed", done.deployed))
         if receipt is not None
     ]
     fee_fri = sum(receipt.fee_fri for _, receipt in sent)
-    told = {
+    result = {
         "address": format_address(done.address),
         "class_hash": f"{done.class_hash:#x}",
         "token": format_address(done.token),
@@ -138,19 +138,19 @@ def _tell(done: Deployed, *, as_json: bool) -> None:
     }
     hashes = {f"{name}_by": f"{receipt.hash:#x}" for name, receipt in sent}
     if as_json:
-        show.as_json({**told, **hashes, "fee_fri": fee_fri})
+        show.as_json({**result, **hashes, "fee_fri": fee_fri})
         return
-    show.facts("", {**told, **hashes, "fee": format_strk(fee_fri)})
+    show.facts("", {**result, **hashes, "fee": format_strk(fee_fri)})
     show.line(f"export JOB_REGISTRY_ADDRESS={format_address(done.address)}")
 
 
 def _as_object(facts: RegistryFacts) -> dict[str, object]:
-    told = asdict(facts) | {
+    result = asdict(facts) | {
         "class_hash": None if facts.class_hash is None else f"{facts.class_hash:#x}",
         "token": None if facts.token is None else format_address(facts.token),
     }
-    totals = told.pop("totals") or {}
-    return {**told, **totals}
+    totals = result.pop("totals") or {}
+    return {**result, **totals}
 
 
 def _lines(facts: RegistryFacts, settings: Settings) -> dict[str, str]:
@@ -159,15 +159,15 @@ def _lines(facts: RegistryFacts, settings: Settings) -> dict[str, str]:
         lines["class hash"] = f"{facts.class_hash:#x}"
     if facts.token is not None:
         differs = facts.token != settings.starknet_token
-        lines["token"] = format_address(facts.token) + (", not the one of starknet_token" if differs else "")
-    lines["jobs"] = "it does not tell" if facts.jobs is None else str(facts.jobs)
+        lines["token"] = format_address(facts.token) + (" (starknet_token names another)" if differs else "")
+    lines["jobs"] = "unknown" if facts.jobs is None else str(facts.jobs)
     lines["holds"] = format_strk(facts.held_fri)
     if facts.totals is not None:
         lines["in escrow"] = format_strk(facts.totals.escrow_fri)
         lines["in credit"] = format_strk(facts.totals.credit_fri)
         lines["burned"] = format_strk(facts.totals.burned_fri)
     if facts.kind == "foreign":
-        lines["offers"] = ", ".join(facts.offers) or "nothing that a worker would use"
+        lines["offers"] = ", ".join(facts.offers) or "no function that a worker uses"
         lines["lacks"] = ", ".join(facts.lacks) or "nothing"
         lines["serves"] = facts.fault or "a worker can serve it"
     return lines

@@ -1,4 +1,4 @@
-"""`veriframe scene`: check or render a scene on its own, without any job."""
+"""`veriframe scene`: checks or renders a scene without a job."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from veriframe.model.rendering.scene import SceneVerdict
 from veriframe.wiring import limits, renderers
 from veriframe.worker.scene.check import examine
 
-app = typer.Typer(help="Check or render a scene on its own, without a job.", no_args_is_help=True)
+app = typer.Typer(help="Check or render a scene without a job.", no_args_is_help=True)
 app.command()(failures)
 app.command()(forget)
 
@@ -40,7 +40,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.
 
 @app.command()
 def check(scene: Scene, as_json: AsJson = False) -> None:
-    """Say whether a worker would take the scene, and why not. Exit code 5 where it would not."""
+    """Check whether a worker would take the scene. Exits with 5, and the reason, if it would not."""
     try:
         verdict = context.run(_check(_readable(scene)))
     except JobRejected as error:
@@ -56,15 +56,15 @@ def check(scene: Scene, as_json: AsJson = False) -> None:
 @app.command()
 def render(
     scene: Scene,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the frames go.")],
-    frames: Annotated[str, typer.Option(help="Such as 1-10,15,20-40x2.")] = "1",
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the frames.")],
+    frames: Annotated[str, typer.Option(help="For example 1-10,15,20-40x2.")] = "1",
     image_format: Annotated[
         ImageFormat, typer.Option("--format", case_sensitive=False, help="File format of the frames.")
     ] = ImageFormat.PNG,
-    force: Annotated[bool, typer.Option("--force", help="Replace frames that are there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing frames.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Render frames of a scene behind the same walls as a job's, and prove them."""
+    """Render frames of a scene in the same sandbox as a job's, and validate them."""
     numbers = parse_frames(frames)
     target = _folder(out, [_file_name(number, image_format) for number in numbers], force=force)
     rendering, validated = context.run(_render(_readable(scene), target, numbers, image_format))
@@ -118,16 +118,16 @@ def _two_in(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def _bar(frames: int) -> Iterator[Callable[[Progress], None]]:
-    """On a terminal a bar; otherwise a line for each new frame or phase."""
+    """Show a bar on a terminal, otherwise a line for each new frame or phase."""
     if not show.err.is_terminal:
-        told: set[tuple[str, int]] = set()
+        printed: set[tuple[str, int]] = set()
 
-        def tell(progress: Progress) -> None:
-            if (key := (progress.phase, progress.frame)) not in told:
-                told.add(key)
+        def print_new(progress: Progress) -> None:
+            if (key := (progress.phase, progress.frame)) not in printed:
+                printed.add(key)
                 show.err.print(f"{progress.phase} frame {progress.frame} ({progress.done} of {frames} done)")
 
-        yield tell
+        yield print_new
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Bars(*columns, console=show.err, transient=True) as bars:
@@ -152,17 +152,19 @@ def _readable(scene: Path) -> Path:
         with scene.open("rb"):
             return scene.resolve()
     except OSError as error:
-        raise SettingsError(f"{scene} cannot be read: {error.strerror}. Name a .blend file.") from error
+        raise SettingsError(f"{scene} cannot be read: {error.strerror}. Pass a .blend file.") from error
 
 
 def _folder(out: Path, names: Sequence[str], *, force: bool) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"{out} cannot be made: {error.strerror}. Name a folder of yours.") from error
+        raise SettingsError(
+            f"{out} cannot be created: {error.strerror}. Pass a folder that you can write."
+        ) from error
     if taken := [name for name in names if (out / name).exists() and not force]:
         raise SettingsError(
-            f"{out / taken[0]} is there already. Name another folder, or allow it with --force."
+            f"{out / taken[0]} already exists. Pass another folder, or replace it with --force."
         )
     return out
 

@@ -1,4 +1,4 @@
-"""`veriframe worker`: find jobs, render them, be paid, for as long as one likes."""
+"""`veriframe worker`: claims jobs, renders them and is paid, until it is stopped."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ BUG = 1
 
 def worker(
     once: Annotated[
-        bool, typer.Option("--once", help="Stop when no open job is left and all own ones are handed in.")
+        bool, typer.Option("--once", help="Stop when no open job is left and all claimed ones are submitted.")
     ] = False,
     slots: Annotated[
         int | None, typer.Option(min=1, max=64, help="Jobs that are rendered at the same time.")
     ] = None,
 ) -> None:
-    """Take jobs, render them, submit, be paid.
+    """Claim jobs, render them, submit the results and get paid.
 
-    Ctrl-C (or SIGTERM) once: no new jobs, claimed ones are finished. Twice: stop now; a restart goes on.
+    Ctrl-C (or SIGTERM) once: finish claimed jobs and stop. Twice: stop now; a restart resumes the jobs.
     """
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
@@ -55,18 +55,18 @@ async def _work(
     made = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
     parts = replace(made, on_stage=report.stage_reached, on_progress=progress.on_progress)
     service = workers.build_service(settings, parts, slots)
-    _tell(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
+    _log_start(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
     return await _until_stopped(service, once)
 
 
 async def _until_stopped(service: Service, once: bool) -> int:
-    """Run with the two signals: the first drains, the second ends at once."""
+    """Run until the work ends or a signal stops it: the first drains, the second stops at once."""
     work = asyncio.create_task(service.run(once=once))
-    heard: list[int] = []
+    received: list[int] = []
 
     def on_signal(number: int) -> None:
-        heard.append(number)
-        if len(heard) == 1:
+        received.append(number)
+        if len(received) == 1:
             log.info("worker_stopping", signal=signal.Signals(number).name, again="to stop at once")
             service.drain()
         else:
@@ -78,13 +78,13 @@ async def _until_stopped(service: Service, once: bool) -> int:
     try:
         return 0 if await work else BUG
     except asyncio.CancelledError:
-        if not heard:
+        if not received:
             raise
-        log.warning("worker_cut_off", remedy="start it again: it goes on where it was")
+        log.warning("worker_cut_off", remedy="start it again: it resumes where it stopped")
         return context.INTERRUPTED
 
 
-def _tell(loaded: Loaded, account: str, facts: RendererFacts, slots: int, address: Address) -> None:
+def _log_start(loaded: Loaded, account: str, facts: RendererFacts, slots: int, address: Address) -> None:
     settings = loaded.settings
     log.info(
         "worker_started",
@@ -100,4 +100,4 @@ def _tell(loaded: Loaded, account: str, facts: RendererFacts, slots: int, addres
         slots=slots,
     )
     if facts.sandbox_level != "STRICT":
-        log.warning("weak_walls", level=facts.sandbox_level, see="docs/security.md")
+        log.warning("weak_sandbox", level=facts.sandbox_level, see="docs/security.md")

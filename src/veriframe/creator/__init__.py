@@ -1,1 +1,1 @@
-"""The creator's side of a job: post a scene, follow it, fetch the picture; accept, cancel or dispute."""
+"""The creator's side: post a scene, follow its job, fetch the picture; accept, cancel or dispute."""

@@ -1,4 +1,4 @@
-"""The creator's own files: a scene that is read, a picture that is written all of it or not at all."""
+"""The creator's files: reads a scene, and writes a picture completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,50 +15,52 @@ from veriframe.errors import Code, SettingsError, VerificationFailed
 from veriframe.model.rendering.scene import SceneHeader
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-"""The signature and the head of the first chunk, the same in every PNG (W3C PNG, 5.2 and 11.2.1)."""
+"""The signature and the header of the first chunk, equal in every PNG (W3C PNG, 5.2 and 11.2.1)."""
 
-Gate = Callable[[BinaryIO], SceneHeader]
+HeaderCheck = Callable[[BinaryIO], SceneHeader]
 """Reads a scene's header without Blender. Raises `JobRejected`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """By what a changed file is recognised: its size in bytes, and its time in nanoseconds."""
+    """Recognises a changed file: its size in bytes, and its modification time in nanoseconds."""
 
     size_bytes: int
     modified_ns: int
 
 
-def read_header(scene: Path, gate: Gate) -> tuple[Stamp, SceneHeader]:
-    """What the gate finds in a scene, and the stamp of the file that it read. Raises `SettingsError`."""
+def read_header(scene: Path, check: HeaderCheck) -> tuple[Stamp, SceneHeader]:
+    """Read a scene's header with `check`, and the stamp of the same file. Raises `SettingsError`."""
     stamp(scene)
     try:
         with scene.open("rb") as stream:
-            return _stamp(os.fstat(stream.fileno())), gate(stream)
+            return _stamp(os.fstat(stream.fileno())), check(stream)
     except OSError as error:
         raise _unreadable(scene, error) from error
 
 
 def stamp(file: Path) -> Stamp:
-    """The stamp of a regular file. Raises `SettingsError` where it is none.
+    """The stamp of a regular file. Raises `SettingsError` for anything else.
 
-    Asked before a file is opened: opening a named pipe would wait for ever.
+    Called before a file is opened, because opening a named pipe would block.
     """
     try:
         status = file.stat()
     except OSError as error:
         raise _unreadable(file, error) from error
     if not stat.S_ISREG(status.st_mode):
-        raise SettingsError(f"{file} is no file. Name one file; a scene with everything packed into it.")
+        raise SettingsError(
+            f"{file} is not a file. Pass one file: a scene with all resources packed into it."
+        )
     return _stamp(status)
 
 
 def refuse_target(target: Path, *, replace: bool) -> None:
-    """Whether a picture may be put there. Raises `SettingsError`."""
+    """Raise `SettingsError` if a picture may not be written to `target`."""
     try:
         if target.is_dir():
-            raise SettingsError(f"{target} is a folder. Name the file that the picture shall become.")
-        # A link counts, even one that leads nowhere: somebody else chose where it leads.
+            raise SettingsError(f"{target} is a folder. Pass the name of a file for the picture.")
+        # A link counts as existing, even a broken one: someone else chose its target.
         if not replace and (target.is_symlink() or target.exists()):
             raise _taken(target)
     except OSError as error:
@@ -67,16 +69,17 @@ def refuse_target(target: Path, *, replace: bool) -> None:
 
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """A name on the target's own disk, so that the last step is a rename; whatever has it at the end goes.
+    """A temporary name in the target's folder, deleted at the end. Raises `SettingsError`.
 
-    In the target's own folder: there a store finds again what a cut has left. Raises `SettingsError`.
+    The same folder makes the last step a rename, and lets a store find the partial file of an interrupted
+    download.
     """
     try:
         descriptor, name = tempfile.mkstemp(prefix=".veriframe-", dir=target.parent)
     except OSError as error:
         raise _unwritable(target, error) from error
     os.close(descriptor)
-    # Only to see that it can be made: a process that is killed leaves no empty file.
+    # This only tests that the folder is writable: a killed process leaves no empty file.
     Path(name).unlink()
     try:
         yield Path(name)
@@ -85,10 +88,10 @@ def beside(target: Path) -> Iterator[Path]:
 
 
 def put(fetched: Path, target: Path, *, replace: bool) -> None:
-    """Give a file its name. A link at `target` is replaced, never followed. Raises `SettingsError`."""
+    """Rename a file to `target`. Replaces a link there and never follows it. Raises `SettingsError`."""
     try:
         if not replace:
-            # Takes the name, or fails where another process took it meanwhile; then the file is ours.
+            # Reserves the name, or fails if another process took it meanwhile.
             target.touch(exist_ok=False)
         fetched.replace(target)
     except FileExistsError as error:
@@ -98,9 +101,9 @@ def put(fetched: Path, target: Path, *, replace: bool) -> None:
 
 
 def picture_size(file: Path) -> tuple[int, int]:
-    """Width and height in pixels, as the first chunk of a PNG names them.
+    """Width and height in pixels from the first chunk of a PNG.
 
-    The rest of the file is not looked at: a decoder has no place in a process that holds an account.
+    The rest of the file is not read: a process that holds an account must not decode untrusted pictures.
     Raises `VerificationFailed` (NOT_IMAGE).
     """
     with file.open("rb") as stream:
@@ -109,7 +112,7 @@ def picture_size(file: Path) -> tuple[int, int]:
     if not start.startswith(PNG_START) or not width or not height:
         raise VerificationFailed(
             Code.NOT_IMAGE,
-            "The result is not a PNG picture; it was not kept. Dispute it if an arbiter is named.",
+            "The result is not a PNG picture, so it was not saved. Dispute it if an arbiter is named.",
         )
     return width, height
 
@@ -119,12 +122,14 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 def _unreadable(file: Path, error: OSError) -> SettingsError:
-    return SettingsError(f"{file} cannot be read: {error.strerror}. Name a file that you can read.")
+    return SettingsError(f"{file} cannot be read: {error.strerror}. Pass a file that you can read.")
 
 
 def _taken(target: Path) -> SettingsError:
-    return SettingsError(f"{target} is there already. Name another file, or allow it with --force.")
+    return SettingsError(f"{target} already exists. Pass another file, or replace it with --force.")
 
 
 def _unwritable(target: Path, error: OSError) -> SettingsError:
-    return SettingsError(f"{target} cannot be written: {error.strerror}. Name a file in a folder of yours.")
+    return SettingsError(
+        f"{target} cannot be written: {error.strerror}. Pass a file in a folder that you can write."
+    )

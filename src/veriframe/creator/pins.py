@@ -1,4 +1,4 @@
-"""What a creator's store keeps for a job, and until when: released once nobody needs it any more."""
+"""The pins that a creator's store keeps for jobs, released once they are no longer needed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from veriframe.ports.store import ContentStore, Pin
 
 
 async def rename_old(names: PinNames, registry: CreatorRegistry, store: ContentStore) -> None:
-    """Give today's names to scenes of own orders that an earlier version pinned, where the order stands.
+    """Rename the pins that an earlier version gave to the scenes of this account's orders.
 
-    Only pins of exactly their scenes are touched: others of such names may be another registry's. A registry
-    or a store that is away is no error: they keep their names until the next time.
+    Changes only pins of exactly these scenes, because other pins with such names may belong to another
+    registry. If the registry or the store is unavailable, the pins keep their names until the next call.
     """
     with suppress(Unavailable):
         for pin in await store.pins():
@@ -39,9 +39,9 @@ async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, registry: Cre
 
 
 async def release_ended(job: Job, names: PinNames, registry: CreatorRegistry, store: ContentStore) -> None:
-    """Release what was kept for a final job: evidence, and the scene where it was its order's last job.
+    """Release the evidence of a final job, and its scene if it was its order's last unfinished job.
 
-    A registry or a store that is away is no error: at worst a file is kept too long.
+    If the registry or the store is unavailable, at worst a file is kept too long.
     """
     with suppress(Unavailable):
         name = names.evidence(job.id)
@@ -52,6 +52,6 @@ async def release_ended(job: Job, names: PinNames, registry: CreatorRegistry, st
 
 
 async def _is_over(job: Job, registry: CreatorRegistry) -> bool:
-    """Whether every job of this one's order is final."""
+    """Whether every job of the same order is final."""
     found = await registry.get_jobs(job.order.first_job, job.order.jobs)
     return len(found) == job.order.jobs and all(other.state.is_final for other in found)

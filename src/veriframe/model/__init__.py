@@ -1,1 +1,1 @@
-"""Values and rules. No I/O, no async, no clock: time is an argument."""
+"""Values and rules, without I/O, async code or a clock: time is an argument."""

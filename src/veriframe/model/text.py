@@ -1,4 +1,4 @@
-"""Strangers' texts made fit to be shown: names of objects, paths, whatever a hostile file can hold."""
+"""Makes untrusted texts safe to show: names of objects, paths and other texts of a hostile file."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import unicodedata
 from collections.abc import Sequence
 
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Unicode's control, format (with all that turns the reading direction), surrogate, private, unassigned
-characters, and line and paragraph separators."""
+"""Unicode's control, format (including bidirectional), surrogate, private and unassigned characters, and line
+and paragraph separators."""
 
 REPLACEMENT = "\ufffd"
 
 
 def printable(text: str, limit: int = 80) -> str:
-    """`text` on one line, at most `limit` characters; each hidden character shows as U+FFFD.
+    """Return `text` on one line, at most `limit` characters, with hidden characters replaced by U+FFFD.
 
-    They are replaced, not dropped, so that two names that differ never look the same for that reason.
+    They are replaced, not dropped, so that names that differ only in them do not look the same.
     """
-    # Cut first: the text may be as long as a report may be.
+    # Cut first, because the text may be as long as a whole report.
     cut = text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
     return "".join(_shown(character) for character in cut)
 
 
 def some_names(names: Sequence[str], most: int = 5, limit: int = 80) -> str:
-    """The first `most` names in quotes, printable, and how many more there are: `“a”, “b” and 3 more`."""
+    """Quote the first `most` names and count the others: `“a”, “b” and 3 more`."""
     shown = ", ".join(f"“{printable(name, limit)}”" for name in names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
@@ -54,7 +54,7 @@ _KNOWN_STARTS = (
 
 
 def describe_start(start: bytes) -> str:
-    """What a file with these first bytes seems to be, as part of a sentence."""
+    """Describe what a file with these first bytes seems to be, as part of a sentence."""
     if not start:
         return "it is empty"
     for magic, look in _KNOWN_STARTS:
@@ -67,4 +67,4 @@ def describe_start(start: bytes) -> str:
         return "it looks like a tar archive; unpack it"
     if all(byte >= 32 or byte in b"\t\r\n\f" for byte in start):
         return "it looks like text"
-    return "its first bytes are those of no scene"
+    return "its first bytes are not those of a scene"

@@ -1,5 +1,5 @@
-"""What the program needs of the outside world: one module a port, each a small protocol.
+"""The ports: protocols for the external parts that the program needs, one module each.
 
-Adapters inherit it explicitly. Every method raises only errors of `veriframe.errors`. Each port has one
+Adapters inherit them explicitly. Methods raise only errors of `veriframe.errors`. Each port has one
 conformance suite in `tests/ports`, which runs on every adapter and on the fake.
 """

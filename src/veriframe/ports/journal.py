@@ -1,4 +1,4 @@
-"""The journal: what this worker has done."""
+"""The journal: a worker's attempts and failures."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from veriframe.model.attempt.failure import Failure
 
 
 class Journal(Protocol):
-    """What this worker has done, durable before `move` returns. Raises `HostUnavailable`."""
+    """A worker's attempts and failures, durable before `move` returns. Raises `HostUnavailable`."""
 
     @abstractmethod
     def add(self, attempt: Attempt) -> bool:
-        """Note a new attempt. False where one on this job is already there."""
+        """Add a new attempt. Returns False if there already is one on this job."""
 
     @abstractmethod
     def get(self, job_id: int) -> Attempt | None:
-        """The attempt on a job."""
+        """The attempt at a job, or None."""
 
     @abstractmethod
     def move(self, before: Attempt, after: Attempt) -> None:
-        """Replace `before` by `after`, only if `before`'s stage is still the journal's (compare-and-set).
+        """Replace `before` by `after` if the journal still has `before`'s stage (compare-and-set).
 
-        Raises `RuntimeError` where it is not: two processes work on one journal, which is a bug.
+        Otherwise raises `RuntimeError`: two processes use one journal, which is a bug.
         """
 
     @abstractmethod
@@ -38,16 +38,16 @@ class Journal(Protocol):
 
     @abstractmethod
     def belongs_to(self, identity: str) -> str:
-        """The registry that this journal is about: what was noted first, `identity` where nothing was."""
+        """The registry of this journal: the first identity recorded, which is `identity` in a new journal."""
 
     @abstractmethod
     def note_failure(self, failure: Failure) -> None:
-        """Keep why a scene failed, so that the same bytes are not tried for ever. The oldest may go."""
+        """Record why a scene failed, so that it is not tried forever. The oldest entries may be dropped."""
 
     @abstractmethod
     def failures(self) -> Sequence[Failure]:
-        """What has failed here, oldest first."""
+        """All recorded failures, oldest first."""
 
     @abstractmethod
     def forget_failures(self, asset_cid: str | None = None) -> int:
-        """Forget the failures of one scene, or of all. Returns how many there were."""
+        """Delete the failures of one scene, or of all. Returns their number."""

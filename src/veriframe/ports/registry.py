@@ -1,4 +1,4 @@
-"""The job registry, as its readers, workers and creators use it, and an account's money in it."""
+"""The job registry for readers, workers and creators, and an account's money in it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from veriframe.errors import Code
 from veriframe.model.registry.job import Address, Head, Job, Terms, Verdict
 
 SNAPSHOTS_AT_ONCE = 10
-"""Where many jobs are read, those of so many looks are asked for, and kept, at the same time."""
+"""Most snapshots that are requested, and held in memory, at the same time when many jobs are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One answer of a registry: its newest block, how many jobs it has, and some of them at that block."""
+    """A registry's newest block, the number of its jobs, and some of the jobs at that block."""
 
     head: Head
     job_counter: int
@@ -24,82 +24,83 @@ class Snapshot:
 
 
 class JobReader(Protocol):
-    """Anyone's view of the registry. All methods raise `RegistryUnavailable`."""
+    """Read access to the registry. All methods raise `RegistryUnavailable`."""
 
     @property
     @abstractmethod
     def jobs_at_once(self) -> int:
-        """How many jobs one `snapshot` may ask for."""
+        """Most jobs in one `snapshot`."""
 
     @abstractmethod
     async def identity(self) -> str:
-        """What tells this registry from all others, and never changes: a few letters, digits, `_` and `-`.
+        """The registry's unique, permanent name: letters, digits, `_` and `-`, at most 80 characters.
 
-        At most 80 characters. It is part of the names of pins (`model.pin_names`).
+        It is part of the names of pins (`model.registry.pin_names`).
         """
 
     @abstractmethod
     async def snapshot(self, first: int, count: int) -> Snapshot:
-        """The newest block and the jobs `first … first + count - 1` that exist, by one call."""
+        """The newest block and the existing jobs among `first … first + count - 1`, in one call."""
 
     @abstractmethod
     async def changed(self) -> Collection[int]:
-        """Jobs that somebody touched since the last call, as far as the registry tells, and worth a look.
+        """The ids of jobs that changed since the last call, as far as the registry reports them.
 
-        A hint and never the truth: some may be missing, told twice, or be no jobs at all.
+        Only a hint: some may be missing, repeated, or not exist.
         """
 
     @abstractmethod
     async def head(self) -> Head:
-        """The newest block. Deadlines are judged by its time, never by this machine's clock."""
+        """The newest block. Its time decides on deadlines, never this machine's clock."""
 
     @abstractmethod
     async def job_counter(self) -> int:
-        """The highest job id so far; ids count from 1."""
+        """The highest job id; ids start at 1."""
 
     @abstractmethod
     async def get_job(self, job_id: int) -> Job:
-        """One job. Raises `MoveRefused` (UNKNOWN_JOB) where the id was never given."""
+        """One job. Raises `MoveRefused` (UNKNOWN_JOB) if the id was never assigned."""
 
     @abstractmethod
     async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The jobs `first … first + count - 1` that exist, by id, however many; not all at one block."""
+        """The existing jobs among `first … first + count - 1`, by id; any number, not all at one block."""
 
 
 class JobRegistry(JobReader, Protocol):
-    """The worker's moves, each legal or refused (`MoveRefused`) for itself.
+    """The worker's moves. Each raises `MoveRefused` if it is not legal.
 
-    What a move binds, and credit does not cover, comes out of the wallet in the same move. Moves of one kind
-    that are made at the same time may become one transaction; no refused one takes the others with it. Each
-    returns what it cost in fri, its share of a transaction for several; 0 where nothing is charged or known.
+    If credit does not cover the money that a move binds, the same move takes the rest from the wallet. Moves
+    of one kind made at the same time may share a transaction; a refused one does not affect the others. Each
+    move returns its cost in fri, or its share of a shared transaction; 0 if it is free or the cost is
+    unknown.
     """
 
     @property
     @abstractmethod
     def account(self) -> Address:
-        """Who makes the moves."""
+        """The account that makes the moves."""
 
     @abstractmethod
     async def claim(self, job_id: int) -> int:
-        """Take a job: its bond goes into escrow. The lease starts."""
+        """Claim a job: the bond goes into escrow and the lease starts."""
 
     @abstractmethod
     async def release(self, job_id: int, reason: Code) -> int:
-        """Give a claim back while its lease runs, with the reason, for a fee out of the bond."""
+        """Release a claim within its lease, with the reason, for a fee out of the bond."""
 
     @abstractmethod
     async def submit_result(self, job_id: int, result_cid: str) -> int:
-        """Hand in the result of one's own claim while its lease runs."""
+        """Submit the result of a claim within its lease."""
 
     @abstractmethod
     async def finalize(self, job_id: int) -> int:
-        """Anyone's move that ends a job whose time has come: pay or refund."""
+        """Pay or refund a job that is due. Anyone may make this move."""
 
 
 class CreatorRegistry(JobReader, Protocol):
-    """The creator's moves, and the arbiter's. Each raises `MoveRefused` where it is not legal.
+    """The creator's and the arbiter's moves. Each raises `MoveRefused` if it is not legal.
 
-    As for workers, what credit does not cover comes out of the wallet in the same move.
+    As for workers, the same move takes from the wallet what credit does not cover.
     """
 
     @abstractmethod
@@ -112,23 +113,23 @@ class CreatorRegistry(JobReader, Protocol):
 
     @abstractmethod
     async def cancel_job(self, job_id: int) -> None:
-        """Take back a job that nobody has under a live claim."""
+        """Cancel a job without a live claim."""
 
     @abstractmethod
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
-        """Ask the arbiter, for a bond."""
+        """Dispute a result before the arbiter, for a bond."""
 
     @abstractmethod
     async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
-        """The arbiter's decision."""
+        """Decide a dispute, as its arbiter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Funds:
-    """Who holds what, in fri: `wallet` outside the registry, `credit` inside it, free to use.
+    """An account's money in fri: `wallet` outside the registry, `credit` inside it, free to use.
 
-    `reserve_fri` is what of the wallet must stay there, to pay for the moves that have to follow a claim.
-    `job_fees_fri` is what the moves of one job cost at the present price of gas, from its claim to its pay.
+    `reserve_fri` is the part of the wallet that must stay there, to pay for the moves that follow a claim.
+    `job_fees_fri` is the cost of all moves of one job, from claim to pay, at the present gas price.
     """
 
     wallet_fri: int
@@ -138,13 +139,13 @@ class Funds:
 
     @property
     def means_fri(self) -> int:
-        """What can be bound in one move: the credit, and what the wallet can spare."""
+        """The amount that one move can bind: the credit, and the wallet less the reserve."""
         return self.credit_fri + max(0, self.wallet_fri - self.reserve_fri)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """All money inside the registry, in fri. `token` is what the registry holds: the sum of the rest."""
+    """All money inside the registry, in fri. `token_fri` is the sum of the other three."""
 
     token_fri: int
     escrow_fri: int
@@ -154,11 +155,11 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryFacts:
-    """What a registry is, as anyone may see it. `kind` is "embedded", "ours" or "foreign".
+    """Public facts about a registry. `kind` is "embedded", "ours" or "foreign".
 
-    `place` is an address or a file. A foreign one tells what it is paid in and what it owes in ways of its
-    own: `held_fri` is what it has of our token. `offers` and `lacks` are names of functions that we would
-    use; `fault` says why a worker cannot serve it, and is empty where it can.
+    `place` is an address or a file. `held_fri` is the registry's balance of our token; a foreign registry may
+    use others. `offers` and `lacks` are names of functions that we would use. `fault` says why a worker
+    cannot serve it, and is empty if it can.
     """
 
     kind: str
@@ -175,10 +176,10 @@ class RegistryFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainFacts:
-    """How far a chain's nodes are believed.
+    """How far a chain's nodes are trusted.
 
-    `chain` is the id in words, learned at `learned_at` (Unix seconds; `is_new`: by this run). `nodes` are the
-    endpoints' names. `skew_seconds` is 0 where the chain's time is not held against this machine's clock.
+    `chain` is the readable id, learned at `learned_at` (Unix seconds; `is_new`: by this run). `nodes` are the
+    endpoints' names. `skew_seconds` is 0 if the chain's time is not compared with this machine's clock.
     """
 
     chain: str
@@ -194,16 +195,16 @@ class Treasury(Protocol):
 
     @abstractmethod
     async def funds(self, account: Address) -> Funds:
-        """What an account holds."""
+        """The balances of an account."""
 
     @abstractmethod
     async def totals(self) -> Totals:
-        """What the registry holds."""
+        """The balances of the registry."""
 
     @abstractmethod
     async def deposit(self, amount_fri: int) -> None:
-        """From the own wallet into credit. Raises `MoveRefused` where the wallet holds less."""
+        """Move money from the account's wallet into its credit. Raises `MoveRefused` if it is short."""
 
     @abstractmethod
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
-        """From the own credit to anyone's wallet."""
+        """Move money from the account's credit to any wallet."""

@@ -14,7 +14,7 @@ from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RendererFacts:
-    """What the renderer stands on: `program` is "bpy wheel" or "Blender executable"."""
+    """The renderer's Blender and sandbox. `program` is "bpy wheel" or "Blender executable"."""
 
     program: str
     version: BlenderVersion
@@ -25,19 +25,19 @@ class RendererFacts:
 
 
 class Renderer(Protocol):
-    """Blender behind walls. Everything that it says about a scene is hostile until checked."""
+    """Blender in a sandbox. Everything that it reports about a scene is untrusted until checked."""
 
     @abstractmethod
     async def facts(self) -> RendererFacts:
-        """What this renderer is. Raises `HostUnavailable` where it cannot start."""
+        """Facts about this renderer. Raises `HostUnavailable` if it cannot start."""
 
     @abstractmethod
     async def self_test(self) -> None:
-        """Render a small scene of our own. Raises `HostUnavailable` where this machine fails at it."""
+        """Render a small scene of our own. Raises `HostUnavailable` if this machine fails to."""
 
     @abstractmethod
     async def inspect(self, scene: Path) -> SceneInspection:
-        """What Blender finds in a scene. Raises `JobRejected` (CORRUPT) where it cannot open it."""
+        """Inspect a scene with Blender. Raises `JobRejected` (CORRUPT) if it cannot be opened."""
 
     @abstractmethod
     async def render(
@@ -45,8 +45,8 @@ class Renderer(Protocol):
     ) -> Rendering:
         """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code.
 
-        A frame of another size than the task's is WRONG_SIZE, before anybody looks into its file. What the
-        lease cuts is LEASE, and never TIMEOUT.
+        A frame of another size than the task's is WRONG_SIZE, before its file is read. A render that the
+        lease stops is LEASE, never TIMEOUT.
         """
 
     @abstractmethod
@@ -55,7 +55,7 @@ class Renderer(Protocol):
     ) -> Sequence[ValidatedFrame]:
         """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
 
-        A black frame is rendered once more, small, in a fresh process; black again is legitimate. All of it
-        ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE,
-        NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame what `render` raises, too.
+        A black frame is rendered again, small, in a new process; it is legitimate if it is black again.
+        Everything ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE,
+        NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame also what `render` raises.
         """

@@ -1,4 +1,4 @@
-"""The content store: files and folders by CID, pins, and room."""
+"""The content store: files and folders by CID, pins, and free room."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veriframe.model.content.folder import FolderLimits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """Why something is kept: a job's asset, a job's result. Named so that it can be released."""
+    """A reason to keep content, such as a job's asset or result. Its name allows its release."""
 
     cid: str
     name: str
@@ -21,26 +21,26 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """How far an add or a fetch is, in bytes of files. `total_bytes` is None while it is not known."""
+    """The progress of an add or a fetch, in bytes of files. `total_bytes` is None while it is unknown."""
 
     done_bytes: int
     total_bytes: int | None
 
 
 OnTransfer = Callable[[Transfer], None]
-"""Hears of a transfer, often, and always of its end; in the event loop's thread, and must be quick."""
+"""Called often during a transfer, and always at its end. Runs in the event loop's thread: must be quick."""
 
 
 def ignore_transfer(_: Transfer) -> None:
-    """Nobody listens."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreRoom:
-    """How full a store is, in bytes of content; None: it does not tell.
+    """How full a store is, in bytes of content. None: the store does not report it.
 
-    `free_bytes` may be added without breaking a pin, `held_bytes` make no room by themselves. `remedy` is
-    what a person can do for more room, as one sentence.
+    `free_bytes` can be added without breaking a pin; `held_bytes` are not freed automatically. `remedy` is
+    one sentence on how to make more room.
     """
 
     free_bytes: int | None = None
@@ -49,7 +49,7 @@ class StoreRoom:
 
 
 def partial_name(cid: str) -> str:
-    """The name of what has come of a file, beside its target. `cid`: in its canonical spelling."""
+    """The name of a partly fetched file, in its target's folder. `cid` has the canonical spelling."""
     return f".veriframe-fetch-{cid}"
 
 
@@ -58,18 +58,18 @@ class ContentStore(Protocol):
 
     @abstractmethod
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
-        """Keep a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1.
+        """Add a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1.
 
-        Raises `StoreFull` where there is no room for it.
+        Raises `StoreFull` if there is no room for it.
         """
 
     @abstractmethod
     async def fetch(
         self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Put one regular file at `target`, all of it or nothing. Returns its size in bytes.
+        """Download one regular file to `target`, completely or not at all. Returns its size in bytes.
 
-        What is half-done may stay beside it, for a later try to go on with: named `partial_name(cid)`.
+        A partial file named `partial_name(cid)` may stay in the same folder, so that a later call can resume.
         Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE, TOO_LARGE, CORRUPT.
         """
 
@@ -77,19 +77,19 @@ class ContentStore(Protocol):
     async def fetch_folder(
         self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
     ) -> int:
-        """Put a folder at `target`, all of it or nothing, in place of what is there.
+        """Download a folder to `target`, completely or not at all, and replace what is there.
 
-        Returns the bytes of its files. Raises `JobRejected` like `fetch`: NOT_A_FILE for what is no folder,
-        TOO_LARGE for more than `limits`, CORRUPT for links, and for names that no file here may have.
+        Returns the bytes of its files. Raises `JobRejected` like `fetch`: NOT_A_FILE if it is not a folder,
+        TOO_LARGE if it exceeds `limits`, CORRUPT for links and for unfit names.
         """
 
     @abstractmethod
     async def pin(self, pin: Pin) -> None:
-        """Keep what is already there, under one more name."""
+        """Pin content that the store already has under another name."""
 
     @abstractmethod
     async def unpin(self, pin: Pin) -> None:
-        """Release one name; what has no name left may be cleaned. Unknown pins are no error."""
+        """Remove a pin; content without pins may be deleted. Ignores unknown pins."""
 
     @abstractmethod
     async def pins(self) -> Sequence[Pin]:
@@ -97,11 +97,11 @@ class ContentStore(Protocol):
 
     @abstractmethod
     async def room(self) -> StoreRoom:
-        """How much may be added now. Other users of the same store may be faster."""
+        """The room that is free now. Other users of the store may take it."""
 
     async def tidy(self) -> None:
-        """At the start of a run: remove what fetches of a killed one left in the store. Never raises.
+        """Remove what fetches of a killed process left in the store, at the start of a run. Never raises.
 
-        Nothing by default: for stores that keep nothing of what is fetched.
+        Does nothing by default, for stores that keep nothing of a fetch.
         """
         return

@@ -1,7 +1,7 @@
-"""Where settings come from: flag, environment, `veriframe.toml`, default, in this order. Read once.
+"""Loads settings once, in this order: flag, environment, `veriframe.toml`, default.
 
-A name that no setting has is an error in each of them. Plain pydantic is used, not pydantic-settings: that
-one ignores unknown environment names and does not tell where a value came from, and both are wanted here.
+An unknown name is an error in each source. pydantic-settings is not used because it ignores unknown
+environment names and does not report where a value came from.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ CLASSIC_NAMES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, and for each name where its value came from: flag, a variable, a file, default."""
+    """The settings, and the origin of each value: flag, a variable, a file or default."""
 
     settings: Settings
     origins: Mapping[str, str]
 
     def is_default(self, name: str) -> bool:
-        """Whether nobody set it."""
+        """Whether a setting has its default value because no source sets it."""
         return self.origins[name] == "default"
 
 
 def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | None = None) -> Loaded:
-    """Read all sources once. `config` is a TOML file; by default `veriframe.toml` here, where there is one.
+    """Read all sources. `config` is a TOML file; by default `veriframe.toml` in the working folder, if any.
 
-    Raises `SettingsError` naming the setting, its source and what would be right.
+    Raises `SettingsError` with the setting, its source and the allowed values.
     """
     layers = [_from_flags(flags), _from_environment(environ), _from_file(config)]
     values: dict[str, Any] = {}
@@ -88,7 +88,7 @@ def _from_environment(environ: Mapping[str, str]) -> _Layer:
             name = variable.removeprefix(PREFIX).lower()
             _known(name, f"The environment variable {variable}")
             layer[name] = (value, f"environment {variable}")
-    # An empty variable is how shells and compose files say "not set".
+    # Shells and compose files set an empty variable for "not set".
     return {name: entry for name, entry in layer.items() if entry[0] != ""}
 
 
@@ -121,7 +121,7 @@ def _sentence(error: ValidationError, origins: Mapping[str, str]) -> SettingsErr
 
 
 def _registry(settings: Settings) -> str:
-    """What “auto” comes to. Raises `SettingsError` where the contract has no address."""
+    """Resolve “auto”. Raises `SettingsError` if the contract's address is missing."""
     if settings.registry == "auto":
         return "local" if settings.job_registry_address is None else "starknet"
     if settings.registry == "starknet" and settings.job_registry_address is None:
@@ -130,7 +130,7 @@ def _registry(settings: Settings) -> str:
 
 
 def _store(settings: Settings, origins: Mapping[str, str]) -> str:
-    """What “auto” comes to: naming a node is asking for it."""
+    """Resolve “auto”: a configured node is used."""
     if settings.store != "auto":
         return settings.store
     on_chain = _registry(settings) == "starknet"

@@ -1,1 +1,1 @@
-"""Joins the parts as the settings say: one module for each of them. Nothing else names adapters."""
+"""Wires the parts together according to the settings. No other package imports adapters."""

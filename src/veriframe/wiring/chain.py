@@ -1,4 +1,4 @@
-"""What is joined to StarkNet. Importing it takes half a second: only where a chain is meant."""
+"""Wires the parts for StarkNet. The import takes half a second, so import it only if a chain is used."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Close = Callable[[], Awaitable[None]]
 async def open_registry(
     settings: Settings, key: Key | None
 ) -> tuple[StarknetRegistry | ForeignRegistry, Close]:
-    """The contract at job_registry_address, as `wiring.open_starknet` says."""
+    """Open the contract at job_registry_address: see `wiring.registries.open_starknet`."""
     network = _network(settings, to_fri(settings.max_fee_strk))
     return await connection.join(network, settings.job_registry_address or 0, key)
 
@@ -44,10 +44,10 @@ async def open_registry(
 async def open_deployer(
     settings: Settings, key: Key | None, *, salt: int | None, max_fee_fri: int
 ) -> tuple[Deployer, Close]:
-    """What puts our contract onto the chain of starknet_rpc, for starknet_token, by the account of `key`.
+    """Open a deployer of our contract for the chain of starknet_rpc, starknet_token and the account of `key`.
 
-    `max_fee_fri` is the most that one transaction may cost. Without a `salt`, it is the chain's one registry
-    for this token. Raises `SettingsError`, `RegistryUnavailable`.
+    `max_fee_fri` is the most that one transaction may cost. Without a `salt` it deploys the chain's usual
+    registry for this token. Raises `SettingsError`, `RegistryUnavailable`.
     """
     built = deployer.read_built(connection.CLASSES)
     connected = await connection.connect_account(_network(settings, max_fee_fri), key)
@@ -58,7 +58,7 @@ async def open_deployer(
 
 
 async def registry_facts(settings: Settings) -> RegistryFacts:
-    """What stands at job_registry_address; no account is needed. Raises `RegistryUnavailable`."""
+    """Facts about the contract at job_registry_address, without an account. Raises `RegistryUnavailable`."""
     chain = expected_chain(settings)
     nodes = Endpoints(settings.starknet_rpc, chain_id=chain.chain_id)
     try:
@@ -85,14 +85,14 @@ def _network(settings: Settings, max_fee_fri: int) -> connection.Network:
 
 
 def expected_chain(settings: Settings) -> Expected:
-    """The chain that may be signed for, as far as it is known. Raises `SettingsError`."""
+    """The only chain to sign for, as far as it is known. Raises `SettingsError`."""
     named = None if settings.chain_id is None else parse_chain_id(settings.chain_id)
     return expect(settings.home, settings.job_registry_address, named)
 
 
 def skew_seconds(settings: Settings) -> float:
-    """How far a chain's time may be from this machine's clock; 0: it is not looked at."""
+    """The largest difference between the chain's time and this machine's clock; 0: not checked."""
     if settings.clock_skew_seconds is not None:
         return settings.clock_skew_seconds
-    # A development chain's clock stands still between blocks, and is set by whoever tries things out.
+    # A development chain's clock stands still between blocks, and developers set it.
     return SKEW_SECONDS if settings.devnet_account is None else 0

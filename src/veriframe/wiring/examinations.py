@@ -1,4 +1,4 @@
-"""What `veriframe doctor` looks at, in the order in which a person would mend it."""
+"""The checks of `veriframe doctor`, in the order in which their faults should be fixed."""
 
 from __future__ import annotations
 
@@ -14,26 +14,24 @@ from veriframe.model.registry.job import Head
 from veriframe.ports.registry import ChainFacts
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
+from veriframe.wiring.registries import Registry, knows_workers
+from veriframe.wiring.renderers import build_renderer
 from veriframe.wiring.stores import Store
+from veriframe.wiring.workers import stakes
 from veriframe.worker.store_room import picture_bytes
 
 if TYPE_CHECKING:
     from veriframe.adapters.starknet.trust.trust import Trust
 
 
-from veriframe.wiring.registries import Registry, knows_workers
-from veriframe.wiring.renderers import build_renderer
-from veriframe.wiring.workers import stakes
-
-
 def examinations(
     settings: Settings, account: str, registry: Registry, content: Store, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
-    """What `doctor` looks at, in the order in which a person would mend it."""
+    """The checks, in the order in which their faults should be fixed."""
     made: list[BlenderRenderer] = []
 
     async def blender() -> BlenderRenderer:
-        # Made once, and only when it is asked for: it may not be there, which is a finding.
+        # Built once, and only when needed: it may be missing, which is a finding.
         if not made:
             made.append(await build_renderer(settings))
         return made[0]
@@ -71,11 +69,11 @@ def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doc
         return []
 
     async def reach() -> Mapping[str, str]:
-        told = dict(await content.reach())
+        faults = dict(await content.reach())
         for source in content.node.sources:
             if isinstance(source, Gateways):
-                told |= await source.reach()
-        return told
+                faults |= await source.reach()
+        return faults
 
     return [("copies", partial(doctor.copies, reach, settings.replica_required))]
 

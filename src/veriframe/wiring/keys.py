@@ -1,4 +1,4 @@
-"""Keys, their keystores and their accounts. Importing it takes half a second: only where a key is meant."""
+"""Wires keys, keystores and accounts. The import takes half a second, so import it only if a key is used."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = [
 ]
 
 OPEN_ZEPPELIN_CLASS_HASH = accounts.OPEN_ZEPPELIN_CLASS_HASH
-"""The class of an account for which no other is named."""
+"""The default class of an account."""
 
 
 def read_private(path: Path, what: str, limit_bytes: int) -> bytes:
-    """The content of a file that only its owner may read. Raises `SettingsError`."""
+    """Read a file that only its owner may read. Raises `SettingsError`."""
     return keystore.read_private(path, what, limit_bytes)
 
 
 def unlock(path: Path, ask: Callable[[], bytes]) -> Key:
-    """The key in a keystore. `ask` gives the password, once the file is read and the memory protected.
+    """Unlock a keystore. `ask` returns the password; it is called when the file is read and memory protected.
 
     Raises `SettingsError`, `HostUnavailable`.
     """
@@ -48,7 +48,7 @@ def unlock(path: Path, ask: Callable[[], bytes]) -> Key:
 
 
 def prepare_new(path: Path) -> None:
-    """What comes before a password for a new keystore is asked for: its name is free, the memory protected.
+    """Check that a new keystore's name is free, and protect the memory, before its password is asked for.
 
     Raises `SettingsError`, `HostUnavailable`.
     """
@@ -57,14 +57,14 @@ def prepare_new(path: Path) -> None:
 
 
 def random_key() -> Key:
-    """A new key."""
+    """Create a new key."""
     return Key.random()
 
 
 def keep(key: Key, path: Path, password: bytes) -> Key:
-    """Write a new keystore, and read the key back from it. Raises `SettingsError`."""
+    """Write a new keystore and read the key back from it. Raises `SettingsError`."""
     keystore.write(path, key, password)
-    # A key that does not come back is lost money: the file is opened before anybody pays its address.
+    # A key that cannot be read loses the account's money, so test the file before anyone pays the address.
     return keystore.read(path, password)
 
 
@@ -74,10 +74,9 @@ def import_key(
     ask: Callable[[], bytes],
     ask_new: Callable[[], bytes],
 ) -> tuple[Key, bytes, Address | None]:
-    """The key in a keystore, or that of an account in sncast's file, with the password it is to have.
+    """The key of a keystore or of an account in sncast's file, its new password, and its address if known.
 
-    `ask` gives a keystore's password, which stays; `ask_new` a new one. The address is None where the file
-    tells none. Raises `SettingsError`.
+    `ask` returns a keystore's password, which stays; `ask_new` returns a new one. Raises `SettingsError`.
     """
     content = keystore.read_private(source, "file")
     if keystore.is_keystore(content):
@@ -92,16 +91,16 @@ def import_key(
 def account_address(
     public_key: int, class_hash: int = OPEN_ZEPPELIN_CLASS_HASH, salt: int | None = None
 ) -> Address:
-    """Where the account of a key is, or will be. `salt` is the public key by default."""
+    """The present or future address of a key's account. `salt` is the public key by default."""
     return accounts.counterfactual_address(public_key, class_hash, salt)
 
 
 async def deploy_account(
     settings: Settings, key: Key, class_hash: int, salt: int | None, *, max_fee_fri: int
 ) -> tuple[Address, Receipt | None]:
-    """Bring the key's account onto the chain. The receipt is None where it was there already.
+    """Deploy the key's account on the chain. The receipt is None if it already exists.
 
-    Raises `SettingsError` where the nodes serve another chain, `MoveRefused`, `RegistryUnavailable`.
+    Raises `SettingsError` if the nodes serve another chain, `MoveRefused`, `RegistryUnavailable`.
     """
     chain = expected_chain(settings)
     nodes = Endpoints(settings.starknet_rpc, chain_id=chain.chain_id)

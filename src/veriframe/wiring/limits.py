@@ -1,4 +1,4 @@
-"""What the settings allow: limits of renders and scenes, what a worker takes, and what it may lose."""
+"""Builds limits from the settings: of renders and scenes, the claim policy, and the limits of stakes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veriframe.settings import Settings, to_fri
 
 
 def render_limits(settings: Settings) -> RenderLimits:
-    """What one render may use."""
+    """The limits of one render."""
     return RenderLimits(
         frame_seconds=settings.frame_seconds,
         loading_seconds=settings.loading_seconds,
@@ -24,12 +24,12 @@ def render_limits(settings: Settings) -> RenderLimits:
 
 
 def scene_limits(settings: Settings) -> SceneLimits:
-    """What a scene may ask for."""
+    """The limits of a scene."""
     return SceneLimits(file_bytes=settings.scene_bytes, engines=settings.engines)
 
 
 def policy(settings: Settings, account: Address) -> Policy:
-    """What the worker takes."""
+    """The claim policy of the worker."""
     return Policy(
         account=account,
         minimum_reward_fri=to_fri(settings.minimum_reward_strk),
@@ -46,7 +46,7 @@ def policy(settings: Settings, account: Address) -> Policy:
 
 
 def stake_limits(settings: Settings) -> StakeLimits:
-    """What a worker may lose."""
+    """The limits of a worker's stakes."""
     return StakeLimits(
         reward_share=Fraction(settings.bond_reward_share),
         bond_days=Fraction(settings.bond_days),
@@ -58,6 +58,6 @@ def stake_limits(settings: Settings) -> StakeLimits:
 
 
 def _spreads(settings: Settings) -> bool:
-    """Whether others are asked for what is added."""
+    """Whether added content is copied to others, or read back from gateways."""
     others = (settings.ipfs_replica_api, settings.pinning_service, settings.ipfs_gateways)
     return settings.store == "kubo" and any(others)

@@ -1,4 +1,4 @@
-"""The job registry that the settings name, embedded or on StarkNet, as one account sees it."""
+"""Opens the configured job registry, embedded or on StarkNet, for one account."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
 
 
 class Registry(JobRegistry, Treasury, Protocol):
-    """What any registry is to its worker: moves, and the money for bonds."""
+    """A registry for a worker: moves, and the money for bonds."""
 
 
 class FullRegistry(Registry, CreatorRegistry, Protocol):
-    """What our own registries are: for the creator too."""
+    """A registry for workers and creators, as our own kinds are."""
 
 
 def embedded(settings: Settings, account: str) -> LocalRegistry:
-    """The embedded job registry, as one account sees it."""
+    """The embedded job registry for one account."""
     return LocalRegistry(settings.home / "registry.sqlite", account)
 
 
 async def open_starknet(
     settings: Settings, key: Key | None
 ) -> tuple[Registry, Callable[[], Awaitable[None]]]:
-    """The contract at job_registry_address by the account of `key`, and what closes it.
+    """Open the contract at job_registry_address for the account of `key`. Also returns its close function.
 
-    Without a key the account is devnet's number `devnet_account`. What an earlier run had begun to send is
-    brought to its end first. Raises `SettingsError`, `RegistryUnavailable`.
+    Without a key the account is devnet's number `devnet_account`. First settles transactions that an earlier
+    run had started to send. Raises `SettingsError`, `RegistryUnavailable`.
     """
-    # Here, since it takes half a second to import, and most commands do without.
+    # Imported here because it takes half a second, and most commands do not need it.
     from veriframe.wiring import chain  # noqa: PLC0415
 
     return await chain.open_registry(settings, key)
 
 
 async def registry_facts(settings: Settings) -> RegistryFacts:
-    """What the registry of the settings is; no account is needed. Raises `RegistryUnavailable`."""
+    """Facts about the configured registry, without an account. Raises `RegistryUnavailable`."""
     if settings.registry == "starknet":
         from veriframe.wiring import chain  # noqa: PLC0415 - half a second
 
@@ -59,7 +59,7 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
 
 
 def knows_workers(opened: object) -> TypeGuard[ForeignRegistry]:
-    """Whether a registry may want its workers registered; our own kinds take anyone."""
+    """Whether a registry may require its workers to register; our own kinds do not."""
     return hasattr(opened, "standing")
 
 

@@ -1,4 +1,4 @@
-"""The content store that the settings name, with its gateways and whoever keeps copies."""
+"""Opens the configured content store, with its gateways and replicas."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from veriframe.settings import Settings
 Store = LocalStore | KuboStore | SpreadStore
 
 TOKEN_BYTES = 4096
-"""No bearer token is longer."""
+"""Longest bearer token."""
 
 
 def open_store(settings: Settings) -> Store:
-    """The content store: a Kubo node where the settings name one, else the embedded folder.
+    """Open the content store: a Kubo node if one is configured, else the embedded folder.
 
-    Raises `SettingsError` for an address that is none. To be closed by `close`.
+    Raises `SettingsError` if an address is invalid. Close it with `close_store`.
     """
     if settings.store != "kubo":
         return LocalStore(settings.home / "store", settings.store_bytes)
@@ -40,7 +40,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
-    """Who keeps copies. `token` is the node's own."""
+    """The configured replicas. `token` is the node's own."""
     replicas = list[Replica]()
     if settings.ipfs_replica_api is not None:
         second_token = _token(settings.ipfs_replica_token_file, "ipfs_replica_token_file")
@@ -48,14 +48,14 @@ def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
     if settings.pinning_service is not None:
         service_token = _token(settings.pinning_token_file, "pinning_token_file")
         if service_token is None:
-            raise SettingsError("pinning_service needs its token: name a file with it in pinning_token_file.")
+            raise SettingsError("pinning_service needs a token. Set pinning_token_file to a file with it.")
         api = KuboApi(parse_address(settings.ipfs_api), token)
         replicas.append(PinningService(settings.pinning_service, service_token, Swarm(api)))
     return replicas
 
 
 async def close_store(opened: Store) -> None:
-    """Let go of a store's connections."""
+    """Close a store's connections."""
     if not isinstance(opened, LocalStore):
         await opened.close()
         node = opened.node if isinstance(opened, SpreadStore) else opened
@@ -65,14 +65,16 @@ async def close_store(opened: Store) -> None:
 
 
 def _token(file: Path | None, setting: str) -> str | None:
-    """The one line of a file that is its owner's alone. Raises `SettingsError`."""
+    """Read the one line of a file that only its owner may read. Raises `SettingsError`."""
     if file is None:
         return None
-    # Here, since it takes half a second to import, and most commands do without.
+    # Imported here because it takes half a second, and most commands do not need it.
     from veriframe.adapters.starknet.account.keystore import read_private  # noqa: PLC0415
 
     try:
         return read_private(file.expanduser(), setting, TOKEN_BYTES).decode("ascii").strip()
     except UnicodeDecodeError:
         # Without the cause: it would show the token.
-        raise SettingsError(f"The {setting} {file} holds no token: a token is one line of ASCII.") from None
+        raise SettingsError(
+            f"The {setting} {file} does not contain a token. A token is one line of ASCII."
+        ) from None

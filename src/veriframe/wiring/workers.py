@@ -1,4 +1,4 @@
-"""A worker: its journal, its lock, its stakes, its context and its service."""
+"""Builds a worker: its journal, lock, stakes, context and service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.model.attempt.stakes import Stakes
@@ -15,6 +14,7 @@ from veriframe.model.registry.job import Address
 from veriframe.ports.renderer import Renderer
 from veriframe.settings import Settings, to_fri
 from veriframe.wiring.limits import policy, scene_limits, stake_limits
+from veriframe.wiring.registries import Registry
 from veriframe.wiring.stores import Store
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
@@ -24,15 +24,9 @@ from veriframe.worker.settlement.watch import Withdrawal
 from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
 
-if TYPE_CHECKING:
-    pass
-
-
-from veriframe.wiring.registries import Registry
-
 
 def open_journal(settings: Settings, account: str) -> SqliteJournal:
-    """What one worker account has done."""
+    """Open the journal of a worker account."""
     return SqliteJournal(_journal_file(settings, account))
 
 
@@ -42,13 +36,13 @@ def _journal_file(settings: Settings, account: str) -> Path:
 
 @contextmanager
 def opened_journal(settings: Settings, account: str) -> Iterator[SqliteJournal]:
-    """The same for the length of a command; a worker may be using it meanwhile."""
+    """Open the journal for one command. A running worker may use it at the same time."""
     with closing(open_journal(settings, account)) as opened:
         yield opened
 
 
 async def stakes(settings: Settings, account: str, registry: Registry) -> Stakes:
-    """What a worker account has, and what of it is at stake. Raises `RegistryUnavailable`."""
+    """A worker account's means and stakes. Raises `RegistryUnavailable`."""
     funds = await registry.funds(registry.account)
     limits = stake_limits(settings)
     if not _journal_file(settings, account).exists():
@@ -60,7 +54,7 @@ async def stakes(settings: Settings, account: str, registry: Registry) -> Stakes
 def build_context(
     settings: Settings, account: str, registry: Registry, blender: Renderer, content: Store
 ) -> WorkerContext:
-    """All that one worker account works with; nobody listens yet."""
+    """Build the context of a worker account, without listeners."""
     workspace = Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes)
     return WorkerContext(
         registry=registry,
@@ -80,16 +74,16 @@ def build_context(
     )
 
 
-def build_service(settings: Settings, made_of: WorkerContext, slots: int | None = None) -> Service:
-    """The worker itself."""
+def build_service(settings: Settings, context: WorkerContext, slots: int | None = None) -> Service:
+    """Build the worker's service."""
     withdrawal = None
     if settings.withdraw_above_strk is not None:
         withdrawal = Withdrawal(
             keep_fri=to_fri(settings.withdraw_above_strk),
-            recipient=Address(settings.withdraw_to or made_of.registry.account),
+            recipient=Address(settings.withdraw_to or context.registry.account),
         )
     return Service(
-        made_of,
+        context,
         slots=slots or settings.slots,
         poll_seconds=settings.poll_seconds,
         idle_seconds=settings.idle_seconds,
@@ -98,11 +92,11 @@ def build_service(settings: Settings, made_of: WorkerContext, slots: int | None 
 
 
 def lock_account(settings: Settings, account: str) -> AbstractContextManager[None]:
-    """One worker for each account: raises `SettingsError` where another one runs."""
+    """Allow one worker per account. Raises `SettingsError` if another one is running."""
     return account_lock(_worker_home(settings, account) / f"{account}.lock")
 
 
 def _worker_home(settings: Settings, account: str) -> Path:
-    # A journal belongs to one registry: job 1 of another one is another job.
+    # A journal belongs to one registry, because another registry has other jobs with the same ids.
     where = "" if settings.registry != "starknet" else f"-{settings.job_registry_address or 0:x}"[:13]
     return settings.home / "workers" / (account + where)

@@ -1,4 +1,4 @@
-"""The shell of the tests of commands."""
+"""Fixtures for the tests of commands."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch, shell: Shell) -> Shell:
-    """The same shell where output goes to a terminal."""
+    """The same shell, with output to a terminal."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     return shell

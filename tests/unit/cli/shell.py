@@ -1,4 +1,4 @@
-"""A shell for the tests of `veriframe job`: commands over fakes, with a person at the keyboard or none."""
+"""A shell for the tests of `veriframe job`: commands on fakes, with or without a person at the keyboard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCENE = blend(block(b"REND", b"x" * 72))
 
 
 class Acting(FakeRegistry):
-    """At each look at a job, the next of `acts` happens first: others go on while one watches."""
+    """Runs the next of `acts` before each poll of a job, as other accounts would do meanwhile."""
 
     def __init__(self, account: int, shared: Shared, wallet_fri: int = 0) -> None:
         super().__init__(account, shared, wallet_fri=wallet_fri)
@@ -36,28 +36,28 @@ class Acting(FakeRegistry):
 
 
 class Keyboard(io.BytesIO):
-    """What a person types at a terminal."""
+    """The input of a person at a terminal."""
 
     def isatty(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
 
 class Shell:
-    """Runs commands as the creator, and keeps what the wiring was asked for."""
+    """Runs commands as the creator and records the accounts that the wiring was asked for."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self.desk = Acting(ARTIST, stage.shared)
+        self.creator_registry = Acting(ARTIST, stage.shared)
         self.accounts: list[str] = []
 
     def registry(self, _settings: object, account: str) -> FakeRegistry:
-        """In place of `registries.embedded`."""
+        """Replaces `registries.embedded`."""
         self.accounts.append(account)
-        return self.desk
+        return self.creator_registry
 
     def run(self, *arguments: str, typed: str | None = None) -> Result:
-        """One command, without a terminal unless something is typed."""
+        """Run a command, without a terminal unless `typed` is given."""
         with pytest.MonkeyPatch.context() as patched:
             if typed is not None:
                 keyboard = Keyboard(typed.encode())
@@ -65,7 +65,7 @@ class Shell:
             return testing.CliRunner().invoke(job.app, arguments)
 
     def object(self, *arguments: str) -> dict[str, Any]:
-        """A command that answers with one JSON object, and nothing else on stdout."""
+        """Run a command that prints one JSON object and nothing else on stdout."""
         result = self.run(*arguments, "--json")
         assert result.exit_code == 0, result.exception
         answer = json.loads(result.stdout)
@@ -73,7 +73,7 @@ class Shell:
         return answer
 
     def refusal(self, *arguments: str) -> VeriFrameError:
-        """A command that ends with an error of ours, which `main` turns into a sentence and a code."""
+        """Run a command that ends with a `VeriFrameError`, which `main` turns into a sentence and a code."""
         result = self.run(*arguments)
         assert isinstance(result.exception, VeriFrameError), result.output
         return result.exception
@@ -84,11 +84,11 @@ class Shell:
 
 
 def plain(result: Result) -> str:
-    """What was said, as words with one space between: lines are broken where a terminal ends."""
+    """The output with single spaces, without the line breaks of a terminal."""
     return " ".join(result.output.split())
 
 
 async def claim_first(shell: Shell) -> None:
-    """The worker takes job 1."""
+    """Claim job 1 as the worker."""
     await shell.stage.worker.deposit(STRK)
     await shell.stage.worker.claim(1)

@@ -1,4 +1,4 @@
-"""Amounts, spans and addresses as typed: exact, or one sentence; never anything else."""
+"""Amounts, spans and addresses on the command line: parsed exactly, or refused with one sentence."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ NO_AMOUNTS = ". 1. .5 -1 +1 1e3 1,5 1_000 0x10 inf NaN 1.0000000000000000001 ٣ 
 @given(st.integers(0, 10**38 - 1))
 @example(AMOUNT_MAX_FRI)
 @example(1)
-def test_amounts_survive_being_shown_and_typed_again(amount_fri: int) -> None:
-    """fault_8: all digits of the largest amount of the registry, and far beyond; with the unit or without."""
+def test_amounts_survive_a_round_trip(amount_fri: int) -> None:
+    """fault_8: with all digits of the registry's largest amount, and more; with and without the unit."""
     shown = format_strk(amount_fri)
     assert (amount_fri, amount_fri) == (arguments.strk(shown), arguments.strk(shown.removesuffix(" STRK")))
 
 
 @given(st.decimals(0, 10**20 - 1, places=18, allow_nan=False))
 def test_amounts_are_exact(amount: Decimal) -> None:
-    """Digit by digit what was typed, without the rounding of a float."""
+    """All typed digits count, without the rounding of a float."""
     text = f"{amount:f}"
     whole, _, rest = text.partition(".")
     assert arguments.strk(text) == int(whole) * 10**18 + int(rest)
 
 
 @given(st.integers(0, 10**9 * 86400 - 1))
-def test_spans_survive_being_shown_and_typed_again(seconds: int) -> None:
-    """What `show.span` writes, `--lease` takes."""
+def test_spans_survive_a_round_trip(seconds: int) -> None:
+    """`--lease` accepts the output of `show.span`."""
     assert seconds == arguments.span(show.span(seconds))
 
 
 @given(st.integers(1, 2**251 + 17 * 2**192))
-def test_addresses_survive_being_shown_and_typed_again(number: int) -> None:
-    """In small letters, in capitals, and padded to 64 digits, as block explorers write them."""
+def test_addresses_survive_a_round_trip(number: int) -> None:
+    """In lower case, in upper case, and padded to 64 digits, as in block explorers."""
     address = Address(number)
     shown = format_address(address)
     assert [address] * 3 == [arguments.address(text) for text in (shown, shown.upper(), f"0x{number:064x}")]
@@ -60,14 +60,12 @@ def test_addresses_survive_being_shown_and_typed_again(number: int) -> None:
 
 @pytest.mark.parametrize("parse", PARSERS)
 @given(text=LIKE_ARGUMENTS)
-def test_any_text_is_understood_or_refused_with_a_settings_error(
-    parse: Callable[[str], int], text: str
-) -> None:
+def test_any_text_is_parsed_or_refused_with_a_settings_error(parse: Callable[[str], int], text: str) -> None:
     """fault_78: never another exception, and never a negative number."""
     try:
         value = parse(text)
     except SettingsError as error:
-        assert "Write it " in str(error)  # noqa: PT017 - both ends are right; this is what an error must say
+        assert "Write it " in str(error)  # noqa: PT017 - both outcomes are right; an error must say this
     else:
         assert value >= 0
 
@@ -82,22 +80,22 @@ def test_spans_as_people_write_them(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "90", "s", "1s1m", "1m1m", "1.5h", "-1h", " 1h", "1h\n", "1H", "٣h"])
-def test_what_is_no_span_is_quoted_back(text: str) -> None:
-    """A number without a unit is refused too: nobody should guess what it counts."""
+def test_invalid_spans_are_quoted_in_the_error(text: str) -> None:
+    """A number without a unit is refused, too, because its meaning is unclear."""
     with pytest.raises(SettingsError) as raised:
         arguments.span(text)
-    assert str(raised.value).startswith(f"“{text}” is not a span of time. Write it as 90s,")
+    assert str(raised.value).startswith(f"“{text}” is not a time span. Write it as 90s,")
 
 
 @pytest.mark.parametrize("text", ["", "1\n", " 1", "1 strk", "1  STRK", *NO_AMOUNTS.split()])
-def test_what_is_no_amount_is_refused(text: str) -> None:
-    """No exponents, no commas, nothing below a fri: money is never guessed."""
+def test_invalid_amounts_are_refused(text: str) -> None:
+    """No exponents, no commas, no fractions of a fri."""
     with pytest.raises(SettingsError, match="is not an amount of STRK"):
         arguments.strk(text)
 
 
 @pytest.mark.parametrize("number", [0, 2**251 + 17 * 2**192 + 1, 2**256 - 1])
-def test_nobody_and_numbers_beyond_the_field_are_no_addresses(number: int) -> None:
-    """0 stands for nobody, so it must not be typed by accident."""
+def test_zero_and_numbers_beyond_the_field_are_not_addresses(number: int) -> None:
+    """0 means nobody, so it must not be accepted by accident."""
     with pytest.raises(SettingsError, match="is not an address"):
         arguments.address(f"{number:#x}")

@@ -1,4 +1,4 @@
-"""`veriframe scene failures` and `scene forget`: scenes that are not tried again, shown and cleared."""
+"""`veriframe scene failures` and `scene forget`: list and clear scenes that are not tried again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 
 
 def run(*arguments: str) -> Result:
-    """One command."""
+    """Run a command."""
     return CliRunner().invoke(scene.app, arguments)
 
 
@@ -44,26 +44,26 @@ def _failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_failed")
 def test_failures_are_shown_in_words_and_as_json() -> None:
-    """fault_85: which scene, why, when and whose; a stranger's text drives no terminal."""
+    """fault_85: the scene, the reason, the time and the creator; control characters are escaped."""
     shown = run("failures")
     assert shown.exit_code == 0
     assert (CID in shown.stdout, "CRASH" in shown.stdout, "2023-11-14 22:13" in shown.stdout) == (True,) * 3
     assert ("\x1b" in shown.stdout, "\u202e" in shown.stdout) == (False, False)
-    told = json.loads(run("failures", "--json").stdout)
-    assert [(one["asset_cid"], one["creator"]) for one in told] == [(CID, "0xabc"), (OTHER, "0xabc")]
+    listed = json.loads(run("failures", "--json").stdout)
+    assert [(one["asset_cid"], one["creator"]) for one in listed] == [(CID, "0xabc"), (OTHER, "0xabc")]
 
 
 @pytest.mark.usefixtures("_failed")
 def test_one_scene_is_forgotten() -> None:
-    """fault_85: in any spelling of its CID; the others are kept."""
+    """fault_85: by any spelling of its CID; the others stay."""
     assert run("forget", CID.upper()).stdout == "Forgotten: 1 failure.\n"
     assert [one["asset_cid"] for one in json.loads(run("failures", "--json").stdout)] == [OTHER]
     assert run("forget", CID).stdout == "Forgotten: 0 failures.\n"
 
 
 @pytest.mark.usefixtures("_failed")
-def test_all_are_forgotten_only_where_that_is_said() -> None:
-    """A forgotten argument forgets nothing."""
+def test_all_are_forgotten_only_with_the_option() -> None:
+    """A missing argument forgets nothing."""
     assert isinstance(run("forget").exception, SettingsError)
     assert isinstance(run("forget", "no CID").exception, JobRejected)
     assert run("forget", "--all").stdout == "Forgotten: 2 failures.\n"

@@ -1,4 +1,4 @@
-"""Commands that have nothing to do with StarkNet start without its library, which takes half a second."""
+"""Commands that do not need StarkNet do not import its library, which takes half a second."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def ran(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.parametrize("command", ["--help", "config show", "account show", "job list", "registry show"])
 def test_embedded_commands_do_without_starknet(tmp_path: Path, command: str) -> None:
-    """On the embedded registry nothing of the chain is imported."""
+    """With the embedded registry, nothing for the chain is imported."""
     assert ran(tmp_path, *command.split()) == "0 False"
 
 
 def test_commands_about_keys_need_it(tmp_path: Path) -> None:
-    """The look at the imports sees it where it is: the test above can fail."""
+    """The check finds the import here, so the test above can fail."""
     assert ran(tmp_path, "account", "address", "--public-key", "0x1") == "0 True"

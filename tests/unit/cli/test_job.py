@@ -1,4 +1,4 @@
-"""`veriframe job create`, `list` and `show` over fakes: what is asked, said, and left as an exit code."""
+"""`veriframe job create`, `list` and `show` on fakes: questions, output and exit codes."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from veriframe.model.registry.offer import Offer
 
 
 def test_create_posts_and_says_the_number(shell: Shell) -> None:
-    """Stdout has the result, stderr what is about to happen; the account is the creator's by default."""
+    """The result is on stdout, the warning on stderr; the account is the creator's by default."""
     result = shell.create()
-    assert result.stdout == "Posted as job 1. `veriframe job watch 1` follows it.\n"
-    assert "becomes public" in result.stderr
+    assert result.stdout == "Posted as job 1. Follow it with `veriframe job watch 1`.\n"
+    assert "become public" in result.stderr
     assert "5 STRK" in result.stderr
     assert (result.exit_code, shell.accounts) == (0, ["creator"])
     assert shell.stage.pin_names() == ["order-asset-fake-0xa1-1"]
 
 
 def test_create_as_json_has_all_a_script_needs(shell: Shell) -> None:
-    """Ids, CID, exact amounts in fri; the spans that were asked for, and nobody as null."""
+    """Ids, CID, exact amounts in fri, the given spans, and null for nobody."""
     posted = json.loads(
         shell.create("--json", "--bond", "0.25", "--lease", "2h", "--arbiter", hex(ARBITER)).stdout
     )
@@ -37,25 +37,25 @@ def test_create_as_json_has_all_a_script_needs(shell: Shell) -> None:
 
 
 def test_create_without_a_terminal_needs_yes(shell: Shell) -> None:
-    """Before the scene is even read: nothing is posted that nobody agreed to."""
+    """The refusal comes before the scene is read: nothing is posted without consent."""
     error = shell.refusal("create", "no-such-file.blend", "--reward", "5")
-    assert (SettingsError, True) == (type(error), "Say --yes" in str(error))
+    assert (SettingsError, True) == (type(error), "Pass --yes" in str(error))
     assert shell.stage.shared.moves == []
 
 
 def test_create_asks_on_a_terminal_after_the_warning(shell: Shell) -> None:
-    """A yes posts."""
+    """The answer yes posts."""
     result = shell.run("create", str(shell.stage.scene), "--reward", "5", typed="y\n")
     assert (
         result.exit_code,
         shell.stage.shared.moves,
     ) == (0, ["deposit 5000000000000000000", "create_order"])
-    assert result.stderr.index("becomes public") < result.stderr.index("Post it?")
+    assert result.stderr.index("become public") < result.stderr.index("Post it?")
 
 
 @pytest.mark.parametrize(("typed", "code"), [("n\n", 1), ("\n", 1), ("", 130)])
 def test_create_publishes_nothing_without_a_yes(shell: Shell, typed: str, code: int) -> None:
-    """No is the answer where nothing was typed; the end of the input is as Ctrl-C."""
+    """An empty answer means no; the end of the input is like Ctrl-C."""
     result = shell.run("create", str(shell.stage.scene), "--reward", "5", typed=typed)
     assert code == result.exit_code
     assert (shell.stage.store.files, shell.stage.shared.moves) == ({}, [])
@@ -65,31 +65,31 @@ def test_create_publishes_nothing_without_a_yes(shell: Shell, typed: str, code: 
     ("arguments", "sentence"),
     [
         (("--reward", "a lot"), "“a lot” is not an amount of STRK"),
-        (("--reward", "1", "--lease", "60"), "“60” is not a span of time"),
+        (("--reward", "1", "--lease", "60"), "“60” is not a time span"),
         (("--reward", "1", "--arbiter", "Alice"), "“Alice” is not an address"),
     ],
 )
 def test_arguments_that_cannot_be_read_are_settings_errors(
     shell: Shell, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    """fault_78: our sentence reaches `main`, not a usage text."""
+    """fault_78: `main` gets our sentence, not a usage text."""
     assert sentence in str(shell.refusal("create", str(shell.stage.scene), "--yes", *arguments))
 
 
-def test_create_refuses_what_is_no_scene(shell: Shell) -> None:
-    """fault_16: by the gate itself, before the store is asked."""
+def test_create_refuses_a_file_that_is_not_a_scene(shell: Shell) -> None:
+    """fault_16: by the header check, before the store is used."""
     shell.stage.scene.write_bytes(PNG)
     error = shell.refusal("create", str(shell.stage.scene), "--reward", "5", "--yes")
     assert (JobRejected, {}) == (type(error), shell.stage.store.files)
 
 
 def test_create_and_watch_is_one_stream_of_json_lines(shell: Shell) -> None:
-    """The order first, then each change of the job."""
+    """First the order, then each change of the job."""
 
     async def cancel() -> None:
-        await shell.desk.cancel_job(1)
+        await shell.creator_registry.cancel_job(1)
 
-    shell.desk.acts = [shell.stage.funds, cancel]
+    shell.creator_registry.acts = [shell.stage.funds, cancel]
     result = shell.create("--watch", "--json")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert lines[0]["job_ids"] == [1]
@@ -98,7 +98,7 @@ def test_create_and_watch_is_one_stream_of_json_lines(shell: Shell) -> None:
 
 
 def test_list_is_tab_separated_without_a_terminal(shell: Shell) -> None:
-    """One line a job under the column names, with CIDs whole."""
+    """One line per job below the column names, with full CIDs."""
     shell.create()
     cid = shell.object("show", "1")["asset_cid"]
     expected = [
@@ -109,7 +109,7 @@ def test_list_is_tab_separated_without_a_terminal(shell: Shell) -> None:
 
 
 def test_list_fits_a_terminal(terminal: Shell) -> None:
-    """A table, with long names shortened to their ends; no line is wider than the screen."""
+    """A table with shortened CIDs; no line is wider than the screen."""
     terminal.create()
     cid = terminal.object("show", "1")["asset_cid"]
     lines = terminal.run("list").output.splitlines()
@@ -118,7 +118,7 @@ def test_list_fits_a_terminal(terminal: Shell) -> None:
 
 
 def test_list_as_json_chooses_by_state(shell: Shell) -> None:
-    """States are understood in small letters too."""
+    """States may be in lower case."""
     shell.create()
     shell.create()
     shell.run("cancel", "1")
@@ -129,40 +129,40 @@ def test_list_as_json_chooses_by_state(shell: Shell) -> None:
 
 
 def test_list_all_has_other_creators_jobs_too(shell: Shell) -> None:
-    """They are public; one's own are the default."""
-    stranger = FakeRegistry(WORKER, shell.stage.shared)
+    """They are public; the default is the account's own."""
+    outsider = FakeRegistry(WORKER, shell.stage.shared)
 
     async def post() -> None:
-        await stranger.deposit(STRK)
+        await outsider.deposit(STRK)
         terms = Offer(reward_fri=STRK).terms(shell.stage.shared.now)
-        await stranger.create_order("a scene", terms, 1)
+        await outsider.create_order("a scene", terms, 1)
 
     context.run(post())
     assert shell.object("list")["jobs"] == []
     assert [entry["creator"] for entry in shell.object("list", "--all")["jobs"]] == [format_address(WORKER)]
 
 
-def test_show_says_what_may_be_done_next(shell: Shell) -> None:
-    """Facts for people, with the command that fits the state."""
+def test_show_suggests_the_next_step(shell: Shell) -> None:
+    """Facts for people, and the command that fits the state."""
     shell.create()
     said = plain(shell.run("show", "1"))
     assert "state OPEN" in said
     assert "veriframe job cancel 1" in said
 
 
-def test_a_job_that_was_never_given_is_the_registrys_no(shell: Shell) -> None:
+def test_an_unknown_job_is_refused_by_the_registry(shell: Shell) -> None:
     """Exit code 4 in `main`."""
     assert isinstance(shell.refusal("show", "7"), MoveRefused)
 
 
-def test_control_characters_of_strangers_never_reach_the_terminal(shell: Shell) -> None:
-    """fault_15, fault_36: anyone may post a CID that drives terminals; it is shown escaped."""
+def test_control_characters_of_others_never_reach_the_terminal(shell: Shell) -> None:
+    """fault_15, fault_36: anyone may post a CID with control characters; it is shown escaped."""
     evil = "\x1b]0;owned\x07\u202e[bold]"
 
     async def post() -> None:
         draft = await shell.stage.creator.draft(shell.stage.scene, Offer(reward_fri=STRK))
-        await shell.desk.deposit(STRK)
-        await shell.desk.create_order(evil, draft.terms, 1)
+        await shell.creator_registry.deposit(STRK)
+        await shell.creator_registry.create_order(evil, draft.terms, 1)
 
     shell.stage.scene.write_bytes(b"BLENDER")
     context.run(post())

@@ -1,4 +1,4 @@
-"""`veriframe job watch`, `fetch`, `accept`, `cancel`, `dispute`: lines, files, moves and exit codes."""
+"""`veriframe job watch`, `fetch`, `accept`, `cancel`, `dispute`: output, files, moves and exit codes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def _story(shell: Shell) -> list[Callable[[], Awaitable[object]]]:
         await stage.worker.submit_result(1, stage.store.keep(PNG))
 
     async def pay() -> None:
-        await shell.desk.accept_result(1)
+        await shell.creator_registry.accept_result(1)
 
     return [stage.funds, claim, stage.funds, submit, pay]
 
 
-def test_watch_tells_each_change_on_a_line(shell: Shell) -> None:
+def test_watch_prints_a_line_for_each_change(shell: Shell) -> None:
     """Until the job is paid: exit code 0."""
     shell.create()
-    shell.desk.acts = _story(shell)
+    shell.creator_registry.acts = _story(shell)
     result = shell.run("watch", "1")
     worker = format_address(WORKER)
     assert [
@@ -47,18 +47,18 @@ def test_watch_tells_each_change_on_a_line(shell: Shell) -> None:
 
 
 def test_watch_until_there_is_a_result(shell: Shell) -> None:
-    """For scripts that fetch and accept: `--result` ends at SUBMITTED, with exit code 0."""
+    """For scripts that fetch and accept: `--result` stops at SUBMITTED with exit code 0."""
     shell.create()
-    shell.desk.acts = _story(shell)
+    shell.creator_registry.acts = _story(shell)
     result = shell.run("watch", "1", "--result", "--json")
     states = [json.loads(line)["state"] for line in result.stdout.splitlines()]
     assert (states, result.exit_code) == (["OPEN", "CLAIMED", "SUBMITTED"], 0)
 
 
-def test_watch_draws_on_a_terminal_and_says_what_to_do(terminal: Shell) -> None:
-    """The same changes, a bar under them, and the next step."""
+def test_watch_on_a_terminal_suggests_the_next_step(terminal: Shell) -> None:
+    """The same changes, a bar below them, and the next step."""
     terminal.create()
-    terminal.desk.acts = _story(terminal)
+    terminal.creator_registry.acts = _story(terminal)
     result = terminal.run("watch", "1")
     said = plain(result)
     assert result.exit_code == 0
@@ -66,8 +66,8 @@ def test_watch_draws_on_a_terminal_and_says_what_to_do(terminal: Shell) -> None:
         assert words in said
 
 
-def test_watch_of_a_job_that_brought_nothing_ends_with_6(shell: Shell) -> None:
-    """So that a script knows it has no picture."""
+def test_watch_of_a_refunded_job_exits_with_6(shell: Shell) -> None:
+    """So that a script knows that there is no picture."""
     shell.create()
     shell.run("cancel", "1")
     assert shell.run("watch", "1").exit_code == 6
@@ -77,7 +77,7 @@ def test_watch_of_a_job_that_brought_nothing_ends_with_6(shell: Shell) -> None:
 def test_ctrl_c_ends_a_watch_quietly(
     shell: Shell, on_terminal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 130, no traceback, no complaint."""
+    """Exit code 130, no traceback, no error message."""
     if on_terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
 
@@ -85,7 +85,7 @@ def test_ctrl_c_ends_a_watch_quietly(
         raise KeyboardInterrupt
 
     shell.create()
-    shell.desk.acts = [shell.stage.funds, interrupt]
+    shell.creator_registry.acts = [shell.stage.funds, interrupt]
     result = shell.run("watch", "1")
     assert result.exit_code == 130
     assert "Traceback" not in result.output
@@ -101,8 +101,8 @@ def _submitted(shell: Shell, *options: str) -> None:
     context.run(submit())
 
 
-def test_fetch_writes_the_picture_and_says_its_size(shell: Shell) -> None:
-    """By default here, under the job's number."""
+def test_fetch_writes_the_picture_and_prints_its_size(shell: Shell) -> None:
+    """By default in the working folder, named by the job's number."""
     _submitted(shell)
     result = shell.run("fetch", "1")
     assert f"job-1.png: 640×360 pixels, {len(PNG)} B\n" == result.stdout
@@ -110,7 +110,7 @@ def test_fetch_writes_the_picture_and_says_its_size(shell: Shell) -> None:
 
 
 def test_fetch_replaces_only_with_force(shell: Shell) -> None:
-    """A file that is there is somebody's."""
+    """An existing file is kept otherwise."""
     _submitted(shell)
     Path("mine.png").write_bytes(b"mine")
     assert "--force" in str(shell.refusal("fetch", "1", "-o", "mine.png"))
@@ -121,14 +121,14 @@ def test_fetch_replaces_only_with_force(shell: Shell) -> None:
 
 
 def test_accept_shows_the_job_paid(shell: Shell) -> None:
-    """And a script reads it."""
+    """In both forms of output."""
     _submitted(shell)
     assert "state PAID" in plain(shell.run("accept", "1"))
     assert shell.object("show", "1")["state"] == "PAID"
 
 
-def test_cancel_after_a_worker_vanished(shell: Shell) -> None:
-    """The claim has lapsed: the job says so, and can be taken back."""
+def test_cancel_after_a_worker_disappeared(shell: Shell) -> None:
+    """The claim has lapsed: the job shows it and can be cancelled."""
     shell.create()
     context.run(claim_first(shell))
     assert isinstance(shell.refusal("cancel", "1"), MoveRefused)
@@ -147,11 +147,11 @@ def test_dispute_without_evidence_asks_nothing(shell: Shell) -> None:
 
 
 def test_dispute_with_evidence_needs_consent(shell: Shell) -> None:
-    """Without a terminal by --yes; the file is then the evidence."""
+    """Without a terminal by --yes; then the file is the evidence."""
     _submitted(shell, "--arbiter", hex(ARBITER))
     Path("why.txt").write_text("look at the sky", encoding="utf-8")
     error = shell.refusal("dispute", "1", "--evidence", "why.txt")
-    assert (SettingsError, True) == (type(error), "Say --yes" in str(error))
+    assert (SettingsError, True) == (type(error), "Pass --yes" in str(error))
     result = shell.run("dispute", "1", "--evidence", "why.txt", "--yes")
     assert "The evidence becomes public" in result.stderr
     assert b"look at the sky" in shell.stage.store.files.values()

@@ -1,4 +1,4 @@
-"""`veriframe account register`: what a registry of another kind wants of its workers; ours want nothing."""
+"""`veriframe account register`: registration at registries of another kind; ours need none."""
 
 from __future__ import annotations
 
@@ -15,75 +15,75 @@ from veriframe.cli import account, context
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.wiring import registries
 
-STRANGER = WorkerStanding(
+UNREGISTERED = WorkerStanding(
     may_register=True, is_registered=False, is_verified=False, reputation=None, is_paused=False
 )
 
 
-class Guild(FakeRegistry):
-    """A registry with workers of its own. `infos`: who asked to be taken in."""
+class RegisteringRegistry(FakeRegistry):
+    """A registry that registers its workers. `infos` are the descriptions that it received."""
 
-    told = STRANGER
+    worker = UNREGISTERED
 
     def __init__(self) -> None:
         super().__init__(0xD)
         self.infos: list[str] = []
 
     async def standing(self) -> WorkerStanding:
-        """As told."""
-        return self.told
+        """The standing that the test set."""
+        return self.worker
 
     async def register(self, info: str) -> None:
-        """Taken in, and not verified yet."""
+        """Register the worker, without verifying it."""
         self.infos.append(info)
-        self.told = replace(self.told, is_registered=True)
+        self.worker = replace(self.worker, is_registered=True)
 
 
 @pytest.fixture
-def guild(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Guild:
+def foreign(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RegisteringRegistry:
     """The registry of the command."""
-    made = Guild()
+    made = RegisteringRegistry()
     monkeypatch.setattr(registries, "embedded", lambda _settings, _account: made)
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
     return made
 
 
-def told(*arguments: str) -> dict[str, Any]:
-    """What the command answers, as JSON."""
+def answer(*arguments: str) -> dict[str, Any]:
+    """The command's answer, as JSON."""
     result = CliRunner().invoke(account.app, ["register", *arguments, "--json"])
     assert result.exit_code == 0, result.exception
     answer: dict[str, Any] = json.loads(result.stdout)
     return answer
 
 
-def test_a_worker_asks_to_be_taken_in(guild: Guild) -> None:
-    """Once; then it is said who must do the rest."""
+def test_a_worker_is_registered(foreign: RegisteringRegistry) -> None:
+    """Once; the answer says who must do the rest."""
     missing = "The registry's owner must verify the account 0xd (verify_worker)."
     expected = {"standing": "registered, not verified", "missing": missing}
-    assert told("a studio") == expected
-    assert told("a studio") == expected
-    assert guild.infos == ["a studio"]
+    assert answer("a studio") == expected
+    assert answer("a studio") == expected
+    assert foreign.infos == ["a studio"]
 
 
-def test_a_worker_that_is_taken_in_has_nothing_to_do(guild: Guild) -> None:
+def test_a_registered_worker_has_nothing_to_do(foreign: RegisteringRegistry) -> None:
     """Nothing is sent."""
-    guild.told = replace(STRANGER, is_registered=True, is_verified=True, reputation=7)
-    assert told() == {"standing": "registered, verified, reputation 7"}
-    assert guild.infos == []
+    foreign.worker = replace(UNREGISTERED, is_registered=True, is_verified=True, reputation=7)
+    assert answer() == {"standing": "registered, verified, reputation 7"}
+    assert foreign.infos == []
 
 
-def test_a_registry_that_lets_nobody_register_itself(guild: Guild) -> None:
-    """Nothing is sent either; its owner must do it."""
-    guild.told = replace(STRANGER, may_register=False, is_verified=None)
-    assert told() == {
+def test_a_registry_without_self_registration(foreign: RegisteringRegistry) -> None:
+    """Nothing is sent; its owner must register the worker."""
+    foreign.worker = replace(UNREGISTERED, may_register=False, is_verified=None)
+    assert answer() == {
         "standing": "not registered",
         "missing": "The registry's owner must register the account 0xd.",
     }
-    assert guild.infos == []
+    assert foreign.infos == []
 
 
 def test_our_own_registries_take_anyone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing needs to be registered, on the embedded one and on our contract."""
+    """The embedded registry and our contract need no registration."""
     monkeypatch.setattr(registries, "embedded", lambda _settings, _account: FakeRegistry(1))
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
-    assert told() == {"standing": "this registry takes any worker: nothing needs to be registered"}
+    assert answer() == {"standing": "this registry takes any worker: no registration is needed"}

@@ -1,4 +1,4 @@
-"""`veriframe registry`: nothing is spent without a yes; what stands at an address is shown to people."""
+"""`veriframe registry`: pays nothing without consent, and shows the contract at an address."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ SEPOLIA = int.from_bytes(b"SN_SEPOLIA", "big")
 
 
 class Keyboard(io.BytesIO):
-    """What a person types at a terminal."""
+    """The input of a person at a terminal."""
 
     def isatty(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
 
 class FakeDeployer:
-    """A deployer that only counts."""
+    """A deployer that only counts its calls."""
 
     def __init__(self, *, is_deployed: bool = False) -> None:
         self.is_deployed, self.done, self.closed = is_deployed, 0, 0
         self.limit_fri = 0
 
     async def plan(self) -> Plan:
-        """Everything is missing, or nothing."""
+        """Everything is missing, or everything is deployed."""
         return Plan(
             chain_id=SEPOLIA,
             account=Address(0xACC),
@@ -50,7 +50,7 @@ class FakeDeployer:
         )
 
     async def carry_out(self, plan: Plan) -> Deployed:
-        """Nothing happens."""
+        """Count the call."""
         self.done += 1
         receipt = Receipt(hash=0x1, label="", block_number=1, fee_fri=STRK, events=())
         sent = None if plan.is_deployed else receipt
@@ -59,7 +59,7 @@ class FakeDeployer:
         )
 
     async def close(self) -> None:
-        """Noted."""
+        """Count the call."""
         self.closed += 1
 
 
@@ -79,7 +79,7 @@ def deployer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDeployer:
 
 
 def run(*arguments: str, typed: str | None = None) -> Result:
-    """One command, with a person at the keyboard where something is typed."""
+    """Run a command, with a person at the keyboard if `typed` is given."""
     with pytest.MonkeyPatch.context() as patched:
         if typed is not None:
             keyboard = Keyboard(typed.encode())
@@ -93,15 +93,15 @@ def run(*arguments: str, typed: str | None = None) -> Result:
 def test_a_person_is_asked_before_anything_is_spent(
     deployer: FakeDeployer, typed: str, code: int, done: int
 ) -> None:
-    """With the network, the account and the fee; only a yes goes on; connections are closed."""
+    """With the network, the account and the fee; only yes deploys; connections are closed."""
     result = run("deploy", typed=typed)
     assert (code, done, 1) == (result.exit_code, deployer.done, deployer.closed)
-    for told in ("SN_SEPOLIA", "0xacc", "at most 3 STRK"):
-        assert told in result.stderr
+    for shown in ("SN_SEPOLIA", "0xacc", "at most 3 STRK"):
+        assert shown in result.stderr
 
 
-def test_without_a_terminal_yes_must_be_said(deployer: FakeDeployer) -> None:
-    """A script says so by --yes; nothing is even looked at before."""
+def test_without_a_terminal_yes_must_be_passed(deployer: FakeDeployer) -> None:
+    """A script passes --yes; without it, no node is contacted."""
     assert isinstance(run("deploy").exception, SettingsError)
     assert deployer.closed == 0
     result = run("deploy", "--yes", "--max-fee", "2.5")
@@ -110,8 +110,8 @@ def test_without_a_terminal_yes_must_be_said(deployer: FakeDeployer) -> None:
     assert "2 STRK" in result.stdout
 
 
-def test_nobody_is_asked_where_nothing_is_spent(deployer: FakeDeployer) -> None:
-    """What stands there already is only told."""
+def test_nobody_is_asked_if_nothing_is_spent(deployer: FakeDeployer) -> None:
+    """An existing contract is only shown."""
     deployer.is_deployed = True
     result = run("deploy", typed="")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -131,23 +131,23 @@ def test_nobody_is_asked_where_nothing_is_spent(deployer: FakeDeployer) -> None:
                 held_fri=6 * STRK,
                 totals=Totals(token_fri=6 * STRK, escrow_fri=STRK, credit_fri=2 * STRK, burned_fri=3 * STRK),
             ),
-            ["VeriFrame's own", "0x70, not the one of starknet_token", "7", "6 STRK", "3 STRK"],
+            ["VeriFrame's own", "0x70 (starknet_token names another)", "7", "6 STRK", "3 STRK"],
         ),
         (
             RegistryFacts(kind="foreign", place="0xadd", class_hash=2, held_fri=0, offers=["submit_result"]),
-            ["another contract", "it does not tell", "submit_result", "a worker can serve it"],
+            ["another contract", "unknown", "submit_result", "a worker can serve it"],
         ),
     ],
 )
-def test_people_are_shown_what_stands_there(
+def test_the_contract_is_shown(
     deployer: FakeDeployer, monkeypatch: pytest.MonkeyPatch, facts: RegistryFacts, telling: list[str]
 ) -> None:
-    """Ours with its books, another with what it offers."""
+    """Ours with its balances, another with the functions that it offers."""
 
-    async def told(_settings: object) -> RegistryFacts:
+    async def read(_settings: object) -> RegistryFacts:
         return facts
 
     assert deployer.done == 0
-    monkeypatch.setattr(registries, "registry_facts", told)
+    monkeypatch.setattr(registries, "registry_facts", read)
     result = run("show")
     assert [word for word in telling if word not in result.stdout] == []

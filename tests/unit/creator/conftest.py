@@ -1,4 +1,4 @@
-"""The stage of the creator's tests."""
+"""Fixtures for the tests of the creator."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.unit.creator.stage import Stage
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    """Everybody in place, nothing posted."""
+    """All accounts and the store, nothing posted."""
     return Stage(tmp_path)
 
 
 @pytest.fixture
 def hurried_retries() -> Iterator[None]:
-    """Retries without waits, at most five."""
+    """At most five attempts, without waits."""
     with stamina.set_testing(True, attempts=5):
         yield

@@ -1,4 +1,4 @@
-"""What the creator's tests have in common: people with money, a scene, a store, a registry."""
+"""The common stage of the creator's tests: accounts with money, a scene, a store and a registry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, Wrapping
 from veriframe.ports.registry import Funds
 
-ARTIST, WORKER, ARBITER, STRANGER = Address(0xA1), Address(0xB2), Address(0xC3), Address(0xD4)
+ARTIST, WORKER, ARBITER, OUTSIDER = Address(0xA1), Address(0xB2), Address(0xC3), Address(0xD4)
 STRK = FRI_PER_STRK
 OFFER = Offer(reward_fri=5 * STRK)
 JUDGED = Offer(reward_fri=5 * STRK, arbiter=ARBITER)
@@ -33,8 +33,8 @@ HEADER = SceneHeader(
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (640).to_bytes(4) + (360).to_bytes(4) + b"\x08\x02 and so on"
 
 
-def gate(stream: BinaryIO) -> SceneHeader:
-    """Takes what begins like a scene."""
+def check_header(stream: BinaryIO) -> SceneHeader:
+    """Accepts any file that starts like a scene."""
     if not stream.read(7) == b"BLENDER":
         raise JobRejected(Code.NOT_BLEND, "This is no .blend file.")
     return HEADER
@@ -58,32 +58,36 @@ class Stage:
     def creator_at(self, registry: FakeRegistry) -> Creator:
         """Another creator on the same store."""
         return Creator(
-            account=registry.account, registry=registry, treasury=registry, store=self.store, gate=gate
+            account=registry.account,
+            registry=registry,
+            treasury=registry,
+            store=self.store,
+            check=check_header,
         )
 
     async def posted(self, offer: Offer = OFFER) -> int:
-        """A job that stands, by its id."""
+        """The id of a posted job."""
         return (await self.creator.post(await self.creator.draft(self.scene, offer))).jobs[0]
 
     async def claimed(self, offer: Offer = OFFER) -> int:
-        """A job that the worker has claimed."""
+        """The id of a job that the worker has claimed."""
         job_id = await self.posted(offer)
         await self.worker.deposit(STRK)
         await self.worker.claim(job_id)
         return job_id
 
     async def submitted(self, result: bytes = PNG, offer: Offer = OFFER) -> int:
-        """A job with a result."""
+        """The id of a job with a result."""
         job_id = await self.claimed(offer)
         await self.worker.submit_result(job_id, self.store.keep(result))
         return job_id
 
     async def funds(self, account: Address = ARTIST) -> Funds:
-        """What an account holds."""
+        """The balances of an account."""
         return await self.registry.funds(account)
 
     def pin_names(self) -> list[str]:
-        """Why things are kept."""
+        """The names of all pins."""
         return sorted(pin.name for pin in self.store.pinned)
 
 
@@ -91,21 +95,21 @@ UNTOUCHED = Funds(wallet_fri=100 * STRK, credit_fri=0)
 
 
 class RefusesLate(FakeRegistry):
-    """Takes no orders and no disputes; the store goes away just before, where `away` says so."""
+    """Refuses orders and disputes. With `away`, the store becomes unavailable just before."""
 
     stage: Stage
     away = False
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
-        """No."""
-        self._turn_away()
+        """Refuse the order."""
+        self._take_store_away()
         raise MoveRefused("BAD_TERMS", "The registry does not take these terms.")
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
-        """No."""
-        self._turn_away()
+        """Refuse the dispute."""
+        self._take_store_away()
         raise MoveRefused("REVIEW_OVER", "The review is over.")
 
-    def _turn_away(self) -> None:
+    def _take_store_away(self) -> None:
         if self.away:
             self.stage.store.fault = StoreUnavailable("The content store does not answer.")

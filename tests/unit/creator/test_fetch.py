@@ -1,4 +1,4 @@
-"""Fetching a picture: all of it or nothing, and never over what is there."""
+"""Fetching a picture: completely or not at all, and never over an existing file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.store import FakeStore
-from tests.unit.creator.stage import PNG, STRANGER, Stage
+from tests.unit.creator.stage import OUTSIDER, PNG, Stage
 
 from veriframe.errors import (
     Code,
@@ -22,7 +22,7 @@ from veriframe.ports.store import OnTransfer, ignore_transfer
 
 
 async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:
-    """The file is the result, byte for byte; nothing else is left in the folder."""
+    """The file equals the result, and nothing else is left in the folder."""
     job_id = await stage.submitted()
     target = stage.folder / "picture.png"
     picture = await stage.creator.fetch(job_id, target, replace=False)
@@ -32,7 +32,7 @@ async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:
 
 
 async def test_a_job_without_a_result_says_how_to_wait(stage: Stage) -> None:
-    """And where none will ever come, it says that."""
+    """A refunded job says that it will have none."""
     job_id = await stage.claimed()
     with pytest.raises(
         MoveRefused, match=r"is CLAIMED and has no result\. Wait for it with `veriframe job watch 1`"
@@ -44,14 +44,14 @@ async def test_a_job_without_a_result_says_how_to_wait(stage: Stage) -> None:
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
 
 
-async def test_a_file_that_is_there_is_kept(stage: Stage) -> None:
-    """Unless it may be replaced; then it is, all of it."""
+async def test_an_existing_file_is_kept(stage: Stage) -> None:
+    """Unless it may be replaced; then it is replaced completely."""
     job_id = await stage.submitted()
     target = stage.folder / "picture.png"
     target.write_bytes(
         b"my own drawing, longer than the picture that comes instead of it, much longer indeed"
     )
-    with pytest.raises(SettingsError, match=r"is there already.*--force"):
+    with pytest.raises(SettingsError, match=r"already exists.*--force"):
         await stage.creator.fetch(job_id, target, replace=False)
     assert target.read_bytes().startswith(b"my own")
     await stage.creator.fetch(job_id, target, replace=True)
@@ -59,7 +59,7 @@ async def test_a_file_that_is_there_is_kept(stage: Stage) -> None:
 
 
 class _Slow(FakeStore):
-    """While it brings a file, somebody else takes the name that the file was to have."""
+    """Another process takes the target's name during the download."""
 
     async def fetch(
         self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
@@ -68,22 +68,22 @@ class _Slow(FakeStore):
         return await super().fetch(cid, target, limit_bytes, on_progress)
 
 
-async def test_a_file_that_came_while_fetching_is_kept(tmp_path: Path) -> None:
-    """However long the fetching takes: the name is asked for again at the end."""
+async def test_a_file_that_appears_while_fetching_is_kept(tmp_path: Path) -> None:
+    """The name is checked again at the end of the download."""
     stage = Stage(tmp_path, store=_Slow())
     job_id = await stage.submitted()
-    with pytest.raises(SettingsError, match="is there already"):
+    with pytest.raises(SettingsError, match="already exists"):
         await stage.creator.fetch(job_id, tmp_path / "picture.png", replace=False)
     assert (tmp_path / "picture.png").read_bytes() == b"mine"
 
 
 async def test_a_link_is_never_written_through(stage: Stage) -> None:
-    """fault_42: refused, also where it leads nowhere; and replaced, not followed, where it may be."""
+    """fault_42: it is refused, even if it is broken; and replaced, not followed, if that is allowed."""
     job_id = await stage.submitted()
     target, elsewhere = stage.folder / "picture.png", stage.folder / "elsewhere"
     target.symlink_to(elsewhere)
     stage.store.fault = StoreUnavailable("It must not be asked for what cannot be put anywhere.")
-    with pytest.raises(SettingsError, match="is there already"):
+    with pytest.raises(SettingsError, match="already exists"):
         await stage.creator.fetch(job_id, target, replace=False)
     assert not elsewhere.exists()
     stage.store.fault = None
@@ -93,16 +93,16 @@ async def test_a_link_is_never_written_through(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("replace", [False, True])
-async def test_a_folder_is_no_target(stage: Stage, replace: bool) -> None:
-    """The sentence says what to name instead."""
+async def test_a_folder_is_not_a_target(stage: Stage, replace: bool) -> None:
+    """The error says what to pass instead."""
     job_id = await stage.submitted()
-    with pytest.raises(SettingsError, match=r"is a folder\. Name the file"):
+    with pytest.raises(SettingsError, match=r"is a folder\. Pass the name of a file"):
         await stage.creator.fetch(job_id, stage.folder, replace=replace)
 
 
 @pytest.mark.parametrize("name", ["no/such/folder.png", "scene.blend/picture.png", "x" * 300])
 async def test_a_target_that_cannot_be_written_is_a_settings_error(stage: Stage, name: str) -> None:
-    """With the file's name and the reason."""
+    """With the name of the file and the reason."""
     job_id = await stage.submitted()
     with pytest.raises(SettingsError, match="cannot be written: "):
         await stage.creator.fetch(job_id, stage.folder / name, replace=False)
@@ -113,8 +113,8 @@ async def test_a_target_that_cannot_be_written_is_a_settings_error(stage: Stage,
     [b"", b"\x89PNG\r\n\x1a\n", PNG[:20], b"GIF89a" + PNG, PNG[:16] + bytes(8) + PNG[24:], b"\x7fELF"],
     ids=["empty", "signature only", "cut", "another format", "no pixels", "program"],
 )
-async def test_a_result_that_is_no_picture_is_not_kept(stage: Stage, result: bytes) -> None:
-    """fault_43: NOT_IMAGE, and no file, not even a half one, under the name that was asked for."""
+async def test_a_result_that_is_not_a_picture_is_not_kept(stage: Stage, result: bytes) -> None:
+    """fault_43: NOT_IMAGE, and no file, not even a partial one, at the target."""
     job_id = await stage.submitted(result)
     with pytest.raises(VerificationFailed) as raised:
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
@@ -122,8 +122,8 @@ async def test_a_result_that_is_no_picture_is_not_kept(stage: Stage, result: byt
     assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]
 
 
-async def test_a_result_that_is_no_picture_replaces_nothing(stage: Stage) -> None:
-    """fault_43: also where replacing was allowed."""
+async def test_a_result_that_is_not_a_picture_replaces_nothing(stage: Stage) -> None:
+    """fault_43: even if replacing is allowed."""
     job_id = await stage.submitted(b"not a picture")
     target = stage.folder / "picture.png"
     target.write_bytes(b"yesterday's")
@@ -132,8 +132,8 @@ async def test_a_result_that_is_no_picture_replaces_nothing(stage: Stage) -> Non
     assert target.read_bytes() == b"yesterday's"
 
 
-async def test_a_store_that_is_away_leaves_no_file(stage: Stage) -> None:
-    """fault_50: its own error comes through: later may be better."""
+async def test_an_unavailable_store_leaves_no_file(stage: Stage) -> None:
+    """fault_50: its own error is raised, so that the caller can try again later."""
     job_id = await stage.submitted()
     stage.store.fault = StoreUnavailable("away")
     with pytest.raises(StoreUnavailable):
@@ -144,15 +144,15 @@ async def test_a_store_that_is_away_leaves_no_file(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        (Code.NOT_FOUND, r"nobody shares it\. Dispute it"),
-        (Code.NOT_A_FILE, r"not one file of a bearable size\. Dispute it"),
-        (Code.BAD_CID, r"not one file of a bearable size\. Dispute it"),
+        (Code.NOT_FOUND, r"nobody provides it\. Dispute it"),
+        (Code.NOT_A_FILE, r"not one file of an acceptable size\. Dispute it"),
+        (Code.BAD_CID, r"not one file of an acceptable size\. Dispute it"),
     ],
 )
 async def test_a_result_that_cannot_be_fetched_is_the_workers_fault(
     stage: Stage, code: Code, why: str
 ) -> None:
-    """fault_6: the store's sentence would tell its creator to give another CID; an arbiter can help."""
+    """fault_6: the store's sentence would ask the creator for another CID; but an arbiter can help."""
     job_id = await stage.submitted()
     stage.store.fault = JobRejected(code, "Give the CID of the file itself.")
     with pytest.raises(VerificationFailed, match=why) as raised:
@@ -167,10 +167,10 @@ async def test_a_result_that_cannot_be_fetched_is_the_workers_fault(
     assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]
 
 
-async def test_anyone_may_fetch_and_a_paid_picture_still(stage: Stage) -> None:
-    """Pictures are public, and payment takes nothing away."""
+async def test_anyone_may_fetch_even_after_payment(stage: Stage) -> None:
+    """Pictures are public and stay available after payment."""
     job_id = await stage.submitted()
     await stage.creator.accept(job_id)
-    stranger = stage.creator_at(FakeRegistry(STRANGER, stage.shared))
-    await stranger.fetch(job_id, stage.folder / "picture.png", replace=False)
+    outsider = stage.creator_at(FakeRegistry(OUTSIDER, stage.shared))
+    await outsider.fetch(job_id, stage.folder / "picture.png", replace=False)
     assert (stage.folder / "picture.png").read_bytes() == PNG

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from tests.fakes.registry import FakeRegistry
-from tests.unit.creator.stage import ARTIST, PNG, STRANGER, STRK, Stage
+from tests.unit.creator.stage import ARTIST, OUTSIDER, PNG, STRK, Stage
 
 from veriframe.errors import (
     MoveRefused,
@@ -19,14 +19,14 @@ from veriframe.ports.registry import Snapshot
 
 
 class _CancelsAtTenth(FakeRegistry):
-    """Looked at for the tenth time, a job is cancelled, and an hour's tenth has passed at each look."""
+    """Cancels the job at the tenth poll; each poll takes a tenth of an hour."""
 
-    looks = 0
+    polls = 0
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
-        self.looks += 1
+        self.polls += 1
         self.shared.now += 360
-        if self.looks == 10:
+        if self.polls == 10:
             await self.cancel_job(first)
         return await super().snapshot(first, count)
 
@@ -36,7 +36,7 @@ async def _list(statuses: AsyncIterator[JobStatus]) -> list[JobStatus]:
 
 
 async def test_a_job_is_followed_to_its_end(stage: Stage) -> None:
-    """Each change once, however often it is looked at; the last is final."""
+    """Each change once, whatever the number of polls; the last is final."""
     job_id = await stage.posted()
     await stage.worker.deposit(STRK)
     seen = []
@@ -52,7 +52,7 @@ async def test_a_job_is_followed_to_its_end(stage: Stage) -> None:
 
 
 async def test_a_limit_that_passes_is_a_change(stage: Stage) -> None:
-    """fault_70: by the registry's time. A claim that lapses is told though nobody made a move."""
+    """fault_70: by the registry's time. A lapsed claim is reported although no one made a move."""
     job_id = await stage.claimed()
     seen = []
     async for status in stage.creator.changes(job_id, 0.0):
@@ -63,38 +63,38 @@ async def test_a_limit_that_passes_is_a_change(stage: Stage) -> None:
     assert seen == [(JobState.CLAIMED, "lease"), (JobState.CLAIMED, "deadline"), (JobState.REFUNDED, None)]
 
 
-async def test_looks_that_find_nothing_new_are_not_changes(stage: Stage) -> None:
-    """Time alone is no change: nine looks at a job that waits, then one at a move, are two changes."""
+async def test_polls_that_find_nothing_new_are_not_changes(stage: Stage) -> None:
+    """Time alone is not a change: nine polls of a waiting job and one after a move are two changes."""
     job_id = await stage.posted()
 
-    patient = _CancelsAtTenth(ARTIST, stage.shared)
-    seen = await _list(stage.creator_at(patient).changes(job_id, 0.0))
-    assert (patient.looks, [look.job.state for look in seen]) == (10, [JobState.OPEN, JobState.REFUNDED])
+    registry = _CancelsAtTenth(ARTIST, stage.shared)
+    seen = await _list(stage.creator_at(registry).changes(job_id, 0.0))
+    states = [status.job.state for status in seen]
+    assert (registry.polls, states) == (10, [JobState.OPEN, JobState.REFUNDED])
 
 
 @pytest.mark.usefixtures("hurried_retries")
-async def test_a_registry_that_is_away_for_a_while_is_waited_for(stage: Stage) -> None:
-    """fault_58: the creator sees the job as if nothing had been."""
+async def test_polling_survives_a_short_outage_of_the_registry(stage: Stage) -> None:
+    """fault_58: the creator sees the job as without the outage."""
     job_id = await stage.posted()
     await stage.creator.cancel(job_id)
     stage.shared.faults += [RegistryUnavailable("The registry does not answer.")] * 4
-    assert [look.job.state for look in await _list(stage.creator.statuses(job_id, 0.0))] == [
-        JobState.REFUNDED
-    ]
+    statuses = await _list(stage.creator.statuses(job_id, 0.0))
+    assert [status.job.state for status in statuses] == [JobState.REFUNDED]
     assert stage.shared.faults == []
 
 
 @pytest.mark.usefixtures("hurried_retries")
-async def test_a_registry_that_stays_away_ends_the_watch(stage: Stage) -> None:
-    """fault_58: with its own sentence, not for ever in silence."""
+async def test_a_long_outage_of_the_registry_ends_the_watch(stage: Stage) -> None:
+    """fault_58: with the registry's error, not silently forever."""
     job_id = await stage.posted()
     stage.shared.faults += [RegistryUnavailable("The registry does not answer.")] * 5
     with pytest.raises(RegistryUnavailable, match="does not answer"):
         await _list(stage.creator.statuses(job_id, 0.0))
 
 
-async def test_a_job_that_was_never_given_is_not_waited_for(stage: Stage) -> None:
-    """The registry's no is final; only silence is tried again."""
+async def test_an_unknown_job_is_not_polled(stage: Stage) -> None:
+    """A refusal is final; only a missing answer is retried."""
     with pytest.raises(MoveRefused) as raised:
         await _list(stage.creator.statuses(7, 0.0))
     assert raised.value.rule == "UNKNOWN_JOB"
@@ -108,14 +108,14 @@ async def _many(stage: Stage, count: int) -> None:
 
 
 async def test_450_jobs_are_listed_newest_first(stage: Stage) -> None:
-    """fault_14: over several pages of the registry, none twice, none left out."""
+    """fault_14: over several batches of the registry, none twice, none missing."""
     await _many(stage, 450)
     listed = await stage.creator.jobs((), own=True, limit=1000)
     assert list(range(450, 0, -1)) == [status.job.id for status in listed]
 
 
 async def test_a_limit_reads_no_more_than_it_needs(stage: Stage) -> None:
-    """fault_14: the newest ten of 450 are one page: a look at the counter, and one batch."""
+    """fault_14: the newest ten of 450 take two reads: the counter and one batch."""
     await _many(stage, 450)
     before = stage.shared.reads
     listed = await stage.creator.jobs((), own=True, limit=10)
@@ -126,7 +126,7 @@ async def test_a_limit_reads_no_more_than_it_needs(stage: Stage) -> None:
 
 
 async def test_thousands_of_jobs_are_a_handful_of_reads(stage: Stage) -> None:
-    """The first page is small, the others are large."""
+    """The first batch is small, the others are large."""
     await _many(stage, 5000)
     before = stage.shared.reads
     assert len(await stage.creator.jobs((), own=True, limit=10**6)) == 5000
@@ -134,15 +134,15 @@ async def test_thousands_of_jobs_are_a_handful_of_reads(stage: Stage) -> None:
 
 
 async def test_jobs_are_chosen_by_state_and_by_creator(stage: Stage) -> None:
-    """One's own by default, others' too where asked; any of several states."""
+    """The account's own jobs or everyone's, in any of several states."""
     first, second, third = await stage.posted(), await stage.posted(), await stage.posted()
     await stage.creator.cancel(second)
-    other = FakeRegistry(STRANGER, stage.shared, wallet_fri=STRK)
+    other = FakeRegistry(OUTSIDER, stage.shared, wallet_fri=STRK)
     await other.deposit(STRK)
     [fourth] = await other.create_order("a scene", Offer(reward_fri=STRK).terms(stage.shared.now), 1)
 
     async def ids(*states: JobState, own: bool) -> list[int]:
-        return [look.job.id for look in await stage.creator.jobs(states, own=own, limit=9)]
+        return [status.job.id for status in await stage.creator.jobs(states, own=own, limit=9)]
 
     assert [third, second, first] == await ids(own=True)
     assert [fourth, third, second, first] == await ids(own=False)
@@ -152,5 +152,5 @@ async def test_jobs_are_chosen_by_state_and_by_creator(stage: Stage) -> None:
 
 
 async def test_a_registry_without_jobs_lists_none(stage: Stage) -> None:
-    """No page is asked for."""
+    """No batch is read."""
     assert list(await stage.creator.jobs((), own=False, limit=5)) == []

@@ -1,4 +1,4 @@
-"""Accept, cancel, dispute: the registry decides, and what it refuses publishes nothing."""
+"""Accept, cancel, dispute: the registry decides, and a refused move publishes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.unit.creator.stage import (
     ARTIST,
     JUDGED,
     OFFER,
-    STRANGER,
+    OUTSIDER,
     STRK,
     WORKER,
     RefusesLate,
@@ -34,34 +34,34 @@ async def test_accepting_pays_the_worker(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("move", ["accept", "cancel", "dispute"])
-async def test_a_stranger_makes_no_move_and_pays_nothing(stage: Stage, move: str) -> None:
-    """The registry says no; no bond is deposited for it and nothing is published."""
+async def test_an_outsider_makes_no_move_and_pays_nothing(stage: Stage, move: str) -> None:
+    """The registry refuses; no bond is deposited and nothing is published."""
     job_id = await stage.submitted(offer=JUDGED)
-    stranger = FakeRegistry(STRANGER, stage.shared, wallet_fri=STRK)
+    outsider = FakeRegistry(OUTSIDER, stage.shared, wallet_fri=STRK)
     moves, files = list(stage.shared.moves), dict(stage.store.files)
     with pytest.raises(MoveRefused) as raised:
-        await getattr(stage.creator_at(stranger), move)(job_id)
+        await getattr(stage.creator_at(outsider), move)(job_id)
     assert raised.value.rule == "NOT_CREATOR"
     assert (moves, files) == (stage.shared.moves, stage.store.files)
 
 
-async def test_cancelling_brings_the_reward_back_and_releases_the_scene(stage: Stage) -> None:
-    """As credit; the wallet is for `withdraw`."""
+async def test_cancelling_returns_the_reward_and_releases_the_scene(stage: Stage) -> None:
+    """As credit, which `withdraw` moves to the wallet."""
     job_id = await stage.posted()
     status = await stage.creator.cancel(job_id)
     assert (status.job.state, stage.store.pinned) == (JobState.REFUNDED, [])
     assert Funds(wallet_fri=95 * STRK, credit_fri=5 * STRK) == await stage.funds()
 
 
-async def test_a_cancelled_job_is_cancelled_though_the_store_is_away(stage: Stage) -> None:
-    """A scene kept too long is a smaller evil than a success told as a failure."""
+async def test_a_job_is_cancelled_although_the_store_is_unavailable(stage: Stage) -> None:
+    """A scene that is kept too long is better than a success reported as a failure."""
     job_id = await stage.posted()
     stage.store.fault = StoreUnavailable("The content store does not answer.")
     assert JobState.REFUNDED is (await stage.creator.cancel(job_id)).job.state
 
 
 async def test_a_job_that_is_being_rendered_cannot_be_cancelled(stage: Stage) -> None:
-    """Nor is its scene released; once the claim has lapsed, both happen."""
+    """Its scene is not released either; after the claim has lapsed, both are possible."""
     job_id = await stage.claimed()
     with pytest.raises(MoveRefused):
         await stage.creator.cancel(job_id)
@@ -81,7 +81,7 @@ async def test_one_part_of_an_order_does_not_release_the_others_scene(stage: Sta
 
 
 async def test_a_dispute_takes_the_bond_and_names_the_result_as_evidence(stage: Stage) -> None:
-    """Half a STRK, deposited because there was no credit."""
+    """Half a STRK, deposited because there is no credit."""
     job_id = await stage.submitted(offer=JUDGED)
     status = await stage.creator.dispute(job_id)
     assert JobState.DISPUTED is status.job.state
@@ -90,7 +90,7 @@ async def test_a_dispute_takes_the_bond_and_names_the_result_as_evidence(stage: 
 
 
 async def test_evidence_is_published_with_the_dispute(stage: Stage) -> None:
-    """The arbiter reads what the creator has to say."""
+    """So that the arbiter can read it."""
     job_id = await stage.submitted(offer=JUDGED)
     evidence = stage.folder / "why.png"
     evidence.write_bytes(b"it should look like this")
@@ -100,8 +100,8 @@ async def test_evidence_is_published_with_the_dispute(stage: Stage) -> None:
     assert f"dispute_result {pin.cid}" == stage.shared.moves[-1]
 
 
-async def test_evidence_that_is_no_file_moves_nothing(stage: Stage) -> None:
-    """It is looked at before the bond is deposited."""
+async def test_evidence_that_is_not_a_file_moves_nothing(stage: Stage) -> None:
+    """It is checked before the bond is deposited."""
     job_id = await stage.submitted(offer=JUDGED)
     moves = list(stage.shared.moves)
     with pytest.raises(SettingsError, match="cannot be read"):
@@ -110,10 +110,10 @@ async def test_evidence_that_is_no_file_moves_nothing(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("offer", "late"), [(OFFER, False), (JUDGED, True)], ids=["no arbiter", "too late"])
-async def test_a_dispute_that_cannot_stand_publishes_nothing_and_moves_no_money(
+async def test_an_illegal_dispute_publishes_nothing_and_moves_no_money(
     stage: Stage, offer: Offer, late: bool
 ) -> None:
-    """The registry says why; the creator's file stays private."""
+    """The registry gives the reason; the creator's file stays private."""
     job_id = await stage.submitted(offer=offer)
     if late:
         stage.shared.now = (await stage.creator.status(job_id)).job.review_end
@@ -125,8 +125,8 @@ async def test_a_dispute_that_cannot_stand_publishes_nothing_and_moves_no_money(
 
 
 @pytest.mark.parametrize("away", [False, True])
-async def test_evidence_of_a_dispute_that_is_refused_is_released(stage: Stage, away: bool) -> None:
-    """The review ended in the same moment: the registry's reason is told, store or no store."""
+async def test_evidence_of_a_refused_dispute_is_released(stage: Stage, away: bool) -> None:
+    """The review ended at the same moment: the registry's reason is raised, even without a store."""
     job_id = await stage.submitted(offer=JUDGED)
     registry = RefusesLate(ARTIST, stage.shared)
     registry.stage, registry.away = stage, away
@@ -136,17 +136,17 @@ async def test_evidence_of_a_dispute_that_is_refused_is_released(stage: Stage, a
 
 
 async def test_a_creator_without_money_for_the_bond_publishes_nothing(stage: Stage) -> None:
-    """The sentence names the dispute bond."""
+    """The error names the dispute bond."""
     job_id = await stage.submitted(offer=JUDGED)
     await stage.registry.deposit(95 * STRK)
-    await stage.registry.withdraw(95 * STRK, STRANGER)
+    await stage.registry.withdraw(95 * STRK, OUTSIDER)
     files = dict(stage.store.files)
     with pytest.raises(MoveRefused, match=r"lacks 0\.5 STRK for the dispute bond"):
         await stage.creator.dispute(job_id, stage.folder / "scene.blend")
     assert files == stage.store.files
 
 
-async def test_a_dispute_that_the_creator_wins_brings_all_back(stage: Stage) -> None:
+async def test_a_won_dispute_returns_everything_to_the_creator(stage: Stage) -> None:
     """Reward and dispute bond become credit."""
     job_id = await stage.submitted(offer=JUDGED)
     await stage.creator.dispute(job_id)

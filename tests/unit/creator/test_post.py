@@ -1,4 +1,4 @@
-"""Drafting and posting: what becomes public and what moves money, in which order, and when nothing does."""
+"""Drafting and posting: what becomes public and what moves money, in which order."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.unit.creator.stage import (
     ARTIST,
     HEADER,
     OFFER,
+    OUTSIDER,
     SCENE,
-    STRANGER,
     STRK,
     UNTOUCHED,
     RefusesLate,
@@ -34,7 +34,7 @@ from veriframe.ports.store import Pin
 
 
 async def test_a_draft_publishes_nothing_and_moves_no_money(stage: Stage) -> None:
-    """It says what the scene is, the terms, and what will leave the wallet: here all of the reward."""
+    """It has the header, the terms, and the amount from the wallet: here the whole reward."""
     draft = await stage.creator.draft(stage.scene, OFFER)
     assert (len(SCENE), HEADER, 5 * STRK) == (draft.stamp.size_bytes, draft.header, draft.deposit_fri)
     assert OFFER.terms(stage.shared.now) == draft.terms
@@ -58,8 +58,8 @@ async def test_enough_credit_leaves_the_wallet_alone(stage: Stage) -> None:
     assert Funds(wallet_fri=93 * STRK, credit_fri=2 * STRK) == await stage.funds()
 
 
-async def test_an_account_that_cannot_pay_is_told_what_it_lacks(stage: Stage) -> None:
-    """Before anything is public, with the amounts and the remedy."""
+async def test_an_account_that_cannot_pay_gets_the_missing_amount(stage: Stage) -> None:
+    """Before anything becomes public, with the amounts and the remedy."""
     with pytest.raises(
         MoveRefused, match=r"lacks 150 STRK for the reward of 250 STRK.*100 STRK in its wallet"
     ):
@@ -89,33 +89,31 @@ def _long(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [_missing, _folder, _pipe, _below_a_file, _long])
-async def test_what_is_no_readable_file_is_a_settings_error(
-    stage: Stage, make: Callable[[Path], Path]
-) -> None:
-    """One sentence that names the file; a named pipe is never opened, since that would wait for ever."""
+async def test_an_unreadable_file_is_a_settings_error(stage: Stage, make: Callable[[Path], Path]) -> None:
+    """One sentence that names the file. A named pipe is never opened, because that would block."""
     path = make(stage.folder)
     with pytest.raises(SettingsError) as raised:
         await stage.creator.draft(path, OFFER)
     assert str(raised.value).startswith(f"{path} ")
 
 
-async def test_what_is_no_scene_is_refused_before_anything_is_public(stage: Stage) -> None:
-    """fault_16: the gate's own refusal comes through."""
+async def test_a_file_that_is_not_a_scene_is_refused_before_anything_is_public(stage: Stage) -> None:
+    """fault_16: the refusal of the header check is raised unchanged."""
     stage.scene.write_bytes(b"<html>not found</html>")
     with pytest.raises(JobRejected) as raised:
         await stage.creator.draft(stage.scene, OFFER)
     assert (raised.value.code, stage.store.pinned) == (Code.NOT_BLEND, [])
 
 
-async def test_terms_that_no_registry_takes_are_refused_before_anything_is_public(stage: Stage) -> None:
-    """fault_8: by the registry's own rules, before it is asked."""
+async def test_illegal_terms_are_refused_before_anything_is_public(stage: Stage) -> None:
+    """fault_8: by the registry's own rules, before the registry is called."""
     with pytest.raises(MoveRefused, match="The lease of 5 s is not between 60 s and 30 days"):
         await stage.creator.draft(stage.scene, Offer(reward_fri=STRK, lease_seconds=5))
     assert (stage.store.pinned, stage.shared.moves) == ([], [])
 
 
 async def test_a_posted_scene_is_kept_under_its_job_and_paid_into_escrow(stage: Stage) -> None:
-    """The scene's pin carries the job's number; the reward left the wallet; the order has the terms."""
+    """The scene's pin has the job's number, the wallet has paid the reward, the order has the terms."""
     posted = await stage.creator.post(await stage.creator.draft(stage.scene, OFFER))
     job = await stage.registry.get_job(posted.jobs[0])
     assert posted.jobs == (1,)
@@ -127,7 +125,7 @@ async def test_a_posted_scene_is_kept_under_its_job_and_paid_into_escrow(stage: 
 
 
 async def test_the_same_scene_posted_twice_is_kept_for_each(stage: Stage) -> None:
-    """Releasing one order's scene must not lose the other's."""
+    """Releasing one order's scene must not release the other's."""
     await stage.posted()
     await stage.posted()
     assert stage.pin_names() == ["order-asset-fake-0xa1-1", "order-asset-fake-0xa1-2"]
@@ -135,25 +133,25 @@ async def test_the_same_scene_posted_twice_is_kept_for_each(stage: Stage) -> Non
     assert stage.pin_names() == ["order-asset-fake-0xa1-2"]
 
 
-async def test_a_scene_that_changed_after_the_question_is_not_posted(stage: Stage) -> None:
-    """Blender may have saved over it meanwhile, or be at it: what was checked is what is posted."""
+async def test_a_scene_that_changed_after_the_draft_is_not_posted(stage: Stage) -> None:
+    """Blender may have saved it again: only the checked file is posted."""
     draft = await stage.creator.draft(stage.scene, OFFER)
     stage.scene.write_bytes(SCENE + b", saved again")
-    with pytest.raises(SettingsError, match="was changed meanwhile; nothing was posted"):
+    with pytest.raises(SettingsError, match="has changed since it was checked; nothing was posted"):
         await stage.creator.post(draft)
     assert (stage.store.pinned, stage.shared.moves) == ([], [])
 
 
 async def test_the_deadline_counts_from_the_posting(stage: Stage) -> None:
-    """However long the creator thought about the question."""
+    """However long the creator waited before confirming."""
     draft = await stage.creator.draft(stage.scene, Offer(reward_fri=STRK, deadline_seconds=600))
     stage.shared.now += 3600
     posted = await stage.creator.post(draft)
     assert stage.shared.now + 600 == posted.terms.deadline
 
 
-async def test_a_store_that_is_away_at_first_leaves_nothing_behind(stage: Stage) -> None:
-    """No order, no money moved: the next try begins from nothing."""
+async def test_an_unavailable_store_leaves_nothing_behind(stage: Stage) -> None:
+    """No order, no money moved: the next attempt starts from the beginning."""
     draft = await stage.creator.draft(stage.scene, OFFER)
     stage.store.fault = StoreUnavailable("The content store does not answer.")
     with pytest.raises(StoreUnavailable):
@@ -163,7 +161,7 @@ async def test_a_store_that_is_away_at_first_leaves_nothing_behind(stage: Stage)
 
 
 class _LosesStore(FakeRegistry):
-    """The store goes away the moment the order stands."""
+    """The store becomes unavailable as soon as the order is posted."""
 
     stage: Stage
 
@@ -173,8 +171,8 @@ class _LosesStore(FakeRegistry):
         return created
 
 
-async def test_a_store_that_goes_away_does_not_hide_an_order_that_stands(stage: Stage) -> None:
-    """The job's number is told, and the scene stays kept under its first name."""
+async def test_a_store_that_fails_late_does_not_hide_a_posted_order(stage: Stage) -> None:
+    """The job's number is returned, and the scene stays pinned under its first name."""
     registry = _LosesStore(ARTIST, stage.shared)
     registry.stage = stage
     creator = stage.creator_at(registry)
@@ -185,8 +183,8 @@ async def test_a_store_that_goes_away_does_not_hide_an_order_that_stands(stage: 
 
 
 @pytest.mark.parametrize("away", [False, True])
-async def test_an_order_that_is_refused_releases_the_scene(stage: Stage, away: bool) -> None:
-    """The registry's reason is what the creator hears, also where the store does not answer any more."""
+async def test_a_refused_order_releases_the_scene(stage: Stage, away: bool) -> None:
+    """The registry's reason is raised, even if the store no longer answers."""
     registry = RefusesLate(ARTIST, stage.shared)
     registry.stage, registry.away = stage, away
     creator = stage.creator_at(registry)
@@ -197,11 +195,11 @@ async def test_an_order_that_is_refused_releases_the_scene(stage: Stage, away: b
     assert await stage.funds() == UNTOUCHED
 
 
-async def test_money_that_went_elsewhere_after_the_draft_releases_the_scene(stage: Stage) -> None:
-    """The wallet is looked at again before the order."""
+async def test_money_spent_after_the_draft_releases_the_scene(stage: Stage) -> None:
+    """The wallet is checked again before the order."""
     draft = await stage.creator.draft(stage.scene, OFFER)
     await stage.registry.deposit(99 * STRK)
-    await stage.registry.withdraw(99 * STRK, STRANGER)
+    await stage.registry.withdraw(99 * STRK, OUTSIDER)
     with pytest.raises(MoveRefused, match="lacks 4 STRK"):
         await stage.creator.post(draft)
     assert stage.store.pinned == []

@@ -1,4 +1,4 @@
-"""What is promised about costs: the measuring fails where a promise does not hold."""
+"""The promised limits of costs: the measurement fails if one is exceeded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tools.fee_lifecycles import JOBS, Spent, promises
 
 
 def ways(single: float, plural: float) -> dict[str, dict[str, Spent]]:
-    """A worker's hundred jobs at so many million L2 gas a job: one by one, in multicalls, in plural calls."""
+    """A worker's 100 jobs at a cost in million L2 gas per job: one by one, in multicalls, in plural calls."""
     each = {"one by one": single, "calls": single, "plural": plural}
     return {name: {"claim": Spent(int(gas * JOBS * 10**6), 0)} for name, gas in each.items()}
 
@@ -21,11 +21,11 @@ def ways(single: float, plural: float) -> dict[str, dict[str, Spent]]:
     ],
 )
 def test_a_broken_promise_fails(ratio: float, single: float, plural: float, broken: str) -> None:
-    """Each of them, with what was found."""
+    """Each of them, with the measured value."""
     with pytest.raises(SystemExit, match=broken):
         promises(ratio, ways(single, plural))
 
 
-def test_kept_promises_are_told_with_their_figures() -> None:
-    """At the very bounds, they hold."""
+def test_kept_promises_are_printed_with_their_values() -> None:
+    """The limits themselves are allowed."""
     assert "(1/80)" in promises(80, ways(6.0, 3.0))[0]

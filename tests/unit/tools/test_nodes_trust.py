@@ -1,4 +1,4 @@
-"""`tools/nodes` runs no program that others could have put there: neither to ask its version nor to build."""
+"""`tools/nodes` runs no program that others could have written, neither for its version nor for a build."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files
 
 @dataclass(frozen=True)
 class Place:
-    """A checkout of `tools/nodes` alone, with a folder beside it for each place that programs come from."""
+    """A checkout of `tools/nodes` alone, and a folder for each place where it searches programs."""
 
     folder: Path
 
     def put(self, at: str, name: str = "ipfs") -> Path:
-        """A program in a folder, in order."""
+        """Write a valid program into a folder."""
         program = self.folder / at / name
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(NODE)
@@ -36,7 +36,7 @@ class Place:
         return program
 
     def where(self, *arguments: str, path: str = "path") -> subprocess.CompletedProcess[str]:
-        """What the tool says; `ran` is there afterwards where the program was run."""
+        """Run the tool. Afterwards `ran` says whether it ran the program."""
         (self.folder / "ran").unlink(missing_ok=True)
         environment = {
             "PATH": f"{self.folder / path}:/usr/bin:/bin",
@@ -61,7 +61,7 @@ PLACES = ("path", "shared/bin", "cache/veriframe/nodes/kubo-0.42.0/bin")
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """One below /tmp, which is sticky: that is no objection further up."""
+    """A place in /tmp, which is sticky and so allowed as a parent folder."""
     with tempfile.TemporaryDirectory() as made:
         tools = Path(made) / "checkout" / "tools"
         tools.mkdir(parents=True)
@@ -71,7 +71,7 @@ def place() -> Iterator[Place]:
 
 @pytest.mark.parametrize("at", PLACES)
 def test_a_program_that_only_we_can_write_is_found(place: Place, at: str) -> None:
-    """On PATH, in shared/bin beside the checkout, in the cache."""
+    """On PATH, in shared/bin next to the checkout, and in the cache."""
     program = place.put(at)
     found = place.where()
     assert (found.returncode, found.stdout.strip(), place.ran) == (0, str(program.resolve()), True)
@@ -80,7 +80,7 @@ def test_a_program_that_only_we_can_write_is_found(place: Place, at: str) -> Non
 @pytest.mark.parametrize("at", PLACES)
 @pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
 def test_nothing_is_run_from_a_folder_that_others_may_write(place: Place, at: str, mode: int) -> None:
-    """fault_97: not even to ask for its version; a sticky bit helps no program in that folder itself."""
+    """fault_97: not even for its version; a sticky bit does not protect programs in the folder itself."""
     program = place.put(at)
     program.parent.chmod(mode)
     found = place.where()
@@ -89,8 +89,8 @@ def test_nothing_is_run_from_a_folder_that_others_may_write(place: Place, at: st
     assert "chmod go-w" in found.stderr
 
 
-def test_a_folder_further_up_counts_too(place: Place) -> None:
-    """fault_97: whoever may write there swaps the folder below."""
+def test_parent_folders_are_checked_too(place: Place) -> None:
+    """fault_97: anyone who may write there can replace the folder below."""
     program = place.put("shared/bin")
     program.parents[1].chmod(0o777)
     assert (place.where().returncode, place.ran) == (4, False)
@@ -98,7 +98,7 @@ def test_a_folder_further_up_counts_too(place: Place) -> None:
 
 @pytest.mark.parametrize("mode", [0o777, 0o775])
 def test_a_program_that_others_may_write_is_not_run(place: Place, mode: int) -> None:
-    """fault_97: in a folder of our own."""
+    """fault_97: even in our own folder."""
     place.put("path").chmod(mode)
     assert (place.where().returncode, place.ran) == (4, False)
 
@@ -106,14 +106,14 @@ def test_a_program_that_others_may_write_is_not_run(place: Place, mode: int) -> 
 @as_root
 @pytest.mark.parametrize("what", ["program", "folder"])
 def test_a_program_of_another_owner_is_not_run(place: Place, what: str) -> None:
-    """fault_97: program or folder of nobody's."""
+    """fault_97: the program or its folder belongs to another user."""
     program = place.put("path")
     os.chown(program if what == "program" else program.parent, NOBODY, NOBODY)
     assert (place.where().returncode, place.ran) == (4, False)
 
 
-def test_a_link_is_judged_by_what_it_leads_to(place: Place) -> None:
-    """fault_97: a link in a folder of ours to a program that others may swap."""
+def test_a_link_is_judged_by_its_target(place: Place) -> None:
+    """fault_97: a link in our folder to a program that others may replace."""
     program = place.put("open")
     program.parent.chmod(0o777)
     link = place.folder / "path" / "ipfs"
@@ -122,8 +122,8 @@ def test_a_link_is_judged_by_what_it_leads_to(place: Place) -> None:
     assert (place.where().returncode, place.ran) == (4, False)
 
 
-def test_the_next_place_is_looked_at(place: Place) -> None:
-    """An open folder on PATH keeps nobody from the program in the cache."""
+def test_the_next_place_is_searched(place: Place) -> None:
+    """An open folder on PATH does not hide the program in the cache."""
     place.put("path").parent.chmod(0o777)
     program = place.put(PLACES[2])
     found = place.where()
@@ -131,7 +131,7 @@ def test_the_next_place_is_looked_at(place: Place) -> None:
 
 
 def test_a_builder_behind_a_link_is_run(place: Place) -> None:
-    """As installers lay it: what it leads to is judged, and the folder of the link."""
+    """As installers make it: the target is checked, and the link's folder."""
     builder = place.put("tools", "go")
     (place.folder / "path").mkdir()
     (place.folder / "path" / "go").symlink_to(builder)

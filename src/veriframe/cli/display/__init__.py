@@ -1,1 +1,1 @@
-"""How results reach a terminal or a script: tables, sentences, JSON and progress bars."""
+"""Output for terminals and scripts: tables, sentences, JSON and progress bars."""

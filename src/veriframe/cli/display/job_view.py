@@ -1,4 +1,4 @@
-"""How jobs are shown: rows, facts and sentences for people, objects for scripts, a bar while waiting."""
+"""Views of a job: rows, facts and sentences for people, objects for scripts, and a bar while waiting."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from veriframe.cli import context
 from veriframe.cli.display import show
-from veriframe.creator.creator import Posted
+from veriframe.creator.values import Posted
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
 from veriframe.model.registry.job_status import JobStatus
 
 DEFAULT_ACCOUNT = "creator"
-"""Who acts where nobody was named."""
+"""The acting account if none was named."""
 
 COLUMNS = ("job", "state", "reward", "worker", "waits for", "asset")
 
@@ -23,7 +23,7 @@ _NO_TIME = "–"
 
 
 def as_object(status: JobStatus) -> dict[str, Any]:
-    """A job for scripts. Amounts are whole fri, times chain seconds, spans seconds; `null` is "not yet"."""
+    """A job for scripts: amounts in fri, times in chain seconds, spans in seconds; `null` is "not yet"."""
     job = status.job
     return {
         "job_id": job.id,
@@ -46,7 +46,7 @@ def as_object(status: JobStatus) -> dict[str, Any]:
 
 
 def terms_object(terms: Terms) -> dict[str, Any]:
-    """Terms for scripts; `named_worker` is the only one who may claim, where one is named."""
+    """Terms for scripts. `named_worker`, if set, is the only worker who may claim."""
     return {
         "reward_fri": terms.reward_fri,
         "bond_fri": terms.bond_fri,
@@ -60,7 +60,7 @@ def terms_object(terms: Terms) -> dict[str, Any]:
 
 
 def posted_object(posted: Posted) -> dict[str, Any]:
-    """A fresh order for scripts."""
+    """A new order for scripts."""
     return {
         "job_ids": list(posted.jobs),
         "asset_cid": posted.asset_cid,
@@ -90,13 +90,13 @@ def state(status: JobStatus) -> str:
 
 
 def waits(status: JobStatus) -> str:
-    """The time limit that runs: `review ends in 9m12s`. Empty where none does."""
+    """The current time limit, such as `review ends in 9m12s`. Empty if there is none."""
     limit = status.waits_for
     return "" if limit is None else f"{limit[0]} ends in {show.span(limit[1] - status.now)}"
 
 
 def facts(status: JobStatus) -> dict[str, str]:
-    """All that is known of a job, for people."""
+    """The details of a job, for people."""
     job, terms = status.job, status.job.terms
     return {
         "state": state(status),
@@ -130,29 +130,29 @@ def terms_facts(terms: Terms) -> dict[str, str]:
 
 
 def next_step(status: JobStatus) -> str:
-    """What happens next, and what the creator may do about it."""
+    """The next event, and what the creator can do."""
     job, number = status.job, status.job.id
     if job.state is JobState.OPEN or job.is_lapsed(status.now):
         if status.waits_for is None:
-            return f"Nobody may claim it any more: `veriframe job cancel {number}` brings the reward back."
-        return f"It waits for a worker; until then `veriframe job cancel {number}` takes it back."
+            return f"It can no longer be claimed. `veriframe job cancel {number}` returns the reward."
+        return f"It waits for a worker. Until one claims it, `veriframe job cancel {number}` cancels it."
     if job.state is JobState.SUBMITTED:
         dispute = f", or `veriframe job dispute {number}`" if status.may_be_disputed else ""
         return (
             f"`veriframe job fetch {number}`, then `veriframe job accept {number}`{dispute}. "
-            "After the review anyone may have the worker paid."
+            "After the review anyone may trigger the payment."
         )
     return {
         JobState.CLAIMED: "A worker renders it and must submit before the lease ends.",
-        JobState.DISPUTED: "The arbiter decides; where none does in time, the worker is paid.",
-        JobState.PAID: f"Done. `veriframe job fetch {number}` brings the picture.",
-        JobState.REFUNDED: "Done. The reward is its creator's credit again: it pays for the next job, or "
-        f"`veriframe --account {context.account(DEFAULT_ACCOUNT)} account withdraw STRK` takes it out.",
+        JobState.DISPUTED: "The arbiter decides. If there is no decision in time, the worker is paid.",
+        JobState.PAID: f"Done. `veriframe job fetch {number}` downloads the picture.",
+        JobState.REFUNDED: "Done. The reward is its creator's credit again and pays for the next job. "
+        f"`veriframe --account {context.account(DEFAULT_ACCOUNT)} account withdraw STRK` withdraws it.",
     }[job.state]
 
 
 def sentence(status: JobStatus) -> str:
-    """One line on where a job stands, for a log of changes."""
+    """The status of a job in one line, for a log of changes."""
     job = status.job
     by = f" by {_named(job.worker)}" if job.worker != NOBODY else ""
     limit = waits(status)
@@ -161,7 +161,7 @@ def sentence(status: JobStatus) -> str:
 
 
 async def print_lines(changes: AsyncIterator[JobStatus], *, as_json: bool) -> Job:
-    """A line for each change, as JSON or as a sentence. Returns the job as it was last seen."""
+    """Print a line for each change, as JSON or as a sentence. Returns the job's last status."""
     job = None
     async for status in changes:
         job = status.job
@@ -173,7 +173,7 @@ async def print_lines(changes: AsyncIterator[JobStatus], *, as_json: bool) -> Jo
 
 
 async def draw_bar(statuses: AsyncIterator[JobStatus]) -> Job:
-    """On a terminal: a line for each change, and under them a bar of the time limit that runs."""
+    """Print a line for each change on a terminal, and below them a bar of the current time limit."""
     before, job = None, None
     with Progress(
         SpinnerColumn(),

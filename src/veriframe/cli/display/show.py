@@ -1,4 +1,4 @@
-"""How results reach people and scripts: tables and bars on a terminal, plain lines or JSON otherwise."""
+"""Prints results: tables on a terminal, otherwise plain lines or JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-# Without a stdout at all, as after `>&-`, there is no terminal either.
+# `sys.stdout` is None if it was closed, as by `>&-`.
 out = Console(highlight=False, soft_wrap=not (sys.stdout and sys.stdout.isatty()))
 """For results: stdout."""
 
@@ -19,31 +19,31 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def as_json(value: object) -> None:
-    """One JSON object (or list) on stdout; amounts stay exact, as numbers of fri or as decimal strings.
+    """Print one JSON object or list. Amounts stay exact, as numbers of fri or as decimal strings.
 
-    ASCII only: strangers' texts may hold characters that drive a terminal.
+    ASCII only, because untrusted texts may hold control characters.
     """
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 def json_line(value: object) -> None:
-    """One JSON object on one line of stdout, at once, for scripts that follow along."""
+    """Print one JSON object on one line and flush it, for scripts that follow a job."""
     line(json.dumps(value, default=str))
 
 
 def line(text: str) -> None:
-    """One line of stdout, at once and as it is: rich would turn tabs into spaces."""
+    """Print one line unchanged and flush it. Rich would turn tabs into spaces."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def clean(text: str) -> str:
-    """A stranger's text without characters that drive a terminal or turn the direction of writing."""
+    """Escape control and bidirectional characters in an untrusted text."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal; tab-separated lines, headed by the column names, otherwise."""
+    """Print a table on a terminal, otherwise tab-separated lines with a header line."""
     if not out.is_terminal:
         for row in (columns, *rows):
             line("\t".join(map(clean, row)))
@@ -55,7 +55,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def facts(title: str, pairs: Mapping[str, str], console: Console = out) -> None:
-    """Names and values, one a line, aligned."""
+    """Print names and values, one pair per line, aligned."""
     width = max(map(len, pairs), default=0)
     if title:
         console.print(f"[bold]{escape(title)}[/bold]")
@@ -64,12 +64,12 @@ def facts(title: str, pairs: Mapping[str, str], console: Console = out) -> None:
 
 
 def short(text: str) -> str:
-    """Both ends of a long address or CID: `bafybeid…i2u7q4`. The ends tell two of them apart."""
+    """Shorten a long address or CID to its two ends, which distinguish it: `bafybeid…i2u7q4`."""
     return text if len(text) <= 18 else f"{text[:9]}…{text[-6:]}"
 
 
 def size(count: int) -> str:
-    """Bytes for people: `3.1 MB`, in powers of 1000."""
+    """Format a number of bytes, such as `3.1 MB`, in powers of 1000."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
@@ -79,7 +79,7 @@ def size(count: int) -> str:
 
 
 def span(seconds: int) -> str:
-    """A span for people, exact, as the options take it: `1d12h`, `90s` as `1m30s`."""
+    """Format a time span exactly, as the options accept it: `1d12h`, and `1m30s` for 90 seconds."""
     days, rest = divmod(seconds, 86400)
     hours, rest = divmod(rest, 3600)
     parts = zip((days, hours, *divmod(rest, 60)), "dhms", strict=True)

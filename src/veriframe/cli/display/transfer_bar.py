@@ -1,4 +1,4 @@
-"""How far bytes are on their way into the store or out of it: a bar, or lines where nobody sees a bar."""
+"""Shows the progress of an upload or download: a bar on a terminal, otherwise lines."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from veriframe.cli.display import show
 from veriframe.ports.store import OnTransfer, Transfer
 
 LINE_SECONDS = 5.0
-"""Between two lines. What takes less has none."""
+"""Seconds between two lines. A shorter transfer prints none."""
 
 
 @contextmanager
 def transfer_bar(what: str) -> Iterator[OnTransfer]:
-    """On stderr: a bar on a terminal, which goes when all is done; otherwise a line now and then."""
+    """Show progress on stderr: a transient bar on a terminal, otherwise occasional lines."""
     if not show.err.is_terminal:
         lines = _Lines(what)
         yield lines.on_transfer
@@ -47,21 +47,21 @@ def transfer_bar(what: str) -> Iterator[OnTransfer]:
 
 
 class _Lines:
-    """Lines with sizes, rate and time left. The rate leaves out what an earlier try had brought."""
+    """Prints lines with size, rate and time left. The rate excludes what an earlier attempt had fetched."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._started = self._told = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._first: Transfer | None = None
         self._last = Transfer(done_bytes=0, total_bytes=None)
 
     def on_transfer(self, transfer: Transfer) -> None:
-        """Tell it where the last line is old enough."""
+        """Print a line if the last one is old enough."""
         self._first, self._last = self._first or transfer, transfer
         now = time.monotonic()
-        if now - self._told < LINE_SECONDS:
+        if now - self._printed < LINE_SECONDS:
             return
-        self._told = now
+        self._printed = now
         rate = self._rate(now)
         of, left = "", ""
         if transfer.total_bytes is not None:
@@ -71,16 +71,16 @@ class _Lines:
         self._say(f"{show.size(transfer.done_bytes)}{of}, {show.size(int(rate))}/s{left}")
 
     def end(self) -> None:
-        """One line more, where there was any."""
-        if self._told > self._started:
+        """Print a last line if there was any line before."""
+        if self._printed > self._started:
             now = time.monotonic()
             seconds = show.span(int(now - self._started))
             self._say(f"{show.size(self._last.done_bytes)} in {seconds}, {show.size(int(self._rate(now)))}/s")
 
     def _rate(self, now: float) -> float:
-        """Bytes a second."""
-        came_bytes = self._last.done_bytes - (self._first.done_bytes if self._first else 0)
-        return max(came_bytes, 0) / max(now - self._started, 1e-6)
+        """The rate in bytes per second."""
+        fetched_bytes = self._last.done_bytes - (self._first.done_bytes if self._first else 0)
+        return max(fetched_bytes, 0) / max(now - self._started, 1e-6)
 
     def _say(self, text: str) -> None:
         show.err.print(f"{self._what}: {text}", soft_wrap=True)

@@ -1,1 +1,1 @@
-"""The worker's own side of a job: attempts and their stages, what is taken, and what may be lost."""
+"""The worker's side of a job: attempts and stages, the claim policy, and what may be lost."""

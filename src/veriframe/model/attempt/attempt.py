@@ -1,4 +1,4 @@
-"""Our truth about our own work on a job: an attempt, its stage, and which stage follows which."""
+"""The worker's attempt at a job: its stage, and which stage follows which."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veriframe.model.registry.job import NOBODY, Address
 
 
 class Stage(StrEnum):
-    """What is known to be done. A restart goes on from here; nothing before it is done again."""
+    """The last completed step of an attempt. A restart resumes after it and repeats nothing before it."""
 
     SEEN = "SEEN"
     FETCHED = "FETCHED"
@@ -24,14 +24,14 @@ class Stage(StrEnum):
     SUBMITTED = "SUBMITTED"
     PAID = "PAID"
     REFUSED = "REFUSED"
-    """Not claimed: the asset or the scene is not for us. No money moved."""
+    """Not claimed, because the asset or the scene is unfit. No money moved."""
     FAILED = "FAILED"
-    """The claim will not be served and has yet to be given back."""
+    """The claim will not be served and must still be released."""
     RELEASED = "RELEASED"
     LOST = "LOST"
-    """The registry took the job back, or another was faster."""
+    """The claim lapsed, the job was cancelled, or another worker was faster."""
     REFUNDED = "REFUNDED"
-    """Submitted, disputed, and the arbiter decided for the creator."""
+    """Submitted and disputed; the arbiter decided for the creator."""
 
     @property
     def is_end(self) -> bool:
@@ -40,7 +40,7 @@ class Stage(StrEnum):
 
     @property
     def holds_claim(self) -> bool:
-        """Whether a claim of ours may stand in the registry with its lease running."""
+        """Whether the registry may hold a live claim of ours."""
         return self in _UNDER_LEASE
 
 
@@ -64,17 +64,17 @@ FOLLOWS: Mapping[Stage, frozenset[Stage]] = MappingProxyType(
         Stage.REFUNDED: frozenset(),
     }
 )
-"""The stages that may follow each stage. Ends are followed by none."""
+"""The stages that may follow each stage. No stage follows an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """This worker's one try at a job. Frozen: a stage returns the next one.
+    """This worker's attempt at a job. Immutable: each step returns a new one.
 
-    `reached` maps each stage to the wall-clock time (Unix seconds) at which it was known to be done.
-    `code` and `detail` say why an attempt ended other than PAID. `width` and `height` are the pixels that the
-    inspection found, 0 before it. `result_bytes` is the size of what was stored. `fees_fri` is what our moves
-    have cost so far, `lost_fri` what of the bond was burned.
+    `reached` maps each stage to the wall-clock time (Unix seconds) at which it was completed. `code` and
+    `detail` say why an attempt ended other than PAID. `width` and `height` are in pixels, from the
+    inspection, and 0 before it. `result_bytes` is the size of the stored result. `fees_fri` is the cost of
+    our moves so far, `lost_fri` the burned part of the bond.
     """
 
     job_id: int
@@ -95,7 +95,7 @@ class Attempt:
     reached: Mapping[Stage, float] = field(default_factory=dict)
 
     def to(self, stage: Stage, *, at: float, result_cid: str | None = None) -> Attempt:
-        """The same attempt at the next stage. Raises `ValueError` where `stage` may not follow."""
+        """The same attempt at the next stage. Raises `ValueError` if `stage` may not follow."""
         if stage not in FOLLOWS[self.stage]:
             raise ValueError(f"{stage} does not follow {self.stage}")
         return replace(
@@ -106,7 +106,7 @@ class Attempt:
         )
 
     def ended_by(self, error: JobError, *, at: float) -> Attempt:
-        """Where `error` leads: LOST, REFUSED before a claim, FAILED (to be released) after it."""
+        """The attempt after `error`: LOST, or REFUSED before a claim, or FAILED (to be released) after it."""
         stage = Stage.LOST
         if not isinstance(error, JobLost):
             stage = Stage.FAILED if self.stage.holds_claim else Stage.REFUSED
@@ -120,10 +120,10 @@ class Attempt:
 
     @property
     def earned_fri(self) -> int:
-        """What it has brought so far: the reward once paid, less fees and what of the bond is burned."""
+        """The earnings so far: the reward once paid, less fees and the burned part of the bond."""
         reward_fri = self.reward_fri if self.stage is Stage.PAID else 0
         return reward_fri - self.fees_fri - self.lost_fri
 
     def paying(self, fee_fri: int) -> Attempt:
-        """The same attempt after one more move of ours, which cost so much."""
+        """The same attempt after one more move, which cost `fee_fri`."""
         return replace(self, fees_fri=self.fees_fri + fee_fri)

@@ -1,4 +1,4 @@
-"""A scene that failed here: whose job it was, why, and under which conditions."""
+"""A scene that failed on this worker: the creator, the reason and the conditions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from veriframe.model.registry.job import Address
 class Failure:
     """One refusal or failed render of a scene.
 
-    `conditions` is a digest of the Blender build and of the limits that it failed under: under others it may
-    well succeed. `at` is Unix seconds. `asset_cid` has the canonical spelling.
+    `conditions` is a digest of the Blender build and of all limits: under other conditions the scene may
+    succeed. `at` is in Unix seconds. `asset_cid` has the canonical spelling.
     """
 
     asset_cid: str

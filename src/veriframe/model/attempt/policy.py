@@ -1,4 +1,4 @@
-"""Is this job worth claiming? The operator's wishes and the worker's safety, as one pure decision."""
+"""The claim policy: decides from the operator's settings whether a job is worth claiming."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from veriframe.model.rendering.frames import RenderLimits
 DAY = 86400
 
 BEGIN_SECONDS = 30
-"""Left until a job's deadline, at least, when it is begun: its scene has to come and to be looked at."""
+"""The least time until the deadline of a job that is started: its scene must be fetched and checked."""
 
 FETCH_SECONDS = 1800
-"""Waited for a scene, at most, before its job is refused."""
+"""The longest wait for a scene before its job is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What this worker takes. Empty `creators_allowed` means all; arbiters are only trusted by name.
+    """The jobs that this worker takes. Empty `creators_allowed` means all; only listed arbiters are trusted.
 
-    `send_seconds` is for one transaction, `copies_seconds` for copies of a picture elsewhere. Renders end
-    early enough for a release to cost at most `release_fee_share` of the bond.
+    `send_seconds` is the time for one transaction, `copies_seconds` the time for replicas. Renders end early
+    enough for a release to cost at most `release_fee_share` of the bond.
     """
 
     account: Address
@@ -42,7 +42,7 @@ class Policy:
     stakes: StakeLimits = field(default_factory=StakeLimits)
 
     def objection(self, job: Job, now: int, frames: int = 1) -> str:
-        """Why the job is left, as one clause; empty where it is liked. `now` is in chain seconds."""
+        """Why the job is not taken, as one clause, or empty if it is. `now` is in chain seconds."""
         return self._state(job, now) or self._people(job) or self._money(job) or self._time(job, now, frames)
 
     def _state(self, job: Job, now: int) -> str:
@@ -73,7 +73,7 @@ class Policy:
         return ""
 
     def reserve(self, width: int, height: int) -> lease.Reserve:
-        """What is kept of a lease for all that follows a render of so many pixels; 0: not known yet."""
+        """The reserve of a lease after a render of this size in pixels (0: not known yet)."""
         if not (width and height):
             width, height = lease.NOMINAL_SIZE
         return lease.reserve(
@@ -99,8 +99,8 @@ class Policy:
         if objection := self.lease_objection(job, frames=frames):
             return objection
         if terms.deadline - now < self.begin_seconds:
-            return f"its deadline is in {terms.deadline - now} s, too soon to look at its scene and claim it"
-        # Without an arbiter nobody can dispute, so that the review is all the wait there is.
+            return f"its deadline is in {terms.deadline - now} s, too soon to check its scene and claim it"
+        # Without an arbiter there are no disputes, so only the review delays the pay.
         wait = terms.review_seconds + (terms.arbitration_seconds if terms.arbiter != NOBODY else 0)
         if wait > self.maximum_wait_seconds:
             return f"its pay may take {wait} s (maximum_wait_seconds is {self.maximum_wait_seconds})"

@@ -1,8 +1,8 @@
-"""What a worker may lose: bonds bounded by reward, means and time, and a loss budget a day.
+"""What a worker may lose: limits on bonds by reward, means and time, and a daily loss budget.
 
-A bond is burned where a claim lapses, a part of it where a claim is given back. Whoever posts a job can aim
-at that: by a scene that never ends, or by money that stays bound for days. So a creator who has never paid
-this account is trusted with little, and all of them together with no more than the loss budget.
+A lapsed claim burns its bond, a release burns part of it. A malicious creator can provoke this with a scene
+that never finishes, or can keep money bound for days. So a creator who has never paid this account may cost
+it little, and all such creators together no more than the loss budget.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ DAY = 86400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StakeLimits:
-    """How much may be at stake. All are exact fractions, 1 being the whole.
+    """How much may be at stake. All shares are exact fractions; 1 is the whole.
 
-    `reward_share`: a bond, at most, of its reward. `bond_days`: bond × days that it may stay bound, at most,
-    of the reward. `means_share`: a bond, at most, of all that the account has. `free_share`: what of that is
-    never bound. `loss_share`: what of it may be lost in a day to creators who have not paid as much.
-    `job_share`: what of the budget's rest one job may risk, so that a few large ones cannot use it up.
-    `new_creator_jobs`: how many jobs of such a creator may be under way together.
+    `reward_share`: largest bond, as a share of its reward. `bond_days`: largest bond × days that it may stay
+    bound, as a share of the reward. `means_share`: largest bond, as a share of the account's means.
+    `free_share`: share of the means that is never bound. `loss_share`: share of the means that may be lost in
+    a day to creators who have not paid as much. `job_share`: share of the remaining budget that one job may
+    risk, so that a few large ones cannot use it up. `new_creator_jobs`: jobs of such a creator at one time.
     """
 
     reward_share: Fraction = Fraction(1)
@@ -39,11 +39,11 @@ class StakeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreatorRecord:
-    """What this account has seen of one creator. Amounts are in fri.
+    """This account's history with one creator. Amounts are in fri.
 
-    `paid_fri` are rewards, less fees; `lost_fri` what of bonds was burned, and the fees of jobs that came to
-    nothing, `lost_today_fri` of that in the last 24 hours. `staked_fri` is what jobs under way that are not
-    handed in may cost, bonds and fees; `under_way` is their number.
+    `paid_fri` is the sum of rewards less fees. `lost_fri` is the sum of burned bonds and of the fees of jobs
+    that earned nothing; `lost_today_fri` is its part of the last 24 hours. `staked_fri` is what the jobs
+    under way that are not yet submitted may cost, in bonds and fees; `under_way` is their number.
     """
 
     paid_fri: int = 0
@@ -54,12 +54,12 @@ class CreatorRecord:
 
     @property
     def balance_fri(self) -> int:
-        """What this creator has brought in all; below 0 where it has cost more."""
+        """The total earned from this creator; below 0 if it has cost more."""
         return self.paid_fri - self.lost_fri
 
     @property
     def charged_fri(self) -> int:
-        """What of the loss budget is used by this creator: losses and stakes beyond what it has brought."""
+        """The part of the loss budget that this creator uses: losses and stakes beyond what was earned."""
         lost_fri = min(self.lost_today_fri, max(0, -self.balance_fri))
         return lost_fri + max(0, self.staked_fri - max(0, self.balance_fri))
 
@@ -69,10 +69,10 @@ NEW_CREATOR = CreatorRecord()
 
 @dataclass(frozen=True, kw_only=True)
 class Stakes:
-    """What an account has, and what of it is at stake, at one moment. All in fri.
+    """An account's means, and what of them is at stake, at one moment. All amounts are in fri.
 
-    `free_fri` can be bound now, `bound_fri` are the bonds of claimed jobs, `pending_fri` those of jobs that
-    are looked at before a claim. `job_fees_fri` is what the moves of one job are expected to cost.
+    `free_fri` can be bound now. `bound_fri` is the sum of bonds of claimed jobs, `pending_fri` that of jobs
+    being checked before a claim. `job_fees_fri` is the expected cost of the moves of one job.
     """
 
     free_fri: int
@@ -84,7 +84,7 @@ class Stakes:
 
     @property
     def means_fri(self) -> int:
-        """All that the account has for bonds, bound or free."""
+        """All money that the account has for bonds, bound or free."""
         return self.free_fri + self.bound_fri
 
     @property
@@ -94,42 +94,42 @@ class Stakes:
 
     @property
     def bindable_fri(self) -> int:
-        """What may still be bound, so that some means always stay free."""
+        """The amount that may still be bound while some means stay free."""
         most_fri = int(self.means_fri * (1 - self.limits.free_share))
         return max(0, min(self.free_fri, most_fri - self.bound_fri) - self.pending_fri)
 
     @property
     def loss_budget_fri(self) -> int:
-        """What may be lost in 24 hours to creators who have not paid as much."""
+        """The most that may be lost in 24 hours to creators who have not paid as much."""
         return int(self.means_fri * self.limits.loss_share)
 
     @cached_property
     def charged_fri(self) -> int:
-        """What of the loss budget is used: lost in the last 24 hours, and at stake now."""
+        """The used part of the loss budget: lost in the last 24 hours, or at stake now."""
         return sum(record.charged_fri for record in self.creators.values())
 
     @cached_property
     def largest_risk_fri(self) -> int:
-        """What one job of a creator who has not paid as much may cost now."""
+        """The most that one job of a creator who has not paid as much may cost now."""
         return max(0, int((self.loss_budget_fri - self.charged_fri) * self.limits.job_share))
 
     def record(self, creator: Address) -> CreatorRecord:
-        """What is known of a creator."""
+        """The record of a creator."""
         return self.creators.get(creator, NEW_CREATOR)
 
     def is_backed(self, job: Job) -> bool:
-        """Whether its creator has brought more than the job could cost us."""
+        """Whether more was earned from its creator than the job could cost."""
         record = self.record(job.order.creator)
         return record.balance_fri > 0 and record.staked_fri + self.risk_fri(job) <= record.balance_fri
 
     def risk_fri(self, job: Job) -> int:
-        """What a job may cost at worst: its bond, and the fees of its moves."""
+        """The most that a job may cost: its bond and the fees of its moves."""
         return job.terms.bond_fri + self.job_fees_fri
 
     def lasting_objection(self, job: Job) -> str:
-        """Why the job is not for this account at all, as one clause; empty where it may be.
+        """Why the job does not suit this account at all, as one clause, or empty if it may.
 
-        It does not change while the account has what it has, so that such a job need not be remembered.
+        The answer does not change while the account's means do not, so such a job need not be remembered.
         """
         terms, limits = job.terms, self.limits
         if terms.reward_fri <= self.job_fees_fri:
@@ -156,7 +156,7 @@ class Stakes:
         return ""
 
     def passing_objection(self, job: Job) -> str:
-        """Why the job is left for now, as one clause; empty where it is not."""
+        """Why the job is not taken now, as one clause, or empty if it is."""
         bond_fri, record = job.terms.bond_fri, self.record(job.order.creator)
         if bond_fri > self.bindable_fri:
             return (
@@ -178,7 +178,7 @@ class Stakes:
 
 
 def bound_seconds(terms: Terms) -> int:
-    """How long a bond may stay bound: lease and review, and arbitration where somebody can be asked."""
+    """The longest time that a bond may stay bound: lease, review, and arbitration if there is an arbiter."""
     arbitration = terms.arbitration_seconds if terms.arbiter != NOBODY else 0
     return terms.lease_seconds + terms.review_seconds + arbitration
 

@@ -1,1 +1,1 @@
-"""Content on IPFS: CIDs, folders, and the names of pins."""
+"""Content on IPFS: CIDs and folders."""

@@ -1,7 +1,7 @@
-"""CIDs: the names of content on IPFS. What a registry holds is mere text until it has passed here.
+"""CIDs: the names of content on IPFS. The text in a registry is untrusted until it is parsed here.
 
-Source: the multiformats specifications of CID, multibase and multihash. Accepted is what can be checked
-here: SHA-256 over dag-pb (folders, and files in parts) or over raw bytes (files of one part).
+Source: the multiformats specifications of CID, multibase and multihash. Accepts only what can be checked
+here: SHA-256 over dag-pb (folders, and files in several blocks) or over raw bytes (files in one block).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import IntEnum
 from veriframe.errors import Code, JobRejected
 
 MAX_CHARACTERS = 128
-"""Of one spelling. The longest that is accepted, base16, has 73."""
+"""Longest text. The longest accepted spelling, base16, has 73 characters."""
 
 DIGEST_BYTES = 32
 
@@ -25,7 +25,7 @@ _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
 class Codec(IntEnum):
-    """What a CID says about its bytes; numbers of the multicodec table."""
+    """The format of the bytes that a CID names, by its number in the multicodec table."""
 
     RAW = 0x55
     DAG_PB = 0x70
@@ -44,20 +44,20 @@ class Cid:
 
 
 def canonical(text: str) -> str:
-    """The one spelling that serves as a key: equal content, equal text. Raises like `parse_cid`."""
+    """The canonical spelling of a CID, for use as a key. Raises like `parse_cid`."""
     return str(parse_cid(text))
 
 
 def parse_cid(text: str) -> Cid:
-    """The CID that `text` spells: version 0, or version 1 in base16, base32, base36 or base58btc.
+    """Parse a CID: version 0, or version 1 in base16, base32, base36 or base58btc.
 
-    Letters of either case where the base has but one, as Kubo takes them.
-    Raises `JobRejected` (BAD_CID) for all else: links, paths, spaces, other codecs, other digests.
+    Ignores case in bases that have only one, as Kubo does. Raises `JobRejected` (BAD_CID) for anything else:
+    links, paths, spaces, other codecs, other digests.
     """
     if len(text) > MAX_CHARACTERS:
         raise _bad(text, f"it has {len(text)} characters, more than any CID")
     if not text.isascii():
-        # Also for `lower` below: the Kelvin sign would become a k.
+        # Required for `lower` below: the Kelvin sign would become a k.
         raise _bad(text, "it has characters that no CID has")
     if len(text) == 46 and text.startswith("Qm"):
         return _parse_binary(text, _VERSION + bytes((Codec.DAG_PB,)) + _decode(text, "z", text))
@@ -65,12 +65,12 @@ def parse_cid(text: str) -> Cid:
 
 
 def _parse_binary(text: str, binary: bytes) -> Cid:
-    # All numbers in here are varints; below 128 they are single bytes, and all that are accepted are.
+    # All numbers here are varints. Those below 128 are single bytes, and so are all accepted ones.
     version, codec, multihash, digest = binary[:1], binary[1:2], binary[2:4], binary[4:]
     if version != _VERSION:
         raise _bad(text, "it is not of version 0 or 1")
     if codec not in (bytes((accepted,)) for accepted in Codec):
-        raise _bad(text, "it names something else than a file or a folder (dag-pb or raw)")
+        raise _bad(text, "it names something other than a file or a folder (dag-pb or raw)")
     if multihash != _SHA2_256:
         raise _bad(text, "its digest is not a sha2-256 of 32 bytes")
     if len(digest) != DIGEST_BYTES:
@@ -79,7 +79,7 @@ def _parse_binary(text: str, binary: bytes) -> Cid:
 
 
 def _decode(text: str, prefix: str, body: str) -> bytes:
-    """The bytes that `body` spells in the base that multibase calls `prefix`."""
+    """Decode `body` in the base that multibase calls `prefix`."""
     base = _BASES.get(prefix)
     if base is None:
         raise _bad(text, "it does not start like one")
@@ -90,7 +90,7 @@ def _decode(text: str, prefix: str, body: str) -> bytes:
         binary = decode(body)
     except ValueError:
         raise _bad(text, "it has characters that no CID has") from None
-    # One spelling in each base: no bits left over, no leading zeros, no white space.
+    # Each base has one spelling: no surplus bits, no leading zeros, no whitespace.
     if encode(binary) != body:
         raise _bad(text, "it is cut off, or has something added")
     return binary
@@ -125,13 +125,13 @@ _BASES: dict[str, tuple[Callable[[str], bytes], Callable[[bytes], str], bool]] =
     "k": (lambda body: _from_digits(body, _BASE36), lambda binary: _to_digits(binary, _BASE36), False),
     "z": (lambda body: _from_digits(body, _BASE58), lambda binary: _to_digits(binary, _BASE58), True),
 }
-"""By multibase prefix: how to decode, how to encode, and whether upper and lower case differ."""
+"""By multibase prefix: the decoder, the encoder, and whether case matters."""
 
 
 def _bad(text: str, why: str) -> JobRejected:
-    # `ascii` leaves nothing in that could move a terminal's cursor or turn its text round.
+    # `ascii` escapes control and bidirectional characters.
     shown = ascii(text[:60]) + ("…" if len(text) > 60 else "")
     return JobRejected(
         Code.BAD_CID,
-        f"{shown} is no CID that can be used: {why}. Give the CID alone, as `ipfs add` shows it.",
+        f"{shown} is not a usable CID: {why}. Use the CID alone, as `ipfs add` shows it.",
     )

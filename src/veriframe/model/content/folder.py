@@ -1,4 +1,4 @@
-"""Folders from strangers: how much one may hold, and what its entries may be called."""
+"""Limits on untrusted folders: their size, and the names of their entries."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from veriframe.errors import Code, JobRejected
 from veriframe.model.text import printable
 
 NAME_BYTES = 255
-"""Of one name, as in most file systems."""
+"""Longest name, as in most file systems."""
 
 _TURNING = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
-"""The classes of characters that turn the reading direction, so that `gnp.exe` reads as another name."""
+"""Bidirectional classes that change the reading direction, so that `gnp.exe` looks like another name."""
 
 _MARKS = frozenset("\u200e\u200f\u061c")
 _BREAKING = frozenset(("Cc", "Cs", "Zl", "Zp"))
@@ -20,9 +20,9 @@ _BREAKING = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderLimits:
-    """What a folder may hold: bytes of its files, entries (files and folders at any depth), and how deep.
+    """Limits of a folder: bytes of its files, entries (files and folders at any depth), and depth.
 
-    An entry of the folder itself lies 1 deep. `path_bytes` is of a path from the folder, in UTF-8.
+    An entry directly in the folder has depth 1. `path_bytes` limits a path from the folder, in UTF-8.
     """
 
     size_bytes: int
@@ -32,10 +32,10 @@ class FolderLimits:
 
 
 def check_path(path: str, limits: FolderLimits) -> None:
-    """Raise `JobRejected` where an entry's path, from its folder and with `/`, is unfit for a disk.
+    """Raise `JobRejected` if the path of an entry, relative to its folder and with `/`, is unfit for a disk.
 
-    CORRUPT: a name that is none, leads elsewhere, is too long, or deceives whoever reads it. TOO_LARGE: too
-    deep, or too long in all.
+    CORRUPT: the name is not valid, leads elsewhere, is too long, or misleads its reader. TOO_LARGE: the path
+    is too deep or too long.
     """
     names = path.split("/")
     if len(names) > limits.depth:
@@ -46,12 +46,12 @@ def check_path(path: str, limits: FolderLimits) -> None:
     if why:
         shown = printable(names[-1])
         raise JobRejected(
-            Code.CORRUPT, f"The folder has an entry “{shown}”: {why}. Rename it, and add again."
+            Code.CORRUPT, f"The folder has an entry “{shown}”: {why}. Rename it and add the folder again."
         )
 
 
 def check_totals(limits: FolderLimits, *, entries: int, size_bytes: int) -> None:
-    """Raise `JobRejected` (TOO_LARGE) where a folder has more entries or bytes than it may."""
+    """Raise `JobRejected` (TOO_LARGE) if a folder has too many entries or bytes."""
     if entries > limits.entries:
         raise JobRejected(Code.TOO_LARGE, f"The folder has more than {limits.entries} entries.")
     if size_bytes > limits.size_bytes:
@@ -59,7 +59,7 @@ def check_totals(limits: FolderLimits, *, entries: int, size_bytes: int) -> None
 
 
 def _unfit(name: str) -> str:
-    """Why a name is unfit; nothing where it is fit."""
+    """Why a name is unfit, or an empty text if it is fit."""
     if name in ("", ".", "..") or "\0" in name:
         return "no file can have that name"
     if len(name.encode(errors="replace")) > NAME_BYTES:
@@ -69,5 +69,5 @@ def _unfit(name: str) -> str:
     if any(unicodedata.category(character) in _BREAKING for character in name):
         return "its name has control characters"
     if any(c in _MARKS or unicodedata.bidirectional(c) in _TURNING for c in name):
-        return "its name turns the reading direction"
+        return "its name changes the reading direction"
     return ""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 _LONGEST = 31
-"""So many ASCII characters fit into a felt."""
+"""The number of ASCII characters that fit into a felt."""
 
 
 def parse_chain_id(text: str) -> int:
-    """The felt of a short string, or of hex as `0x…`. Raises `ValueError`."""
+    """Parse a short string, or hex as `0x…`, into a felt. Raises `ValueError`."""
     if text.lower().startswith("0x"):
         found = int(text, 16)
     elif text.isascii() and text.isprintable() and 0 < len(text) <= _LONGEST:
@@ -20,7 +20,7 @@ def parse_chain_id(text: str) -> int:
 
 
 def format_chain_id(chain_id: int) -> str:
-    """Its short string where it is one, else hex."""
+    """Format an id as its short string if it is one, else in hex."""
     word = chain_id.to_bytes(32, "big").lstrip(b"\0")
     is_text = len(word) <= _LONGEST and word.isascii() and word.decode("latin-1").isprintable()
     return word.decode("ascii") if word and is_text and b" " not in word else f"{chain_id:#x}"

@@ -1,9 +1,9 @@
 """The job registry's rules as pure functions: who may make which move when, and where the money goes.
 
-The embedded registry is built on them, and the contract is tested against them. Time is half open: a move is
-legal while `now < end`, the move of its timeout when `now >= end`. What is forfeited is burned, so that
-nobody earns by another's failure. Every function raises `MoveRefused` where its move is not legal; the order
-of the checks is who, state, time, content, money.
+The embedded registry uses them, and the contract is tested against them. Time is half open: a move is legal
+while `now < end`, the move of its timeout when `now >= end`. Forfeited money is burned, so that no one
+profits from another's failure. Every function raises `MoveRefused` if its move is not legal; it checks the
+caller, then the state, the time, the content and the money.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from veriframe.errors import Code
-from veriframe.model.registry import ledger
+from veriframe.model.registry import guards, ledger
 from veriframe.model.registry.job import NOBODY, Job, JobState, Verdict
 from veriframe.model.registry.ledger import (
-    TIME_MAX,
     Call,
     Event,
     EventKind,
@@ -29,14 +28,14 @@ from veriframe.model.registry.outcome import Outcome, burn, into_escrow, out_of_
 def claim(job: Job, call: Call, *, barred: bool = False) -> Outcome:
     """OPEN or lapsed → CLAIMED. The bond goes into escrow; that of a lapsed claim is burned.
 
-    `barred`: whether the caller released this job, or let a claim on it lapse, before.
+    `barred`: whether the caller has already released this job, or let a claim on it lapse.
     """
     terms = job.terms
-    _require_claimer(job, call, barred=barred)
-    free = job.state is JobState.OPEN or _is_lapsed(job, call)
-    require(free, Rule.NOT_OPEN, lambda: f"{_standing(job)} Look for another one.")
+    guards.require_claimer(job, call, barred=barred)
+    free = job.state is JobState.OPEN or guards.is_lapsed(job, call)
+    require(free, Rule.NOT_OPEN, lambda: f"{guards.describe_state(job)} Look for another one.")
     require(
-        _runs(call.now, terms.deadline),
+        guards.runs(call.now, terms.deadline),
         Rule.DEADLINE_OVER,
         lambda: f"The deadline of job {job.id} is over. Look for another one.",
     )
@@ -47,7 +46,7 @@ def claim(job: Job, call: Call, *, barred: bool = False) -> Outcome:
         state=JobState.CLAIMED,
         worker=call.caller,
         claimed_at=call.now,
-        lease_end=_end(call.now, terms.lease_seconds),
+        lease_end=guards.end_of(call.now, terms.lease_seconds),
     )
     return Outcome(
         job=claimed,
@@ -61,8 +60,8 @@ def claim(job: Job, call: Call, *, barred: bool = False) -> Outcome:
 
 
 def release(job: Job, call: Call, reason: Code) -> Outcome:
-    """CLAIMED → OPEN by the claimant, who is barred. The bond comes back less a fee, which is burned."""
-    _require_claim(job, call)
+    """CLAIMED → OPEN by the claimant, who is barred. The bond is returned less a fee, which is burned."""
+    guards.require_claim(job, call)
     fee_fri = release_fee_fri(job, call.now)
     back = out_of_escrow(job, job.worker, job.terms.bond_fri - fee_fri, Reason.BOND)
     fee = burn(job, fee_fri, Reason.RELEASE_FEE)
@@ -76,20 +75,20 @@ def release(job: Job, call: Call, reason: Code) -> Outcome:
 
 
 def release_fee_fri(job: Job, now: int) -> int:
-    """What a release costs at `now`: a tenth of the bond, or the held part of the lease if more."""
+    """The fee of a release at `now`: a tenth of the bond, or the used share of the lease if that is more."""
     bond_fri, held_seconds = job.terms.bond_fri, now - job.claimed_at
     return max(-(-bond_fri // 10), -(-bond_fri * held_seconds // job.terms.lease_seconds))
 
 
 def submit_result(job: Job, call: Call, result_cid: str) -> Outcome:
-    """CLAIMED → SUBMITTED by the claimant. The review begins."""
-    _require_claim(job, call)
+    """CLAIMED → SUBMITTED by the claimant. The review starts."""
+    guards.require_claim(job, call)
     require_cid(result_cid, "result")
     submitted = replace(
         job,
         state=JobState.SUBMITTED,
         result_cid=result_cid,
-        review_end=_end(call.now, job.terms.review_seconds),
+        review_end=guards.end_of(call.now, job.terms.review_seconds),
         submitted_block=call.block,
     )
     event = _event(EventKind.RESULT_SUBMITTED, job, call, note=result_cid)
@@ -98,23 +97,23 @@ def submit_result(job: Job, call: Call, result_cid: str) -> Outcome:
 
 def accept_result(job: Job, call: Call) -> Outcome:
     """SUBMITTED → PAID by the creator, at any time."""
-    _require_creator(job, call)
-    _require_submitted(job)
+    guards.require_creator(job, call)
+    guards.require_submitted(job)
     return pay(job)
 
 
 def dispute_result(job: Job, call: Call, evidence_cid: str) -> Outcome:
     """SUBMITTED → DISPUTED by the creator, who puts up a bond as high as the worker's."""
-    _require_creator(job, call)
-    _require_submitted(job)
+    guards.require_creator(job, call)
+    guards.require_submitted(job)
     terms = job.terms
     require(
         terms.arbiter != NOBODY,
         Rule.NO_ARBITER,
-        lambda: f"Job {job.id} has no arbiter, so that nobody can decide. Name one in the next order.",
+        lambda: f"Job {job.id} has no arbiter to decide a dispute. Name one in the next order.",
     )
     require(
-        _runs(call.now, job.review_end),
+        guards.runs(call.now, job.review_end),
         Rule.REVIEW_OVER,
         lambda: f"The review of job {job.id} is over. Dispute earlier, or offer a longer review.",
     )
@@ -123,7 +122,7 @@ def dispute_result(job: Job, call: Call, evidence_cid: str) -> Outcome:
     disputed = replace(
         job,
         state=JobState.DISPUTED,
-        arbitration_end=_end(call.now, terms.arbitration_seconds),
+        arbitration_end=guards.end_of(call.now, terms.arbitration_seconds),
         disputed_block=call.block,
     )
     event = _event(EventKind.RESULT_DISPUTED, job, call, amount_fri=terms.bond_fri, note=evidence_cid)
@@ -138,9 +137,9 @@ def resolve_dispute(job: Job, call: Call, verdict: Verdict, evidence_cid: str) -
         Rule.NOT_ARBITER,
         lambda: f"Only the arbiter of job {job.id} decides. Use the arbiter's account.",
     )
-    require(job.state is JobState.DISPUTED, Rule.NOT_DISPUTED, lambda: _standing(job))
+    require(job.state is JobState.DISPUTED, Rule.NOT_DISPUTED, lambda: guards.describe_state(job))
     require(
-        _runs(call.now, job.arbitration_end),
+        guards.runs(call.now, job.arbitration_end),
         Rule.ARBITRATION_OVER,
         lambda: f"The arbitration of job {job.id} is over. Anyone may finalize it.",
     )
@@ -165,28 +164,30 @@ def resolve_dispute(job: Job, call: Call, verdict: Verdict, evidence_cid: str) -
 
 
 def finalize(job: Job, call: Call) -> Outcome:
-    """Anyone's move once a time is over: pays the worker, or refunds the creator if nobody handed in."""
+    """Anyone's move once a time limit is over: pays the worker, or refunds the creator without a result."""
     require(
-        not job.state.is_final, Rule.ALREADY_FINAL, lambda: f"{_standing(job)} There is nothing to finalize."
+        not job.state.is_final,
+        Rule.ALREADY_FINAL,
+        lambda: f"{guards.describe_state(job)} There is nothing to finalize.",
     )
     end = due(job)
     require(
-        not _runs(call.now, end),
+        not guards.runs(call.now, end),
         Rule.NOT_DUE,
-        lambda: f"Job {job.id} cannot be finalized before {end - call.now} s are over.",
+        lambda: f"Job {job.id} cannot be finalized for another {end - call.now} s.",
     )
     match job.state:
         case JobState.SUBMITTED:
             return pay(job)
         case JobState.DISPUTED:
-            # The creator chose the arbiter who said nothing.
+            # The creator chose the arbiter, who did not decide in time.
             return pay(job, burn(job, job.terms.bond_fri, Reason.FORFEIT))
         case _:
             return _take_back(job, call)
 
 
 def due(job: Job) -> int:
-    """From when on anyone may finalize a job that is not final, in chain seconds."""
+    """The time from which anyone may finalize a job that is not final, in chain seconds."""
     match job.state:
         case JobState.SUBMITTED:
             return job.review_end
@@ -200,93 +201,22 @@ def due(job: Job) -> int:
 
 def cancel_job(job: Job, call: Call) -> Outcome:
     """OPEN or lapsed → REFUNDED by the creator."""
-    _require_creator(job, call)
-    live = job.state is JobState.CLAIMED and not _is_lapsed(job, call)
+    guards.require_creator(job, call)
+    live = job.state is JobState.CLAIMED and not guards.is_lapsed(job, call)
     require(
         not live,
         Rule.LIVE_CLAIM,
-        lambda: f"A worker has job {job.id} for {job.lease_end - call.now} s more. Cancel it afterwards.",
+        lambda: (
+            f"A worker has claimed job {job.id} for another {job.lease_end - call.now} s. Cancel it later."
+        ),
     )
     free = job.state in (JobState.OPEN, JobState.CLAIMED)
-    require(free, Rule.NOT_OPEN, lambda: f"{_standing(job)} It can no longer be cancelled.")
+    require(free, Rule.NOT_OPEN, lambda: f"{guards.describe_state(job)} It can no longer be cancelled.")
     return _take_back(job, call)
-
-
-def _runs(now: int, end: int) -> bool:
-    """Whether a time that ends at `end` is not over."""
-    return now < end
-
-
-def _is_lapsed(job: Job, call: Call) -> bool:
-    return job.state is JobState.CLAIMED and not _runs(call.now, job.lease_end)
-
-
-def _end(now: int, seconds: int) -> int:
-    end = now + seconds
-    require(
-        end <= TIME_MAX,
-        Rule.OVERFLOW,
-        lambda: f"{end} is later than the registry can keep ({TIME_MAX}). Correct the clock.",
-    )
-    return end
-
-
-def _require_claimer(job: Job, call: Call, *, barred: bool) -> None:
-    caller, named = call.caller, job.terms.worker
-    require(
-        caller not in (job.order.creator, job.terms.arbiter),
-        Rule.OWN_JOB,
-        lambda: f"The creator and the arbiter of job {job.id} cannot claim it. Use another account.",
-    )
-    require(
-        named in (NOBODY, caller),
-        Rule.OTHER_WORKER,
-        lambda: f"Job {job.id} is for the worker {named:#x} only. Look for another one.",
-    )
-    lapsed_here = job.worker == caller and _is_lapsed(job, call)
-    require(
-        not barred and not lapsed_here,
-        Rule.BARRED,
-        lambda: f"This account had job {job.id} before and cannot claim it again. Look for another one.",
-    )
-
-
-def _require_claim(job: Job, call: Call) -> None:
-    require(
-        job.worker == call.caller,
-        Rule.NOT_CLAIMANT,
-        lambda: f"This account has no claim on job {job.id}. Use the claimant's account.",
-    )
-    require(job.state is JobState.CLAIMED, Rule.NOT_CLAIMED, lambda: _standing(job))
-    require(
-        _runs(call.now, job.lease_end),
-        Rule.LEASE_OVER,
-        lambda: f"The lease of job {job.id} ended {call.now - job.lease_end} s ago. Look for another job.",
-    )
-
-
-def _require_creator(job: Job, call: Call) -> None:
-    require(
-        call.caller == job.order.creator,
-        Rule.NOT_CREATOR,
-        lambda: f"Only the creator of job {job.id} may do that. Use the account that posted it.",
-    )
-
-
-def _require_submitted(job: Job) -> None:
-    require(
-        job.state is JobState.SUBMITTED,
-        Rule.NOT_SUBMITTED,
-        lambda: f"{_standing(job)} Only a submitted result can be accepted or disputed.",
-    )
 
 
 def _event(kind: EventKind, job: Job, call: Call, *, amount_fri: int = 0, note: str = "") -> Event:
     return Event(kind=kind, subject=job.id, party=call.caller, amount_fri=amount_fri, note=note)
-
-
-def _standing(job: Job) -> str:
-    return f"Job {job.id} is {job.state}."
 
 
 def _take_back(job: Job, call: Call) -> Outcome:
@@ -296,8 +226,8 @@ def _take_back(job: Job, call: Call) -> Outcome:
 
 
 def _lapse(job: Job, call: Call) -> Outcome:
-    """What becomes of a lapsed claim when the next move finds it; nothing where there is none."""
-    if not _is_lapsed(job, call):
+    """The effects of a lapsed claim, which the next move settles; none if no claim has lapsed."""
+    if not guards.is_lapsed(job, call):
         return Outcome(job=job)
     bond_fri = job.terms.bond_fri
     event = Event(kind=EventKind.CLAIM_LAPSED, subject=job.id, party=job.worker, amount_fri=bond_fri)

@@ -1,4 +1,4 @@
-"""Orders, jobs and their states, as the registry keeps them. Money is `int` in fri (10⁻¹⁸ STRK)."""
+"""Orders, jobs and their states in the registry. Money is `int` in fri (10⁻¹⁸ STRK)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NewType
 
 Address = NewType("Address", int)
-"""A StarkNet address: a felt, 0 … 2^251 + 17·2^192. `NOBODY` (0) stands for none."""
+"""A StarkNet address: a felt, 0 … 2^251 + 17·2^192. `NOBODY` (0) means none."""
 
 NOBODY = Address(0)
 
@@ -70,10 +70,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One paid part of an order, with its order's terms at hand.
+    """One paid part of an order.
 
-    Times are chain seconds, 0 where they do not apply. `worker` is `NOBODY` while OPEN. `result_cid` is
-    empty before a submission. `submitted_block` and `disputed_block` are block numbers, 0 before.
+    Times are in chain seconds, 0 if they do not apply. `worker` is `NOBODY` while OPEN. `result_cid` is empty
+    before a submission. `submitted_block` and `disputed_block` are block numbers, 0 before the move.
     """
 
     id: int
@@ -99,7 +99,7 @@ class Job:
         return self.state is JobState.CLAIMED and now >= self.lease_end
 
     def is_open(self, now: int) -> bool:
-        """Whether somebody may claim it now, as far as state and time say."""
+        """Whether state and time allow a claim now."""
         free = self.state is JobState.OPEN or self.is_lapsed(now)
         return free and now < self.terms.deadline
 
@@ -113,12 +113,12 @@ class Head:
 
 
 def format_address(address: Address) -> str:
-    """`0x…` in lower case, without leading zeros."""
+    """Format an address as `0x…` in lower case, without leading zeros."""
     return f"{address:#x}"
 
 
 def format_strk(amount_fri: int) -> str:
-    """An amount in STRK, exact, without trailing zeros: `1.5 STRK`."""
+    """Format an amount in STRK exactly, without trailing zeros: `1.5 STRK`."""
     sign = "-" if amount_fri < 0 else ""
     whole, rest = divmod(abs(amount_fri), FRI_PER_STRK)
     digits = f"{rest:018d}".rstrip("0")

@@ -1,4 +1,4 @@
-"""A job at one moment: which time limit runs, and what may be done about it."""
+"""The status of a job at one moment: its current time limit, and whether it may be disputed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from veriframe.model.registry.job import NOBODY, Job, JobState
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job as it was at `now`, the registry's time in chain seconds."""
+    """A job at `now`, the registry's time in chain seconds."""
 
     job: Job
     now: int
 
     @property
     def waits_for(self) -> tuple[str, int] | None:
-        """The time limit that matters in this state, by name, and when it ends. None where none does.
+        """The name of the current time limit and its end, or None if no limit is running.
 
-        "deadline" of an open or lapsed job, "lease", "review", "arbitration"; each only while it runs.
+        "deadline" for an open or lapsed job, "lease", "review" or "arbitration".
         """
         job = self.job
         state = JobState.OPEN if job.is_lapsed(self.now) else job.state
@@ -32,7 +32,7 @@ class JobStatus:
 
     @property
     def may_be_disputed(self) -> bool:
-        """Whether state, time and terms let the creator dispute now."""
+        """Whether state, time and terms allow a dispute now."""
         job = self.job
         submitted = job.state is JobState.SUBMITTED and self.now < job.review_end
         return submitted and job.terms.arbiter != NOBODY

@@ -1,7 +1,7 @@
-"""The registry's book-keeping: where money lies, how it moves, and what is told about it.
+"""The registry's double-entry book-keeping: pots of money, postings between them, and events.
 
-Every amount is at most `AMOUNT_MAX_FRI`, as in the contract, whose integers are bounded: what would pass the
-bound is refused and never grows in silence, as Python's integers would.
+Every amount is at most `AMOUNT_MAX_FRI`, because the contract's integers are bounded. Larger amounts are
+refused; Python's integers would grow silently.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from veriframe.errors import MoveRefused
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_strk
 
 AMOUNT_MAX_FRI = 2**104 - 1
-"""The most that one amount, one balance or all of the registry may be."""
+"""The largest amount, balance or total of a registry."""
 TIME_MAX = 2**40 - 1
-"""The last chain second that the contract can keep."""
+"""The last chain second that the contract can store."""
 ADDRESS_MAX = 2**251 + 17 * 2**192
 """The largest felt."""
 CID_MAX_BYTES = 128
@@ -62,7 +62,7 @@ class Rule(StrEnum):
 
 
 class PotKind(StrEnum):
-    """Where money can lie. `ISSUED` is where the play money of an embedded registry comes from."""
+    """The kinds of pots. `ISSUED` is the source of an embedded registry's play money."""
 
     ISSUED = "issued"
     WALLET = "wallet"
@@ -72,13 +72,13 @@ class PotKind(StrEnum):
 
     @property
     def is_inside(self) -> bool:
-        """Whether the registry holds the tokens that lie there."""
+        """Whether the registry holds this pot's tokens."""
         return self in (PotKind.CREDIT, PotKind.ESCROW, PotKind.BURNED)
 
 
 @dataclass(frozen=True, slots=True)
 class Pot:
-    """One place for money. `owner` is an address, a job's id for escrow, 0 for what is nobody's."""
+    """One place for money. `owner` is an address, a job's id for escrow, or 0 for no owner."""
 
     kind: PotKind
     owner: int = 0
@@ -99,12 +99,12 @@ def credit(address: Address) -> Pot:
 
 
 def escrow(job_id: int) -> Pot:
-    """What is bound to one job."""
+    """The money bound to one job."""
     return Pot(PotKind.ESCROW, job_id)
 
 
 class Reason(StrEnum):
-    """What a posting is for."""
+    """The purpose of a posting."""
 
     GRANT = "grant"
     DEPOSIT = "deposit"
@@ -118,7 +118,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """One line of the books: `amount_fri` leaves one pot (its debit) and goes to another (its credit)."""
+    """One line of the books: `amount_fri` moves from `source` (debit) to `target` (credit)."""
 
     source: Pot
     target: Pot
@@ -127,7 +127,7 @@ class Posting:
 
 
 class EventKind(StrEnum):
-    """What the registry tells the world, in the past tense."""
+    """The registry's public events, in the past tense."""
 
     ORDER_CREATED = "OrderCreated"
     JOB_CLAIMED = "JobClaimed"
@@ -144,9 +144,9 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing told. `subject` is the job's id (the order's for OrderCreated, 0 for money in and out).
+    """One event. `subject` is the job's id (the order's for OrderCreated, 0 for deposits and withdrawals).
 
-    `party` is whose doing or loss it is. `note` is the CID, the reason, the verdict; else empty.
+    `party` is the account that acted or lost. `note` is the CID, the reason or the verdict, else empty.
     """
 
     kind: EventKind
@@ -158,7 +158,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who makes a move, in which block (`now` is its time), and how much free credit the caller has."""
+    """The context of a move: the caller, its free credit, the block and its time (`now`)."""
 
     caller: Address
     now: int
@@ -168,14 +168,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What a move of money alone does."""
+    """The effects of a deposit or a withdrawal."""
 
     postings: tuple[Posting, ...]
     events: tuple[Event, ...]
 
 
 def deposit(account: Address, amount_fri: int, *, wallet_fri: int, token_fri: int) -> Transfer:
-    """From the own wallet into credit. `token_fri` is all that the registry holds before.
+    """Move money from the account's wallet into its credit. `token_fri` is the registry's total before.
 
     Raises `MoveRefused`: BAD_AMOUNT, OVERFLOW, INSUFFICIENT_FUNDS.
     """
@@ -194,7 +194,7 @@ def deposit(account: Address, amount_fri: int, *, wallet_fri: int, token_fri: in
 
 
 def withdraw(account: Address, amount_fri: int, recipient: Address, *, credit_fri: int) -> Transfer:
-    """From the own credit to anyone's wallet.
+    """Move money from the account's credit to any wallet.
 
     Raises `MoveRefused`: BAD_AMOUNT, OVERFLOW, BAD_RECIPIENT, INSUFFICIENT_CREDIT.
     """
@@ -202,7 +202,7 @@ def withdraw(account: Address, amount_fri: int, recipient: Address, *, credit_fr
     require(
         is_account(recipient),
         Rule.BAD_RECIPIENT,
-        lambda: f"{recipient:#x} is no account's address. Name the wallet that shall receive the money.",
+        lambda: f"{recipient:#x} is not an account's address. Name the wallet that receives the money.",
     )
     require_credit(credit_fri, amount_fri, "withdraw")
     posting = Posting(credit(account), wallet(recipient), amount_fri, Reason.WITHDRAWAL)
@@ -211,10 +211,10 @@ def withdraw(account: Address, amount_fri: int, recipient: Address, *, credit_fr
 
 
 def post(balances: MutableMapping[Pot, int], postings: Iterable[Posting]) -> None:
-    """Move the money, in order. `balances` holds every pot that is touched.
+    """Apply the postings in order. `balances` holds every pot that they touch.
 
-    Raises `MoveRefused` (OVERFLOW) where a pot would pass the bound, `RuntimeError` where one would be
-    overdrawn: the rules let nothing come so far, so that it is a bug. Then `balances` are half moved.
+    Raises `MoveRefused` (OVERFLOW) if a pot would exceed the bound, and `RuntimeError` if one would be
+    overdrawn, which the rules prevent, so it is a bug. After an error `balances` are partly changed.
     """
     for posting in postings:
         left = balances[posting.source] - posting.amount_fri
@@ -226,7 +226,7 @@ def post(balances: MutableMapping[Pot, int], postings: Iterable[Posting]) -> Non
 
 
 def held_fri(job: Job) -> int:
-    """What a job's escrow holds by its state: the reward and the bonds that no one has got back yet."""
+    """The amount in a job's escrow according to its state: the reward and the bonds not yet returned."""
     bonds = {JobState.OPEN: 0, JobState.CLAIMED: 1, JobState.SUBMITTED: 1, JobState.DISPUTED: 2}
     if job.state.is_final:
         return 0
@@ -234,63 +234,63 @@ def held_fri(job: Job) -> int:
 
 
 def is_account(address: int) -> bool:
-    """Whether an address can be somebody's: a felt, and not 0."""
+    """Whether an address can belong to an account: a felt, and not 0."""
     return NOBODY < address <= ADDRESS_MAX
 
 
 def require(holds: bool, rule: Rule, sentence: Callable[[], str]) -> None:
-    """Refuse the move by this rule, unless the condition holds. The sentence is only made where needed."""
+    """Refuse the move by this rule unless the condition holds. The sentence is only made if needed."""
     if not holds:
         raise MoveRefused(rule.value, sentence())
 
 
 def require_bounded(amount_fri: int) -> None:
-    """Refuse what the contract's integers cannot hold (OVERFLOW)."""
+    """Refuse an amount that the contract's integers cannot hold (OVERFLOW)."""
     require(
         amount_fri <= AMOUNT_MAX_FRI,
         Rule.OVERFLOW,
         lambda: (
-            f"{amount_fri} fri are more than the registry can hold at all ({AMOUNT_MAX_FRI} fri)."
+            f"{amount_fri} fri are more than the registry can hold ({AMOUNT_MAX_FRI} fri)."
             " Use a smaller amount."
         ),
     )
 
 
 def require_amount(amount_fri: int) -> None:
-    """Refuse nothing, less than nothing (BAD_AMOUNT) and too much (OVERFLOW)."""
+    """Refuse an amount that is zero or negative (BAD_AMOUNT) or too large (OVERFLOW)."""
     require(
-        amount_fri > 0, Rule.BAD_AMOUNT, lambda: f"{amount_fri} fri are no amount to move. Give more than 0."
+        amount_fri > 0, Rule.BAD_AMOUNT, lambda: f"{amount_fri} fri cannot be moved. Use an amount above 0."
     )
     require_bounded(amount_fri)
 
 
 def require_credit(credit_fri: int, needed_fri: int, what_for: str) -> None:
-    """Refuse what the caller's credit does not cover (INSUFFICIENT_CREDIT)."""
+    """Refuse an amount that the caller's credit does not cover (INSUFFICIENT_CREDIT)."""
     require(
         needed_fri <= credit_fri,
         Rule.INSUFFICIENT_CREDIT,
         lambda: (
-            f"The {format_strk(credit_fri)} at hand are less than the {format_strk(needed_fri)} to"
-            f" {what_for}. Send the account more first."
+            f"The available {format_strk(credit_fri)} are less than the {format_strk(needed_fri)} to"
+            f" {what_for}. Send the account more money first."
         ),
     )
 
 
 def require_cid(cid: str, what: str) -> None:
-    """Refuse what is too short or too long for the registry (BAD_CID). It does not know more of CIDs."""
+    """Refuse a text that is too short or too long (BAD_CID). The registry does not check CIDs further."""
     try:
         size_bytes = len(cid.encode())
     except UnicodeEncodeError:
-        size_bytes = 0  # half a surrogate pair is no text
+        size_bytes = 0  # a lone surrogate is not valid text
     require(
         1 <= size_bytes <= CID_MAX_BYTES,
         Rule.BAD_CID,
-        lambda: f"The CID of the {what} has {size_bytes} bytes, not 1 to {CID_MAX_BYTES}. Give a real one.",
+        lambda: f"The CID of the {what} has {size_bytes} bytes, not 1 to {CID_MAX_BYTES}. Use a valid CID.",
     )
 
 
 def unknown_job(job_id: int) -> MoveRefused:
-    """The refusal of an id that was never given."""
+    """The refusal of an id that was never assigned."""
     return MoveRefused(
-        Rule.UNKNOWN_JOB.value, f"There is no job {job_id}. See `veriframe job list` for those there are."
+        Rule.UNKNOWN_JOB.value, f"There is no job {job_id}. `veriframe job list` lists all jobs."
     )

@@ -1,4 +1,4 @@
-"""What a creator offers for a scene, and what is offered where nothing was said."""
+"""A creator's offer for a scene, and the default terms."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ DAY = 24 * HOUR
 
 DEADLINE_SECONDS = DAY
 LEASE_SECONDS = HOUR
-"""Ten times what a worker reckons for a still (a minute to load, five for the frame): no hurry to submit,
-and a claimant who vanishes blocks the job for an hour at most."""
+"""Ten times what a worker allows for a still (a minute to load, five for the frame): enough time to submit,
+and a claimant who disappears blocks the job for an hour at most."""
 REVIEW_SECONDS = 600
-"""Without an arbiter nobody can dispute: long enough to look and accept, short for a worker to wait."""
+"""Without an arbiter there are no disputes: enough time to accept, and a short wait for the worker."""
 ARBITRATED_REVIEW_SECONDS = DAY
-"""With one, a person has a day to look. A dispute is only possible within it."""
+"""With an arbiter, the creator has a day to check the result. A dispute is only possible within it."""
 ARBITRATION_SECONDS = 3 * DAY
-"""A weekend. With the review it stays under the seven days that workers wait for at most."""
+"""Covers a weekend. With the review it stays below the seven days that workers wait at most."""
 BONDS_IN_REWARD = 10
-"""A tenth of the reward as bond: squatting costs something, and a new worker can afford it."""
+"""A bond is a tenth of the reward: blocking a job has a cost, and a new worker can afford it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What a creator offers for one scene. Spans are seconds; `None` stands for this module's default."""
+    """A creator's offer for one scene. Spans are in seconds; `None` means this module's default."""
 
     reward_fri: int
     bond_fri: int | None = None
@@ -54,5 +54,5 @@ class Offer:
 
 
 def _or(value: int | None, default: int) -> int:
-    # Not `or`: nothing (0) may be meant, as for a review.
+    # Not `or`: 0 is a valid value, as for a review.
     return default if value is None else value

@@ -1,4 +1,4 @@
-"""Posting an order: which terms the registry takes, and what creating its jobs does."""
+"""Posting an order: the terms that the registry accepts, and the effects of creating its jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOBS_MAX = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posted:
-    """What posting an order does."""
+    """The effects of posting an order."""
 
     order: Order
     jobs: tuple[Job, ...]
@@ -27,9 +27,9 @@ class Posted:
 
 
 def create_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Order | None) -> Posted:
-    """– → OPEN. The rewards go from the creator's credit into escrow.
+    """Create an order with OPEN jobs. The rewards move from the creator's credit into escrow.
 
-    `newest` is the order before this one: orders and jobs are numbered on from it, and from 1.
+    `newest` is the previous order; the numbers of orders and jobs continue from it, or start at 1.
     """
     ledger.require_cid(asset_cid, "asset")
     require(
@@ -42,7 +42,7 @@ def create_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Or
 
 
 def post_order(call: Call, asset_cid: str, terms: Terms, jobs: int, newest: Order | None) -> Posted:
-    """The order that `create_order` makes of what it has checked, refused only where the money is short."""
+    """Post an order whose CID, count and terms are already checked. Refuses it only for lack of money."""
     total_fri = terms.reward_fri * jobs
     ledger.require_bounded(total_fri)
     ledger.require_credit(call.credit_fri, total_fri, "pay the rewards")
@@ -73,7 +73,7 @@ def _rewards(order: Order, jobs: tuple[Job, ...]) -> tuple[Posting, ...]:
 
 
 def require_terms(call: Call, terms: Terms) -> None:
-    """Refuse terms that the registry does not take from this caller at this time."""
+    """Refuse terms that the registry does not accept from this caller at this time."""
     _require_money(terms)
     _require_times(call.now, terms)
     _require_people(call, terms)
@@ -84,14 +84,14 @@ def _require_money(terms: Terms) -> None:
     require(
         reward_fri > 0,
         Rule.BAD_REWARD,
-        lambda: f"A reward of {reward_fri} fri pays nobody. Offer more than 0.",
+        lambda: f"A reward of {reward_fri} fri is not allowed. Offer more than 0.",
     )
     ledger.require_bounded(reward_fri)
     require(
         bond_fri > 0 or (bond_fri == 0 and terms.worker != NOBODY),
         Rule.BAD_BOND,
         lambda: (
-            f"A bond of {bond_fri} fri binds nobody. Ask for more than 0, or name the worker and ask for 0."
+            f"A bond of {bond_fri} fri is not allowed. Ask for more than 0, or for 0 from a named worker."
         ),
     )
     ledger.require_bounded(bond_fri)
@@ -104,7 +104,7 @@ def _require_times(now: int, terms: Terms) -> None:
         Rule.BAD_DEADLINE,
         lambda: (
             f"The deadline {terms.deadline} is {terms.deadline - now} s from now."
-            " Choose one between now and 365 days on."
+            " Choose one within 365 days from now."
         ),
     )
     spans = (

@@ -1,4 +1,4 @@
-"""What a legal move does to a job, and the ways in which its escrow is filled and emptied."""
+"""The effects of a legal move on a job, and the postings that fill and empty its escrow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veriframe.model.registry.ledger import BURNED, Event, EventKind, Posting, R
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a legal move does: the job after it, the money moved, what is told, who may not claim again."""
+    """The effects of a legal move: the job after it, postings, events, and who may not claim it again."""
 
     job: Job
     postings: tuple[Posting, ...] = ()
@@ -20,27 +20,27 @@ class Outcome:
 
 
 def into_escrow(job: Job, payer: Address, amount_fri: int, reason: Reason) -> tuple[Posting, ...]:
-    """An account binds some of its credit to a job. No line where the amount is 0."""
+    """Move an account's credit into a job's escrow. No posting if the amount is 0."""
     return _posting(Posting(ledger.credit(payer), ledger.escrow(job.id), amount_fri, reason))
 
 
 def out_of_escrow(job: Job, payee: Address, amount_fri: int, reason: Reason) -> tuple[Posting, ...]:
-    """Some of a job's escrow becomes an account's credit. No line where the amount is 0."""
+    """Move part of a job's escrow to an account's credit. No posting if the amount is 0."""
     return _posting(Posting(ledger.escrow(job.id), ledger.credit(payee), amount_fri, reason))
 
 
 def burn(job: Job, amount_fri: int, reason: Reason) -> tuple[Posting, ...]:
-    """Some of a job's escrow becomes nobody's. No line where the amount is 0."""
+    """Burn part of a job's escrow. No posting if the amount is 0."""
     return _posting(Posting(ledger.escrow(job.id), BURNED, amount_fri, reason))
 
 
 def _posting(posting: Posting) -> tuple[Posting, ...]:
-    # A bond may be nothing where a worker is named: then nothing is written.
+    # A bond may be 0 if a worker is named.
     return (posting,) if posting.amount_fri else ()
 
 
 def pay(job: Job, others: tuple[Posting, ...] = ()) -> Outcome:
-    """The end at which the worker gets reward and bond; `others` are the postings besides."""
+    """End the job as PAID: the worker gets reward and bond. `others` are additional postings."""
     terms, worker = job.terms, job.worker
     postings = (
         *out_of_escrow(job, worker, terms.reward_fri, Reason.REWARD),
@@ -53,7 +53,7 @@ def pay(job: Job, others: tuple[Posting, ...] = ()) -> Outcome:
 
 
 def refund(job: Job, ended: Job, others: tuple[Posting, ...]) -> Outcome:
-    """The end at which the creator gets the reward back; `ended` is the job after it."""
+    """End the job as `ended`: the creator gets the reward back. `others` are additional postings."""
     creator = job.order.creator
     postings = (*out_of_escrow(job, creator, job.terms.reward_fri, Reason.REWARD), *others)
     back_fri = sum(line.amount_fri for line in postings if line.target == ledger.credit(creator))

@@ -1,7 +1,7 @@
-"""The names of pins: why something is kept, for which account, at which registry. Made and read only here.
+"""The names of pins, which say why content is kept, for which account and at which registry.
 
-Registries may share a store, and an account may have the same address, and jobs of the same numbers, at
-several of them: without the registry in its name, work at one would release what is owed at another.
+Several registries may share a store, with the same account and the same job numbers. Without the registry in
+the name, work at one would release content that is owed at another. Only this module makes and parses names.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from dataclasses import dataclass
 from veriframe.model.registry.job import Address, format_address
 
 MAX_NAME_BYTES = 185
-"""Of a pin's name: what Kubo's limit of 255 leaves beside the content's CID."""
+"""Longest name of a pin: Kubo's limit of 255, less the content's CID."""
 
 
 @dataclass(frozen=True, slots=True)
 class PinNames:
-    """The names of one account at one registry. `registry` is what `JobReader.identity` tells."""
+    """The pin names of one account at one registry. `registry` is its `JobReader.identity`."""
 
     registry: str
     account: Address
 
     def result(self, job_id: int) -> str:
-        """Of a job's result, at its worker's."""
+        """The name of a job's result, in its worker's store."""
         return f"job-result-{self._owner}-{job_id}"
 
     def is_result(self, name: str) -> bool:
-        """Whether this account keeps a result for this registry under that name."""
+        """Whether the name is that of a result of this account at this registry."""
         return _is_numbered(name, f"job-result-{self._owner}-")
 
     def asset(self, first_job: int) -> str:
-        """Of an order's scene, at its creator's; the order begins with this job."""
+        """The name of an order's scene, in its creator's store. `first_job` is the order's first job."""
         return f"order-asset-{self._owner}-{first_job}"
 
     def unposted(self, token: str) -> str:
-        """Of a scene whose order does not stand yet. `token` has at most 16 characters."""
+        """The name of a scene whose order is not posted yet. `token` has at most 16 characters."""
         return f"order-asset-unposted-{self._owner}-{token}"
 
     def evidence(self, job_id: int) -> str:
-        """Of a dispute's evidence, at its creator's."""
+        """The name of a dispute's evidence, in its creator's store."""
         return f"job-evidence-{self._owner}-{job_id}"
 
     @property
@@ -48,17 +48,17 @@ class PinNames:
 
 
 def old_result(account: Address, job_id: int) -> str:
-    """The name that earlier versions gave to a result: at any registry."""
+    """The name that earlier versions gave to a result, whatever the registry."""
     return f"job-result-{format_address(account)}-{job_id}"
 
 
 def old_asset(first_job: int) -> str:
-    """The name that earlier versions gave to an order's scene: of any creator, at any registry."""
+    """The name that earlier versions gave to an order's scene, whatever the creator and the registry."""
     return f"order-asset-{first_job}"
 
 
 def old_asset_job(name: str) -> int | None:
-    """The order's first job in such a name; None for every other name."""
+    """Parse the order's first job from such a name. None for any other name."""
     prefix = "order-asset-"
     return int(name.removeprefix(prefix)) if _is_numbered(name, prefix) else None
 

@@ -1,6 +1,6 @@
-"""The plural calls: many moves in one transaction. What is not legal is skipped: one bad id sinks no other.
+"""The plural calls: many moves in one transaction. Illegal moves are skipped and do not affect the others.
 
-Each returns the outcomes of the moves that are made, in order; the ids done are those of their jobs.
+Each call returns the outcomes of the moves that were made, in order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Move = Callable[[Job, Call], Outcome]
 def claim_jobs(
     jobs: Mapping[int, Job], ids: Iterable[int], call: Call, *, barred: Collection[int] = ()
 ) -> tuple[Outcome, ...]:
-    """Claim what can be claimed, as far as the credit lasts. `barred` are the ids barred for the caller."""
+    """Claim each job that can be claimed, while the credit lasts. `barred` are ids barred for the caller."""
 
     def claim(job: Job, call: Call) -> Outcome:
         return escrow.claim(job, call, barred=job.id in barred)
@@ -31,17 +31,17 @@ def claim_jobs(
 def submit_results(
     jobs: Mapping[int, Job], ids: Sequence[int], cids: Sequence[str], call: Call
 ) -> tuple[Outcome, ...]:
-    """Hand in a result for each id. Raises `MoveRefused` (BAD_COUNT) where there are not as many CIDs."""
+    """Submit a result for each id. Raises `MoveRefused` (BAD_COUNT) if the numbers of ids and CIDs differ."""
     require(
         len(ids) == len(cids),
         Rule.BAD_COUNT,
-        lambda: f"There are {len(ids)} jobs and {len(cids)} CIDs. Give one CID for each job.",
+        lambda: f"There are {len(ids)} jobs and {len(cids)} CIDs. Pass one CID for each job.",
     )
     return _each(jobs, ((job_id, _submission(cid)) for job_id, cid in zip(ids, cids, strict=True)), call)
 
 
 def finalize_jobs(jobs: Mapping[int, Job], ids: Iterable[int], call: Call) -> tuple[Outcome, ...]:
-    """End every job whose time has come."""
+    """Finalize every job that is due."""
     return _each(jobs, ((job_id, escrow.finalize) for job_id in ids), call)
 
 
@@ -50,7 +50,7 @@ def _submission(cid: str) -> Move:
 
 
 def _each(jobs: Mapping[int, Job], moves: Iterable[tuple[int, Move]], call: Call) -> tuple[Outcome, ...]:
-    # An id may come twice: the second move sees the job and the credit after the first.
+    # An id may occur twice: the second move sees the job and the credit after the first.
     done: dict[int, Job] = {}
     outcomes: list[Outcome] = []
     for job_id, move in moves:
@@ -68,7 +68,7 @@ def _each(jobs: Mapping[int, Job], moves: Iterable[tuple[int, Move]], call: Call
 
 
 def _gain(outcome: Outcome, call: Call) -> int:
-    purse = ledger.credit(call.caller)
+    credit = ledger.credit(call.caller)
     return sum(
-        line.amount_fri * ((line.target == purse) - (line.source == purse)) for line in outcome.postings
+        line.amount_fri * ((line.target == credit) - (line.source == credit)) for line in outcome.postings
     )

@@ -1,4 +1,4 @@
-"""How a worker's account stands at a registry that wants to know its workers."""
+"""The standing of a worker's account at a registry that registers its workers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerStanding:
-    """What a registry says of its worker's account. None where it does not tell.
+    """The standing of an account. A field is None if the registry does not say.
 
-    `may_register`: whether the worker itself can ask to be taken in. `is_paused`: nobody can act there.
+    `may_register`: whether a worker can register itself. `is_paused`: whether the registry is paused.
     """
 
     may_register: bool

@@ -1,1 +1,1 @@
-"""Scenes and frames: the `.blend` format, what a scene may ask for, and what a renderer is asked."""
+"""Scenes and frames: the `.blend` format, the scene check, and render tasks and their results."""

@@ -1,9 +1,10 @@
-"""The `.blend` format, as far as the gate reads it: wrapping, header, and the chain of blocks.
+"""The `.blend` format as far as the scene check reads it: wrapping, header and the chain of blocks.
 
-A file is a header and a chain of blocks, each a block header with a length and then its data; `DNA1`
-describes the data, `ENDB` ends the file. It may be wrapped as a whole in zstd (Blender 3.0 on; many small
-frames and a seek table) or gzip (before). Source: Blender's `BLO_core_bhead.hh`, `blo_readfile`,
-`doc/blender_file_format`. Nothing is kept but one piece of `PIECE_BYTES` and the window of the unpacker.
+A file is a header and a chain of blocks. Each block is a block header with a length, followed by its data;
+`DNA1` describes the data, `ENDB` ends the file. The whole file may be compressed with zstd (since Blender
+3.0; many small frames and a seek table) or gzip (before). Source: Blender's `BLO_core_bhead.hh`,
+`blo_readfile`, `doc/blender_file_format`. Memory holds only one piece of `PIECE_BYTES` and the decompressor's
+window.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from veriframe.model.text import describe_start
 
 PIECE_BYTES = 2**20
 ZSTD_WINDOW_BYTES = 2**23
-"""What every zstd decoder should grant (RFC 8878, 3.1.1.1.2). Blender's own frames ask for 2 MiB at most."""
+"""The window that every zstd decoder should support (RFC 8878, 3.1.1.1.2). Blender uses at most 2 MiB."""
 
 _ZSTD, _GZIP, _BLENDER = b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"BLENDER"
 _AGAIN = "Save it again with Blender, with or without “Compress”."
@@ -30,30 +31,30 @@ _AGAIN = "Save it again with Blender, with or without “Compress”."
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How one family of files is laid out. `block` gives a block's code and the length of its data."""
+    """The layout of one family of files. `block` unpacks a block's code and the length of its data."""
 
     version: BlenderVersion
     start: int
     block: Struct
 
 
-# Blender's BHead8 and, since 5.0, LargeBHead8. Left out: the old pointer, the structure's number, the count.
+# Blender's BHead8 and, since 5.0, LargeBHead8, without the old pointer, the structure's number and the count.
 _BLOCK = Struct("<4si16x")
 _LARGE_BLOCK = Struct("<4s12xq8x")
 
 
 class _Source(Protocol):
-    """A scene's bytes without their wrapping. `read` brings at least one byte, or none at the end."""
+    """A scene's bytes without their wrapping. `read` returns at least one byte, or none at the end."""
 
     most_bytes: int
 
     def read(self) -> bytes: ...
 
     def skip(self, count: int) -> None:
-        """Pass over `count` bytes, or to the end: nothing can be read then."""
+        """Skip `count` bytes, or to the end, after which `read` returns nothing."""
 
     def too_long(self) -> JobRejected:
-        """What is wrong with a chain of blocks that is longer than `most_bytes`."""
+        """The error for a chain of blocks that is longer than `most_bytes`."""
 
 
 class _Plain:
@@ -71,7 +72,7 @@ class _Plain:
 
 
 class _Unpacked:
-    """What zstd and gzip have in common: passing over means unpacking."""
+    """The common part of zstd and gzip: skipping means unpacking."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
@@ -119,7 +120,7 @@ class _Zstd(_Unpacked):
 
 
 class _Gzip(_Unpacked):
-    """One member, as Blender reads it."""
+    """Reads one gzip member, as Blender does."""
 
     def __init__(self, stream: BinaryIO, most_bytes: int) -> None:
         super().__init__(most_bytes)
@@ -141,14 +142,14 @@ class _Gzip(_Unpacked):
 def read_header(
     stream: BinaryIO, limits: SceneLimits, check: Callable[[BlenderVersion], None] = lambda version: None
 ) -> SceneHeader:
-    """What a scene file is, read in one pass from its first block to its last, without Blender.
+    """Read a scene file in one pass from its first block to its last, without Blender.
 
-    `check` hears of its version before the blocks are walked, and may raise: gigabytes need not be unpacked
-    to refuse a scene of another release.
+    `check` receives the version before the blocks are read and may raise, so that a scene of another release
+    is refused without unpacking gigabytes.
 
-    `stream` can seek and is read from its start; its position afterwards is undefined. Memory is bounded by
-    the module's two constants. Raises `JobRejected`: NOT_BLEND, TOO_LARGE, TRUNCATED, BOMB, VERSION
-    (32-bit, big-endian, or a newer file format), CORRUPT.
+    `stream` must be seekable and is read from its start; its position afterwards is undefined. Memory is
+    bounded by the module's two constants. Raises `JobRejected`: NOT_BLEND, TOO_LARGE, TRUNCATED, BOMB,
+    VERSION (32-bit, big-endian, or a newer file format), CORRUPT.
     """
     size_bytes = stream.seek(0, 2)
     if size_bytes > limits.file_bytes:
@@ -177,7 +178,7 @@ def _open(stream: BinaryIO, start: bytes, size_bytes: int, limits: SceneLimits) 
 
 
 def _at_least(source: _Source, piece: bytes, count: int) -> bytes:
-    """`piece` and what follows, at least `count` bytes where the file has them."""
+    """`piece` and the data after it, at least `count` bytes if the file has them."""
     while len(piece) < count and (more := source.read()):
         piece += more
     return piece
@@ -223,14 +224,14 @@ def _read_version(digits: bytes, fits: bool) -> BlenderVersion:
 
 
 def _walk(source: _Source, piece: bytes, layout: _Layout, most_blocks: int) -> tuple[int, int]:
-    """From block to block until `ENDB`. Returns the blocks before it and the bytes up to its end."""
+    """Walk the blocks until `ENDB`. Returns the number of blocks before it and the bytes up to its end."""
     unpack, size = layout.block.unpack_from, layout.block.size
     most_bytes, at, total, blocks, has_dna = source.most_bytes, layout.start, layout.start, 0, False
     while True:
         if at + size > len(piece):
             piece, at = _at_least(source, piece[at:], size), 0
             if len(piece) < size:
-                # The last block header may be cut short: Blender looks at its code only.
+                # The last block header may be cut short: Blender reads only its code.
                 if piece.startswith(b"ENDB"):
                     break
                 raise _truncated()
@@ -251,7 +252,7 @@ def _walk(source: _Source, piece: bytes, layout: _Layout, most_blocks: int) -> t
             source.skip(at - len(piece))
             piece, at = b"", 0
     if not has_dna:
-        raise _corrupt("the block that describes all others (DNA1) is not there")
+        raise _corrupt("the block that describes all others (DNA1) is missing")
     return blocks, total + min(size, len(piece) - at)
 
 
@@ -261,14 +262,14 @@ def _not_blend(start: bytes, wrapping: Wrapping) -> JobRejected:
     if wrapping is Wrapping.PLAIN:
         return JobRejected(
             Code.NOT_BLEND,
-            f"This is no Blender scene: {describe_start(start)}. Give a .blend file of Blender.",
+            f"This is not a Blender scene: {describe_start(start)}. Use a .blend file of Blender.",
         )
     if not start:
         return _truncated()
     return JobRejected(
         Code.NOT_BLEND,
-        f"This is no Blender scene: inside its {wrapping} wrapping, {describe_start(start)}. "
-        "Give a .blend file as Blender saved it.",
+        f"This is not a Blender scene: inside its {wrapping} wrapping, {describe_start(start)}. "
+        "Use a .blend file as Blender saved it.",
     )
 
 

@@ -1,8 +1,8 @@
-"""The gate before rendering: what is no scene for this worker is refused, with the reason.
+"""The scene check before rendering: refuses scenes that this worker cannot render safely.
 
-First the file itself without Blender (`read_header`, `check_version`), then what Blender found in it inside
+First it checks the file without Blender (`read_header`, `check_version`), then Blender's report from inside
 the sandbox (`parse_inspection`, `judge`). Every refusal is a `JobRejected` with a code and one sentence that
-the scene's creator can act on. What the scene says of itself is hostile, and shown only as `printable` text.
+the scene's creator can act on. Texts from the scene are untrusted and shown only as `printable` text.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ MOST_NAMES = 1_000
 """Entries in one list of an inspection. Blender's script sends fewer."""
 
 MOST_CHARACTERS = 1_024
-"""Of one text in an inspection; Blender's own paths are not longer. Longer ones are cut."""
+"""Longest text in an inspection; longer ones are cut. Blender's own paths are not longer."""
 
-DEFAULT_OUTPUTS = ("", "/tmp/", "/tmp\\", "//")  # noqa: S108 - what a new scene of Blender says
-"""Output paths that nobody chose: no warning for them."""
+DEFAULT_OUTPUTS = ("", "/tmp/", "/tmp\\", "//")  # noqa: S108 - defaults of a new Blender scene
+"""Default output paths, which cause no warning."""
 
 
 def check_version(version: BlenderVersion, renderer: BlenderVersion) -> None:
-    """Whether this renderer's release line wrote the scene. Raises `JobRejected` (VERSION) where not.
+    """Raise `JobRejected` (VERSION) if another release line than this renderer's wrote the scene.
 
-    Other lines open many scenes too, but change pictures or leave things out without a word.
+    Other release lines open many scenes too, but may change the picture or drop features silently.
     """
     if version != renderer:
         raise JobRejected(
@@ -50,10 +50,10 @@ def check_version(version: BlenderVersion, renderer: BlenderVersion) -> None:
 
 
 def parse_inspection(raw: Mapping[str, object]) -> SceneInspection:
-    """What came out of the sandbox, as an inspection: types are exact, ranges and lengths bounded.
+    """Parse the sandbox's report strictly: types are exact, ranges and lengths bounded.
 
-    Texts become printable and are cut at `MOST_CHARACTERS`; unknown keys are left out. Raises `JobRejected`
-    (CORRUPT): a scene that took over the script that inspects it can send anything.
+    Texts become printable and are cut at `MOST_CHARACTERS`; unknown keys are ignored. Raises `JobRejected`
+    (CORRUPT): a scene that took control of the inspection script can send anything.
     """
     try:
         report = _Report.model_validate(dict(raw))
@@ -61,14 +61,14 @@ def parse_inspection(raw: Mapping[str, object]) -> SceneInspection:
         places = {".".join(str(part) for part in fault["loc"]) for fault in error.errors(include_input=False)}
         raise JobRejected(
             Code.CORRUPT,
-            f"What Blender reports of the scene cannot be used: {some_names(sorted(places))}. "
+            f"Blender's report on the scene cannot be used: {some_names(sorted(places))}. "
             "The scene is damaged; save it again with Blender.",
         ) from None
     return report.inspection()
 
 
 def judge(header: SceneHeader, inspection: SceneInspection, limits: SceneLimits) -> SceneVerdict:
-    """The gate's answer about a scene that was inspected.
+    """Judge a scene by its inspection.
 
     Raises `JobRejected` with the first reason found: NOT_STILL, ENGINE, NO_RENDER_LAYER, NO_CAMERA,
     RESOLUTION, SAMPLES, MISSING_FILES, UNREPEATABLE.
@@ -154,7 +154,7 @@ def _warnings(inspection: SceneInspection) -> Iterator[str]:
 
 
 def _is_outside(path: str) -> bool:
-    """Whether a path leads elsewhere than to the scene's own folder. `//` is that folder in Blender."""
+    """Whether a path leads outside the scene's own folder, which Blender calls `//`."""
     if path in DEFAULT_OUTPUTS:
         return False
     parts = path.removeprefix("//").replace("\\", "/").split("/")
@@ -165,7 +165,7 @@ def _clean(value: object) -> object:
     return printable(value, MOST_CHARACTERS) if isinstance(value, str) else value
 
 
-# Cut and cleaned before it is checked: names in scenes need not be valid Unicode.
+# Cut and cleaned before validation: names in scenes need not be valid Unicode.
 _Text = Annotated[str, BeforeValidator(_clean)]
 _Texts = Annotated[list[_Text], Field(max_length=MOST_NAMES)]
 _Count = Annotated[int, Field(ge=0, lt=2**31)]

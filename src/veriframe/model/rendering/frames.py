@@ -1,4 +1,4 @@
-"""What is asked of a renderer, and what it says while and after it works."""
+"""Render tasks, their limits, and the progress and frames that a renderer reports."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from veriframe.model.text import printable
 
 FIRST_FRAME = 0
 LAST_FRAME = 1_048_574
-"""Blender's own range; it clamps silently outside it."""
+"""Blender's own range. Blender silently clamps numbers outside it."""
 
 MAX_FRAMES = 10_000
-"""Frames in one list, so that a short text cannot ask for a million frames."""
+"""Most frames in one list, so that a short text cannot ask for a million."""
 
 
 class ImageFormat(StrEnum):
-    """The file formats that frames are written in, by Blender's names."""
+    """The file formats of frames, by Blender's names."""
 
     PNG = "PNG"
     EXR = "OPEN_EXR"
@@ -31,7 +31,7 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderLimits:
-    """What one render may use. Seconds are wall-clock; the whole limit is `loading + frames x frame`."""
+    """The limits of one render. Seconds are wall-clock; the total is `loading + frames x frame`."""
 
     frame_seconds: float = 300.0
     loading_seconds: float = 60.0
@@ -49,8 +49,8 @@ class RenderLimits:
 class RenderTask:
     """Frames of one scene, rendered by one Blender process with the file's own settings.
 
-    `size` is the width and height in pixels that the inspection found; None where nobody looked. The lease
-    leaves `lease_seconds` for all of it.
+    `size` is the width and height in pixels from the inspection, or None without one. `lease_seconds` is the
+    time that the lease leaves for the whole task.
     """
 
     frames: tuple[int, ...] = (1,)
@@ -61,16 +61,16 @@ class RenderTask:
 
     @property
     def wall_seconds(self) -> float:
-        """What one process may take: the limits' time, or what the lease leaves where that is less."""
+        """The time limit of one process: that of the limits, or of the lease if it is shorter."""
         return min(self.limits.wall_seconds(len(self.frames)), self.lease_seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One rendered frame: a file that nobody has looked into yet.
+    """One rendered frame, not yet validated.
 
-    `seconds` is Blender's own measure of this frame, `peak_memory_bytes` the process's peak so far;
-    both are claims made inside the sandbox.
+    `seconds` is Blender's own measure of this frame, `peak_memory_bytes` the process's peak so far. Both are
+    reported from inside the sandbox, so they are not trusted.
     """
 
     number: int
@@ -83,7 +83,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """What one render brought: its frames in the order asked for, measured from outside."""
+    """The result of one render: its frames in the requested order, and measurements from outside."""
 
     frames: tuple[Frame, ...]
     seconds: float
@@ -92,11 +92,11 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A sign of life from inside Blender, at least one a second.
+    """A progress report from inside Blender, at least one per second.
 
-    `done` counts finished frames out of `total`; `fraction` is this frame's share, 0 … 1, by samples or by
-    the time that the engine expects, or None where it says neither. `phase` is `loading`, `rendering`,
-    `writing` or `checking`.
+    `done` counts finished frames out of `total`. `fraction` is the finished share of this frame, 0 … 1, by
+    samples or by the engine's expected time, or None if it reports neither. `phase` is `loading`,
+    `rendering`, `writing` or `checking`.
     """
 
     phase: str
@@ -112,8 +112,8 @@ class Progress:
 class ValidatedFrame:
     """A frame that decoded in a clean sandbox, with all metadata stripped from its file.
 
-    `file` is the name of the file to publish, within its folder. `pixel_sha256` is SHA-256 over the
-    decoded samples: two renders with the same pixels agree, although Blender stamps its files differently.
+    `file` is the name of the file to publish, within its folder. `pixel_sha256` is SHA-256 over the decoded
+    samples: it is equal for equal pixels, although Blender's files differ in their metadata.
     """
 
     number: int
@@ -127,9 +127,9 @@ class ValidatedFrame:
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
-    """The frames that an artist's list names: `1-10,15,20-40x2`, in order, without repeats.
+    """Parse a frame list such as `1-10,15,20-40x2`, in order and without repeats.
 
-    Raises `JobRejected` (FRAME_RANGE) for anything else, and outside Blender's range 0 … 1048574.
+    Raises `JobRejected` (FRAME_RANGE) for anything else, and for frames outside Blender's range 0 … 1048574.
     """
     frames: dict[int, None] = {}
     for part in text.split(","):

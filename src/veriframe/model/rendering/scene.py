@@ -1,4 +1,4 @@
-"""What is known of a scene: from its header without Blender, and from Blender's inspection of it."""
+"""Facts about a scene: from its header, read without Blender, and from Blender's inspection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Wrapping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BlenderVersion:
-    """A Blender release line. Files and builds fit when both numbers agree."""
+    """A Blender release line. A file fits a build if both numbers agree."""
 
     major: int
     minor: int
@@ -27,7 +27,7 @@ class BlenderVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneHeader:
-    """What the gate read from the file itself, in one pass, without Blender."""
+    """Facts read from the file itself, in one pass, without Blender."""
 
     version: BlenderVersion
     wrapping: Wrapping
@@ -37,7 +37,7 @@ class SceneHeader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingFile:
-    """A file that the scene names and that is not packed into it. `used` by the rendered view layers."""
+    """A file that the scene refers to but does not contain. `used`: whether rendered view layers need it."""
 
     kind: str
     name: str
@@ -47,11 +47,11 @@ class MissingFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneInspection:
-    """What Blender found in the scene, inside the sandbox. A hostile scene can make any of it up.
+    """Blender's report on the scene, from inside the sandbox. A hostile scene can forge all of it.
 
-    `width` and `height` are pixels after the resolution percentage. `scripts` names text blocks,
-    drivers and handlers that carry code; `risky` names nodes and features that read, write or run
-    something; `unrepeatable` what makes two renders differ; `outputs` the paths it would write to.
+    `width` and `height` are in pixels, after the resolution percentage. `scripts` lists text blocks, drivers
+    and handlers that contain code; `risky` lists nodes and features that read, write or run something;
+    `unrepeatable` lists what makes two renders differ; `outputs` lists the paths the scene would write to.
     """
 
     blender: str
@@ -77,7 +77,7 @@ class SceneInspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneLimits:
-    """What a scene may ask for before it is refused. Samples are per pixel."""
+    """The most that a scene may ask for. Samples are per pixel."""
 
     file_bytes: int = 4 * 2**30
     unpacked_bytes: int = 16 * 2**30
@@ -89,9 +89,9 @@ class SceneLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneVerdict:
-    """The gate's answer: the facts, and warnings that do not stop a render.
+    """The scene check's result: the facts, and warnings that do not prevent a render.
 
-    A scene that is refused has no verdict: the gate raises `JobRejected` with code and sentence.
+    A refused scene has no verdict: the check raises `JobRejected` with a code and a sentence.
     """
 
     header: SceneHeader

@@ -1,4 +1,4 @@
-"""The artists' page promises options, keys and exit codes: they are the ones that there are."""
+"""The creator's page names the options, keys and exit codes that exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from veriframe.cli import job
 from veriframe.cli.app import EXIT_CODES, app
 from veriframe.cli.context import INTERRUPTED
 from veriframe.cli.display import job_view, show
-from veriframe.creator.creator import Picture, Posted
+from veriframe.creator.values import Picture, Posted
 from veriframe.model.registry.job import Address, Job, Order
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.offer import Offer
@@ -25,18 +25,18 @@ ORDER = Order(id=1, creator=Address(1), asset_cid="a scene", terms=TERMS, first_
 
 
 def row(start: str) -> list[str]:
-    """The cells of the page's one row that begins so."""
+    """The cells of the page's one row that starts like this."""
     [line] = [line for line in PAGE.splitlines() if line.startswith(f"| {start}")]
     return line.strip("| ").split(" | ")
 
 
 def names(start: str) -> set[str]:
-    """What the second cell of a row names."""
+    """The names in the second cell of a row."""
     return set(re.findall(r"`([a-z_]+)`", row(start)[1]))
 
 
 def test_the_keys_of_json_are_those_of_the_page() -> None:
-    """For each object, with the terms named once."""
+    """For each object; the terms have a row of their own."""
     terms = set(job_view.terms_object(TERMS))
     status = JobStatus(Job(id=1, order=ORDER, part=0), 0)
     posted = Posted(jobs=(1,), asset_cid="a scene", terms=TERMS, deposited_fri=0)
@@ -47,7 +47,7 @@ def test_the_keys_of_json_are_those_of_the_page() -> None:
 
 
 def test_every_option_on_the_page_exists() -> None:
-    """Of `veriframe job …`, of `veriframe` itself, or of `account`."""
+    """In `veriframe job …`, in `veriframe` itself, or in `account`."""
     known = {"--help"}
     todo: list[object] = [get_command(app)]
     while todo:
@@ -60,26 +60,26 @@ def test_every_option_on_the_page_exists() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_takes_json(command: str) -> None:
-    """A script never reads tables."""
+    """Scripts need not read tables."""
     commands = getattr(get_command(job.app), "commands", {})
     assert any("--json" in parameter.opts for parameter in commands[command].params)
 
 
 def test_these_are_all_commands() -> None:
-    """A new one needs its place on the page."""
+    """A new command must be added to the page."""
     assert set(getattr(get_command(job.app), "commands", {})) == set(COMMANDS)
     assert all(f"job {command}" in PAGE or f"`{command}`" in PAGE for command in COMMANDS)
 
 
 def test_the_exit_codes_are_those_of_the_page() -> None:
-    """0 and 1 are every program's; the others are ours."""
+    """0 and 1 are common to all programs; the others are ours."""
     ours = {code for _, code in EXIT_CODES} | {job.REFUNDED, INTERRUPTED}
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
-    assert told - {0, 1} == ours
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
+    assert documented - {0, 1} == ours
 
 
 def test_the_page_names_the_defaults() -> None:
-    """As `--help` does, from the same place."""
+    """The same as `--help`, from the same source."""
     assert row("`--deadline SPAN`")[2] == f"`{show.span(TERMS.deadline)}`"
     assert row("`--lease SPAN`")[2] == f"`{show.span(TERMS.lease_seconds)}`"
     assert row("`--arbitration SPAN`")[2] == f"`{show.span(TERMS.arbitration_seconds)}`"

@@ -1,4 +1,4 @@
-"""What reaches a terminal or a pipe: nothing that a stranger could drive either with."""
+"""Output to a terminal or a pipe has no control characters from untrusted texts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def printable(text: str) -> bool:
-    """Whether each line has only characters with a shape, and spaces."""
+    """Whether each line has only printable characters."""
     return all(line.isprintable() for line in text.split("\n"))
 
 
@@ -42,7 +42,7 @@ def test_cleaned_text_is_one_printable_line(text: str) -> None:
 
 
 def test_a_table_in_a_pipe_is_tab_separated(capsys: pytest.CaptureFixture[str]) -> None:
-    """As many tabs in each line as there are columns less one, whatever the cells hold."""
+    """Each line has one tab less than columns, whatever the cells contain."""
     show.table("Jobs", ("job", "asset"), [("1", EVIL), ("2", "[bold]plain[/bold]")])
     head, first, second = capsys.readouterr().out.splitlines()
     assert head == "job\tasset"
@@ -53,7 +53,7 @@ def test_a_table_in_a_pipe_is_tab_separated(capsys: pytest.CaptureFixture[str]) 
 def test_a_table_on_a_terminal_shows_cells_as_they_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fault_36: no markup of rich, no escape sequence from a cell."""
+    """fault_36: no Rich markup and no escape sequence from a cell."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
     show.table("Jobs", ("job", "asset"), [("1", EVIL), ("2", "[bold]plain[/bold]")])
@@ -64,13 +64,13 @@ def test_a_table_on_a_terminal_shows_cells_as_they_are(
 
 
 def test_facts_are_aligned_and_clean(capsys: pytest.CaptureFixture[str]) -> None:
-    """Names in one column, values in the other, one line each."""
+    """Names in one column, values in the other, one pair per line."""
     show.facts("Job 1", {"state": "OPEN", "asset cid": "[red]\x1b"})
     assert capsys.readouterr().out == "Job 1\n  state      OPEN\n  asset cid  [red]\\x1b\n"
 
 
 def test_json_is_ascii_and_exact(capsys: pytest.CaptureFixture[str]) -> None:
-    """fault_15: amounts beyond a float's digits stay whole; strangers' characters arrive escaped."""
+    """fault_15: amounts beyond a float's digits stay exact; untrusted characters are escaped."""
     value = {"reward_fri": 10**30 + 1, "asset_cid": EVIL}
     show.as_json(value)
     said = capsys.readouterr().out
@@ -86,7 +86,7 @@ def test_a_json_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(("count", "text"), SIZES)
 def test_sizes_are_in_powers_of_1000(count: int, text: str) -> None:
-    """As disks are sold."""
+    """As on disk labels."""
     assert text == show.size(count)
 
 
@@ -94,19 +94,19 @@ def test_sizes_are_in_powers_of_1000(count: int, text: str) -> None:
     ("seconds", "text"), [(0, "0s"), (90, "1m30s"), (86400, "1d"), (129_600, "1d12h"), (3601, "1h1s")]
 )
 def test_spans_are_as_short_as_they_can_be(seconds: int, text: str) -> None:
-    """What is nothing is left out."""
+    """Parts that are 0 are left out."""
     assert text == show.span(seconds)
 
 
 @given(st.text(max_size=70))
 def test_short_keeps_both_ends(text: str) -> None:
-    """Short texts whole; long ones by their first nine and last six characters."""
+    """Short texts are unchanged; long ones keep their first nine and last six characters."""
     shortened = show.short(text)
     assert len(shortened) <= 18
     assert (shortened[:9], shortened[-6:]) == (text[:9], text[-6:])
 
 
 def test_short_makes_a_cid_fit() -> None:
-    """With a sign that something is left out."""
+    """With an ellipsis for the rest."""
     assert show.short("bafybeidzi2u7q4l5") == "bafybeidzi2u7q4l5"
     assert show.short("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy") == "bafkreigh…4s52zy"

@@ -1,4 +1,4 @@
-"""The bar of an upload or a download, and its lines."""
+"""The progress bar of an upload or a download, and its lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from veriframe.ports.store import Transfer
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
-    """All that is written for a transfer that is half done."""
+    """Everything that is written for a half-finished transfer."""
     written = io.StringIO()
     console = Console(file=written, force_terminal=is_terminal, width=120, color_system=None)
     monkeypatch.setattr(show, "err", console)
@@ -25,7 +25,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
 
 
 def test_a_terminal_has_a_bar_with_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it is, how much of how much, how fast, how long still."""
+    """The name, the sizes, the rate and the time left."""
     last = drawn(monkeypatch, is_terminal=True).split("\r")[-2]
     assert re.search(r"storing the scene .* 50\.0/100\.0 MB [\d.]+ [kMGT]B/s \d:\d\d:\d\d", last)
 
@@ -36,7 +36,7 @@ def test_a_pipe_has_nothing_for_what_is_quick(monkeypatch: pytest.MonkeyPatch) -
 
 
 class Clock:
-    """A time that stands still between two looks."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -50,7 +50,7 @@ class Clock:
 def test_a_pipe_has_lines_for_what_takes_long(
     monkeypatch: pytest.MonkeyPatch, total_bytes: int | None
 ) -> None:
-    """Every five seconds one, and one at the end; what an earlier try had brought counts for no rate."""
+    """One every five seconds, and one at the end. Bytes of an earlier attempt do not count for the rate."""
     clock, written = Clock(), io.StringIO()
     monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(show, "err", Console(file=written, force_terminal=False, width=40))

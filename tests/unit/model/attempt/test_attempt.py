@@ -1,4 +1,4 @@
-"""An attempt goes from stage to stage as the table says, and in no other way."""
+"""An attempt moves from stage to stage only as the table allows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NEW = Attempt(job_id=7, asset_cid="bafk", reward_fri=10**18, reached={Stage.SEEN
 
 @pytest.mark.parametrize(("before", "after"), sorted(product(Stage, Stage)))
 def test_only_the_tables_moves_are_possible(before: Stage, after: Stage) -> None:
-    """Each of all pairs: either the next attempt has the stage and its time, or it is a bug to ask."""
+    """For every pair of stages: either the next attempt has the stage and its time, or `to` raises."""
     attempt = replace(NEW, stage=before)
     if (before, after) not in ALLOWED:
         with pytest.raises(ValueError, match=f"{after} does not follow {before}"):
@@ -51,13 +51,13 @@ def test_every_stage_can_be_reached() -> None:
 
 
 def test_ends_and_leases_are_those_of_the_contract() -> None:
-    """What is unfinished goes on after a restart; what holds a claim must be given back if it fails."""
+    """Unfinished attempts resume after a restart; failed ones with a claim must be released."""
     assert {stage for stage in Stage if stage.is_end} == ENDS
     assert {stage for stage in Stage if stage.holds_claim} == UNDER_LEASE
 
 
 def test_the_result_stays_once_it_is_known() -> None:
-    """Stored with a CID, submitted without saying it again."""
+    """A submission keeps the CID of the stored result."""
     stored = replace(NEW, stage=Stage.VALIDATED).to(Stage.STORED, at=2.0, result_cid="bafkresult")
     submitted = stored.to(Stage.SUBMITTED, at=3.0)
     assert (stored.result_cid, submitted.result_cid) == ("bafkresult", "bafkresult")
@@ -76,8 +76,10 @@ def test_the_result_stays_once_it_is_known() -> None:
         (Stage.FAILED, JobLost("the lease is over"), Stage.LOST),
     ],
 )
-def test_an_error_ends_an_attempt_where_its_stage_says(before: Stage, error: JobError, after: Stage) -> None:
-    """Refused before a claim, failed after it, lost where the registry says so; code and words are kept."""
+def test_an_error_ends_an_attempt_according_to_its_stage(
+    before: Stage, error: JobError, after: Stage
+) -> None:
+    """Refused before a claim, failed after it, lost if the registry says so; code and text are kept."""
     ended = replace(NEW, stage=before).ended_by(error, at=5.0)
     assert (ended.stage, ended.code, ended.detail) == (after, error.code, str(error))
     assert ended.reached[after] == 5.0

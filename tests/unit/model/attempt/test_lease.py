@@ -1,4 +1,4 @@
-"""How the time of a claim is divided: every step's share, and what a release at its end costs."""
+"""The division of a lease: the share of every step, and the cost of a release at its end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = Policy(account=Address(1), limits=RenderLimits(frame_seconds=300, loadi
 
 
 def a_lease(seconds: int, held: int = 0, kept: Reserve = KEPT, share: float = 1.0) -> Lease:
-    """A lease of so many seconds, of which some are over."""
+    """A lease of `seconds`, of which `held` are over."""
     return Lease(
         claimed_at=CLAIMED_AT,
         end=CLAIMED_AT + seconds,
@@ -33,7 +33,7 @@ def a_lease(seconds: int, held: int = 0, kept: Reserve = KEPT, share: float = 1.
 
 
 def a_job(lease_seconds: int, bond_fri: int = BOND) -> Job:
-    """Claimed."""
+    """A claimed job."""
     terms = Terms(
         reward_fri=10_000,
         bond_fri=bond_fri,
@@ -63,8 +63,8 @@ def a_job(lease_seconds: int, bond_fri: int = BOND) -> Job:
     )
 
 
-def test_each_step_keeps_back_only_what_follows_it() -> None:
-    """fault_86: a frame that is done at the last moment still has the time to be decoded, stored, sent."""
+def test_each_step_reserves_only_the_time_of_later_steps() -> None:
+    """fault_86: a frame that is finished at the last moment can still be decoded, stored and submitted."""
     rendered = a_lease(400)
     assert rendered.render_until - rendered.now == 400 - 32
     assert a_lease(400, held=368).decoding_seconds == 5
@@ -73,21 +73,21 @@ def test_each_step_keeps_back_only_what_follows_it() -> None:
 
 
 def test_a_release_costs_half_of_the_bond_at_most() -> None:
-    """fault_86: a render under a lease of 400 s ends where its release, once sent, costs half."""
-    begun = a_lease(400, share=0.5)
-    assert begun.render_until == CLAIMED_AT + 200 - 10 - 5
+    """fault_86: a render under a lease of 400 s ends when its release, once sent, costs half."""
+    started = a_lease(400, share=0.5)
+    assert started.render_until == CLAIMED_AT + 200 - 10 - 5
     assert a_lease(400, held=185, share=0.5).decoding_seconds == 5
     assert a_lease(400, held=100, share=0.5).waiting_seconds == 90
 
 
 def test_a_late_start_has_what_is_left() -> None:
-    """A worker that was away: the bound is broken already, and handing in brings the bond back."""
+    """After an interruption the bound is exceeded already, and a submission returns the bond."""
     assert a_lease(400, held=300, share=0.5).render_until == CLAIMED_AT + 368
     assert a_lease(400, held=300, share=0.5).waiting_seconds == 90
 
 
 def test_without_a_bond_nothing_is_cut_early() -> None:
-    """There is no fee to bound."""
+    """There is no fee to limit."""
     assert lease.lease_of(a_job(400, bond_fri=0), CLAIMED_AT, KEPT, 0.5).render_until == CLAIMED_AT + 368
     assert lease.lease_of(a_job(400), CLAIMED_AT, KEPT, 0.5).render_until == CLAIMED_AT + 185
 
@@ -101,18 +101,18 @@ def test_without_a_bond_nothing_is_cut_early() -> None:
 def test_a_render_that_ends_in_time_never_costs_more(
     seconds: int, share: float, width: int, height: int
 ) -> None:
-    """fault_86: decoding and the release included, for every lease under which a render is begun."""
+    """fault_86: including decoding and the release, for every lease under which a render starts."""
     kept = lease.reserve(width, height)
-    begun = a_lease(seconds, kept=kept, share=share)
-    if begun.give_up_at - kept.decoding <= CLAIMED_AT:
+    started = a_lease(seconds, kept=kept, share=share)
+    if started.give_up_at - kept.decoding <= CLAIMED_AT:
         return
-    released_at = int(begun.render_until + kept.decoding + kept.sending)
-    assert released_at < begun.end
+    released_at = int(started.render_until + kept.decoding + kept.sending)
+    assert released_at < started.end
     assert release_fee_fri(a_job(seconds), released_at) <= -(-BOND * max(share, 0.1) // 1) + 1
 
 
 def test_a_lease_is_judged_by_the_pictures_size() -> None:
-    """fault_86: what would do for a small picture does not for a large one; no bond is put up for that."""
+    """fault_86: a lease that suffices for a small picture does not for a large one, so it is not claimed."""
     small = a_job(400)
     assert POLICY.lease_objection(small, 64, 36) == ""
     assert POLICY.lease_objection(small, 8000, 8000) == (
@@ -129,8 +129,8 @@ def with_lease(job: Job, seconds: int) -> Job:
     return replace(job, order=replace(job.order, terms=terms))
 
 
-def test_the_share_has_room_for_loading() -> None:
-    """fault_86: where a release must stay cheap, a lease is refused that leaves no time to load the scene."""
+def test_the_share_leaves_time_for_loading() -> None:
+    """fault_86: if a release must stay cheap, the lease must leave time to load the scene."""
     quick = Policy(account=Address(1), limits=RenderLimits(frame_seconds=1, loading_seconds=60))
     assert quick.lease_objection(a_job(144), 64, 36) != ""
     assert quick.lease_objection(a_job(145), 64, 36) == ""
@@ -138,10 +138,10 @@ def test_the_share_has_room_for_loading() -> None:
 
 
 def test_a_creators_own_lease_is_long_enough() -> None:
-    """The default offer, for the largest picture that is rendered here, within an hour."""
+    """The default offer allows the largest picture, within an hour."""
     assert POLICY.lease_objection(a_job(LEASE_SECONDS), 8000, 8000) == ""
-    begun = lease.lease_of(a_job(LEASE_SECONDS), CLAIMED_AT, POLICY.reserve(8000, 8000), 0.5)
-    assert begun.render_until - begun.now >= 360
+    started = lease.lease_of(a_job(LEASE_SECONDS), CLAIMED_AT, POLICY.reserve(8000, 8000), 0.5)
+    assert started.render_until - started.now >= 360
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,5 @@ def test_a_creators_own_lease_is_long_enough() -> None:
     [(1920, 1080, 1.01), (7680, 4320, 18.7), (1, 65536, 1.32), (65536, 30, 2.9), (30, 65536, 2.2)],
 )
 def test_the_slowest_picture_has_twice_its_time(width: int, height: int, measured: float) -> None:
-    """fault_86: the figures of `benchmarks/decoding.py`, 16 bits RGBA, noise, Paeth's filter in each row."""
+    """fault_86: figures of `benchmarks/decoding.py` for 16-bit RGBA noise with Paeth's filter in each row."""
     assert lease.decoding_seconds(width, height) > 2 * measured

@@ -1,4 +1,4 @@
-"""Is this job worth claiming? Every border of the decision."""
+"""The claim policy: every limit of the decision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TERMS = Terms(
 
 
 def a_job(state: JobState = JobState.OPEN, holder: Address = NOBODY, lease_end: int = 0, **terms: Any) -> Job:
-    """A job of `CREATOR` with a few terms of its own."""
+    """A job of `CREATOR` with some other terms."""
     order = Order(
         id=1,
         creator=CREATOR,
@@ -42,7 +42,7 @@ def a_job(state: JobState = JobState.OPEN, holder: Address = NOBODY, lease_end: 
     return Job(id=1, order=order, part=0, state=state, worker=holder, lease_end=lease_end)
 
 
-def test_an_ordinary_job_is_liked() -> None:
+def test_an_ordinary_job_is_taken() -> None:
     """Open, within its deadline, from anyone, without an arbiter."""
     assert POLICY.objection(a_job(), NOW) == ""
 
@@ -58,8 +58,8 @@ def test_an_ordinary_job_is_liked() -> None:
         (a_job(JobState.REFUNDED), NOW),
     ],
 )
-def test_what_cannot_be_claimed_is_left(job: Job, now: int) -> None:
-    """fault_8: a deadline that is reached, and every state but open, is an objection."""
+def test_jobs_that_cannot_be_claimed_are_not_taken(job: Job, now: int) -> None:
+    """fault_8: a past deadline and every state but open are objections."""
     assert POLICY.objection(job, now) == "it is not open"
 
 
@@ -68,20 +68,20 @@ def test_the_last_second_before_the_deadline_is_in_time() -> None:
     assert replace(POLICY, begin_seconds=1).objection(a_job(), NOW + 999) == ""
 
 
-def test_a_deadline_that_leaves_no_time_is_left() -> None:
-    """fault_85: its scene has to come and to be looked at before the claim: half a minute is the least."""
+def test_a_deadline_that_is_too_near_is_an_objection() -> None:
+    """fault_85: the scene must be fetched and checked before the claim: at least half a minute."""
     assert POLICY.objection(a_job(), NOW + 970) == ""
     assert "its deadline is in 29 s, too soon" in POLICY.objection(a_job(), NOW + 971)
 
 
 def test_a_lapsed_claim_of_another_is_open_and_one_of_our_own_is_not() -> None:
-    """The registry never gives a job back to who let it lapse."""
+    """The registry bars an account whose claim has lapsed."""
     assert POLICY.objection(a_job(JobState.CLAIMED, OTHER, NOW), NOW) == ""
     assert POLICY.objection(a_job(JobState.CLAIMED, ME, NOW), NOW) == "our own claim on it has lapsed"
 
 
 def test_creator_and_arbiter_do_not_claim() -> None:
-    """fault_10: an own job, or one that this account is to judge, is left."""
+    """fault_10: an own job, or one whose arbiter this account is, is not taken."""
     as_creator, as_arbiter = replace(POLICY, account=CREATOR), replace(POLICY, account=ARBITER)
     trusting = replace(as_arbiter, arbiters=frozenset((ARBITER,)))
     assert "may not claim" in as_creator.objection(a_job(), NOW)
@@ -89,7 +89,7 @@ def test_creator_and_arbiter_do_not_claim() -> None:
 
 
 def test_arbiters_are_trusted_by_name_only() -> None:
-    """fault_10: an arbiter who is not on the list is an objection, one who is is none."""
+    """fault_10: an arbiter is an objection unless listed."""
     job = a_job(arbiter=ARBITER)
     trusting = replace(POLICY, arbiters=frozenset((ARBITER,)))
     assert "arbiters" in POLICY.objection(job, NOW)
@@ -97,13 +97,13 @@ def test_arbiters_are_trusted_by_name_only() -> None:
 
 
 def test_a_job_for_one_worker_is_for_that_worker() -> None:
-    """A named worker: us, or somebody else."""
+    """For a named worker: us, or another."""
     assert POLICY.objection(a_job(worker=ME), NOW) == ""
     assert POLICY.objection(a_job(worker=OTHER), NOW) == "it is for another worker"
 
 
 def test_creators_are_denied_and_allowed() -> None:
-    """A denied creator is left; where some are allowed, all others are left; denial wins."""
+    """Denied creators are not served; if some are allowed, no others are; a denial wins."""
     denying = replace(POLICY, creators_denied=frozenset((CREATOR,)))
     allowing = replace(POLICY, creators_allowed=frozenset((CREATOR,)))
     others = replace(POLICY, creators_allowed=frozenset((OTHER,)))
@@ -115,14 +115,14 @@ def test_creators_are_denied_and_allowed() -> None:
 
 
 def test_the_least_reward_is_enough() -> None:
-    """The minimum itself is liked, one fri less is not."""
+    """The minimum itself is taken, one fri less is not."""
     policy = replace(POLICY, minimum_reward_fri=100)
     assert policy.objection(a_job(), NOW) == ""
     assert "minimum_reward_strk" in policy.objection(a_job(reward_fri=99), NOW)
 
 
 def test_a_lease_that_is_exactly_enough_is_enough() -> None:
-    """fault_8: the whole wall-clock limit and the time for all that follows, to the second."""
+    """fault_8: the wall-clock limit plus the reserve, to the second."""
     assert POLICY.objection(a_job(lease_seconds=NEEDED_SECONDS), NOW) == ""
     assert f"its lease of {NEEDED_SECONDS - 1} s" in POLICY.objection(
         a_job(lease_seconds=NEEDED_SECONDS - 1), NOW
@@ -130,14 +130,14 @@ def test_a_lease_that_is_exactly_enough_is_enough() -> None:
 
 
 def test_more_frames_need_a_longer_lease() -> None:
-    """Loading once, and each frame's own time."""
+    """Loading counts once, and each frame adds its time."""
     job = a_job(lease_seconds=NEEDED_SECONDS + 300)
     assert POLICY.objection(job, NOW, frames=2) == ""
     assert "its lease" in POLICY.objection(job, NOW, frames=3)
 
 
 def test_seven_days_of_waiting_are_not_too_long() -> None:
-    """Review and arbitration together; the limit itself is liked, a second more is not."""
+    """Review and arbitration together; the limit itself is taken, a second more is not."""
     policy = replace(POLICY, arbiters=frozenset((ARBITER,)))
     week = a_job(arbiter=ARBITER, review_seconds=3 * DAY, arbitration_seconds=4 * DAY)
     longer = a_job(arbiter=ARBITER, review_seconds=3 * DAY + 1, arbitration_seconds=4 * DAY)
@@ -145,7 +145,7 @@ def test_seven_days_of_waiting_are_not_too_long() -> None:
     assert "maximum_wait_seconds" in policy.objection(longer, NOW)
 
 
-def test_without_an_arbiter_there_is_no_arbitration_to_wait_for() -> None:
-    """Nobody can dispute: only the review counts."""
+def test_without_an_arbiter_only_the_review_delays_the_pay() -> None:
+    """There can be no dispute."""
     assert POLICY.objection(a_job(review_seconds=7 * DAY, arbitration_seconds=30 * DAY), NOW) == ""
     assert "maximum_wait_seconds" in POLICY.objection(a_job(review_seconds=7 * DAY + 1), NOW)

@@ -1,3 +1,5 @@
+"""Parsing CIDs: one canonical text for each content, and BAD_CID for everything else."""
+
 from __future__ import annotations
 
 import base64
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.cid import Cid, Codec, canonical, parse_cid
 
-# The CID of a file of one byte, as `ipfs cid format -b …` of Kubo 0.42 spells it.
+# The CID of a file of one byte, in the spellings of `ipfs cid format -b …` of Kubo 0.42.
 RAW = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 RAW_SPELLINGS = (
     RAW,
@@ -71,12 +73,12 @@ def test_all_spellings_of_a_cid_are_one_key(text: str) -> None:
 
 
 def test_version_0_is_the_same_content_in_version_1() -> None:
-    """fault_2: a CIDv0 becomes the CIDv1 with dag-pb that Kubo says it is."""
+    """fault_2: a CIDv0 becomes the same CIDv1 with dag-pb as in Kubo."""
     v1 = "bafybeicd3sviwe5miiqpppsmrywozjznkduxccejjfwzsuw55jnioqnfga"
     assert canonical("QmSuZBbpLoQpoJxoEAVZb6YnYcLWVATCSHP3dib2Er529m") == v1
 
 
-def test_a_cid_says_what_it_names() -> None:
+def test_a_cid_has_codec_and_digest() -> None:
     """A parsed CID holds the codec and the digest of its bytes."""
     content = b"a small file is one raw block"
     text = f"f01551220{hashlib.sha256(content).hexdigest()}"
@@ -85,14 +87,14 @@ def test_a_cid_says_what_it_names() -> None:
 
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
 def test_anything_else_is_refused(text: str) -> None:
-    """fault_1, fault_3: text that is no CID, and CIDs that cannot be checked here, are refused as BAD_CID."""
+    """fault_1, fault_3: invalid texts, and CIDs that cannot be checked here, are refused as BAD_CID."""
     with pytest.raises(JobRejected) as caught:
         parse_cid(text)
     assert caught.value.code == Code.BAD_CID
 
 
 def test_the_refusal_can_be_shown_on_a_terminal() -> None:
-    """fault_15: the sentence has no control characters, turns no text round, and stays short."""
+    """fault_15: the sentence has no control or bidirectional characters and is short."""
     with pytest.raises(JobRejected) as caught:
         parse_cid("\x1b[2J\u202e" + "x" * 100)
     shown = str(caught.value)
@@ -102,7 +104,7 @@ def test_the_refusal_can_be_shown_on_a_terminal() -> None:
 
 
 def code_of(text: str) -> Code | None:
-    """What the parser refuses a text with. None for a CID, which must then survive being spelled."""
+    """The code of the parser's refusal, or None for a CID, which must survive a round trip."""
     try:
         cid = parse_cid(text)
     except JobRejected as error:
@@ -113,19 +115,19 @@ def code_of(text: str) -> Code | None:
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_parser(text: str) -> None:
-    """fault_1: any text is refused as BAD_CID; nothing else is raised."""
+    """fault_1: any text is refused as BAD_CID; no other error is raised."""
     assert code_of(text) == Code.BAD_CID
 
 
 @given(st.text(alphabet="bBfFkKzQmafkrei0123456789", max_size=80))
 def test_no_text_that_looks_like_a_cid_breaks_the_parser(text: str) -> None:
-    """fault_1: the same for text made of the letters of CIDs, which may happen to be one."""
+    """fault_1: the same for text of the letters of CIDs, which may happen to be one."""
     assert code_of(text) in (Code.BAD_CID, None)
 
 
 @given(st.sampled_from(Codec), st.binary(min_size=32, max_size=32))
-def test_what_is_spelled_is_read_again(codec: Codec, digest: bytes) -> None:
-    """fault_2: every CID survives its canonical text, and base16, which is spelled here by other means."""
+def test_every_cid_survives_a_round_trip(codec: Codec, digest: bytes) -> None:
+    """fault_2: by its canonical text, and by base16, which this test encodes itself."""
     cid = Cid(codec, digest)
     binary = bytes((1, codec, 0x12, 32)) + digest
     assert str(cid) == "b" + base64.b32encode(binary).decode().rstrip("=").lower()
@@ -135,6 +137,6 @@ def test_what_is_spelled_is_read_again(codec: Codec, digest: bytes) -> None:
 
 @given(st.binary(max_size=60))
 def test_only_the_exact_binary_form_is_a_cid(binary: bytes) -> None:
-    """fault_3: of arbitrary bytes only 36 with version, codec, digest name and digest pass."""
+    """fault_3: only 36 bytes with version, codec, digest name and digest are accepted."""
     fits = len(binary) == 36 and binary[0] == 1 and binary[1] in (0x55, 0x70) and binary[2:4] == b"\x12\x20"
     assert code_of("f" + binary.hex()) == (None if fits else Code.BAD_CID)

@@ -1,4 +1,4 @@
-"""What the entries of a stranger's folder may be called."""
+"""The allowed names of entries in an untrusted folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMITS = FolderLimits(size_bytes=10, entries=2, depth=3, path_bytes=300)
     "path", ["a", "frames/frame_0001.png", "a/b/Wüste 砂漠 👩‍🚀", "مشهد.blend", "x" * 255]
 )
 def test_names_of_any_script_are_fit(path: str) -> None:
-    """Right-to-left letters are letters; joiners of emoji turn nothing."""
+    """Right-to-left letters and joiners of emoji are allowed."""
     check_path(path, LIMITS)
 
 
@@ -40,15 +40,15 @@ def test_names_of_any_script_are_fit(path: str) -> None:
     ],
 )
 def test_unfit_names_are_refused(path: str) -> None:
-    """fault_4, fault_15: with a sentence that is itself harmless."""
+    """fault_4, fault_15: with a printable sentence."""
     with pytest.raises(JobRejected) as caught:
         check_path(path, LIMITS)
     assert (caught.value.code, str(caught.value).isprintable()) == (Code.CORRUPT, True)
 
 
 @pytest.mark.parametrize("path", ["a/b/c/d", "x" * 150 + "/" + "ü" * 75])
-def test_long_ways_are_too_large(path: str) -> None:
-    """fault_5: deeper, or longer in bytes, than a limit."""
+def test_long_paths_are_too_large(path: str) -> None:
+    """fault_5: deeper, or longer in bytes, than the limit."""
     with pytest.raises(JobRejected) as caught:
         check_path(path, LIMITS)
     assert caught.value.code == Code.TOO_LARGE
@@ -56,7 +56,7 @@ def test_long_ways_are_too_large(path: str) -> None:
 
 @given(st.text(max_size=300))
 def test_fit_paths_lead_nowhere_else(path: str) -> None:
-    """Whatever passes can be one entry's name, below its folder."""
+    """Every accepted path is a valid name below its folder."""
     try:
         check_path(path, LIMITS)
     except JobRejected:
@@ -68,8 +68,8 @@ def test_fit_paths_lead_nowhere_else(path: str) -> None:
     )
 
 
-def test_totals_end_at_their_limits() -> None:
-    """fault_4, fault_51: the limit itself is allowed."""
+def test_totals_are_limited() -> None:
+    """fault_4, fault_51: the limits themselves are allowed."""
     check_totals(LIMITS, entries=2, size_bytes=10)
     for entries, size_bytes in ((3, 10), (2, 11)):
         with pytest.raises(JobRejected) as caught:

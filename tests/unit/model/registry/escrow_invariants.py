@@ -1,7 +1,7 @@
-"""The registry's promises (I1 to I11), each as a check of a world in which moves were made.
+"""The registry's invariants (I1 to I11), each as a check of a world in which moves were made.
 
-They do not trust the rules: what a state should hold, when a time is over and what a release costs is
-reckoned here anew. Checks that ask “would it be legal?” ask at the present and at every border to come.
+They do not rely on the rules: they compute again what a state should hold, when a time limit is over and what
+a release costs. Checks of legality test the present time and every future time limit.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from veriframe.model.registry.outcome import Outcome
 BOUND_FRI = 2**104 - 1
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 PEOPLE = tuple(Address(number) for number in range(1, 6))
-STRANGER = Address(99)
+OUTSIDER = Address(99)
 FAR_SECONDS = 500 * 86400
 
 
 @dataclass(frozen=True)
 class Step:
-    """One move that was made on a job."""
+    """One successful move on a job."""
 
     move: str
     caller: Address
@@ -38,14 +38,14 @@ class Step:
 
 @dataclass
 class World:
-    """A registry, what everybody had outside it at first, and every move that was made on a job."""
+    """A registry, the initial sum of all wallets, and every successful move on a job."""
 
     shared: Shared = field(default_factory=lambda: Shared(strict=True))
     wallets_fri: int = 0
     steps: list[Step] = field(default_factory=list)
 
     def would(self, move: str, job: Job, caller: Address, now: int) -> Outcome | None:
-        """What a move would do at a time, to a caller with all the credit there is. None where refused."""
+        """The outcome of a move at a time for a caller with unlimited credit, or None if it is refused."""
         call = Call(caller=caller, now=now, block=10**6, credit_fri=BOUND_FRI)
         try:
             return make(move, job, call, barred=(job.id, caller) in self.shared.bars)
@@ -53,17 +53,17 @@ class World:
             return None
 
     def live(self) -> Iterator[Job]:
-        """The jobs that are not at their end."""
+        """The jobs that are not final."""
         return (job for job in self.shared.jobs.values() if not job.state.is_final)
 
     def times(self, job: Job) -> list[int]:
-        """Now, and the last second before and the first second after each time limit to come."""
+        """Now, and the last second before and the first second after each future time limit."""
         now = self.shared.now
         ends = (job.terms.deadline, job.lease_end, job.review_end, job.arbitration_end)
         return [now, *(time for end in ends for time in (end - 1, end) if time > now)]
 
     def flow(self, job_id: int) -> Counter[Address]:
-        """What each account got out of a job's escrow, less what it put in."""
+        """The amount that each account got out of a job's escrow, less what it put in."""
         flow: Counter[Address] = Counter()
         for line in self.shared.postings:
             if line.target.kind is PotKind.ESCROW and line.target.owner == job_id:
@@ -85,31 +85,31 @@ MOVES = {
     "finalize": ("finalize", ()),
     "cancel": ("cancel_job", ()),
 }
-"""The rules by name, with what they are told besides the job and the call."""
+"""The moves by name: the function, and its arguments besides the job and the call."""
 
 
 def make(move: str, job: Job, call: Call, *, barred: bool) -> Outcome:
-    """Make a move, by the rule as it is now: a planted bug is used too."""
+    """Make a move by the present rule, which may be a planted bug."""
     name, arguments = MOVES[move]
     if move == "submit":
-        arguments = (CID + str(call.now),)  # so that another result is seen to be another
+        arguments = (CID + str(call.now),)  # so that a second result differs
     more = {"barred": barred} if move == "claim" else {}
     outcome: Outcome = getattr(escrow, name)(job, call, *arguments, **more)
     return outcome
 
 
 def check_i1_money_is_conserved(world: World) -> None:
-    """I1: what went in and has not come out is all there, and nothing passes the bound."""
+    """I1: the registry holds what went in and has not come out, and no amount exceeds the bound."""
     shared = world.shared
     inside = world.wallets_fri - shared.wallets.total()
-    assert inside == shared.token_fri, "I1: money came from nowhere, or is gone"
+    assert inside == shared.token_fri, "I1: money appeared or disappeared"
     pots = [*shared.wallets.values(), *shared.credits.values(), *shared.escrows.values(), shared.burned_fri]
     assert min(pots) >= 0, "I1: a pot is overdrawn"
     assert shared.token_fri <= BOUND_FRI, "I1: the registry holds more than it can"
 
 
 def check_i2_escrow_is_what_was_paid_in(world: World) -> None:
-    """I2: each job holds what was paid in and not out, and that is what its state stands for."""
+    """I2: each job's escrow holds what was paid in and not out, which agrees with its state."""
     for job in world.shared.jobs.values():
         held = world.shared.escrows[job.id]
         reward, bond = job.terms.reward_fri, job.terms.bond_fri
@@ -126,7 +126,7 @@ def check_i2_escrow_is_what_was_paid_in(world: World) -> None:
 
 
 def check_i3_ends_absorb(world: World) -> None:
-    """I3: nothing changes a job that is PAID or REFUNDED, and its reward left once."""
+    """I3: nothing changes a job that is PAID or REFUNDED, and its reward is paid out once."""
     for step in world.steps[-1:]:
         assert not step.before.state.is_final, f"I3: {step.move} moved a final job"
     for job in world.shared.jobs.values():
@@ -141,37 +141,37 @@ def check_i3_ends_absorb(world: World) -> None:
         expected = [(ledger.credit(entitled), job.terms.reward_fri)]
         assert left == expected, f"I3: the reward of job {job.id}, {job.state}, left as {left}"
         for move in MOVES:
-            for caller in {job.order.creator, job.worker, job.terms.arbiter, STRANGER} - {NOBODY}:
+            for caller in {job.order.creator, job.worker, job.terms.arbiter, OUTSIDER} - {NOBODY}:
                 assert world.would(move, job, caller, world.shared.now) is None, f"I3: {move} is legal"
 
 
 def check_i4_one_live_claimant(world: World) -> None:
-    """I4: while a lease runs, nobody else claims or submits; a result never changes."""
+    """I4: during a lease, no one else can claim or submit; a result never changes."""
     for step in world.steps[-1:]:
         kept = step.before.result_cid in ("", step.after.result_cid)
         assert kept, f"I4: {step.move} changed a result"
     for job in world.live():
         for now in world.times(job):
-            for other in (*PEOPLE, STRANGER):
+            for other in (*PEOPLE, OUTSIDER):
                 if job.state is JobState.CLAIMED and now < job.lease_end:
                     assert world.would("claim", job, other, now) is None, "I4: a claim over a live claim"
                 if other != job.worker or job.state is not JobState.CLAIMED:
-                    assert world.would("submit", job, other, now) is None, "I4: not the claimant submits"
-                    assert world.would("release", job, other, now) is None, "I4: not the claimant releases"
+                    assert world.would("submit", job, other, now) is None, "I4: someone else may submit"
+                    assert world.would("release", job, other, now) is None, "I4: someone else may release"
 
 
 def check_i5_anyone_can_end_it(world: World) -> None:
-    """I5: after enough time, a stranger ends any job: paid where a result was handed in, else refunded."""
+    """I5: after enough time, anyone can end any job: PAID if it has a result, else REFUNDED."""
     for job in world.live():
-        outcome = world.would("finalize", job, STRANGER, world.shared.now + FAR_SECONDS)
+        outcome = world.would("finalize", job, OUTSIDER, world.shared.now + FAR_SECONDS)
         assert outcome is not None, f"I5: nobody can end job {job.id}, which is {job.state}"
-        handed_in = job.state in (JobState.SUBMITTED, JobState.DISPUTED)
-        expected = JobState.PAID if handed_in else JobState.REFUNDED
+        submitted = job.state in (JobState.SUBMITTED, JobState.DISPUTED)
+        expected = JobState.PAID if submitted else JobState.REFUNDED
         assert outcome.job.state is expected, f"I5: {job.state} ends as {outcome.job.state}"
 
 
 def check_i6_no_cancel_under_a_live_claim(world: World) -> None:
-    """I6: a creator cancels while nobody works, and never after a submission."""
+    """I6: a creator can cancel only without a live claim, and never after a submission."""
     for job in world.live():
         for now in world.times(job):
             lapsed = job.state is JobState.CLAIMED and now >= job.lease_end
@@ -180,7 +180,7 @@ def check_i6_no_cancel_under_a_live_claim(world: World) -> None:
 
 
 def check_i7_losses_are_bounded(world: World) -> None:
-    """I7: on one job the creator loses reward and dispute bond, a worker a bond for each claim."""
+    """I7: one job costs a creator at most reward and dispute bond, a worker one bond for each claim."""
     for job in world.shared.jobs.values():
         reward, bond = job.terms.reward_fri, job.terms.bond_fri
         made = [step for step in world.steps if step.before.id == job.id]
@@ -191,7 +191,7 @@ def check_i7_losses_are_bounded(world: World) -> None:
 
 
 def check_i8_creators_never_gain(world: World) -> None:
-    """I8: a creator, together with its arbiter, takes no more out of a job than was put in."""
+    """I8: a creator, together with its arbiter, never gets more out of a job than they put in."""
     for job in world.shared.jobs.values():
         flow = world.flow(job.id)
         gain = sum(flow[account] for account in {job.order.creator, job.terms.arbiter} - {NOBODY})
@@ -199,7 +199,7 @@ def check_i8_creators_never_gain(world: World) -> None:
 
 
 def check_i9_times_are_half_open(world: World) -> None:
-    """I9: a move and its timeout are never both legal, and there is no second between them."""
+    """I9: a move and its timeout are never both legal, and at every second one of them is."""
     for job in world.live():
         for now in world.times(job):
             for move, caller, expected in _by_time(world, job, now):
@@ -211,37 +211,37 @@ def _by_time(world: World, job: Job, now: int) -> Iterator[tuple[str, Address, b
     terms, creator = job.terms, job.order.creator
     match job.state:
         case JobState.OPEN:
-            yield "finalize", STRANGER, now >= terms.deadline
+            yield "finalize", OUTSIDER, now >= terms.deadline
             yield from _claims(world, job, now < terms.deadline)
         case JobState.CLAIMED:
             lapsed = now >= job.lease_end
             yield "submit", job.worker, not lapsed
             yield "release", job.worker, not lapsed
-            yield "finalize", STRANGER, lapsed and now >= terms.deadline
+            yield "finalize", OUTSIDER, lapsed and now >= terms.deadline
             yield from _claims(world, job, lapsed and now < terms.deadline)
         case JobState.SUBMITTED:
             yield "accept", creator, True
             yield "dispute", creator, now < job.review_end and terms.arbiter != NOBODY
-            yield "finalize", STRANGER, now >= job.review_end
+            yield "finalize", OUTSIDER, now >= job.review_end
         case JobState.DISPUTED:
             for verdict in Verdict:
                 yield f"resolve {verdict}", terms.arbiter, now < job.arbitration_end
-            yield "finalize", STRANGER, now >= job.arbitration_end
+            yield "finalize", OUTSIDER, now >= job.arbitration_end
         case _:
             raise AssertionError(job)
 
 
 def _claims(world: World, job: Job, free: bool) -> Iterator[tuple[str, Address, bool]]:
-    # Who had the job before, by the moves that were made and not by the bars that are kept.
+    # The earlier claimants, from the moves and not from the registry's bars.
     had = {step.caller for step in world.steps if step.before.id == job.id and step.move == "claim"}
-    for account in (*PEOPLE, STRANGER):
+    for account in (*PEOPLE, OUTSIDER):
         party = account in (job.order.creator, job.terms.arbiter)
         named = job.terms.worker in (NOBODY, account)
         yield "claim", account, free and named and not party and account not in had
 
 
 def check_i10_refunds_by_the_arbiter_only(world: World) -> None:
-    """I10: after a submission only the arbiter, in time, has the creator refunded."""
+    """I10: after a submission only the arbiter, in time, can refund the creator."""
     for step in world.steps[-1:]:
         if step.after.state is JobState.REFUNDED and step.before.state is not JobState.OPEN:
             disputed = step.before.state is JobState.DISPUTED and step.caller == step.before.terms.arbiter
@@ -251,7 +251,7 @@ def check_i10_refunds_by_the_arbiter_only(world: World) -> None:
 
 
 def check_release_costs(world: World) -> None:
-    """A release burns a tenth of the bond, or the part of the lease that was held, rounded up."""
+    """A release burns a tenth of the bond, or the used share of the lease if that is more, rounded up."""
     for job in world.live():
         for now in world.times(job):
             if job.state is not JobState.CLAIMED or now >= job.lease_end:

@@ -1,6 +1,6 @@
-"""Any moves by anyone at any time, by Hypothesis or by seeds, on the rules alone.
+"""Random moves by anyone at any time, from Hypothesis or from seeds, on the rules alone.
 
-What plays them on a deployed contract besides is a subclass: see `tests/integration/deployed_machine.py`.
+A subclass also makes them on a deployed contract: see `tests/integration/deployed_machine.py`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tests.unit.model.registry.escrow_invariants import (
     CID,
     FAR_SECONDS,
     MOVES,
+    OUTSIDER,
     PEOPLE,
-    STRANGER,
     Check,
     Step,
     World,
@@ -35,12 +35,12 @@ from veriframe.model.registry.outcome import Outcome
 
 DAY = 86400
 LARGE = BOUND_FRI - 10**7
-"""Goes into the registry once, and not twice."""
+"""Fits into the registry once, but not twice."""
 TERMS = st.builds(
     Terms,
     reward_fri=st.integers(1, 1000),
     bond_fri=st.integers(0, 100),
-    deadline=st.integers(1, 3 * DAY),  # from then on
+    deadline=st.integers(1, 3 * DAY),  # from the posting on
     lease_seconds=st.integers(60, DAY),
     review_seconds=st.integers(0, DAY),
     arbitration_seconds=st.integers(60, DAY),
@@ -56,18 +56,18 @@ FITTING = {
     JobState.REFUNDED: ("finalize",),
 }
 ENDS = tuple(JobState)
-"""Each state has its end in time, but for the last two."""
+"""States by the index of their time limit; the last two have none."""
 MANY = ("claims", "submits", "finalizes")
 """The plural calls."""
 SEEDS = st.integers(0, 2**32)
 STEPS = 25
 BROKE = PEOPLE[-1]
-"""Has next to no money."""
+"""An account with almost no money."""
 
 
 @dataclass(frozen=True)
 class Deed:
-    """One call of the registry: a move by its name, by whom, on which job (0 for none), with what besides."""
+    """One call of the registry: the move's name, the caller, the job (0 for none), and further arguments."""
 
     move: str
     caller: Address
@@ -76,13 +76,13 @@ class Deed:
 
 
 class EscrowMachine(RuleBasedStateMachine):
-    """Five accounts, a few orders, and all moves by anybody, with time going on in small and large steps."""
+    """Five accounts, a few orders, and all moves by anyone, while time advances in small and large steps."""
 
     checks: ClassVar[Sequence[Check]] = CHECKS
     made: ClassVar[set[tuple[JobState, str]]] = set()
 
     def __init__(self) -> None:
-        """Everyone has a wallet and credit; one has little."""
+        """Give every account a wallet and credit; one has little."""
         super().__init__()
         self.world = World()
         self.shared = self.world.shared
@@ -93,19 +93,19 @@ class EscrowMachine(RuleBasedStateMachine):
 
     @initialize(seed=SEEDS)
     def begin(self, seed: int) -> None:
-        """There is an order with time for everything and an arbiter, and some work is done on it."""
+        """Post an order with an arbiter and enough time, and make some moves on it."""
         self.post(PEOPLE[0], roomy_terms(Random(seed)), 6)
         self.work(seed)
 
     @rule(creator=st.sampled_from(PEOPLE), terms=TERMS, jobs=st.integers(1, 2))
     def post_more(self, creator: Address, terms: Terms, jobs: int) -> None:
-        """Somebody posts an order, if its terms are taken."""
+        """Post an order, if its terms are accepted."""
         if len(self.shared.jobs) < 10:
             self.post(creator, terms, jobs)
 
     @rule(seed=SEEDS)
     def work(self, seed: int) -> None:
-        """Some moves that fit, by those who may make them, with waits in between."""
+        """Make some fitting moves by accounts that may make them, with waits in between."""
         chance = Random(seed)
         for _ in range(10):
             live = [job.id for job in self.world.live()]
@@ -113,7 +113,7 @@ class EscrowMachine(RuleBasedStateMachine):
                 return
             job_id = chance.choice(live)
             state = self.shared.jobs[job_id].state
-            # An open job's end is the deadline, after which there is little left to do.
+            # An open job ends at its deadline, after which few moves are possible.
             if chance.randrange(24 if state is JobState.OPEN else 4) == 0:
                 self.wait_for_a_border(job_id - 1, chance.choice((-1, -1, 0, 1)), ENDS.index(state))
             made = len(self.world.steps)
@@ -124,24 +124,24 @@ class EscrowMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 7), move=st.sampled_from(tuple(MOVES)), caller=st.sampled_from(PEOPLE))
     def meddle(self, number: int, move: str, caller: Address) -> None:
-        """Anybody tries any move."""
+        """Try any move by any account."""
         self.make(move, self._job(number), caller)
 
     @rule(number=st.integers(0, 7), border=st.integers(-1, 1), which=st.integers(0, 3))
     def wait_for_a_border(self, number: int, border: int, which: int) -> None:
-        """Time goes on to just before, just at or just after the end of a job's time."""
+        """Advance the time to just before, at or just after a time limit of a job."""
         job = self._job(number)
         ends = (job.terms.deadline, job.lease_end, job.review_end, job.arbitration_end, 0, 0)
         self.shared.now = max(self.shared.now, ends[which] + border)
 
     @rule(seconds=st.sampled_from((1, 59, 60, 600, 3600)))
     def wait(self, seconds: int) -> None:
-        """Time goes on."""
+        """Advance the time."""
         self.shared.now += seconds
 
     @rule(account=st.sampled_from(PEOPLE), amount=st.sampled_from((0, 1000, LARGE, LARGE)))
     def deposit(self, account: Address, amount: int) -> None:
-        """Somebody deposits little or very much."""
+        """Deposit a small or a very large amount."""
         shared = self.shared
 
         def attempt(_: Call) -> None:
@@ -153,7 +153,7 @@ class EscrowMachine(RuleBasedStateMachine):
 
     @rule(account=st.sampled_from(PEOPLE), amount=st.sampled_from((0, 1, 1000, LARGE)))
     def withdraw(self, account: Address, amount: int) -> None:
-        """Somebody withdraws."""
+        """Withdraw an amount."""
 
         def attempt(call: Call) -> None:
             done = ledger.withdraw(account, amount, PEOPLE[0], credit_fri=call.credit_fri)
@@ -167,7 +167,7 @@ class EscrowMachine(RuleBasedStateMachine):
         caller=st.sampled_from(PEOPLE),
     )
     def make_many(self, move: str, numbers: Sequence[int], caller: Address) -> None:
-        """Somebody makes one move on many jobs at once: on some that are not there, on some twice."""
+        """Make one move on many jobs at once, some of them unknown or repeated."""
         ids = [number + 1 for number in numbers]
         cids = [CID + str(at) for at in range(len(ids))]
 
@@ -180,29 +180,29 @@ class EscrowMachine(RuleBasedStateMachine):
 
     @invariant()
     def promises(self) -> None:
-        """Every check, after every step."""
+        """Run every check after every step."""
         for check in self.checks:
             check(self.world)
 
     def end(self) -> None:
-        """I5: when all times are over, a stranger ends every job, and everybody takes all credit home."""
+        """I5: after all time limits, an outsider ends every job, and all accounts withdraw their credit."""
         self.shared.now += FAR_SECONDS
-        self.make_many("finalizes", [job.id - 1 for job in self.world.live()], STRANGER)
-        assert list(self.world.live()) == [], "I5: a stranger could not end every job"
+        self.make_many("finalizes", [job.id - 1 for job in self.world.live()], OUTSIDER)
+        assert list(self.world.live()) == [], "I5: an outsider could not end every job"
         for account in PEOPLE:
             if credit := self.shared.credits[account]:
                 self.withdraw(account, credit)
         self.promises()
         left = (self.shared.escrow_fri, self.shared.credits.total(), self.shared.token_fri)
-        assert (0, 0, self.shared.burned_fri) == left, "I1: something is left besides what was burned"
+        assert (0, 0, self.shared.burned_fri) == left, "I1: more than the burned amount is left"
 
     def _open(self) -> None:
-        """What everybody has outside the registry at first."""
+        """Fill the wallets."""
         for account in PEOPLE:
             self.shared.wallets[account] = 10 if account == BROKE else BOUND_FRI
 
     def _play(self, deed: Deed, attempt: Callable[[Call], None]) -> str:
-        """Make a move. Returns the rule that refused it, if one did."""
+        """Make a move. Returns the rule that refused it, or an empty text."""
         before = deepcopy(self.shared)
         try:
             attempt(self.shared.call(deed.caller))
@@ -216,7 +216,7 @@ class EscrowMachine(RuleBasedStateMachine):
         return self.shared.jobs[1 + number % len(self.shared.jobs)]
 
     def make(self, move: str, job: Job, caller: Address) -> None:
-        """One move on one job."""
+        """Make one move on one job."""
 
         def attempt(call: Call) -> None:
             outcome = make(move, job, call, barred=(job.id, caller) in self.shared.bars)
@@ -242,7 +242,7 @@ class EscrowMachine(RuleBasedStateMachine):
                 return plural.finalize_jobs(jobs, ids, call)
 
     def post(self, creator: Address, terms: Terms, jobs: int) -> None:
-        """An order, whose terms have the deadline in seconds from now."""
+        """Post an order. The deadline of `terms` is in seconds from now."""
         terms = replace(terms, deadline=self.shared.now + terms.deadline)
 
         def attempt(call: Call) -> None:
@@ -263,7 +263,7 @@ class EscrowMachine(RuleBasedStateMachine):
 
 
 def roomy_terms(chance: Random, worker: Address = NOBODY) -> Terms:
-    """Terms with an arbiter, and with time for everything."""
+    """Terms with an arbiter and long time limits."""
     return Terms(
         reward_fri=chance.randrange(1, 1000),
         bond_fri=chance.randrange(1, 100),

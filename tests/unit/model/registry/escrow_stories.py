@@ -1,4 +1,4 @@
-"""Stories of the registry that are drawn by seeds: the same ones on every machine."""
+"""Sequences of moves drawn from seeds, so that they are the same on every machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from veriframe.model.registry.order import DEADLINE_MAX_SECONDS, SPAN_MAX_SECOND
 def play(
     stories: int, checks: Sequence[Check] = CHECKS, *, to_the_end: bool = False
 ) -> set[tuple[JobState, str]]:
-    """Play so many stories, the same ones on every machine. Returns the moves that were made, by state.
+    """Play this many stories, the same ones on every machine. Returns the moves that were made, by state.
 
-    Hypothesis draws from what it finds in the modules that happen to be loaded, so that what its examples
-    reach is another thing each time; here the same seeds always reach the same.
+    Hypothesis also draws constants from loaded modules, so the moves that its examples reach vary. The same
+    seeds always reach the same moves.
     """
     made: set[tuple[JobState, str]] = set()
     played = type("Played", (EscrowMachine,), {"checks": checks, "made": made})
@@ -52,11 +52,11 @@ WALK = (
     "claim:2 @deadline-1 finalize:5 @deadline claim:3 finalize:5",
     "@deadline claim:2 finalize:5",
 )
-"""Each row of the contract's table, on a job each: moves with the numbers of who makes them, and waits."""
+"""Each row of the contract's table, one job each: moves with the number of the caller, and waits."""
 
 
 def walk(machine: EscrowMachine) -> None:
-    """A story by hand, with the longest times and the largest amounts that there are."""
+    """Play a fixed story with the longest times and the largest amounts."""
     creator, worker, other, arbiter, _ = PEOPLE
     longest = Terms(
         reward_fri=LARGE // 32,
@@ -84,7 +84,7 @@ def walk(machine: EscrowMachine) -> None:
 
 
 def _disputes_in_vain(machine: EscrowMachine, terms: Terms) -> None:
-    """One creator cannot put up a bond, and has named no arbiter the second time."""
+    """Try disputes by a creator who cannot pay the bond, with and without an arbiter."""
     for arbiter in (terms.arbiter, NOBODY):
         machine.post(BROKE, replace(terms, reward_fri=1, arbiter=arbiter), 1)
         job_id = len(machine.shared.jobs)

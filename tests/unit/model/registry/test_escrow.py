@@ -1,4 +1,4 @@
-"""The contract's table of moves, line by line: who, when to the second, and where the money goes."""
+"""The contract's table of moves, line by line: who, when (to the second), and where the money goes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def call(caller: Address, now: int = NOW, credit_fri: int = 10**6) -> Call:
 
 
 def rule_of(move: str, job: Job, by: Call, *, barred: bool = False) -> str:
-    """The rule by which a move is refused; the sentence has to be fit to be shown."""
+    """The rule that refuses a move. Its sentence must be printable."""
     with pytest.raises(MoveRefused) as raised:
         make(move, job, by, barred=barred)
     assert str(raised.value).isprintable()
@@ -53,7 +53,7 @@ def rule_of(move: str, job: Job, by: Call, *, barred: bool = False) -> str:
 
 
 def gains(outcome: Outcome) -> dict[object, int]:
-    """Who got what; escrow and what is burned by their names."""
+    """The change of each account's credit; escrow and burned money by their names."""
     found: Counter[object] = Counter()
     for line in outcome.postings:
         for pot, sign in ((line.source, -1), (line.target, 1)):
@@ -92,14 +92,14 @@ LEGAL: list[tuple[str, Job, Call, JobState, dict[object, int]]] = [
     ("cancel", CLAIMED, call(CREATOR, NOW + LEASE), JobState.REFUNDED,
      {CREATOR: R, "burned": B, "escrow": -R - B}),
 ]  # fmt: skip
-"""A move, the job before it, who and when (the last or the first legal second), state and money after."""
+"""Move, job before it, call (in the last or the first legal second), state and changes of money after."""
 
 
 @pytest.mark.parametrize(("move", "job", "by", "state", "money"), LEGAL)
-def test_legal_moves_end_where_the_table_says(
+def test_legal_moves_have_the_effects_of_the_table(
     move: str, job: Job, by: Call, state: JobState, money: dict[object, int]
 ) -> None:
-    """State and money are those of the contract's table, in the first and the last legal second."""
+    """State and money agree with the contract's table, in the first and the last legal second."""
     outcome = make(move, job, by, barred=False)
     assert (state, money) == (outcome.job.state, gains(outcome))
     # Only a submission writes a result; the order never changes.
@@ -149,14 +149,14 @@ ILLEGAL: list[tuple[str, Job, Call, str]] = [
 
 @pytest.mark.parametrize(("move", "job", "by", "rule"), ILLEGAL)
 def test_illegal_moves_are_refused_by_their_rule(move: str, job: Job, by: Call, rule: str) -> None:
-    """The last second before and the first second after a time, and the wrong people and states."""
+    """In the last second before and the first after a limit, by wrong accounts and in wrong states."""
     assert rule == rule_of(move, job, by)
 
 
 RIGHT = {"claim": OTHER, "release": WORKER, "submit": WORKER, "finalize": OTHER} | {
     f"resolve {verdict}": ARBITER for verdict in Verdict
 }
-"""Who may make a move; else it is the creator."""
+"""The account that may make a move; by default the creator."""
 FITTING = {
     "claim": {JobState.OPEN},
     "release": {JobState.CLAIMED},
@@ -171,7 +171,7 @@ FITTING = {
 @pytest.mark.parametrize("move", MOVES)
 @pytest.mark.parametrize("state", JobState)
 def test_every_move_is_refused_in_every_other_state(move: str, state: JobState) -> None:
-    """The whole square of moves and states, by the right account while all times run."""
+    """All pairs of moves and states, by the right account while all time limits are running."""
     by = call(RIGHT.get(move, CREATOR))
     if state in FITTING[move]:
         assert make(move, JOBS[state], by, barred=False).job != JOBS[state]
@@ -179,7 +179,7 @@ def test_every_move_is_refused_in_every_other_state(move: str, state: JobState) 
         rule_of(move, JOBS[state], by)
 
 
-def test_a_claim_notes_worker_and_times() -> None:
+def test_a_claim_sets_worker_and_times() -> None:
     """Everything of a lapsed claim is replaced, and its claimant is barred."""
     outcome = make("claim", CLAIMED, call(OTHER, NOW + LEASE + 5), barred=False)
     job = outcome.job
@@ -188,13 +188,13 @@ def test_a_claim_notes_worker_and_times() -> None:
     assert [event.kind.value for event in outcome.events] == ["ClaimLapsed", "JobClaimed"]
 
 
-def test_who_had_a_job_before_is_barred() -> None:
-    """`barred` is asked before the money."""
+def test_an_earlier_claimant_is_barred() -> None:
+    """`barred` is checked before the money."""
     assert rule_of("claim", OPEN, call(WORKER, credit_fri=0), barred=True) == "BARRED"
 
 
 def test_a_named_worker_is_the_only_one() -> None:
-    """Nobody else claims; and its bond may be nothing, which leaves no line in the books."""
+    """No one else can claim; and the bond may be 0, which makes no posting."""
     order = replace(ORDER, terms=replace(TERMS, worker=WORKER, bond_fri=0))
     job = replace(OPEN, order=order)
     assert rule_of("claim", job, call(OTHER)) == "OTHER_WORKER"
@@ -205,41 +205,41 @@ def test_a_named_worker_is_the_only_one() -> None:
 
 
 def test_a_release_opens_the_job_and_bars_the_worker() -> None:
-    """Nothing of the claim is left; the reason is told as its code."""
+    """Nothing of the claim is left; the event has the code of the reason."""
     outcome = escrow.release(CLAIMED, call(WORKER, NOW + 9), Code.OOM)
     assert (outcome.job, outcome.barred, outcome.events[0].note) == (OPEN, (WORKER,), "OOM")
 
 
-def test_a_submission_notes_result_review_and_block() -> None:
-    """The review begins with the submission's block."""
+def test_a_submission_sets_result_review_and_block() -> None:
+    """The review starts with the submission's block."""
     job = escrow.submit_result(CLAIMED, call(WORKER, NOW + 9), CID).job
     assert (job.result_cid, job.review_end, job.submitted_block) == (CID, NOW + 9 + REVIEW, 7)
 
 
-def test_a_dispute_notes_its_end_and_block() -> None:
-    """The arbitration begins with the dispute's block; the worker stays visible to the end."""
+def test_a_dispute_sets_its_end_and_block() -> None:
+    """The arbitration starts with the dispute's block; the worker stays recorded."""
     job = escrow.dispute_result(SUBMITTED, call(CREATOR, NOW + 9), CID).job
     assert (job.arbitration_end, job.disputed_block) == (NOW + 9 + ARBITRATION, 7)
     refunded = escrow.resolve_dispute(job, call(ARBITER, NOW + 10), Verdict.CREATOR, CID).job
     assert (refunded.worker, refunded.result_cid) == (WORKER, CID)
 
 
-def test_nobody_is_seen_as_worker_after_a_lapse() -> None:
-    """Cancelled or refunded at the deadline: the one who let it lapse is not named."""
+def test_a_lapsed_claim_leaves_no_worker() -> None:
+    """Neither after a cancellation nor after a refund at the deadline."""
     for move, by in (("cancel", call(CREATOR, NOW + LEASE)), ("finalize", call(OTHER, NOW + DEADLINE))):
         outcome = make(move, CLAIMED, by, barred=False)
         assert (outcome.job.worker, outcome.barred) == (NOBODY, (WORKER,))
 
 
 def test_without_an_arbiter_there_is_no_dispute() -> None:
-    """Nobody could decide."""
+    """No one could decide it."""
     job = replace(SUBMITTED, order=replace(ORDER, terms=replace(TERMS, arbiter=NOBODY)))
     assert rule_of("dispute", job, call(CREATOR)) == "NO_ARBITER"
 
 
 @pytest.mark.parametrize("cid", ["", "x" * 129, "é" * 65, "\ud800"])
 def test_cids_have_1_to_128_bytes(cid: str) -> None:
-    """Results and evidence alike, counted in bytes; what is no Unicode has none."""
+    """For results and evidence, counted in bytes; invalid Unicode counts as 0."""
     attempts: list[Any] = [
         lambda: escrow.submit_result(CLAIMED, call(WORKER), cid),
         lambda: escrow.dispute_result(SUBMITTED, call(CREATOR), cid),
@@ -252,12 +252,12 @@ def test_cids_have_1_to_128_bytes(cid: str) -> None:
 
 
 @pytest.mark.parametrize("cid", ["x", "x" * 128, "é" * 64])
-def test_cids_at_the_limits_are_taken(cid: str) -> None:
+def test_cids_at_the_limits_are_accepted(cid: str) -> None:
     """One byte, and 128."""
     assert cid == escrow.submit_result(CLAIMED, call(WORKER), cid).job.result_cid
 
 
-def test_times_that_the_contract_cannot_keep_are_refused() -> None:
+def test_times_that_the_contract_cannot_store_are_refused() -> None:
     """40 bits; the last second that fits is legal."""
     late = ledger.TIME_MAX
     job = replace(OPEN, order=replace(ORDER, terms=replace(TERMS, deadline=late)))

@@ -1,4 +1,4 @@
-"""Any moves by anyone at any time keep the registry's promises; planted bugs break them."""
+"""Random moves by anyone at any time keep the registry's invariants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from veriframe.model.registry.job import JobState
 
 
 def explore(examples: int) -> None:
-    """Let Hypothesis look for a story that breaks a promise, and tell the shortest one."""
+    """Let Hypothesis search for a story that breaks an invariant, and report the shortest one."""
     run_machine(
         EscrowMachine,
         settings=settings(
@@ -24,26 +24,26 @@ def explore(examples: int) -> None:
     )
 
 
-def test_the_rules_keep_their_promises() -> None:
-    """I1 to I11 hold after every step of some stories, in which every move of the table is made."""
+def test_the_rules_keep_the_invariants() -> None:
+    """I1 to I11 hold after every step of some stories, which include every move of the table."""
     made = play(60, to_the_end=True)
     table = {(state, move) for state, moves in FITTING.items() if not state.is_final for move in moves}
     assert table <= made
 
 
-def test_a_walk_through_the_table_keeps_the_promises() -> None:
+def test_a_walk_through_the_table_keeps_the_invariants() -> None:
     """I1 to I11 hold in every row of the table, with the longest times and the largest amounts."""
     made: set[tuple[JobState, str]] = set()
     walk(type("Walking", (EscrowMachine,), {"made": made})())
     assert {state for state, _ in made} == {state for state in JobState if not state.is_final}
 
 
-def test_no_story_breaks_a_promise() -> None:
-    """I1 to I11 hold after every step of stories that are looked for."""
+def test_no_story_breaks_an_invariant() -> None:
+    """I1 to I11 hold after every step of random stories."""
     explore(15)
 
 
 @pytest.mark.slow
-def test_no_story_breaks_a_promise_for_long() -> None:
-    """The same for five hundred stories."""
+def test_no_story_of_many_breaks_an_invariant() -> None:
+    """The same for 500 stories."""
     explore(500)

@@ -1,4 +1,4 @@
-"""Money in and out of the registry, and the books themselves: bounds that Python does not have."""
+"""Deposits, withdrawals and postings, and the bounds of their amounts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from veriframe.model.registry.ledger import Reason
     ],
 )
 def test_deposits_are_bounded(amount: int, wallet: int, token: int, rule: str) -> None:
-    """Nothing, more than there is, more than the contract's integers hold."""
+    """No zero, no more than the wallet holds, and no more than the contract's integers hold."""
     with pytest.raises(MoveRefused) as raised:
         ledger.deposit(WORKER, amount, wallet_fri=wallet, token_fri=token)
     assert rule == raised.value.rule
 
 
 def test_the_registry_can_be_filled_to_the_bound() -> None:
-    """The last fri that fits is taken."""
+    """The last fri that fits is accepted."""
     (posting,) = ledger.deposit(WORKER, 1, wallet_fri=1, token_fri=BOUND_FRI - 1).postings
     assert (ledger.wallet(WORKER), ledger.credit(WORKER), 1) == (
         posting.source,
@@ -52,14 +52,14 @@ def test_the_registry_can_be_filled_to_the_bound() -> None:
     ],
 )
 def test_withdrawals_are_checked(amount: int, recipient: Address, rule: str) -> None:
-    """Nothing, more than the credit, nobody's address."""
+    """No zero, no more than the credit, and only to a valid address."""
     with pytest.raises(MoveRefused) as raised:
         ledger.withdraw(WORKER, amount, recipient, credit_fri=10)
     assert rule == raised.value.rule
 
 
 def test_the_books_refuse_what_the_rules_should_have() -> None:
-    """An overdrawn pot and a negative line are bugs; a pot over the bound is an overflow."""
+    """An overdrawn pot and a negative posting are bugs; a pot above the bound is an overflow."""
     source, target = ledger.credit(WORKER), ledger.escrow(1)
     with pytest.raises(RuntimeError, match="do not balance"):
         ledger.post({source: 1, target: 0}, [ledger.Posting(source, target, 2, Reason.BOND)])

@@ -1,4 +1,4 @@
-"""The promises are worth something: each of these planted bugs is found by the check that is meant to."""
+"""Mutation tests: each planted bug is found by the check that should find it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import pytest
 from tests.fakes.registry import Shared
-from tests.unit.model.registry import escrow_invariants as promise
+from tests.unit.model.registry import escrow_invariants as invariants
 from tests.unit.model.registry.escrow_invariants import Check
 from tests.unit.model.registry.escrow_stories import play
 
 from veriframe.errors import Code, MoveRefused
-from veriframe.model.registry import escrow, ledger
+from veriframe.model.registry import escrow, guards, ledger
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Verdict
 from veriframe.model.registry.ledger import Call, Posting, Transfer
 from veriframe.model.registry.outcome import Outcome, into_escrow, out_of_escrow, pay
 
-# The rules as they are: the bugs are planted round them.
+# The correct rules, which the planted bugs wrap.
 CLAIM, RELEASE, SUBMIT = escrow.claim, escrow.release, escrow.submit_result
 CANCEL, DISPUTE, RESOLVE, FINALIZE = (
     escrow.cancel_job,
@@ -29,7 +29,7 @@ PAY, LAPSE, DEPOSIT, APPLY = pay, escrow._lapse, ledger.deposit, Shared.apply
 
 
 def runs_one_second_longer(now: int, end: int) -> bool:
-    """`<=` where `<` is meant."""
+    """`<=` instead of `<`."""
     return now <= end
 
 
@@ -44,7 +44,7 @@ def release_at_the_end(job: Job, call: Call, reason: Code) -> Outcome:
 
 
 def anyone_submits(job: Job, call: Call, result_cid: str) -> Outcome:
-    """Nobody looks who submits."""
+    """The caller of a submission is not checked."""
     return SUBMIT(job, replace(call, caller=job.worker), result_cid)
 
 
@@ -57,7 +57,7 @@ def submit_again(job: Job, call: Call, result_cid: str) -> Outcome:
 
 
 def paid_twice(job: Job, others: tuple[Posting, ...] = ()) -> Outcome:
-    """The reward and the bond are paid two times."""
+    """The reward and the bond are paid twice."""
     outcome = PAY(job, others)
     return replace(outcome, postings=outcome.postings * 2)
 
@@ -84,7 +84,7 @@ def late_dispute(job: Job, call: Call, evidence_cid: str) -> Outcome:
 
 
 def bond_to_creator(job: Job, amount_fri: int, reason: ledger.Reason) -> tuple[Posting, ...]:
-    """What is forfeited goes to the creator."""
+    """Forfeited money goes to the creator."""
     return out_of_escrow(job, job.order.creator, amount_fri, reason)
 
 
@@ -96,7 +96,7 @@ def dead_end_dispute(job: Job, call: Call) -> Outcome:
 
 
 def silence_refunds(job: Job, call: Call) -> Outcome:
-    """A silent arbiter means that the creator is right."""
+    """A silent arbiter refunds the creator."""
     if job.state is JobState.DISPUTED and call.now >= job.arbitration_end:
         judge = replace(call, caller=job.terms.arbiter, now=job.arbitration_end - 1)
         return RESOLVE(job, judge, Verdict.CREATOR, job.result_cid)
@@ -104,20 +104,20 @@ def silence_refunds(job: Job, call: Call) -> Outcome:
 
 
 def cancel_paid(job: Job, call: Call) -> Outcome:
-    """A creator may have the reward back after it was paid."""
+    """A creator can cancel a paid job."""
     again = replace(job, state=JobState.OPEN) if job.state is JobState.PAID else job
     return CANCEL(again, call)
 
 
 def early_refund(job: Job, call: Call) -> Outcome:
-    """The deadline refunds the creator though a worker's lease still runs."""
+    """The deadline refunds the creator although a worker's lease is still running."""
     if job.state is JobState.CLAIMED and call.now >= job.terms.deadline:
         return CANCEL(job, replace(call, caller=job.order.creator, now=max(call.now, job.lease_end)))
     return FINALIZE(job, call)
 
 
 def bar_forgotten(job: Job, call: Call, *, barred: bool = False) -> Outcome:
-    """Who released a job may claim it again."""
+    """An account that released a job may claim it again."""
     return CLAIM(job, call)
 
 
@@ -134,7 +134,7 @@ def own_job(job: Job, call: Call, *, barred: bool = False) -> Outcome:
 
 
 def name_forgotten(job: Job, call: Call, *, barred: bool = False) -> Outcome:
-    """A job for one worker may be claimed by any."""
+    """A job for one worker may be claimed by any other."""
     order = replace(job.order, terms=replace(job.terms, worker=NOBODY))
     outcome = CLAIM(replace(job, order=order), call, barred=barred)
     return replace(outcome, job=replace(outcome.job, order=job.order))
@@ -151,7 +151,7 @@ def fee_without_time(job: Job, now: int) -> int:
 
 
 def fee_rounded_down(job: Job, now: int) -> int:
-    """A part of a fri is left to the worker."""
+    """The fee is rounded down."""
     return max(
         job.terms.bond_fri // 10, job.terms.bond_fri * (now - job.claimed_at) // job.terms.lease_seconds
     )
@@ -163,11 +163,11 @@ def lapse_without_loss(job: Job, call: Call) -> Outcome:
 
 
 def unchecked(amount_fri: int) -> None:
-    """Amounts may be as large as they like."""
+    """Amounts are not bounded."""
 
 
 def deposit_of_nothing(account: Address, amount_fri: int, *, wallet_fri: int, token_fri: int) -> Transfer:
-    """Nobody looks what is in the wallet."""
+    """The wallet is not checked."""
     return DEPOSIT(account, amount_fri, wallet_fri=amount_fri, token_fri=token_fri)
 
 
@@ -189,37 +189,37 @@ def kept_before_refused(shared: Shared, outcome: Outcome) -> None:
 
 
 BUGS: tuple[tuple[object, str, Callable[..., object], Check | str], ...] = (
-    (escrow, "_runs", runs_one_second_longer, promise.check_i6_no_cancel_under_a_live_claim),
-    (escrow, "_runs", runs_one_second_longer, promise.check_i9_times_are_half_open),
-    (escrow, "submit_result", submit_at_the_end, promise.check_i9_times_are_half_open),
-    (escrow, "release", release_at_the_end, promise.check_i9_times_are_half_open),
-    (escrow, "submit_result", anyone_submits, promise.check_i4_one_live_claimant),
-    (escrow, "submit_result", submit_again, promise.check_i4_one_live_claimant),
-    (escrow, "pay", paid_twice, promise.check_i1_money_is_conserved),
-    (escrow, "pay", paid_twice, promise.check_i2_escrow_is_what_was_paid_in),
-    (escrow, "pay", paid_twice, promise.check_i3_ends_absorb),
-    (escrow, "pay", bond_kept, promise.check_i2_escrow_is_what_was_paid_in),
-    (escrow, "cancel_job", cancel_under_claim, promise.check_i6_no_cancel_under_a_live_claim),
-    (escrow, "cancel_job", cancel_paid, promise.check_i3_ends_absorb),
-    (escrow, "resolve_dispute", late_arbiter, promise.check_i9_times_are_half_open),
-    (escrow, "resolve_dispute", late_arbiter, promise.check_i10_refunds_by_the_arbiter_only),
-    (escrow, "dispute_result", late_dispute, promise.check_i9_times_are_half_open),
-    (escrow, "burn", bond_to_creator, promise.check_i8_creators_never_gain),
-    (escrow, "finalize", dead_end_dispute, promise.check_i5_anyone_can_end_it),
-    (escrow, "finalize", silence_refunds, promise.check_i5_anyone_can_end_it),
-    (escrow, "finalize", silence_refunds, promise.check_i10_refunds_by_the_arbiter_only),
-    (escrow, "finalize", early_refund, promise.check_i9_times_are_half_open),
-    (escrow, "claim", bar_forgotten, promise.check_i9_times_are_half_open),
-    (escrow, "claim", claim_over_claim, promise.check_i4_one_live_claimant),
-    (escrow, "claim", own_job, promise.check_i9_times_are_half_open),
-    (escrow, "claim", name_forgotten, promise.check_i9_times_are_half_open),
-    (escrow, "release_fee_fri", fee_zero, promise.check_release_costs),
-    (escrow, "release_fee_fri", fee_without_time, promise.check_release_costs),
-    (escrow, "release_fee_fri", fee_rounded_down, promise.check_release_costs),
-    (escrow, "_lapse", lapse_without_loss, promise.check_i2_escrow_is_what_was_paid_in),
-    (escrow, "_lapse", lapse_costs_twice, promise.check_i7_losses_are_bounded),
-    (ledger, "require_bounded", unchecked, promise.check_i1_money_is_conserved),
-    (ledger, "deposit", deposit_of_nothing, promise.check_i1_money_is_conserved),
+    (guards, "runs", runs_one_second_longer, invariants.check_i6_no_cancel_under_a_live_claim),
+    (guards, "runs", runs_one_second_longer, invariants.check_i9_times_are_half_open),
+    (escrow, "submit_result", submit_at_the_end, invariants.check_i9_times_are_half_open),
+    (escrow, "release", release_at_the_end, invariants.check_i9_times_are_half_open),
+    (escrow, "submit_result", anyone_submits, invariants.check_i4_one_live_claimant),
+    (escrow, "submit_result", submit_again, invariants.check_i4_one_live_claimant),
+    (escrow, "pay", paid_twice, invariants.check_i1_money_is_conserved),
+    (escrow, "pay", paid_twice, invariants.check_i2_escrow_is_what_was_paid_in),
+    (escrow, "pay", paid_twice, invariants.check_i3_ends_absorb),
+    (escrow, "pay", bond_kept, invariants.check_i2_escrow_is_what_was_paid_in),
+    (escrow, "cancel_job", cancel_under_claim, invariants.check_i6_no_cancel_under_a_live_claim),
+    (escrow, "cancel_job", cancel_paid, invariants.check_i3_ends_absorb),
+    (escrow, "resolve_dispute", late_arbiter, invariants.check_i9_times_are_half_open),
+    (escrow, "resolve_dispute", late_arbiter, invariants.check_i10_refunds_by_the_arbiter_only),
+    (escrow, "dispute_result", late_dispute, invariants.check_i9_times_are_half_open),
+    (escrow, "burn", bond_to_creator, invariants.check_i8_creators_never_gain),
+    (escrow, "finalize", dead_end_dispute, invariants.check_i5_anyone_can_end_it),
+    (escrow, "finalize", silence_refunds, invariants.check_i5_anyone_can_end_it),
+    (escrow, "finalize", silence_refunds, invariants.check_i10_refunds_by_the_arbiter_only),
+    (escrow, "finalize", early_refund, invariants.check_i9_times_are_half_open),
+    (escrow, "claim", bar_forgotten, invariants.check_i9_times_are_half_open),
+    (escrow, "claim", claim_over_claim, invariants.check_i4_one_live_claimant),
+    (escrow, "claim", own_job, invariants.check_i9_times_are_half_open),
+    (escrow, "claim", name_forgotten, invariants.check_i9_times_are_half_open),
+    (escrow, "release_fee_fri", fee_zero, invariants.check_release_costs),
+    (escrow, "release_fee_fri", fee_without_time, invariants.check_release_costs),
+    (escrow, "release_fee_fri", fee_rounded_down, invariants.check_release_costs),
+    (escrow, "_lapse", lapse_without_loss, invariants.check_i2_escrow_is_what_was_paid_in),
+    (escrow, "_lapse", lapse_costs_twice, invariants.check_i7_losses_are_bounded),
+    (ledger, "require_bounded", unchecked, invariants.check_i1_money_is_conserved),
+    (ledger, "deposit", deposit_of_nothing, invariants.check_i1_money_is_conserved),
     (Shared, "apply", kept_before_refused, "I11"),
 )
 
@@ -236,7 +236,7 @@ def test_a_planted_bug_is_found(
     bug: Callable[..., object],
     check: Check | str,
 ) -> None:
-    """The check that is meant to goes red by itself, within the stories that the rules must pass."""
+    """The expected check alone fails, within stories that the correct rules pass."""
     monkeypatch.setattr(where, name, bug)
     checks = () if isinstance(check, str) else (check,)
     with pytest.raises(AssertionError, match=r"^(I\d+|fee): "):

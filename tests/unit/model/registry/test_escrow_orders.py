@@ -1,4 +1,4 @@
-"""Posting orders: which terms are taken, to the limits, and how jobs are numbered. The plural calls."""
+"""Posting orders: the limits of terms and the numbers of jobs. The plural calls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FELT_MAX = 2**251 + 17 * 2**192
 
 
 def refusal(terms: Terms, cid: str = CID, jobs: int = 1, credit_fri: int = 10**9) -> str:
-    """The rule by which an order is refused."""
+    """The rule that refuses an order."""
     with pytest.raises(MoveRefused) as raised:
         create_order(call(CREATOR, credit_fri=credit_fri), cid, terms, jobs, None)
     assert str(raised.value).isprintable()
@@ -66,7 +66,7 @@ def refusal(terms: Terms, cid: str = CID, jobs: int = 1, credit_fri: int = 10**9
     ],
 )
 def test_terms_beyond_the_limits_are_refused(terms: Terms, rule: str) -> None:
-    """fault_8: each limit by its own rule, one step beyond it."""
+    """fault_8: one step beyond each limit, by its own rule."""
     assert rule == refusal(terms)
 
 
@@ -84,25 +84,25 @@ def test_terms_beyond_the_limits_are_refused(terms: Terms, rule: str) -> None:
         replace(TERMS, arbiter=Address(FELT_MAX), worker=WORKER),
     ],
 )
-def test_terms_at_the_limits_are_taken(terms: Terms) -> None:
+def test_terms_at_the_limits_are_accepted(terms: Terms) -> None:
     """The limits themselves are legal."""
     assert terms == create_order(call(CREATOR), CID, terms, 1, None).order.terms
 
 
 @pytest.mark.parametrize(("jobs", "rule"), [(0, "BAD_COUNT"), (-1, "BAD_COUNT"), (1001, "BAD_COUNT")])
 def test_orders_have_1_to_1000_jobs(jobs: int, rule: str) -> None:
-    """No order is empty, and none fills the registry."""
+    """No order is empty, and none is too large."""
     assert rule == refusal(TERMS, jobs=jobs)
 
 
 @pytest.mark.parametrize("cid", ["", "x" * 129])
 def test_asset_cids_have_1_to_128_bytes(cid: str) -> None:
-    """As all CIDs."""
+    """Like all CIDs."""
     assert refusal(TERMS, cid=cid) == "BAD_CID"
 
 
 def test_rewards_are_paid_in_at_once() -> None:
-    """All of the rewards, one line a job; one fri less of credit is too little."""
+    """All rewards, with one posting per job; one fri less of credit is too little."""
     posted = create_order(call(CREATOR, credit_fri=1000 * R), CID, TERMS, 1000, None)
     assert [line.amount_fri for line in posted.postings] == [R] * 1000
     assert {ledger.escrow(number) for number in range(1, 1001)} == {line.target for line in posted.postings}
@@ -110,12 +110,12 @@ def test_rewards_are_paid_in_at_once() -> None:
 
 
 def test_rewards_together_are_bounded() -> None:
-    """Each fits, and their sum does not: the contract's integers would turn over."""
+    """Each fits but their sum does not: the contract's integers would overflow."""
     assert refusal(replace(TERMS, reward_fri=BOUND_FRI), jobs=2, credit_fri=3 * BOUND_FRI) == "OVERFLOW"
 
 
-def test_jobs_are_numbered_on() -> None:
-    """Orders and jobs count from 1, without gaps; parts from 0 in each order."""
+def test_jobs_are_numbered_continuously() -> None:
+    """Orders and jobs are numbered from 1 without gaps, parts from 0 in each order."""
     first = create_order(call(CREATOR), CID, TERMS, 3, None)
     second = create_order(call(OTHER), CID, TERMS, 2, first.order)
     assert [(job.id, job.order.id, job.part) for job in first.jobs] == [(1, 1, 0), (2, 1, 1), (3, 1, 2)]
@@ -129,12 +129,12 @@ def test_jobs_are_numbered_on() -> None:
 
 
 def jobs(*found: Job) -> dict[int, Job]:
-    """Jobs under the ids from 1 on."""
+    """Jobs by id, from 1."""
     return {number: replace(job, id=number) for number, job in enumerate(found, 1)}
 
 
-def test_plural_claims_skip_what_is_not_legal() -> None:
-    """Unknown, twice, claimed, barred, and what the credit no longer covers: the others are claimed."""
+def test_plural_claims_skip_illegal_ones() -> None:
+    """Unknown, repeated, claimed, barred, or not covered by the credit: the others are claimed."""
     there = jobs(OPEN, CLAIMED, OPEN, OPEN, OPEN)
     credit_fri = 2 * B + 1
     outcomes = plural.claim_jobs(
@@ -143,28 +143,28 @@ def test_plural_claims_skip_what_is_not_legal() -> None:
     assert [outcome.job.id for outcome in outcomes] == [1, 4]
 
 
-def test_plural_results_skip_what_is_not_legal() -> None:
-    """A bad CID and a lapsed lease sink nobody else's submission."""
+def test_plural_results_skip_illegal_ones() -> None:
+    """A bad CID and a lapsed lease do not affect the other submissions."""
     there = jobs(CLAIMED, replace(CLAIMED, lease_end=NOW), CLAIMED, OPEN)
     outcomes = plural.submit_results(there, [1, 2, 3, 4, 1], ["a", "b", "", "d", "again"], call(WORKER))
     assert [(outcome.job.id, outcome.job.result_cid) for outcome in outcomes] == [(1, "a")]
 
 
 def test_plural_results_need_a_cid_for_each() -> None:
-    """Lists of two lengths are a mistake of the whole call."""
+    """Lists of different lengths refuse the whole call."""
     with pytest.raises(MoveRefused) as raised:
         plural.submit_results(jobs(CLAIMED), [1], [], call(WORKER))
     assert raised.value.rule == "BAD_COUNT"
 
 
 def test_plural_finalizing_skips_what_is_not_due() -> None:
-    """Paid, not due, unknown and named twice are skipped."""
+    """Repeated, not due and unknown ones are skipped."""
     there = jobs(SUBMITTED, replace(SUBMITTED, review_end=NOW + REVIEW + 1), OPEN, CLAIMED)
     outcomes = plural.finalize_jobs(there, [1, 1, 2, 3, 4, 9], call(OTHER, NOW + REVIEW))
     assert [(outcome.job.id, outcome.job.state) for outcome in outcomes] == [(1, JobState.PAID)]
 
 
 def test_plural_claims_take_over_lapsed_ones() -> None:
-    """As the single claim does."""
+    """Like a single claim."""
     (outcome,) = plural.claim_jobs(jobs(CLAIMED), [1], call(OTHER, NOW + LEASE))
     assert (outcome.job.worker, outcome.barred) == (OTHER, (WORKER,))

@@ -1,4 +1,4 @@
-"""A job at a moment: which time limit runs, and whether a dispute is possible."""
+"""The status of a job: its current time limit, and whether a dispute is possible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ARBITER = Address(3)
 DEADLINE, LEASE_END, REVIEW_END, ARBITRATION_END = 1000, 500, 600, 700
 
 
-def look(state: JobState, now: int, arbiter: Address = ARBITER) -> JobStatus:
+def status_of(state: JobState, now: int, arbiter: Address = ARBITER) -> JobStatus:
     """A job in a state, with every time limit set."""
     terms = Terms(
         reward_fri=10,
@@ -54,8 +54,8 @@ def look(state: JobState, now: int, arbiter: Address = ARBITER) -> JobStatus:
     ],
 )
 def test_the_limit_that_runs(state: JobState, now: int, limit: tuple[str, int] | None) -> None:
-    """Half-open, as in the registry: a limit runs while `now` is before its end. A lapsed claim is open."""
-    assert limit == look(state, now).waits_for
+    """Half open, as in the registry: a limit is running before its end. A lapsed claim counts as open."""
+    assert limit == status_of(state, now).waits_for
 
 
 @pytest.mark.parametrize(
@@ -68,5 +68,5 @@ def test_the_limit_that_runs(state: JobState, now: int, limit: tuple[str, int] |
     ],
 )
 def test_when_a_dispute_is_possible(state: JobState, now: int, arbiter: Address, may: bool) -> None:
-    """Of a submission, while the review lasts, where an arbiter is named."""
-    assert may is look(state, now, arbiter).may_be_disputed
+    """After a submission, during the review, if there is an arbiter."""
+    assert may is status_of(state, now, arbiter).may_be_disputed

@@ -1,4 +1,4 @@
-"""Offers: what is offered where nothing was said, and that registry and workers take it."""
+"""Offers: the defaults, which registry and workers accept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TERMS = Offer(reward_fri=1000).terms(NOW)
 
 
 def test_the_defaults() -> None:
-    """A day to claim, an hour to submit, ten minutes to look, a tenth as bond; nobody is named."""
+    """A day to claim, an hour to submit, ten minutes to review, a bond of a tenth; no named accounts."""
     expected = Terms(
         reward_fri=1000,
         bond_fri=100,
@@ -39,20 +39,20 @@ def test_the_defaults() -> None:
     assert expected == TERMS
 
 
-def test_with_an_arbiter_there_is_a_day_to_look() -> None:
-    """A dispute is only possible within the review, and a person must have the time for it."""
+def test_with_an_arbiter_the_review_lasts_a_day() -> None:
+    """A dispute is only possible within the review, and a person needs time for it."""
     assert Offer(reward_fri=1, arbiter=ARBITER).terms(NOW).review_seconds == ARBITRATED_REVIEW_SECONDS
 
 
-def test_nothing_is_a_value_too() -> None:
-    """0 is what was said, not "nothing said"."""
+def test_zero_is_a_value() -> None:
+    """0 does not mean the default."""
     terms = Offer(reward_fri=1000, bond_fri=0, review_seconds=0, worker=WORKER, arbiter=ARBITER).terms(NOW)
     assert (terms.bond_fri, terms.review_seconds) == (0, 0)
 
 
 @given(st.integers(1, AMOUNT_MAX_FRI), st.sampled_from([NOBODY, ARBITER]))
-def test_whatever_the_reward_the_defaults_are_taken(reward_fri: int, arbiter: Address) -> None:
-    """The smallest reward still has a bond, and no default goes over a limit of the registry."""
+def test_the_defaults_are_accepted_for_any_reward(reward_fri: int, arbiter: Address) -> None:
+    """The smallest reward still has a bond, and no default exceeds a limit of the registry."""
     terms = Offer(reward_fri=reward_fri, arbiter=arbiter).terms(NOW)
     require_terms(Call(caller=CREATOR, now=NOW, block=1), terms)
     assert 0 < terms.bond_fri <= terms.reward_fri
@@ -60,7 +60,7 @@ def test_whatever_the_reward_the_defaults_are_taken(reward_fri: int, arbiter: Ad
 
 @pytest.mark.parametrize("arbiter", [NOBODY, ARBITER])
 def test_a_worker_with_default_settings_takes_a_default_offer(arbiter: Address) -> None:
-    """Its lease is long enough, its pay comes soon enough; an arbiter must be one that the worker trusts."""
+    """The lease is long enough and the pay soon enough; the worker must trust the arbiter."""
     order = Order(
         id=1,
         creator=CREATOR,

@@ -1,4 +1,4 @@
-"""The gate reads any bytes at all, within its limits, and says what they are or what is wrong with them."""
+"""The header check reads any bytes within its limits, and reports what they are or what is wrong."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _refusal(content: bytes, limits: SceneLimits = LIMITS) -> JobRejected:
     [(SCENE, Wrapping.PLAIN), (zstd(SCENE, 500), Wrapping.ZSTD), (gzip.compress(SCENE), Wrapping.GZIP)],
 )
 def test_a_scene_is_the_same_in_every_wrapping(content: bytes, wrapping: Wrapping) -> None:
-    """Version, blocks and bytes are those of the file inside, for zstd also with many frames and a table."""
+    """Version, blocks and bytes are those of the inner file, also for zstd with many frames and a table."""
     expected = SceneHeader(
         version=BlenderVersion(4, 5), wrapping=wrapping, blocks=4, unpacked_bytes=len(SCENE)
     )
@@ -66,7 +66,7 @@ def test_a_scene_is_the_same_in_every_wrapping(content: bytes, wrapping: Wrappin
 
 @pytest.mark.parametrize(("content", "wrapping"), [(SCENE_5, Wrapping.PLAIN), (zstd(SCENE_5), Wrapping.ZSTD)])
 def test_the_layout_of_blender_5_is_read(content: bytes, wrapping: Wrapping) -> None:
-    """Header of 17 bytes, version in four digits, block headers of 32 bytes."""
+    """A header of 17 bytes, a version of four digits, block headers of 32 bytes."""
     expected = SceneHeader(
         version=BlenderVersion(5, 0), wrapping=wrapping, blocks=3, unpacked_bytes=len(SCENE_5)
     )
@@ -74,27 +74,27 @@ def test_the_layout_of_blender_5_is_read(content: bytes, wrapping: Wrapping) -> 
 
 
 @pytest.mark.parametrize("wrap", [bytes, zstd, gzip.compress])
-def test_blocks_greater_than_a_piece_are_passed_over(wrap: type[bytes]) -> None:
-    """A block of 3 MiB that cannot be compressed, one of nothing, and one that ends with a piece."""
+def test_blocks_larger_than_a_piece_are_skipped(wrap: type[bytes]) -> None:
+    """An incompressible block of 3 MiB, an empty one, and one that ends with a piece."""
     header = 12 + 24
     scene = blend(block(b"DATA", NOISE), block(b"DATA"), block(b"DATA", NOISE[: 2**20 - header]))
     assert (4, len(scene)) == (_read(wrap(scene)).blocks, _read(wrap(scene)).unpacked_bytes)
 
 
-def test_frames_without_content_are_passed_over() -> None:
-    """A wrapping may hold empty frames and skippable ones between the others; they end nothing."""
+def test_frames_without_content_are_skipped() -> None:
+    """Empty and skippable frames between the others do not end the file."""
     nothing = zstd_with_window(b"", 20) + SEEK_TABLE
     content = nothing.join(zstd(SCENE[at : at + 1000]) for at in range(0, len(SCENE), 1000))
     assert _read(content).unpacked_bytes == len(SCENE)
 
 
-def test_what_follows_the_end_block_is_not_read() -> None:
-    """Blender stops at `ENDB`, so the gate does: neither counted nor judged."""
+def test_data_after_the_end_block_is_not_read() -> None:
+    """Blender stops at `ENDB`, so the header check does, too."""
     assert len(SCENE) == _read(SCENE + NOISE).unpacked_bytes
 
 
 def test_an_end_block_may_be_cut_short() -> None:
-    """Old Blenders wrote its code only, and Blender takes it."""
+    """Old versions of Blender wrote only its code, and Blender accepts it."""
     assert _read(SCENE[:-20]).blocks == 4
 
 
@@ -108,14 +108,14 @@ def test_an_end_block_may_be_cut_short() -> None:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "PNG picture"),
         (b"PK\x03\x04\x14\x00", "zip archive"),
         (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
-        (b"\x00\x01\x02\x03" * 100, "no scene"),
-        (b"blender-v405" + SCENE[12:], "no scene"),
+        (b"\x00\x01\x02\x03" * 100, "not those of a scene"),
+        (b"blender-v405" + SCENE[12:], "not those of a scene"),
         (zstd(b"just some words"), "inside its zstd wrapping, it looks like text"),
         (gzip.compress(b"PK\x03\x04"), "inside its gzip wrapping, it looks like a zip archive"),
     ],
 )
-def test_what_is_no_scene_is_named(content: bytes, look: str) -> None:
-    """fault_16: bytes decide, not the name; the sentence says what they look like."""
+def test_other_files_are_described(content: bytes, look: str) -> None:
+    """fault_16: the bytes decide, not the name; the sentence says what they look like."""
     refusal = _refusal(content)
     assert refusal.code == Code.NOT_BLEND
     assert look in str(refusal)
@@ -130,7 +130,7 @@ def test_what_is_no_scene_is_named(content: bytes, look: str) -> None:
     ],
 )
 def test_a_wrapping_within_a_wrapping_is_refused(content: bytes, look: str) -> None:
-    """fault_18: Blender writes one; two are somebody's trick."""
+    """fault_18: Blender writes one; two are an attack."""
     refusal = _refusal(content)
     assert refusal.code == Code.NOT_BLEND
     assert look in str(refusal)
@@ -138,7 +138,7 @@ def test_a_wrapping_within_a_wrapping_is_refused(content: bytes, look: str) -> N
 
 @pytest.mark.parametrize("name", WRAPPED)
 def test_a_truncated_scene_is_refused_wherever_it_is_cut(name: str) -> None:
-    """fault_17: from the fifth byte to the end block's code, whatever the wrapping."""
+    """fault_17: from the fifth byte to the end block's code, in every wrapping."""
     content = WRAPPED[name]
     codes = {_refusal(content[:length]).code for length in range(5, len(content) - 60, 7)}
     assert {Code.TRUNCATED} == codes
@@ -159,7 +159,7 @@ def test_a_scene_without_its_description_is_refused() -> None:
     ],
 )
 def test_other_machines_files_are_refused(start: bytes, words: str) -> None:
-    """fault_19: 32-bit, big-endian and file formats to come."""
+    """fault_19: 32-bit, big-endian and future file formats."""
     refusal = _refusal(start + SCENE[12:])
     assert refusal.code == Code.VERSION
     assert words in str(refusal)
@@ -169,18 +169,18 @@ def test_other_machines_files_are_refused(start: bytes, words: str) -> None:
     "start", [b"BLENDER?v405", b"BLENDER-x405", b"BLENDER-v4x5", b"BLENDER17-01v05x0", b"BLENDER17_01v0500"]
 )
 def test_a_damaged_header_is_refused(start: bytes) -> None:
-    """fault_20: a header that no Blender writes."""
+    """fault_20: headers that no Blender writes."""
     assert _refusal(start + SCENE[12:]).code == Code.CORRUPT
 
 
 def test_a_negative_length_is_refused() -> None:
-    """fault_20: or the walk would run backwards, for ever."""
+    """fault_20: otherwise the walk would run backwards forever."""
     assert _refusal(OLD_START + block_start(b"DATA", -24)).code == Code.CORRUPT
     assert _refusal(NEW_START + large_block(b"DATA", length=-(2**63))).code == Code.CORRUPT
 
 
 def test_a_zstd_bomb_is_refused_quickly_in_little_memory() -> None:
-    """fault_18: half a megabyte that unpacks to 16 GiB, by the sum of its blocks, under default limits."""
+    """fault_18: half a megabyte that unpacks to 16 GiB, by the sum of its blocks, with default limits."""
     bomb = zstd_bomb()
     assert 500_000 < len(bomb) < 550_000
     tracemalloc.start()
@@ -190,13 +190,13 @@ def test_a_zstd_bomb_is_refused_quickly_in_little_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert code == Code.BOMB
-    # About one second, traced; some for a machine that is slow. To unpack it would take memory, or minutes.
+    # About one second with tracing, plus a margin for slow machines. Unpacking would take minutes.
     assert seconds < 20
     assert peak < 16 * 2**20
 
 
-def test_a_bomb_is_refused_by_its_announcement() -> None:
-    """fault_18: a wrapped block that claims more than may be unpacked is not unpacked at all."""
+def test_a_bomb_is_refused_by_its_declared_size() -> None:
+    """fault_18: a wrapped block with a declared size above the limit is not unpacked."""
     content = zstd(NEW_START + large_block(b"DATA", length=2**62))
     assert _refusal(content).code == Code.BOMB
     assert _refusal(NEW_START + large_block(b"DATA", length=2**62)).code == Code.TRUNCATED
@@ -211,21 +211,21 @@ def test_a_gzip_bomb_is_refused() -> None:
 
 
 def test_too_many_blocks_are_refused() -> None:
-    """fault_18: a million blocks of nothing in a few kilobytes, against half of it as a limit."""
+    """fault_18: a million empty blocks in a few kilobytes, with half of it as the limit."""
     bomb = zstd_of_empty_blocks(2**20)
     assert len(bomb) < 10_000
     assert _refusal(bomb, SceneLimits(blocks=2**19)).code == Code.BOMB
     assert _read(bomb).blocks == 2**20 + 1
 
 
-def test_a_frame_that_asks_for_much_memory_is_refused() -> None:
-    """fault_18: the window of 128 MiB that the frame asks for is never taken; 8 MiB are."""
+def test_a_frame_with_a_large_window_is_refused() -> None:
+    """fault_18: a window of 128 MiB is never allocated; 8 MiB are allowed."""
     assert _refusal(zstd_with_window(SCENE, 27)).code == Code.BOMB
     assert _read(zstd_with_window(SCENE, 23)).blocks == 4
 
 
 def test_a_file_over_the_limit_is_refused() -> None:
-    """The file's own size is judged before a byte of it is read."""
+    """The file's size is checked before anything is read."""
     assert _refusal(SCENE, SceneLimits(file_bytes=len(SCENE) - 1)).code == Code.TOO_LARGE
     assert _read(SCENE, SceneLimits(file_bytes=len(SCENE))).blocks == 4
 
@@ -235,13 +235,13 @@ def test_a_file_over_the_limit_is_refused() -> None:
     st.sampled_from([b"", OLD_START, NEW_START, b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08"]),
 )
 def test_any_bytes_are_read_or_refused(noise: bytes, start: bytes) -> None:
-    """fault_20: whatever follows a magic, the gate answers with a header or with `JobRejected`."""
+    """fault_20: whatever follows a magic number, the result is a header or `JobRejected`."""
     _answer(start + noise)
 
 
 @given(st.sampled_from(sorted(WRAPPED)), st.data())
 def test_a_scene_with_flipped_bits_is_read_or_refused(name: str, data: st.DataObject) -> None:
-    """fault_20: some bits flipped and the end cut off, in every wrapping."""
+    """fault_20: with some bits flipped and the end cut off, in every wrapping."""
     content = bytearray(WRAPPED[name])
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
@@ -254,13 +254,13 @@ def test_a_scene_with_flipped_bits_is_read_or_refused(name: str, data: st.DataOb
     )
 )
 def test_any_chain_of_blocks_is_walked_or_refused(chain: list[tuple[bytes, int]]) -> None:
-    """fault_20: block headers with any code and any length, inside zstd, cost no more than the limits."""
+    """fault_20: block headers with any code and length, inside zstd, stay within the limits."""
     content = b"".join(struct.pack("<4siQii", code, length, 0, 0, 0) for code, length in chain)
     _answer(zstd(OLD_START + content + bytes(100_000)))
 
 
 def _answer(content: bytes) -> None:
-    """A header within the limits, or a refusal with a sentence that a terminal can show."""
+    """Expect a header within the limits, or a refusal with a printable sentence."""
     limits = SceneLimits(unpacked_bytes=2**20, blocks=1000)
     try:
         header = _read(content, limits)
@@ -269,17 +269,17 @@ def _answer(content: bytes) -> None:
     assert sentence.isprintable() if header is None else header.blocks <= limits.blocks
 
 
-def test_the_version_is_told_before_the_blocks_are_walked() -> None:
-    """fault_83: a scene of another release is refused at once, and not after 16 GiB of its zeros."""
-    told: list[BlenderVersion] = []
+def test_the_version_is_checked_before_the_blocks_are_read() -> None:
+    """fault_83: a scene of another release is refused at once, not after 16 GiB of zeros."""
+    checked: list[BlenderVersion] = []
 
     class Other(Exception):
-        """What whoever is told raises."""
+        """Raised by the version check."""
 
     def refuse(version: BlenderVersion) -> None:
-        told.append(version)
+        checked.append(version)
         raise Other
 
     with pytest.raises(Other):
         read_header(io.BytesIO(zstd_bomb()), LIMITS, refuse)
-    assert told == [BlenderVersion(4, 5)]
+    assert checked == [BlenderVersion(4, 5)]

@@ -1,4 +1,4 @@
-"""The gate's judgement: versions, reports from inside the sandbox, and what a scene may ask for."""
+"""The scene check: versions, reports from inside the sandbox, and the limits of a scene."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def _warnings(**changes: Any) -> tuple[str, ...]:
 
 
 def test_scenes_of_the_renderers_own_release_line_fit() -> None:
-    """Both numbers agree: the renderer may open it."""
+    """Both numbers of the version agree."""
     check_version(HEADER.version, BlenderVersion(4, 5))
 
 
 @pytest.mark.parametrize("renderer", [BlenderVersion(4, 4), BlenderVersion(4, 6), BlenderVersion(5, 0)])
 def test_other_release_lines_are_refused_with_the_remedy(renderer: BlenderVersion) -> None:
-    """fault_19: older and newer alike; the sentence names both versions and what to do."""
+    """fault_19: both older and newer ones; the sentence has both versions and the remedy."""
     with pytest.raises(JobRejected) as raised:
         check_version(HEADER.version, renderer)
     expected = (
@@ -68,7 +68,7 @@ def test_other_release_lines_are_refused_with_the_remedy(renderer: BlenderVersio
 
 
 def test_a_good_scene_passes_without_a_warning() -> None:
-    """The verdict carries header and inspection; Blender's default output path is no reason to warn."""
+    """The verdict has header and inspection; Blender's default output path causes no warning."""
     verdict = judge(HEADER, GOOD, SceneLimits())
     assert (verdict.header, verdict.inspection, verdict.warnings) == (HEADER, GOOD, ())
 
@@ -94,8 +94,8 @@ def test_a_good_scene_passes_without_a_warning() -> None:
         pytest.param({"unrepeatable": ("unbaked simulation Cloth",)}, Code.UNREPEATABLE, id="unbaked"),
     ],
 )
-def test_what_cannot_be_rendered_is_refused_with_its_code(changes: dict[str, Any], code: Code) -> None:
-    """fault_21, fault_22, fault_23, fault_30, fault_33: each reason has its code and a sentence to show."""
+def test_unfit_scenes_are_refused_with_a_code(changes: dict[str, Any], code: Code) -> None:
+    """fault_21, fault_22, fault_23, fault_30, fault_33: each reason has its code and a printable sentence."""
     refusal = _refusal(**changes)
     assert refusal.code == code
     assert str(refusal).isprintable()
@@ -105,13 +105,13 @@ def test_what_cannot_be_rendered_is_refused_with_its_code(changes: dict[str, Any
     "changes",
     [{"width": 8000, "height": 8000}, {"samples": 65_536}, {"samples": 0}, {"width": 1, "height": 1}],
 )
-def test_what_is_just_within_the_limits_passes(changes: dict[str, int]) -> None:
-    """The limits themselves are allowed; Workbench says that it takes no samples."""
+def test_scenes_at_the_limits_pass(changes: dict[str, int]) -> None:
+    """The limits themselves are allowed; Workbench reports no samples."""
     assert _warnings(**changes) == ()
 
 
-def test_missing_files_are_named_five_at_most() -> None:
-    """fault_22: the creator reads which files to pack; a thousand of them do not fill the screen."""
+def test_at_most_five_missing_files_are_listed() -> None:
+    """fault_22: the creator learns which files to pack, without a screenful of names."""
     sentence = str(_refusal(missing=tuple(_missing(f"//{number}.png") for number in range(8))))
     assert (
         "“image //0.png”, “image //1.png”, “image //2.png”, “image //3.png”, “image //4.png” and 3 more"
@@ -120,8 +120,8 @@ def test_missing_files_are_named_five_at_most() -> None:
     assert "//5.png" not in sentence
 
 
-def test_files_that_no_picture_needs_are_a_warning() -> None:
-    """fault_22: a missing file that is not used stops nothing."""
+def test_unused_missing_files_are_a_warning() -> None:
+    """fault_22: they do not prevent the render."""
     assert _warnings(missing=(_missing("//old.png", used=False),)) == (
         "These files are missing, but no picture needs them: “image //old.png”.",
     )
@@ -135,8 +135,8 @@ def test_files_that_no_picture_needs_are_a_warning() -> None:
         ({"outputs": ("/home/me/render/", "//ok/", "")}, "/home/me/render/"),
     ],
 )
-def test_what_does_no_harm_behind_walls_is_a_warning(changes: dict[str, Any], name: str) -> None:
-    """fault_25, fault_26: scripts, nodes that write and paths outside are told, not refused."""
+def test_features_that_are_harmless_in_the_sandbox_are_a_warning(changes: dict[str, Any], name: str) -> None:
+    """fault_25, fault_26: scripts, nodes that write and outside paths are reported, not refused."""
     (warning,) = _warnings(**changes)
     assert name in warning
 
@@ -145,18 +145,18 @@ def test_what_does_no_harm_behind_walls_is_a_warning(changes: dict[str, Any], na
     "path", ["/etc/x", "//../x", "//a/../../x", "C:\\out\\", "..\\x", "~/x", "\\\\host\\share"]
 )
 def test_a_path_out_of_the_scenes_folder_is_outside(path: str) -> None:
-    """fault_25: absolute, upwards, a drive's, a home's, another machine's."""
+    """fault_25: absolute, upwards, on a drive, in a home folder, on another machine."""
     assert len(_warnings(outputs=(path,))) == 1
 
 
 @pytest.mark.parametrize("path", ["", "//", "/tmp/", "//renders/", "//a..b/", "renders/frame_"])
 def test_a_path_below_the_scenes_folder_is_not(path: str) -> None:
-    """`//` is the scene's own folder in Blender, and `/tmp/` what a new scene says."""
+    """`//` is the scene's own folder in Blender, and `/tmp/` is the default."""
     assert _warnings(outputs=(path,)) == ()
 
 
-def test_strangers_texts_are_printable_in_every_sentence() -> None:
-    """fault_15, fault_36: escape sequences, line ends and what turns the text round show as U+FFFD."""
+def test_untrusted_texts_are_printable_in_every_sentence() -> None:
+    """fault_15, fault_36: escape sequences, line breaks and bidirectional characters become U+FFFD."""
     refusals = [
         _refusal(engine=HOSTILE),
         _refusal(scene=HOSTILE, camera=""),
@@ -174,21 +174,21 @@ def test_strangers_texts_are_printable_in_every_sentence() -> None:
 
 
 def test_a_report_becomes_an_inspection() -> None:
-    """What `inspect_scene.py` sends, with its event's kind, is taken as it is."""
+    """The report of `inspect_scene.py`, with its event's kind, is accepted."""
     inspection = replace(GOOD, missing=(_missing("//wood.png"),), scripts=("a", "b"))
     raw = {"kind": "inspection", **json.loads(json.dumps(asdict(inspection)))}
     assert inspection == parse_inspection(raw)
 
 
 def test_a_reports_texts_are_cut_and_made_printable() -> None:
-    """fault_15: names that are not valid Unicode are a scene's right; megabytes of them are not."""
+    """fault_15: names need not be valid Unicode, but must not take megabytes."""
     inspection = parse_inspection(RAW | {"scene": HOSTILE, "camera": "x" * 10_000_000})
     assert (inspection.scene, len(inspection.camera)) == (SHOWN, MOST_CHARACTERS)
 
 
 @pytest.mark.parametrize("key", sorted(RAW))
-def test_a_report_that_lacks_something_is_refused(key: str) -> None:
-    """fault_20: nothing is made up for the scene."""
+def test_an_incomplete_report_is_refused(key: str) -> None:
+    """fault_20: there are no default values."""
     with pytest.raises(JobRejected) as raised:
         parse_inspection({name: value for name, value in RAW.items() if name != key})
     assert (raised.value.code, f"“{key}”" in str(raised.value)) == (Code.CORRUPT, True)
@@ -219,7 +219,7 @@ def test_a_report_that_lacks_something_is_refused(key: str) -> None:
     ],
 )
 def test_a_report_of_other_types_or_ranges_is_refused(changes: dict[str, Any]) -> None:
-    """fault_20: a script that a scene took over sends what it likes; nothing is converted."""
+    """fault_20: a script that a scene controls can send anything; no value is converted."""
     with pytest.raises(JobRejected) as raised:
         parse_inspection(RAW | changes)
     assert raised.value.code == Code.CORRUPT
@@ -234,7 +234,7 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(RAW)) | st.text(), JSON))
 def test_any_report_is_parsed_and_judged_or_refused(changes: dict[str, Any]) -> None:
-    """fault_20: any JSON at all ends in a verdict or a refusal, in words that a terminal can show."""
+    """fault_20: any JSON leads to a verdict or a refusal, with printable texts."""
     try:
         said = judge(HEADER, parse_inspection(RAW | changes), SceneLimits()).warnings
     except JobRejected as refusal:
@@ -244,13 +244,13 @@ def test_any_report_is_parsed_and_judged_or_refused(changes: dict[str, Any]) -> 
 
 @given(st.text(st.characters(), max_size=300), st.integers(1, 100))
 def test_printable_text_is_short_and_on_one_line(text: str, limit: int) -> None:
-    """fault_15: no character that drives a terminal or hides; what needs no change has none."""
+    """fault_15: no control or invisible characters; a printable text is unchanged."""
     shown = printable(text, limit)
     assert len(shown) == min(len(text), limit)
     assert {unicodedata.category(c) for c in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} == set()
     assert shown == text or len(text) > limit or not text.isprintable() or "\u00a0" in text
 
 
-def test_some_names_counts_what_it_leaves_out() -> None:
-    """As many as asked for, in quotes, and the number of the others."""
+def test_some_names_counts_the_others() -> None:
+    """The given number of names in quotes, and the number of the others."""
     assert [some_names(list("abc"), most) for most in (2, 3)] == ["“a”, “b” and 1 more", "“a”, “b”, “c”"]

@@ -1,4 +1,4 @@
-"""Lists of frames as artists write them, and nothing else."""
+"""Parsing lists of frames."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ PARTS = st.tuples(st.integers(0, LAST_FRAME), st.integers(0, 50), st.integers(1,
         ("007", (7,)),
     ],
 )
-def test_a_list_names_its_frames(text: str, frames: tuple[int, ...]) -> None:
-    """Single frames, ranges and steps, in the order written, each once."""
+def test_a_list_is_parsed(text: str, frames: tuple[int, ...]) -> None:
+    """Single frames, ranges and steps, in the given order, each frame once."""
     assert frames == parse_frames(text)
 
 
@@ -39,7 +39,7 @@ NO_LISTS = (
 
 @pytest.mark.parametrize("text", NO_LISTS)
 def test_anything_else_is_refused(text: str) -> None:
-    """fault_34: no clamping and no guessing; the sentence shows how to write it, and stays short."""
+    """fault_34: nothing is clamped or guessed; the sentence shows the right form and is short."""
     with pytest.raises(JobRejected) as raised:
         parse_frames(text)
     assert (raised.value.code, len(str(raised.value)) < 300) == (Code.FRAME_RANGE, True)
@@ -47,7 +47,7 @@ def test_anything_else_is_refused(text: str) -> None:
 
 @given(st.lists(PARTS, min_size=1, max_size=8))
 def test_ranges_are_those_of_python(parts: list[tuple[int, int, int]]) -> None:
-    """Every list of good ranges means the ranges with both ends, without repeats."""
+    """Every list of valid ranges means the ranges with both ends, without repeats."""
     spans = [(first, min(first + more, LAST_FRAME), step) for first, more, step in parts]
     text = ",".join(f"{first}-{last}x{step}" for first, last, step in spans)
     numbers = chain.from_iterable(range(first, last + 1, step) for first, last, step in spans)
@@ -55,8 +55,8 @@ def test_ranges_are_those_of_python(parts: list[tuple[int, int, int]]) -> None:
 
 
 @given(st.text(st.sampled_from("0123456789-x, ,\u0663\x00"), max_size=40) | st.text(max_size=40))
-def test_any_text_is_a_list_of_few_good_frames_or_refused(text: str) -> None:
-    """fault_34: whatever is written, nothing outside Blender's range and no million frames come out."""
+def test_any_text_is_a_bounded_list_or_refused(text: str) -> None:
+    """fault_34: no frame is outside Blender's range, and no list has a million frames."""
     try:
         frames, code = parse_frames(text), None
     except JobRejected as refusal:
@@ -67,10 +67,10 @@ def test_any_text_is_a_list_of_few_good_frames_or_refused(text: str) -> None:
 
 
 def test_the_whole_limit_grows_with_the_frames() -> None:
-    """Loading once, and then each frame."""
+    """Loading counts once, and each frame adds its limit."""
     assert RenderLimits(loading_seconds=60, frame_seconds=300).wall_seconds(4) == 1260
 
 
 def test_formats_name_their_files() -> None:
-    """Blender writes these endings."""
+    """By the endings that Blender uses."""
     assert [ImageFormat.PNG.suffix, ImageFormat.EXR.suffix] == [".png", ".exr"]
