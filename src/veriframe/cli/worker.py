@@ -17,7 +17,7 @@ from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Loaded
 from veriframe.wiring import registries, renderers, workers
 from veriframe.worker import report
-from veriframe.worker.retry import tell_wait
+from veriframe.worker.retry import log_wait
 from veriframe.worker.service import Service
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ async def _work(
 ) -> int:
     settings = loaded.settings
     renderer = await renderers.build_renderer(settings)
-    stamina.instrumentation.set_on_retry_hooks((tell_wait,))
+    stamina.instrumentation.set_on_retry_hooks((log_wait,))
     progress = report.ProgressLog()
     made = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
     parts = replace(made, on_stage=report.stage_reached, on_progress=progress.on_progress)

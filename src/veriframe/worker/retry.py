@@ -34,7 +34,7 @@ async def retrying(work: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError("retried for ever")
 
 
-def tell_wait(details: RetryDetails) -> None:
+def log_wait(details: RetryDetails) -> None:
     """Logs each wait with its reason. A hook for stamina."""
     log.warning(
         "waiting",
