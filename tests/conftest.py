@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
 from tests.nodes import Devnet, Kubo, NodeMissing, devnet, kubo
 
 EXIT_SECONDS = 120
@@ -101,6 +102,16 @@ def tell_line(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
             print(line)  # noqa: T201 - for the reader of the run
 
     return tell
+
+
+@pytest.fixture(autouse=True)
+def _log_configuration() -> Iterator[None]:
+    """Restores the log's configuration, so that no test writes to a stream of an earlier one."""
+    before = structlog.get_config() if structlog.is_configured() else None
+    yield
+    structlog.reset_defaults()
+    if before is not None:
+        structlog.configure(**before)
 
 
 def pytest_unconfigure() -> None:

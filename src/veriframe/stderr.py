@@ -33,7 +33,7 @@ class BackgroundStderr(io.TextIOBase):
         self._descriptor, self._encoding = descriptor, encoding
         self._waiting: deque[str] = deque()
         self._lost = 0
-        self._is_writing = self._is_stuck = False
+        self._is_writing = self._is_stuck = self._is_finished = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -60,6 +60,9 @@ class BackgroundStderr(io.TextIOBase):
             text = bytes(text).decode(self._encoding, "replace")
         if not isinstance(text, str):
             raise TypeError(f"text or bytes are written, not {type(text).__name__}")
+        if self._is_finished:
+            self._write_now(text)
+            return len(text)
         with self._changed:
             if len(self._waiting) >= MOST_WAITING:
                 self._waiting.popleft()
@@ -73,15 +76,25 @@ class BackgroundStderr(io.TextIOBase):
 
     def flush(self) -> None:
         """Wait until everything is written, briefly; do not wait again while the reader reads nothing."""
+        if self._is_finished:
+            return
         with self._changed:
             if not self._is_stuck:
                 self._is_stuck = not self._changed.wait_for(self._is_done, FLUSH_SECONDS)
 
     def finish(self) -> None:
-        """Write what is left, including the count of lost texts, at the end of the process."""
+        """Write what is left, including the count of lost texts, at the end of the process.
+
+        After this, nothing takes the lock: Python stops daemon threads where they are, perhaps with the lock
+        in their hands, and flushes `sys.stderr` once more.
+        """
         if self._lost:
             self.write("")
         self.flush()
+        self._is_finished = True
+
+    def close(self) -> None:
+        """Do nothing: the descriptor stays open, and Python calls this while it destroys its objects."""
 
     def _is_done(self) -> bool:
         return not self._waiting and not self._is_writing
@@ -91,12 +104,23 @@ class BackgroundStderr(io.TextIOBase):
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting)
                 text, lost, self._is_writing = self._waiting.popleft(), self._lost, True
-            reported = lost if lost and self._written(self.tell_lost(lost)) else 0
+            reported = lost if lost and self._written(self._lost_line(lost)) else 0
             missed = 0 if self._written(text) else 1
             with self._changed:
                 self._lost += missed - reported
                 self._is_writing = self._is_stuck = False
                 self._changed.notify_all()
+
+    def _lost_line(self, lost: int) -> str:
+        try:
+            return self.tell_lost(lost)
+        except Exception:  # noqa: BLE001 - this thread must not die of how its reader wants its lines
+            return f"{lost} lines were lost.\n"
+
+    def _write_now(self, text: str) -> None:
+        """Write without the thread, if that cannot block."""
+        if not self._is_stuck and select.select([], [self._descriptor], [], 0)[1]:
+            self._written(text)
 
     def _written(self, text: str) -> bool:
         data = text.encode(self._encoding, "backslashreplace")

@@ -167,8 +167,8 @@ def crash() -> RenderFailed:
 
 
 async def until(happened: Callable[[], object]) -> None:
-    """Waits until a condition holds, at most 5 seconds."""
-    async with asyncio.timeout(5):
+    """Waits until a condition holds, at most a minute: retries on a busy machine may be half of one apart."""
+    async with asyncio.timeout(60):
         while not happened():  # noqa: ASYNC110 - the condition may be anything
             await asyncio.sleep(0.001)
 

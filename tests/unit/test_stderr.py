@@ -169,6 +169,35 @@ def test_a_process_exits_normally(reader: str, ending: str, option: str, pipe: P
     assert subprocess.run(command, stderr=target, timeout=30, check=False).returncode == expected
 
 
+def test_a_thread_that_holds_the_lock_does_not_stop_the_exit() -> None:
+    """Python stops daemon threads where they are, then flushes stderr: the process once hung for ever."""
+    program = (
+        f"import atexit, sys, threading, time; sys.path[:0] = {sys.path!r}; from veriframe import stderr\n"
+        "def hold():\n"
+        "    with sys.stderr._changed:\n"
+        "        held.set(); time.sleep(60)\n"
+        "held = threading.Event()\n"
+        "def after_finish():\n"
+        "    threading.Thread(target=hold, daemon=True).start(); held.wait()\n"
+        "    print('last words', file=sys.stderr)\n"
+        "atexit.register(after_finish); stderr.install()\n"
+        "print('first words', file=sys.stderr); sys.exit(7)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-I", "-c", program], stderr=subprocess.PIPE, timeout=20, check=False, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (7, "first words\nlast words\n")
+
+
+def test_a_faulty_line_about_lost_lines_loses_nothing_else(pipe: Pipe) -> None:
+    """The thread goes on."""
+    stream = pipe.stream()
+    stream.tell_lost = lambda lost: str(1 // 0)
+    stream._lost = 3
+    stream.write("next\n")
+    assert pipe.read(b"next\n") == "3 lines were lost.\nnext\n"
+
+
 def test_missing_descriptors_are_not_assigned_to_other_files() -> None:
     """fault_99: a journal with the number of a closed stdout would receive the output."""
     program = (
