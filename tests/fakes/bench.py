@@ -45,11 +45,11 @@ ANY_STAKES = StakeLimits(
 
 
 class GatedRenderer(FakeRenderer):
-    """A fake that can be held up: renders wait until `gate` is set. `begun` counts them."""
+    """A fake that can be held up: renders wait until `gate` is set. `started` counts them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun = 0
+        self.started = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -58,7 +58,7 @@ class GatedRenderer(FakeRenderer):
     ) -> Rendering:
         """Renders as the fake does; a failed render leaves half a picture."""
         assert list(out.iterdir()) == []  # noqa: ASYNC240 - small files of tests
-        self.begun += 1
+        self.started += 1
         try:
             await self.gate.wait()
             return await super().render(scene, task, out, on_progress)

@@ -44,7 +44,7 @@ class Shared:
     moves: list[str] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
     """Raised by the next reads, one each."""
-    tells_nothing: bool = False
+    has_no_events: bool = False
     """Whether events are lost, as on some nodes."""
     fee_fri: int = 0
     """The fee of each move; taken from no pot."""
@@ -158,7 +158,7 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         """The jobs in the events since the last call; none at the first call, or if events are lost."""
         self._read()
         before, self._events = self._events, len(self.shared.events)
-        if before is None or self.shared.tells_nothing:
+        if before is None or self.shared.has_no_events:
             return ()
         return {job_id for event in self.shared.events[before:] for job_id in self.shared.jobs_of(event)}
 

@@ -65,7 +65,7 @@ class Script:
     """How long each frame takes."""
     inspect_failures: list[Exception] = field(default_factory=list)
     render_failures: list[Exception] = field(default_factory=list)
-    prove_failures: list[Exception] = field(default_factory=list)
+    validation_failures: list[Exception] = field(default_factory=list)
     broken_output: bool = False
     """Whether to write text instead of a picture."""
     size: tuple[int, int] | None = None
@@ -84,7 +84,7 @@ class FakeRenderer(Renderer):
         self.fault: Exception | None = None
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
-        self.proofs: list[RenderTask] = []
+        self.validations: list[RenderTask] = []
         self.cancelled = 0
         self.self_tests, self.unfit = 0, False
         self.rendering = asyncio.Event()
@@ -167,8 +167,8 @@ class FakeRenderer(Renderer):
     ) -> Sequence[ValidatedFrame]:
         """Opens the pictures and copies them."""
         self._fail()
-        self.proofs.append(task)
-        _fail_by(self._script(scene).prove_failures)
+        self.validations.append(task)
+        _fail_by(self._script(scene).validation_failures)
         return [_validate(frame, out, clean) for frame in rendering.frames]
 
     def _script(self, scene: Path) -> Script:

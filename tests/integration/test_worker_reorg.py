@@ -37,14 +37,14 @@ async def test_a_reverted_claim_is_made_again_before_the_result_is_submitted(tmp
             await post(creator)
             worker.renderer.gate.clear()
             async with worker.working():
-                await until(lambda: worker.renderer.begun == 1)
+                await until(lambda: worker.renderer.started == 1)
                 node.abort_blocks(newest_block(node))
                 assert (await facts(creator))[0] is JobState.OPEN
                 worker.renderer.gate.set()
                 await until(lambda: worker.stage() in (Stage.SUBMITTED, Stage.LOST))
             expected = (JobState.SUBMITTED, worker.registry.account, REWARD + BOND, 0)
             assert expected == await facts(creator)
-            assert worker.renderer.begun == 1
+            assert worker.renderer.started == 1
 
 
 async def test_a_claim_that_another_worker_has_is_not_served(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ async def test_a_claim_that_another_worker_has_is_not_served(tmp_path: Path) -> 
             await post(creator)
             worker.renderer.gate.clear()
             async with worker.working():
-                await until(lambda: worker.renderer.begun == 1)
+                await until(lambda: worker.renderer.started == 1)
                 node.abort_blocks(newest_block(node))
                 await other.registry.claim(1)
                 worker.renderer.gate.set()
@@ -73,7 +73,7 @@ async def test_a_reverted_submission_is_made_again(tmp_path: Path, blocks: int) 
             await post(creator)
             async with worker.working():
                 worker.renderer.gate.clear()
-                await until(lambda: worker.renderer.begun == 1)
+                await until(lambda: worker.renderer.started == 1)
                 claimed = newest_block(node)
                 worker.renderer.gate.set()
                 await until(lambda: worker.stage() is Stage.SUBMITTED)
@@ -87,7 +87,7 @@ async def test_a_reverted_submission_is_made_again(tmp_path: Path, blocks: int) 
             expected = (JobState.SUBMITTED, worker.registry.account, REWARD + BOND, 0)
             assert expected == await facts(creator)
             assert (await creator.registry.get_job(1)).result_cid == result_cid
-            assert worker.renderer.begun == 1
+            assert worker.renderer.started == 1
 
 
 async def test_of_two_claims_in_one_block_one_is_rendered(tmp_path: Path) -> None:
@@ -110,12 +110,12 @@ async def test_of_two_claims_in_one_block_one_is_rendered(tmp_path: Path) -> Non
                 one.endpoints.barrier = two.endpoints.barrier = barrier
                 async with one.working(), two.working():
                     await until(lambda: _pending(node) == 2)
-                    assert (one.renderer.begun, two.renderer.begun) == (0, 0)
+                    assert (one.renderer.started, two.renderer.started) == (0, 0)
                     one.endpoints.barrier = two.endpoints.barrier = None
                     is_held = False
                     await until(lambda: {one.stage(), two.stage()} == {Stage.SUBMITTED, Stage.LOST})
                 winner, loser = (one, two) if one.stage() is Stage.SUBMITTED else (two, one)
-                assert (winner.renderer.begun, loser.renderer.begun) == (1, 0)
+                assert (winner.renderer.started, loser.renderer.started) == (1, 0)
                 expected = (JobState.SUBMITTED, winner.registry.account, REWARD + BOND, 0)
                 assert expected == await facts(creator)
                 assert (await loser.registry.funds(loser.registry.account)).credit_fri == MONEY

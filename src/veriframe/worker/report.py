@@ -97,7 +97,9 @@ class DiscoveryLog:
             "asset_cid": printable(order.asset_cid, 128),
         }
         if self._suppressed:
-            log.info("orders_untold", orders=self._suppressed, reason="there were too many for a line each")
+            log.info(
+                "orders_suppressed", orders=self._suppressed, reason="there were too many for a line each"
+            )
             self._suppressed = 0
         if objection:
             log.info("job_left", **facts, reason=objection)

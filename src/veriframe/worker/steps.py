@@ -130,7 +130,7 @@ async def validate(attempt: Attempt, context: WorkerContext) -> Attempt:
     (frame,) = await context.renderer.validate(scene, task, rendering, workspace.rendered(job_id), clean)
     await asyncio.to_thread(workspace.sync, clean)
     log.info(
-        "frame_proved",
+        "frame_validated",
         size_bytes=frame.size_bytes,
         bit_depth=frame.bit_depth,
         channels=frame.channels,

@@ -132,7 +132,7 @@ async def test_a_claim_that_a_reorganisation_removed_is_made_again(bench: Bench)
     await bench.post()
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service().run(once=True))
-    await until(lambda: bench.renderer.begun)
+    await until(lambda: bench.renderer.started)
     claimed = bench.job()
     bench.shared.jobs[1] = replace(claimed, state=JobState.OPEN, worker=NOBODY, claimed_at=0, lease_end=0)
     bench.shared.escrows[1] -= BOND
@@ -168,7 +168,7 @@ async def test_a_claim_that_went_to_another_in_a_reorganisation_is_lost(bench: B
     await bench.post()
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service().run(once=True))
-    await until(lambda: bench.renderer.begun)
+    await until(lambda: bench.renderer.started)
     bench.shared.jobs[1] = replace(bench.job(), worker=OTHER)
     bench.renderer.gate.set()
     assert await working

@@ -49,7 +49,7 @@ async def test_slots_are_respected(bench: Bench) -> None:
     await bench.post(jobs=4)
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service(slots=2).run(once=True))
-    await until(lambda: bench.renderer.begun == 2)
+    await until(lambda: bench.renderer.started == 2)
     await asyncio.sleep(0.02)
     assert sorted(bench.journal.by_job) == sorted(
         job.id for job in bench.shared.jobs.values() if job.state is JobState.CLAIMED

@@ -23,7 +23,7 @@ async def test_a_drain_finishes_claimed_jobs_and_claims_no_more(bench: Bench) ->
     bench.renderer.gate.clear()
     service = bench.service()
     working = asyncio.create_task(service.run())
-    await until(lambda: bench.renderer.begun)
+    await until(lambda: bench.renderer.started)
     service.drain()
     await asyncio.sleep(0.01)
     assert not working.done()
@@ -100,7 +100,7 @@ async def test_cancelling_kills_the_render_and_a_restart_continues(bench: Bench)
     await bench.post()
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service().run())
-    await until(lambda: bench.renderer.begun)
+    await until(lambda: bench.renderer.started)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working

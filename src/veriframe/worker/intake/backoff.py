@@ -80,7 +80,7 @@ class Backoffs:
         seconds = backoff_seconds(times)
         self._until[key] = times, self._clock() + seconds
         what = printable(key, 128) if isinstance(key, str) else format_address(key)
-        log.info("left_for_now", what=what, seconds=seconds, reason=reason)
+        log.info("backoff_started", what=what, seconds=seconds, reason=reason)
         while len(self._until) > MOST_REMEMBERED:
             del self._until[next(iter(self._until))]
 

@@ -57,7 +57,7 @@ class CircuitBreaker:
                 left = backoff_seconds(self._failed_tests)
                 self._until = self._clock() + left
                 raise self._unhealthy(left) from error
-            log.info("machine_proved", failures=self._failures)
+            log.info("self_test_passed", failures=self._failures)
             self._failures = self._failed_tests = 0
             return
         raise self._unhealthy(left)

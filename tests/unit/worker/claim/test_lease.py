@@ -54,7 +54,7 @@ async def test_a_frame_of_another_size_is_refused_right_after_the_render(bench: 
     after = await run(bench, bench.begin(job))
     assert (after.stage, after.code) == (Stage.RELEASED, Code.WRONG_SIZE)
     assert (after.width, after.height) == (64, 36)
-    assert bench.renderer.proofs == []
+    assert bench.renderer.validations == []
     assert after.lost_fri == bench.shared.burned_fri == 1
 
 
@@ -62,7 +62,7 @@ async def test_the_decoder_gets_the_inspected_size(bench: Bench) -> None:
     """fault_86: not the size that the render reported."""
     (job,) = await bench.post()
     await run(bench, bench.begin(job))
-    assert [task.size for task in (*bench.renderer.tasks, *bench.renderer.proofs)] == [(64, 36)] * 2
+    assert [task.size for task in (*bench.renderer.tasks, *bench.renderer.validations)] == [(64, 36)] * 2
     assert len(bench.renderer.inspected) == 1
 
 
@@ -75,7 +75,7 @@ async def test_an_attempt_without_a_size_is_inspected_again(bench: Bench, stage:
     assert after.stage is Stage.SUBMITTED
     assert (after.width, after.height) == (64, 36)
     assert len(bench.renderer.inspected) == 2
-    assert {task.size for task in bench.renderer.proofs} == {(64, 36)}
+    assert {task.size for task in bench.renderer.validations} == {(64, 36)}
 
 
 async def test_a_picture_too_large_for_its_lease_is_refused_before_the_claim(bench: Bench) -> None:
@@ -94,8 +94,8 @@ async def test_a_frame_finished_at_the_last_moment_is_submitted(bench: Bench) ->
     delay_render(bench, 360)
     after = await run(bench, bench.begin(bench.job()))
     assert (after.stage, after.code) == (Stage.SUBMITTED, None)
-    (proof,) = bench.renderer.proofs
-    assert 2 < proof.lease_seconds <= 3
+    (validation,) = bench.renderer.validations
+    assert 2 < validation.lease_seconds <= 3
 
 
 async def test_an_endless_render_costs_half_of_the_bond(bench: Bench) -> None:

@@ -30,7 +30,7 @@ async def rendering(bench: Bench) -> AsyncIterator[Service]:
     bench.renderer.gate.clear()
     service = bench.service(idle_seconds=POLL_SECONDS)
     working = asyncio.create_task(service.run())
-    await until(lambda: bench.renderer.begun)
+    await until(lambda: bench.renderer.started)
     yield service
     service.drain()
     assert await asyncio.wait_for(working, 5)
@@ -90,7 +90,7 @@ async def test_a_render_ends_once_its_job_is_lost(bench: Bench, happen: object, 
 
 async def test_the_next_poll_finds_it_among_thousands(bench: Bench) -> None:
     """fault_90: neither by the round through all jobs, where it would be the last, nor by an event."""
-    bench.shared.tells_nothing = True
+    bench.shared.has_no_events = True
     async with rendering(bench):
         await bench.post(jobs=3000)
         take_snapshot, later = bench.registry.snapshot, list[int]()
@@ -116,7 +116,7 @@ async def test_the_slot_is_free_for_the_next_job(bench: Bench) -> None:
         lapsed_and_claimed_by_another(bench)
         await bench.post()
         bench.shared.jobs[1] = replace(bench.job(), worker=OTHER)
-        await until(lambda: bench.renderer.begun == 2)
+        await until(lambda: bench.renderer.started == 2)
         assert stages(bench)[0] is Stage.LOST
         bench.renderer.gate.set()
         await until(lambda: stages(bench) == [Stage.LOST, Stage.SUBMITTED])
@@ -177,7 +177,7 @@ async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
     bench.renderer.gate.clear()
     service = bench.service(idle_seconds=POLL_SECONDS)
     working = asyncio.create_task(service.run())
-    await until(lambda: bench.renderer.begun)
+    await until(lambda: bench.renderer.started)
     lapsed(bench)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -132,7 +132,7 @@ async def test_scenes_that_look_like_a_broken_machine_stop_no_worker(bench: Benc
         Stage.SUBMITTED,
     ]
     assert bench.renderer.self_tests == 1
-    assert [line["failures"] for line in lines if line["event"] == "machine_proved"] == [3]
+    assert [line["failures"] for line in lines if line["event"] == "self_test_passed"] == [3]
 
 
 async def test_a_failing_machine_leaves_the_fourth_job_to_others(bench: Bench) -> None:

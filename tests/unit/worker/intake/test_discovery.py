@@ -49,7 +49,7 @@ async def test_a_new_job_without_an_event_is_found_by_the_counter(bench: Bench) 
     await bench.post(jobs=450)
     found = discovery(bench)
     await found.poll()
-    bench.shared.tells_nothing = True
+    bench.shared.has_no_events = True
     (new,) = await bench.post()
     assert new in await polled(found)
 
@@ -147,7 +147,7 @@ async def test_news_are_reported(bench: Bench) -> None:
     await bench.post()
     assert (await found.poll())[1]
     assert not (await found.poll())[1]
-    bench.shared.tells_nothing = True
+    bench.shared.has_no_events = True
     await bench.post()
     assert (await found.poll())[1]
 

@@ -67,6 +67,6 @@ async def test_orders_are_logged_once_with_a_limited_rate(
     logged = [(line["event"], line.get("order_id"), line.get("orders")) for line in lines]
     assert logged == [
         *(("job_discovered", order, None) for order in (1, 2, 3)),
-        ("orders_untold", None, 3),
+        ("orders_suppressed", None, 3),
         ("job_discovered", 7, None),
     ]

@@ -100,7 +100,7 @@ class Feed:
             self._page = None
             return
         self._is_refused = True
-        log.warning("events_not_told", reason=str(error), remedy="all jobs are polled in turn instead")
+        log.warning("events_unavailable", reason=str(error), remedy="all jobs are polled in turn instead")
 
     def _turn_page(self, first: int, answer: object) -> None:
         token = answer.get("continuation_token") if isinstance(answer, dict) else None
