@@ -188,7 +188,9 @@ class SpreadStore(ContentStore):
             *((replica, pin) for replica in self._replicas),
         ]
         pending, self._pending = self._pending, []
-        self._pending += filter(None, await asyncio.gather(*(_release(*one) for one in pending)))
+        failed = await asyncio.gather(*(_release(*one) for one in pending))
+        # Only now: another `unpin` may have added releases meanwhile.
+        self._pending += filter(None, failed)
 
     async def pins(self) -> Sequence[Pin]:
         """Returns the node's own pins."""

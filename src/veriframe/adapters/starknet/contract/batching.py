@@ -59,7 +59,8 @@ class Batcher(Generic[T]):
                 while not request.is_over:
                     await self._serve()
         finally:
-            if not request.is_over:
+            # Cancelled: it may be in the batch of another request, which goes on.
+            if request in self._waiting:
                 self._waiting.remove(request)
         if isinstance(request.outcome, VeriFrameError):
             raise request.outcome

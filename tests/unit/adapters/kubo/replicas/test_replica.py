@@ -91,6 +91,38 @@ async def test_pins_follow_and_are_released_everywhere(node: LyingNode, picture:
     assert replica.kept == []
 
 
+class SlowReplica(FakeReplica):
+    """Its first release waits for `gate`, and then fails."""
+
+    gate = asyncio.Event()
+
+    async def release(self, pin: Pin) -> None:
+        """Releases it, or fails."""
+        if not self.gate.is_set():
+            self.tries += 1
+            await self.gate.wait()
+            raise UNAVAILABLE
+        await super().release(pin)
+
+
+async def test_releases_at_the_same_time_are_both_made(node: LyingNode, picture: Path) -> None:
+    """One that failed while another was under way is not forgotten."""
+    replica = SlowReplica()
+    replica.gate = asyncio.Event()
+    store = spread(node, replica)
+    cid = await store.add(picture, NAME)
+    names = [NAME, "job-result-0x1-8", "job-result-0x1-9"]
+    for name in names[1:]:
+        await store.pin(Pin(cid=cid, name=name))
+    unpins = [asyncio.create_task(store.unpin(Pin(cid=cid, name=name))) for name in names[:2]]
+    while replica.tries < len(names) + 2:  # noqa: ASYNC110 - both releases are under way then
+        await asyncio.sleep(0.001)
+    replica.gate.set()
+    await asyncio.gather(*unpins)
+    await store.unpin(Pin(cid=cid, name=names[2]))
+    assert replica.kept == []
+
+
 FULL = StoreRoom(free_bytes=10, held_bytes=5, remedy="Free some disk.")
 
 

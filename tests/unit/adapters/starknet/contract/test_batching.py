@@ -20,7 +20,7 @@ class Runner:
         self.fault: Exception | None = None
         self.gate = asyncio.Event()
         self.turn = asyncio.Lock()
-        self.together = Batcher[int](self.turn, self.run)
+        self.batcher = Batcher[int](self.turn, self.run)
 
     async def run(self, requests: Sequence[int]) -> Sequence[Outcome]:
         """One transaction."""
@@ -34,7 +34,7 @@ class Runner:
 async def test_a_single_request_runs_at_once_and_others_together() -> None:
     """The first does not wait; those that arrive in the meantime form one batch."""
     runner = Runner()
-    requests = [asyncio.create_task(runner.together.make(request)) for request in range(4)]
+    requests = [asyncio.create_task(runner.batcher.make(request)) for request in range(4)]
     await asyncio.sleep(0.01)
     assert runner.batches == [[0]]
     runner.gate.set()
@@ -48,7 +48,7 @@ async def test_each_request_gets_its_own_outcome() -> None:
     runner.refused = {2}
     runner.gate.set()
     async with runner.turn:
-        requests = [asyncio.create_task(runner.together.make(request)) for request in range(4)]
+        requests = [asyncio.create_task(runner.batcher.make(request)) for request in range(4)]
         await asyncio.sleep(0)
     outcomes = await asyncio.gather(*requests, return_exceptions=True)
     assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == [5, 5, "NO", 5]
@@ -59,7 +59,7 @@ async def test_a_batch_is_bounded() -> None:
     runner = Runner()
     runner.gate.set()
     async with runner.turn:
-        requests = [asyncio.create_task(runner.together.make(request)) for request in range(2 * MOST + 1)]
+        requests = [asyncio.create_task(runner.batcher.make(request)) for request in range(2 * MOST + 1)]
         await asyncio.sleep(0)
     await asyncio.gather(*requests)
     assert [len(batch) for batch in runner.batches] == [MOST, MOST, 1]
@@ -70,7 +70,7 @@ async def test_an_outage_fails_all_requests() -> None:
     runner = Runner()
     runner.fault = RegistryUnavailable("away")
     runner.gate.set()
-    outcomes = await asyncio.gather(*map(runner.together.make, range(3)), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(runner.batcher.make, range(3)), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [RegistryUnavailable] * 3
 
 
@@ -80,7 +80,7 @@ async def test_a_bug_is_raised_only_once() -> None:
     runner.fault = KeyError("a bug")
     runner.gate.set()
     async with runner.turn:
-        requests = [asyncio.create_task(runner.together.make(request)) for request in range(2)]
+        requests = [asyncio.create_task(runner.batcher.make(request)) for request in range(2)]
         await asyncio.sleep(0)
     outcomes = await asyncio.gather(*requests, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [KeyError, RegistryUnavailable]
@@ -90,7 +90,7 @@ async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
     """The request that sent the transaction is gone: the others get a temporary error and do not hang."""
     runner = Runner()
     async with runner.turn:
-        first, second = (asyncio.create_task(runner.together.make(request)) for request in range(2))
+        first, second = (asyncio.create_task(runner.batcher.make(request)) for request in range(2))
         await asyncio.sleep(0)
     await asyncio.sleep(0.01)
     assert runner.batches == [[0, 1]]
@@ -102,7 +102,7 @@ async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
 async def test_one_that_is_cancelled_while_it_waits_is_not_run() -> None:
     """It was in no batch."""
     runner = Runner()
-    first, second = (asyncio.create_task(runner.together.make(request)) for request in range(2))
+    first, second = (asyncio.create_task(runner.batcher.make(request)) for request in range(2))
     await asyncio.sleep(0.01)
     second.cancel()
     runner.gate.set()
@@ -110,3 +110,22 @@ async def test_one_that_is_cancelled_while_it_waits_is_not_run() -> None:
     with pytest.raises(asyncio.CancelledError):
         await second
     assert runner.batches == [[0]]
+
+
+async def test_a_request_in_the_batch_of_another_can_be_cancelled() -> None:
+    """The batch goes on, and the cancelled request ends as cancelled, not with an error."""
+    runner = Runner()
+    first = asyncio.create_task(runner.batcher.make(0))
+    await asyncio.sleep(0.01)
+    second, third = (asyncio.create_task(runner.batcher.make(request)) for request in (1, 2))
+    await asyncio.sleep(0.01)
+    of_first, runner.gate = runner.gate, asyncio.Event()
+    of_first.set()
+    assert await first == 5
+    await asyncio.sleep(0.01)
+    assert runner.batches == [[0], [1, 2]]
+    third.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await third
+    runner.gate.set()
+    assert await second == 5
