@@ -59,7 +59,7 @@ class Counting(Endpoints):
     """Endpoints that count RPC calls, including each call in a batch."""
 
     def __init__(self, url: str) -> None:
-        super().__init__([url], pace=EndpointLimits(requests_per_second=10**6))
+        super().__init__([url], limits=EndpointLimits(requests_per_second=10**6))
         self.calls = 0
 
     async def batch(self, calls: Sequence[tuple[str, Params | None]]) -> Sequence[Any]:

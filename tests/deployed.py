@@ -67,7 +67,7 @@ class Clients:
         outbox = Outbox(self.folder / f"outbox-{number}-{len(self._outboxes)}.sqlite")
         self._outboxes.append(outbox)
         key = Key(owner.private_key)
-        return Sender(self.endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, pace=PACE)
+        return Sender(self.endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, timeouts=PACE)
 
     async def close(self) -> None:
         """Closes connections and files."""

@@ -46,7 +46,7 @@ newer compiler leads to other figures.
 
 
 DEPLOYMENT_HEAD = """
-## The contract, brought onto a chain
+## Deploying the contract
 By `veriframe registry deploy`. A class is declared only once on a chain, by any account.
 
 | step | L2 gas, million | L1 data gas | fee, STRK |

@@ -106,7 +106,8 @@ def draw() -> str:
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" viewBox="0 0 {WIDTH} {top}">'
-        f"<title>Floors and rooms: each imports only what is below it</title><style>{style}</style>"
+        "<title>Floors and rooms: imports go down only; worker and adapters are one floor</title>"
+        f"<style>{style}</style>"
         f'<rect width="{WIDTH}" height="{top}" style="fill:#fff;stroke:none"/>\n'
         + "\n".join(shapes)
         + "\n</svg>\n"

@@ -16,11 +16,10 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import Progress
-from veriframe.ports.registry import Funds, Totals
+from veriframe.ports.registry import Funds, Totals, WorkerRegistry
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Settings
 from veriframe.wiring import creators, registries, renderers, stores, workers
-from veriframe.worker.context import WorkerRegistry
 from veriframe.worker.report import stage_seconds
 
 STILL = Path(__file__).resolve().parents[2] / "examples" / "still.py"

@@ -155,12 +155,12 @@ class NoRoom(JobLost):
 
 
 class JobRejected(JobError):
-    """The creator's asset or scene is at fault. Raised before any money moves."""
+    """The creator's asset or scene is at fault. A job is refused before its claim, and fails after it."""
 
 
 class RenderFailed(JobError):
     """Blender or the sandbox failed to produce the frames."""
 
 
-class VerificationFailed(JobError):
+class ValidationFailed(JobError):
     """The frames exist but are not what the job asked for."""

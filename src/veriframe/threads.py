@@ -12,17 +12,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def to_the_end(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+async def run_uninterrupted(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Run blocking work in a thread. Returns only when the work has ended, even if cancelled.
 
     So no caller closes a file that the thread still uses, whose descriptor number might then be reused.
     """
     # Not a task: code that cancels all tasks of a loop must not cut this off either.
     call = partial(contextvars.copy_context().run, work, *arguments, **named)
-    return await outlasting(asyncio.get_running_loop().run_in_executor(None, call))
+    return await wait_uninterrupted(asyncio.get_running_loop().run_in_executor(None, call))
 
 
-async def outlasting(running: asyncio.Future[T]) -> T:
+async def wait_uninterrupted(running: asyncio.Future[T]) -> T:
     """Wait until a future has ended, however often this is cancelled; raise the cancellation only then."""
     cancelled: asyncio.CancelledError | None = None
     while not running.done():

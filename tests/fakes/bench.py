@@ -22,8 +22,8 @@ from veriframe.model.registry.job import Address, Job, Terms
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.reservations import Reservations
 from veriframe.worker.service import Service
-from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
 
 ALL, NOTHING = Fraction(1), Fraction(0)

@@ -19,8 +19,8 @@ from veriframe.ports.store import ContentStore
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import new_attempt
-from veriframe.worker.settlement.watch import Watch
-from veriframe.worker.store_room import Reservations
+from veriframe.worker.reservations import Reservations
+from veriframe.worker.settlement.submitted_jobs import SubmittedJobs
 from veriframe.worker.workspace import Workspace
 
 NOW = 1_700_000_000.0
@@ -91,7 +91,7 @@ class Home:
     async def end(self, attempt: Attempt) -> None:
         """Pays the worker, who records it."""
         await self.creator.accept_result(attempt.job_id)
-        watch = Watch(self.context)
+        watch = SubmittedJobs(self.context)
         for job in watch.ready(await self.worker.snapshot(attempt.job_id, 1)):
             await watch.settle(job)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, ValidationFailed
 from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
@@ -99,7 +99,7 @@ class FakeRenderer(Renderer):
         self._fail()
         return self.known_facts
 
-    async def self_test(self) -> None:
+    async def render_test_scene(self) -> None:
         """Passes, unless `unfit` is set."""
         self.self_tests += 1
         if self.unfit:
@@ -185,14 +185,14 @@ class FakeRenderer(Renderer):
 
 def _validate(frame: Frame, out: Path, clean: Path) -> ValidatedFrame:
     if not (out / frame.file).is_file():
-        raise VerificationFailed(Code.TAMPER, f"{frame.file} is gone.")
+        raise ValidationFailed(Code.TAMPER, f"{frame.file} is gone.")
     try:
         with Image.open(out / frame.file) as image:
             size, pixels = image.size, image.tobytes()
     except OSError:
-        raise VerificationFailed(Code.NOT_IMAGE, f"{frame.file} is not a picture.") from None
+        raise ValidationFailed(Code.NOT_IMAGE, f"{frame.file} is not a picture.") from None
     if size != (frame.width, frame.height):
-        raise VerificationFailed(Code.WRONG_SIZE, f"{frame.file} has another size.")
+        raise ValidationFailed(Code.WRONG_SIZE, f"{frame.file} has another size.")
     shutil.copyfile(out / frame.file, clean / frame.file)
     return ValidatedFrame(
         number=frame.number,

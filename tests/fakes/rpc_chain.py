@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.proxy import FakeRpcError
 
-from veriframe.adapters.starknet.transactions.transaction import Unsigned
+from veriframe.adapters.starknet.transactions.transaction import UnsignedTransaction
 
 CHAIN = 0x534E5F5345504F4C4941
 """SN_SEPOLIA."""
@@ -102,7 +102,7 @@ class FakeChain:
 
 def digest_of(payload: dict[str, Any]) -> int:
     """A transaction's hash."""
-    return Unsigned.parse(CHAIN, json.dumps(payload)).digest()
+    return UnsignedTransaction.parse(CHAIN, json.dumps(payload)).digest()
 
 
 class AnySigner:

@@ -99,7 +99,7 @@ async def connected_clients(node: Devnet, folder: Path) -> AsyncIterator[list[Cl
             Outbox(own / "outbox.sqlite"),
         )
         key = Key(owner.private_key)
-        sender = Sender(endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, pace=PACE)
+        sender = Sender(endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, timeouts=PACE)
         hashes = {class_hash(REGISTRY)}
         registry = StarknetRegistry(endpoints, sender, address, token=STRK_ADDRESS, class_hashes=hashes)
         clients.append(Client(registry, endpoints, own, store))

@@ -38,7 +38,9 @@ async def deploying(
     """A deployer for one of the chain's accounts."""
     owner = node.accounts[account]
     outbox = Outbox(folder / f"outbox-{account}.sqlite")
-    sender = Sender(nodes, outbox, owner.address, Key(owner.private_key), max_fee_fri=LIMIT_FRI, pace=QUICK)
+    sender = Sender(
+        nodes, outbox, owner.address, Key(owner.private_key), max_fee_fri=LIMIT_FRI, timeouts=QUICK
+    )
     try:
         yield Deployer(nodes, sender, built, token=STRK_ADDRESS, salt=salt)
     finally:
@@ -52,7 +54,7 @@ async def test_whatever_fails_on_sending_the_class_is_declared_once(
 ) -> None:
     """fault_61, fault_63: lost before or after the node acted, there is one declaration and one contract."""
     proxy = Proxy(fresh_devnet.url, faults=[fault], only="starknet_addDeclareTransaction")
-    async with proxy, deploying(fresh_devnet, Endpoints([proxy.url], pace=HURRIED), tmp_path) as deployer:
+    async with proxy, deploying(fresh_devnet, Endpoints([proxy.url], limits=HURRIED), tmp_path) as deployer:
         done = await deployer.carry_out(await deployer.plan())
         assert proxy.faults == []
         found = await Contract(Endpoints([fresh_devnet.url]), done.address).class_hash()
@@ -64,7 +66,7 @@ async def test_whatever_fails_on_sending_the_class_is_declared_once(
 
 async def test_two_who_deploy_at_once_come_to_one_contract(fresh_devnet: Devnet, tmp_path: Path) -> None:
     """Both plan everything; one is faster, the other finds its result, and both report the same."""
-    ways = [Endpoints([fresh_devnet.url], pace=HURRIED) for _ in range(2)]
+    ways = [Endpoints([fresh_devnet.url], limits=HURRIED) for _ in range(2)]
     async with (
         deploying(fresh_devnet, ways[0], tmp_path, account=0) as one,
         deploying(fresh_devnet, ways[1], tmp_path, account=1) as other,
@@ -84,7 +86,7 @@ async def test_interrupted_between_its_transactions_it_continues(
     fresh_devnet: Devnet, tmp_path: Path
 ) -> None:
     """The class is declared, the contract is not: the next run deploys it, and declares nothing."""
-    way = Endpoints([fresh_devnet.url], pace=HURRIED)
+    way = Endpoints([fresh_devnet.url], limits=HURRIED)
     async with deploying(fresh_devnet, way, tmp_path) as deployer:
         plan = await deployer.plan()
         cut = asyncio.create_task(deployer.carry_out(plan))
@@ -113,7 +115,7 @@ async def _until_declared(nodes: Endpoints) -> None:
 async def test_a_class_that_the_chain_does_not_accept(fresh_devnet: Devnet, tmp_path: Path) -> None:
     """Another compiled class than the node's own: refused with a clear message, and no nonce is stuck."""
     wrong = replace(BUILT, declare=Declare(BUILT.declare.contract_class, 0x1234))
-    way = Endpoints([fresh_devnet.url], pace=HURRIED)
+    way = Endpoints([fresh_devnet.url], limits=HURRIED)
     async with deploying(fresh_devnet, way, tmp_path, built=wrong) as deployer:
         with pytest.raises(MoveRefused, match=r"does not accept the contract: .*compiled class hash"):
             await deployer.carry_out(await deployer.plan())
@@ -134,7 +136,7 @@ class Lying(Endpoints):
 
 async def test_a_contract_of_another_class_is_never_reported(devnet_node: Devnet, tmp_path: Path) -> None:
     """fault_71: the node's class at the address is compared before the address is shown."""
-    way = Lying([devnet_node.url], pace=HURRIED)
+    way = Lying([devnet_node.url], limits=HURRIED)
     async with deploying(devnet_node, way, tmp_path, account=3, salt=0x99) as deployer:
         plan = await deployer.plan()
         with pytest.raises(RegistryUnavailable, match="Do not use it"):

@@ -75,7 +75,7 @@ async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> Non
     """fault_6: content that no node has ends the fetch soon, with the job unaffected or refused."""
     started = time.monotonic()
     async with Gateways(
-        [kubo_node.gateway_url], allow_private=True, pace=GatewayLimits(first_byte_seconds=2)
+        [kubo_node.gateway_url], allow_private=True, limits=GatewayLimits(first_byte_seconds=2)
     ) as gateways:
         with pytest.raises((StoreUnavailable, JobRejected)) as caught:
             await assembled(_ABSENT, gateways, tmp_path / "got", LIMITS)

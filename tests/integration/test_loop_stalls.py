@@ -19,7 +19,7 @@ from veriframe import disk
 from veriframe.adapters.blender import scripts
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.limits import cgroup, resource_usage
-from veriframe.adapters.blender.sandbox.output_mounts import Mounts
+from veriframe.adapters.blender.sandbox.output_mounts import MemoryFileSystems
 from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 MOST_SECONDS = 0.3
@@ -86,7 +86,7 @@ async def turning() -> AsyncIterator[list[float]]:
 @pytest.mark.parametrize("builder", ["strict", "strict-watcher", "strict-single"])
 async def test_file_systems_are_freed_outside_the_loop(builder: str, slow: Any) -> None:
     """fault_92: 600 000 empty files blocked all jobs for 1.3 s while the kernel freed them."""
-    threads = slow(Mounts, "close")
+    threads = slow(MemoryFileSystems, "close")
     async with turning() as longest:
         await run_python(BUILDERS[builder](), MANY_FILES, memory=1024)
     assert threads
@@ -108,7 +108,7 @@ async def test_folders_are_removed_outside_the_loop(slow: Any) -> None:
 @pytest.mark.skipif(cgroup.find() is None, reason="no control groups can be made here")
 async def test_a_group_is_killed_outside_the_loop(slow: Any) -> None:
     """fault_92: half a second for processes that take time to die, and as much to remove their group."""
-    killing, closing = slow(cgroup.Group, "kill"), slow(cgroup.Group, "close")
+    killing, closing = slow(cgroup.ControlGroup, "kill"), slow(cgroup.ControlGroup, "close")
     async with turning() as longest:
         end = await run_shell(BUILDERS["strict"](), "sleep 60", limits=replace(LIMITS, wall_seconds=0.5))
     assert end.ending is Ending.TIMEOUT
@@ -144,7 +144,7 @@ async def test_a_clean_up_is_outside_the_loop(tmp_path: Path, slow: Any) -> None
     """fault_92: a job's folder is removed after its end, whatever its size."""
     from tests.fakes.bench import Bench  # noqa: PLC0415
 
-    from veriframe.worker.settlement.watch import clean_up  # noqa: PLC0415
+    from veriframe.worker.settlement.submitted_jobs import clean_up  # noqa: PLC0415
 
     bench = Bench(tmp_path / "work")
     (job,) = await bench.post()

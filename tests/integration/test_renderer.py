@@ -15,7 +15,7 @@ from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
-from veriframe.errors import Code, JobRejected, VerificationFailed
+from veriframe.errors import Code, JobRejected, ValidationFailed
 from veriframe.model.rendering.frames import (
     Progress,
     RenderLimits,
@@ -192,6 +192,6 @@ async def test_limits_of_the_task_apply_to_validation_too(studio: Studio) -> Non
     scene, task = studio.scene(), RenderTask()
     rendering, out = await studio.render(scene, task)
     poor = replace(task, limits=replace(task.limits, memory_bytes=8 * 2**20))
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await studio.renderer.validate(scene, poor, rendering, out, studio.new_folder())
     assert failed.value.code == Code.NOT_IMAGE

@@ -9,7 +9,7 @@ import structlog
 from PIL import Image
 from tests.integration.renderer_studio import Studio, studio
 
-from veriframe.errors import Code, VerificationFailed
+from veriframe.errors import Code, ValidationFailed
 from veriframe.model.rendering.frames import (
     ImageFormat,
     RenderTask,
@@ -112,7 +112,7 @@ async def test_a_frame_that_is_black_by_mistake_is_not_delivered(studio: Studio)
     scene, task = studio.scene(), RenderTask()
     rendering, out = await studio.render(scene, task)
     Image.new("RGB", (64, 36)).save(out / "frame_0001.png")
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
     assert failed.value.code == Code.BLACK
 
@@ -124,7 +124,7 @@ async def test_samples_that_are_not_finite_are_not_delivered(studio: Studio) -> 
     pixels = np.ones((36, 64), np.float32)
     pixels[3, 5] = np.nan
     OpenEXR.File({}, {name: pixels.copy() for name in "RGB"}).write(str(out / "frame_0001.exr"))
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
     assert failed.value.code == Code.NOT_FINITE
 
@@ -135,6 +135,6 @@ async def test_a_damaged_exr_is_refused(studio: Studio, content: bytes) -> None:
     scene, task = studio.scene(), RenderTask(format=ImageFormat.EXR)
     rendering, out = await studio.render(scene, task)
     (out / "frame_0001.exr").write_bytes(content)
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
     assert failed.value.code == (Code.NOT_IMAGE if content else Code.TAMPER)

@@ -17,7 +17,7 @@ import structlog
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.runtimes import Argument, BlenderExecutable, Runtime
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
-from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, VerificationFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, ValidationFailed
 from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
 
 FRAME = {
@@ -180,7 +180,7 @@ async def test_a_forged_picture_does_not_pass(victim: Victim) -> None:
     """fault_41: the clean sandbox refuses it."""
     rendering = await victim.render(f"{PICTURE}; {send(FRAME, FINISHED)}")
     task = RenderTask(limits=LIMITS)
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await victim.renderer("").validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.NOT_IMAGE
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from tests.integration.test_renderer_hostile import FINISHED, FRAME, LIMITS, PICTURE, Victim, send
 
-from veriframe.errors import Code, RenderFailed, VerificationFailed
+from veriframe.errors import Code, RenderFailed, ValidationFailed
 from veriframe.model.rendering.frames import RenderTask
 
 
@@ -39,7 +39,7 @@ async def test_a_huge_picture_reported_as_small_is_not_decoded(victim: Victim) -
     for claimed in (rendering, huge):
         task = RenderTask(limits=LIMITS, size=(64, 36), lease_seconds=20)
         started = time.monotonic()
-        with pytest.raises(VerificationFailed) as failed:
+        with pytest.raises(ValidationFailed) as failed:
             await victim.renderer("").validate(victim.scene, task, claimed, victim.out, victim.clean)
         assert failed.value.code == Code.WRONG_SIZE
         assert time.monotonic() - started < 5
@@ -54,7 +54,7 @@ async def test_decoding_ends_within_the_lease(victim: Victim) -> None:
     limits = replace(LIMITS, output_bytes=2**30, memory_bytes=4 * 2**30)
     task = RenderTask(limits=limits, size=size, lease_seconds=1)
     started = time.monotonic()
-    with pytest.raises(VerificationFailed, match="the lease left no more time") as failed:
+    with pytest.raises(ValidationFailed, match="the lease left no more time") as failed:
         await victim.renderer("").validate(victim.scene, task, rendering, victim.out, victim.clean)
     assert failed.value.code == Code.LEASE
     assert time.monotonic() - started < 4

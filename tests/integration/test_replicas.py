@@ -15,7 +15,7 @@ from veriframe.adapters.kubo.gateways.gateway import Gateways
 from veriframe.adapters.kubo.node.api import KuboApi
 from veriframe.adapters.kubo.node.swarm import Swarm
 from veriframe.adapters.kubo.replicas.pinning_service import PinningService
-from veriframe.adapters.kubo.replicas.replica import Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.replicas.replica import ReplicatedStore, ReplicationPolicy, second_node
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable
 from veriframe.ports.store import Pin
@@ -48,8 +48,11 @@ async def test_a_second_node_keeps_it_when_the_first_has_lost_it(
 ) -> None:
     """fault_54, fault_56: pinned on both by name; after the first node's loss the second one serves it."""
     one, two = nodes
-    store = SpreadStore(
-        KuboStore(one.api_url), [second_node(two.api_url, None)], [], Spread(seconds=60, required=True)
+    store = ReplicatedStore(
+        KuboStore(one.api_url),
+        [second_node(two.api_url, None)],
+        [],
+        ReplicationPolicy(seconds=60, required=True),
     )
     cid = await store.add(picture, NAME)
     assert f"veriframe:{cid}:{NAME}" in two.run("pin", "ls", "--names", "--type=recursive").decode()
@@ -69,7 +72,7 @@ async def test_a_copy_without_the_file_is_fetched_from_the_network(
     one, two = nodes
     alone, replica = KuboStore(one.api_url), second_node(two.api_url, None)
     cid = await alone.add(_reversed(picture), NAME)
-    store = SpreadStore(alone, [replica], [], Spread(seconds=60))
+    store = ReplicatedStore(alone, [replica], [], ReplicationPolicy(seconds=60))
     with structlog.testing.capture_logs() as lines:
         await store.pin(Pin(cid=cid, name=NAME))
     assert [line["event"] for line in lines if line["event"].startswith("copy_")] == ["copy_confirmed"]
@@ -82,11 +85,11 @@ async def test_it_is_read_back_through_a_real_gateway(nodes: tuple[Kubo, Kubo], 
     one, two = nodes
     node = KuboStore(one.api_url)
     async with Gateways([two.gateway_url], allow_private=True) as gateways:
-        store = SpreadStore(node, [], [gateways], Spread(seconds=60, required=True))
+        store = ReplicatedStore(node, [], [gateways], ReplicationPolicy(seconds=60, required=True))
         await store.add(picture, NAME)
     with kubo() as unconnected:
         async with Gateways([unconnected.gateway_url], allow_private=True) as gateways:
-            store = SpreadStore(node, [], [gateways], Spread(seconds=3, required=True))
+            store = ReplicatedStore(node, [], [gateways], ReplicationPolicy(seconds=3, required=True))
             with pytest.raises(StoreUnavailable, match="not on all replicas"):
                 await store.add(picture, NAME)
     await store.close()
@@ -99,7 +102,9 @@ async def test_a_pinning_service_beside_a_real_node(nodes: tuple[Kubo, Kubo], pi
         service.polls = 1
         service.delegates = ["/dnsaddr/pins.invalid"]
         replica = PinningService(service.url, TOKEN, Swarm(KuboApi(one.api_url)))
-        store = SpreadStore(KuboStore(one.api_url), [replica], [], Spread(seconds=60, required=True))
+        store = ReplicatedStore(
+            KuboStore(one.api_url), [replica], [], ReplicationPolicy(seconds=60, required=True)
+        )
         cid = await store.add(picture, NAME)
         assert [(cid, [])] == [(request.cid, request.origins) for request in service.requests.values()]
         await store.unpin(Pin(cid=cid, name=NAME))

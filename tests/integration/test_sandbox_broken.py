@@ -150,7 +150,7 @@ async def test_a_missing_protection_of_landlock_is_detected(
     singing: set[str],
 ) -> None:
     """Also if only one of its two protections is missing."""
-    whole = launcher.Plan
+    whole = launcher.LaunchPlan
 
     def leaky(**plan: Any) -> Any:
         return whole(**hole(plan))

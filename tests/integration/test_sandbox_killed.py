@@ -24,7 +24,7 @@ from tests.integration.sandbox_runs import (
 )
 
 from veriframe.adapters.blender.sandbox import selection, temporary
-from veriframe.adapters.blender.sandbox.output_mounts import Mounts
+from veriframe.adapters.blender.sandbox.output_mounts import MemoryFileSystems
 from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
 
 _WORKERS = """
@@ -109,11 +109,11 @@ async def test_a_builder_that_crashes_is_not_the_scenes_fault(
 ) -> None:
     """fault_38: a signal ends bubblewrap before the program has started."""
 
-    async def crash(_: Mounts, pid: int) -> None:
+    async def crash(_: MemoryFileSystems, pid: int) -> None:
         os.kill(parent_of(pid), signal.SIGSEGV)
         await asyncio.sleep(9)
 
-    monkeypatch.setattr(Mounts, "hold", crash)
+    monkeypatch.setattr(MemoryFileSystems, "hold", crash)
     assert (await run_shell(BUILDERS[builder](), "exit 0")).ending is Ending.SANDBOX_FAILED
 
 
@@ -123,13 +123,13 @@ async def test_a_builder_that_crashes_after_the_start_is_not_the_scenes_fault(
 ) -> None:
     """fault_38: no program inside can reach bubblewrap, so its crash is never the scene's fault."""
     builders: list[int] = []
-    hold = Mounts.hold
+    hold = MemoryFileSystems.hold
 
-    async def note(mounts: Mounts, pid: int) -> None:
+    async def note(mounts: MemoryFileSystems, pid: int) -> None:
         await hold(mounts, pid)
         builders.append(parent_of(pid))
 
-    monkeypatch.setattr(Mounts, "hold", note)
+    monkeypatch.setattr(MemoryFileSystems, "hold", note)
     run = SandboxedRun(
         argv=("/bin/bash", "-c", "echo >&$REPORT_FD; sleep 9"),
         limits=LIMITS,

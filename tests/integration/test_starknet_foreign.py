@@ -13,7 +13,7 @@ from tests.deployed import REGISTRY, ROOT, Clients, deploy, invoke
 from tests.nodes import STRK_ADDRESS, Devnet, devnet
 
 from veriframe.adapters.starknet.cairo.codec import encode_text, halves, short_string
-from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
@@ -270,7 +270,7 @@ async def test_for_other_contracts_the_error_says_what_is_missing(clients: Clien
     sender = clients.sender(WORKER)
 
     def registry(address: int) -> ForeignRegistry:
-        notes = Notes(clients.folder, address, sender.account)
+        notes = MoveRecords(clients.folder, address, sender.account)
         return ForeignRegistry(clients.endpoints, sender, address, token=STRK_ADDRESS, notes=notes)
 
     with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):

@@ -70,11 +70,11 @@ async def sending(
 ) -> AsyncIterator[Sender]:
     """A sender for one of the chain's accounts, over `url`, with an outbox in `folder`."""
     owner = node.accounts[account]
-    endpoints = Endpoints([url], pace=HURRIED)
+    endpoints = Endpoints([url], limits=HURRIED)
     outbox = Outbox(folder / "outbox.sqlite")
     try:
         yield Sender(
-            endpoints, outbox, owner.address, Key(owner.private_key), max_fee_fri=max_fee_fri, pace=pace
+            endpoints, outbox, owner.address, Key(owner.private_key), max_fee_fri=max_fee_fri, timeouts=pace
         )
     finally:
         outbox.close()
@@ -183,13 +183,13 @@ async def test_a_fee_over_the_limit_is_not_paid(node: Devnet, tmp_path: Path) ->
 
 async def test_a_wrong_key_is_refused_and_leaves_no_nonce_stuck(node: Devnet, tmp_path: Path) -> None:
     """The account does not accept the signature: one clear error, and the right key works."""
-    endpoints, outbox = Endpoints([node.url], pace=HURRIED), Outbox(tmp_path / "outbox.sqlite")
+    endpoints, outbox = Endpoints([node.url], limits=HURRIED), Outbox(tmp_path / "outbox.sqlite")
     owner = node.accounts[2]
-    wrong = Sender(endpoints, outbox, owner.address, Key(12345), max_fee_fri=LIMIT_FRI, pace=QUICK)
+    wrong = Sender(endpoints, outbox, owner.address, Key(12345), max_fee_fri=LIMIT_FRI, timeouts=QUICK)
     with pytest.raises(MoveRefused, match="key"):
         await wrong.send([transfer(0xF5, 1)], "pay")
     right = Sender(
-        endpoints, outbox, owner.address, Key(owner.private_key), max_fee_fri=LIMIT_FRI, pace=QUICK
+        endpoints, outbox, owner.address, Key(owner.private_key), max_fee_fri=LIMIT_FRI, timeouts=QUICK
     )
     await right.send([transfer(0xF5, 1)], "pay")
     assert balance(node, 0xF5) == 1

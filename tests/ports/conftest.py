@@ -10,7 +10,7 @@ import pytest_asyncio
 from tests.fakes.store import FakeStore
 from tests.nodes import Devnet, Kubo, devnet, kubo
 
-from veriframe.adapters.kubo.replicas.replica import Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.replicas.replica import ReplicatedStore, ReplicationPolicy, second_node
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.ports.store import ContentStore
@@ -57,6 +57,6 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
                 yield opened
                 return
             second = second_node(request.getfixturevalue("replica").api_multiaddr, None)
-            store = SpreadStore(opened, [second], [], Spread(required=True))
+            store = ReplicatedStore(opened, [second], [], ReplicationPolicy(required=True))
             yield store
             await store.close()

@@ -88,7 +88,9 @@ async def clients(
         registries = []
         for owner, outbox in zip(node.accounts, outboxes, strict=False):
             key = Key(owner.private_key)
-            sender = ClientSender(endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, pace=PACE)
+            sender = ClientSender(
+                endpoints, outbox, owner.address, key, max_fee_fri=MAX_FEE_FRI, timeouts=PACE
+            )
             sender.chain = chain
             hashes = {class_hash(REGISTRY)}
             await asyncio.to_thread(chain.fund, Address(owner.address), wallet_fri)

@@ -16,7 +16,7 @@ from tests.integration import renderer_scenes
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
-from veriframe.errors import Code, JobRejected, VerificationFailed
+from veriframe.errors import Code, JobRejected, ValidationFailed
 from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
 from veriframe.ports.renderer import Renderer
 
@@ -123,7 +123,7 @@ async def test_a_damaged_output_is_not_an_image(bench: Bench) -> None:
     """fault_20, fault_41: whatever the render reported."""
     task, rendering, _ = await bench.render(1)
     (bench.out / "frame_0001.png").write_bytes(b"no picture")
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
     assert failed.value.code == Code.NOT_IMAGE
     assert list(bench.clean.iterdir()) == []
@@ -133,7 +133,7 @@ async def test_a_size_other_than_reported_is_found(bench: Bench) -> None:
     """fault_43: a frame that is smaller than requested."""
     task, rendering, _ = await bench.render(1)
     claimed = replace(rendering, frames=(replace(rendering.frames[0], width=128, height=72),))
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await bench.renderer.validate(bench.scene, task, claimed, bench.out, bench.clean)
     assert failed.value.code == Code.WRONG_SIZE
 
@@ -142,7 +142,7 @@ async def test_a_missing_output_is_tampering(bench: Bench) -> None:
     """Between rendering and validation only the worker may change it."""
     task, rendering, _ = await bench.render(1)
     (bench.out / "frame_0001.png").unlink()
-    with pytest.raises(VerificationFailed) as failed:
+    with pytest.raises(ValidationFailed) as failed:
         await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
     assert failed.value.code == Code.TAMPER
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.ports.store_content import ABSENT, add, write
 
-from veriframe.adapters.kubo.replicas.replica import SpreadStore
+from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid
@@ -142,7 +142,7 @@ async def test_added_content_takes_room(store: ContentStore, tmp_path: Path) -> 
     assert 0 <= after.free_bytes <= before.free_bytes - size_bytes + 100_000
     assert after.held_bytes >= before.held_bytes + size_bytes - 100_000
     assert re.search(r"[Rr]aise", after.remedy)
-    if not isinstance(store, KuboStore | SpreadStore):
+    if not isinstance(store, KuboStore | ReplicatedStore):
         await store.unpin(Pin(cid=cid, name="job-1-asset"))
         assert await store.room() == before
 

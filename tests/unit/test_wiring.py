@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from veriframe.adapters.kubo.replicas.replica import SpreadStore
+from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
@@ -65,7 +65,7 @@ async def test_replicas_are_asked_and_the_lease_reserves_time_for_them(
     """fault_54: any of the three settings is enough; renders end earlier by that time."""
     flags = flags | {"pinning_token_file": token_file(tmp_path), "replica_seconds": "7"}
     store = opened(flags)
-    assert isinstance(store, SpreadStore)
+    assert isinstance(store, ReplicatedStore)
     await stores.close_store(store)
     settings = load(NODE | flags, {}).settings
     assert limits.policy(settings, Address(1)).copies_seconds == 7

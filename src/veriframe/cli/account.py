@@ -15,6 +15,7 @@ from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address, format_address, format_strk
+from veriframe.ports.registry import WorkerRegistry
 from veriframe.settings import to_fri
 from veriframe.wiring import registries, workers
 
@@ -212,11 +213,11 @@ def _print(facts: dict[str, str], *, as_json: bool) -> None:
         show.facts("", facts)
 
 
-def _treasury() -> registries.Registry:
+def _treasury() -> WorkerRegistry:
     return opening.open_registry(DEFAULT)
 
 
-async def _show(treasury: registries.Registry, as_json: bool) -> None:
+async def _show(treasury: WorkerRegistry, as_json: bool) -> None:
     funds = await treasury.funds(treasury.account)
     name, address = context.account(DEFAULT), format_address(treasury.account)
     held = await workers.stakes(context.current().settings, name, treasury)

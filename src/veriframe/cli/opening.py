@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from veriframe.cli import context, password
 from veriframe.errors import SettingsError
+from veriframe.ports.registry import WorkerRegistry
 from veriframe.settings import Settings
 from veriframe.wiring import registries
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
 
 
-def open_registry(default_account: str) -> registries.Registry:
+def open_registry(default_account: str) -> WorkerRegistry:
     """Open the registry for the acting account. It is closed when the command ends.
 
     Raises `SettingsError` if the key is missing or cannot be unlocked, and `RegistryUnavailable`.

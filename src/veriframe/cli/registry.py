@@ -18,7 +18,7 @@ from veriframe.settings import Settings, to_fri
 from veriframe.wiring import registries
 
 if TYPE_CHECKING:
-    from veriframe.wiring.chain import Deployed, Plan
+    from veriframe.wiring.chain import Deployed, DeploymentPlan
     from veriframe.wiring.keys import Key
 
 app = typer.Typer(help="The job registry itself.", no_args_is_help=True)
@@ -109,7 +109,7 @@ def _ask(yes: bool) -> None:
         raise typer.Exit(1)
 
 
-def _plan_lines(plan: Plan) -> dict[str, str]:
+def _plan_lines(plan: DeploymentPlan) -> dict[str, str]:
     missing = "the contract" if plan.is_declared else "the class, and the contract"
     return {
         "network": format_chain_id(plan.chain_id),

@@ -13,9 +13,10 @@ import typer
 
 from veriframe.cli import context, opening
 from veriframe.model.registry.job import Address, format_address
+from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Loaded
-from veriframe.wiring import registries, renderers, workers
+from veriframe.wiring import renderers, workers
 from veriframe.worker import report
 from veriframe.worker.retry import log_wait
 from veriframe.worker.service import Service
@@ -45,9 +46,7 @@ def worker(
         raise typer.Exit(context.run(_work(loaded, account, registry, once, slots)))
 
 
-async def _work(
-    loaded: Loaded, account: str, registry: registries.Registry, once: bool, slots: int | None
-) -> int:
+async def _work(loaded: Loaded, account: str, registry: WorkerRegistry, once: bool, slots: int | None) -> int:
     settings = loaded.settings
     renderer = await renderers.build_renderer(settings)
     stamina.instrumentation.set_on_retry_hooks((log_wait,))

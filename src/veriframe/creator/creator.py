@@ -26,7 +26,7 @@ from veriframe.errors import (
     SettingsError,
     StoreUnavailable,
     Unavailable,
-    VerificationFailed,
+    ValidationFailed,
 )
 from veriframe.model.registry.job import Address, Job, JobState, Terms
 from veriframe.model.registry.job_status import JobStatus
@@ -151,7 +151,7 @@ class Creator:
         """Download a job's picture to `target`, completely or not at all; resumes an interrupted download.
 
         Raises `MoveRefused` if there is no result yet, `SettingsError` if `target` exists and must not be
-        replaced or cannot be written, and `VerificationFailed` if the result is not a PNG (NOT_IMAGE) or
+        replaced or cannot be written, and `ValidationFailed` if the result is not a PNG (NOT_IMAGE) or
         cannot be fetched as one file (the store's code).
         """
         job = await self.registry.get_job(job_id)
@@ -229,14 +229,14 @@ class Creator:
             await self.store.unpin(pin)
 
 
-def _no_picture(job: Job, error: JobRejected) -> VerificationFailed:
+def _no_picture(job: Job, error: JobRejected) -> ValidationFailed:
     """Reword the store's refusal for a creator: its own sentence addresses the maker of a scene."""
     if error.code is Code.NOT_FOUND:
         why = "nobody provides it any more" if job.state.is_final else "nobody provides it"
     else:
         why = "it is not one file of an acceptable size"
     remedy = "" if job.state.is_final else " Dispute it if an arbiter is named."
-    return VerificationFailed(error.code, f"The result of job {job.id} cannot be fetched: {why}.{remedy}")
+    return ValidationFailed(error.code, f"The result of job {job.id} cannot be fetched: {why}.{remedy}")
 
 
 def _no_result(job: Job) -> str:

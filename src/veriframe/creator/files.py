@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from veriframe.errors import Code, SettingsError, VerificationFailed
+from veriframe.errors import Code, SettingsError, ValidationFailed
 from veriframe.model.rendering.scene import SceneHeader
 
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -104,13 +104,13 @@ def picture_size(file: Path) -> tuple[int, int]:
     """Width and height in pixels from the first chunk of a PNG.
 
     The rest of the file is not read: a process that holds an account must not decode untrusted pictures.
-    Raises `VerificationFailed` (NOT_IMAGE).
+    Raises `ValidationFailed` (NOT_IMAGE).
     """
     with file.open("rb") as stream:
         start = stream.read(24)
     width, height = int.from_bytes(start[16:20], "big"), int.from_bytes(start[20:24], "big")
     if not start.startswith(PNG_START) or not width or not height:
-        raise VerificationFailed(
+        raise ValidationFailed(
             Code.NOT_IMAGE,
             "The result is not a PNG picture, so it was not saved. Dispute it if an arbiter is named.",
         )

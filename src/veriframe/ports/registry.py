@@ -208,3 +208,7 @@ class Treasury(Protocol):
     @abstractmethod
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:
         """Move money from the account's credit to any wallet."""
+
+
+class WorkerRegistry(JobRegistry, Treasury, Protocol):
+    """The registry as a worker needs it: moves, and the money for bonds."""

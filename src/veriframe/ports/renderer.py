@@ -32,7 +32,7 @@ class Renderer(Protocol):
         """Facts about this renderer. Raises `HostUnavailable` if it cannot start."""
 
     @abstractmethod
-    async def self_test(self) -> None:
+    async def render_test_scene(self) -> None:
         """Render a small scene of our own. Raises `HostUnavailable` if this machine fails to."""
 
     @abstractmethod
@@ -56,6 +56,6 @@ class Renderer(Protocol):
         """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
 
         A black frame is rendered again, small, in a new process; it is legitimate if it is black again.
-        Everything ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE, WRONG_SIZE,
+        Everything ends within the task's `lease_seconds`. Raises `ValidationFailed`: NOT_IMAGE, WRONG_SIZE,
         NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame also what `render` raises.
         """

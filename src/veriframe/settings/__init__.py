@@ -1,4 +1,4 @@
-"""The operator's settings. No other package reads the environment."""
+"""The operator's settings: the only source of configuration, the environment included."""
 
 from veriframe.settings.loading import CLASSIC_NAMES, CONFIG_NAME, PREFIX, Loaded, load
 from veriframe.settings.values import Settings, to_fri

@@ -9,7 +9,7 @@ from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.adapters.starknet.facts import read_facts
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.job_registry import deployer
-from veriframe.adapters.starknet.job_registry.deployer import Deployed, Deployer, Plan
+from veriframe.adapters.starknet.job_registry.deployer import Deployed, Deployer, DeploymentPlan
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import read_class_hashes
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints
@@ -22,7 +22,7 @@ from veriframe.settings import Settings, to_fri
 __all__ = [
     "Deployed",
     "Deployer",
-    "Plan",
+    "DeploymentPlan",
     "expected_chain",
     "open_deployer",
     "open_registry",

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 from veriframe import doctor
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.kubo.gateways.gateway import Gateways
-from veriframe.adapters.kubo.replicas.replica import SpreadStore
+from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.model.registry.job import Head
-from veriframe.ports.registry import ChainFacts
+from veriframe.ports.registry import ChainFacts, WorkerRegistry
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
-from veriframe.wiring.registries import Registry, knows_workers
+from veriframe.wiring.registries import knows_workers
 from veriframe.wiring.renderers import build_renderer
 from veriframe.wiring.stores import Store
 from veriframe.wiring.workers import stakes
-from veriframe.worker.store_room import picture_bytes
+from veriframe.worker.reservations import picture_bytes
 
 if TYPE_CHECKING:
     from veriframe.adapters.starknet.trust.trust import Trust
 
 
 def examinations(
-    settings: Settings, account: str, registry: Registry, content: Store, *, engines: bool
+    settings: Settings, account: str, registry: WorkerRegistry, content: Store, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
     """The checks, in the order in which their faults should be fixed."""
     made: list[BlenderRenderer] = []
@@ -65,7 +65,7 @@ def examinations(
 
 
 def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doctor.Examination]]:
-    if not isinstance(content, SpreadStore):
+    if not isinstance(content, ReplicatedStore):
         return []
 
     async def reach() -> Mapping[str, str]:
@@ -78,7 +78,7 @@ def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doc
     return [("copies", partial(doctor.copies, reach, settings.replica_required))]
 
 
-def _about_standing(registry: Registry) -> Sequence[tuple[str, doctor.Examination]]:
+def _about_standing(registry: WorkerRegistry) -> Sequence[tuple[str, doctor.Examination]]:
     account = registry.account
     return (
         [("standing", partial(doctor.standing, registry.standing, account))]
@@ -87,6 +87,6 @@ def _about_standing(registry: Registry) -> Sequence[tuple[str, doctor.Examinatio
     )
 
 
-def _chain_facts(registry: Registry) -> Callable[[Head], ChainFacts] | None:
+def _chain_facts(registry: WorkerRegistry) -> Callable[[Head], ChainFacts] | None:
     trust: Trust | None = getattr(registry, "trust", None)
     return None if trust is None else trust.facts

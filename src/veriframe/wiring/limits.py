@@ -40,7 +40,7 @@ def policy(settings: Settings, account: Address) -> Policy:
         limits=render_limits(settings),
         stakes=stake_limits(settings),
         fetch_seconds=settings.fetch_seconds,
-        copies_seconds=settings.replica_seconds if _spreads(settings) else 0.0,
+        copies_seconds=settings.replica_seconds if _makes_copies(settings) else 0.0,
         release_fee_share=settings.release_fee_share,
     )
 
@@ -57,7 +57,7 @@ def stake_limits(settings: Settings) -> StakeLimits:
     )
 
 
-def _spreads(settings: Settings) -> bool:
+def _makes_copies(settings: Settings) -> bool:
     """Whether added content is copied to others, or read back from gateways."""
     others = (settings.ipfs_replica_api, settings.pinning_service, settings.ipfs_gateways)
     return settings.store == "kubo" and any(others)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from veriframe.adapters.local_registry import LocalRegistry
-from veriframe.ports.registry import CreatorRegistry, JobRegistry, RegistryFacts, Treasury
+from veriframe.ports.registry import CreatorRegistry, RegistryFacts, WorkerRegistry
 from veriframe.settings import Settings
 
 if TYPE_CHECKING:
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
     from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 
 
-class Registry(JobRegistry, Treasury, Protocol):
-    """A registry for a worker: moves, and the money for bonds."""
-
-
-class FullRegistry(Registry, CreatorRegistry, Protocol):
+class FullRegistry(WorkerRegistry, CreatorRegistry, Protocol):
     """A registry for workers and creators, as our own kinds are."""
 
 
@@ -29,7 +25,7 @@ def embedded(settings: Settings, account: str) -> LocalRegistry:
 
 async def open_starknet(
     settings: Settings, key: Key | None
-) -> tuple[Registry, Callable[[], Awaitable[None]]]:
+) -> tuple[WorkerRegistry, Callable[[], Awaitable[None]]]:
     """Open the contract at job_registry_address for the account of `key`. Also returns its close function.
 
     Without a key the account is devnet's number `devnet_account`. First settles transactions that an earlier
@@ -63,6 +59,6 @@ def knows_workers(opened: object) -> TypeGuard[ForeignRegistry]:
     return hasattr(opened, "standing")
 
 
-def is_full(opened: Registry) -> TypeGuard[FullRegistry]:
+def is_full(opened: WorkerRegistry) -> TypeGuard[FullRegistry]:
     """Whether a registry serves creators too."""
     return hasattr(opened, "create_order")

@@ -10,13 +10,13 @@ from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import KuboApi
 from veriframe.adapters.kubo.node.swarm import Swarm
 from veriframe.adapters.kubo.replicas.pinning_service import PinningService
-from veriframe.adapters.kubo.replicas.replica import Replica, Spread, SpreadStore, second_node
+from veriframe.adapters.kubo.replicas.replica import Replica, ReplicatedStore, ReplicationPolicy, second_node
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import SettingsError
 from veriframe.settings import Settings
 
-Store = LocalStore | KuboStore | SpreadStore
+Store = LocalStore | KuboStore | ReplicatedStore
 
 TOKEN_BYTES = 4096
 """Longest bearer token."""
@@ -35,8 +35,8 @@ def open_store(settings: Settings) -> Store:
     replicas = _replicas(settings, token)
     if not replicas and not sources:
         return node
-    spread = Spread(seconds=settings.replica_seconds, required=settings.replica_required)
-    return SpreadStore(node, replicas, sources, spread)
+    spread = ReplicationPolicy(seconds=settings.replica_seconds, required=settings.replica_required)
+    return ReplicatedStore(node, replicas, sources, spread)
 
 
 def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
@@ -58,7 +58,7 @@ async def close_store(opened: Store) -> None:
     """Close a store's connections."""
     if not isinstance(opened, LocalStore):
         await opened.close()
-        node = opened.node if isinstance(opened, SpreadStore) else opened
+        node = opened.node if isinstance(opened, ReplicatedStore) else opened
         for source in node.sources:
             if isinstance(source, Gateways):
                 await source.close()

@@ -11,17 +11,17 @@ from pathlib import Path
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import Address
+from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
 from veriframe.settings import Settings, to_fri
 from veriframe.wiring.limits import policy, scene_limits, stake_limits
-from veriframe.wiring.registries import Registry
 from veriframe.wiring.stores import Store
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock
+from veriframe.worker.reservations import Reservations
 from veriframe.worker.service import Service
-from veriframe.worker.settlement.watch import Withdrawal
-from veriframe.worker.store_room import Reservations
+from veriframe.worker.settlement.submitted_jobs import Withdrawal
 from veriframe.worker.workspace import Workspace
 
 
@@ -41,7 +41,7 @@ def opened_journal(settings: Settings, account: str) -> Iterator[SqliteJournal]:
         yield opened
 
 
-async def stakes(settings: Settings, account: str, registry: Registry) -> Stakes:
+async def stakes(settings: Settings, account: str, registry: WorkerRegistry) -> Stakes:
     """A worker account's means and stakes. Raises `RegistryUnavailable`."""
     funds = await registry.funds(registry.account)
     limits = stake_limits(settings)
@@ -52,7 +52,7 @@ async def stakes(settings: Settings, account: str, registry: Registry) -> Stakes
 
 
 def build_context(
-    settings: Settings, account: str, registry: Registry, blender: Renderer, content: Store
+    settings: Settings, account: str, registry: WorkerRegistry, blender: Renderer, content: Store
 ) -> WorkerContext:
     """Build the context of a worker account, without listeners."""
     workspace = Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes)

@@ -1,11 +1,10 @@
-"""The parts that a worker uses, built by `wiring`, and its callbacks."""
+"""Everything that one worker works with, built by `wiring`."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.policy import Policy
@@ -13,21 +12,17 @@ from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.frames import Progress
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.journal import Journal
-from veriframe.ports.registry import JobRegistry, Treasury
+from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 from veriframe.worker.in_flight_claims import InFlightClaims
-from veriframe.worker.store_room import Reservations
+from veriframe.worker.reservations import Reservations
 from veriframe.worker.workspace import Workspace
-
-
-class WorkerRegistry(JobRegistry, Treasury, Protocol):
-    """The registry as a worker needs it: moves, and the money for bonds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerContext:
-    """The outside world of one worker.
+    """Everything that one worker works with.
 
     `clock` gives Unix seconds, for the journal and the log only; `monotonic` gives monotonic seconds, for
     backoffs and rates. `on_stage` receives each attempt before and after a stage, `on_progress` a job's id

@@ -1,4 +1,4 @@
-"""The start of every run: if the journal and the registry differ, the registry wins."""
+"""After a restart: reconciles unfinished attempts with the registry, removes what earlier runs left."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from veriframe.worker.reconciliation import new_attempt, reconcile
 from veriframe.worker.recovery import recover
 from veriframe.worker.retry import end, retrying
 from veriframe.worker.settlement.repinning import keep_results
-from veriframe.worker.settlement.watch import Watch, Withdrawal, clean_up, withdraw
+from veriframe.worker.settlement.submitted_jobs import SubmittedJobs, Withdrawal, clean_up, withdraw
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class Service:
         self._is_healthy = True
         self._intake = Intake(context, is_under_way=lambda job_id: job_id in self._running)
         self._context = self._intake.context
-        self._watch, self._losses = Watch(self._context), Losses(self._context, idle_seconds)
+        self._watch, self._losses = SubmittedJobs(self._context), Losses(self._context, idle_seconds)
 
     def drain(self) -> None:
         """Stops in order: no new claims; claimed jobs are finished within their leases."""

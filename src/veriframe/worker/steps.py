@@ -20,7 +20,7 @@ from veriframe.errors import (
     JobRejected,
     MoveRefused,
     RenderFailed,
-    VerificationFailed,
+    ValidationFailed,
 )
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.reconciliation import released_fri
@@ -28,7 +28,7 @@ from veriframe.model.registry.escrow import release_fee_fri
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
 from veriframe.model.rendering.frames import RenderTask
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 from veriframe.worker.claim.lease import current_job, in_time, is_our_claim, lost, lost_at, require_claim
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.report import TransferLog
@@ -90,7 +90,7 @@ async def render(attempt: Attempt, context: WorkerContext) -> Attempt:
         attempt, lease = await require_claim(attempt, context)
         # A second try has only the time that the first one left.
         until = min(until, lease.render_until)
-        out = await to_the_end(context.workspace.empty, context.workspace.rendered(job_id))
+        out = await run_uninterrupted(context.workspace.empty, context.workspace.rendered(job_id))
         task = _task(attempt, until - lease.now, "a render", context)
         try:
             rendering = await context.renderer.render(
@@ -126,7 +126,7 @@ async def validate(attempt: Attempt, context: WorkerContext) -> Attempt:
         scene = await fetch_scene(attempt, context)
         attempt = await inspected(attempt, scene, context)
     task = _task(attempt, until - time.monotonic(), "decoding", context)
-    clean = await to_the_end(workspace.empty, workspace.validated(job_id))
+    clean = await run_uninterrupted(workspace.empty, workspace.validated(job_id))
     (frame,) = await context.renderer.validate(scene, task, rendering, workspace.rendered(job_id), clean)
     await asyncio.to_thread(workspace.sync, clean)
     log.info(
@@ -142,7 +142,7 @@ async def validate(attempt: Attempt, context: WorkerContext) -> Attempt:
 async def store(attempt: Attempt, context: WorkerContext) -> Attempt:
     """VALIDATED → STORED: the picture is in the store, pinned, and in time for the submission."""
     # Only now that VALIDATED is noted: a restart before that validates the frames again.
-    await to_the_end(context.workspace.forget_rendered, attempt.job_id)
+    await run_uninterrupted(context.workspace.forget_rendered, attempt.job_id)
     attempt, lease = await require_claim(attempt, context)
     async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
         result_cid = await keep_result(attempt.job_id, context)
@@ -201,10 +201,10 @@ def _stake(attempt: Attempt) -> tuple[int, int]:
 def _only_file(folder: Path) -> Path:
     files = list(folder.iterdir()) if folder.is_dir() else []
     if len(files) != 1:
-        raise VerificationFailed(Code.NO_OUTPUT, "The validated frame is missing from this worker's disk.")
+        raise ValidationFailed(Code.NO_OUTPUT, "The validated frame is missing from this worker's disk.")
     # What is added becomes public: nothing but the frame itself, wherever a link might lead.
     if not S_ISREG(files[0].lstat().st_mode):
-        raise VerificationFailed(Code.TAMPER, "The validated frame is not a plain file.")
+        raise ValidationFailed(Code.TAMPER, "The validated frame is not a plain file.")
     return files[0]
 
 

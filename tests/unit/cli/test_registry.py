@@ -15,7 +15,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
 from veriframe.ports.registry import RegistryFacts, Totals
 from veriframe.wiring import chain, registries
-from veriframe.wiring.chain import Deployed, Plan
+from veriframe.wiring.chain import Deployed, DeploymentPlan
 
 STRK = 10**18
 SEPOLIA = int.from_bytes(b"SN_SEPOLIA", "big")
@@ -36,9 +36,9 @@ class FakeDeployer:
         self.is_deployed, self.done, self.closed = is_deployed, 0, 0
         self.limit_fri = 0
 
-    async def plan(self) -> Plan:
+    async def plan(self) -> DeploymentPlan:
         """Everything is missing, or everything is deployed."""
-        return Plan(
+        return DeploymentPlan(
             chain_id=SEPOLIA,
             account=Address(0xACC),
             address=Address(0xADD),
@@ -49,7 +49,7 @@ class FakeDeployer:
             cost_fri=0 if self.is_deployed else 3 * STRK,
         )
 
-    async def carry_out(self, plan: Plan) -> Deployed:
+    async def carry_out(self, plan: DeploymentPlan) -> Deployed:
         """Count the call."""
         self.done += 1
         receipt = Receipt(hash=0x1, label="", block_number=1, fee_fri=STRK, events=())

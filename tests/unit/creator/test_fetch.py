@@ -15,7 +15,7 @@ from veriframe.errors import (
     MoveRefused,
     SettingsError,
     StoreUnavailable,
-    VerificationFailed,
+    ValidationFailed,
 )
 from veriframe.model.registry.offer import LEASE_SECONDS
 from veriframe.ports.store import OnTransfer, ignore_transfer
@@ -116,7 +116,7 @@ async def test_a_target_that_cannot_be_written_is_a_settings_error(stage: Stage,
 async def test_a_result_that_is_not_a_picture_is_not_kept(stage: Stage, result: bytes) -> None:
     """fault_43: NOT_IMAGE, and no file, not even a partial one, at the target."""
     job_id = await stage.submitted(result)
-    with pytest.raises(VerificationFailed) as raised:
+    with pytest.raises(ValidationFailed) as raised:
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
     assert raised.value.code == Code.NOT_IMAGE
     assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]
@@ -127,7 +127,7 @@ async def test_a_result_that_is_not_a_picture_replaces_nothing(stage: Stage) -> 
     job_id = await stage.submitted(b"not a picture")
     target = stage.folder / "picture.png"
     target.write_bytes(b"yesterday's")
-    with pytest.raises(VerificationFailed):
+    with pytest.raises(ValidationFailed):
         await stage.creator.fetch(job_id, target, replace=True)
     assert target.read_bytes() == b"yesterday's"
 
@@ -155,13 +155,13 @@ async def test_a_result_that_cannot_be_fetched_is_the_workers_fault(
     """fault_6: the store's sentence would ask the creator for another CID; but an arbiter can help."""
     job_id = await stage.submitted()
     stage.store.fault = JobRejected(code, "Give the CID of the file itself.")
-    with pytest.raises(VerificationFailed, match=why) as raised:
+    with pytest.raises(ValidationFailed, match=why) as raised:
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
     assert raised.value.code == code
     fault, stage.store.fault = stage.store.fault, None
     await stage.creator.accept(job_id)
     stage.store.fault = fault
-    with pytest.raises(VerificationFailed) as raised:
+    with pytest.raises(ValidationFailed) as raised:
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
     assert "Dispute" not in str(raised.value)
     assert [path.name for path in stage.folder.iterdir()] == ["scene.blend"]

@@ -13,7 +13,7 @@ from veriframe.errors import Code, MoveRefused
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import NOBODY, JobState, Verdict
 from veriframe.worker.reconciliation import reconcile
-from veriframe.worker.settlement.watch import Watch
+from veriframe.worker.settlement.submitted_jobs import SubmittedJobs
 
 FEE = 3
 
@@ -28,7 +28,7 @@ def bench(bench: Bench) -> Bench:
 
 async def settled(bench: Bench) -> Attempt:
     """Returns the attempt after one poll of the watch."""
-    watch = Watch(bench.context)
+    watch = SubmittedJobs(bench.context)
     for job in watch.ready(await bench.registry.snapshot(1, 200)):
         await watch.settle(job)
     return bench.attempt()

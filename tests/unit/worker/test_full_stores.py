@@ -23,8 +23,8 @@ from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import JobState
 from veriframe.model.rendering.frames import Rendering, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import SceneLimits
+from veriframe.worker.reservations import Reservations
 from veriframe.worker.service import Service
-from veriframe.worker.store_room import Reservations
 from veriframe.worker.workspace import Workspace
 
 PICTURE_BYTES = 80_000

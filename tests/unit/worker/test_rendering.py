@@ -9,7 +9,7 @@ from tests.unit.worker.pipelines import EARNING_MOVES, run, stopped_at
 from veriframe.errors import (
     Code,
     RenderFailed,
-    VerificationFailed,
+    ValidationFailed,
 )
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.attempt import Stage
@@ -48,7 +48,7 @@ async def test_other_failures_are_not_tried_again(bench: Bench, code: Code) -> N
 
 async def test_wrong_frames_release_the_job(bench: Bench) -> None:
     """fault_43: nothing is stored, nothing submitted."""
-    bench.script.validation_failures.append(VerificationFailed(Code.WRONG_SIZE, "It is too small."))
+    bench.script.validation_failures.append(ValidationFailed(Code.WRONG_SIZE, "It is too small."))
     (job,) = await bench.post()
     after = await run(bench, bench.begin(job))
     assert (after.stage, after.code) == (Stage.RELEASED, Code.WRONG_SIZE)

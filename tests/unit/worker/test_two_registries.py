@@ -23,7 +23,7 @@ from veriframe.model.registry.pin_names import old_result
 from veriframe.ports.store import ContentStore, Pin
 from veriframe.worker import pipeline
 from veriframe.worker.settlement.repinning import rename_old
-from veriframe.worker.settlement.watch import clean_up
+from veriframe.worker.settlement.submitted_jobs import clean_up
 
 
 @pytest_asyncio.fixture(params=["local", pytest.param("kubo", marks=pytest.mark.slow)])

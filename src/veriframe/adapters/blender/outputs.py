@@ -24,14 +24,14 @@ _OF_THE_HOST = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class OutputFault:
     """A fault of an output folder: NO_OUTPUT, EXTRA_OUTPUT, TAMPER or OUTPUT_LIMIT, and a sentence."""
 
     code: Code
     sentence: str
 
 
-def find_fault(folder: Path, expected: Collection[str], *, max_bytes: int) -> Fault | None:
+def find_fault(folder: Path, expected: Collection[str], *, max_bytes: int) -> OutputFault | None:
     """Returns the first fault of `folder`, or None.
 
     The folder must hold exactly the expected names, each a regular, non-empty file with a single hard link.
@@ -44,30 +44,30 @@ def find_fault(folder: Path, expected: Collection[str], *, max_bytes: int) -> Fa
         return unreadable(error)
 
 
-def unreadable(error: OSError) -> Fault:
+def unreadable(error: OSError) -> OutputFault:
     """Returns the fault for a folder that cannot be opened, although only the worker should change it.
 
     Raises `error` itself if its cause is this machine and not tampering.
     """
     if error.errno in _OF_THE_HOST:
         raise error
-    return Fault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
+    return OutputFault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
 
 
-def _fault_among(descriptor: int, expected: Collection[str], max_bytes: int) -> Fault | None:
+def _fault_among(descriptor: int, expected: Collection[str], max_bytes: int) -> OutputFault | None:
     for name in sorted(expected):
         if fault := _fault_of(descriptor, name, max_bytes):
             return fault
     extra = sorted(set(os.listdir(descriptor)) - set(expected))
     if extra:
-        return Fault(
+        return OutputFault(
             Code.EXTRA_OUTPUT,
             f"The render left unexpected files: {some_names(extra)}. Mute the scene's File Output nodes.",
         )
     return None
 
 
-def collect(directory: int, expected: Collection[str], target: Path, *, max_bytes: int) -> Fault | None:
+def collect(directory: int, expected: Collection[str], target: Path, *, max_bytes: int) -> OutputFault | None:
     """Copies exactly the expected files of an open folder into `target`, or returns a fault and copies none.
 
     `max_bytes` limits the sum of their sizes, holes included. Raises `HostUnavailable` if a file cannot be
@@ -83,7 +83,7 @@ def collect(directory: int, expected: Collection[str], target: Path, *, max_byte
     except OSError as error:
         return unreadable(error)
     if fault or total > max_bytes:
-        return fault or Fault(
+        return fault or OutputFault(
             Code.OUTPUT_LIMIT,
             f"The scene wrote {total} bytes of output, more than output_bytes ({max_bytes}) allows.",
         )
@@ -116,14 +116,14 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _fault_of(directory: int, name: str, max_bytes: int) -> Fault | None:
+def _fault_of(directory: int, name: str, max_bytes: int) -> OutputFault | None:
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=directory)
     except OSError as error:
         if error.errno in _OF_THE_HOST:
             raise
         if error.errno in _ABSENT:
-            return Fault(Code.NO_OUTPUT, f"The render did not write “{name}”.")
+            return OutputFault(Code.NO_OUTPUT, f"The render did not write “{name}”.")
         return _tampered(name, "cannot be opened as a file")
     try:
         return _fault_in(name, os.fstat(descriptor), max_bytes)
@@ -131,20 +131,20 @@ def _fault_of(directory: int, name: str, max_bytes: int) -> Fault | None:
         os.close(descriptor)
 
 
-def _fault_in(name: str, status: os.stat_result, max_bytes: int) -> Fault | None:
+def _fault_in(name: str, status: os.stat_result, max_bytes: int) -> OutputFault | None:
     if not stat.S_ISREG(status.st_mode):
         return _tampered(name, "is not a regular file")
     if status.st_nlink != 1:
         return _tampered(name, "has more than one hard link")
     if status.st_size == 0:
-        return Fault(Code.NO_OUTPUT, f"The render left “{name}” empty.")
+        return OutputFault(Code.NO_OUTPUT, f"The render left “{name}” empty.")
     if status.st_size > max_bytes:
         return _tampered(name, f"has {status.st_size} bytes, more than {max_bytes}")
     return None
 
 
-def _tampered(name: str, how: str) -> Fault:
-    return Fault(Code.TAMPER, f"The render's output was tampered with: “{name}” {how}.")
+def _tampered(name: str, how: str) -> OutputFault:
+    return OutputFault(Code.TAMPER, f"The render's output was tampered with: “{name}” {how}.")
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from veriframe.adapters.blender.request import Request, file_name, reported_fram
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
-from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, VerificationFailed
+from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, ValidationFailed
 from veriframe.model.rendering.checks import parse_inspection
 from veriframe.model.rendering.frames import (
     Frame,
@@ -140,7 +140,7 @@ class BlenderRenderer(Renderer):
         """Decode the frames in `out` in a clean sandbox and write them without metadata to `clean`.
 
         A black frame is rendered once more, at a smaller size, in a new process; if it is black again, it is
-        accepted. All of this ends within the task's `lease_seconds`. Raises `VerificationFailed`: NOT_IMAGE,
+        accepted. All of this ends within the task's `lease_seconds`. Raises `ValidationFailed`: NOT_IMAGE,
         WRONG_SIZE, NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame also what `render` raises.
         """
         until = time.monotonic() + task.lease_seconds
@@ -161,13 +161,13 @@ class BlenderRenderer(Renderer):
                 self._sandbox, rendering.frames, out, clean, _limited(task, until)
             )
         if bright := [str(event.number) for event in again if not event.black]:
-            raise VerificationFailed(
+            raise ValidationFailed(
                 Code.BLACK,
                 f"Black in the first render, but not when rendered again: frames {some_names(bright)}. "
                 "Run: veriframe doctor.",
             )
 
-    async def self_test(self) -> None:
+    async def render_test_scene(self) -> None:
         """Render a small built-in scene with Cycles. Raises `HostUnavailable` if that fails."""
         result = await self._check_engine("CYCLES")
         if not result.startswith("renders in "):
@@ -233,10 +233,10 @@ def _pass_on(event: Event, task: RenderTask, on_progress: Callable[[Progress], N
 
 
 def _limited(task: RenderTask, until: float) -> RenderTask:
-    """The task with the time that is left until `until`. Raises `VerificationFailed` (LEASE) if none is."""
+    """The task with the time that is left until `until`. Raises `ValidationFailed` (LEASE) if none is."""
     left = until - time.monotonic()
     if left <= 0:
-        raise VerificationFailed(
+        raise ValidationFailed(
             Code.LEASE, "The frame is black, and the lease leaves no time to render it again."
         )
     return replace(task, lease_seconds=left)

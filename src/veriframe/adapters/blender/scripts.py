@@ -20,7 +20,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, RunLimits, Sandbox, SandboxedRun
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderLimits
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
 
@@ -106,7 +106,7 @@ async def readable(file: Path) -> AsyncIterator[Path]:
         stack.enter_context(host_errors.as_unavailable())
         if os.geteuid() == 0 and not os.stat(file).st_mode & 0o004:  # noqa: PTH116 - a single call
             copy = await stack.enter_async_context(scratch()) / file.name
-            await to_the_end(shutil.copyfile, file, copy)
+            await run_uninterrupted(shutil.copyfile, file, copy)
             visible.grant_access(copy)
             file = copy
         yield file
@@ -126,7 +126,7 @@ async def scratch() -> AsyncIterator[Path]:
         try:
             yield folder
         finally:
-            await to_the_end(disk.remove, folder)
+            await run_uninterrupted(disk.remove, folder)
 
 
 def _run_limits(script: Script) -> RunLimits:

@@ -12,7 +12,7 @@ from veriframe.adapters.blender.runtimes import WorkerPython
 from veriframe.adapters.blender.sandbox import visible
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
-from veriframe.errors import Code, HostUnavailable, VerificationFailed
+from veriframe.errors import Code, HostUnavailable, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
 from veriframe.model.rendering.frames import Frame, RenderTask
 from veriframe.model.text import printable
@@ -27,20 +27,20 @@ async def decode(
     """Decodes the frames in `out` and writes clean files to `clean`. Black frames are not rejected here.
 
     `frames` have the required sizes: a file of another size is refused before any row is decompressed. Raises
-    `VerificationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
+    `ValidationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
     """
     limits, allowed = task.limits, _allowance(frames, task)
     names = [frame.file for frame in frames]
     with host_errors.as_unavailable():
         if fault := outputs.find_fault(out, names, max_bytes=limits.output_bytes):
-            raise VerificationFailed(Code.TAMPER, fault.sentence)
+            raise ValidationFailed(Code.TAMPER, fault.sentence)
         end, report = await _run(sandbox, frames, (out, clean), allowed)
         free_bytes = outputs.free_bytes(clean)
     if free_bytes < outcome.DISK_FULL_BYTES:
         raise HostUnavailable(f"The disk is full: frames cannot be validated. Free some space at {clean}.")
     decoded = _decoded(end, report, frames, allowed)
     if end.fault:
-        raise VerificationFailed(Code.TAMPER, f"While it was decoded: {end.fault.sentence}")
+        raise ValidationFailed(Code.TAMPER, f"While it was decoded: {end.fault.sentence}")
     return decoded
 
 
@@ -93,7 +93,7 @@ def _decoded(
 ) -> Sequence[Decoded]:
     """One report for each frame, in the frames' order."""
     for refused in (event for event in report.events if isinstance(event, Refused)):
-        raise VerificationFailed(
+        raise ValidationFailed(
             Code(refused.code),
             f"Frame {refused.number} is not what was asked for: {printable(refused.why, 200)}.",
         )
@@ -105,30 +105,30 @@ def _decoded(
         end, allowed, finished=report.finished, error=report.error, free_bytes=outcome.DISK_FULL_BYTES
     ):
         # A file that crashes the decoder is not a picture.
-        raise VerificationFailed(Code.NOT_IMAGE, f"The frames cannot be decoded. {failed}")
+        raise ValidationFailed(Code.NOT_IMAGE, f"The frames cannot be decoded. {failed}")
     by_number = {event.number: event for event in report.events if isinstance(event, Decoded)}
     found = [by_number.get(frame.number) for frame in frames]
     return [_checked(frame, event) for frame, event in zip(frames, found, strict=True)]
 
 
-def _out_of_time(end: RunExit, allowed: outcome.Allowance) -> VerificationFailed:
+def _out_of_time(end: RunExit, allowed: outcome.Allowance) -> ValidationFailed:
     prefix = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
     if allowed.lease_seconds < allowed.seconds:
-        return VerificationFailed(Code.LEASE, f"{prefix}the lease left no more time.")
-    return VerificationFailed(Code.TIMEOUT, f"{prefix}frames of this size do not take that long here.")
+        return ValidationFailed(Code.LEASE, f"{prefix}the lease left no more time.")
+    return ValidationFailed(Code.TIMEOUT, f"{prefix}frames of this size do not take that long here.")
 
 
 def _checked(frame: Frame, event: Decoded | None) -> Decoded:
     if event is None:
-        raise VerificationFailed(Code.NOT_IMAGE, f"Frame {frame.number} could not be decoded.")
+        raise ValidationFailed(Code.NOT_IMAGE, f"Frame {frame.number} could not be decoded.")
     if (event.width, event.height) != (frame.width, frame.height):
-        raise VerificationFailed(
+        raise ValidationFailed(
             Code.WRONG_SIZE,
             f"Frame {frame.number} has {event.width}×{event.height} pixels, "
             f"not {frame.width}×{frame.height}.",
         )
     if not event.finite:
-        raise VerificationFailed(
+        raise ValidationFailed(
             Code.NOT_FINITE, f"Frame {frame.number} holds samples that are not finite numbers."
         )
     return event

@@ -28,9 +28,9 @@ from veriframe.adapters.kubo.adding.upload import (
 )
 from veriframe.adapters.kubo.blocks.dag import BlockSource
 from veriframe.adapters.kubo.blocks.tree import Tree
-from veriframe.adapters.kubo.fetching.delivery import Delivery, FetchRequest
 from veriframe.adapters.kubo.fetching.download import Timeouts
-from veriframe.adapters.kubo.fetching.folders import FolderDelivery
+from veriframe.adapters.kubo.fetching.file_fetcher import FetchRequest, FileFetcher
+from veriframe.adapters.kubo.fetching.folder_fetcher import FolderFetcher
 from veriframe.adapters.kubo.files.partial import partial
 from veriframe.adapters.kubo.files.staging import place_folder, staged
 from veriframe.adapters.kubo.node.address import parse_address
@@ -42,7 +42,7 @@ from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFu
 from veriframe.model.content.cid import canonical, parse_cid
 from veriframe.model.content.folder import FolderLimits
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
 
@@ -92,8 +92,8 @@ class KuboStore(ContentStore):
         self._fetched = FetchedBlocks(self._api)
         self._timeouts = timeouts or Timeouts()
         self.sources = tuple(sources)
-        self._delivery = Delivery(self._api, self.sources, self._timeouts)
-        self._folders = FolderDelivery(self._api, self.sources, self._timeouts)
+        self._delivery = FileFetcher(self._api, self.sources, self._timeouts)
+        self._folders = FolderFetcher(self._api, self.sources, self._timeouts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,7 +171,7 @@ class KuboStore(ContentStore):
         ):
             tree = await to_thread(Tree, wanted, folder, limits)
             await self._folders.fetch(tree, folder, on_progress)
-            await to_the_end(place_folder, folder, target)
+            await run_uninterrupted(place_folder, folder, target)
         _finish("store_fetched", cid, tree.size_bytes, started, on_progress)
         return tree.size_bytes
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from aleph_cid import CidHasher, hash_folder
 
-from veriframe.adapters.local_store.stoppable import Watch
+from veriframe.adapters.local_store.stoppable import CopyProgress
 from veriframe.disk import sync_folder
 from veriframe.model.content.folder import FolderLimits, check_path, check_totals
 
@@ -57,7 +57,9 @@ def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
     raise Unreadable(f"{path} is neither a file nor a folder")
 
 
-def copy_file(source: BinaryIO, target: Path, limit_bytes: int, watch: Watch, *, mode: int = 0o400) -> Copied:
+def copy_file(
+    source: BinaryIO, target: Path, limit_bytes: int, watch: CopyProgress, *, mode: int = 0o400
+) -> Copied:
     """Copies an open file to `target`, a new file with `mode`, and syncs it to the disk.
 
     Raises `TooLong` after `limit_bytes`, `Unreadable`, `Stopped`; an `OSError` concerns the target.
@@ -77,7 +79,9 @@ def copy_file(source: BinaryIO, target: Path, limit_bytes: int, watch: Watch, *,
     return Copied(hasher.finalize(), size_bytes)
 
 
-def copy_folder(source: Path, target: Path, limit_bytes: int, watch: Watch, *, mode: int = 0o400) -> Copied:
+def copy_folder(
+    source: Path, target: Path, limit_bytes: int, watch: CopyProgress, *, mode: int = 0o400
+) -> Copied:
     """Copies a folder of files and folders to `target`, which must not exist. Raises as `copy_file` does."""
     folder_mode = 0o777 if mode & 0o022 else 0o700
     size_bytes = 0

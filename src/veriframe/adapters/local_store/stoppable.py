@@ -16,7 +16,7 @@ class Stopped(Exception):
     """The work was stopped, because its caller no longer waits for it."""
 
 
-class Watch:
+class CopyProgress:
     """Progress and cancellation of a copy. `on_bytes` receives the bytes done; setting `stop` ends it."""
 
     def __init__(self, on_bytes: Callable[[int, int | None], None] = lambda done, total: None) -> None:
@@ -32,7 +32,7 @@ class Watch:
         self._on_bytes(self._done_bytes, self.total_bytes)
 
 
-async def in_thread(work: Callable[[Watch], T], on_progress: OnTransfer | None = None) -> T:
+async def in_thread(work: Callable[[CopyProgress], T], on_progress: OnTransfer | None = None) -> T:
     """Runs blocking work in a thread. If this is cancelled, it waits until the work has ended.
 
     `on_progress` is called in the event loop's thread.
@@ -44,7 +44,7 @@ async def in_thread(work: Callable[[Watch], T], on_progress: OnTransfer | None =
             transfer = Transfer(done_bytes=done_bytes, total_bytes=total_bytes)
             loop.call_soon_threadsafe(on_progress, transfer)
 
-    watch = Watch(on_bytes)
+    watch = CopyProgress(on_bytes)
     running = asyncio.ensure_future(asyncio.to_thread(work, watch))
     try:
         return await asyncio.shield(running)

@@ -25,7 +25,7 @@ from veriframe.adapters.local_store.copying import (
 from veriframe.adapters.local_store.disk_errors import is_full, reason
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.staging import locked, staging
-from veriframe.adapters.local_store.stoppable import Watch, in_thread
+from veriframe.adapters.local_store.stoppable import CopyProgress, in_thread
 from veriframe.disk import sync_folder
 from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
@@ -110,7 +110,7 @@ class LocalStore(ContentStore):
         """The size of all content, pinned or not."""
         return await in_thread(lambda _: self._size_bytes())
 
-    def _add(self, source: Path, pin_name: str, watch: Watch) -> Copied:
+    def _add(self, source: Path, pin_name: str, watch: CopyProgress) -> Copied:
         self._make()
         with self._translated(), staging(self._work) as work:
             new = work / "new"
@@ -127,7 +127,7 @@ class LocalStore(ContentStore):
             log.info("store_cleaned", cid=content.cid, size_bytes=content.size_bytes)
         return copied
 
-    def _copy(self, source: Path, new: Path, watch: Watch) -> Copied:
+    def _copy(self, source: Path, new: Path, watch: CopyProgress) -> Copied:
         limit_bytes = self._blobs.limit_bytes
         try:
             try:
@@ -143,7 +143,7 @@ class LocalStore(ContentStore):
         except TooLong as error:
             raise self._full(0) from error
 
-    def _fetch(self, cid: str, target: Path, limit_bytes: int, watch: Watch) -> Copied:
+    def _fetch(self, cid: str, target: Path, limit_bytes: int, watch: CopyProgress) -> Copied:
         self._make()
         with self._open(cid) as stored:
             try:
@@ -162,7 +162,7 @@ class LocalStore(ContentStore):
                 raise self._damaged(cid, str(error)) from error
         return copied
 
-    def _fetch_folder(self, cid: str, target: Path, limits: FolderLimits, watch: Watch) -> Copied:
+    def _fetch_folder(self, cid: str, target: Path, limits: FolderLimits, watch: CopyProgress) -> Copied:
         self._make()
         stored = self._blobs.path(cid)
         try:

@@ -10,7 +10,7 @@ import structlog
 
 from veriframe.adapters.starknet.contract.contract import Contract, Node
 from veriframe.adapters.starknet.contract.sending import Sender
-from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.trust.trust import Trust
@@ -47,7 +47,7 @@ async def open_registry(  # noqa: PLR0913 - the parts of a registry
             max_fee_fri=max_fee_fri,
             trust=trust,
         )
-    notes = Notes(folder, address, sender.account)
+    notes = MoveRecords(folder, address, sender.account)
     foreign = ForeignRegistry(
         node, sender, address, token=token, notes=notes, max_fee_fri=max_fee_fri, trust=trust
     )

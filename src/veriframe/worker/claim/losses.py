@@ -1,4 +1,4 @@
-"""Jobs that are lost while they are worked on: the registry is polled meanwhile, and the work ends."""
+"""Stops work on jobs that the registry shows as lost."""
 
 from __future__ import annotations
 

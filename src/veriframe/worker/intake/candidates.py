@@ -14,7 +14,7 @@ Rank = Callable[[Job], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class CandidateLimits:
     """The most jobs remembered at once. Neither a creator nor an order can fill more than its share."""
 
     in_all: int = 5_000
@@ -25,7 +25,7 @@ class Bounds:
 class Candidates:
     """Jobs by id. Without room, the lowest ranked is dropped; what is left out is found again later."""
 
-    def __init__(self, rank: Rank, bounds: Bounds = Bounds()) -> None:
+    def __init__(self, rank: Rank, bounds: CandidateLimits = CandidateLimits()) -> None:
         """`rank` may rank the same job differently at any time."""
         self._rank, self._bounds = rank, bounds
         self._jobs: dict[int, Job] = {}

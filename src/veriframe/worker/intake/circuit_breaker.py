@@ -51,7 +51,7 @@ class CircuitBreaker:
         left = self._until - self._clock()
         if left <= 0:
             try:
-                await renderer.self_test()
+                await renderer.render_test_scene()
             except HostUnavailable as error:
                 self._failed_tests += 1
                 left = backoff_seconds(self._failed_tests)

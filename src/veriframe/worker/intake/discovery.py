@@ -15,7 +15,7 @@ from typing import Any
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import Job
 from veriframe.ports.registry import JobReader, Snapshot
-from veriframe.worker.intake.candidates import Bounds, Candidates
+from veriframe.worker.intake.candidates import CandidateLimits, Candidates
 from veriframe.worker.report import DiscoveryLog
 
 MOST_NEW = 1_000
@@ -44,7 +44,7 @@ class Discovery:
         objection: Callable[[Job], str] = lambda job: "",
         rank: Callable[[Job], tuple[Any, ...]] = lambda job: (),
         on_read: Callable[[Sequence[Job], int], None] = lambda jobs, now: None,
-        bounds: Bounds = Bounds(),  # noqa: B008 - immutable
+        bounds: CandidateLimits = CandidateLimits(),  # noqa: B008 - immutable
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._reader, self._policy, self._may_try = reader, policy, may_try

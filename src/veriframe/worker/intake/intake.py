@@ -21,7 +21,7 @@ from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.intake.failures import Failures, conditions
 from veriframe.worker.reconciliation import canonical_asset
 from veriframe.worker.recovery import remove_leftovers, restore_attempts
-from veriframe.worker.store_room import Survey
+from veriframe.worker.reservations import StoreUsage
 
 log = structlog.get_logger()
 
@@ -49,13 +49,13 @@ class Intake:
         self._is_under_way = is_under_way
         # The jobs that were started, with their scenes: after a reorganisation another job may have the
         # number.
-        self._settled: dict[int, str] = {}
+        self._started_scenes: dict[int, str] = {}
         self._logged: set[str] = set()
         self._circuit_breaker, self._backoffs = CircuitBreaker(context.monotonic), Backoffs(context.monotonic)
         self._discovery = Discovery(
             context.registry,
             context.policy,
-            lambda job_id: job_id not in self._settled,
+            lambda job_id: job_id not in self._started_scenes,
             objection=self._lasting_objection,
             rank=self._rank,
             on_read=self._note_read,
@@ -63,7 +63,7 @@ class Intake:
         )
         self._sizes: dict[str, tuple[int, int]] = {}
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
-        self._started, self._is_clear = 0, False
+        self._started, self._has_removed_leftovers = 0, False
 
     async def begin(self) -> None:
         """Reads what the journal knows. Raises `Unavailable`; may be repeated."""
@@ -74,7 +74,9 @@ class Intake:
         self._exposure = Exposure(context.journal, context.policy.stakes, context.clock)
         context.room.balance_fri = self._exposure.balance_fri
         attempts = context.journal.attempts()
-        self._settled = {known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)}
+        self._started_scenes = {
+            known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)
+        }
         await self._renew_stakes()
         _log_stakes(self._stakes)
 
@@ -88,9 +90,9 @@ class Intake:
         if self.context.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
         snapshot, news = await self._discovery.poll(wanted)
-        if not self._is_clear and self._discovery.has_read_all:
+        if not self._has_removed_leftovers and self._discovery.has_read_all:
             await remove_leftovers(self.context)
-            self._is_clear = True
+            self._has_removed_leftovers = True
         return snapshot, news
 
     async def next_job(self) -> Job | None:
@@ -119,7 +121,7 @@ class Intake:
             self._sizes[attempt.asset_cid] = attempt.width, attempt.height
             while len(self._sizes) > MOST_SIZES:
                 del self._sizes[next(iter(self._sizes))]
-        self._settled[attempt.job_id] = attempt.asset_cid
+        self._started_scenes[attempt.job_id] = attempt.asset_cid
         self._exposure.note(attempt)
 
     def note_end(self, attempt: Attempt) -> None:
@@ -128,7 +130,7 @@ class Intake:
         self._backoffs.note(attempt)
         self._failures.note(attempt)
         if _was_too_slow(attempt):
-            self._settled.pop(attempt.job_id, None)
+            self._started_scenes.pop(attempt.job_id, None)
 
     def _noting(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
         def note(before: Attempt, after: Attempt) -> None:
@@ -138,13 +140,13 @@ class Intake:
         return note
 
     def _note_read(self, jobs: Sequence[Job], now: int) -> None:
-        known = [job for job in jobs if job.id in self._settled]
+        known = [job for job in jobs if job.id in self._started_scenes]
         for job in known:
-            if self._settled[job.id] != canonical_asset(job) and not self._is_under_way(job.id):
+            if self._started_scenes[job.id] != canonical_asset(job) and not self._is_under_way(job.id):
                 restore_attempts([job], self.context, now)
-                self._settled.pop(job.id, None)
+                self._started_scenes.pop(job.id, None)
         # Only until all jobs were read once; after that, `Watch` sees what changes.
-        if self._is_clear:
+        if self._has_removed_leftovers:
             return
         account = self.context.registry.account
         ours = [*known, *(job for job in jobs if job.worker == account and job not in known)]
@@ -169,7 +171,7 @@ class Intake:
         )
         if objection:
             self._discovery.log.log_order(job, objection)
-            self._settled[job.id] = asset_cid
+            self._started_scenes[job.id] = asset_cid
             return True
         return self._backoffs.is_skipped(asset_cid)
 
@@ -191,7 +193,7 @@ class Intake:
             self._discovery.log.log_waiting(job, objection)
         return not objection
 
-    def _has_room(self, job: Job, survey: Survey) -> bool:
+    def _has_room(self, job: Job, survey: StoreUsage) -> bool:
         """Whether its result may have room in the store, as far as that is known."""
         creator = job.order.creator
         asset_cid, reward_fri = canonical_asset(job), job.terms.reward_fri

@@ -78,5 +78,5 @@ async def require_open(attempt: Attempt, context: WorkerContext) -> None:
 def no_longer_open(job: Job) -> JobLost:
     """Returns why the job is not open: claimed by another worker, cancelled, or past its deadline."""
     if job.state is JobState.REFUNDED:
-        return JobCancelled("Its creator took the job back.")
+        return JobCancelled("Its creator cancelled the job.")
     return JobLost("The job is no longer open.")

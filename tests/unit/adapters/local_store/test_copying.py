@@ -23,7 +23,7 @@ from veriframe.adapters.local_store import staging as staging_module
 from veriframe.adapters.local_store import store as store_module
 from veriframe.adapters.local_store.copying import Copied, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
-from veriframe.adapters.local_store.stoppable import Stopped, Watch
+from veriframe.adapters.local_store.stoppable import CopyProgress, Stopped
 from veriframe.disk import try_lock
 from veriframe.errors import SettingsError
 
@@ -135,7 +135,9 @@ async def test_a_cancelled_fetch_has_ended(
     cid = await add(store, tmp_path, b"x")
     loop, started = asyncio.get_running_loop(), asyncio.Event()
 
-    def copy_slowly(source: BinaryIO, target: Path, limit_bytes: int, watch: Watch, *, mode: int) -> Copied:
+    def copy_slowly(
+        source: BinaryIO, target: Path, limit_bytes: int, watch: CopyProgress, *, mode: int
+    ) -> Copied:
         loop.call_soon_threadsafe(started.set)
         watch.stop.wait(10)
         return copy_file(source, target, limit_bytes, watch, mode=mode)
@@ -152,7 +154,7 @@ async def test_a_cancelled_fetch_has_ended(
 def test_a_copy_stops_on_request(tmp_path: Path) -> None:
     """fault_74: a copy checks before each piece whether it should stop."""
     (tmp_path / "source").write_bytes(b"x")
-    watch = Watch()
+    watch = CopyProgress()
     watch.stop.set()
     with open_file(tmp_path / "source") as source, pytest.raises(Stopped):
         copy_file(source, tmp_path / "copy", 100, watch)

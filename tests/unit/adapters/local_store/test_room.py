@@ -24,7 +24,7 @@ from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.blobs import Blobs, Kept
 from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.adapters.local_store.stoppable import Watch
+from veriframe.adapters.local_store.stoppable import CopyProgress
 from veriframe.errors import JobRejected, StoreFull, StoreUnavailable
 from veriframe.ports.store import Pin
 
@@ -110,9 +110,9 @@ def test_a_folder_s_files_count_together(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (bundle / name).write_bytes(b"n" * 40)
     with pytest.raises(TooLong):
-        copy_folder(bundle, tmp_path / "copy", 100, Watch())
+        copy_folder(bundle, tmp_path / "copy", 100, CopyProgress())
     assert names_in(tmp_path / "copy") == {"a", "b", "c"}
-    assert copy_folder(bundle, tmp_path / "again", 120, Watch()).size_bytes == 120
+    assert copy_folder(bundle, tmp_path / "again", 120, CopyProgress()).size_bytes == 120
 
 
 async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_p
 def test_a_copy_ends_at_the_limit(tmp_path: Path) -> None:
     """fault_51: a file that grows beyond the limit while it is copied is not copied further."""
     with Path("/dev/zero").open("rb", buffering=0) as endless, pytest.raises(TooLong):
-        copy_file(endless, tmp_path / "copy", 100, Watch())
+        copy_file(endless, tmp_path / "copy", 100, CopyProgress())
     assert (tmp_path / "copy").stat().st_size <= 100
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from veriframe.errors import Code, JobError, JobLost, JobRejected, RenderFailed, VerificationFailed
+from veriframe.errors import Code, JobError, JobLost, JobRejected, RenderFailed, ValidationFailed
 from veriframe.model.attempt.attempt import FOLLOWS, Attempt, Stage
 
 WAY = "SEEN FETCHED CHECKED CLAIMED RENDERED VALIDATED STORED SUBMITTED PAID"
@@ -70,7 +70,7 @@ def test_the_result_stays_once_it_is_known() -> None:
         (Stage.FETCHED, JobRejected(Code.BOMB, "too much"), Stage.REFUSED),
         (Stage.CHECKED, JobLost("another was faster"), Stage.LOST),
         (Stage.CLAIMED, RenderFailed(Code.CRASH, "it crashed"), Stage.FAILED),
-        (Stage.RENDERED, VerificationFailed(Code.BLACK, "all black"), Stage.FAILED),
+        (Stage.RENDERED, ValidationFailed(Code.BLACK, "all black"), Stage.FAILED),
         (Stage.STORED, JobLost("the lease is over"), Stage.LOST),
         (Stage.SUBMITTED, JobLost("taken back"), Stage.LOST),
         (Stage.FAILED, JobLost("the lease is over"), Stage.LOST),

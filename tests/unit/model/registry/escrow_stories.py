@@ -14,7 +14,7 @@ from veriframe.model.registry.order import DEADLINE_MAX_SECONDS, SPAN_MAX_SECOND
 
 
 def play(
-    stories: int, checks: Sequence[Check] = CHECKS, *, to_the_end: bool = False
+    stories: int, checks: Sequence[Check] = CHECKS, *, run_uninterrupted: bool = False
 ) -> set[tuple[JobState, str]]:
     """Play this many stories, the same ones on every machine. Returns the moves that were made, by state.
 
@@ -26,7 +26,7 @@ def play(
     for seed in range(stories):
         machine = played()
         tell(machine, seed)
-        if to_the_end:
+        if run_uninterrupted:
             machine.end()
     return made
 

@@ -26,7 +26,7 @@ def explore(examples: int) -> None:
 
 def test_the_rules_keep_the_invariants() -> None:
     """I1 to I11 hold after every step of some stories, which include every move of the table."""
-    made = play(60, to_the_end=True)
+    made = play(60, run_uninterrupted=True)
     table = {(state, move) for state, moves in FITTING.items() if not state.is_final for move in moves}
     assert table <= made
 

@@ -14,7 +14,7 @@ from veriframe.model.content.cid import Cid, Codec
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.worker.intake import backoff as module
 from veriframe.worker.intake.backoff import LOST_RACES, SLOW_SECONDS, Backoffs
-from veriframe.worker.settlement.watch import clean_up
+from veriframe.worker.settlement.submitted_jobs import clean_up
 
 CREATOR, OTHER = Address(7), Address(8)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.fakes.bench import Bench
 
 from veriframe.model.registry.job import Address, Job
-from veriframe.worker.intake.candidates import Bounds, Candidates
+from veriframe.worker.intake.candidates import CandidateLimits, Candidates
 from veriframe.worker.intake.discovery import Discovery
 
 
@@ -24,7 +24,7 @@ def ids(candidates: Candidates) -> list[int]:
 async def test_the_worst_ranked_is_dropped_without_room(bench: Bench) -> None:
     """fault_82: earlier jobs have no right to stay; a better job always finds its place."""
     jobs = [(await bench.post(reward_fri=reward_fri))[0] for reward_fri in range(1, 31)]
-    candidates = Candidates(by_reward, Bounds(in_all=10))
+    candidates = Candidates(by_reward, CandidateLimits(in_all=10))
     for job in jobs:
         candidates.put(job)
     assert ids(candidates)[:10] == list(range(30, 20, -1))
@@ -36,7 +36,7 @@ async def test_an_order_fills_no_more_than_its_share(bench: Bench) -> None:
     """fault_82: the rest of it is read again when there is room for it, from its first job on."""
     jobs = await bench.post(jobs=7)
     (other,) = await bench.post()
-    candidates = Candidates(by_reward, Bounds(per_order=4))
+    candidates = Candidates(by_reward, CandidateLimits(per_order=4))
     for job in [*jobs, other]:
         candidates.put(job)
     assert ids(candidates) == [1, 2, 3, 4, 8]
@@ -55,7 +55,7 @@ async def test_a_creator_fills_no_more_than_its_share(bench: Bench) -> None:
     """fault_82: with any number of orders."""
     jobs = [(await bench.post())[0] for _ in range(5)]
     others_job = replace(jobs[0], id=99, order=replace(jobs[0].order, id=99, creator=Address(77)))
-    candidates = Candidates(by_reward, Bounds(per_creator=3))
+    candidates = Candidates(by_reward, CandidateLimits(per_creator=3))
     for job in [*jobs, others_job]:
         candidates.put(job)
     assert ids(candidates) == [1, 2, 3, 99]
@@ -64,7 +64,7 @@ async def test_a_creator_fills_no_more_than_its_share(bench: Bench) -> None:
 async def test_jobs_that_are_gone_are_forgotten(bench: Bench) -> None:
     """fault_11: also those that were left out."""
     jobs = await bench.post(jobs=5)
-    candidates = Candidates(by_reward, Bounds(per_order=2))
+    candidates = Candidates(by_reward, CandidateLimits(per_order=2))
     for job in jobs:
         candidates.put(job)
     candidates.drop_above(1)
@@ -75,7 +75,7 @@ async def test_all_jobs_of_a_long_order_have_their_turn(bench: Bench) -> None:
     """fault_82: jobs left out are found again without a round through the whole registry."""
     await bench.post(jobs=2000)
     (first, *_) = await bench.post(jobs=40)
-    found = Discovery(bench.registry, bench.policy, lambda _: True, bounds=Bounds(per_order=5))
+    found = Discovery(bench.registry, bench.policy, lambda _: True, bounds=CandidateLimits(per_order=5))
     taken: set[int] = set()
     for _ in range(60):
         await found.poll()

@@ -11,10 +11,10 @@ from tests.fakes.bench import LEASE_SECONDS, OTHER, Bench
 from veriframe.errors import Code
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import Address, Job, JobState
-from veriframe.worker.intake.candidates import Bounds
+from veriframe.worker.intake.candidates import CandidateLimits
 from veriframe.worker.intake.discovery import MOST_NEW, ROUND_EVERY, Discovery
 
-WIDE = Bounds(in_all=10**6, per_creator=10**6, per_order=10**6)
+WIDE = CandidateLimits(in_all=10**6, per_creator=10**6, per_order=10**6)
 """No limits for the orders of a test."""
 SIZE = 200
 """The jobs that the fake registry returns in one poll."""

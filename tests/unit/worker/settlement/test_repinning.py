@@ -13,7 +13,7 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.ports.store import Pin
 from veriframe.worker import pipeline
 from veriframe.worker.settlement import repinning
-from veriframe.worker.settlement.watch import clean_up
+from veriframe.worker.settlement.submitted_jobs import clean_up
 
 
 async def submitted(bench: Bench) -> Attempt:

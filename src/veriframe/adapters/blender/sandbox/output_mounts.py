@@ -59,7 +59,7 @@ class Writable(Protocol):
     def output(self) -> contextlib.AbstractContextManager[int]:
         """Yields a descriptor of the output folder. Raises `OSError`."""
 
-    def collect(self, run: SandboxedRun, out: Path) -> outputs.Fault | None:
+    def collect(self, run: SandboxedRun, out: Path) -> outputs.OutputFault | None:
         """Copies the expected files to `out`. Call it only after every process inside is dead.
 
         Raises `HostUnavailable` if a file cannot be copied.
@@ -71,7 +71,7 @@ class Writable(Protocol):
             return outputs.unreadable(error)
 
 
-class Folders(Writable):
+class HostFolders(Writable):
     """Folders of the host, measured by listing them; open files without a name are not counted."""
 
     in_memory = False
@@ -105,7 +105,7 @@ class Folders(Writable):
         return outputs.opened(self._out)
 
 
-class Mounts(Writable):
+class MemoryFileSystems(Writable):
     """File systems in memory of a mount namespace, held by descriptors that outlive it."""
 
     in_memory = True

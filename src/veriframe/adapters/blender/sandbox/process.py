@@ -9,15 +9,20 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 from veriframe.adapters.blender.sandbox.limits import cgroup, prologue, resource_usage
 from veriframe.adapters.blender.sandbox.output_mounts import Writable, output_room_bytes
 from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit, SandboxedRun
-from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, read_lines, strip
-from veriframe.threads import outlasting, to_the_end
+from veriframe.adapters.blender.sandbox.text import (
+    MAX_LOG_LINE,
+    LineSplitter,
+    StreamLimits,
+    read_lines,
+    strip,
+)
+from veriframe.threads import run_uninterrupted, wait_uninterrupted
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
@@ -47,7 +52,9 @@ class SandboxCommand:
     gate: Gate | None = None
 
 
-async def run(run: SandboxedRun, build: Callable[[int, int], SandboxCommand], *, use_cgroup: bool) -> RunExit:
+async def run_sandboxed(
+    run: SandboxedRun, build: Callable[[int, int], SandboxCommand], *, use_cgroup: bool
+) -> RunExit:
     """Runs `run` in the sandbox that `build(report_fd, status_fd)` describes. Cancelling kills everything.
 
     Raises `HostUnavailable` if its output cannot be copied to the host.
@@ -56,16 +63,16 @@ async def run(run: SandboxedRun, build: Callable[[int, int], SandboxCommand], *,
         group = None
         hierarchy = cgroup.find() if use_cgroup else None
         if hierarchy is not None:
-            group = cgroup.Group(hierarchy, memory_bytes=run.limits.memory_bytes, pids=run.limits.pids)
-            stack.push_async_callback(to_the_end, group.close)
-        log, report = (stack.enter_context(closing(Pipe())) for _ in range(2))
+            group = cgroup.ControlGroup(hierarchy, memory_bytes=run.limits.memory_bytes, pids=run.limits.pids)
+            stack.push_async_callback(run_uninterrupted, group.close)
+        log, report = (stack.enter_context(contextlib.closing(Pipe())) for _ in range(2))
         # A bubblewrap that cannot write its status leaves its child waiting indefinitely.
-        status = stack.enter_context(closing(Pipe(outlives_reader=True)))
+        status = stack.enter_context(contextlib.closing(Pipe(outlives_reader=True)))
         command = build(report.write, status.write)
-        end = await _Run(run, command, group, (log, report, status)).to_the_end()
+        end = await _Run(run, command, group, (log, report, status)).wait()
         if run.out is None or end.ending in (Ending.SANDBOX_FAILED, Ending.OUTPUT_LIMIT):
             return end
-        return replace(end, fault=await to_the_end(command.writable.collect, run, run.out))
+        return replace(end, fault=await run_uninterrupted(command.writable.collect, run, run.out))
 
 
 class _Run:
@@ -75,13 +82,11 @@ class _Run:
         self,
         run: SandboxedRun,
         command: SandboxCommand,
-        group: cgroup.Group | None,
+        group: cgroup.ControlGroup | None,
         pipes: tuple[Pipe, Pipe, Pipe],
     ) -> None:
-        self._sandboxed, self._command = run, command
-        self._group, self._pipes = group, pipes
-        self._log, self._report, status = pipes
-        self._status = Status(status.read)
+        self._sandboxed, self._command, self._group, self._pipes = run, command, group, pipes
+        self._log, self._report, self._status = pipes[0], pipes[1], Status(pipes[2].read)
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._reason: Ending | None = None
         self._inside: int | None = None
@@ -90,7 +95,7 @@ class _Run:
         self._started = time.monotonic()
         self._process: asyncio.subprocess.Process | None = None
 
-    async def to_the_end(self) -> RunExit:
+    async def wait(self) -> RunExit:
         run, command = self._sandboxed, self._command
         groups = self._group.folders if self._group else ()
         process = await asyncio.create_subprocess_exec(
@@ -113,7 +118,7 @@ class _Run:
         finally:
             # Even if cancelled repeatedly, nothing that was started outlives this call.
             self._kill()
-            await outlasting(asyncio.ensure_future(self._wait_until_gone(process, tasks)))
+            await wait_uninterrupted(asyncio.ensure_future(self._wait_until_gone(process, tasks)))
         for task in tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
@@ -128,7 +133,7 @@ class _Run:
         for task in (gate, watch, watch_memory):
             task.cancel()
         if self._group is not None:
-            await to_the_end(self._group.kill)  # a fork may have raced the first kill
+            await run_uninterrupted(self._group.kill)  # a fork may have raced the first kill
         self._status.read()
         await self._wait_for_inside()
         await asyncio.wait(readers, timeout=_CLOSING_SECONDS)
@@ -137,9 +142,9 @@ class _Run:
 
     def _start_reading(self) -> list[asyncio.Task[None]]:
         limits = self._sandboxed.limits
-        log_caps = Caps(4 * MAX_LOG_LINE, limits.log_bytes, limits.log_lines)
+        log_caps = StreamLimits(4 * MAX_LOG_LINE, limits.log_bytes, limits.log_lines)
         log = LineSplitter(self._on_log, log_caps, cut=True)
-        report_caps = Caps(_MAX_REPORT_LINE, limits.report_bytes, limits.report_lines)
+        report_caps = StreamLimits(_MAX_REPORT_LINE, limits.report_bytes, limits.report_lines)
         report = LineSplitter(self._on_report, report_caps, cut=False)
         tasks = [
             asyncio.create_task(self._open_gate()),

@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from veriframe.adapters.blender.outputs import Fault
+from veriframe.adapters.blender.outputs import OutputFault
 
 
 class Level(IntEnum):
@@ -102,7 +102,7 @@ class RunExit:
     seconds: float
     peak_memory_bytes: int
     log_tail: tuple[str, ...]
-    fault: Fault | None = None
+    fault: OutputFault | None = None
 
 
 class Sandbox(Protocol):

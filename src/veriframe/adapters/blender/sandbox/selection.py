@@ -17,7 +17,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.errors import SettingsError
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
     space for the self-test.
     """
     host = host or detect_host()
-    await to_the_end(temporary.sweep)
+    await run_uninterrupted(temporary.sweep)
     reasons: list[str] = []
     for sandbox in _candidates(host, required):
         if reason := await _why_not(sandbox, needed):

@@ -26,7 +26,7 @@ def strip(line: bytes) -> str:
     return "".join(kept)[:MAX_LOG_LINE].rstrip()
 
 
-class Caps(NamedTuple):
+class StreamLimits(NamedTuple):
     """The limits of a stream: bytes of one line, bytes in total, and lines, empty ones included."""
 
     line_bytes: int
@@ -37,7 +37,7 @@ class Caps(NamedTuple):
 class LineSplitter:
     """Splits a stream of chunks into lines and enforces its limits."""
 
-    def __init__(self, on_line: Callable[[bytes], None], caps: Caps, *, cut: bool) -> None:
+    def __init__(self, on_line: Callable[[bytes], None], caps: StreamLimits, *, cut: bool) -> None:
         """`cut`: shorten a line that is too long (a log) instead of exceeding the limit (a report)."""
         self._on_line = on_line
         self._max_line, self._cut = caps.line_bytes, cut

@@ -18,7 +18,7 @@ from aleph_cid import CidHasher, hash_folder
 
 from veriframe.adapters.kubo.node.api import Body, Query
 from veriframe.errors import SettingsError
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 PIECE_BYTES = 2**20
 
@@ -120,10 +120,10 @@ class Upload:
         A thread reads, hashes and frames each piece while the previous one is sent.
         """
         parts = self._parts()
-        ahead = asyncio.create_task(to_the_end(next, parts, None))
+        ahead = asyncio.create_task(run_uninterrupted(next, parts, None))
         try:
             while (part := await ahead) is not None:
-                ahead = asyncio.create_task(to_the_end(next, parts, None))
+                ahead = asyncio.create_task(run_uninterrupted(next, parts, None))
                 yield part.content
                 self._on_bytes(part.done_bytes)
         except SettingsError as error:

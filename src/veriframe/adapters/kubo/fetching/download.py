@@ -79,11 +79,11 @@ class Download:
         waiting, waiting_bytes = list[bytes](), 0
         try:
             async with self._api.post("cat", query, None, quiet_seconds=quiet_seconds) as answer:
-                pace = TransferRate(self._timeouts, self._cid)
+                rate = TransferRate(self._timeouts, self._cid)
                 async for piece in answer.pieces():
                     waiting.append(piece)
                     waiting_bytes += len(piece)
-                    pace.count(len(piece))
+                    rate.count(len(piece))
                     if part.size_bytes + waiting_bytes > total_bytes:
                         waiting.clear()
                         raise ContentMismatch(f"its stream has more than {total_bytes} bytes")

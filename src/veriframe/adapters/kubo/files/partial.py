@@ -20,7 +20,7 @@ from veriframe.disk import sync_folder, try_lock
 from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.content.cid import Cid, canonical
 from veriframe.ports.store import partial_name
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 PREFIX = partial_name("")
 
@@ -41,27 +41,27 @@ class Partial:
     async def resume(self, limit_bytes: int) -> None:
         """Resumes with the bytes on the disk; drops them if there are more than `limit_bytes`."""
         with writing(self.path):
-            await to_the_end(self._resume, limit_bytes)
+            await run_uninterrupted(self._resume, limit_bytes)
 
     async def append(self, pieces: Sequence[bytes]) -> None:
         """Writes the next bytes, and hashes them."""
         with writing(self.path):
-            await to_the_end(self._append, pieces)
+            await run_uninterrupted(self._append, pieces)
 
     async def read(self, offset: int, size_bytes: int) -> bytes:
         """Returns the bytes at an offset; fewer at the end of the file."""
         with writing(self.path):
-            return await to_the_end(os.pread, self._descriptor, size_bytes, offset)
+            return await run_uninterrupted(os.pread, self._descriptor, size_bytes, offset)
 
     async def write(self, offset: int, content: bytes) -> None:
         """Writes bytes at an offset, over what is there. They are not hashed."""
         with writing(self.path):
-            await to_the_end(self._write, offset, content)
+            await run_uninterrupted(self._write, offset, content)
 
     async def end(self, size_bytes: int) -> None:
         """Truncates the file to `size_bytes`."""
         with writing(self.path):
-            await to_the_end(os.ftruncate, self._descriptor, size_bytes)
+            await run_uninterrupted(os.ftruncate, self._descriptor, size_bytes)
 
     def had_bytes(self) -> int:
         """Returns how many bytes are on the disk, right or wrong."""
@@ -74,7 +74,7 @@ class Partial:
     async def place(self, target: Path) -> None:
         """Moves the file to its target, in one step, synced to the disk."""
         with writing(target):
-            await to_the_end(self._place, target)
+            await run_uninterrupted(self._place, target)
 
     def drop(self) -> None:
         """Removes the file: a later attempt cannot use it."""

@@ -116,11 +116,11 @@ class Gateways(BlockSource):
     """
 
     def __init__(
-        self, urls: Sequence[str], *, allow_private: bool = False, pace: GatewayLimits | None = None
+        self, urls: Sequence[str], *, allow_private: bool = False, limits: GatewayLimits | None = None
     ) -> None:
         self._gateways = [_Gateway(_gateway_url(url, allow_private)) for url in urls]
         self._allow_private = allow_private
-        self._pace = pace or GatewayLimits()
+        self._limits = limits or GatewayLimits()
         self._opened: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -154,7 +154,7 @@ class Gateways(BlockSource):
                 except _NotReturned as error:
                     reasons.append(f"{gateway.url.host}: {error}")
                 except _CannotServe as error:
-                    gateway.skip(error, self._pace.rest_seconds)
+                    gateway.skip(error, self._limits.rest_seconds)
                 # The gateway that served last is asked first, so that one slow gateway does not slow down
                 # every block.
                 self._gateways.remove(gateway)
@@ -206,21 +206,21 @@ class Gateways(BlockSource):
                     GatewayFault.ENDLESS,
                     f"it sent more than the {MAX_BLOCK_BYTES} bytes that a block may have",
                 )
-            allowed = len(block) / self._pace.bytes_per_second
-            deadline.reschedule(start + self._pace.first_byte_seconds + allowed)
+            allowed = len(block) / self._limits.bytes_per_second
+            deadline.reschedule(start + self._limits.first_byte_seconds + allowed)
         return bytes(block)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
         """Ends a transfer that is slower than the pace; the body extends the deadline as it arrives."""
-        first = self._pace.first_byte_seconds
+        first = self._limits.first_byte_seconds
         due = _now() + first
         try:
             async with asyncio.timeout_at(due) as deadline:
                 yield deadline
         except TimeoutError as error:
             if deadline.when() != due:
-                why = f"it sent less than {self._pace.bytes_per_second:g} bytes a second"
+                why = f"it sent less than {self._limits.bytes_per_second:g} bytes a second"
                 raise _CannotServe(GatewayFault.SLOW, why) from error
             # A CID that nobody has looks the same: it must not take the gateways away from other jobs.
             raise _NotReturned(f"nothing came within {first:g} seconds") from error

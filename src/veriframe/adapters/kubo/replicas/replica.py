@@ -19,7 +19,7 @@ from typing import Protocol
 import structlog
 
 from veriframe.adapters.kubo.blocks.dag import BlockSource
-from veriframe.adapters.kubo.fetching.delivery import KuboBlocks
+from veriframe.adapters.kubo.fetching.file_fetcher import KuboBlocks
 from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import KuboApi
 from veriframe.adapters.kubo.replicas.retrieval import read_back
@@ -120,18 +120,22 @@ class SecondNode(Replica):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class ReplicationPolicy:
     """How long replicas may take, in seconds, and whether `add` fails without them."""
 
     seconds: float = 30.0
     required: bool = False
 
 
-class SpreadStore(ContentStore):
+class ReplicatedStore(ContentStore):
     """`node` with its `replicas`, and `witnesses`, through which additions must be readable."""
 
     def __init__(
-        self, node: KuboStore, replicas: Sequence[Replica], witnesses: Sequence[BlockSource], spread: Spread
+        self,
+        node: KuboStore,
+        replicas: Sequence[Replica],
+        witnesses: Sequence[BlockSource],
+        spread: ReplicationPolicy,
     ) -> None:
         self.node = node
         self._replicas, self._witnesses, self._spread = tuple(replicas), tuple(witnesses), spread

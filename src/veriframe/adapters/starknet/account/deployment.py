@@ -18,7 +18,7 @@ from starknet_py.net.models.transaction import DeployAccountV3
 from veriframe.adapters.starknet.account.accounts import counterfactual_address
 from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.transactions.fees import NONE, Bounds, parse_estimates, with_margin
+from veriframe.adapters.starknet.transactions.fees import NONE, FeeBounds, parse_estimates, with_margin
 from veriframe.adapters.starknet.transactions.receipt import (
     Receipt,
     Reverted,
@@ -49,7 +49,7 @@ class Deployment:
     public_key: int
     class_hash: int
     salt: int
-    bounds: Bounds = NONE
+    bounds: FeeBounds = NONE
 
     @property
     def address(self) -> Address:
@@ -121,7 +121,7 @@ async def _is_deployed(endpoints: Endpoints, address: Address, block: str) -> bo
     return True
 
 
-async def _estimate(endpoints: Endpoints, draft: Deployment) -> Bounds:
+async def _estimate(endpoints: Endpoints, draft: Deployment) -> FeeBounds:
     params = {
         "request": [draft.payload(())],
         "simulation_flags": ["SKIP_VALIDATE"],

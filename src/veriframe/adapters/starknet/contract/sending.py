@@ -64,7 +64,7 @@ async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: o
     return receipt
 
 
-def note_refusal(sender: Sender, name: str, error: MoveRefused, **facts: object) -> None:
+def log_refusal(sender: Sender, name: str, error: MoveRefused, **facts: object) -> None:
     """Logs a move that was not sent because the registry would refuse it."""
     account = format_address(Address(sender.account))
     log.info("registry_move", move=name, account=account, refused=error.rule, sent=False, **facts)

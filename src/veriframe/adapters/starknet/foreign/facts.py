@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from veriframe.adapters.starknet.foreign.job import Facts, Shown, cut
+from veriframe.adapters.starknet.foreign.job import CurrentView, FixedFacts, cut
 from veriframe.adapters.starknet.foreign.queries import Queries
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry.job import NOBODY, Address
@@ -18,7 +18,7 @@ def put_job(queries: Queries, their_id: int, *, with_facts: bool) -> None:
         queries.put(word, their_id)
 
 
-def read_facts(queries: Queries, their_id: int) -> Facts | None:
+def read_facts(queries: Queries, their_id: int) -> FixedFacts | None:
     """Returns what never changes about a job; None if it has no creator. Raises `RegistryUnavailable`."""
     if not (creator := queries.number("creator", their_id)):
         return None
@@ -26,7 +26,7 @@ def read_facts(queries: Queries, their_id: int) -> Facts | None:
     deadline = queries.number("deadline", their_id) if queries.dialect.has("deadline") else TIME_MAX
     if reward is None or asset_cid is None or deadline is None:
         raise RegistryUnavailable("The registry does not return the job's reward, asset or deadline.")
-    return Facts(
+    return FixedFacts(
         creator=Address(creator),
         reward_fri=min(reward, AMOUNT_MAX_FRI),
         asset_cid=cut(asset_cid),
@@ -34,9 +34,9 @@ def read_facts(queries: Queries, their_id: int) -> Facts | None:
     )
 
 
-def read_shown(queries: Queries, their_id: int) -> Shown:
+def read_shown(queries: Queries, their_id: int) -> CurrentView:
     """Returns the job's current state; None for views that panic. Raises `RegistryUnavailable`."""
-    return Shown(
+    return CurrentView(
         worker=Address(queries.number("worker", their_id) or NOBODY),
         result_cid=queries.text("result_cid", their_id),
         is_completed=queries.boolean("completed", their_id),

@@ -13,7 +13,7 @@ UNKNOWN_RESULT = "a result whose CID this registry does not show"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FixedFacts:
     """What never changes about a job. `deadline` is in chain seconds, `TIME_MAX` if there is none."""
 
     creator: Address
@@ -23,7 +23,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class MoveRecord:
     """What this account did with a job of these facts, which the registry may not show.
 
     `claimed_at`: chain seconds, None without a claim. `result_cid`: the result whose submission was started,
@@ -31,7 +31,7 @@ class Note:
     `again_at`: the chain seconds before which it does not try to finalize the job again.
     """
 
-    facts: Facts
+    facts: FixedFacts
     claimed_at: int | None = None
     result_cid: str = ""
     is_submitted: bool = False
@@ -40,7 +40,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryRules:
+class RegistryFeatures:
     """What a registry supports.
 
     `has_claims`: a worker without a result is a claimant. `finalizes`: it has a finalizing move.
@@ -54,7 +54,7 @@ class RegistryRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class CurrentView:
     """What the registry shows of a job now. None: it does not show it."""
 
     worker: Address = NOBODY
@@ -62,9 +62,9 @@ class Shown:
     is_completed: bool | None = None
 
 
-def build_job(job_id: int, note: Note, shown: Shown, rules: RegistryRules, now: int) -> Job:
+def build_job(job_id: int, note: MoveRecord, shown: CurrentView, features: RegistryFeatures, now: int) -> Job:
     """The job at `now` (chain seconds): with a bond of 0, without review or arbiter."""
-    facts, account = note.facts, rules.account
+    facts, account = note.facts, features.account
     terms = Terms(
         reward_fri=facts.reward_fri,
         bond_fri=0,
@@ -82,7 +82,7 @@ def build_job(job_id: int, note: Note, shown: Shown, rules: RegistryRules, now: 
         jobs=1,
         created_at=0,
     )
-    worker, state = _worker(shown, note, rules), _state(shown, note, rules)
+    worker, state = _worker(shown, note, features), _state(shown, note, features)
     claimed = state is JobState.CLAIMED
     since = now if note.claimed_at is None else note.claimed_at
     return Job(
@@ -93,7 +93,7 @@ def build_job(job_id: int, note: Note, shown: Shown, rules: RegistryRules, now: 
         worker=worker,
         claimed_at=since if claimed else 0,
         lease_end=min(since + LEASE_SECONDS, facts.deadline) if claimed else 0,
-        review_end=_review_end(note, rules) if state is JobState.SUBMITTED else 0,
+        review_end=_review_end(note, features) if state is JobState.SUBMITTED else 0,
         result_cid=_result(shown, note, state, is_ours=worker == account),
     )
 
@@ -103,61 +103,61 @@ def cut(cid: str) -> str:
     return cid if len(cid) <= CID_MAX_BYTES else cid[:CID_MAX_BYTES] + "…"
 
 
-def _worker(shown: Shown, note: Note, rules: RegistryRules) -> Address:
+def _worker(shown: CurrentView, note: MoveRecord, features: RegistryFeatures) -> Address:
     """The job's worker. If the registry shows none, our own notes count: not all registries show submitters.
 
     A registry with claims of its own shows them; if it does not, the claim was undone.
     """
     if shown.worker != NOBODY:
         return shown.worker
-    claimed = note.claimed_at is not None and not rules.has_claims and not _is_anothers(shown, note)
-    return rules.account if note.is_submitted or claimed else NOBODY
+    claimed = note.claimed_at is not None and not features.has_claims and not _is_anothers(shown, note)
+    return features.account if note.is_submitted or claimed else NOBODY
 
 
-def _is_anothers(shown: Shown, note: Note) -> bool:
+def _is_anothers(shown: CurrentView, note: MoveRecord) -> bool:
     """Whether it was completed by another account. If our submission was started, it may have been ours."""
     return shown.is_completed is True and not note.result_cid
 
 
-def _state(shown: Shown, note: Note, rules: RegistryRules) -> JobState:
-    worker = _worker(shown, note, rules)
-    is_ours = worker == rules.account
+def _state(shown: CurrentView, note: MoveRecord, features: RegistryFeatures) -> JobState:
+    worker = _worker(shown, note, features)
+    is_ours = worker == features.account
     if worker == NOBODY:
         return JobState.PAID if shown.is_completed else JobState.OPEN
-    if not _is_submitted(shown, note, rules, is_ours=is_ours):
+    if not _is_submitted(shown, note, features, is_ours=is_ours):
         return JobState.CLAIMED
     if note.has_ended or (shown.is_completed and not is_ours):
         return JobState.PAID
     # "Completed" may only mean that there is a result, with payment by finalizing: finalize ours first.
-    if rules.finalizes or shown.is_completed is False or _is_yet_to_be_shown(shown, rules):
+    if features.finalizes or shown.is_completed is False or _is_yet_to_be_shown(shown, features):
         return JobState.SUBMITTED
     return JobState.PAID
 
 
-def _is_yet_to_be_shown(shown: Shown, rules: RegistryRules) -> bool:
+def _is_yet_to_be_shown(shown: CurrentView, features: RegistryFeatures) -> bool:
     """Whether a registry that shows submitters does not show ours yet."""
-    return rules.shows_workers and shown.worker == NOBODY and not shown.is_completed
+    return features.shows_workers and shown.worker == NOBODY and not shown.is_completed
 
 
-def _is_submitted(shown: Shown, note: Note, rules: RegistryRules, *, is_ours: bool) -> bool:
+def _is_submitted(shown: CurrentView, note: MoveRecord, features: RegistryFeatures, *, is_ours: bool) -> bool:
     if shown.result_cid or (is_ours and note.is_submitted):
         return True
     if shown.worker == NOBODY:
         return False
     if shown.is_completed:
         return True
-    return not rules.has_claims and shown.result_cid is None
+    return not features.has_claims and shown.result_cid is None
 
 
-def _review_end(note: Note, rules: RegistryRules) -> int:
+def _review_end(note: MoveRecord, features: RegistryFeatures) -> int:
     """The time from which we may finalize it; never, if the registry has no such move."""
-    if not rules.finalizes:
+    if not features.finalizes:
         return TIME_MAX
     deadline = note.facts.deadline
     return max(deadline if deadline < TIME_MAX else 0, note.again_at)
 
 
-def _result(shown: Shown, note: Note, state: JobState, *, is_ours: bool) -> str:
+def _result(shown: CurrentView, note: MoveRecord, state: JobState, *, is_ours: bool) -> str:
     if state in (JobState.OPEN, JobState.CLAIMED):
         return ""
     return cut(shown.result_cid or "") or (note.result_cid if is_ours else "") or UNKNOWN_RESULT

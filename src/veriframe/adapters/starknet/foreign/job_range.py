@@ -18,7 +18,7 @@ AHEAD, AHEAD_OF_COUNTER, AHEAD_QUICKLY = 20, 4, 100
 leave smaller gaps."""
 
 
-class Walk:
+class JobRange:
     """The highest id so far. `first_id` is the id of the registry's first job; None while it is not known.
 
     Our ids start at 1. If the registry's ids start at 0, its job 0 is our job 1.

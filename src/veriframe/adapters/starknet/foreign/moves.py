@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from veriframe.adapters.starknet.contract.batching import MoveRequest
 from veriframe.adapters.starknet.contract.contract import REVERTED
-from veriframe.adapters.starknet.foreign.job import Note
+from veriframe.adapters.starknet.contract.move_batches import MoveRequest
+from veriframe.adapters.starknet.foreign.job import MoveRecord
 from veriframe.adapters.starknet.transactions.receipt import Reverted
 from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, Job, JobState
@@ -21,21 +21,21 @@ _OVER = re.compile(r"ALREADY|(?<!NOT_)(?:COMPLETED|FINALI[SZ]ED|PAID|CLOSED)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ObservedJob:
     """A job as the registry and our notes show it at `now`, and why this account may not have it.
 
     `is_paused`: the registry currently accepts no moves from anyone.
     """
 
     job: Job
-    note: Note
+    note: MoveRecord
     objection: str
     is_paused: bool
     now: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class MovePlan:
     """A move on a job that appears legal. `values` are its call's arguments after the job's id.
 
     `during` is recorded before the move is sent, `after` once it is done.
@@ -43,12 +43,12 @@ class Plan:
 
     job_id: int
     values: tuple[str, ...] = ()
-    during: Note | None = None
-    after: Note
+    during: MoveRecord | None = None
+    after: MoveRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class MoveKind:
     """One kind of move. `plan` raises `MoveRefused`; `is_done` says whether a job shows that it was made.
 
     `refused` returns what to record if the registry refuses it.
@@ -56,34 +56,34 @@ class Kind:
 
     name: str
     word: str
-    plan: Callable[[MoveRequest, Seen, Address], Plan]
+    plan: Callable[[MoveRequest, ObservedJob, Address], MovePlan]
     is_done: Callable[[MoveRequest, Job, Address], bool]
-    refused: Callable[[Seen, MoveRefused], Note | None] = lambda _seen, _error: None
+    refused: Callable[[ObservedJob, MoveRefused], MoveRecord | None] = lambda _seen, _error: None
 
 
-def _claim(request: MoveRequest, seen: Seen, _account: Address) -> Plan:
+def _claim(request: MoveRequest, seen: ObservedJob, _account: Address) -> MovePlan:
     if not seen.job.is_open(seen.now):
         raise MoveRefused(
             Rule.NOT_OPEN.value, f"Job {request.job_id} is {seen.job.state}. Look for another one."
         )
     if seen.objection:
         raise MoveRefused(NOT_ELIGIBLE, f"Job {request.job_id} is not for this account: {seen.objection}.")
-    return Plan(job_id=request.job_id, after=Note(facts=seen.note.facts, claimed_at=seen.now))
+    return MovePlan(job_id=request.job_id, after=MoveRecord(facts=seen.note.facts, claimed_at=seen.now))
 
 
-def _submission(request: MoveRequest, seen: Seen, account: Address) -> Plan:
+def _submission(request: MoveRequest, seen: ObservedJob, account: Address) -> MovePlan:
     job = seen.job
     if job.state is not JobState.CLAIMED or job.worker != account:
         raise MoveRefused(
             Rule.NOT_CLAIMANT.value, f"Job {request.job_id} is {job.state}, and not claimed by this account."
         )
     # Recorded before sending: the registry may not show submitters, and this process may crash.
-    during = Note(facts=seen.note.facts, claimed_at=job.claimed_at, result_cid=request.cid)
+    during = MoveRecord(facts=seen.note.facts, claimed_at=job.claimed_at, result_cid=request.cid)
     after = replace(during, is_submitted=True)
-    return Plan(job_id=request.job_id, values=(request.cid,), during=during, after=after)
+    return MovePlan(job_id=request.job_id, values=(request.cid,), during=during, after=after)
 
 
-def _ending(request: MoveRequest, seen: Seen, _account: Address) -> Plan:
+def _ending(request: MoveRequest, seen: ObservedJob, _account: Address) -> MovePlan:
     if seen.now < seen.note.again_at:
         raise MoveRefused(
             Rule.NOT_DUE.value,
@@ -91,10 +91,10 @@ def _ending(request: MoveRequest, seen: Seen, _account: Address) -> Plan:
         )
     if seen.job.state.is_final:
         raise MoveRefused(Rule.NOT_DUE.value, f"Job {request.job_id} is already {seen.job.state}.")
-    return Plan(job_id=request.job_id, after=replace(seen.note, has_ended=True))
+    return MovePlan(job_id=request.job_id, after=replace(seen.note, has_ended=True))
 
 
-def _ending_refused(seen: Seen, error: MoveRefused) -> Note:
+def _ending_refused(seen: ObservedJob, error: MoveRefused) -> MoveRecord:
     again_at = seen.now + AGAIN_SECONDS
     return replace(seen.note, has_ended=_says_over(error), again_at=again_at)
 
@@ -111,14 +111,14 @@ def _is_submitted(request: MoveRequest, job: Job, account: Address) -> bool:
     return over and job.worker == account and job.result_cid == request.cid
 
 
-CLAIM = Kind(
+CLAIM = MoveKind(
     name="claim",
     word="claim",
     plan=_claim,
     is_done=lambda _, job, account: job.state is JobState.CLAIMED and job.worker == account,
 )
-SUBMIT = Kind(name="submit_result", word="submit", plan=_submission, is_done=_is_submitted)
-FINALIZE = Kind(
+SUBMIT = MoveKind(name="submit_result", word="submit", plan=_submission, is_done=_is_submitted)
+FINALIZE = MoveKind(
     name="finalize",
     word="finalize",
     plan=_ending,

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from veriframe.adapters.starknet.contract.batches import Batches
 from veriframe.adapters.starknet.contract.contract import CONTRACT_ERROR, NO_FUNCTION, Contract, Question
+from veriframe.adapters.starknet.contract.view_batches import ViewBatches
 from veriframe.adapters.starknet.foreign.dialect import Dialect
 from veriframe.adapters.starknet.rpc.envelope import RpcError
 from veriframe.errors import RegistryUnavailable
@@ -57,7 +57,7 @@ class Queries:
         name = self.dialect.name(word)
         self._questions[word, values] = self._contract.question(name, calldata, self.block.id)
 
-    async def ask(self, batches: Batches, *more: Question) -> list[Any]:
+    async def ask(self, batches: ViewBatches, *more: Question) -> list[Any]:
         """Sends all queries. Returns the answers to `more`, as JSON or `RpcError`.
 
         Raises `BlockGone`, `RegistryUnavailable`.

@@ -14,20 +14,21 @@ from typing import TypeVar
 
 import structlog
 
-from veriframe.adapters.starknet.contract.batches import Batches
 from veriframe.adapters.starknet.contract.contract import Contract, Node, Question
+from veriframe.adapters.starknet.contract.view_batches import ViewBatches
+from veriframe.adapters.starknet.foreign import membership
 from veriframe.adapters.starknet.foreign.dialect import Dialect, choose_dialect
 from veriframe.adapters.starknet.foreign.facts import put_job, read_facts, read_shown
-from veriframe.adapters.starknet.foreign.job import Facts, Note, RegistryRules, Shown, build_job
-from veriframe.adapters.starknet.foreign.job_range import ID_MAX, Walk
-from veriframe.adapters.starknet.foreign.local_claims import Notes
-from veriframe.adapters.starknet.foreign.membership import (
-    objection,
-    put_account,
-    put_eligibility,
-    read_standing,
+from veriframe.adapters.starknet.foreign.job import (
+    CurrentView,
+    FixedFacts,
+    MoveRecord,
+    RegistryFeatures,
+    build_job,
 )
-from veriframe.adapters.starknet.foreign.moves import Seen
+from veriframe.adapters.starknet.foreign.job_range import ID_MAX, JobRange
+from veriframe.adapters.starknet.foreign.move_records import MoveRecords
+from veriframe.adapters.starknet.foreign.moves import ObservedJob
 from veriframe.adapters.starknet.foreign.queries import Block, BlockGone, Queries, hash_of, read_block
 from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model.registry import ledger
@@ -37,8 +38,6 @@ from veriframe.ports.registry import JobReader, Snapshot
 
 log = structlog.get_logger()
 T = TypeVar("T")
-V = TypeVar("V")
-
 JOBS_AT_ONCE = 50
 """The most jobs in one poll: some hundreds of questions at first, few once most jobs are over."""
 KEPT = 20_000
@@ -52,13 +51,13 @@ PAUSES_SECONDS = (0.0, 0.1, 0.3, 0.6)
 class ForeignReader(JobReader):
     """The registry at `address` as seen by `account`, whose own records are `notes`."""
 
-    def __init__(self, node: Node, address: int, account: Address, notes: Notes) -> None:
-        self._contract, self._batches = Contract(node, address), Batches(node)
+    def __init__(self, node: Node, address: int, account: Address, notes: MoveRecords) -> None:
+        self._contract, self._batches = Contract(node, address), ViewBatches(node)
         self._account, self._notes = account, notes
         self._dialect: Dialect | None = None
-        self._walk = Walk(notes.first_id)
+        self._walk = JobRange(notes.first_id)
         self._last: Block | None = None
-        self._facts: dict[int, Facts] = {}
+        self._facts: dict[int, FixedFacts] = {}
         self._over: dict[int, Job | None] = {}
         self._left: dict[int, str] = {}
 
@@ -132,16 +131,16 @@ class ForeignReader(JobReader):
 
         async def read(block: Block) -> WorkerStanding:
             queries = await self._queries(block)
-            put_account(queries, self._account)
+            membership.put_account(queries, self._account)
             await self._ask(queries)
-            return read_standing(queries, self._account)
+            return membership.read_standing(queries, self._account)
 
         return await self._of_one_block(read)
 
-    async def _seen(self, ids: Collection[int]) -> dict[int, Seen | VeriFrameError]:
+    async def _seen(self, ids: Collection[int]) -> dict[int, ObservedJob | VeriFrameError]:
         """Reads these jobs again without the cache; an error for each that cannot be read."""
 
-        async def read(block: Block) -> dict[int, Seen | VeriFrameError]:
+        async def read(block: Block) -> dict[int, ObservedJob | VeriFrameError]:
             if self._walk.first_id is None:
                 await self._poll(block, range(0))
             fit = [job_id for job_id in ids if 0 < job_id <= ID_MAX]
@@ -155,18 +154,18 @@ class ForeignReader(JobReader):
 
         return await self._of_one_block(read)
 
-    def _seen_one(self, queries: Queries, job_id: int) -> Seen | VeriFrameError:
+    def _seen_one(self, queries: Queries, job_id: int) -> ObservedJob | VeriFrameError:
         try:
             if (job := self._job(queries, job_id)) is None:
                 return ledger.unknown_job(job_id)
-            reason = objection(queries, self._account, self._walk.their_id(job_id))
+            reason = membership.objection(queries, self._account, self._walk.their_id(job_id))
         except RegistryUnavailable as error:
             return error
-        facts = Facts(job.order.creator, job.terms.reward_fri, job.order.asset_cid, job.terms.deadline)
-        note = self._notes.get(job_id, facts) or Note(facts=facts)
+        facts = FixedFacts(job.order.creator, job.terms.reward_fri, job.order.asset_cid, job.terms.deadline)
+        note = self._notes.get(job_id, facts) or MoveRecord(facts=facts)
         is_paused = queries.boolean("paused") is True
         now = queries.block.head.time
-        return Seen(job=job, note=note, objection=reason, is_paused=is_paused, now=now)
+        return ObservedJob(job=job, note=note, objection=reason, is_paused=is_paused, now=now)
 
     async def _poll(self, block: Block, wanted: range) -> Snapshot:
         known = [job_id for job_id in wanted if job_id <= self._walk.job_counter]
@@ -203,9 +202,9 @@ class ForeignReader(JobReader):
         for job_id in wanted:
             their_id = self._walk.their_id(job_id)
             put_job(queries, their_id, with_facts=job_id not in self._facts)
-            put_eligibility(queries, self._account, their_id)
+            membership.put_eligibility(queries, self._account, their_id)
         if wanted:
-            put_account(queries, self._account)
+            membership.put_account(queries, self._account)
 
     async def _ask(self, queries: Queries) -> None:
         """Sends the queries, and checks that the chain still has the last block that was read."""
@@ -251,7 +250,9 @@ class ForeignReader(JobReader):
             if job_id < self._walk.job_counter:
                 _keep(self._over, job_id, None)
             return None
-        if job.is_open(now) and (reason := objection(queries, self._account, self._walk.their_id(job_id))):
+        if job.is_open(now) and (
+            reason := membership.objection(queries, self._account, self._walk.their_id(job_id))
+        ):
             self._leave(job_id, reason)
             return None
         self._left.pop(job_id, None)
@@ -272,19 +273,19 @@ class ForeignReader(JobReader):
             return self._forgotten(job_id, queries.block.head.time)
         _keep(self._facts, job_id, facts)
         shown = read_shown(queries, their_id)
-        note = self._notes.get(job_id, facts) or Note(facts=facts)
-        return build_job(job_id, note, shown, self._rules(queries.dialect), queries.block.head.time)
+        note = self._notes.get(job_id, facts) or MoveRecord(facts=facts)
+        return build_job(job_id, note, shown, self._features(queries.dialect), queries.block.head.time)
 
     def _forgotten(self, job_id: int, now: int) -> Job | None:
         """A job that the registry does not have (any more): finished, if it accepted a result of ours."""
         note = self._notes.jobs.get(job_id)
         if note is None or not note.is_submitted:
             return None
-        rules = RegistryRules(account=self._account, has_claims=False, finalizes=False)
-        return build_job(job_id, replace(note, has_ended=True), Shown(), rules, now)
+        features = RegistryFeatures(account=self._account, has_claims=False, finalizes=False)
+        return build_job(job_id, replace(note, has_ended=True), CurrentView(), features, now)
 
-    def _rules(self, dialect: Dialect) -> RegistryRules:
-        return RegistryRules(
+    def _features(self, dialect: Dialect) -> RegistryFeatures:
+        return RegistryFeatures(
             account=self._account,
             has_claims=dialect.has("claim"),
             finalizes=dialect.has("finalize"),
@@ -292,7 +293,7 @@ class ForeignReader(JobReader):
         )
 
 
-def _keep(kept: dict[int, V], job_id: int, value: V) -> None:
+def _keep(kept: dict[int, T], job_id: int, value: T) -> None:
     """Caches a value, and drops the oldest if there are too many."""
     if job_id not in kept and len(kept) >= KEPT:
         del kept[next(iter(kept))]

@@ -14,19 +14,19 @@ from dataclasses import replace
 from functools import partial
 
 from veriframe.adapters.starknet.cairo.codec import short_string
-from veriframe.adapters.starknet.contract.batching import Batcher, MoveRequest, Outcome
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node
+from veriframe.adapters.starknet.contract.move_batches import MoveBatcher, MoveRequest, Outcome
 from veriframe.adapters.starknet.contract.sending import Sender, make_move
 from veriframe.adapters.starknet.foreign.dialect import Dialect
-from veriframe.adapters.starknet.foreign.job import Note
-from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.job import MoveRecord
+from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.moves import (
     CLAIM,
     FINALIZE,
     SUBMIT,
-    Kind,
-    Plan,
-    Seen,
+    MoveKind,
+    MovePlan,
+    ObservedJob,
     asked_twice,
     paused,
 )
@@ -56,7 +56,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         address: int,
         *,
         token: int,
-        notes: Notes,
+        notes: MoveRecords,
         max_fee_fri: int = 10**18,
         trust: Trust | None = None,
     ) -> None:
@@ -66,7 +66,8 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         self._max_fee_fri = max_fee_fri
         self._turn = asyncio.Lock()
         self._claims, self._submissions, self._ends = (
-            Batcher[MoveRequest](self._turn, partial(self._make, kind)) for kind in (CLAIM, SUBMIT, FINALIZE)
+            MoveBatcher[MoveRequest](self._turn, partial(self._make, kind))
+            for kind in (CLAIM, SUBMIT, FINALIZE)
         )
 
     @property
@@ -169,12 +170,12 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         answer = await self._token.view("balance_of", account)
         return answer if isinstance(answer, int) else 0
 
-    async def _make(self, kind: Kind, requests: Sequence[MoveRequest]) -> list[Outcome]:
+    async def _make(self, kind: MoveKind, requests: Sequence[MoveRequest]) -> list[Outcome]:
         """Makes the moves, in one transaction if possible. Returns how each ended, in order."""
         dialect = await self.dialect()
         seen = await self._seen([request.job_id for request in requests])
         outcomes: list[Outcome] = [0] * len(requests)
-        moves: dict[int, tuple[Plan, Call | None]] = {}
+        moves: dict[int, tuple[MovePlan, Call | None]] = {}
         for at, request in enumerate(requests):
             try:
                 snapshot = seen[request.job_id]
@@ -200,7 +201,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
         return outcomes
 
     async def _send(
-        self, kind: Kind, moves: Mapping[int, tuple[Plan, Call | None]], *, together: bool
+        self, kind: MoveKind, moves: Mapping[int, tuple[MovePlan, Call | None]], *, together: bool
     ) -> dict[int, MoveRefused | int]:
         """Returns each move's cost or refusal. If one transaction for all is refused, sends each move alone.
 
@@ -231,18 +232,18 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
 
     async def _explain(
         self,
-        kind: Kind,
+        kind: MoveKind,
         request: MoveRequest,
-        plan: Plan,
-        seen: Mapping[int, Seen | VeriFrameError],
+        plan: MovePlan,
+        seen: Mapping[int, ObservedJob | VeriFrameError],
         error: MoveRefused,
     ) -> Outcome:
         """Returns the fee if an earlier transaction of ours made the move; else records the refusal."""
         snapshot, before = (await self._seen([request.job_id]))[request.job_id], seen[request.job_id]
-        if isinstance(snapshot, Seen) and kind.is_done(request, snapshot.job, self.account):
+        if isinstance(snapshot, ObservedJob) and kind.is_done(request, snapshot.job, self.account):
             self._note(request.job_id, plan.after)
             return error.fee_fri
-        if isinstance(before, Seen) and (note := kind.refused(before, error)) is not None:
+        if isinstance(before, ObservedJob) and (note := kind.refused(before, error)) is not None:
             self._note(request.job_id, note)
         return error
 
@@ -253,5 +254,5 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
             raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot store this value: {error}") from error
         return self._contract.move_of(dialect.name(word), calldata)
 
-    def _note(self, job_id: int, note: Note) -> None:
+    def _note(self, job_id: int, note: MoveRecord) -> None:
         self._notes.put(job_id, note, first_id=self._walk.their_id(1))

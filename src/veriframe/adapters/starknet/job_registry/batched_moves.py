@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from veriframe.adapters.starknet.cairo.codec import Value
-from veriframe.adapters.starknet.contract.batching import MoveRequest, Outcome
 from veriframe.adapters.starknet.contract.contract import REVERTED
+from veriframe.adapters.starknet.contract.move_batches import MoveRequest, Outcome
 from veriframe.errors import MoveRefused
 from veriframe.model.registry import escrow, ledger
 from veriframe.model.registry.job import Address, Job, JobState
@@ -39,7 +39,7 @@ class MoveSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class MoveKind:
     """One kind of move: the contract's functions for it, and its rules.
 
     `event` reports that it is done. `judge` raises `MoveRefused` if it is not legal. `binds_fri` is what it
@@ -83,7 +83,7 @@ def _judge_claim(request: MoveRequest, job: Job, snapshot: MoveSnapshot) -> None
     escrow.claim(job, snapshot.call, barred=request.job_id in snapshot.barred)
 
 
-CLAIM = Kind(
+CLAIM = MoveKind(
     name="claim",
     single="claim_job",
     plural="claim_jobs",
@@ -92,7 +92,7 @@ CLAIM = Kind(
     is_done=lambda _, job, account: job.state is JobState.CLAIMED and job.worker == account,
     binds_fri=lambda job: job.terms.bond_fri,
 )
-SUBMIT = Kind(
+SUBMIT = MoveKind(
     name="submit_result",
     single="submit_result",
     plural="submit_results",
@@ -101,7 +101,7 @@ SUBMIT = Kind(
     is_done=_is_submitted,
     with_cids=True,
 )
-FINALIZE = Kind(
+FINALIZE = MoveKind(
     name="finalize",
     single="finalize_job",
     plural="finalize_jobs",
@@ -122,18 +122,18 @@ class MoveSender(Protocol):
         """Reads the registry's current state for these jobs."""
 
     async def send(
-        self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
+        self, kind: MoveKind, requests: Sequence[MoveRequest], missing_fri: int
     ) -> tuple[Collection[int], int]:
         """Sends one transaction that deposits `missing_fri` from the wallet and makes the moves.
 
         Returns the ids of the jobs on which the moves were made, and the fee in fri.
         """
 
-    def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
+    def refuse(self, kind: MoveKind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
         """Logs a move that is not sent, because the registry would refuse it."""
 
 
-async def make(kind: Kind, sender: MoveSender, requests: Sequence[MoveRequest]) -> list[Outcome]:
+async def make(kind: MoveKind, sender: MoveSender, requests: Sequence[MoveRequest]) -> list[Outcome]:
     """Makes the moves in one transaction. Returns how each ended, in order. Raises `RegistryUnavailable`."""
     snapshot = await sender.move_snapshot([request.job_id for request in requests])
     outcomes: dict[int, Outcome] = {}
@@ -159,7 +159,7 @@ async def make(kind: Kind, sender: MoveSender, requests: Sequence[MoveRequest]) 
 
 
 def _judge(
-    kind: Kind,
+    kind: MoveKind,
     sender: MoveSender,
     requests: Sequence[MoveRequest],
     snapshot: MoveSnapshot,
@@ -185,7 +185,7 @@ def _judge(
 
 
 async def _explain(
-    kind: Kind,
+    kind: MoveKind,
     sender: MoveSender,
     requests: Sequence[MoveRequest],
     skipped: Sequence[int],
@@ -202,7 +202,7 @@ async def _explain(
     return outcomes
 
 
-def _why(kind: Kind, request: MoveRequest, job: Job | None, snapshot: MoveSnapshot) -> MoveRefused:
+def _why(kind: MoveKind, request: MoveRequest, job: Job | None, snapshot: MoveSnapshot) -> MoveRefused:
     try:
         if job is None:
             raise ledger.unknown_job(request.job_id)

@@ -20,10 +20,10 @@ from starknet_py.hash.address import compute_address
 from veriframe.adapters.starknet.account.deployment import STRK_ADDRESS
 from veriframe.adapters.starknet.contract.contract import CONTRACT_NOT_FOUND, TOKEN_ABI, Contract
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.transactions.fees import Bounds, FeeTooHigh, with_margin
+from veriframe.adapters.starknet.transactions.fees import FeeBounds, FeeTooHigh, with_margin
 from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted
 from veriframe.adapters.starknet.transactions.sender import Sender
-from veriframe.adapters.starknet.transactions.transaction import Act, Call, Declare, Invoke, encode_calls
+from veriframe.adapters.starknet.transactions.transaction import Action, Call, Declare, Invoke, encode_calls
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError
 from veriframe.model.registry.job import Address, format_address, format_strk
 
@@ -58,7 +58,7 @@ def read_built(folder: Path, name: str = "job_registry") -> Built:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class DeploymentPlan:
     """What is deployed and what is missing. `cost_fri` is the most that the missing steps may cost."""
 
     chain_id: int
@@ -97,7 +97,7 @@ class Deployer:
         self._labels = (f"declare_class {built.class_hash:#x}", f"deploy_registry {self._address:#x}")
         self._earlier: dict[str, Receipt] = {}
 
-    async def plan(self) -> Plan:
+    async def plan(self) -> DeploymentPlan:
         """Finds what is missing and what it may cost. First finishes what an earlier run started.
 
         Raises `MoveRefused` if account, class or token do not allow it, `FeeTooHigh`,
@@ -107,12 +107,12 @@ class Deployer:
         self._earlier = {receipt.label: receipt for receipt in ended if not receipt.revert_reason}
         is_deployed = await self._is_deployed(self._address)
         is_declared = is_deployed or await self._is_declared()
-        bounds: Sequence[Bounds] = ()
+        bounds: Sequence[FeeBounds] = ()
         if not is_deployed:
             await self._require_parts()
             bounds = await self._price(is_declared=is_declared)
             await self._require_money(sum(one.cost_fri for one in bounds))
-        return Plan(
+        return DeploymentPlan(
             chain_id=await self._nodes.chain_id(),
             account=Address(self._sender.account),
             address=self._address,
@@ -123,7 +123,7 @@ class Deployer:
             cost_fri=sum(one.cost_fri for one in bounds),
         )
 
-    async def carry_out(self, plan: Plan) -> Deployed:
+    async def carry_out(self, plan: DeploymentPlan) -> Deployed:
         """Does what is missing, waits for accepted blocks, and verifies that the contract is ours.
 
         Raises `MoveRefused`, `RegistryUnavailable`; the command may be repeated.
@@ -164,9 +164,9 @@ class Deployer:
         log.info("registry_deployed", address=format_address(self._address), transaction=f"{receipt.hash:#x}")
         return receipt
 
-    async def _price(self, *, is_declared: bool) -> Sequence[Bounds]:
+    async def _price(self, *, is_declared: bool) -> Sequence[FeeBounds]:
         """What each missing step may cost. Raises `FeeTooHigh` with the step and the remedy."""
-        steps: list[tuple[str, Act]] = [("Deploying the contract", Invoke(encode_calls(self._calls)))]
+        steps: list[tuple[str, Action]] = [("Deploying the contract", Invoke(encode_calls(self._calls)))]
         if not is_declared:
             steps.insert(0, ("Declaring the class", self._built.declare))
         try:
@@ -175,7 +175,7 @@ class Deployer:
             raise _refused(error) from error
         return [self._bounded(name, one) for (name, _), one in zip(steps, estimates, strict=True)]
 
-    def _bounded(self, name: str, estimate: Bounds) -> Bounds:
+    def _bounded(self, name: str, estimate: FeeBounds) -> FeeBounds:
         limit_fri = self._sender.max_fee_fri
         try:
             return with_margin(estimate, limit_fri)

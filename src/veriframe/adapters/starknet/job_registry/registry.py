@@ -15,23 +15,23 @@ from functools import partial
 from typing import TypeVar
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse, short_string
-from veriframe.adapters.starknet.contract.batching import Batcher, MoveRequest
 from veriframe.adapters.starknet.contract.contract import Node, View
-from veriframe.adapters.starknet.contract.sending import Sender, make_move, note_refusal
+from veriframe.adapters.starknet.contract.move_batches import MoveBatcher, MoveRequest
+from veriframe.adapters.starknet.contract.sending import Sender, log_refusal, make_move
 from veriframe.adapters.starknet.job_registry.batched_moves import (
     CLAIM,
     FINALIZE,
     SUBMIT,
-    Kind,
+    MoveKind,
     MoveSnapshot,
     make,
 )
-from veriframe.adapters.starknet.job_registry.claiming import ClaimSender
 from veriframe.adapters.starknet.job_registry.decoding import number, put_terms
 from veriframe.adapters.starknet.job_registry.events import jobs_of, posted_jobs
 from veriframe.adapters.starknet.job_registry.reader import StarknetReader
+from veriframe.adapters.starknet.job_registry.witnessed_claims import WitnessedMoveSender
 from veriframe.adapters.starknet.transactions.fees import JOB_L2_GAS, job_fees_fri, submissions_fri
-from veriframe.adapters.starknet.transactions.transaction import Call as Transfer
+from veriframe.adapters.starknet.transactions.transaction import Call as ContractCall
 from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
 from veriframe.model.registry import escrow, ledger, order
@@ -73,10 +73,10 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         self._max_fee_fri = max_fee_fri
         self._price: tuple[float, int] | None = None
         self._turn = asyncio.Lock()
-        claiming = ClaimSender(self, self.trust.clock, self.trust.witnesses)
-        self._claims = Batcher[MoveRequest](self._turn, partial(make, CLAIM, claiming))
+        claiming = WitnessedMoveSender(self, self.trust.clock, self.trust.witnesses)
+        self._claims = MoveBatcher[MoveRequest](self._turn, partial(make, CLAIM, claiming))
         self._submissions, self._ends = (
-            Batcher[MoveRequest](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
+            MoveBatcher[MoveRequest](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
         )
 
     @property
@@ -203,7 +203,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         )
 
     async def send(
-        self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
+        self, kind: MoveKind, requests: Sequence[MoveRequest], missing_fri: int
     ) -> tuple[Collection[int], int]:
         """Sends one transaction for all requests. Returns the ids of the jobs that it moved, and its fee."""
         function, values = kind.call(requests)
@@ -214,12 +214,12 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         done = ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
         return done, receipt.fee_fri
 
-    def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
+    def refuse(self, kind: MoveKind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
         """Logs a move that is not sent."""
-        note_refusal(self._sender, kind.name, error, job_id=request.job_id)
+        log_refusal(self._sender, kind.name, error, job_id=request.job_id)
         return error
 
-    async def _top_up(self, amount_fri: int) -> list[Transfer]:
+    async def _top_up(self, amount_fri: int) -> list[ContractCall]:
         """The calls that deposit an amount from the wallet into credit. Raises `MoveRefused`."""
         if amount_fri <= 0:
             return []
@@ -269,7 +269,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         try:
             return rule()
         except MoveRefused as error:
-            note_refusal(self._sender, name, error, **facts)
+            log_refusal(self._sender, name, error, **facts)
             raise
 
 

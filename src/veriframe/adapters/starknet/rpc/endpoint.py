@@ -73,7 +73,7 @@ class Endpoint:
 
 
 @dataclass(slots=True)
-class Bucket:
+class RateLimit:
     """A rate limit: `rate` calls a second on average, and bursts of as many."""
 
     rate: float

@@ -18,7 +18,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from veriframe.adapters.starknet.rpc.endpoint import Bucket, Endpoint, EndpointLimits, parse_endpoint
+from veriframe.adapters.starknet.rpc.endpoint import Endpoint, EndpointLimits, RateLimit, parse_endpoint
 from veriframe.adapters.starknet.rpc.envelope import (
     RESPONSE_MAX_BYTES,
     EndpointFailed,
@@ -45,7 +45,7 @@ LAG_BLOCKS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class EndpointAnswer:
     """The results of several methods, and the name of the endpoint that returned them."""
 
     endpoint: str
@@ -63,18 +63,18 @@ class Endpoints:
         urls: Sequence[str],
         *,
         chain_id: int | None = None,
-        pace: EndpointLimits = EndpointLimits(),  # noqa: B008 - immutable
+        limits: EndpointLimits = EndpointLimits(),  # noqa: B008 - immutable
     ) -> None:
         if not urls:
             raise SettingsError("No address of a StarkNet node is given. Set STARKNET_RPC.")
         distinct = dict.fromkeys(urls)
         self._endpoints = [
-            parse_endpoint(number, text, pace.pause_seconds) for number, text in enumerate(distinct, 1)
+            parse_endpoint(number, text, limits.pause_seconds) for number, text in enumerate(distinct, 1)
         ]
         self._chain_id = chain_id
-        self._bucket = Bucket(pace.requests_per_second)
-        self._timeout = aiohttp.ClientTimeout(total=pace.request_seconds, sock_connect=CONNECT_SECONDS)
-        self._call_seconds = pace.call_seconds
+        self._bucket = RateLimit(limits.requests_per_second)
+        self._timeout = aiohttp.ClientTimeout(total=limits.request_seconds, sock_connect=CONNECT_SECONDS)
+        self._call_seconds = limits.call_seconds
         self._session: aiohttp.ClientSession | None = None
         self._requests = 0
         self._failures = 0
@@ -126,7 +126,9 @@ class Endpoints:
         """
         return (await self.ask(calls)).results if calls else []
 
-    async def ask(self, calls: Sequence[tuple[str, Params | None]], *, but: Collection[str] = ()) -> Answered:
+    async def ask(
+        self, calls: Sequence[tuple[str, Params | None]], *, but: Collection[str] = ()
+    ) -> EndpointAnswer:
         """As `batch`, with the endpoint that answered. The endpoints named in `but` are not called."""
         await self._compare_heads()
         return await self._try_in_turn(calls, but)
@@ -146,7 +148,7 @@ class Endpoints:
 
     async def _try_in_turn(
         self, calls: Sequence[tuple[str, Params | None]], but: Collection[str]
-    ) -> Answered:
+    ) -> EndpointAnswer:
         until = time.monotonic() + self._call_seconds
         tries = dict.fromkeys(but, ROUNDS)
         problem: EndpointFailed | None = None
@@ -156,7 +158,7 @@ class Endpoints:
                 raise self._unavailable(calls[0][0], problem) from problem
             tries[endpoint.name] = tries.get(endpoint.name, 0) + 1
             try:
-                return Answered(endpoint.name, await self._try(endpoint, calls))
+                return EndpointAnswer(endpoint.name, await self._try(endpoint, calls))
             except EndpointFailed as error:
                 problem = error
                 log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))

@@ -63,18 +63,20 @@ class NonceTaken(Exception):
     """Another transaction used the nonce: this one can never be executed."""
 
 
-Reprice = Callable[[Entry], Awaitable[Entry]]
+BumpFee = Callable[[Entry], Awaitable[Entry]]
 """Signs a transaction with a higher fee on the same nonce and stores it."""
 
 
 class Delivery:
     """Delivers the entries of one account's outbox. Not for concurrent use."""
 
-    def __init__(self, endpoints: Endpoints, outbox: Outbox, reprice: Reprice, pace: SendTimeouts) -> None:
+    def __init__(
+        self, endpoints: Endpoints, outbox: Outbox, bump_fee: BumpFee, timeouts: SendTimeouts
+    ) -> None:
         self._endpoints = endpoints
         self._outbox = outbox
-        self._reprice = reprice
-        self._pace = pace
+        self._bump_fee = bump_fee
+        self._timeouts = timeouts
 
     async def finish(self, entry: Entry) -> Receipt:
         """Sends the transaction if needed and waits for an accepted block. If cancelled, it stays open.
@@ -82,8 +84,8 @@ class Delivery:
         Raises `NonceTaken`, `MoveRefused` if the nodes refuse it for good, and `RegistryUnavailable` if the
         outcome stays open.
         """
-        until = time.monotonic() + self._pace.wait_seconds
-        pause = self._pace.poll_seconds
+        until = time.monotonic() + self._timeouts.wait_seconds
+        pause = self._timeouts.poll_seconds
         while True:
             status = None if entry.state is State.SIGNED else await self._status(entry.hash)
             if status in _ACCEPTED and (receipt := await self._receipt(entry)):
@@ -96,7 +98,7 @@ class Delivery:
                     " and checked again; it is never executed twice."
                 )
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, self._pace.poll_max_seconds)
+            pause = min(pause * 1.5, self._timeouts.poll_max_seconds)
 
     async def nonce(self, account: int, block: str) -> int:
         """The account's next nonce as of `block`. Raises `RegistryUnavailable`, also if it is unknown."""
@@ -113,7 +115,7 @@ class Delivery:
         if status is None or status == "REJECTED":
             return await self._deliver(entry)
         # Received, but in no block for longer than a mempool keeps it: the fee is too low.
-        return await self._raise_fee(entry) if status == "RECEIVED" and self._gone(entry) else entry
+        return await self._bump_fee_and_send(entry) if status == "RECEIVED" and self._gone(entry) else entry
 
     async def _deliver(self, entry: Entry) -> Entry:
         """Sends the bytes. Returns the entry to poll, which may be a sibling on the same nonce."""
@@ -141,7 +143,7 @@ class Delivery:
         if error.code == BAD_NONCE or (error.code == VALIDATION and "nonce" in reason.lower()):
             return await self._reconcile(entry)
         if error.code in _DEARER:
-            return await self._raise_fee(entry)
+            return await self._bump_fee_and_send(entry)
         if error.code == UNEXPECTED or not self._gone(entry):
             raise RegistryUnavailable(
                 f"The StarkNet node did not accept the transaction: {reason}"
@@ -154,11 +156,11 @@ class Delivery:
 
     def _gone(self, entry: Entry) -> bool:
         """Whether no mempool should have it any more: it was never accepted, or too long ago."""
-        return time.time() - entry.sent_at > self._pace.ttl_seconds
+        return time.time() - entry.sent_at > self._timeouts.ttl_seconds
 
-    async def _raise_fee(self, entry: Entry) -> Entry:
+    async def _bump_fee_and_send(self, entry: Entry) -> Entry:
         try:
-            return await self._reprice(entry)
+            return await self._bump_fee(entry)
         except (MoveRefused, FeeTooHigh) as error:
             # If a node may have it, it stays open. If none can, it is given up, so that it blocks nothing.
             if await self._known(entry) or not self._gone(entry):
@@ -181,7 +183,7 @@ class Delivery:
                 )
             if known := await self._known(entry):
                 return known
-            await asyncio.sleep(self._pace.poll_seconds)
+            await asyncio.sleep(self._timeouts.poll_seconds)
         if nonce < entry.nonce:
             return await self._wait_for_turn(entry)
         self._outbox.mark(entry, State.REPLACED)

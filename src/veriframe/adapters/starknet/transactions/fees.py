@@ -53,7 +53,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class FeeBounds:
     """A transaction's limits. `tip_fri` is paid for each unit of L2 gas."""
 
     l1_gas: Resource
@@ -89,27 +89,27 @@ class Bounds:
             for name, (amount, price) in zip(_RESOURCES, self.pairs(), strict=True)
         }
 
-    def scaled(self, amount_percent: int, price_percent: int) -> Bounds:
+    def scaled(self, amount_percent: int, price_percent: int) -> FeeBounds:
         """These bounds with margins, rounded up."""
 
         def scale(one: Resource) -> Resource:
             return Resource(_percent(one.amount, amount_percent), _percent(one.price_fri, price_percent))
 
-        return Bounds(
+        return FeeBounds(
             l1_gas=scale(self.l1_gas),
             l1_data_gas=scale(self.l1_data_gas),
             l2_gas=scale(self.l2_gas),
             tip_fri=self.tip_fri,
         )
 
-    def over(self, older: Bounds) -> Bounds:
+    def over(self, older: FeeBounds) -> FeeBounds:
         """These bounds, raised to what a replacement of `older` needs, including the tip."""
         bumped = older.scaled(100, BUMP_PERCENT)
 
         def larger(one: Resource, other: Resource) -> Resource:
             return Resource(max(one.amount, other.amount), max(one.price_fri, other.price_fri))
 
-        return Bounds(
+        return FeeBounds(
             l1_gas=larger(self.l1_gas, bumped.l1_gas),
             l1_data_gas=larger(self.l1_data_gas, bumped.l1_data_gas),
             l2_gas=larger(self.l2_gas, bumped.l2_gas),
@@ -117,11 +117,11 @@ class Bounds:
         )
 
 
-NONE = Bounds(l1_gas=Resource(0, 0), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
+NONE = FeeBounds(l1_gas=Resource(0, 0), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
 """The bounds of a transaction that is only estimated."""
 
 
-def parse_estimates(answer: object, count: int) -> Sequence[Bounds]:
+def parse_estimates(answer: object, count: int) -> Sequence[FeeBounds]:
     """Parses a node's estimates for `count` transactions, without margins.
 
     Raises `RegistryUnavailable` if the answer does not fit.
@@ -136,20 +136,20 @@ def parse_estimates(answer: object, count: int) -> Sequence[Bounds]:
         ) from error
 
 
-def _parse_estimate(estimate: Mapping[str, Any]) -> Bounds:
+def _parse_estimate(estimate: Mapping[str, Any]) -> FeeBounds:
     if estimate.get("unit", "FRI") != "FRI":
         raise ValueError("not in fri")
     l1_gas, l1_data_gas, l2_gas = (_resource(estimate, name) for name in _RESOURCES)
-    return Bounds(l1_gas=l1_gas, l1_data_gas=l1_data_gas, l2_gas=l2_gas)
+    return FeeBounds(l1_gas=l1_gas, l1_data_gas=l1_data_gas, l2_gas=l2_gas)
 
 
-def with_margin(estimate: Bounds, max_fee_fri: int) -> Bounds:
+def with_margin(estimate: FeeBounds, max_fee_fri: int) -> FeeBounds:
     """The bounds to sign: with a margin on gas, and on prices as far as the limit allows.
 
     Raises `FeeTooHigh` if not even the smallest margin fits `max_fee_fri`.
     """
     wider = estimate.scaled(AMOUNT_PERCENT, 100)
-    roomy = Bounds(
+    roomy = FeeBounds(
         l1_gas=wider.l1_gas,
         l1_data_gas=wider.l1_data_gas,
         l2_gas=Resource(wider.l2_gas.amount + VALIDATION_L2_GAS, wider.l2_gas.price_fri),

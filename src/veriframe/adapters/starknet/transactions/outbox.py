@@ -1,4 +1,4 @@
-"""An account's signed transactions in one SQLite file. Each is on the disk before it is sent.
+"""An account's signed transactions, by nonce, in one SQLite file: each is on the disk before it is sent.
 
 After a crash the same bytes are sent again: a nonce and its transaction are decided once. If a transaction
 needs a higher fee, the new one uses the same nonce and refers to the first (`origin`): only one of them can

@@ -1,4 +1,4 @@
-"""Sends one account's transactions, one after the other, each executed at most once.
+"""Sends one account's transactions in turn, each executed at most once; bumps the fee of stuck ones.
 
 Nonce and signed bytes are in the outbox before anything is sent. Open transactions are finished before a new
 one is signed, so that a nonce is never decided twice. `delivery` sends and polls a single transaction.
@@ -19,7 +19,7 @@ from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
 from veriframe.adapters.starknet.transactions.delivery import Delivery, NonceTaken, SendTimeouts
 from veriframe.adapters.starknet.transactions.fees import (
     NONE,
-    Bounds,
+    FeeBounds,
     FeeTooHigh,
     fee_too_high,
     parse_estimates,
@@ -28,12 +28,12 @@ from veriframe.adapters.starknet.transactions.fees import (
 from veriframe.adapters.starknet.transactions.outbox import Entry, Outbox, State
 from veriframe.adapters.starknet.transactions.receipt import Event, Receipt, Reverted, clean, reason_of
 from veriframe.adapters.starknet.transactions.transaction import (
-    Act,
+    Action,
     Call,
     Declare,
     Invoke,
     Signer,
-    Unsigned,
+    UnsignedTransaction,
     encode_calls,
 )
 from veriframe.errors import MoveRefused, RegistryUnavailable
@@ -68,14 +68,14 @@ class Sender:
         signer: Signer,
         *,
         max_fee_fri: int,
-        pace: SendTimeouts = SendTimeouts(),  # noqa: B008 - immutable
+        timeouts: SendTimeouts = SendTimeouts(),  # noqa: B008 - immutable
     ) -> None:
         self._endpoints = endpoints
         self._outbox = outbox
         self._account = account_address
         self._signer = signer
         self._max_fee_fri = max_fee_fri
-        self._delivery = Delivery(endpoints, outbox, self._reprice, pace)
+        self._delivery = Delivery(endpoints, outbox, self._bump_fee, timeouts)
         self._lock = asyncio.Lock()
 
     @property
@@ -101,7 +101,7 @@ class Sender:
         """Declares a class. Raises as `send` does, and is as safe to repeat."""
         return await self._once(built, label)
 
-    async def estimate(self, acts: Sequence[Act]) -> Sequence[Bounds]:
+    async def estimate(self, acts: Sequence[Action]) -> Sequence[FeeBounds]:
         """Estimates the cost of each of these transactions, executed one after the other, without margins.
 
         Raises `Reverted` or `MoveRefused` if one cannot be executed, `RegistryUnavailable`.
@@ -111,12 +111,12 @@ class Sender:
         drafts = [self._draft(chain_id, nonce + place, act) for place, act in enumerate(acts)]
         return await self._estimate(drafts)
 
-    async def _once(self, act: Act, label: str) -> Receipt:
+    async def _once(self, act: Action, label: str) -> Receipt:
         async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             await self._finish_open(chain_id)
             for entry in self._outbox.unreported(chain_id, self._account):
-                if entry.label == label and Unsigned.parse(chain_id, entry.payload).act == act:
+                if entry.label == label and UnsignedTransaction.parse(chain_id, entry.payload).act == act:
                     return self._report(entry, await self._delivery.finish(replace(entry, state=State.SENT)))
             for _ in range(TRIES):
                 entry = await self._sign_new(chain_id, act, label)
@@ -179,10 +179,12 @@ class Sender:
             "The StarkNet node lags behind its earlier state. The move is tried again later."
         )
 
-    def _draft(self, chain_id: int, nonce: int, act: Act) -> Unsigned:
-        return Unsigned(chain_id=chain_id, account=self._account, nonce=nonce, act=act, bounds=NONE)
+    def _draft(self, chain_id: int, nonce: int, act: Action) -> UnsignedTransaction:
+        return UnsignedTransaction(
+            chain_id=chain_id, account=self._account, nonce=nonce, act=act, bounds=NONE
+        )
 
-    async def _sign_new(self, chain_id: int, act: Act, label: str) -> Entry:
+    async def _sign_new(self, chain_id: int, act: Action, label: str) -> Entry:
         """Signs a transaction on the next nonce and stores it."""
         draft = self._draft(chain_id, await self._free_nonce(chain_id), act)
         (estimate,) = await self._estimate([draft])
@@ -190,7 +192,7 @@ class Sender:
         self._outbox.add(entry)
         return entry
 
-    async def _sign(self, unsigned: Unsigned, label: str, origin: int | None = None) -> Entry:
+    async def _sign(self, unsigned: UnsignedTransaction, label: str, origin: int | None = None) -> Entry:
         def sign() -> tuple[int, tuple[int, int]]:
             digest = unsigned.digest()
             return digest, self._signer.sign(digest)
@@ -208,14 +210,14 @@ class Sender:
             signed_at=time.time(),
         )
 
-    async def _reprice(self, older: Entry) -> Entry:
+    async def _bump_fee(self, older: Entry) -> Entry:
         """Signs the same calls on the same nonce with a higher fee, and stores them in place of `older`."""
         if len(self._outbox.siblings(older)) >= SIBLINGS_MAX:
             raise FeeTooHigh(
                 f"The nodes refuse the fee of transaction {older.hash:#x} after {SIBLINGS_MAX - 1} raises."
                 " It is tried later."
             )
-        unsigned = Unsigned.parse(older.chain_id, older.payload)
+        unsigned = UnsignedTransaction.parse(older.chain_id, older.payload)
         (estimate,) = await self._estimate([unsigned])
         fresh = with_margin(estimate, self._max_fee_fri)
         bounds = fresh.over(unsigned.bounds)
@@ -225,7 +227,7 @@ class Sender:
         self._outbox.supersede(older, newer)
         return newer
 
-    async def _estimate(self, drafts: Sequence[Unsigned]) -> Sequence[Bounds]:
+    async def _estimate(self, drafts: Sequence[UnsignedTransaction]) -> Sequence[FeeBounds]:
         params = {
             "request": [draft.payload(()) for draft in drafts],
             "simulation_flags": ["SKIP_VALIDATE"],

@@ -12,7 +12,7 @@ from starknet_py.net.client_models import ResourceBounds, ResourceBoundsMapping
 from starknet_py.net.models.transaction import DeclareV3, InvokeV3
 from starknet_py.net.schemas.rpc.contract import SierraContractClassSchema
 
-from veriframe.adapters.starknet.transactions.fees import Bounds
+from veriframe.adapters.starknet.transactions.fees import FeeBounds
 
 
 class Signer(Protocol):
@@ -62,7 +62,7 @@ class Declare:
     compiled_class_hash: int
 
 
-Act = Invoke | Declare
+Action = Invoke | Declare
 """What a transaction does."""
 
 _SUBMISSIONS = {
@@ -72,14 +72,14 @@ _SUBMISSIONS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsigned:
+class UnsignedTransaction:
     """A transaction without its signature. Numbers are felts."""
 
     chain_id: int
     account: int
     nonce: int
-    act: Act
-    bounds: Bounds
+    act: Action
+    bounds: FeeBounds
 
     @classmethod
     def parse(cls, chain_id: int, text: str) -> Self:
@@ -90,7 +90,7 @@ class Unsigned:
             account=int(sent["sender_address"], 16),
             nonce=int(sent["nonce"], 16),
             act=_parse_act(sent),
-            bounds=Bounds.parse(sent["resource_bounds"], int(sent["tip"], 16)),
+            bounds=FeeBounds.parse(sent["resource_bounds"], int(sent["tip"], 16)),
         )
 
     def digest(self) -> int:
@@ -138,7 +138,7 @@ def submission(payload: str) -> tuple[str, dict[str, Any]]:
     return method, {name: sent}
 
 
-def _act_payload(act: Act) -> dict[str, Any]:
+def _act_payload(act: Action) -> dict[str, Any]:
     if isinstance(act, Invoke):
         return {"type": "INVOKE", "calldata": [hex(felt) for felt in act.calldata]}
     return {
@@ -148,7 +148,7 @@ def _act_payload(act: Act) -> dict[str, Any]:
     }
 
 
-def _parse_act(sent: Mapping[str, Any]) -> Act:
+def _parse_act(sent: Mapping[str, Any]) -> Action:
     if sent["type"] == "INVOKE":
         return Invoke(tuple(int(felt, 16) for felt in sent["calldata"]))
     return Declare(sent["contract_class"], int(sent["compiled_class_hash"], 16))

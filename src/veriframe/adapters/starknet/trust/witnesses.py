@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from veriframe.adapters.starknet.contract.contract import Question
-from veriframe.adapters.starknet.rpc.endpoints import Answered
+from veriframe.adapters.starknet.rpc.endpoints import EndpointAnswer
 
 
 class Witnesses(Protocol):
@@ -16,7 +16,7 @@ class Witnesses(Protocol):
     def names(self) -> Sequence[str]:
         """The endpoints' names."""
 
-    async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> Answered:
+    async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> EndpointAnswer:
         """The answers of one endpoint that is not in `but`. Raises `RegistryUnavailable`."""
 
     def distrust(self, name: str) -> None:

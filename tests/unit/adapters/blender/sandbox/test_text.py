@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, Caps, LineSplitter, strip
+from veriframe.adapters.blender.sandbox.text import MAX_LOG_LINE, LineSplitter, StreamLimits, strip
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_lines_are_complete_however_the_stream_is_split(lines: list[bytes], data
     stream = b"".join(line + b"\n" for line in lines)
     cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)))) | {0, len(stream)})
     seen: list[bytes] = []
-    splitter = LineSplitter(seen.append, Caps(40, 10_000, 1000), cut=False)
+    splitter = LineSplitter(seen.append, StreamLimits(40, 10_000, 1000), cut=False)
     assert all(splitter.feed(stream[start:end]) for start, end in itertools.pairwise(cuts))
     splitter.close()
     assert lines == seen
@@ -54,7 +54,7 @@ def test_lines_are_complete_however_the_stream_is_split(lines: list[bytes], data
 def test_a_stream_over_its_total_is_refused() -> None:
     """fault_35: exactly the limit is allowed, one byte more is not."""
     seen: list[bytes] = []
-    splitter = LineSplitter(seen.append, Caps(100, 10, 1000), cut=True)
+    splitter = LineSplitter(seen.append, StreamLimits(100, 10, 1000), cut=True)
     assert (splitter.feed(b"123456789\n"), splitter.feed(b"x")) == (True, False)
     assert seen == [b"123456789"]
 
@@ -63,7 +63,7 @@ def test_a_stream_over_its_total_is_refused() -> None:
 def test_a_report_line_over_its_limit_is_refused(ending: bytes) -> None:
     """Also before the line's end: memory is bounded."""
     seen: list[bytes] = []
-    splitter = LineSplitter(seen.append, Caps(4, 1000, 1000), cut=False)
+    splitter = LineSplitter(seen.append, StreamLimits(4, 1000, 1000), cut=False)
     assert splitter.feed(b"1234" + ending)
     assert not splitter.feed(b"12345" + ending)
 
@@ -71,7 +71,7 @@ def test_a_report_line_over_its_limit_is_refused(ending: bytes) -> None:
 def test_a_log_line_over_its_limit_is_cut() -> None:
     """A log continues after a line that is too long."""
     seen: list[bytes] = []
-    splitter = LineSplitter(seen.append, Caps(4, 1000, 1000), cut=True)
+    splitter = LineSplitter(seen.append, StreamLimits(4, 1000, 1000), cut=True)
     assert splitter.feed(b"123456")
     assert splitter.feed(b"789\nnext\nlast")
     splitter.close()
@@ -82,7 +82,7 @@ def test_a_log_line_over_its_limit_is_cut() -> None:
 def test_a_stream_of_too_many_lines_is_refused(cut: bool) -> None:
     """fault_95: empty lines count, and exactly the limit is allowed."""
     seen: list[bytes] = []
-    splitter = LineSplitter(seen.append, Caps(100, 1000, 3), cut=cut)
+    splitter = LineSplitter(seen.append, StreamLimits(100, 1000, 3), cut=cut)
     assert splitter.feed(b"\n\na\nb")
     assert not splitter.feed(b"\n\n")
     splitter.close()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.adapters.kubo.blocks.vectors import VECTORS, name_of, varint
 from tests.unit.adapters.kubo.fetching.hostile_folders import BLOCKS, FILE
-from tests.unit.adapters.kubo.fetching.test_folders import CAR, car
+from tests.unit.adapters.kubo.fetching.test_folder_fetcher import CAR, car
 
 from veriframe.adapters.kubo.blocks.car import CarReader
 from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch

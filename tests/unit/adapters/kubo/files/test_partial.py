@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 
 async def test_cancelled_work_has_ended() -> None:
@@ -20,7 +20,7 @@ async def test_cancelled_work_has_ended() -> None:
         ended.set()
         raise OSError("the disk is full")
 
-    working = asyncio.create_task(to_the_end(write))
+    working = asyncio.create_task(run_uninterrupted(write))
     await asyncio.to_thread(started.wait, 10)
     working.cancel()
     await asyncio.sleep(0.05)

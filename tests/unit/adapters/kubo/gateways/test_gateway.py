@@ -48,11 +48,11 @@ PASSED = [
 """What a hostile CID can cause at an honest gateway: it says nothing about other blocks."""
 
 
-def local(*gateways: LoopbackGateway, pace: GatewayLimits | None = None) -> Gateways:
+def local(*gateways: LoopbackGateway, limits: GatewayLimits | None = None) -> Gateways:
     """These gateways, in this order; with short timeouts only if one of them is slow."""
     slow = any(gateway.lie in SLOW for gateway in gateways)
-    chosen = pace or (QUICK if slow else GatewayLimits(bytes_per_second=2_000))
-    return Gateways([gateway.url for gateway in gateways], allow_private=True, pace=chosen)
+    chosen = limits or (QUICK if slow else GatewayLimits(bytes_per_second=2_000))
+    return Gateways([gateway.url for gateway in gateways], allow_private=True, limits=chosen)
 
 
 async def test_block_is_requested_correctly() -> None:
@@ -131,7 +131,7 @@ async def test_gateway_that_could_not_serve_is_asked_again_after_a_rest() -> Non
     """A busy gateway is asked again later; a liar is never asked again."""
     no_rest = GatewayLimits(rest_seconds=0)
     for lie, times in ((Lie.BUSY, 2), (Lie.FLIPPED, 1)):
-        async with LoopbackGateway(BLOCKS, lie) as bad, local(bad, pace=no_rest) as gateways:
+        async with LoopbackGateway(BLOCKS, lie) as bad, local(bad, limits=no_rest) as gateways:
             for _ in range(2):
                 with pytest.raises(StoreUnavailable):
                     await gateways.block(CID, len(BLOCK))
@@ -214,7 +214,10 @@ async def test_cancelled_download_ends_its_connections(tmp_path: Path) -> None:
     """Cancellation passes through, and no connection is left open."""
     root = file_of([(CID, len(BLOCK))] * 3)
     blocks: dict[Cid, bytes] = {**BLOCKS, name_of(root): root}
-    async with LoopbackGateway(blocks, Lie.SILENT) as silent, local(silent, pace=GatewayLimits()) as gateways:
+    async with (
+        LoopbackGateway(blocks, Lie.SILENT) as silent,
+        local(silent, limits=GatewayLimits()) as gateways,
+    ):
         limits = DagLimits(size_bytes=10_000)
         task = asyncio.create_task(assembled(name_of(root), gateways, tmp_path / "got", limits))
         while not silent.asked:  # noqa: ASYNC110 - the gateway gives no event

@@ -10,7 +10,7 @@ from structlog.typing import EventDict
 from tests.unit.adapters.kubo.lying_node import Blocks, LyingNode
 
 from veriframe.adapters.kubo.blocks.dag import BlockSource
-from veriframe.adapters.kubo.replicas.replica import Replica, Spread, SpreadStore
+from veriframe.adapters.kubo.replicas.replica import Replica, ReplicatedStore, ReplicationPolicy
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Cid
@@ -85,10 +85,10 @@ class Counting(Blocks):
 
 def spread(
     node: LyingNode, *replicas: Replica, witnesses: tuple[BlockSource, ...] = (), required: bool = False
-) -> SpreadStore:
+) -> ReplicatedStore:
     """A store with short timeouts."""
-    timeouts = Spread(seconds=0.3, required=required)
-    return SpreadStore(KuboStore(node.url), replicas, witnesses, timeouts)
+    timeouts = ReplicationPolicy(seconds=0.3, required=required)
+    return ReplicatedStore(KuboStore(node.url), replicas, witnesses, timeouts)
 
 
 def missing(lines: list[EventDict]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from veriframe.adapters.starknet.account.accounts import counterfactual_address
 from veriframe.adapters.starknet.account.deployment import Deployment
 from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
-from veriframe.adapters.starknet.transactions.fees import Bounds, Resource
+from veriframe.adapters.starknet.transactions.fees import FeeBounds, Resource
 from veriframe.adapters.starknet.transactions.receipt import Reverted
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
@@ -77,7 +77,7 @@ def _digest(sent: Mapping[str, Any]) -> int:
         public_key=int(sent["constructor_calldata"][0], 16),
         class_hash=int(sent["class_hash"], 16),
         salt=int(sent["contract_address_salt"], 16),
-        bounds=Bounds.parse(sent["resource_bounds"], int(sent["tip"], 16)),
+        bounds=FeeBounds.parse(sent["resource_bounds"], int(sent["tip"], 16)),
     ).digest()
 
 
@@ -185,7 +185,7 @@ async def test_the_upper_half_of_a_balance_counts() -> None:
 def test_the_digest_covers_all_fields() -> None:
     """Another chain, class, salt, key or price is another transaction."""
     first: dict[str, Any] = {"chain_id": 1, "public_key": 2, "class_hash": 3, "salt": 4}
-    priced = Bounds(l1_gas=Resource(1, 1), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
+    priced = FeeBounds(l1_gas=Resource(1, 1), l1_data_gas=Resource(0, 0), l2_gas=Resource(0, 0))
     digests = {Deployment(**{**first, name: 9}).digest() for name in first}
     digests |= {Deployment(**first).digest(), Deployment(**first, bounds=priced).digest()}
     assert len(digests) == 6

@@ -19,7 +19,7 @@ from tests.fakes.foreign import (
     TheirJob,
 )
 
-from veriframe.adapters.starknet.foreign.local_claims import Notes
+from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.errors import MoveRefused
 
@@ -41,7 +41,7 @@ class ForeignClients:
 
     def worker(self) -> ForeignRegistry:
         """The adapter in a new process."""
-        notes = Notes(self.folder, REGISTRY, self.sender.account)
+        notes = MoveRecords(self.folder, REGISTRY, self.sender.account)
         return ForeignRegistry(self.chain, self.sender, REGISTRY, token=TOKEN, notes=notes)
 
 

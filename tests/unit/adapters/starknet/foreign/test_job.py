@@ -8,10 +8,10 @@ import pytest
 
 from veriframe.adapters.starknet.foreign.job import (
     LEASE_SECONDS,
-    Facts,
-    Note,
-    RegistryRules,
-    Shown,
+    CurrentView,
+    FixedFacts,
+    MoveRecord,
+    RegistryFeatures,
     build_job,
     cut,
 )
@@ -21,20 +21,20 @@ from veriframe.model.registry.ledger import TIME_MAX
 from veriframe.model.rendering.frames import RenderLimits
 
 OURS, THEIRS, NOW = Address(0xD), Address(0xE), 1_700_000_000
-FACTS = Facts(creator=Address(0xC), reward_fri=5, asset_cid="bafy", deadline=TIME_MAX)
-NONE = Note(facts=FACTS)
+FACTS = FixedFacts(creator=Address(0xC), reward_fri=5, asset_cid="bafy", deadline=TIME_MAX)
+NONE = MoveRecord(facts=FACTS)
 CLAIM = replace(NONE, claimed_at=NOW)
 SENDING = replace(CLAIM, result_cid="bafr")
 TAKEN = replace(SENDING, is_submitted=True)
-PLAIN = RegistryRules(account=OURS, has_claims=False, finalizes=False)
+PLAIN = RegistryFeatures(account=OURS, has_claims=False, finalizes=False)
 CLAIMS, FINAL = replace(PLAIN, has_claims=True), replace(PLAIN, finalizes=True)
 HIDING = replace(PLAIN, shows_workers=False)
-IDLE, MINE, ANOTHERS = Shown(), Shown(worker=OURS), Shown(worker=THEIRS)
+IDLE, MINE, ANOTHERS = CurrentView(), CurrentView(worker=OURS), CurrentView(worker=THEIRS)
 OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMITTED, JobState.PAID
 
 
 @pytest.mark.parametrize(
-    ("shown", "note", "rules", "state", "worker"),
+    ("shown", "note", "features", "state", "worker"),
     [
         # the registry's state, without claims
         (IDLE, NONE, PLAIN, OPEN, NOBODY),
@@ -70,10 +70,10 @@ OPEN, CLAIMED, SUBMITTED, PAID = JobState.OPEN, JobState.CLAIMED, JobState.SUBMI
     ],
 )
 def test_the_state_follows_from_what_is_shown_and_noted(
-    shown: Shown, note: Note, rules: RegistryRules, state: JobState, worker: int
+    shown: CurrentView, note: MoveRecord, features: RegistryFeatures, state: JobState, worker: int
 ) -> None:
     """The registry's state counts first, then our notes."""
-    job = build_job(7, note, shown, rules, NOW)
+    job = build_job(7, note, shown, features, NOW)
     assert (job.state, job.worker, job.id) == (state, worker, 7)
 
 
@@ -86,7 +86,9 @@ def test_the_state_follows_from_what_is_shown_and_noted(
         (ANOTHERS, SENDING, "a result whose CID this registry does not show"),
     ],
 )
-def test_a_result_comes_from_the_registry_or_our_note(shown: Shown, note: Note, result: str) -> None:
+def test_a_result_comes_from_the_registry_or_our_note(
+    shown: CurrentView, note: MoveRecord, result: str
+) -> None:
     """Our result never counts as another account's."""
     assert build_job(7, note, shown, PLAIN, NOW).result_cid == result
 

@@ -20,7 +20,7 @@ HURRIED = EndpointLimits(request_seconds=0.25, call_seconds=2.0, pause_seconds=0
 @asynccontextmanager
 async def opened(*proxies: Proxy, chain_id: int | None = None) -> AsyncIterator[Endpoints]:
     """Endpoints with short timeouts, closed at the end."""
-    endpoints = Endpoints([proxy.url for proxy in proxies], chain_id=chain_id, pace=HURRIED)
+    endpoints = Endpoints([proxy.url for proxy in proxies], chain_id=chain_id, limits=HURRIED)
     try:
         yield endpoints
     finally:
@@ -141,7 +141,7 @@ async def test_a_batch_keeps_its_order_and_its_errors() -> None:
 
 async def test_a_refused_connection_is_unavailable() -> None:
     """fault_58: with one clear message."""
-    endpoints = Endpoints(["http://127.0.0.1:9/secret-token"], pace=EndpointLimits(call_seconds=0.5))
+    endpoints = Endpoints(["http://127.0.0.1:9/secret-token"], limits=EndpointLimits(call_seconds=0.5))
     with pytest.raises(RegistryUnavailable) as caught:
         await endpoints.call("starknet_chainId")
     assert "127.0.0.1:9" in str(caught.value)
@@ -159,7 +159,7 @@ def test_an_invalid_address_is_refused_at_once(url: str) -> None:
 async def test_the_rate_is_limited() -> None:
     """fault_57: requests beyond the rate wait."""
     async with Proxy(fake_chain()) as proxy:
-        endpoints = Endpoints([proxy.url], pace=EndpointLimits(requests_per_second=20))
+        endpoints = Endpoints([proxy.url], limits=EndpointLimits(requests_per_second=20))
         began = time.monotonic()
         await asyncio.gather(*(endpoints.call("starknet_echo", {}) for _ in range(30)))
         assert time.monotonic() - began >= 0.4

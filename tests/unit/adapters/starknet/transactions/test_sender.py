@@ -26,15 +26,15 @@ CALLS = [Call(1, 2, (3,))]
 
 
 @asynccontextmanager
-async def sending(chain: FakeChain, folder: Path, **pace: float) -> AsyncIterator[Sender]:
+async def sending(chain: FakeChain, folder: Path, **timeouts: float) -> AsyncIterator[Sender]:
     """A sender on the fake chain with short timeouts and an outbox in `folder`."""
-    hurried = SendTimeouts(**{"wait_seconds": 1.0, "poll_seconds": 0.001, **pace})
+    hurried = SendTimeouts(**{"wait_seconds": 1.0, "poll_seconds": 0.001, **timeouts})
     outbox = Outbox(folder / "outbox.sqlite")
     async with Proxy(chain) as proxy:
         endpoints = Endpoints(
-            [proxy.url], pace=EndpointLimits(requests_per_second=10_000, pause_seconds=0.01)
+            [proxy.url], limits=EndpointLimits(requests_per_second=10_000, pause_seconds=0.01)
         )
-        yield Sender(endpoints, outbox, ACCOUNT, AnySigner(), max_fee_fri=10**9, pace=hurried)
+        yield Sender(endpoints, outbox, ACCOUNT, AnySigner(), max_fee_fri=10**9, timeouts=hurried)
         await endpoints.close()
     outbox.close()
 

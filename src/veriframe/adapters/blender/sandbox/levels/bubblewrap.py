@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 from veriframe.adapters.blender.sandbox import process, visible
 from veriframe.adapters.blender.sandbox.levels import seccomp
 from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
-from veriframe.adapters.blender.sandbox.output_mounts import Mounts, output_room_bytes
+from veriframe.adapters.blender.sandbox.output_mounts import MemoryFileSystems, output_room_bytes
 from veriframe.adapters.blender.sandbox.pipes import Gate
 from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, Sandbox, SandboxedRun
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 _USR = PurePosixPath("/usr")
 _TMP = "/tmp"  # noqa: S108 - the path inside, where it is a new tmpfs
@@ -78,7 +78,7 @@ class BubblewrapSandbox(Sandbox):
             gate = stack.enter_context(contextlib.closing(Gate()))
             writable = self._mounts(run)
             # The kernel frees the contents, which takes seconds for millions of files.
-            stack.push_async_callback(to_the_end, writable.close)
+            stack.push_async_callback(run_uninterrupted, writable.close)
 
             def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
                 # Each bubblewrap closes its own descriptor before it starts its child.
@@ -94,16 +94,16 @@ class BubblewrapSandbox(Sandbox):
                     gate=gate,
                 )
 
-            return await process.run(run, build, use_cgroup=self._use_cgroup)
+            return await process.run_sandboxed(run, build, use_cgroup=self._use_cgroup)
 
     def command(self, run: SandboxedRun) -> list[str]:
         """Returns the exact command line without the file descriptors, which only a running worker has."""
         return self._argv(run, None)
 
-    def _mounts(self, run: SandboxedRun) -> Mounts:
+    def _mounts(self, run: SandboxedRun) -> MemoryFileSystems:
         places = _OUTER if self._nested else _INSIDE
         out = None if run.out is None else places.out
-        return Mounts(out, places.tmp, places.shm, files=len(run.expected))
+        return MemoryFileSystems(out, places.tmp, places.shm, files=len(run.expected))
 
     def _argv(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
         variables = visible.environment(run, given.report if given else None, _TMP)

@@ -1,8 +1,8 @@
 """Restricts its own process, then executes the untrusted program. Standard library only.
 
-Run as `python -I -S launcher.py PLAN -- PROGRAM …`, with PLAN as JSON: see `Plan`. Neither this process nor
-its children can undo a restriction. Right before it executes the program it writes `{"started": true}` to
-the status descriptor, which the program does not inherit.
+Run as `python -I -S launcher.py PLAN -- PROGRAM …`, with PLAN as JSON: see `LaunchPlan`. Neither this
+process nor its children can undo a restriction. Right before it executes the program it writes
+`{"started": true}` to the status descriptor, which the program does not inherit.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _ALL_SCOPES = 0b11
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Plan(TypedDict):
+class LaunchPlan(TypedDict):
     """What to restrict. An empty or absent entry restricts nothing, except for the parent's death."""
 
     parent: int
@@ -118,7 +118,7 @@ def _become(user: int) -> None:
 
 def main() -> None:
     """Restrict this process as planned and execute the program. Exit code 125 if that fails."""
-    plan: Plan = json.loads(sys.argv[1])
+    plan: LaunchPlan = json.loads(sys.argv[1])
     program = sys.argv[sys.argv.index("--") + 1 :]
     try:
         if plan["user"] is not None:

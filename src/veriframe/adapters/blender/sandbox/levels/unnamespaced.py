@@ -15,7 +15,7 @@ from veriframe.adapters.blender.sandbox import output_mounts, process, temporary
 from veriframe.adapters.blender.sandbox.levels import launcher, seccomp
 from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 _READABLE = (
     *("/usr", *visible.SYSTEM_LINKS, *visible.SYSTEM_FILES),
@@ -57,11 +57,11 @@ class UnnamespacedSandbox(Sandbox):
                 return process.SandboxCommand(
                     argv=self._argv(inside, scratch, report_fd, status_fd, filter_fd),
                     environment={"PATH": visible.SEARCH_PATH},
-                    writable=output_mounts.Folders(scratch, out),
+                    writable=output_mounts.HostFolders(scratch, out),
                     descriptors=() if filter_fd is None else (filter_fd,),
                 )
 
-            return await process.run(run, build, use_cgroup=self._use_cgroup)
+            return await process.run_sandboxed(run, build, use_cgroup=self._use_cgroup)
 
     def _filter(self, stack: contextlib.AsyncExitStack) -> int | None:
         # Landlock does not cover changes of metadata, and the sandbox user may own the worker's files.
@@ -75,7 +75,7 @@ class UnnamespacedSandbox(Sandbox):
                     visible.chown_to_sandbox(folder)
                 yield folder
             finally:
-                await to_the_end(disk.remove, folder)
+                await run_uninterrupted(disk.remove, folder)
 
     def command(self, run: SandboxedRun) -> list[str]:
         """Returns the program's command line. A shell cannot express the launcher's restrictions."""
@@ -85,7 +85,7 @@ class UnnamespacedSandbox(Sandbox):
         self, run: SandboxedRun, scratch: Path, report_fd: int, status_fd: int, filter_fd: int | None
     ) -> list[str]:
         out = () if run.out is None else (str(run.out),)
-        plan = launcher.Plan(
+        plan = launcher.LaunchPlan(
             parent=os.getpid(),
             status_fd=status_fd,
             user=self._user,

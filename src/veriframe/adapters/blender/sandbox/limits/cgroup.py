@@ -67,13 +67,13 @@ def _own_groups() -> Mapping[str, str]:
 
 def _works(hierarchy: Hierarchy) -> bool:
     try:
-        with contextlib.closing(Group(hierarchy, memory_bytes=2**30, pids=64)):
+        with contextlib.closing(ControlGroup(hierarchy, memory_bytes=2**30, pids=64)):
             return True
     except OSError:
         return False
 
 
-class Group:
+class ControlGroup:
     """The control group of one run. Raises `OSError` if it cannot be created."""
 
     def __init__(self, hierarchy: Hierarchy, *, memory_bytes: int, pids: int) -> None:

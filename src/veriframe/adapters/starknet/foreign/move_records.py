@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from veriframe.adapters.starknet.foreign.job import Facts, Note
+from veriframe.adapters.starknet.foreign.job import FixedFacts, MoveRecord
 from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 
@@ -31,10 +31,10 @@ class _File(BaseModel):
     registry: str
     account: str
     first_id: Literal[0, 1] | None = None
-    jobs: dict[NonNegativeInt, Note]
+    jobs: dict[NonNegativeInt, MoveRecord]
 
 
-class Notes:
+class MoveRecords:
     """The notes of `account` on the jobs of `registry`, in `folder`. The first note creates the file.
 
     Raises `SettingsError` if the file is damaged, `HostUnavailable` if it cannot be read or written.
@@ -62,11 +62,11 @@ class Notes:
         return self._file.first_id
 
     @property
-    def jobs(self) -> Mapping[int, Note]:
+    def jobs(self) -> Mapping[int, MoveRecord]:
         """All notes by job, oldest first."""
         return self._file.jobs
 
-    def get(self, job_id: int, facts: Facts) -> Note | None:
+    def get(self, job_id: int, facts: FixedFacts) -> MoveRecord | None:
         """The note on a job with these facts; a note on another job with this id does not count."""
         note = self._file.jobs.get(job_id)
         same = note is not None and (note.facts.creator, note.facts.asset_cid) == (
@@ -75,7 +75,7 @@ class Notes:
         )
         return note if same else None
 
-    def put(self, job_id: int, note: Note, *, first_id: int) -> None:
+    def put(self, job_id: int, note: MoveRecord, *, first_id: int) -> None:
         """Stores a note and replaces an earlier one; durable on return."""
         jobs = {known: other for known, other in self._file.jobs.items() if known != job_id}
         over = [known for known, other in jobs.items() if other.is_submitted]
@@ -98,7 +98,7 @@ class Notes:
         if jobs != self._file.jobs:
             self._keep(jobs, self._file.first_id)
 
-    def _keep(self, jobs: dict[int, Note], first_id: Literal[0, 1] | None) -> None:
+    def _keep(self, jobs: dict[int, MoveRecord], first_id: Literal[0, 1] | None) -> None:
         changed = self._file.model_copy(update={"jobs": jobs, "first_id": first_id})
         try:
             _write(self.path, changed.model_dump_json(indent=1).encode())

@@ -14,8 +14,8 @@ from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import Job
 from veriframe.ports.store import StoreRoom
 from veriframe.worker import pipeline
+from veriframe.worker.reservations import Reservations, StoreUsage, picture_bytes
 from veriframe.worker.steps import claim
-from veriframe.worker.store_room import Reservations, Survey, picture_bytes
 
 LARGE = SCENE + b"large"
 
@@ -100,7 +100,7 @@ async def test_a_full_store_is_reported_with_its_remedy(bench: Bench) -> None:
 
 def test_a_creator_is_trusted_with_its_pay_only() -> None:
     """fault_87: one small paid job does not make its creator's large ones acceptable."""
-    survey = Survey(
+    survey = StoreUsage(
         left_bytes=10**6,
         most_bytes=10**9,
         taken={CREATOR: 90_000, OTHER: 90_000},

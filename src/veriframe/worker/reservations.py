@@ -39,7 +39,7 @@ def picture_bytes(pixels: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class StoreUsage:
     """How much of a store is left, in bytes, and whose results fill it. `left_bytes` None: unknown.
 
     `taken` holds, for each creator, the bytes of undecided results and of what jobs under way may add; one
@@ -106,7 +106,7 @@ class Reservations:
     _claiming: dict[int, Attempt] = field(default_factory=dict)
     _needs: dict[str, int] = field(default_factory=dict)
 
-    async def survey(self, store: ContentStore, journal: Journal) -> Survey:
+    async def survey(self, store: ContentStore, journal: Journal) -> StoreUsage:
         """Returns the survey by which jobs are chosen. Raises `StoreFull` if no picture at all has room.
 
         An unavailable store counts as one of unknown room: it is asked again before a claim.
@@ -114,7 +114,7 @@ class Reservations:
         try:
             survey = await self.ask(store, journal)
         except StoreUnavailable:
-            return Survey()
+            return StoreUsage()
         if survey.left_bytes is not None and survey.left_bytes < LEAST_BYTES:
             raise StoreFull(
                 f"The content store has no room for another result: beside jobs under way, "
@@ -122,7 +122,7 @@ class Reservations:
             )
         return survey
 
-    async def ask(self, store: ContentStore, journal: Journal) -> Survey:
+    async def ask(self, store: ContentStore, journal: Journal) -> StoreUsage:
         """Asks the store, and the journal for jobs under way. Raises `StoreUnavailable`."""
         before = self._under_way(journal)
         room = _smaller(await store.room(), self.disk_room())
@@ -139,7 +139,7 @@ class Reservations:
         free_bytes = room.free_bytes or 0
         all_bytes = free_bytes + sum(attempt.result_bytes for attempt in waiting)
         left_bytes = free_bytes - sum(map(self._needed_bytes, coming))
-        return Survey(
+        return StoreUsage(
             left_bytes=None if room.free_bytes is None else left_bytes,
             taken=taken,
             most_bytes=int(all_bytes * self.share),
@@ -170,7 +170,7 @@ class Reservations:
         finally:
             del self._claiming[attempt.job_id]
 
-    def objection(self, survey: Survey, asset_cid: str, creator: Address, reward_fri: int) -> str:
+    def objection(self, survey: StoreUsage, asset_cid: str, creator: Address, reward_fri: int) -> str:
         """Returns why a job has to wait, before its scene is fetched, or an empty text."""
         return survey.objection(creator, reward_fri, self._needs.get(asset_cid, LEAST_BYTES))
 

@@ -15,13 +15,13 @@ from veriframe.adapters.kubo.blocks.dag import BlockSource
 from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
 from veriframe.adapters.kubo.blocks.tree import Tree
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
-from veriframe.adapters.kubo.fetching.delivery import KuboBlocks, in_turn
 from veriframe.adapters.kubo.fetching.download import Timeouts, TransferRate
+from veriframe.adapters.kubo.fetching.file_fetcher import KuboBlocks, in_turn
 from veriframe.adapters.kubo.files.partial import WRITE_BYTES, writing
 from veriframe.adapters.kubo.node.api import KuboApi, NodeRefused, Query
 from veriframe.errors import StoreUnavailable
 from veriframe.ports.store import OnTransfer, Transfer
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ BLOCKS_AT_ONCE = 16
 _STREAM_SLACK_BYTES = 2**26
 
 
-class FolderDelivery:
+class FolderFetcher:
     """Fetches what a tree awaits: from a node, and from `sources` for what the node lacks."""
 
     def __init__(self, api: KuboApi, sources: Sequence[BlockSource], timeouts: Timeouts) -> None:
@@ -66,20 +66,20 @@ class FolderDelivery:
             async with self._api.post(
                 "dag/export", query, None, quiet_seconds=self._timeouts.quiet_seconds
             ) as answer:
-                pace = TransferRate(self._timeouts, tree.root)
+                rate = TransferRate(self._timeouts, tree.root)
                 async for piece in answer.pieces():
                     waiting.append(piece)
                     waiting_bytes += len(piece)
                     received_bytes += len(piece)
-                    pace.count(len(piece))
+                    rate.count(len(piece))
                     if waiting_bytes >= WRITE_BYTES:
-                        await to_the_end(tree.take, reader, b"".join(waiting))
+                        await run_uninterrupted(tree.take, reader, b"".join(waiting))
                         waiting, waiting_bytes = [], 0
                         on_bytes()
                     # Blocks that were not requested are skipped, up to a limit.
                     if received_bytes > 2 * tree.done_bytes + _STREAM_SLACK_BYTES:
                         raise ContentMismatch("its export has far more bytes than the folder")
-            await to_the_end(tree.take, reader, b"".join(waiting))
+            await run_uninterrupted(tree.take, reader, b"".join(waiting))
         except (ContentMismatch, StoreUnavailable) as error:
             log.info("store_stream_distrusted", cid=str(tree.root), reason=str(error))
 
@@ -109,7 +109,7 @@ class FolderDelivery:
                 failure = failure or block
                 continue
             try:
-                await to_the_end(tree.put, cid, block)
+                await run_uninterrupted(tree.put, cid, block)
             except ContentMismatch as error:
                 failure = StoreUnavailable(f"A source is not trustworthy: {error}. Trying again later.")
         if failure is not None:

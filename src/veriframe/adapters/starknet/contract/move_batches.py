@@ -37,7 +37,7 @@ class _Waiting(Generic[T]):
     outcome: Outcome = 0
 
 
-class Batcher(Generic[T]):
+class MoveBatcher(Generic[T]):
     """Queues requests of one kind and runs them in batches.
 
     `turn` is held while a batch runs; share it among batchers that must not run at the same time. `run`

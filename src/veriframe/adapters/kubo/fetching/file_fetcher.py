@@ -88,7 +88,7 @@ async def in_turn(
     raise failure
 
 
-class Delivery:
+class FileFetcher:
     """Fetches files from a node, and from `sources` if the node lacks them or returns wrong bytes."""
 
     def __init__(self, api: KuboApi, sources: Sequence[BlockSource], timeouts: Timeouts) -> None:

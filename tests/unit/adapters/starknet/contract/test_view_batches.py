@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.proxy import Fault, Proxy, fake_chain
 
-from veriframe.adapters.starknet.contract.batches import QUESTIONS_AT_ONCE, Batches
+from veriframe.adapters.starknet.contract.view_batches import QUESTIONS_AT_ONCE, ViewBatches
 from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints
 from veriframe.adapters.starknet.rpc.envelope import RpcError
 from veriframe.errors import RegistryUnavailable
@@ -42,7 +42,7 @@ class Node:
 async def test_answers_come_in_order(count: int, most: int) -> None:
     """Each once, with an error in the place of its question."""
     node = Node(most)
-    batches = Batches(node)
+    batches = ViewBatches(node)
     asked = [(str(number), None) for number in range(count)]
     for _ in range(2):
         answers = await batches.ask(asked)
@@ -53,14 +53,14 @@ async def test_answers_come_in_order(count: int, most: int) -> None:
 async def test_requests_are_large_if_the_node_accepts_them() -> None:
     """450 questions in 5 requests."""
     node = Node(1000)
-    await Batches(node).ask([(str(number), None) for number in range(450)])
+    await ViewBatches(node).ask([(str(number), None) for number in range(450)])
     assert node.sizes == [QUESTIONS_AT_ONCE] * 4 + [50]
 
 
 async def test_the_size_that_a_node_accepts_is_found_once() -> None:
     """The second time nothing is refused."""
     node = Node(30)
-    batches = Batches(node)
+    batches = ViewBatches(node)
     asked = [(str(number), None) for number in range(100)]
     await batches.ask(asked)
     node.sizes.clear()
@@ -71,9 +71,9 @@ async def test_the_size_that_a_node_accepts_is_found_once() -> None:
 async def test_a_real_node_that_refuses_batches() -> None:
     """fault_58: status 500 for each of them, until the questions are sent one by one."""
     async with Proxy(fake_chain(), faults=[]) as proxy:
-        endpoints = Endpoints([proxy.url], pace=HURRIED)
+        endpoints = Endpoints([proxy.url], limits=HURRIED)
         await endpoints.call("starknet_chainId")
         proxy.faults += [Fault.BROKEN] * 3
-        answers = await Batches(endpoints).ask([("starknet_echo", {"n": number}) for number in range(4)])
+        answers = await ViewBatches(endpoints).ask([("starknet_echo", {"n": number}) for number in range(4)])
         await endpoints.close()
     assert answers == [{"n": number} for number in range(4)]

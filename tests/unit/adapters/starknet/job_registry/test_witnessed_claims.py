@@ -15,7 +15,7 @@ from tests.ports.registry_world import CID
 from veriframe.adapters.starknet.cairo.codec import Value
 from veriframe.adapters.starknet.contract.contract import Question
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
-from veriframe.adapters.starknet.rpc.endpoints import Answered
+from veriframe.adapters.starknet.rpc.endpoints import EndpointAnswer
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import MoveRefused, RegistryUnavailable
@@ -61,12 +61,12 @@ class Nodes:
         """Their names."""
         return list(self.nodes)
 
-    async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> Answered:
+    async def ask(self, calls: Sequence[Question], *, but: Collection[str] = ()) -> EndpointAnswer:
         """Asks the first one that may be asked."""
         for name, node in self.nodes.items():
             if name not in but and name not in self.away:
                 self.asked.append(name)
-                return Answered(name, await node.batch(calls))
+                return EndpointAnswer(name, await node.batch(calls))
         raise RegistryUnavailable("No StarkNet node answers.")
 
     def distrust(self, name: str) -> None:

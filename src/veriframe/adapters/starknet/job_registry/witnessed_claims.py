@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from veriframe.adapters.starknet.contract.batching import MoveRequest
 from veriframe.adapters.starknet.contract.contract import Node, Question
-from veriframe.adapters.starknet.job_registry.batched_moves import Kind, MoveSender, MoveSnapshot
+from veriframe.adapters.starknet.contract.move_batches import MoveRequest
+from veriframe.adapters.starknet.job_registry.batched_moves import MoveKind, MoveSender, MoveSnapshot
 from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.witnesses import Witnesses
@@ -29,7 +29,7 @@ SECOND_SECONDS = 10.0
 """How long the second endpoint may take; submissions wait in the meantime."""
 
 
-class EndpointMoveSender(MoveSender, Protocol):
+class NodeMoveSender(MoveSender, Protocol):
     """A MoveSender that can read through a node of the caller's choice."""
 
     async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
@@ -48,10 +48,10 @@ class _Seen:
         return Head(self.snapshot.call.block, self.snapshot.call.now)
 
 
-class ClaimSender:
+class WitnessedMoveSender:
     """The sender of claims. Without `witnesses`, or with a single endpoint, that endpoint is trusted."""
 
-    def __init__(self, sender: EndpointMoveSender, clock: HeadClock, witnesses: Witnesses | None) -> None:
+    def __init__(self, sender: NodeMoveSender, clock: HeadClock, witnesses: Witnesses | None) -> None:
         self._sender, self._clock = sender, clock
         self._witnesses = witnesses if witnesses is not None and len(witnesses.names) > 1 else None
 
@@ -82,17 +82,17 @@ class ClaimSender:
         return max(first, second, key=lambda seen: seen.head.number).snapshot
 
     async def send(
-        self, kind: Kind, requests: Sequence[MoveRequest], missing_fri: int
+        self, kind: MoveKind, requests: Sequence[MoveRequest], missing_fri: int
     ) -> tuple[Collection[int], int]:
         """Sends one transaction for all requests."""
         return await self._sender.send(kind, requests, missing_fri)
 
-    def refuse(self, kind: Kind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
+    def refuse(self, kind: MoveKind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
         """Logs a move that is not sent."""
         return self._sender.refuse(kind, request, error)
 
     async def _query(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
-        through = _Through(witnesses, but)
+        through = _WitnessNode(witnesses, but)
         snapshot = await self._sender.move_snapshot(ids, through)
         return _Seen(through.name, snapshot)
 
@@ -135,7 +135,7 @@ class ClaimSender:
         return contradicted[0]
 
 
-class _Through:
+class _WitnessNode:
     """A node that forwards to whichever endpoint answers first. Afterwards `name` is that endpoint's."""
 
     def __init__(self, witnesses: Witnesses, but: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from veriframe.adapters.starknet.contract.batching import MOST, Batcher, Outcome
+from veriframe.adapters.starknet.contract.move_batches import MOST, MoveBatcher, Outcome
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 
@@ -20,7 +20,7 @@ class Runner:
         self.fault: Exception | None = None
         self.gate = asyncio.Event()
         self.turn = asyncio.Lock()
-        self.batcher = Batcher[int](self.turn, self.run)
+        self.batcher = MoveBatcher[int](self.turn, self.run)
 
     async def run(self, requests: Sequence[int]) -> Sequence[Outcome]:
         """One transaction."""

@@ -53,12 +53,12 @@ async def test_a_file_is_fetched_despite_a_lying_gateway(
 ) -> None:
     """fault_7, fault_50, fault_51, fault_52, fault_55: logged with code and reason, and another serves."""
     blocks = blocks_of(node)
-    pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
+    rate = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
     async with (
         LoopbackGateway({}) as inside,
         LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
         LoopbackGateway(blocks) as good,
-        Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
+        Gateways([bad.url, good.url], allow_private=True, limits=rate) as gateways,
         KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
         with structlog.testing.capture_logs() as lines:
@@ -76,12 +76,12 @@ async def test_a_folder_is_fetched_despite_a_lying_gateway(
 ) -> None:
     """fault_7, fault_55: the same for a folder; with OTHER the listing is another, valid one."""
     node.blocks = {}
-    pace = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
+    rate = GatewayLimits(first_byte_seconds=1, bytes_per_second=200_000)
     async with (
         LoopbackGateway({}) as inside,
         LoopbackGateway(BLOCKS, lie, elsewhere_url=inside.url, other=SUB) as bad,
         LoopbackGateway(BLOCKS) as good,
-        Gateways([bad.url, good.url], allow_private=True, pace=pace) as gateways,
+        Gateways([bad.url, good.url], allow_private=True, limits=rate) as gateways,
         KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
         with structlog.testing.capture_logs() as lines:
@@ -99,7 +99,7 @@ async def test_without_an_honest_gateway_there_is_no_file(node: LyingNode, tmp_p
     async with (
         LoopbackGateway({}) as inside,
         LoopbackGateway(blocks, lie, elsewhere_url=inside.url) as bad,
-        Gateways([bad.url], allow_private=True, pace=GatewayLimits(first_byte_seconds=1)) as gateways,
+        Gateways([bad.url], allow_private=True, limits=GatewayLimits(first_byte_seconds=1)) as gateways,
         KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
         with pytest.raises(StoreUnavailable, match=r"No gateway provides .*127\.0\.0\.1: it"):

@@ -13,7 +13,7 @@ from veriframe.model.attempt.reconciliation import stage_by_registry
 from veriframe.model.registry.job import Address, Job, JobState, format_address, format_strk
 from veriframe.ports.registry import Snapshot
 from veriframe.ports.store import Pin
-from veriframe.threads import to_the_end
+from veriframe.threads import run_uninterrupted
 from veriframe.worker.claim.lease import lost
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import reconcile
@@ -37,7 +37,7 @@ class Withdrawal:
     recipient: Address
 
 
-class Watch:
+class SubmittedJobs:
     """The jobs with our results: which of them to poll, and what to do when they are due."""
 
     def __init__(self, context: WorkerContext) -> None:
@@ -171,9 +171,9 @@ def _end(job: Job) -> int:
 
 async def clean_up(attempt: Attempt, context: WorkerContext) -> None:
     """Cleans up after an end: removes the job's folder, and releases our pin of the result."""
-    await to_the_end(context.workspace.forget, attempt.job_id)
+    await run_uninterrupted(context.workspace.forget, attempt.job_id)
     if attempt.asset_cid not in {unfinished.asset_cid for unfinished in context.journal.unfinished()}:
-        await to_the_end(context.workspace.forget_fetch, attempt.asset_cid)
+        await run_uninterrupted(context.workspace.forget_fetch, attempt.asset_cid)
     if attempt.result_cid:
         name = (await context.pin_names()).result(attempt.job_id)
         await context.store.unpin(Pin(cid=attempt.result_cid, name=name))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tests.unit.adapters.starknet.foreign.test_job import CLAIM, FACTS, TAKEN
 
-from veriframe.adapters.starknet.foreign import local_claims
-from veriframe.adapters.starknet.foreign.local_claims import NOTES_MOST, Notes
+from veriframe.adapters.starknet.foreign import move_records
+from veriframe.adapters.starknet.foreign.move_records import NOTES_MOST, MoveRecords
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.ledger import AMOUNT_MAX_FRI
@@ -20,9 +20,9 @@ from veriframe.model.registry.ledger import AMOUNT_MAX_FRI
 REGISTRY, ACCOUNT = 0xA11CE, 2**251
 
 
-def opened(folder: Path) -> Notes:
+def opened(folder: Path) -> MoveRecords:
     """The notes in a new process."""
-    return Notes(folder, REGISTRY, ACCOUNT)
+    return MoveRecords(folder, REGISTRY, ACCOUNT)
 
 
 def test_a_note_survives_its_process(tmp_path: Path) -> None:
@@ -50,11 +50,11 @@ def test_nothing_is_made_before_the_first_note(tmp_path: Path) -> None:
 def test_each_registry_and_account_has_its_own(tmp_path: Path) -> None:
     """A file copied to another's place is refused."""
     opened(tmp_path).put(7, CLAIM, first_id=1)
-    other = Notes(tmp_path, REGISTRY, 5)
+    other = MoveRecords(tmp_path, REGISTRY, 5)
     assert dict(other.jobs) == {}
     other.path.write_bytes(opened(tmp_path).path.read_bytes())
     with pytest.raises(SettingsError, match="another registry or account"):
-        Notes(tmp_path, REGISTRY, 5)
+        MoveRecords(tmp_path, REGISTRY, 5)
 
 
 def test_a_note_about_another_job_does_not_count(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_note_about_another_job_does_not_count(tmp_path: Path) -> None:
         lambda text: b"[]",
         lambda text: text.replace(b'"version": 1', b'"version": 2').replace(b'"version":1', b'"version":2'),
         lambda text: text.replace(b"reward_fri", b"reward"),
-        lambda text: b" " * (local_claims.FILE_MAX_BYTES + 1),
+        lambda text: b" " * (move_records.FILE_MAX_BYTES + 1),
     ],
     ids=["empty", "cut off", "no text", "another JSON", "a newer version", "a field misses", "huge"],
 )

@@ -18,7 +18,7 @@ QUESTIONS_AT_ONCE = 100
 REQUESTS_AT_ONCE = 16
 
 
-class Batches:
+class ViewBatches:
     """Asks a node any number of questions."""
 
     def __init__(self, node: Node) -> None:

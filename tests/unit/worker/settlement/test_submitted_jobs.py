@@ -21,7 +21,13 @@ from veriframe.errors import Code, MoveRefused, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Address, JobState, Verdict
 from veriframe.worker import pipeline
-from veriframe.worker.settlement.watch import AGAIN_SECONDS, LAG_BLOCKS, Watch, Withdrawal, withdraw
+from veriframe.worker.settlement.submitted_jobs import (
+    AGAIN_SECONDS,
+    LAG_BLOCKS,
+    SubmittedJobs,
+    Withdrawal,
+    withdraw,
+)
 
 COLD = Address(77)
 
@@ -36,18 +42,18 @@ async def submitted(bench: Bench, jobs: int = 1) -> Attempt:
 
 
 @pytest.fixture
-def watch(bench: Bench) -> Watch:
+def watch(bench: Bench) -> SubmittedJobs:
     """A watch that has seen nothing yet."""
-    return Watch(bench.context)
+    return SubmittedJobs(bench.context)
 
 
-async def poll(bench: Bench, watch: Watch) -> None:
+async def poll(bench: Bench, watch: SubmittedJobs) -> None:
     """Polls the first jobs, and settles what is due."""
     for job in watch.ready(await bench.registry.snapshot(1, 200)):
         await watch.settle(job)
 
 
-async def test_nothing_happens_before_the_review_ends(bench: Bench, watch: Watch) -> None:
+async def test_nothing_happens_before_the_review_ends(bench: Bench, watch: SubmittedJobs) -> None:
     """A second before its end."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS - 1
@@ -56,7 +62,7 @@ async def test_nothing_happens_before_the_review_ends(bench: Bench, watch: Watch
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_pay_is_collected_when_the_review_is_over(bench: Bench, watch: Watch) -> None:
+async def test_pay_is_collected_when_the_review_is_over(bench: Bench, watch: SubmittedJobs) -> None:
     """An absent creator cannot withhold pay: the worker finalizes itself."""
     attempt = await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
@@ -70,7 +76,7 @@ async def test_pay_is_collected_when_the_review_is_over(bench: Bench, watch: Wat
     assert attempt.result_cid in bench.store.files
 
 
-async def test_an_acceptance_is_noted(bench: Bench, watch: Watch) -> None:
+async def test_an_acceptance_is_noted(bench: Bench, watch: SubmittedJobs) -> None:
     """Paid by the creator, without a move of ours."""
     await submitted(bench)
     await bench.creator.accept_result(1)
@@ -79,7 +85,7 @@ async def test_an_acceptance_is_noted(bench: Bench, watch: Watch) -> None:
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_a_lost_dispute_is_noted(bench: Bench, watch: Watch) -> None:
+async def test_a_lost_dispute_is_noted(bench: Bench, watch: SubmittedJobs) -> None:
     """REFUNDED ends the attempt; the result is no longer kept for it."""
     await submitted(bench)
     terms = replace(bench.job().terms, arbiter=ARBITER)
@@ -93,7 +99,7 @@ async def test_a_lost_dispute_is_noted(bench: Bench, watch: Watch) -> None:
     assert bench.store.pinned == []
 
 
-async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: Watch) -> None:
+async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: SubmittedJobs) -> None:
     """At the end of the arbitration, not before, the worker finalizes the job."""
     await submitted(bench)
     end = bench.shared.now + 60
@@ -116,7 +122,7 @@ async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: Watch) ->
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_another_may_finalize_first(bench: Bench, watch: Watch) -> None:
+async def test_another_may_finalize_first(bench: Bench, watch: SubmittedJobs) -> None:
     """Refused because another account did it: the next poll notes the pay."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
@@ -133,7 +139,7 @@ async def test_another_may_finalize_first(bench: Bench, watch: Watch) -> None:
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench, watch: Watch) -> None:
+async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench, watch: SubmittedJobs) -> None:
     """The registry wins: the attempt is lost, and no pay is noted."""
     await submitted(bench)
     bench.shared.jobs[1] = replace(bench.job(), worker=OTHER, state=JobState.PAID)
@@ -141,7 +147,7 @@ async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench, watc
     assert (bench.attempt().stage, bench.attempt().code) == (Stage.LOST, Code.LOST)
 
 
-async def test_a_job_that_is_not_shown_is_waited_for(bench: Bench, watch: Watch) -> None:
+async def test_a_job_that_is_not_shown_is_waited_for(bench: Bench, watch: SubmittedJobs) -> None:
     """A registry that lags behind is not trusted at once."""
     await submitted(bench)
     del bench.shared.jobs[1]
@@ -149,7 +155,7 @@ async def test_a_job_that_is_not_shown_is_waited_for(bench: Bench, watch: Watch)
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_due_jobs_are_wanted(bench: Bench, watch: Watch) -> None:
+async def test_due_jobs_are_wanted(bench: Bench, watch: SubmittedJobs) -> None:
     """Jobs not seen yet, or decided by time; waiting jobs are not read."""
     await submitted(bench, jobs=2)
     assert list(watch.wanted()) == [1, 2]
@@ -170,14 +176,16 @@ async def _refused(job_id: int) -> int:
     raise MoveRefused("NOT_DUE", "It does not poll so here.")
 
 
-async def test_nothing_is_wanted_without_a_submission(bench: Bench, watch: Watch) -> None:
+async def test_nothing_is_wanted_without_a_submission(bench: Bench, watch: SubmittedJobs) -> None:
     """Nor is anything due."""
     bench.begin((await bench.post())[0])
     assert list(watch.wanted()) == []
     assert watch.due_in_seconds() is None
 
 
-async def test_a_submission_that_a_reorganisation_removed_is_made_again(bench: Bench, watch: Watch) -> None:
+async def test_a_submission_that_a_reorganisation_removed_is_made_again(
+    bench: Bench, watch: SubmittedJobs
+) -> None:
     """fault_67: the registry shows our claim again, on a chain as long as the one with the submission."""
     await submitted(bench)
     await poll(bench, watch)
@@ -192,7 +200,7 @@ async def test_a_submission_that_a_reorganisation_removed_is_made_again(bench: B
     assert (await pipeline.run(bench.attempt(), bench.context)).stage is Stage.SUBMITTED
 
 
-async def test_a_claim_that_a_lagging_node_still_shows_is_not_new(bench: Bench, watch: Watch) -> None:
+async def test_a_claim_that_a_lagging_node_still_shows_is_not_new(bench: Bench, watch: SubmittedJobs) -> None:
     """Released a moment ago: it is polled until the end is seen, and not served."""
     (job,) = await bench.post()
     await bench.registry.claim(1)
@@ -210,7 +218,7 @@ async def test_a_claim_that_a_lagging_node_still_shows_is_not_new(bench: Bench, 
     assert [found.id for found in watch.revived(await bench.registry.snapshot(1, 1))] == [1]
 
 
-async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, watch: Watch) -> None:
+async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, watch: SubmittedJobs) -> None:
     """Never shown since it was made: it counts as undone only after a number of blocks."""
     await submitted(bench)
     shown = bench.job()
@@ -224,7 +232,7 @@ async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, 
     assert bench.attempt().stage is Stage.STORED
 
 
-async def test_pay_is_noted_before_the_store_is_cleared(bench: Bench, watch: Watch) -> None:
+async def test_pay_is_noted_before_the_store_is_cleared(bench: Bench, watch: SubmittedJobs) -> None:
     """An unavailable store does not hide the pay."""
     await submitted(bench)
     await bench.creator.accept_result(1)
