@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from veriframe.adapters.blender.runtimes import CONFINE
-from veriframe.adapters.blender.sandbox import process
-from veriframe.adapters.blender.sandbox.levels import launcher
+from veriframe.adapters.blender.sandbox.command import SandboxCommand
+from veriframe.adapters.blender.sandbox.levels import bubblewrap, launcher, unnamespaced
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.run import Level, SandboxedRun
@@ -113,12 +113,13 @@ async def test_an_inherited_file_is_detected(monkeypatch: pytest.MonkeyPatch, tm
     """An open file bypasses every other protection."""
     (tmp_path / "key").write_text("secret")
     descriptor = os.open(tmp_path / "key", os.O_RDONLY)
-    whole = process.SandboxCommand
+    whole = SandboxCommand
 
-    def leaky(*, descriptors: tuple[int, ...], **rest: Any) -> process.SandboxCommand:
+    def leaky(*, descriptors: tuple[int, ...], **rest: Any) -> SandboxCommand:
         return whole(descriptors=(*descriptors, descriptor), **rest)
 
-    monkeypatch.setattr(process, "SandboxCommand", leaky)
+    for module in (bubblewrap, unnamespaced):
+        monkeypatch.setattr(module, "SandboxCommand", leaky)
     try:
         results = await selftest.run_self_test(BubblewrapSandbox())
     finally:
@@ -155,7 +156,7 @@ async def test_a_missing_protection_of_landlock_is_detected(
     def leaky(**plan: Any) -> Any:
         return whole(**hole(plan))
 
-    monkeypatch.setattr(launcher, "Plan", leaky)
+    monkeypatch.setattr(launcher, "LaunchPlan", leaky)
     results = await selftest.run_self_test(UnnamespacedSandbox(Level.LANDLOCK, use_cgroup=False))
     assert singing <= {result.name for result in selftest.broken(Level.LANDLOCK, results)}
     assert bool(singing) == bool(selftest.broken(Level.LANDLOCK, results))

@@ -31,6 +31,10 @@ class OutputFault:
     sentence: str
 
 
+class Changed(Exception):
+    """A file that was checked is another one now: the program, or what it left behind, still works on it."""
+
+
 def find_fault(folder: Path, expected: Collection[str], *, max_bytes: int) -> OutputFault | None:
     """Returns the first fault of `folder`, or None.
 
@@ -90,6 +94,8 @@ def collect(directory: int, expected: Collection[str], target: Path, *, max_byte
     try:
         for name in expected:
             take(directory, name, target / name, max_bytes=max_bytes)
+    except Changed as changed:
+        return _tampered(str(changed), "was changed while it was copied")
     except OSError as error:
         raise HostUnavailable(
             f"The output of a run cannot be written to {target}: {error.strerror}. Free some disk space."
@@ -100,15 +106,24 @@ def collect(directory: int, expected: Collection[str], target: Path, *, max_byte
 def take(directory: int, name: str, target: Path, *, max_bytes: int) -> int:
     """Copies one checked file to a new file of ours. Returns its size in bytes.
 
-    Raises `OSError` if the file has changed since it was checked.
+    Raises `Changed` if the file has changed since it was checked, `OSError` if it cannot be written.
     """
-    # Check before creating anything.
-    if _fault_of(directory, name, max_bytes) is not None:
-        raise OSError(errno.EINVAL, "it has changed", name)
-    source = os.open(name, _FLAGS, dir_fd=directory)
-    with os.fdopen(source, "rb") as reader, target.open("xb") as writer:
-        shutil.copyfileobj(reader, writer, 2**20)
-        return writer.tell()
+    try:
+        source = os.open(name, _FLAGS, dir_fd=directory)
+    except OSError as error:
+        if error.errno in _OF_THE_HOST:
+            raise
+        raise Changed(name) from error
+    with os.fdopen(source, "rb") as reader:
+        # Checked and copied by one descriptor, and no byte more than allowed: it may still be written to.
+        if _fault_in(name, os.fstat(source), max_bytes) is not None:
+            raise Changed(name)
+        with target.open("xb") as writer:
+            while chunk := reader.read(min(2**20, max_bytes + 1 - writer.tell())):
+                writer.write(chunk)
+                if writer.tell() > max_bytes:
+                    raise Changed(name)
+            return writer.tell()
 
 
 def free_bytes(folder: Path) -> int:

@@ -213,6 +213,6 @@ def test_taking_never_overwrites(out: Path, tmp_path: Path) -> None:
 def test_taking_checks_again(out: Path, tmp_path: Path, attack: Callable[[Path], None]) -> None:
     """fault_42: the file may have been replaced since the first check; then nothing is copied."""
     attack(out)
-    with outputs.opened(out) as folder, pytest.raises(OSError, match=r"."):
+    with outputs.opened(out) as folder, pytest.raises(outputs.Changed, match=NAME):
         outputs.take(folder, NAME, tmp_path / "taken", max_bytes=LIMIT)
     assert not (tmp_path / "taken").exists()

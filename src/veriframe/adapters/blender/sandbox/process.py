@@ -8,12 +8,13 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from veriframe.adapters.blender.sandbox.command import SandboxCommand
 from veriframe.adapters.blender.sandbox.limits import cgroup, prologue, resource_usage
-from veriframe.adapters.blender.sandbox.output_mounts import Writable, output_room_bytes
-from veriframe.adapters.blender.sandbox.pipes import Gate, Pipe, Status
+from veriframe.adapters.blender.sandbox.output_mounts import output_room_bytes
+from veriframe.adapters.blender.sandbox.pipes import Pipe, Status
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit, SandboxedRun
 from veriframe.adapters.blender.sandbox.text import (
     MAX_LOG_LINE,
@@ -28,28 +29,13 @@ _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
 _POLL_SECONDS = 0.1
 _CLOSING_SECONDS = 5.0
+_DYING_SECONDS = 15.0
 # The pause after a slow measurement of memory, as a multiple of its duration, and the longest pause.
 _PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 2.0
 _OUTPUT_NOT_OPENED = (
     "The output's file system cannot be opened from outside. Run the worker as an ordinary user, or give its "
     "container the capability SYS_PTRACE."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxCommand:
-    """A command line that builds the sandbox, runs the program and reports its progress as JSON.
-
-    bubblewrap writes `child-pid` and then `exit-code` to the status descriptor. Our own launcher writes
-    `started` right before it executes the program, and `failed` if that failed. `writable` is where the
-    program writes. `gate` is what the program waits for.
-    """
-
-    argv: Sequence[str]
-    environment: Mapping[str, str]
-    writable: Writable
-    descriptors: Sequence[int] = ()
-    gate: Gate | None = None
 
 
 async def run_sandboxed(
@@ -70,7 +56,7 @@ async def run_sandboxed(
         status = stack.enter_context(contextlib.closing(Pipe(outlives_reader=True)))
         command = build(report.write, status.write)
         end = await _Run(run, command, group, (log, report, status)).wait()
-        if run.out is None or end.ending in (Ending.SANDBOX_FAILED, Ending.OUTPUT_LIMIT):
+        if run.out is None or end.ending in (Ending.SANDBOX_FAILED, Ending.OUTPUT_LIMIT, Ending.TIMEOUT):
             return end
         return replace(end, fault=await run_uninterrupted(command.writable.collect, run, run.out))
 
@@ -96,9 +82,28 @@ class _Run:
         self._process: asyncio.subprocess.Process | None = None
 
     async def wait(self) -> RunExit:
+        process: asyncio.subprocess.Process | None = None
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            # Even a cancelled start ends first, so that what it started can be killed.
+            process = await wait_uninterrupted(asyncio.ensure_future(self._start()))
+            tasks = self._start_reading()
+            await process.wait()
+        finally:
+            # Even if cancelled repeatedly, nothing that was started outlives this call.
+            self._kill()
+            if self._process is not None:
+                gone = self._wait_until_gone(self._process, tasks)
+                await wait_uninterrupted(asyncio.ensure_future(gone))
+        for task in tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+        return self._exit(process.returncode or 0)
+
+    async def _start(self) -> asyncio.subprocess.Process:
         run, command = self._sandboxed, self._command
         groups = self._group.folders if self._group else ()
-        process = await asyncio.create_subprocess_exec(
+        self._process = process = await asyncio.create_subprocess_exec(
             *prologue.command(command.argv, run.limits, groups, max_file_bytes=output_room_bytes(run)),
             stdin=asyncio.subprocess.DEVNULL if command.gate is None else command.gate.inside,
             stdout=self._log.write,
@@ -107,36 +112,25 @@ class _Run:
             pass_fds=(*(pipe.write for pipe in self._pipes[1:]), *command.descriptors),
             start_new_session=True,
         )
-        self._process = process
         for pipe in self._pipes:
             pipe.close_write()
         if command.gate is not None:
             command.gate.close_inside()
-        tasks = self._start_reading()
-        try:
-            await process.wait()
-        finally:
-            # Even if cancelled repeatedly, nothing that was started outlives this call.
-            self._kill()
-            await wait_uninterrupted(asyncio.ensure_future(self._wait_until_gone(process, tasks)))
-        for task in tasks:
-            if task.done() and not task.cancelled() and (error := task.exception()):
-                raise error
-        return self._exit(process.returncode or 0)
+        return process
 
     async def _wait_until_gone(
         self, process: asyncio.subprocess.Process, tasks: Sequence[asyncio.Task[None]]
     ) -> None:
         """Waits until all killed processes are gone and their last output has been read."""
-        gate, watch, watch_memory, *readers = tasks
         await process.wait()
-        for task in (gate, watch, watch_memory):
+        for task in tasks[:3]:  # the gate and the watchers; the others read
             task.cancel()
         if self._group is not None:
             await run_uninterrupted(self._group.kill)  # a fork may have raced the first kill
         self._status.read()
         await self._wait_for_inside()
-        await asyncio.wait(readers, timeout=_CLOSING_SECONDS)
+        if readers := tasks[3:]:
+            await asyncio.wait(readers, timeout=_CLOSING_SECONDS)
         for task in tasks:
             task.cancel()
 
@@ -183,11 +177,12 @@ class _Run:
         gone, loop = asyncio.Event(), asyncio.get_running_loop()
         loop.add_reader(self._inside, gone.set)
         try:
-            await asyncio.wait_for(gone.wait(), _CLOSING_SECONDS)
+            await asyncio.wait_for(gone.wait(), _DYING_SECONDS)
         except TimeoutError:
-            # Its output may still change, so it cannot be checked.
+            # Its output may still change, so it is not checked. It is the program that does not die: blaming
+            # this machine would let a scene fail again and again.
             self._tail.append("The processes in the sandbox do not end.")
-            self._reason = Ending.SANDBOX_FAILED
+            self._reason = self._reason or Ending.TIMEOUT
         finally:
             loop.remove_reader(self._inside)
             os.close(self._inside)

@@ -13,7 +13,7 @@ from veriframe.adapters.blender.sandbox import temporary
 from veriframe.adapters.blender.sandbox.levels import launcher
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.limits import host_errors
+from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.errors import SettingsError
@@ -61,6 +61,8 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
     space for the self-test.
     """
     host = host or detect_host()
+    # Control groups first: programs in those of killed workers may still use the folders.
+    await run_uninterrupted(cgroup.find)
     await run_uninterrupted(temporary.sweep)
     reasons: list[str] = []
     for sandbox in _candidates(host, required):

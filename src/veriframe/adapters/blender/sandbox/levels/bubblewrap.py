@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender.sandbox import process, visible
+from veriframe.adapters.blender.sandbox.command import SandboxCommand
 from veriframe.adapters.blender.sandbox.levels import seccomp
 from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.output_mounts import MemoryFileSystems, output_room_bytes
@@ -80,12 +81,12 @@ class BubblewrapSandbox(Sandbox):
             # The kernel frees the contents, which takes seconds for millions of files.
             stack.push_async_callback(run_uninterrupted, writable.close)
 
-            def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
+            def build(report_fd: int, status_fd: int) -> SandboxCommand:
                 # Each bubblewrap closes its own descriptor before it starts its child.
                 outer_fd = os.dup(status_fd) if self._nested else None
                 if outer_fd is not None:
                     stack.callback(os.close, outer_fd)
-                return process.SandboxCommand(
+                return SandboxCommand(
                     argv=self._argv(run, _Descriptors(report_fd, status_fd, outer_fd, filter_fd)),
                     # The program can read bubblewrap's own environment through /proc/1/environ.
                     environment={"PATH": visible.SEARCH_PATH},

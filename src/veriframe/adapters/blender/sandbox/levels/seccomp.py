@@ -22,6 +22,8 @@ _DENIED = (
     "nfsservctl", "io_uring_setup", "io_uring_enter", "io_uring_register", "fanotify_init",
     "name_to_handle_at",
     "open_by_handle_at", "lookup_dcookie", "vhangup", "iopl", "ioperm", "modify_ldt", "vm86", "vm86old",
+    # calls over any number of pages, from which a killed process does not return for minutes
+    "move_pages", "migrate_pages",
     # keys and time
     "add_key", "request_key", "keyctl", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex",
     "sethostname", "setdomainname",
@@ -67,10 +69,7 @@ _OPENINGS = {"open": 1, "openat": 2}
 _MAKING = (0o100, 0o20000000)
 """O_CREAT, and the bit of O_TMPFILE that it does not share with O_DIRECTORY."""
 
-_FIRST_IS_A_PROCESS = (
-    *("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr"),
-    *("migrate_pages", "move_pages"),
-)
+_FIRST_IS_A_PROCESS = ("sched_setaffinity", "sched_setscheduler", "sched_setparam", "sched_setattr")
 """0 means the caller. Its other threads are denied too: the filter cannot tell them from other processes."""
 _WHOSE = {"setpriority": (1, 2), "ioprio_set": (2, 3)}
 """PRIO_PGRP and PRIO_USER, IOPRIO_WHO_PGRP and IOPRIO_WHO_USER: 0 means the caller's whole group or user."""
@@ -80,8 +79,9 @@ _METADATA: tuple[str | int, ...] = (
     *("utime", "utimes", "futimesat", "utimensat"),
     *("removexattr", "lremovexattr", "fremovexattr", _REMOVEXATTRAT, _FILE_SETATTR),
 )
-_FILE_FLAGS = (0x40086602, 0x401C5820)
-"""FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR."""
+_FILE_SYSTEM_REQUESTS = (0x6600, 0x7600, 0x5800, 0x9400)
+"""Types of ioctls of file systems: flags, versions, attributes, verity, btrfs. None needs write access."""
+_REQUEST_TYPE = 0xFF00
 
 _NO_PIPED_PAGES = ("splice", "tee", "vmsplice", "sendfile")
 """Pages in a pipe belong to no process. On EINVAL ("not for these files") the caller copies instead."""
@@ -90,6 +90,12 @@ _F_NOTIFY = 1026
 _LOCKS = (6, 7, 37, 38)
 """F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW: control groups do not count a lock's memory."""
 _F_SETLEASE = 1024
+_HINTS = (1036, 1038)
+"""F_SET_RW_HINT and F_SET_FILE_RW_HINT: kept with the file, which may be the worker's."""
+_TIES = (1, 36)
+"""PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER: they tie a program to its worker, and its children to it."""
+_CLONE_PARENT = 0x8000
+"""The child is one of the caller's parent: of the worker, and outside the tree that it measures."""
 _RWF_NOWAIT = 8
 """A read that fails if a page is not in memory reveals what other programs have read."""
 _MAP_KIND = 0x2F
@@ -104,7 +110,7 @@ _LOW_32_BITS = 0xFFFFFFFF
 
 
 def build_filter(*, keep_metadata: bool = False) -> seccomp.SyscallFilter:
-    """Returns the filter, not loaded. Denied calls fail with EPERM, `clone3` and `openat2` with ENOSYS.
+    """Returns the filter, not loaded. Denied calls fail with EPERM, a few with ENOSYS or ENOLCK.
 
     On ENOSYS, libc falls back to the older call. `keep_metadata`: also deny all changes of files' rights,
     owners, times and attributes. If Landlock alone protects the host's files, nothing else denies them.
@@ -115,20 +121,23 @@ def build_filter(*, keep_metadata: bool = False) -> seccomp.SyscallFilter:
         _deny(rules, name)
     for name in _NO_PIPED_PAGES:
         _deny(rules, name, code=errno.EINVAL)
-    for command in (_F_NOTIFY, _F_SETLEASE):
+    for command in (_F_NOTIFY, _F_SETLEASE, *_HINTS):
         _deny(rules, "fcntl", _is(1, command))
     for command in _LOCKS:
         _deny(rules, "fcntl", _is(1, command), code=errno.ENOLCK)
+    _deny(rules, "flock", code=errno.ENOLCK)
     _deny(rules, "preadv2", _has(5, _RWF_NOWAIT), code=errno.EOPNOTSUPP)
     rules.add_rule(
         seccomp.ERRNO(errno.EPERM),
         "mmap",
         seccomp.Arg(3, seccomp.MASKED_EQ, _MAP_KIND, _MAP_SHARED_ANONYMOUS),
     )
-    # They pass flags and modes behind a pointer, which a filter cannot follow.
-    for name in ("clone3", "openat2"):
+    # The first two pass flags behind a pointer, which a filter cannot follow; the last may take minutes.
+    for name in ("clone3", "openat2", "mincore"):
         rules.add_rule(seccomp.ERRNO(errno.ENOSYS), name)
-    for bit in (1 << n for n in range(32) if _NEW_NAMESPACES & (1 << n)):
+    for option in _TIES:
+        _deny(rules, "prctl", _is(0, option))
+    for bit in (_CLONE_PARENT, *(1 << n for n in range(32) if _NEW_NAMESPACES & (1 << n))):
         _deny(rules, "clone", _has(0, bit))
     for request in _TERMINAL_INJECTIONS:
         _deny(rules, "ioctl", _is(1, request))
@@ -137,8 +146,8 @@ def build_filter(*, keep_metadata: bool = False) -> seccomp.SyscallFilter:
     if keep_metadata:
         for change in _METADATA:
             _deny(rules, change)
-        for request in _FILE_FLAGS:
-            _deny(rules, "ioctl", _is(1, request))
+        for kind in _FILE_SYSTEM_REQUESTS:
+            _deny(rules, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, _REQUEST_TYPE, kind))
     return rules
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from veriframe import disk
 from veriframe.adapters.blender.sandbox import output_mounts, process, temporary, visible
+from veriframe.adapters.blender.sandbox.command import SandboxCommand
 from veriframe.adapters.blender.sandbox.levels import launcher, seccomp
 from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
@@ -53,8 +54,8 @@ class UnnamespacedSandbox(Sandbox):
             inside = replace(run, out=out)
             filter_fd = self._filter(stack)
 
-            def build(report_fd: int, status_fd: int) -> process.SandboxCommand:
-                return process.SandboxCommand(
+            def build(report_fd: int, status_fd: int) -> SandboxCommand:
+                return SandboxCommand(
                     argv=self._argv(inside, scratch, report_fd, status_fd, filter_fd),
                     environment={"PATH": visible.SEARCH_PATH},
                     writable=output_mounts.HostFolders(scratch, out),

@@ -19,7 +19,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _BOOKKEEPING = 256
 """A file system needs less than this fraction (1/256) of a file's size to record where its blocks are."""
 
-_ROUNDS = 50
+_ROUNDS, _EMPTY_ROUNDS = 50, 5
 
 MAX_FILES = 10_000
 """Entries in an output folder; more count as an attack on the file system's inodes."""
@@ -45,10 +45,12 @@ def measure_tree(root: int) -> Usage:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                fields = _read_stat(entry)
                 children[int(fields[1])].append(int(entry.name))
                 # A zombie has no threads, but still counts against the limit.
                 threads[int(entry.name)] = max(1, int(fields[17]))
+                if fields[0] == b"Z" and int(fields[17]) > 1:
+                    fields = _read_stat(_living(entry))
                 resident[int(entry.name)] = int(fields[21]) * PAGE_BYTES
     tree = [root]
     for pid in tree:  # the list grows during the loop
@@ -57,15 +59,32 @@ def measure_tree(root: int) -> Usage:
     return Usage(sum(resident[pid] for pid in pids), pids, sum(threads[pid] for pid in pids))
 
 
+def _read_stat(process: Path) -> list[bytes]:
+    """Returns the fields after the name, which the program chooses: any bytes, brackets included."""
+    return (process / "stat").read_bytes().rpartition(b")")[2].split()
+
+
+def _living(process: Path) -> Path:
+    """Returns a living thread: only there shows the memory of a process whose first thread has ended."""
+    for thread in (process / "task").iterdir():
+        with contextlib.suppress(OSError):
+            if _read_stat(thread)[0] not in {b"Z", b"X"}:
+                return thread
+    return process
+
+
 def kill_below(root: int) -> None:
     """Kills all descendants of a living process, also those in sessions of their own.
 
     They are stopped first, so that none can fork between two measurements.
     """
     stopped: set[int] = set()
+    empty = 0
     for _ in range(_ROUNDS):
         found = set(measure_tree(root).pids) - stopped - {root}
-        if not found:
+        # A chain of short-lived processes can be between two of them during one measurement.
+        empty = 0 if found else empty + 1
+        if empty == _EMPTY_ROUNDS:
             break
         _signal(found, signal.SIGSTOP)
         stopped |= found
@@ -87,7 +106,10 @@ def proportional_bytes(pids: Iterable[int], *, shared: bool = True) -> int:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            process = Path(f"/proc/{pid}")
+            if _read_stat(process)[0] == b"Z":
+                process = _living(process)
+            for line in (process / "smaps_rollup").read_text().splitlines():
                 name, _, rest = line.partition(":")
                 if name == "Pss":
                     total += int(rest.split()[0]) * 1024
