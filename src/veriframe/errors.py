@@ -16,7 +16,7 @@
         │   └── NoRoom           no room for its result now; not claimed, may be tried later
         ├── JobRejected          the creator's asset or scene is at fault
         ├── RenderFailed         Blender or the sandbox failed
-        └── VerificationFailed   the frames are not what the job asked for
+        └── ValidationFailed     the frames are not what the job asked for
 
 Any other exception is a bug.
 """
