@@ -177,7 +177,7 @@ def test_each_error_is_one_sentence(home: Home, fresh_devnet: Devnet) -> None:
         (("registry", "deploy"), chain(node), 2, "Pass --yes"),
         (DEPLOY, {"STARKNET_RPC": node.url}, 2, "Set keystore"),
         (DEPLOY, settings, 3, "See that this account is deployed on this chain"),
-        (DEPLOY[:3], chain(node), 3, "over the limit of 1 STRK. Allow more with --max-fee"),
+        (DEPLOY[:3], chain(node), 3, "over the limit of 1 STRK. Raise the limit with --max-fee"),
         (DEPLOY, {**chain(node), "STARKNET_RPC": "http://127.0.0.1:9"}, 3, "No StarkNet node answers"),
         (DEPLOY, {**settings, "STARKNET_RPC": "http://127.0.0.1:9"}, 3, "No StarkNet node answers"),
         (DEPLOY, {**chain(node), "VERIFRAME_STARKNET_TOKEN": "0x77"}, 4, "no token at 0x77"),

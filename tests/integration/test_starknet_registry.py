@@ -59,7 +59,7 @@ async def test_a_whole_lifecycle_adds_up(clients: Clients) -> None:
         await worker.release(second, Code.CRASH)
         await worker.submit_result(first, RESULT)
         await creator.cancel_job(third)
-        with pytest.raises(MoveRefused, match="cannot be finalized before"):
+        with pytest.raises(MoveRefused, match="cannot be finalized for another"):
             await worker.finalize(first)
         node.increase_time(61)
         await worker.finalize(first)
