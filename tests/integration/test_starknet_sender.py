@@ -66,7 +66,7 @@ async def sending(
     *,
     account: int = 0,
     max_fee_fri: int = LIMIT_FRI,
-    pace: SendTimeouts = QUICK,
+    timeouts: SendTimeouts = QUICK,
 ) -> AsyncIterator[Sender]:
     """A sender for one of the chain's accounts, over `url`, with an outbox in `folder`."""
     owner = node.accounts[account]
@@ -74,7 +74,12 @@ async def sending(
     outbox = Outbox(folder / "outbox.sqlite")
     try:
         yield Sender(
-            endpoints, outbox, owner.address, Key(owner.private_key), max_fee_fri=max_fee_fri, timeouts=pace
+            endpoints,
+            outbox,
+            owner.address,
+            Key(owner.private_key),
+            max_fee_fri=max_fee_fri,
+            timeouts=timeouts,
         )
     finally:
         outbox.close()
@@ -254,8 +259,8 @@ class DeadlyEndpoints(e.Endpoints):
         return answer
 
 async def main():
-    sender = Sender(DeadlyEndpoints([url], pace=HURRIED), Deadly(Path(path)), int(address), Key(int(key)),
-                    max_fee_fri=LIMIT_FRI, pace=QUICK)
+    sender = Sender(DeadlyEndpoints([url], limits=HURRIED), Deadly(Path(path)), int(address), Key(int(key)),
+                    max_fee_fri=LIMIT_FRI, timeouts=QUICK)
     await sender.send([transfer(int(recipient), 50)], "pay")
 
 asyncio.run(main())
