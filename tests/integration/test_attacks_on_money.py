@@ -144,7 +144,7 @@ async def test_scenes_of_others_are_not_poisoned(world: World) -> None:
     async with worker.working():
         for deadline, lease in ((15, 3600), (15, 3600), (600, 60), (600, 120)):
             await world.post("mallory", cid, 1, deadline=deadline, lease_seconds=lease)
-        await world.pace.sleep(60)
+        await world.market_clock.sleep(60)
         (honest,) = await world.post("alice", cid, 1)
         attempt = await world.until_ended(worker, honest, market_seconds=600)
     assert attempt.stage is Stage.SUBMITTED

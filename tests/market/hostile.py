@@ -48,12 +48,12 @@ class Attacker:
             self.unpaying,
             self.wash,
         )
-        while self.world.pace.monotonic() < until:
+        while self.world.market_clock.monotonic() < until:
             attack = self.dice.choice(attacks)
             self.played[attack.__name__] += 1
             with suppress(MoveRefused):  # the account has no more money for it
                 await attack()
-            await self.world.pace.sleep(self.dice.expovariate(1 / pause_seconds))
+            await self.world.market_clock.sleep(self.dice.expovariate(1 / pause_seconds))
 
     async def bond_bomb(self) -> None:
         """fault_81: a bond of all means of a worker, for 1 fri."""
@@ -93,7 +93,7 @@ class Attacker:
     async def vanishing(self) -> None:
         """fault_100: inspected, then cancelled right before the claim."""
         ids = await self._post(self._plan(inspect_seconds=30), self.dice.uniform(5, 40))
-        await self.world.pace.sleep(self.dice.uniform(5, 60))
+        await self.world.market_clock.sleep(self.dice.uniform(5, 60))
         for job_id in ids:
             with suppress(MoveRefused):
                 await self.world.account(self.name).cancel_job(job_id)
@@ -114,7 +114,7 @@ class Attacker:
         """fault_81: pays a little first, to be trusted with more."""
         (job_id,) = await self._post(self._plan(render_seconds=5), 1)
         for _ in range(20):
-            await self.world.pace.sleep(20)
+            await self.world.market_clock.sleep(20)
             if (await self.world.job(job_id)).state is JobState.SUBMITTED:
                 with suppress(MoveRefused):
                     await self.world.account(self.name).accept_result(job_id)
@@ -148,7 +148,7 @@ class Artist:
 
     async def act(self, until: float, pause_seconds: float) -> None:
         """Posts a scene now and then, and accepts results."""
-        while self.world.pace.monotonic() < until:
+        while self.world.market_clock.monotonic() < until:
             seconds = self.dice.uniform(10, 90)
             plan = Plan(name=f"{self.name} {len(self.jobs)}", render_seconds=seconds)
             reward = round(self.dice.uniform(0.5, 10), 2)
@@ -156,7 +156,7 @@ class Artist:
             self.public_cids.append(cid)
             (job_id,) = await self.world.post(self.name, cid, reward)
             self.jobs[job_id] = reward
-            await self.world.pace.sleep(self.dice.expovariate(1 / pause_seconds))
+            await self.world.market_clock.sleep(self.dice.expovariate(1 / pause_seconds))
             await self.accept()
 
     async def accept(self) -> int:
@@ -172,7 +172,7 @@ class Artist:
 
     async def wait_for_all(self, market_seconds: float) -> int:
         """Waits until all jobs are delivered, with a limit. Returns how many are not."""
-        end = self.world.pace.monotonic() + market_seconds
-        while (waiting := await self.accept()) and self.world.pace.monotonic() < end:
-            await self.world.pace.sleep(2)
+        end = self.world.market_clock.monotonic() + market_seconds
+        while (waiting := await self.accept()) and self.world.market_clock.monotonic() < end:
+            await self.world.market_clock.sleep(2)
         return waiting

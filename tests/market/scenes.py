@@ -43,15 +43,15 @@ class Plan:
 class MarketRenderer(FakeRenderer):
     """Follows the plan of each scene. `rendered_seconds` is the total time of renders."""
 
-    def __init__(self, pace: MarketClock) -> None:
+    def __init__(self, market_clock: MarketClock) -> None:
         super().__init__()
-        self._pace = pace
+        self._market_clock = market_clock
         self.rendered_seconds = 0.0
 
     async def inspect(self, scene: Path) -> SceneInspection:
         """Inspects as planned."""
         plan = _plan(scene)
-        await self._pace.sleep(plan.inspect_seconds)
+        await self._market_clock.sleep(plan.inspect_seconds)
         if plan.refused:
             raise JobRejected(Code(plan.refused), "As planned.")
         return await super().inspect(scene)
@@ -63,11 +63,11 @@ class MarketRenderer(FakeRenderer):
         plan = _plan(scene)
         wall_seconds = task.limits.wall_seconds(len(task.frames))
         limit = min(wall_seconds, task.lease_seconds or wall_seconds)
-        began = self._pace.monotonic()
+        began = self._market_clock.monotonic()
         try:
-            await self._pace.sleep(min(plan.render_seconds, limit))
+            await self._market_clock.sleep(min(plan.render_seconds, limit))
         finally:
-            self.rendered_seconds += self._pace.monotonic() - began
+            self.rendered_seconds += self._market_clock.monotonic() - began
         if plan.render_seconds > limit:
             raise RenderFailed(Code.LEASE if limit < wall_seconds else Code.TIMEOUT, "It took too long.")
         if plan.failed:

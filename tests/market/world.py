@@ -88,7 +88,7 @@ class World:
     """The market, in a folder of a test."""
 
     folder: Path
-    pace: MarketClock = field(default_factory=lambda: MarketClock(60))
+    market_clock: MarketClock = field(default_factory=lambda: MarketClock(60))
 
     def __post_init__(self) -> None:
         self.store = LocalStore(self.folder / "store", 10 * 2**30)
@@ -98,7 +98,7 @@ class World:
         """Returns an account with 1000 STRK of play money."""
         if name not in self._accounts:
             file = self.folder / "registry.sqlite"
-            self._accounts[name] = LocalRegistry(file, name, clock=self.pace.now)
+            self._accounts[name] = LocalRegistry(file, name, clock=self.market_clock.now)
         return self._accounts[name]
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class World:
 
     def worker(self, name: str, **policy: object) -> Worker:
         """Returns a worker with the default policy, except for the given fields."""
-        registry, renderer = self.account(name), MarketRenderer(self.pace)
+        registry, renderer = self.account(name), MarketRenderer(self.market_clock)
         journal = SqliteJournal(self.folder / name / "journal.sqlite")
         context = WorkerContext(
             registry=registry,
@@ -117,8 +117,8 @@ class World:
             journal=journal,
             workspace=Workspace(self.folder / name / "work", 2**30),
             policy=replace(Policy(account=registry.account), **policy),  # type: ignore[arg-type]
-            clock=self.pace.now,
-            monotonic=self.pace.monotonic,
+            clock=self.market_clock.now,
+            monotonic=self.market_clock.monotonic,
         )
         return Worker(registry, context, renderer, journal)
 
@@ -157,5 +157,5 @@ class World:
             attempt = worker.journal.get(job_id)
             return attempt is not None and (attempt.stage.is_end or attempt.stage is Stage.SUBMITTED)
 
-        await until(over, real_seconds=market_seconds / self.pace.factor)
+        await until(over, real_seconds=market_seconds / self.market_clock.factor)
         return worker.attempts()[job_id]

@@ -197,7 +197,7 @@ class Gateways(BlockSource):
             return await self._read(response, deadline)
 
     async def _read(self, response: aiohttp.ClientResponse, deadline: asyncio.Timeout) -> bytes:
-        """Returns the body, limited to the size of a block and to the pace."""
+        """Returns the body, limited in size and time."""
         block, start = bytearray(), _now()
         async for piece in response.content.iter_chunked(_PIECE_BYTES):
             block += piece
@@ -212,7 +212,7 @@ class Gateways(BlockSource):
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
-        """Ends a transfer that is slower than the pace; the body extends the deadline as it arrives."""
+        """Ends a transfer that is slower than required; the body extends the deadline as it arrives."""
         first = self._limits.first_byte_seconds
         due = _now() + first
         try:
