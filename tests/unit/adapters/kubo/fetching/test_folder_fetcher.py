@@ -68,14 +68,6 @@ async def store(liar: LyingNode) -> AsyncIterator[KuboStore]:
         yield opened
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    """An empty folder for what is fetched."""
-    made = tmp_path / "out"
-    made.mkdir()
-    return made
-
-
 def exported(stream: bytes, *, content_type: str = "application/vnd.ipld.car") -> Reply:
     """An export of these bytes."""
 
