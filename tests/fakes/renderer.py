@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +18,11 @@ from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
     Progress,
-    Rendering,
     RenderTask,
     ValidatedFrame,
 )
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
-from veriframe.ports.renderer import Renderer, RendererFacts
+from veriframe.ports.renderer import Renderer, RendererFacts, RenderSession
 
 INSPECTION = SceneInspection(
     blender="4.5.15 LTS",
@@ -61,33 +62,50 @@ class Script:
 
     inspection: SceneInspection = INSPECTION
     colour: tuple[int, int, int] = (200, 120, 40)
+    small_colour: tuple[int, int, int] | None = None
+    """The colour of pictures at less than 100 percent; None: the same."""
     seconds: float = 0.0
     """How long each frame takes."""
     inspect_failures: list[Exception] = field(default_factory=list)
     render_failures: list[Exception] = field(default_factory=list)
+    frame_failures: dict[int, list[Exception]] = field(default_factory=dict)
+    """Raised in place of a frame, by its number."""
     validation_failures: list[Exception] = field(default_factory=list)
     broken_output: bool = False
     """Whether to write text instead of a picture."""
     size: tuple[int, int] | None = None
-    """The frame's size; None: the size in the inspection."""
+    """The full picture's size; None: the size in the inspection."""
 
 
 class FakeRenderer(Renderer):
     """Renders frames of one colour. `scripts` maps the first bytes of a scene to its behaviour.
 
-    `renders` and `cancelled` are counts; `rendering` is set while a render is in progress.
+    `opened` lists the scenes of all sessions, `inspected` those of all inspections, `tasks` and `leases` what
+    was rendered, `validations` and `validation_leases` what was validated. `renders`, `sessions` (open now)
+    and `cancelled` are counts; `rendering` is set while a render is in progress.
     """
 
-    def __init__(self, facts: RendererFacts = FACTS) -> None:
+    def __init__(self, facts: RendererFacts = FACTS, capacity: int = 1) -> None:
         self.known_facts = facts
+        self._capacity = capacity
         self.scripts: dict[bytes, Script] = {}
         self.fault: Exception | None = None
+        self.opened: list[Path] = []
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
+        self.leases: list[float] = []
         self.validations: list[RenderTask] = []
-        self.cancelled = 0
+        self.validation_leases: list[float] = []
+        self.cancelled = self.sessions = 0
         self.self_tests, self.unfit = 0, False
+        self.closed = False
         self.rendering = asyncio.Event()
+        self.wrote: dict[Path, Script] = {}
+
+    @property
+    def capacity(self) -> int:
+        """As given."""
+        return self._capacity
 
     @property
     def renders(self) -> int:
@@ -96,7 +114,7 @@ class FakeRenderer(Renderer):
 
     async def facts(self) -> RendererFacts:
         """The facts that the test set."""
-        self._fail()
+        self.fail()
         return self.known_facts
 
     async def render_test_scene(self) -> None:
@@ -105,82 +123,122 @@ class FakeRenderer(Renderer):
         if self.unfit:
             raise HostUnavailable("The test scene renders black.")
 
-    async def inspect(self, scene: Path) -> SceneInspection:
-        """Returns the inspection of its script."""
-        self._fail()
-        self.inspected.append(scene)
-        script = self._script(scene)
-        _fail_by(script.inspect_failures)
-        if not _is_scene(scene):
-            raise JobRejected(Code.CORRUPT, "Blender cannot open the file: it is not a scene.")
-        return script.inspection
-
-    async def render(
-        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
-    ) -> Rendering:
-        """Writes one small picture for each frame."""
-        self._fail()
-        script = self._script(scene)
-        self.tasks.append(task)
-        self.rendering.set()
+    @asynccontextmanager
+    async def open(self, scene: Path) -> AsyncIterator[FakeSession]:
+        """Yields a session with the scene's script."""
+        self.fail()
+        self.opened.append(scene)
+        self.sessions += 1
         try:
-            _fail_by(script.render_failures)
-            frames = [await self._frame(script, task, n, out, on_progress) for n in task.frames]
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
+            yield FakeSession(self, scene)
         finally:
-            self.rendering.clear()
-        return Rendering(frames=tuple(frames), seconds=script.seconds, peak_memory_bytes=2**28)
-
-    async def _frame(
-        self,
-        script: Script,
-        task: RenderTask,
-        number: int,
-        out: Path,
-        on_progress: Callable[[Progress], None],
-    ) -> Frame:
-        done = task.frames.index(number)
-        on_progress(_progress("rendering", number, done, task))
-        await asyncio.sleep(script.seconds)
-        name = f"frame_{number:04d}{task.format.suffix}"
-        width, height = script.size or (script.inspection.width, script.inspection.height)
-        if task.size not in (None, (width, height)):
-            raise RenderFailed(Code.WRONG_SIZE, f"Frame {number} does not have the inspected size.")
-        if script.broken_output or task.format is not ImageFormat.PNG:
-            (out / name).write_bytes(b"no picture")
-        else:
-            Image.new("RGB", (width, height), script.colour).save(out / name)
-        on_progress(_progress("writing", number, done + 1, task))
-        return Frame(
-            number=number,
-            file=name,
-            width=width,
-            height=height,
-            seconds=script.seconds,
-            peak_memory_bytes=2**28,
-        )
+            self.sessions -= 1
 
     async def validate(
-        self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
+        self,
+        task: RenderTask,
+        frames: Sequence[Frame],
+        out: Path,
+        clean: Path,
+        *,
+        lease_seconds: float = math.inf,
     ) -> Sequence[ValidatedFrame]:
         """Opens the pictures and copies them."""
-        self._fail()
+        self.fail()
         self.validations.append(task)
-        _fail_by(self._script(scene).validation_failures)
-        return [_validate(frame, out, clean) for frame in rendering.frames]
+        self.validation_leases.append(lease_seconds)
+        _fail_by(self.wrote.get(out, Script()).validation_failures)
+        return [_validate(frame, out, clean) for frame in frames]
 
-    def _script(self, scene: Path) -> Script:
+    async def close(self) -> None:
+        """Notes it in `closed`."""
+        self.closed = True
+
+    def script(self, scene: Path) -> Script:
+        """The behaviour for a scene."""
         content = scene.read_bytes()
         for start, script in self.scripts.items():
             if content.startswith(start):
                 return script
         return Script()
 
-    def _fail(self) -> None:
+    def fail(self) -> None:
+        """Raises `fault`, if it is set."""
         if self.fault is not None:
             raise self.fault
+
+
+class FakeSession(RenderSession):
+    """One scene, as its script says."""
+
+    def __init__(self, renderer: FakeRenderer, scene: Path) -> None:
+        self._renderer, self._scene = renderer, scene
+        self._inspection: SceneInspection | None = None
+
+    async def inspect(self) -> SceneInspection:
+        """Returns the inspection of its script."""
+        self._renderer.fail()
+        if self._inspection is None:
+            self._renderer.inspected.append(self._scene)
+            script = self._renderer.script(self._scene)
+            _fail_by(script.inspect_failures)
+            if not _is_scene(self._scene):
+                raise JobRejected(Code.CORRUPT, "Blender cannot open the file: it is not a scene.")
+            self._inspection = script.inspection
+        return self._inspection
+
+    async def frames(
+        self,
+        task: RenderTask,
+        out: Path,
+        *,
+        lease_seconds: float = math.inf,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> AsyncIterator[Frame]:
+        """Writes one small picture for each frame."""
+        renderer = self._renderer
+        renderer.fail()
+        script = renderer.wrote[out] = renderer.script(self._scene)
+        renderer.tasks.append(task)
+        renderer.leases.append(lease_seconds)
+        renderer.rendering.set()
+        try:
+            _fail_by(script.render_failures)
+            for done, number in enumerate(task.frames):
+                on_progress(_progress("rendering", number, done, task))
+                await asyncio.sleep(script.seconds)
+                _fail_by(script.frame_failures.get(number, []))
+                frame = _draw(script, task, number, out)
+                on_progress(_progress("writing", number, done + 1, task))
+                yield frame
+        except asyncio.CancelledError:
+            renderer.cancelled += 1
+            raise
+        finally:
+            renderer.rendering.clear()
+
+
+def _draw(script: Script, task: RenderTask, number: int, out: Path) -> Frame:
+    name = f"frame_{number:04d}{task.format.suffix}"
+    full = script.size or (script.inspection.width, script.inspection.height)
+    if task.size not in (None, full):
+        raise RenderFailed(Code.WRONG_SIZE, f"Frame {number} does not have the inspected size.")
+    width, height = (max(1, side * task.percent // 100) for side in full)
+    if task.region is not None:
+        width, height = task.region.width, task.region.height
+    colour = script.colour if task.percent == 100 else script.small_colour or script.colour
+    if script.broken_output or task.format is not ImageFormat.PNG:
+        (out / name).write_bytes(b"no picture")
+    else:
+        Image.new("RGB", (width, height), colour).save(out / name)
+    return Frame(
+        number=number,
+        file=name,
+        width=width,
+        height=height,
+        seconds=script.seconds,
+        peak_memory_bytes=2**28,
+    )
 
 
 def _validate(frame: Frame, out: Path, clean: Path) -> ValidatedFrame:
@@ -203,6 +261,7 @@ def _validate(frame: Frame, out: Path, clean: Path) -> ValidatedFrame:
         bit_depth=8,
         pixel_sha256=hashlib.sha256(pixels).hexdigest(),
         size_bytes=(clean / frame.file).stat().st_size,
+        is_black=not any(pixels),
     )
 
 

@@ -1,14 +1,16 @@
-"""The renderer: inspects a scene, renders its frames, and validates them."""
+"""The renderer: opens a scene, inspects it and renders its frames; and validates frames."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from veriframe.model.rendering.frames import Progress, Rendering, RenderTask, ValidatedFrame
+from veriframe.model.rendering.frames import Frame, Progress, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 
 
@@ -24,8 +26,43 @@ class RendererFacts:
     memory_held_by: str
 
 
+class RenderSession(Protocol):
+    """One scene in one sandboxed Blender process. Everything it reports is untrusted until checked.
+
+    One call at a time. After an error, or frames that were not taken to the end, the session is over.
+    """
+
+    @abstractmethod
+    async def inspect(self) -> SceneInspection:
+        """Inspect the scene. A second call returns the same.
+
+        Raises `JobRejected` (CORRUPT if Blender cannot open it, or a limit's code), `HostUnavailable`.
+        """
+
+    @abstractmethod
+    def frames(
+        self,
+        task: RenderTask,
+        out: Path,
+        *,
+        lease_seconds: float = math.inf,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> AsyncIterator[Frame]:
+        """Render the task's frames in order. Yields each as soon as its file lies in `out`.
+
+        `out` exists and may hold other files. Meanwhile Blender renders the next frame. Raises `RenderFailed`
+        with the outcome's code: a frame of another size than the task's is WRONG_SIZE, before its file is
+        read; a render that the lease stops is LEASE, never TIMEOUT. Also `HostUnavailable`.
+        """
+
+
 class Renderer(Protocol):
-    """Blender in a sandbox. Everything that it reports about a scene is untrusted until checked."""
+    """Blender in a sandbox."""
+
+    @property
+    @abstractmethod
+    def capacity(self) -> int:
+        """How many renders may run at the same time."""
 
     @abstractmethod
     async def facts(self) -> RendererFacts:
@@ -36,26 +73,28 @@ class Renderer(Protocol):
         """Render a small scene of our own. Raises `HostUnavailable` if this machine fails to."""
 
     @abstractmethod
-    async def inspect(self, scene: Path) -> SceneInspection:
-        """Inspect a scene with Blender. Raises `JobRejected` (CORRUPT) if it cannot be opened."""
+    def open(self, scene: Path) -> AbstractAsyncContextManager[RenderSession]:
+        """Start Blender for one scene. Leaving the context ends every process and removes everything.
 
-    @abstractmethod
-    async def render(
-        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
-    ) -> Rendering:
-        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code.
-
-        A frame of another size than the task's is WRONG_SIZE, before its file is read. A render that the
-        lease stops is LEASE, never TIMEOUT.
+        Entering it raises `HostUnavailable`.
         """
 
     @abstractmethod
     async def validate(
-        self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
+        self,
+        task: RenderTask,
+        frames: Sequence[Frame],
+        out: Path,
+        clean: Path,
+        *,
+        lease_seconds: float = math.inf,
     ) -> Sequence[ValidatedFrame]:
-        """Decode the frames in `out` in a clean sandbox; write them, stripped of metadata, to `clean`.
+        """Decode frames in a clean sandbox and write them, stripped of metadata, to `clean`.
 
-        A black frame is rendered again, small, in a new process; it is legitimate if it is black again.
-        Everything ends within the task's `lease_seconds`. Raises `ValidationFailed`: NOT_IMAGE, WRONG_SIZE,
-        NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame also what `render` raises.
+        `out` holds exactly these frames; `clean` is new and empty. A black frame is only reported. Raises
+        `ValidationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
         """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End what was started ahead. A closed renderer still opens scenes, but starts nothing ahead."""

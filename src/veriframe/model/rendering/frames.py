@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,7 +13,7 @@ LAST_FRAME = 1_048_574
 """Blender's own range. Blender silently clamps numbers outside it."""
 
 MAX_FRAMES = 10_000
-"""Most frames in one list, so that a short text cannot ask for a million."""
+"""Most frames in one list, so that a short text cannot ask for a million. Bounds no number of files."""
 
 
 class ImageFormat(StrEnum):
@@ -46,31 +45,45 @@ class RenderLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RenderTask:
-    """Frames of one scene, rendered by one Blender process with the file's own settings.
+class Region:
+    """A part of a picture, in pixels; the top row is row 0."""
 
-    `size` is the width and height in pixels from the inspection, or None without one. `lease_seconds` is the
-    time that the lease leaves for the whole task.
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderTask:
+    """What to render of one scene, with the file's own settings.
+
+    `size` is the full picture's width and height in pixels at 100 percent, from the inspection; None if it is
+    not known. `percent` scales the picture; `samples` is the most per pixel, None for the scene's own.
+    `region` is a part of the scaled picture: each frame is cropped to it.
     """
 
     frames: tuple[int, ...] = (1,)
     format: ImageFormat = ImageFormat.PNG
-    limits: RenderLimits = RenderLimits()
     size: tuple[int, int] | None = None
-    lease_seconds: float = math.inf
+    percent: int = 100
+    samples: int | None = None
+    region: Region | None = None
 
     @property
-    def wall_seconds(self) -> float:
-        """The time limit of one process: that of the limits, or of the lease if it is shorter."""
-        return min(self.limits.wall_seconds(len(self.frames)), self.lease_seconds)
+    def frame_size(self) -> tuple[int, int] | None:
+        """The size that each frame must have, or None if it is not known before it is rendered."""
+        if self.region is not None:
+            return self.region.width, self.region.height
+        return self.size if self.percent == 100 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One rendered frame, not yet validated.
+    """One rendered frame, not yet validated. Its size is as reported, and checked only against the task's.
 
-    `seconds` is Blender's own measure of this frame, `peak_memory_bytes` the process's peak so far. Both are
-    reported from inside the sandbox, so they are not trusted.
+    `seconds` is the time since the command or the frame before, `peak_memory_bytes` the session's peak so
+    far; both are measured from outside the sandbox.
     """
 
     number: int
@@ -113,7 +126,8 @@ class ValidatedFrame:
     """A frame that decoded in a clean sandbox, with all metadata stripped from its file.
 
     `file` is the name of the file to publish, within its folder. `pixel_sha256` is SHA-256 over the decoded
-    samples: it is equal for equal pixels, although Blender's files differ in their metadata.
+    samples: it is equal for equal pixels, although Blender's files differ in their metadata. `is_black`:
+    it shows nothing, which may be right or a fault of this machine.
     """
 
     number: int
@@ -124,6 +138,7 @@ class ValidatedFrame:
     bit_depth: int
     pixel_sha256: str
     size_bytes: int
+    is_black: bool
 
 
 def parse_frames(text: str) -> tuple[int, ...]:
