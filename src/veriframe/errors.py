@@ -13,7 +13,8 @@
     └── JobError (code)          this job ends; the worker continues
         ├── JobLost              the job is no longer ours; nothing to release
         │   ├── JobCancelled     its creator cancelled it before our claim
-        │   └── NoRoom           no room for its result now; not claimed, may be tried later
+        │   ├── NoRoom           no room for its result now; not claimed, may be tried later
+        │   └── SceneDelayed     its scene does not arrive, and others wait; may be tried later
         ├── JobRejected          the creator's asset or scene is at fault
         ├── RenderFailed         Blender or the sandbox failed
         └── ValidationFailed     the frames are not what the job asked for
@@ -152,6 +153,14 @@ class NoRoom(JobLost):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.code = Code.DISK
+
+
+class SceneDelayed(JobLost):
+    """Nothing of the scene arrives, and other jobs need its place. Raised before a claim."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = Code.NOT_FOUND
 
 
 class JobRejected(JobError):

@@ -22,9 +22,9 @@ from veriframe.model.registry.job import Address, Job, Terms
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
 from veriframe.worker.context import WorkerContext
-from veriframe.worker.reservations import Reservations
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 ALL, NOTHING = Fraction(1), Fraction(0)
 ME, OTHER, CREATOR, ARBITER = Address(1), Address(2), Address(3), Address(4)

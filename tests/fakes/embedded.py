@@ -19,9 +19,9 @@ from veriframe.ports.store import ContentStore
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import new_attempt
-from veriframe.worker.reservations import Reservations
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.settlement.submitted_jobs import SubmittedJobs
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 NOW = 1_700_000_000.0
 

@@ -26,7 +26,7 @@ from veriframe.model.registry.job import FRI_PER_STRK, Terms
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.service import Service
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 CREATOR, WORKER, OTHER = 0, 1, 2
 REWARD, BOND = FRI_PER_STRK, FRI_PER_STRK // 10

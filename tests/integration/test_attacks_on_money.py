@@ -41,7 +41,7 @@ async def test_a_bond_of_all_means_for_one_fri_is_declined(world: World) -> None
     async with worker.working():
         attempt = await world.until_ended(worker, honest, market_seconds=600)
     assert attempt.stage is Stage.SUBMITTED
-    assert list(worker.attempts()) == [honest]
+    assert list(worker.shared.attempts()) == [honest]
     assert worker.lost_fri == 0
 
 
@@ -54,7 +54,7 @@ async def test_capital_is_not_bound_for_days_without_pay(world: World) -> None:
     (honest,) = await world.post("alice", Plan(name="honest"), 1)
     async with worker.working():
         await world.until_ended(worker, honest, market_seconds=600)
-    assert list(worker.attempts()) == [honest]
+    assert list(worker.shared.attempts()) == [honest]
 
 
 async def test_endless_renders_cost_no_more_than_the_loss_budget(world: World) -> None:
@@ -96,7 +96,7 @@ async def test_five_orders_hide_no_job(world: World) -> None:
     async with worker.working():
         attempt = await world.until_ended(worker, honest, market_seconds=600)
     assert attempt.stage is Stage.SUBMITTED
-    assert list(worker.attempts()) == [honest]
+    assert list(worker.shared.attempts()) == [honest]
 
 
 async def test_five_claimable_orders_hide_no_job_either(world: World) -> None:
@@ -109,7 +109,7 @@ async def test_five_claimable_orders_hide_no_job_either(world: World) -> None:
     async with worker.working():
         attempt = await world.until_ended(worker, honest, market_seconds=600)
     assert attempt.stage is Stage.SUBMITTED
-    assert len(worker.attempts()) == 2
+    assert len(worker.shared.attempts()) == 2
 
 
 async def test_one_order_blocks_no_slot(world: World) -> None:

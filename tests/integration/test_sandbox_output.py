@@ -25,7 +25,7 @@ from tests.integration.sandbox_runs import (
 
 from veriframe.adapters.blender.sandbox.run import Ending, Level, Sandbox, SandboxedRun
 from veriframe.errors import Code
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 __all__ = ["own_temporary_folder", "sandbox"]
 

@@ -26,7 +26,7 @@ from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.service import Service
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 pytestmark = pytest.mark.slow
 

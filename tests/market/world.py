@@ -24,7 +24,7 @@ from veriframe.model.registry.offer import Offer
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.service import Service
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 
 async def until(happened: Callable[[], bool], *, real_seconds: float) -> None:
@@ -158,4 +158,4 @@ class World:
             return attempt is not None and (attempt.stage.is_end or attempt.stage is Stage.SUBMITTED)
 
         await until(over, real_seconds=market_seconds / self.market_clock.factor)
-        return worker.attempts()[job_id]
+        return worker.shared.attempts()[job_id]

@@ -18,7 +18,7 @@ from veriframe.wiring.registries import knows_workers
 from veriframe.wiring.renderers import build_renderer
 from veriframe.wiring.stores import Store
 from veriframe.wiring.workers import stakes
-from veriframe.worker.reservations import picture_bytes
+from veriframe.worker.shared.reservations import picture_bytes
 
 if TYPE_CHECKING:
     from veriframe.adapters.starknet.trust.trust import Trust

@@ -19,10 +19,10 @@ from veriframe.wiring.stores import Store
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock
-from veriframe.worker.reservations import Reservations
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
 from veriframe.worker.settlement.submitted_jobs import Withdrawal
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 
 def open_journal(settings: Settings, account: str) -> SqliteJournal:

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.pin_names import PinNames
-from veriframe.model.rendering.frames import Progress
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.journal import Journal
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
-from veriframe.worker.in_flight_claims import InFlightClaims
-from veriframe.worker.reservations import Reservations
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.attempts import Attempts
+from veriframe.worker.shared.in_flight_claims import InFlightClaims
+from veriframe.worker.shared.lanes import Lanes
+from veriframe.worker.listener import Listeners
+from veriframe.worker.shared.reservations import Reservations
+from veriframe.worker.shared.scenes import Scenes
+from veriframe.worker.shared.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+async def _approve(attempt: Attempt) -> None:
+    """Approves of every claim."""
+
+
+@dataclass(slots=True, kw_only=True)
 class WorkerContext:
     """Everything that one worker works with.
 
     `clock` gives Unix seconds, for the journal and the log only; `monotonic` gives monotonic seconds, for
-    backoffs and rates. `on_stage` receives each attempt before and after a stage, `on_progress` a job's id
-    and Blender's progress. `claims` counts the claims being made, `room` reserves store space for them.
+    backoffs and rates. `approve` judges an attempt right before its claim; it raises `JobLost` or `HostUnavailable`.
+    `claims` counts the claims being made, `room` reserves store space for them.
     """
 
     registry: WorkerRegistry
@@ -39,10 +46,18 @@ class WorkerContext:
     disk_free_bytes: int = 0
     clock: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    approve: Callable[[Attempt], Awaitable[None]] = _approve
     claims: InFlightClaims = field(default_factory=InFlightClaims)
     room: Reservations = field(default_factory=Reservations)
-    on_stage: Callable[[Attempt, Attempt], None] = field(default=lambda before, after: None)
-    on_progress: Callable[[int, Progress], None] = field(default=lambda job_id, progress: None)
+    listener: Listeners = field(default_factory=Listeners)
+    attempts: Attempts = field(init=False)
+    lanes: Lanes = field(init=False)
+    scenes: Scenes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attempts = Attempts(self.journal, self.listener)
+        self.lanes = Lanes(self.renderer.capacity, self.monotonic)
+        self.scenes = Scenes()
 
     async def pin_names(self) -> PinNames:
         """Returns the pin names of this worker's results. Raises `RegistryUnavailable`."""

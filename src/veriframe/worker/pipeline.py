@@ -2,7 +2,8 @@
 
 An attempt says what is known to be done; each step does the next thing and returns the next attempt. A
 restart calls `run` again: nothing before the stage is done twice, and a step that was interrupted asks the
-registry first.
+registry first. Many jobs are on this path at once. A step waits for a place in its lane: so scenes are
+fetched and inspected ahead, and a picture is validated and submitted while the next one renders.
 """
 
 from __future__ import annotations
@@ -14,24 +15,33 @@ from veriframe.errors import HostUnavailable, JobError, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker.claim.lease import wait_or_give_up
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.job_run import JobRun, started
+from veriframe.worker.shared.lanes import Lane
 from veriframe.worker.steps import check, claim, fetch, release, render, store, submit, validate
 
-Step = Callable[[Attempt, WorkerContext], Awaitable[Attempt]]
+Step = Callable[[Attempt, JobRun], Awaitable[Attempt]]
 
-STEPS: Mapping[Stage, Step] = MappingProxyType(
+STEPS: Mapping[Stage, tuple[Step, Lane | None]] = MappingProxyType(
     {
-        Stage.SEEN: fetch,  # downloads the scene, its bytes checked against its CID
-        Stage.FETCHED: check,  # reads the file here, then has Blender inspect it in a sandbox
-        Stage.CHECKED: claim,  # only now money moves: the bond goes into escrow, and the lease starts
-        Stage.CLAIMED: render,  # Blender in a sandbox, once more after a crash
-        Stage.RENDERED: validate,  # decodes the frames in another sandbox, and keeps only their pixels
-        Stage.VALIDATED: store,  # adds the picture, pinned until its job is over
-        Stage.STORED: submit,  # sends the CID to the registry
-        Stage.FAILED: release,  # releases the claim, with the reason
+        # downloads the scene, its bytes checked against its CID
+        Stage.SEEN: (fetch, Lane.FETCH),
+        # reads the file here, then has Blender inspect it in a sandbox
+        Stage.FETCHED: (check, Lane.INSPECT),
+        # only now money moves: the bond goes into escrow, and the lease starts, with a renderer at hand
+        Stage.CHECKED: (claim, Lane.RENDER),
+        # Blender in a sandbox, once more after a crash
+        Stage.CLAIMED: (render, Lane.RENDER),
+        # decodes the frames in another sandbox, and keeps only their pixels
+        Stage.RENDERED: (validate, None),
+        # adds the picture, pinned until its job is over
+        Stage.VALIDATED: (store, None),
+        # sends the CID to the registry
+        Stage.STORED: (submit, None),
+        # releases the claim, with the reason
+        Stage.FAILED: (release, None),
     }
 )
-"""The step after each stage. SUBMITTED waits for the creator or for time (`watch`); ends have none."""
-
+"""The step after each stage, and its lane. SUBMITTED waits for the creator or for time; ends have none."""
 
 _WAITING_UNDER_LEASE = frozenset((Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED))
 
@@ -41,25 +51,26 @@ async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
 
     Raises `Unavailable` if an outside part is unavailable: run again later. Cancelling loses nothing.
     """
-    while (step := STEPS.get(attempt.stage)) is not None:
-        try:
-            after = await _take(step, attempt, context)
-        except JobError as error:
-            after = attempt.ended_by(error, at=context.clock())
-        context.journal.move(attempt, after)
-        context.on_stage(attempt, after)
-        attempt = after
+    async with started(attempt, context) as job_run:
+        while (entry := STEPS.get(attempt.stage)) is not None:
+            step, lane = entry
+            await job_run.seat.change(lane)
+            try:
+                after = await _take(step, attempt, job_run)
+            except JobError as error:
+                after = attempt.ended_by(error, at=context.clock())
+            attempt = await context.attempts.record(attempt, after)
     return attempt
 
 
-async def _take(step: Step, attempt: Attempt, context: WorkerContext) -> Attempt:
+async def _take(step: Step, attempt: Attempt, job_run: JobRun) -> Attempt:
     """Takes one step.
 
     An unavailable part is waited for only while the claim can still be released in time.
     """
     try:
-        return await step(attempt, context)
+        return await step(attempt, job_run)
     except (StoreUnavailable, HostUnavailable) as error:
         if attempt.stage not in _WAITING_UNDER_LEASE:
             raise
-        raise await wait_or_give_up(attempt, error, context) from error
+        raise await wait_or_give_up(attempt, error, job_run) from error

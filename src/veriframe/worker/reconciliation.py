@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import structlog
 
-from veriframe.errors import Code, JobRejected
+from veriframe.errors import Code, JobCancelled, JobLost, JobRejected
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.reconciliation import burned_fri, released_fri, stage_by_registry
 from veriframe.model.content.cid import canonical
-from veriframe.model.registry.job import NOBODY, Job
+from veriframe.model.registry.job import NOBODY, Job, JobState
 from veriframe.worker.context import WorkerContext
 
 log = structlog.get_logger()
@@ -18,30 +18,30 @@ log = structlog.get_logger()
 RENUMBERED = "A reorganisation put another job at this number."
 
 
-def reconcile(job: Job, context: WorkerContext, now: int) -> None:
-    """Brings our attempt on a job, if there is or should be one, to the stage that the registry shows."""
-    account, journal = context.registry.account, context.journal
-    attempt = journal.get(job.id)
+async def reconcile(job: Job, context: WorkerContext, now: int) -> None:
+    """Brings our attempt on a job, if there is or should be one, to the stage that the registry shows.
+
+    `now` is in chain seconds. Raises `HostUnavailable` if the journal cannot be written.
+    """
+    account, attempts, at = context.registry.account, context.attempts, context.clock()
+    attempt = attempts.of(job.id)
+    if attempt is not None and not is_same(attempt, job):
+        await _end_renumbered(attempt, context)
+        attempt = None
     if attempt is None:
         if job.worker != account or job.state.is_final or job.is_lapsed(now):
             return
-        attempt = new_attempt(job, at=context.clock())
-        journal.add(attempt)
-    elif not is_same(attempt, job):
-        _end_renumbered(attempt, context)
-        return
+        attempt = await attempts.start(new_attempt(job, at=at))
     stage = stage_by_registry(attempt, job, account, now)
-    if stage is not attempt.stage:
-        log.warning("reconciled", job_id=job.id, journal=attempt.stage, registry=job.state, stage=stage)
-        at = context.clock()
-        lost_fri = 0
-        if stage is Stage.LOST:
-            lost_fri = burned_fri(attempt, job, account, now)
-        elif stage is Stage.RELEASED:
-            lost_fri = released_fri(attempt, job, now, at)
-        after = replace(_at(stage, attempt, job, at), lost_fri=lost_fri)
-        journal.move(attempt, after)
-        context.on_stage(attempt, after)
+    if stage is attempt.stage:
+        return
+    log.warning("reconciled", job_id=job.id, journal=attempt.stage, registry=job.state, stage=stage)
+    lost_fri = 0
+    if stage is Stage.LOST:
+        lost_fri = burned_fri(attempt, job, account, now)
+    elif stage is Stage.RELEASED:
+        lost_fri = released_fri(attempt, job, now, at)
+    await attempts.record(attempt, replace(_at(stage, attempt, job, at), lost_fri=lost_fri))
 
 
 def is_same(attempt: Attempt, job: Job) -> bool:
@@ -58,6 +58,7 @@ def new_attempt(job: Job, *, at: float) -> Attempt:
         reward_fri=job.terms.reward_fri,
         creator=job.order.creator,
         order_id=job.order.id,
+        part=job.part,
         bond_fri=job.terms.bond_fri,
         reached={Stage.SEEN: at},
     )
@@ -72,7 +73,7 @@ def canonical_asset(job: Job) -> str:
         return job.order.asset_cid
 
 
-def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:
+async def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:
     """Ends an attempt on a job that no longer exists; the job at its number may be tried."""
     if attempt.stage.is_end:
         return
@@ -85,19 +86,27 @@ def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:
         detail=RENUMBERED,
         reached={**attempt.reached, Stage.LOST: at},
     )
-    context.journal.move(attempt, after)
-    context.on_stage(attempt, after)
+    await context.attempts.record(attempt, after)
 
 
 def _at(stage: Stage, attempt: Attempt, job: Job, at: float) -> Attempt:
     # Not `Attempt.to`: the order of stages is a rule for our own steps, and the registry overrides it.
-    lost = stage is Stage.LOST
-    goes_on = not stage.is_end and stage is not Stage.FAILED
-    return replace(
+    after = replace(
         attempt,
         stage=stage,
         result_cid=job.result_cid if stage is Stage.SUBMITTED else attempt.result_cid,
-        code=Code.LOST if lost else None if goes_on else attempt.code,
-        detail="The registry does not show our claim." if lost else "" if goes_on else attempt.detail,
         reached={**attempt.reached, stage: at},
     )
+    if stage is Stage.LOST:
+        held = attempt.stage.holds_claim or attempt.stage is Stage.SUBMITTED
+        error = JobLost("The registry does not show our claim.") if held else no_longer_open(job)
+        return replace(after, code=error.code, detail=str(error))
+    goes_on = not stage.is_end and stage is not Stage.FAILED
+    return replace(after, code=None, detail="") if goes_on else after
+
+
+def no_longer_open(job: Job) -> JobLost:
+    """Returns why the job is not open: claimed by another worker, cancelled, or past its deadline."""
+    if job.state is JobState.REFUNDED:
+        return JobCancelled("Its creator cancelled the job.")
+    return JobLost("The job is no longer open.")

@@ -1,7 +1,7 @@
-"""The worker's loops: find jobs, serve them, watch for pay, stop.
+"""The worker's loop: look at the registry, start jobs, settle results, stop.
 
-Whatever is unavailable is waited for (`retrying`). A bug is logged with its
-traceback, its attempt keeps its stage, and no new jobs are taken.
+Whatever is unavailable is waited for (`retrying`). A bug is logged with its traceback, its attempt keeps its
+stage, and no new jobs are taken.
 """
 
 from __future__ import annotations
@@ -12,48 +12,52 @@ from contextlib import suppress
 
 import structlog
 
-from veriframe.errors import Unavailable
-from veriframe.model.attempt.attempt import Attempt
-from veriframe.model.registry.job import Job
+from veriframe.errors import SettingsError, Unavailable
+from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker import pipeline
-from veriframe.worker.claim.losses import Losses
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.intake import Intake
+from veriframe.worker.own_jobs import Call, Finding, OwnJobs
 from veriframe.worker.polling import PollInterval
-from veriframe.worker.reconciliation import new_attempt, reconcile
-from veriframe.worker.recovery import recover
+from veriframe.worker.reconciliation import reconcile
+from veriframe.worker.recovery import recover, remove_leftovers
 from veriframe.worker.retry import end, retrying
 from veriframe.worker.settlement.repinning import keep_results
-from veriframe.worker.settlement.submitted_jobs import SubmittedJobs, Withdrawal, clean_up, withdraw
+from veriframe.worker.settlement.settling import Withdrawal, clean_up, settle, withdraw
+from veriframe.worker.shared.lanes import Lane
 
 log = structlog.get_logger()
+
+JOBS_AHEAD = 4
+"""The most jobs, beyond those that render, whose scenes are fetched, inspected or ready to be claimed."""
+
+AGAIN_SECONDS = 60
+"""The wait, in chain seconds, after the registry refused to finalize a job."""
 
 _NO_JOB = 0
 """Stands for no job: ids count from 1."""
 
 
 class Service:
-    """One worker account at work, `slots` jobs at the same time."""
+    """One worker account at work."""
 
     def __init__(
         self,
         context: WorkerContext,
         *,
-        slots: int,
         poll_seconds: float,
         idle_seconds: float = 5.0,
         withdrawal: Withdrawal | None = None,
     ) -> None:
-        self._slots = slots
+        self._context, self._withdrawal = context, withdrawal
         self._poll_interval, self._idle_seconds = PollInterval(poll_seconds, idle_seconds), idle_seconds
-        self._withdrawal = withdrawal
         self._running: dict[int, asyncio.Task[None]] = {}
-        self._settling: dict[int, asyncio.Task[None]] = {}
+        self._lost: dict[int, Finding] = {}
+        self._background: dict[int, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
         self._is_healthy = True
-        self._intake = Intake(context, is_under_way=lambda job_id: job_id in self._running)
-        self._context = self._intake.context
-        self._watch, self._losses = SubmittedJobs(self._context), Losses(self._context, idle_seconds)
+        self._unusable: SettingsError | None = None
+        self._intake, self._own = Intake(context), OwnJobs(context, idle_seconds)
 
     def drain(self) -> None:
         """Stops in order: no new claims; claimed jobs are finished within their leases."""
@@ -62,7 +66,8 @@ class Service:
     async def run(self, *, once: bool = False) -> bool:
         """Works until drained; with `once`, until nothing is open or under way. Returns False after a bug.
 
-        Cancelling stops at once: renders are killed, and the journal allows a restart to continue.
+        Cancelling stops at once: renders are killed, and the journal allows a restart to continue. Raises
+        `SettingsError` if a setting turns out to be unusable; claimed jobs are finished before, if possible.
         """
         work = asyncio.create_task(self._work(once))
         draining = asyncio.create_task(self._draining.wait())
@@ -74,8 +79,11 @@ class Service:
                 await end([work])
                 await self._finish_claimed()
         finally:
-            await end([work, draining, *self._running.values(), *self._settling.values()])
-        log.info("worker_stopped", unfinished=len(self._context.journal.unfinished()))
+            await end([work, draining, *self._running.values(), *self._background.values()])
+        live, busy = self._context.attempts.live(), self._context.lanes.busy_share
+        log.info("worker_stopped", unfinished=len(live), busy_percent=round(100 * busy, 1))
+        if self._unusable is not None:
+            raise self._unusable
         return self._is_healthy
 
     async def _work(self, once: bool) -> None:
@@ -85,22 +93,21 @@ class Service:
         await retrying(self._intake.begin)
         await retrying(lambda: recover(context))
         self._begin_withdrawal()
-        keeping = asyncio.create_task(self._keep_results())
+        keeping = asyncio.create_task(self._guarded(lambda: keep_results(context)))
         try:
-            while not (await retrying(self._poll_and_start) and once and self._is_idle):
-                await self._wait_for_poll()
+            while not (await retrying(self._look_and_start) and once and self._is_idle):
+                await self._wait_for_look()
         finally:
             await end([keeping])
 
     @property
     def _is_idle(self) -> bool:
         """Whether nothing is under way or being settled."""
-        return not self._running and not self._settling
+        return not self._running and not self._background
 
-    async def _wait_for_poll(self) -> None:
-        """Waits until the next poll is due; a slot that becomes free is filled at once."""
-        due = self._watch.due_in_seconds()
-        pause = self._poll_interval.pause_seconds(due, busy=len(self._running) >= self._slots)
+    async def _wait_for_look(self) -> None:
+        """Waits until the next look is due; a place that becomes free is filled at once."""
+        pause = self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=not self._has_place)
         if self._running:
             await asyncio.wait(self._running.values(), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -110,108 +117,129 @@ class Service:
         # Once no claim is being made, the journal says which jobs are claimed.
         await self._context.claims.wait_for_none()
         for job_id, task in self._running.items():
-            known = self._context.journal.get(job_id)
+            known = self._context.attempts.of(job_id)
             if known is None or not known.stage.holds_claim:
                 task.cancel()
         log.info("worker_drains", jobs=sorted(self._running))
         while running := list(self._running.values()):
             await asyncio.wait(running, timeout=self._idle_seconds)
-            if wanted := self._losses.wanted(self._running):
+            if self._running:
                 # A registry that is unavailable is asked again after the next wait.
                 with suppress(Unavailable):
-                    self._losses.end((await self._intake.poll(wanted))[0], self._running)
+                    await self._look()
 
-    async def _poll_and_start(self) -> bool:
-        """Polls the registry, and does all that follows from it. Returns True if nothing is left to start.
+    async def _look_and_start(self) -> bool:
+        """Looks at the registry, and does all that follows. Returns True if nothing is left to start.
 
-        Raises `Unavailable`: the registry is unavailable, or this machine has no room for one more job.
+        Raises `Unavailable`.
         """
-        for waiting in self._waiting() if self._is_healthy else ():
-            if len(self._running) < self._slots:
-                self._start(waiting)
-        ending = set(self._watch.wanted()) - self._settling.keys()
-        snapshot, news = await self._intake.poll(ending | self._losses.wanted(self._running))
+        self._resume()
+        await self._look()
+        if self._own.is_starting and self._intake.has_read_all:
+            self._own.is_starting = False
+            await remove_leftovers(self._context)
+        return not self._is_healthy or await self._start_jobs()
+
+    async def _look(self) -> None:
+        """One look at the registry: news for the intake, and what our own jobs call for."""
+        wanted = set(self._own.wanted(self._running)) - self._background.keys()
+        snapshot, news = await self._intake.poll(wanted)
         if news:
             self._poll_interval.note_news()
-        self._losses.end(snapshot, self._running)
-        for job in self._watch.ready(snapshot):
-            self._begin_settling(job)
-        for job in self._watch.revived(snapshot):
-            reconcile(job, self._context, snapshot.head.time)
-        return not self._is_healthy or await self._fill_slots()
+        for finding in self._own.look(snapshot, self._running):
+            job = finding.job
+            if finding.call is Call.RECONCILE:
+                await reconcile(job, self._context, finding.now)
+            elif finding.call is Call.SETTLE:
+                self._begin_settling(finding)
+            elif job.id not in self._lost:
+                log.warning("job_lost", job_id=job.id, state=job.state, reason="its work ends now")
+                self._lost[job.id] = finding
+                self._running[job.id].cancel()
 
-    async def _fill_slots(self) -> bool:
+    @property
+    def _has_place(self) -> bool:
+        """Whether one more job may be fetched and inspected ahead. Scenes that do not arrive hold nobody up."""
+        stages = [a.stage for a in self._context.attempts.live() if a.job_id in self._running]
+        ahead = sum(not stage.holds_claim and stage is not Stage.SUBMITTED for stage in stages)
+        is_free = ahead - self._context.scenes.silent < self._context.lanes.capacity + JOBS_AHEAD
+        return is_free and not self._context.lanes.is_full(Lane.FETCH)
+
+    async def _start_jobs(self) -> bool:
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""
-        while len(self._running) < self._slots:
+        while self._has_place:
             if (job := await self._intake.next_job()) is None:
                 return self._intake.has_seen_all and not self._waiting()
-            self._start(self._begin(job))
+            self._start(await self._intake.start(job))
+        if self._context.lanes.is_full(Lane.FETCH):
+            self._context.scenes.give_way()
         return False
 
-    def _waiting(self) -> list[Attempt]:
-        """Returns attempts of an earlier run, those with a lease first."""
-        steps = [a for a in self._context.journal.unfinished() if a.stage in pipeline.STEPS]
-        waiting = [attempt for attempt in steps if attempt.job_id not in self._running]
-        return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
+    def _resume(self) -> None:
+        """Starts attempts of an earlier run, those with a lease first, whatever the places ahead."""
+        for attempt in self._waiting() if self._is_healthy else ():
+            if attempt.stage.holds_claim or self._has_place:
+                self._start(attempt)
 
-    def _begin(self, job: Job) -> Attempt:
-        """Notes a new attempt, or restarts one whose race was lost."""
-        journal, attempt = self._context.journal, new_attempt(job, at=self._context.clock())
-        if (before := journal.get(job.id)) is None:
-            journal.add(attempt)
-        else:
-            attempt = attempt.paying(before.fees_fri)
-            journal.move(before, attempt)
-        self._intake.note(attempt)
-        return attempt
+    def _waiting(self) -> list[Attempt]:
+        live = self._context.attempts.live()
+        waiting = [a for a in live if a.stage in pipeline.STEPS and a.job_id not in self._running]
+        return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
 
     def _start(self, attempt: Attempt) -> None:
         job_id = attempt.job_id
-        task = asyncio.create_task(self._serve(job_id), name=f"job-{job_id}")
+        task = asyncio.create_task(self._guarded(lambda: self._serve(job_id)), name=f"job-{job_id}")
         self._running[job_id] = task
         task.add_done_callback(lambda _: self._running.pop(job_id, None))
 
     async def _serve(self, job_id: int) -> None:
         """Takes one job to SUBMITTED or to an end."""
         with structlog.contextvars.bound_contextvars(job_id=job_id):
-            try:
-                after = await self._losses.unless_lost(
-                    job_id, lambda: retrying(lambda: self._run_pipeline(job_id))
-                )
-                self._intake.note_end(after)
-                if after.stage.is_end:
-                    await retrying(lambda: clean_up(after, self._context))
-            except Exception:  # the last resort for bugs: one job must not end the worker
-                self._is_healthy = False
-                log.exception(
-                    "bug", remedy="the worker takes no new jobs; please report this, and restart it"
-                )
+            while not await self._runs_to_its_end(job_id):
+                pass
+            if (after := self._context.attempts.of(job_id)) is None:
+                return
+            await retrying(lambda: self._intake.note_end(after))
+            if after.stage.is_end:
+                await retrying(lambda: clean_up(after, self._context))
+
+    async def _runs_to_its_end(self, job_id: int) -> bool:
+        """Works on a job until that is done or its loss is noted. False: the last step made the loss void."""
+        try:
+            await retrying(lambda: self._run_pipeline(job_id))
+        except asyncio.CancelledError:
+            if job_id not in self._lost:
+                raise
+        if (seen := self._lost.pop(job_id, None)) is None:
+            return True
+        task = asyncio.current_task()
+        assert task is not None
+        if task.uncancel() > 0:
+            raise asyncio.CancelledError  # the whole worker stops as well
+        if self._own.calls_for_end(seen.job, seen.now):
+            await retrying(lambda: reconcile(seen.job, self._context, seen.now))
+            return True
+        return False
 
     async def _run_pipeline(self, job_id: int) -> Attempt:
-        attempt = self._context.journal.get(job_id)
+        attempt = self._context.attempts.of(job_id)
         if attempt is None:
             raise RuntimeError("an attempt under way must be in the journal")
         return await pipeline.run(attempt, self._context)
 
-    async def _keep_results(self) -> None:
-        try:
-            await keep_results(self._context)
-        except Exception:  # as above
-            self._is_healthy = False
-            log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")
-
-    def _begin_settling(self, job: Job) -> None:
+    def _begin_settling(self, finding: Finding) -> None:
         """Starts to settle a job with our result.
 
         Jobs that are settled at the same time may share a transaction.
         """
 
-        async def settle() -> None:
-            await self._watch.settle(job)
+        async def work() -> None:
+            if not await settle(finding, self._context):
+                self._own.defer(finding.job.id, AGAIN_SECONDS)
             self._poll_interval.note_news()
             self._begin_withdrawal()
 
-        self._in_background(job.id, settle)
+        self._in_background(finding.job.id, work)
 
     def _begin_withdrawal(self) -> None:
         """Starts a withdrawal of surplus credit, if that is configured."""
@@ -220,16 +248,19 @@ class Service:
 
     def _in_background(self, job_id: int, work: Callable[[], Awaitable[None]]) -> None:
         """Runs `work` for a job's end in the background; one task for each job."""
-        if job_id in self._settling:
-            return
+        if job_id not in self._background:
+            task = asyncio.create_task(self._guarded(lambda: retrying(work)), name=f"end-{job_id}")
+            self._background[job_id] = task
+            task.add_done_callback(lambda _: self._background.pop(job_id, None))
 
-        async def run() -> None:
-            try:
-                await retrying(work)
-            except Exception:  # as above
-                self._is_healthy = False
-                log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart")
-
-        task = asyncio.create_task(run(), name=f"end-{job_id}")
-        self._settling[job_id] = task
-        task.add_done_callback(lambda _: self._settling.pop(job_id, None))
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs one piece of work whose failure must not end the others."""
+        try:
+            await work()
+        except SettingsError as error:
+            # The operator has to act, and a restart goes on: as with Ctrl-C, claimed jobs are finished.
+            self._unusable = error
+            self.drain()
+        except Exception:  # the last resort for bugs: one job must not end the worker
+            self._is_healthy = False
+            log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")

@@ -1,6 +1,6 @@
 """The steps of the pipeline: each does one thing and returns the next attempt.
 
-They raise a `JobError` if the job ends, `Unavailable` if it can continue later. None writes the journal.
+They raise a `JobError` if the job ends, `Unavailable` if it can continue later. None records an attempt.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 
@@ -27,123 +28,125 @@ from veriframe.model.attempt.reconciliation import released_fri
 from veriframe.model.registry.escrow import release_fee_fri
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
-from veriframe.model.rendering.frames import RenderTask
 from veriframe.threads import run_uninterrupted
-from veriframe.worker.claim.lease import current_job, in_time, is_our_claim, lost, lost_at, require_claim
+from veriframe.worker.claim.lease import in_time, is_our_claim, lost, lost_at, require_claim
 from veriframe.worker.context import WorkerContext
-from veriframe.worker.report import TransferLog
-from veriframe.worker.scene.check import has_size, inspected
-from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, no_longer_open, require_open
+from veriframe.worker.job_run import FRESH_SECONDS, JobRun
+from veriframe.worker.scene.check import inspected
+from veriframe.worker.reconciliation import no_longer_open
+from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, require_open
+from veriframe.worker.spool import Spool, seconds_left
 
 log = structlog.get_logger()
 
-FRAMES = (1,)
-"""A bare `.blend` is rendered as frame 1, whatever range the scene itself has."""
 
-
-async def fetch(attempt: Attempt, context: WorkerContext) -> Attempt:
+async def fetch(attempt: Attempt, run: JobRun) -> Attempt:
     """SEEN → FETCHED: the scene is on this machine, its bytes checked against its CID."""
-    await fetch_scene_in_time(attempt, context)
-    return attempt.to(Stage.FETCHED, at=context.clock())
+    await fetch_scene_in_time(attempt, run)
+    return attempt.to(Stage.FETCHED, at=run.context.clock())
 
 
-async def check(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """FETCHED → CHECKED: the file is a scene that this Blender can and may render."""
-    scene = await fetch_scene_in_time(attempt, context)
+async def check(attempt: Attempt, run: JobRun) -> Attempt:
+    """FETCHED → CHECKED: the file is a scene that this Blender can and may render. It stays opened."""
+    scene = await fetch_scene_in_time(attempt, run)
     try:
-        attempt = await inspected(attempt, scene, context)
+        attempt = await inspected(attempt, scene, run)
     except HostUnavailable:
         # Waited for only while the job can still be claimed.
-        await require_open(attempt, context)
+        await require_open(attempt, run)
         raise
-    return attempt.to(Stage.CHECKED, at=context.clock())
+    return attempt.to(Stage.CHECKED, at=run.context.clock())
 
 
-async def claim(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """CHECKED → CLAIMED: the bond is in escrow, and the lease is running and long enough for this picture."""
-    if not has_size(attempt) and not is_our_claim(*await current_job(attempt, context), context):
-        attempt = await inspected(attempt, await fetch_scene_in_time(attempt, context), context)
+async def claim(attempt: Attempt, run: JobRun) -> Attempt:
+    """CHECKED → CLAIMED: the bond is in escrow, and the lease is running and long enough for this task."""
+    context = run.context
+    await context.approve(attempt)
+    if attempt.task is None and not is_our_claim(*await run.look(attempt), context):
+        attempt = await inspected(attempt, await fetch_scene_in_time(attempt, run), run)
     with context.claims.one():
-        job, now = await current_job(attempt, context)
+        job, now = await run.look(attempt)
         if not is_our_claim(job, now, context):
             if not job.is_open(now):
                 raise no_longer_open(job)
             if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
                 raise JobLost("The registry shows another reward or bond than when the job was started.")
-            if objection := context.policy.lease_objection(job, attempt.width, attempt.height):
+            if objection := context.policy.lease_objection(job, attempt.task):
                 raise JobRejected(Code.LEASE, f"The job is not claimed, since {objection}.")
-            context.workspace.require_free(context.disk_free_bytes)
-            async with context.room.reserved(attempt, context.store, context.journal):
-                attempt = attempt.paying(await _claim(attempt, job, context))
+            if objection := context.policy.objection(job, now, attempt.task):
+                raise JobLost(f"The job is not claimed, since {objection}.")
+            await run_uninterrupted(context.workspace.require_free, context.disk_free_bytes)
+            async with context.room.reserved(attempt, context.store, context.attempts):
+                attempt = attempt.paying(await _claim(attempt, job, run))
     return attempt.to(Stage.CLAIMED, at=context.clock())
 
 
-async def render(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """CLAIMED → RENDERED: exactly the expected files exist. A crash is tried once more."""
-    job_id = attempt.job_id
-    attempt, lease = await require_claim(attempt, context)
-    until = lease.render_until
-    async with in_time(until - lease.now, Code.LEASE, "a render"):
+async def render(attempt: Attempt, run: JobRun) -> Attempt:
+    """CLAIMED → RENDERED: every frame is on this disk, and all but the last are validated.
+
+    A crash is tried once more, with what is still missing.
+    """
+    context = run.context
+    attempt, lease = await require_claim(attempt, run)
+    until = time.monotonic() + lease.render_until - lease.now
+    async with in_time(lease.render_until - lease.now, Code.LEASE, "a render"):
         scene = await fetch_scene(attempt, context)
-        attempt = await inspected(attempt, scene, context)
-    for last in (False, True):
-        attempt, lease = await require_claim(attempt, context)
-        # A second try has only the time that the first one left.
-        until = min(until, lease.render_until)
-        out = await run_uninterrupted(context.workspace.empty, context.workspace.rendered(job_id))
-        task = _task(attempt, until - lease.now, "a render", context)
+        attempt = await inspected(attempt, scene, run)
+    assert attempt.task is not None
+    spool = Spool(attempt, attempt.task, context)
+    # A process that waited for its turn may have died of that, which says nothing about the scene.
+    tries = 3 if run.has_session else 2
+    while missing := await spool.missing():
+        tries -= 1
         try:
-            rendering = await context.renderer.render(
-                scene, task, out, lambda progress: context.on_progress(job_id, progress)
-            )
-            break
+            await _render_frames(spool, missing, scene, until, run)
         except RenderFailed as error:
-            if last or error.code is not Code.CRASH:
+            if not tries or error.code is not Code.CRASH:
                 raise
             log.warning("render_again", code=error.code, reason=str(error))
-    context.workspace.note_rendering(job_id, rendering)
-    frame = rendering.frames[0]
-    log.info(
-        "frame_rendered",
-        seconds=round(rendering.seconds, 3),
-        frame_seconds=frame.seconds,
-        peak_memory_bytes=rendering.peak_memory_bytes,
-        width=frame.width,
-        height=frame.height,
-    )
+        finally:
+            await run.close_session()
     return attempt.to(Stage.RENDERED, at=context.clock())
 
 
-async def validate(attempt: Attempt, context: WorkerContext) -> Attempt:
-    """RENDERED → VALIDATED: the frame decodes in a clean sandbox and contains nothing but pixels."""
-    workspace, job_id = context.workspace, attempt.job_id
-    rendering = workspace.rendering(job_id)
-    if rendering is None:
-        raise RenderFailed(Code.NO_OUTPUT, "The rendered frame is missing from this worker's disk.")
-    attempt, lease = await require_claim(attempt, context)
+async def _render_frames(
+    spool: Spool, missing: tuple[int, ...], scene: Path, until: float, run: JobRun
+) -> None:
+    context, job_id = run.context, spool.attempt.job_id
+    await spool.prepare()
+    session = await run.open_session(scene)
+    frames = session.frames(
+        replace(spool.task, frames=missing),
+        spool.arriving,
+        lease_seconds=seconds_left(until, "a render"),
+        on_progress=lambda progress: context.listener.on_progress(job_id, progress),
+    )
+    async for frame in frames:
+        await spool.keep(frame)
+        if frame.number != missing[-1]:
+            await spool.validate_frame(frame, scene, until)
+
+
+async def validate(attempt: Attempt, run: JobRun) -> Attempt:
+    """RENDERED → VALIDATED: the frames decode in a clean sandbox and contain nothing but pixels."""
+    context = run.context
+    attempt, lease = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
     until = time.monotonic() + lease.decoding_seconds
     async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
         scene = await fetch_scene(attempt, context)
-        attempt = await inspected(attempt, scene, context)
-    task = _task(attempt, until - time.monotonic(), "decoding", context)
-    clean = await run_uninterrupted(workspace.empty, workspace.validated(job_id))
-    (frame,) = await context.renderer.validate(scene, task, rendering, workspace.rendered(job_id), clean)
-    await asyncio.to_thread(workspace.sync, clean)
-    log.info(
-        "frame_validated",
-        size_bytes=frame.size_bytes,
-        bit_depth=frame.bit_depth,
-        channels=frame.channels,
-        pixel_sha256=frame.pixel_sha256,
-    )
+        attempt = await inspected(attempt, scene, run)
+    assert attempt.task is not None
+    await run.close_session()
+    await Spool(attempt, attempt.task, context).validate(scene, until)
     return attempt.to(Stage.VALIDATED, at=context.clock())
 
 
-async def store(attempt: Attempt, context: WorkerContext) -> Attempt:
+async def store(attempt: Attempt, run: JobRun) -> Attempt:
     """VALIDATED → STORED: the picture is in the store, pinned, and in time for the submission."""
+    context = run.context
     # Only now that VALIDATED is noted: a restart before that validates the frames again.
     await run_uninterrupted(context.workspace.forget_rendered, attempt.job_id)
-    attempt, lease = await require_claim(attempt, context)
+    attempt, lease = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
     async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
         result_cid = await keep_result(attempt.job_id, context)
     picture = await asyncio.to_thread(_only_file, context.workspace.validated(attempt.job_id))
@@ -155,31 +158,35 @@ async def keep_result(job_id: int, context: WorkerContext) -> str:
     """Adds the validated picture, pinned for its job. Returns its CID."""
     picture = await asyncio.to_thread(_only_file, context.workspace.validated(job_id))
     pin_name = (await context.pin_names()).result(job_id)
-    return await context.store.add(picture, pin_name, TransferLog(job_id, "picture").on_transfer)
+    on_transfer = partial(context.listener.on_transfer, job_id, "picture")
+    return await context.store.add(picture, pin_name, on_transfer)
 
 
-async def submit(attempt: Attempt, context: WorkerContext) -> Attempt:
+async def submit(attempt: Attempt, run: JobRun) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
-    if not await _is_submitted(attempt, context):
+    context = run.context
+    job, _ = await run.look(attempt, max_age_seconds=FRESH_SECONDS)
+    if not _is_submitted(attempt, job, context):
         try:
-            attempt, _ = await require_claim(attempt, context)
+            attempt, _ = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
             attempt = attempt.paying(await context.registry.submit_result(attempt.job_id, attempt.result_cid))
         except JobLost as error:
-            if not await _is_submitted(attempt, context):
+            if not _is_submitted(attempt, (await run.look(attempt))[0], context):
                 raise
             attempt = attempt.paying(error.fees_fri)
         except MoveRefused as error:
             # After a reorganisation an earlier submission of ours may have been included again.
-            if not await _is_submitted(attempt, context):
+            if not _is_submitted(attempt, (await run.look(attempt))[0], context):
                 sentence = "The registry refused the result"
-                raise await lost_at(error, sentence, attempt, context) from error
+                raise await lost_at(error, sentence, attempt, run) from error
             attempt = attempt.paying(error.fee_fri)
     return attempt.to(Stage.SUBMITTED, at=context.clock())
 
 
-async def release(attempt: Attempt, context: WorkerContext) -> Attempt:
+async def release(attempt: Attempt, run: JobRun) -> Attempt:
     """FAILED → RELEASED: the claim is released with the reason, or was already."""
-    job, now = await current_job(attempt, context)
+    context = run.context
+    job, now = await run.look(attempt)
     lost_fri = released_fri(attempt, job, now, context.clock())
     if job.state is not JobState.OPEN:
         if not is_our_claim(job, now, context):
@@ -189,7 +196,7 @@ async def release(attempt: Attempt, context: WorkerContext) -> Attempt:
             fee_fri = await context.registry.release(attempt.job_id, attempt.code or Code.STOPPED)
         except MoveRefused as error:
             sentence = "The registry refused the release"
-            raise await lost_at(error, sentence, attempt, context) from error
+            raise await lost_at(error, sentence, attempt, run) from error
         attempt = attempt.paying(fee_fri)
     return replace(attempt.to(Stage.RELEASED, at=context.clock()), lost_fri=lost_fri)
 
@@ -208,28 +215,13 @@ def _only_file(folder: Path) -> Path:
     return files[0]
 
 
-def _task(attempt: Attempt, left: float, what: str, context: WorkerContext) -> RenderTask:
-    """Returns the render task of a job, with its inspected size and the remaining time.
-
-    Raises `RenderFailed` (LEASE) if no time is left.
-    """
-    if left <= 0:
-        raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
-    return RenderTask(
-        frames=FRAMES,
-        limits=context.policy.limits,
-        size=(attempt.width, attempt.height),
-        lease_seconds=left,
-    )
-
-
-async def _claim(attempt: Attempt, job: Job, context: WorkerContext) -> int:
+async def _claim(attempt: Attempt, job: Job, run: JobRun) -> int:
     """Makes the claim. Returns its fee."""
-    registry = context.registry
+    registry = run.context.registry
     try:
         return await registry.claim(job.id)
     except MoveRefused as error:
-        job, now = await current_job(attempt, context)
+        job, now = await run.look(attempt)
         if not job.is_open(now) or error.rule == Rule.NOT_OPEN.value:
             # Also if it is open again by now.
             raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error
@@ -241,8 +233,7 @@ async def _claim(attempt: Attempt, job: Job, context: WorkerContext) -> int:
         ) from error
 
 
-async def _is_submitted(attempt: Attempt, context: WorkerContext) -> bool:
+def _is_submitted(attempt: Attempt, job: Job, context: WorkerContext) -> bool:
     """Whether the registry already has our result."""
-    job, _ = await current_job(attempt, context)
     ours = job.worker == context.registry.account and job.result_cid == attempt.result_cid
     return ours and job.state in (JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID)

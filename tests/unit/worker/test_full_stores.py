@@ -23,9 +23,9 @@ from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import JobState
 from veriframe.model.rendering.frames import Rendering, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import SceneLimits
-from veriframe.worker.reservations import Reservations
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 PICTURE_BYTES = 80_000
 STORE_BYTES = 1_000_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.registry.job import NOBODY, Address, Job, format_strk
-from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
 DAY = 86400
 
@@ -41,9 +41,12 @@ class Policy:
     begin_seconds: int = BEGIN_SECONDS
     stakes: StakeLimits = field(default_factory=StakeLimits)
 
-    def objection(self, job: Job, now: int, frames: int = 1) -> str:
-        """Why the job is not taken, as one clause, or empty if it is. `now` is in chain seconds."""
-        return self._state(job, now) or self._people(job) or self._money(job) or self._time(job, now, frames)
+    def objection(self, job: Job, now: int, task: RenderTask | None = None) -> str:
+        """Why the job is not taken, as one clause, or empty if it is. `now` is in chain seconds.
+
+        `task` is None before its scene is inspected.
+        """
+        return self._state(job, now) or self._people(job) or self._money(job) or self._time(job, now, task)
 
     def _state(self, job: Job, now: int) -> str:
         if not job.is_open(now):
@@ -72,33 +75,33 @@ class Policy:
             return f"it pays {format_strk(reward)}, less than minimum_reward_strk"
         return ""
 
-    def reserve(self, width: int, height: int) -> lease.Reserve:
-        """The reserve of a lease after a render of this size in pixels (0: not known yet)."""
-        if not (width and height):
-            width, height = lease.NOMINAL_SIZE
+    def reserve(self, task: RenderTask | None) -> lease.Reserve:
+        """The reserve of a lease after a render of this task, or before it is known."""
+        width, height = (task.size if task else None) or lease.NOMINAL_SIZE
         return lease.reserve(
             width, height, sending_seconds=self.send_seconds, copies_seconds=self.copies_seconds
         )
 
-    def lease_objection(self, job: Job, width: int = 0, height: int = 0, frames: int = 1) -> str:
-        """Why the job's lease is too short for a picture of this size (0: not known yet), as one clause."""
+    def lease_objection(self, job: Job, task: RenderTask | None = None) -> str:
+        """Why the job's lease is too short for its task, or for any if that is not known, as one clause."""
         share = self.release_fee_share if job.terms.bond_fri else 1.0
+        frames = len(task.frames) if task else 1
         needed = lease.shortest_lease(
-            self.limits.wall_seconds(frames), self.limits.loading_seconds, self.reserve(width, height), share
+            self.limits.wall_seconds(frames), self.limits.loading_seconds, self.reserve(task), share
         )
         if job.terms.lease_seconds >= needed:
             return ""
-        size = f" with {width} × {height} pixels" if width and height else ""
+        size = f" with {task.size[0]} × {task.size[1]} pixels" if task and task.size else ""
         return (
             f"its lease of {job.terms.lease_seconds} s is shorter than the {math.ceil(needed)} s that a job"
             f"{size} may take"
         )
 
-    def _time(self, job: Job, now: int, frames: int) -> str:
+    def _time(self, job: Job, now: int, task: RenderTask | None) -> str:
         terms = job.terms
-        if objection := self.lease_objection(job, frames=frames):
+        if objection := self.lease_objection(job, task):
             return objection
-        if terms.deadline - now < self.begin_seconds:
+        if task is None and terms.deadline - now < self.begin_seconds:
             return f"its deadline is in {terms.deadline - now} s, too soon to check its scene and claim it"
         # Without an arbiter there are no disputes, so only the review delays the pay.
         wait = terms.review_seconds + (terms.arbitration_seconds if terms.arbiter != NOBODY else 0)

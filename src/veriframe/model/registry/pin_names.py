@@ -15,6 +15,10 @@ MAX_NAME_BYTES = 185
 """Longest name of a pin: Kubo's limit of 255, less the content's CID."""
 
 
+OLD_RESULTS = "job-result-"
+"""The beginning of the names of all results, those of earlier versions included."""
+
+
 @dataclass(frozen=True, slots=True)
 class PinNames:
     """The pin names of one account at one registry. `registry` is its `JobReader.identity`."""
@@ -22,13 +26,18 @@ class PinNames:
     registry: str
     account: Address
 
+    @property
+    def results(self) -> str:
+        """The beginning of the names of all results of this account at this registry."""
+        return f"{OLD_RESULTS}{self._owner}-"
+
     def result(self, job_id: int) -> str:
         """The name of a job's result, in its worker's store."""
-        return f"job-result-{self._owner}-{job_id}"
+        return f"{self.results}{job_id}"
 
     def is_result(self, name: str) -> bool:
         """Whether the name is that of a result of this account at this registry."""
-        return _is_numbered(name, f"job-result-{self._owner}-")
+        return _is_numbered(name, self.results)
 
     def asset(self, first_job: int) -> str:
         """The name of an order's scene, in its creator's store. `first_job` is the order's first job."""
@@ -49,7 +58,7 @@ class PinNames:
 
 def old_result(account: Address, job_id: int) -> str:
     """The name that earlier versions gave to a result, whatever the registry."""
-    return f"job-result-{format_address(account)}-{job_id}"
+    return f"{OLD_RESULTS}{format_address(account)}-{job_id}"
 
 
 def old_asset(first_job: int) -> str:

@@ -15,20 +15,10 @@ from veriframe.model.attempt.reconciliation import burned_fri
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
 from veriframe.worker.context import WorkerContext
-from veriframe.worker.reconciliation import RENUMBERED, is_same
+from veriframe.worker.job_run import JobRun
 from veriframe.worker.retry import LONGEST_WAIT_SECONDS
 
 log = structlog.get_logger()
-
-
-async def current_job(attempt: Attempt, context: WorkerContext) -> tuple[Job, int]:
-    """Returns the job as the registry shows it, and the time to judge it by, in chain seconds."""
-    seen = await context.registry.snapshot(attempt.job_id, 1)
-    for job in seen.jobs:
-        if not is_same(attempt, job):
-            raise JobLost(RENUMBERED)
-        return job, seen.head.time
-    raise JobLost("The registry no longer knows the job.")
 
 
 def is_our_claim(job: Job, now: int, context: WorkerContext) -> bool:
@@ -37,21 +27,24 @@ def is_our_claim(job: Job, now: int, context: WorkerContext) -> bool:
     return ours and not job.is_lapsed(now)
 
 
-async def require_claim(attempt: Attempt, context: WorkerContext) -> tuple[Attempt, Lease]:
+async def require_claim(
+    attempt: Attempt, run: JobRun, *, max_age_seconds: float = 0.0
+) -> tuple[Attempt, Lease]:
     """Returns the attempt and our current lease, with one second left at least.
 
     Raises `JobLost` without a claim.
     """
-    job, now = await current_job(attempt, context)
+    context = run.context
+    job, now = await run.look(attempt, max_age_seconds=max_age_seconds)
     if job.state is JobState.OPEN and job.is_open(now):
         attempt = await _claim_again(attempt, context)
-        job, now = await current_job(attempt, context)
+        job, now = await run.look(attempt)
     if not is_our_claim(job, now, context):
         raise lost(
             "The registry no longer shows our claim, or its lease is over.", attempt, job, now, context
         )
     policy = context.policy
-    kept = policy.reserve(attempt.width, attempt.height)
+    kept = policy.reserve(attempt.task)
     return attempt, lease_of(job, now, kept, policy.release_fee_share)
 
 
@@ -61,10 +54,10 @@ def lost(sentence: str, attempt: Attempt, job: Job, now: int, context: WorkerCon
 
 
 async def lost_at(
-    move_refused: MoveRefused, sentence: str, attempt: Attempt, context: WorkerContext
+    move_refused: MoveRefused, sentence: str, attempt: Attempt, run: JobRun
 ) -> JobLost:
     """Returns the loss of a claim that a refused move has revealed, with its cost."""
-    error = lost(f"{sentence}: {move_refused}", attempt, *await current_job(attempt, context), context)
+    error = lost(f"{sentence}: {move_refused}", attempt, *await run.look(attempt), run.context)
     error.fees_fri = move_refused.fee_fri
     return error
 
@@ -88,13 +81,13 @@ async def in_time(seconds: float, code: Code, what: str) -> AsyncIterator[None]:
         ) from None
 
 
-async def wait_or_give_up(attempt: Attempt, error: Unavailable, context: WorkerContext) -> RenderFailed:
+async def wait_or_give_up(attempt: Attempt, error: Unavailable, run: JobRun) -> RenderFailed:
     """Returns why a claim is released instead of waiting longer; raises `error` while there is time.
 
     There is no time if the longest wait would leave too little of the lease, or make the release too
     expensive.
     """
-    _, lease = await require_claim(attempt, context)
+    _, lease = await require_claim(attempt, run)
     if lease.waiting_seconds > LONGEST_WAIT_SECONDS:
         raise error
     code = Code.UPLOAD if isinstance(error, StoreUnavailable) else Code.LEASE

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 FIRST_SECONDS, LONGEST_SECONDS = 60.0, 3600.0
 
 SLOW_SECONDS = 60.0
-"""A scene that took longer to fetch, and is then refused, delayed others like one that never arrives."""
+"""A job that is over before its scene arrived in this time counts like one whose scene never arrives."""
 
 LOST_RACES = 3
 """This many jobs of a creator in a row were gone right before our claim: one or two lost races are normal."""
@@ -31,8 +31,8 @@ MOST_REMEMBERED = 10_000
 class Backoffs:
     """Assets that could not be fetched are skipped, and creators of wasted jobs come last; longer each time.
 
-    Otherwise one order of a hundred jobs with an unavailable scene would block a slot a hundred times, and a
-    hundred scenes that are refused after a minute's inspection would keep it from all others.
+    Otherwise one order of a hundred jobs with an unavailable scene would take a place a hundred times, and a
+    hundred scenes that are refused after a minute's inspection would keep all others waiting.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -100,18 +100,13 @@ def backoff_seconds(times: int) -> float:
 
 
 def _is_absent(attempt: Attempt) -> bool:
-    if attempt.stage is Stage.REFUSED and attempt.code is Code.NOT_FOUND:
-        return True
-    if attempt.stage not in (Stage.REFUSED, Stage.LOST):
+    if attempt.code is Code.NOT_FOUND:
+        return attempt.stage in (Stage.REFUSED, Stage.LOST)
+    # A cancellation or a deadline right before fetch_seconds are over does not avoid it.
+    gone_at, seen_at = attempt.reached.get(Stage.LOST), attempt.reached.get(Stage.SEEN)
+    if Stage.FETCHED in attempt.reached or gone_at is None or seen_at is None:
         return False
-    # Refused after a slow fetch; or its job was over before it arrived.
-    fetched_at = attempt.reached.get(Stage.FETCHED)
-    if fetched_at is None:
-        fetched_at = attempt.reached.get(attempt.stage) if attempt.stage is Stage.LOST else None
-    elif attempt.stage is Stage.LOST:
-        return False
-    seen_at = attempt.reached.get(Stage.SEEN)
-    return seen_at is not None and fetched_at is not None and fetched_at - seen_at > SLOW_SECONDS
+    return attempt.stage is Stage.LOST and gone_at - seen_at > SLOW_SECONDS
 
 
 def _is_wasted(attempt: Attempt) -> bool:

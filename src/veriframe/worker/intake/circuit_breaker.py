@@ -44,6 +44,11 @@ class CircuitBreaker:
         elif attempt.stage is Stage.RELEASED and attempt.code in SUSPECT:
             self._failures += 1
 
+    @property
+    def pauses(self) -> bool:
+        """Whether nothing may be claimed now, since the last test failed a moment ago."""
+        return self._failures >= FAILURES and self._clock() < self._until
+
     async def require_healthy(self, renderer: Renderer) -> None:
         """Raises `HostUnavailable` if this machine is suspect and fails its own test."""
         if self._failures < FAILURES:

@@ -8,6 +8,7 @@ from the newest down, some with each poll, so that a flood of jobs cannot hold t
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -22,6 +23,8 @@ MOST_NEW = 1_000
 """The most extra jobs that one poll reads, so that a flood of jobs cannot hold the worker up."""
 MOST_WANTED = 10_000
 """The most hints remembered at once."""
+FRESH_SECONDS = 5.0
+"""A job that was read this recently is not read again before it is started: its claim reads it anyway."""
 OWN_EVERY = 2
 """Every second poll is for jobs that the caller requested, if any: unknown creators can cause any hints."""
 ROUND_EVERY = 4
@@ -39,7 +42,7 @@ class Discovery:
         self,
         reader: JobReader,
         policy: Policy,
-        may_try: Callable[[int], bool],
+        may_try: Callable[[Job], bool],
         *,
         objection: Callable[[Job], str] = lambda job: "",
         rank: Callable[[Job], tuple[Any, ...]] = lambda job: (),
@@ -56,6 +59,7 @@ class Discovery:
         self._own: set[int] = set()
         self._polls = 0
         self._candidates = Candidates(lambda job: (*rank(job), *self._own_rank(job)), bounds)
+        self._monotonic, self._read_at = monotonic, dict[int, float]()
         self.log = DiscoveryLog(monotonic)
 
     @property
@@ -103,10 +107,11 @@ class Discovery:
             self._consider(job, now)
 
     async def is_still_open(self, job_id: int) -> bool:
-        """Reads one candidate again, right before it is started."""
-        snapshot = await self._reader.snapshot(job_id, 1)
-        self._candidates.drop(job_id)
-        self.note(snapshot.jobs, snapshot.head.time)
+        """Reads a candidate again right before it is started, unless it was read a moment ago."""
+        if self._monotonic() - self._read_at.get(job_id, -math.inf) > FRESH_SECONDS:
+            snapshot = await self._reader.snapshot(job_id, 1)
+            self._candidates.drop(job_id)
+            self.note(snapshot.jobs, snapshot.head.time)
         return job_id in self._candidates
 
     async def _read_new(self, snapshot: Snapshot) -> Sequence[Job]:
@@ -169,13 +174,17 @@ class Discovery:
 
     def _consider(self, job: Job, now: int) -> None:
         objection = self._policy.objection(job, now) or self._objection(job)
-        if objection or not self._may_try(job.id):
+        self._read_at.pop(job.id, None)
+        if objection or not self._may_try(job):
             self._candidates.drop(job.id)
         else:
             self._candidates.put(job)
+            self._read_at[job.id] = self._monotonic()
+            while len(self._read_at) > MOST_NEW:
+                del self._read_at[next(iter(self._read_at))]
         if not job.is_open(now):
             self.log.forget(job)
-        elif self._may_try(job.id):
+        elif self._may_try(job):
             self.log.log_order(job, objection)
 
     def _own_rank(self, job: Job) -> tuple[int, bytes]:

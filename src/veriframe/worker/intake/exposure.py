@@ -19,9 +19,13 @@ class _Totals:
     lost_fri: int = 0
 
 
+_Try = tuple[int, int]
+"""A job's id and the attempt's number."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What one job has paid or cost, and when (Unix seconds)."""
+    """What one attempt has paid or cost, and when (Unix seconds)."""
 
     creator: Address
     paid_fri: int
@@ -32,16 +36,23 @@ class _Counted:
 class Exposure:
     """Who has paid this account, who has cost it money, and what is bound now.
 
-    `clock` gives Unix seconds. Reads the journal once; after that, `note` receives each attempt.
+    `clock` gives Unix seconds. After `read`, `note` receives each attempt.
     """
 
-    def __init__(self, journal: Journal, limits: StakeLimits, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: StakeLimits, clock: Callable[[], float]) -> None:
         self._limits, self._clock = limits, clock
         self._live: dict[int, Attempt] = {}
-        self._counted: dict[int, _Counted] = {}
+        self._counted: dict[_Try, _Counted] = {}
+        self._counted_jobs: set[int] = set()
         self._totals: defaultdict[Address, _Totals] = defaultdict(_Totals)
-        self._recent: set[int] = set()
-        for attempt in journal.attempts():
+        self._recent: set[_Try] = set()
+
+    async def read(self, journal: Journal) -> None:
+        """Counts what the journal has, compacted attempts included. Raises `HostUnavailable`."""
+        for creator, totals in (await journal.creator_totals()).items():
+            self._totals[creator].paid_fri += totals.paid_fri
+            self._totals[creator].lost_fri += totals.lost_fri
+        for attempt in await journal.history():
             self.note(attempt)
 
     def note(self, attempt: Attempt) -> None:
@@ -50,17 +61,15 @@ class Exposure:
             self._live[attempt.job_id] = attempt
             return
         self._live.pop(attempt.job_id, None)
-        is_paid = attempt.stage is Stage.PAID
-        paid_fri = attempt.reward_fri - attempt.fees_fri if is_paid else 0
-        lost_fri = attempt.lost_fri + (0 if is_paid else attempt.fees_fri)
-        self._count(
-            attempt.job_id, _Counted(attempt.creator, paid_fri, lost_fri, attempt.reached[attempt.stage])
+        counted = _Counted(
+            attempt.creator, attempt.paid_fri, attempt.cost_fri, attempt.reached[attempt.stage]
         )
+        self._count((attempt.job_id, attempt.number), counted)
 
     def note_job(self, job: Job, account: Address) -> None:
         """Counts a job that the registry shows: pay that the journal has lost counts as well."""
         if job.state is JobState.PAID and job.worker == account and not self._is_known(job.id):
-            self._count(job.id, _Counted(job.order.creator, job.terms.reward_fri, 0, 0.0))
+            self._count((job.id, 0), _Counted(job.order.creator, job.terms.reward_fri, 0, 0.0))
 
     def stakes(self, funds: Funds) -> Stakes:
         """Returns what is at stake now, for an account that holds `funds`."""
@@ -81,9 +90,9 @@ class Exposure:
     def _records(self, job_fees_fri: int) -> Mapping[Address, CreatorRecord]:
         oldest = self._clock() - DAY
         lost_today: defaultdict[Address, int] = defaultdict(int)
-        self._recent = {job_id for job_id in self._recent if self._counted[job_id].at > oldest}
-        for job_id in self._recent:
-            lost_today[self._counted[job_id].creator] += self._counted[job_id].lost_fri
+        self._recent = {one for one in self._recent if self._counted[one].at > oldest}
+        for one in self._recent:
+            lost_today[self._counted[one].creator] += self._counted[one].lost_fri
         staked: defaultdict[Address, list[int]] = defaultdict(list)
         for attempt in self._live.values():
             if attempt.stage is not Stage.SUBMITTED:
@@ -100,19 +109,20 @@ class Exposure:
         }
 
     def _is_known(self, job_id: int) -> bool:
-        return job_id in self._counted or job_id in self._live
+        return job_id in self._live or job_id in self._counted_jobs
 
-    def _count(self, job_id: int, now: _Counted) -> None:
-        """Replaces what a job has paid or cost before: each job counts once."""
-        before = self._counted.get(job_id)
+    def _count(self, one: _Try, now: _Counted) -> None:
+        """Replaces what an attempt has paid or cost before: each counts once."""
+        before = self._counted.get(one)
         for counted, sign in ((before, -1), (now, 1)):
             if counted is not None and counted.creator != NOBODY and (counted.paid_fri or counted.lost_fri):
                 totals = self._totals[counted.creator]
                 totals.paid_fri += sign * counted.paid_fri
                 totals.lost_fri += sign * counted.lost_fri
-        self._counted[job_id] = now
+        self._counted[one] = now
+        self._counted_jobs.add(one[0])
         if now.lost_fri:
-            self._recent.add(job_id)
+            self._recent.add(one)
 
 
 def _is_bound(attempt: Attempt) -> bool:

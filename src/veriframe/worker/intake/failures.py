@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from veriframe.errors import Code
@@ -24,7 +25,7 @@ KEPT_SECONDS = 7 * 86400.0
 """A failure counts for a week: a machine may be repaired without a trace in its settings."""
 
 READ_SECONDS = 60.0
-"""How often the journal is read again: the user may have removed a failure."""
+"""How often the journal is read again."""
 
 VERDICTS = frozenset(
     (
@@ -63,16 +64,29 @@ class Failures:
     """
 
     def __init__(self, journal: Journal, under: str, clock: Callable[[], float]) -> None:
-        """`under` is the digest of the present conditions."""
+        """`under` is the digest of the present conditions. Call `read` before use."""
         self._journal, self._conditions, self._clock = journal, under, clock
         self._by_asset: defaultdict[str, list[Failure]] = defaultdict(list)
-        self._read()
-        self._rendered = {(a.asset_cid, a.creator) for a in journal.attempts() if _is_rendered(a)}
+        self._rendered: set[tuple[str, Address]] = set()
+        self._read_at = -math.inf
+
+    async def read(self, history: Sequence[Attempt] = ()) -> None:
+        """Reads the journal if that is long ago: the user may have removed a failure.
+
+        `history`: attempts of earlier runs. Raises `HostUnavailable`.
+        """
+        self._rendered |= {(a.asset_cid, a.creator) for a in history if _is_rendered(a)}
+        if self._clock() - self._read_at < READ_SECONDS:
+            return
+        self._read_at = self._clock()
+        failures = await self._journal.failures()
+        self._by_asset.clear()
+        for failure in failures:
+            if failure.conditions == self._conditions:
+                self._by_asset[failure.asset_cid].append(failure)
 
     def objection(self, asset_cid: str, creator: Address) -> str:
         """Returns why jobs of this creator with this scene are skipped, as one clause, or an empty text."""
-        if self._clock() - self._read_at >= READ_SECONDS:
-            self._read()
         is_own = (asset_cid, creator) in self._rendered
         live = [
             one
@@ -88,13 +102,13 @@ class Failures:
             return f"its scene has failed here {len(live)} times (last: {live[-1].code})"
         return ""
 
-    def note(self, attempt: Attempt) -> None:
-        """Notes how an attempt ended, or that it was submitted."""
+    async def note(self, attempt: Attempt) -> None:
+        """Notes how an attempt ended, or that it was submitted. Raises `HostUnavailable`."""
         key = attempt.asset_cid, attempt.creator
         if _is_rendered(attempt):
             self._rendered.add(key)
             if self._by_asset.pop(attempt.asset_cid, None):
-                self._journal.forget_failures(attempt.asset_cid)
+                await self._journal.forget_failures(attempt.asset_cid)
         elif _counts(attempt) and attempt.code is not None:
             failure = Failure(
                 asset_cid=attempt.asset_cid,
@@ -104,15 +118,8 @@ class Failures:
                 conditions=self._conditions,
                 at=self._clock(),
             )
-            self._journal.note_failure(failure)
             self._by_asset[attempt.asset_cid].append(failure)
-
-    def _read(self) -> None:
-        self._read_at = self._clock()
-        self._by_asset.clear()
-        for failure in self._journal.failures():
-            if failure.conditions == self._conditions:
-                self._by_asset[failure.asset_cid].append(failure)
+            await self._journal.note_failure(failure)
 
     def _live(self, asset_cid: str) -> list[Failure]:
         oldest = self._clock() - KEPT_SECONDS

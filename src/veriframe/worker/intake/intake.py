@@ -3,80 +3,78 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
 
+from veriframe.errors import HostUnavailable, JobLost, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import Address, Job, format_strk
 from veriframe.ports.registry import Funds, Snapshot
+from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.backoff import Backoffs
 from veriframe.worker.intake.circuit_breaker import CircuitBreaker
 from veriframe.worker.intake.discovery import Discovery
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.intake.failures import Failures, conditions
-from veriframe.worker.reconciliation import canonical_asset
-from veriframe.worker.recovery import remove_leftovers, restore_attempts
-from veriframe.worker.reservations import StoreUsage
+from veriframe.worker.listener import Listener
+from veriframe.worker.reconciliation import canonical_asset, is_same, new_attempt
+from veriframe.worker.shared.reservations import StoreUsage
 
 log = structlog.get_logger()
 
 FUNDS_SECONDS = 60.0
 """The greatest age of the figures by which discovered jobs are judged."""
 
-MOST_SIZES = 10_000
-"""The most scenes whose picture sizes are remembered."""
-
 TURN_EVERY = 3
 """Every third job is that of a randomly drawn creator: high offers cannot delay a low one for ever."""
+
+_EXAMINED = frozenset((Stage.SEEN, Stage.FETCHED))
+"""Stages of a job whose scene is not known yet."""
 
 _SEND_MONEY = "send the account some STRK"
 
 
-class Intake:
+class Intake(Listener):
     """The jobs of one worker account that are not started yet.
 
-    `is_under_way(job_id)` says whether a job is being worked on now. All code that changes attempts must use
-    this `context`: its `on_stage` notifies the intake. Call `begin` once before use.
+    All answers to "may I take this job?" are given here: before a job is started by `next_job`, and right
+    before its claim by `_approve`. Call `begin` once before use.
     """
 
-    def __init__(self, context: WorkerContext, *, is_under_way: Callable[[int], bool]) -> None:
-        self.context = context = replace(context, on_stage=self._noting(context.on_stage))
-        self._is_under_way = is_under_way
-        # The jobs that were started, with their scenes: after a reorganisation another job may have the
-        # number.
-        self._started_scenes: dict[int, str] = {}
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        context.listener.add(self)
+        context.approve = self._approve
+        self._ruled_out: set[int] = set()
         self._logged: set[str] = set()
         self._circuit_breaker, self._backoffs = CircuitBreaker(context.monotonic), Backoffs(context.monotonic)
+        self._exposure = Exposure(context.policy.stakes, context.clock)
         self._discovery = Discovery(
             context.registry,
             context.policy,
-            lambda job_id: job_id not in self._started_scenes,
+            self._may_try,
             objection=self._lasting_objection,
             rank=self._rank,
             on_read=self._note_read,
             monotonic=context.monotonic,
         )
-        self._sizes: dict[str, tuple[int, int]] = {}
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
         self._started, self._has_removed_leftovers = 0, False
 
     async def begin(self) -> None:
         """Reads what the journal knows. Raises `Unavailable`; may be repeated."""
-        context = self.context
+        context = self._context
         facts = await context.renderer.facts()
         under = conditions(facts, context.policy.limits, context.scene_limits)
         self._failures = Failures(context.journal, under, context.clock)
-        self._exposure = Exposure(context.journal, context.policy.stakes, context.clock)
+        self._exposure = Exposure(context.policy.stakes, context.clock)
+        await self._exposure.read(context.journal)
         context.room.balance_fri = self._exposure.balance_fri
-        attempts = context.journal.attempts()
-        self._started_scenes = {
-            known.job_id: known.asset_cid for known in attempts if not _was_too_slow(known)
-        }
+        await self._failures.read(await context.attempts.load())
         await self._renew_stakes()
         _log_stakes(self._stakes)
 
@@ -85,25 +83,34 @@ class Intake:
         """Whether the registry has no further jobs that could be started."""
         return self._discovery.has_seen_all
 
+    @property
+    def has_read_all(self) -> bool:
+        """Whether every job was read once since the start."""
+        return self._discovery.has_read_all
+
     async def poll(self, wanted: Collection[int]) -> tuple[Snapshot, bool]:
         """Polls the registry, also for the jobs `wanted`: see `Discovery.poll`."""
-        if self.context.monotonic() - self._stakes_at > FUNDS_SECONDS:
+        if self._context.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
-        snapshot, news = await self._discovery.poll(wanted)
-        if not self._has_removed_leftovers and self._discovery.has_read_all:
-            await remove_leftovers(self.context)
-            self._has_removed_leftovers = True
-        return snapshot, news
+        await self._failures.read()
+        return await self._discovery.poll(wanted)
 
     async def next_job(self) -> Job | None:
-        """Returns the job to start now, read a moment ago; None if there is none. Raises `Unavailable`."""
+        """Returns the job to start now; None if there is none. Raises `RegistryUnavailable`.
+
+        A machine or a store that cannot take one more job is a reason for none, and is logged.
+        """
         candidates = [job for job in self._discovery.candidates if not self._is_ruled_out(job)]
-        if not candidates:
+        if not candidates or self._circuit_breaker.pauses:
             return None
-        await self._circuit_breaker.require_healthy(self.context.renderer)
-        self.context.workspace.require_free(self.context.disk_free_bytes)
+        try:
+            await run_uninterrupted(self._context.workspace.require_free, self._context.disk_free_bytes)
+            survey = await self._context.room.survey(self._context.store, self._context.attempts)
+        except (HostUnavailable, StoreUnavailable) as error:
+            if self._is_new(f"{type(error).__name__}{self._started}"):
+                log.warning("claiming_paused", reason=str(error))
+            return None
         funds = await self._renew_stakes()
-        survey = await self.context.room.survey(self.context.store, self.context.journal)
         for job in self._in_turn(candidates):
             if (
                 self._has_room(job, survey)
@@ -113,71 +120,67 @@ class Intake:
                 return job
         return None
 
-    def note(self, attempt: Attempt) -> None:
-        """Notes that an attempt has reached a stage."""
-        self._started += attempt.stage is Stage.SEEN
-        if attempt.width:
-            self._sizes.pop(attempt.asset_cid, None)
-            self._sizes[attempt.asset_cid] = attempt.width, attempt.height
-            while len(self._sizes) > MOST_SIZES:
-                del self._sizes[next(iter(self._sizes))]
-        self._started_scenes[attempt.job_id] = attempt.asset_cid
+    async def start(self, job: Job) -> Attempt:
+        """Notes a new attempt at a job. Raises `HostUnavailable`."""
+        self._started += 1
+        attempt = await self._context.attempts.start(new_attempt(job, at=self._context.clock()))
         self._exposure.note(attempt)
+        return attempt
 
-    def note_end(self, attempt: Attempt) -> None:
-        """Notes that an attempt was submitted, or has ended before that."""
+    def on_stage(self, before: Attempt, after: Attempt) -> None:
+        """Notes that an attempt has reached a stage."""
+        self._exposure.note(after)
+
+    async def note_end(self, attempt: Attempt) -> None:
+        """Notes that an attempt was submitted, or has ended before that. Raises `HostUnavailable`."""
         self._circuit_breaker.note(attempt)
         self._backoffs.note(attempt)
-        self._failures.note(attempt)
-        if _was_too_slow(attempt):
-            self._started_scenes.pop(attempt.job_id, None)
+        await self._failures.note(attempt)
 
-    def _noting(self, on_stage: Callable[[Attempt, Attempt], None]) -> Callable[[Attempt, Attempt], None]:
-        def note(before: Attempt, after: Attempt) -> None:
-            self.note(after)
-            on_stage(before, after)
+    async def _approve(self, attempt: Attempt) -> None:
+        """Judges a job once more, right before its claim: other jobs may have failed since it was started."""
+        if objection := self._failures.objection(attempt.asset_cid, attempt.creator):
+            raise JobLost(f"The job is not claimed, since {objection}.")
+        await self._circuit_breaker.require_healthy(self._context.renderer)
 
-        return note
+    def _may_try(self, job: Job) -> bool:
+        """Whether it was not tried before; a job that was lost before its claim counts as new."""
+        if (known := self._context.attempts.of(job.id)) is None or not is_same(known, job):
+            return job.id not in self._ruled_out
+        return known.stage is Stage.LOST and Stage.CLAIMED not in known.reached
 
     def _note_read(self, jobs: Sequence[Job], now: int) -> None:
-        known = [job for job in jobs if job.id in self._started_scenes]
-        for job in known:
-            if self._started_scenes[job.id] != canonical_asset(job) and not self._is_under_way(job.id):
-                restore_attempts([job], self.context, now)
-                self._started_scenes.pop(job.id, None)
-        # Only until all jobs were read once; after that, `Watch` sees what changes.
-        if self._has_removed_leftovers:
-            return
-        account = self.context.registry.account
-        ours = [*known, *(job for job in jobs if job.worker == account and job not in known)]
-        restore_attempts([job for job in ours if not self._is_under_way(job.id)], self.context, now)
-        for job in ours:
-            self._exposure.note_job(job, account)
+        """Counts pay that the journal has lost."""
+        if not self.has_read_all:
+            for job in jobs:
+                self._exposure.note_job(job, self._context.registry.account)
 
     def _lasting_objection(self, job: Job) -> str:
         if objection := self._stakes.lasting_objection(job):
             self._lacks_money(job, self._stakes.means_fri)
             return objection
-        asset_cid = canonical_asset(job)
-        size = self._sizes.get(asset_cid, (0, 0))
-        return self._failures.objection(asset_cid, job.order.creator) or self._lease_objection(job, *size)
+        return self._scene_objection(job, canonical_asset(job))
 
     def _is_ruled_out(self, job: Job) -> bool:
         """Whether it cannot be started now, regardless of money."""
         asset_cid = canonical_asset(job)
-        size = self._sizes.get(asset_cid, (0, 0))
-        objection = self._failures.objection(asset_cid, job.order.creator) or self._lease_objection(
-            job, *size
-        )
-        if objection:
+        if objection := self._scene_objection(job, asset_cid):
             self._discovery.log.log_order(job, objection)
-            self._started_scenes[job.id] = asset_cid
+            self._ruled_out.add(job.id)
             return True
-        return self._backoffs.is_skipped(asset_cid)
+        # One job of a scene goes first; the others use what it finds.
+        is_being_examined = any(
+            attempt.asset_cid == asset_cid and attempt.stage in _EXAMINED
+            for attempt in self._context.attempts.live()
+        )
+        return is_being_examined or self._backoffs.is_skipped(asset_cid)
 
-    def _lease_objection(self, job: Job, width: int, height: int) -> str:
-        """Returns why its lease is too short for its scene, if that was inspected before."""
-        return self.context.policy.lease_objection(job, width, height) if width else ""
+    def _scene_objection(self, job: Job, asset_cid: str) -> str:
+        """Returns what is known against a scene that was met before."""
+        if objection := self._failures.objection(asset_cid, job.order.creator):
+            return objection
+        task = self._context.scenes.task(asset_cid)
+        return self._context.policy.lease_objection(job, task) if task else ""
 
     def _is_payable(self, job: Job, funds: Funds) -> bool:
         """Whether bond and fees are within our means, and the bond is worth its risk."""
@@ -197,7 +200,7 @@ class Intake:
         """Whether its result may have room in the store, as far as that is known."""
         creator = job.order.creator
         asset_cid, reward_fri = canonical_asset(job), job.terms.reward_fri
-        objection = self.context.room.objection(survey, asset_cid, creator, reward_fri)
+        objection = self._context.room.objection(survey, asset_cid, creator, reward_fri)
         if objection:
             self._discovery.log.log_waiting(job, objection)
         return not objection
@@ -220,9 +223,9 @@ class Intake:
         return is_new
 
     async def _renew_stakes(self) -> Funds:
-        registry = self.context.registry
+        registry = self._context.registry
         funds = await registry.funds(registry.account)
-        self._stakes, self._stakes_at = self._exposure.stakes(funds), self.context.monotonic()
+        self._stakes, self._stakes_at = self._exposure.stakes(funds), self._context.monotonic()
         return funds
 
     def _rank(self, job: Job) -> tuple[Any, ...]:
@@ -239,11 +242,6 @@ class Intake:
         # Neither an early job nor a high offer makes a creator the first of these.
         drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
         return [*drawn, *(job for job in candidates if job not in drawn)]
-
-
-def _was_too_slow(attempt: Attempt) -> bool:
-    """Whether it was lost before a claim: if the faster worker fails, the job counts as new."""
-    return attempt.stage is Stage.LOST and Stage.CLAIMED not in attempt.reached
 
 
 def _log_stakes(stakes: Stakes) -> None:

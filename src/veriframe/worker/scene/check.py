@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,33 +12,42 @@ import structlog
 from veriframe.errors import HostUnavailable
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.checks import check_version, judge, read_header
+from veriframe.model.rendering.frames import RenderTask
 from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits, SceneVerdict
 from veriframe.ports.renderer import Renderer
-from veriframe.worker.context import WorkerContext
+from veriframe.threads import run_uninterrupted
+from veriframe.worker.job_run import JobRun
 
 log = structlog.get_logger()
 
 
 async def examine(scene: Path, renderer: Renderer, limits: SceneLimits) -> SceneVerdict:
     """Returns what a scene is. Raises `JobRejected` with code and reason if it cannot be rendered here."""
-    fits = partial(check_version, renderer=(await renderer.facts()).version)
-    header = await asyncio.to_thread(_read_header, scene, limits, fits)
-    return judge(header, await renderer.inspect(scene), limits)
+    header = await _header(scene, renderer, limits)
+    async with renderer.open(scene) as session:
+        return judge(header, await session.inspect(), limits)
 
 
-def has_size(attempt: Attempt) -> bool:
-    """Whether the attempt has the inspected size. Journals of older versions lack it."""
-    return attempt.width > 0 and attempt.height > 0
-
-
-async def inspected(attempt: Attempt, scene: Path, context: WorkerContext) -> Attempt:
-    """Returns the attempt with the size of its picture; examines the scene if that is missing.
+async def inspected(attempt: Attempt, scene: Path, run: JobRun) -> Attempt:
+    """Returns the attempt with its task; examines the scene if no job has before, and leaves it opened.
 
     Raises `JobRejected`, `HostUnavailable`.
     """
-    if has_size(attempt):
+    if attempt.task is not None:
         return attempt
-    verdict = await examine(scene, context.renderer, context.scene_limits)
+    scenes, asset_cid = run.context.scenes, attempt.asset_cid
+    task = scenes.task(asset_cid)
+    if task is None:
+        task = await scenes.inspecting.run(asset_cid, lambda: _inspect(scene, run))
+        scenes.remember(asset_cid, task)
+    return replace(attempt, task=task)
+
+
+async def _inspect(scene: Path, run: JobRun) -> RenderTask:
+    context = run.context
+    header = await _header(scene, context.renderer, context.scene_limits)
+    session = await run.open_session(scene)
+    verdict = judge(header, await session.inspect(), context.scene_limits)
     inspection = verdict.inspection
     log.info(
         "scene_inspected",
@@ -49,7 +57,13 @@ async def inspected(attempt: Attempt, scene: Path, context: WorkerContext) -> At
         samples=inspection.samples,
         warnings=list(verdict.warnings),
     )
-    return replace(attempt, width=inspection.width, height=inspection.height)
+    # A bare `.blend` is rendered as frame 1, whatever range the scene itself has.
+    return RenderTask(size=(inspection.width, inspection.height))
+
+
+async def _header(scene: Path, renderer: Renderer, limits: SceneLimits) -> SceneHeader:
+    fits = partial(check_version, renderer=(await renderer.facts()).version)
+    return await run_uninterrupted(_read_header, scene, limits, fits)
 
 
 def _read_header(scene: Path, limits: SceneLimits, fits: Callable[[BlenderVersion], None]) -> SceneHeader:

@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
-from veriframe.errors import Code, HostUnavailable, JobCancelled, JobLost, JobRejected, StoreUnavailable
+from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.job import Job, JobState
 from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
-from veriframe.worker.claim.lease import current_job
+from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
-from veriframe.worker.report import TransferLog
-from veriframe.worker.scene.throughput import Throughput
+from veriframe.worker.job_run import JobRun
+from veriframe.worker.reconciliation import no_longer_open
+from veriframe.worker.shared.throughput import Throughput
 
 LAST_TRY_SECONDS = 60.0
 
 
-async def fetch_scene_in_time(attempt: Attempt, context: WorkerContext) -> Path:
+async def fetch_scene_in_time(attempt: Attempt, run: JobRun) -> Path:
     """Returns the path of the scene; fetches it within fetch_seconds of the attempt's stage, before a claim.
 
     Raises `JobRejected`, `JobLost` if the job is gone meanwhile, `StoreUnavailable`, `HostUnavailable`.
     """
+    context = run.context
     end = attempt.reached.get(attempt.stage, context.clock()) + context.policy.fetch_seconds
     # After a restart, a fetch that is nearly complete gets one more try.
     left = max(end - context.clock(), min(LAST_TRY_SECONDS, context.policy.fetch_seconds))
+    throughput = Throughput(
+        context.policy.fetch_seconds, context.monotonic, partial(context.listener.on_wait, attempt.job_id)
+    )
     try:
-        throughput = Throughput(context.policy.fetch_seconds, context.monotonic)
         async with asyncio.timeout(left):
-            return await throughput.enforce(fetch_scene(attempt, context, throughput.on_transfer))
+            with context.scenes.awaited(throughput):
+                return await throughput.enforce(fetch_scene(attempt, context, throughput.on_transfer))
     except (StoreUnavailable, HostUnavailable, TimeoutError) as error:
         # Waited for only while the job can still be claimed, and others need not wait for it.
-        await require_open(attempt, context)
+        await require_open(attempt, run)
         # A problem of this machine says nothing about the scene.
         if isinstance(error, HostUnavailable):
             raise
         if isinstance(error, StoreUnavailable) and context.clock() < end:
             raise
         # Nor does a store that is unavailable.
-        await context.store.pins()
+        await context.store.ready()
         raise JobRejected(
             Code.NOT_FOUND,
             f"The scene did not arrive within fetch_seconds ({context.policy.fetch_seconds:g})."
@@ -49,34 +54,35 @@ async def fetch_scene_in_time(attempt: Attempt, context: WorkerContext) -> Path:
 async def fetch_scene(
     attempt: Attempt, context: WorkerContext, on_progress: OnTransfer = ignore_transfer
 ) -> Path:
-    """Returns the path of the scene; fetches it if it is missing, however long that takes."""
-    workspace = context.workspace
+    """Returns the path of the scene; fetches it if it is missing, however long that takes.
+
+    Jobs of one scene share its fetch.
+    """
     try:
-        target = workspace.scene(attempt.asset_cid)
+        target = context.workspace.scene(attempt.asset_cid)
     except ValueError:
         raise JobRejected(Code.BAD_CID, "The job's asset is not a CID.") from None
-    if not workspace.use(target):
-        done = (Stage.SEEN, Stage.SUBMITTED)
-        workspace.make_room([a.asset_cid for a in context.journal.unfinished() if a.stage not in done])
-        transfer_log = TransferLog(attempt.job_id, "scene")
+    if await run_uninterrupted(context.workspace.use, target):
+        return target
+    return await context.scenes.fetching.run(
+        attempt.asset_cid, lambda: _fetch(attempt, target, context, on_progress)
+    )
 
-        def on_transfer(transfer: Transfer) -> None:
-            transfer_log.on_transfer(transfer)
-            on_progress(transfer)
 
-        await context.store.fetch(attempt.asset_cid, target, context.scene_limits.file_bytes, on_transfer)
+async def _fetch(attempt: Attempt, target: Path, context: WorkerContext, on_progress: OnTransfer) -> Path:
+    in_use = [a.asset_cid for a in context.attempts.live() if a.stage not in (Stage.SEEN, Stage.SUBMITTED)]
+    await run_uninterrupted(context.workspace.make_room, in_use)
+
+    def on_transfer(transfer: Transfer) -> None:
+        context.listener.on_transfer(attempt.job_id, "scene", transfer)
+        on_progress(transfer)
+
+    await context.store.fetch(attempt.asset_cid, target, context.scene_limits.file_bytes, on_transfer)
     return target
 
 
-async def require_open(attempt: Attempt, context: WorkerContext) -> None:
+async def require_open(attempt: Attempt, run: JobRun) -> None:
     """Raises `JobLost` if the job can no longer be claimed."""
-    job, now = await current_job(attempt, context)
+    job, now = await run.look(attempt)
     if not job.is_open(now):
         raise no_longer_open(job)
-
-
-def no_longer_open(job: Job) -> JobLost:
-    """Returns why the job is not open: claimed by another worker, cancelled, or past its deadline."""
-    if job.state is JobState.REFUNDED:
-        return JobCancelled("Its creator cancelled the job.")
-    return JobLost("The job is no longer open.")

@@ -9,7 +9,7 @@ import structlog
 
 from veriframe.errors import JobError, StoreUnavailable, Unavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.pin_names import PinNames, old_result
+from veriframe.model.registry.pin_names import OLD_RESULTS, PinNames, old_result
 from veriframe.ports.store import Pin
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.steps import keep_result
@@ -25,7 +25,7 @@ RECHECK_SECONDS = 600.0
 async def keep_results(context: WorkerContext) -> None:
     """Checks periodically, until cancelled. A pin made during that is released at the next start."""
     # Listed before any job ends: whatever becomes of these jobs, their old pins are ours to release.
-    owed = [attempt for attempt in context.journal.unfinished() if attempt.result_cid]
+    owed = [attempt for attempt in context.attempts.live() if attempt.result_cid]
     is_renamed = await rename_old(context, owed)
     await asyncio.sleep(FIRST_CHECK_SECONDS)
     while True:
@@ -40,7 +40,7 @@ async def rename_old(context: WorkerContext, owed: Sequence[Attempt]) -> bool:
     Only pins of exactly these results are changed: others with such names may belong to another registry.
     """
     try:
-        names, pinned = await context.pin_names(), set(await context.store.pins())
+        names, pinned = await context.pin_names(), set(await context.store.pins(OLD_RESULTS))
         for attempt in owed:
             old = Pin(cid=attempt.result_cid, name=old_result(names.account, attempt.job_id))
             if old not in pinned:
@@ -60,11 +60,12 @@ async def check_pins(context: WorkerContext) -> None:
 
     Does not wait for an unavailable store: the next check finds what was lost meanwhile.
     """
-    submitted = [attempt for attempt in context.journal.unfinished() if attempt.stage is Stage.SUBMITTED]
+    submitted = [attempt for attempt in context.attempts.live() if attempt.stage is Stage.SUBMITTED]
     if not submitted:
         return
     try:
-        names, pinned = await context.pin_names(), set(await context.store.pins())
+        names = await context.pin_names()
+        pinned = set(await context.store.pins(names.results))
     except Unavailable as error:
         log.warning("pins_not_checked", reason=str(error))
         return
@@ -95,12 +96,12 @@ async def _keep(attempt: Attempt, context: WorkerContext, names: PinNames, pinne
 
 
 def _is_owed(attempt: Attempt, context: WorkerContext) -> bool:
-    known = context.journal.get(attempt.job_id)
+    known = context.attempts.of(attempt.job_id)
     return known is not None and known.stage is Stage.SUBMITTED
 
 
 def _is_unfinished(attempt: Attempt, context: WorkerContext) -> bool:
-    known = context.journal.get(attempt.job_id)
+    known = context.attempts.of(attempt.job_id)
     return known is not None and not known.stage.is_end
 
 

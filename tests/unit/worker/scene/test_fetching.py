@@ -24,7 +24,7 @@ from veriframe.model.rendering.scene import SceneInspection
 from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 REFUSALS = [
     (Code.NOT_FOUND, FakeStore().keep(b"somewhere else")),

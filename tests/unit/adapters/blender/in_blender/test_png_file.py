@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, PngImagePlugin
 
 from veriframe.adapters.blender import runtimes
-from veriframe.worker.reservations import picture_bytes
+from veriframe.worker.shared.reservations import picture_bytes
 
 
 def _load() -> Any:

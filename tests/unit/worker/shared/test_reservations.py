@@ -14,7 +14,7 @@ from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import Job
 from veriframe.ports.store import StoreRoom
 from veriframe.worker import pipeline
-from veriframe.worker.reservations import Reservations, StoreUsage, picture_bytes
+from veriframe.worker.shared.reservations import Reservations, StoreUsage, picture_bytes
 from veriframe.worker.steps import claim
 
 LARGE = SCENE + b"large"

@@ -12,7 +12,7 @@ from veriframe.errors import HostUnavailable
 from veriframe.model.content.cid import Cid, Codec
 from veriframe.model.rendering.frames import Frame, Rendering
 from veriframe.ports.store import partial_name
-from veriframe.worker.workspace import Workspace
+from veriframe.worker.shared.workspace import Workspace
 
 ABANDONED, WANTED = (str(Cid(Codec.RAW, bytes((number,)) * 32)) for number in (1, 2))
 RENDERING = Rendering(

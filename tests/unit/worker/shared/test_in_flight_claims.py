@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from veriframe.worker.in_flight_claims import InFlightClaims
+from veriframe.worker.shared.in_flight_claims import InFlightClaims
 
 
 async def test_without_claims_there_is_no_wait() -> None:

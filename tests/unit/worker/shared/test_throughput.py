@@ -16,7 +16,7 @@ from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt.attempt import Stage
 from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
 from veriframe.worker.scene import throughput as module
-from veriframe.worker.scene.throughput import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, Throughput
+from veriframe.worker.shared.throughput import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, Throughput
 
 HALF_AN_HOUR = 1800.0
 

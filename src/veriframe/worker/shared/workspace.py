@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 from veriframe import disk
 from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.content.cid import canonical
-from veriframe.model.rendering.frames import Rendering
 from veriframe.ports.store import StoreRoom, partial_name
-
-_RENDERING = TypeAdapter(Rendering)
-
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -58,23 +51,24 @@ class Workspace:
             folder.mkdir(parents=True, mode=0o700)
         return folder
 
-    def note_rendering(self, job_id: int, rendering: Rendering) -> None:
-        """Saves what the render reported, durably, for a restart between rendering and validation."""
-        file = self._job(job_id) / "rendering.json"
-        with _on_disk(file):
-            part = file.with_suffix(".part")
-            with part.open("w", encoding="ascii") as stream:
-                json.dump(asdict(rendering), stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(file)
+    def move(self, file: Path, folder: Path) -> None:
+        """Moves a file into a folder of its own, which is emptied first."""
+        self.empty(folder)
+        with _on_disk(folder):
+            file.replace(folder / file.name)
 
-    def rendering(self, job_id: int) -> Rendering | None:
-        """Returns what the render reported; None if it is missing."""
-        try:
-            return _RENDERING.validate_json((self._job(job_id) / "rendering.json").read_bytes())
-        except (OSError, ValidationError):
-            return None
+    def publish(self, file: Path, folder: Path) -> None:
+        """Moves a file into a folder, durably. What is not a plain file is left to its reader to refuse."""
+        with _on_disk(folder):
+            if file.is_file() and not file.is_symlink():
+                descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.replace(folder / file.name)
+            disk.sync_folder(folder)
 
     def forget_rendered(self, job_id: int) -> None:
         """Removes a job's frames as Blender wrote them; the validated ones stay."""
@@ -115,17 +109,6 @@ class Workspace:
                 if path not in kept:
                     path.unlink(missing_ok=True)
                     total -= status.st_size
-
-    def sync(self, folder: Path) -> None:
-        """Waits until the files in a folder are on the disk. Ignores what is not a plain file."""
-        with _on_disk(folder):
-            for path in folder.iterdir():
-                if path.is_file() and not path.is_symlink():
-                    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-                    try:
-                        os.fsync(descriptor)
-                    finally:
-                        os.close(descriptor)
 
     def room(self, kept_bytes: int) -> StoreRoom:
         """Returns what results may still take of this disk, with `kept_bytes` kept free.

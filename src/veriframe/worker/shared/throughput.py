@@ -1,4 +1,4 @@
-"""Whether a scene arrives fast enough: a slow one blocks a slot as much as one that never arrives."""
+"""Whether a scene arrives, and fast enough: others may wait for its place among the fetches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from veriframe.errors import Code, JobRejected
+from veriframe.errors import Code, JobRejected, SceneDelayed
 from veriframe.ports.store import Transfer
 
 T = TypeVar("T")
@@ -19,13 +19,22 @@ LEAST_BYTES_PER_SECOND = 64 * 1024
 
 CHECK_SECONDS = 1.0
 
+SILENT_SECONDS = 5.0
+"""After this long without a byte, a scene is waited for rather than fetched: see `Throughput.is_silent`."""
+
 
 class Throughput:
     """The rate of one transfer, which may take `allowed_seconds` in total."""
 
-    def __init__(self, allowed_seconds: float, clock: Callable[[], float]) -> None:
-        """`clock` gives monotonic seconds."""
-        self._allowed_seconds, self._clock = allowed_seconds, clock
+    def __init__(
+        self,
+        allowed_seconds: float,
+        clock: Callable[[], float],
+        on_wait: Callable[[str], None] = lambda what: None,
+    ) -> None:
+        """`clock` gives monotonic seconds. `on_wait` is told when nothing arrives, and when it does again."""
+        self._allowed_seconds, self._clock, self._on_wait = allowed_seconds, clock, on_wait
+        self._heard_at, self._is_waiting, self._must_yield = clock(), False, False
         self._first: tuple[float, int] | None = None
         self._last: Transfer | None = None
 
@@ -33,10 +42,31 @@ class Throughput:
         """Receives the progress. Bytes that were there before the first call do not count."""
         if self._first is None:
             self._first = self._clock(), transfer.done_bytes
+        if self._last is None or transfer.done_bytes > self._last.done_bytes:
+            self._heard_at = self._clock()
         self._last = transfer
 
+    @property
+    def silent_seconds(self) -> float:
+        """For how long no byte has arrived."""
+        return self._clock() - self._heard_at
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it is waited for rather than fetched."""
+        return self.silent_seconds >= SILENT_SECONDS
+
+    def give_way(self) -> None:
+        """Ends the transfer: another scene needs its place."""
+        self._must_yield = True
+
     def require(self) -> None:
-        """Raises `JobRejected` (NOT_FOUND) if the scene arrives too slowly."""
+        """Raises `JobRejected` (NOT_FOUND) if the scene arrives too slowly, `SceneDelayed` if it has to give way."""
+        if self._must_yield:
+            raise SceneDelayed("Nothing of its scene arrives, and other scenes need its place.")
+        if self.is_silent is not self._is_waiting:
+            self._is_waiting = self.is_silent
+            self._on_wait("its scene" if self._is_waiting else "")
         if self._first is None or self._last is None:
             return
         began, before = self._first

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from veriframe.errors import NoRoom, StoreFull, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import NOBODY, Address
-from veriframe.ports.journal import Journal
 from veriframe.ports.store import ContentStore, StoreRoom
+from veriframe.threads import run_uninterrupted
+from veriframe.worker.shared.attempts import Attempts
 
 PIXEL_BYTES = 9
 """Bytes per pixel of a PNG with four 16-bit channels, and one byte per row, for rows of one pixel."""
@@ -106,13 +107,13 @@ class Reservations:
     _claiming: dict[int, Attempt] = field(default_factory=dict)
     _needs: dict[str, int] = field(default_factory=dict)
 
-    async def survey(self, store: ContentStore, journal: Journal) -> StoreUsage:
+    async def survey(self, store: ContentStore, attempts: Attempts) -> StoreUsage:
         """Returns the survey by which jobs are chosen. Raises `StoreFull` if no picture at all has room.
 
         An unavailable store counts as one of unknown room: it is asked again before a claim.
         """
         try:
-            survey = await self.ask(store, journal)
+            survey = await self.ask(store, attempts)
         except StoreUnavailable:
             return StoreUsage()
         if survey.left_bytes is not None and survey.left_bytes < LEAST_BYTES:
@@ -122,13 +123,13 @@ class Reservations:
             )
         return survey
 
-    async def ask(self, store: ContentStore, journal: Journal) -> StoreUsage:
+    async def ask(self, store: ContentStore, attempts: Attempts) -> StoreUsage:
         """Asks the store, and the journal for jobs under way. Raises `StoreUnavailable`."""
-        before = self._under_way(journal)
-        room = _smaller(await store.room(), self.disk_room())
+        before = self._under_way(attempts)
+        room = _smaller(await store.room(), await run_uninterrupted(self.disk_room))
         # A result that is stored meanwhile counts twice rather than not at all.
-        coming = {**before, **self._under_way(journal)}.values()
-        waiting = [attempt for attempt in journal.unfinished() if attempt.result_bytes]
+        coming = {**before, **self._under_way(attempts)}.values()
+        waiting = [attempt for attempt in attempts.live() if attempt.result_bytes]
         taken, owed_fri = Counter[Address](), Counter[Address]()
         for attempt in waiting:
             taken[attempt.creator] += attempt.result_bytes
@@ -151,12 +152,12 @@ class Reservations:
         )
 
     @asynccontextmanager
-    async def reserved(self, attempt: Attempt, store: ContentStore, journal: Journal) -> AsyncIterator[None]:
+    async def reserved(self, attempt: Attempt, store: ContentStore, attempts: Attempts) -> AsyncIterator[None]:
         """Reserves room for the picture of `attempt` while its claim is made; then the journal shows it.
 
         Raises `NoRoom` if there is none, `StoreUnavailable`.
         """
-        survey = await self.ask(store, journal)
+        survey = await self.ask(store, attempts)
         needed_bytes = self._needed_bytes(attempt)
         if objection := survey.objection(attempt.creator, attempt.reward_fri, needed_bytes):
             self._needs.pop(attempt.asset_cid, None)
@@ -174,8 +175,8 @@ class Reservations:
         """Returns why a job has to wait, before its scene is fetched, or an empty text."""
         return survey.objection(creator, reward_fri, self._needs.get(asset_cid, LEAST_BYTES))
 
-    def _under_way(self, journal: Journal) -> dict[int, Attempt]:
-        known = {a.job_id: a for a in journal.unfinished() if a.stage in _UNDER_WAY}
+    def _under_way(self, attempts: Attempts) -> dict[int, Attempt]:
+        known = {a.job_id: a for a in attempts.live() if a.stage in _UNDER_WAY}
         return {**known, **self._claiming}
 
     def _needed_bytes(self, attempt: Attempt) -> int:

@@ -1,0 +1,79 @@
+"""One job being worked on: its place, its opened scene, and what the registry last showed of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from veriframe.errors import JobLost
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.registry.job import Job
+from veriframe.ports.renderer import RenderSession
+from veriframe.worker.context import WorkerContext
+from veriframe.worker.shared.lanes import Seat
+from veriframe.worker.reconciliation import RENUMBERED, is_same
+
+FRESH_SECONDS = 5.0
+"""A view of the registry this old still serves a step that changes nothing there."""
+
+
+class JobRun:
+    """One job at work, from a start or restart of its pipeline until it ends or waits for a retry."""
+
+    def __init__(self, context: WorkerContext, seat: Seat) -> None:
+        self.context, self.seat = context, seat
+        self._session: RenderSession | None = None
+        self._opened = AsyncExitStack()
+        self._look: tuple[Job, int] | None = None
+        self._looked_at = 0.0
+
+    async def look(self, attempt: Attempt, *, max_age_seconds: float = 0.0) -> tuple[Job, int]:
+        """Returns the job as the registry shows it, and the time to judge it by, in chain seconds.
+
+        Raises `JobLost` if it is gone, `RegistryUnavailable`.
+        """
+        age = self.context.monotonic() - self._looked_at
+        if self._look is None or age >= max_age_seconds:
+            self._look = await current_job(attempt, self.context)
+            self._looked_at, age = self.context.monotonic(), 0.0
+        job, now = self._look
+        return job, now + int(age)
+
+    async def open_session(self, scene: Path) -> RenderSession:
+        """Returns the opened scene; opens it if it is not."""
+        if self._session is None:
+            self._session = await self._opened.enter_async_context(self.context.renderer.open(scene))
+        return self._session
+
+    @property
+    def has_session(self) -> bool:
+        """Whether the scene is opened."""
+        return self._session is not None
+
+    async def close_session(self) -> None:
+        """Ends the process with the opened scene, if there is one."""
+        self._session, opened, self._opened = None, self._opened, AsyncExitStack()
+        await opened.aclose()
+
+
+@asynccontextmanager
+async def started(attempt: Attempt, context: WorkerContext) -> AsyncIterator[JobRun]:
+    """Gives a job its run; at the end its place is free and its scene closed."""
+    async with context.lanes.seat(partial(context.listener.on_wait, attempt.job_id)) as seat:
+        run = JobRun(context, seat)
+        try:
+            yield run
+        finally:
+            await run.close_session()
+
+
+async def current_job(attempt: Attempt, context: WorkerContext) -> tuple[Job, int]:
+    """Returns the job as the registry shows it, and the time to judge it by, in chain seconds."""
+    seen = await context.registry.snapshot(attempt.job_id, 1)
+    for job in seen.jobs:
+        if not is_same(attempt, job):
+            raise JobLost(RENUMBERED)
+        return job, seen.head.time
+    raise JobLost("The registry no longer knows the job.")

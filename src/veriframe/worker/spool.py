@@ -1,0 +1,151 @@
+"""The frames of one job, one by one: on the disk, and noted in the journal, so that a restart goes on.
+
+A rendered frame lies in a folder of its own, as Blender wrote it, until it is validated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from veriframe.errors import Code, RenderFailed, ValidationFailed
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.rendering.frames import Frame, RenderTask, SpooledFrame, ValidatedFrame
+from veriframe.threads import run_uninterrupted
+from veriframe.worker.context import WorkerContext
+
+log = structlog.get_logger()
+
+SECOND_LOOK = {"percent": 25, "samples": 16}
+"""How a black frame is rendered again: enough to see whether anything shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The frames of an attempt whose task is known."""
+
+    attempt: Attempt
+    task: RenderTask
+    context: WorkerContext
+
+    @property
+    def arriving(self) -> Path:
+        """The folder that a session writes to."""
+        return self._folder / "new"
+
+    @property
+    def _folder(self) -> Path:
+        return self.context.workspace.rendered(self.attempt.job_id)
+
+    async def prepare(self) -> None:
+        """Empties what a session writes to, and everything if no frame is kept. Raises `HostUnavailable`."""
+        workspace = self.context.workspace
+        if len(await self.missing()) == len(self.task.frames):
+            for folder in (self._folder, workspace.validated(self.attempt.job_id)):
+                await run_uninterrupted(workspace.empty, folder)
+        await run_uninterrupted(workspace.empty, self.arriving)
+
+    async def missing(self) -> tuple[int, ...]:
+        """Returns the numbers of frames that are still to be rendered."""
+        kept = await self._kept()
+        return tuple(number for number in self.task.frames if number not in kept)
+
+    async def keep(self, frame: Frame) -> None:
+        """Takes a frame that has just arrived. Raises `HostUnavailable`."""
+        alone = self._alone(frame.number)
+        await run_uninterrupted(self.context.workspace.move, self.arriving / frame.file, alone)
+        await self.context.journal.note_frame(
+            self.attempt, SpooledFrame(number=frame.number, frame=frame, validated=None)
+        )
+        log.info(
+            "frame_rendered",
+            frame=frame.number,
+            seconds=round(frame.seconds, 3),
+            peak_memory_bytes=frame.peak_memory_bytes,
+            width=frame.width,
+            height=frame.height,
+        )
+
+    async def validate(self, scene: Path, until: float) -> None:
+        """Validates all rendered frames that are not. `until` is the end by `time.monotonic`.
+
+        Raises `RenderFailed` (NO_OUTPUT) if one is missing, `ValidationFailed`, `HostUnavailable`.
+        """
+        kept = await self._kept()
+        if gone := [number for number in self.task.frames if number not in kept]:
+            raise RenderFailed(Code.NO_OUTPUT, f"Frame {gone[0]} is missing from this worker's disk.")
+        for number in self.task.frames:
+            if kept[number].validated is None:
+                await self.validate_frame(kept[number].frame, scene, until)
+
+    async def validate_frame(self, frame: Frame, scene: Path, until: float) -> None:
+        """Validates one frame and notes it; a black one is rendered again, small. Raises as `validate`."""
+        workspace = self.context.workspace
+        raw, clean = self._alone(frame.number), self._folder / f"{frame.number}-clean"
+        await run_uninterrupted(workspace.empty, clean)
+        found = await self._decode(self.task, frame, raw, clean, until)
+        if found.is_black:
+            await self._look_again(frame, scene, until)
+        await run_uninterrupted(workspace.publish, clean / found.file, workspace.validated(self.attempt.job_id))
+        await self.context.journal.note_frame(
+            self.attempt, SpooledFrame(number=frame.number, frame=frame, validated=found)
+        )
+        log.info(
+            "frame_validated",
+            frame=found.number,
+            size_bytes=found.size_bytes,
+            bit_depth=found.bit_depth,
+            channels=found.channels,
+            pixel_sha256=found.pixel_sha256,
+        )
+
+    async def _look_again(self, frame: Frame, scene: Path, until: float) -> None:
+        """A black picture may be right, or a fault of this machine: then a second one shows something."""
+        workspace, renderer = self.context.workspace, self.context.renderer
+        out, clean = (self._folder / f"{frame.number}-again{suffix}" for suffix in ("", "-clean"))
+        small = replace(self.task, frames=(frame.number,), **SECOND_LOOK)
+        for folder in (out, clean):
+            await run_uninterrupted(workspace.empty, folder)
+        async with renderer.open(scene) as session:
+            left = seconds_left(until, "rendering the black frame again")
+            async for again in session.frames(small, out, lease_seconds=left):
+                found = await self._decode(small, again, out, clean, until)
+                if not found.is_black:
+                    raise ValidationFailed(
+                        Code.BLACK,
+                        f"Frame {frame.number} was black in the first render, but not when it was rendered "
+                        "again. Run: veriframe doctor.",
+                    )
+
+    async def _decode(
+        self, task: RenderTask, frame: Frame, out: Path, clean: Path, until: float
+    ) -> ValidatedFrame:
+        left = seconds_left(until, "decoding")
+        task = replace(task, frames=(frame.number,))
+        (found,) = await self.context.renderer.validate(task, [frame], out, clean, lease_seconds=left)
+        return found
+
+    async def _kept(self) -> dict[int, SpooledFrame]:
+        """The noted frames whose files are still there."""
+        noted = await self.context.journal.frames(self.attempt)
+        return {one.number: one for one in noted if await asyncio.to_thread(self._is_there, one)}
+
+    def _is_there(self, one: SpooledFrame) -> bool:
+        if one.validated is not None:
+            return (self.context.workspace.validated(self.attempt.job_id) / one.validated.file).is_file()
+        return (self._alone(one.number) / one.frame.file).is_file()
+
+    def _alone(self, number: int) -> Path:
+        return self._folder / str(number)
+
+
+def seconds_left(until: float, what: str) -> float:
+    """Returns the time until `until`, by `time.monotonic`. Raises `RenderFailed` (LEASE) if none is left."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
+    return left
