@@ -125,9 +125,7 @@ class Demo:
         finally:
             service.drain()
             await working
-        attempt = context.journal.get(posted.jobs[0])
-        if attempt is None:
-            raise RuntimeError("the attempt is in the journal")
+        (attempt,) = [one for one in await context.journal.history() if one.job_id == posted.jobs[0]]
         return Outcome(
             job=await creator.registry.get_job(posted.jobs[0]),
             attempt=attempt,

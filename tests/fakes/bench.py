@@ -134,9 +134,7 @@ class Bench:
 
     def attempt(self, job_id: int = 1) -> Attempt:
         """The attempt in the journal."""
-        attempt = self.journal.get(job_id)
-        assert attempt is not None
-        return attempt
+        return self.journal.by_job[job_id]
 
     def begin(self, job: Job, stage: Stage = Stage.SEEN, result_cid: str = "") -> Attempt:
         """Adds an attempt to the journal, as after a restart."""
@@ -148,8 +146,7 @@ class Bench:
             result_cid=result_cid,
             reached={Stage.SEEN: 0.0, stage: 0.5},
         )
-        self.journal.by_job[job.id] = attempt
-        return attempt
+        return self.journal.put(attempt)
 
     def service(self, slots: int = 1, poll_seconds: float = 0.001, **more: object) -> Service:
         """A worker with these components."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,24 +14,38 @@ from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.model.attempt.attempt import Stage
 
 MOVE_FOR_EVER = """
-import itertools, sys
+import asyncio, itertools, sys
 from pathlib import Path
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.model.attempt.attempt import Attempt, Stage
 
-journal = SqliteJournal(Path(sys.argv[1]))
-for job_id in itertools.count(1):
-    attempt = Attempt(job_id=job_id, asset_cid="bafk", reward_fri=1, reached={Stage.SEEN: 0.0})
-    journal.add(attempt)
-    for stage in (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.STORED):
-        after = attempt.to(stage, at=float(job_id))
-        journal.move(attempt, after)
-        print(job_id, stage.value, flush=True)
-        attempt = after
+STAGES = (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.STORED)
+
+async def move_for_ever():
+    journal = SqliteJournal(Path(sys.argv[1]))
+    for job_id in itertools.count(1):
+        attempt = Attempt(job_id=job_id, asset_cid="bafk", reward_fri=1, reached={Stage.SEEN: 0.0})
+        attempt = await journal.start(attempt)
+        for stage in STAGES:
+            after = attempt.to(stage, at=float(job_id))
+            await journal.record(attempt, after)
+            print(job_id, stage.value, flush=True)
+            attempt = after
+
+asyncio.run(move_for_ever())
 """
-"""Moves one job after the other through its stages; prints each stage after `move` returned."""
+"""Moves one job after the other through its stages; prints each stage after `record` returned."""
 
 ORDER = [stage.value for stage in Stage]
+
+
+async def stages(path: Path) -> dict[int, str]:
+    """The stages of all attempts, by job."""
+    journal = SqliteJournal(path)
+    try:
+        return {attempt.job_id: attempt.stage.value for attempt in await journal.history()}
+    finally:
+        await journal.close()
 
 
 @pytest.mark.parametrize("lines_before", [1, 20, 55])
@@ -49,8 +63,7 @@ def test_every_reported_move_is_in_the_journal(tmp_path: Path, lines_before: int
     lines += process.communicate(timeout=60)[0].splitlines()
     assert process.returncode == -9
     reported = {int(job_id): stage for job_id, stage in (line.split() for line in lines)}
-    with closing(SqliteJournal(tmp_path / "journal.sqlite")) as journal:
-        kept = {attempt.job_id: attempt.stage.value for attempt in journal.attempts()}
+    kept = asyncio.run(stages(tmp_path / "journal.sqlite"))
     # The last move may have been made without its line; all others are exactly as printed.
     last = max(reported)
     assert {job: kept[job] for job in reported if job != last} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.errors import SettingsError
+from veriframe.model.attempt.failure import Failure
 from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import format_address
 from veriframe.wiring import workers
@@ -20,8 +22,7 @@ ACCOUNT = "worker"
 
 def failures(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False) -> None:
     """List scenes that failed on this worker. It retries them with other limits or another Blender."""
-    with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
-        found = journal.failures()
+    found = context.run(_failures())
     if as_json:
         show.as_json([{**asdict(one), "creator": format_address(one.creator)} for one in found])
         return
@@ -51,9 +52,18 @@ def forget(
         raise SettingsError(
             "Pass one scene's CID, or --all for all of them. `veriframe scene failures` lists them."
         )
-    with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
-        forgotten = journal.forget_failures(None if cid is None else canonical(cid))
+    forgotten = context.run(_forget(None if cid is None else canonical(cid)))
     show.line(f"Forgotten: {_count(forgotten)}.")
+
+
+async def _failures() -> Sequence[Failure]:
+    async with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+        return await journal.failures()
+
+
+async def _forget(asset_cid: str | None) -> int:
+    async with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+        return await journal.forget_failures(asset_cid)
 
 
 def _count(forgotten: int) -> str:

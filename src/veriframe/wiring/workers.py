@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -34,11 +34,14 @@ def _journal_file(settings: Settings, account: str) -> Path:
     return _worker_home(settings, account) / "journal.sqlite"
 
 
-@contextmanager
-def opened_journal(settings: Settings, account: str) -> Iterator[SqliteJournal]:
+@asynccontextmanager
+async def opened_journal(settings: Settings, account: str) -> AsyncIterator[SqliteJournal]:
     """Open the journal for one command. A running worker may use it at the same time."""
-    with closing(open_journal(settings, account)) as opened:
+    opened = open_journal(settings, account)
+    try:
         yield opened
+    finally:
+        await opened.close()
 
 
 async def stakes(settings: Settings, account: str, registry: WorkerRegistry) -> Stakes:
@@ -47,7 +50,7 @@ async def stakes(settings: Settings, account: str, registry: WorkerRegistry) -> 
     limits = stake_limits(settings)
     if not _journal_file(settings, account).exists():
         return Stakes(free_fri=funds.means_fri, job_fees_fri=funds.job_fees_fri, limits=limits)
-    with opened_journal(settings, account) as opened:
+    async with opened_journal(settings, account) as opened:
         return Exposure(opened, limits, time.time).stakes(funds)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,22 +25,28 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def _failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A worker's journal with two scenes that failed."""
     monkeypatch.chdir(tmp_path)
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
-    with workers.opened_journal(context.current().settings, "worker") as journal:
-        for cid, detail in ((CID, "Blender crashed\u202e\x1b[31m."), (OTHER, "No camera.")):
-            journal.note_failure(
-                Failure(
-                    asset_cid=cid,
-                    creator=Address(0xABC),
-                    code=Code.CRASH,
-                    detail=detail,
-                    conditions="these",
-                    at=1_700_000_000.0,
+
+    async def fail() -> None:
+        async with workers.opened_journal(context.current().settings, "worker") as journal:
+            for cid, detail in ((CID, "Blender crashed\u202e\x1b[31m."), (OTHER, "No camera.")):
+                await journal.note_failure(
+                    Failure(
+                        asset_cid=cid,
+                        creator=Address(0xABC),
+                        code=Code.CRASH,
+                        detail=detail,
+                        conditions="these",
+                        at=1_700_000_000.0,
+                    )
                 )
-            )
+
+    context.run(fail())
+    yield
+    context.finish()
 
 
 @pytest.mark.usefixtures("_failed")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from veriframe.errors import Code, JobError, JobLost
 from veriframe.model.registry.job import NOBODY, Address
+from veriframe.model.rendering.frames import RenderTask
 
 
 class Stage(StrEnum):
@@ -71,20 +72,22 @@ FOLLOWS: Mapping[Stage, frozenset[Stage]] = MappingProxyType(
 class Attempt:
     """This worker's attempt at a job. Immutable: each step returns a new one.
 
+    `number` is its number in the journal, 0 before it is stored; `part` is the job's index within its order.
     `reached` maps each stage to the wall-clock time (Unix seconds) at which it was completed. `code` and
-    `detail` say why an attempt ended other than PAID. `width` and `height` are in pixels, from the
-    inspection, and 0 before it. `result_bytes` is the size of the stored result. `fees_fri` is the cost of
-    our moves so far, `lost_fri` the burned part of the bond.
+    `detail` say why an attempt ended other than PAID. `task` is what to render, None before the check.
+    `result_bytes` is the size of the stored result. `fees_fri` is the cost of our moves so far, `lost_fri`
+    the burned part of the bond.
     """
 
     job_id: int
     asset_cid: str
     reward_fri: int
     creator: Address = NOBODY
+    number: int = 0
     order_id: int = 0
+    part: int = 0
     bond_fri: int = 0
-    width: int = 0
-    height: int = 0
+    task: RenderTask | None = None
     result_bytes: int = 0
     fees_fri: int = 0
     lost_fri: int = 0
@@ -119,10 +122,34 @@ class Attempt:
         )
 
     @property
+    def width(self) -> int:
+        """The picture's width in pixels, or 0 if it is not known."""
+        return self.task.size[0] if self.task and self.task.size else 0
+
+    @property
+    def height(self) -> int:
+        """The picture's height in pixels, or 0 if it is not known."""
+        return self.task.size[1] if self.task and self.task.size else 0
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended, in Unix seconds, or None if it has not."""
+        return self.reached.get(self.stage, 0.0) if self.stage.is_end else None
+
+    @property
+    def paid_fri(self) -> int:
+        """What its creator has paid: the reward less fees, or 0 if the job is not paid."""
+        return self.reward_fri - self.fees_fri if self.stage is Stage.PAID else 0
+
+    @property
+    def cost_fri(self) -> int:
+        """What it has cost so far: the burned part of the bond, and the fees unless the job is paid."""
+        return self.lost_fri + (0 if self.stage is Stage.PAID else self.fees_fri)
+
+    @property
     def earned_fri(self) -> int:
         """The earnings so far: the reward once paid, less fees and the burned part of the bond."""
-        reward_fri = self.reward_fri if self.stage is Stage.PAID else 0
-        return reward_fri - self.fees_fri - self.lost_fri
+        return self.paid_fri - self.cost_fri
 
     def paying(self, fee_fri: int) -> Attempt:
         """The same attempt after one more move, which cost `fee_fri`."""

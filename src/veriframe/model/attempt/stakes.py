@@ -7,11 +7,12 @@ it little, and all such creators together no more than the loss budget.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
+from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.registry.job import NOBODY, Address, Job, Terms, format_strk
 
 DAY = 86400
@@ -35,6 +36,29 @@ class StakeLimits:
     loss_share: Fraction = Fraction(3, 100)
     job_share: Fraction = Fraction(1, 4)
     new_creator_jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CreatorTotals:
+    """The sums of `Attempt.paid_fri` and `Attempt.cost_fri` over some attempts at one creator's jobs."""
+
+    paid_fri: int = 0
+    lost_fri: int = 0
+
+
+def fold(
+    totals: Mapping[Address, CreatorTotals], attempts: Iterable[Attempt]
+) -> dict[Address, CreatorTotals]:
+    """The totals with some more attempts."""
+    after = dict(totals)
+    for attempt in attempts:
+        # Creators cost nothing to invent, so those without a sum are not kept.
+        if attempt.creator != NOBODY and (attempt.paid_fri or attempt.cost_fri):
+            t = after.get(attempt.creator, CreatorTotals())
+            after[attempt.creator] = CreatorTotals(
+                t.paid_fri + attempt.paid_fri, t.lost_fri + attempt.cost_fri
+            )
+    return after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,6 +141,15 @@ class ValidatedFrame:
     is_black: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SpooledFrame:
+    """A frame whose file a worker keeps until its job is over; `validated` is None before the validation."""
+
+    number: int
+    frame: Frame
+    validated: ValidatedFrame | None = None
+
+
 def parse_frames(text: str) -> tuple[int, ...]:
     """Parse a frame list such as `1-10,15,20-40x2`, in order and without repeats.
 
