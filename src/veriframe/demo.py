@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from veriframe.ports.registry import Funds, Totals, WorkerRegistry
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Settings
 from veriframe.wiring import creators, registries, renderers, stores, workers
+from veriframe.worker.listener import Listener
 from veriframe.worker.report import stage_seconds
 
 STILL = Path(__file__).resolve().parents[2] / "examples" / "still.py"
@@ -90,7 +91,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Demo:
+class Demo(Listener):
     """One run of the demo. Its home holds its own registry, store and journal, and is emptied first."""
 
     settings: Settings
@@ -110,10 +111,10 @@ class Demo:
         self.audience.ready(facts := await renderer.facts())
         content = stores.open_store(settings)
         creator = creators.build_creator(settings, registries.embedded(settings, "creator"), content)
-        made = workers.build_context(
+        context = workers.build_context(
             settings, "worker", registries.embedded(settings, "worker"), renderer, content
         )
-        context = replace(made, on_stage=self._on_stage, on_progress=self._on_progress)
+        context.listener.add(self)
         before = await _balances(creator, context.registry)
         service = workers.build_service(settings, context)
         working = asyncio.create_task(service.run())
@@ -148,12 +149,14 @@ class Demo:
                 break
         raise HostUnavailable("The worker did not submit a result. See its log above for the reason.")
 
-    def _on_stage(self, before: Attempt, after: Attempt) -> None:
+    def on_stage(self, before: Attempt, after: Attempt) -> None:
+        """Passes a stage on."""
         self.audience.stage(before, after)
         if after.stage.is_end:
             self._ended.set()
 
-    def _on_progress(self, _: int, progress: Progress) -> None:
+    def on_progress(self, job_id: int, progress: Progress) -> None:
+        """Passes the progress on."""
         self.audience.progress(progress)
 
 

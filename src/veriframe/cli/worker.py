@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from dataclasses import replace
 from typing import Annotated
 
 import stamina
@@ -48,14 +47,17 @@ def worker(
 
 async def _work(loaded: Loaded, account: str, registry: WorkerRegistry, once: bool, slots: int | None) -> int:
     settings = loaded.settings
-    renderer = await renderers.build_renderer(settings)
+    renderer = await renderers.build_renderer(settings, slots)
     stamina.instrumentation.set_on_retry_hooks((log_wait,))
-    progress = report.ProgressLog()
-    made = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
-    parts = replace(made, on_stage=report.stage_reached, on_progress=progress.on_progress)
-    service = workers.build_service(settings, parts, slots)
-    _log_start(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
-    return await _until_stopped(service, once)
+    parts = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
+    parts.listener.add(report.WorkerLog())
+    service = workers.build_service(settings, parts)
+    _log_start(loaded, account, await renderer.facts(), renderer.capacity, parts.registry.account)
+    try:
+        return await _until_stopped(service, once)
+    finally:
+        await renderer.close()
+        await parts.journal.close()
 
 
 async def _until_stopped(service: Service, once: bool) -> int:

@@ -21,7 +21,7 @@ from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock
 from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
-from veriframe.worker.settlement.submitted_jobs import Withdrawal
+from veriframe.worker.settlement.settling import Withdrawal
 from veriframe.worker.shared.workspace import Workspace
 
 
@@ -51,7 +51,9 @@ async def stakes(settings: Settings, account: str, registry: WorkerRegistry) -> 
     if not _journal_file(settings, account).exists():
         return Stakes(free_fri=funds.means_fri, job_fees_fri=funds.job_fees_fri, limits=limits)
     async with opened_journal(settings, account) as opened:
-        return Exposure(opened, limits, time.time).stakes(funds)
+        exposure = Exposure(limits, time.time)
+        exposure.read(await opened.history(), await opened.creator_totals())
+        return exposure.stakes(funds)
 
 
 def build_context(
@@ -77,7 +79,7 @@ def build_context(
     )
 
 
-def build_service(settings: Settings, context: WorkerContext, slots: int | None = None) -> Service:
+def build_service(settings: Settings, context: WorkerContext) -> Service:
     """Build the worker's service."""
     withdrawal = None
     if settings.withdraw_above_strk is not None:
@@ -87,7 +89,6 @@ def build_service(settings: Settings, context: WorkerContext, slots: int | None 
         )
     return Service(
         context,
-        slots=slots or settings.slots,
         poll_seconds=settings.poll_seconds,
         idle_seconds=settings.idle_seconds,
         withdrawal=withdrawal,

@@ -8,11 +8,12 @@ from itertools import pairwise
 
 import structlog
 
-from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, format_address, format_strk
 from veriframe.model.rendering.frames import Progress
 from veriframe.model.text import printable
 from veriframe.ports.store import Transfer
+from veriframe.worker.listener import Listener
 
 log = structlog.get_logger()
 
@@ -133,52 +134,71 @@ class DiscoveryLog:
         return True
 
 
-class ProgressLog:
-    """Logs the progress of renders, with a limited rate of lines for each job."""
+class WorkerLog(Listener):
+    """Logs what a worker does. Progress and waits of one job are a line every few seconds at most."""
 
-    def __init__(self) -> None:
-        self._logged: dict[int, float] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives monotonic seconds."""
+        self._clock = clock
+        self._logged: dict[tuple[int, str], float] = {}
+        self._began: dict[tuple[int, str], tuple[float, int]] = {}
+        self._waits: dict[int, tuple[str, float]] = {}
+
+    def on_stage(self, before: Attempt, after: Attempt) -> None:
+        """Logs a stage, and the summary line at an end."""
+        stage_reached(before, after)
+        if after.stage.is_end or after.stage is Stage.SUBMITTED:
+            self._waits.pop(after.job_id, None)
+            for kept in (self._logged, self._began):
+                for key in [key for key in kept if key[0] == after.job_id]:
+                    del kept[key]
 
     def on_progress(self, job_id: int, progress: Progress) -> None:
-        """Logs the progress if the last line about this job is old enough."""
-        now = time.monotonic()
-        if now - self._logged.get(job_id, 0.0) < PROGRESS_SECONDS:
+        """Logs the progress of a render."""
+        if not self._is_time((job_id, "render")):
             return
-        self._logged[job_id] = now
         log.info(
             "render_progress",
             job_id=job_id,
             phase=progress.phase,
+            frame=progress.frame,
             percent=None if progress.fraction is None else round(100 * progress.fraction),
             seconds=progress.seconds,
             memory_bytes=progress.memory_bytes,
         )
 
+    def on_transfer(self, job_id: int, what: str, transfer: Transfer) -> None:
+        """Logs the start of a transfer, and its progress. The store itself logs the end."""
+        key, now = (job_id, what), self._clock()
+        if key not in self._began:
+            self._began[key] = now, transfer.done_bytes
+            self._logged[key] = now
+            log.info("transfer_started", job_id=job_id, what=what)
+        elif self._is_time(key):
+            began, before = self._began[key]
+            total, seconds = transfer.total_bytes, now - began
+            log.info(
+                "transfer_progress",
+                job_id=job_id,
+                what=what,
+                size_bytes=transfer.done_bytes,
+                percent=round(100 * transfer.done_bytes / total) if total else None,
+                seconds=round(seconds, 3),
+                megabytes_per_second=round((transfer.done_bytes - before) / 1e6 / seconds, 1),
+            )
 
-class TransferLog:
-    """Logs one transfer of a job, a scene or a picture: a line at its start, then with a limited rate.
+    def on_wait(self, job_id: int, what: str) -> None:
+        """Logs what a job waits for, and when it goes on."""
+        if what:
+            self._waits[job_id] = what, self._clock()
+            log.info("job_waits_for", job_id=job_id, what=what)
+        elif waited := self._waits.pop(job_id, None):
+            log.info("job_goes_on", job_id=job_id, what=waited[0], seconds=round(self._clock() - waited[1], 3))
 
-    The store itself logs the end.
-    """
-
-    def __init__(self, job_id: int, what: str) -> None:
-        self._job_id, self._what = job_id, what
-        self._started = self._logged = time.monotonic()
-        log.info("transfer_started", job_id=job_id, what=what)
-
-    def on_transfer(self, transfer: Transfer) -> None:
-        """Logs the progress if the last line is old enough."""
-        now = time.monotonic()
-        if now - self._logged < PROGRESS_SECONDS:
-            return
-        self._logged = now
-        total_bytes = transfer.total_bytes
-        log.info(
-            "transfer_progress",
-            job_id=self._job_id,
-            what=self._what,
-            size_bytes=transfer.done_bytes,
-            percent=round(100 * transfer.done_bytes / total_bytes) if total_bytes else None,
-            seconds=round(now - self._started, 3),
-            megabytes_per_second=round(transfer.done_bytes / 1e6 / (now - self._started), 1),
-        )
+    def _is_time(self, key: tuple[int, str]) -> bool:
+        """Whether the last line about this is old enough."""
+        now = self._clock()
+        if now - self._logged.get(key, -PROGRESS_SECONDS) < PROGRESS_SECONDS:
+            return False
+        self._logged[key] = now
+        return True

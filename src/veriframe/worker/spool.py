@@ -20,7 +20,7 @@ from veriframe.worker.context import WorkerContext
 
 log = structlog.get_logger()
 
-SECOND_LOOK = {"percent": 25, "samples": 16}
+AGAIN_PERCENT, AGAIN_SAMPLES = 25, 16
 """How a black frame is rendered again: enough to see whether anything shows."""
 
 
@@ -107,7 +107,7 @@ class Spool:
         """A black picture may be right, or a fault of this machine: then a second one shows something."""
         workspace, renderer = self.context.workspace, self.context.renderer
         out, clean = (self._folder / f"{frame.number}-again{suffix}" for suffix in ("", "-clean"))
-        small = replace(self.task, frames=(frame.number,), **SECOND_LOOK)
+        small = replace(self.task, frames=(frame.number,), percent=AGAIN_PERCENT, samples=AGAIN_SAMPLES)
         for folder in (out, clean):
             await run_uninterrupted(workspace.empty, folder)
         async with renderer.open(scene) as session:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.attempt.stakes import DAY, CreatorRecord, StakeLimits, Stakes
+from veriframe.model.attempt.stakes import DAY, CreatorRecord, CreatorTotals, StakeLimits, Stakes
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState
-from veriframe.ports.journal import Journal
 from veriframe.ports.registry import Funds
 
 
@@ -47,12 +46,12 @@ class Exposure:
         self._totals: defaultdict[Address, _Totals] = defaultdict(_Totals)
         self._recent: set[_Try] = set()
 
-    async def read(self, journal: Journal) -> None:
-        """Counts what the journal has, compacted attempts included. Raises `HostUnavailable`."""
-        for creator, totals in (await journal.creator_totals()).items():
-            self._totals[creator].paid_fri += totals.paid_fri
-            self._totals[creator].lost_fri += totals.lost_fri
-        for attempt in await journal.history():
+    def read(self, history: Iterable[Attempt], totals: Mapping[Address, CreatorTotals]) -> None:
+        """Counts attempts of earlier runs; `totals` are those of older attempts, without their details."""
+        for creator, total in totals.items():
+            self._totals[creator].paid_fri += total.paid_fri
+            self._totals[creator].lost_fri += total.lost_fri
+        for attempt in history:
             self.note(attempt)
 
     def note(self, attempt: Attempt) -> None:

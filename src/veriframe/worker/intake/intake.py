@@ -71,10 +71,11 @@ class Intake(Listener):
         facts = await context.renderer.facts()
         under = conditions(facts, context.policy.limits, context.scene_limits)
         self._failures = Failures(context.journal, under, context.clock)
+        history = await context.attempts.load(context.clock())
         self._exposure = Exposure(context.policy.stakes, context.clock)
-        await self._exposure.read(context.journal)
+        self._exposure.read(history, await context.journal.creator_totals())
         context.room.balance_fri = self._exposure.balance_fri
-        await self._failures.read(await context.attempts.load())
+        await self._failures.read(history)
         await self._renew_stakes()
         _log_stakes(self._stakes)
 

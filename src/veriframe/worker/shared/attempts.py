@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.ports.journal import Journal
 from veriframe.threads import wait_uninterrupted
 from veriframe.worker.listener import Listener
+
+
+KEPT_SECONDS = 90 * 86400.0
+"""How long attempts that have ended are kept one by one."""
 
 
 class Attempts:
@@ -23,8 +28,12 @@ class Attempts:
         self._latest: dict[int, Attempt] = {}
         self._live: dict[int, Attempt] = {}
 
-    async def load(self) -> Sequence[Attempt]:
-        """Reads the journal. Returns all its attempts, oldest first; a job may have several."""
+    async def load(self, now: float) -> Sequence[Attempt]:
+        """Reads the journal. Returns all its attempts, oldest first; a job may have several.
+
+        Attempts that ended long before `now` (Unix seconds) are compacted first.
+        """
+        await self._journal.compact(now - KEPT_SECONDS)
         history = await self._journal.history()
         for attempt in history:
             self._keep(attempt)
@@ -67,5 +76,5 @@ class Attempts:
             self._live[attempt.job_id] = attempt
 
 
-def _has_succeeded(work: asyncio.Future[object]) -> bool:
+def _has_succeeded(work: asyncio.Future[Any]) -> bool:
     return work.done() and not work.cancelled() and work.exception() is None
