@@ -103,10 +103,14 @@ class FakeStore(ContentStore):
         self._fail()
         self.pinned = [other for other in self.pinned if other != pin]
 
-    async def pins(self) -> Sequence[Pin]:
-        """All pins."""
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
+        """The pins with such names."""
         self._fail()
-        return tuple(self.pinned)
+        return tuple(pin for pin in self.pinned if pin.name.startswith(prefix))
+
+    async def ready(self) -> None:
+        """Does nothing."""
+        self._fail()
 
     async def room(self) -> StoreRoom:
         """The limit minus pinned content."""

@@ -92,8 +92,12 @@ class ContentStore(Protocol):
         """Remove a pin; content without pins may be deleted. Ignores unknown pins."""
 
     @abstractmethod
-    async def pins(self) -> Sequence[Pin]:
-        """All pins."""
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
+        """The pins whose names start with `prefix`: all pins by default."""
+
+    @abstractmethod
+    async def ready(self) -> None:
+        """Return if the store answers; quick, however much it holds."""
 
     @abstractmethod
     async def room(self) -> StoreRoom:

@@ -63,6 +63,6 @@ async def remove_leftovers(context: WorkerContext) -> None:
 async def _release_pins(context: WorkerContext, unfinished: Collection[int]) -> None:
     names = await context.pin_names()
     kept = {names.result(job_id) for job_id in unfinished}
-    for pin in await context.store.pins():
+    for pin in await context.store.pins(names.results):
         if names.is_result(pin.name) and pin.name not in kept:
             await context.store.unpin(pin)

@@ -98,9 +98,13 @@ class LocalStore(ContentStore):
             known = Pin(cid=canonical(pin.cid), name=pin.name)
             await in_thread(lambda _: self._unpin(known))
 
-    async def pins(self) -> Sequence[Pin]:
-        """All pins, by CID and name."""
-        return await in_thread(lambda _: self._all_pins())
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
+        """The pins with such names, by CID and name."""
+        return [pin for pin in await in_thread(lambda _: self._all_pins()) if pin.name.startswith(prefix)]
+
+    async def ready(self) -> None:
+        """Looks whether the folder is there."""
+        await in_thread(lambda _: self._look())
 
     async def room(self) -> StoreRoom:
         """The limit minus pinned content, and at most what the disk has free."""
@@ -234,6 +238,11 @@ class LocalStore(ContentStore):
         self._make()
         with self._locked():
             return sum(content.size_bytes for content in self._blobs.kept())
+
+    def _look(self) -> None:
+        self._make()
+        with self._translated():
+            self._blobs.folder.stat()
 
     def _make(self) -> None:
         if self._is_made:

@@ -38,7 +38,7 @@ async def fetch_scene_in_time(attempt: Attempt, context: WorkerContext) -> Path:
         if isinstance(error, StoreUnavailable) and context.clock() < end:
             raise
         # Nor does a store that is unavailable.
-        await context.store.pins()
+        await context.store.ready()
         raise JobRejected(
             Code.NOT_FOUND,
             f"The scene did not arrive within fetch_seconds ({context.policy.fetch_seconds:g})."
