@@ -27,7 +27,7 @@ from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.staging import locked, staging
 from veriframe.adapters.local_store.stoppable import CopyProgress, in_thread
 from veriframe.disk import sync_folder
-from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
+from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.content.folder import FolderLimits
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
@@ -291,7 +291,7 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(
+        raise HostUnavailable(
             f"{target} cannot be written: {reason(error)}. Check that its disk has space, and that its user"
             " may write there."
         ) from error
