@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
+from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec, canonical
 from veriframe.model.content.folder import FolderLimits, check_path, check_totals
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
@@ -32,6 +32,8 @@ class FakeStore(ContentStore):
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Stores a file or a folder. Returns its CID."""
         self._fail()
+        if len(pin_name) > 185:
+            raise SettingsError("The name of the pin is too long.")
         if source.is_dir():  # noqa: ASYNC240 - small files of tests
             cid = self._keep_folder(source)
             size_bytes = sum(map(len, self.folders[cid].values()))
@@ -61,6 +63,7 @@ class FakeStore(ContentStore):
         content = self.files[key]
         if len(content) > limit_bytes:
             raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {limit_bytes} bytes.")
+        _require_folder(target.parent)
         target.write_bytes(content)  # noqa: ASYNC240 - small files of tests
         on_progress(Transfer(done_bytes=len(content), total_bytes=len(content)))
         return len(content)
@@ -103,10 +106,14 @@ class FakeStore(ContentStore):
         self._fail()
         self.pinned = [other for other in self.pinned if other != pin]
 
-    async def pins(self) -> Sequence[Pin]:
-        """All pins."""
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
+        """The pins with such names."""
         self._fail()
-        return tuple(self.pinned)
+        return tuple(pin for pin in self.pinned if pin.name.startswith(prefix))
+
+    async def ready(self) -> None:
+        """Does nothing."""
+        self._fail()
 
     async def room(self) -> StoreRoom:
         """The limit minus pinned content."""
@@ -126,6 +133,8 @@ class FakeStore(ContentStore):
         if not entries:
             raise SettingsError(f"{source} is empty.")
         for entry in entries:
+            if entry.is_symlink() or not (entry.is_dir() or entry.is_file()) or not str(entry).isprintable():
+                raise SettingsError(f"{entry!a} cannot be stored.")
             digest.update(f"{entry.relative_to(source)}\0".encode())
             digest.update(entry.read_bytes() if entry.is_file() else b"")
         cid = str(Cid(Codec.DAG_PB, digest.digest()))
@@ -137,6 +146,11 @@ class FakeStore(ContentStore):
     def _fail(self) -> None:
         if self.fault is not None:
             raise self.fault
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise HostUnavailable(f"{folder} cannot be written.")
 
 
 def _with_parents(name: str) -> Sequence[str]:

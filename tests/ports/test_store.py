@@ -121,6 +121,21 @@ async def test_a_pin_is_removed_by_its_name(store: ContentStore, tmp_path: Path)
     assert list(await store.pins()) == [Pin(cid=cid, name="job-2-asset")]
 
 
+async def test_pins_are_listed_by_the_start_of_their_names(store: ContentStore, tmp_path: Path) -> None:
+    """fault_56: the prefix may have any characters, and counts only at the start of the name itself."""
+    cid = await add(store, tmp_path, b"one", "job-1-asset")
+    for name in ("a/ü 1", "a/ü 2", "b a/ü", "a", "A/ü"):
+        await store.pin(Pin(cid=cid, name=name))
+    assert sorted(pin.name for pin in await store.pins("a/ü")) == ["a/ü 1", "a/ü 2"]
+    assert list(await store.pins("job-1")) == [Pin(cid=cid, name="job-1-asset")]
+    assert list(await store.pins(cid)) == list(await store.pins("veriframe")) == []
+
+
+async def test_a_store_is_ready(store: ContentStore) -> None:
+    """Even before anything else is called."""
+    await store.ready()
+
+
 async def test_missing_content_cannot_be_pinned(store: ContentStore) -> None:
     """fault_56: a pin never promises content that the store does not have."""
     with pytest.raises(StoreUnavailable):

@@ -62,7 +62,7 @@ async def test_a_store_reports_its_room() -> None:
 
 
 class _AwayStore(FakeStore):
-    async def pins(self) -> tuple[Pin, ...]:
+    async def pins(self, prefix: str = "") -> tuple[Pin, ...]:
         raise StoreUnavailable("The content store does not answer. Start it.")
 
 

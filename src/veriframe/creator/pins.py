@@ -7,7 +7,7 @@ from contextlib import suppress
 from veriframe.errors import JobRejected, Unavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import Job
-from veriframe.model.registry.pin_names import PinNames, old_asset_job
+from veriframe.model.registry.pin_names import OLD_ASSETS, PinNames, old_asset_job
 from veriframe.ports.registry import CreatorRegistry
 from veriframe.ports.store import ContentStore, Pin
 
@@ -19,7 +19,7 @@ async def rename_old(names: PinNames, registry: CreatorRegistry, store: ContentS
     registry. If the registry or the store is unavailable, the pins keep their names until the next call.
     """
     with suppress(Unavailable):
-        for pin in await store.pins():
+        for pin in await store.pins(OLD_ASSETS):
             first_job = old_asset_job(pin.name)
             if first_job is not None and await _is_own_scene(pin, first_job, names, registry):
                 await store.pin(Pin(cid=pin.cid, name=names.asset(first_job)))
@@ -45,8 +45,9 @@ async def release_ended(job: Job, names: PinNames, registry: CreatorRegistry, st
     """
     with suppress(Unavailable):
         name = names.evidence(job.id)
-        for pin in [pin for pin in await store.pins() if pin.name == name]:
-            await store.unpin(pin)
+        for pin in await store.pins(name):
+            if pin.name == name:
+                await store.unpin(pin)
         if await _is_over(job, registry):
             await store.unpin(Pin(cid=job.order.asset_cid, name=names.asset(job.order.first_job)))
 

@@ -58,9 +58,11 @@ class ContentStore(Protocol):
 
     @abstractmethod
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
-        """Add a file, or a folder without empty folders, pinned as `pin_name`. Returns its CIDv1.
+        """Add a file, or a folder of files and folders, pinned as `pin_name`. Returns its CIDv1.
 
-        Raises `StoreFull` if there is no room for it.
+        Raises `SettingsError` for what is missing, unreadable or cannot be stored (links in folders, pipes,
+        devices, empty folders, names that are not UTF-8) and for a name of a pin that is too long;
+        `JobError` (UPLOAD) if the source was changed meanwhile; `StoreFull` if there is no room for it.
         """
 
     @abstractmethod
@@ -70,7 +72,8 @@ class ContentStore(Protocol):
         """Download one regular file to `target`, completely or not at all. Returns its size in bytes.
 
         A partial file named `partial_name(cid)` may stay in the same folder, so that a later call can resume.
-        Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE, TOO_LARGE, CORRUPT.
+        Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE, TOO_LARGE, CORRUPT;
+        `HostUnavailable` if the target cannot be written.
         """
 
     @abstractmethod
@@ -92,8 +95,12 @@ class ContentStore(Protocol):
         """Remove a pin; content without pins may be deleted. Ignores unknown pins."""
 
     @abstractmethod
-    async def pins(self) -> Sequence[Pin]:
-        """All pins."""
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
+        """The pins whose names start with `prefix`: all pins by default."""
+
+    @abstractmethod
+    async def ready(self) -> None:
+        """Return if the store answers; quick, however much it holds."""
 
     @abstractmethod
     async def room(self) -> StoreRoom:

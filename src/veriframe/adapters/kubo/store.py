@@ -36,7 +36,7 @@ from veriframe.adapters.kubo.files.staging import place_folder, staged
 from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.node.disk import REMEDY, NodeDisk
-from veriframe.adapters.kubo.node.pins import pin_folder, read_pin
+from veriframe.adapters.kubo.node.pins import part_of_name, pin_folder, read_pin
 from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid
@@ -107,10 +107,6 @@ class KuboStore(ContentStore):
         """Closes the connections to the node. The caller closes the sources."""
         await self._fetched.close()
         await self._api.close()
-
-    async def version(self) -> str:
-        """Returns the node's version, such as `0.42.0`. Raises `StoreUnavailable`."""
-        return (await self._api.call("version", {}, _Version, 10.0)).Version
 
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Adds a file or a folder, pinned as `pin_name`. Returns its CID.
@@ -199,16 +195,21 @@ class KuboStore(ContentStore):
             if "not pinned" not in error.message:
                 raise
 
-    async def pins(self) -> Sequence[Pin]:
-        """Returns all pins of workers and creators on this node, by CID and name, but not the operator's."""
-        query: Query = {"type": "recursive", "names": "true", "stream": "true"}
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
+        """Returns the pins of workers and creators on this node, by CID and name, but not the operator's."""
+        query: Query = {"type": "recursive", "names": "true", "stream": "true", "name": part_of_name(prefix)}
         found = list[Pin]()
         async with self._api.post("pin/ls", query, PIN_SECONDS) as answer:
             async for pinned in answer.objects(_Pinned):
                 pin = read_pin(pinned.Cid, pinned.Name)
-                if pin is not None:
+                # The node finds the text anywhere in its names.
+                if pin is not None and pin.name.startswith(prefix):
                     found.append(pin)
         return sorted(found, key=lambda pin: (pin.cid, pin.name))
+
+    async def ready(self) -> None:
+        """Asks the node for its version."""
+        await self._api.call("version", {}, _Version, 10.0)
 
     async def room(self) -> StoreRoom:
         """Returns the node's `StorageMax` less the size of its repository, pinned or not.
@@ -271,7 +272,7 @@ class KuboStore(ContentStore):
         end = time.monotonic() + self._timeouts.away_seconds
         while True:
             with suppress(StoreUnavailable):
-                await self.version()
+                await self.ready()
                 return
             if time.monotonic() > end:
                 raise reason

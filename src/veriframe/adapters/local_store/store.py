@@ -27,7 +27,7 @@ from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.staging import locked, staging
 from veriframe.adapters.local_store.stoppable import CopyProgress, in_thread
 from veriframe.disk import sync_folder
-from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
+from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.content.folder import FolderLimits
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
@@ -98,9 +98,13 @@ class LocalStore(ContentStore):
             known = Pin(cid=canonical(pin.cid), name=pin.name)
             await in_thread(lambda _: self._unpin(known))
 
-    async def pins(self) -> Sequence[Pin]:
-        """All pins, by CID and name."""
-        return await in_thread(lambda _: self._all_pins())
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
+        """The pins with such names, by CID and name."""
+        return [pin for pin in await in_thread(lambda _: self._all_pins()) if pin.name.startswith(prefix)]
+
+    async def ready(self) -> None:
+        """Looks whether the folder is there."""
+        await in_thread(lambda _: self._look())
 
     async def room(self) -> StoreRoom:
         """The limit minus pinned content, and at most what the disk has free."""
@@ -235,6 +239,11 @@ class LocalStore(ContentStore):
         with self._locked():
             return sum(content.size_bytes for content in self._blobs.kept())
 
+    def _look(self) -> None:
+        self._make()
+        with self._translated():
+            self._blobs.folder.stat()
+
     def _make(self) -> None:
         if self._is_made:
             # Only once: if the disk disappears later, an empty store must not take its place.
@@ -282,7 +291,7 @@ def _writing(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(
+        raise HostUnavailable(
             f"{target} cannot be written: {reason(error)}. Check that its disk has space, and that its user"
             " may write there."
         ) from error

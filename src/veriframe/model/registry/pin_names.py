@@ -14,9 +14,8 @@ from veriframe.model.registry.job import Address, format_address
 MAX_NAME_BYTES = 185
 """Longest name of a pin: Kubo's limit of 255, less the content's CID."""
 
-
-OLD_RESULTS = "job-result-"
-"""The beginning of the names of all results, those of earlier versions included."""
+OLD_ASSETS = "order-asset-"
+"""What the names that earlier versions gave to scenes started with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +25,14 @@ class PinNames:
     registry: str
     account: Address
 
-    @property
-    def results(self) -> str:
-        """The beginning of the names of all results of this account at this registry."""
-        return f"{OLD_RESULTS}{self._owner}-"
-
     def result(self, job_id: int) -> str:
         """The name of a job's result, in its worker's store."""
         return f"{self.results}{job_id}"
+
+    @property
+    def results(self) -> str:
+        """What the names of all results of this account at this registry start with."""
+        return f"job-result-{self._owner}-"
 
     def is_result(self, name: str) -> bool:
         """Whether the name is that of a result of this account at this registry."""
@@ -56,20 +55,24 @@ class PinNames:
         return f"{self.registry}-{format_address(self.account)}"
 
 
+def old_results(account: Address) -> str:
+    """What the names that earlier versions gave to results started with, whatever the registry."""
+    return f"job-result-{format_address(account)}-"
+
+
 def old_result(account: Address, job_id: int) -> str:
-    """The name that earlier versions gave to a result, whatever the registry."""
-    return f"{OLD_RESULTS}{format_address(account)}-{job_id}"
+    """The name that earlier versions gave to a result."""
+    return f"{old_results(account)}{job_id}"
 
 
 def old_asset(first_job: int) -> str:
     """The name that earlier versions gave to an order's scene, whatever the creator and the registry."""
-    return f"order-asset-{first_job}"
+    return f"{OLD_ASSETS}{first_job}"
 
 
 def old_asset_job(name: str) -> int | None:
     """Parse the order's first job from such a name. None for any other name."""
-    prefix = "order-asset-"
-    return int(name.removeprefix(prefix)) if _is_numbered(name, prefix) else None
+    return int(name.removeprefix(OLD_ASSETS)) if _is_numbered(name, OLD_ASSETS) else None
 
 
 def _is_numbered(name: str, prefix: str) -> bool:

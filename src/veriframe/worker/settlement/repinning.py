@@ -9,7 +9,7 @@ import structlog
 
 from veriframe.errors import JobError, StoreUnavailable, Unavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.pin_names import OLD_RESULTS, PinNames, old_result
+from veriframe.model.registry.pin_names import PinNames, old_result, old_results
 from veriframe.ports.store import Pin
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.steps import keep_result
@@ -40,7 +40,8 @@ async def rename_old(context: WorkerContext, owed: Sequence[Attempt]) -> bool:
     Only pins of exactly these results are changed: others with such names may belong to another registry.
     """
     try:
-        names, pinned = await context.pin_names(), set(await context.store.pins(OLD_RESULTS))
+        names = await context.pin_names()
+        pinned = await context.store.pins(old_results(names.account))
         for attempt in owed:
             old = Pin(cid=attempt.result_cid, name=old_result(names.account, attempt.job_id))
             if old not in pinned:

@@ -58,7 +58,7 @@ async def test_anything_but_an_api_is_unavailable(
     for endpoint in ("version", "pin/ls", "block/get"):
         node.replies[endpoint] = reply
     with pytest.raises(StoreUnavailable) as caught:
-        await store.version()
+        await store.ready()
     assert str(caught.value).isprintable()
     with pytest.raises(StoreUnavailable):
         await store.pins()
@@ -86,13 +86,13 @@ async def test_a_silent_node_times_out(node: LyingNode, out: Path) -> None:
 async def test_a_token_is_sent_and_asked_for(node: LyingNode) -> None:
     """A node with a token receives it in every call; without one, the message asks for it."""
     async with KuboStore(node.url, token="opensesame") as store:
-        await store.version()
+        await store.ready()
     headers = node.requests[0].headers
     assert (headers["Authorization"], headers["Accept-Encoding"]) == ("Bearer opensesame", "identity")
     node.replies["version"] = always(web.Response(status=403))
     async with KuboStore(node.url) as store:
         with pytest.raises(StoreUnavailable, match="token"):
-            await store.version()
+            await store.ready()
     with pytest.raises(SettingsError, match="token"):
         KuboStore(node.url, token="a\r\nb")
 

@@ -25,7 +25,7 @@ from veriframe.adapters.local_store.blobs import Blobs, Kept
 from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.stoppable import CopyProgress
-from veriframe.errors import JobRejected, StoreFull, StoreUnavailable
+from veriframe.errors import HostUnavailable, JobRejected, StoreFull
 from veriframe.ports.store import Pin
 
 KEPT = Blobs.kept
@@ -138,7 +138,7 @@ async def test_a_full_disk_is_reported(store: LocalStore, tmp_path: Path, out: P
     with full_disk(1000):
         with pytest.raises(StoreFull, match="the disk is full"):
             await store.add(tmp_path / "source", "pin")
-        with pytest.raises(StoreUnavailable, match="target cannot be written: the disk is full"):
+        with pytest.raises(HostUnavailable, match="target cannot be written: the disk is full"):
             await store.fetch(cid, out / "target", LIMIT)
     assert stored(tmp_path) == {cid}
     assert names_in(out) == set()
@@ -150,7 +150,7 @@ async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_p
     cid = await add(store, tmp_path, b"x")
     (tmp_path / "taken" / "by").mkdir(parents=True)
     for target in (tmp_path / "nowhere" / "target", tmp_path / "taken"):
-        with pytest.raises(StoreUnavailable, match=f"{target} cannot be written"):
+        with pytest.raises(HostUnavailable, match=f"{target} cannot be written"):
             await store.fetch(cid, target, 100)
 
 

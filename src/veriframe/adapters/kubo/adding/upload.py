@@ -210,7 +210,10 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[Entry, int]]:
             yield entry, 0
             yield from _walk(entry.path, f"{entry.name}/")
         elif found.is_file(follow_symlinks=False):
-            yield entry, found.stat(follow_symlinks=False).st_size
+            try:
+                yield entry, found.stat(follow_symlinks=False).st_size
+            except OSError as error:
+                raise _unreadable(entry.path, f"cannot be read: {error.strerror}") from error
         else:
             raise _unreadable(entry.path, "is neither a file nor a folder")
 

@@ -52,6 +52,11 @@ def pin_folder(content: Cid, name: str) -> PinFolder:
     return PinFolder(str(Cid(Codec.DAG_PB, sha256(block).digest())), block, kubo_name)
 
 
+def part_of_name(prefix: str) -> str:
+    """Returns a text that is in Kubo's names of all pins whose names start with `prefix`."""
+    return f":{quote(prefix, safe='')}"
+
+
 def read_pin(pinned_cid: str, kubo_name: str) -> Pin | None:
     """Returns the pin that one line of the node's list describes; None for a pin of the operator's own."""
     prefix, _, rest = kubo_name.partition(":")

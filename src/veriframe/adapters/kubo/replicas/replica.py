@@ -110,8 +110,8 @@ class SecondNode(Replica):
         return await self._store.room()
 
     async def check(self) -> None:
-        """Asks for its version."""
-        await self._store.version()
+        """Asks whether it answers."""
+        await self._store.ready()
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -196,9 +196,13 @@ class ReplicatedStore(ContentStore):
         # Only now: another `unpin` may have added releases meanwhile.
         self._pending += filter(None, failed)
 
-    async def pins(self) -> Sequence[Pin]:
+    async def pins(self, prefix: str = "") -> Sequence[Pin]:
         """Returns the node's own pins."""
-        return await self.node.pins()
+        return await self.node.pins(prefix)
+
+    async def ready(self) -> None:
+        """Asks the node only."""
+        await self.node.ready()
 
     async def room(self) -> StoreRoom:
         """Returns the node's room; if all copies are required, the least of all."""
