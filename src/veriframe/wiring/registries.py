@@ -48,7 +48,7 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
     return RegistryFacts(
         kind="embedded",
         place=str(settings.home / "registry.sqlite"),
-        jobs=await reader.job_counter(),
+        jobs=(await reader.snapshot(1, 0)).job_counter,
         held_fri=totals.token_fri,
         totals=totals,
     )

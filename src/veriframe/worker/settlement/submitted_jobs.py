@@ -128,7 +128,8 @@ class SubmittedJobs:
                 self._due[job.id] = self._now + AGAIN_SECONDS
                 log.info("finalize_refused", job_id=job.id, reason=str(error))
                 return
-            job = await context.registry.get_job(job.id)
+            shown = (await context.registry.snapshot(job.id, 1)).jobs
+            job = shown[0] if shown else job
         if job.state.is_final:
             await _end_attempt(attempt, job, context, self._now)
 

@@ -95,7 +95,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
 
     async def claim(self, job_id: int) -> int:
         """Claims a job; if the registry has no claims, only records it."""
-        self.trust.clock.require_right(await self.head())
+        self.trust.clock.require_right(await self._contract.head())
         return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
