@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from veriframe.errors import Code
 from veriframe.model.registry.job import Address, Head, Job, Terms, Verdict
 from veriframe.model.registry.ledger import unknown_job
+from veriframe.model.registry.standing import WorkerStanding
 
 SNAPSHOTS_AT_ONCE = 10
 """Most snapshots that are requested, and held in memory, at the same time when many jobs are read."""
@@ -220,3 +221,32 @@ class Treasury(Protocol):
 
 class WorkerRegistry(JobRegistry, Treasury, Protocol):
     """The registry as a worker needs it: moves, and the money for bonds."""
+
+
+class FullRegistry(WorkerRegistry, CreatorRegistry, Protocol):
+    """A registry for workers and creators, as our own kinds are."""
+
+
+class Membership(Protocol):
+    """An account as a worker of a registry that may require its workers to register."""
+
+    @abstractmethod
+    async def standing(self) -> WorkerStanding:
+        """The account's standing."""
+
+    @abstractmethod
+    async def register(self, info: str) -> None:
+        """Register the account, with a description. Raises `MoveRefused`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRegistry:
+    """What an opened registry offers to an account. None: it does not offer that.
+
+    `chain_facts` says, with the newest head, how far the nodes of its chain are trusted.
+    """
+
+    worker: WorkerRegistry
+    creator: FullRegistry | None = None
+    membership: Membership | None = None
+    chain_facts: Callable[[Head], ChainFacts] | None = None
