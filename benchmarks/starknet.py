@@ -29,6 +29,8 @@ from typing import Any
 
 import structlog
 
+from veriframe.ports.registry import read_job
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
@@ -84,7 +86,7 @@ async def watch(node: Devnet, registry: StarknetRegistry, nodes: Counting, jobs:
     """Poll a registry without changes after the first scan; then scan it once the plain way."""
     policy = Policy(account=registry.account)
     found = Discovery(registry, policy, lambda _: True)
-    await registry.head()  # fetches the contract's ABI, once per run
+    await registry.snapshot(1, 0)  # fetches the contract's ABI, once per run
     nodes.calls = 0
     await found.poll()
     while not found.has_seen_all:
@@ -205,7 +207,7 @@ def _start_worker(node: Devnet, registry: int, folder: Path) -> subprocess.Popen
 async def _until_claimed(registry: StarknetRegistry, job_id: int) -> float:
     """Seconds from now, when the block with the job exists. A poll takes a few milliseconds."""
     started = time.monotonic()
-    while not (await registry.get_job(job_id)).worker:
+    while not (await read_job(registry, job_id)).worker:
         if time.monotonic() - started > 120:
             raise RuntimeError(f"job {job_id} was not claimed")
         await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import Progress
-from veriframe.ports.registry import Funds, Totals, WorkerRegistry
+from veriframe.ports.registry import Funds, Totals, WorkerRegistry, read_job
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Settings
 from veriframe.wiring import creators, registries, renderers, stores, workers
@@ -128,7 +128,7 @@ class Demo(Listener):
             await working
         (attempt,) = [one for one in await context.journal.history() if one.job_id == posted.jobs[0]]
         return Outcome(
-            job=await creator.registry.get_job(posted.jobs[0]),
+            job=await read_job(creator.registry, posted.jobs[0]),
             attempt=attempt,
             picture=picture.path,
             width=picture.width,

@@ -130,11 +130,11 @@ def _memory_bytes(limits: Sequence[Path]) -> int:
 
 async def registry(reader: JobRegistry, tell: Callable[[Head], ChainFacts] | None = None) -> Finding:
     """Check that the job registry answers. On a chain, `tell` returns how far its nodes are trusted."""
-    head, jobs = await reader.head(), await reader.job_counter()
-    detail = f"answers; block {head.number}, {jobs} jobs so far"
+    snapshot = await reader.snapshot(1, 0)
+    detail = f"answers; block {snapshot.head.number}, {snapshot.job_counter} jobs so far"
     if tell is None:
         return Finding(part="registry", verdict=Verdict.GOOD, detail=detail)
-    facts = tell(head)
+    facts = tell(snapshot.head)
     return Finding(
         part="registry",
         verdict=Verdict.BAD if facts.time_fault else Verdict.GOOD,

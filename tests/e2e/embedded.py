@@ -22,7 +22,7 @@ from veriframe.adapters.local_registry import Audit
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState, Terms
 from veriframe.model.registry.offer import Offer
-from veriframe.ports.registry import Funds
+from veriframe.ports.registry import Funds, read_job, read_jobs
 from veriframe.settings import Settings, load
 from veriframe.wiring import registries, stores, workers
 
@@ -53,18 +53,18 @@ class Embedded:
         file.write_bytes(scene)
         desk = registries.embedded(self.settings, "creator")
         asset_cid = await stores.open_store(self.settings).add(file, "order-asset")
-        terms: Terms = Offer(reward_fri=REWARD_FRI).terms((await desk.head()).time)
+        terms: Terms = Offer(reward_fri=REWARD_FRI).terms((await desk.snapshot(1, 0)).head.time)
         await desk.deposit(REWARD_FRI * jobs)
         first, *_ = await desk.create_order(asset_cid, terms, jobs)
-        return await desk.get_job(first)
+        return await read_job(desk, first)
 
     def accept_all(self) -> None:
         """Accept every submitted result."""
 
         async def accept() -> None:
             desk = registries.embedded(self.settings, "creator")
-            for job_id in range(1, await desk.job_counter() + 1):
-                if (await desk.get_job(job_id)).state is JobState.SUBMITTED:
+            for job_id in range(1, (await desk.snapshot(1, 0)).job_counter + 1):
+                if (await read_job(desk, job_id)).state is JobState.SUBMITTED:
                     await desk.accept_result(job_id)
 
         asyncio.run(accept())
@@ -101,7 +101,7 @@ class Embedded:
 
         async def read() -> list[Job]:
             registry = registries.embedded(self.settings, "creator")
-            return list(await registry.get_jobs(1, 200))
+            return list(await read_jobs(registry, 1, 200))
 
         return asyncio.run(read())
 

@@ -97,7 +97,7 @@ class FakeChain:
             case "look":
                 return await self._look(reader, *values)
             case "get_jobs":
-                return [encode_job(job) for job in await reader.get_jobs(values[0], values[1])]
+                return [encode_job(job) for job in (await reader.snapshot(values[0], values[1])).jobs]
             case "get_order":
                 orders = {job.order.id: job.order for job in self.shared.jobs.values()}
                 return encode_order(orders[values[0]])
@@ -144,7 +144,7 @@ class FakeChain:
     async def _number(self, reader: FakeRegistry, name: str, values: list[Any]) -> int:
         match name:
             case "get_job_counter":
-                return await reader.job_counter()
+                return (await reader.snapshot(1, 0)).job_counter
             case "get_credit":
                 return (await reader.funds(values[0])).credit_fri
             case "balance_of" if values[0] == REGISTRY:

@@ -15,6 +15,7 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import Job, Terms
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.scene import SceneLimits
+from veriframe.ports.registry import read_job
 from veriframe.ports.store import ContentStore
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
@@ -69,7 +70,7 @@ class Home:
         desk = creator or self.creator
         (self.folder / "scene.blend").write_bytes(scene)
         asset_cid = await self.store.add(self.folder / "scene.blend", "scene")
-        now = (await desk.head()).time
+        now = (await desk.snapshot(1, 0)).head.time
         terms = Terms(
             reward_fri=100,
             bond_fri=10,
@@ -78,7 +79,7 @@ class Home:
             review_seconds=600,
             arbitration_seconds=60,
         )
-        return await desk.get_job((await desk.create_order(asset_cid, terms, jobs))[0])
+        return await read_job(desk, (await desk.create_order(asset_cid, terms, jobs))[0])
 
     async def submit(self) -> Attempt:
         """A job whose result is submitted but not paid."""

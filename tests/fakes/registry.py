@@ -162,26 +162,6 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
             return ()
         return {job_id for event in self.shared.events[before:] for job_id in self.shared.jobs_of(event)}
 
-    async def head(self) -> Head:
-        """The newest block."""
-        self._read()
-        return Head(number=self.shared.block, time=self.shared.now)
-
-    async def job_counter(self) -> int:
-        """The highest id."""
-        self._read()
-        return max(self.shared.jobs, default=0)
-
-    async def get_job(self, job_id: int) -> Job:
-        """One job."""
-        self._read()
-        return self.shared.job(job_id)
-
-    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """Some jobs."""
-        self._read()
-        return self._jobs(first, count)
-
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Posts an order. Returns the ids of its jobs."""
         needed_fri = terms.reward_fri * jobs

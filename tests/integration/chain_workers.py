@@ -115,7 +115,7 @@ async def connected_clients(node: Devnet, folder: Path) -> AsyncIterator[list[Cl
 
 async def post(creator: Client, scene: bytes = SCENE, jobs: int = 1, **changed: int) -> int:
     """Posts an order, by default of one job. Returns its first job. `deadline` is in seconds from now."""
-    now = (await creator.registry.head()).time
+    now = (await creator.registry.snapshot(1, 0)).head.time
     terms = Terms(
         reward_fri=REWARD,
         bond_fri=BOND,

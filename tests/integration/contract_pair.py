@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from tests.fakes import plural
 from tests.fakes.registry import Shared
 from tests.integration.contract_world import Chain, EmittedEvent, Receipt
 
 from veriframe.adapters.starknet.cairo.codec import Value
 from veriframe.adapters.starknet.job_registry.decoding import put_terms, read_job, read_order
 from veriframe.errors import Code, MoveRefused
-from veriframe.model.registry import escrow, ledger, order, plural
+from veriframe.model.registry import escrow, ledger, order
 from veriframe.model.registry.job import Address, Job, Terms, Verdict
 from veriframe.model.registry.ledger import Call
 from veriframe.model.registry.outcome import Outcome

@@ -14,6 +14,7 @@ import pytest
 
 from veriframe.adapters.local_registry import LocalRegistry, local_address
 from veriframe.model.registry.job import JobState, Terms
+from veriframe.ports.registry import read_jobs
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 
@@ -54,7 +55,8 @@ from veriframe.model.registry.job import Terms
 
 async def main(path):
     creator, worker = (LocalRegistry(Path(path), name) for name in ("creator", "worker"))
-    terms = Terms(reward_fri=10, bond_fri=10, deadline=(await creator.head()).time + 9999, lease_seconds=600,
+    head = (await creator.snapshot(1, 0)).head
+    terms = Terms(reward_fri=10, bond_fri=10, deadline=head.time + 9999, lease_seconds=600,
                   review_seconds=0, arbitration_seconds=60)
     for number in itertools.count():
         await creator.deposit(20)
@@ -96,7 +98,7 @@ async def post(path: Path, jobs: int) -> None:
     terms = Terms(
         reward_fri=1000,
         bond_fri=10,
-        deadline=(await creator.head()).time + 9999,
+        deadline=(await creator.snapshot(1, 0)).head.time + 9999,
         lease_seconds=6000,
         review_seconds=0,
         arbitration_seconds=60,
@@ -125,7 +127,7 @@ async def test_each_job_is_claimed_by_one_process(tmp_path: Path) -> None:
         assert not claimed.keys() & set(mine)
         claimed |= dict.fromkeys(mine, name)
     registry = LocalRegistry(path, "looker")
-    seen = {job.id: job for job in await registry.get_jobs(1, 200)}
+    seen = {job.id: job for job in await read_jobs(registry, 1, 200)}
     assert {job.state for job in seen.values()} == {JobState.CLAIMED}
     assert {job_id: job.worker for job_id, job in seen.items()} == {
         job_id: local_address(name) for job_id, name in claimed.items()
@@ -167,7 +169,7 @@ async def test_a_kill_during_moves_loses_no_finished_move(tmp_path: Path, rounds
     audit = await registry.audit()
     assert audit.discrepancies == ()
     assert audit.jobs in (2 * done, 2 * done + 2)
-    for job in await registry.get_jobs(1, 2 * done):
+    for job in await read_jobs(registry, 1, 2 * done):
         assert job.state is (JobState.REFUNDED if job.part == 0 else JobState.PAID)
     await registry.deposit(1)
     assert (await registry.audit()).is_clean

@@ -18,6 +18,7 @@ from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, JobState
+from veriframe.ports.registry import read_job, read_jobs
 
 pytestmark = pytest.mark.slow
 
@@ -60,16 +61,16 @@ async def test_a_registry_with_claims_and_big_ids(clients: Clients) -> None:
     address = await deploy(clients.node, FOREIGN / "claim_registry", STRK_ADDRESS)
     await invoke(clients.node, CREATOR, *posting(address, [*encode_text(CID.encode()), R, 0]))
     worker, other = await foreign(clients, "claim", address), await foreign(clients, "claim", address, OTHER)
-    assert await worker.job_counter() == 1
-    (job,) = await worker.get_jobs(1, 200)
+    assert (await worker.snapshot(1, 0)).job_counter == 1
+    (job,) = await read_jobs(worker, 1, 200)
     assert (job.state, job.order.asset_cid, job.terms.reward_fri) == (JobState.OPEN, CID, R)
     await worker.claim(1)
-    assert (await worker.get_job(1)).state is JobState.CLAIMED
+    assert (await read_job(worker, 1)).state is JobState.CLAIMED
     with pytest.raises(MoveRefused):
         await other.claim(1)
     before = (await worker.funds(Address(address))).wallet_fri
     await worker.submit_result(1, RESULT)
-    done = await other.get_job(1)
+    done = await read_job(other, 1)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
     assert before - (await worker.funds(Address(address))).wallet_fri == R
     with pytest.raises(MoveRefused):
@@ -83,22 +84,22 @@ async def test_a_classic_registry_with_pairs_of_felts(clients: Clients) -> None:
     post = posting(address, [*halves(CID.encode()), R, 0])
     await invoke(clients.node, CREATOR, *post, *post)
     worker = await foreign(clients, "classic", address)
-    assert await worker.job_counter() == 2
-    assert list(await worker.get_jobs(1, 200)) == []
+    assert (await worker.snapshot(1, 0)).job_counter == 2
+    assert list(await read_jobs(worker, 1, 200)) == []
     with pytest.raises(MoveRefused, match="does not accept this account"):
         await worker.claim(1)
     await invoke(clients.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
     await invoke(clients.node, CREATOR, (address, "verify_worker", [worker.account]))
-    assert [job.order.asset_cid for job in await worker.get_jobs(1, 200)] == [CID, CID]
+    assert [job.order.asset_cid for job in await read_jobs(worker, 1, 200)] == [CID, CID]
     await worker.claim(1)
-    claimed = await worker.get_job(1)
+    claimed = await read_job(worker, 1)
     assert (claimed.state, claimed.worker) == (JobState.CLAIMED, worker.account)
     await worker.submit_result(1, RESULT)
-    done = await worker.get_job(1)
+    done = await read_job(worker, 1)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
     await worker.claim(2)
     await worker.release(2, Code.CRASH)
-    assert (await worker.get_job(2)).state is JobState.OPEN
+    assert (await read_job(worker, 2)).state is JobState.OPEN
 
 
 async def test_a_registry_that_pays_at_the_deadline(clients: Clients) -> None:
@@ -108,15 +109,15 @@ async def test_a_registry_that_pays_at_the_deadline(clients: Clients) -> None:
     deadline = node.now() + 1000
     await invoke(node, CREATOR, *posting(address, [*halves(CID.encode()), R, 0, deadline]))
     worker = await foreign(clients, "deadline", address)
-    (job,) = await worker.get_jobs(1, 200)
+    (job,) = await read_jobs(worker, 1, 200)
     assert (job.order.asset_cid, job.terms.deadline) == (CID, deadline)
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
-    done = await worker.get_job(1)
+    done = await read_job(worker, 1)
     assert (done.state, done.result_cid, done.review_end) == (JobState.SUBMITTED, RESULT, deadline)
     node.increase_time(1001)
     await worker.finalize(1)
-    assert (await worker.get_job(1)).state is JobState.PAID
+    assert (await read_job(worker, 1)).state is JobState.PAID
     with pytest.raises(MoveRefused):
         await worker.finalize(1)
 
@@ -133,7 +134,7 @@ async def test_a_faster_finalization_is_recognised(clients: Clients) -> None:
     await invoke(node, OTHER, (address, "finalize_job", [1]))
     with pytest.raises(MoveRefused):
         await worker.finalize(1)
-    assert (await (await foreign(clients, "deadline", address)).get_job(1)).state is JobState.PAID
+    assert (await read_job(await foreign(clients, "deadline", address), 1)).state is JobState.PAID
 
 
 @pytest.mark.parametrize(
@@ -157,11 +158,11 @@ async def test_ids_and_cids_of_every_type(
     assert len((await worker.snapshot(1, 50)).jobs) == 2
     assert clients.endpoints.requests == before + 2
     await worker.claim(1)
-    theirs = await other.get_job(1)
+    theirs = await read_job(other, 1)
     assert (theirs.state, theirs.worker) == (JobState.CLAIMED, worker.account)
     await worker.submit_result(1, RESULT)
     for client in (worker, other):
-        done = await client.get_job(1)
+        done = await read_job(client, 1)
         assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
     # The contract itself has the same value, by its own types.
     request = view_of(address, "get_job_result_cid", job_id)
@@ -190,7 +191,7 @@ async def test_several_moves_are_sent_together(clients: Clients) -> None:
     assert await moves(*(worker.claim(job_id) for job_id in (1, 2, 3))) == ([True] * 3, 2)
     results = (worker.submit_result(job_id, RESULT) for job_id in (1, 2, 4, 3))
     assert await moves(*results) == ([True, True, False, True], 2)
-    assert [job.state for job in await worker.get_jobs(1, 3)] == [JobState.PAID] * 3
+    assert [job.state for job in await read_jobs(worker, 1, 3)] == [JobState.PAID] * 3
 
 
 async def test_a_submission_that_a_reorganisation_reverts(tmp_path: Path) -> None:
@@ -206,12 +207,12 @@ async def test_a_submission_that_a_reorganisation_reverts(tmp_path: Path) -> Non
         await worker.claim(1)
         begin = node.create_block()
         await worker.submit_result(1, RESULT)
-        assert (await worker.get_job(1)).state is JobState.PAID
+        assert (await read_job(worker, 1)).state is JobState.PAID
         node.abort_blocks(begin)
-        undone = await worker.get_job(1)
+        undone = await read_job(worker, 1)
         assert (undone.state, undone.worker) == (JobState.CLAIMED, worker.account)
         await worker.submit_result(1, RESULT)
-        done = await worker.get_job(1)
+        done = await read_job(worker, 1)
         assert (done.state, done.worker, done.result_cid) == (JobState.PAID, worker.account, RESULT)
         nonce = node.ask("starknet_getNonce", contract_address=hex(worker.account), block_id="latest")
         assert int(nonce, 16) == 2
@@ -232,16 +233,16 @@ async def test_a_guild_accepts_workers_that_its_owner_verified(clients: Clients)
     owner = node.accounts[CREATOR].address
     address = await deploy(node, FOREIGN / "guild_registry", owner)
     worker = await foreign(clients, "guild", address)
-    assert (await worker.job_counter(), list(await worker.get_jobs(1, 50))) == (0, [])
+    assert ((await worker.snapshot(1, 0)).job_counter, list(await read_jobs(worker, 1, 50))) == (0, [])
     end = node.now() + 10_000
     easy, hard = ([*halves(CID.encode()), R, 0, end, wanted] for wanted in (0, 1))
     await invoke(node, CREATOR, (address, "create_job", easy), (address, "create_job", hard))
     assert (await worker.snapshot(1, 50)).job_counter == 2
     assert (await worker.standing()).is_registered is False
     await worker.register("VeriFrame")
-    assert list(await worker.get_jobs(1, 50)) == []
+    assert list(await read_jobs(worker, 1, 50)) == []
     await invoke(node, CREATOR, (address, "verify_worker", [worker.account]))
-    (job,) = await worker.get_jobs(1, 50)
+    (job,) = await read_jobs(worker, 1, 50)
     assert (job.id, job.order.asset_cid, job.terms.deadline) == (1, CID, end)
     with pytest.raises(MoveRefused, match="reputation of 1"):
         await worker.claim(2)
@@ -251,7 +252,7 @@ async def test_a_guild_accepts_workers_that_its_owner_verified(clients: Clients)
     await invoke(node, CREATOR, (address, "pause", [0]))
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
-    paid, next_one = await worker.get_jobs(1, 50)
+    paid, next_one = await read_jobs(worker, 1, 50)
     assert (paid.state, paid.worker, paid.result_cid) == (JobState.PAID, worker.account, RESULT)
     assert (next_one.id, next_one.state) == (2, JobState.OPEN)
     standing = await worker.standing()
@@ -274,8 +275,8 @@ async def test_for_other_contracts_the_error_says_what_is_missing(clients: Clien
         return ForeignRegistry(clients.endpoints, sender, address, token=STRK_ADDRESS, notes=notes)
 
     with pytest.raises(RegistryUnavailable, match=r"get_job_creator \(not there\)"):
-        await registry(sender.account).job_counter()
+        await registry(sender.account).snapshot(1, 0)
     with pytest.raises(RegistryUnavailable, match="returns no ABI"):
-        await registry(STRK_ADDRESS).job_counter()
+        await registry(STRK_ADDRESS).snapshot(1, 0)
     with pytest.raises(RegistryUnavailable, match="no contract at 0x1234"):
-        await registry(0x1234).job_counter()
+        await registry(0x1234).snapshot(1, 0)

@@ -14,6 +14,7 @@ from veriframe.adapters.starknet.contract.sending import make_move
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.errors import Code, MoveRefused
 from veriframe.model.registry.job import JobState, Terms
+from veriframe.ports.registry import read_job, read_jobs
 
 pytestmark = pytest.mark.slow
 
@@ -63,12 +64,12 @@ async def test_a_whole_lifecycle_adds_up(clients: Clients) -> None:
             await worker.finalize(first)
         node.increase_time(61)
         await worker.finalize(first)
-        paid = await creator.get_job(first)
+        paid = await read_job(creator, first)
         assert (paid.state, paid.worker, paid.result_cid) == (JobState.PAID, worker.account, RESULT)
         assert paid.order.terms == terms
-        states = [job.state for job in await creator.get_jobs(1, 200)]
+        states = [job.state for job in await read_jobs(creator, 1, 200)]
         assert states == [JobState.PAID, JobState.OPEN, JobState.REFUNDED]
-        assert await creator.job_counter() == third
+        assert (await creator.snapshot(1, 0)).job_counter == third
         totals = await creator.totals()
         burned = 10
         assert (totals.escrow_fri, totals.burned_fri) == (R, burned)

@@ -20,6 +20,7 @@ from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.trust.learned_chain import expect
 from veriframe.errors import RegistryUnavailable, SettingsError
 from veriframe.model.registry.job import JobState, Terms
+from veriframe.ports.registry import read_job
 
 pytestmark = pytest.mark.slow
 
@@ -105,7 +106,7 @@ async def test_a_hidden_bond_gets_no_claim(fresh_devnet: Devnet, tmp_path: Path,
     async with liar, honest:
         registry, close = await join(replace(network, urls=[liar.url, honest.url]), address, key)
         try:
-            assert (await registry.get_job(1)).terms.bond_fri == SMALL_BOND
+            assert (await read_job(registry, 1)).terms.bond_fri == SMALL_BOND
             with pytest.raises(RegistryUnavailable, match=r"different terms of job 1 \(bond_fri\)"):
                 await registry.claim(1)
             assert liar.sent == honest.sent == []
@@ -114,11 +115,11 @@ async def test_a_hidden_bond_gets_no_claim(fresh_devnet: Devnet, tmp_path: Path,
         liar.lie = Liar.lie
         registry, close = await join(replace(network, urls=[liar.url, honest.url]), address, key)
         try:
-            assert (await registry.get_job(1)).terms.bond_fri == BOND
+            assert (await read_job(registry, 1)).terms.bond_fri == BOND
             before = len(honest.seen)
             await registry.claim(1)
             assert honest.seen[before:].count("starknet_call") == 4, "credit, wallet, job, bar: one batch"
-            assert (await registry.get_job(1)).state is JobState.CLAIMED
+            assert (await read_job(registry, 1)).state is JobState.CLAIMED
         finally:
             await close()
 
@@ -160,6 +161,6 @@ async def test_a_frozen_chain_gets_no_claim(fresh_devnet: Devnet, tmp_path: Path
     registry, close = await join(network, address, key)
     try:
         await registry.claim(1)
-        assert (await registry.get_job(1)).state is JobState.CLAIMED
+        assert (await read_job(registry, 1)).state is JobState.CLAIMED
     finally:
         await close()

@@ -24,6 +24,7 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import JobState
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderLimits
+from veriframe.ports.registry import read_job
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.service import Service
 from veriframe.worker.shared.workspace import Workspace
@@ -63,7 +64,7 @@ class World:
         file = folder / "scene.blend"
         file.write_bytes(renderer_scenes.make(LONG))
         cid = await self.store.add(file, "asset")
-        now = (await self.creator.head()).time
+        now = (await self.creator.snapshot(1, 0)).head.time
         terms = Offer(reward_fri=1, bond_fri=BOND, lease_seconds=lease_seconds).terms(now)
         await self.creator.create_order(cid, terms, 1)
 
@@ -96,7 +97,7 @@ async def test_an_endless_scene_costs_half_of_the_bond(tmp_path: Path) -> None:
     burned_fri = (await world.creator.totals()).burned_fri
     assert 0.2 * BOND < burned_fri <= 0.5 * BOND
     assert abs(attempt.lost_fri - burned_fri) <= BOND // 30
-    assert (await world.creator.get_job(1)).state is JobState.OPEN
+    assert (await read_job(world.creator, 1)).state is JobState.OPEN
 
 
 async def test_a_real_render_ends_once_its_job_is_lost(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.nodes import Devnet, devnet
 
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import Job, JobState
+from veriframe.ports.registry import read_job
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ def newest_block(node: Devnet) -> str:
 
 async def facts(client: Client) -> tuple[JobState, int, int, int]:
     """Job 1's state and worker, all workers' credit, and the burned money."""
-    job: Job = await client.registry.get_job(1)
+    job: Job = await read_job(client.registry, 1)
     totals = await client.registry.totals()
     return job.state, job.worker, totals.escrow_fri, totals.burned_fri
 
@@ -77,7 +78,7 @@ async def test_a_reverted_submission_is_made_again(tmp_path: Path, blocks: int) 
                 claimed = newest_block(node)
                 worker.renderer.gate.set()
                 await until(lambda: worker.stage() is Stage.SUBMITTED)
-                result_cid = (await creator.registry.get_job(1)).result_cid
+                result_cid = (await read_job(creator.registry, 1)).result_cid
                 node.abort_blocks(newest_block(node) if blocks == 1 else claimed)
                 undone = JobState.CLAIMED if blocks == 1 else JobState.OPEN
                 assert (await facts(creator))[0] is undone
@@ -86,7 +87,7 @@ async def test_a_reverted_submission_is_made_again(tmp_path: Path, blocks: int) 
                 await until(lambda: worker.stage() is Stage.SUBMITTED)
             expected = (JobState.SUBMITTED, worker.registry.account, REWARD + BOND, 0)
             assert expected == await facts(creator)
-            assert (await creator.registry.get_job(1)).result_cid == result_cid
+            assert (await read_job(creator.registry, 1)).result_cid == result_cid
             assert worker.renderer.started == 1
 
 

@@ -21,6 +21,7 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import FRI_PER_STRK, Job, Terms
 from veriframe.model.registry.offer import Offer
+from veriframe.ports.registry import read_job
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.service import Service
@@ -131,7 +132,7 @@ class World:
 
     async def terms(self, reward_strk: float, **terms: int) -> Terms:
         """Returns a creator's default terms, except for those given; `deadline` is in seconds from now."""
-        head = await self.account("clock").head()
+        head = (await self.account("clock").snapshot(1, 0)).head
         offered = Offer(reward_fri=max(1, int(reward_strk * FRI_PER_STRK))).terms(head.time)
         if "deadline" in terms:
             terms["deadline"] += head.time
@@ -148,7 +149,7 @@ class World:
 
     async def job(self, job_id: int) -> Job:
         """Returns a job as the registry has it."""
-        return await self.account("clock").get_job(job_id)
+        return await read_job(self.account("clock"), job_id)
 
     async def until_ended(self, worker: Worker, job_id: int, *, market_seconds: float) -> Attempt:
         """Returns the attempt on a job once it was submitted or has ended. Raises `TimeoutError`."""

@@ -17,6 +17,7 @@ from veriframe.adapters.local_registry import LocalRegistry, local_address
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.errors import MoveRefused
 from veriframe.model.registry.job import Address, JobState, Terms
+from veriframe.ports.registry import read_job
 
 CID = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 WALLET = 1000 * 10**18
@@ -57,7 +58,7 @@ class World:
 
     async def post(self, jobs: int = 1, **changes: int) -> int:
         """Posts an order of the creator. Returns its first job."""
-        now = (await self.creator.head()).time
+        now = (await self.creator.snapshot(1, 0)).head.time
         terms = self.terms(now)
         return (await self.creator.create_order(CID, replace(terms, **changes), jobs))[0]  # type: ignore[arg-type]
 
@@ -81,7 +82,7 @@ class World:
 
     async def state(self, job_id: int) -> JobState:
         """The state of a job."""
-        return (await self.other.get_job(job_id)).state
+        return (await read_job(self.other, job_id)).state
 
     async def held(self, client: Registry) -> tuple[int, int]:
         """A client's wallet, without deducting paid fees, and its credit."""

@@ -25,6 +25,7 @@ from tests.ports.registry_world import (
 
 from veriframe.errors import Code
 from veriframe.model.registry.job import NOBODY, JobState
+from veriframe.ports.registry import read_job, read_jobs
 
 
 @pytest.fixture(params=KINDS)
@@ -36,16 +37,16 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def test_an_order_is_kept_as_it_was_posted(world: World) -> None:
     """Ids start at 1; terms, creator and time are those of the order; the rewards are in escrow."""
-    assert await world.creator.job_counter() == 0
-    head = await world.creator.head()
+    assert (await world.creator.snapshot(1, 0)).job_counter == 0
+    head = (await world.creator.snapshot(1, 0)).head
     terms = replace(world.terms(head.time), reward_fri=7)
     assert list(await world.creator.create_order(CID, terms, 3)) == [1, 2, 3]
-    job = await world.worker.get_job(3)
+    job = await read_job(world.worker, 3)
     order = job.order
     assert (order.id, order.creator, order.asset_cid, order.terms) == (1, world.creator.account, CID, terms)
     assert (order.first_job, order.jobs, order.created_at) == (1, 3, head.time)
     assert (job.id, job.part, job.state, job.worker) == (3, 2, JobState.OPEN, NOBODY)
-    assert await world.worker.job_counter() == 3
+    assert (await world.worker.snapshot(1, 0)).job_counter == 3
     assert list(await world.creator.create_order(CID, terms, 1)) == [4]
     assert (await world.creator.totals()).escrow_fri == 28
 
@@ -60,27 +61,27 @@ async def test_a_registry_has_an_identity(world: World) -> None:
 async def test_several_jobs_are_read_at_once(world: World) -> None:
     """The existing ones, by id."""
     await world.post(jobs=5)
-    assert [job.id for job in await world.worker.get_jobs(2, 3)] == [2, 3, 4]
-    assert [job.id for job in await world.worker.get_jobs(4, 200)] == [4, 5]
-    assert list(await world.worker.get_jobs(6, 200)) == []
-    assert list(await world.worker.get_jobs(1, 0)) == []
+    assert [job.id for job in await read_jobs(world.worker, 2, 3)] == [2, 3, 4]
+    assert [job.id for job in await read_jobs(world.worker, 4, 200)] == [4, 5]
+    assert list(await read_jobs(world.worker, 6, 200)) == []
+    assert list(await read_jobs(world.worker, 1, 0)) == []
 
 
 @pytest.mark.parametrize("job_id", [0, -1, 2, 2**64, 2**300])
 async def test_ids_that_were_never_given_are_refused(world: World, job_id: int) -> None:
     """For reads and moves, whatever the number."""
     await world.post()
-    assert await rule(world.worker.get_job(job_id)) == "UNKNOWN_JOB"
+    assert await rule(read_job(world.worker, job_id)) == "UNKNOWN_JOB"
     assert await rule(world.worker.claim(job_id)) == "UNKNOWN_JOB"
     assert await rule(world.creator.cancel_job(job_id)) == "UNKNOWN_JOB"
 
 
 async def test_time_advances(world: World) -> None:
     """The head shows the registry's time, and its number grows with the moves."""
-    before = await world.worker.head()
+    before = (await world.worker.snapshot(1, 0)).head
     world.wait(5)
     await world.post()
-    after = await world.worker.head()
+    after = (await world.worker.snapshot(1, 0)).head
     assert after.time == before.time + 5
     assert after.number > before.number
 
@@ -88,15 +89,15 @@ async def test_time_advances(world: World) -> None:
 async def test_a_job_is_claimed_submitted_and_paid(world: World) -> None:
     """The normal case: the bond is returned with the reward, and anyone may finalize after the review."""
     job_id = await world.claimed()
-    now = (await world.worker.head()).time
-    job = await world.other.get_job(job_id)
+    now = (await world.worker.snapshot(1, 0)).head.time
+    job = await read_job(world.other, job_id)
     assert (job.state, job.worker) == (JobState.CLAIMED, world.worker.account)
     assert (job.claimed_at, job.lease_end) == (now, now + LEASE)
     assert await world.credits() == (-R, -B, 0)
     await world.worker.submit_result(job_id, CID)
-    job = await world.other.get_job(job_id)
+    job = await read_job(world.other, job_id)
     assert (job.state, job.result_cid, job.review_end) == (JobState.SUBMITTED, CID, now + REVIEW)
-    assert 0 < job.submitted_block <= (await world.worker.head()).number
+    assert 0 < job.submitted_block <= (await world.worker.snapshot(1, 0)).head.number
     world.wait(REVIEW - 1)
     assert await rule(world.other.finalize(job_id)) == "NOT_DUE"
     world.wait(1)
@@ -140,8 +141,8 @@ async def test_a_snapshot_has_block_counter_and_jobs(world: World) -> None:
     await world.post(jobs=3)
     snapshot = await world.worker.snapshot(2, world.worker.jobs_at_once)
     assert [job.id for job in snapshot.jobs] == [2, 3]
-    assert snapshot.jobs[0] == await world.worker.get_job(2)
-    assert (snapshot.job_counter, snapshot.head) == (3, await world.worker.head())
+    assert snapshot.jobs[0] == await read_job(world.worker, 2)
+    assert (snapshot.job_counter, snapshot.head) == (3, (await world.worker.snapshot(1, 0)).head)
     assert (await world.worker.snapshot(4, 5)).jobs == []
     assert (await world.worker.snapshot(0, 0)).jobs == []
     assert world.worker.jobs_at_once == 200
@@ -151,9 +152,9 @@ async def test_many_jobs_are_read_whatever_their_number(world: World) -> None:
     """More than one snapshot allows, from several orders."""
     for jobs in (150, 1, 300):
         await world.post(jobs=jobs)
-    assert [job.id for job in await world.worker.get_jobs(1, 1000)] == list(range(1, 452))
-    assert [job.id for job in await world.worker.get_jobs(3, 447)] == list(range(3, 450))
-    assert [job.order.id for job in await world.worker.get_jobs(150, 3)] == [1, 2, 3]
+    assert [job.id for job in await read_jobs(world.worker, 1, 1000)] == list(range(1, 452))
+    assert [job.id for job in await read_jobs(world.worker, 3, 447)] == list(range(3, 450))
+    assert [job.order.id for job in await read_jobs(world.worker, 150, 3)] == [1, 2, 3]
 
 
 async def test_changes_are_reported_once(world: World) -> None:
@@ -259,7 +260,7 @@ async def test_a_release_costs_a_fee_and_bars(world: World) -> None:
     job_id = await world.claimed()
     await world.worker.release(job_id, Code.CRASH)
     assert await world.credits() == (-R, -10, 10)
-    job = await world.other.get_job(job_id)
+    job = await read_job(world.other, job_id)
     assert (job.state, job.worker, job.lease_end) == (JobState.OPEN, NOBODY, 0)
     assert await rule(world.worker.claim(job_id)) == "BARRED"
     assert await rule(world.worker.release(job_id, Code.CRASH)) == "NOT_CLAIMANT"
@@ -278,7 +279,7 @@ async def test_a_lapsed_claim_is_lost(world: World) -> None:
     assert await rule(world.worker.release(job_id, Code.LEASE)) == "LEASE_OVER"
     assert await rule(world.worker.claim(job_id)) == "BARRED"
     await world.other.claim(job_id)
-    assert (await world.creator.get_job(job_id)).worker == world.other.account
+    assert (await read_job(world.creator, job_id)).worker == world.other.account
     assert await world.credits() == (-R, -B, B)
     assert await rule(world.worker.submit_result(job_id, CID)) == "NOT_CLAIMANT"
 
@@ -290,4 +291,4 @@ async def test_only_the_claimant_submits_and_once(world: World) -> None:
     assert await rule(world.worker.submit_result(job_id, "")) == "BAD_CID"
     await world.worker.submit_result(job_id, CID)
     assert await rule(world.worker.submit_result(job_id, "another")) == "NOT_CLAIMED"
-    assert (await world.worker.get_job(job_id)).result_cid == CID
+    assert (await read_job(world.worker, job_id)).result_cid == CID

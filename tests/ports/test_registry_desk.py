@@ -24,7 +24,7 @@ from tests.ports.registry_world import (
 
 from veriframe.errors import Code
 from veriframe.model.registry.job import NOBODY, Address, JobState, Verdict
-from veriframe.ports.registry import Funds, Totals
+from veriframe.ports.registry import Funds, Totals, read_job
 
 
 @pytest.fixture(params=KINDS)
@@ -57,7 +57,7 @@ async def test_a_creator_cancels_an_unclaimed_job(world: World) -> None:
     world.wait(LEASE)
     await world.creator.cancel_job(job_id)
     assert await world.credits() == (0, -B, B)
-    assert (await world.creator.get_job(job_id)).worker == NOBODY
+    assert (await read_job(world.creator, job_id)).worker == NOBODY
     assert await rule(world.creator.cancel_job(await world.submitted())) == "NOT_OPEN"
 
 
@@ -83,9 +83,9 @@ async def test_an_arbiter_decides(
 async def test_a_silent_arbiter_costs_the_creator(world: World) -> None:
     """After the arbitration period anyone may finalize: the worker is paid, the dispute bond is burned."""
     job_id = await world.disputed()
-    job, now = await world.other.get_job(job_id), (await world.other.head()).time
+    job, now = await read_job(world.other, job_id), (await world.other.snapshot(1, 0)).head.time
     assert job.arbitration_end == now + ARBITRATION
-    assert job.submitted_block < job.disputed_block <= (await world.other.head()).number
+    assert job.submitted_block < job.disputed_block <= (await world.other.snapshot(1, 0)).head.number
     world.wait(ARBITRATION - 1)
     assert await rule(world.other.finalize(job_id)) == "NOT_DUE"
     world.wait(1)
@@ -114,7 +114,7 @@ async def test_a_dispute_needs_time_arbiter_and_bond(world: World) -> None:
 
 async def test_bad_orders_are_refused_and_cost_nothing(world: World) -> None:
     """fault_8: terms, counts, CIDs and credit are checked before anything is stored."""
-    now = (await world.creator.head()).time
+    now = (await world.creator.snapshot(1, 0)).head.time
     terms = world.terms(now)
     desk = world.creator
     assert await rule(desk.create_order(CID, replace(terms, reward_fri=0), 1)) == "BAD_REWARD"
@@ -131,7 +131,7 @@ async def test_bad_orders_are_refused_and_cost_nothing(world: World) -> None:
     assert await rule(desk.create_order("", terms, 1)) == "BAD_CID"
     many = replace(terms, reward_fri=WALLET // 10)
     assert await rule(desk.create_order(CID, many, 11)) == "INSUFFICIENT_CREDIT"
-    assert (await desk.job_counter(), await world.credits()) == (0, (0, 0, 0))
+    assert ((await desk.snapshot(1, 0)).job_counter, await world.credits()) == (0, (0, 0, 0))
 
 
 async def test_rewards_come_out_of_credit_and_then_out_of_the_wallet(world: World) -> None:

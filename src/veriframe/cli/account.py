@@ -17,7 +17,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address, format_address, format_strk
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.settings import to_fri
-from veriframe.wiring import registries, workers
+from veriframe.wiring import workers
 
 if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
@@ -73,15 +73,14 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Register the account as a worker at a registry of another kind, and show its standing there."""
-    registry = _treasury()
-    account = registry.account
-    if not registries.knows_workers(registry):
+    opened = opening.open_registry(DEFAULT)
+    if (membership := opened.membership) is None:
         _print({"standing": "this registry takes any worker: no registration is needed"}, as_json=as_json)
         return
-    before = context.run(registry.standing())
+    before = context.run(membership.standing())
     if before.may_register and not before.is_registered:
-        context.run(registry.register(info))
-    found = context.run(checks.standing(registry.standing, account))
+        context.run(membership.register(info))
+    found = context.run(checks.standing(membership.standing, opened.worker.account))
     _print({"standing": found.detail, **({"missing": found.remedy} if found.remedy else {})}, as_json=as_json)
 
 
@@ -97,7 +96,7 @@ def create(
 
     keys.prepare_new(keystore)
     secret = password.given(f"New password of {keystore}", password_file, password_fd, new=True)
-    _keep(keys.random_key(), keystore, secret, as_json=as_json)
+    _keep(keys.Key.random(), keystore, secret, as_json=as_json)
 
 
 @app.command("import")
@@ -214,7 +213,7 @@ def _print(facts: dict[str, str], *, as_json: bool) -> None:
 
 
 def _treasury() -> WorkerRegistry:
-    return opening.open_registry(DEFAULT)
+    return opening.open_registry(DEFAULT).worker
 
 
 async def _show(treasury: WorkerRegistry, as_json: bool) -> None:

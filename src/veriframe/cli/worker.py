@@ -41,7 +41,7 @@ def worker(
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
     with workers.lock_account(loaded.settings, account):
-        registry = opening.open_registry(DEFAULT_ACCOUNT)
+        registry = opening.open_registry(DEFAULT_ACCOUNT).worker
         raise typer.Exit(context.run(_work(loaded, account, registry, once, slots)))
 
 

@@ -34,7 +34,7 @@ from veriframe.model.registry.ledger import Call, unknown_job
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
 from veriframe.model.registry.pin_names import PinNames
-from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, CreatorRegistry, Treasury
+from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, CreatorRegistry, Treasury, read_job, read_jobs
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, ignore_transfer
 
 RETRY_SECONDS = 60.0
@@ -134,7 +134,7 @@ class Creator:
         found: list[JobStatus] = []
         while last > 0 and len(found) < limit:
             first = max(1, last - size + 1)
-            batch = await self.registry.get_jobs(first, last - first + 1)
+            batch = await read_jobs(self.registry, first, last - first + 1)
             found += (
                 JobStatus(job, now)
                 for job in reversed(batch)
@@ -154,7 +154,7 @@ class Creator:
         replaced or cannot be written, and `ValidationFailed` if the result is not a PNG (NOT_IMAGE) or
         cannot be fetched as one file (the store's code).
         """
-        job = await self.registry.get_job(job_id)
+        job = await read_job(self.registry, job_id)
         if not job.result_cid:
             raise MoveRefused("NO_RESULT", _no_result(job))
         files.refuse_target(target, replace=replace)
@@ -210,7 +210,7 @@ class Creator:
         return PinNames(await self.registry.identity(), self.account)
 
     async def _terms(self, offer: Offer) -> Terms:
-        head = await self.registry.head()
+        head = (await self.registry.snapshot(1, 0)).head
         terms = offer.terms(head.time)
         # Apply the registry's rules before anything becomes public.
         require_terms(Call(caller=self.account, now=head.time, block=head.number), terms)

@@ -8,7 +8,7 @@ from veriframe.errors import JobRejected, Unavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import Job
 from veriframe.model.registry.pin_names import OLD_ASSETS, PinNames, old_asset_job
-from veriframe.ports.registry import CreatorRegistry
+from veriframe.ports.registry import CreatorRegistry, read_jobs
 from veriframe.ports.store import ContentStore, Pin
 
 
@@ -27,7 +27,7 @@ async def rename_old(names: PinNames, registry: CreatorRegistry, store: ContentS
 
 
 async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, registry: CreatorRegistry) -> bool:
-    for job in await registry.get_jobs(first_job, 1):
+    for job in (await registry.snapshot(first_job, 1)).jobs:
         order = job.order
         with suppress(JobRejected):
             return (order.creator, order.first_job, canonical(order.asset_cid)) == (
@@ -54,5 +54,5 @@ async def release_ended(job: Job, names: PinNames, registry: CreatorRegistry, st
 
 async def _is_over(job: Job, registry: CreatorRegistry) -> bool:
     """Whether every job of the same order is final."""
-    found = await registry.get_jobs(job.order.first_job, job.order.jobs)
+    found = await read_jobs(registry, job.order.first_job, job.order.jobs)
     return len(found) == job.order.jobs and all(other.state.is_final for other in found)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from veriframe.errors import Code
 from veriframe.model.registry.job import Address, Head, Job, Terms, Verdict
+from veriframe.model.registry.ledger import unknown_job
+from veriframe.model.registry.standing import WorkerStanding
 
 SNAPSHOTS_AT_ONCE = 10
 """Most snapshots that are requested, and held in memory, at the same time when many jobs are read."""
@@ -40,7 +43,10 @@ class JobReader(Protocol):
 
     @abstractmethod
     async def snapshot(self, first: int, count: int) -> Snapshot:
-        """The newest block and the existing jobs among `first … first + count - 1`, in one call."""
+        """The newest block and the existing jobs among `first … first + count - 1`, in one call.
+
+        Ids start at 1. Deadlines are judged by the block's time, never by this machine's clock.
+        """
 
     @abstractmethod
     async def changed(self) -> Collection[int]:
@@ -49,21 +55,24 @@ class JobReader(Protocol):
         Only a hint: some may be missing, repeated, or not exist.
         """
 
-    @abstractmethod
-    async def head(self) -> Head:
-        """The newest block. Its time decides on deadlines, never this machine's clock."""
 
-    @abstractmethod
-    async def job_counter(self) -> int:
-        """The highest job id; ids start at 1."""
+async def read_job(reader: JobReader, job_id: int) -> Job:
+    """One job. Raises `MoveRefused` (UNKNOWN_JOB) if the registry does not show it."""
+    for job in (await reader.snapshot(job_id, 1)).jobs:
+        return job
+    raise unknown_job(job_id)
 
-    @abstractmethod
-    async def get_job(self, job_id: int) -> Job:
-        """One job. Raises `MoveRefused` (UNKNOWN_JOB) if the id was never assigned."""
 
-    @abstractmethod
-    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The existing jobs among `first … first + count - 1`, by id; any number, not all at one block."""
+async def read_jobs(reader: JobReader, first: int, count: int) -> Sequence[Job]:
+    """The existing jobs among `first … first + count - 1`, by id; any number, not all at one block."""
+    size = reader.jobs_at_once
+    snapshot = await reader.snapshot(first, min(size, count))
+    end, jobs = min(first + count, snapshot.job_counter + 1), [*snapshot.jobs]
+    for begin in range(first + size, end, size * SNAPSHOTS_AT_ONCE):
+        windows = range(begin, min(end, begin + size * SNAPSHOTS_AT_ONCE), size)
+        more = await asyncio.gather(*(reader.snapshot(at, min(size, end - at)) for at in windows))
+        jobs += [job for one in more for job in one.jobs]
+    return jobs
 
 
 class JobRegistry(JobReader, Protocol):
@@ -212,3 +221,32 @@ class Treasury(Protocol):
 
 class WorkerRegistry(JobRegistry, Treasury, Protocol):
     """The registry as a worker needs it: moves, and the money for bonds."""
+
+
+class FullRegistry(WorkerRegistry, CreatorRegistry, Protocol):
+    """A registry for workers and creators, as our own kinds are."""
+
+
+class Membership(Protocol):
+    """An account as a worker of a registry that may require its workers to register."""
+
+    @abstractmethod
+    async def standing(self) -> WorkerStanding:
+        """The account's standing."""
+
+    @abstractmethod
+    async def register(self, info: str) -> None:
+        """Register the account, with a description. Raises `MoveRefused`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedRegistry:
+    """What an opened registry offers to an account. None: it does not offer that.
+
+    `chain_facts` says, with the newest head, how far the nodes of its chain are trusted.
+    """
+
+    worker: WorkerRegistry
+    creator: FullRegistry | None = None
+    membership: Membership | None = None
+    chain_facts: Callable[[Head], ChainFacts] | None = None

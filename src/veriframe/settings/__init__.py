@@ -1,6 +1,6 @@
 """The operator's settings: the only source of configuration, the environment included."""
 
 from veriframe.settings.loading import CLASSIC_NAMES, CONFIG_NAME, PREFIX, Loaded, load
-from veriframe.settings.values import Settings, to_fri
+from veriframe.settings.values import SECTIONS, Settings, to_fri
 
-__all__ = ["CLASSIC_NAMES", "CONFIG_NAME", "PREFIX", "Loaded", "Settings", "load", "to_fri"]
+__all__ = ["CLASSIC_NAMES", "CONFIG_NAME", "PREFIX", "SECTIONS", "Loaded", "Settings", "load", "to_fri"]

@@ -10,13 +10,12 @@ from veriframe.adapters.starknet.facts import read_facts
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.job_registry import deployer
 from veriframe.adapters.starknet.job_registry.deployer import Deployed, Deployer, DeploymentPlan
-from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import read_class_hashes
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints
 from veriframe.adapters.starknet.trust.head_clock import SKEW_SECONDS
 from veriframe.adapters.starknet.trust.learned_chain import Expected, expect
 from veriframe.model.registry.chain import parse_chain_id
-from veriframe.ports.registry import RegistryFacts
+from veriframe.ports.registry import OpenedRegistry, RegistryFacts
 from veriframe.settings import Settings, to_fri
 
 __all__ = [
@@ -33,12 +32,18 @@ __all__ = [
 Close = Callable[[], Awaitable[None]]
 
 
-async def open_registry(
-    settings: Settings, key: Key | None
-) -> tuple[StarknetRegistry | ForeignRegistry, Close]:
-    """Open the contract at job_registry_address: see `wiring.registries.open_starknet`."""
+async def open_registry(settings: Settings, key: Key | None) -> tuple[OpenedRegistry, Close]:
+    """Open the contract at job_registry_address for the account of `key`. Also returns its close function.
+
+    Without a key the account is devnet's number `devnet_account`. First settles transactions that an earlier
+    run had started to send. Raises `SettingsError`, `RegistryUnavailable`.
+    """
     network = _network(settings, to_fri(settings.max_fee_strk))
-    return await connection.join(network, settings.job_registry_address or 0, key)
+    registry, close = await connection.join(network, settings.job_registry_address or 0, key)
+    facts = registry.trust.facts
+    if isinstance(registry, ForeignRegistry):
+        return OpenedRegistry(worker=registry, membership=registry, chain_facts=facts), close
+    return OpenedRegistry(worker=registry, creator=registry, chain_facts=facts), close
 
 
 async def open_deployer(

@@ -6,9 +6,9 @@ from functools import partial
 
 from veriframe.creator.creator import Creator
 from veriframe.model.rendering.checks import read_header
+from veriframe.ports.registry import FullRegistry
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
-from veriframe.wiring.registries import FullRegistry
 from veriframe.wiring.stores import Store
 
 

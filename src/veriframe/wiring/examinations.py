@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from veriframe import doctor
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.kubo.gateways.gateway import Gateways
 from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
-from veriframe.model.registry.job import Head
-from veriframe.ports.registry import ChainFacts, WorkerRegistry
+from veriframe.ports.registry import OpenedRegistry
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
-from veriframe.wiring.registries import knows_workers
 from veriframe.wiring.renderers import build_renderer
 from veriframe.wiring.stores import Store
 from veriframe.wiring.workers import stakes
 from veriframe.worker.shared.reservations import picture_bytes
 
-if TYPE_CHECKING:
-    from veriframe.adapters.starknet.trust.trust import Trust
-
 
 def examinations(
-    settings: Settings, account: str, registry: WorkerRegistry, content: Store, *, engines: bool
+    settings: Settings, account: str, opened: OpenedRegistry, content: Store, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
     """The checks, in the order in which their faults should be fixed."""
+    registry, membership = opened.worker, opened.membership
     made: list[BlenderRenderer] = []
 
     async def blender() -> BlenderRenderer:
@@ -52,11 +47,15 @@ def examinations(
         ("home", partial(doctor.home, settings.home)),
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
-        ("registry", partial(doctor.registry, registry, _chain_facts(registry))),
+        ("registry", partial(doctor.registry, registry, opened.chain_facts)),
         ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
         *_about_copies(settings, content),
         ("account", partial(doctor.account, registry, account, registry.account)),
-        *_about_standing(registry),
+        *(
+            [("standing", partial(doctor.standing, membership.standing, registry.account))]
+            if membership
+            else ()
+        ),
         ("stakes", about_stakes),
         ("Blender", about_blender),
         ("sandbox", about_sandbox),
@@ -76,17 +75,3 @@ def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doc
         return faults
 
     return [("copies", partial(doctor.copies, reach, settings.replica_required))]
-
-
-def _about_standing(registry: WorkerRegistry) -> Sequence[tuple[str, doctor.Examination]]:
-    account = registry.account
-    return (
-        [("standing", partial(doctor.standing, registry.standing, account))]
-        if knows_workers(registry)
-        else []
-    )
-
-
-def _chain_facts(registry: WorkerRegistry) -> Callable[[Head], ChainFacts] | None:
-    trust: Trust | None = getattr(registry, "trust", None)
-    return None if trust is None else trust.facts

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from veriframe.adapters.starknet.account import accounts, deployment, keystore
-from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.account.keystore import Key, read_private
 from veriframe.adapters.starknet.connection import agree_on_chain
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints
 from veriframe.adapters.starknet.transactions.receipt import Receipt
@@ -23,7 +23,6 @@ __all__ = [
     "import_key",
     "keep",
     "prepare_new",
-    "random_key",
     "read_private",
     "unlock",
 ]
@@ -32,17 +31,12 @@ OPEN_ZEPPELIN_CLASS_HASH = accounts.OPEN_ZEPPELIN_CLASS_HASH
 """The default class of an account."""
 
 
-def read_private(path: Path, what: str, limit_bytes: int) -> bytes:
-    """Read a file that only its owner may read. Raises `SettingsError`."""
-    return keystore.read_private(path, what, limit_bytes)
-
-
 def unlock(path: Path, ask: Callable[[], bytes]) -> Key:
     """Unlock a keystore. `ask` returns the password; it is called when the file is read and memory protected.
 
     Raises `SettingsError`, `HostUnavailable`.
     """
-    content = keystore.read_private(path, "keystore")
+    content = read_private(path, "keystore")
     keystore.protect_process()
     return keystore.decrypt(content, ask(), str(path))
 
@@ -54,11 +48,6 @@ def prepare_new(path: Path) -> None:
     """
     keystore.refuse_existing(path)
     keystore.protect_process()
-
-
-def random_key() -> Key:
-    """Create a new key."""
-    return Key.random()
 
 
 def keep(key: Key, path: Path, password: bytes) -> Key:
@@ -78,7 +67,7 @@ def import_key(
 
     `ask` returns a keystore's password, which stays; `ask_new` returns a new one. Raises `SettingsError`.
     """
-    content = keystore.read_private(source, "file")
+    content = read_private(source, "file")
     if keystore.is_keystore(content):
         if name is not None:
             raise SettingsError(f"{source} is a keystore with one key: leave --name out.")

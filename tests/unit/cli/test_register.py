@@ -11,8 +11,9 @@ import pytest
 from tests.fakes.registry import FakeRegistry
 from typer.testing import CliRunner
 
-from veriframe.cli import account, context
+from veriframe.cli import account, context, opening
 from veriframe.model.registry.standing import WorkerStanding
+from veriframe.ports.registry import Membership, OpenedRegistry
 from veriframe.wiring import registries
 
 UNREGISTERED = WorkerStanding(
@@ -20,7 +21,7 @@ UNREGISTERED = WorkerStanding(
 )
 
 
-class RegisteringRegistry(FakeRegistry):
+class RegisteringRegistry(FakeRegistry, Membership):
     """A registry that registers its workers. `infos` are the descriptions that it received."""
 
     worker = UNREGISTERED
@@ -43,7 +44,7 @@ class RegisteringRegistry(FakeRegistry):
 def foreign(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RegisteringRegistry:
     """The registry of the command."""
     made = RegisteringRegistry()
-    monkeypatch.setattr(registries, "embedded", lambda _settings, _account: made)
+    monkeypatch.setattr(opening, "open_registry", lambda _: OpenedRegistry(worker=made, membership=made))
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
     return made
 

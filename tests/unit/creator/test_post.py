@@ -29,7 +29,7 @@ from veriframe.errors import (
 )
 from veriframe.model.registry.job import Terms
 from veriframe.model.registry.offer import Offer
-from veriframe.ports.registry import Funds
+from veriframe.ports.registry import Funds, read_job
 from veriframe.ports.store import Pin
 
 
@@ -115,7 +115,7 @@ async def test_illegal_terms_are_refused_before_anything_is_public(stage: Stage)
 async def test_a_posted_scene_is_kept_under_its_job_and_paid_into_escrow(stage: Stage) -> None:
     """The scene's pin has the job's number, the wallet has paid the reward, the order has the terms."""
     posted = await stage.creator.post(await stage.creator.draft(stage.scene, OFFER))
-    job = await stage.registry.get_job(posted.jobs[0])
+    job = await read_job(stage.registry, posted.jobs[0])
     assert posted.jobs == (1,)
     assert (posted.asset_cid, posted.terms, ARTIST) == (job.order.asset_cid, job.terms, job.order.creator)
     assert [Pin(cid=posted.asset_cid, name="order-asset-fake-0xa1-1")] == stage.store.pinned

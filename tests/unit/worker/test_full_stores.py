@@ -23,6 +23,7 @@ from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import JobState
 from veriframe.model.rendering.frames import Rendering, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import SceneLimits
+from veriframe.ports.registry import read_job, read_jobs
 from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
 from veriframe.worker.shared.workspace import Workspace
@@ -74,7 +75,7 @@ def submitted(home: Home, first: int = 1) -> list[int]:
 
 async def claimed(home: Home) -> list[int]:
     """Returns the claimed jobs."""
-    return [job.id for job in await home.worker.get_jobs(1, 50) if job.state is JobState.CLAIMED]
+    return [job.id for job in await read_jobs(home.worker, 1, 50) if job.state is JobState.CLAIMED]
 
 
 async def test_a_full_store_costs_no_bond(home: Home) -> None:
@@ -87,7 +88,7 @@ async def test_a_full_store_costs_no_bond(home: Home) -> None:
         honest = await home.post()
         await asyncio.sleep(0.3)
         assert await claimed(home) == []
-        assert (await home.worker.get_job(honest.id)).state is JobState.OPEN
+        assert (await read_job(home.worker, honest.id)).state is JobState.OPEN
         # The reviews end: pay is collected, pins are released, and there is room.
         home.now += 601
         await until(lambda: submitted(home) == [honest.id])

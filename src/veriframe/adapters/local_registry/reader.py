@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from veriframe.adapters.local_registry import audit, schema
 from veriframe.adapters.local_registry.tables import Tables
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry import ledger
-from veriframe.model.registry.job import Address, Head, Job
+from veriframe.model.registry.job import Address, Head
 from veriframe.model.registry.ledger import BURNED, ISSUED, Posting, PotKind, Reason
 from veriframe.ports.registry import Funds, JobReader, Snapshot, Totals
 from veriframe.sqlite_file import open_file, transaction
@@ -100,29 +100,14 @@ class LocalReader(JobReader):
 
         return await self._run(read)
 
-    async def head(self) -> Head:
-        """The newest block. If it is a second old, an empty block is added, so that time advances."""
-        return await self._run(self._newest)
-
     def _newest(self, connection: sqlite3.Connection) -> Head:
+        """The newest block. If it is a second old, an empty block is added, so that time advances."""
         tables = Tables(connection)
         if not self._is_due(tables):
             return tables.head()
         with transaction(connection):
             # Check again: another process may have been faster.
             return tables.mine(self._clock()) if self._is_due(tables) else tables.head()
-
-    async def job_counter(self) -> int:
-        """The highest job id so far."""
-        return await self._run(lambda connection: Tables(connection).job_counter())
-
-    async def get_job(self, job_id: int) -> Job:
-        """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
-        return await self._run(lambda connection: find_job(Tables(connection), job_id))
-
-    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The jobs `first … first + count - 1` that exist, by id."""
-        return await self._run(lambda connection: Tables(connection).jobs(first, first + count - 1))
 
     async def funds(self, account: Address) -> Funds:
         """The money that an account holds."""
@@ -192,10 +177,3 @@ class LocalReader(JobReader):
 
     def _is_due(self, tables: Tables) -> bool:
         return self._clock() + tables.clock_offset() - tables.head().time >= 1
-
-
-def find_job(tables: Tables, job_id: int) -> Job:
-    """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
-    for job in tables.jobs(job_id, job_id):
-        return job
-    raise ledger.unknown_job(job_id)

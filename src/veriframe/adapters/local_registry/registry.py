@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from veriframe.adapters.local_registry.reader import LocalReader, find_job
+from veriframe.adapters.local_registry.reader import LocalReader
 from veriframe.adapters.local_registry.tables import Tables
 from veriframe.errors import Code, MoveRefused, VeriFrameError
 from veriframe.model.registry import escrow, ledger, order
@@ -126,7 +126,9 @@ class LocalRegistry(LocalReader, JobRegistry, CreatorRegistry, Treasury):
         """Makes a move on a job. Returns its fee."""
 
         def move(tables: Tables, call: Call) -> None:
-            tables.apply(rule(tables, find_job(tables, job_id), call), call.block)
+            for job in tables.jobs(job_id, job_id):
+                return tables.apply(rule(tables, job, call), call.block)
+            raise ledger.unknown_job(job_id)
 
         await self._move(name, move, job_id=job_id)
         return 0

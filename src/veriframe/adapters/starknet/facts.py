@@ -34,7 +34,7 @@ async def _ours(node: Node, contract: Contract, class_hash: int) -> RegistryFact
         place=format_address(contract.address),
         class_hash=class_hash,
         token=token,
-        jobs=await reader.job_counter(),
+        jobs=(await reader.snapshot(1, 0)).job_counter,
         held_fri=totals.token_fri,
         totals=totals,
     )

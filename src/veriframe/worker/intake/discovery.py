@@ -15,7 +15,7 @@ from typing import Any
 
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import Job
-from veriframe.ports.registry import JobReader, Snapshot
+from veriframe.ports.registry import JobReader, Snapshot, read_jobs
 from veriframe.worker.intake.candidates import CandidateLimits, Candidates
 from veriframe.worker.report import DiscoveryLog
 
@@ -119,7 +119,7 @@ class Discovery:
         count = min(MOST_NEW, self._last - self._seen_up_to)
         if count <= 0:
             return ()
-        jobs = await self._reader.get_jobs(self._seen_up_to + 1, count)
+        jobs = await read_jobs(self._reader, self._seen_up_to + 1, count)
         self.note(jobs, snapshot.head.time)
         self._seen_up_to += count
         return jobs
@@ -129,7 +129,7 @@ class Discovery:
         count = min(MOST_NEW, self._unread)
         if not count:
             return ()
-        jobs = await self._reader.get_jobs(self._unread_up_to - count + 1, count)
+        jobs = await read_jobs(self._reader, self._unread_up_to - count + 1, count)
         self.note(jobs, snapshot.head.time)
         self._unread_up_to -= count
         return jobs

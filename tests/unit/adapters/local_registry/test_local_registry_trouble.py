@@ -14,6 +14,7 @@ from tests.unit.adapters.local_registry.rows import CID, Client, tamper, terms
 
 from veriframe.adapters.local_registry import LocalRegistry, schema
 from veriframe.errors import RegistryUnavailable, SettingsError
+from veriframe.ports.registry import read_job
 
 TAMPERINGS = [
     ("UPDATE balances SET amount_fri = '0' WHERE kind = 'credit'", "credit of"),
@@ -35,7 +36,7 @@ async def test_an_audit_finds_what_does_not_add_up(
     creator, worker = client("creator"), client("worker")
     await creator.deposit(5000)
     await worker.deposit(500)
-    await creator.create_order(CID, terms((await creator.head()).time), 1)
+    await creator.create_order(CID, terms((await creator.snapshot(1, 0)).head.time), 1)
     await worker.claim(1)
     audit = await worker.audit()
     assert (audit.jobs, audit.is_clean) == (1, True)
@@ -51,7 +52,7 @@ async def refused(path: Path) -> str:
     sentences = []
     for _ in range(2):
         with pytest.raises(SettingsError) as raised:
-            await registry.head()
+            await registry.snapshot(1, 0)
         sentences.append(str(raised.value))
     registry.close()
     assert sentences[0] == sentences[1]
@@ -75,7 +76,7 @@ async def test_other_files_are_refused(tmp_path: Path) -> None:
 async def test_a_newer_version_is_refused(path: Path, client: Client) -> None:
     """An older VeriFrame must not write to tables that it does not know."""
     registry = client("worker")
-    await registry.head()
+    await registry.snapshot(1, 0)
     registry.close()
     known = len(schema.KIND.migrations)
     tamper(path, f"PRAGMA user_version = {known + 1}")
@@ -99,7 +100,7 @@ async def test_a_registry_of_an_earlier_version_gets_an_identity(path: Path, cli
 async def test_damage_is_reported(path: Path, client: Client) -> None:
     """fault_76: a file with overwritten pages is not replaced."""
     registry = client("worker")
-    await registry.head()
+    await registry.snapshot(1, 0)
     registry.close()
     with path.open("r+b") as file:
         file.seek(4096)
@@ -111,10 +112,10 @@ async def test_an_unknown_state_is_damage(path: Path, client: Client) -> None:
     """A row with a value that the model does not know."""
     creator = client("creator")
     await creator.deposit(5000)
-    await creator.create_order(CID, terms((await creator.head()).time), 1)
+    await creator.create_order(CID, terms((await creator.snapshot(1, 0)).head.time), 1)
     tamper(path, "UPDATE jobs SET state = 'LOST'")
     with pytest.raises(SettingsError, match="damaged"):
-        await creator.get_job(1)
+        await read_job(creator, 1)
 
 
 async def test_a_log_without_its_file_is_refused(path: Path) -> None:
@@ -131,7 +132,7 @@ async def test_a_failing_disk_is_a_temporary_failure(tmp_path: Path, client: Cli
     for place in (tmp_path, tmp_path / "file" / "registry.sqlite"):
         registry = LocalRegistry(place, "worker")
         with pytest.raises(RegistryUnavailable, match="cannot be used now"):
-            await registry.head()
+            await registry.snapshot(1, 0)
         registry.close()
 
 
@@ -141,7 +142,7 @@ async def test_a_locked_file_is_waited_for_and_then_reported(
     """fault_76: another program holds the lock; nothing is changed, and later moves are made."""
     monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.1))
     worker = client("worker")
-    await worker.head()
+    await worker.snapshot(1, 0)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(RegistryUnavailable, match="locked"):
@@ -203,7 +204,7 @@ async def test_the_event_loop_is_not_blocked_by_the_disk(
     """A lock held by another program does not delay heartbeats and deadlines."""
     monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.5))
     worker = client("worker")
-    await worker.head()
+    await worker.snapshot(1, 0)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(worker.deposit(5))

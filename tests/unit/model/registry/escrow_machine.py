@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.fakes import plural
 from tests.unit.model.registry.escrow_invariants import (
     BOUND_FRI,
     CHECKS,
@@ -28,7 +29,7 @@ from tests.unit.model.registry.escrow_invariants import (
 )
 
 from veriframe.errors import MoveRefused
-from veriframe.model.registry import ledger, order, plural
+from veriframe.model.registry import ledger, order
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms
 from veriframe.model.registry.ledger import Call
 from veriframe.model.registry.outcome import Outcome

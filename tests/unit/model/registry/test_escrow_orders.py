@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.fakes import plural
 from tests.unit.model.registry.escrow_invariants import BOUND_FRI, CID
 from tests.unit.model.registry.test_escrow import (
     ARBITER,
@@ -24,7 +25,7 @@ from tests.unit.model.registry.test_escrow import (
 )
 
 from veriframe.errors import MoveRefused
-from veriframe.model.registry import ledger, plural
+from veriframe.model.registry import ledger
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms
 from veriframe.model.registry.order import create_order
 

@@ -8,7 +8,7 @@ registry's start at 0.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ from veriframe.adapters.starknet.foreign.moves import ObservedJob
 from veriframe.adapters.starknet.foreign.queries import Block, BlockGone, Queries, hash_of, read_block
 from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model.registry import ledger
-from veriframe.model.registry.job import Address, Head, Job, JobState, format_address
+from veriframe.model.registry.job import Address, Job, JobState, format_address
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import JobReader, Snapshot
 
@@ -55,7 +55,7 @@ class ForeignReader(JobReader):
         self._contract, self._batches = Contract(node, address), ViewBatches(node)
         self._account, self._notes = account, notes
         self._dialect: Dialect | None = None
-        self._walk = JobRange(notes.first_id)
+        self._walk, self._walking = JobRange(notes.first_id), asyncio.Lock()
         self._last: Block | None = None
         self._facts: dict[int, FixedFacts] = {}
         self._over: dict[int, Job | None] = {}
@@ -85,20 +85,9 @@ class ForeignReader(JobReader):
                 )
         return self._dialect
 
-    async def head(self) -> Head:
-        """The newest accepted block."""
-        return await self._contract.head()
-
     async def changed(self) -> Collection[int]:
         """Nothing: the events of foreign registries have no common form."""
         return ()
-
-    async def job_counter(self) -> int:
-        """The highest job id, found from the registry's counter and the ids after it."""
-        seen = -1
-        while (counter := (await self.snapshot(1, 0)).job_counter) > seen:
-            seen = counter
-        return counter
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
         """The newest block, and the jobs `first … first + count - 1` that exist and are not left out.
@@ -106,25 +95,8 @@ class ForeignReader(JobReader):
         Open jobs that the registry does not give to this account are left out and logged once.
         """
         last = min(first + min(count, JOBS_AT_ONCE) - 1, ID_MAX)
-        return await self._of_one_block(lambda block: self._poll(block, range(max(first, 1), last + 1)))
-
-    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The same jobs, any number of them, in several polls if needed."""
-        jobs: list[Job] = []
-        while count > 0:
-            snapshot = await self.snapshot(first, count)
-            jobs += snapshot.jobs
-            first, count = first + JOBS_AT_ONCE, count - JOBS_AT_ONCE
-            if first > snapshot.job_counter:
-                break
-        return jobs
-
-    async def get_job(self, job_id: int) -> Job:
-        """One job, read again without the cache. Raises `MoveRefused` (UNKNOWN_JOB)."""
-        seen = (await self._seen([job_id]))[job_id]
-        if isinstance(seen, VeriFrameError):
-            raise seen
-        return seen.job
+        async with self._walking:
+            return await self._of_one_block(lambda block: self._poll(block, range(max(first, 1), last + 1)))
 
     async def standing(self) -> WorkerStanding:
         """The account's standing at the registry."""
@@ -168,14 +140,15 @@ class ForeignReader(JobReader):
         return ObservedJob(job=job, note=note, objection=reason, is_paused=is_paused, now=now)
 
     async def _poll(self, block: Block, wanted: range) -> Snapshot:
-        known = [job_id for job_id in wanted if job_id <= self._walk.job_counter]
+        # Our own jobs may be deleted since, also the newest.
+        known = [one for one in wanted if one <= self._walk.job_counter or one in self._notes.jobs]
         queries = await self._queries(block)
         self._walk.put(queries)
         self._put_jobs(queries, known)
         await self._ask(queries)
         jobs = self._listed(queries, known)
         await self._walk_on(queries)
-        new = [job_id for job_id in wanted[len(known) :] if job_id <= self._walk.job_counter]
+        new = [one for one in wanted if one <= self._walk.job_counter and one not in known]
         if new:
             queries = await self._queries(block)
             self._put_jobs(queries, new)
@@ -183,7 +156,7 @@ class ForeignReader(JobReader):
         return Snapshot(
             head=block.head,
             job_counter=self._walk.job_counter,
-            jobs=[*jobs, *self._listed(queries, new)],
+            jobs=sorted([*jobs, *self._listed(queries, new)], key=lambda job: job.id),
         )
 
     async def _walk_on(self, queries: Queries) -> None:

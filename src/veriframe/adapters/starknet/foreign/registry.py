@@ -38,7 +38,7 @@ from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import Code, MoveRefused, VeriFrameError
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.ledger import Rule
-from veriframe.ports.registry import Funds, JobRegistry, Snapshot, Totals, Treasury
+from veriframe.ports.registry import Funds, JobRegistry, Membership, Snapshot, Totals, Treasury
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
@@ -46,7 +46,7 @@ SUBMISSIONS = 2
 """This many must be affordable at any time, or a rendered result could not be submitted (fault 68)."""
 
 
-class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
+class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
     """The registry at `address`, called as its ABI requires. `notes` records the account's moves there."""
 
     def __init__(  # noqa: PLR0913 - its parts
@@ -95,7 +95,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury):
 
     async def claim(self, job_id: int) -> int:
         """Claims a job; if the registry has no claims, only records it."""
-        self.trust.clock.require_right(await self.head())
+        self.trust.clock.require_right(await self._contract.head())
         return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:

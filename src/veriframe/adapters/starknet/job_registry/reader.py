@@ -6,7 +6,7 @@ One `snapshot` is one call: block, time, counter, jobs and, unless they are cach
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node, View
@@ -21,9 +21,8 @@ from veriframe.adapters.starknet.job_registry.decoding import (
 from veriframe.adapters.starknet.job_registry.events import Feed
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.shown_orders import ShownOrders
-from veriframe.model.registry import ledger
-from veriframe.model.registry.job import NOBODY, Address, Head, Job, Order
-from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, Funds, JobReader, Snapshot, Totals
+from veriframe.model.registry.job import NOBODY, Address, Head, Order
+from veriframe.ports.registry import Funds, JobReader, Snapshot, Totals
 
 JOBS_AT_ONCE = 200
 ORDERS_KEPT = 50_000
@@ -63,44 +62,14 @@ class StarknetReader(JobReader):
     async def snapshot(self, first: int, count: int) -> Snapshot:
         """Block, counter and jobs in one call; in a second one if an order turns out not to be cached."""
         first, count = _within(first, min(count, JOBS_AT_ONCE))
-        snapshot = await self._poll(first, count, with_orders=not self._knows(first, count))
+        knows = count == 0 or (first, count) in self._settled
+        snapshot = await self._poll(first, count, with_orders=not knows)
         snapshot = snapshot or await self._poll(first, count, with_orders=True)
         return self._show(snapshot) if snapshot else refuse("an order of a job is missing")
 
     async def changed(self) -> Collection[int]:
         """The jobs of new orders, released jobs, and our own jobs that changed."""
         return await self._feed.delta()
-
-    async def head(self) -> Head:
-        """The newest accepted block."""
-        return (await self.snapshot(0, 0)).head
-
-    async def job_counter(self) -> int:
-        """The highest job id so far."""
-        return number(await self._contract.view("get_job_counter"))
-
-    async def get_job(self, job_id: int) -> Job:
-        """One job. Raises `MoveRefused` (UNKNOWN_JOB)."""
-        for job in (await self.snapshot(job_id, 1)).jobs if 0 < job_id <= _ID_MAX else ():
-            return job
-        raise ledger.unknown_job(job_id)
-
-    async def get_jobs(self, first: int, count: int) -> Sequence[Job]:
-        """The jobs `first … first + count - 1` that exist, by id, in few requests."""
-        first, count = _within(first, count)
-        if count <= JOBS_AT_ONCE:
-            return (await self.snapshot(first, count)).jobs
-        last = min(first + count - 1, await self.job_counter())
-        jobs: list[Job] = []
-        for windows in _batches(first, last):
-            asked = (View(self._contract, "look", (at, size, True)) for at, size in windows)
-            answers = await self._contract.views(*asked)
-            for (at, size), one in zip(windows, answers, strict=True):
-                snapshot = self._read(one, at, size)
-                jobs += (
-                    refuse("an order of a job is missing") if snapshot is None else self._show(snapshot).jobs
-                )
-        return jobs
 
     async def funds(self, account: Address) -> Funds:
         """The money that an account holds."""
@@ -133,9 +102,6 @@ class StarknetReader(JobReader):
         self._shown.note({job.order.id: job.order for job in snapshot.jobs}.values())
         return snapshot
 
-    def _knows(self, first: int, count: int) -> bool:
-        return count == 0 or (first, count) in self._settled
-
     def _read(self, answer: Value, first: int, count: int) -> Snapshot | None:
         """Decodes the answer of the view `look`; None if it has a job whose order is not cached."""
         head = Head(number_in(answer, "block"), number_in(answer, "now"))
@@ -164,13 +130,3 @@ def _within(first: int, count: int) -> tuple[int, int]:
     last = min(first + count - 1, _ID_MAX)
     first = min(max(first, 1), _ID_MAX)
     return first, max(0, last - first + 1)
-
-
-def _batches(first: int, last: int) -> Iterator[list[tuple[int, int]]]:
-    """The windows from one id to another, grouped by request."""
-    windows = [(at, JOBS_AT_ONCE) for at in range(first, last + 1, JOBS_AT_ONCE)]
-    if windows:
-        at = windows[-1][0]
-        windows[-1] = (at, last - at + 1)
-    for begin in range(0, len(windows), SNAPSHOTS_AT_ONCE):
-        yield windows[begin : begin + SNAPSHOTS_AT_ONCE]

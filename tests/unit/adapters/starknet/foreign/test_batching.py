@@ -13,6 +13,7 @@ from tests.unit.adapters.starknet.foreign.clients import ForeignClients, with_tw
 from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.errors import MoveRefused
 from veriframe.model.registry.job import JobState
+from veriframe.ports.registry import read_job, read_jobs
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def test_waiting_moves_share_one_transaction(clients: ForeignClients) -> N
     assert await together(*results) == ["done"] * 5
     assert clients.sender.sent == [["submit_result"], ["submit_result"] * 4]
     again = clients.worker()
-    assert {job.state for job in await again.get_jobs(1, 5)} == {JobState.PAID}
+    assert {job.state for job in await read_jobs(again, 1, 5)} == {JobState.PAID}
 
 
 async def test_one_bad_id_does_not_affect_the_others(clients: ForeignClients) -> None:
@@ -84,7 +85,7 @@ async def test_an_earlier_transaction_may_have_done_it(clients: ForeignClients) 
     clients.sender.play = already
     clients.sender.at_refusal = hand_in
     await worker.submit_result(1, RESULT)
-    assert (await clients.worker().get_job(1)).state is JobState.PAID
+    assert (await read_job(clients.worker(), 1)).state is JobState.PAID
 
 
 async def test_without_visible_workers_each_move_is_sent_alone(clients: ForeignClients) -> None:
@@ -112,4 +113,4 @@ async def test_a_batch_of_an_earlier_run_is_settled(clients: ForeignClients) -> 
     clients.chain.jobs.clear()
     again = clients.worker()
     again.settle([Receipt(hash=1, label="submit_result [1, 2]", block_number=7, fee_fri=5, events=())])
-    assert [(await again.get_job(job_id)).state for job_id in (1, 2)] == [JobState.PAID] * 2
+    assert [(await read_job(again, job_id)).state for job_id in (1, 2)] == [JobState.PAID] * 2

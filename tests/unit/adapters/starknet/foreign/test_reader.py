@@ -12,6 +12,7 @@ from tests.unit.adapters.starknet.foreign.clients import ForeignClients
 
 from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import JobState
+from veriframe.ports.registry import read_job
 
 
 @pytest.fixture
@@ -164,10 +165,10 @@ async def test_the_newest_job_is_found(
     if counter is not None:
         clients.chain.with_counter(lambda: counter(clients.chain.jobs) if clients.chain.jobs else 0)
     worker = clients.worker()
-    assert await worker.job_counter() == 0
+    assert (await worker.snapshot(1, 0)).job_counter == 0
     for more in (jobs, 1):
         clients.post(more, first=len(clients.chain.jobs) + 1)
-        assert await worker.job_counter() == len(clients.chain.jobs)
+        assert (await worker.snapshot(1, 0)).job_counter == len(clients.chain.jobs)
 
 
 @pytest.mark.parametrize("ahead", [0, 1], ids=["last id", "next id"])
@@ -178,7 +179,7 @@ async def test_a_counter_leads_over_any_gap(clients: ForeignClients, ahead: int)
     worker = clients.worker()
     await worker.dialect()
     clients.chain.requests.clear()
-    assert await worker.job_counter() == 5003
+    assert (await worker.snapshot(1, 0)).job_counter == 5003
     assert len(clients.chain.requests) <= 6
     assert [job.id for job in (await worker.snapshot(4990, 50)).jobs] == [5001, 5002, 5003]
 
@@ -214,7 +215,7 @@ async def test_views_may_panic_for_missing_values(clients: ForeignClients) -> No
     snapshot = await worker.snapshot(1, 50)
     assert [job.state for job in snapshot.jobs] == [JobState.OPEN, JobState.PAID]
     with pytest.raises(MoveRefused) as raised:
-        await worker.get_job(3)
+        await read_job(worker, 3)
     assert raised.value.rule == "UNKNOWN_JOB"
 
 
@@ -233,8 +234,9 @@ async def test_one_unusable_job_does_not_hide_the_others(clients: ForeignClients
         for _ in range(3):
             assert [job.id for job in (await worker.snapshot(1, 50)).jobs] == [1]
     assert [line["job_id"] for line in lines if line["event"] == "job_left"] == [2, 3]
-    with pytest.raises(RegistryUnavailable):
-        await worker.get_job(2)
+    with pytest.raises(MoveRefused) as raised:
+        await read_job(worker, 2)
+    assert raised.value.rule == "UNKNOWN_JOB"
     clients.chain.functions["get_job_reward"] = Fn("felt252", "u256", lambda _: [5, 0])
     assert len((await worker.snapshot(1, 50)).jobs) == 3
 
@@ -247,7 +249,7 @@ async def test_ids_that_start_at_0(clients: ForeignClients) -> None:
     worker = clients.worker()
     snapshot = await worker.snapshot(1, 50)
     assert (snapshot.job_counter, [job.id for job in snapshot.jobs]) == (3, [1, 2, 3])
-    assert (await worker.get_job(1)).terms.reward_fri == 9
+    assert (await read_job(worker, 1)).terms.reward_fri == 9
     await worker.claim(2)
     await worker.submit_result(2, CID)
     assert clients.sender.calldata[-1][0] == 1
@@ -270,7 +272,7 @@ async def test_a_registry_without_get_job_worker(clients: ForeignClients) -> Non
     await worker.claim(2)
     await worker.submit_result(2, CID)
     clients.chain.jobs[2].is_completed = True
-    done = await clients.worker().get_job(2)
+    done = await read_job(clients.worker(), 2)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, CID)
 
 

@@ -15,6 +15,7 @@ from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.errors import Code, RegistryUnavailable
 from veriframe.model.registry.job import Address, JobState
+from veriframe.ports.registry import read_job
 
 
 @pytest.fixture
@@ -26,15 +27,15 @@ def clients(tmp_path: Path) -> ForeignClients:
 async def test_a_local_claim_survives_its_process(clients: ForeignClients) -> None:
     """fault_73: wherever the process ends, the next one sees the job in the same state."""
     await clients.worker().claim(1)
-    claimed = await clients.worker().get_job(1)
+    claimed = await read_job(clients.worker(), 1)
     assert (claimed.state, claimed.worker, claimed.claimed_at) == (JobState.CLAIMED, OURS, NOW)
     clients.chain.now += 1000
     await clients.worker().submit_result(1, RESULT)
-    done = await clients.worker().get_job(1)
+    done = await read_job(clients.worker(), 1)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, RESULT)
     await clients.worker().claim(2)
     await clients.worker().release(2, Code.CRASH)
-    assert (await clients.worker().get_job(2)).state is JobState.OPEN
+    assert (await read_job(clients.worker(), 2)).state is JobState.OPEN
     assert clients.sender.sent == [["submit_result"]]
 
 
@@ -50,12 +51,12 @@ async def test_killed_while_it_submits_at_a_registry_that_shows_no_worker(client
     with pytest.raises(KeyboardInterrupt):
         await clients.worker().submit_result(1, RESULT)
     again = clients.worker()
-    assert (await again.get_job(1)).state is JobState.CLAIMED
+    assert (await read_job(again, 1)).state is JobState.CLAIMED
     sent = Receipt(hash=1, label=clients.sender.labels[-1], block_number=7, fee_fri=5, events=())
     again.settle([replace(sent, revert_reason="no"), replace(sent, label="withdraw 1")])
-    assert (await again.get_job(1)).state is JobState.CLAIMED
+    assert (await read_job(again, 1)).state is JobState.CLAIMED
     again.settle([sent])
-    done = await clients.worker().get_job(1)
+    done = await read_job(clients.worker(), 1)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, RESULT)
 
 
@@ -66,10 +67,10 @@ async def test_a_job_that_is_deleted_once_it_is_paid(clients: ForeignClients) ->
     await worker.submit_result(1, RESULT)
     clients.chain.jobs.clear()
     again = clients.worker()
-    done = await again.get_job(1)
+    done = await read_job(again, 1)
     assert (done.state, done.worker, done.result_cid) == (JobState.PAID, OURS, RESULT)
     assert done.order.asset_cid == CID
-    assert await rule(again.get_job(2)) == "UNKNOWN_JOB"
+    assert await rule(read_job(again, 2)) == "UNKNOWN_JOB"
 
 
 async def test_a_faster_worker_is_seen(clients: ForeignClients) -> None:
@@ -77,7 +78,7 @@ async def test_a_faster_worker_is_seen(clients: ForeignClients) -> None:
     worker = clients.worker()
     await worker.claim(1)
     clients.chain.jobs[1].worker = THEIRS
-    assert (await worker.get_job(1)).worker == THEIRS
+    assert (await read_job(worker, 1)).worker == THEIRS
     assert await rule(worker.submit_result(1, RESULT)) == "NOT_CLAIMANT"
     assert await rule(worker.claim(1)) == "NOT_OPEN"
     assert clients.sender.sent == []
@@ -115,15 +116,15 @@ async def test_a_submission_that_a_reorganisation_reverts(clients: ForeignClient
     worker = clients.worker()
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
-    await worker.snapshot(1, 50)
+    await worker.snapshot(1, 0)
     clients.chain.jobs[1].worker = 0
-    lagging = await worker.get_job(1)
+    lagging = await read_job(worker, 1)
     assert (lagging.state, lagging.worker) == (JobState.SUBMITTED, OURS)
     clients.chain.fork, clients.chain.block = 1, clients.chain.block + 1
-    undone = await worker.get_job(1)
+    undone = await read_job(worker, 1)
     assert (undone.state, undone.worker) == (JobState.CLAIMED, OURS)
     await clients.worker().submit_result(1, RESULT)
-    assert (await worker.get_job(1)).state is JobState.PAID
+    assert (await read_job(worker, 1)).state is JobState.PAID
 
 
 def ending(clients: ForeignClients, refusal: str) -> None:
@@ -148,13 +149,13 @@ async def test_a_refused_finalization_waits_for_an_hour(clients: ForeignClients)
     assert await rule(worker.finalize(1)) == "REVERTED"
     again = clients.worker()
     assert await rule(again.finalize(1)) == "NOT_DUE"
-    assert (await again.get_job(1)).review_end == NOW + AGAIN_SECONDS
+    assert (await read_job(again, 1)).review_end == NOW + AGAIN_SECONDS
     assert clients.sender.sent.count(["finalize_job"]) == 1
     clients.chain.now += AGAIN_SECONDS
     ending(clients, "")
     clients.sender.play = lambda *_: None
     await again.finalize(1)
-    assert (await clients.worker().get_job(1)).state is JobState.PAID
+    assert (await read_job(clients.worker(), 1)).state is JobState.PAID
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ async def test_a_faster_finalization_is_recognised(
     await worker.claim(1)
     await worker.submit_result(1, RESULT)
     await rule(worker.finalize(1))
-    assert (await clients.worker().get_job(1)).state is state
+    assert (await read_job(clients.worker(), 1)).state is state
 
 
 async def test_an_unsupported_registry_is_refused(clients: ForeignClients) -> None:
@@ -185,8 +186,8 @@ async def test_an_unsupported_registry_is_refused(clients: ForeignClients) -> No
     clients.chain.functions["submit_result"] = Fn("felt252 felt252", "")
     for asked in (
         clients.worker().snapshot(1, 50),
-        clients.worker().job_counter(),
-        clients.worker().get_job(1),
+        clients.worker().snapshot(1, 0),
+        read_job(clients.worker(), 1),
     ):
         with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters"):
             await asked
@@ -200,4 +201,4 @@ async def test_nothing_is_claimed_at_an_implausible_time(clients: ForeignClients
         await worker.claim(1)
     worker.trust.clock = HeadClock(600, clock=lambda: clients.chain.now + 600)
     await worker.claim(1)
-    assert (await worker.get_job(1)).worker == worker.account
+    assert (await read_job(worker, 1)).worker == worker.account

@@ -20,6 +20,7 @@ from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.errors import Code, RegistryUnavailable, SettingsError
 from veriframe.model.registry.job import Address
+from veriframe.ports.registry import read_job
 
 
 @pytest.fixture
@@ -110,10 +111,10 @@ async def test_the_new_order_is_found_among_others(clients: Clients) -> None:
     other, creator, sender = clients.as_account(WORKER), clients.as_account(CREATOR), clients.senders[CREATOR]
     await other.deposit(R)
     await creator.deposit(2 * R)
-    terms = (await creator.get_job(first)).terms
+    terms = (await read_job(creator, first)).terms
     sender.after = lambda: other.create_order(CID, terms, 1)
     assert list(await creator.create_order(CID, terms, 2)) == [4, 5]
-    assert await creator.job_counter() == 6
+    assert (await creator.snapshot(1, 0)).job_counter == 6
 
 
 async def test_a_missing_order_event_is_reported(clients: Clients) -> None:
@@ -122,7 +123,7 @@ async def test_a_missing_order_event_is_reported(clients: Clients) -> None:
     creator, sender = clients.as_account(CREATOR), clients.senders[CREATOR]
     await creator.deposit(R)
 
-    terms = (await creator.get_job(first)).terms
+    terms = (await read_job(creator, first)).terms
     sender.lags = True
     with pytest.raises(RegistryUnavailable, match="does not return its jobs"):
         await creator.create_order(CID, terms, 1)

@@ -20,6 +20,7 @@ from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, JobState, Terms
+from veriframe.ports.registry import read_job
 
 CREATOR, WORKER = 0xC, 0xD
 R, B = 100, 10
@@ -256,7 +257,7 @@ async def test_terms_that_changed_since_they_were_shown_are_not_claimed(nodes: i
     scene = Scene(nodes)
     job_id = await scene.post()
     scene.first.terms = {"bond": 1}
-    assert (await scene.worker.get_job(job_id)).terms.bond_fri == 1
+    assert (await read_job(scene.worker, job_id)).terms.bond_fri == 1
     scene.first.terms = {}
     with pytest.raises(MoveRefused) as raised:
         await scene.worker.claim(job_id)

@@ -1,0 +1,34 @@
+"""What every command needs: the home, the acting account, the kinds of its parts, and the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from veriframe.settings.section import Section
+
+
+class General(Section):
+    """What every command needs: the home, the acting account, the kinds of its parts, and the log."""
+
+    home: Path = Field(
+        Path("~/.veriframe"), description="folder for the journal, work files and embedded parts"
+    )
+    account: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="name of the acting account; by default “worker” or “creator”",
+    )
+    registry: Literal["auto", "local", "starknet"] = Field(
+        "auto",
+        description="which job registry to use; “auto” is starknet if job_registry_address is set",
+    )
+    store: Literal["auto", "local", "kubo"] = Field(
+        "auto", description="which content store to use; “auto” is kubo if ipfs_api is set, else local"
+    )
+    log_format: Literal["auto", "pretty", "json"] = Field(
+        "auto", description="“auto” is pretty on a terminal"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="lowest level to log")
