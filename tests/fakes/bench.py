@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import math
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from tests.fakes.journal import FakeJournal
 from tests.fakes.registry import FakeRegistry
-from tests.fakes.renderer import FakeRenderer, Script
+from tests.fakes.renderer import FakeRenderer, FakeSession, Script
 from tests.fakes.store import FakeStore
 from tests.scenes.blend_bytes import blend
 
@@ -20,8 +22,9 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.registry.job import Address, Job, Terms
 from veriframe.model.registry.pin_names import PinNames
-from veriframe.model.rendering.frames import Progress, Rendering, RenderLimits, RenderTask
+from veriframe.model.rendering.frames import Frame, Progress, RenderLimits, RenderTask
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.listener import Listener, Listeners
 from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
 from veriframe.worker.shared.workspace import Workspace
@@ -53,21 +56,53 @@ class GatedRenderer(FakeRenderer):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def render(
-        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
-    ) -> Rendering:
-        """Renders as the fake does; a failed render leaves half a picture."""
+    def session(self, scene: Path) -> FakeSession:
+        """A session that waits for the gate."""
+        return GatedSession(self, scene)
+
+
+class GatedSession(FakeSession):
+    """Renders as the fake does; a failed render leaves half a picture."""
+
+    def __init__(self, renderer: GatedRenderer, scene: Path) -> None:
+        super().__init__(renderer, scene)
+        self._gated = renderer
+
+    async def frames(
+        self,
+        task: RenderTask,
+        out: Path,
+        *,
+        lease_seconds: float = math.inf,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> AsyncIterator[Frame]:
+        """Renders once the gate is open."""
         assert list(out.iterdir()) == []  # noqa: ASYNC240 - small files of tests
-        self.started += 1
+        self._gated.started += 1
         try:
-            await self.gate.wait()
-            return await super().render(scene, task, out, on_progress)
+            await self._gated.gate.wait()
         except asyncio.CancelledError:
-            self.cancelled += 1
+            self._gated.cancelled += 1
             raise
+        try:
+            async for frame in super().frames(
+                task, out, lease_seconds=lease_seconds, on_progress=on_progress
+            ):
+                yield frame
         except RenderFailed:
             (out / "half.png").write_bytes(b"half")
             raise
+
+
+class Told(Listener):
+    """Notes the stages that were reached."""
+
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
+
+    def on_stage(self, before: Attempt, after: Attempt) -> None:
+        """Notes one."""
+        self.stages.append(after.stage)
 
 
 @dataclass
@@ -83,7 +118,6 @@ class Bench:
     renderer: GatedRenderer = field(default_factory=GatedRenderer)
     script: Script = field(default_factory=Script)
     journal: FakeJournal = field(default_factory=FakeJournal)
-    told: list[Stage] = field(default_factory=list)
     policy: Policy = field(
         default_factory=lambda: Policy(
             account=ME, limits=RenderLimits(frame_seconds=300, loading_seconds=60), stakes=ANY_STAKES
@@ -97,6 +131,8 @@ class Bench:
         for account in (CREATOR, OTHER):
             self.shared.credits[account] += WALLET
         self.renderer.scripts[b""] = self.script
+        told = Told()
+        self.told = told.stages
         self.context = WorkerContext(
             registry=self.registry,
             store=self.store,
@@ -105,7 +141,7 @@ class Bench:
             workspace=Workspace(self.folder, 2**20),
             policy=self.policy,
             clock=lambda: 1.0,
-            on_stage=lambda before, after: self.told.append(after.stage),
+            listener=Listeners([told]),
             room=Reservations(new_share=1),
         )
         self.context.workspace.prepare()
@@ -133,10 +169,10 @@ class Bench:
         return self.shared.jobs[job_id]
 
     def attempt(self, job_id: int = 1) -> Attempt:
-        """The attempt in the journal."""
+        """The newest attempt at a job in the journal."""
         return self.journal.by_job[job_id]
 
-    def begin(self, job: Job, stage: Stage = Stage.SEEN, result_cid: str = "") -> Attempt:
+    def begin(self, job: Job, stage: Stage = Stage.SEEN, result_cid: str = "", **facts: Any) -> Attempt:
         """Adds an attempt to the journal, as after a restart."""
         attempt = Attempt(
             job_id=job.id,
@@ -146,11 +182,28 @@ class Bench:
             result_cid=result_cid,
             reached={Stage.SEEN: 0.0, stage: 0.5},
         )
-        return self.journal.put(attempt)
+        return self.remember(self.journal.put(replace(attempt, **facts)))
 
-    def service(self, slots: int = 1, poll_seconds: float = 0.001, **more: object) -> Service:
-        """A worker with these components."""
-        return Service(self.context, slots=slots, poll_seconds=poll_seconds, **more)  # type: ignore[arg-type]
+    def remember(self, attempt: Attempt) -> Attempt:
+        """Takes an attempt of the journal into the worker's table, as it does at its start."""
+        self.context.attempts._keep(attempt)  # noqa: SLF001 - instead of a whole start
+        return attempt
+
+    def amend(self, attempt: Attempt) -> Attempt:
+        """Replaces an attempt in the journal and in the worker's table."""
+        self.journal.tries[attempt.number] = attempt
+        return self.remember(attempt)
+
+    def lose_journal(self) -> None:
+        """Replaces the journal by an empty one, as after a restore from an old backup."""
+        self.journal.tries.clear()
+        self.context = replace(self.context)
+
+    def service(self, slots: int = 1, poll_seconds: float = 0.001, **more: Any) -> Service:
+        """A worker with these components, which renders `slots` jobs at a time, after a restart."""
+        self.renderer.places = slots
+        self.context = replace(self.context)
+        return Service(self.context, poll_seconds=poll_seconds, **more)
 
 
 def result_pin(account: Address, job_id: int) -> str:

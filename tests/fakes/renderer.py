@@ -87,7 +87,7 @@ class FakeRenderer(Renderer):
 
     def __init__(self, facts: RendererFacts = FACTS, capacity: int = 1) -> None:
         self.known_facts = facts
-        self._capacity = capacity
+        self.places = capacity
         self.scripts: dict[bytes, Script] = {}
         self.fault: Exception | None = None
         self.opened: list[Path] = []
@@ -104,8 +104,8 @@ class FakeRenderer(Renderer):
 
     @property
     def capacity(self) -> int:
-        """As given."""
-        return self._capacity
+        """As given, or as `places` was set."""
+        return self.places
 
     @property
     def renders(self) -> int:
@@ -130,9 +130,13 @@ class FakeRenderer(Renderer):
         self.opened.append(scene)
         self.sessions += 1
         try:
-            yield FakeSession(self, scene)
+            yield self.session(scene)
         finally:
             self.sessions -= 1
+
+    def session(self, scene: Path) -> FakeSession:
+        """Returns a new session; other fakes may return another kind."""
+        return FakeSession(self, scene)
 
     async def validate(
         self,
@@ -147,7 +151,7 @@ class FakeRenderer(Renderer):
         self.fail()
         self.validations.append(task)
         self.validation_leases.append(lease_seconds)
-        _fail_by(self.wrote.get(out, Script()).validation_failures)
+        _fail_by(self.wrote.get(out.parent, Script()).validation_failures)
         return [_validate(frame, out, clean) for frame in frames]
 
     async def close(self) -> None:
@@ -174,6 +178,12 @@ class FakeSession(RenderSession):
     def __init__(self, renderer: FakeRenderer, scene: Path) -> None:
         self._renderer, self._scene = renderer, scene
         self._inspection: SceneInspection | None = None
+        self.over = False
+
+    @property
+    def is_over(self) -> bool:
+        """As `over` was set."""
+        return self.over
 
     async def inspect(self) -> SceneInspection:
         """Returns the inspection of its script."""
@@ -198,7 +208,7 @@ class FakeSession(RenderSession):
         """Writes one small picture for each frame."""
         renderer = self._renderer
         renderer.fail()
-        script = renderer.wrote[out] = renderer.script(self._scene)
+        script = renderer.wrote[out.parent] = renderer.script(self._scene)
         renderer.tasks.append(task)
         renderer.leases.append(lease_seconds)
         renderer.rendering.set()

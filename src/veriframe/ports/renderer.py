@@ -32,6 +32,11 @@ class RenderSession(Protocol):
     One call at a time. After an error, or frames that were not taken to the end, the session is over.
     """
 
+    @property
+    @abstractmethod
+    def is_over(self) -> bool:
+        """Whether its process has ended. One that waits may be ended, for what it does meanwhile."""
+
     @abstractmethod
     async def inspect(self) -> SceneInspection:
         """Inspect the scene. A second call returns the same.

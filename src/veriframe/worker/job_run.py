@@ -42,15 +42,12 @@ class JobRun:
         return job, now + int(age)
 
     async def open_session(self, scene: Path) -> RenderSession:
-        """Returns the opened scene; opens it if it is not."""
+        """Returns the opened scene; opens it if it is not, or if its process has died while it waited."""
+        if self._session is not None and self._session.is_over:
+            await self.close_session()
         if self._session is None:
             self._session = await self._opened.enter_async_context(self.context.renderer.open(scene))
         return self._session
-
-    @property
-    def has_session(self) -> bool:
-        """Whether the scene is opened."""
-        return self._session is not None
 
     async def close_session(self) -> None:
         """Ends the process with the opened scene, if there is one."""

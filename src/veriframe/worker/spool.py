@@ -41,17 +41,16 @@ class Spool:
     def _folder(self) -> Path:
         return self.context.workspace.rendered(self.attempt.job_id)
 
-    async def prepare(self) -> None:
-        """Empties what a session writes to, and everything if no frame is kept. Raises `HostUnavailable`."""
-        workspace = self.context.workspace
-        if len(await self.missing()) == len(self.task.frames):
+    async def prepare(self) -> tuple[int, ...]:
+        """Empties what a session writes to; everything, if no frame is kept. Returns the missing frames.
+
+        Raises `HostUnavailable`.
+        """
+        workspace, kept = self.context.workspace, await self._kept()
+        if not kept:
             for folder in (self._folder, workspace.validated(self.attempt.job_id)):
                 await run_uninterrupted(workspace.empty, folder)
         await run_uninterrupted(workspace.empty, self.arriving)
-
-    async def missing(self) -> tuple[int, ...]:
-        """Returns the numbers of frames that are still to be rendered."""
-        kept = await self._kept()
         return tuple(number for number in self.task.frames if number not in kept)
 
     async def keep(self, frame: Frame) -> None:

@@ -24,6 +24,7 @@ from veriframe.errors import (
     ValidationFailed,
 )
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.lease import Lease
 from veriframe.model.attempt.reconciliation import released_fri
 from veriframe.model.registry.escrow import release_fee_fri
 from veriframe.model.registry.job import Job, JobState
@@ -88,32 +89,33 @@ async def render(attempt: Attempt, run: JobRun) -> Attempt:
     """
     context = run.context
     attempt, lease = await require_claim(attempt, run)
-    until = time.monotonic() + lease.render_until - lease.now
+    until = _render_end(lease)
     async with in_time(lease.render_until - lease.now, Code.LEASE, "a render"):
         scene = await fetch_scene(attempt, context)
         attempt = await inspected(attempt, scene, run)
     assert attempt.task is not None
     spool = Spool(attempt, attempt.task, context)
-    # A process that waited for its turn may have died of that, which says nothing about the scene.
-    tries = 3 if run.has_session else 2
-    while missing := await spool.missing():
-        tries -= 1
+    for last in (False, True):
         try:
-            await _render_frames(spool, missing, scene, until, run)
+            await _render_frames(spool, scene, until, run)
+            break
         except RenderFailed as error:
-            if not tries or error.code is not Code.CRASH:
+            if last or error.code is not Code.CRASH:
                 raise
             log.warning("render_again", code=error.code, reason=str(error))
         finally:
             await run.close_session()
+        # The second try has only the time that the first one left.
+        attempt, lease = await require_claim(attempt, run)
+        until = min(until, _render_end(lease))
     return attempt.to(Stage.RENDERED, at=context.clock())
 
 
-async def _render_frames(
-    spool: Spool, missing: tuple[int, ...], scene: Path, until: float, run: JobRun
-) -> None:
+async def _render_frames(spool: Spool, scene: Path, until: float, run: JobRun) -> None:
+    """Renders the frames that are missing."""
     context, job_id = run.context, spool.attempt.job_id
-    await spool.prepare()
+    if not (missing := await spool.prepare()):
+        return
     session = await run.open_session(scene)
     frames = session.frames(
         replace(spool.task, frames=missing),
@@ -125,6 +127,11 @@ async def _render_frames(
         await spool.keep(frame)
         if frame.number != missing[-1]:
             await spool.validate_frame(frame, scene, until)
+
+
+def _render_end(lease: Lease) -> float:
+    """The time by which a render must end, by `time.monotonic`."""
+    return time.monotonic() + lease.render_until - lease.now
 
 
 async def validate(attempt: Attempt, run: JobRun) -> Attempt:

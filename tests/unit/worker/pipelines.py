@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from tests.fakes.bench import BOND, Bench
 
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.job import Job
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.discovery import Discovery
-from veriframe.worker.recovery import recover, remove_leftovers, restore_attempts
+from veriframe.worker.listener import Listener, Listeners
+from veriframe.worker.own_jobs import Call, OwnJobs
+from veriframe.worker.reconciliation import reconcile
+from veriframe.worker.recovery import recover, remove_leftovers
 
 STAGES = [
     Stage.FETCHED,
@@ -42,24 +43,27 @@ async def stopped_at(bench: Bench, stage: Stage) -> Attempt:
     class Died(Exception):
         """Not one of our errors, so that nothing handles it."""
 
-    def die(before: Attempt, after: Attempt) -> None:
-        if after.stage is stage:
-            raise Died
+    class Dying(Listener):
+        def on_stage(self, before: Attempt, after: Attempt) -> None:
+            if after.stage is stage:
+                raise Died
 
     with pytest.raises(Died):
-        await pipeline.run(bench.begin(job), replace(bench.context, on_stage=die))
+        await pipeline.run(bench.begin(job), replace(bench.context, listener=Listeners([Dying()])))
+    bench.remember(bench.attempt())
     assert bench.attempt().stage is stage
     return bench.attempt()
 
 
 async def restart(context: WorkerContext) -> None:
     """Does what a worker does before its first job, once it has read all jobs."""
+    await context.attempts.load(0.0)
     await recover(context)
-
-    def on_event(jobs: Sequence[Job], now: int) -> None:
-        restore_attempts(jobs, context, now)
-
-    discovery = Discovery(context.registry, context.policy, lambda _: True, on_read=on_event)
+    own = OwnJobs(context, 5.0)
+    discovery = Discovery(context.registry, context.policy, lambda _: True)
     while not discovery.has_read_all:
-        await discovery.poll()
+        snapshot, _ = await discovery.poll()
+        for finding in own.look(snapshot, ()):
+            if finding.call is Call.RECONCILE:
+                await reconcile(finding.job, context, finding.now)
     await remove_leftovers(context)

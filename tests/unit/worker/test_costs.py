@@ -13,7 +13,7 @@ from veriframe.errors import Code, MoveRefused
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import NOBODY, JobState, Verdict
 from veriframe.worker.reconciliation import reconcile
-from veriframe.worker.settlement.submitted_jobs import SubmittedJobs
+from veriframe.worker.settlement.settling import SubmittedJobs
 
 FEE = 3
 
@@ -72,7 +72,7 @@ async def test_a_release_that_was_not_noted_is_counted_too(bench: Bench) -> None
     bench.shared.now += LEASE_SECONDS // 2
     await bench.registry.release(1, Code.CRASH)
     assert (await run(bench, attempt)).lost_fri == bench.shared.burned_fri
-    bench.journal.by_job[1] = attempt
+    bench.amend(attempt)
     reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.RELEASED, bench.shared.burned_fri)
 
@@ -86,7 +86,7 @@ async def test_a_lease_that_lapsed_costs_the_bond(bench: Bench, stage: Stage) ->
     bench.shared.now += LEASE_SECONDS
     after = await run(bench, attempt)
     assert (after.stage, after.lost_fri) == (Stage.LOST, BOND)
-    bench.journal.by_job[1] = attempt
+    bench.amend(attempt)
     reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.LOST, BOND)
 
@@ -95,7 +95,7 @@ async def test_a_restored_claim_has_lost_nothing(bench: Bench) -> None:
     """fault_66: taken for lapsed, and then the chain shows it again."""
     attempt = await stopped_at(bench, Stage.CLAIMED)
     lost = replace(attempt.to(Stage.LOST, at=1.0), lost_fri=BOND, code=Code.LOST)
-    bench.journal.by_job[1] = lost
+    bench.amend(lost)
     reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.CLAIMED, 0)
 

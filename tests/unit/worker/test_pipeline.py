@@ -20,6 +20,10 @@ from veriframe.model.registry.job import JobState
 from veriframe.worker import pipeline
 
 
+class Killed(Exception):
+    """Not one of our errors, so that nothing handles it."""
+
+
 async def test_the_whole_path(bench: Bench) -> None:
     """From SEEN to SUBMITTED: every stage noted and reported once, one bond, one claim, one result."""
     (job,) = await bench.post()
@@ -47,17 +51,17 @@ async def test_a_restart_continues(bench: Bench, stage: Stage) -> None:
 async def test_a_kill_between_an_effect_and_its_note_is_recovered(bench: Bench, stage: Stage) -> None:
     """fault_73: the effect is done and the journal does not know it; nothing happens twice outside."""
     (job,) = await bench.post()
-    move = bench.journal.move
+    move = bench.journal.record
 
-    def die(before: Attempt, after: Attempt) -> None:
+    async def die(before: Attempt, after: Attempt) -> None:
         if after.stage is stage:
-            raise KeyboardInterrupt
-        move(before, after)
+            raise Killed
+        await move(before, after)
 
-    bench.journal.move = die  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
+    bench.journal.record = die  # type: ignore[method-assign]
+    with pytest.raises(Killed):
         await pipeline.run(bench.begin(job), bench.context)
-    bench.journal.move = move  # type: ignore[method-assign]
+    bench.journal.record = move  # type: ignore[method-assign]
     await run(bench, bench.attempt())
     assert bench.attempt().stage is Stage.SUBMITTED
     assert bench.shared.moves == EARNING_MOVES
@@ -242,15 +246,15 @@ async def test_a_bug_keeps_the_stage(bench: Bench) -> None:
 async def test_a_journal_that_cannot_be_written_stops_before_the_next_step(bench: Bench) -> None:
     """fault_76: nothing continues without a durable note; afterwards it continues without a second move."""
     attempt = await stopped_at(bench, Stage.CHECKED)
-    move = bench.journal.move
+    move = bench.journal.record
 
-    def full(before: Attempt, after: Attempt) -> None:
+    async def full(before: Attempt, after: Attempt) -> None:
         raise HostUnavailable("The disk is full.")
 
-    bench.journal.move = full  # type: ignore[method-assign]
+    bench.journal.record = full  # type: ignore[method-assign]
     with pytest.raises(HostUnavailable):
         await pipeline.run(attempt, bench.context)
     assert bench.renderer.tasks == []
-    bench.journal.move = move  # type: ignore[method-assign]
+    bench.journal.record = move  # type: ignore[method-assign]
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED
     assert bench.shared.moves == EARNING_MOVES

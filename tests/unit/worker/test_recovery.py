@@ -34,7 +34,7 @@ async def test_a_submission_that_the_journal_lost_is_watched(bench: Bench) -> No
     (job,) = await bench.post()
     await pipeline.run(bench.begin(job), bench.context)
     result_cid = bench.attempt().result_cid
-    bench.journal.by_job.clear()
+    bench.lose_journal()
     await restart(bench.context)
     assert (bench.attempt().stage, bench.attempt().result_cid) == (Stage.SUBMITTED, result_cid)
 
@@ -48,7 +48,7 @@ async def test_other_workers_jobs_and_old_ones_are_ignored(bench: Bench) -> None
     bench.shared.now += LEASE_SECONDS
     bench.shared.jobs[3] = replace(bench.job(3), state=JobState.PAID, worker=ME)
     await restart(bench.context)
-    assert bench.journal.attempts() == []
+    assert list(bench.journal.tries.values()) == []
 
 
 async def test_a_lapsed_claim_is_reported_as_lost(bench: Bench) -> None:
@@ -66,7 +66,7 @@ async def test_a_failure_keeps_its_reason(bench: Bench) -> None:
     """The release was made and not noted: RELEASED, with its failure's code."""
     (job,) = await bench.post()
     failed = replace(bench.begin(job, Stage.FAILED), code=Code.OOM, detail="Too much memory.")
-    bench.journal.by_job[1] = failed
+    bench.amend(failed)
     await recover(bench.context)
     after = bench.attempt()
     assert (after.stage, after.code, after.detail) == (Stage.RELEASED, Code.OOM, "Too much memory.")
@@ -75,7 +75,7 @@ async def test_a_failure_keeps_its_reason(bench: Bench) -> None:
 async def test_a_false_end_continues_without_its_reason(bench: Bench) -> None:
     """LOST in the journal, claimed by us in the registry."""
     (job,) = await bench.post()
-    bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST, detail="Too slow.")
+    bench.begin(job, Stage.LOST, code=Code.LOST, detail="Too slow.")
     await bench.registry.deposit(10)
     await bench.registry.claim(1)
     await restart(bench.context)
@@ -141,7 +141,7 @@ async def test_a_lost_journal_is_restored(bench: Bench, jobs: int) -> None:
     await pipeline.run(bench.begin(first[0]), bench.context)
     await bench.registry.claim(ids[1])
     pinned = list(bench.store.pinned)
-    bench.journal.by_job.clear()
+    bench.lose_journal()
     bench.context = replace(bench.context, policy=replace(bench.policy, minimum_reward_fri=2))
     assert await bench.service().run(once=True)
     assert [bench.attempt(job_id).stage for job_id in ids] == [Stage.SUBMITTED] * 2

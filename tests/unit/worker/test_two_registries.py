@@ -23,7 +23,7 @@ from veriframe.model.registry.pin_names import old_result
 from veriframe.ports.store import ContentStore, Pin
 from veriframe.worker import pipeline
 from veriframe.worker.settlement.repinning import rename_old
-from veriframe.worker.settlement.submitted_jobs import clean_up
+from veriframe.worker.settlement.settling import clean_up
 
 
 @pytest_asyncio.fixture(params=["local", pytest.param("kubo", marks=pytest.mark.slow)])
@@ -130,7 +130,7 @@ async def test_a_result_that_ends_before_its_rename_is_released(bench: Bench) ->
     bench.store.fault = StoreUnavailable("The store is away.")
     assert not await rename_old(bench.context, owed)
     bench.store.fault = None
-    bench.journal.move(attempt, paid := attempt.to(Stage.PAID, at=2.0))
+    bench.journal.record(attempt, paid := attempt.to(Stage.PAID, at=2.0))
     await clean_up(paid, bench.context)
     assert bench.store.pinned == [old_pin(attempt)]
     assert await rename_old(bench.context, owed)

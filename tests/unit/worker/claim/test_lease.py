@@ -70,7 +70,7 @@ async def test_the_decoder_gets_the_inspected_size(bench: Bench) -> None:
 async def test_an_attempt_without_a_size_is_inspected_again(bench: Bench, stage: Stage) -> None:
     """fault_86: started by a version that did not store it; the check is still made."""
     attempt = replace(await stopped_at(bench, stage), width=0, height=0)
-    bench.journal.by_job[1] = attempt
+    bench.amend(attempt)
     after = await run(bench, attempt)
     assert after.stage is Stage.SUBMITTED
     assert (after.width, after.height) == (64, 36)

@@ -14,7 +14,7 @@ from veriframe.model.content.cid import Cid, Codec
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.worker.intake import backoff as module
 from veriframe.worker.intake.backoff import LOST_RACES, SLOW_SECONDS, Backoffs
-from veriframe.worker.settlement.submitted_jobs import clean_up
+from veriframe.worker.settlement.settling import clean_up
 
 CREATOR, OTHER = Address(7), Address(8)
 
@@ -182,7 +182,7 @@ async def test_a_partial_scene_is_removed_with_its_last_attempt(bench: Bench, ot
     """fault_46: not while another attempt would resume it."""
     first, *waiting = await bench.post(jobs=others)
     refused = replace(bench.begin(first), stage=Stage.REFUSED)
-    bench.journal.by_job[first.id] = refused
+    bench.amend(refused)
     for job in waiting:
         bench.begin(job)
     half = bench.folder / "scenes" / f".veriframe-fetch-{refused.asset_cid}"

@@ -153,4 +153,4 @@ async def test_a_failing_machine_leaves_the_fourth_job_to_others(bench: Bench) -
         set_on_retry_hooks(None)
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-    assert [attempt.stage for attempt in bench.journal.attempts()] == [Stage.RELEASED] * 3
+    assert [attempt.stage for attempt in list(bench.journal.tries.values())] == [Stage.RELEASED] * 3

@@ -115,7 +115,7 @@ async def test_money_for_one_bond_serves_one_job_at_a_time(bench: Bench) -> None
 async def test_a_lost_race_may_be_run_again(bench: Bench) -> None:
     """Another worker was faster and let the lease lapse: the job counts as new."""
     (job,) = await bench.post()
-    bench.journal.by_job[1] = replace(bench.begin(job, Stage.LOST), code=Code.LOST)
+    bench.begin(job, Stage.LOST, code=Code.LOST)
     await bench.other.claim(1)
     assert await bench.service().run(once=True)
     assert stages(bench) == [Stage.LOST]
@@ -189,7 +189,7 @@ async def test_a_claim_that_we_let_lapse_is_not_repeated_after_another(bench: Be
     """The registry bars an account that let a job lapse, whoever had it since."""
     (job,) = await bench.post()
     lost = replace(bench.begin(job, Stage.CLAIMED).to(Stage.LOST, at=1.0), code=Code.LOST)
-    bench.journal.by_job[1] = lost
+    bench.amend(lost)
     await bench.other.claim(1)
     bench.shared.now += LEASE_SECONDS
     assert await bench.service().run(once=True)

@@ -30,7 +30,7 @@ async def test_several_claims_share_the_room(bench: Bench) -> None:
     """fault_87: with four slots and room for two pictures, two jobs are claimed and two have to wait."""
     bench.context.room.scene_pixels = 10_000
     for job in await bench.post(jobs=4):
-        bench.journal.by_job[job.id] = replace(bench.begin(job, Stage.CHECKED), width=100, height=100)
+        bench.amend(replace(bench.begin(job, Stage.CHECKED), width=100, height=100))
     bench.store.limit_bytes = 2 * picture_bytes(10_000) + 100
     make_claim = bench.registry.claim
 
@@ -52,8 +52,8 @@ async def test_a_restart_forgets_no_reservation(bench: Bench) -> None:
     stages = (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.SUBMITTED)
     for job, reached in zip(await bench.post(jobs=6), stages, strict=True):
         attempt = replace(bench.begin(job, reached), creator=CREATOR, width=100, height=100)
-        bench.journal.by_job[job.id] = attempt
-    bench.journal.by_job[6] = replace(bench.attempt(6), result_bytes=50_000)
+        bench.amend(attempt)
+    bench.amend(replace(bench.attempt(6), result_bytes=50_000))
     bench.store.limit_bytes = 1_000_000
     survey = await Reservations(share=0.5).survey(bench.store, bench.journal)
     assert survey.left_bytes == 1_000_000 - 3 * picture_bytes(10_000)
@@ -130,7 +130,7 @@ async def test_the_disk_of_the_jobs_folders_is_shared_too(bench: Bench) -> None:
     """fault_87: each undecided result is stored there as well, however large the store is."""
     (job,) = await bench.post()
     attempt = replace(bench.begin(job, Stage.SUBMITTED), creator=CREATOR, result_bytes=300_000)
-    bench.journal.by_job[job.id] = attempt
+    bench.amend(attempt)
     bench.store.limit_bytes = 10**12
     reservations = Reservations(disk_room=lambda: StoreRoom(free_bytes=200_000, remedy="Free the disk."))
     survey = await reservations.survey(bench.store, bench.journal)

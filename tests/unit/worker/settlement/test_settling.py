@@ -1,4 +1,4 @@
-"""Submitted results: their pay, their ends, and withdrawals."""
+"""The end of a job: its pay is collected and noted; and withdrawals."""
 
 from __future__ import annotations
 
@@ -21,13 +21,10 @@ from veriframe.errors import Code, MoveRefused, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Address, JobState, Verdict
 from veriframe.worker import pipeline
-from veriframe.worker.settlement.submitted_jobs import (
-    AGAIN_SECONDS,
-    LAG_BLOCKS,
-    SubmittedJobs,
-    Withdrawal,
-    withdraw,
-)
+from veriframe.worker.own_jobs import LAG_BLOCKS, Call, OwnJobs
+from veriframe.worker.reconciliation import reconcile
+from veriframe.worker.service import AGAIN_SECONDS
+from veriframe.worker.settlement.settling import Withdrawal, settle, withdraw
 
 COLD = Address(77)
 
@@ -42,31 +39,39 @@ async def submitted(bench: Bench, jobs: int = 1) -> Attempt:
 
 
 @pytest.fixture
-def watch(bench: Bench) -> SubmittedJobs:
-    """A watch that has seen nothing yet."""
-    return SubmittedJobs(bench.context)
+def own(bench: Bench) -> OwnJobs:
+    """Our jobs, all read once before the test."""
+    own = OwnJobs(bench.context, 5.0)
+    own.is_starting = False
+    return own
 
 
-async def poll(bench: Bench, watch: SubmittedJobs) -> None:
-    """Polls the first jobs, and settles what is due."""
-    for job in watch.ready(await bench.registry.snapshot(1, 200)):
-        await watch.settle(job)
+async def poll(bench: Bench, own: OwnJobs) -> list[Call]:
+    """Reads the first jobs, and does what they call for."""
+    calls = []
+    for finding in own.look(await bench.registry.snapshot(1, 200), ()):
+        calls.append(finding.call)
+        if finding.call is Call.RECONCILE:
+            await reconcile(finding.job, bench.context, finding.now)
+        elif not await settle(finding, bench.context):
+            own.defer(finding.job.id, AGAIN_SECONDS)
+    return calls
 
 
-async def test_nothing_happens_before_the_review_ends(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_nothing_happens_before_the_review_ends(bench: Bench, own: OwnJobs) -> None:
     """A second before its end."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS - 1
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.shared.moves == []
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_pay_is_collected_when_the_review_is_over(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_pay_is_collected_when_the_review_is_over(bench: Bench, own: OwnJobs) -> None:
     """An absent creator cannot withhold pay: the worker finalizes itself."""
     attempt = await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.shared.moves == ["finalize"]
     assert bench.told == [Stage.PAID]
     assert bench.attempt().stage is Stage.PAID
@@ -76,30 +81,30 @@ async def test_pay_is_collected_when_the_review_is_over(bench: Bench, watch: Sub
     assert attempt.result_cid in bench.store.files
 
 
-async def test_an_acceptance_is_noted(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_an_acceptance_is_noted(bench: Bench, own: OwnJobs) -> None:
     """Paid by the creator, without a move of ours."""
     await submitted(bench)
     await bench.creator.accept_result(1)
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.shared.moves == ["accept_result"]
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_a_lost_dispute_is_noted(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_a_lost_dispute_is_noted(bench: Bench, own: OwnJobs) -> None:
     """REFUNDED ends the attempt; the result is no longer kept for it."""
     await submitted(bench)
     terms = replace(bench.job().terms, arbiter=ARBITER)
     bench.shared.jobs[1] = replace(bench.job(), order=replace(bench.job().order, terms=terms))
     await bench.creator.dispute_result(1, "evidence")
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.SUBMITTED
     await FakeRegistry(ARBITER, bench.shared).resolve_dispute(1, Verdict.CREATOR, "evidence")
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.REFUNDED
     assert bench.store.pinned == []
 
 
-async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, own: OwnJobs) -> None:
     """At the end of the arbitration, not before, the worker finalizes the job."""
     await submitted(bench)
     end = bench.shared.now + 60
@@ -114,15 +119,15 @@ async def test_a_silent_arbiter_is_not_waited_for(bench: Bench, watch: Submitted
 
     bench.registry.finalize = finalize  # type: ignore[method-assign]
     bench.shared.now = end - 1
-    await poll(bench, watch)
+    await poll(bench, own)
     assert finalized == []
     bench.shared.now = end
-    await poll(bench, watch)
+    await poll(bench, own)
     assert finalized == [1]
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_another_may_finalize_first(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_another_may_finalize_first(bench: Bench, own: OwnJobs) -> None:
     """Refused because another account did it: the next poll notes the pay."""
     await submitted(bench)
     bench.shared.now += REVIEW_SECONDS
@@ -133,112 +138,112 @@ async def test_another_may_finalize_first(bench: Bench, watch: SubmittedJobs) ->
         raise MoveRefused("NOT_DUE", "The job is final.")
 
     bench.registry.finalize = too_late  # type: ignore[method-assign]
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.SUBMITTED
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.PAID
 
 
-async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_pay_that_went_to_another_is_not_taken_for_ours(bench: Bench, own: OwnJobs) -> None:
     """The registry wins: the attempt is lost, and no pay is noted."""
     await submitted(bench)
     bench.shared.jobs[1] = replace(bench.job(), worker=OTHER, state=JobState.PAID)
-    await poll(bench, watch)
+    await poll(bench, own)
     assert (bench.attempt().stage, bench.attempt().code) == (Stage.LOST, Code.LOST)
 
 
-async def test_a_job_that_is_not_shown_is_waited_for(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_a_job_that_is_not_shown_is_waited_for(bench: Bench, own: OwnJobs) -> None:
     """A registry that lags behind is not trusted at once."""
     await submitted(bench)
     del bench.shared.jobs[1]
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.SUBMITTED
 
 
-async def test_due_jobs_are_wanted(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_due_jobs_are_wanted(bench: Bench, own: OwnJobs) -> None:
     """Jobs not seen yet, or decided by time; waiting jobs are not read."""
     await submitted(bench, jobs=2)
-    assert list(watch.wanted()) == [1, 2]
-    await poll(bench, watch)
-    assert list(watch.wanted()) == []
-    assert watch.due_in_seconds() == REVIEW_SECONDS
+    assert sorted(own.wanted(())) == [1, 2]
+    await poll(bench, own)
+    assert sorted(own.wanted(())) == []
+    assert own.due_in_seconds() == REVIEW_SECONDS
     bench.shared.now += REVIEW_SECONDS
     bench.registry.finalize = _refused  # type: ignore[method-assign]
-    await poll(bench, watch)
-    assert watch.due_in_seconds() == AGAIN_SECONDS
-    assert list(watch.wanted()) == []
+    await poll(bench, own)
+    assert own.due_in_seconds() == AGAIN_SECONDS
+    assert sorted(own.wanted(())) == []
     bench.shared.now += AGAIN_SECONDS
-    watch.ready(await bench.registry.snapshot(3, 1))
-    assert list(watch.wanted()) == [1, 2]
+    list(own.look(await bench.registry.snapshot(3, 1), ()))
+    assert sorted(own.wanted(())) == [1, 2]
 
 
 async def _refused(job_id: int) -> int:
     raise MoveRefused("NOT_DUE", "It does not poll so here.")
 
 
-async def test_nothing_is_wanted_without_a_submission(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_nothing_is_wanted_without_a_submission(bench: Bench, own: OwnJobs) -> None:
     """Nor is anything due."""
     bench.begin((await bench.post())[0])
-    assert list(watch.wanted()) == []
-    assert watch.due_in_seconds() is None
+    assert sorted(own.wanted(())) == []
+    assert own.due_in_seconds() is None
 
 
 async def test_a_submission_that_a_reorganisation_removed_is_made_again(
-    bench: Bench, watch: SubmittedJobs
+    bench: Bench, own: OwnJobs
 ) -> None:
     """fault_67: the registry shows our claim again, on a chain as long as the one with the submission."""
     await submitted(bench)
-    await poll(bench, watch)
+    await poll(bench, own)
     claimed = replace(bench.job(), state=JobState.CLAIMED, result_cid="", review_end=0)
     bench.shared.jobs[1] = claimed
     bench.shared.block -= 1
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.SUBMITTED
     bench.shared.block += 1
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.STORED
     assert (await pipeline.run(bench.attempt(), bench.context)).stage is Stage.SUBMITTED
 
 
-async def test_a_claim_that_a_lagging_node_still_shows_is_not_new(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_a_claim_that_a_lagging_node_still_shows_is_not_new(bench: Bench, own: OwnJobs) -> None:
     """Released a moment ago: it is polled until the end is seen, and not served."""
     (job,) = await bench.post()
     await bench.registry.claim(1)
     claimed = bench.job()
     bench.begin(job, Stage.RELEASED)
-    assert watch.revived(await bench.registry.snapshot(1, 1)) == []
-    assert list(watch.wanted()) == [1]
+    assert await poll(bench, own) == []
+    assert sorted(own.wanted(())) == [1]
     await bench.registry.release(1, Code.CRASH)
     bench.shared.block += LAG_BLOCKS
-    assert watch.revived(await bench.registry.snapshot(1, 1)) == []
-    assert list(watch.wanted()) == []
+    assert await poll(bench, own) == []
+    assert sorted(own.wanted(())) == []
     bench.shared.jobs[1] = claimed
-    watch.revived(await bench.registry.snapshot(1, 1))
+    assert await poll(bench, own) == []
     bench.shared.block += LAG_BLOCKS
-    assert [found.id for found in watch.revived(await bench.registry.snapshot(1, 1))] == [1]
+    assert await poll(bench, own) == [Call.RECONCILE]
 
 
-async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_a_node_that_lags_behind_a_submission_is_waited_for(bench: Bench, own: OwnJobs) -> None:
     """Never shown since it was made: it counts as undone only after a number of blocks."""
     await submitted(bench)
     shown = bench.job()
     bench.shared.jobs[1] = replace(shown, state=JobState.CLAIMED, result_cid="", review_end=0)
-    await poll(bench, watch)
+    await poll(bench, own)
     bench.shared.block += LAG_BLOCKS - 1
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.SUBMITTED
     bench.shared.block += 1
-    await poll(bench, watch)
+    await poll(bench, own)
     assert bench.attempt().stage is Stage.STORED
 
 
-async def test_pay_is_noted_before_the_store_is_cleared(bench: Bench, watch: SubmittedJobs) -> None:
+async def test_pay_is_noted_before_the_store_is_cleared(bench: Bench, own: OwnJobs) -> None:
     """An unavailable store does not hide the pay."""
     await submitted(bench)
     await bench.creator.accept_result(1)
     bench.store.fault = StoreUnavailable("The store is away.")
     with pytest.raises(StoreUnavailable):
-        await poll(bench, watch)
+        await poll(bench, own)
     assert bench.attempt().stage is Stage.PAID
 
 

@@ -10,13 +10,14 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 from tests.fakes.bench import BOND, LEASE_SECONDS, ME, OTHER, Bench, stages, until
+from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.attempt.reconciliation import burned_fri, is_lost
 from veriframe.model.registry.job import NOBODY, JobState
 from veriframe.ports.registry import Snapshot
-from veriframe.worker.claim.losses import Losses
+from veriframe.worker.own_jobs import Call, OwnJobs
 from veriframe.worker.service import Service
 
 POLL_SECONDS = 0.01
@@ -190,23 +191,31 @@ async def test_a_stop_while_a_loss_is_noted_stops(bench: Bench) -> None:
 
 
 async def test_running_jobs_are_polled_periodically(bench: Bench) -> None:
-    """Those with a claim, each after the configured time."""
-    now = 0.0
-    losses = Losses(bench.context, 5.0, lambda: now)
-    jobs = await bench.post(jobs=3)
+    """Each after the configured time, with a claim or before it."""
+    clock = ManualClock()
+    bench.context = replace(bench.context, monotonic=clock)
+    own = OwnJobs(bench.context, 5.0)
+    jobs = await bench.post(jobs=2)
     bench.begin(jobs[0], Stage.CLAIMED)
     bench.begin(jobs[1], Stage.FETCHED)
-    bench.begin(jobs[2], Stage.VALIDATED)
-    running = {1, 2, 3}
-    assert losses.wanted(running) == {1, 3}
-    task = asyncio.create_task(asyncio.sleep(0))
+    running = {1, 2}
+    assert own.wanted(running) == {1, 2}
     bench.shared.jobs[1] = replace(bench.job(), state=JobState.CLAIMED, worker=ME, lease_end=2**40)
-    losses.end(await bench.registry.snapshot(1, 1), {1: task})
-    assert losses.wanted(running) == {3}
-    now = 5.0
-    assert losses.wanted(running) == {1, 3}
-    assert losses.wanted({2}) == set()
-    await task
+    assert list(own.look(await bench.registry.snapshot(1, 1), running)) == []
+    assert own.wanted(running) == {2}
+    clock.seconds += 5.0
+    assert own.wanted(running) == {1, 2}
+    assert own.wanted({2}) == {2}
+
+
+async def test_a_job_that_is_gone_before_its_claim_is_not_waited_for(bench: Bench) -> None:
+    """Its place ahead is free for another; the race was lost."""
+    (job,) = await bench.post()
+    bench.begin(job, Stage.CHECKED)
+    await bench.other.claim(1)
+    own = OwnJobs(bench.context, 5.0)
+    (finding,) = own.look(await bench.registry.snapshot(1, 1), {1})
+    assert finding.call is Call.END_WORK
 
 
 async def test_only_a_bond_that_was_put_up_is_burned(bench: Bench) -> None:
