@@ -107,9 +107,12 @@ class Embedded:
 
     def attempts(self, account: str = "worker") -> list[Attempt]:
         """All attempts of a worker's journal."""
-        journal = workers.open_journal(self.settings, account)
-        with closing(journal):
-            return list(journal.attempts())
+
+        async def read() -> list[Attempt]:
+            async with workers.opened_journal(self.settings, account) as journal:
+                return list(await journal.history())
+
+        return asyncio.run(read())
 
     def stages(self, account: str = "worker") -> list[Stage]:
         """The stages of all attempts."""

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +73,12 @@ def start(plan: dict[str, object], settings: dict[str, str], *command: str) -> s
 
 def stages(settings: Settings) -> list[Stage]:
     """The stages of the worker's attempts."""
-    with closing(workers.open_journal(settings, "worker")) as journal:
-        return [attempt.stage for attempt in journal.attempts()]
+
+    async def read() -> list[Stage]:
+        async with workers.opened_journal(settings, "worker") as journal:
+            return [attempt.stage for attempt in await journal.history()]
+
+    return asyncio.run(read())
 
 
 def nonce(node: Devnet) -> int:

@@ -13,7 +13,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,16 @@ def die_at(stage: Stage, context: WorkerContext, *, noted: bool) -> None:
     """Kill this process just after, or just before, the journal records a stage."""
     journal = context.journal
 
-    def deadly(note: Callable[..., Any], after: Attempt, *arguments: Attempt) -> Any:
-        if after.stage is not stage:
-            return note(*arguments)
+    async def deadly(note: Callable[..., Awaitable[Any]], *arguments: Attempt) -> Any:
+        if arguments[-1].stage is not stage:
+            return await note(*arguments)
         if noted:
-            note(*arguments)
+            await note(*arguments)
         os.kill(os.getpid(), signal.SIGKILL)
         return None
 
-    add, move = journal.add, journal.move
-    journal.add = lambda attempt: deadly(add, attempt, attempt)  # type: ignore[method-assign]
-    journal.move = lambda before, after: deadly(move, after, before, after)  # type: ignore[method-assign]
+    journal.start = partial(deadly, journal.start)  # type: ignore[method-assign]
+    journal.record = partial(deadly, journal.record)  # type: ignore[method-assign]
 
 
 def run(plan: dict[str, Any], arguments: list[str]) -> None:

@@ -84,7 +84,7 @@ class Home:
     async def submit(self) -> Attempt:
         """A job whose result is submitted but not paid."""
         job = await self.post()
-        self.journal.add(attempt := new_attempt(job, at=self.now))
+        attempt = await self.journal.start(new_attempt(job, at=self.now))
         attempt = await pipeline.run(attempt, self.context)
         assert attempt.stage is Stage.SUBMITTED
         return attempt

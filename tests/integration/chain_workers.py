@@ -71,7 +71,7 @@ class Client:
 
     def stage(self) -> Stage | None:
         """The stage of the worker's attempt on job 1."""
-        attempt = self.journal.get(1)
+        attempt = self.journal.by_job.get(1)
         return attempt.stage if attempt else None
 
     @asynccontextmanager

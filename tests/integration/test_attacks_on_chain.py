@@ -33,14 +33,12 @@ async def clients(devnet_node: Devnet, tmp_path: Path) -> AsyncIterator[tuple[Cl
 
 def attempt(worker: Client, job_id: int) -> Attempt:
     """The attempt on a job that was started."""
-    found = worker.journal.get(job_id)
-    assert found is not None
-    return found
+    return worker.journal.by_job[job_id]
 
 
 def is_over(worker: Client, job_id: int) -> bool:
     """Whether a job's result was submitted, or the attempt ended."""
-    found = worker.journal.get(job_id)
+    found = worker.journal.by_job.get(job_id)
     return found is not None and (found.stage.is_end or found.stage is Stage.SUBMITTED)
 
 

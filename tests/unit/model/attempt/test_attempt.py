@@ -9,6 +9,7 @@ import pytest
 
 from veriframe.errors import Code, JobError, JobLost, JobRejected, RenderFailed, ValidationFailed
 from veriframe.model.attempt.attempt import FOLLOWS, Attempt, Stage
+from veriframe.model.rendering.frames import RenderTask
 
 WAY = "SEEN FETCHED CHECKED CLAIMED RENDERED VALIDATED STORED SUBMITTED PAID"
 BESIDE = {
@@ -83,3 +84,31 @@ def test_an_error_ends_an_attempt_according_to_its_stage(
     ended = replace(NEW, stage=before).ended_by(error, at=5.0)
     assert (ended.stage, ended.code, ended.detail) == (after, error.code, str(error))
     assert ended.reached[after] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("stage", "paid_fri", "cost_fri"),
+    [(Stage.PAID, 970, 5), (Stage.RELEASED, 0, 35), (Stage.CLAIMED, 0, 35), (Stage.REFUNDED, 0, 35)],
+)
+def test_fees_lessen_pay_or_are_lost(stage: Stage, paid_fri: int, cost_fri: int) -> None:
+    """A burned bond is lost in any case. What is left is the difference."""
+    attempt = replace(NEW, stage=stage, reward_fri=1000, fees_fri=30, lost_fri=5)
+    assert (attempt.paid_fri, attempt.cost_fri) == (paid_fri, cost_fri)
+    assert attempt.earned_fri == paid_fri - cost_fri
+
+
+def test_an_attempt_ends_when_its_last_stage_was_reached() -> None:
+    """None before; an end of which no time is known was long ago."""
+    assert NEW.ended_at is None
+    assert NEW.to(Stage.LOST, at=2.0).ended_at == 2.0
+    assert replace(NEW, stage=Stage.LOST).ended_at == 0.0
+
+
+def test_the_size_is_that_of_the_task() -> None:
+    """0 as long as it is unknown."""
+    sizes = [
+        (attempt.width, attempt.height)
+        for task in (None, RenderTask(), RenderTask(size=(4, 3)))
+        for attempt in [replace(NEW, task=task)]
+    ]
+    assert sizes == [(0, 0), (0, 0), (4, 3)]
