@@ -19,9 +19,10 @@ from veriframe.ports.registry import read_job
 from veriframe.ports.store import ContentStore
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.own_jobs import OwnJobs
 from veriframe.worker.reconciliation import new_attempt
 from veriframe.worker.shared.reservations import Reservations
-from veriframe.worker.settlement.submitted_jobs import SubmittedJobs
+from veriframe.worker.settlement.settling import settle
 from veriframe.worker.shared.workspace import Workspace
 
 NOW = 1_700_000_000.0
@@ -84,7 +85,7 @@ class Home:
     async def submit(self) -> Attempt:
         """A job whose result is submitted but not paid."""
         job = await self.post()
-        attempt = await self.journal.start(new_attempt(job, at=self.now))
+        attempt = await self.context.attempts.start(new_attempt(job, at=self.now))
         attempt = await pipeline.run(attempt, self.context)
         assert attempt.stage is Stage.SUBMITTED
         return attempt
@@ -92,9 +93,13 @@ class Home:
     async def end(self, attempt: Attempt) -> None:
         """Pays the worker, who records it."""
         await self.creator.accept_result(attempt.job_id)
-        watch = SubmittedJobs(self.context)
-        for job in watch.ready(await self.worker.snapshot(attempt.job_id, 1)):
-            await watch.settle(job)
+        own = OwnJobs(self.context, 5.0)
+        for finding in own.look(await self.worker.snapshot(attempt.job_id, 1), ()):
+            await settle(finding, self.context)
+
+    def attempts(self) -> list[Attempt]:
+        """All attempts in the journal."""
+        return list(self.journal.tries.values())
 
     async def kept(self, cid: str) -> int:
         """How many pins a CID has."""

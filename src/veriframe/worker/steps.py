@@ -171,23 +171,28 @@ async def keep_result(job_id: int, context: WorkerContext) -> str:
 
 async def submit(attempt: Attempt, run: JobRun) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
-    context = run.context
-    job, _ = await run.look(attempt, max_age_seconds=FRESH_SECONDS)
-    if not _is_submitted(attempt, job, context):
+    context, fees_fri = run.context, 0
+    # An old view serves the first time: if it is wrong, the registry refuses.
+    for max_age_seconds in (FRESH_SECONDS, 0.0):
+        job, _ = await run.look(attempt, max_age_seconds=max_age_seconds)
+        if _is_submitted(attempt, job, context):
+            break
         try:
-            attempt, _ = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
-            attempt = attempt.paying(await context.registry.submit_result(attempt.job_id, attempt.result_cid))
+            attempt, _ = await require_claim(attempt, run, max_age_seconds=max_age_seconds)
+            fees_fri += await context.registry.submit_result(attempt.job_id, attempt.result_cid)
+            break
         except JobLost as error:
-            if not _is_submitted(attempt, (await run.look(attempt))[0], context):
-                raise
-            attempt = attempt.paying(error.fees_fri)
+            fees_fri += error.fees_fri
+            ending: JobLost = error
         except MoveRefused as error:
-            # After a reorganisation an earlier submission of ours may have been included again.
-            if not _is_submitted(attempt, (await run.look(attempt))[0], context):
-                sentence = "The registry refused the result"
-                raise await lost_at(error, sentence, attempt, run) from error
-            attempt = attempt.paying(error.fee_fri)
-    return attempt.to(Stage.SUBMITTED, at=context.clock())
+            fees_fri += error.fee_fri
+            ending = await lost_at(error, "The registry refused the result", attempt, run)
+    else:
+        # After a reorganisation an earlier submission of ours may have been included again.
+        if not _is_submitted(attempt, (await run.look(attempt))[0], context):
+            ending.fees_fri = fees_fri
+            raise ending
+    return attempt.paying(fees_fri).to(Stage.SUBMITTED, at=context.clock())
 
 
 async def release(attempt: Attempt, run: JobRun) -> Attempt:

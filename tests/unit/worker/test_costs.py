@@ -13,7 +13,8 @@ from veriframe.errors import Code, MoveRefused
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import NOBODY, JobState, Verdict
 from veriframe.worker.reconciliation import reconcile
-from veriframe.worker.settlement.settling import SubmittedJobs
+from veriframe.worker.own_jobs import OwnJobs
+from veriframe.worker.settlement.settling import settle
 
 FEE = 3
 
@@ -28,9 +29,9 @@ def bench(bench: Bench) -> Bench:
 
 async def settled(bench: Bench) -> Attempt:
     """Returns the attempt after one poll of the watch."""
-    watch = SubmittedJobs(bench.context)
-    for job in watch.ready(await bench.registry.snapshot(1, 200)):
-        await watch.settle(job)
+    own = OwnJobs(bench.context, 5.0)
+    for finding in own.look(await bench.registry.snapshot(1, 200), ()):
+        await settle(finding, bench.context)
     return bench.attempt()
 
 
@@ -73,7 +74,7 @@ async def test_a_release_that_was_not_noted_is_counted_too(bench: Bench) -> None
     await bench.registry.release(1, Code.CRASH)
     assert (await run(bench, attempt)).lost_fri == bench.shared.burned_fri
     bench.amend(attempt)
-    reconcile(bench.job(), bench.context, bench.shared.now)
+    await reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.RELEASED, bench.shared.burned_fri)
 
 
@@ -87,7 +88,7 @@ async def test_a_lease_that_lapsed_costs_the_bond(bench: Bench, stage: Stage) ->
     after = await run(bench, attempt)
     assert (after.stage, after.lost_fri) == (Stage.LOST, BOND)
     bench.amend(attempt)
-    reconcile(bench.job(), bench.context, bench.shared.now)
+    await reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.LOST, BOND)
 
 
@@ -96,7 +97,7 @@ async def test_a_restored_claim_has_lost_nothing(bench: Bench) -> None:
     attempt = await stopped_at(bench, Stage.CLAIMED)
     lost = replace(attempt.to(Stage.LOST, at=1.0), lost_fri=BOND, code=Code.LOST)
     bench.amend(lost)
-    reconcile(bench.job(), bench.context, bench.shared.now)
+    await reconcile(bench.job(), bench.context, bench.shared.now)
     assert (bench.attempt().stage, bench.attempt().lost_fri) == (Stage.CLAIMED, 0)
 
 
@@ -164,7 +165,7 @@ async def test_a_lost_race_costs_no_bond(bench: Bench) -> None:
 
 
 async def test_a_race_that_is_run_again_keeps_its_costs(bench: Bench) -> None:
-    """fault_89: the fee of the first, reverted claim still counts."""
+    """fault_89: the fee of the first, reverted claim still counts, for an attempt of its own."""
     await bench.post()
     claim = bench.registry.claim
 
@@ -181,4 +182,4 @@ async def test_a_race_that_is_run_again_keeps_its_costs(bench: Bench) -> None:
     await until(lambda: bench.attempt().stage is Stage.SUBMITTED)
     service.drain()
     assert await working
-    assert bench.attempt().fees_fri == 50 + 2 * FEE
+    assert [attempt.fees_fri for attempt in bench.journal.tries.values()] == [50, 2 * FEE]

@@ -19,7 +19,8 @@ from tests.fakes.bench import (
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import NOBODY, Address, JobState
 from veriframe.ports.store import Pin
-from veriframe.worker.settlement.settling import LAG_BLOCKS, Withdrawal
+from veriframe.worker.own_jobs import LAG_BLOCKS
+from veriframe.worker.settlement.settling import Withdrawal
 
 
 async def test_once_settles_paid_jobs(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +22,7 @@ from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.job import JobState
-from veriframe.model.rendering.frames import Rendering, RenderTask, ValidatedFrame
+from veriframe.model.rendering.frames import Frame, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.registry import read_job, read_jobs
 from veriframe.worker.shared.reservations import Reservations
@@ -37,12 +38,18 @@ class Noisy(FakeRenderer):
     """Its pictures are large, and all different."""
 
     async def validate(
-        self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
+        self,
+        task: RenderTask,
+        frames: Sequence[Frame],
+        out: Path,
+        clean: Path,
+        *,
+        lease_seconds: float = math.inf,
     ) -> Sequence[ValidatedFrame]:
         """Validates as the fake does, with other bytes."""
-        frames = await super().validate(scene, task, rendering, out, clean)
-        (clean / frames[0].file).write_bytes(random.randbytes(PICTURE_BYTES))
-        return frames
+        validated = await super().validate(task, frames, out, clean, lease_seconds=lease_seconds)
+        (clean / validated[0].file).write_bytes(random.randbytes(PICTURE_BYTES))
+        return validated
 
 
 @pytest_asyncio.fixture
@@ -57,7 +64,9 @@ class Working:
     """A worker that works during the block; its chain time moves only as the test says."""
 
     def __init__(self, home: Home, poll_seconds: float = 0.001) -> None:
-        self.service = Service(home.context, slots=2, poll_seconds=poll_seconds, idle_seconds=0.01)
+        home.renderer.places = 2
+        home.context = replace(home.context)
+        self.service = Service(home.context, poll_seconds=poll_seconds, idle_seconds=0.01)
 
     async def __aenter__(self) -> None:
         self.task = asyncio.create_task(self.service.run())
@@ -69,7 +78,7 @@ class Working:
 
 def submitted(home: Home, first: int = 1) -> list[int]:
     """Returns the jobs with a result, from one id on."""
-    done = [attempt for attempt in home.journal.attempts() if attempt.stage is Stage.SUBMITTED]
+    done = [attempt for attempt in home.attempts() if attempt.stage is Stage.SUBMITTED]
     return sorted(attempt.job_id for attempt in done if attempt.job_id >= first)
 
 
@@ -133,7 +142,7 @@ async def test_a_full_node_costs_no_bond(tmp_path: Path) -> None:
                 await until(lambda: submitted(home) == [])
                 assert await claimed(home) == []
                 node.run("repo", "gc")
-                await until(lambda: len(home.journal.attempts()) > full and submitted(home) != [])
+                await until(lambda: len(home.attempts()) > full and submitted(home) != [])
             assert (await home.worker.totals()).burned_fri == 0
             home.close()
 
@@ -157,7 +166,7 @@ async def test_fetched_scenes_do_not_fill_a_node(tmp_path: Path) -> None:
                 await home.post(creator=home.client(f"unknown-{number}"), scene=scene)
             async with Working(home, poll_seconds=0.05):
                 refusals = {Code.NOT_BLEND: 6}
-                await until(lambda: Counter(a.code for a in home.journal.attempts()) == refusals)
+                await until(lambda: Counter(a.code for a in home.attempts()) == refusals)
                 # Empty folders of blocks stay, up to 4 MB in all.
                 async with asyncio.timeout(5):
                     while ((await store.room()).free_bytes or 0) < before * 0.96:  # noqa: ASYNC110

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
-import pytest
 from structlog.testing import capture_logs
+from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import Code, RenderFailed
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.rendering.frames import Progress
 from veriframe.ports.store import Transfer
-from veriframe.worker.report import ProgressLog, TransferLog, stage_reached, stage_seconds
+from veriframe.worker.report import WorkerLog, stage_reached, stage_seconds
 
 STORED = Attempt(
     job_id=7,
@@ -98,7 +97,7 @@ def test_a_clock_that_was_set_back_does_not_mix_the_stages() -> None:
 
 def test_progress_is_logged_at_a_limited_rate() -> None:
     """The first progress of each job, and not every one of a flood."""
-    progress = ProgressLog()
+    progress = WorkerLog()
     with capture_logs() as lines:
         for job_id in (1, 1, 2, 1):
             progress.on_progress(job_id, PROGRESS)
@@ -106,15 +105,32 @@ def test_progress_is_logged_at_a_limited_rate() -> None:
     assert [(line["job_id"], line["percent"]) for line in lines] == [(1, 26), (2, 26), (3, None)]
 
 
-def test_a_long_transfer_is_logged_at_a_limited_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line at its start, then one every five seconds, with bytes and rate."""
-    times = iter((100.0, 101.0, 105.0, 109.9, 110.0, 120.0))
-    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+def test_a_long_transfer_is_logged_at_a_limited_rate() -> None:
+    """A line at its start, then one every five seconds, with bytes and rate; bytes from before do not count."""
+    clock = ManualClock()
+    told = WorkerLog(clock)
     with capture_logs() as lines:
-        transfer = TransferLog(7, "scene")
-        for done_bytes in (1, 50_000_000, 60_000_000, 75_000_000):
-            transfer.on_transfer(Transfer(done_bytes=done_bytes, total_bytes=100_000_000))
-        transfer.on_transfer(Transfer(done_bytes=80_000_000, total_bytes=None))
+        for seconds, done_bytes in ((0, 1), (4, 50_000_000), (1, 50_000_001), (4.9, 7), (0.1, 75_000_001)):
+            clock.seconds += seconds
+            told.on_transfer(7, "scene", Transfer(done_bytes=done_bytes, total_bytes=100_000_000))
+        clock.seconds += 10
+        told.on_transfer(7, "scene", Transfer(done_bytes=80_000_001, total_bytes=None))
     assert [line["event"] for line in lines] == ["transfer_started", *["transfer_progress"] * 3]
     figures = [(line["seconds"], line["percent"], line["megabytes_per_second"]) for line in lines[1:]]
     assert figures == [(5.0, 50, 10.0), (10.0, 75, 7.5), (20.0, None, 4.0)]
+
+
+def test_waits_are_logged_with_their_length() -> None:
+    """fault: a scene that did not come was waited for without a line."""
+    clock = ManualClock()
+    told = WorkerLog(clock)
+    with capture_logs() as lines:
+        told.on_wait(7, "its scene")
+        clock.seconds += 30
+        told.on_wait(7, "")
+        told.on_wait(7, "")
+    assert [(line["event"], line["what"]) for line in lines] == [
+        ("job_waits_for", "its scene"),
+        ("job_goes_on", "its scene"),
+    ]
+    assert lines[1]["seconds"] == 30

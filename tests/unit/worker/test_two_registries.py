@@ -56,7 +56,7 @@ async def test_a_paid_job_keeps_the_same_picture_owed_at_another(homes: tuple[Ho
     owed, paid = await one.submit(), await two.submit()
     assert (owed.job_id, owed.result_cid) == (paid.job_id, paid.result_cid)
     await two.end(paid)
-    assert two.journal.attempts()[0].stage is Stage.PAID
+    assert two.journal.by_job[1].stage is Stage.PAID
     assert await one.kept(owed.result_cid) == 1
     await one.end(owed)
     assert await one.kept(owed.result_cid) == 0
@@ -104,7 +104,7 @@ async def test_owed_results_get_their_new_names(bench: Bench) -> None:
     await restart(bench.context)
     assert bench.store.pinned == [old_pin(attempt)]
     for _ in range(2):
-        assert await rename_old(bench.context, bench.journal.unfinished())
+        assert await rename_old(bench.context, bench.context.attempts.live())
         assert bench.store.pinned == [Pin(cid=attempt.result_cid, name=result_pin(ME, 1))]
     assert kept == [[old_result(ME, 1), result_pin(ME, 1)]]
 
@@ -119,18 +119,18 @@ async def test_old_names_that_are_not_owed_here_are_kept(bench: Bench) -> None:
     ]
     bench.store.pinned += others
     await restart(bench.context)
-    assert await rename_old(bench.context, bench.journal.unfinished())
+    assert await rename_old(bench.context, bench.context.attempts.live())
     assert bench.store.pinned == [*others, Pin(cid=attempt.result_cid, name=result_pin(ME, 1))]
 
 
 async def test_a_result_that_ends_before_its_rename_is_released(bench: Bench) -> None:
     """fault_91: owed at the start, paid during an outage: its old pin is released, no new one is made."""
     attempt = await old_bench(bench)
-    owed = bench.journal.unfinished()
+    owed = bench.context.attempts.live()
     bench.store.fault = StoreUnavailable("The store is away.")
     assert not await rename_old(bench.context, owed)
     bench.store.fault = None
-    bench.journal.record(attempt, paid := attempt.to(Stage.PAID, at=2.0))
+    await bench.journal.record(attempt, paid := attempt.to(Stage.PAID, at=2.0))
     await clean_up(paid, bench.context)
     assert bench.store.pinned == [old_pin(attempt)]
     assert await rename_old(bench.context, owed)

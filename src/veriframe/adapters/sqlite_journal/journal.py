@@ -40,10 +40,7 @@ MOST_FAILURES = 10_000
 
 _ATTEMPT, _FRAME, _FAILURE = TypeAdapter(Attempt), TypeAdapter(SpooledFrame), TypeAdapter(Failure)
 _FAILURE_COLUMNS = ("asset_cid", "creator", "code", "detail", "conditions", "at")
-_NOT_IN_CONTENT: Mapping[str, bool | set[str]] = {
-    **dict.fromkeys(("number", "job_id", "stage"), True),
-    "task": {"limits", "lease_seconds"},
-}
+_NOT_IN_CONTENT = {"number", "job_id", "stage"}
 
 
 class SqliteJournal(Journal):

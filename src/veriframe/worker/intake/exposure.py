@@ -45,9 +45,12 @@ class Exposure:
         self._counted_jobs: set[int] = set()
         self._totals: defaultdict[Address, _Totals] = defaultdict(_Totals)
         self._recent: set[_Try] = set()
+        self._is_complete = True
 
     def read(self, history: Iterable[Attempt], totals: Mapping[Address, CreatorTotals]) -> None:
         """Counts attempts of earlier runs; `totals` are those of older attempts, without their details."""
+        # A journal with totals is no new one, and does not know all jobs that it has counted.
+        self._is_complete = not totals
         for creator, total in totals.items():
             self._totals[creator].paid_fri += total.paid_fri
             self._totals[creator].lost_fri += total.lost_fri
@@ -67,7 +70,8 @@ class Exposure:
 
     def note_job(self, job: Job, account: Address) -> None:
         """Counts a job that the registry shows: pay that the journal has lost counts as well."""
-        if job.state is JobState.PAID and job.worker == account and not self._is_known(job.id):
+        is_ours = job.state is JobState.PAID and job.worker == account
+        if self._is_complete and is_ours and not self._is_known(job.id):
             self._count((job.id, 0), _Counted(job.order.creator, job.terms.reward_fri, 0, 0.0))
 
     def stakes(self, funds: Funds) -> Stakes:

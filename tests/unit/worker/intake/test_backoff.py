@@ -96,15 +96,11 @@ def test_other_failures_are_not_blamed_on_the_creator(code: Code) -> None:
     assert not backoffs.comes_last(CREATOR)
 
 
-def test_a_slow_scene_that_is_refused_counts_as_absent() -> None:
-    """fault_88: it delays others as much as one that never arrives; one that arrives at once does not."""
+def test_a_scene_that_gave_way_counts_as_absent() -> None:
+    """fault_88: nothing of it arrived, and others needed its place; it is tried again later."""
     backoffs = Backoffs(ManualClock())
-    slow = {Stage.SEEN: 1.0, Stage.FETCHED: 1.0 + SLOW_SECONDS}
-    refused = ended(Stage.REFUSED, Code.NOT_BLEND)
-    backoffs.note(replace(refused, reached=slow))
-    assert not backoffs.is_skipped(refused.asset_cid)
-    backoffs.note(replace(refused, reached={**slow, Stage.FETCHED: 1.1 + SLOW_SECONDS}))
-    assert backoffs.is_skipped(refused.asset_cid)
+    backoffs.note(ended(Stage.LOST, Code.NOT_FOUND))
+    assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(CREATOR)) == (True, True)
 
 
 def test_jobs_gone_right_before_the_claim_count_from_the_third() -> None:

@@ -15,7 +15,7 @@ from tests.unit.worker.pipelines import run
 from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt.attempt import Stage
 from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
-from veriframe.worker.scene import throughput as module
+from veriframe.worker.shared import throughput as module
 from veriframe.worker.shared.throughput import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, Throughput
 
 HALF_AN_HOUR = 1800.0
