@@ -48,11 +48,12 @@ ANY_STAKES = StakeLimits(
 
 
 class GatedRenderer(FakeRenderer):
-    """A fake that can be held up: renders wait until `gate` is set. `started` counts them."""
+    """A fake that can be held up: renders wait until `gate` is set, then call `on_start`. `started` counts them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.started = 0
+        self.on_start: Callable[[], None] = lambda: None
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -84,6 +85,7 @@ class GatedSession(FakeSession):
         except asyncio.CancelledError:
             self._gated.cancelled += 1
             raise
+        self._gated.on_start()
         try:
             async for frame in super().frames(
                 task, out, lease_seconds=lease_seconds, on_progress=on_progress

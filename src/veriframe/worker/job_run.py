@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class JobRun:
         self.context, self.seat = context, seat
         self._session: RenderSession | None = None
         self._opened = AsyncExitStack()
+        self._claiming = ExitStack()
         self._look: tuple[Job, int] | None = None
         self._looked_at = 0.0
 
@@ -49,6 +50,14 @@ class JobRun:
             self._session = await self._opened.enter_async_context(self.context.renderer.open(scene))
         return self._session
 
+    def begin_claim(self) -> None:
+        """Counts a claim as under way until `end_claim`: an orderly stop waits until it is noted."""
+        self._claiming.enter_context(self.context.claims.one())
+
+    def end_claim(self) -> None:
+        """Its claim, if there was one, is in the journal, or was not made."""
+        self._claiming.close()
+
     async def close_session(self) -> None:
         """Ends the process with the opened scene, if there is one."""
         self._session, opened, self._opened = None, self._opened, AsyncExitStack()
@@ -63,6 +72,7 @@ async def started(attempt: Attempt, context: WorkerContext) -> AsyncIterator[Job
         try:
             yield run
         finally:
+            run.end_claim()
             await run.close_session()
 
 

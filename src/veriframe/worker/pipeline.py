@@ -60,6 +60,7 @@ async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
             except JobError as error:
                 after = attempt.ended_by(error, at=context.clock())
             attempt = await context.attempts.record(attempt, after)
+            job_run.end_claim()
     return attempt
 
 

@@ -55,7 +55,6 @@ class Service:
         self._lost: dict[int, Finding] = {}
         self._background: dict[int, asyncio.Task[None]] = {}
         self._draining = asyncio.Event()
-        self._is_healthy = True
         self._unusable: SettingsError | None = None
         self._intake, self._own = Intake(context), OwnJobs(context, idle_seconds)
 
@@ -84,7 +83,7 @@ class Service:
         log.info("worker_stopped", unfinished=len(live), busy_percent=round(100 * busy, 1))
         if self._unusable is not None:
             raise self._unusable
-        return self._is_healthy
+        return not self._intake.is_closed
 
     async def _work(self, once: bool) -> None:
         context = self._context
@@ -107,7 +106,8 @@ class Service:
 
     async def _wait_for_look(self) -> None:
         """Waits until the next look is due; a place that becomes free is filled at once."""
-        pause = self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=not self._has_place)
+        is_busy = not self._has_place or self._context.lanes.is_full(Lane.RENDER)
+        pause = self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=is_busy)
         if self._running:
             await asyncio.wait(self._running.values(), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -138,7 +138,7 @@ class Service:
         if self._own.is_starting and self._intake.has_read_all:
             self._own.is_starting = False
             await remove_leftovers(self._context)
-        return not self._is_healthy or await self._start_jobs()
+        return self._intake.is_closed or await self._start_jobs()
 
     async def _look(self) -> None:
         """One look at the registry: news for the intake, and what our own jobs call for."""
@@ -177,7 +177,7 @@ class Service:
 
     def _resume(self) -> None:
         """Starts attempts of an earlier run, those with a lease first, whatever the places ahead."""
-        for attempt in self._waiting() if self._is_healthy else ():
+        for attempt in () if self._intake.is_closed else self._waiting():
             if attempt.stage.holds_claim or self._has_place:
                 self._start(attempt)
 
@@ -262,5 +262,5 @@ class Service:
             self._unusable = error
             self.drain()
         except Exception:  # the last resort for bugs: one job must not end the worker
-            self._is_healthy = False
+            self._intake.is_closed = True
             log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")

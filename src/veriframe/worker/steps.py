@@ -65,20 +65,20 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
     await context.approve(attempt)
     if attempt.task is None and not is_our_claim(*await run.look(attempt), context):
         attempt = await inspected(attempt, await fetch_scene_in_time(attempt, run), run)
-    with context.claims.one():
-        job, now = await run.look(attempt)
-        if not is_our_claim(job, now, context):
-            if not job.is_open(now):
-                raise no_longer_open(job)
-            if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
-                raise JobLost("The registry shows another reward or bond than when the job was started.")
-            if objection := context.policy.lease_objection(job, attempt.task):
-                raise JobRejected(Code.LEASE, f"The job is not claimed, since {objection}.")
-            if objection := context.policy.objection(job, now, attempt.task):
-                raise JobLost(f"The job is not claimed, since {objection}.")
-            await run_uninterrupted(context.workspace.require_free, context.disk_free_bytes)
-            async with context.room.reserved(attempt, context.store, context.attempts):
-                attempt = attempt.paying(await _claim(attempt, job, run))
+    run.begin_claim()
+    job, now = await run.look(attempt)
+    if not is_our_claim(job, now, context):
+        if not job.is_open(now):
+            raise no_longer_open(job)
+        if attempt.order_id and (job.terms.reward_fri, job.terms.bond_fri) != _stake(attempt):
+            raise JobLost("The registry shows another reward or bond than when the job was started.")
+        if objection := context.policy.lease_objection(job, attempt.task):
+            raise JobRejected(Code.LEASE, f"The job is not claimed, since {objection}.")
+        if objection := context.policy.objection(job, now, attempt.task):
+            raise JobLost(f"The job is not claimed, since {objection}.")
+        await run_uninterrupted(context.workspace.require_free, context.disk_free_bytes)
+        async with context.room.reserved(attempt, context.store, context.attempts):
+            attempt = attempt.paying(await _claim(attempt, job, run))
     return attempt.to(Stage.CLAIMED, at=context.clock())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 from tests.fakes.bench import LEASE_SECONDS, Bench, crash
 from tests.unit.worker.pipelines import EARNING_MOVES, run, stopped_at
@@ -101,12 +99,10 @@ async def test_no_second_try_without_time(bench: Bench) -> None:
     """After a crash the lease is checked again."""
     (job,) = await bench.post()
 
-    class SlowCrash(FakeSession):
-        async def frames(self, *_: object, **__: object) -> AsyncIterator[Frame]:  # type: ignore[override]
-            bench.shared.now += LEASE_SECONDS - 5
-            raise crash()
-            yield  # an iterator, although it never gets here
+    def pass_time() -> None:
+        bench.shared.now += LEASE_SECONDS - 5
 
-    bench.renderer.session = lambda scene: SlowCrash(bench.renderer, scene)  # type: ignore[method-assign]
+    bench.renderer.on_start = pass_time
+    bench.script.render_failures.append(crash())
     after = await run(bench, bench.begin(job))
     assert (after.stage, after.code) == (Stage.RELEASED, Code.LEASE)

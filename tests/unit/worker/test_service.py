@@ -45,16 +45,15 @@ async def test_once_reads_all_jobs_before_it_ends(bench: Bench) -> None:
 
 
 async def test_slots_are_respected(bench: Bench) -> None:
-    """Never more jobs under way than slots, and a freed slot is used."""
+    """Never more claims than renderers; the other jobs wait, checked, and no lease runs for them."""
     await bench.post(jobs=4)
     bench.renderer.gate.clear()
     working = asyncio.create_task(bench.service(slots=2).run(once=True))
     await until(lambda: bench.renderer.started == 2)
     await asyncio.sleep(0.02)
-    assert sorted(bench.journal.by_job) == sorted(
-        job.id for job in bench.shared.jobs.values() if job.state is JobState.CLAIMED
-    )
-    assert len(bench.journal.by_job) == 2
+    assert [job.state for job in bench.shared.jobs.values()].count(JobState.CLAIMED) == 2
+    assert sorted(stages(bench)) == [*[Stage.CHECKED] * 2, *[Stage.CLAIMED] * 2]
+    assert bench.renderer.started == 2
     bench.renderer.gate.set()
     assert await working
     assert stages(bench) == [Stage.SUBMITTED] * 4
@@ -92,14 +91,14 @@ async def test_outages_are_waited_for(bench: Bench) -> None:
 async def test_a_journal_that_cannot_be_written_holds_everything(bench: Bench) -> None:
     """fault_76: no claim without a durable note; it continues when the disk has room again."""
     await bench.post()
-    add, fails = bench.journal.add, [HostUnavailable("The disk is full.")] * 3
+    start, fails = bench.journal.start, [HostUnavailable("The disk is full.")] * 3
 
-    def full(attempt: Attempt) -> bool:
+    async def full(attempt: Attempt) -> Attempt:
         if fails:
             raise fails.pop()
-        return add(attempt)
+        return await start(attempt)
 
-    bench.journal.add = full  # type: ignore[method-assign]
+    bench.journal.start = full  # type: ignore[method-assign]
     assert await bench.service().run(once=True)
     assert fails == []
     assert stages(bench) == [Stage.SUBMITTED]
@@ -124,7 +123,9 @@ async def test_a_bug_stops_new_jobs_and_keeps_the_stage(bench: Bench) -> None:
     bench.script.render_failures.append(KeyError("a bug"))
     with capture_logs() as lines:
         assert not await bench.service().run(once=True)
-    assert stages(bench) == [Stage.CLAIMED]
+    # Jobs that were ready to be claimed are not.
+    assert [stage for stage in stages(bench) if stage is not Stage.LOST] == [Stage.CLAIMED]
+    assert bench.shared.moves.count("claim") == 1
     (bug,) = [line for line in lines if line["event"] == "bug"]
     assert bug["exc_info"] is True
     assert await bench.service().run(once=True)

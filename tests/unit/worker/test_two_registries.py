@@ -130,7 +130,7 @@ async def test_a_result_that_ends_before_its_rename_is_released(bench: Bench) ->
     bench.store.fault = StoreUnavailable("The store is away.")
     assert not await rename_old(bench.context, owed)
     bench.store.fault = None
-    await bench.journal.record(attempt, paid := attempt.to(Stage.PAID, at=2.0))
+    await bench.context.attempts.record(attempt, paid := attempt.to(Stage.PAID, at=2.0))
     await clean_up(paid, bench.context)
     assert bench.store.pinned == [old_pin(attempt)]
     assert await rename_old(bench.context, owed)

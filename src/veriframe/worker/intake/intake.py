@@ -63,7 +63,9 @@ class Intake(Listener):
             monotonic=context.monotonic,
         )
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
-        self._started, self._has_removed_leftovers = 0, False
+        self._started = 0
+        self.is_closed = False
+        """Whether no more jobs may be claimed."""
 
     async def begin(self) -> None:
         """Reads what the journal knows. Raises `Unavailable`; may be repeated."""
@@ -140,6 +142,8 @@ class Intake(Listener):
 
     async def _approve(self, attempt: Attempt) -> None:
         """Judges a job once more, right before its claim: other jobs may have failed since it was started."""
+        if self.is_closed:
+            raise JobLost("The worker claims no more jobs after a bug.")
         if objection := self._failures.objection(attempt.asset_cid, attempt.creator):
             raise JobLost(f"The job is not claimed, since {objection}.")
         await self._circuit_breaker.require_healthy(self._context.renderer)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import pytest
 from tests.fakes.bench import LEASE_SECONDS, OTHER, Bench
+from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import Code
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import Address, Job, JobState
 from veriframe.worker.intake.candidates import CandidateLimits
-from veriframe.worker.intake.discovery import MOST_NEW, ROUND_EVERY, Discovery
+from veriframe.worker.intake.discovery import FRESH_SECONDS, MOST_NEW, ROUND_EVERY, Discovery
 
 WIDE = CandidateLimits(in_all=10**6, per_creator=10**6, per_order=10**6)
 """No limits for the orders of a test."""
@@ -21,11 +23,19 @@ SIZE = 200
 
 
 def discovery(
-    bench: Bench, *, settled: frozenset[int] = frozenset(), policy: Policy | None = None
+    bench: Bench,
+    *,
+    settled: frozenset[int] = frozenset(),
+    policy: Policy | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Discovery:
     """Returns a discovery that may try all jobs but `settled`."""
     return Discovery(
-        bench.registry, policy or bench.policy, lambda job_id: job_id not in settled, bounds=WIDE
+        bench.registry,
+        policy or bench.policy,
+        lambda job: job.id not in settled,
+        bounds=WIDE,
+        monotonic=clock,
     )
 
 
@@ -187,12 +197,14 @@ async def test_what_was_read_at_the_start_is_not_read_again(bench: Bench) -> Non
 
 
 async def test_a_claimed_job_is_no_longer_a_candidate(bench: Bench) -> None:
-    """It is read again right before it is started."""
+    """It is read again right before it is started, unless that was done a moment ago."""
     (job,) = await bench.post()
-    found = discovery(bench)
+    found = discovery(bench, clock=(clock := ManualClock()))
     assert await polled(found) == [job]
-    assert await found.is_still_open(1)
     await bench.other.claim(1)
+    clock.seconds += FRESH_SECONDS
+    assert await found.is_still_open(1)
+    clock.seconds += 1
     assert not await found.is_still_open(1)
     assert await polled(found) == []
 
@@ -200,9 +212,10 @@ async def test_a_claimed_job_is_no_longer_a_candidate(bench: Bench) -> None:
 async def test_a_missing_job_is_no_longer_a_candidate(bench: Bench) -> None:
     """The registry does not know it."""
     await bench.post()
-    found = discovery(bench)
+    found = discovery(bench, clock=(clock := ManualClock()))
     await found.poll()
     bench.shared.jobs.clear()
+    clock.seconds += 2 * FRESH_SECONDS
     assert not await found.is_still_open(1)
 
 

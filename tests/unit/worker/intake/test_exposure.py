@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 from tests.fakes.bench import CREATOR, ME, OTHER, Bench
-from tests.fakes.journal import FakeJournal
 from tests.unit.worker.clock import ManualClock
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.attempt.stakes import DAY, CreatorRecord, StakeLimits, Stakes
+from veriframe.model.attempt.stakes import DAY, CreatorRecord, CreatorTotals, StakeLimits, Stakes
 from veriframe.model.registry.job import JobState
 from veriframe.ports.registry import Funds
 from veriframe.worker.intake.exposure import Exposure
@@ -27,9 +26,9 @@ def attempt(job_id: int, stage: Stage, at: float = 1000.0, **facts: int) -> Atte
 
 def exposure(*attempts: Attempt, clock: ManualClock | None = None) -> Exposure:
     """The exposure of a worker that starts with these attempts in its journal."""
-    journal = FakeJournal()
-    journal.by_job = {one.job_id: one for one in attempts}
-    return Exposure(journal, StakeLimits(), clock or ManualClock())
+    known = Exposure(StakeLimits(), clock or ManualClock())
+    known.read(attempts, {})
+    return known
 
 
 def record(known: Exposure) -> CreatorRecord:
@@ -83,13 +82,30 @@ def test_an_attempt_counts_once_however_often_it_is_noted() -> None:
     )
 
 
-def test_a_job_that_is_restarted_counts_once() -> None:
-    """fault_89: with lost races on one job, the fees of all tries count, but each only once."""
+def test_each_attempt_at_a_job_counts_once() -> None:
+    """fault_89: with lost races on one job, the fees of all attempts count, but each only once."""
     known = exposure()
-    for fees_fri in range(1, 21):
-        known.note(attempt(1, Stage.SEEN))
-        known.note(attempt(1, Stage.LOST, fees_fri=fees_fri))
+    for number in range(1, 21):
+        known.note(attempt(1, Stage.SEEN, number=number))
+        for _ in range(2):
+            known.note(attempt(1, Stage.LOST, number=number, fees_fri=1))
     assert (record(known).lost_fri, record(known).lost_today_fri) == (20, 20)
+
+
+def test_compacted_attempts_count() -> None:
+    """Their pay is trusted, and is not counted again when the registry shows their jobs."""
+    known = Exposure(StakeLimits(), ManualClock())
+    known.read([attempt(1, Stage.PAID)], {CREATOR: CreatorTotals(paid_fri=50, lost_fri=20)})
+    assert (record(known).paid_fri, record(known).lost_fri) == (150, 20)
+
+
+async def test_pay_of_compacted_attempts_is_not_counted_twice(bench: Bench) -> None:
+    """A journal that has compacted attempts was not lost."""
+    (job,) = await bench.post()
+    known = Exposure(StakeLimits(), ManualClock())
+    known.read([], {CREATOR: CreatorTotals(paid_fri=50, lost_fri=20)})
+    known.note_job(replace(job, state=JobState.PAID, worker=ME), ME)
+    assert record(known).paid_fri == 50
 
 
 async def test_pay_that_the_journal_lost_is_read_from_the_registry(bench: Bench) -> None:

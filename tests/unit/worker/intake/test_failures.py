@@ -34,107 +34,110 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def failures(journal: FakeJournal, clock: ManualClock, under: str = "these") -> Failures:
+async def failures(journal: FakeJournal, clock: ManualClock, under: str = "these") -> Failures:
     """Returns the failures as a worker reads them at its start."""
-    return Failures(journal, under, clock)
+    known = Failures(journal, under, clock)
+    await known.read(await journal.history())
+    return known
 
 
-def test_two_failed_renders_end_a_scene_for_all(clock: ManualClock) -> None:
+async def test_two_failed_renders_end_a_scene_for_all(clock: ManualClock) -> None:
     """fault_38: one may be bad luck; another creator's job with the same bytes would fail as well."""
-    known = failures(FakeJournal(), clock)
-    known.note(CRASHED)
+    known = await failures(FakeJournal(), clock)
+    await known.note(CRASHED)
     assert known.objection(CID, CREATOR) == ""
-    known.note(CRASHED)
+    await known.note(CRASHED)
     assert known.objection(CID, CREATOR) == "its scene has failed here 2 times (last: CRASH)"
     assert known.objection(CID, OTHER) != ""
     assert known.objection("another", CREATOR) == ""
 
 
-def test_one_refusal_ends_a_scene(clock: ManualClock) -> None:
+async def test_one_refusal_ends_a_scene(clock: ManualClock) -> None:
     """fault_83: it follows from bytes, limits and build alone, so that another try gives the same."""
-    known = failures(FakeJournal(), clock)
-    known.note(ended(Stage.REFUSED, Code.RESOLUTION))
+    known = await failures(FakeJournal(), clock)
+    await known.note(ended(Stage.REFUSED, Code.RESOLUTION))
     assert known.objection(CID, OTHER) == "its scene was refused here before (RESOLUTION)"
 
 
 @pytest.mark.parametrize("code", sorted(NOT_THE_BYTES - {Code.LEASE}))
-def test_an_interrupted_render_says_nothing_about_the_bytes(code: Code, clock: ManualClock) -> None:
+async def test_an_interrupted_render_says_nothing_about_the_bytes(code: Code, clock: ManualClock) -> None:
     """fault_85: another creator's public CID under terms that leave no time, any number of times."""
     journal = FakeJournal()
-    known = failures(journal, clock)
+    known = await failures(journal, clock)
     for _ in range(10):
-        known.note(ended(Stage.RELEASED, code))
+        await known.note(ended(Stage.RELEASED, code))
     assert (known.objection(CID, CREATOR), journal.failed) == ("", [])
 
 
-def test_two_leases_that_were_too_short_count_against_their_creator_only(clock: ManualClock) -> None:
+async def test_two_leases_that_were_too_short_count_against_their_creator_only(clock: ManualClock) -> None:
     """fault_85: not against the bytes: another creator's job with a longer lease is served."""
-    known = failures(FakeJournal(), clock)
+    known = await failures(FakeJournal(), clock)
     for _ in range(2):
-        known.note(ended(Stage.RELEASED, Code.LEASE))
+        await known.note(ended(Stage.RELEASED, Code.LEASE))
     assert "has failed here 2 times (last: LEASE)" in known.objection(CID, CREATOR)
     assert known.objection(CID, OTHER) == ""
 
 
-def test_a_success_clears_the_failures(clock: ManualClock) -> None:
+async def test_a_success_clears_the_failures(clock: ManualClock) -> None:
     """fault_85: whoever posted it; also in the journal."""
     journal = FakeJournal()
-    known = failures(journal, clock)
-    known.note(CRASHED)
-    known.note(ended(Stage.SUBMITTED, creator=OTHER))
-    known.note(CRASHED)
+    known = await failures(journal, clock)
+    await known.note(CRASHED)
+    await known.note(ended(Stage.SUBMITTED, creator=OTHER))
+    await known.note(CRASHED)
     assert known.objection(CID, CREATOR) == ""
     assert len(journal.failed) == 1
 
 
-def test_a_creator_whose_job_rendered_here_is_served(clock: ManualClock) -> None:
+async def test_a_creator_whose_job_rendered_here_is_served(clock: ManualClock) -> None:
     """fault_85: failures of other creators' jobs do not count against it, also after a restart."""
     journal = FakeJournal()
-    journal.by_job[1] = ended(Stage.PAID, creator=OTHER)
-    known = failures(journal, clock)
-    known.note(CRASHED)
-    known.note(CRASHED)
+    journal.put(ended(Stage.PAID, creator=OTHER))
+    known = await failures(journal, clock)
+    await known.note(CRASHED)
+    await known.note(CRASHED)
     assert known.objection(CID, CREATOR) != ""
     assert known.objection(CID, OTHER) == ""
 
 
-def test_own_failures_after_a_success_count(clock: ManualClock) -> None:
+async def test_own_failures_after_a_success_count(clock: ManualClock) -> None:
     """fault_83: a scene that renders only once is not tried a thousand times."""
-    known = failures(FakeJournal(), clock)
-    known.note(ended(Stage.SUBMITTED))
-    known.note(CRASHED)
+    known = await failures(FakeJournal(), clock)
+    await known.note(ended(Stage.SUBMITTED))
+    await known.note(CRASHED)
     assert known.objection(CID, CREATOR) == ""
-    known.note(CRASHED)
+    await known.note(CRASHED)
     assert known.objection(CID, CREATOR) != ""
 
 
-def test_other_conditions_allow_another_try(clock: ManualClock) -> None:
+async def test_other_conditions_allow_another_try(clock: ManualClock) -> None:
     """fault_85: a scene that exceeded a limit is tried again with a larger one, and with another Blender."""
     journal = FakeJournal()
-    first = failures(journal, clock)
-    first.note(CRASHED)
-    first.note(CRASHED)
-    assert failures(journal, clock).objection(CID, CREATOR) != ""
-    assert failures(journal, clock, under="others").objection(CID, CREATOR) == ""
+    first = await failures(journal, clock)
+    await first.note(CRASHED)
+    await first.note(CRASHED)
+    assert (await failures(journal, clock)).objection(CID, CREATOR) != ""
+    assert (await failures(journal, clock, under="others")).objection(CID, CREATOR) == ""
 
 
-def test_failures_expire(clock: ManualClock) -> None:
+async def test_failures_expire(clock: ManualClock) -> None:
     """fault_85: the machine may be repaired meanwhile."""
-    known = failures(FakeJournal(), clock)
-    known.note(ended(Stage.REFUSED, Code.VERSION))
+    known = await failures(FakeJournal(), clock)
+    await known.note(ended(Stage.REFUSED, Code.VERSION))
     clock.seconds += KEPT_SECONDS
     assert known.objection(CID, CREATOR) != ""
     clock.seconds += 1
     assert known.objection(CID, CREATOR) == ""
 
 
-def test_failures_forgotten_meanwhile_do_not_count(clock: ManualClock) -> None:
+async def test_failures_forgotten_meanwhile_do_not_count(clock: ManualClock) -> None:
     """fault_85: a command clears them while the worker runs; it notices within a minute."""
     journal = FakeJournal()
-    known = failures(journal, clock)
-    known.note(ended(Stage.REFUSED, Code.VERSION))
-    journal.forget_failures()
+    known = await failures(journal, clock)
+    await known.note(ended(Stage.REFUSED, Code.VERSION))
+    await journal.forget_failures()
     clock.seconds += 60
+    await known.read()
     assert known.objection(CID, CREATOR) == ""
 
 

@@ -215,10 +215,7 @@ async def test_a_machine_that_cannot_inspect_lets_a_lost_job_go(bench: Bench) ->
     """fault_88: with a full TMPDIR during the inspection."""
     attempt = await stopped_at(bench, Stage.FETCHED)
 
-    async def no_room(scene: Path) -> SceneInspection:
-        raise HostUnavailable(f"No temporary folder can be made for {scene.name}.")
-
-    bench.renderer.inspect = no_room  # type: ignore[method-assign]
+    bench.script.inspect_failures += [HostUnavailable("No temporary folder can be made.")] * 2
     with pytest.raises(HostUnavailable):
         await pipeline.run(attempt, bench.context)
     await bench.other.claim(attempt.job_id)

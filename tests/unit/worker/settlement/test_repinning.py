@@ -78,7 +78,7 @@ async def test_an_unavailable_store_is_not_waited_for(bench: Bench) -> None:
 async def test_a_finished_result_is_not_pinned_again(bench: Bench) -> None:
     """Paid: the result is no longer owed."""
     attempt = await submitted(bench)
-    await bench.journal.record(attempt, paid := attempt.to(Stage.PAID, at=2.0))
+    await bench.context.attempts.record(attempt, paid := attempt.to(Stage.PAID, at=2.0))
     await clean_up(paid, bench.context)
     assert await checked(bench) == []
     assert bench.store.pinned == []
@@ -90,7 +90,7 @@ async def test_a_job_that_ends_during_a_check_is_released(bench: Bench) -> None:
     make_pin = bench.store.pin
 
     async def slow(pin: Pin) -> None:
-        await bench.journal.record(attempt, attempt.to(Stage.PAID, at=2.0))
+        await bench.context.attempts.record(attempt, attempt.to(Stage.PAID, at=2.0))
         await clean_up(attempt, bench.context)
         await make_pin(pin)
 

@@ -10,10 +10,12 @@ from tests.fakes.bench import CREATOR, OTHER, REVIEW_SECONDS, REWARD, SCENE, Ben
 from tests.fakes.renderer import Script
 
 from veriframe.errors import Code, NoRoom, StoreFull
-from veriframe.model.attempt.attempt import Stage
+from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job
+from veriframe.model.rendering.frames import RenderTask
 from veriframe.ports.store import StoreRoom
 from veriframe.worker import pipeline
+from veriframe.worker.job_run import started
 from veriframe.worker.shared.reservations import Reservations, StoreUsage, picture_bytes
 from veriframe.worker.steps import claim
 
@@ -22,15 +24,21 @@ LARGE = SCENE + b"large"
 
 def is_submitted(bench: Bench, job: Job) -> bool:
     """Whether a job's result is submitted."""
-    attempt = bench.journal.get(job.id)
+    attempt = bench.journal.by_job.get(job.id)
     return attempt is not None and attempt.stage is Stage.SUBMITTED
+
+
+async def claimed(bench: Bench, job_id: int) -> Attempt:
+    """Takes the step that claims a job."""
+    async with started(bench.attempt(job_id), bench.context) as job_run:
+        return await claim(bench.attempt(job_id), job_run)
 
 
 async def test_several_claims_share_the_room(bench: Bench) -> None:
     """fault_87: with four slots and room for two pictures, two jobs are claimed and two have to wait."""
     bench.context.room.scene_pixels = 10_000
     for job in await bench.post(jobs=4):
-        bench.amend(replace(bench.begin(job, Stage.CHECKED), width=100, height=100))
+        bench.begin(job, Stage.CHECKED, task=RenderTask(size=(100, 100)))
     bench.store.limit_bytes = 2 * picture_bytes(10_000) + 100
     make_claim = bench.registry.claim
 
@@ -39,8 +47,7 @@ async def test_several_claims_share_the_room(bench: Bench) -> None:
         return await make_claim(job_id)
 
     bench.registry.claim = slow  # type: ignore[method-assign]
-    claims = [claim(bench.attempt(job_id), bench.context) for job_id in (1, 2, 3, 4)]
-    made = await asyncio.gather(*claims, return_exceptions=True)
+    made = await asyncio.gather(*(claimed(bench, job_id) for job_id in (1, 2, 3, 4)), return_exceptions=True)
     left = [error for error in made if isinstance(error, NoRoom)]
     assert (len(left), bench.shared.moves.count("claim")) == (2, 2)
     assert "its picture may take 0.2 MB" in str(left[0])
@@ -51,11 +58,10 @@ async def test_a_restart_forgets_no_reservation(bench: Bench) -> None:
     """fault_87: claimed jobs whose results are not stored yet count; submitted results are in the store."""
     stages = (Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED, Stage.RENDERED, Stage.VALIDATED, Stage.SUBMITTED)
     for job, reached in zip(await bench.post(jobs=6), stages, strict=True):
-        attempt = replace(bench.begin(job, reached), creator=CREATOR, width=100, height=100)
-        bench.amend(attempt)
+        bench.begin(job, reached, creator=CREATOR, task=RenderTask(size=(100, 100)))
     bench.amend(replace(bench.attempt(6), result_bytes=50_000))
     bench.store.limit_bytes = 1_000_000
-    survey = await Reservations(share=0.5).survey(bench.store, bench.journal)
+    survey = await Reservations(share=0.5).survey(bench.store, bench.context.attempts)
     assert survey.left_bytes == 1_000_000 - 3 * picture_bytes(10_000)
     assert survey.taken == {CREATOR: 3 * picture_bytes(10_000) + 50_000}
     assert survey.most_bytes == 525_000
@@ -85,13 +91,13 @@ async def test_a_full_store_is_reported_with_its_remedy(bench: Bench) -> None:
     bench.store.limit_bytes = 1000
     sentence = r"no room for another result.*Nothing is claimed\. Raise the limit\."
     with pytest.raises(StoreFull, match=sentence):
-        await bench.context.room.survey(bench.store, bench.journal)
+        await bench.context.room.survey(bench.store, bench.context.attempts)
     (other,) = await bench.post()
     working = asyncio.create_task((service := bench.service()).run())
     bench.shared.now += REVIEW_SECONDS
     await until(lambda: bench.attempt(job.id).stage is Stage.PAID)
     await asyncio.sleep(0.02)
-    assert bench.journal.get(other.id) is None
+    assert other.id not in bench.journal.by_job
     bench.store.limit_bytes = 10**9
     await until(lambda: is_submitted(bench, other))
     service.drain()
@@ -129,11 +135,10 @@ async def test_rendered_frames_are_removed_once_validated(bench: Bench) -> None:
 async def test_the_disk_of_the_jobs_folders_is_shared_too(bench: Bench) -> None:
     """fault_87: each undecided result is stored there as well, however large the store is."""
     (job,) = await bench.post()
-    attempt = replace(bench.begin(job, Stage.SUBMITTED), creator=CREATOR, result_bytes=300_000)
-    bench.amend(attempt)
+    bench.begin(job, Stage.SUBMITTED, creator=CREATOR, result_bytes=300_000)
     bench.store.limit_bytes = 10**12
     reservations = Reservations(disk_room=lambda: StoreRoom(free_bytes=200_000, remedy="Free the disk."))
-    survey = await reservations.survey(bench.store, bench.journal)
+    survey = await reservations.survey(bench.store, bench.context.attempts)
     assert (survey.left_bytes, survey.most_new_bytes, survey.remedy) == (200_000, 250_000, "Free the disk.")
     assert "new_creators_store_share" in survey.objection(OTHER, 1)
     free = bench.context.workspace.room(0).free_bytes

@@ -94,22 +94,6 @@ def test_an_emptied_folder_has_no_files_of_an_earlier_try(workspace: Workspace) 
     assert kept.exists()
 
 
-def test_a_rendering_is_remembered(workspace: Workspace) -> None:
-    """For a restart between rendering and validation."""
-    assert workspace.rendering(7) is None
-    workspace.empty(workspace.rendered(7))
-    workspace.note_rendering(7, RENDERING)
-    assert workspace.rendering(7) == RENDERING
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b'{"frames": 3}', b"\xff", b"[]"])
-def test_a_damaged_note_of_a_rendering_is_ignored(workspace: Workspace, content: bytes) -> None:
-    """It counts as missing, not as a bug."""
-    (workspace.rendered(7).parent).mkdir()
-    (workspace.rendered(7).parent / "rendering.json").write_bytes(content)
-    assert workspace.rendering(7) is None
-
-
 def test_the_sweep_removes_leftovers_of_killed_runs(workspace: Workspace) -> None:
     """fault_46: folders and partial fetches of finished jobs go; unfinished jobs, and scenes, stay."""
     for job_id in (1, 2):
@@ -217,10 +201,24 @@ def test_a_folder_that_cannot_be_created_is_reported_with_the_remedy(tmp_path: P
         Workspace(tmp_path / "file" / "work", 1).prepare()
 
 
-def test_the_validated_frames_are_synced_to_the_disk(workspace: Workspace) -> None:
-    """Links and folders among them are ignored: they are refused later."""
-    clean = workspace.empty(workspace.validated(7))
-    (clean / "0001.png").write_bytes(b"x")
+def test_a_published_file_replaces_an_earlier_one(workspace: Workspace) -> None:
+    """A link is moved as it is: it is refused later."""
+    there = workspace.validated(7)
+    for content in (b"first", b"second"):
+        clean = workspace.empty(workspace.rendered(7) / "1-clean")
+        (clean / "0001.png").write_bytes(content)
+        workspace.publish(clean / "0001.png", there)
+        assert (there / "0001.png").read_bytes() == content
     (clean / "link").symlink_to("/nowhere")
-    (clean / "folder").mkdir()
-    workspace.sync(clean)
+    workspace.publish(clean / "link", there)
+    assert (there / "link").is_symlink()
+
+
+def test_a_file_is_moved_into_a_folder_of_its_own(workspace: Workspace) -> None:
+    """What was in the folder is not mistaken for it."""
+    arrived = workspace.empty(workspace.rendered(7) / "new") / "0001.png"
+    (workspace.empty(alone := workspace.rendered(7) / "1") / "old.png").write_bytes(b"old")
+    arrived.write_bytes(b"x")
+    workspace.move(arrived, alone)
+    assert [path.name for path in alone.iterdir()] == ["0001.png"]
+    assert not arrived.exists()
