@@ -17,6 +17,7 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.intake import Intake
+from veriframe.worker.listener import Listener
 from veriframe.worker.own_jobs import Call, Finding, OwnJobs
 from veriframe.worker.polling import PollInterval
 from veriframe.worker.reconciliation import reconcile
@@ -38,7 +39,7 @@ _NO_JOB = 0
 """Stands for no job: ids count from 1."""
 
 
-class Service:
+class Service(Listener):
     """One worker account at work."""
 
     def __init__(
@@ -54,9 +55,10 @@ class Service:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._lost: dict[int, Finding] = {}
         self._background: dict[int, asyncio.Task[None]] = {}
-        self._draining = asyncio.Event()
+        self._draining, self._stirred = asyncio.Event(), asyncio.Event()
         self._unusable: SettingsError | None = None
         self._intake, self._own = Intake(context), OwnJobs(context, idle_seconds)
+        context.listener.add(self)
 
     def drain(self) -> None:
         """Stops in order: no new claims; claimed jobs are finished within their leases."""
@@ -105,13 +107,23 @@ class Service:
         return not self._running and not self._background
 
     async def _wait_for_look(self) -> None:
-        """Waits until the next look is due; a place that becomes free is filled at once."""
+        """Waits until the next look is due, or a job has ended. A place that becomes free is filled at once."""
+        monotonic = self._context.monotonic
         is_busy = not self._has_place or self._context.lanes.is_full(Lane.RENDER)
-        pause = self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=is_busy)
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=pause, return_when=asyncio.FIRST_COMPLETED)
-        else:
-            await asyncio.sleep(pause)
+        until = monotonic() + self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=is_busy)
+        running = len(self._running)
+        while (left := until - monotonic()) > 0 and len(self._running) >= running:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._stirred.wait()
+            if self._stirred.is_set() and len(self._running) >= running:
+                self._stirred.clear()
+                await retrying(self._start_jobs)
+                running = len(self._running)
+
+    def on_stage(self, before: Attempt, after: Attempt) -> None:
+        """A job has moved on: perhaps another one can be started."""
+        self._stirred.set()
 
     async def _finish_claimed(self) -> None:
         # Once no claim is being made, the journal says which jobs are claimed.
@@ -190,7 +202,11 @@ class Service:
         job_id = attempt.job_id
         task = asyncio.create_task(self._guarded(lambda: self._serve(job_id)), name=f"job-{job_id}")
         self._running[job_id] = task
-        task.add_done_callback(lambda _: self._running.pop(job_id, None))
+        task.add_done_callback(lambda _: self._end_of(job_id))
+
+    def _end_of(self, job_id: int) -> None:
+        self._running.pop(job_id, None)
+        self._stirred.set()
 
     async def _serve(self, job_id: int) -> None:
         """Takes one job to SUBMITTED or to an end."""

@@ -6,7 +6,6 @@ A rendered frame lies in a folder of its own, as Blender wrote it, until it is v
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,7 +69,7 @@ class Spool:
         )
 
     async def validate(self, scene: Path, until: float) -> None:
-        """Validates all rendered frames that are not. `until` is the end by `time.monotonic`.
+        """Validates all rendered frames that are not. `until` is the end by the monotonic clock.
 
         Raises `RenderFailed` (NO_OUTPUT) if one is missing, `ValidationFailed`, `HostUnavailable`.
         """
@@ -110,7 +109,7 @@ class Spool:
         for folder in (out, clean):
             await run_uninterrupted(workspace.empty, folder)
         async with renderer.open(scene) as session:
-            left = seconds_left(until, "rendering the black frame again")
+            left = self.seconds_left(until, "rendering the black frame again")
             async for again in session.frames(small, out, lease_seconds=left):
                 found = await self._decode(small, again, out, clean, until)
                 if not found.is_black:
@@ -123,10 +122,17 @@ class Spool:
     async def _decode(
         self, task: RenderTask, frame: Frame, out: Path, clean: Path, until: float
     ) -> ValidatedFrame:
-        left = seconds_left(until, "decoding")
+        left = self.seconds_left(until, "decoding")
         task = replace(task, frames=(frame.number,))
         (found,) = await self.context.renderer.validate(task, [frame], out, clean, lease_seconds=left)
         return found
+
+    def seconds_left(self, until: float, what: str) -> float:
+        """Returns the time until `until`, by the monotonic clock. Raises `RenderFailed` (LEASE) if none is left."""
+        left = until - self.context.monotonic()
+        if left <= 0:
+            raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
+        return left
 
     async def _kept(self) -> dict[int, SpooledFrame]:
         """The noted frames whose files are still there."""
@@ -141,10 +147,3 @@ class Spool:
     def _alone(self, number: int) -> Path:
         return self._folder / str(number)
 
-
-def seconds_left(until: float, what: str) -> float:
-    """Returns the time until `until`, by `time.monotonic`. Raises `RenderFailed` (LEASE) if none is left."""
-    left = until - time.monotonic()
-    if left <= 0:
-        raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
-    return left

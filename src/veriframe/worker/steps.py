@@ -6,7 +6,6 @@ They raise a `JobError` if the job ends, `Unavailable` if it can continue later.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,7 +35,7 @@ from veriframe.worker.job_run import FRESH_SECONDS, JobRun
 from veriframe.worker.scene.check import inspected
 from veriframe.worker.reconciliation import no_longer_open
 from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, require_open
-from veriframe.worker.spool import Spool, seconds_left
+from veriframe.worker.spool import Spool
 
 log = structlog.get_logger()
 
@@ -89,7 +88,7 @@ async def render(attempt: Attempt, run: JobRun) -> Attempt:
     """
     context = run.context
     attempt, lease = await require_claim(attempt, run)
-    until = _render_end(lease)
+    until = _render_end(lease, context)
     async with in_time(lease.render_until - lease.now, Code.LEASE, "a render"):
         scene = await fetch_scene(attempt, context)
         attempt = await inspected(attempt, scene, run)
@@ -107,7 +106,7 @@ async def render(attempt: Attempt, run: JobRun) -> Attempt:
             await run.close_session()
         # The second try has only the time that the first one left.
         attempt, lease = await require_claim(attempt, run)
-        until = min(until, _render_end(lease))
+        until = min(until, _render_end(lease, context))
     return attempt.to(Stage.RENDERED, at=context.clock())
 
 
@@ -120,7 +119,7 @@ async def _render_frames(spool: Spool, scene: Path, until: float, run: JobRun) -
     frames = session.frames(
         replace(spool.task, frames=missing),
         spool.arriving,
-        lease_seconds=seconds_left(until, "a render"),
+        lease_seconds=spool.seconds_left(until, "a render"),
         on_progress=lambda progress: context.listener.on_progress(job_id, progress),
     )
     async for frame in frames:
@@ -129,16 +128,16 @@ async def _render_frames(spool: Spool, scene: Path, until: float, run: JobRun) -
             await spool.validate_frame(frame, scene, until)
 
 
-def _render_end(lease: Lease) -> float:
-    """The time by which a render must end, by `time.monotonic`."""
-    return time.monotonic() + lease.render_until - lease.now
+def _render_end(lease: Lease, context: WorkerContext) -> float:
+    """The time by which a render must end, by the monotonic clock."""
+    return context.monotonic() + lease.render_until - lease.now
 
 
 async def validate(attempt: Attempt, run: JobRun) -> Attempt:
     """RENDERED → VALIDATED: the frames decode in a clean sandbox and contain nothing but pixels."""
     context = run.context
     attempt, lease = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
-    until = time.monotonic() + lease.decoding_seconds
+    until = context.monotonic() + lease.decoding_seconds
     async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
         scene = await fetch_scene(attempt, context)
         attempt = await inspected(attempt, scene, run)
@@ -171,28 +170,31 @@ async def keep_result(job_id: int, context: WorkerContext) -> str:
 
 async def submit(attempt: Attempt, run: JobRun) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
-    context, fees_fri = run.context, 0
-    # An old view serves the first time: if it is wrong, the registry refuses.
-    for max_age_seconds in (FRESH_SECONDS, 0.0):
-        job, _ = await run.look(attempt, max_age_seconds=max_age_seconds)
-        if _is_submitted(attempt, job, context):
-            break
+    context = run.context
+    job, _ = await run.look(attempt, max_age_seconds=FRESH_SECONDS)
+    if not _is_submitted(attempt, job, context):
         try:
-            attempt, _ = await require_claim(attempt, run, max_age_seconds=max_age_seconds)
-            fees_fri += await context.registry.submit_result(attempt.job_id, attempt.result_cid)
-            break
+            attempt, _ = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
+            attempt = attempt.paying(await context.registry.submit_result(attempt.job_id, attempt.result_cid))
         except JobLost as error:
-            fees_fri += error.fees_fri
-            ending: JobLost = error
+            if not _is_submitted(attempt, (await run.look(attempt))[0], context):
+                raise
+            attempt = attempt.paying(error.fees_fri)
         except MoveRefused as error:
-            fees_fri += error.fee_fri
-            ending = await lost_at(error, "The registry refused the result", attempt, run)
-    else:
-        # After a reorganisation an earlier submission of ours may have been included again.
-        if not _is_submitted(attempt, (await run.look(attempt))[0], context):
-            ending.fees_fri = fees_fri
-            raise ending
-    return attempt.paying(fees_fri).to(Stage.SUBMITTED, at=context.clock())
+            return await _submit_again(attempt, error, run)
+    return attempt.to(Stage.SUBMITTED, at=context.clock())
+
+
+async def _submit_again(attempt: Attempt, refused: MoveRefused, run: JobRun) -> Attempt:
+    """After a refusal: a reorganisation may have included an earlier submission, or removed our claim."""
+    job, now = await run.look(attempt)
+    if not (_is_submitted(attempt, job, run.context) or job.is_open(now)):
+        raise await lost_at(refused, "The registry refused the result", attempt, run) from refused
+    try:
+        return (await submit(attempt, run)).paying(refused.fee_fri)
+    except JobLost as error:
+        error.fees_fri += refused.fee_fri
+        raise
 
 
 async def release(attempt: Attempt, run: JobRun) -> Attempt:

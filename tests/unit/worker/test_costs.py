@@ -106,6 +106,7 @@ async def test_a_lost_dispute_costs_the_bond(bench: Bench) -> None:
     (job,) = await bench.post()
     terms = replace(job.terms, arbiter=ARBITER)
     bench.shared.jobs[1] = replace(job, order=replace(job.order, terms=terms))
+    bench.context.policy = replace(bench.policy, arbiters=frozenset((ARBITER,)))
     await run(bench, bench.begin(bench.job()))
     await bench.creator.dispute_result(1, bench.attempt().result_cid)
     arbiter = type(bench.registry)(ARBITER, bench.shared)

@@ -38,10 +38,10 @@ class CircuitBreaker:
         self._until = 0.0
 
     def note(self, attempt: Attempt) -> None:
-        """Counts how an attempt ended."""
+        """Counts an attempt that has failed, or that was submitted."""
         if attempt.stage is Stage.SUBMITTED:
             self._failures = self._failed_tests = 0
-        elif attempt.stage is Stage.RELEASED and attempt.code in SUSPECT:
+        elif attempt.stage is Stage.FAILED and attempt.code in SUSPECT:
             self._failures += 1
 
     @property

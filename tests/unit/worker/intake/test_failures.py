@@ -41,12 +41,18 @@ async def failures(journal: FakeJournal, clock: ManualClock, under: str = "these
     return known
 
 
+async def noted(known: Failures, attempt: Attempt) -> None:
+    """Notes an attempt, and records its end."""
+    known.note(attempt)
+    await known.record(attempt)
+
+
 async def test_two_failed_renders_end_a_scene_for_all(clock: ManualClock) -> None:
     """fault_38: one may be bad luck; another creator's job with the same bytes would fail as well."""
     known = await failures(FakeJournal(), clock)
-    await known.note(CRASHED)
+    await noted(known, CRASHED)
     assert known.objection(CID, CREATOR) == ""
-    await known.note(CRASHED)
+    await noted(known, CRASHED)
     assert known.objection(CID, CREATOR) == "its scene has failed here 2 times (last: CRASH)"
     assert known.objection(CID, OTHER) != ""
     assert known.objection("another", CREATOR) == ""
@@ -55,7 +61,7 @@ async def test_two_failed_renders_end_a_scene_for_all(clock: ManualClock) -> Non
 async def test_one_refusal_ends_a_scene(clock: ManualClock) -> None:
     """fault_83: it follows from bytes, limits and build alone, so that another try gives the same."""
     known = await failures(FakeJournal(), clock)
-    await known.note(ended(Stage.REFUSED, Code.RESOLUTION))
+    await noted(known, ended(Stage.REFUSED, Code.RESOLUTION))
     assert known.objection(CID, OTHER) == "its scene was refused here before (RESOLUTION)"
 
 
@@ -65,7 +71,7 @@ async def test_an_interrupted_render_says_nothing_about_the_bytes(code: Code, cl
     journal = FakeJournal()
     known = await failures(journal, clock)
     for _ in range(10):
-        await known.note(ended(Stage.RELEASED, code))
+        await noted(known, ended(Stage.RELEASED, code))
     assert (known.objection(CID, CREATOR), journal.failed) == ("", [])
 
 
@@ -73,7 +79,7 @@ async def test_two_leases_that_were_too_short_count_against_their_creator_only(c
     """fault_85: not against the bytes: another creator's job with a longer lease is served."""
     known = await failures(FakeJournal(), clock)
     for _ in range(2):
-        await known.note(ended(Stage.RELEASED, Code.LEASE))
+        await noted(known, ended(Stage.RELEASED, Code.LEASE))
     assert "has failed here 2 times (last: LEASE)" in known.objection(CID, CREATOR)
     assert known.objection(CID, OTHER) == ""
 
@@ -82,9 +88,9 @@ async def test_a_success_clears_the_failures(clock: ManualClock) -> None:
     """fault_85: whoever posted it; also in the journal."""
     journal = FakeJournal()
     known = await failures(journal, clock)
-    await known.note(CRASHED)
-    await known.note(ended(Stage.SUBMITTED, creator=OTHER))
-    await known.note(CRASHED)
+    await noted(known, CRASHED)
+    await noted(known, ended(Stage.SUBMITTED, creator=OTHER))
+    await noted(known, CRASHED)
     assert known.objection(CID, CREATOR) == ""
     assert len(journal.failed) == 1
 
@@ -94,8 +100,8 @@ async def test_a_creator_whose_job_rendered_here_is_served(clock: ManualClock) -
     journal = FakeJournal()
     journal.put(ended(Stage.PAID, creator=OTHER))
     known = await failures(journal, clock)
-    await known.note(CRASHED)
-    await known.note(CRASHED)
+    await noted(known, CRASHED)
+    await noted(known, CRASHED)
     assert known.objection(CID, CREATOR) != ""
     assert known.objection(CID, OTHER) == ""
 
@@ -103,10 +109,10 @@ async def test_a_creator_whose_job_rendered_here_is_served(clock: ManualClock) -
 async def test_own_failures_after_a_success_count(clock: ManualClock) -> None:
     """fault_83: a scene that renders only once is not tried a thousand times."""
     known = await failures(FakeJournal(), clock)
-    await known.note(ended(Stage.SUBMITTED))
-    await known.note(CRASHED)
+    await noted(known, ended(Stage.SUBMITTED))
+    await noted(known, CRASHED)
     assert known.objection(CID, CREATOR) == ""
-    await known.note(CRASHED)
+    await noted(known, CRASHED)
     assert known.objection(CID, CREATOR) != ""
 
 
@@ -114,8 +120,8 @@ async def test_other_conditions_allow_another_try(clock: ManualClock) -> None:
     """fault_85: a scene that exceeded a limit is tried again with a larger one, and with another Blender."""
     journal = FakeJournal()
     first = await failures(journal, clock)
-    await first.note(CRASHED)
-    await first.note(CRASHED)
+    await noted(first, CRASHED)
+    await noted(first, CRASHED)
     assert (await failures(journal, clock)).objection(CID, CREATOR) != ""
     assert (await failures(journal, clock, under="others")).objection(CID, CREATOR) == ""
 
@@ -123,7 +129,7 @@ async def test_other_conditions_allow_another_try(clock: ManualClock) -> None:
 async def test_failures_expire(clock: ManualClock) -> None:
     """fault_85: the machine may be repaired meanwhile."""
     known = await failures(FakeJournal(), clock)
-    await known.note(ended(Stage.REFUSED, Code.VERSION))
+    await noted(known, ended(Stage.REFUSED, Code.VERSION))
     clock.seconds += KEPT_SECONDS
     assert known.objection(CID, CREATOR) != ""
     clock.seconds += 1
@@ -134,7 +140,7 @@ async def test_failures_forgotten_meanwhile_do_not_count(clock: ManualClock) -> 
     """fault_85: a command clears them while the worker runs; it notices within a minute."""
     journal = FakeJournal()
     known = await failures(journal, clock)
-    await known.note(ended(Stage.REFUSED, Code.VERSION))
+    await noted(known, ended(Stage.REFUSED, Code.VERSION))
     await journal.forget_failures()
     clock.seconds += 60
     await known.read()
