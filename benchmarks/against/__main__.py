@@ -43,7 +43,8 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="veriframe-bench-") as name,
-            both(given.revision) as revisions,closing(Setting(Path(name), amounts)) as setting
+            both(given.revision) as revisions,
+            closing(Setting(Path(name), amounts)) as setting,
         ):
             samples = measure(setting, revisions, given.only)
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.against import log
@@ -23,23 +24,42 @@ FETCH_DELAY_SECONDS = 2.0
 def idle_job(setting: Setting, revision: Revision) -> Figures:
     """One job for a worker that has been idle, on the embedded parts."""
     home = setting.new_home(revision)
-    return _idle_job(setting, home, home, "")
+
+    def post() -> tuple[int, float]:
+        (order,) = home.post([setting.next_scene()])
+        return order["jobs"][0], float(order["at"])
+
+    return _idle_job(setting, home, post, "")
 
 
 def idle_job_on_chain(setting: Setting, revision: Revision) -> Figures:
-    """The same on a devnet and two IPFS nodes, one of which the scene comes from."""
-    return _idle_job(setting, *setting.homes_on_chain(revision), "_chain")
+    """The same on a devnet and two IPFS nodes. The job is posted when its block is there.
+
+    The creator notices that later, and not equally late in both revisions.
+    """
+    creator, worker = setting.homes_on_chain(revision)
+    node = setting.chain.devnet
+
+    def post() -> tuple[int, float]:
+        before = node.ask("starknet_blockNumber")
+        with ThreadPoolExecutor(1) as pool:
+            posting = pool.submit(creator.post, [setting.next_scene()])
+            while node.ask("starknet_blockNumber") == before and not posting.done():
+                time.sleep(0.02)
+            at = time.time()
+            return posting.result()[0]["jobs"][0], at
+
+    return _idle_job(setting, worker, post, "_chain")
 
 
-def _idle_job(setting: Setting, creator: Home, worker: Home, suffix: str) -> Figures:
+def _idle_job(setting: Setting, worker: Home, post: Callable[[], tuple[int, float]], suffix: str) -> Figures:
     with working(worker) as running:
         time.sleep(setting.amounts.idle_seconds)
-        (order,) = creator.post([setting.next_scene()])
-        running.wait_for("SUBMITTED", order["jobs"], JOB_SECONDS)
+        job_id, posted_at = post()
+        running.wait_for("SUBMITTED", [job_id], JOB_SECONDS)
         events = running.events
-    (job_id,) = order["jobs"]
     return {
-        f"claim{suffix}": log.reached(events, "CLAIMED")[job_id] - order["at"],
+        f"claim{suffix}": log.reached(events, "CLAIMED")[job_id] - posted_at,
         f"sample{suffix}": log.claimed_to_sampling(events, job_id),
     }
 
@@ -79,7 +99,7 @@ def _jobs(orders: Sequence[log.Event]) -> list[int]:
 def idle(setting: Setting, revision: Revision) -> Figures:
     """A worker without jobs, and its children."""
     with working(setting.new_home(revision)) as running:
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(setting.amounts.idle_seconds)
         used, started = processor_seconds(running.pid), time.monotonic()
         time.sleep(setting.amounts.watched_seconds)
         share = (processor_seconds(running.pid) - used) / (time.monotonic() - started)

@@ -65,12 +65,11 @@ class Home:
         Nothing is known of them, so that a worker treats all alike. Returns the `order_created` events, in
         the same order. Raises `Failed`.
         """
-        events, _ = self.run(
-            *(
-                ("--account", f"{creators}-{number}", "job", "create", scene, *TERMS)
-                for number, scene in enumerate(scenes)
-            )
-        )
+        commands = [
+            ("--account", f"{creators}-{number}", "job", "create", scene, *TERMS)
+            for number, scene in enumerate(scenes)
+        ]
+        events, _ = self.run(*commands)
         return [event for event in events if event["event"] == "order_created"]
 
 
@@ -162,12 +161,8 @@ def family(pid: int) -> list[int]:
 
 
 def processor_seconds(pid: int) -> float:
-    """What a process, its descendants and its ended children have used."""
-    ticks = sum(
-        sum(map(int, fields[11:15] if one == pid else fields[11:13]))
-        for one in family(pid)
-        if (fields := _stat(one))
-    )
+    """What a process and its descendants have used. Ended ones count for the parent that awaited them."""
+    ticks = sum(sum(map(int, fields[11:15])) for one in family(pid) if (fields := _stat(one)))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
