@@ -77,8 +77,8 @@ def test_frames_at_the_same_time_count_once() -> None:
     """With more than one slot, and only what lies between the first claim and the last frame."""
     events = [stage("CLAIMED", 0), frame(6, 6), frame(5, 3), frame(8, 4), stage("RENDERED", 10)]
     assert log.rendering_share(events) == pytest.approx(0.8)
-    early = [stage("CLAIMED", 10), frame(12, 12), stage("RENDERED", 14)]
-    assert log.rendering_share(early) == pytest.approx(0.5)
+    outside = [stage("CLAIMED", 10), frame(12, 12), stage("RENDERED", 14), frame(16, 3)]
+    assert log.rendering_share(outside) == pytest.approx(0.75)
 
 
 def test_reads_of_polls_are_not_those_of_a_job() -> None:
