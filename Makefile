@@ -54,7 +54,8 @@ bench-chain: setup-dev nodes ## Measure RPC calls of a poll and seconds to a cla
 bench-ipfs: setup-dev nodes ## Measure 2 GiB and 10 000 files over IPFS, against the ipfs command: a few minutes
 	@$(BIN)/python benchmarks/ipfs.py
 
-bench-against: setup-dev nodes ## Compare this worker with that of REV=…, an earlier revision: an hour, or minutes with FLAGS=--quick
+bench-against: setup-dev ## Compare this worker with that of REV=…, an earlier revision: an hour, or minutes with FLAGS=--quick
+	@tools/nodes >/dev/null
 	@$(BIN)/python -m benchmarks.against $(FLAGS) $(REV)
 
 scenes: setup ## Make the example scenes in build/scenes

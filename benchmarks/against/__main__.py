@@ -35,8 +35,8 @@ INTERRUPTED = 130
 def main() -> int:
     """Measure and show. Returns the exit code."""
     given = _arguments()
-    # A supervisor's SIGTERM removes the worktree, too.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A supervisor's SIGTERM ends the worker and removes the worktree, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     amounts = QUICK if given.quick else Amounts()
     if given.rounds:
         amounts = replace(amounts, rounds=given.rounds)
