@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain scenes pictures security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain bench-against scenes pictures security-table fees requirements clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ bench-chain: setup-dev nodes ## Measure RPC calls of a poll and seconds to a cla
 
 bench-ipfs: setup-dev nodes ## Measure 2 GiB and 10 000 files over IPFS, against the ipfs command: a few minutes
 	@$(BIN)/python benchmarks/ipfs.py
+
+bench-against: setup-dev ## Compare this worker with that of REV=…, an earlier revision: an hour, or minutes with FLAGS=--quick
+	@tools/nodes >/dev/null
+	@$(BIN)/python -m benchmarks.against $(FLAGS) $(REV)
 
 scenes: setup ## Make the example scenes in build/scenes
 	@$(BIN)/python examples/make_all.py build/scenes
