@@ -53,7 +53,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
     """The registry at `address` with the token at `token`, used by the account of `sender`.
 
     `class_hashes` are those of our contract's builds: money is sent to no other class. `max_fee_fri` is the
-    most that one transaction may cost. `trust` says how far the nodes are trusted.
+    most that one transaction may cost. `trust` says how far the nodes are trusted. Submissions and
+    finalizations wait `gather_seconds` for others; claims do not, since they compete with other workers'.
     """
 
     def __init__(  # noqa: PLR0913 - its parts
@@ -66,6 +67,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         class_hashes: Collection[int],
         max_fee_fri: int = 10**18,
         trust: Trust | None = None,
+        gather_seconds: float = 0,
     ) -> None:
         self.trust = trust or Trust()
         super().__init__(node, address, token=token, account=sender.account, clock=self.trust.clock)
@@ -76,7 +78,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         claiming = WitnessedMoveSender(self, self.trust.clock, self.trust.witnesses)
         self._claims = MoveBatcher[MoveRequest](self._turn, partial(make, CLAIM, claiming))
         self._submissions, self._ends = (
-            MoveBatcher[MoveRequest](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
+            MoveBatcher[MoveRequest](self._turn, partial(make, kind, self), gather_seconds)
+            for kind in (SUBMIT, FINALIZE)
         )
 
     @property
