@@ -57,12 +57,12 @@ async def test_one_that_gathers_does_not_hold_up_the_others() -> None:
     """Moves of another kind are made meanwhile. One that is cancelled meanwhile is not made."""
     runner = Runner()
     runner.gate.set()
-    patient = asyncio.create_task(MoveBatcher[int](runner.turn, runner.run, 3600).make(0))
+    gathering = asyncio.create_task(MoveBatcher[int](runner.turn, runner.run, 3600).make(0))
     await asyncio.sleep(0)
     assert await runner.batcher.make(1) == 5
-    patient.cancel()
+    gathering.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await patient
+        await gathering
     assert runner.batches == [[1]]
 
 
