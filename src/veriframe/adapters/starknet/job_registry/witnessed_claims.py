@@ -8,20 +8,19 @@ changes; the state of its jobs does, and there the newer block counts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from veriframe.adapters.starknet.contract.contract import Node, Question
-from veriframe.adapters.starknet.contract.move_batches import MoveRequest
-from veriframe.adapters.starknet.job_registry.batched_moves import MoveKind, MoveSender, MoveSnapshot
+from veriframe.adapters.starknet.job_registry.moves import MoveSnapshot
 from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.witnesses import Witnesses
-from veriframe.errors import MoveRefused, RegistryUnavailable
-from veriframe.model.registry.job import Address, Head, Job, Order
+from veriframe.errors import RegistryUnavailable
+from veriframe.model.registry.job import Head, Job, Order
 
 log = structlog.get_logger()
 
@@ -29,11 +28,8 @@ SECOND_SECONDS = 10.0
 """How long the second endpoint may take; submissions wait in the meantime."""
 
 
-class NodeMoveSender(MoveSender, Protocol):
-    """A MoveSender that can read through a node of the caller's choice."""
-
-    async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
-        """Reads the registry's current state for these jobs, through this node or any."""
+ReadThrough = Callable[[Collection[int], Node | None], Awaitable[MoveSnapshot]]
+"""Reads the registry's current state for some jobs, through a node of the caller's choice or any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +44,20 @@ class _Seen:
         return Head(self.snapshot.call.block, self.snapshot.call.now)
 
 
-class WitnessedMoveSender:
-    """The sender of claims. Without `witnesses`, or with a single endpoint, that endpoint is trusted."""
+class WitnessedSnapshots:
+    """What claims are judged by. Without `witnesses`, or with a single endpoint, that endpoint is trusted."""
 
-    def __init__(self, sender: NodeMoveSender, clock: HeadClock, witnesses: Witnesses | None) -> None:
-        self._sender, self._clock = sender, clock
+    def __init__(self, read: ReadThrough, clock: HeadClock, witnesses: Witnesses | None) -> None:
+        self._read, self._clock = read, clock
         self._witnesses = witnesses if witnesses is not None and len(witnesses.names) > 1 else None
 
-    @property
-    def account(self) -> Address:
-        """The account that makes the moves."""
-        return self._sender.account
-
-    async def move_snapshot(self, ids: Collection[int]) -> MoveSnapshot:
+    async def read(self, ids: Collection[int]) -> MoveSnapshot:
         """Reads the registry's state through two endpoints, if there are several.
 
         Raises `RegistryUnavailable` if they differ, one lags, or the chain's time is not plausible.
         """
         if self._witnesses is None:
-            seen = _Seen("", await self._sender.move_snapshot(ids))
+            seen = _Seen("", await self._read(ids, None))
             self._clock.require_right(seen.head)
             return seen.snapshot
         first = await self._query(self._witnesses, ids)
@@ -81,19 +72,9 @@ class WitnessedMoveSender:
         await self._compare(self._witnesses, ids, first, second)
         return max(first, second, key=lambda seen: seen.head.number).snapshot
 
-    async def send(
-        self, kind: MoveKind, requests: Sequence[MoveRequest], missing_fri: int
-    ) -> tuple[Collection[int], int]:
-        """Sends one transaction for all requests."""
-        return await self._sender.send(kind, requests, missing_fri)
-
-    def refuse(self, kind: MoveKind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
-        """Logs a move that is not sent."""
-        return self._sender.refuse(kind, request, error)
-
     async def _query(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
         through = _WitnessNode(witnesses, but)
-        snapshot = await self._sender.move_snapshot(ids, through)
+        snapshot = await self._read(ids, through)
         return _Seen(through.name, snapshot)
 
     async def _compare(self, witnesses: Witnesses, ids: Collection[int], first: _Seen, second: _Seen) -> None:
