@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from veriframe.errors import Code, HostUnavailable
+from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.failure import Failure
 from veriframe.model.registry.job import Address
 from veriframe.ports.journal import Journal
-from veriframe.sqlite_file import Kind, open_file, transaction
+from veriframe.sqlite_file import Kind, open_file, transaction, translated
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -104,12 +103,12 @@ class SqliteJournal(Journal):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._translated():
+        with translated(self._path, KIND):
             self._connection = open_file(path, KIND)
 
     def close(self) -> None:
         """Closes the file. Afterwards every method raises `HostUnavailable`."""
-        with self._translated():
+        with translated(self._path, KIND):
             self._connection.close()
 
     def add(self, attempt: Attempt) -> bool:
@@ -150,7 +149,7 @@ class SqliteJournal(Journal):
 
     def note_failure(self, failure: Failure) -> None:
         """Records why a scene failed. Pass CIDs in canonical spelling; they are stored unchanged."""
-        with self._translated(), transaction(self._connection):
+        with translated(self._path, KIND), transaction(self._connection):
             self._connection.execute(
                 "INSERT INTO failures (asset_cid, creator, code, detail, conditions, at)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
@@ -171,7 +170,7 @@ class SqliteJournal(Journal):
     def failures(self) -> Sequence[Failure]:
         """Returns the recorded failures, oldest first."""
         select = "SELECT asset_cid, creator, code, detail, conditions, at FROM failures ORDER BY number"
-        with self._translated():
+        with translated(self._path, KIND):
             return [_failure(row) for row in self._connection.execute(select)]
 
     def forget_failures(self, asset_cid: str | None = None) -> int:
@@ -182,23 +181,13 @@ class SqliteJournal(Journal):
 
     def _select(self, where: str, *values: str) -> Sequence[Attempt]:
         select = f"SELECT {_COLUMNS} FROM attempts {where} ORDER BY number"  # noqa: S608 - our own words
-        with self._translated():
+        with translated(self._path, KIND):
             return [_attempt(row) for row in self._connection.execute(select, values)]
 
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         # Each statement is its own transaction.
-        with self._translated():
+        with translated(self._path, KIND):
             return self._connection.execute(statement, values)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise HostUnavailable(
-                f"The journal {self._path} cannot be used now: {error}. Check that its disk has space, that"
-                " its user may write it, and that no other program uses it."
-            ) from error
 
 
 def _row(attempt: Attempt) -> tuple[str | int | None, ...]:
