@@ -30,8 +30,9 @@ from veriframe.adapters.starknet.foreign.moves import (
     Observed,
     observed,
 )
+from veriframe.adapters.starknet.foreign.queries import read_block
 from veriframe.adapters.starknet.foreign.reader import ForeignReader
-from veriframe.adapters.starknet.transactions.fees import submissions_fri
+from veriframe.adapters.starknet.transactions.fees import reserve_fri
 from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.adapters.starknet.trust.trust import Trust
@@ -42,8 +43,6 @@ from veriframe.ports.registry import Funds, JobRegistry, Membership, Snapshot, T
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
-SUBMISSIONS = 2
-"""This many must be affordable at any time, or a rendered result could not be submitted (fault 68)."""
 
 
 class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
@@ -94,7 +93,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
 
     async def claim(self, job_id: int) -> int:
         """Claims a job; if the registry has no claims, only records it."""
-        self.trust.clock.require_right(await self._contract.head())
+        self.trust.clock.require_right(read_block(await self._contract.newest_block()).head)
         return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
@@ -133,7 +132,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
                 NO_REGISTRATION,
                 f"“{info}” cannot be registered here: {error}. Use a shorter text, or its own tools.",
             ) from error
-        call = self._contract.move_of(dialect.name("register"), calldata)
+        call = Call.named(self._contract.address, dialect.name("register"), calldata)
         async with self._turn:
             await make_move(self._sender, "register", [call])
 
@@ -144,11 +143,8 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
             return Funds(wallet_fri=held_fri, credit_fri=0)
         price_fri = await self._contract.gas_price_fri()
         # No fees of a job: its reward may be in any token, so the two cannot be compared.
-        return Funds(
-            wallet_fri=held_fri,
-            credit_fri=0,
-            reserve_fri=submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri),
-        )
+        reserved_fri = reserve_fri(price_fri, self._max_fee_fri)
+        return Funds(wallet_fri=held_fri, credit_fri=0, reserve_fri=reserved_fri)
 
     async def totals(self) -> Totals:
         """The registry's balance; its purpose is not known."""
@@ -232,7 +228,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
             calldata = dialect.calldata(word, self._walk.their_id(job_id), *values)
         except ValueError as error:
             raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot store this value: {error}") from error
-        return self._contract.move_of(dialect.name(word), calldata)
+        return Call.named(self._contract.address, dialect.name(word), calldata)
 
     def _note(self, job_id: int, note: MoveRecord) -> None:
         self._notes.put(job_id, note, first_id=self._walk.their_id(1))

@@ -24,7 +24,7 @@ from veriframe.adapters.starknet.job_registry.events import jobs_of, posted_jobs
 from veriframe.adapters.starknet.job_registry.moves import CLAIM, FINALIZE, SUBMIT, MoveKind, MoveSnapshot
 from veriframe.adapters.starknet.job_registry.reader import StarknetReader
 from veriframe.adapters.starknet.job_registry.witnessed_claims import WitnessedSnapshots
-from veriframe.adapters.starknet.transactions.fees import JOB_L2_GAS, job_fees_fri, submissions_fri
+from veriframe.adapters.starknet.transactions.fees import JOB_L2_GAS, reserve_fri
 from veriframe.adapters.starknet.transactions.transaction import Call as ContractCall
 from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable, VeriFrameError
@@ -37,8 +37,6 @@ T = TypeVar("T")
 
 FOREIGN_CLASS = "FOREIGN_CLASS"
 """The rule that sends no money to a contract whose class is not ours."""
-SUBMISSIONS = 2
-"""This many must be affordable at any time, or a claim could not be served (fault 68)."""
 PRICE_SECONDS = 60.0
 """How old the gas price may be from which the reserve is computed."""
 
@@ -138,9 +136,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         if account != self.account:
             return held
         price_fri = await self._price_fri()
-        return replace(
-            held, reserve_fri=self._reserve_fri(price_fri), job_fees_fri=job_fees_fri(JOB_L2_GAS, price_fri)
-        )
+        reserved_fri = reserve_fri(price_fri, self._max_fee_fri)
+        return replace(held, reserve_fri=reserved_fri, job_fees_fri=JOB_L2_GAS * price_fri)
 
     async def deposit(self, amount_fri: int) -> None:
         """Deposits money from the wallet into credit: approval and deposit in one transaction."""
@@ -169,7 +166,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         """Reads the current state of these jobs and the account's money, in one request to `node`."""
         asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
         windows = [(job_id, 1) for job_id in asked] or [(1, 0)]
-        reserve_fri = self._reserve_fri(await self._price_fri())
+        reserved_fri = reserve_fri(await self._price_fri(), self._max_fee_fri)
         answers = await self._contract.views(
             View(self._contract, "get_credit", (self.account,)),
             View(self._token, "balance_of", (self.account,)),
@@ -181,7 +178,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         snapshots = [self._read(one, *window) for one, window in zip(rest, windows, strict=False)]
         seen = [shown for shown in snapshots if shown is not None] or refuse("an order of a job is missing")
         head = seen[-1].head
-        held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserve_fri)
+        held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserved_fri)
         jobs = {job.id: job for shown in seen for job in shown.jobs}
         return MoveSnapshot(
             jobs=jobs,
@@ -237,9 +234,6 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         if self._price is None or time.monotonic() - self._price[0] > PRICE_SECONDS:
             self._price = time.monotonic(), await self._contract.gas_price_fri()
         return self._price[1]
-
-    def _reserve_fri(self, price_fri: int) -> int:
-        return submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri)
 
     async def _move(
         self,
