@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,6 +57,10 @@ class Node(Protocol):
         """The results of several methods in one request, with an `RpcError` for each that fails."""
 
 
+Batch = Callable[[Sequence[Question]], Awaitable[Sequence[Any]]]
+"""Sends several questions in one request, and returns their results."""
+
+
 class Contract:
     """The contract at `address`. Its ABI is fetched on first use, unless it is given."""
 
@@ -95,8 +99,8 @@ class Contract:
         answer = await self._ask("starknet_call", request=params["request"])
         return self._decoded(await self.abi(), name, felts_of(answer, name))
 
-    async def views(self, *asked: View, node: Node | None = None) -> list[Value]:
-        """Calls several views, of this contract or others, in one request to `node` or to any node.
+    async def views(self, *asked: View, batch: Batch | None = None) -> list[Value]:
+        """Calls several views, of this contract or others, in one request, by `batch` or to any node.
 
         Raises as `view` does.
         """
@@ -104,7 +108,7 @@ class Contract:
             one.contract.question(one.name, await one.contract._felts(one.name, one.values), BLOCK)
             for one in asked
         ]
-        answers = await (node or self._node).batch(calls)
+        answers = await (batch or self._node.batch)(calls)
         return [await one.contract._read(one, answer) for one, answer in zip(asked, answers, strict=True)]
 
     def question(self, name: str, calldata: Sequence[int], block: object) -> Question:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse, short_string
-from veriframe.adapters.starknet.contract.contract import Node, View
+from veriframe.adapters.starknet.contract.contract import Batch, Node, View
 from veriframe.adapters.starknet.contract.move_batches import MoveBatcher, MoveRequest
 from veriframe.adapters.starknet.contract.moves import Moves, Skipped
 from veriframe.adapters.starknet.contract.sending import Sender, log_refusal, make_job_move, make_move
@@ -162,8 +162,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             call = await self._contract.move("withdraw", amount_fri, recipient)
             await make_move(self._sender, "withdraw", [call], amount_fri=amount_fri)
 
-    async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
-        """Reads the current state of these jobs and the account's money, in one request to `node`."""
+    async def move_snapshot(self, ids: Collection[int], batch: Batch | None = None) -> MoveSnapshot:
+        """Reads the current state of these jobs and the account's money, in one request."""
         asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
         windows = [(job_id, 1) for job_id in asked] or [(1, 0)]
         reserved_fri = reserve_fri(await self._price_fri(), self._max_fee_fri)
@@ -172,7 +172,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             View(self._token, "balance_of", (self.account,)),
             *(View(self._contract, "look", (first, count, True)) for first, count in windows),
             *(View(self._contract, "is_barred", (job_id, self.account)) for job_id in asked),
-            node=node,
+            batch=batch,
         )
         credit, wallet, *rest = answers
         snapshots = [self._read(one, *window) for one, window in zip(rest, windows, strict=False)]

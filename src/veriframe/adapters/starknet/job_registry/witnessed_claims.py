@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
 
-from veriframe.adapters.starknet.contract.contract import Node, Question
+from veriframe.adapters.starknet.contract.contract import Batch, Question
 from veriframe.adapters.starknet.job_registry.moves import MoveSnapshot
 from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
@@ -28,8 +28,8 @@ SECOND_SECONDS = 10.0
 """How long the second endpoint may take; submissions wait in the meantime."""
 
 
-ReadThrough = Callable[[Collection[int], Node | None], Awaitable[MoveSnapshot]]
-"""Reads the registry's current state for some jobs, through a node of the caller's choice or any."""
+ReadThrough = Callable[[Collection[int], Batch | None], Awaitable[MoveSnapshot]]
+"""Reads the registry's current state for some jobs, through the caller's choice of nodes or any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,15 @@ class WitnessedSnapshots:
         return max(first, second, key=lambda seen: seen.head.number).snapshot
 
     async def _query(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
-        through = _WitnessNode(witnesses, but)
-        snapshot = await self._read(ids, through)
-        return _Seen(through.name, snapshot)
+        names: list[str] = []
+
+        async def batch(calls: Sequence[Question]) -> Sequence[Any]:
+            answered = await witnesses.ask(calls, but=but)
+            names.append(answered.endpoint)
+            return answered.results
+
+        snapshot = await self._read(ids, batch)
+        return _Seen(names[-1], snapshot)
 
     async def _compare(self, witnesses: Witnesses, ids: Collection[int], first: _Seen, second: _Seen) -> None:
         for seen in (first, second):
@@ -116,24 +122,6 @@ class WitnessedSnapshots:
         return contradicted[0]
 
 
-class _WitnessNode:
-    """A node that forwards to whichever endpoint answers first. Afterwards `name` is that endpoint's."""
-
-    def __init__(self, witnesses: Witnesses, but: Collection[str]) -> None:
-        self._witnesses, self._but = witnesses, but
-        self.name = ""
-
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """The result of one method."""
-        return (await self.batch([(method, params)]))[0]
-
-    async def batch(self, calls: Sequence[Question]) -> Sequence[Any]:
-        """The results of several methods in one request."""
-        answered = await self._witnesses.ask(calls, but=self._but)
-        self.name = answered.endpoint
-        return answered.results
-
-
 def _lags(older: _Seen, newer: _Seen) -> bool:
     """Whether the older block is too old, or precedes the job."""
     behind = newer.head.number - older.head.number
@@ -165,8 +153,5 @@ def _orders_differ(one: MoveSnapshot, other: MoveSnapshot) -> bool:
 
 def _changed(one: Order, other: Order) -> list[str]:
     """The names of the fields that differ, including those of the terms."""
-    pairs = [(one, other, field.name) for field in fields(one) if field.name != "terms"]
-    terms = [(one.terms, other.terms, field.name) for field in fields(one.terms)]
-    return [name for left, right, name in pairs if getattr(left, name) != getattr(right, name)] + [
-        name for left, right, name in terms if getattr(left, name) != getattr(right, name)
-    ]
+    left, right = (asdict(order) | {"terms": None} | asdict(order.terms) for order in (one, other))
+    return [name for name in left if left[name] != right[name]]
