@@ -29,8 +29,6 @@ from typing import Any
 
 import structlog
 
-from veriframe.ports.registry import read_job
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
@@ -44,6 +42,7 @@ from veriframe.demo import make_scene  # noqa: E402
 from veriframe.model.attempt.policy import Policy  # noqa: E402
 from veriframe.model.registry.job import Terms  # noqa: E402
 from veriframe.model.registry.offer import Offer  # noqa: E402
+from veriframe.ports.registry import read_job  # noqa: E402
 from veriframe.settings import Settings  # noqa: E402
 from veriframe.wiring.creators import build_creator  # noqa: E402
 from veriframe.wiring.stores import open_store  # noqa: E402

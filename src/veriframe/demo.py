@@ -214,7 +214,7 @@ def _fresh_home(folder: Path) -> Path:
 async def _balances(creator: Creator, worker: WorkerRegistry) -> Balances:
     # Each account asks for its own funds: the first query credits it with play money.
     return Balances(
-        creator=await creator.treasury.funds(creator.account),
+        creator=await creator.registry.funds(creator.registry.account),
         worker=await worker.funds(worker.account),
         registry=await worker.totals(),
     )

@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import stat
+import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,24 @@ def sync_folder(folder: Path) -> None:
     """Write a folder's entries to the disk, so that files made, moved or removed in it stay so."""
     with _opened(folder) as descriptor:
         os.fsync(descriptor)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a new file of mode 0600 and its folder, all of it or nothing, durable on return.
+
+    Raises `FileExistsError` if anything has this name, and `OSError`.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", dir=path.parent)  # of mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, path)  # unlike a rename, this never replaces a file
+    finally:
+        Path(name).unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def try_lock(descriptor: int) -> bool:

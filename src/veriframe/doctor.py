@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
@@ -28,14 +28,14 @@ class Verdict(IntEnum):
     BAD = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check, with the remedy if it is not good."""
+    """The result of one check, with the remedy if it is not good. `examine` adds the name of the part."""
 
-    part: str
-    verdict: Verdict
     detail: str
+    verdict: Verdict = Verdict.GOOD
     remedy: str = ""
+    part: str = ""
 
 
 Examination = Callable[[], Awaitable[Finding]]
@@ -50,21 +50,18 @@ async def examine(
         try:
             finding = await examination()
         except VeriFrameError as error:
-            finding = Finding(part=name, verdict=Verdict.BAD, detail="not usable", remedy=str(error))
-        findings.append(finding)
-        on_finding(finding)
+            finding = Finding("not usable", Verdict.BAD, str(error))
+        findings.append(replace(finding, part=name))
+        on_finding(findings[-1])
     return findings
 
 
 async def home(folder: Path) -> Finding:
     """Check that the home folder exists or can be created, and is writable."""
     if _make_writable(folder):
-        return Finding(part="home", verdict=Verdict.GOOD, detail=str(folder))
+        return Finding(str(folder))
     return Finding(
-        part="home",
-        verdict=Verdict.BAD,
-        detail=f"{folder} cannot be written",
-        remedy="Set VERIFRAME_HOME to a folder that this user can write.",
+        f"{folder} cannot be written", Verdict.BAD, "Set VERIFRAME_HOME to a folder that this user can write."
     )
 
 
@@ -82,20 +79,14 @@ async def disk(folder: Path, needed_bytes: int) -> Finding:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         return Finding(
-            part="disk",
-            verdict=Verdict.BAD,
-            detail=f"{folder} cannot be measured: {error.strerror}",
-            remedy="Fix the home folder first.",
+            f"{folder} cannot be measured: {error.strerror}", Verdict.BAD, "Fix the home folder first."
         )
     detail = f"{free / 1e9:.1f} GB free at {folder}"
     if free < needed_bytes:
         return Finding(
-            part="disk",
-            verdict=Verdict.BAD,
-            detail=detail,
-            remedy=f"Free at least {needed_bytes / 1e9:.1f} GB, or set disk_free_bytes lower.",
+            detail, Verdict.BAD, f"Free at least {needed_bytes / 1e9:.1f} GB, or set disk_free_bytes lower."
         )
-    return Finding(part="disk", verdict=Verdict.GOOD, detail=detail)
+    return Finding(detail)
 
 
 async def memory(limit_bytes: int, slots: int) -> Finding:
@@ -104,12 +95,11 @@ async def memory(limit_bytes: int, slots: int) -> Finding:
     detail = f"{available / 2**30:.1f} GiB in all; {slots} x {limit_bytes / 2**30:.1f} GiB for renders"
     if slots * limit_bytes > available:
         return Finding(
-            part="memory",
-            verdict=Verdict.WARNING,
-            detail=detail,
-            remedy="Set memory_bytes or slots lower, or large scenes may exhaust this machine's memory.",
+            detail,
+            Verdict.WARNING,
+            "Set memory_bytes or slots lower, or large scenes may exhaust this machine's memory.",
         )
-    return Finding(part="memory", verdict=Verdict.GOOD, detail=detail)
+    return Finding(detail)
 
 
 CONTAINER_LIMITS = (
@@ -133,13 +123,12 @@ async def registry(reader: JobRegistry, tell: Callable[[Head], ChainFacts] | Non
     snapshot = await reader.snapshot(1, 0)
     detail = f"answers; block {snapshot.head.number}, {snapshot.job_counter} jobs so far"
     if tell is None:
-        return Finding(part="registry", verdict=Verdict.GOOD, detail=detail)
+        return Finding(detail)
     facts = tell(snapshot.head)
     return Finding(
-        part="registry",
-        verdict=Verdict.BAD if facts.time_fault else Verdict.GOOD,
-        detail="; ".join((detail, *_about_chain(facts))),
-        remedy=facts.time_fault,
+        "; ".join((detail, *_about_chain(facts))),
+        Verdict.BAD if facts.time_fault else Verdict.GOOD,
+        facts.time_fault,
     )
 
 
@@ -163,12 +152,9 @@ async def store(content: ContentStore, picture_bytes: int = 0) -> Finding:
     free = "" if room.free_bytes is None else f", room for {room.free_bytes / 1e9:.1f} GB"
     is_short = room.free_bytes is not None and room.free_bytes < picture_bytes
     return Finding(
-        part="content store",
-        verdict=Verdict.WARNING if is_short else Verdict.GOOD,
-        detail=f"answers; {len(pins)} pins{held}{free}",
-        remedy=f"Jobs with large pictures are not claimed for lack of room. {room.remedy}"
-        if is_short
-        else "",
+        f"answers; {len(pins)} pins{held}{free}",
+        Verdict.WARNING if is_short else Verdict.GOOD,
+        f"Jobs with large pictures are not claimed for lack of room. {room.remedy}" if is_short else "",
     )
 
 
@@ -179,10 +165,9 @@ async def copies(tell: Callable[[], Awaitable[Mapping[str, str]]], required: boo
     present = [name for name in faults if name not in absent]
     bad = Verdict.BAD if required else Verdict.WARNING
     return Finding(
-        part="copies",
-        verdict=bad if absent else Verdict.GOOD,
-        detail=f"{len(present)} of {len(faults)} answer{': ' if present else ''}{', '.join(present)}",
-        remedy="; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in absent.items())
+        f"{len(present)} of {len(faults)} answer{': ' if present else ''}{', '.join(present)}",
+        bad if absent else Verdict.GOOD,
+        "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in absent.items())
         + (". Fix them or remove them from the settings: see docs/ipfs.md." if absent else ""),
     )
 
@@ -195,13 +180,8 @@ async def account(treasury: Treasury, name: str, address: Address) -> Finding:
         f"credit {format_strk(funds.credit_fri)}"
     )
     if funds.wallet_fri + funds.credit_fri == 0:
-        return Finding(
-            part="account",
-            verdict=Verdict.WARNING,
-            detail=detail,
-            remedy="A claim needs a bond. Send this account some STRK.",
-        )
-    return Finding(part="account", verdict=Verdict.GOOD, detail=detail)
+        return Finding(detail, Verdict.WARNING, "A claim needs a bond. Send this account some STRK.")
+    return Finding(detail)
 
 
 def stakes(held: Stakes) -> Finding:
@@ -214,13 +194,12 @@ def stakes(held: Stakes) -> Finding:
     )
     if used_fri >= budget_fri and budget_fri:
         return Finding(
-            part="stakes",
-            verdict=Verdict.WARNING,
-            detail=detail,
-            remedy="Jobs of creators who have never paid this account wait until the losses are a day old. "
+            detail,
+            Verdict.WARNING,
+            "Jobs of creators who have never paid this account wait until the losses are a day old. "
             "Raise loss_budget_share to take more of them.",
         )
-    return Finding(part="stakes", verdict=Verdict.GOOD, detail=detail)
+    return Finding(detail)
 
 
 async def standing(tell: Callable[[], Awaitable[WorkerStanding]], address: Address) -> Finding:
@@ -233,10 +212,9 @@ async def standing(tell: Callable[[], Awaitable[WorkerStanding]], address: Addre
     remedy = _missing(found, address)
     verdict = Verdict.BAD if remedy else Verdict.WARNING if found.is_paused else Verdict.GOOD
     return Finding(
-        part="standing",
-        verdict=verdict,
-        detail=", ".join(words) or "this registry takes any worker",
-        remedy=remedy or ("Wait until its owner resumes it." if found.is_paused else ""),
+        ", ".join(words) or "this registry takes any worker",
+        verdict,
+        remedy or ("Wait until its owner resumes it." if found.is_paused else ""),
     )
 
 
@@ -260,9 +238,7 @@ async def blender(renderer: Renderer) -> Finding:
     """Check that Blender starts."""
     facts = await renderer.facts()
     return Finding(
-        part="Blender",
-        verdict=Verdict.GOOD,
-        detail=f"{facts.version_text} ({facts.program}, build {facts.build_hash}); scenes of {facts.version}",
+        f"{facts.version_text} ({facts.program}, build {facts.build_hash}); scenes of {facts.version}"
     )
 
 
@@ -271,12 +247,11 @@ def engines(results: Mapping[str, str]) -> Finding:
     able = [name for name, result in results.items() if result.startswith("renders in ")]
     detail = "; ".join(f"{name} {result}" for name, result in results.items())
     if len(able) == len(results):
-        return Finding(part="engines", verdict=Verdict.GOOD, detail=detail)
+        return Finding(detail)
     return Finding(
-        part="engines",
-        verdict=Verdict.WARNING if able else Verdict.BAD,
-        detail=detail,
-        remedy=f"Set engines to what this machine renders: {', '.join(able)}."
+        detail,
+        Verdict.WARNING if able else Verdict.BAD,
+        f"Set engines to what this machine renders: {', '.join(able)}."
         if able
         else "Blender renders nothing here. Reinstall it with `make setup`, or set BLENDER_PATH.",
     )
@@ -287,8 +262,7 @@ async def sandbox(renderer: Renderer) -> Finding:
     facts = await renderer.facts()
     strict = facts.sandbox_level == "STRICT"
     return Finding(
-        part="sandbox",
-        verdict=Verdict.GOOD if strict else Verdict.WARNING,
-        detail=f"{facts.sandbox_level}, self-test passed; memory limited by {facts.memory_held_by}",
-        remedy="" if strict else "See docs/security.md for what this level does not prevent.",
+        f"{facts.sandbox_level}, self-test passed; memory limited by {facts.memory_held_by}",
+        Verdict.GOOD if strict else Verdict.WARNING,
+        "" if strict else "See docs/security.md for what this level does not prevent.",
     )

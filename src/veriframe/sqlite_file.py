@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe.disk import sync_folder
-from veriframe.errors import SettingsError
+from veriframe.errors import HostUnavailable, SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,18 @@ def open_file(path: Path, kind: Kind) -> sqlite3.Connection:
     except (sqlite3.DatabaseError, ValueError) as error:
         raise kind.damaged(path, error) from error
     return connection
+
+
+@contextmanager
+def translated(path: Path, kind: Kind) -> Iterator[None]:
+    """Translates errors of SQLite and of the system, which may be temporary, to `HostUnavailable`."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise HostUnavailable(
+            f"The {kind.name} {path} cannot be used now: {error}. Check that its disk has space, that"
+            " its user may write it, and that no other program uses it."
+        ) from error
 
 
 @contextmanager

@@ -114,17 +114,17 @@ def test_kill_9_at_any_stage(node: Devnet, classic: int, tmp_path: Path, stage: 
     renders = (tmp_path / "renders").read_text().split()
     # Only a render whose end is not in the journal is repeated.
     assert len(renders) == (2 if (stage, noted) == ("RENDERED", False) else 1)
-    (notes,) = tmp_path.glob("claims-*.json")
+    (notes,) = tmp_path.glob("claims-*.sqlite")
     assert notes.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_damaged_claims_file_stops_the_worker(node: Devnet, classic: int, tmp_path: Path) -> None:
     """fault_76: exit code 2 with the remedy; the file is not replaced by an empty one."""
-    notes = tmp_path / f"claims-{classic:x}-{node.accounts[WORKER].address:x}.json"
-    notes.write_text('{"version": 1, "jobs": {"1":')
+    notes = tmp_path / f"claims-{classic:x}-{node.accounts[WORKER].address:x}.sqlite"
+    notes.write_text("SQLite format 3")
     assert start({}, known(node, classic, tmp_path), "--once").wait(WAIT_SECONDS) == 2
     said = (tmp_path / "log").read_text()
-    assert "are damaged" in " ".join(said.split())
+    assert "is damaged" in " ".join(said.split())
     assert "Traceback" not in said
 
 

@@ -72,7 +72,7 @@ def test_the_worst_verdict_is_the_greatest() -> None:
 async def test_a_home_is_made_for_its_owner_only(tmp_path: Path) -> None:
     """It will hold other people's scenes and the journal."""
     home = tmp_path / "deep" / "home"
-    assert Finding(part="home", verdict=Verdict.GOOD, detail=str(home)) == await doctor.home(home)
+    assert await doctor.home(home) == Finding(str(home))
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 

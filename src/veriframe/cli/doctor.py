@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -35,15 +36,7 @@ def doctor(
         show.as_json(
             {
                 "verdict": worst.name.lower(),
-                "parts": [
-                    {
-                        "part": finding.part,
-                        "verdict": finding.verdict.name.lower(),
-                        "detail": finding.detail,
-                        "remedy": finding.remedy,
-                    }
-                    for finding in findings
-                ],
+                "parts": [asdict(one) | {"verdict": one.verdict.name.lower()} for one in findings],
             }
         )
     raise typer.Exit(1 if worst is checks.Verdict.BAD else 0)

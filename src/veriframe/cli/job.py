@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +11,10 @@ import typer
 from rich.markup import escape
 
 from veriframe.cli import arguments, context, opening
-from veriframe.cli.display import job_view, show
+from veriframe.cli.display import consent, job_view, show
 from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.creator.creator import Creator
 from veriframe.creator.values import Draft, Posted
-from veriframe.errors import SettingsError
 from veriframe.model.registry import offer as defaults
 from veriframe.model.registry.job import NOBODY, Address, JobState, format_strk
 from veriframe.model.registry.job_status import JobStatus
@@ -83,7 +81,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Post a scene with a reward in escrow. The scene becomes public."""
-    _need_consent(yes)
+    consent.need_terminal(yes, "The file becomes public")
     offer = Offer(
         reward_fri=reward,
         bond_fri=bond,
@@ -183,7 +181,7 @@ def dispute(
 ) -> None:
     """Dispute the result before the review ends. This binds a bond as high as the worker's."""
     if evidence is not None:
-        _need_consent(yes)
+        consent.need_terminal(yes, "The file becomes public")
         _ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")
     _show(context.run(_creator().dispute(job_id, evidence)), as_json=as_json)
 
@@ -194,26 +192,10 @@ def _creator() -> Creator:
     return creators.build_creator(settings, registry, context.open_store(settings))
 
 
-def _need_consent(yes: bool) -> None:
-    if not yes and not sys.stdin.isatty():
-        raise SettingsError(
-            "The file becomes public, and there is no terminal for a confirmation. Pass --yes to confirm."
-        )
-
-
 def _ask(yes: bool, warning: str, question: str) -> None:
-    """Print the warning, and ask unless --yes was passed. The answer no exits with code 1."""
+    """Print the warning, and ask unless --yes was passed."""
     show.err.print(warning, style="yellow")
-    if yes:
-        return
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
-        # Ctrl-C, or the end of the input, at the question.
-        raise typer.Exit(context.INTERRUPTED) from None
-    if not agreed:
-        show.err.print("Nothing was published.")
-        raise typer.Exit(1)
+    consent.ask(yes, question, "Nothing was published.")
 
 
 def _show_draft(draft: Draft) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from veriframe.cli import arguments, context, opening
-from veriframe.cli.display import show
+from veriframe.cli.display import consent, show
 from veriframe.errors import SettingsError
 from veriframe.model.registry.chain import format_chain_id
 from veriframe.model.registry.job import format_address, format_strk
@@ -48,7 +47,7 @@ def deploy(
 
     Steps that are already done are skipped, so the command can be interrupted and repeated at any time.
     """
-    _need_consent(yes)
+    consent.need_terminal(yes, "Deploying costs a fee")
     settings = context.current().settings
     limit_fri = to_fri(settings.max_fee_strk) if max_fee is None else arguments.strk(max_fee)
     key = opening.account_key(settings)
@@ -76,7 +75,7 @@ async def _deploy(
         plan = await deployer.plan()
         if not plan.is_deployed:
             show.facts("", _plan_lines(plan), show.err)
-            _ask(yes)
+            consent.ask(yes, "Pay this fee?", "Nothing was sent.")
         return await deployer.carry_out(plan)
     finally:
         await close()
@@ -87,26 +86,6 @@ def _salt(text: str | None) -> int | None:
         return None if text is None else int(arguments.address(text))
     except SettingsError:
         raise SettingsError(f"“{text}” is not a salt. Write it in hex, as 0x….") from None
-
-
-def _need_consent(yes: bool) -> None:
-    if not yes and not sys.stdin.isatty():
-        raise SettingsError(
-            "Deploying costs a fee, and there is no terminal for a confirmation. Pass --yes to confirm."
-        )
-
-
-def _ask(yes: bool) -> None:
-    """Ask for confirmation. The answer no exits with code 1, and nothing is sent."""
-    if yes:
-        return
-    try:
-        agreed = typer.confirm("Pay this fee?", err=True)
-    except typer.Abort:
-        raise typer.Exit(context.INTERRUPTED) from None
-    if not agreed:
-        show.err.print("Nothing was sent.")
-        raise typer.Exit(1)
 
 
 def _plan_lines(plan: DeploymentPlan) -> dict[str, str]:

@@ -28,13 +28,13 @@ from veriframe.errors import (
     Unavailable,
     ValidationFailed,
 )
-from veriframe.model.registry.job import Address, Job, JobState, Terms
+from veriframe.model.registry.job import Job, JobState, Terms
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import Call, unknown_job
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
 from veriframe.model.registry.pin_names import PinNames
-from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, CreatorRegistry, Treasury, read_job, read_jobs
+from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, FullRegistry, read_job, read_jobs
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, ignore_transfer
 
 RETRY_SECONDS = 60.0
@@ -46,9 +46,7 @@ RESULT_BYTES = 2 * 2**30
 class Creator:
     """The actions of one creator's account. Methods raise `Unavailable` and, for moves, `MoveRefused`."""
 
-    account: Address
-    registry: CreatorRegistry
-    treasury: Treasury
+    registry: FullRegistry
     store: ContentStore
     check: files.HeaderCheck
 
@@ -66,7 +64,7 @@ class Creator:
             header=header,
             offer=offer,
             terms=terms,
-            deposit_fri=await shortfall_fri(self.treasury, self.account, terms.reward_fri, "the reward"),
+            deposit_fri=await shortfall_fri(self.registry, terms.reward_fri, "the reward"),
         )
 
     async def post(self, draft: Draft, on_progress: OnTransfer = ignore_transfer) -> Posted:
@@ -85,7 +83,7 @@ class Creator:
         unposted = names.unposted(secrets.token_hex(8))
         asset_cid = await self.store.add(draft.scene, unposted, on_progress)
         try:
-            deposited = await shortfall_fri(self.treasury, self.account, terms.reward_fri, "the reward")
+            deposited = await shortfall_fri(self.registry, terms.reward_fri, "the reward")
             jobs = tuple(await self.registry.create_order(asset_cid, terms, 1))
         except MoveRefused:
             await self._unpin(Pin(cid=asset_cid, name=unposted))
@@ -131,6 +129,7 @@ class Creator:
         """At most `limit` jobs, newest first, in any of `states` (empty: in all)."""
         head = await self.registry.snapshot(1, 0)
         now, last, size = head.head.time, head.job_counter, self.registry.jobs_at_once
+        account = self.registry.account
         found: list[JobStatus] = []
         while last > 0 and len(found) < limit:
             first = max(1, last - size + 1)
@@ -138,7 +137,7 @@ class Creator:
             found += (
                 JobStatus(job, now)
                 for job in reversed(batch)
-                if (not states or job.state in states) and (not own or job.order.creator == self.account)
+                if (not states or job.state in states) and (not own or job.order.creator == account)
             )
             last = first - 1
             # The newest jobs are usually enough. If not, read larger batches.
@@ -195,8 +194,8 @@ class Creator:
         job, name = status.job, (await self._names()).evidence(job_id)
         evidence_cid = job.result_cid or job.order.asset_cid
         # An illegal dispute publishes nothing and moves no money: the registry says why it refuses.
-        if job.order.creator == self.account and status.may_be_disputed:
-            await shortfall_fri(self.treasury, self.account, job.terms.bond_fri, "the dispute bond")
+        if job.order.creator == self.registry.account and status.may_be_disputed:
+            await shortfall_fri(self.registry, job.terms.bond_fri, "the dispute bond")
             if evidence is not None:
                 evidence_cid = await self.store.add(evidence, name)
         try:
@@ -207,17 +206,17 @@ class Creator:
         return await self.status(job_id)
 
     async def _names(self) -> PinNames:
-        return PinNames(await self.registry.identity(), self.account)
+        return PinNames(await self.registry.identity(), self.registry.account)
 
     async def _terms(self, offer: Offer) -> Terms:
         head = (await self.registry.snapshot(1, 0)).head
         terms = offer.terms(head.time)
         # Apply the registry's rules before anything becomes public.
-        require_terms(Call(caller=self.account, now=head.time, block=head.number), terms)
+        require_terms(Call(caller=self.registry.account, now=head.time, block=head.number), terms)
         return terms
 
     async def _release_job(self, job: Job) -> None:
-        if job.state.is_final and job.order.creator == self.account:
+        if job.state.is_final and job.order.creator == self.registry.account:
             with suppress(Unavailable):
                 names = await self._names()
                 await rename_old(names, self.registry, self.store)

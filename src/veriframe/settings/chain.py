@@ -44,3 +44,9 @@ class Chain(Section):
         None, ge=0, lt=1000, description="for development: the number of one of devnet's public accounts"
     )
     max_fee_strk: Strk = Field(Decimal(1), description="the most that one transaction may cost")
+    gather_seconds: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="how long a submission or finalization waits for others, to share a transaction; 0: not",
+    )

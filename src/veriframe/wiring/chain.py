@@ -86,6 +86,7 @@ def _network(settings: Settings, max_fee_fri: int) -> connection.Network:
         outbox_folder=settings.home,
         chain=expected_chain(settings),
         clock_skew_seconds=skew_seconds(settings),
+        gather_seconds=settings.gather_seconds,
     )
 
 

@@ -14,10 +14,5 @@ from veriframe.wiring.stores import Store
 
 def build_creator(settings: Settings, registry: FullRegistry, content: Store) -> Creator:
     """Build the creator's side of one account."""
-    return Creator(
-        account=registry.account,
-        registry=registry,
-        treasury=registry,
-        store=content,
-        check=partial(read_header, limits=scene_limits(settings)),
-    )
+    check = partial(read_header, limits=scene_limits(settings))
+    return Creator(registry=registry, store=content, check=check)

@@ -111,31 +111,21 @@ class LocalReader(JobReader):
 
     async def funds(self, account: Address) -> Funds:
         """The money that an account holds."""
-
-        def read(connection: sqlite3.Connection) -> Funds:
-            tables = Tables(connection)
-            with schema.snapshot(connection):
-                return Funds(
-                    wallet_fri=tables.balance(ledger.wallet(account)),
-                    credit_fri=tables.balance(ledger.credit(account)),
-                )
-
-        return await self._run(read)
+        wallet, credit = ledger.wallet(account), ledger.credit(account)
+        return await self._read(
+            lambda tables: Funds(wallet_fri=tables.balance(wallet), credit_fri=tables.balance(credit))
+        )
 
     async def totals(self) -> Totals:
         """The money that the registry holds."""
-
-        def read(connection: sqlite3.Connection) -> Totals:
-            tables = Tables(connection)
-            with schema.snapshot(connection):
-                return Totals(
-                    token_fri=tables.token(),
-                    escrow_fri=tables.total(PotKind.ESCROW),
-                    credit_fri=tables.total(PotKind.CREDIT),
-                    burned_fri=tables.balance(BURNED),
-                )
-
-        return await self._run(read)
+        return await self._read(
+            lambda tables: Totals(
+                token_fri=tables.token(),
+                escrow_fri=tables.total(PotKind.ESCROW),
+                credit_fri=tables.total(PotKind.CREDIT),
+                burned_fri=tables.balance(BURNED),
+            )
+        )
 
     async def audit(self) -> audit.Audit:
         """Recomputes all balances from the ledger's rows (I1, I2) and lists what disagrees."""
@@ -145,6 +135,15 @@ class LocalReader(JobReader):
                 return audit.examine(connection)
 
         return await self._run(examine)
+
+    async def _read(self, work: Callable[[Tables], T]) -> T:
+        """Reads at one moment."""
+
+        def read(connection: sqlite3.Connection) -> T:
+            with schema.snapshot(connection):
+                return work(Tables(connection))
+
+        return await self._run(read)
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.to_thread(self._work, work)

@@ -40,6 +40,7 @@ class Network:
     outbox_folder: Path
     chain: Expected = NO_CHAIN
     clock_skew_seconds: float = 0
+    gather_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ async def join(
             folder=network.outbox_folder,
             max_fee_fri=network.max_fee_fri,
             trust=trust,
+            gather_seconds=network.gather_seconds,
         )
         # Only now: the contract exists there, so this is the intended chain.
         trust.learned = _learned(network.outbox_folder, registry, await connected.nodes.chain_id())

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node
 from veriframe.adapters.starknet.foreign.dialect import NAMES, Dialect, choose_dialect
+from veriframe.adapters.starknet.foreign.shapes import flattened
 from veriframe.adapters.starknet.job_registry.decoding import number
 from veriframe.adapters.starknet.job_registry.reader import StarknetReader
 from veriframe.errors import MoveRefused
@@ -58,6 +59,6 @@ async def _counter(contract: Contract, dialect: Dialect) -> int | None:
     if not dialect.has("counter"):
         return None
     try:
-        return dialect.number("counter", await contract.ask(dialect.name("counter"), []))
+        return next(iter(flattened(await contract.view(dialect.name("counter")))), 0)
     except MoveRefused:
         return None  # It panics. Report the rest.

@@ -30,6 +30,7 @@ async def open_registry(  # noqa: PLR0913 - the parts of a registry
     folder: Path,
     max_fee_fri: int = 10**18,
     trust: Trust | None = None,
+    gather_seconds: float = 0,
 ) -> StarknetRegistry | ForeignRegistry:
     """Opens the registry at `address`. `class_hashes` are those of our contract's builds.
 
@@ -46,6 +47,7 @@ async def open_registry(  # noqa: PLR0913 - the parts of a registry
             class_hashes=class_hashes,
             max_fee_fri=max_fee_fri,
             trust=trust,
+            gather_seconds=gather_seconds,
         )
     notes = MoveRecords(folder, address, sender.account)
     foreign = ForeignRegistry(

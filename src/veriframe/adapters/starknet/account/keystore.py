@@ -14,7 +14,6 @@ import resource
 import secrets
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn, SupportsIndex
 
@@ -24,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import message_signature, private_to_stark_key
 
-from veriframe.disk import sync_folder
+from veriframe.disk import write_new
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.ownership import foreign_owner
 
@@ -102,18 +101,7 @@ def write(path: Path, key: Key, password: bytes, *, scrypt_n: int = SCRYPT_N) ->
     refuse_existing(path)
     content = key.encrypted(password, scrypt_n).encode()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".keystore-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(name, path)  # unlike a rename, this never replaces a file
-        finally:
-            Path(name).unlink(missing_ok=True)
-        sync_folder(path.parent)
+        write_new(path, content)
     except FileExistsError:
         refuse_existing(path)
         raise SettingsError(f"{path} cannot be written: it already exists.") from None

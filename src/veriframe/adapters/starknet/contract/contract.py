@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from veriframe.adapters.starknet.cairo.codec import PRIME, Codec, Value, short_b
 from veriframe.adapters.starknet.rpc.envelope import RpcError
 from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.errors import MoveRefused, RegistryUnavailable
-from veriframe.model.registry.job import Address, Head, format_address
+from veriframe.model.registry.job import Address, format_address
 from veriframe.model.registry.ledger import Rule
 from veriframe.model.text import printable
 
@@ -57,6 +57,10 @@ class Node(Protocol):
         """The results of several methods in one request, with an `RpcError` for each that fails."""
 
 
+Batch = Callable[[Sequence[Question]], Awaitable[Sequence[Any]]]
+"""Sends several questions in one request, and returns their results."""
+
+
 class Contract:
     """The contract at `address`. Its ABI is fetched on first use, unless it is given."""
 
@@ -91,51 +95,29 @@ class Contract:
 
         Raises `RegistryUnavailable`, and `MoveRefused` if the contract refuses.
         """
-        return self._decoded(await self.abi(), name, await self.ask(name, await self._felts(name, values)))
+        params = _call_params(self.address, name, await self._felts(name, values))
+        answer = await self._ask("starknet_call", request=params["request"])
+        return self._decoded(await self.abi(), name, felts_of(answer, name))
 
-    async def views(self, *asked: View, node: Node | None = None) -> list[Value]:
-        """Calls several views, of this contract or others, in one request to `node` or to any node.
+    async def views(self, *asked: View, batch: Batch | None = None) -> list[Value]:
+        """Calls several views, of this contract or others, in one request, by `batch` or to any node.
 
         Raises as `view` does.
         """
-        calls = [await view.contract.request(view) for view in asked]
-        return [
-            await view.contract.read(view, answer)
-            for view, answer in zip(asked, await (node or self._node).batch(calls), strict=True)
+        calls = [
+            one.contract.question(one.name, await one.contract._felts(one.name, one.values), BLOCK)
+            for one in asked
         ]
-
-    async def request(self, view: View) -> tuple[str, Mapping[str, Any]]:
-        """The node's method and parameters for a view."""
-        return "starknet_call", _call_params(
-            self.address, view.name, await self._felts(view.name, view.values)
-        )
-
-    async def read(self, view: View, answer: object) -> Value:
-        """Decodes the node's answer to `request`. Raises as `view` does."""
-        if isinstance(answer, RpcError):
-            raise self._translate(answer, "starknet_call") from answer
-        return self._decoded(await self.abi(), view.name, _felts_of(answer, view.name))
-
-    async def ask(self, name: str, calldata: Sequence[int]) -> list[int]:
-        """Calls a view and returns its answer in felts. Raises as `view` does."""
-        params = _call_params(self.address, name, calldata)
-        return _felts_of(await self._ask("starknet_call", request=params["request"]), name)
+        answers = await (batch or self._node.batch)(calls)
+        return [await one.contract._read(one, answer) for one, answer in zip(asked, answers, strict=True)]
 
     def question(self, name: str, calldata: Sequence[int], block: object) -> Question:
         """The question for a view with its arguments in felts, at a block id of JSON-RPC."""
         return "starknet_call", {**_call_params(self.address, name, calldata), "block_id": block}
 
-    def felts(self, name: str, answer: object) -> list[int]:
-        """The felts in the answer to a question. Raises `RegistryUnavailable` if there are none."""
-        return _felts_of(answer, name)
-
     async def move(self, name: str, *values: Value) -> Call:
         """A call in a transaction. Raises `RegistryUnavailable`, `ValueError` for values that do not fit."""
-        return self.move_of(name, await self._felts(name, values))
-
-    def move_of(self, name: str, calldata: Sequence[int]) -> Call:
-        """A call in a transaction, with arguments in felts."""
-        return Call.named(self.address, name, calldata)
+        return Call.named(self.address, name, await self._felts(name, values))
 
     async def gas_price_fri(self) -> int:
         """The price of one unit of L2 gas in the newest accepted block. Raises `RegistryUnavailable`."""
@@ -151,15 +133,10 @@ class Contract:
         """The newest accepted block as JSON, not validated. Raises `RegistryUnavailable`."""
         return await self._ask("starknet_getBlockWithTxHashes")
 
-    async def head(self) -> Head:
-        """The newest accepted block. Raises `RegistryUnavailable`."""
-        block = await self.newest_block()
-        number, time = (
-            block.get(key) if isinstance(block, dict) else None for key in ("block_number", "timestamp")
-        )
-        if not isinstance(number, int) or not isinstance(time, int):
-            raise RegistryUnavailable("The node's newest block has no number or no time. Use another node.")
-        return Head(number, time)
+    async def _read(self, view: View, answer: object) -> Value:
+        if isinstance(answer, RpcError):
+            raise self._translate(answer, "starknet_call") from answer
+        return self._decoded(await self.abi(), view.name, felts_of(answer, view.name))
 
     async def _felts(self, name: str, values: Sequence[Value]) -> list[int]:
         abi = await self.abi()
@@ -247,7 +224,8 @@ def _call_params(address: int, name: str, calldata: Sequence[int]) -> dict[str, 
     return {"request": request, "block_id": BLOCK}
 
 
-def _felts_of(answer: object, name: str) -> list[int]:
+def felts_of(answer: object, name: str) -> list[int]:
+    """The felts in the answer to a question. Raises `RegistryUnavailable` if there are none."""
     if not isinstance(answer, list):
         raise RegistryUnavailable(f"The node's answer to {name} is not a list. Use another node.")
     return [_felt(felt) for felt in answer]

@@ -1,7 +1,7 @@
 """Batches requests of one kind into one transaction.
 
-While a transaction is in progress, further requests queue up, and the next transaction takes them all. A
-single request is sent at once; when there are many, each costs a fraction.
+While a transaction is in progress, further requests queue up, and the next transaction takes them all. If
+requests may wait, the first of a batch waits a moment for others. When there are many, each costs a fraction.
 """
 
 from __future__ import annotations
@@ -41,20 +41,31 @@ class MoveBatcher(Generic[T]):
     """Queues requests of one kind and runs them in batches.
 
     `turn` is held while a batch runs; share it among batchers that must not run at the same time. `run`
-    executes a batch and returns the outcomes in order; an error that it raises is the outcome of all.
+    executes a batch and returns the outcomes in order; an error that it raises is the outcome of all. A batch
+    starts `gather_seconds` after its first request, or later if it must wait for its turn.
     """
 
     def __init__(
-        self, turn: asyncio.Lock, run: Callable[[Sequence[T]], Awaitable[Sequence[Outcome]]]
+        self,
+        turn: asyncio.Lock,
+        run: Callable[[Sequence[T]], Awaitable[Sequence[Outcome]]],
+        gather_seconds: float = 0,
     ) -> None:
-        self._turn, self._run = turn, run
+        self._turn, self._run, self._gather_seconds = turn, run, gather_seconds
+        self._start = 0.0
         self._waiting: list[_Waiting[T]] = []
 
     async def make(self, what: T) -> int:
         """Runs a request with all others that wait. Returns its share of the fee in fri; raises its error."""
         request = _Waiting(what)
+        now = asyncio.get_running_loop().time()
+        if not self._waiting:
+            self._start = now + self._gather_seconds
         self._waiting.append(request)
         try:
+            if self._start > now:
+                # Outside the turn: moves of other kinds go first.
+                await asyncio.sleep(self._start - now)
             async with self._turn:
                 while not request.is_over:
                     await self._serve()

@@ -64,6 +64,12 @@ async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: o
     return receipt
 
 
+async def make_job_move(sender: Sender, name: str, calls: Sequence[Call], ids: Sequence[int]) -> Receipt:
+    """Sends the calls as one move on these jobs. Raises as `make_move` does."""
+    facts: dict[str, object] = {"job_id": ids[0]} if len(ids) == 1 else {"job_ids": ids}
+    return await make_move(sender, name, calls, **facts)
+
+
 def log_refusal(sender: Sender, name: str, error: MoveRefused, **facts: object) -> None:
     """Logs a move that was not sent because the registry would refuse it."""
     account = format_address(Address(sender.account))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from veriframe.adapters.starknet.contract.contract import REVERTED
 from veriframe.adapters.starknet.contract.move_batches import MoveRequest
+from veriframe.adapters.starknet.contract.moves import is_claimed, is_final, is_submitted
 from veriframe.adapters.starknet.foreign.job import MoveRecord
 from veriframe.adapters.starknet.transactions.receipt import Reverted
-from veriframe.errors import MoveRefused, RegistryUnavailable
+from veriframe.adapters.starknet.transactions.transaction import Call
+from veriframe.errors import MoveRefused, RegistryUnavailable, VeriFrameError
 from veriframe.model.registry.job import Address, Job, JobState
 from veriframe.model.registry.ledger import Rule
 
@@ -34,17 +35,23 @@ class ObservedJob:
     now: int
 
 
+Observed = Mapping[int, ObservedJob | VeriFrameError]
+"""Jobs by id, or why one cannot be read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovePlan:
     """A move on a job that appears legal. `values` are its call's arguments after the job's id.
 
-    `during` is recorded before the move is sent, `after` once it is done.
+    `during` is recorded before the move is sent, `after` once it is done. `call` is None if the registry has
+    no function for it.
     """
 
     job_id: int
     values: tuple[str, ...] = ()
     during: MoveRecord | None = None
     after: MoveRecord
+    call: Call | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,11 @@ class MoveKind:
     plan: Callable[[MoveRequest, ObservedJob, Address], MovePlan]
     is_done: Callable[[MoveRequest, Job, Address], bool]
     refused: Callable[[ObservedJob, MoveRefused], MoveRecord | None] = lambda _seen, _error: None
+
+    def is_made(self, request: MoveRequest, seen: Observed, *, account: Address) -> bool:
+        """Whether a job shows that the account made the move."""
+        found = seen[request.job_id]
+        return isinstance(found, ObservedJob) and self.is_done(request, found.job, account)
 
 
 def _claim(request: MoveRequest, seen: ObservedJob, _account: Address) -> MovePlan:
@@ -106,32 +118,30 @@ def _says_over(error: MoveRefused) -> bool:
     return any(_OVER.search(word.upper().replace(" ", "_")) for word in words)
 
 
-def _is_submitted(request: MoveRequest, job: Job, account: Address) -> bool:
-    over = job.state in (JobState.SUBMITTED, JobState.PAID)
-    return over and job.worker == account and job.result_cid == request.cid
-
-
 CLAIM = MoveKind(
     name="claim",
     word="claim",
     plan=_claim,
-    is_done=lambda _, job, account: job.state is JobState.CLAIMED and job.worker == account,
+    is_done=is_claimed,
 )
-SUBMIT = MoveKind(name="submit_result", word="submit", plan=_submission, is_done=_is_submitted)
+SUBMIT = MoveKind(name="submit_result", word="submit", plan=_submission, is_done=is_submitted)
 FINALIZE = MoveKind(
     name="finalize",
     word="finalize",
     plan=_ending,
-    is_done=lambda _, job, __: job.state.is_final,
+    is_done=is_final,
     refused=_ending_refused,
 )
 
 
-def paused() -> RegistryUnavailable:
-    """The error for a move at a paused registry. Results wait: a revert would only cost a fee."""
-    return RegistryUnavailable("The registry is paused. The move is made once its owner resumes it.")
+def observed(request: MoveRequest, seen: Observed, *, is_claim: bool) -> ObservedJob:
+    """The job of a request. Raises `VeriFrameError` if it cannot be read, or moves must wait.
 
-
-def asked_twice(request: MoveRequest) -> MoveRefused:
-    """The refusal of a move that is already being made."""
-    return MoveRefused(REVERTED, f"The same move on job {request.job_id} is already in progress.")
+    At a paused registry results wait, since a revert would only cost a fee.
+    """
+    job = seen[request.job_id]
+    if isinstance(job, VeriFrameError):
+        raise job
+    if job.is_paused and not is_claim:
+        raise RegistryUnavailable("The registry is paused. The move is made once its owner resumes it.")
+    return job

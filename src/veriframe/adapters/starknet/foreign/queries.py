@@ -6,7 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from veriframe.adapters.starknet.contract.contract import CONTRACT_ERROR, NO_FUNCTION, Contract, Question
+from veriframe.adapters.starknet.contract.contract import (
+    CONTRACT_ERROR,
+    NO_FUNCTION,
+    Contract,
+    Question,
+    felts_of,
+)
 from veriframe.adapters.starknet.contract.view_batches import ViewBatches
 from veriframe.adapters.starknet.foreign.dialect import Dialect
 from veriframe.adapters.starknet.rpc.envelope import RpcError
@@ -90,7 +96,7 @@ class Queries:
 
     def _felts(self, name: str, answer: object) -> list[int] | None:
         if not isinstance(answer, RpcError):
-            return self._contract.felts(name, answer)
+            return felts_of(answer, name)
         if answer.code in (CONTRACT_ERROR, NO_FUNCTION):
             return None  # It panics, as some registries do for unknown ids.
         raise BlockGone(f"The node answers {name} with an error: {printable(str(answer), 200)}.")

@@ -16,7 +16,8 @@ from functools import partial
 from veriframe.adapters.starknet.cairo.codec import short_string
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node
 from veriframe.adapters.starknet.contract.move_batches import MoveBatcher, MoveRequest, Outcome
-from veriframe.adapters.starknet.contract.sending import Sender, make_move
+from veriframe.adapters.starknet.contract.moves import Moves
+from veriframe.adapters.starknet.contract.sending import Sender, log_refusal, make_job_move, make_move
 from veriframe.adapters.starknet.foreign.dialect import Dialect
 from veriframe.adapters.starknet.foreign.job import MoveRecord
 from veriframe.adapters.starknet.foreign.move_records import MoveRecords
@@ -26,24 +27,22 @@ from veriframe.adapters.starknet.foreign.moves import (
     SUBMIT,
     MoveKind,
     MovePlan,
-    ObservedJob,
-    asked_twice,
-    paused,
+    Observed,
+    observed,
 )
+from veriframe.adapters.starknet.foreign.queries import read_block
 from veriframe.adapters.starknet.foreign.reader import ForeignReader
-from veriframe.adapters.starknet.transactions.fees import submissions_fri
+from veriframe.adapters.starknet.transactions.fees import reserve_fri
 from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.adapters.starknet.trust.trust import Trust
-from veriframe.errors import Code, MoveRefused, VeriFrameError
+from veriframe.errors import Code, MoveRefused
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.ledger import Rule
 from veriframe.ports.registry import Funds, JobRegistry, Membership, Snapshot, Totals, Treasury
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
-SUBMISSIONS = 2
-"""This many must be affordable at any time, or a rendered result could not be submitted (fault 68)."""
 
 
 class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
@@ -66,8 +65,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
         self._max_fee_fri = max_fee_fri
         self._turn = asyncio.Lock()
         self._claims, self._submissions, self._ends = (
-            MoveBatcher[MoveRequest](self._turn, partial(self._make, kind))
-            for kind in (CLAIM, SUBMIT, FINALIZE)
+            MoveBatcher(self._turn, partial(self._make, kind)) for kind in (CLAIM, SUBMIT, FINALIZE)
         )
 
     @property
@@ -95,7 +93,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
 
     async def claim(self, job_id: int) -> int:
         """Claims a job; if the registry has no claims, only records it."""
-        self.trust.clock.require_right(await self._contract.head())
+        self.trust.clock.require_right(read_block(await self._contract.newest_block()).head)
         return await self._claims.make(MoveRequest(job_id))
 
     async def submit_result(self, job_id: int, result_cid: str) -> int:
@@ -134,7 +132,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
                 NO_REGISTRATION,
                 f"“{info}” cannot be registered here: {error}. Use a shorter text, or its own tools.",
             ) from error
-        call = self._contract.move_of(dialect.name("register"), calldata)
+        call = Call.named(self._contract.address, dialect.name("register"), calldata)
         async with self._turn:
             await make_move(self._sender, "register", [call])
 
@@ -145,11 +143,8 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
             return Funds(wallet_fri=held_fri, credit_fri=0)
         price_fri = await self._contract.gas_price_fri()
         # No fees of a job: its reward may be in any token, so the two cannot be compared.
-        return Funds(
-            wallet_fri=held_fri,
-            credit_fri=0,
-            reserve_fri=submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri),
-        )
+        reserved_fri = reserve_fri(price_fri, self._max_fee_fri)
+        return Funds(wallet_fri=held_fri, credit_fri=0, reserve_fri=reserved_fri)
 
     async def totals(self) -> Totals:
         """The registry's balance; its purpose is not known."""
@@ -172,87 +167,68 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
 
     async def _make(self, kind: MoveKind, requests: Sequence[MoveRequest]) -> list[Outcome]:
         """Makes the moves, in one transaction if possible. Returns how each ended, in order."""
-        dialect = await self.dialect()
-        seen = await self._seen([request.job_id for request in requests])
-        outcomes: list[Outcome] = [0] * len(requests)
-        moves: dict[int, tuple[MovePlan, Call | None]] = {}
-        for at, request in enumerate(requests):
-            try:
-                snapshot = seen[request.job_id]
-                if isinstance(snapshot, VeriFrameError):
-                    raise snapshot
-                if snapshot.is_paused and kind is not CLAIM:
-                    raise paused()
-                if request.job_id in {plan.job_id for plan, _ in moves.values()}:
-                    raise asked_twice(request)
-                plan = kind.plan(request, snapshot, self.account)
-                has_call = dialect.has(kind.word)
-                call = self._call(dialect, kind.word, request.job_id, *plan.values) if has_call else None
-                moves[at] = plan, call
-            except VeriFrameError as error:
-                outcomes[at] = error
-        for plan, _ in moves.values():
-            if plan.during is not None:
-                self._note(plan.job_id, plan.during)
-        for at, outcome in (await self._send(kind, moves, together=dialect.has("worker"))).items():
-            outcomes[at] = outcome
-            if isinstance(outcome, MoveRefused):
-                outcomes[at] = await self._explain(kind, requests[at], moves[at][0], seen, outcome)
-        return outcomes
+        dialect, plans = await self.dialect(), dict[int, MovePlan]()
+
+        def judge(request: MoveRequest, seen: Observed) -> Observed:
+            plan = kind.plan(request, observed(request, seen, is_claim=kind is CLAIM), self.account)
+            has_call = dialect.has(kind.word)
+            call = self._call(dialect, kind.word, request.job_id, *plan.values) if has_call else None
+            plans[request.job_id] = replace(plan, call=call)
+            return seen
+
+        async def send(
+            sent: Sequence[MoveRequest], _: Observed, __: Observed
+        ) -> Mapping[int, MoveRefused | int]:
+            chosen = [plans[request.job_id] for request in sent]
+            for plan in chosen:
+                if plan.during is not None:
+                    self._note(plan.job_id, plan.during)
+            return await self._send(kind, chosen, together=dialect.has("worker"))
+
+        def note(request: MoveRequest, before: Observed, outcome: Outcome) -> None:
+            if isinstance(outcome, int):
+                self._note(request.job_id, plans[request.job_id].after)
+            elif isinstance(outcome, MoveRefused):
+                refused = kind.refused(observed(request, before, is_claim=True), outcome)
+                if refused is not None:
+                    self._note(request.job_id, refused)
+
+        return await Moves(
+            read=self._seen,
+            judge=judge,
+            send=send,
+            is_done=partial(kind.is_made, account=self.account),
+            refuse=lambda request, error: log_refusal(self._sender, kind.name, error, job_id=request.job_id),
+            explained=note,
+        ).make(requests)
 
     async def _send(
-        self, kind: MoveKind, moves: Mapping[int, tuple[MovePlan, Call | None]], *, together: bool
+        self, kind: MoveKind, plans: Sequence[MovePlan], *, together: bool
     ) -> dict[int, MoveRefused | int]:
         """Returns each move's cost or refusal. If one transaction for all is refused, sends each move alone.
 
         Moves are sent together only if the registry shows afterwards who made them: the transaction of a
         single move can be found again by its job, even if its outcome was not seen.
         """
-        if together and len(moves) > 1 and all(call is not None for _, call in moves.values()):
-            calls = [call for _, call in moves.values() if call is not None]
-            ids = [plan.job_id for plan, _ in moves.values()]
+        ids, calls = [plan.job_id for plan in plans], [plan.call for plan in plans if plan.call]
+        if together or len(plans) == 1:
             try:
-                receipt = await make_move(self._sender, kind.name, calls, job_ids=ids)
-            except MoveRefused:
-                return await self._send(kind, moves, together=False)
-            for plan, _ in moves.values():
-                self._note(plan.job_id, plan.after)
-            return dict.fromkeys(moves, -(-receipt.fee_fri // len(moves)))
-        outcomes: dict[int, MoveRefused | int] = {}
-        for at, (plan, call) in moves.items():
-            try:
-                outcomes[at] = 0
-                if call is not None:
-                    receipt = await make_move(self._sender, kind.name, [call], job_id=plan.job_id)
-                    outcomes[at] = receipt.fee_fri
-                self._note(plan.job_id, plan.after)
+                fee_fri = (await make_job_move(self._sender, kind.name, calls, ids)).fee_fri if calls else 0
+                for plan in plans:
+                    self._note(plan.job_id, plan.after)
+                return dict.fromkeys(ids, -(-fee_fri // len(ids)))
             except MoveRefused as error:
-                outcomes[at] = error
-        return outcomes
-
-    async def _explain(
-        self,
-        kind: MoveKind,
-        request: MoveRequest,
-        plan: MovePlan,
-        seen: Mapping[int, ObservedJob | VeriFrameError],
-        error: MoveRefused,
-    ) -> Outcome:
-        """Returns the fee if an earlier transaction of ours made the move; else records the refusal."""
-        snapshot, before = (await self._seen([request.job_id]))[request.job_id], seen[request.job_id]
-        if isinstance(snapshot, ObservedJob) and kind.is_done(request, snapshot.job, self.account):
-            self._note(request.job_id, plan.after)
-            return error.fee_fri
-        if isinstance(before, ObservedJob) and (note := kind.refused(before, error)) is not None:
-            self._note(request.job_id, note)
-        return error
+                if len(plans) == 1:
+                    return {ids[0]: error}
+        alone = [await self._send(kind, [plan], together=False) for plan in plans]
+        return {job_id: outcome for one in alone for job_id, outcome in one.items()}
 
     def _call(self, dialect: Dialect, word: str, job_id: int, *values: int | str) -> Call:
         try:
             calldata = dialect.calldata(word, self._walk.their_id(job_id), *values)
         except ValueError as error:
             raise MoveRefused(Rule.BAD_CID.value, f"The registry cannot store this value: {error}") from error
-        return self._contract.move_of(dialect.name(word), calldata)
+        return Call.named(self._contract.address, dialect.name(word), calldata)
 
     def _note(self, job_id: int, note: MoveRecord) -> None:
         self._notes.put(job_id, note, first_id=self._walk.their_id(1))

@@ -10,48 +10,46 @@ from veriframe.model.registry.job import Address, Job, JobState, Order, Terms
 
 def read_order(answer: Value) -> Order:
     """An order from the answer of `get_order`. Raises `RegistryUnavailable` if it does not fit."""
-    answer = _members(answer)
-    terms = _members(answer.get("terms"))
+    terms = _members(answer).get("terms")
     return Order(
-        id=_number(answer, "id"),
-        creator=Address(_number(answer, "creator")),
+        id=number_in(answer, "id"),
+        creator=Address(number_in(answer, "creator")),
         asset_cid=_text(answer, "asset_cid"),
         terms=Terms(
-            reward_fri=_number(terms, "reward"),
-            bond_fri=_number(terms, "bond"),
-            deadline=_number(terms, "deadline"),
-            lease_seconds=_number(terms, "lease"),
-            review_seconds=_number(terms, "review"),
-            arbitration_seconds=_number(terms, "arbitration"),
-            arbiter=Address(_number(terms, "arbiter")),
-            worker=Address(_number(terms, "worker")),
+            reward_fri=number_in(terms, "reward"),
+            bond_fri=number_in(terms, "bond"),
+            deadline=number_in(terms, "deadline"),
+            lease_seconds=number_in(terms, "lease"),
+            review_seconds=number_in(terms, "review"),
+            arbitration_seconds=number_in(terms, "arbitration"),
+            arbiter=Address(number_in(terms, "arbiter")),
+            worker=Address(number_in(terms, "worker")),
         ),
-        first_job=_number(answer, "first_job"),
-        jobs=_number(answer, "jobs"),
-        created_at=_number(answer, "created_at"),
+        first_job=number_in(answer, "first_job"),
+        jobs=number_in(answer, "jobs"),
+        created_at=number_in(answer, "created_at"),
     )
 
 
 def order_of(answer: Value) -> int:
     """The order id of a job from the answer of `get_jobs`. Raises `RegistryUnavailable`."""
-    return _number(_members(answer), "order")
+    return number_in(answer, "order")
 
 
 def read_job(answer: Value, order: Order) -> Job:
     """A job of this order from the answer of `get_jobs`. Raises `RegistryUnavailable`."""
-    answer = _members(answer)
     job = Job(
-        id=_number(answer, "id"),
+        id=number_in(answer, "id"),
         order=order,
-        part=_number(answer, "part"),
-        state=_state(answer.get("state")),
-        worker=Address(_number(answer, "worker")),
-        claimed_at=_number(answer, "claimed_at"),
-        lease_end=_number(answer, "lease_end"),
-        review_end=_number(answer, "review_end"),
-        arbitration_end=_number(answer, "arbitration_end"),
-        submitted_block=_number(answer, "submitted_block"),
-        disputed_block=_number(answer, "disputed_block"),
+        part=number_in(answer, "part"),
+        state=_state(_members(answer).get("state")),
+        worker=Address(number_in(answer, "worker")),
+        claimed_at=number_in(answer, "claimed_at"),
+        lease_end=number_in(answer, "lease_end"),
+        review_end=number_in(answer, "review_end"),
+        arbitration_end=number_in(answer, "arbitration_end"),
+        submitted_block=number_in(answer, "submitted_block"),
+        disputed_block=number_in(answer, "disputed_block"),
         result_cid=_text(answer, "result_cid"),
     )
     if job.id != order.first_job + job.part or job.part >= order.jobs:
@@ -80,7 +78,8 @@ def number(value: Value) -> int:
 
 def number_in(struct: Value, name: str) -> int:
     """A struct's member that is a number. Raises `RegistryUnavailable`."""
-    return _number(_members(struct), name)
+    value = _members(struct).get(name)
+    return value if isinstance(value, int) else refuse(f"{name} is not a number")
 
 
 def list_in(struct: Value, name: str) -> list[Value]:
@@ -93,14 +92,9 @@ def _members(value: Value) -> Mapping[str, Value]:
     return value if isinstance(value, dict) else refuse("a struct is missing")
 
 
-def _number(members: Mapping[str, Value], name: str) -> int:
-    value = members.get(name)
-    return value if isinstance(value, int) else refuse(f"{name} is not a number")
-
-
-def _text(members: Mapping[str, Value], name: str) -> str:
+def _text(struct: Value, name: str) -> str:
     # A creator may post bytes that are not text: they become U+FFFD, which no CID has, and fail as a CID.
-    value = members.get(name)
+    value = _members(struct).get(name)
     return value.decode(errors="replace") if isinstance(value, bytes) else refuse(f"{name} is not a text")
 
 

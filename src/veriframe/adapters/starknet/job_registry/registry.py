@@ -1,6 +1,6 @@
 """Our contract on StarkNet as one account uses it.
 
-Transactions are sent one after the other; frequent moves of workers are batched (`batched_moves`). The model
+Transactions are sent one after the other; frequent moves of workers share transactions (`moves`). The model
 first checks a move against the registry's current state, and only legal moves are sent. If a move binds more
 than the credit, the same transaction approves and deposits the rest.
 """
@@ -9,31 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse, short_string
-from veriframe.adapters.starknet.contract.contract import Node, View
+from veriframe.adapters.starknet.contract.contract import Batch, Node, View
 from veriframe.adapters.starknet.contract.move_batches import MoveBatcher, MoveRequest
-from veriframe.adapters.starknet.contract.sending import Sender, log_refusal, make_move
-from veriframe.adapters.starknet.job_registry.batched_moves import (
-    CLAIM,
-    FINALIZE,
-    SUBMIT,
-    MoveKind,
-    MoveSnapshot,
-    make,
-)
+from veriframe.adapters.starknet.contract.moves import Moves, Skipped
+from veriframe.adapters.starknet.contract.sending import Sender, log_refusal, make_job_move, make_move
 from veriframe.adapters.starknet.job_registry.decoding import number, put_terms
 from veriframe.adapters.starknet.job_registry.events import jobs_of, posted_jobs
+from veriframe.adapters.starknet.job_registry.moves import CLAIM, FINALIZE, SUBMIT, MoveKind, MoveSnapshot
 from veriframe.adapters.starknet.job_registry.reader import StarknetReader
-from veriframe.adapters.starknet.job_registry.witnessed_claims import WitnessedMoveSender
-from veriframe.adapters.starknet.transactions.fees import JOB_L2_GAS, job_fees_fri, submissions_fri
+from veriframe.adapters.starknet.job_registry.witnessed_claims import WitnessedSnapshots
+from veriframe.adapters.starknet.transactions.fees import JOB_L2_GAS, reserve_fri
 from veriframe.adapters.starknet.transactions.transaction import Call as ContractCall
 from veriframe.adapters.starknet.trust.trust import Trust
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable, VeriFrameError
 from veriframe.model.registry import escrow, ledger, order
 from veriframe.model.registry.job import Address, Job, Terms, Verdict, format_address
 from veriframe.model.registry.ledger import Call
@@ -43,8 +37,6 @@ T = TypeVar("T")
 
 FOREIGN_CLASS = "FOREIGN_CLASS"
 """The rule that sends no money to a contract whose class is not ours."""
-SUBMISSIONS = 2
-"""This many must be affordable at any time, or a claim could not be served (fault 68)."""
 PRICE_SECONDS = 60.0
 """How old the gas price may be from which the reserve is computed."""
 
@@ -53,7 +45,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
     """The registry at `address` with the token at `token`, used by the account of `sender`.
 
     `class_hashes` are those of our contract's builds: money is sent to no other class. `max_fee_fri` is the
-    most that one transaction may cost. `trust` says how far the nodes are trusted.
+    most that one transaction may cost. `trust` says how far the nodes are trusted. Submissions and
+    finalizations wait `gather_seconds` for others; claims do not, since they compete with other workers'.
     """
 
     def __init__(  # noqa: PLR0913 - its parts
@@ -66,6 +59,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         class_hashes: Collection[int],
         max_fee_fri: int = 10**18,
         trust: Trust | None = None,
+        gather_seconds: float = 0,
     ) -> None:
         self.trust = trust or Trust()
         super().__init__(node, address, token=token, account=sender.account, clock=self.trust.clock)
@@ -73,10 +67,11 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         self._max_fee_fri = max_fee_fri
         self._price: tuple[float, int] | None = None
         self._turn = asyncio.Lock()
-        claiming = WitnessedMoveSender(self, self.trust.clock, self.trust.witnesses)
-        self._claims = MoveBatcher[MoveRequest](self._turn, partial(make, CLAIM, claiming))
+        claiming = WitnessedSnapshots(self.move_snapshot, self.trust.clock, self.trust.witnesses)
+        self._claims = MoveBatcher(self._turn, self._moves(CLAIM, claiming.read).make)
         self._submissions, self._ends = (
-            MoveBatcher[MoveRequest](self._turn, partial(make, kind, self)) for kind in (SUBMIT, FINALIZE)
+            MoveBatcher(self._turn, self._moves(kind, self.move_snapshot).make, gather_seconds)
+            for kind in (SUBMIT, FINALIZE)
         )
 
     @property
@@ -98,35 +93,27 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
 
     async def release(self, job_id: int, reason: Code) -> int:
         """Releases a claim. Returns the fee."""
-        word = short_string(reason.value.encode())
-        rule = partial(escrow.release, reason=reason)
-        return await self._move_job("release", job_id, rule, "release_job", word)
+        word, rule = short_string(reason.value.encode()), partial(escrow.release, reason=reason)
+        return await self._move("release", job_id, rule, word, function="release_job")
 
     async def accept_result(self, job_id: int) -> None:
         """Accepts a result: pays the worker now."""
-        await self._move_job("accept_result", job_id, escrow.accept_result, "accept_result")
+        await self._move("accept_result", job_id, escrow.accept_result)
 
     async def cancel_job(self, job_id: int) -> None:
         """Cancels a job."""
-        await self._move_job("cancel_job", job_id, escrow.cancel_job, "cancel_job")
+        await self._move("cancel_job", job_id, escrow.cancel_job)
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
         """Disputes a result: asks the arbiter to decide."""
         rule = partial(escrow.dispute_result, evidence_cid=evidence_cid)
-        await self._move_job(
-            "dispute_result",
-            job_id,
-            rule,
-            "dispute_result",
-            _bytes(evidence_cid),
-            binds_fri=lambda job: job.terms.bond_fri,
-        )
+        await self._move("dispute_result", job_id, rule, _bytes(evidence_cid), binds=True)
 
     async def resolve_dispute(self, job_id: int, verdict: Verdict, evidence_cid: str) -> None:
         """Resolves a dispute, as the arbiter."""
         rule = partial(escrow.resolve_dispute, verdict=verdict, evidence_cid=evidence_cid)
         values: tuple[Value, ...] = ((verdict.value.capitalize(), []), _bytes(evidence_cid))
-        await self._move_job("resolve_dispute", job_id, rule, "resolve_dispute", *values)
+        await self._move("resolve_dispute", job_id, rule, *values)
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Posts an order and deposits what the credit lacks, in one transaction. Returns the jobs' ids."""
@@ -149,9 +136,8 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         if account != self.account:
             return held
         price_fri = await self._price_fri()
-        return replace(
-            held, reserve_fri=self._reserve_fri(price_fri), job_fees_fri=job_fees_fri(JOB_L2_GAS, price_fri)
-        )
+        reserved_fri = reserve_fri(price_fri, self._max_fee_fri)
+        return replace(held, reserve_fri=reserved_fri, job_fees_fri=JOB_L2_GAS * price_fri)
 
     async def deposit(self, amount_fri: int) -> None:
         """Deposits money from the wallet into credit: approval and deposit in one transaction."""
@@ -176,23 +162,23 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             call = await self._contract.move("withdraw", amount_fri, recipient)
             await make_move(self._sender, "withdraw", [call], amount_fri=amount_fri)
 
-    async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
-        """Reads the current state of these jobs and the account's money, in one request to `node`."""
+    async def move_snapshot(self, ids: Collection[int], batch: Batch | None = None) -> MoveSnapshot:
+        """Reads the current state of these jobs and the account's money, in one request."""
         asked = sorted({job_id for job_id in ids if 0 < job_id < 2**64})
         windows = [(job_id, 1) for job_id in asked] or [(1, 0)]
-        reserve_fri = self._reserve_fri(await self._price_fri())
+        reserved_fri = reserve_fri(await self._price_fri(), self._max_fee_fri)
         answers = await self._contract.views(
             View(self._contract, "get_credit", (self.account,)),
             View(self._token, "balance_of", (self.account,)),
             *(View(self._contract, "look", (first, count, True)) for first, count in windows),
             *(View(self._contract, "is_barred", (job_id, self.account)) for job_id in asked),
-            node=node,
+            batch=batch,
         )
         credit, wallet, *rest = answers
         snapshots = [self._read(one, *window) for one, window in zip(rest, windows, strict=False)]
         seen = [shown for shown in snapshots if shown is not None] or refuse("an order of a job is missing")
         head = seen[-1].head
-        held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserve_fri)
+        held = Funds(wallet_fri=number(wallet), credit_fri=number(credit), reserve_fri=reserved_fri)
         jobs = {job.id: job for shown in seen for job in shown.jobs}
         return MoveSnapshot(
             jobs=jobs,
@@ -202,22 +188,34 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             changed={job.id for job in jobs.values() if self._shown.differs(job.order)},
         )
 
-    async def send(
-        self, kind: MoveKind, requests: Sequence[MoveRequest], missing_fri: int
-    ) -> tuple[Collection[int], int]:
-        """Sends one transaction for all requests. Returns the ids of the jobs that it moved, and its fee."""
-        function, values = kind.call(requests)
-        calls = [*await self._top_up(missing_fri), await self._contract.move(function, *values)]
-        ids = [request.job_id for request in requests]
-        facts: dict[str, object] = {"job_id": ids[0]} if len(ids) == 1 else {"job_ids": ids}
-        receipt = await make_move(self._sender, kind.name, calls, **facts)
-        done = ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
-        return done, receipt.fee_fri
+    def _moves(
+        self, kind: MoveKind, read: Callable[[Collection[int]], Awaitable[MoveSnapshot]]
+    ) -> Moves[MoveSnapshot]:
+        return Moves(
+            read=read,
+            judge=kind.judge,
+            send=partial(self._send, kind),
+            is_done=kind.is_made,
+            refuse=lambda request, error: log_refusal(self._sender, kind.name, error, job_id=request.job_id),
+        )
 
-    def refuse(self, kind: MoveKind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
-        """Logs a move that is not sent."""
-        log_refusal(self._sender, kind.name, error, job_id=request.job_id)
-        return error
+    async def _send(
+        self, kind: MoveKind, requests: Sequence[MoveRequest], before: MoveSnapshot, after: MoveSnapshot
+    ) -> Mapping[int, MoveRefused | int]:
+        """Sends one transaction for all requests, and for what their bonds lack."""
+        function, values = kind.call(requests)
+        bound_fri, ids = before.call.credit_fri - after.call.credit_fri, [one.job_id for one in requests]
+        top_up = await self._top_up(bound_fri - before.credit_fri)
+        calls = [*top_up, await self._contract.move(function, *values)]
+        try:
+            receipt = await make_job_move(self._sender, kind.name, calls, ids)
+        except MoveRefused as error:
+            # Each move bears its share of the fee, also of a reverted transaction.
+            error.fee_fri = -(-error.fee_fri // len(ids))
+            return dict.fromkeys(ids, error)
+        fee_fri = -(-receipt.fee_fri // len(ids))
+        done = ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
+        return {job_id: fee_fri if job_id in done else Skipped(job_id, fee_fri) for job_id in ids}
 
     async def _top_up(self, amount_fri: int) -> list[ContractCall]:
         """The calls that deposit an amount from the wallet into credit. Raises `MoveRefused`."""
@@ -237,32 +235,28 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             self._price = time.monotonic(), await self._contract.gas_price_fri()
         return self._price[1]
 
-    def _reserve_fri(self, price_fri: int) -> int:
-        return submissions_fri(SUBMISSIONS, price_fri, self._max_fee_fri)
-
-    async def _move_job(
+    async def _move(
         self,
         name: str,
         job_id: int,
         rule: Callable[[Job, Call], object],
-        function: str,
         *values: Value,
-        binds_fri: Callable[[Job], int] = lambda _: 0,
+        function: str = "",
+        binds: bool = False,
     ) -> int:
-        """Makes a move on a job. Returns its fee."""
+        """Makes a move on a job, which `binds` a bond or not. Returns its fee."""
+        kind = MoveKind(
+            name=name,
+            single=function or name,
+            rule=lambda _, job, snapshot: rule(job, snapshot.call),
+            values=lambda _: values,
+            binds_fri=lambda job: job.terms.bond_fri if binds else 0,
+        )
         async with self._turn:
-            snapshot = await self.move_snapshot([job_id])
-
-            def judge() -> int:
-                if (job := snapshot.jobs.get(job_id)) is None:
-                    raise ledger.unknown_job(job_id)
-                rule(job, snapshot.call)
-                return binds_fri(job)
-
-            bound_fri = self._judge(name, judge, job_id=job_id)
-            top_up = await self._top_up(bound_fri - snapshot.credit_fri) if bound_fri else []
-            move = await self._contract.move(function, job_id, *values)
-            return (await make_move(self._sender, name, [*top_up, move], job_id=job_id)).fee_fri
+            (outcome,) = await self._moves(kind, self.move_snapshot).make([MoveRequest(job_id)])
+        if isinstance(outcome, VeriFrameError):
+            raise outcome
+        return outcome
 
     def _judge(self, name: str, rule: Callable[[], T], **facts: object) -> T:
         """Refuses what the registry would refuse, with the model's message."""

@@ -8,20 +8,19 @@ changes; the state of its jobs does, and there the newer block counts.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import structlog
 
-from veriframe.adapters.starknet.contract.contract import Node, Question
-from veriframe.adapters.starknet.contract.move_batches import MoveRequest
-from veriframe.adapters.starknet.job_registry.batched_moves import MoveKind, MoveSender, MoveSnapshot
+from veriframe.adapters.starknet.contract.contract import Batch, Question
+from veriframe.adapters.starknet.job_registry.moves import MoveSnapshot
 from veriframe.adapters.starknet.rpc.endpoints import LAG_BLOCKS
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.witnesses import Witnesses
-from veriframe.errors import MoveRefused, RegistryUnavailable
-from veriframe.model.registry.job import Address, Head, Job, Order
+from veriframe.errors import RegistryUnavailable
+from veriframe.model.registry.job import Head, Job, Order
 
 log = structlog.get_logger()
 
@@ -29,11 +28,8 @@ SECOND_SECONDS = 10.0
 """How long the second endpoint may take; submissions wait in the meantime."""
 
 
-class NodeMoveSender(MoveSender, Protocol):
-    """A MoveSender that can read through a node of the caller's choice."""
-
-    async def move_snapshot(self, ids: Collection[int], node: Node | None = None) -> MoveSnapshot:
-        """Reads the registry's current state for these jobs, through this node or any."""
+ReadThrough = Callable[[Collection[int], Batch | None], Awaitable[MoveSnapshot]]
+"""Reads the registry's current state for some jobs, through the caller's choice of nodes or any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +44,20 @@ class _Seen:
         return Head(self.snapshot.call.block, self.snapshot.call.now)
 
 
-class WitnessedMoveSender:
-    """The sender of claims. Without `witnesses`, or with a single endpoint, that endpoint is trusted."""
+class WitnessedSnapshots:
+    """What claims are judged by. Without `witnesses`, or with a single endpoint, that endpoint is trusted."""
 
-    def __init__(self, sender: NodeMoveSender, clock: HeadClock, witnesses: Witnesses | None) -> None:
-        self._sender, self._clock = sender, clock
+    def __init__(self, read: ReadThrough, clock: HeadClock, witnesses: Witnesses | None) -> None:
+        self._read, self._clock = read, clock
         self._witnesses = witnesses if witnesses is not None and len(witnesses.names) > 1 else None
 
-    @property
-    def account(self) -> Address:
-        """The account that makes the moves."""
-        return self._sender.account
-
-    async def move_snapshot(self, ids: Collection[int]) -> MoveSnapshot:
+    async def read(self, ids: Collection[int]) -> MoveSnapshot:
         """Reads the registry's state through two endpoints, if there are several.
 
         Raises `RegistryUnavailable` if they differ, one lags, or the chain's time is not plausible.
         """
         if self._witnesses is None:
-            seen = _Seen("", await self._sender.move_snapshot(ids))
+            seen = _Seen("", await self._read(ids, None))
             self._clock.require_right(seen.head)
             return seen.snapshot
         first = await self._query(self._witnesses, ids)
@@ -81,20 +72,16 @@ class WitnessedMoveSender:
         await self._compare(self._witnesses, ids, first, second)
         return max(first, second, key=lambda seen: seen.head.number).snapshot
 
-    async def send(
-        self, kind: MoveKind, requests: Sequence[MoveRequest], missing_fri: int
-    ) -> tuple[Collection[int], int]:
-        """Sends one transaction for all requests."""
-        return await self._sender.send(kind, requests, missing_fri)
-
-    def refuse(self, kind: MoveKind, request: MoveRequest, error: MoveRefused) -> MoveRefused:
-        """Logs a move that is not sent."""
-        return self._sender.refuse(kind, request, error)
-
     async def _query(self, witnesses: Witnesses, ids: Collection[int], *but: str) -> _Seen:
-        through = _WitnessNode(witnesses, but)
-        snapshot = await self._sender.move_snapshot(ids, through)
-        return _Seen(through.name, snapshot)
+        names: list[str] = []
+
+        async def batch(calls: Sequence[Question]) -> Sequence[Any]:
+            answered = await witnesses.ask(calls, but=but)
+            names.append(answered.endpoint)
+            return answered.results
+
+        snapshot = await self._read(ids, batch)
+        return _Seen(names[-1], snapshot)
 
     async def _compare(self, witnesses: Witnesses, ids: Collection[int], first: _Seen, second: _Seen) -> None:
         for seen in (first, second):
@@ -135,24 +122,6 @@ class WitnessedMoveSender:
         return contradicted[0]
 
 
-class _WitnessNode:
-    """A node that forwards to whichever endpoint answers first. Afterwards `name` is that endpoint's."""
-
-    def __init__(self, witnesses: Witnesses, but: Collection[str]) -> None:
-        self._witnesses, self._but = witnesses, but
-        self.name = ""
-
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - JSON
-        """The result of one method."""
-        return (await self.batch([(method, params)]))[0]
-
-    async def batch(self, calls: Sequence[Question]) -> Sequence[Any]:
-        """The results of several methods in one request."""
-        answered = await self._witnesses.ask(calls, but=self._but)
-        self.name = answered.endpoint
-        return answered.results
-
-
 def _lags(older: _Seen, newer: _Seen) -> bool:
     """Whether the older block is too old, or precedes the job."""
     behind = newer.head.number - older.head.number
@@ -184,8 +153,5 @@ def _orders_differ(one: MoveSnapshot, other: MoveSnapshot) -> bool:
 
 def _changed(one: Order, other: Order) -> list[str]:
     """The names of the fields that differ, including those of the terms."""
-    pairs = [(one, other, field.name) for field in fields(one) if field.name != "terms"]
-    terms = [(one.terms, other.terms, field.name) for field in fields(one.terms)]
-    return [name for left, right, name in pairs if getattr(left, name) != getattr(right, name)] + [
-        name for left, right, name in terms if getattr(left, name) != getattr(right, name)
-    ]
+    left, right = (asdict(order) | {"terms": None} | asdict(order.terms) for order in (one, other))
+    return [name for name in left if left[name] != right[name]]

@@ -163,24 +163,19 @@ def with_margin(estimate: FeeBounds, max_fee_fri: int) -> FeeBounds:
 
 SUBMIT_L2_GAS = 2_500_000
 """The L2 gas of submitting one result, rounded up (contracts/FEES.md)."""
-
-
-def submissions_fri(count: int, price_fri: int, max_fee_fri: int) -> int:
-    """The fri that an account must hold to send `count` submissions at this price of L2 gas.
-
-    A node accepts a transaction only if the account holds the most that it may cost.
-    """
-    amount = _percent(SUBMIT_L2_GAS, AMOUNT_PERCENT) + VALIDATION_L2_GAS
-    return count * min(_percent(amount * price_fri, PRICE_PERCENT), max_fee_fri)
-
-
+RESERVED_SUBMISSIONS = 2
+"""This many must be affordable at any time, or a claim could not be served (fault 68)."""
 JOB_L2_GAS = 9_200_000
 """The L2 gas of one job: deposit and claim, submission, finalizing, withdrawal (contracts/FEES.md)."""
 
 
-def job_fees_fri(l2_gas: int, price_fri: int) -> int:
-    """The expected cost in fri of moves that take this much L2 gas at this price; not a bound."""
-    return l2_gas * price_fri
+def reserve_fri(price_fri: int, max_fee_fri: int) -> int:
+    """The fri that an account must keep at this price of L2 gas, to send the reserved submissions.
+
+    A node accepts a transaction only if the account holds the most that it may cost.
+    """
+    amount = _percent(SUBMIT_L2_GAS, AMOUNT_PERCENT) + VALIDATION_L2_GAS
+    return RESERVED_SUBMISSIONS * min(_percent(amount * price_fri, PRICE_PERCENT), max_fee_fri)
 
 
 def fee_too_high(cost_fri: int, max_fee_fri: int) -> FeeTooHigh:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,8 +19,7 @@ from pathlib import Path
 import structlog
 
 from veriframe.disk import try_lock
-from veriframe.errors import HostUnavailable
-from veriframe.sqlite_file import Kind, open_file, transaction
+from veriframe.sqlite_file import Kind, open_file, transaction, translated
 
 log = structlog.get_logger()
 
@@ -114,7 +112,7 @@ class Outbox:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._translated():
+        with translated(self._path, KIND):
             self._connection = open_file(path, KIND)
 
     def close(self) -> None:
@@ -124,7 +122,7 @@ class Outbox:
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Waits for the lock that lets one process at a time send. A killed process releases it."""
-        with self._translated():
+        with translated(self._path, KIND):
             descriptor = os.open(
                 self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
@@ -233,24 +231,14 @@ class Outbox:
 
     def _select(self, chain_id: int, account: int, where: str, *values: object) -> Sequence[Entry]:
         select = f"SELECT {_COLUMNS} FROM outbox WHERE chain_id = ? AND account = ? AND {where}"  # noqa: S608
-        with self._translated():
+        with translated(self._path, KIND):
             rows = self._connection.execute(select, (hex(chain_id), hex(account), *values)).fetchall()
             return [_entry(row) for row in rows]
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._translated(), transaction(self._connection):
+        with translated(self._path, KIND), transaction(self._connection):
             yield
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise HostUnavailable(
-                f"The outbox {self._path} cannot be used now: {error}. Check that its disk has space, that"
-                " its user may write it, and that no other program uses it."
-            ) from error
 
 
 def _key(entry: Entry) -> tuple[str, str, str]:

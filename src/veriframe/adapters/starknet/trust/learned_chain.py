@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from veriframe.adapters.starknet.account import keystore
-from veriframe.disk import sync_folder
+from veriframe.disk import write_new
 from veriframe.errors import SettingsError
 from veriframe.model.registry.chain import format_chain_id, parse_chain_id
 
@@ -98,17 +97,7 @@ def learn(home: Path, registry: int, chain_id: int) -> LearnedChain:
     place = _place(home, registry)
     learned = {"chain_id": format_chain_id(chain_id), "learned_at": int(time.time())}
     try:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".chain-", dir=place.parent)  # of mode 0600
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(json.dumps(learned) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(name, place)  # unlike a rename, this never replaces a file
-        finally:
-            Path(name).unlink(missing_ok=True)
-        sync_folder(place.parent)
+        write_new(place, f"{json.dumps(learned)}\n".encode())
     except FileExistsError:
         pass
     except OSError as error:

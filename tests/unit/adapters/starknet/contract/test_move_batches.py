@@ -42,6 +42,30 @@ async def test_a_single_request_runs_at_once_and_others_together() -> None:
     assert runner.batches == [[0], [1, 2, 3]]
 
 
+async def test_requests_that_may_wait_are_gathered() -> None:
+    """Not only the later ones: the first waits for the others."""
+    runner = Runner()
+    runner.gate.set()
+    batcher = MoveBatcher[int](runner.turn, runner.run, 0.01)
+    await asyncio.gather(*map(batcher.make, range(4)))
+    assert runner.batches == [[0, 1, 2, 3]]
+    await asyncio.gather(*map(batcher.make, range(4, 6)))
+    assert runner.batches == [[0, 1, 2, 3], [4, 5]]
+
+
+async def test_one_that_gathers_does_not_hold_up_the_others() -> None:
+    """Moves of another kind are made meanwhile. One that is cancelled meanwhile is not made."""
+    runner = Runner()
+    runner.gate.set()
+    gathering = asyncio.create_task(MoveBatcher[int](runner.turn, runner.run, 3600).make(0))
+    await asyncio.sleep(0)
+    assert await runner.batcher.make(1) == 5
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+    assert runner.batches == [[1]]
+
+
 async def test_each_request_gets_its_own_outcome() -> None:
     """A refused request does not affect the others, which return their fee."""
     runner = Runner()

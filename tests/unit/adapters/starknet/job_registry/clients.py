@@ -27,10 +27,16 @@ class Clients:
         for account in self.senders:
             self.shared.wallets[Address(account)] = WALLET
 
-    def as_account(self, account: int) -> StarknetRegistry:
+    def as_account(self, account: int, gather_seconds: float = 0) -> StarknetRegistry:
         """The registry as one account uses it."""
-        sender = self.senders[account]
-        return StarknetRegistry(self.chain, sender, REGISTRY, token=TOKEN, class_hashes={CLASS_HASH})
+        return StarknetRegistry(
+            self.chain,
+            self.senders[account],
+            REGISTRY,
+            token=TOKEN,
+            class_hashes={CLASS_HASH},
+            gather_seconds=gather_seconds,
+        )
 
     async def posted(self, jobs: int = 1) -> int:
         """Posts an order of the creator. Returns its first job."""

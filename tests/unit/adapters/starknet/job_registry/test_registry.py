@@ -165,6 +165,22 @@ async def test_waiting_claims_are_sent_together(clients: Clients) -> None:
     assert {job.worker for job in clients.shared.jobs.values()} == {WORKER}
 
 
+async def test_results_are_gathered_but_claims_are_not(clients: Clients) -> None:
+    """Other workers compete for a claim. Nobody else can submit its result, or be paid for it."""
+    await clients.posted(jobs=5)
+    worker, sender = clients.as_account(WORKER, gather_seconds=0.01), clients.senders[WORKER]
+    await asyncio.gather(*(worker.claim(job_id) for job_id in range(1, 6)))
+    await asyncio.gather(*(worker.submit_result(job_id, CID) for job_id in range(1, 6)))
+    clients.shared.now += 60
+    await asyncio.gather(*(worker.finalize(job_id) for job_id in range(1, 6)))
+    assert [names[-1] for names in sender.sent] == [
+        "claim_job",
+        "claim_jobs",
+        "submit_results",
+        "finalize_jobs",
+    ]
+
+
 async def test_a_job_that_a_plural_call_skips_is_refused_by_its_rule(clients: Clients) -> None:
     """Another account was faster while the transaction was pending; the others are done."""
     await clients.posted(jobs=3)
