@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from asyncio import to_thread
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -46,8 +45,8 @@ from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
 
-PIN_SECONDS = 600.0
-"""For a node to walk through all blocks of a file that it is to pin."""
+READY_SECONDS, PIN_SECONDS = 10.0, 600.0
+"""The second: for a node to walk through all blocks of a file that it is to pin."""
 
 
 class _Added(Answer):
@@ -114,7 +113,7 @@ class KuboStore(ContentStore):
         Raises `SettingsError` if it cannot be read or stored, and `JobError` (UPLOAD) if the node stored
         something else than was sent. If the outcome is unknown, the same is added once more.
         """
-        started, plan = time.monotonic(), await to_thread(plan_upload, source)
+        started, plan = time.monotonic(), await run_uninterrupted(plan_upload, source)
         async with self._in_time(f"{source.name} could not be added"):
             try:
                 cid = await self._add(source, plan, pin_name, on_progress)
@@ -165,7 +164,7 @@ class KuboStore(ContentStore):
             self._in_time(f"{wanted} did not arrive"),
             staged(wanted, target.parent) as folder,
         ):
-            tree = await to_thread(Tree, wanted, folder, limits)
+            tree = await run_uninterrupted(Tree, wanted, folder, limits)
             await self._folders.fetch(tree, folder, on_progress)
             await run_uninterrupted(place_folder, folder, target)
         _finish("store_fetched", cid, tree.size_bytes, started, on_progress)
@@ -209,7 +208,7 @@ class KuboStore(ContentStore):
 
     async def ready(self) -> None:
         """Asks the node for its version."""
-        await self._api.call("version", {}, _Version, 10.0)
+        await self._api.call("version", {}, _Version, READY_SECONDS)
 
     async def room(self) -> StoreRoom:
         """Returns the node's `StorageMax` less the size of its repository, pinned or not.
@@ -225,7 +224,7 @@ class KuboStore(ContentStore):
 
     async def _add(self, source: Path, plan: UploadPlan, pin_name: str, on_progress: OnTransfer) -> str:
         # A folder is hashed while it is sent: the node's own CID shows whether both saw the same bytes.
-        expected = asyncio.create_task(to_thread(folder_cid, source)) if plan.is_folder else None
+        expected = asyncio.create_task(run_uninterrupted(folder_cid, source)) if plan.is_folder else None
         try:
             upload, node_cid = await self._send(plan, on_progress)
             cid = upload.sent_cid if expected is None else await expected

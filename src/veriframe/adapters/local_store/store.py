@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 import structlog
 
 from veriframe.adapters.local_store.blobs import Blobs, Full
 from veriframe.adapters.local_store.copying import (
     Copied,
+    CopyProgress,
     TooLong,
     Unreadable,
     copy_file,
@@ -24,13 +25,16 @@ from veriframe.adapters.local_store.copying import (
 )
 from veriframe.adapters.local_store.disk_errors import is_full, reason
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.adapters.local_store.staging import locked, staging
-from veriframe.adapters.local_store.stoppable import CopyProgress, in_thread
-from veriframe.disk import sync_folder
+from veriframe.adapters.local_store.staging import staged, staging
+from veriframe.disk import locked, sync_folder
 from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.content.folder import FolderLimits
 from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
+from veriframe.threads import run_briefly, run_stoppable, run_uninterrupted
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -49,7 +53,7 @@ class LocalStore(ContentStore):
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
-        self._work = folder / "work"
+        self._work, self._lock = folder / "work", folder / "lock"
         self._blobs = Blobs(folder / "content", limit_bytes)
         self._pins = PinFolder(folder / "pins")
         self._is_made = False
@@ -60,7 +64,15 @@ class LocalStore(ContentStore):
         Raises `SettingsError` for what cannot be read or stored: empty folders, links in folders, devices.
         """
         started = time.monotonic()
-        copied = await in_thread(lambda watch: self._add(source, pin_name, watch), on_progress)
+        watch = CopyProgress(on_progress)
+        await run_briefly(self._make)
+        with self._translated():
+            async with staged(self._work) as work:
+                new = work / "new"
+                copied = await run_stoppable(watch.stop, self._copy, source, new, watch)
+                is_intact = await run_uninterrupted(self._blobs.is_intact_folder, copied.cid)
+                async with locked(self._lock, LOCK_WAIT_SECONDS):
+                    await run_briefly(self._keep, new, copied, pin_name, keep_folder=is_intact)
         _finish("store_added", copied, started, on_progress)
         return copied.cid
 
@@ -72,7 +84,8 @@ class LocalStore(ContentStore):
         Raises `StoreUnavailable` if the stored file is damaged: that is not the creator's fault.
         """
         started, key = time.monotonic(), canonical(cid)
-        copied = await in_thread(lambda watch: self._fetch(key, target, limit_bytes, watch), on_progress)
+        watch = CopyProgress(on_progress)
+        copied = await run_stoppable(watch.stop, self._fetch, key, target, limit_bytes, watch)
         _finish("store_fetched", copied, started, on_progress)
         return copied.size_bytes
 
@@ -84,52 +97,52 @@ class LocalStore(ContentStore):
         Raises as `fetch` does. An interrupted copy starts again: nothing is transferred over a network.
         """
         started, key = time.monotonic(), canonical(cid)
-        copied = await in_thread(lambda watch: self._fetch_folder(key, target, limits, watch), on_progress)
+        watch = CopyProgress(on_progress)
+        copied = await run_stoppable(watch.stop, self._fetch_folder, key, target, limits, watch)
         _finish("store_fetched", copied, started, on_progress)
         return copied.size_bytes
 
     async def pin(self, pin: Pin) -> None:
         """Pins stored content under one more name. Raises `StoreUnavailable` if it is not stored."""
-        await in_thread(lambda _: self._pin(Pin(cid=canonical(pin.cid), name=pin.name)))
+        await self._alone(self._pin, Pin(cid=canonical(pin.cid), name=pin.name))
 
     async def unpin(self, pin: Pin) -> None:
         """Removes a pin, if it exists."""
         with suppress(JobRejected):
-            known = Pin(cid=canonical(pin.cid), name=pin.name)
-            await in_thread(lambda _: self._unpin(known))
+            await self._alone(self._pins.remove, Pin(cid=canonical(pin.cid), name=pin.name))
 
     async def pins(self, prefix: str = "") -> Sequence[Pin]:
         """The pins with such names, by CID and name."""
-        return [pin for pin in await in_thread(lambda _: self._all_pins()) if pin.name.startswith(prefix)]
+        return [pin for pin in await self._alone(self._pins.all) if pin.name.startswith(prefix)]
 
     async def ready(self) -> None:
         """Looks whether the folder is there."""
-        await in_thread(lambda _: self._look())
+        await run_briefly(self._look)
 
     async def room(self) -> StoreRoom:
         """The limit minus pinned content, and at most what the disk has free."""
-        return await in_thread(lambda _: self._room())
+        return await self._alone(self._room)
 
     async def size_bytes(self) -> int:
         """The size of all content, pinned or not."""
-        return await in_thread(lambda _: self._size_bytes())
+        return await self._alone(lambda: sum(content.size_bytes for content in self._blobs.kept()))
 
-    def _add(self, source: Path, pin_name: str, watch: CopyProgress) -> Copied:
-        self._make()
-        with self._translated(), staging(self._work) as work:
-            new = work / "new"
-            copied = self._copy(source, new, watch)
-            is_intact = new.is_dir() and self._blobs.is_intact_folder(copied.cid)
-            with self._locked():
-                try:
-                    cleaned = self._blobs.make_room(copied.cid, copied.size_bytes, self._pins.pinned, work)
-                except Full as error:
-                    raise self._full(error.pinned_bytes) from error
-                self._blobs.put(new, copied.cid, keep_folder=is_intact)
-                self._pins.add(Pin(cid=copied.cid, name=pin_name))
+    async def _alone(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Does short work while no other process or task uses the store."""
+        await run_briefly(self._make)
+        with self._translated():
+            async with locked(self._lock, LOCK_WAIT_SECONDS):
+                return await run_briefly(work, *arguments, **named)
+
+    def _keep(self, new: Path, copied: Copied, pin_name: str, *, keep_folder: bool) -> None:
+        try:
+            cleaned = self._blobs.make_room(copied.cid, copied.size_bytes, self._pins.pinned, new.parent)
+        except Full as error:
+            raise self._full(error.pinned_bytes) from error
+        self._blobs.put(new, copied.cid, keep_folder=keep_folder)
+        self._pins.add(Pin(cid=copied.cid, name=pin_name))
         for content in cleaned:
             log.info("store_cleaned", cid=content.cid, size_bytes=content.size_bytes)
-        return copied
 
     def _copy(self, source: Path, new: Path, watch: CopyProgress) -> Copied:
         limit_bytes = self._blobs.limit_bytes
@@ -208,36 +221,17 @@ class LocalStore(ContentStore):
             raise self._damaged(cid, str(error)) from error
 
     def _pin(self, pin: Pin) -> None:
-        self._make()
-        with self._locked():
-            if not self._blobs.path(pin.cid).exists():
-                raise StoreUnavailable(f"{pin.cid} is not in the content store {self._folder}. Add it again.")
-            self._pins.add(pin)
-
-    def _unpin(self, pin: Pin) -> None:
-        self._make()
-        with self._locked():
-            self._pins.remove(pin)
-
-    def _all_pins(self) -> Sequence[Pin]:
-        self._make()
-        with self._locked():
-            return self._pins.all()
+        if not self._blobs.path(pin.cid).exists():
+            raise StoreUnavailable(f"{pin.cid} is not in the content store {self._folder}. Add it again.")
+        self._pins.add(pin)
 
     def _room(self) -> StoreRoom:
-        self._make()
-        with self._locked():
-            pinned = self._pins.pinned()
-            held_bytes = sum(content.size_bytes for content in self._blobs.kept() if content.cid in pinned)
-            # Unpinned content is removed only once the new copy is complete, so its space does not count.
-            disk_bytes = shutil.disk_usage(self._folder).free
+        pinned = self._pins.pinned()
+        held_bytes = sum(content.size_bytes for content in self._blobs.kept() if content.cid in pinned)
+        # Unpinned content is removed only once the new copy is complete, so its space does not count.
+        disk_bytes = shutil.disk_usage(self._folder).free
         free_bytes = max(0, min(self._blobs.limit_bytes - held_bytes, disk_bytes))
         return StoreRoom(free_bytes=free_bytes, held_bytes=held_bytes, remedy=_REMEDY)
-
-    def _size_bytes(self) -> int:
-        self._make()
-        with self._locked():
-            return sum(content.size_bytes for content in self._blobs.kept())
 
     def _look(self) -> None:
         self._make()
@@ -253,11 +247,6 @@ class LocalStore(ContentStore):
             for folder in (self._work, self._blobs.folder, self._pins.folder):
                 folder.mkdir(mode=0o700, exist_ok=True)
         self._is_made = True
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._translated(), locked(self._folder / "lock", LOCK_WAIT_SECONDS):
-            yield
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

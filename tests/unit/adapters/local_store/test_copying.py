@@ -21,9 +21,8 @@ from tests.unit.adapters.local_store.content import (
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store import staging as staging_module
 from veriframe.adapters.local_store import store as store_module
-from veriframe.adapters.local_store.copying import Copied, copy_file, open_file
+from veriframe.adapters.local_store.copying import Copied, CopyProgress, Stopped, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
-from veriframe.adapters.local_store.stoppable import CopyProgress, Stopped
 from veriframe.disk import try_lock
 from veriframe.errors import SettingsError
 

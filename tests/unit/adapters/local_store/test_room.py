@@ -22,9 +22,8 @@ from tests.unit.adapters.local_store.content import (
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.blobs import Blobs, Kept
-from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
+from veriframe.adapters.local_store.copying import CopyProgress, TooLong, copy_file, copy_folder
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.adapters.local_store.stoppable import CopyProgress
 from veriframe.errors import HostUnavailable, JobRejected, StoreFull
 from veriframe.ports.store import Pin
 

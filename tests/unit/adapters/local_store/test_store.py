@@ -16,7 +16,7 @@ from tests.unit.adapters.local_store.content import (
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store import store as store_module
-from veriframe.adapters.local_store.staging import locked
+from veriframe.disk import locked
 from veriframe.errors import SettingsError, StoreUnavailable
 from veriframe.ports.store import Pin
 
@@ -109,8 +109,9 @@ async def test_waiting_for_a_lock_ends(
     """A process that hangs with the lock does not block the others for ever."""
     cid = await add(store, tmp_path, b"x")
     monkeypatch.setattr(store_module, "LOCK_WAIT_SECONDS", 0.05)
-    with locked(tmp_path / "store" / "lock", 1.0), pytest.raises(StoreUnavailable, match="another process"):
-        await store.pin(Pin(cid=cid, name="more"))
+    async with locked(tmp_path / "store" / "lock"):
+        with pytest.raises(StoreUnavailable, match="another process"):
+            await store.pin(Pin(cid=cid, name="more"))
     await store.pin(Pin(cid=cid, name="more"))
 
 
