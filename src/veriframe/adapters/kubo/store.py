@@ -25,13 +25,9 @@ from veriframe.adapters.kubo.adding.upload import (
     one_part,
     plan_upload,
 )
-from veriframe.adapters.kubo.blocks.dag import BlockSource
-from veriframe.adapters.kubo.blocks.tree import Tree
-from veriframe.adapters.kubo.fetching.download import Timeouts
-from veriframe.adapters.kubo.fetching.file_fetcher import FetchRequest, FileFetcher
-from veriframe.adapters.kubo.fetching.folder_fetcher import FolderFetcher
-from veriframe.adapters.kubo.files.partial import partial
-from veriframe.adapters.kubo.files.staging import place_folder, staged
+from veriframe.adapters.kubo.fetching.fetcher import BlockSource, Fetcher
+from veriframe.adapters.kubo.fetching.node import KuboNode
+from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.node.disk import REMEDY, NodeDisk
@@ -39,8 +35,16 @@ from veriframe.adapters.kubo.node.pins import part_of_name, pin_folder, read_pin
 from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid
-from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
+from veriframe.ports.store import (
+    ContentStore,
+    Fetched,
+    FetchLimits,
+    OnTransfer,
+    Pin,
+    StoreRoom,
+    Transfer,
+    ignore_transfer,
+)
 from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
@@ -91,8 +95,8 @@ class KuboStore(ContentStore):
         self._fetched = FetchedBlocks(self._api)
         self._timeouts = timeouts or Timeouts()
         self.sources = tuple(sources)
-        self._delivery = FileFetcher(self._api, self.sources, self._timeouts)
-        self._folders = FolderFetcher(self._api, self.sources, self._timeouts)
+        node = KuboNode(self._api, self._timeouts)
+        self._fetcher = Fetcher((node, *self.sources), self._timeouts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,46 +133,18 @@ class KuboStore(ContentStore):
         return cid
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Fetches one file to `target`, checked, all or nothing. Returns its size in bytes.
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
+        """Fetches a file or a folder to `target`, each block checked, all or nothing.
 
         Resumes what an interrupted fetch left beside the target. What the node did not have before is removed
-        from it afterwards. Raises `HostUnavailable` if the target cannot be written.
+        from it afterwards. Any import options work.
         """
         started, wanted = time.monotonic(), parse_cid(cid)
-        async with (
-            self._fetched.fetching(wanted),
-            self._in_time(f"{wanted} did not arrive"),
-            partial(wanted, cid, target.parent) as part,
-        ):
-            size_bytes = await self._delivery.fetch(
-                FetchRequest(
-                    cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_progress=on_progress
-                )
-            )
-        _finish("store_fetched", cid, size_bytes, started, on_progress)
-        return size_bytes
-
-    async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Fetches a folder to `target`, each block checked, all or nothing. Returns the size of its files.
-
-        Raises and resumes like `fetch`. Any import options work: folders that were added with others than
-        ours, such as large ones, are checked block by block.
-        """
-        started, wanted = time.monotonic(), parse_cid(cid)
-        async with (
-            self._fetched.fetching(wanted),
-            self._in_time(f"{wanted} did not arrive"),
-            staged(wanted, target.parent) as folder,
-        ):
-            tree = await run_uninterrupted(Tree, wanted, folder, limits)
-            await self._folders.fetch(tree, folder, on_progress)
-            await run_uninterrupted(place_folder, folder, target)
-        _finish("store_fetched", cid, tree.size_bytes, started, on_progress)
-        return tree.size_bytes
+        async with self._fetched.fetching(wanted), self._in_time(f"{wanted} did not arrive"):
+            fetched = await self._fetcher.fetch(wanted, target, limits, on_progress)
+        _finish("store_fetched", cid, fetched.size_bytes, started, on_progress)
+        return fetched
 
     async def pin(self, pin: Pin) -> None:
         """Pins what the node has under one more name. Raises `StoreUnavailable` if it lacks any of it."""

@@ -29,8 +29,16 @@ from veriframe.adapters.local_store.staging import staged, staging
 from veriframe.disk import locked, sync_folder
 from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
-from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
+from veriframe.ports.store import (
+    ContentStore,
+    Fetched,
+    FetchLimits,
+    OnTransfer,
+    Pin,
+    StoreRoom,
+    Transfer,
+    ignore_transfer,
+)
 from veriframe.threads import run_briefly, run_stoppable, run_uninterrupted
 
 P = ParamSpec("P")
@@ -77,30 +85,17 @@ class LocalStore(ContentStore):
         return copied.cid
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Copies one file to `target`, verified, all of it or nothing. Returns its size in bytes.
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
+        """Copies a file or a folder to `target`, verified, all of it or nothing.
 
-        Raises `StoreUnavailable` if the stored file is damaged: that is not the creator's fault.
+        Raises `StoreUnavailable` if it is stored damaged: that is not the creator's fault. An interrupted
+        copy starts again: nothing is transferred over a network.
         """
-        started, key = time.monotonic(), canonical(cid)
-        watch = CopyProgress(on_progress)
-        copied = await run_stoppable(watch.stop, self._fetch, key, target, limit_bytes, watch)
+        started, key, watch = time.monotonic(), canonical(cid), CopyProgress(on_progress)
+        copied, is_folder = await run_stoppable(watch.stop, self._fetch, key, target, limits, watch)
         _finish("store_fetched", copied, started, on_progress)
-        return copied.size_bytes
-
-    async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Copies a folder to `target`, verified, all of it or nothing. Returns the bytes of its files.
-
-        Raises as `fetch` does. An interrupted copy starts again: nothing is transferred over a network.
-        """
-        started, key = time.monotonic(), canonical(cid)
-        watch = CopyProgress(on_progress)
-        copied = await run_stoppable(watch.stop, self._fetch_folder, key, target, limits, watch)
-        _finish("store_fetched", copied, started, on_progress)
-        return copied.size_bytes
+        return Fetched(is_folder=is_folder, size_bytes=copied.size_bytes)
 
     async def pin(self, pin: Pin) -> None:
         """Pins stored content under one more name. Raises `StoreUnavailable` if it is not stored."""
@@ -160,65 +155,45 @@ class LocalStore(ContentStore):
         except TooLong as error:
             raise self._full(0) from error
 
-    def _fetch(self, cid: str, target: Path, limit_bytes: int, watch: CopyProgress) -> Copied:
+    def _fetch(self, cid: str, target: Path, limits: FetchLimits, watch: CopyProgress) -> tuple[Copied, bool]:
         self._make()
-        with self._open(cid) as stored:
-            try:
-                if os.fstat(stored.fileno()).st_size > limit_bytes:
-                    raise TooLong
-                watch.total_bytes = os.fstat(stored.fileno()).st_size
+        try:
+            with self._opened(cid) as file:
+                if file is None:
+                    size_bytes = measure_folder(self._blobs.path(cid), limits.check_folder(cid))
+                else:
+                    size_bytes = os.fstat(file.fileno()).st_size
+                    limits.check_file(cid, size_bytes)
+                watch.total_bytes = size_bytes
                 with _writing(target), staging(target.parent) as beside:
-                    copied = copy_file(stored, beside / "new", limit_bytes, watch, mode=0o666)
+                    new = beside / "new"
+                    if file is None:
+                        copied = copy_folder(self._blobs.path(cid), new, size_bytes, watch, mode=0o666)
+                    else:
+                        copied = copy_file(file, new, size_bytes, watch, mode=0o666)
                     if copied.cid != cid:
                         raise self._damaged(cid, "its bytes do not match its CID")
-                    (beside / "new").replace(target)
-                    sync_folder(target.parent)
-            except TooLong:
-                raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {limit_bytes} bytes.") from None
-            except Unreadable as error:
-                raise self._damaged(cid, str(error)) from error
-        return copied
-
-    def _fetch_folder(self, cid: str, target: Path, limits: FolderLimits, watch: CopyProgress) -> Copied:
-        self._make()
-        stored = self._blobs.path(cid)
-        try:
-            self._open(cid).close()
-        except JobRejected as error:
-            if error.code is not Code.NOT_A_FILE:
-                raise
-        else:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a file, not a folder.")
-        try:
-            watch.total_bytes = measure_folder(stored, limits)
-            with _writing(target), staging(target.parent) as beside:
-                new = beside / "new"
-                copied = copy_folder(stored, new, limits.size_bytes, watch, mode=0o666)
-                if copied.cid != cid:
-                    raise self._damaged(cid, "its bytes do not match its CID")
-                if target.is_dir():
-                    target.rename(beside / "replaced")
-                else:
-                    target.unlink(missing_ok=True)
-                new.rename(target)
-                sync_folder(target.parent)
+                    _replace(new, target, beside)
         except (Unreadable, TooLong) as error:
             raise self._damaged(cid, str(error)) from error
-        return copied
+        return copied, file is None
 
-    def _open(self, cid: str) -> BinaryIO:
+    @contextmanager
+    def _opened(self, cid: str) -> Iterator[BinaryIO | None]:
+        """Opens stored content; None for a folder. Raises `JobRejected` (NOT_FOUND), `Unreadable`."""
         path = self._blobs.path(cid)
         try:
-            return open_file(path)
+            file = open_file(path)
         except FileNotFoundError as error:
             if not path.parent.is_dir():
                 # The disk is gone. Content that cannot be reached is not content that does not exist.
                 raise self._unavailable(error) from error
             raise JobRejected(Code.NOT_FOUND, f"{cid} is not in the content store {self._folder}.") from None
         except IsADirectoryError:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder, not a file.") from None
-        except Unreadable as error:
-            raise self._damaged(cid, str(error)) from error
+            yield None
+            return
+        with file:
+            yield file
 
     def _pin(self, pin: Pin) -> None:
         if not self._blobs.path(pin.cid).exists():
@@ -273,6 +248,16 @@ class LocalStore(ContentStore):
             f"The content store {self._folder} is full: it may hold {self._blobs.limit_bytes} bytes, and"
             f" {pinned_bytes} of them are pinned. {_REMEDY}"
         )
+
+
+def _replace(new: Path, target: Path, beside: Path) -> None:
+    """Moves a complete file or folder to its target, and what is there to `beside`."""
+    if new.is_dir() and target.is_dir() and not target.is_symlink():
+        target.rename(beside / "replaced")
+    elif new.is_dir():
+        target.unlink(missing_ok=True)
+    new.replace(target)
+    sync_folder(target.parent)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from veriframe.errors import Code, HostUnavailable, JobCancelled, JobLost, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, JobState
-from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
+from veriframe.ports.store import FetchLimits, OnTransfer, Transfer, ignore_transfer
 from veriframe.worker.claim.lease import current_job
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.report import TransferLog
@@ -64,7 +64,8 @@ async def fetch_scene(
             transfer_log.on_transfer(transfer)
             on_progress(transfer)
 
-        await context.store.fetch(attempt.asset_cid, target, context.scene_limits.file_bytes, on_transfer)
+        limits = FetchLimits(file_bytes=context.scene_limits.file_bytes)
+        await context.store.fetch(attempt.asset_cid, target, limits, on_transfer)
     return target
 
 
