@@ -134,8 +134,12 @@ async def test_pins_are_listed_by_the_start_of_their_names(store: ContentStore, 
 
 
 async def test_a_store_is_ready(store: ContentStore) -> None:
-    """Even before anything else is called."""
+    """Even before anything else is called. What it should be asked besides, it answers; it closes twice."""
     await store.ready()
+    for check in store.checks():
+        assert {reason for reason in (await check.tell()).values()} == {""}
+    for _ in range(2):
+        await store.close()
 
 
 async def test_missing_content_cannot_be_pinned(store: ContentStore) -> None:

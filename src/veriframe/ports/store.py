@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -78,6 +78,18 @@ class Fetched:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCheck:
+    """A question that `veriframe doctor` asks about a part of a store, called `name`.
+
+    `tell` returns, by place, why that place does not serve, or "". `is_required`: the store fails without it.
+    """
+
+    name: str
+    tell: Callable[[], Awaitable[Mapping[str, str]]]
+    is_required: bool = False
+
+
 def partial_name(cid: str) -> str:
     """The name of what is partly fetched, in its target's folder. `cid` has the canonical spelling."""
     return f".veriframe-fetch-{cid}"
@@ -133,3 +145,11 @@ class ContentStore(Protocol):
         Does nothing by default, for stores that keep nothing of a fetch.
         """
         return
+
+    async def close(self) -> None:
+        """Close all connections. May be called twice. Does nothing by default, for stores without any."""
+        return
+
+    def checks(self) -> Sequence[StoreCheck]:
+        """What `veriframe doctor` should ask besides `ready`, `pins` and `room`: nothing by default."""
+        return ()

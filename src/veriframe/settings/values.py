@@ -51,8 +51,9 @@ class Settings(BaseModel):
         "auto",
         description="which job registry to use; “auto” is starknet if job_registry_address is set",
     )
-    store: Literal["auto", "local", "kubo"] = Field(
-        "auto", description="which content store to use; “auto” is kubo if ipfs_api is set, else local"
+    store: str = Field(
+        "auto",
+        description="which content store to use: local, kubo, or “auto”, which is kubo if ipfs_api is set",
     )
     starknet_rpc: Names = Field(
         ("http://localhost:5050",), description="JSON-RPC addresses of StarkNet nodes, tried in this order"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from veriframe import doctor
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.kubo.gateways.gateway import Gateways
-from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.model.registry.job import Head
 from veriframe.ports.registry import ChainFacts, WorkerRegistry
+from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
 from veriframe.wiring.registries import knows_workers
 from veriframe.wiring.renderers import build_renderer
-from veriframe.wiring.stores import Store
 from veriframe.wiring.workers import stakes
 from veriframe.worker.reservations import picture_bytes
 
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def examinations(
-    settings: Settings, account: str, registry: WorkerRegistry, content: Store, *, engines: bool
+    settings: Settings, account: str, registry: WorkerRegistry, content: ContentStore, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
     """The checks, in the order in which their faults should be fixed."""
     made: list[BlenderRenderer] = []
@@ -54,7 +52,7 @@ def examinations(
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
         ("registry", partial(doctor.registry, registry, _chain_facts(registry))),
         ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
-        *_about_copies(settings, content),
+        *((check.name, partial(doctor.places, check)) for check in content.checks()),
         ("account", partial(doctor.account, registry, account, registry.account)),
         *_about_standing(registry),
         ("stakes", about_stakes),
@@ -62,20 +60,6 @@ def examinations(
         ("sandbox", about_sandbox),
     ]
     return [*wanted, ("engines", about_engines)] if engines else wanted
-
-
-def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doctor.Examination]]:
-    if not isinstance(content, ReplicatedStore):
-        return []
-
-    async def reach() -> Mapping[str, str]:
-        faults = dict(await content.reach())
-        for source in content.node.sources:
-            if isinstance(source, Gateways):
-                faults |= await source.reach()
-        return faults
-
-    return [("copies", partial(doctor.copies, reach, settings.replica_required))]
 
 
 def _about_standing(registry: WorkerRegistry) -> Sequence[tuple[str, doctor.Examination]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +41,7 @@ from veriframe.ports.store import (
     FetchLimits,
     OnTransfer,
     Pin,
+    StoreCheck,
     StoreRoom,
     Transfer,
     ignore_transfer,
@@ -107,9 +108,19 @@ class KuboStore(ContentStore):
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections to the node. The caller closes the sources."""
+        """Closes the connections to the node and to the sources."""
         await self._fetched.close()
         await self._api.close()
+        for source in self.sources:
+            await source.close()
+
+    def checks(self) -> Sequence[StoreCheck]:
+        """Asks the sources, if there are any."""
+        return [StoreCheck(name="gateways", tell=self._reach)] if self.sources else []
+
+    async def _reach(self) -> Mapping[str, str]:
+        reached = await asyncio.gather(*(source.reach() for source in self.sources))
+        return {place: reason for reasons in reached for place, reason in reasons.items()}
 
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Adds a file or a folder, pinned as `pin_name`. Returns its CID.

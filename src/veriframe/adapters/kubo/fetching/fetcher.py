@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -43,6 +43,14 @@ class BlockSource(Protocol):
 
         `on_bytes` receives how many bytes have arrived. Raises `StoreUnavailable`, `JobRejected`.
         """
+        return
+
+    async def reach(self) -> Mapping[str, str]:
+        """Returns, by place, why it does not serve, or an empty text; nothing if it cannot be asked."""
+        return {}
+
+    async def close(self) -> None:
+        """Closes all connections. May be called twice."""
         return
 
 

@@ -33,6 +33,7 @@ from veriframe.ports.store import (
     FetchLimits,
     OnTransfer,
     Pin,
+    StoreCheck,
     StoreRoom,
     ignore_transfer,
 )
@@ -220,7 +221,13 @@ class ReplicatedStore(ContentStore):
         """Tidies the node; nothing is fetched through replicas."""
         await self.node.tidy()
 
-    async def reach(self) -> Mapping[str, str]:
+    def checks(self) -> Sequence[StoreCheck]:
+        """Asks the replicas, and what the node asks."""
+        is_required = self._spread.required
+        ours = [StoreCheck(name="copies", tell=self._reach)] if self._replicas else []
+        return [replace(check, is_required=is_required) for check in (*ours, *self.node.checks())]
+
+    async def _reach(self) -> Mapping[str, str]:
         """Asks each replica whether it would serve. Returns, by name, why it would not, or an empty text."""
         reasons = await asyncio.gather(*(_reason(replica) for replica in self._replicas))
         return dict(zip((replica.name for replica in self._replicas), reasons, strict=True))
