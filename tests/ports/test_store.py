@@ -137,7 +137,7 @@ async def test_a_store_is_ready(store: ContentStore) -> None:
     """Even before anything else is called. What it should be asked besides, it answers; it closes twice."""
     await store.ready()
     for check in store.checks():
-        assert {reason for reason in (await check.tell()).values()} == {""}
+        assert set((await check.tell()).values()) == {""}
     for _ in range(2):
         await store.close()
 
