@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from tests.unit.adapters.starknet.transactions.test_outbox import ENTRY
 
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
@@ -20,11 +22,12 @@ from veriframe.threads import BULK_THREADS, run_briefly, run_stoppable, run_unin
 
 @pytest_asyncio.fixture
 async def crowded() -> AsyncIterator[None]:
-    """All bulk threads are at work, and as many jobs wait for one."""
+    """All bulk threads are at work, and as many jobs wait for one; they still do when the test ends."""
     going_on = threading.Event()
-    jobs = [asyncio.create_task(run_uninterrupted(going_on.wait)) for _ in range(2 * BULK_THREADS)]
+    jobs = [asyncio.create_task(run_uninterrupted(going_on.wait, 10)) for _ in range(2 * BULK_THREADS)]
     await asyncio.sleep(0)
     yield
+    assert not any(job.done() for job in jobs)
     going_on.set()
     await asyncio.gather(*jobs)
 
@@ -49,8 +52,6 @@ async def test_copies_go_on_while_others_wait_for_the_lock(tmp_path: Path) -> No
     store = LocalStore(tmp_path / "store", 1000)
     await store.ready()
     with (tmp_path / "store" / "lock").open("w") as file:
-        import fcntl  # noqa: PLC0415
-
         fcntl.flock(file, fcntl.LOCK_EX)
         waiting = [asyncio.create_task(store.pins()) for _ in range(100)]
         await asyncio.sleep(0.05)
@@ -60,18 +61,21 @@ async def test_copies_go_on_while_others_wait_for_the_lock(tmp_path: Path) -> No
 
 
 async def test_a_locked_outbox_does_not_stop_the_loop(tmp_path: Path) -> None:
-    """fault_92: while another program holds the file, everything else goes on."""
-    outbox = Outbox(tmp_path / "outbox.sqlite")
-    with closing(sqlite3.connect(tmp_path / "outbox.sqlite", isolation_level=None)) as other:
+    """fault_92: while another program holds the file, everything else goes on; a cancelled move is stored."""
+    with (
+        closing(Outbox(tmp_path / "outbox.sqlite")) as outbox,
+        closing(sqlite3.connect(tmp_path / "outbox.sqlite", isolation_level=None)) as other,
+    ):
         other.execute("BEGIN EXCLUSIVE")
-        waiting = asyncio.create_task(outbox.mark_reported(None))  # type: ignore[arg-type]
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        waiting.cancel()
+        adding = asyncio.create_task(outbox.add(ENTRY))
+        await asyncio.sleep(0.01)
+        adding.cancel()
+        await asyncio.sleep(0.01)
+        assert not adding.done()
         other.execute("ROLLBACK")
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    outbox.close()
+        with pytest.raises(asyncio.CancelledError):
+            await adding
+        assert await outbox.open(ENTRY.chain_id, ENTRY.account) == [ENTRY]
 
 
 async def test_cancelled_work_has_ended() -> None:
