@@ -35,6 +35,7 @@ from tests.nodes import Kubo, find, kubo
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import FetchLimits
 
 PIECE_BYTES = 2**22
 OPTIONS = (
@@ -76,10 +77,8 @@ async def serve(verb: str, api: str, *arguments: str) -> dict[str, object]:
             case "add":
                 cid = await store.add(Path(arguments[0]), "benchmark")
             case "fetch":
-                await store.fetch(cid, Path(arguments[1]), 2**42)
-            case _:
-                limits = FolderLimits(size_bytes=2**42, entries=10**6)
-                await store.fetch_folder(cid, Path(arguments[1]), limits)
+                folder = FolderLimits(size_bytes=2**42, entries=10**6)
+                await store.fetch(cid, Path(arguments[1]), FetchLimits(file_bytes=2**42, folder=folder))
         seconds = time.monotonic() - started
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"cid": cid, "seconds": seconds, "peak_bytes": peak_bytes}

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
+import math
 import os
 import secrets
 import stat
 import tempfile
+import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 _MOST_FOLDERS = 10**6
 """Most entries removed in one call, so that a process that keeps making folders cannot stall it."""
+
+LOCK_POLL_SECONDS = 0.01
 
 
 def sync_folder(folder: Path) -> None:
@@ -47,6 +52,24 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@asynccontextmanager
+async def locked(file: Path, wait_seconds: float = math.inf) -> AsyncIterator[None]:
+    """Hold a lock that excludes all other processes and tasks; makes the file. No thread waits for it.
+
+    Raises `TimeoutError`, `OSError`.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + wait_seconds
+        while not try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"another process has held {file} for {wait_seconds:.0f} s")
+            await asyncio.sleep(LOCK_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: Path) -> bool:

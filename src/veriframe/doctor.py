@@ -17,7 +17,7 @@ from veriframe.model.registry.job import Address, Head, format_address, format_s
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import ChainFacts, JobRegistry, Treasury
 from veriframe.ports.renderer import Renderer
-from veriframe.ports.store import ContentStore
+from veriframe.ports.store import ContentStore, StoreCheck
 
 
 class Verdict(IntEnum):
@@ -158,12 +158,12 @@ async def store(content: ContentStore, picture_bytes: int = 0) -> Finding:
     )
 
 
-async def copies(tell: Callable[[], Awaitable[Mapping[str, str]]], required: bool) -> Finding:
-    """Check that replicas and gateways answer. `tell` returns, by name, why one does not, or ""."""
-    faults = await tell()
+async def places(check: StoreCheck) -> Finding:
+    """Check that the places of a part of the store answer, such as replicas or gateways."""
+    faults = await check.tell()
     absent = {name: reason for name, reason in faults.items() if reason}
     present = [name for name in faults if name not in absent]
-    bad = Verdict.BAD if required else Verdict.WARNING
+    bad = Verdict.BAD if check.is_required else Verdict.WARNING
     return Finding(
         f"{len(present)} of {len(faults)} answer{': ' if present else ''}{', '.join(present)}",
         bad if absent else Verdict.GOOD,

@@ -7,15 +7,21 @@ is damaged, or of which only the log is left, is never replaced silently.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.threads import submit, wait_uninterrupted
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +44,26 @@ class Kind:
         """The error for a file that cannot be read as this kind."""
         words = " ".join(str(finding).split())
         return SettingsError(f"The {self.name} {path} is damaged ({words}). {self.when_damaged}")
+
+
+class SqliteExecutor:
+    """The thread of one file: its work runs in turn, and waits for no other file, and for no copy."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self.is_closed = False
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run blocking work. Returns only when it has ended, even if cancelled."""
+        return await wait_uninterrupted(asyncio.wrap_future(submit(self._executor, work)))
+
+    def close(self, work: Callable[[], object]) -> None:
+        """Run the last work, such as closing the file, and end the thread. Blocks. May be called twice."""
+        if not self.is_closed:
+            self.is_closed = True
+            last = submit(self._executor, work)
+            self._executor.shutdown()
+            last.result()
 
 
 def open_file(path: Path, kind: Kind) -> sqlite3.Connection:

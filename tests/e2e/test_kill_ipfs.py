@@ -22,11 +22,11 @@ from tests.nodes import Kubo, kubo
 from tests.scenes.blend_bytes import blend, block
 from tests.wire import Wire, wire
 
-from veriframe.adapters.kubo.files.partial import PREFIX
+from veriframe.adapters.kubo.files.staging import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.registry.pin_names import PinNames
-from veriframe.ports.store import Pin
+from veriframe.ports.store import FetchLimits, Pin
 from veriframe.wiring import registries
 
 pytestmark = pytest.mark.slow
@@ -159,7 +159,7 @@ async def test_a_creator_killed_mid_upload_posts_once(embedded: Embedded, node: 
             name = PinNames(await creator.identity(), creator.account).asset(1)
             creator.close()
             assert [Pin(cid=asset_cid, name=name)] == [pin for pin in await store.pins() if pin not in before]
-            await store.fetch(asset_cid, embedded.home / "back", 2**30)
+            await store.fetch(asset_cid, embedded.home / "back", FetchLimits(file_bytes=2**30))
     assert same(scene, embedded.home / "back")
     assert embedded.events()["OrderCreated"] == 1
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec, canonical
 from veriframe.model.content.folder import FolderLimits, check_path, check_totals
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
+from veriframe.ports.store import (
+    ContentStore,
+    Fetched,
+    FetchLimits,
+    OnTransfer,
+    Pin,
+    StoreRoom,
+    Transfer,
+    ignore_transfer,
+)
 
 
 class FakeStore(ContentStore):
@@ -50,48 +59,24 @@ class FakeStore(ContentStore):
         return cid
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Copies a file to `target`. Returns its size."""
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
+        """Copies a file or a folder to `target`."""
         self._fail()
         # Tests may store files under names that are not CIDs.
         key = cid if cid in self.files else canonical(cid)
-        if key in self.folders:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder.")
-        if key not in self.files:
+        files = self.folders.get(key)
+        if files is None and key not in self.files:
             raise JobRejected(Code.NOT_FOUND, f"Nobody has {cid}.")
-        content = self.files[key]
-        if len(content) > limit_bytes:
-            raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {limit_bytes} bytes.")
         _require_folder(target.parent)
-        target.write_bytes(content)  # noqa: ASYNC240 - small files of tests
-        on_progress(Transfer(done_bytes=len(content), total_bytes=len(content)))
-        return len(content)
-
-    async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Copies a folder to `target`. Returns the bytes of its files."""
-        self._fail()
-        key = canonical(cid)
-        if key in self.files:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is not a folder.")
-        if key not in self.folders:
-            raise JobRejected(Code.NOT_FOUND, f"Nobody has {cid}.")
-        files = self.folders[key]
-        paths = {path for name in files for path in _with_parents(name)}
-        size_bytes = sum(map(len, files.values()))
-        check_totals(limits, entries=len(paths), size_bytes=size_bytes)
-        for path in paths:
-            check_path(path, limits)
-        if target.is_dir():  # noqa: ASYNC240
-            shutil.rmtree(target)
-        target.unlink(missing_ok=True)  # noqa: ASYNC240
-        for name, content in files.items():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).write_bytes(content)
+        if files is None:
+            limits.check_file(cid, len(self.files[key]))
+            target.write_bytes(self.files[key])  # noqa: ASYNC240 - small files of tests
+            size_bytes = len(self.files[key])
+        else:
+            size_bytes = _write_folder(files, target, limits.check_folder(cid))
         on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
-        return size_bytes
+        return Fetched(is_folder=files is not None, size_bytes=size_bytes)
 
     async def pin(self, pin: Pin) -> None:
         """Pins content under one more name."""
@@ -133,7 +118,7 @@ class FakeStore(ContentStore):
         if not entries:
             raise SettingsError(f"{source} is empty.")
         for entry in entries:
-            if entry.is_symlink() or not (entry.is_dir() or entry.is_file()) or not str(entry).isprintable():
+            if entry.is_symlink() or not (entry.is_dir() or entry.is_file()) or "\udcff" in entry.name:
                 raise SettingsError(f"{entry!a} cannot be stored.")
             digest.update(f"{entry.relative_to(source)}\0".encode())
             digest.update(entry.read_bytes() if entry.is_file() else b"")
@@ -146,6 +131,21 @@ class FakeStore(ContentStore):
     def _fail(self) -> None:
         if self.fault is not None:
             raise self.fault
+
+
+def _write_folder(files: Mapping[str, bytes], target: Path, limits: FolderLimits) -> int:
+    paths = {path for name in files for path in _with_parents(name)}
+    size_bytes = sum(map(len, files.values()))
+    check_totals(limits, entries=len(paths), size_bytes=size_bytes)
+    for path in paths:
+        check_path(path, limits)
+    if target.is_dir():
+        shutil.rmtree(target)
+    target.unlink(missing_ok=True)
+    for name, content in files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(content)
+    return size_bytes
 
 
 def _require_folder(folder: Path) -> None:

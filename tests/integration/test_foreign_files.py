@@ -14,6 +14,7 @@ from tests.nodes import Kubo
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.model.content.cid import canonical
+from veriframe.ports.store import FetchLimits
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,9 @@ async def test_a_file_with_the_nodes_own_options_is_fetched(node: Kubo, tmp_path
     async with KuboStore(node.api_url) as store:
         ours = await store.add(_written(tmp_path / "source", CONTENT), "job-1-asset")
         assert canonical(cid) != ours
-        assert await store.fetch(cid, tmp_path / "scene", 2**30) == len(CONTENT)
+        assert (await store.fetch(cid, tmp_path / "scene", FetchLimits(file_bytes=2**30))).size_bytes == len(
+            CONTENT
+        )
     assert _same(tmp_path / "scene")
     assert ours == await LocalStore(tmp_path / "store", 2**30).add(tmp_path / "source", "job-1-asset")
 
@@ -57,7 +60,9 @@ async def test_a_file_in_a_sharded_folder_is_fetched(node: Kubo, tmp_path: Path)
     names = {name: cid for cid, name in found.items()}
     assert len(names) == 100
     async with KuboStore(node.api_url) as store:
-        size_bytes = await store.fetch(names["frame_0042.png"], tmp_path / "frame", 2**30)
+        size_bytes = (
+            await store.fetch(names["frame_0042.png"], tmp_path / "frame", FetchLimits(file_bytes=2**30))
+        ).size_bytes
     assert size_bytes == 300_002
     assert (tmp_path / "frame").read_bytes() == b"42" + CONTENT[:300_000]
 

@@ -13,17 +13,16 @@ from tests.gateway import Lie, LoopbackGateway
 from tests.nodes import Kubo
 from tests.unit.adapters.kubo.lying_node import lying_node
 
-from veriframe.adapters.kubo.blocks.dag import DagLimits
 from veriframe.adapters.kubo.gateways.gateway import GatewayLimits, Gateways
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import JobError, JobRejected, StoreUnavailable, Unavailable
 from veriframe.model.content.cid import Cid, Codec, parse_cid
 from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import FetchLimits
 
 pytestmark = pytest.mark.slow
 
 CONTENT = random.Random(4).randbytes(3 * 2**20 + 17)
-LIMITS = DagLimits(size_bytes=len(CONTENT))
 
 OPTIONS = {
     "as VeriFrame adds": ["--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174"],
@@ -43,7 +42,7 @@ async def test_file_is_fetched_through_a_real_gateway(name: str, kubo_node: Kubo
     async with LoopbackGateway(_Anything(), Lie.FLIPPED) as liar:
         urls = [liar.url, kubo_node.gateway_url]
         async with Gateways(urls, allow_private=True) as gateways:
-            size_bytes = await assembled(root, gateways, tmp_path / "got", LIMITS)
+            size_bytes = await assembled(root, gateways, tmp_path / "got", len(CONTENT))
         assert len(liar.asked) == 1
     assert len(CONTENT) == size_bytes
     assert _same(tmp_path / "got")
@@ -61,7 +60,9 @@ async def test_large_folder_is_fetched_through_a_real_gateway(kubo_node: Kubo, t
         KuboStore(bare.url, sources=[gateways]) as store,
     ):
         bare.blocks = {}
-        assert await store.fetch_folder(root, tmp_path / "got", FolderLimits(size_bytes=2**20)) == 790
+        assert (
+            await store.fetch(root, tmp_path / "got", FetchLimits(folder=FolderLimits(size_bytes=2**20)))
+        ).size_bytes == 790
     assert _listed(tmp_path / "got") == _listed(source)
 
 
@@ -78,7 +79,7 @@ async def test_absent_block_ends_in_time(kubo_node: Kubo, tmp_path: Path) -> Non
         [kubo_node.gateway_url], allow_private=True, limits=GatewayLimits(first_byte_seconds=2)
     ) as gateways:
         with pytest.raises((StoreUnavailable, JobRejected)) as caught:
-            await assembled(_ABSENT, gateways, tmp_path / "got", LIMITS)
+            await assembled(_ABSENT, gateways, tmp_path / "got", len(CONTENT))
     assert isinstance(caught.value, JobError | Unavailable)
     assert time.monotonic() - started < 10
 

@@ -12,23 +12,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.integration.test_kubo_store import killed_during
+from tests.integration.test_kubo_store import UP_TO, killed_during
 from tests.nodes import Kubo, kubo
 from tests.wire import wire
 
 from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
-from veriframe.adapters.kubo.fetching.download import Timeouts
+from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.removal.removal import read_cid
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Codec, parse_cid
 from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import Pin, Transfer
+from veriframe.ports.store import FetchLimits, Pin, Transfer
 
 pytestmark = pytest.mark.slow
 
 SCENE_BYTES = 5 * 2**20 + 7
 LIMIT_BYTES = 2**30
+LIMIT = FetchLimits(file_bytes=LIMIT_BYTES)
 NUMBERS = itertools.count()
 
 
@@ -116,9 +117,9 @@ async def test_a_fetched_scene_is_removed_from_the_node(
             # Its root may be fetched, but nothing below it.
             cid = put_file(pair.far, [(read_cid(cid) or b"", size_bytes)])
             with pytest.raises(JobRejected):
-                await store.fetch(cid, tmp_path / f"{number}", LIMIT_BYTES)
+                await store.fetch(cid, tmp_path / f"{number}", LIMIT)
         else:
-            assert await store.fetch(cid, tmp_path / f"{number}", LIMIT_BYTES) == size_bytes
+            assert (await store.fetch(cid, tmp_path / f"{number}", LIMIT)).size_bytes == size_bytes
         assert await settled(pair.node, before) == set()
 
 
@@ -127,18 +128,18 @@ async def test_a_refused_fetch_is_removed_from_the_node(pair: Pair, store: KuboS
     before = held(pair.node)
     cid = put(pair.far, noise(), "--cid-version=1")
     with pytest.raises(JobRejected):
-        await store.fetch(cid, tmp_path / "large", SCENE_BYTES - 1)
+        await store.fetch(cid, tmp_path / "large", FetchLimits(file_bytes=SCENE_BYTES - 1))
     source = pair.far.folder / f"folder-{next(NUMBERS)}"
     source.mkdir()
     (source / "odd\nname").write_bytes(noise())
     folder = pair.far.run("add", "--quieter", "--recursive", "--cid-version=1", source).decode().strip()
     with pytest.raises(JobRejected):
-        await store.fetch(folder, tmp_path / "folder", LIMIT_BYTES)
+        await store.fetch(folder, tmp_path / "folder", LIMIT)
     limits = FolderLimits(size_bytes=2**30, entries=100, depth=9)
     with pytest.raises(JobRejected) as caught:
-        await store.fetch_folder(folder, tmp_path / "folder", limits)
+        await store.fetch(folder, tmp_path / "folder", FetchLimits(folder=limits))
     assert caught.value.code == Code.CORRUPT
-    fetching = asyncio.create_task(store.fetch(put(pair.far, noise(2**26)), tmp_path / "cut", LIMIT_BYTES))
+    fetching = asyncio.create_task(store.fetch(put(pair.far, noise(2**26)), tmp_path / "cut", LIMIT))
     await until(lambda: len(held(pair.node) - before) >= 20)
     fetching.cancel()
     assert await settled(pair.node, before) == set()
@@ -152,7 +153,7 @@ async def test_a_scene_with_a_gap_is_removed_from_the_node(pair: Pair, tmp_path:
     short = Timeouts(lookup_seconds=2, quiet_seconds=2, away_seconds=0.5)
     async with KuboStore(pair.node.api_url, timeouts=short) as store:
         with pytest.raises((JobRejected, StoreUnavailable)):
-            await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES)
+            await store.fetch(cid, tmp_path / "scene", LIMIT)
         assert len(held(pair.node) - before) > 5
         assert await settled(pair.node, before) == set()
 
@@ -167,7 +168,7 @@ async def test_one_block_under_two_codecs_hides_nothing(
     root_bytes, before = len(pair.far.run("block", "get", part)), held(pair.node)
     parts = [(binary(part, Codec.RAW), root_bytes), (binary(part, Codec.DAG_PB), SCENE_BYTES)]
     scene = put_file(pair.far, parts)
-    assert await store.fetch(scene, tmp_path / "scene", LIMIT_BYTES) == root_bytes + SCENE_BYTES
+    assert (await store.fetch(scene, tmp_path / "scene", LIMIT)).size_bytes == root_bytes + SCENE_BYTES
     assert await settled(pair.node, before) == set()
 
 
@@ -175,7 +176,7 @@ async def test_what_the_node_had_before_stays(pair: Pair, store: KuboStore, tmp_
     """fault_87: an operator's own content, pinned or not, and a creator's scene on the same node."""
     own = put(pair.node, noise(), "--cid-version=1", "--pin=false")
     before = held(pair.node)
-    assert await store.fetch(own, tmp_path / "own", LIMIT_BYTES) == SCENE_BYTES
+    assert (await store.fetch(own, tmp_path / "own", LIMIT)).size_bytes == SCENE_BYTES
     await asyncio.sleep(0.5)
     assert before <= held(pair.node)
 
@@ -205,7 +206,7 @@ async def test_a_scene_cannot_remove_what_is_kept(
         if transfer.done_bytes == transfer.total_bytes and pair.node.run("swarm", "peers"):
             pair.node.run("swarm", "disconnect", pair.far.peer_address)
 
-    assert await store.fetch(scene, tmp_path / "scene", LIMIT_BYTES, part) == size_bytes + 200_000
+    assert (await store.fetch(scene, tmp_path / "scene", LIMIT, part)).size_bytes == size_bytes + 200_000
     try:
         assert await settled(pair.node, before) == set()
         assert before <= held(pair.node)
@@ -218,8 +219,8 @@ async def test_two_fetches_of_the_same_transfer_it_once(pair: Pair, store: KuboS
     """fault_87: for two slots of a worker the node fetches the scene once, and keeps none of it."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
     before_bytes = received(pair.node)
-    fetched = [store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) for _ in range(2)]
-    assert await asyncio.gather(*fetched) == [2**25] * 2
+    fetched = [store.fetch(cid, tmp_path / "scene", LIMIT) for _ in range(2)]
+    assert {one.size_bytes for one in await asyncio.gather(*fetched)} == {2**25}
     assert received(pair.node) - before_bytes < 2**25 * 5 // 4
     assert await settled(pair.node, before) == set()
 
@@ -235,12 +236,12 @@ async def test_another_worker_on_the_node_removes_it_too(
 ) -> None:
     """fault_87: content that one worker is fetching does not count as the node's own for another."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
-    first = asyncio.create_task(store.fetch(cid, tmp_path / "one", LIMIT_BYTES))
+    first = asyncio.create_task(store.fetch(cid, tmp_path / "one", LIMIT))
     await until(lambda: pair.node.run("pin", "ls", "--type=direct") != b"")
     (tmp_path / "other").mkdir()
     async with KuboStore(pair.node.api_url) as other:
-        assert await other.fetch(cid, tmp_path / "other" / "scene", LIMIT_BYTES) == 2**25
-        assert await first == 2**25
+        assert (await other.fetch(cid, tmp_path / "other" / "scene", LIMIT)).size_bytes == 2**25
+        assert (await first).size_bytes == 2**25
         assert await settled(pair.node, before) == set()
 
 
@@ -248,7 +249,7 @@ async def test_a_killed_fetch_is_removed_at_the_next_start(pair: Pair, tmp_path:
     """fault_87: kill −9 half-way, and the job is not resumed: a new run removes it."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
     async with wire(pair.node, down=2**23) as proxy:
-        await killed_during(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
+        await killed_during(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {UP_TO})")
         assert len(held(pair.node) - before) > 20
         async with KuboStore(pair.node.api_url) as again:
             await again.tidy()
@@ -260,9 +261,9 @@ async def test_a_killed_fetch_that_is_resumed_leaves_nothing(pair: Pair, tmp_pat
     """fault_73, fault_87: the fetch resumes from the first half, and the node keeps none of it."""
     cid, before = put(pair.far, noise(2**25)), held(pair.node)
     async with wire(pair.node, down=2**23) as proxy:
-        await killed_during(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {LIMIT_BYTES})")
+        await killed_during(proxy, f"fetch({cid!r}, Path({str(tmp_path / 'scene')!r}), {UP_TO})")
         async with KuboStore(pair.node.api_url) as again:
-            assert await again.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == 2**25
+            assert (await again.fetch(cid, tmp_path / "scene", LIMIT)).size_bytes == 2**25
             assert await settled(pair.node, before) == set()
 
 
@@ -274,7 +275,7 @@ async def test_an_interrupted_removal_is_run_again(
     monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.BATCH_BLOCKS", 5)
     monkeypatch.setattr("veriframe.adapters.kubo.removal.removal.CHUNK_BLOCKS", 50)
     cid, before = put(pair.far, noise(2**26), "--cid-version=0"), held(pair.node)
-    assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == 2**26
+    assert (await store.fetch(cid, tmp_path / "scene", LIMIT)).size_bytes == 2**26
     all_of_it = len(held(pair.node) - before)
     await until(lambda: len(held(pair.node) - before) < all_of_it - 20)
     pair.node.restart(offline=False)

@@ -18,10 +18,12 @@ from veriframe.adapters.kubo.files.staging import PREFIX
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.content.cid import canonical
 from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import FetchLimits
 
 pytestmark = pytest.mark.slow
 
 LIMITS = FolderLimits(size_bytes=2**30)
+FOLDER = FetchLimits(folder=LIMITS)
 PART_BYTES = 8 * 2**20
 PARTS = 6
 ALL_BYTES = PARTS * PART_BYTES
@@ -76,7 +78,7 @@ async def test_folders_with_other_import_options_are_fetched(
     """fault_7: with any options, a folder is checked block by block."""
     source = made(tmp_path / "source", "options", 2**20 + 7)
     cid = node.run("add", "--quieter", "--recursive", *options, source).decode().strip()
-    assert await store.fetch_folder(cid, tmp_path / "got", LIMITS) == PARTS * (2**20 + 7)
+    assert (await store.fetch(cid, tmp_path / "got", FOLDER)).size_bytes == PARTS * (2**20 + 7)
     assert digests(tmp_path / "got") == digests(source)
 
 
@@ -87,9 +89,9 @@ async def test_a_node_killed_during_a_folder_is_waited_for(
     source = made(tmp_path / "source", "killed amid a folder")
     cid = await store.add(source, "job-1-result")
     async with wire(node, down=ALL_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
-        fetching = asyncio.create_task(through.fetch_folder(cid, out / "got", LIMITS))
+        fetching = asyncio.create_task(through.fetch(cid, out / "got", FOLDER))
         await proxy.restart_held(node)
-        assert await fetching == ALL_BYTES
+        assert (await fetching).size_bytes == ALL_BYTES
         # Bytes in flight at the kill may arrive twice: buffers, not the half that was there.
         assert ALL_BYTES < proxy.down_bytes < ALL_BYTES * 5 // 4
     assert digests(out) == {f"got/{name}": digest for name, digest in digests(source).items()}
@@ -105,8 +107,9 @@ async def test_a_worker_killed_during_a_folder_fetches_the_rest_only(
     program = (
         "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
         "from veriframe.model.content.folder import FolderLimits\nimport sys\n"
-        "limits = FolderLimits(size_bytes=2**30)\n"
-        "asyncio.run(KuboStore(sys.argv[1]).fetch_folder(sys.argv[2], Path(sys.argv[3]), limits))\n"
+        "from veriframe.ports.store import FetchLimits\n"
+        "limits = FetchLimits(folder=FolderLimits(size_bytes=2**30))\n"
+        "asyncio.run(KuboStore(sys.argv[1]).fetch(sys.argv[2], Path(sys.argv[3]), limits))\n"
     )
     async with wire(node, down=ALL_BYTES // 2) as proxy:
         process = await asyncio.create_subprocess_exec(
@@ -122,6 +125,6 @@ async def test_a_worker_killed_during_a_folder_fetches_the_rest_only(
         proxy.go_on.set()
         proxy.down_bytes = 0
         async with KuboStore(proxy.url) as again:
-            assert await again.fetch_folder(cid, out / "got", LIMITS) == ALL_BYTES
+            assert (await again.fetch(cid, out / "got", FOLDER)).size_bytes == ALL_BYTES
         assert proxy.down_bytes < ALL_BYTES - had_bytes + 2**20
     assert digests(out) == {f"got/{name}": digest for name, digest in digests(source).items()}

@@ -15,19 +15,21 @@ from tests.nodes import Kubo, kubo
 from tests.unit.adapters.kubo.lying_node import lying_node
 from tests.wire import Wire, wire
 
-from veriframe.adapters.kubo.fetching.download import Timeouts
-from veriframe.adapters.kubo.files.partial import PREFIX
+from veriframe.adapters.kubo.fetching.timeouts import Timeouts
+from veriframe.adapters.kubo.files.staging import PREFIX
 from veriframe.adapters.kubo.gateways.gateway import Gateways
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import canonical
-from veriframe.ports.store import Pin
+from veriframe.ports.store import FetchLimits, Pin
 
 pytestmark = pytest.mark.slow
 
 CHUNK_BYTES = 262_144
 BIG_BYTES = 48 * 2**20
 LIMIT_BYTES = 2**30
+LIMIT = FetchLimits(file_bytes=LIMIT_BYTES)
+UP_TO = f"FetchLimits(file_bytes={LIMIT_BYTES})"
 ABSENT = "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4"
 
 
@@ -72,7 +74,7 @@ async def test_files_with_other_import_options_are_fetched(
     cid = node.run("add", "--quieter", *options, source).decode().strip()
     (tmp_path / "out").mkdir()
     async with wire(node) as proxy, KuboStore(proxy.url) as through:
-        assert await through.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == 5 * 2**20 + 7
+        assert (await through.fetch(cid, tmp_path / "out" / "scene", LIMIT)).size_bytes == 5 * 2**20 + 7
         assert proxy.down_bytes < 5 * 2**20 + 2**16
     assert same(source, tmp_path / "out" / "scene")
     assert names(tmp_path / "out") == ["scene"]
@@ -84,11 +86,11 @@ async def test_pins_survive_garbage_collection(node: Kubo, store: KuboStore, tmp
     await store.pin(Pin(cid=cid, name="job-2-asset"))
     await store.unpin(Pin(cid=cid, name="job-1-result"))
     node.run("repo", "gc")
-    assert await store.fetch(cid, tmp_path / "kept", LIMIT_BYTES) == 300_000
+    assert (await store.fetch(cid, tmp_path / "kept", LIMIT)).size_bytes == 300_000
     await store.unpin(Pin(cid=cid, name="job-2-asset"))
     node.run("repo", "gc")
     with pytest.raises(JobRejected) as caught:
-        await store.fetch(cid, tmp_path / "gone", LIMIT_BYTES)
+        await store.fetch(cid, tmp_path / "gone", LIMIT)
     assert caught.value.code == Code.NOT_FOUND
     # The folder of a pin is no promise: without the content it is not pinned again.
     with pytest.raises(StoreUnavailable):
@@ -100,7 +102,7 @@ async def test_an_online_node_is_given_up_after_its_time(tmp_path: Path) -> None
     with kubo(tmp_path / "kubo", offline=False) as online:
         async with KuboStore(online.api_url, timeouts=Timeouts(lookup_seconds=1)) as store:
             with pytest.raises(JobRejected) as caught:
-                await store.fetch(ABSENT, tmp_path / "scene", LIMIT_BYTES)
+                await store.fetch(ABSENT, tmp_path / "scene", LIMIT)
     assert caught.value.code == Code.NOT_FOUND
 
 
@@ -111,9 +113,9 @@ async def test_a_node_killed_during_a_fetch_is_waited_for(
     source = made(tmp_path / "source", BIG_BYTES, "killed amid a fetch")
     cid = await store.add(source, "job-1-asset")
     async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url) as through:
-        fetching = asyncio.create_task(through.fetch(cid, tmp_path / "scene", LIMIT_BYTES))
+        fetching = asyncio.create_task(through.fetch(cid, tmp_path / "scene", LIMIT))
         await proxy.restart_held(node)
-        assert await fetching == BIG_BYTES
+        assert (await fetching).size_bytes == BIG_BYTES
         # Bytes in flight at the kill may arrive twice: buffers, not the half that was there.
         assert BIG_BYTES < proxy.down_bytes < BIG_BYTES * 5 // 4
     assert same(source, tmp_path / "scene")
@@ -128,7 +130,7 @@ async def test_a_node_killed_during_an_upload_is_waited_for(
         adding = asyncio.create_task(through.add(source, "job-1-result"))
         await proxy.restart_held(node)
         cid = await adding
-    assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == BIG_BYTES
+    assert (await store.fetch(cid, tmp_path / "scene", LIMIT)).size_bytes == BIG_BYTES
     assert Pin(cid=cid, name="job-1-result") in await store.pins()
 
 
@@ -139,7 +141,7 @@ async def test_a_node_that_stays_down_is_unavailable(node: Kubo, store: KuboStor
     (tmp_path / "out").mkdir()
     brief = Timeouts(away_seconds=0.5)
     async with wire(node, down=BIG_BYTES // 2) as proxy, KuboStore(proxy.url, timeouts=brief) as through:
-        fetching = asyncio.create_task(through.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES))
+        fetching = asyncio.create_task(through.fetch(cid, tmp_path / "out" / "scene", LIMIT))
         await asyncio.wait_for(proxy.held.wait(), 30)
         node.kill()
         proxy.go_on.set()
@@ -151,7 +153,7 @@ async def test_a_node_that_stays_down_is_unavailable(node: Kubo, store: KuboStor
         finally:
             node.start()
         assert names(tmp_path / "out") == [f"{PREFIX}{cid}"]
-        assert await through.fetch(cid, tmp_path / "out" / "scene", LIMIT_BYTES) == BIG_BYTES
+        assert (await through.fetch(cid, tmp_path / "out" / "scene", LIMIT)).size_bytes == BIG_BYTES
         assert proxy.down_bytes < BIG_BYTES * 5 // 4
     assert same(source, tmp_path / "out" / "scene")
 
@@ -164,6 +166,7 @@ async def killed_during(proxy: Wire, call: str, store: str = "") -> None:
     program = (
         "import asyncio\nfrom pathlib import Path\nfrom veriframe.adapters.kubo.store import KuboStore\n"
         "from veriframe.adapters.kubo.gateways.gateway import Gateways\n"
+        "from veriframe.ports.store import FetchLimits\n"
         f"async def main():\n    await {store or f'KuboStore({proxy.url!r})'}.{call}\nasyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(
@@ -184,12 +187,12 @@ async def test_a_worker_killed_during_a_fetch_fetches_the_rest_only(
     out = tmp_path / "out"
     out.mkdir()
     async with wire(node, down=BIG_BYTES // 2) as proxy:
-        await killed_during(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})")
+        await killed_during(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {UP_TO})")
         assert names(out) == [f"{PREFIX}{cid}"]
         had_bytes = (out / f"{PREFIX}{cid}").stat().st_size
         proxy.down_bytes = 0
         async with KuboStore(proxy.url) as again:
-            assert await again.fetch(cid, out / "scene", LIMIT_BYTES) == BIG_BYTES
+            assert (await again.fetch(cid, out / "scene", LIMIT)).size_bytes == BIG_BYTES
         # Half was let through; some of it was in the sockets.
         assert had_bytes > BIG_BYTES // 8
         assert BIG_BYTES - had_bytes <= proxy.down_bytes < BIG_BYTES - had_bytes + 2**20
@@ -209,7 +212,11 @@ async def test_a_worker_killed_during_blocks_fetches_the_rest_only(
     async with lying_node() as bare, wire(node, down=BIG_BYTES // 2, near_url=node.gateway_url) as proxy:
         bare.blocks = {}
         store = f"KuboStore({bare.url!r}, sources=[Gateways([{proxy.url!r}], allow_private=True)])"
-        await killed_during(proxy, f"fetch({cid!r}, Path({str(out / 'scene')!r}), {LIMIT_BYTES})", store)
+        await killed_during(
+            proxy,
+            f"fetch({cid!r}, Path({str(out / 'scene')!r}), {UP_TO})",
+            store,
+        )
         assert names(out) == [part]
         had_bytes = (out / part).stat().st_size
         proxy.down_bytes = 0
@@ -217,7 +224,7 @@ async def test_a_worker_killed_during_blocks_fetches_the_rest_only(
             Gateways([proxy.url], allow_private=True) as gateways,
             KuboStore(bare.url, sources=[gateways]) as again,
         ):
-            assert await again.fetch(cid, out / "scene", LIMIT_BYTES) == BIG_BYTES
+            assert (await again.fetch(cid, out / "scene", LIMIT)).size_bytes == BIG_BYTES
         # Half was let through; a few blocks of it were requested ahead, and lost.
         assert had_bytes > BIG_BYTES // 4
         assert BIG_BYTES - had_bytes <= proxy.down_bytes < BIG_BYTES - had_bytes + 2**20
@@ -236,4 +243,4 @@ async def test_a_worker_killed_during_an_upload_adds_again(
         async with KuboStore(proxy.url) as again:
             cid = await again.add(source, "job-9-result")
     assert Pin(cid=cid, name="job-9-result") in await store.pins()
-    assert await store.fetch(cid, tmp_path / "scene", LIMIT_BYTES) == BIG_BYTES
+    assert (await store.fetch(cid, tmp_path / "scene", LIMIT)).size_bytes == BIG_BYTES

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from veriframe.adapters.local_store import LocalStore
-from veriframe.ports.store import Pin
+from veriframe.ports.store import FetchLimits, Pin
 
 ADD_MANY = """
 import asyncio, sys
@@ -61,7 +61,7 @@ async def assert_kept(store: LocalStore, pins: Sequence[Pin], target: Path) -> N
     """Checks that every pin exists and its content is intact."""
     assert set(pins) - set(await store.pins()) == set()
     for pin in pins:
-        assert await store.fetch(pin.cid, target, MILLION) == MILLION
+        assert (await store.fetch(pin.cid, target, FetchLimits(file_bytes=MILLION))).size_bytes == MILLION
         assert f"pin-{number_in(target)}" == pin.name
 
 
@@ -95,4 +95,4 @@ async def test_a_killed_process_harms_nothing(tmp_path: Path, lines_before: int)
     await store.add(tmp_path / "last", "last")
     assert list((tmp_path / "store" / "work").iterdir()) == []
     for path in (tmp_path / "store" / "content").iterdir():
-        await store.fetch(path.name, tmp_path / "target", MILLION)
+        await store.fetch(path.name, tmp_path / "target", FetchLimits(file_bytes=MILLION))

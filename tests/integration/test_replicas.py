@@ -18,7 +18,7 @@ from veriframe.adapters.kubo.replicas.pinning_service import PinningService
 from veriframe.adapters.kubo.replicas.replica import ReplicatedStore, ReplicationPolicy, second_node
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable
-from veriframe.ports.store import Pin
+from veriframe.ports.store import FetchLimits, Pin
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +59,9 @@ async def test_a_second_node_keeps_it_when_the_first_has_lost_it(
     await store.node.unpin(Pin(cid=cid, name=NAME))
     one.run("repo", "gc")
     two.run("repo", "gc")
-    assert await store.fetch(cid, tmp_path / "back", 2**30) == len(CONTENT)
+    assert (await store.fetch(cid, tmp_path / "back", FetchLimits(file_bytes=2**30))).size_bytes == len(
+        CONTENT
+    )
     await store.unpin(Pin(cid=cid, name=NAME))
     assert cid not in two.run("pin", "ls", "--names", "--type=recursive").decode()
     await store.close()

@@ -22,13 +22,14 @@ from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.cid import Cid, Codec
 from veriframe.model.content.folder import FolderLimits, check_path
-from veriframe.ports.store import ContentStore
+from veriframe.ports.store import ContentStore, FetchLimits
 
 pytestmark = pytest.mark.slow
 
 CHUNK_BYTES = 262_144
 LINKS = 174
 LIMITS = FolderLimits(size_bytes=2**30)
+FOLDER = FetchLimits(folder=LIMITS)
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +61,13 @@ async def check_fetch(store: ContentStore, cid: str, source: Path, target: Path)
     files, faults = files_in(source), faults_of(source)
     if faults:
         with pytest.raises(JobRejected) as caught:
-            await store.fetch_folder(cid, target, LIMITS)
+            await store.fetch(cid, target, FOLDER)
         assert caught.value.code in faults
         return
     if files.keys() == {"."}:
-        size_bytes = await store.fetch(cid, target, LIMITS.size_bytes)
+        size_bytes = (await store.fetch(cid, target, FetchLimits(file_bytes=LIMITS.size_bytes))).size_bytes
     else:
-        size_bytes = await store.fetch_folder(cid, target, LIMITS)
+        size_bytes = (await store.fetch(cid, target, FOLDER)).size_bytes
     assert (size_bytes, files_in(target)) == (sum(map(len, files.values())), files)
 
 

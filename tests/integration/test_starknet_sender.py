@@ -235,19 +235,19 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 class Deadly(Outbox):
-    def add(self, entry):
-        super().add(entry)
+    async def add(self, entry):
+        await super().add(entry)
         if moment == "signed":
             die()
-    def note_sending(self, entry, sent_at):
-        noted = super().note_sending(entry, sent_at)
+    async def note_sending(self, entry, sent_at):
+        noted = await super().note_sending(entry, sent_at)
         if moment == "sending":
             die()
         return noted
-    def mark(self, entry, state):
+    async def mark(self, entry, state):
         if moment == "accepted" and state is State.DONE:
             die()
-        super().mark(entry, state)
+        await super().mark(entry, state)
         if moment == "done" and state is State.DONE:
             die()
 

@@ -14,13 +14,13 @@ from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid
-from veriframe.ports.store import ContentStore, Pin
+from veriframe.ports.store import ContentStore, FetchLimits, Pin
 
 
 async def refusal(store: ContentStore, cid: str, target: Path, limit_bytes: int = 2**20) -> Code:
     """Returns why a fetch is refused, and checks that nothing is left at the target."""
     with pytest.raises(JobRejected) as caught:
-        await store.fetch(cid, target, limit_bytes)
+        await store.fetch(cid, target, FetchLimits(file_bytes=limit_bytes))
     assert list(target.parent.iterdir()) == []
     return caught.value.code
 
@@ -31,7 +31,7 @@ async def test_a_file_comes_back_as_it_was(store: ContentStore, tmp_path: Path, 
     content = hashlib.shake_256(b"frame").digest(size_bytes)
     cid = await add(store, tmp_path, content)
     target = tmp_path / "fetched"
-    assert await store.fetch(cid, target, 2**20) == size_bytes
+    assert (await store.fetch(cid, target, FetchLimits(file_bytes=2**20))).size_bytes == size_bytes
     assert target.read_bytes() == content
 
 
@@ -49,7 +49,9 @@ async def test_other_spellings_of_a_cid_name_the_same_content(store: ContentStor
     parsed = parse_cid(cid)
     base16 = f"f01{parsed.codec:02x}1220{parsed.digest.hex()}"
     for number, spelling in enumerate((cid.upper(), base16)):
-        assert await store.fetch(spelling, tmp_path / str(number), 3) == 3
+        assert (
+            await store.fetch(spelling, tmp_path / str(number), FetchLimits(file_bytes=3))
+        ).size_bytes == 3
 
 
 @pytest.mark.parametrize(
@@ -80,14 +82,14 @@ async def test_a_file_over_the_limit_is_refused(store: ContentStore, tmp_path: P
     cid = await add(store, tmp_path, b"12345")
     (tmp_path / "out").mkdir()
     assert await refusal(store, cid, tmp_path / "out" / "fetched", 4) == Code.TOO_LARGE
-    assert await store.fetch(cid, tmp_path / "out" / "fetched", 5) == 5
+    assert (await store.fetch(cid, tmp_path / "out" / "fetched", FetchLimits(file_bytes=5))).size_bytes == 5
 
 
 async def test_a_fetch_replaces_the_target(store: ContentStore, tmp_path: Path) -> None:
     """fault_73: what an earlier attempt left at the target is replaced, not appended to."""
     cid = await add(store, tmp_path, b"new")
     target = write(tmp_path / "fetched", b"older and longer")
-    await store.fetch(cid, target, 100)
+    await store.fetch(cid, target, FetchLimits(file_bytes=100))
     assert target.read_bytes() == b"new"
 
 
@@ -132,8 +134,12 @@ async def test_pins_are_listed_by_the_start_of_their_names(store: ContentStore, 
 
 
 async def test_a_store_is_ready(store: ContentStore) -> None:
-    """Even before anything else is called."""
+    """Even before anything else is called. What it should be asked besides, it answers; it closes twice."""
     await store.ready()
+    for check in store.checks():
+        assert set((await check.tell()).values()) == {""}
+    for _ in range(2):
+        await store.close()
 
 
 async def test_missing_content_cannot_be_pinned(store: ContentStore) -> None:

@@ -12,9 +12,10 @@ from tests.ports.store_content import ABSENT, add, write
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, Transfer
+from veriframe.ports.store import ContentStore, FetchLimits, Transfer
 
 PLENTY = FolderLimits(size_bytes=2**22)
+FOLDER = FetchLimits(folder=PLENTY)
 BUNDLE = {
     "job.json": b"{}",
     "frames/frame_0001.png": b"picture",
@@ -46,7 +47,7 @@ async def folder_refusal(store: ContentStore, cid: str, out: Path, limits: Folde
     """Returns why a folder is refused, and checks that nothing is left at the target."""
     assert names_in(out) == []
     with pytest.raises(JobRejected) as caught:
-        await store.fetch_folder(cid, out / "fetched", limits)
+        await store.fetch(cid, out / "fetched", FetchLimits(folder=limits))
     assert names_in(out) == []
     return caught.value.code
 
@@ -55,7 +56,7 @@ async def test_a_folder_comes_back_as_it_was(store: ContentStore, tmp_path: Path
     """Nested folders, empty and large files, names in any script: exactly what was added."""
     cid = await store.add(bundle(tmp_path / "bundle", BUNDLE), "job-1-result")
     (tmp_path / "out").mkdir()
-    size_bytes = await store.fetch_folder(cid, tmp_path / "out" / "fetched", PLENTY)
+    size_bytes = (await store.fetch(cid, tmp_path / "out" / "fetched", FOLDER)).size_bytes
     assert size_bytes == sum(map(len, BUNDLE.values()))
     assert files_in(tmp_path / "out") == {f"fetched/{name}": content for name, content in BUNDLE.items()}
 
@@ -66,7 +67,7 @@ async def test_a_fetched_folder_replaces_the_target(store: ContentStore, tmp_pat
     older = bundle(tmp_path / "out" / "older", {"new": b"older and longer", "old/file": b"old"})
     file = write(tmp_path / "out" / "file", b"a file")
     for target in (older, file):
-        await store.fetch_folder(cid, target, PLENTY)
+        await store.fetch(cid, target, FOLDER)
     assert files_in(tmp_path / "out") == {"older/new": b"new", "file/new": b"new"}
 
 
@@ -75,7 +76,7 @@ async def test_a_folder_beyond_its_limits_is_refused(store: ContentStore, tmp_pa
     files = {"a/b/c": b"12345", "d": b"678"}
     cid = await store.add(bundle(tmp_path / "bundle", files), "job-1-result")
     just = FolderLimits(size_bytes=8, entries=4, depth=3, path_bytes=5)
-    assert await store.fetch_folder(cid, tmp_path / "fetched", just) == 8
+    assert (await store.fetch(cid, tmp_path / "fetched", FetchLimits(folder=just))).size_bytes == 8
     for name, limit in (("size_bytes", 7), ("entries", 3), ("depth", 2), ("path_bytes", 4)):
         code = await folder_refusal(store, cid, tmp_path / "out", replace(just, **{name: limit}))
         assert (name, code) == (name, Code.TOO_LARGE)
@@ -107,9 +108,11 @@ async def test_transfers_are_reported_to_the_end(store: ContentStore, tmp_path: 
         reported: list[list[Transfer]] = [[], []]
         cid = await store.add(source, "job-1-result", reported[0].append)
         if source is file:
-            await store.fetch(cid, tmp_path / "fetched-file", 2**22, reported[1].append)
+            await store.fetch(
+                cid, tmp_path / "fetched-file", FetchLimits(file_bytes=2**22), reported[1].append
+            )
         else:
-            await store.fetch_folder(cid, tmp_path / "fetched", PLENTY, reported[1].append)
+            await store.fetch(cid, tmp_path / "fetched", FOLDER, reported[1].append)
         for transfers in reported:
             done = [transfer.done_bytes for transfer in transfers]
             assert done == sorted(done)

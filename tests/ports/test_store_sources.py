@@ -11,7 +11,7 @@ from tests.ports.store_content import add, write
 
 from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.errors import Code, HostUnavailable, JobError, SettingsError, StoreUnavailable
-from veriframe.ports.store import ContentStore, Transfer
+from veriframe.ports.store import ContentStore, FetchLimits, Transfer
 
 
 def link_inside(source: Path) -> None:
@@ -84,4 +84,4 @@ async def test_a_target_that_cannot_be_written_is_this_machines_fault(
     """fault_41: neither the store's nor the job's."""
     cid = await add(store, tmp_path, b"one")
     with pytest.raises(HostUnavailable):
-        await store.fetch(cid, tmp_path / "nowhere" / "target", 3)
+        await store.fetch(cid, tmp_path / "nowhere" / "target", FetchLimits(file_bytes=3))

@@ -14,7 +14,7 @@ from veriframe.doctor import Verdict
 from veriframe.errors import RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt.stakes import CreatorRecord, Stakes
 from veriframe.model.registry.job import FRI_PER_STRK, Address
-from veriframe.ports.store import Pin
+from veriframe.ports.store import Pin, StoreCheck
 
 # registry, store, account
 
@@ -89,7 +89,8 @@ async def test_replicas_and_gateways_are_asked(
     async def reach() -> Mapping[str, str]:
         return faults
 
-    finding = await doctor.copies(reach, required)
+    finding = await doctor.places(StoreCheck(name="copies", tell=reach, is_required=required))
+    assert finding.part == "copies"
     assert finding.verdict == verdict
     assert finding.detail.startswith(f"{sum(not reason for reason in faults.values())} of 2 answer")
     for name, reason in faults.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.fakes.store import FakeStore
 
 from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
@@ -12,13 +13,14 @@ from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import Membership, OpenedRegistry
+from veriframe.ports.store import ContentStore
 from veriframe.settings import load
 from veriframe.wiring import chain, examinations, limits, registries, stores
 
 NODE = {"ipfs_api": "/ip4/127.0.0.1/tcp/9/http"}
 
 
-def opened(flags: dict[str, str]) -> stores.Store:
+def opened(flags: dict[str, str]) -> ContentStore:
     """Open the store of these settings."""
     return stores.open_store(load(NODE | flags, {}).settings)
 
@@ -74,7 +76,7 @@ async def test_a_single_node_makes_no_copies() -> None:
     """There are no replicas or gateways."""
     store = opened({})
     assert isinstance(store, KuboStore)
-    await stores.close_store(store)
+    await store.close()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ async def test_replicas_are_asked_and_the_lease_reserves_time_for_them(
     flags = flags | {"pinning_token_file": token_file(tmp_path), "replica_seconds": "7"}
     store = opened(flags)
     assert isinstance(store, ReplicatedStore)
-    await stores.close_store(store)
+    await store.close()
     settings = load(NODE | flags, {}).settings
     assert limits.policy(settings, Address(1)).copies_seconds == 7
     assert limits.policy(load(flags, {}).settings, Address(1)).copies_seconds == 0
@@ -124,3 +126,28 @@ def test_a_service_without_a_token_is_refused() -> None:
     """fault_78: with the name of the missing setting."""
     with pytest.raises(SettingsError, match="pinning_token_file"):
         opened({"pinning_service": "https://pins.example/psa"})
+
+
+async def test_a_store_is_added_by_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name in the setting is enough; a name that is not in the table is refused, with those that are."""
+    added = FakeStore()
+    monkeypatch.setitem(stores.STORES, "memory", lambda _: added)
+    assert stores.open_store(load({"store": "memory"}, {}).settings) is added
+    assert list(added.checks()) == []
+    await added.close()
+    monkeypatch.delitem(stores.STORES, "memory")
+    with pytest.raises(SettingsError, match="local or kubo"):
+        stores.open_store(load({"store": "memory"}, {}).settings)
+
+
+async def test_a_store_says_what_the_doctor_should_ask(tmp_path: Path) -> None:
+    """fault_54: copies and gateways, if there are any; a fault of them is as bad as the setting says."""
+    flags = {"ipfs_replica_api": "http://127.0.0.1:10", "ipfs_gateways": "https://gateway.example"}
+    for required in (False, True):
+        store = opened({**flags, "replica_required": str(required).lower()})
+        asked = [(check.name, check.is_required) for check in store.checks()]
+        assert asked == [("copies", required), ("gateways", required)]
+        await store.close()
+    for alone in (opened({}), opened({"store": "local", "home": str(tmp_path)})):
+        assert list(alone.checks()) == []
+        await alone.close()

@@ -7,7 +7,6 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ import typer
 
 from veriframe import logs
 from veriframe.errors import SettingsError, VeriFrameError
+from veriframe.ports.store import ContentStore
 from veriframe.settings import Loaded, Settings, load
 from veriframe.wiring import stores
 
@@ -83,10 +83,10 @@ def at_end(ending: Callable[[], Awaitable[None]]) -> None:
     _loop.endings.append(ending)
 
 
-def open_store(settings: Settings) -> stores.Store:
+def open_store(settings: Settings) -> ContentStore:
     """Open the content store; it is closed when the command ends."""
     opened = stores.open_store(settings)
-    at_end(partial(stores.close_store, opened))
+    at_end(opened.close)
     return opened
 
 

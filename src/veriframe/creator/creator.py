@@ -35,7 +35,7 @@ from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.ports.registry import SNAPSHOTS_AT_ONCE, FullRegistry, read_job, read_jobs
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, ignore_transfer
+from veriframe.ports.store import ContentStore, FetchLimits, OnTransfer, Pin, ignore_transfer
 
 RETRY_SECONDS = 60.0
 """Longest wait for a registry that does not answer, while a job is followed."""
@@ -159,7 +159,8 @@ class Creator:
         files.refuse_target(target, replace=replace)
         with files.beside(target) as fetched:
             try:
-                size_bytes = await self.store.fetch(job.result_cid, fetched, RESULT_BYTES, on_progress)
+                limits = FetchLimits(file_bytes=RESULT_BYTES)
+                size_bytes = (await self.store.fetch(job.result_cid, fetched, limits, on_progress)).size_bytes
             except JobRejected as error:
                 raise _no_picture(job, error) from error
             width, height = files.picture_size(fetched)

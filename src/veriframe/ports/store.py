@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from veriframe.errors import Code, JobRejected
 from veriframe.model.content.folder import FolderLimits
 
 
@@ -48,8 +49,49 @@ class StoreRoom:
     remedy: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLimits:
+    """What may be fetched: a file of up to `file_bytes`, a folder within `folder`. None: not at all."""
+
+    file_bytes: int | None = None
+    folder: FolderLimits | None = None
+
+    def check_file(self, cid: str, size_bytes: int) -> None:
+        """Raise `JobRejected` (NOT_A_FILE, TOO_LARGE) if a file of this size may not be fetched."""
+        if self.file_bytes is None:
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a file, not a folder.")
+        if size_bytes > self.file_bytes:
+            raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {self.file_bytes} bytes.")
+
+    def check_folder(self, cid: str) -> FolderLimits:
+        """The limits of a folder. Raises `JobRejected` (NOT_A_FILE) if none may be fetched."""
+        if self.folder is None:
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder. Give the CID of one file.")
+        return self.folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What came: a file or a folder, and the bytes of its files."""
+
+    is_folder: bool
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCheck:
+    """A question that `veriframe doctor` asks about a part of a store, called `name`.
+
+    `tell` returns, by place, why that place does not serve, or "". `is_required`: the store fails without it.
+    """
+
+    name: str
+    tell: Callable[[], Awaitable[Mapping[str, str]]]
+    is_required: bool = False
+
+
 def partial_name(cid: str) -> str:
-    """The name of a partly fetched file, in its target's folder. `cid` has the canonical spelling."""
+    """The name of what is partly fetched, in its target's folder. `cid` has the canonical spelling."""
     return f".veriframe-fetch-{cid}"
 
 
@@ -67,23 +109,14 @@ class ContentStore(Protocol):
 
     @abstractmethod
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Download one regular file to `target`, completely or not at all. Returns its size in bytes.
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
+        """Download a file or a folder to `target`, completely or not at all, over what is there.
 
-        A partial file named `partial_name(cid)` may stay in the same folder, so that a later call can resume.
-        Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE, TOO_LARGE, CORRUPT;
-        `HostUnavailable` if the target cannot be written.
-        """
-
-    @abstractmethod
-    async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Download a folder to `target`, completely or not at all, and replace what is there.
-
-        Returns the bytes of its files. Raises `JobRejected` like `fetch`: NOT_A_FILE if it is not a folder,
-        TOO_LARGE if it exceeds `limits`, CORRUPT for links and for unfit names.
+        What has arrived may stay as `partial_name(cid)` in the same folder, so that a later call can resume.
+        Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE (`limits` does not allow a file,
+        or a folder), TOO_LARGE, CORRUPT (also for links and for unfit names); `HostUnavailable` if the target
+        cannot be written: a file replaces no folder.
         """
 
     @abstractmethod
@@ -112,3 +145,11 @@ class ContentStore(Protocol):
         Does nothing by default, for stores that keep nothing of a fetch.
         """
         return
+
+    async def close(self) -> None:
+        """Close all connections. May be called twice. Does nothing by default, for stores without any."""
+        return
+
+    def checks(self) -> Sequence[StoreCheck]:
+        """What `veriframe doctor` should ask besides `ready`, `pins` and `room`: nothing by default."""
+        return ()

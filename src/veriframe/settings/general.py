@@ -25,8 +25,9 @@ class General(Section):
         "auto",
         description="which job registry to use; “auto” is starknet if job_registry_address is set",
     )
-    store: Literal["auto", "local", "kubo"] = Field(
-        "auto", description="which content store to use; “auto” is kubo if ipfs_api is set, else local"
+    store: str = Field(
+        "auto",
+        description="which content store to use: local, kubo, or “auto”, which is kubo if ipfs_api is set",
     )
     log_format: Literal["auto", "pretty", "json"] = Field(
         "auto", description="“auto” is pretty on a terminal"

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from veriframe import doctor
 from veriframe.adapters.blender.renderer import BlenderRenderer
-from veriframe.adapters.kubo.gateways.gateway import Gateways
-from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.ports.registry import OpenedRegistry
+from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
 from veriframe.wiring.renderers import build_renderer
-from veriframe.wiring.stores import Store
 from veriframe.wiring.workers import stakes
 from veriframe.worker.shared.reservations import picture_bytes
 
 
 def examinations(
-    settings: Settings, account: str, opened: OpenedRegistry, content: Store, *, engines: bool
+    settings: Settings, account: str, opened: OpenedRegistry, content: ContentStore, *, engines: bool
 ) -> Sequence[tuple[str, doctor.Examination]]:
     """The checks, in the order in which their faults should be fixed."""
     registry, membership = opened.worker, opened.membership
@@ -49,7 +47,7 @@ def examinations(
         ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
         ("registry", partial(doctor.registry, registry, opened.chain_facts)),
         ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
-        *_about_copies(settings, content),
+        *((check.name, partial(doctor.places, check)) for check in content.checks()),
         ("account", partial(doctor.account, registry, account, registry.account)),
         *(
             [("standing", partial(doctor.standing, membership.standing, registry.account))]
@@ -63,15 +61,3 @@ def examinations(
     return [*wanted, ("engines", about_engines)] if engines else wanted
 
 
-def _about_copies(settings: Settings, content: Store) -> Sequence[tuple[str, doctor.Examination]]:
-    if not isinstance(content, ReplicatedStore):
-        return []
-
-    async def reach() -> Mapping[str, str]:
-        faults = dict(await content.reach())
-        for source in content.node.sources:
-            if isinstance(source, Gateways):
-                faults |= await source.reach()
-        return faults
-
-    return [("copies", partial(doctor.copies, reach, settings.replica_required))]

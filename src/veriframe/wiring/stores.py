@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from veriframe.adapters.kubo.gateways.gateway import Gateways
@@ -14,21 +14,28 @@ from veriframe.adapters.kubo.replicas.replica import Replica, ReplicatedStore, R
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.errors import SettingsError
+from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
-
-Store = LocalStore | KuboStore | ReplicatedStore
 
 TOKEN_BYTES = 4096
 """Longest bearer token."""
 
 
-def open_store(settings: Settings) -> Store:
-    """Open the content store: a Kubo node if one is configured, else the embedded folder.
+def open_store(settings: Settings) -> ContentStore:
+    """Open the content store that the settings name. Close it with `close`.
 
-    Raises `SettingsError` if an address is invalid. Close it with `close_store`.
+    Raises `SettingsError` if it is not known, or its settings cannot be used.
     """
-    if settings.store != "kubo":
-        return LocalStore(settings.home / "store", settings.store_bytes)
+    if settings.store not in STORES:
+        raise SettingsError(f"The store {settings.store!a} is not known. Set store to {' or '.join(STORES)}.")
+    return STORES[settings.store](settings)
+
+
+def _local(settings: Settings) -> ContentStore:
+    return LocalStore(settings.home / "store", settings.store_bytes)
+
+
+def _kubo(settings: Settings) -> ContentStore:
     sources = (Gateways(settings.ipfs_gateways),) if settings.ipfs_gateways else ()
     token = _token(settings.ipfs_token_file, "ipfs_token_file")
     node = KuboStore(settings.ipfs_api, token=token, sources=sources)
@@ -37,6 +44,10 @@ def open_store(settings: Settings) -> Store:
         return node
     spread = ReplicationPolicy(seconds=settings.replica_seconds, required=settings.replica_required)
     return ReplicatedStore(node, replicas, sources, spread)
+
+
+STORES: dict[str, Callable[[Settings], ContentStore]] = {"local": _local, "kubo": _kubo}
+"""What opens a store, by the name that the setting `store` gives it."""
 
 
 def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
@@ -52,16 +63,6 @@ def _replicas(settings: Settings, token: str | None) -> Sequence[Replica]:
         api = KuboApi(parse_address(settings.ipfs_api), token)
         replicas.append(PinningService(settings.pinning_service, service_token, Swarm(api)))
     return replicas
-
-
-async def close_store(opened: Store) -> None:
-    """Close a store's connections."""
-    if not isinstance(opened, LocalStore):
-        await opened.close()
-        node = opened.node if isinstance(opened, ReplicatedStore) else opened
-        for source in node.sources:
-            if isinstance(source, Gateways):
-                await source.close()
 
 
 def _token(file: Path | None, setting: str) -> str | None:

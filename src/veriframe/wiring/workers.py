@@ -13,9 +13,9 @@ from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import Address
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
+from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings, to_fri
 from veriframe.wiring.limits import policy, scene_limits, stake_limits
-from veriframe.wiring.stores import Store
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock
@@ -57,7 +57,7 @@ async def stakes(settings: Settings, account: str, registry: WorkerRegistry) -> 
 
 
 def build_context(
-    settings: Settings, account: str, registry: WorkerRegistry, blender: Renderer, content: Store
+    settings: Settings, account: str, registry: WorkerRegistry, blender: Renderer, content: ContentStore
 ) -> WorkerContext:
     """Build the context of a worker account, without listeners."""
     workspace = Workspace(_worker_home(settings, account) / "work", settings.fetched_bytes)

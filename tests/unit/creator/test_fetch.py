@@ -18,7 +18,7 @@ from veriframe.errors import (
     ValidationFailed,
 )
 from veriframe.model.registry.offer import LEASE_SECONDS
-from veriframe.ports.store import OnTransfer, ignore_transfer
+from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, ignore_transfer
 
 
 async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:
@@ -62,10 +62,10 @@ class _Slow(FakeStore):
     """Another process takes the target's name during the download."""
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
         (target.parent / "picture.png").write_bytes(b"mine")
-        return await super().fetch(cid, target, limit_bytes, on_progress)
+        return await super().fetch(cid, target, limits, on_progress)
 
 
 async def test_a_file_that_appears_while_fetching_is_kept(tmp_path: Path) -> None:

@@ -141,6 +141,8 @@ async def test_a_full_node_costs_no_bond(tmp_path: Path) -> None:
                 home.now += 601
                 await until(lambda: submitted(home) == [])
                 assert await claimed(home) == []
+                while await store.pins("job-result"):  # noqa: ASYNC110 - nodes give no event
+                    await asyncio.sleep(0.01)
                 node.run("repo", "gc")
                 await until(lambda: len(home.attempts()) > full and submitted(home) != [])
             assert (await home.worker.totals()).burned_fri == 0

@@ -77,7 +77,7 @@ async def test_outages_are_waited_for(bench: Bench) -> None:
     bench.shared.faults += [RegistryUnavailable("away")] * 7
     fetch, fails = bench.store.fetch, [StoreUnavailable("away")] * 5
 
-    async def shaky(*arguments: object) -> int:
+    async def shaky(*arguments: object) -> object:
         if fails:
             raise fails.pop()
         return await fetch(*arguments)  # type: ignore[arg-type]

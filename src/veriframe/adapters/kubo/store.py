@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from asyncio import to_thread
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -26,13 +25,9 @@ from veriframe.adapters.kubo.adding.upload import (
     one_part,
     plan_upload,
 )
-from veriframe.adapters.kubo.blocks.dag import BlockSource
-from veriframe.adapters.kubo.blocks.tree import Tree
-from veriframe.adapters.kubo.fetching.download import Timeouts
-from veriframe.adapters.kubo.fetching.file_fetcher import FetchRequest, FileFetcher
-from veriframe.adapters.kubo.fetching.folder_fetcher import FolderFetcher
-from veriframe.adapters.kubo.files.partial import partial
-from veriframe.adapters.kubo.files.staging import place_folder, staged
+from veriframe.adapters.kubo.fetching.fetcher import BlockSource, Fetcher
+from veriframe.adapters.kubo.fetching.node import KuboNode
+from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.node.disk import REMEDY, NodeDisk
@@ -40,14 +35,23 @@ from veriframe.adapters.kubo.node.pins import part_of_name, pin_folder, read_pin
 from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid
-from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
+from veriframe.ports.store import (
+    ContentStore,
+    Fetched,
+    FetchLimits,
+    OnTransfer,
+    Pin,
+    StoreCheck,
+    StoreRoom,
+    Transfer,
+    ignore_transfer,
+)
 from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
 
-PIN_SECONDS = 600.0
-"""For a node to walk through all blocks of a file that it is to pin."""
+READY_SECONDS, PIN_SECONDS = 10.0, 600.0
+"""The second: for a node to walk through all blocks of a file that it is to pin."""
 
 
 class _Added(Answer):
@@ -92,8 +96,8 @@ class KuboStore(ContentStore):
         self._fetched = FetchedBlocks(self._api)
         self._timeouts = timeouts or Timeouts()
         self.sources = tuple(sources)
-        self._delivery = FileFetcher(self._api, self.sources, self._timeouts)
-        self._folders = FolderFetcher(self._api, self.sources, self._timeouts)
+        node = KuboNode(self._api, self._timeouts)
+        self._fetcher = Fetcher((node, *self.sources), self._timeouts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -104,9 +108,19 @@ class KuboStore(ContentStore):
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connections to the node. The caller closes the sources."""
+        """Closes the connections to the node and to the sources."""
         await self._fetched.close()
         await self._api.close()
+        for source in self.sources:
+            await source.close()
+
+    def checks(self) -> Sequence[StoreCheck]:
+        """Asks the sources, if there are any."""
+        return [StoreCheck(name="gateways", tell=self._reach)] if self.sources else []
+
+    async def _reach(self) -> Mapping[str, str]:
+        reached = await asyncio.gather(*(source.reach() for source in self.sources))
+        return {place: reason for reasons in reached for place, reason in reasons.items()}
 
     async def add(self, source: Path, pin_name: str, on_progress: OnTransfer = ignore_transfer) -> str:
         """Adds a file or a folder, pinned as `pin_name`. Returns its CID.
@@ -114,7 +128,7 @@ class KuboStore(ContentStore):
         Raises `SettingsError` if it cannot be read or stored, and `JobError` (UPLOAD) if the node stored
         something else than was sent. If the outcome is unknown, the same is added once more.
         """
-        started, plan = time.monotonic(), await to_thread(plan_upload, source)
+        started, plan = time.monotonic(), await run_uninterrupted(plan_upload, source)
         async with self._in_time(f"{source.name} could not be added"):
             try:
                 cid = await self._add(source, plan, pin_name, on_progress)
@@ -130,46 +144,18 @@ class KuboStore(ContentStore):
         return cid
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Fetches one file to `target`, checked, all or nothing. Returns its size in bytes.
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
+        """Fetches a file or a folder to `target`, each block checked, all or nothing.
 
         Resumes what an interrupted fetch left beside the target. What the node did not have before is removed
-        from it afterwards. Raises `HostUnavailable` if the target cannot be written.
+        from it afterwards. Any import options work.
         """
         started, wanted = time.monotonic(), parse_cid(cid)
-        async with (
-            self._fetched.fetching(wanted),
-            self._in_time(f"{wanted} did not arrive"),
-            partial(wanted, cid, target.parent) as part,
-        ):
-            size_bytes = await self._delivery.fetch(
-                FetchRequest(
-                    cid=wanted, part=part, target=target, limit_bytes=limit_bytes, on_progress=on_progress
-                )
-            )
-        _finish("store_fetched", cid, size_bytes, started, on_progress)
-        return size_bytes
-
-    async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Fetches a folder to `target`, each block checked, all or nothing. Returns the size of its files.
-
-        Raises and resumes like `fetch`. Any import options work: folders that were added with others than
-        ours, such as large ones, are checked block by block.
-        """
-        started, wanted = time.monotonic(), parse_cid(cid)
-        async with (
-            self._fetched.fetching(wanted),
-            self._in_time(f"{wanted} did not arrive"),
-            staged(wanted, target.parent) as folder,
-        ):
-            tree = await to_thread(Tree, wanted, folder, limits)
-            await self._folders.fetch(tree, folder, on_progress)
-            await run_uninterrupted(place_folder, folder, target)
-        _finish("store_fetched", cid, tree.size_bytes, started, on_progress)
-        return tree.size_bytes
+        async with self._fetched.fetching(wanted), self._in_time(f"{wanted} did not arrive"):
+            fetched = await self._fetcher.fetch(wanted, target, limits, on_progress)
+        _finish("store_fetched", cid, fetched.size_bytes, started, on_progress)
+        return fetched
 
     async def pin(self, pin: Pin) -> None:
         """Pins what the node has under one more name. Raises `StoreUnavailable` if it lacks any of it."""
@@ -209,7 +195,7 @@ class KuboStore(ContentStore):
 
     async def ready(self) -> None:
         """Asks the node for its version."""
-        await self._api.call("version", {}, _Version, 10.0)
+        await self._api.call("version", {}, _Version, READY_SECONDS)
 
     async def room(self) -> StoreRoom:
         """Returns the node's `StorageMax` less the size of its repository, pinned or not.
@@ -225,7 +211,7 @@ class KuboStore(ContentStore):
 
     async def _add(self, source: Path, plan: UploadPlan, pin_name: str, on_progress: OnTransfer) -> str:
         # A folder is hashed while it is sent: the node's own CID shows whether both saw the same bytes.
-        expected = asyncio.create_task(to_thread(folder_cid, source)) if plan.is_folder else None
+        expected = asyncio.create_task(run_uninterrupted(folder_cid, source)) if plan.is_folder else None
         try:
             upload, node_cid = await self._send(plan, on_progress)
             cid = upload.sent_cid if expected is None else await expected

@@ -1,14 +1,12 @@
 """The embedded registry as one account reads it: blocks, jobs and money in one SQLite file.
 
-SQLite waits for disks and for other processes, so every query runs in a thread.
+SQLite waits for disks and for other processes, so every query runs in the file's own thread.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -21,7 +19,7 @@ from veriframe.model.registry import ledger
 from veriframe.model.registry.job import Address, Head
 from veriframe.model.registry.ledger import BURNED, ISSUED, Posting, PotKind, Reason
 from veriframe.ports.registry import Funds, JobReader, Snapshot, Totals
-from veriframe.sqlite_file import open_file, transaction
+from veriframe.sqlite_file import SqliteExecutor, open_file, transaction
 
 T = TypeVar("T")
 
@@ -48,9 +46,8 @@ class LocalReader(JobReader):
         self._name = account
         self._account = local_address(account)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._thread = SqliteExecutor()
         self._connection: sqlite3.Connection | None = None
-        self._closed = False
         self._event: int | None = None
         self._identity: str | None = None
 
@@ -61,11 +58,7 @@ class LocalReader(JobReader):
 
     def close(self) -> None:
         """Closes the file. Afterwards every method raises `RegistryUnavailable`."""
-        with self._lock, schema.translated(self._path):
-            self._closed = True
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self._thread.close(self._close)
 
     @property
     def jobs_at_once(self) -> int:
@@ -146,12 +139,17 @@ class LocalReader(JobReader):
         return await self._run(read)
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.to_thread(self._work, work)
+        if self._thread.is_closed:
+            raise RegistryUnavailable(f"The registry {self._path} was closed. Open it again.")
+        return await self._thread.run(lambda: self._work(work))
+
+    def _close(self) -> None:
+        with schema.translated(self._path):
+            if self._connection is not None:
+                self._connection.close()
 
     def _work(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with self._lock, schema.translated(self._path):
-            if self._closed:
-                raise RegistryUnavailable(f"The registry {self._path} was closed. Open it again.")
+        with schema.translated(self._path):
             if self._connection is None:
                 connection = open_file(self._path, schema.KIND)
                 try:

@@ -5,8 +5,10 @@ The CIDs are those of `ipfs add --cid-version=1 --raw-leaves --chunker=size-2621
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +17,9 @@ from typing import BinaryIO
 
 from aleph_cid import CidHasher, hash_folder
 
-from veriframe.adapters.local_store.stoppable import CopyProgress
 from veriframe.disk import sync_folder
 from veriframe.model.content.folder import FolderLimits, check_path, check_totals
+from veriframe.ports.store import OnTransfer, Transfer
 
 PIECE_BYTES = 2**20
 
@@ -28,6 +30,29 @@ class Unreadable(Exception):
 
 class TooLong(Exception):
     """The source has more bytes than allowed."""
+
+
+class Stopped(Exception):
+    """The copy was stopped, because its caller no longer waits for it."""
+
+
+class CopyProgress:
+    """Progress and cancellation of a copy in a thread, made in the event loop; setting `stop` ends it."""
+
+    def __init__(self, on_progress: OnTransfer | None = None) -> None:
+        self.stop = threading.Event()
+        self.total_bytes: int | None = None
+        self._loop = asyncio.get_running_loop() if on_progress else None
+        self._on_progress, self._done_bytes = on_progress, 0
+
+    def moved(self, size_bytes: int) -> None:
+        """Records that this many more bytes are done. Raises `Stopped`."""
+        if self.stop.is_set():
+            raise Stopped
+        self._done_bytes += size_bytes
+        if self._loop and self._on_progress:
+            transfer = Transfer(done_bytes=self._done_bytes, total_bytes=self.total_bytes)
+            self._loop.call_soon_threadsafe(self._on_progress, transfer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Folders for work in progress, and a lock between processes.
+"""Folders for work in progress.
 
 The process that works in a folder locks it. The kernel releases the lock with the process's last descriptor,
 so sweeping can distinguish the folders of killed processes from those in use.
@@ -9,17 +9,25 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from veriframe.adapters.local_store.copying import opened_folder
 from veriframe.disk import try_lock
+from veriframe.threads import run_briefly
 
 PREFIX = ".veriframe-copy-"
 
-_POLL_SECONDS = 0.01
+
+@asynccontextmanager
+async def staged(parent: Path) -> AsyncIterator[Path]:
+    """`staging`, created and deleted in threads."""
+    stack = ExitStack()
+    try:
+        yield await run_briefly(stack.enter_context, staging(parent))
+    finally:
+        await run_briefly(stack.close)
 
 
 @contextmanager
@@ -48,21 +56,6 @@ def sweep(parent: Path) -> None:
         with suppress(OSError), opened_folder(folder) as descriptor:
             if try_lock(descriptor):
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def locked(file: Path, wait_seconds: float) -> Iterator[None]:
-    """Holds a lock that excludes all other processes and threads. Raises `TimeoutError`."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + wait_seconds
-        while not try_lock(descriptor):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"another process has held {file} for {wait_seconds:.0f} s")
-            time.sleep(_POLL_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _is_still(folder: Path, descriptor: int) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, ParamSpec, TypeVar
 
 import structlog
 
 from veriframe.adapters.local_store.blobs import Blobs, Full
 from veriframe.adapters.local_store.copying import (
     Copied,
+    CopyProgress,
     TooLong,
     Unreadable,
     copy_file,
@@ -24,13 +25,24 @@ from veriframe.adapters.local_store.copying import (
 )
 from veriframe.adapters.local_store.disk_errors import is_full, reason
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.adapters.local_store.staging import locked, staging
-from veriframe.adapters.local_store.stoppable import CopyProgress, in_thread
-from veriframe.disk import sync_folder
+from veriframe.adapters.local_store.staging import staged, staging
+from veriframe.disk import locked, sync_folder
 from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
-from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, Transfer, ignore_transfer
+from veriframe.ports.store import (
+    ContentStore,
+    Fetched,
+    FetchLimits,
+    OnTransfer,
+    Pin,
+    StoreRoom,
+    Transfer,
+    ignore_transfer,
+)
+from veriframe.threads import run_briefly, run_stoppable, run_uninterrupted
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -49,7 +61,7 @@ class LocalStore(ContentStore):
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
-        self._work = folder / "work"
+        self._work, self._lock = folder / "work", folder / "lock"
         self._blobs = Blobs(folder / "content", limit_bytes)
         self._pins = PinFolder(folder / "pins")
         self._is_made = False
@@ -60,76 +72,72 @@ class LocalStore(ContentStore):
         Raises `SettingsError` for what cannot be read or stored: empty folders, links in folders, devices.
         """
         started = time.monotonic()
-        copied = await in_thread(lambda watch: self._add(source, pin_name, watch), on_progress)
+        watch = CopyProgress(on_progress)
+        await run_briefly(self._make)
+        with self._translated():
+            async with staged(self._work) as work:
+                new = work / "new"
+                copied = await run_stoppable(watch.stop, self._copy, source, new, watch)
+                is_intact = await run_uninterrupted(self._blobs.is_intact_folder, copied.cid)
+                async with locked(self._lock, LOCK_WAIT_SECONDS):
+                    await run_briefly(self._keep, new, copied, pin_name, keep_folder=is_intact)
         _finish("store_added", copied, started, on_progress)
         return copied.cid
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Copies one file to `target`, verified, all of it or nothing. Returns its size in bytes.
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
+        """Copies a file or a folder to `target`, verified, all of it or nothing.
 
-        Raises `StoreUnavailable` if the stored file is damaged: that is not the creator's fault.
+        Raises `StoreUnavailable` if it is stored damaged: that is not the creator's fault. An interrupted
+        copy starts again: nothing is transferred over a network.
         """
-        started, key = time.monotonic(), canonical(cid)
-        copied = await in_thread(lambda watch: self._fetch(key, target, limit_bytes, watch), on_progress)
+        started, key, watch = time.monotonic(), canonical(cid), CopyProgress(on_progress)
+        copied, is_folder = await run_stoppable(watch.stop, self._fetch, key, target, limits, watch)
         _finish("store_fetched", copied, started, on_progress)
-        return copied.size_bytes
-
-    async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """Copies a folder to `target`, verified, all of it or nothing. Returns the bytes of its files.
-
-        Raises as `fetch` does. An interrupted copy starts again: nothing is transferred over a network.
-        """
-        started, key = time.monotonic(), canonical(cid)
-        copied = await in_thread(lambda watch: self._fetch_folder(key, target, limits, watch), on_progress)
-        _finish("store_fetched", copied, started, on_progress)
-        return copied.size_bytes
+        return Fetched(is_folder=is_folder, size_bytes=copied.size_bytes)
 
     async def pin(self, pin: Pin) -> None:
         """Pins stored content under one more name. Raises `StoreUnavailable` if it is not stored."""
-        await in_thread(lambda _: self._pin(Pin(cid=canonical(pin.cid), name=pin.name)))
+        await self._alone(self._pin, Pin(cid=canonical(pin.cid), name=pin.name))
 
     async def unpin(self, pin: Pin) -> None:
         """Removes a pin, if it exists."""
         with suppress(JobRejected):
-            known = Pin(cid=canonical(pin.cid), name=pin.name)
-            await in_thread(lambda _: self._unpin(known))
+            await self._alone(self._pins.remove, Pin(cid=canonical(pin.cid), name=pin.name))
 
     async def pins(self, prefix: str = "") -> Sequence[Pin]:
         """The pins with such names, by CID and name."""
-        return [pin for pin in await in_thread(lambda _: self._all_pins()) if pin.name.startswith(prefix)]
+        return [pin for pin in await self._alone(self._pins.all) if pin.name.startswith(prefix)]
 
     async def ready(self) -> None:
         """Looks whether the folder is there."""
-        await in_thread(lambda _: self._look())
+        await run_briefly(self._look)
 
     async def room(self) -> StoreRoom:
         """The limit minus pinned content, and at most what the disk has free."""
-        return await in_thread(lambda _: self._room())
+        return await self._alone(self._room)
 
     async def size_bytes(self) -> int:
         """The size of all content, pinned or not."""
-        return await in_thread(lambda _: self._size_bytes())
+        return await self._alone(lambda: sum(content.size_bytes for content in self._blobs.kept()))
 
-    def _add(self, source: Path, pin_name: str, watch: CopyProgress) -> Copied:
-        self._make()
-        with self._translated(), staging(self._work) as work:
-            new = work / "new"
-            copied = self._copy(source, new, watch)
-            is_intact = new.is_dir() and self._blobs.is_intact_folder(copied.cid)
-            with self._locked():
-                try:
-                    cleaned = self._blobs.make_room(copied.cid, copied.size_bytes, self._pins.pinned, work)
-                except Full as error:
-                    raise self._full(error.pinned_bytes) from error
-                self._blobs.put(new, copied.cid, keep_folder=is_intact)
-                self._pins.add(Pin(cid=copied.cid, name=pin_name))
+    async def _alone(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Does short work while no other process or task uses the store."""
+        await run_briefly(self._make)
+        with self._translated():
+            async with locked(self._lock, LOCK_WAIT_SECONDS):
+                return await run_briefly(work, *arguments, **named)
+
+    def _keep(self, new: Path, copied: Copied, pin_name: str, *, keep_folder: bool) -> None:
+        try:
+            cleaned = self._blobs.make_room(copied.cid, copied.size_bytes, self._pins.pinned, new.parent)
+        except Full as error:
+            raise self._full(error.pinned_bytes) from error
+        self._blobs.put(new, copied.cid, keep_folder=keep_folder)
+        self._pins.add(Pin(cid=copied.cid, name=pin_name))
         for content in cleaned:
             log.info("store_cleaned", cid=content.cid, size_bytes=content.size_bytes)
-        return copied
 
     def _copy(self, source: Path, new: Path, watch: CopyProgress) -> Copied:
         limit_bytes = self._blobs.limit_bytes
@@ -147,97 +155,58 @@ class LocalStore(ContentStore):
         except TooLong as error:
             raise self._full(0) from error
 
-    def _fetch(self, cid: str, target: Path, limit_bytes: int, watch: CopyProgress) -> Copied:
+    def _fetch(self, cid: str, target: Path, limits: FetchLimits, watch: CopyProgress) -> tuple[Copied, bool]:
         self._make()
-        with self._open(cid) as stored:
-            try:
-                if os.fstat(stored.fileno()).st_size > limit_bytes:
-                    raise TooLong
-                watch.total_bytes = os.fstat(stored.fileno()).st_size
+        try:
+            with self._opened(cid) as file:
+                if file is None:
+                    size_bytes = measure_folder(self._blobs.path(cid), limits.check_folder(cid))
+                else:
+                    size_bytes = os.fstat(file.fileno()).st_size
+                    limits.check_file(cid, size_bytes)
+                watch.total_bytes = size_bytes
                 with _writing(target), staging(target.parent) as beside:
-                    copied = copy_file(stored, beside / "new", limit_bytes, watch, mode=0o666)
+                    new = beside / "new"
+                    if file is None:
+                        copied = copy_folder(self._blobs.path(cid), new, size_bytes, watch, mode=0o666)
+                    else:
+                        copied = copy_file(file, new, size_bytes, watch, mode=0o666)
                     if copied.cid != cid:
                         raise self._damaged(cid, "its bytes do not match its CID")
-                    (beside / "new").replace(target)
-                    sync_folder(target.parent)
-            except TooLong:
-                raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {limit_bytes} bytes.") from None
-            except Unreadable as error:
-                raise self._damaged(cid, str(error)) from error
-        return copied
-
-    def _fetch_folder(self, cid: str, target: Path, limits: FolderLimits, watch: CopyProgress) -> Copied:
-        self._make()
-        stored = self._blobs.path(cid)
-        try:
-            self._open(cid).close()
-        except JobRejected as error:
-            if error.code is not Code.NOT_A_FILE:
-                raise
-        else:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a file, not a folder.")
-        try:
-            watch.total_bytes = measure_folder(stored, limits)
-            with _writing(target), staging(target.parent) as beside:
-                new = beside / "new"
-                copied = copy_folder(stored, new, limits.size_bytes, watch, mode=0o666)
-                if copied.cid != cid:
-                    raise self._damaged(cid, "its bytes do not match its CID")
-                if target.is_dir():
-                    target.rename(beside / "replaced")
-                else:
-                    target.unlink(missing_ok=True)
-                new.rename(target)
-                sync_folder(target.parent)
+                    _replace(new, target, beside)
         except (Unreadable, TooLong) as error:
             raise self._damaged(cid, str(error)) from error
-        return copied
+        return copied, file is None
 
-    def _open(self, cid: str) -> BinaryIO:
+    @contextmanager
+    def _opened(self, cid: str) -> Iterator[BinaryIO | None]:
+        """Opens stored content; None for a folder. Raises `JobRejected` (NOT_FOUND), `Unreadable`."""
         path = self._blobs.path(cid)
         try:
-            return open_file(path)
+            file = open_file(path)
         except FileNotFoundError as error:
             if not path.parent.is_dir():
                 # The disk is gone. Content that cannot be reached is not content that does not exist.
                 raise self._unavailable(error) from error
             raise JobRejected(Code.NOT_FOUND, f"{cid} is not in the content store {self._folder}.") from None
         except IsADirectoryError:
-            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a folder, not a file.") from None
-        except Unreadable as error:
-            raise self._damaged(cid, str(error)) from error
+            yield None
+            return
+        with file:
+            yield file
 
     def _pin(self, pin: Pin) -> None:
-        self._make()
-        with self._locked():
-            if not self._blobs.path(pin.cid).exists():
-                raise StoreUnavailable(f"{pin.cid} is not in the content store {self._folder}. Add it again.")
-            self._pins.add(pin)
-
-    def _unpin(self, pin: Pin) -> None:
-        self._make()
-        with self._locked():
-            self._pins.remove(pin)
-
-    def _all_pins(self) -> Sequence[Pin]:
-        self._make()
-        with self._locked():
-            return self._pins.all()
+        if not self._blobs.path(pin.cid).exists():
+            raise StoreUnavailable(f"{pin.cid} is not in the content store {self._folder}. Add it again.")
+        self._pins.add(pin)
 
     def _room(self) -> StoreRoom:
-        self._make()
-        with self._locked():
-            pinned = self._pins.pinned()
-            held_bytes = sum(content.size_bytes for content in self._blobs.kept() if content.cid in pinned)
-            # Unpinned content is removed only once the new copy is complete, so its space does not count.
-            disk_bytes = shutil.disk_usage(self._folder).free
+        pinned = self._pins.pinned()
+        held_bytes = sum(content.size_bytes for content in self._blobs.kept() if content.cid in pinned)
+        # Unpinned content is removed only once the new copy is complete, so its space does not count.
+        disk_bytes = shutil.disk_usage(self._folder).free
         free_bytes = max(0, min(self._blobs.limit_bytes - held_bytes, disk_bytes))
         return StoreRoom(free_bytes=free_bytes, held_bytes=held_bytes, remedy=_REMEDY)
-
-    def _size_bytes(self) -> int:
-        self._make()
-        with self._locked():
-            return sum(content.size_bytes for content in self._blobs.kept())
 
     def _look(self) -> None:
         self._make()
@@ -253,11 +222,6 @@ class LocalStore(ContentStore):
             for folder in (self._work, self._blobs.folder, self._pins.folder):
                 folder.mkdir(mode=0o700, exist_ok=True)
         self._is_made = True
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._translated(), locked(self._folder / "lock", LOCK_WAIT_SECONDS):
-            yield
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -284,6 +248,16 @@ class LocalStore(ContentStore):
             f"The content store {self._folder} is full: it may hold {self._blobs.limit_bytes} bytes, and"
             f" {pinned_bytes} of them are pinned. {_REMEDY}"
         )
+
+
+def _replace(new: Path, target: Path, beside: Path) -> None:
+    """Moves a complete file or folder to its target, and what is there to `beside`."""
+    if new.is_dir() and target.is_dir() and not target.is_symlink():
+        target.rename(beside / "replaced")
+    elif new.is_dir():
+        target.unlink(missing_ok=True)
+    new.replace(target)
+    sync_folder(target.parent)
 
 
 @contextmanager

@@ -7,12 +7,9 @@ is damaged or partly missing is never replaced silently, since its claims may st
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -28,8 +25,8 @@ from veriframe.model.attempt.stakes import CreatorTotals, fold
 from veriframe.model.registry.job import Address
 from veriframe.model.rendering.frames import SpooledFrame
 from veriframe.ports.journal import Journal
-from veriframe.sqlite_file import open_file, transaction
-from veriframe.threads import wait_uninterrupted
+from veriframe.sqlite_file import SqliteExecutor, open_file, transaction, translated
+from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
 
@@ -56,22 +53,15 @@ class SqliteJournal(Journal):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._translated():
+        with translated(path, KIND):
             self._connection = open_file(path, KIND)
         # Invalid UTF-8 is a matter of one row, not of the whole journal.
         self._connection.text_factory = lambda data: data.decode(errors="replace")
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._is_closed = False
+        self._thread = SqliteExecutor()
 
     async def close(self) -> None:
         """Closes the file and ends the thread. Afterwards every other method raises `HostUnavailable`."""
-        if self._is_closed:
-            return
-        try:
-            await self._run(self._connection.close)
-        finally:
-            self._is_closed = True
-            self._thread.shutdown()
+        await run_uninterrupted(self._thread.close, self._connection.close)
 
     async def start(self, attempt: Attempt) -> Attempt:
         """Stores a new attempt. Returns it with its number."""
@@ -152,13 +142,13 @@ class SqliteJournal(Journal):
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         """Runs work in the journal's thread, to its end even if cancelled."""
 
-        def translated() -> T:
-            with self._translated():
+        def run() -> T:
+            with translated(self._path, KIND):
                 return work(*arguments)
 
-        if self._is_closed:
+        if self._thread.is_closed:
             raise HostUnavailable(f"The journal {self._path} is closed.")
-        return await wait_uninterrupted(asyncio.get_running_loop().run_in_executor(self._thread, translated))
+        return await self._thread.run(run)
 
     def _write_attempt(self, attempt: Attempt, statement: str, *key: object) -> sqlite3.Cursor:
         content = json.dumps(_ATTEMPT.dump_python(attempt, mode="json", exclude=_NOT_IN_CONTENT))
@@ -223,16 +213,6 @@ class SqliteJournal(Journal):
             known = {"journal": str(self._path), "table": table, "number": number, "row": content[:500]}
             log.warning("journal_row_set_aside", **known)
         return good
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise HostUnavailable(
-                f"The journal {self._path} cannot be used now: {error}. Check that its disk has space, that"
-                " its user may write it, and that no other program uses it."
-            ) from error
 
 
 def _attempt(number: int, job_id: str, stage: str, content: str) -> Attempt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ async def connect_account(network: Network, key: Key | None) -> ConnectedAccount
         await agree_on_chain(nodes, network.chain)
         address, signer = await _account(nodes, network, key)
         network.outbox_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        outbox = Outbox(network.outbox_folder / f"outbox-{address:x}.sqlite")
+        outbox = await asyncio.to_thread(Outbox, network.outbox_folder / f"outbox-{address:x}.sqlite")
     except BaseException:
         await nodes.close()
         raise

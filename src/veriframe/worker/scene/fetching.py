@@ -8,7 +8,7 @@ from pathlib import Path
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
+from veriframe.ports.store import FetchLimits, OnTransfer, Transfer, ignore_transfer
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.job_run import JobRun
@@ -77,7 +77,8 @@ async def _fetch(attempt: Attempt, target: Path, context: WorkerContext, on_prog
         context.listener.on_transfer(attempt.job_id, "scene", transfer)
         on_progress(transfer)
 
-    await context.store.fetch(attempt.asset_cid, target, context.scene_limits.file_bytes, on_transfer)
+    limits = FetchLimits(file_bytes=context.scene_limits.file_bytes)
+    await context.store.fetch(attempt.asset_cid, target, limits, on_transfer)
     return target
 
 

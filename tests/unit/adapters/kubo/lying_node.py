@@ -11,7 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
-from veriframe.adapters.kubo.fetching.download import Timeouts
+from veriframe.adapters.kubo.fetching.fetcher import BlockSource
+from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.cid import Cid, Codec
 
@@ -46,13 +47,13 @@ def make_blocks(content: bytes) -> tuple[Cid, dict[str, bytes]]:
     return root, blocks | {str(root): block}
 
 
-class Blocks:
+class Blocks(BlockSource):
     """A source that has the given blocks."""
 
     def __init__(self, blocks: dict[str, bytes]) -> None:
         self.blocks = blocks
 
-    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+    async def block(self, cid: Cid) -> bytes:
         """Returns a block."""
         if str(cid) not in self.blocks:
             raise JobRejected(Code.NOT_FOUND, f"{cid} is not here.")

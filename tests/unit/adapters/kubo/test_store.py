@@ -24,9 +24,10 @@ from tests.unit.adapters.kubo.lying_node import (
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobError, SettingsError, StoreFull, StoreUnavailable
-from veriframe.ports.store import Pin
+from veriframe.ports.store import FetchLimits, Pin
 
 LIMIT_BYTES = 2**20
+LIMIT = FetchLimits(file_bytes=LIMIT_BYTES)
 
 PADDED = b'{"Version": "0.42.0", "Cid": "x"}' + b" " * 900_000
 """A valid answer to most calls, and a thousand times smaller when it is compressed."""
@@ -63,7 +64,7 @@ async def test_anything_but_an_api_is_unavailable(
     with pytest.raises(StoreUnavailable):
         await store.pins()
     with pytest.raises(StoreUnavailable):
-        await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+        await store.fetch(str(node.root), out / "scene", LIMIT)
     assert (set(node.asked), (out / "scene").exists()) == ({"version", "pin/ls", "block/get"}, False)
 
 
@@ -77,10 +78,10 @@ async def test_a_silent_node_times_out(node: LyingNode, out: Path) -> None:
     node.replies["cat"] = still
     async with KuboStore(node.url, timeouts=replace(SHORT_TIMEOUTS, quiet_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable):
-            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+            await store.fetch(str(node.root), out / "scene", LIMIT)
     async with KuboStore(node.url, timeouts=replace(SHORT_TIMEOUTS, total_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable, match=r"within 0\.2 seconds"):
-            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+            await store.fetch(str(node.root), out / "scene", LIMIT)
 
 
 async def test_a_token_is_sent_and_asked_for(node: LyingNode) -> None:

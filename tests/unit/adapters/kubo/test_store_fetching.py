@@ -22,9 +22,10 @@ from tests.unit.adapters.kubo.lying_node import (
 
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
-from veriframe.ports.store import Transfer
+from veriframe.ports.store import FetchLimits, Transfer
 
 LIMIT_BYTES = 2**20
+LIMIT = FetchLimits(file_bytes=LIMIT_BYTES)
 
 
 def content(path: Path) -> bytes:
@@ -44,10 +45,10 @@ FLIPPED = CONTENT[:500_000] + bytes((CONTENT[500_000] ^ 1,)) + CONTENT[500_001:]
     ("stream", "missing"),
     [
         pytest.param(streamed(head=FLIPPED), 1, id="a flipped byte"),
-        pytest.param(streamed(head=CONTENT[:300_000]), 3, id="ends early"),
-        pytest.param(streamed(head=CONTENT, forever=bytes(2**16)), 4, id="never ends"),
-        pytest.param(always(web.Response(text="<html>", content_type="text/html")), 4, id="HTML"),
-        pytest.param(always(refusal("a block is damaged")), 4, id="refused"),
+        pytest.param(streamed(head=CONTENT[:300_000]), 2, id="ends early"),
+        pytest.param(streamed(head=CONTENT, forever=bytes(2**16)), 2, id="never ends"),
+        pytest.param(always(web.Response(text="<html>", content_type="text/html")), 2, id="HTML"),
+        pytest.param(always(refusal("a block is damaged")), 2, id="refused"),
     ],
 )
 async def test_a_stream_that_is_not_the_file_is_replaced_by_its_blocks(
@@ -55,11 +56,10 @@ async def test_a_stream_that_is_not_the_file_is_replaced_by_its_blocks(
 ) -> None:
     """fault_7, fault_51, fault_55: each block is checked, and fetched if the stream had it wrong."""
     node.replies["cat"] = stream
-    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    assert (await store.fetch(str(node.root), out / "scene", LIMIT)).size_bytes == len(CONTENT)
     assert content(out / "scene") == CONTENT
     assert names(out) == ["scene"]
-    # The root is fetched before the stream and after it.
-    assert node.asked.count("block/get") == 2 + missing
+    assert node.asked.count("block/get") == 1 + missing
 
 
 async def test_a_node_that_lies_in_blocks_too_is_skipped(node: LyingNode, out: Path) -> None:
@@ -70,10 +70,10 @@ async def test_a_node_that_lies_in_blocks_too_is_skipped(node: LyingNode, out: P
     liar = Blocks(dict(node.blocks))
     async with KuboStore(node.url, timeouts=SHORT_TIMEOUTS, sources=[liar]) as store:
         with pytest.raises(StoreUnavailable, match="do not match"):
-            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+            await store.fetch(str(node.root), out / "scene", LIMIT)
     assert not (out / "scene").exists()
     async with KuboStore(node.url, timeouts=SHORT_TIMEOUTS, sources=[liar, truth]) as store:
-        assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+        assert (await store.fetch(str(node.root), out / "scene", LIMIT)).size_bytes == len(CONTENT)
     assert content(out / "scene") == CONTENT
 
 
@@ -83,13 +83,13 @@ async def test_what_the_node_lacks_comes_from_another_source(node: LyingNode, ou
     node.blocks = {}
     async with KuboStore(node.url, timeouts=SHORT_TIMEOUTS, sources=[empty]) as store:
         with pytest.raises(JobRejected) as caught:
-            await store.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+            await store.fetch(str(node.root), out / "scene", LIMIT)
     assert caught.value.code == Code.NOT_FOUND
     async with KuboStore(node.url, timeouts=SHORT_TIMEOUTS, sources=[empty, truth]) as store:
-        assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+        assert (await store.fetch(str(node.root), out / "scene", LIMIT)).size_bytes == len(CONTENT)
     async with KuboStore("http://127.0.0.1:1", timeouts=SHORT_TIMEOUTS, sources=[empty]) as store:
         with pytest.raises(StoreUnavailable, match="does not answer"):
-            await store.fetch(str(node.root), out / "other", LIMIT_BYTES)
+            await store.fetch(str(node.root), out / "other", LIMIT)
 
 
 async def test_a_slow_stream_is_given_up_and_resumed_later(
@@ -100,12 +100,12 @@ async def test_a_slow_stream_is_given_up_and_resumed_later(
     slow = replace(SHORT_TIMEOUTS, least_bytes_per_second=2_000_000)
     async with KuboStore(node.url, timeouts=slow) as strict:
         with pytest.raises(StoreUnavailable, match="too slow"):
-            await strict.fetch(str(node.root), out / "scene", LIMIT_BYTES)
+            await strict.fetch(str(node.root), out / "scene", LIMIT)
     assert not (out / "scene").exists()
     [kept] = names(out)
     os.truncate(out / kept, 400_000)
     del node.replies["cat"]
-    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    assert (await store.fetch(str(node.root), out / "scene", LIMIT)).size_bytes == len(CONTENT)
     assert node.offsets == [0, 400_000]
     assert content(out / "scene") == CONTENT
 
@@ -119,7 +119,7 @@ async def test_a_cut_stream_is_resumed_at_once(store: KuboStore, node: LyingNode
         return await pieces.pop(0)(request)
 
     node.replies["cat"] = cat
-    size_bytes = await store.fetch(str(node.root), out / "scene", LIMIT_BYTES, on_bytes.append)
+    size_bytes = (await store.fetch(str(node.root), out / "scene", LIMIT, on_bytes.append)).size_bytes
     assert content(out / "scene") == CONTENT
     assert (size_bytes, len(node.offsets)) == (len(CONTENT), 2)
     assert on_bytes[-1] == Transfer(done_bytes=len(CONTENT), total_bytes=len(CONTENT))
@@ -129,7 +129,7 @@ async def test_a_cut_stream_is_resumed_at_once(store: KuboStore, node: LyingNode
 async def test_a_damaged_partial_file_does_no_harm(store: KuboStore, node: LyingNode, out: Path) -> None:
     """fault_73: a partial file damaged by a power cut is detected by its CID, and fetched again."""
     (out / f".veriframe-fetch-{node.root}").write_bytes(b"\0" * 300_000)
-    assert await store.fetch(str(node.root), out / "scene", LIMIT_BYTES) == len(CONTENT)
+    assert (await store.fetch(str(node.root), out / "scene", LIMIT)).size_bytes == len(CONTENT)
     assert content(out / "scene") == CONTENT
     assert names(out) == ["scene"]
 
@@ -139,7 +139,7 @@ async def test_two_fetches_of_the_same_to_one_folder_do_not_collide(
 ) -> None:
     """fault_73: the second waits for the first, and both get the file."""
     await asyncio.gather(
-        *(store.fetch(str(node.root), out / name, LIMIT_BYTES) for name in ("one", "two", "three"))
+        *(store.fetch(str(node.root), out / name, LIMIT) for name in ("one", "two", "three"))
     )
     assert {name: content(out / name) == CONTENT for name in names(out)} == dict.fromkeys(
         ("one", "two", "three"), True
@@ -151,5 +151,5 @@ async def test_a_file_over_the_limit_is_refused_before_the_fetch(
 ) -> None:
     """fault_51: the root block states the size; the stream is never requested."""
     with pytest.raises(JobRejected) as caught:
-        await store.fetch(str(node.root), out / "scene", len(CONTENT) - 1)
+        await store.fetch(str(node.root), out / "scene", FetchLimits(file_bytes=len(CONTENT) - 1))
     assert (caught.value.code, node.asked, names(out)) == (Code.TOO_LARGE, ["block/get"], [])

@@ -10,6 +10,7 @@ import pytest
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.copying import folder_cid
+from veriframe.ports.store import FetchLimits
 
 CHUNK = 262_144
 
@@ -72,7 +73,9 @@ async def test_files_have_the_cids_that_kubo_gives(tmp_path: Path, size_bytes: i
     store = LocalStore(tmp_path / "store", 2**27)
     (tmp_path / "source").write_bytes(content(size_bytes))
     assert await store.add(tmp_path / "source", "asset") == cid
-    assert await store.fetch(cid, tmp_path / "target", size_bytes) == size_bytes
+    assert (
+        await store.fetch(cid, tmp_path / "target", FetchLimits(file_bytes=size_bytes))
+    ).size_bytes == size_bytes
     assert (tmp_path / "target").read_bytes() == content(size_bytes)
 
 

@@ -21,11 +21,11 @@ from tests.unit.adapters.local_store.content import (
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store import staging as staging_module
 from veriframe.adapters.local_store import store as store_module
-from veriframe.adapters.local_store.copying import Copied, copy_file, open_file
+from veriframe.adapters.local_store.copying import Copied, CopyProgress, Stopped, copy_file, open_file
 from veriframe.adapters.local_store.staging import PREFIX, staging
-from veriframe.adapters.local_store.stoppable import CopyProgress, Stopped
 from veriframe.disk import try_lock
 from veriframe.errors import SettingsError
+from veriframe.ports.store import FetchLimits
 
 ODD = {
     "link": "is a link",
@@ -72,7 +72,7 @@ async def test_a_source_may_be_a_link(store: LocalStore, tmp_path: Path, out: Pa
     (tmp_path / "scene.blend").write_bytes(b"BLENDER")
     (tmp_path / "link.blend").symlink_to(tmp_path / "scene.blend")
     cid = await store.add(tmp_path / "link.blend", "pin")
-    assert await store.fetch(cid, out / "target", 7) == 7
+    assert (await store.fetch(cid, out / "target", FetchLimits(file_bytes=7))).size_bytes == 7
 
 
 async def test_only_folders_of_killed_processes_are_swept(
@@ -87,7 +87,7 @@ async def test_only_folders_of_killed_processes_are_swept(
         with staging(folder) as living:
             (living / "new").write_bytes(b"half")
             await store.add(tmp_path / "source", "pin")
-            await store.fetch(cid, folder / "target", 100)
+            await store.fetch(cid, folder / "target", FetchLimits(file_bytes=100))
             assert names_in(folder) == {living.name, "another", "target"}
             assert (living / "new").read_bytes() == b"half"
 
@@ -143,7 +143,7 @@ async def test_a_cancelled_fetch_has_ended(
         return copy_file(source, target, limit_bytes, watch, mode=mode)
 
     monkeypatch.setattr(store_module, "copy_file", copy_slowly)
-    fetching = asyncio.create_task(store.fetch(cid, out / "target", LIMIT))
+    fetching = asyncio.create_task(store.fetch(cid, out / "target", FetchLimits(file_bytes=LIMIT)))
     await started.wait()
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -22,11 +22,10 @@ from tests.unit.adapters.local_store.content import (
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.blobs import Blobs, Kept
-from veriframe.adapters.local_store.copying import TooLong, copy_file, copy_folder
+from veriframe.adapters.local_store.copying import CopyProgress, TooLong, copy_file, copy_folder
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.adapters.local_store.stoppable import CopyProgress
 from veriframe.errors import HostUnavailable, JobRejected, StoreFull
-from veriframe.ports.store import Pin
+from veriframe.ports.store import FetchLimits, Pin
 
 KEPT = Blobs.kept
 
@@ -119,7 +118,7 @@ async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, t
     """fault_51: content that is known to be too large is refused before anything is written."""
     cid = await add(store, tmp_path, b"12345")
     with pytest.raises(JobRejected, match="larger than 4 bytes"):
-        await store.fetch(cid, tmp_path / "nowhere" / "target", 4)
+        await store.fetch(cid, tmp_path / "nowhere" / "target", FetchLimits(file_bytes=4))
 
 
 @pytest.mark.parametrize("is_folder", [False, True])
@@ -139,7 +138,7 @@ async def test_a_full_disk_is_reported(store: LocalStore, tmp_path: Path, out: P
         with pytest.raises(StoreFull, match="the disk is full"):
             await store.add(tmp_path / "source", "pin")
         with pytest.raises(HostUnavailable, match="target cannot be written: the disk is full"):
-            await store.fetch(cid, out / "target", LIMIT)
+            await store.fetch(cid, out / "target", FetchLimits(file_bytes=LIMIT))
     assert stored(tmp_path) == {cid}
     assert names_in(out) == set()
     assert in_progress(tmp_path) == set()
@@ -151,7 +150,7 @@ async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_p
     (tmp_path / "taken" / "by").mkdir(parents=True)
     for target in (tmp_path / "nowhere" / "target", tmp_path / "taken"):
         with pytest.raises(HostUnavailable, match=f"{target} cannot be written"):
-            await store.fetch(cid, target, 100)
+            await store.fetch(cid, target, FetchLimits(file_bytes=100))
 
 
 def test_a_copy_ends_at_the_limit(tmp_path: Path) -> None:

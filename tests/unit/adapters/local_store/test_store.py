@@ -16,9 +16,9 @@ from tests.unit.adapters.local_store.content import (
 
 from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store import store as store_module
-from veriframe.adapters.local_store.staging import locked
+from veriframe.disk import locked
 from veriframe.errors import SettingsError, StoreUnavailable
-from veriframe.ports.store import Pin
+from veriframe.ports.store import FetchLimits, Pin
 
 
 def overwrite(path: Path, content: bytes) -> None:
@@ -36,10 +36,10 @@ async def test_a_damaged_file_is_found_and_repaired(
     path = tmp_path / "store" / "content" / cid
     overwrite(path, damage)
     with pytest.raises(StoreUnavailable, match=f"{path} is damaged.*[Aa]dd the same content again"):
-        await store.fetch(cid, out / "target", 100)
+        await store.fetch(cid, out / "target", FetchLimits(file_bytes=100))
     assert names_in(out) == set()
     await add(store, tmp_path, b"abcdef")
-    assert await store.fetch(cid, out / "target", 100) == 6
+    assert (await store.fetch(cid, out / "target", FetchLimits(file_bytes=100))).size_bytes == 6
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe"])
@@ -55,9 +55,9 @@ async def test_links_and_pipes_in_place_of_a_file_are_not_read(
     else:
         os.mkfifo(path)
     with pytest.raises(StoreUnavailable, match="is damaged"):
-        await store.fetch(cid, out / "target", 100)
+        await store.fetch(cid, out / "target", FetchLimits(file_bytes=100))
     await add(store, tmp_path, b"abcdef")
-    assert await store.fetch(cid, out / "target", 100) == 6
+    assert (await store.fetch(cid, out / "target", FetchLimits(file_bytes=100))).size_bytes == 6
 
 
 @pytest.mark.parametrize("damage", ["bytes", "link"])
@@ -88,7 +88,7 @@ async def test_a_missing_store_is_not_an_empty_store(store: LocalStore, tmp_path
     cid = await add(store, tmp_path, b"x")
     (tmp_path / "store").rename(tmp_path / "away")
     with pytest.raises(StoreUnavailable, match="cannot be used now"):
-        await store.fetch(cid, out / "target", 100)
+        await store.fetch(cid, out / "target", FetchLimits(file_bytes=100))
     with pytest.raises(StoreUnavailable, match="cannot be used now"):
         await store.add(tmp_path / "source", "pin")
     with pytest.raises(StoreUnavailable, match="cannot be used now"):
@@ -109,8 +109,9 @@ async def test_waiting_for_a_lock_ends(
     """A process that hangs with the lock does not block the others for ever."""
     cid = await add(store, tmp_path, b"x")
     monkeypatch.setattr(store_module, "LOCK_WAIT_SECONDS", 0.05)
-    with locked(tmp_path / "store" / "lock", 1.0), pytest.raises(StoreUnavailable, match="another process"):
-        await store.pin(Pin(cid=cid, name="more"))
+    async with locked(tmp_path / "store" / "lock"):
+        with pytest.raises(StoreUnavailable, match="another process"):
+            await store.pin(Pin(cid=cid, name="more"))
     await store.pin(Pin(cid=cid, name="more"))
 
 
@@ -119,7 +120,7 @@ async def test_pins_and_content_survive_the_process(store: LocalStore, tmp_path:
     cid = await add(store, tmp_path, b"x")
     again = LocalStore(tmp_path / "store", LIMIT)
     assert list(await again.pins()) == [Pin(cid=cid, name="pin")]
-    assert await again.fetch(cid, out / "target", 100) == 1
+    assert (await again.fetch(cid, out / "target", FetchLimits(file_bytes=100))).size_bytes == 1
 
 
 async def test_a_pin_s_name_has_a_limit(store: LocalStore, tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ async def test_only_the_owner_reads_the_store(store: LocalStore, tmp_path: Path)
 async def test_a_fetched_file_is_an_ordinary_one(store: LocalStore, tmp_path: Path, out: Path) -> None:
     """A fetched file has the permissions of any new file of this user."""
     cid = await add(store, tmp_path, b"x")
-    await store.fetch(cid, out / "target", 1)
+    await store.fetch(cid, out / "target", FetchLimits(file_bytes=1))
     (out / "ordinary").touch()
     assert (out / "target").stat().st_mode == (out / "ordinary").stat().st_mode
 
@@ -150,7 +151,7 @@ async def test_additions_fetches_and_cleaning_are_logged(
     """The log has what was added, fetched and removed, with sizes and times."""
     with structlog.testing.capture_logs() as events:
         cid = await add(store, tmp_path, b"x" * 6000, pinned=False)
-        await store.fetch(cid, out / "target", LIMIT)
+        await store.fetch(cid, out / "target", FetchLimits(file_bytes=LIMIT))
         other = await add(store, tmp_path, b"y" * 6000)
     logged = [(event["event"], event["cid"], event["size_bytes"]) for event in events]
     expected = [("store_added", cid, 6000), ("store_fetched", cid, 6000), ("store_cleaned", cid, 6000)]

@@ -161,7 +161,7 @@ async def test_unavailable_scenes_block_no_slot(bench: Bench) -> None:
     (job_id,) = await bench.other.create_order(last.order.asset_cid, replace(last.terms, reward_fri=5), 1)
     tried, fetch = list[str](), bench.store.fetch
 
-    async def counted(cid: str, *arguments: object) -> int:
+    async def counted(cid: str, *arguments: object) -> object:
         tried.append(cid)
         return await fetch(cid, *arguments)  # type: ignore[arg-type]
 

@@ -21,7 +21,7 @@ from veriframe.errors import (
 )
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.rendering.scene import SceneInspection
-from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
+from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, Pin, ignore_transfer
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.shared.workspace import Workspace
@@ -98,8 +98,8 @@ class _Slow(FakeStore):
     """A store from which only half of a scene arrives."""
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
         target.with_name(f".veriframe-fetch-{cid}").write_bytes(b"half")
         if self.fault is None:
             await asyncio.Event().wait()
@@ -173,7 +173,7 @@ async def test_fetching_keeps_the_budget(bench: Bench) -> None:
     for job, stage in ((used, Stage.RENDERED), (unused, Stage.PAID), (new, Stage.SEEN)):
         if stage is not Stage.SEEN:
             path = bench.context.workspace.scene(job.order.asset_cid)
-            await bench.store.fetch(job.order.asset_cid, path, 10**6)
+            await bench.store.fetch(job.order.asset_cid, path, FetchLimits(file_bytes=10**6))
         bench.begin(job, stage)
     await run(bench, bench.attempt(3))
     exists = [bench.context.workspace.scene(job.order.asset_cid).exists() for job in (used, unused, new)]

@@ -14,7 +14,7 @@ from tests.unit.worker.pipelines import run
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt.attempt import Stage
-from veriframe.ports.store import OnTransfer, Transfer, ignore_transfer
+from veriframe.ports.store import FetchLimits, OnTransfer, Transfer, ignore_transfer
 from veriframe.worker.shared import throughput as module
 from veriframe.worker.shared.throughput import GRACE_SECONDS, LEAST_BYTES_PER_SECOND, Throughput
 
@@ -83,14 +83,14 @@ async def test_a_job_with_a_slow_scene_is_refused(
     fetch: Callable[..., object] = bench.store.fetch
 
     async def slow(
-        cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
+        cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
     ) -> object:
         on_progress(Transfer(done_bytes=0, total_bytes=None))
         clock.seconds += GRACE_SECONDS + 2 * (ends_by == "stalling")
         on_progress(Transfer(done_bytes=100, total_bytes=None))
         if ends_by == "stalling":
             await asyncio.sleep(3)
-        return await fetch(cid, target, limit_bytes)  # type: ignore[misc]
+        return await fetch(cid, target, limits)  # type: ignore[misc]
 
     bench.store.fetch = slow  # type: ignore[method-assign, assignment]
     after = await run(bench, bench.begin(job))

@@ -23,7 +23,7 @@ from veriframe.adapters.blender.sandbox.text import (
     read_lines,
     strip,
 )
-from veriframe.threads import run_uninterrupted, wait_uninterrupted
+from veriframe.threads import run_briefly, run_uninterrupted, wait_uninterrupted
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
@@ -50,7 +50,7 @@ async def run_sandboxed(
         hierarchy = cgroup.find() if use_cgroup else None
         if hierarchy is not None:
             group = cgroup.ControlGroup(hierarchy, memory_bytes=run.limits.memory_bytes, pids=run.limits.pids)
-            stack.push_async_callback(run_uninterrupted, group.close)
+            stack.push_async_callback(run_briefly, group.close)
         log, report = (stack.enter_context(contextlib.closing(Pipe())) for _ in range(2))
         # A bubblewrap that cannot write its status leaves its child waiting indefinitely.
         status = stack.enter_context(contextlib.closing(Pipe(outlives_reader=True)))
@@ -126,7 +126,7 @@ class _Run:
         for task in tasks[:3]:  # the gate and the watchers; the others read
             task.cancel()
         if self._group is not None:
-            await run_uninterrupted(self._group.kill)  # a fork may have raced the first kill
+            await run_briefly(self._group.kill)  # a fork may have raced the first kill
         self._status.read()
         await self._wait_for_inside()
         if readers := tasks[3:]:

@@ -17,7 +17,7 @@ from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.errors import SettingsError
-from veriframe.threads import run_uninterrupted
+from veriframe.threads import run_briefly, run_uninterrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ async def build(required: Level, *, needed: Sequence[Path] = (), host: Host | No
     """
     host = host or detect_host()
     # Control groups first: programs in those of killed workers may still use the folders.
-    await run_uninterrupted(cgroup.find)
+    await run_briefly(cgroup.find)
     await run_uninterrupted(temporary.sweep)
     reasons: list[str] = []
     for sandbox in _candidates(host, required):

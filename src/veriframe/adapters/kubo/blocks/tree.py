@@ -1,21 +1,23 @@
-"""A folder being fetched: blocks arrive in any order, are checked, and are written to their places.
+"""A file or folder being fetched: blocks arrive in any order, are checked, and are written to their places.
 
-The folder's own blocks say which blocks are still awaited, and where their bytes go. No other state is kept,
-in memory or on disk: after an interruption the same folder is started again, and what is already on the disk
-is checked against its CID instead of fetched again. All methods block; call them in a thread.
+So neither the source of a block nor the import options matter: any chunk size, width and CID version works.
+The blocks say which blocks are still awaited, and where their bytes go. No other state is kept, in memory or
+on disk: after an interruption the same is started again, and what is already on the disk is checked against
+its CID instead of fetched again. The sizes in blocks are their creator's claim, and are limited. All methods
+block; call them in a thread.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe.adapters.kubo.blocks.car import CarReader
-from veriframe.adapters.kubo.blocks.dag import fits
 from veriframe.adapters.kubo.blocks.leaves import is_leaf
-from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch
+from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch, fits
 from veriframe.adapters.kubo.blocks.unixfs import (
     MAX_BLOCK_BYTES,
     Block,
@@ -48,28 +50,38 @@ class _Place:
 
 
 class Tree:
-    """The folder `root`, built in `folder`, which may hold files of an earlier attempt.
+    """What `root` names, built at `path`, which may hold bytes of an earlier attempt.
 
-    `awaited` holds the CIDs that are missing; it is empty once the folder is complete. Methods raise
-    `JobRejected` (NOT_A_FILE, TOO_LARGE, CORRUPT), `ContentMismatch` if a block does not match its CID,
-    `OSError` of the disk.
+    It is a folder within `limits`, or a file of `file_bytes`. `awaited` holds the CIDs that are missing, none
+    once everything is there. Methods raise `JobRejected` (TOO_LARGE, CORRUPT), `ContentMismatch` if a
+    block does not match its CID, `OSError` of the disk.
     """
 
-    def __init__(self, root: Cid, folder: Path, limits: FolderLimits) -> None:
+    def __init__(self, root: Cid, path: Path, limits: FolderLimits | None, file_bytes: int | None) -> None:
         self.root = root
-        self.size_bytes = 0  # of all files that are known so far
+        self.is_folder = file_bytes is None
+        self.size_bytes = file_bytes or 0  # of all files that are known so far
         self.done_bytes = 0
         self.awaited: dict[Cid, list[_Place]] = {root: [_Place("")]}
-        self._folder, self._limits = str(folder), limits
-        self.is_new = not any(folder.iterdir())
+        self.is_new = self.is_folder and not any(path.iterdir())
+        self.file_bytes = 0 if self.is_folder else path.stat().st_size
+        """The bytes of the file that are there, right or wrong."""
+        self._top, self._limits = str(path), limits or FolderLimits(size_bytes=self.size_bytes)
         self._paths, self._blocks = set[str](), 1
-        self._opened, self._descriptor = "", -1
+        self._opened: str | None = None
+        self._descriptor = -1
 
     def close(self) -> None:
         """Closes the file that was written last."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._opened, self._descriptor = "", -1
+        self._opened, self._descriptor = None, -1
+
+    def extend(self, pieces: Sequence[bytes]) -> None:
+        """Appends to the file. What is appended is checked by `put`."""
+        for piece in pieces:
+            self._write("", piece, self.file_bytes)
+            self.file_bytes += len(piece)
 
     def take(self, reader: CarReader, piece: bytes) -> None:
         """Puts the blocks that end in this piece of an export."""
@@ -92,8 +104,6 @@ class Tree:
         if isinstance(block, FileBlock):
             if place.is_shard:
                 raise _corrupt("a part of a large folder is not a folder")
-            if not place.path:
-                raise JobRejected(Code.NOT_A_FILE, f"{self.root} is a single file, not a folder.")
             self._place_file(place, block)
         elif place.size_bytes is not None or (place.is_shard and not isinstance(block, ShardBlock)):
             raise _corrupt("a part of a file is not a file")
@@ -102,7 +112,7 @@ class Tree:
 
     def _place_folder(self, place: _Place, block: FolderBlock | ShardBlock) -> None:
         if place.path and not place.is_shard:
-            Path(self._folder, place.path).mkdir(exist_ok=True)
+            Path(self._path(place.path)).mkdir(exist_ok=True)
         for entry in block.entries:
             path = f"{place.path}/{entry.name}" if place.path else entry.name
             check_path(path, self._limits)
@@ -117,12 +127,14 @@ class Tree:
 
     def _place_file(self, place: _Place, block: FileBlock) -> None:
         if place.size_bytes is None:
-            self._count(block.size_bytes)
+            if place.path:
+                self._count(block.size_bytes)
             self._open(place.path, block.size_bytes)
         elif block.size_bytes != place.size_bytes:
             raise _corrupt("a part of a file has another size than the block above says")
         if block.data:
             self._write(place.path, block.data, place.offset)
+            self.done_bytes += len(block.data)
         offset = place.offset + len(block.data)
         for part in block.parts:
             deeper = _Place(place.path, place.blocks_deep + 1, offset, part.size_bytes)
@@ -145,7 +157,7 @@ class Tree:
         # One byte more than a block: a longer file is not the leaf that it starts with.
         most_bytes = MAX_BLOCK_BYTES + 1 if place.size_bytes is None else place.size_bytes
         try:
-            content = _read(f"{self._folder}/{place.path}", place.offset, most_bytes)
+            content = _read(self._path(place.path), place.offset, most_bytes)
         except OSError:
             return False
         if not is_leaf(cid, content):
@@ -162,9 +174,10 @@ class Tree:
         check_totals(self._limits, entries=len(self._paths), size_bytes=self.size_bytes)
 
     def _open(self, path: str, size_bytes: int) -> None:
-        """Gives a file that size; the bytes that it already has stay."""
+        """Opens a file, which keeps its bytes up to that size."""
         self._reopen(path)
-        os.ftruncate(self._descriptor, size_bytes)
+        if os.fstat(self._descriptor).st_size > size_bytes:
+            os.ftruncate(self._descriptor, size_bytes)
 
     def _write(self, path: str, content: bytes, offset: int) -> None:
         self._reopen(path)
@@ -172,15 +185,17 @@ class Tree:
         while left:
             written = os.pwrite(self._descriptor, left, offset)
             left, offset = left[written:], offset + written
-        self.done_bytes += len(content)
 
     def _reopen(self, path: str) -> None:
         if self._opened == path:
             return
         self.close()
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(f"{self._folder}/{path}", flags, 0o666)
+        self._descriptor = os.open(self._path(path), flags, 0o666)
         self._opened = path
+
+    def _path(self, path: str) -> str:
+        return f"{self._top}/{path}" if path else self._top
 
 
 def _read(path: str, offset: int, size_bytes: int) -> bytes:
@@ -195,4 +210,4 @@ def _read(path: str, offset: int, size_bytes: int) -> bytes:
 
 
 def _corrupt(why: str) -> JobRejected:
-    return JobRejected(Code.CORRUPT, f"The folder is not valid: {why}. Add it again.")
+    return JobRejected(Code.CORRUPT, f"The content is not valid: {why}. Add it again.")

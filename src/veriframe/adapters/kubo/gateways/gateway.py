@@ -20,8 +20,9 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from veriframe.adapters.kubo.blocks.dag import BlockSource, fits
+from veriframe.adapters.kubo.blocks.mismatch import fits
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
+from veriframe.adapters.kubo.fetching.fetcher import BlockSource
 from veriframe.adapters.kubo.node.public_addresses import PublicResolver, is_address, is_public
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import Cid
@@ -137,17 +138,17 @@ class Gateways(BlockSource):
             await self._opened.close()
             self._opened = None
 
-    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+    async def block(self, cid: Cid) -> bytes:
         """Returns the checked bytes of a block, from the first gateway that has it.
 
-        Raises `JobRejected` (NOT_FOUND) if every gateway answers that it does not exist, TOO_LARGE, and
+        Raises `JobRejected` (NOT_FOUND) if every gateway answers that it does not exist, and
         `StoreUnavailable`, which names each gateway and why it did not serve.
         """
         absent, reasons = 0, list[str]()
         for gateway in tuple(self._gateways):
             if gateway.until <= _now():
                 try:
-                    return await self._ask(gateway, cid, limit_bytes)
+                    return await self._ask(gateway, cid)
                 except _Absent as error:
                     absent += 1
                     reasons.append(f"{gateway.url.host}: {error}")
@@ -177,14 +178,11 @@ class Gateways(BlockSource):
             return str(error)
         return _OTHER_BYTES if block else ""
 
-    async def _ask(self, gateway: _Gateway, cid: Cid, limit_bytes: int) -> bytes:
+    async def _ask(self, gateway: _Gateway, cid: Cid) -> bytes:
         """Returns one block from one gateway, checked. Raises `_Absent`, `_NotReturned`, `_CannotServe`."""
         block = await self._get(gateway, str(cid))
         if not fits(cid, block):
             raise _Lied(GatewayFault.OTHER_BYTES, _OTHER_BYTES)
-        if len(block) > limit_bytes:
-            # Caused by the content's creator, not by the gateway: the block above states a smaller size.
-            raise JobRejected(Code.TOO_LARGE, f"{cid} has {len(block)} bytes, and {limit_bytes} are allowed.")
         return block
 
     async def _get(self, gateway: _Gateway, cid: str) -> bytes:

@@ -18,16 +18,25 @@ from typing import Protocol
 
 import structlog
 
-from veriframe.adapters.kubo.blocks.dag import BlockSource
-from veriframe.adapters.kubo.fetching.file_fetcher import KuboBlocks
+from veriframe.adapters.kubo.fetching.fetcher import BlockSource
+from veriframe.adapters.kubo.fetching.node import KuboNode
+from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import KuboApi
 from veriframe.adapters.kubo.replicas.retrieval import read_back
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable, VeriFrameError
 from veriframe.model.content.cid import parse_cid
-from veriframe.model.content.folder import FolderLimits
-from veriframe.ports.store import ContentStore, OnTransfer, Pin, StoreRoom, ignore_transfer
+from veriframe.ports.store import (
+    ContentStore,
+    Fetched,
+    FetchLimits,
+    OnTransfer,
+    Pin,
+    StoreCheck,
+    StoreRoom,
+    ignore_transfer,
+)
 
 log = structlog.get_logger()
 
@@ -79,7 +88,8 @@ class SecondNode(Replica):
     """A Kubo node as a replica: it gets the bytes, and they are read back."""
 
     def __init__(self, store: KuboStore, api: KuboApi) -> None:
-        self._store, self._api, self._blocks = store, api, KuboBlocks(api, LOOKUP_SECONDS)
+        self._store, self._api = store, api
+        self._blocks = KuboNode(api, Timeouts(lookup_seconds=LOOKUP_SECONDS))
 
     @property
     def name(self) -> str:
@@ -167,16 +177,10 @@ class ReplicatedStore(ContentStore):
         return cid
 
     async def fetch(
-        self, cid: str, target: Path, limit_bytes: int, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
         """As the node does."""
-        return await self.node.fetch(cid, target, limit_bytes, on_progress)
-
-    async def fetch_folder(
-        self, cid: str, target: Path, limits: FolderLimits, on_progress: OnTransfer = ignore_transfer
-    ) -> int:
-        """As the node does."""
-        return await self.node.fetch_folder(cid, target, limits, on_progress)
+        return await self.node.fetch(cid, target, limits, on_progress)
 
     async def pin(self, pin: Pin) -> None:
         """Pins on the node and on the replicas; failures of replicas are logged."""
@@ -217,7 +221,13 @@ class ReplicatedStore(ContentStore):
         """Tidies the node; nothing is fetched through replicas."""
         await self.node.tidy()
 
-    async def reach(self) -> Mapping[str, str]:
+    def checks(self) -> Sequence[StoreCheck]:
+        """Asks the replicas, and what the node asks."""
+        is_required = self._spread.required
+        ours = [StoreCheck(name="copies", tell=self._reach)] if self._replicas else []
+        return [replace(check, is_required=is_required) for check in (*ours, *self.node.checks())]
+
+    async def _reach(self) -> Mapping[str, str]:
         """Asks each replica whether it would serve. Returns, by name, why it would not, or an empty text."""
         reasons = await asyncio.gather(*(_reason(replica) for replica in self._replicas))
         return dict(zip((replica.name for replica in self._replicas), reasons, strict=True))

@@ -5,17 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from veriframe.adapters.kubo.blocks.dag import AHEAD_BLOCKS, BlockSource, fits
-from veriframe.adapters.kubo.blocks.unixfs import (
-    MAX_BLOCK_BYTES,
-    Block,
-    FileBlock,
-    FolderBlock,
-    ShardBlock,
-    decode_block,
-)
+from veriframe.adapters.kubo.blocks.mismatch import fits
+from veriframe.adapters.kubo.blocks.unixfs import Block, FileBlock, FolderBlock, ShardBlock, decode_block
+from veriframe.adapters.kubo.fetching.fetcher import BLOCKS_AT_ONCE, BlockSource
 from veriframe.errors import StoreUnavailable
 from veriframe.model.content.cid import Cid
+from veriframe.threads import run_uninterrupted
 
 
 async def read_back(root: Cid, source: BlockSource) -> int:
@@ -28,7 +23,7 @@ async def read_back(root: Cid, source: BlockSource) -> int:
     pending = set[asyncio.Task[Block]]()
     try:
         while waiting or pending:
-            while waiting and len(pending) < AHEAD_BLOCKS:
+            while waiting and len(pending) < BLOCKS_AT_ONCE:
                 pending.add(asyncio.create_task(_block(waiting.pop(), source)))
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -43,8 +38,8 @@ async def read_back(root: Cid, source: BlockSource) -> int:
 
 
 async def _block(cid: Cid, source: BlockSource) -> Block:
-    block = await source.block(cid, MAX_BLOCK_BYTES)
-    if not await asyncio.to_thread(fits, cid, block):
+    block = await source.block(cid)
+    if not await run_uninterrupted(fits, cid, block):
         raise StoreUnavailable(f"It returned bytes that do not match {cid}.")
     return decode_block(cid, block)
 

@@ -89,7 +89,7 @@ class Delivery:
         while True:
             status = None if entry.state is State.SIGNED else await self._status(entry.hash)
             if status in _ACCEPTED and (receipt := await self._receipt(entry)):
-                self._outbox.mark(entry, State.FAILED if receipt.revert_reason else State.DONE)
+                await self._outbox.mark(entry, State.FAILED if receipt.revert_reason else State.DONE)
                 return receipt
             entry = await self._advance(entry, status)
             if time.monotonic() >= until:
@@ -121,13 +121,13 @@ class Delivery:
         """Sends the bytes. Returns the entry to poll, which may be a sibling on the same nonce."""
         before, failures = entry.sent_at, self._endpoints.failures
         # Recorded before sending: from here on, a node may have it, whatever it answers.
-        entry = self._outbox.note_sending(entry, time.time())
+        entry = await self._outbox.note_sending(entry, time.time())
         try:
             answer = await self._endpoints.call(*submission(entry.payload))
         except RpcError as error:
             if failures == self._endpoints.failures and error.code not in {DUPLICATE, UNEXPECTED}:
                 # One node was called and did not accept it: only an earlier delivery can have reached a node.
-                entry = self._outbox.note_sending(entry, before)
+                entry = await self._outbox.note_sending(entry, before)
             return await self._judge(entry, error)
         _check_hash(answer, entry)
         return entry
@@ -148,7 +148,7 @@ class Delivery:
             raise RegistryUnavailable(
                 f"The StarkNet node did not accept the transaction: {reason}"
             ) from error
-        self._give_up(entry)
+        await self._give_up(entry)
         rule, sentence = _REFUSALS.get(
             error.code, (f"CODE_{error.code}", f"The nodes refuse the transaction: {reason}")
         )
@@ -165,13 +165,13 @@ class Delivery:
             # If a node may have it, it stays open. If none can, it is given up, so that it blocks nothing.
             if await self._known(entry) or not self._gone(entry):
                 raise RegistryUnavailable(f"A transaction waits for a block. {error}") from error
-            self._give_up(entry)
+            await self._give_up(entry)
             raise
 
-    def _give_up(self, entry: Entry) -> None:
+    async def _give_up(self, entry: Entry) -> None:
         """Closes an entry that no node has or will accept; the caller gets the error."""
-        self._outbox.mark(entry, State.REFUSED)
-        self._outbox.mark_reported(entry)
+        await self._outbox.mark(entry, State.REFUSED)
+        await self._outbox.mark_reported(entry)
 
     async def _reconcile(self, entry: Entry) -> Entry:
         """Handles “bad nonce”: the transaction is known, too early, or another one used the nonce."""
@@ -186,14 +186,14 @@ class Delivery:
             await asyncio.sleep(self._timeouts.poll_seconds)
         if nonce < entry.nonce:
             return await self._wait_for_turn(entry)
-        self._outbox.mark(entry, State.REPLACED)
+        await self._outbox.mark(entry, State.REPLACED)
         raise NonceTaken(f"nonce {entry.nonce} of {entry.account:#x} went to another transaction")
 
     async def _wait_for_turn(self, entry: Entry) -> Entry:
         """Waits for a nonce that is not due yet. Gives up if waiting cannot help: it would block the rest."""
         if await self.nonce(entry.account, "pre_confirmed") >= entry.nonce or not self._gone(entry):
             return entry
-        self._give_up(entry)
+        await self._give_up(entry)
         raise RegistryUnavailable(
             f"The account's nonce went back below {entry.nonce}, so the transaction can no longer be"
             " executed. It was never accepted and is given up; the move can be made again."
@@ -201,10 +201,10 @@ class Delivery:
 
     async def _known(self, entry: Entry) -> Entry | None:
         """The transaction for this purpose on this nonce that the nodes know, if any."""
-        for sibling in self._outbox.siblings(entry):
+        for sibling in await self._outbox.siblings(entry):
             if await self._status(sibling.hash) not in {None, "REJECTED"}:
                 if sibling.hash != entry.hash:
-                    self._outbox.exchange(entry, sibling)
+                    await self._outbox.exchange(entry, sibling)
                 return replace(sibling, state=State.SENT)
         return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from veriframe.disk import try_lock
-from veriframe.sqlite_file import Kind, open_file, transaction, translated
+from veriframe.sqlite_file import Kind, SqliteExecutor, open_file, transaction, translated
 
 log = structlog.get_logger()
 
@@ -107,17 +107,17 @@ class Outbox:
     """An outbox at `path`. Creates the file if it does not exist.
 
     Raises `SettingsError` if the file is damaged or foreign, `HostUnavailable` if it cannot be used now.
-    Methods block for as long as the disk takes.
+    Blocks only while it is opened and closed.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._thread = path, SqliteExecutor()
         with translated(self._path, KIND):
             self._connection = open_file(path, KIND)
 
     def close(self) -> None:
         """Closes the file."""
-        self._connection.close()
+        self._thread.close(self._connection.close)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -137,71 +137,56 @@ class Outbox:
         finally:
             os.close(descriptor)
 
-    def add(self, entry: Entry) -> None:
+    async def add(self, entry: Entry) -> None:
         """Stores a signed transaction, durable on return.
 
         Raises `RuntimeError` if another one is open on its nonce: two senders share an account.
         """
-        with self._transaction():
-            self._insert(entry)
+        await self._change(lambda: self._insert(entry))
 
-    def supersede(self, older: Entry, newer: Entry) -> None:
+    async def supersede(self, older: Entry, newer: Entry) -> None:
         """Replaces an open transaction by one with a higher fee on the same nonce, in one step."""
-        with self._transaction():
-            self._mark(older, State.REPLACED)
-            self._insert(newer)
+        await self._change(lambda: self._mark(older, State.REPLACED), lambda: self._insert(newer))
 
-    def exchange(self, entry: Entry, sibling: Entry) -> None:
+    async def exchange(self, entry: Entry, sibling: Entry) -> None:
         """Makes an older transaction on the same nonce the open one, since a node accepted it after all."""
-        with self._transaction():
-            self._mark(entry, State.REPLACED)
-            self._mark(sibling, State.SENT)
+        await self._change(lambda: self._mark(entry, State.REPLACED), lambda: self._mark(sibling, State.SENT))
 
-    def reopen(self, entry: Entry, *, reported: bool) -> None:
+    async def reopen(self, entry: Entry, *, reported: bool) -> None:
         """Marks the outcome as unknown again, since a reorganisation may have undone it."""
-        with self._transaction():
-            self._mark(entry, State.SENT)
-            update = "UPDATE outbox SET told = ? WHERE chain_id = ? AND account = ? AND hash = ?"
-            self._connection.execute(update, (int(reported), *_key(entry)))
+        await self._change(lambda: self._set(entry, "state = ?, told = ?", State.SENT.value, int(reported)))
 
-    def note_sending(self, entry: Entry, sent_at: float) -> Entry:
+    async def note_sending(self, entry: Entry, sent_at: float) -> Entry:
         """Records that a node may have it since `sent_at`. Returns the changed entry; durable on return."""
-        with self._transaction():
-            update = (
-                "UPDATE outbox SET state = ?, sent_at = ? WHERE chain_id = ? AND account = ? AND hash = ?"
-            )
-            self._connection.execute(update, (State.SENT.value, sent_at, *_key(entry)))
+        await self._change(lambda: self._set(entry, "state = ?, sent_at = ?", State.SENT.value, sent_at))
         return replace(entry, state=State.SENT, sent_at=sent_at)
 
-    def mark(self, entry: Entry, state: State) -> None:
+    async def mark(self, entry: Entry, state: State) -> None:
         """Stores a transaction's new state, durable on return."""
-        with self._transaction():
-            self._mark(entry, state)
+        await self._change(lambda: self._mark(entry, state))
 
-    def mark_reported(self, entry: Entry) -> None:
+    async def mark_reported(self, entry: Entry) -> None:
         """Records that the outcome was reported to the caller."""
-        with self._transaction():
-            self._connection.execute(
-                "UPDATE outbox SET told = 1 WHERE chain_id = ? AND account = ? AND hash = ?", _key(entry)
-            )
+        await self._change(lambda: self._set(entry, "told = ?", 1))
 
-    def open(self, chain_id: int, account: int) -> Sequence[Entry]:
+    async def open(self, chain_id: int, account: int) -> Sequence[Entry]:
         """The transactions without a known outcome, by nonce."""
-        return self._select(chain_id, account, "state IN ('signed', 'sent') ORDER BY nonce")
+        return await self._select(chain_id, account, "state IN ('signed', 'sent') ORDER BY nonce")
 
-    def ended_from(self, chain_id: int, account: int, nonce: int, since: float) -> Sequence[Entry]:
+    async def ended_from(self, chain_id: int, account: int, nonce: int, since: float) -> Sequence[Entry]:
         """The transactions in accepted blocks with at least this nonce that were signed after `since`."""
         where = "state IN ('done', 'failed') AND nonce >= ? AND signed_at >= ? ORDER BY nonce"
-        return self._select(chain_id, account, where, nonce, since)
+        return await self._select(chain_id, account, where, nonce, since)
 
-    def unreported(self, chain_id: int, account: int) -> Sequence[Entry]:
+    async def unreported(self, chain_id: int, account: int) -> Sequence[Entry]:
         """The transactions in accepted blocks that were not reported to the caller, by nonce."""
-        return self._select(chain_id, account, "state IN ('done', 'failed') AND told = 0 ORDER BY nonce")
+        where = "state IN ('done', 'failed') AND told = 0 ORDER BY nonce"
+        return await self._select(chain_id, account, where)
 
-    def siblings(self, entry: Entry) -> Sequence[Entry]:
+    async def siblings(self, entry: Entry) -> Sequence[Entry]:
         """All transactions for the same purpose on the same nonce, newest first, including this one."""
         where = "origin = ? AND nonce = ? ORDER BY number DESC"
-        return self._select(entry.chain_id, entry.account, where, hex(entry.origin), entry.nonce)
+        return await self._select(entry.chain_id, entry.account, where, hex(entry.origin), entry.nonce)
 
     def _insert(self, entry: Entry) -> None:
         values = (
@@ -226,23 +211,32 @@ class Outbox:
         self._connection.execute(insert, values)
 
     def _mark(self, entry: Entry, state: State) -> None:
-        update = "UPDATE outbox SET state = ? WHERE chain_id = ? AND account = ? AND hash = ?"
-        self._connection.execute(update, (state.value, *_key(entry)))
+        self._set(entry, "state = ?", state.value)
 
-    def _select(self, chain_id: int, account: int, where: str, *values: object) -> Sequence[Entry]:
+    def _set(self, entry: Entry, columns: str, *values: object) -> None:
+        update = f"UPDATE outbox SET {columns} WHERE chain_id = ? AND account = ? AND hash = ?"  # noqa: S608
+        key = hex(entry.chain_id), hex(entry.account), hex(entry.hash)
+        self._connection.execute(update, (*values, *key))
+
+    async def _select(self, chain_id: int, account: int, where: str, *values: object) -> Sequence[Entry]:
         select = f"SELECT {_COLUMNS} FROM outbox WHERE chain_id = ? AND account = ? AND {where}"  # noqa: S608
-        with translated(self._path, KIND):
-            rows = self._connection.execute(select, (hex(chain_id), hex(account), *values)).fetchall()
-            return [_entry(row) for row in rows]
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with translated(self._path, KIND), transaction(self._connection):
-            yield
+        def read() -> Sequence[Entry]:
+            with translated(self._path, KIND):
+                rows = self._connection.execute(select, (hex(chain_id), hex(account), *values)).fetchall()
+                return [_entry(row) for row in rows]
 
+        return await self._thread.run(read)
 
-def _key(entry: Entry) -> tuple[str, str, str]:
-    return hex(entry.chain_id), hex(entry.account), hex(entry.hash)
+    async def _change(self, *steps: Callable[[], None]) -> None:
+        """Makes changes in one transaction, durable on return."""
+
+        def change() -> None:
+            with translated(self._path, KIND), transaction(self._connection):
+                for step in steps:
+                    step()
+
+        await self._thread.run(change)
 
 
 def _entry(row: Sequence[object]) -> Entry:

@@ -115,9 +115,11 @@ class Sender:
         async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             await self._finish_open(chain_id)
-            for entry in self._outbox.unreported(chain_id, self._account):
+            for entry in await self._outbox.unreported(chain_id, self._account):
                 if entry.label == label and UnsignedTransaction.parse(chain_id, entry.payload).act == act:
-                    return self._report(entry, await self._delivery.finish(replace(entry, state=State.SENT)))
+                    return await self._report(
+                        entry, await self._delivery.finish(replace(entry, state=State.SENT))
+                    )
             for _ in range(TRIES):
                 entry = await self._sign_new(chain_id, act, label)
                 try:
@@ -125,7 +127,7 @@ class Sender:
                 except NonceTaken as error:
                     log.warning("nonce_taken", reason=str(error))
                     continue
-                return self._report(entry, receipt)
+                return await self._report(entry, receipt)
         raise RegistryUnavailable(
             f"Another program also sends from the account {self._account:#x}. Use an account with only one"
             " home folder."
@@ -140,39 +142,39 @@ class Sender:
         async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()
             nonce = await self._delivery.nonce(self._account, "pre_confirmed")
-            self._reopen_undone(chain_id, nonce, reported=False)
+            await self._reopen_undone(chain_id, nonce, reported=False)
             await self._finish_open(chain_id)
             receipts = []
-            for entry in self._outbox.unreported(chain_id, self._account):
+            for entry in await self._outbox.unreported(chain_id, self._account):
                 receipts.append(await self._delivery.finish(replace(entry, state=State.SENT)))
-                self._mark_reported(receipts[-1], entry)
+                await self._mark_reported(receipts[-1], entry)
             return receipts
 
     async def _finish_open(self, chain_id: int) -> None:
         """Finishes open transactions before a new one. A refusal is only logged: its caller is gone."""
-        for entry in self._outbox.open(chain_id, self._account):
+        for entry in await self._outbox.open(chain_id, self._account):
             try:
                 await self._delivery.finish(entry)
             except (MoveRefused, NonceTaken) as error:
                 log.warning("open_transaction_refused", label=entry.label, reason=str(error))
 
-    def _reopen_undone(self, chain_id: int, nonce: int, *, reported: bool) -> bool:
+    async def _reopen_undone(self, chain_id: int, nonce: int, *, reported: bool) -> bool:
         """Reopens transactions after the nonce went back. If the node only lags, it still knows them."""
         since = time.time() - REORG_SECONDS
-        taken = {entry.nonce for entry in self._outbox.open(chain_id, self._account)}
-        ended = self._outbox.ended_from(chain_id, self._account, nonce, since)
+        taken = {entry.nonce for entry in await self._outbox.open(chain_id, self._account)}
+        ended = await self._outbox.ended_from(chain_id, self._account, nonce, since)
         undone = {entry.nonce: entry for entry in ended if entry.nonce not in taken}
         # Nothing valid follows a gap: those belong to another chain's past, or are too old.
         again = list(takewhile(lambda entry: entry is not None, map(undone.get, count(nonce))))
         for entry in filter(None, again):
             log.warning("nonce_went_back", label=entry.label, hash=hex(entry.hash), nonce=entry.nonce)
-            self._outbox.reopen(entry, reported=reported)
+            await self._outbox.reopen(entry, reported=reported)
         return bool(again)
 
     async def _free_nonce(self, chain_id: int) -> int:
         for _ in range(TRIES):
             nonce = await self._delivery.nonce(self._account, "pre_confirmed")
-            if not self._reopen_undone(chain_id, nonce, reported=True):
+            if not await self._reopen_undone(chain_id, nonce, reported=True):
                 return nonce
             await self._finish_open(chain_id)
         raise RegistryUnavailable(
@@ -189,7 +191,7 @@ class Sender:
         draft = self._draft(chain_id, await self._free_nonce(chain_id), act)
         (estimate,) = await self._estimate([draft])
         entry = await self._sign(replace(draft, bounds=with_margin(estimate, self._max_fee_fri)), label)
-        self._outbox.add(entry)
+        await self._outbox.add(entry)
         return entry
 
     async def _sign(self, unsigned: UnsignedTransaction, label: str, origin: int | None = None) -> Entry:
@@ -212,7 +214,7 @@ class Sender:
 
     async def _bump_fee(self, older: Entry) -> Entry:
         """Signs the same calls on the same nonce with a higher fee, and stores them in place of `older`."""
-        if len(self._outbox.siblings(older)) >= SIBLINGS_MAX:
+        if len(await self._outbox.siblings(older)) >= SIBLINGS_MAX:
             raise FeeTooHigh(
                 f"The nodes refuse the fee of transaction {older.hash:#x} after {SIBLINGS_MAX - 1} raises."
                 " It is tried later."
@@ -224,7 +226,7 @@ class Sender:
         if bounds.cost_fri > self._max_fee_fri:
             raise fee_too_high(bounds.cost_fri, self._max_fee_fri)
         newer = await self._sign(replace(unsigned, bounds=bounds), older.label, older.origin)
-        self._outbox.supersede(older, newer)
+        await self._outbox.supersede(older, newer)
         return newer
 
     async def _estimate(self, drafts: Sequence[UnsignedTransaction]) -> Sequence[FeeBounds]:
@@ -244,14 +246,14 @@ class Sender:
                 raise MoveRefused("CLASS", f"The chain does not accept this class: {cause}") from error
             raise RegistryUnavailable(f"The StarkNet node cannot estimate the fee now: {error}") from error
 
-    def _report(self, entry: Entry, receipt: Receipt) -> Receipt:
-        self._mark_reported(receipt, entry)
+    async def _report(self, entry: Entry, receipt: Receipt) -> Receipt:
+        await self._mark_reported(receipt, entry)
         if receipt.revert_reason:
             raise Reverted(receipt.revert_reason, transaction_hash=receipt.hash, fee_fri=receipt.fee_fri)
         return receipt
 
-    def _mark_reported(self, receipt: Receipt, entry: Entry) -> None:
+    async def _mark_reported(self, receipt: Receipt, entry: Entry) -> None:
         """Records that the outcome is reported, under the hash that was executed."""
-        for sibling in self._outbox.siblings(entry):
+        for sibling in await self._outbox.siblings(entry):
             if sibling.hash in {receipt.hash, entry.hash}:
-                self._outbox.mark_reported(sibling)
+                await self._outbox.mark_reported(sibling)

@@ -38,8 +38,10 @@ from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec
 from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import FetchLimits
 
 PLENTY = FolderLimits(size_bytes=2**20, entries=100)
+FOLDER = FetchLimits(folder=PLENTY)
 
 
 def car(blocks: Mapping[Cid, bytes]) -> bytes:
@@ -91,8 +93,8 @@ def spoil(out: Path) -> None:
 
 async def test_one_export_is_enough(store: KuboStore, liar: LyingNode, out: Path) -> None:
     """What the node has arrives in one stream; content that occurs twice is written twice."""
-    assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
-    assert (files_in(out), liar.asked) == (fetched(), ["dag/export"])
+    assert (await store.fetch(str(ROOT), out / "got", FOLDER)).size_bytes == SIZE_BYTES
+    assert (files_in(out), liar.asked) == (fetched(), ["block/get", "dag/export"])
 
 
 AGAIN = car({ROOT: TOP})[18:] * 1000
@@ -120,7 +122,7 @@ async def test_what_an_export_lacks_is_requested_as_blocks(
 ) -> None:
     """fault_7, fault_51, fault_55: whatever the stream is, the folder is correct."""
     liar.replies["dag/export"] = stream
-    assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
+    assert (await store.fetch(str(ROOT), out / "got", FOLDER)).size_bytes == SIZE_BYTES
     assert files_in(out) == fetched()
     assert liar.asked.count("block/get") > 0
 
@@ -134,14 +136,14 @@ async def test_what_the_node_lacks_comes_from_another_source(liar: LyingNode, ou
     liar.replies["dag/export"] = exported(car({cid: b for cid, b in BLOCKS.items() if str(cid) != missing}))
     async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS, sources=[empty]) as store:
         with pytest.raises(JobRejected) as caught:
-            await store.fetch_folder(str(ROOT), out / "got", PLENTY)
+            await store.fetch(str(ROOT), out / "got", FOLDER)
     assert (caught.value.code, files_in(out)) == (Code.NOT_FOUND, {})
     async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS, sources=[empty, lies]) as store:
         with pytest.raises(StoreUnavailable, match="not trustworthy"):
-            await store.fetch_folder(str(ROOT), out / "got", PLENTY)
+            await store.fetch(str(ROOT), out / "got", FOLDER)
     assert not (out / "got").exists()
     async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS, sources=[empty, lies, truth]) as store:
-        assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
+        assert (await store.fetch(str(ROOT), out / "got", FOLDER)).size_bytes == SIZE_BYTES
     assert files_in(out) == fetched()
 
 
@@ -160,12 +162,12 @@ async def test_correct_files_on_the_disk_are_not_requested_again(
 
     liar.replies["block/get"] = away
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        await store.fetch_folder(str(ROOT), out / "got", PLENTY)
+        await store.fetch(str(ROOT), out / "got", FOLDER)
     spoil(out)
     del liar.replies["block/get"]
     liar.blocks |= kept
     liar.requests.clear()
-    assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
+    assert (await store.fetch(str(ROOT), out / "got", FOLDER)).size_bytes == SIZE_BYTES
     assert files_in(out) == fetched()
     asked = {request.query["arg"] for request in liar.requests}
     folders = {str(name_of(block)) for block in (TOP, SUB, FILE)}
@@ -177,7 +179,7 @@ async def test_a_slow_export_is_given_up(liar: LyingNode, out: Path) -> None:
     liar.replies["dag/export"] = streamed(head=CAR[:100], forever=b"\0", pause_seconds=0.05)
     slow = replace(SHORT_TIMEOUTS, least_bytes_per_second=2_000_000)
     async with KuboStore(liar.url, timeouts=slow) as store:
-        assert await store.fetch_folder(str(ROOT), out / "got", PLENTY) == SIZE_BYTES
+        assert (await store.fetch(str(ROOT), out / "got", FOLDER)).size_bytes == SIZE_BYTES
     assert files_in(out) == fetched()
 
 
@@ -185,7 +187,7 @@ async def test_a_node_that_refuses_or_stalls(liar: LyingNode, out: Path) -> None
     """fault_50: blocks replace a refused export; a silent node ends the fetch after its timeout."""
     liar.replies["dag/export"] = lambda request: asyncio.sleep(0, refusal("unknown option"))
     async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS) as store:
-        await store.fetch_folder(str(ROOT), out / "got", PLENTY)
+        await store.fetch(str(ROOT), out / "got", FOLDER)
     assert files_in(out) == fetched()
 
     async def still(request: web.Request) -> web.StreamResponse:
@@ -195,12 +197,12 @@ async def test_a_node_that_refuses_or_stalls(liar: LyingNode, out: Path) -> None
     liar.replies["dag/export"] = still
     async with KuboStore(liar.url, timeouts=replace(SHORT_TIMEOUTS, total_seconds=0.2)) as store:
         with pytest.raises(StoreUnavailable, match=r"within 0\.2 seconds"):
-            await store.fetch_folder(str(ROOT), out / "other", PLENTY)
+            await store.fetch(str(ROOT), out / "other", FOLDER)
 
 
 async def test_two_fetches_of_the_same_to_one_folder_do_not_collide(store: KuboStore, out: Path) -> None:
     """fault_73: the second waits for the first, and both get the folder."""
-    await asyncio.gather(*(store.fetch_folder(str(ROOT), out / name, PLENTY) for name in ("one", "two")))
+    await asyncio.gather(*(store.fetch(str(ROOT), out / name, FOLDER) for name in ("one", "two")))
     assert files_in(out) == {
         f"{name}/{path}": content for name in ("one", "two") for path, content in FILES.items()
     }
@@ -209,7 +211,7 @@ async def test_two_fetches_of_the_same_to_one_folder_do_not_collide(store: KuboS
 async def test_a_target_that_cannot_be_written_is_the_hosts_fault(store: KuboStore, out: Path) -> None:
     """fault_41: the job is not blamed."""
     with pytest.raises(HostUnavailable, match="cannot be written"):
-        await store.fetch_folder(str(ROOT), out / "nowhere" / "got", PLENTY)
+        await store.fetch(str(ROOT), out / "nowhere" / "got", FOLDER)
 
 
 @pytest.mark.parametrize(("blocks", "code"), HOSTILE)
@@ -222,7 +224,7 @@ async def test_hostile_folders_are_refused(
     for stream in (car(all_blocks), b""):
         liar.replies["dag/export"] = exported(stream)
         with pytest.raises(JobRejected) as caught:
-            await store.fetch_folder(str(name_of(blocks[0])), out / "got", PLENTY)
+            await store.fetch(str(name_of(blocks[0])), out / "got", FOLDER)
         assert (caught.value.code, list(out.iterdir())) == (code, [])  # noqa: ASYNC240 - quick
         assert str(caught.value).isprintable()
 
@@ -236,7 +238,7 @@ async def test_folders_that_kubo_made_are_fetched(liar: LyingNode, out: Path, na
     for stream in (car(vector.blocks), b""):
         liar.replies["dag/export"] = exported(stream)
         async with KuboStore(liar.url, timeouts=SHORT_TIMEOUTS) as store:
-            await store.fetch_folder(str(vector.root), out / "got", PLENTY)
+            await store.fetch(str(vector.root), out / "got", FOLDER)
         found.append(files_in(out / "got"))
         shutil.rmtree(out / "got")
     assert found[0] == found[1]

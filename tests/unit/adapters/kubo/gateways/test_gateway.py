@@ -11,7 +11,6 @@ from tests.assembling import assembled
 from tests.gateway import Lie, LoopbackGateway
 from tests.unit.adapters.kubo.blocks.vectors import SCENE, VECTORS, file_of, name_of
 
-from veriframe.adapters.kubo.blocks.dag import DagLimits
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
 from veriframe.adapters.kubo.gateways.gateway import GatewayFault, GatewayLimits, Gateways
 from veriframe.errors import Code, JobRejected, StoreUnavailable
@@ -58,7 +57,7 @@ def local(*gateways: LoopbackGateway, limits: GatewayLimits | None = None) -> Ga
 async def test_block_is_requested_correctly() -> None:
     """A good gateway is asked for the raw block, uncompressed, by the canonical CID."""
     async with LoopbackGateway(BLOCKS) as good, local(good) as gateways:
-        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+        assert await gateways.block(CID) == BLOCK
         assert [f"/ipfs/{CID}?format=raw"] == good.asked
         assert "Accept: application/vnd.ipld.raw\r\n" in good.requests[0]
         assert "Accept-Encoding: identity\r\n" in good.requests[0]
@@ -83,8 +82,8 @@ async def _serves_past(lie: Lie) -> None:
         LoopbackGateway(BLOCKS, lie, elsewhere_url=good.url) as bad,
         local(bad, good) as gateways,
     ):
-        assert await gateways.block(CID, len(BLOCK)) == BLOCK
-        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+        assert await gateways.block(CID) == BLOCK
+        assert await gateways.block(CID) == BLOCK
         assert [len(bad.asked), len(good.asked)] == [1, 2]
         assert bad.sent_bytes < 2 * MAX_BLOCK_BYTES + 2**24  # what the kernel buffers is not read
 
@@ -99,7 +98,7 @@ async def test_if_all_are_bad_each_is_named(lie: Lie, why: str) -> None:
         async with local(bad, bad) as gateways:
             for _ in range(2):
                 with pytest.raises(StoreUnavailable) as caught:
-                    await gateways.block(CID, len(BLOCK))
+                    await gateways.block(CID)
                 assert str(caught.value).count(why) == 2
                 assert str(caught.value).count("127.0.0.1: ") == 2
         assert elsewhere.asked == []
@@ -110,9 +109,9 @@ async def test_hostile_cid_costs_other_jobs_no_gateway(lie: Lie, why: str) -> No
     """fault_6: after a CID that is missing, banned or oversized, gateways still serve other jobs."""
     async with LoopbackGateway(BLOCKS, lie) as slow, local(slow) as gateways:
         with pytest.raises(StoreUnavailable, match=why):
-            await gateways.block(CID, len(BLOCK))
+            await gateways.block(CID)
         slow.lie = Lie.NONE
-        assert await gateways.block(CID, len(BLOCK)) == BLOCK
+        assert await gateways.block(CID) == BLOCK
 
 
 async def test_slow_gateway_is_asked_last() -> None:
@@ -123,7 +122,7 @@ async def test_slow_gateway_is_asked_last() -> None:
         local(slow, good) as gateways,
     ):
         for _ in range(3):
-            assert await gateways.block(CID, len(BLOCK)) == BLOCK
+            assert await gateways.block(CID) == BLOCK
         assert [len(slow.asked), len(good.asked)] == [1, 3]
 
 
@@ -134,7 +133,7 @@ async def test_gateway_that_could_not_serve_is_asked_again_after_a_rest() -> Non
         async with LoopbackGateway(BLOCKS, lie) as bad, local(bad, limits=no_rest) as gateways:
             for _ in range(2):
                 with pytest.raises(StoreUnavailable):
-                    await gateways.block(CID, len(BLOCK))
+                    await gateways.block(CID)
             assert times == len(bad.asked)
 
 
@@ -142,7 +141,7 @@ async def test_nobody_has_it() -> None:
     """fault_6: a CID is not found only if every gateway says so."""
     async with LoopbackGateway({}) as one, LoopbackGateway({}) as two, local(one, two) as gateways:
         with pytest.raises(JobRejected, match="No gateway finds") as caught:
-            await gateways.block(CID, 10)
+            await gateways.block(CID)
         assert caught.value.code == Code.NOT_FOUND
 
 
@@ -154,19 +153,19 @@ async def test_one_404_is_not_enough() -> None:
         local(none, busy) as gateways,
     ):
         with pytest.raises(StoreUnavailable, match=r"404.*; .*429"):
-            await gateways.block(CID, len(BLOCK))
+            await gateways.block(CID)
 
 
 async def test_no_gateway_and_dead_gateway() -> None:
     """Without a gateway, and with an unreachable one, the store is unavailable and the message says why."""
     async with Gateways([]) as none:
         with pytest.raises(StoreUnavailable, match="none is set"):
-            await none.block(CID, 10)
+            await none.block(CID)
     async with LoopbackGateway({}) as gone:
         url = gone.url
     async with Gateways([url], allow_private=True) as gateways:
         with pytest.raises(StoreUnavailable, match="no connection"):
-            await gateways.block(CID, 10)
+            await gateways.block(CID)
 
 
 @pytest.mark.parametrize(
@@ -187,15 +186,6 @@ async def test_each_gateway_says_whether_it_serves(lie: Lie, why: str) -> None:
     assert good.asked[0].startswith("/ipfs/bafkqaaa?format=raw")
 
 
-async def test_block_larger_than_asked_for_is_its_makers_fault() -> None:
-    """A valid block that is larger than the block above states ends the job; the gateway stays good."""
-    async with LoopbackGateway(BLOCKS) as good, local(good) as gateways:
-        with pytest.raises(JobRejected) as caught:
-            await gateways.block(CID, len(BLOCK) - 1)
-        assert caught.value.code == Code.TOO_LARGE
-        assert await gateways.block(CID, len(BLOCK)) == BLOCK
-
-
 @pytest.mark.parametrize("lie", [Lie.FLIPPED, Lie.CUT, Lie.HTML, Lie.DRIP])
 async def test_file_is_assembled_despite_a_liar(lie: Lie, tmp_path: Path) -> None:
     """fault_7: a whole file is correct to the byte although the first gateway lies."""
@@ -205,7 +195,7 @@ async def test_file_is_assembled_despite_a_liar(lie: Lie, tmp_path: Path) -> Non
         LoopbackGateway(vector.blocks) as good,
         local(bad, good) as gateways,
     ):
-        await assembled(vector.root, gateways, tmp_path / "got", DagLimits(size_bytes=10_000))
+        await assembled(vector.root, gateways, tmp_path / "got", 10_000)
         assert len(good.asked) == len(VECTORS["deep"].blocks)
     assert _content(tmp_path / "got") == SCENE
 
@@ -218,8 +208,7 @@ async def test_cancelled_download_ends_its_connections(tmp_path: Path) -> None:
         LoopbackGateway(blocks, Lie.SILENT) as silent,
         local(silent, limits=GatewayLimits()) as gateways,
     ):
-        limits = DagLimits(size_bytes=10_000)
-        task = asyncio.create_task(assembled(name_of(root), gateways, tmp_path / "got", limits))
+        task = asyncio.create_task(assembled(name_of(root), gateways, tmp_path / "got", 10_000))
         while not silent.asked:  # noqa: ASYNC110 - the gateway gives no event
             await asyncio.sleep(0.001)
         task.cancel()

@@ -67,7 +67,7 @@ async def test_names_of_private_addresses_are_refused(name: str) -> None:
     async with LoopbackGateway({}) as inside:
         async with Gateways([inside.url.replace("127.0.0.1", name)]) as gateways:
             with pytest.raises(StoreUnavailable, match=r"no connection: .*(127\.0\.0\.1|::1)|InvalidUrl"):
-                await gateways.block(CID, 10)
+                await gateways.block(CID)
         assert inside.asked == []
 
 

@@ -20,6 +20,7 @@ from veriframe.adapters.kubo.removal.fetched import Note
 from veriframe.adapters.kubo.removal.removal import Removal, links, multihash, read_cid, spelled
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.model.content.cid import Cid, Codec
+from veriframe.ports.store import FetchLimits
 
 EMPTY = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn"
 """The folder without entries."""
@@ -75,7 +76,9 @@ async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Keeping]:
 async def fetch(node: Keeping, target: Path) -> None:
     """Fetches the scene, and waits for the removal."""
     async with KuboStore(node.url) as store:
-        assert await store.fetch(str(node.root), target, 2**20) == len(CONTENT)
+        assert (await store.fetch(str(node.root), target, FetchLimits(file_bytes=2**20))).size_bytes == len(
+            CONTENT
+        )
         await asyncio.sleep(0.2)
 
 
@@ -159,7 +162,7 @@ async def test_pins_made_meanwhile_are_seen(
             return await node.remove(request)
 
         node.replies["block/rm"] = remove
-        await store.fetch(str(node.root), tmp_path / "scene", 2**20)
+        await store.fetch(str(node.root), tmp_path / "scene", FetchLimits(file_bytes=2**20))
         await asyncio.sleep(0.2)
     assert node.pin_lists == 2
     assert set(node.removed) == set(node.blocks) - {str(node.root)}
@@ -179,7 +182,7 @@ async def test_a_removal_that_fails_is_tried_again(
 
     node.replies["block/rm"] = remove
     async with KuboStore(node.url) as store:
-        await store.fetch(str(node.root), tmp_path / "scene", 2**20)
+        await store.fetch(str(node.root), tmp_path / "scene", FetchLimits(file_bytes=2**20))
         await asyncio.sleep(0.5)
     assert set(node.removed) == set(node.blocks)
 

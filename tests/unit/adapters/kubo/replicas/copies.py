@@ -9,7 +9,7 @@ from pathlib import Path
 from structlog.typing import EventDict
 from tests.unit.adapters.kubo.lying_node import Blocks, LyingNode
 
-from veriframe.adapters.kubo.blocks.dag import BlockSource
+from veriframe.adapters.kubo.fetching.fetcher import BlockSource
 from veriframe.adapters.kubo.replicas.replica import Replica, ReplicatedStore, ReplicationPolicy
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
@@ -72,7 +72,7 @@ class Counting(Blocks):
         self.started = asyncio.Event()
         self._absences, self._stuck = absences, stuck
 
-    async def block(self, cid: Cid, limit_bytes: int) -> bytes:
+    async def block(self, cid: Cid) -> bytes:
         """Returns a block, or not yet."""
         self.asked.append(str(cid))
         if len(self.asked) <= self._absences:
@@ -80,7 +80,7 @@ class Counting(Blocks):
         self.started.set()
         if self._stuck:
             await asyncio.Event().wait()
-        return await super().block(cid, limit_bytes)
+        return await super().block(cid)
 
 
 def spread(

@@ -168,7 +168,8 @@ async def test_a_stuck_release_ends(node: LyingNode) -> None:
 async def test_each_replica_says_whether_it_would_serve(node: LyingNode) -> None:
     """One that is unavailable or hangs has a reason; one that serves has none."""
     replicas = FakeReplica("a"), FakeReplica("b", faults=[UNAVAILABLE]), FakeReplica("c", stuck=True)
-    assert await spread(node, *replicas).reach() == {
+    (check,) = spread(node, *replicas).checks()
+    assert await check.tell() == {
         "a": "",
         "b": "It does not answer.",
         "c": "It did not answer within 0.2 seconds.",

@@ -39,81 +39,79 @@ def outbox(path: Path) -> Iterator[Outbox]:
     opened.close()
 
 
-def test_entries_survive_reopening(path: Path, outbox: Outbox) -> None:
+async def test_entries_survive_reopening(path: Path, outbox: Outbox) -> None:
     """fault_73: with the same bytes, hash and nonce."""
-    outbox.add(ENTRY)
+    await outbox.add(ENTRY)
     outbox.close()
     again = Outbox(path)
-    assert again.open(1, 2**251) == [ENTRY]
+    assert await again.open(1, 2**251) == [ENTRY]
     again.close()
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600  # noqa: ASYNC240 - quick
 
 
-def test_two_open_transactions_on_a_nonce_are_a_bug(outbox: Outbox) -> None:
+async def test_two_open_transactions_on_a_nonce_are_a_bug(outbox: Outbox) -> None:
     """A nonce is decided once; the first stays as it is."""
-    outbox.add(ENTRY)
+    await outbox.add(ENTRY)
     with pytest.raises(RuntimeError, match="Nonce 4"):
-        outbox.add(replace(ENTRY, hash=0xB, origin=0xB))
-    assert outbox.open(1, 2**251) == [ENTRY]
+        await outbox.add(replace(ENTRY, hash=0xB, origin=0xB))
+    assert await outbox.open(1, 2**251) == [ENTRY]
 
 
-def test_a_higher_fee_replaces_a_transaction_in_one_step(outbox: Outbox) -> None:
+async def test_a_higher_fee_replaces_a_transaction_in_one_step(outbox: Outbox) -> None:
     """The older one is replaced, the newer one open; both are siblings, newest first."""
-    outbox.add(ENTRY)
+    await outbox.add(ENTRY)
     replacement = replace(ENTRY, hash=0xB)
-    outbox.supersede(ENTRY, replacement)
-    assert [replacement] == outbox.open(1, 2**251)
-    assert [replacement, replace(ENTRY, state=State.REPLACED)] == outbox.siblings(ENTRY)
+    await outbox.supersede(ENTRY, replacement)
+    assert [replacement] == await outbox.open(1, 2**251)
+    assert [replacement, replace(ENTRY, state=State.REPLACED)] == await outbox.siblings(ENTRY)
 
 
-def test_the_older_one_may_win_after_all(outbox: Outbox) -> None:
+async def test_the_older_one_may_win_after_all(outbox: Outbox) -> None:
     """`exchange` reopens it."""
-    outbox.add(ENTRY)
+    await outbox.add(ENTRY)
     replacement = replace(ENTRY, hash=0xB)
-    outbox.supersede(ENTRY, replacement)
-    outbox.exchange(replacement, ENTRY)
-    assert [replace(ENTRY, state=State.SENT)] == outbox.open(1, 2**251)
+    await outbox.supersede(ENTRY, replacement)
+    await outbox.exchange(replacement, ENTRY)
+    assert [replace(ENTRY, state=State.SENT)] == await outbox.open(1, 2**251)
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED])
-def test_an_outcome_is_unreported_until_it_is_marked(outbox: Outbox, state: State) -> None:
+async def test_an_outcome_is_unreported_until_it_is_marked(outbox: Outbox, state: State) -> None:
     """An outcome in a block is kept for its caller."""
-    outbox.add(ENTRY)
-    outbox.mark(ENTRY, state)
-    assert [replace(ENTRY, state=state)] == outbox.unreported(1, 2**251)
-    outbox.mark_reported(ENTRY)
-    assert outbox.unreported(1, 2**251) == []
-    assert outbox.open(1, 2**251) == []
+    await outbox.add(ENTRY)
+    await outbox.mark(ENTRY, state)
+    assert [replace(ENTRY, state=state)] == await outbox.unreported(1, 2**251)
+    await outbox.mark_reported(ENTRY)
+    assert await outbox.unreported(1, 2**251) == []
+    assert await outbox.open(1, 2**251) == []
 
 
-def test_finished_transactions_are_found_by_nonce_and_age(outbox: Outbox) -> None:
+async def test_finished_transactions_are_found_by_nonce_and_age(outbox: Outbox) -> None:
     """fault_66: only recent transactions from the chain's nonce on may have been undone."""
-    outbox.add(ENTRY)
-    outbox.mark(ENTRY, State.DONE)
+    await outbox.add(ENTRY)
+    await outbox.mark(ENTRY, State.DONE)
     done = [replace(ENTRY, state=State.DONE)]
-    assert [done, done, [], []] == [
-        outbox.ended_from(1, 2**251, nonce, since) for nonce, since in ((0, 0), (4, 1000), (5, 0), (0, 1001))
-    ]
-    outbox.reopen(ENTRY, reported=True)
-    assert [replace(ENTRY, state=State.SENT, reported=True)] == outbox.open(1, 2**251)
+    for nonce, since, found in ((0, 0, done), (4, 1000, done), (5, 0, []), (0, 1001, [])):
+        assert await outbox.ended_from(1, 2**251, nonce, since) == found
+    await outbox.reopen(ENTRY, reported=True)
+    assert [replace(ENTRY, state=State.SENT, reported=True)] == await outbox.open(1, 2**251)
 
 
-def test_a_refused_transaction_is_never_sent_again(outbox: Outbox) -> None:
+async def test_a_refused_transaction_is_never_sent_again(outbox: Outbox) -> None:
     """A refused transaction is neither open nor in a block."""
-    outbox.add(ENTRY)
-    outbox.mark(ENTRY, State.REFUSED)
-    assert [
-        outbox.open(1, 2**251), outbox.unreported(1, 2**251), outbox.ended_from(1, 2**251, 0, 0)
-    ] == [[], [], []]  # fmt: skip
+    await outbox.add(ENTRY)
+    await outbox.mark(ENTRY, State.REFUSED)
+    for found in (outbox.open(1, 2**251), outbox.unreported(1, 2**251), outbox.ended_from(1, 2**251, 0, 0)):
+        assert await found == []
 
 
-def test_chains_and_accounts_are_separate(outbox: Outbox) -> None:
+async def test_chains_and_accounts_are_separate(outbox: Outbox) -> None:
     """The same nonce of another account, or on another chain, is independent."""
     others = [replace(ENTRY, account=3), replace(ENTRY, chain_id=2)]
     for entry in (ENTRY, *others):
-        outbox.add(entry)
+        await outbox.add(entry)
     assert [[ENTRY], [others[0]], [others[1]]] == [
-        outbox.open(1, 2**251), outbox.open(1, 3), outbox.open(2, 2**251)
+        await outbox.open(1, 2**251), await outbox.open(1, 3), await outbox.open(2, 2**251)
     ]  # fmt: skip
 
 
@@ -162,14 +160,14 @@ def test_a_newer_version_is_refused(path: Path, outbox: Outbox) -> None:
         Outbox(path)
 
 
-def test_locked_by_another_is_unavailable(path: Path, outbox: Outbox) -> None:
+async def test_locked_by_another_is_unavailable(path: Path, outbox: Outbox) -> None:
     """fault_76: nothing is signed if it cannot be stored."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     outbox._connection.execute("PRAGMA busy_timeout = 10")
     with pytest.raises(HostUnavailable, match="outbox"):
-        outbox.add(ENTRY)
+        await outbox.add(ENTRY)
     other.execute("ROLLBACK")
     other.close()
-    outbox.add(ENTRY)
-    assert outbox.open(1, 2**251) == [ENTRY]
+    await outbox.add(ENTRY)
+    assert await outbox.open(1, 2**251) == [ENTRY]

@@ -12,12 +12,13 @@ from tests.gateway import Lie, LoopbackGateway
 from tests.unit.adapters.kubo.fetching.hostile_folders import BLOCKS, FILES, ROOT, SIZE_BYTES, SUB, files_in
 from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node
 
-from veriframe.adapters.kubo.fetching.download import Timeouts
+from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.gateways.gateway import GatewayFault, GatewayLimits, Gateways
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable
 from veriframe.model.content.cid import Cid, parse_cid
 from veriframe.model.content.folder import FolderLimits
+from veriframe.ports.store import FetchLimits
 
 LIES = [
     (Lie.FLIPPED, GatewayFault.OTHER_BYTES),
@@ -62,7 +63,9 @@ async def test_a_file_is_fetched_despite_a_lying_gateway(
         KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
         with structlog.testing.capture_logs() as lines:
-            assert await store.fetch(str(node.root), tmp_path / "scene", 2**20) == len(CONTENT)
+            assert (
+                await store.fetch(str(node.root), tmp_path / "scene", FetchLimits(file_bytes=2**20))
+            ).size_bytes == len(CONTENT)
         assert inside.asked == []
     left = [line for line in lines if line["event"] == "gateway_left"]
     assert {code} == {line["code"] for line in left}
@@ -86,7 +89,9 @@ async def test_a_folder_is_fetched_despite_a_lying_gateway(
     ):
         with structlog.testing.capture_logs() as lines:
             limits = FolderLimits(size_bytes=2**20, entries=100)
-            assert await store.fetch_folder(str(ROOT), tmp_path / "folder", limits) == SIZE_BYTES
+            assert (
+                await store.fetch(str(ROOT), tmp_path / "folder", FetchLimits(folder=limits))
+            ).size_bytes == SIZE_BYTES
         assert inside.asked == []
     assert {code} == {line["code"] for line in lines if line["event"] == "gateway_left"}
     assert files_in(tmp_path / "folder") == FILES
@@ -103,7 +108,7 @@ async def test_without_an_honest_gateway_there_is_no_file(node: LyingNode, tmp_p
         KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
         with pytest.raises(StoreUnavailable, match=r"No gateway provides .*127\.0\.0\.1: it"):
-            await store.fetch(str(node.root), tmp_path / "scene", 2**20)
+            await store.fetch(str(node.root), tmp_path / "scene", FetchLimits(file_bytes=2**20))
     assert not (tmp_path / "scene").exists()
 
 
