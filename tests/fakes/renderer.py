@@ -154,6 +154,9 @@ class FakeRenderer(Renderer):
         """Notes it in `closed`."""
         self.closed = True
 
+    async def before_frames(self, scene: Path, task: RenderTask, lease_seconds: float) -> None:
+        """For subclasses: called before the first frame, within the render. May wait or raise."""
+
     def script(self, scene: Path) -> Script:
         """The behaviour for a scene."""
         content = scene.read_bytes()
@@ -203,6 +206,7 @@ class FakeSession(RenderSession):
         renderer.leases.append(lease_seconds)
         renderer.rendering.set()
         try:
+            await renderer.before_frames(self._scene, task, lease_seconds)
             _fail_by(script.render_failures)
             for done, number in enumerate(task.frames):
                 on_progress(_progress("rendering", number, done, task))

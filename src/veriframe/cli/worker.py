@@ -55,7 +55,10 @@ async def _work(loaded: Loaded, account: str, registry: WorkerRegistry, once: bo
     parts = replace(made, on_stage=report.stage_reached, on_progress=progress.on_progress)
     service = workers.build_service(settings, parts, slots)
     _log_start(loaded, account, await renderer.facts(), slots or settings.slots, parts.registry.account)
-    return await _until_stopped(service, once)
+    try:
+        return await _until_stopped(service, once)
+    finally:
+        await renderer.close()
 
 
 async def _until_stopped(service: Service, once: bool) -> int:

@@ -15,7 +15,7 @@ from veriframe.ports.registry import ChainFacts, WorkerRegistry
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
 from veriframe.wiring.registries import knows_workers
-from veriframe.wiring.renderers import build_renderer
+from veriframe.wiring.renderers import build_for_one
 from veriframe.wiring.stores import Store
 from veriframe.wiring.workers import stakes
 from veriframe.worker.reservations import picture_bytes
@@ -33,7 +33,7 @@ def examinations(
     async def blender() -> BlenderRenderer:
         # Built once, and only when needed: it may be missing, which is a finding.
         if not made:
-            made.append(await build_renderer(settings))
+            made.append(await build_for_one(settings))
         return made[0]
 
     async def about_stakes() -> doctor.Finding:
