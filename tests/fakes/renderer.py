@@ -154,6 +154,9 @@ class FakeRenderer(Renderer):
         """Notes it in `closed`."""
         self.closed = True
 
+    async def before_inspection(self, scene: Path) -> None:
+        """For subclasses: called before an inspection. May wait or raise."""
+
     async def before_frames(self, scene: Path, task: RenderTask, lease_seconds: float) -> None:
         """For subclasses: called before the first frame, within the render. May wait or raise."""
 
@@ -183,6 +186,7 @@ class FakeSession(RenderSession):
         self._renderer.fail()
         if self._inspection is None:
             self._renderer.inspected.append(self._scene)
+            await self._renderer.before_inspection(self._scene)
             script = self._renderer.script(self._scene)
             _fail_by(script.inspect_failures)
             if not _is_scene(self._scene):

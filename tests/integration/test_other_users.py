@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 from veriframe.adapters.blender import scripts, validation
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
+from veriframe.adapters.blender.sandbox.run import Level, LiveRun, RunExit, Sandbox, SandboxedRun
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.model.rendering.frames import Frame, RenderLimits
 
@@ -148,6 +149,10 @@ class Watched(Sandbox):
         end = await self.inner.run(run)
         await self._check(run)
         return end
+
+    def start(self, run: SandboxedRun) -> AbstractAsyncContextManager[LiveRun]:
+        """Starts the program."""
+        return self.inner.start(run)
 
     async def _check(self, run: SandboxedRun) -> None:
         shown = [path for path in (*run.visible.values(), run.out) if path is not None]

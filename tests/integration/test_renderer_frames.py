@@ -11,7 +11,7 @@ from PIL import Image
 from tests.integration.renderer_studio import Studio, studio
 
 from veriframe.errors import Code, ValidationFailed
-from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
+from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, ValidatedFrame
 
 __all__ = ["studio"]
 
@@ -107,7 +107,7 @@ async def test_tasks_of_one_session_do_not_affect_each_other(studio: Studio) -> 
     """fault_43: size, samples and format start from the scene's own each time."""
     full = RenderTask(size=(64, 36))
     tasks = [full, replace(full, percent=50, samples=1), replace(full, format=ImageFormat.EXR), full]
-    found = []
+    found: list[ValidatedFrame] = []
     async with studio.renderer().open(studio.scene()) as session:
         await session.inspect()
         for task in tasks:
