@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from tests.integration.test_renderer_hostile import (
 )
 
 from veriframe.adapters.blender.renderer import BlenderRenderer
+from veriframe.adapters.blender.session import BlenderSession
 from veriframe.errors import Code, JobRejected, RenderFailed
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.ports.renderer import RenderSession
@@ -161,9 +163,10 @@ def session_of(builder: str, folder: Path, script: str) -> tuple[Victim, Blender
 @pytest.mark.parametrize("builder", BUILDERS)
 async def test_a_session_that_waits_uses_no_processor_time(builder: str, tmp_path: Path) -> None:
     """Whatever the scene has started. It continues with the next command."""
-    mark = f"burns-{builder}"
+    mark = f"burns-{time.monotonic_ns()}"
     loop = f"bash -c 'trap : CONT; while :; do :; done' {mark} &"
-    script = f"{COMMAND}; {loop} setsid {loop} {send(INSPECTED)}; {COMMAND}; exit 7"
+    start = f"{loop} first=$!; setsid {loop} second=$!"
+    script = f"{COMMAND}; {start}; {send(INSPECTED)}; {COMMAND}; kill -9 $first $second; exit 7"
     victim, renderer = session_of(builder, tmp_path, script)
     async with renderer.open(victim.scene) as session:
         await session.inspect()
@@ -180,7 +183,7 @@ async def test_a_session_that_waits_uses_no_processor_time(builder: str, tmp_pat
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_leaving_ends_everything(builder: str, cancelled: bool, tmp_path: Path) -> None:
     """At any point: while it waits, or within a command."""
-    mark, before = f"stays-{builder}", temporary()
+    mark, before = f"stays-{time.monotonic_ns()}", temporary()
     stay = f"setsid bash -c 'sleep 60' {mark} &"
     script = f"{COMMAND}; {stay} {send(INSPECTED)}; {COMMAND}; sleep 60"
     victim, renderer = session_of(builder, tmp_path, script)
@@ -201,13 +204,18 @@ async def test_leaving_ends_everything(builder: str, cancelled: bool, tmp_path: 
     assert temporary() <= before
 
 
+async def wait_for_end(session: BlenderSession) -> None:
+    """Waits until its Blender is dead."""
+    while not session.has_ended:  # noqa: ASYNC110 - nothing else tells
+        await asyncio.sleep(0.01)
+
+
 async def test_a_slow_consumer_costs_no_frame(victim: Victim) -> None:
     """Frames that were reported before Blender died are still there."""
     script = "; ".join(f"echo {n} > /out/frame_000{n}.png; {send(frame(n))}" for n in (1, 2, 3))
     async with victim.renderer(f"{INSPECT}; {script}; kill -SEGV $$").open(victim.scene) as session:
         taken = []
         async for taken_out in session.frames(RenderTask(frames=(1, 2, 3)), victim.out):
-            while not session.has_ended:
-                await asyncio.sleep(0.01)
+            await asyncio.wait_for(wait_for_end(session), 20)
             taken.append((victim.out / taken_out.file).read_text())
     assert taken == ["1\n", "2\n", "3\n"]
