@@ -153,6 +153,12 @@ def times_of(mark: str) -> dict[int, tuple[str, int]]:
     return found
 
 
+async def wait_for_stop(mark: str) -> None:
+    """Waits until all are stopped. Each stops when it is scheduled, which may take a moment."""
+    while {state for state, _ in times_of(mark).values()} != {"T"}:  # noqa: ASYNC110 - nothing else tells
+        await asyncio.sleep(0.01)
+
+
 def session_of(builder: str, folder: Path, script: str) -> tuple[Victim, BlenderRenderer]:
     """Returns a victim in folders that every user may traverse, and its renderer at a level."""
     reachable(folder)
@@ -170,9 +176,8 @@ async def test_a_session_that_waits_uses_no_processor_time(builder: str, tmp_pat
     victim, renderer = session_of(builder, tmp_path, script)
     async with renderer.open(victim.scene) as session:
         await session.inspect()
-        # A process stops when it is scheduled, which may take a moment.
-        while {state for state, _ in (before := times_of(mark)).values()} != {"T"}:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(wait_for_stop(mark), 10)
+        before = times_of(mark)
         await asyncio.sleep(0.5)
         assert times_of(mark) == before
         assert await code_of(session, victim, RenderTask()) == Code.BLENDER_ERROR
@@ -213,9 +218,10 @@ async def wait_for_end(session: BlenderSession) -> None:
 async def test_a_slow_consumer_costs_no_frame(victim: Victim) -> None:
     """Frames that were reported before Blender died are still there."""
     script = "; ".join(f"echo {n} > /out/frame_000{n}.png; {send(frame(n))}" for n in (1, 2, 3))
+    taken: list[str] = []
     async with victim.renderer(f"{INSPECT}; {script}; kill -SEGV $$").open(victim.scene) as session:
-        taken = []
-        async for taken_out in session.frames(RenderTask(frames=(1, 2, 3)), victim.out):
-            await asyncio.wait_for(wait_for_end(session), 20)
-            taken.append((victim.out / taken_out.file).read_text())
+        with pytest.raises(RenderFailed, match="SIGSEGV"):  # noqa: PT012 - it fails after the third
+            async for found in session.frames(RenderTask(frames=(1, 2, 3, 4)), victim.out):
+                await asyncio.wait_for(wait_for_end(session), 20)
+                taken.append((victim.out / found.file).read_text())
     assert taken == ["1\n", "2\n", "3\n"]

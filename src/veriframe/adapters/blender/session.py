@@ -33,7 +33,7 @@ from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, Render
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.text import printable
 from veriframe.ports.renderer import RenderSession
-from veriframe.threads import run_uninterrupted
+from veriframe.threads import run_uninterrupted, wait_uninterrupted
 
 log = structlog.get_logger()
 
@@ -62,6 +62,8 @@ class BlenderSession(RenderSession):
         self._arrived: deque[tuple[FrameReport, float, int]] = deque()
         self._on_progress: Callable[[Progress], None] = lambda progress: None
         self._until = math.inf
+        self._freezing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._freezing.set_result(None)
         self._started = time.monotonic()
         self._enter_loading()
 
@@ -90,6 +92,7 @@ class BlenderSession(RenderSession):
     async def close(self) -> None:
         """Ends every process and removes everything."""
         self._is_over = True
+        await wait_uninterrupted(asyncio.ensure_future(asyncio.wait([self._freezing])))
         await self._stack.aclose()
 
     @property
@@ -103,14 +106,14 @@ class BlenderSession(RenderSession):
         return self._live.has_ended
 
     async def wait_until_ready(self) -> int | None:
-        """Waits until Blender has started, and freezes it. Returns its memory in bytes; None if it ended."""
+        """Waits until Blender has started. Returns its memory in bytes; None if it has ended."""
         self._enter_loading()
         if await self._next(lambda: self._is_ready or None) is None:
             self._exit = await self._live.wait()
             return None
-        memory_bytes = await self._live.memory_bytes()
-        await self._rest()
-        return memory_bytes
+        self._live.deadline = math.inf
+        await self._live.freeze(trusted=True)
+        return await self._live.memory_bytes()
 
     async def give(self, scene: Path) -> bool:
         """Gives the scene to a Blender that was started ahead. Returns False if only a large copy would do.
@@ -153,7 +156,7 @@ class BlenderSession(RenderSession):
                 later.discard(request.file_name(number, task.format))
                 frame = await self._take(out, later)
                 if not later:
-                    await self._rest()
+                    await self._freezing
                 yield frame
 
     @contextlib.asynccontextmanager
@@ -177,7 +180,8 @@ class BlenderSession(RenderSession):
         raw = await self._next(lambda: self._report.inspection)
         if raw is None:
             return False
-        await self._rest()
+        self._rest()
+        await self._freezing
         self._inspection = parse_inspection(raw)
         return True
 
@@ -216,10 +220,10 @@ class BlenderSession(RenderSession):
         log.debug("blender_command", command=command[:1000])
         await self._live.send(command.encode("ascii"))
 
-    async def _rest(self) -> None:
-        """Uses no time until the next command."""
+    def _rest(self) -> None:
+        """From now to the next command, it has unlimited time and can use none."""
         self._live.deadline = math.inf
-        await self._live.freeze()
+        self._freezing = asyncio.ensure_future(self._live.freeze())
 
     def _enter_loading(self) -> None:
         self._enter(self._limits.loading_seconds, " (loading_seconds)")
@@ -281,4 +285,4 @@ class BlenderSession(RenderSession):
         if self._expected:
             self._enter_frame()
         else:
-            self._live.deadline = math.inf
+            self._rest()

@@ -106,19 +106,20 @@ class RunningProgram(LiveRun):
         with host_errors.as_unavailable():
             return await run_uninterrupted(writable.take, name, target, later, limits)
 
-    async def freeze(self) -> None:
-        """Stops all processes, builders included: none of those inside can continue another."""
-        if (root := self._process.pid) is not None:
+    async def freeze(self, *, trusted: bool = False) -> None:
+        """Stops all processes, builders included, so that none is left to continue another."""
+        if (root := self._process.pid) is not None and not trusted:
             resource_usage.signal_all([root], signal.SIGSTOP)
-            self._frozen |= {root} | await run_uninterrupted(resource_usage.stop_below, root)
-            self._process.watcher.frozen = True
+            with host_errors.as_unavailable():
+                self._frozen |= {root} | await run_uninterrupted(resource_usage.stop_below, root)
+        self._process.watcher.paused = True
 
     async def thaw(self) -> None:
         """Continues them."""
         if self._process.pid is not None:
             resource_usage.signal_all(self._frozen, signal.SIGCONT)
         self._frozen.clear()
-        self._process.watcher.frozen = False
+        self._process.watcher.paused = False
 
     async def memory_bytes(self) -> int:
         """Measures the whole tree once."""

@@ -147,8 +147,12 @@ class LiveRun(Protocol):
         """
 
     @abstractmethod
-    async def freeze(self) -> None:
-        """Stop all processes inside, so that they use no processor time."""
+    async def freeze(self, *, trusted: bool = False) -> None:
+        """Stop all processes inside, so that they use no processor time.
+
+        `trusted`: nothing inside is hostile yet. It goes on, so that its end is noticed; only its memory and
+        output are not watched.
+        """
 
     @abstractmethod
     async def thaw(self) -> None:

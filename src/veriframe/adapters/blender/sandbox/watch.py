@@ -24,7 +24,7 @@ class Watcher:
         self.deadline = time.monotonic() + (run.limits.wall_seconds or math.inf)
         self.stop_at = math.inf
         """When a program that has finished its work is ended."""
-        self.frozen = False
+        self.paused = False
         self.peak_bytes = 0
 
     async def watch(self) -> None:
@@ -36,7 +36,7 @@ class Watcher:
                 self._end(Ending.TIMEOUT)
             if now > self.stop_at:
                 self._end(Ending.STOPPED)
-            if not self.frozen and (await self.exceeds_output() or self._writable.is_full()):
+            if not self.paused and (await self.exceeds_output() or self._writable.is_full()):
                 self._end(Ending.OUTPUT_LIMIT)
 
     async def exceeds_output(self) -> bool:
@@ -49,7 +49,7 @@ class Watcher:
         """Enforces the limits of memory and processes below `root`. Measuring may take long."""
         while True:
             await asyncio.sleep(_POLL_SECONDS)
-            if not self.frozen and (limit := self._watch_tree(root)):
+            if not self.paused and (limit := self._watch_tree(root)):
                 await asyncio.sleep(await self._check_memory(*limit))
 
     def _watch_tree(self, root: int) -> tuple[int, Sequence[int]] | None:
