@@ -27,7 +27,7 @@ from veriframe.model.registry.job import FRI_PER_STRK
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.settings import Settings
-from veriframe.wiring import creators, limits, registries, renderers, stores, workers
+from veriframe.wiring import creators, registries, renderers, stores, workers
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
@@ -46,7 +46,7 @@ async def animation(folder: Path, settings: Settings) -> Figures:
     """Seconds per frame for 8 light frames: one process per frame, against one sandboxed process."""
     scene = await make_scene(folder / "animation.blend", EXAMPLES / "animation.py", *LIGHT)
     renderer = await renderers.build_renderer(settings)
-    task = RenderTask(frames=FRAMES, limits=limits.render_limits(settings))
+    task = RenderTask(frames=FRAMES)
     plain, ours = [], []
     # The two alternate, so that a slower machine slows both.
     for turn in range(2):
@@ -54,7 +54,9 @@ async def animation(folder: Path, settings: Settings) -> Figures:
         out = folder / f"ours-{turn}"
         out.mkdir()
         started = time.monotonic()
-        await renderer.render(scene, task, out, lambda _: None)
+        async with renderer.open(scene) as session:
+            async for _ in session.frames(task, out):
+                pass
         ours.append(time.monotonic() - started)
     frames = len(FRAMES)
     return {

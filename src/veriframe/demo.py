@@ -107,7 +107,7 @@ class Demo(Listener):
         self.audience.begin("Making the scene")
         scene = self.scene or await make_scene(settings.home / "still.blend", STILL)
         self.audience.begin("Testing the sandbox with attacks, starting Blender")
-        renderer = await renderers.build_renderer(settings)
+        renderer = await renderers.build_for_one(settings)
         self.audience.ready(facts := await renderer.facts())
         content = stores.open_store(settings)
         creator = creators.build_creator(settings, registries.embedded(settings, "creator"), content)

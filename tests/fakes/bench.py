@@ -25,8 +25,8 @@ from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.frames import Frame, Progress, RenderLimits, RenderTask
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.listener import Listener, Listeners
-from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.shared.workspace import Workspace
 
 ALL, NOTHING = Fraction(1), Fraction(0)
@@ -48,7 +48,7 @@ ANY_STAKES = StakeLimits(
 
 
 class GatedRenderer(FakeRenderer):
-    """A fake that can be held up: renders wait until `gate` is set, then call `on_start`. `started` counts them."""
+    """A fake that can be held up: renders wait for `gate`, then call `on_start`. `started` counts them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class Bench:
 
     def remember(self, attempt: Attempt) -> Attempt:
         """Takes an attempt of the journal into the worker's table, as it does at its start."""
-        self.context.attempts._keep(attempt)  # noqa: SLF001 - instead of a whole start
+        self.context.attempts._keep(attempt)
         return attempt
 
     def amend(self, attempt: Attempt) -> Attempt:

@@ -21,8 +21,8 @@ from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.own_jobs import OwnJobs
 from veriframe.worker.reconciliation import new_attempt
-from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.settlement.settling import settle
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.shared.workspace import Workspace
 
 NOW = 1_700_000_000.0

@@ -158,6 +158,12 @@ class FakeRenderer(Renderer):
         """Notes it in `closed`."""
         self.closed = True
 
+    async def before_inspection(self, scene: Path) -> None:
+        """For subclasses: called before an inspection. May wait or raise."""
+
+    async def before_frames(self, scene: Path, task: RenderTask, lease_seconds: float) -> None:
+        """For subclasses: called before the first frame, within the render. May wait or raise."""
+
     def script(self, scene: Path) -> Script:
         """The behaviour for a scene."""
         content = scene.read_bytes()
@@ -190,6 +196,7 @@ class FakeSession(RenderSession):
         self._renderer.fail()
         if self._inspection is None:
             self._renderer.inspected.append(self._scene)
+            await self._renderer.before_inspection(self._scene)
             script = self._renderer.script(self._scene)
             _fail_by(script.inspect_failures)
             if not _is_scene(self._scene):
@@ -213,6 +220,7 @@ class FakeSession(RenderSession):
         renderer.leases.append(lease_seconds)
         renderer.rendering.set()
         try:
+            await renderer.before_frames(self._scene, task, lease_seconds)
             _fail_by(script.render_failures)
             for done, number in enumerate(task.frames):
                 on_progress(_progress("rendering", number, done, task))

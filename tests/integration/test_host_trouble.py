@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from tests.integration.sandbox_runs import LIMITS, run_shell
-from tests.integration.test_renderer_hostile import FINISHED, FRAME, PICTURE, Victim, send
-from tests.integration.test_renderer_hostile import LIMITS as LIMITS_OF_A_RENDER
+from tests.integration.test_renderer_hostile import FRAME, PICTURE, Victim, send
 
 from veriframe.adapters.blender import outputs, scripts
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
@@ -81,13 +80,11 @@ async def test_a_missing_temporary_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
 async def test_a_full_disk_during_validation(tmp_path: Path) -> None:
     """fault_92: `frames.json` could not be written, as another user had filled /tmp."""
     victim = Victim(tmp_path)
-    rendering = await victim.render(f"{PICTURE}; {send(FRAME, FINISHED)}")
+    frames = await victim.render(f"{PICTURE}; {send(FRAME)}")
     Image.new("L", (64, 36), 128).save(victim.out / "frame_0001.png")
-    task, renderer = RenderTask(limits=LIMITS_OF_A_RENDER, size=(64, 36)), victim.renderer("")
     with full_disk(), pytest.raises(HostUnavailable, match="Free some disk space"):
-        await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
-    (validated,) = await renderer.validate(victim.scene, task, rendering, victim.out, victim.clean)
-    assert validated.width == 64
+        await victim.validate(RenderTask(), frames)
+    assert (await victim.validate(RenderTask(), frames)).width == 64
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only a worker that runs as root copies scenes")

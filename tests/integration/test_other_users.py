@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ from PIL import Image
 from veriframe.adapters.blender import scripts, validation
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
-from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
+from veriframe.adapters.blender.sandbox.run import Level, LiveRun, RunExit, Sandbox, SandboxedRun
 from veriframe.adapters.blender.sandbox.selftest import selftest
-from veriframe.model.rendering.frames import Frame, RenderTask
+from veriframe.model.rendering.frames import Frame, RenderLimits
 
 NEIGHBOUR, ORDINARY = 64_001, 64_002
 """User ids that no distribution assigns."""
@@ -149,6 +150,10 @@ class Watched(Sandbox):
         await self._check(run)
         return end
 
+    def start(self, run: SandboxedRun) -> AbstractAsyncContextManager[LiveRun]:
+        """Starts the program."""
+        return self.inner.start(run)
+
     async def _check(self, run: SandboxedRun) -> None:
         shown = [path for path in (*run.visible.values(), run.out) if path is not None]
         ours = [path for path in shown if path.is_relative_to(self.temporary)]
@@ -180,7 +185,7 @@ async def test_no_other_user_can_read_decoded_frames(watched: Watched, temporary
         clean.mkdir()
         Image.new("RGB", (4, 4)).save(out / "frame_0001.png")
         frame = Frame(number=1, file="frame_0001.png", width=4, height=4, seconds=1, peak_memory_bytes=1)
-        (decoded,) = await validation.decode(watched, [frame], out, clean, RenderTask())
+        (decoded,) = await validation.decode(watched, [frame], (out, clean), RenderLimits())
     assert (decoded.width, decoded.height) == (4, 4)
     assert watched.looked_at >= {"frames.json", "out", "frame_0001.png"}
     assert watched.seen == set()

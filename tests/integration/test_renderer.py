@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import replace
 
 import pytest
 from tests.integration import renderer_scenes
@@ -16,11 +15,7 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
 from veriframe.errors import Code, JobRejected, ValidationFailed
-from veriframe.model.rendering.frames import (
-    Progress,
-    RenderLimits,
-    RenderTask,
-)
+from veriframe.model.rendering.frames import Progress, RenderTask
 
 __all__ = ["studio"]
 
@@ -28,16 +23,13 @@ __all__ = ["studio"]
 pytestmark = pytest.mark.slow
 
 LONG = "scene.cycles.samples = 10**6; scene.cycles.use_adaptive_sampling = False"
-NO_LIGHT = 'bpy.data.objects.remove(bpy.data.objects["Light"]); scene.world = None'
 
 
 async def test_progress_is_reported_every_second(studio: Studio) -> None:
     """From the first report on, with the frame's progress, and with increasing times."""
     received: list[tuple[float, Progress]] = []
     scene = studio.scene("scene.cycles.samples = 8_000; scene.cycles.use_adaptive_sampling = False")
-    await studio.renderer.render(
-        scene, RenderTask(), studio.new_folder(), lambda p: received.append((time.monotonic(), p))
-    )
+    await studio.render(scene, RenderTask(), lambda p: received.append((time.monotonic(), p)))
     times = [at for at, _ in received]
     assert times[-1] - times[0] > 1.5, "too short to tell"
     assert max(b - a for a, b in itertools.pairwise(times)) <= 1.0
@@ -58,28 +50,43 @@ async def test_a_scene_without_a_camera_fails(studio: Studio) -> None:
 
 
 async def test_time_is_limited(studio: Studio) -> None:
-    """fault_29: by the task's limits, loading included."""
-    limits = RenderLimits(loading_seconds=2, frame_seconds=1)
-    started = time.monotonic()
-    failed = await studio.failure(studio.scene(LONG), RenderTask(limits=limits))
+    """fault_29: for each frame."""
+    failed = await studio.failure(studio.scene(LONG), RenderTask(), frame_seconds=1)
     assert failed.code == Code.TIMEOUT
-    assert time.monotonic() - started < 8
+    assert "1 s (frame_seconds)" in str(failed)
+
+
+async def test_loading_is_limited(studio: Studio) -> None:
+    """fault_85: the start of Blender included."""
+    async with studio.renderer(loading_seconds=0.1).open(studio.scene()) as session:
+        with pytest.raises(JobRejected, match=r"0.1 s \(loading_seconds\)") as refused:
+            await session.inspect()
+    assert refused.value.code == Code.TIMEOUT
 
 
 async def test_memory_is_limited(studio: Studio) -> None:
     """fault_31: by the kernel, not by Blender's reports."""
     failed = await studio.failure(
         studio.scene("render.resolution_x = render.resolution_y = 8000"),
-        RenderTask(limits=RenderLimits(memory_bytes=600 * 2**20)),
+        RenderTask(),
+        memory_bytes=600 * 2**20,
     )
     assert failed.code == Code.OOM
 
 
 async def test_output_is_limited(studio: Studio) -> None:
     """fault_41: before the disk is full."""
-    limits = RenderLimits(output_bytes=1000)
-    failed = await studio.failure(studio.scene(), RenderTask(limits=limits))
+    failed = await studio.failure(studio.scene(), RenderTask(), output_bytes=1000)
     assert failed.code == Code.OUTPUT_LIMIT
+
+
+async def test_output_is_limited_over_a_whole_session(studio: Studio) -> None:
+    """fault_41: frames that were taken out count."""
+    scene, task = studio.scene(), RenderTask(frames=(1, 2, 3))
+    frames, out = await studio.render(scene, task)
+    total = sum((out / frame.file).stat().st_size for frame in frames)
+    assert len((await studio.render(scene, task, output_bytes=total))[0]) == 3
+    assert (await studio.failure(scene, task, output_bytes=total - 1)).code == Code.OUTPUT_LIMIT
 
 
 async def test_file_output_nodes_are_muted(studio: Studio) -> None:
@@ -128,7 +135,7 @@ async def test_a_truncated_scene_is_refused(studio: Studio, part: float) -> None
     scene = studio.new_folder() / "scene.blend"
     scene.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(JobRejected) as refused:
-        await studio.renderer.inspect(scene)
+        await studio.inspect(scene)
     assert refused.value.code == Code.CORRUPT
 
 
@@ -136,7 +143,7 @@ async def test_a_scene_that_only_its_owner_may_read_is_rendered(studio: Studio) 
     """A root worker's renders run as another user, who gets a copy."""
     scene = studio.scene()
     scene.chmod(0o600)
-    assert (await studio.renderer.inspect(scene)).camera == "Camera"
+    assert (await studio.inspect(scene)).camera == "Camera"
     assert (await studio.frame(scene))[0].width == 64
     assert scene.stat().st_mode & 0o777 == 0o600
 
@@ -144,14 +151,14 @@ async def test_a_scene_that_only_its_owner_may_read_is_rendered(studio: Studio) 
 async def test_the_resolution_percentage_is_applied(studio: Studio) -> None:
     """The frame has the size that the inspection reported."""
     scene = studio.scene("render.resolution_percentage = 50")
-    inspection = await studio.renderer.inspect(scene)
+    inspection = await studio.inspect(scene)
     frame, _ = await studio.frame(scene)
     assert (32, 18) == (inspection.width, inspection.height) == (frame.width, frame.height)
 
 
 async def test_each_engine_is_tested(studio: Studio) -> None:
     """fault_37: by a real render; EEVEE on software GL is slow."""
-    found = await studio.renderer.check_engines()
+    found = await studio.renderer().check_engines()
     assert list(found) == ["CYCLES", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"]
     assert all(sentence.startswith("renders in ") for sentence in found.values()), found
 
@@ -176,7 +183,7 @@ async def test_blender_runs_at_every_level(sandbox: Sandbox) -> None:
 
 async def test_a_missing_engine_is_reported(studio: Studio) -> None:
     """fault_37: its failure is reported in a sentence, and the others are still tested."""
-    found = await studio.renderer.check_engines(["NO_SUCH_ENGINE", "CYCLES"])
+    found = await studio.renderer().check_engines(["NO_SUCH_ENGINE", "CYCLES"])
     assert "NO_SUCH_ENGINE" in found["NO_SUCH_ENGINE"]
     assert found["CYCLES"].startswith("renders in ")
 
@@ -187,11 +194,10 @@ async def test_a_still_is_rendered_even_if_the_scene_names_a_movie(studio: Studi
     assert (frame.file, frame.bit_depth) == ("frame_0001.png", 8)
 
 
-async def test_limits_of_the_task_apply_to_validation_too(studio: Studio) -> None:
+async def test_limits_apply_to_validation_too(studio: Studio) -> None:
     """A picture that needs more memory than the limit is not decoded."""
-    scene, task = studio.scene(), RenderTask()
-    rendering, out = await studio.render(scene, task)
-    poor = replace(task, limits=replace(task.limits, memory_bytes=8 * 2**20))
+    frames, out = await studio.render(studio.scene(), RenderTask())
+    poor = studio.renderer(memory_bytes=8 * 2**20)
     with pytest.raises(ValidationFailed) as failed:
-        await studio.renderer.validate(scene, poor, rendering, out, studio.new_folder())
+        await poor.validate(RenderTask(), frames, out, studio.new_folder())
     assert failed.value.code == Code.NOT_IMAGE

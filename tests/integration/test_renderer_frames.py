@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import OpenEXR
 import pytest
-import structlog
 from PIL import Image
 from tests.integration.renderer_studio import Studio, studio
 
 from veriframe.errors import Code, ValidationFailed
-from veriframe.model.rendering.frames import (
-    ImageFormat,
-    RenderTask,
-)
+from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask, ValidatedFrame
 
 __all__ = ["studio"]
 
@@ -36,8 +34,7 @@ async def test_equal_pixels_have_equal_digests(studio: Studio) -> None:
 async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> None:
     """Data that a process keeps between frames changes no pixel."""
     scene, task = studio.scene(), RenderTask(frames=(1, 2, 3))
-    rendering, out = await studio.render(scene, task)
-    together = await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
+    together, _ = await studio.validate(task, *await studio.render(scene, task))
     alone = [(await studio.frame(scene, RenderTask(frames=(n,))))[0] for n in task.frames]
     assert alone == list(together)
     assert len({frame.pixel_sha256 for frame in alone}) == 3
@@ -54,9 +51,8 @@ async def test_a_bare_jobs_frame_is_frame_1(studio: Studio) -> None:
 async def test_8_bit_png(studio: Studio, colours: str, channels: int) -> None:
     """With the scene's own channels; the clean file contains only the pixels of Blender's file."""
     scene = studio.scene(f"render.image_settings.color_mode = {colours!r}")
-    rendering, out = await studio.render(scene, RenderTask())
-    clean = studio.new_folder()
-    (frame,) = await studio.renderer.validate(scene, RenderTask(), rendering, out, clean)
+    frames, out = await studio.render(scene, RenderTask())
+    (frame,), clean = await studio.validate(RenderTask(), frames, out)
     assert (8, channels) == (frame.bit_depth, frame.channels)
     with Image.open(out / frame.file) as dirty, Image.open(clean / frame.file) as cleaned:
         np.testing.assert_array_equal(np.asarray(dirty), np.asarray(cleaned))
@@ -84,9 +80,8 @@ async def test_exr(studio: Studio, depth: str, kind: type) -> None:
         f"i.color_depth = {depth!r}; i.exr_codec = 'DWAA'"
     )
     task = RenderTask(format=ImageFormat.EXR)
-    rendering, out = await studio.render(scene, task)
-    clean = studio.new_folder()
-    (frame,) = await studio.renderer.validate(scene, task, rendering, out, clean)
+    frames, out = await studio.render(scene, task)
+    (frame,), clean = await studio.validate(task, frames, out)
     assert (int(depth), 4, "frame_0001.exr") == (frame.bit_depth, frame.channels, frame.file)
     dirty, cleaned = OpenEXR.File(str(out / frame.file)), OpenEXR.File(str(clean / frame.file))
     pixels = cleaned.channels()["RGBA"].pixels
@@ -95,37 +90,71 @@ async def test_exr(studio: Studio, depth: str, kind: type) -> None:
     assert dirty.header().keys() - cleaned.header().keys() >= {"Date", "File", "Time"}
 
 
-async def test_a_dark_scene_is_a_valid_picture(studio: Studio) -> None:
-    """fault_43: it is black, and black again when rendered at a smaller size."""
+async def test_a_dark_scene_is_reported_as_black(studio: Studio) -> None:
+    """fault_43: it is a valid picture, and black again when rendered at a smaller size."""
     scene = studio.scene(NO_LIGHT)
-    with structlog.testing.capture_logs() as logged:
-        frame, file = await studio.frame(scene)
-    started = [event["script"] for event in logged if event["event"] == "blender_started"]
-    assert started == ["render_frames.py", "render_frames.py"]
+    frame, file = await studio.frame(scene)
+    assert frame.is_black
     with Image.open(file) as image:
         assert np.asarray(image)[:, :, :3].max() <= 1, "black, but for dithering"
     assert frame.channels == 4
+    small, _ = await studio.frame(scene, RenderTask(percent=25, samples=1, size=(64, 36)))
+    assert small.is_black
+    assert (small.width, small.height) == (16, 9)
 
 
-async def test_a_frame_that_is_black_by_mistake_is_not_delivered(studio: Studio) -> None:
-    """fault_43: on a broken machine; rendered again it is not black."""
-    scene, task = studio.scene(), RenderTask()
-    rendering, out = await studio.render(scene, task)
-    Image.new("RGB", (64, 36)).save(out / "frame_0001.png")
-    with pytest.raises(ValidationFailed) as failed:
-        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
-    assert failed.value.code == Code.BLACK
+async def test_tasks_of_one_session_do_not_affect_each_other(studio: Studio) -> None:
+    """fault_43: size, samples and format start from the scene's own each time."""
+    full = RenderTask(size=(64, 36))
+    tasks = [full, replace(full, percent=50, samples=1), replace(full, format=ImageFormat.EXR), full]
+    found: list[ValidatedFrame] = []
+    async with studio.renderer().open(studio.scene()) as session:
+        await session.inspect()
+        for task in tasks:
+            out = studio.new_folder()
+            frames = [frame async for frame in session.frames(task, out)]
+            found += (await studio.validate(task, frames, out))[0]
+    assert [frame.is_black for frame in found] == [False] * 4
+    assert [(frame.width, frame.height) for frame in found] == [(64, 36), (32, 18), (64, 36), (64, 36)]
+    assert found[0] == found[3]
+
+
+@pytest.mark.parametrize("percent", [100, 50])
+@pytest.mark.parametrize(
+    "part", [Region(left=20, top=3, width=9, height=11), Region(left=0, top=0, width=1, height=1)]
+)
+async def test_a_region_is_that_part_of_the_picture(studio: Studio, percent: int, part: Region) -> None:
+    """Bit for bit, and cropped to it: without denoising, its pixels depend on no others."""
+    scene = studio.scene("scene.cycles.use_adaptive_sampling = False; render.dither_intensity = 0")
+    whole = RenderTask(size=(64, 36), percent=percent)
+    _, file = await studio.frame(scene, whole)
+    corner = Region(left=64 * percent // 100 - 5, top=36 * percent // 100 - 7, width=5, height=7)
+    for region in (part, corner):
+        frame, part_file = await studio.frame(scene, replace(whole, region=region))
+        assert (frame.width, frame.height) == (region.width, region.height)
+        with Image.open(file) as image, Image.open(part_file) as cropped:
+            right, bottom = region.left + region.width, region.top + region.height
+            expected = np.asarray(image)[region.top : bottom, region.left : right]
+            np.testing.assert_array_equal(np.asarray(cropped), expected)
+
+
+async def test_a_region_outside_the_picture_is_refused(studio: Studio) -> None:
+    """Blender would clamp it silently."""
+    task = RenderTask(size=(64, 36), region=Region(left=60, top=0, width=5, height=1))
+    failed = await studio.failure(studio.scene(), task)
+    assert failed.code == Code.BLENDER_ERROR
+    assert "outside the picture" in str(failed)
 
 
 async def test_samples_that_are_not_finite_are_not_delivered(studio: Studio) -> None:
     """fault_43: NaN in one pixel."""
     scene, task = studio.scene(), RenderTask(format=ImageFormat.EXR)
-    rendering, out = await studio.render(scene, task)
+    frames, out = await studio.render(scene, task)
     pixels = np.ones((36, 64), np.float32)
     pixels[3, 5] = np.nan
     OpenEXR.File({}, {name: pixels.copy() for name in "RGB"}).write(str(out / "frame_0001.exr"))
     with pytest.raises(ValidationFailed) as failed:
-        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
+        await studio.validate(task, frames, out)
     assert failed.value.code == Code.NOT_FINITE
 
 
@@ -133,8 +162,8 @@ async def test_samples_that_are_not_finite_are_not_delivered(studio: Studio) -> 
 async def test_a_damaged_exr_is_refused(studio: Studio, content: bytes) -> None:
     """fault_20: no error or crash of the library reaches the worker."""
     scene, task = studio.scene(), RenderTask(format=ImageFormat.EXR)
-    rendering, out = await studio.render(scene, task)
+    frames, out = await studio.render(scene, task)
     (out / "frame_0001.exr").write_bytes(content)
     with pytest.raises(ValidationFailed) as failed:
-        await studio.renderer.validate(scene, task, rendering, out, studio.new_folder())
+        await studio.validate(task, frames, out)
     assert failed.value.code == (Code.NOT_IMAGE if content else Code.TAMPER)

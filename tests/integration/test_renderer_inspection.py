@@ -24,7 +24,8 @@ async def inspect(folder: Path, change: str) -> SceneInspection:
     """Inspects a scene that was changed by this Python code."""
     scene = folder / "scene.blend"
     scene.write_bytes(renderer_scenes.make(change))
-    return await BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox()).inspect(scene)
+    async with BlenderRenderer(runtimes.BpyWheel(), BubblewrapSandbox()).open(scene) as session:
+        return await session.inspect()
 
 
 async def test_a_plain_scene_has_no_faults(tmp_path: Path) -> None:

@@ -9,8 +9,6 @@ import pytest
 from tests.integration.renderer_studio import Studio
 from tests.integration.sandbox_runs import reachable
 
-from veriframe.adapters.blender import runtimes
-from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.run import Level, Sandbox
@@ -28,7 +26,7 @@ BUILDERS: dict[str, Callable[[], Sandbox]] = {
 def studio(request: pytest.FixtureRequest, tmp_path: Path) -> Studio:
     """A studio for each sandbox, with folders that every user may traverse."""
     studio = Studio(reachable(tmp_path))
-    studio.renderer = BlenderRenderer(runtimes.BpyWheel(), BUILDERS[request.param]())
+    studio.sandbox = BUILDERS[request.param]()
     return studio
 
 
@@ -36,7 +34,7 @@ def studio(request: pytest.FixtureRequest, tmp_path: Path) -> Studio:
 async def test_a_scene_is_inspected_rendered_and_validated(studio: Studio, image_format: ImageFormat) -> None:
     """fault_44: although changes of files' permissions and times, and of other processes, are denied."""
     scene = studio.scene()
-    assert (await studio.renderer.inspect(scene)).camera == "Camera"
+    assert (await studio.inspect(scene)).camera == "Camera"
     frame, file = await studio.frame(scene, RenderTask(format=image_format))
     assert (frame.width, frame.height) == (64, 36)
     assert file.stat().st_size == frame.size_bytes

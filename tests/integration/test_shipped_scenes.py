@@ -53,7 +53,8 @@ def test_the_wheel_ships_scenes_in_both_usual_compressions() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.stem}")
 async def test_a_shipped_scene_is_inspected_without_harm(renderer: Renderer, path: Path) -> None:
     """Blender opens it in the sandbox, and the scene check gives a verdict or a reason."""
-    inspection = await renderer.inspect(path)
+    async with renderer.open(path) as session:
+        inspection = await session.inspect()
     assert inspection.blender.startswith(str((await renderer.facts()).version))
     with path.open("rb") as stream:
         header = read_header(stream, SceneLimits())

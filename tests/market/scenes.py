@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from tests.market.clock import MarketClock
 from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, JobRejected, RenderFailed
-from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
-from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
 _PLAN = re.compile(rb"\{[^{}]*\}")
 
@@ -48,21 +46,18 @@ class MarketRenderer(FakeRenderer):
         self._market_clock = market_clock
         self.rendered_seconds = 0.0
 
-    async def inspect(self, scene: Path) -> SceneInspection:
-        """Inspects as planned."""
+    async def before_inspection(self, scene: Path) -> None:
+        """Takes its time, and refuses, as planned."""
         plan = _plan(scene)
         await self._market_clock.sleep(plan.inspect_seconds)
         if plan.refused:
             raise JobRejected(Code(plan.refused), "As planned.")
-        return await super().inspect(scene)
 
-    async def render(
-        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
-    ) -> Rendering:
+    async def before_frames(self, scene: Path, task: RenderTask, lease_seconds: float) -> None:
         """Renders as planned, or until its limit."""
         plan = _plan(scene)
-        wall_seconds = task.limits.wall_seconds(len(task.frames))
-        limit = min(wall_seconds, task.lease_seconds or wall_seconds)
+        wall_seconds = RenderLimits().wall_seconds(len(task.frames))
+        limit = min(wall_seconds, lease_seconds)
         began = self._market_clock.monotonic()
         try:
             await self._market_clock.sleep(min(plan.render_seconds, limit))
@@ -72,9 +67,9 @@ class MarketRenderer(FakeRenderer):
             raise RenderFailed(Code.LEASE if limit < wall_seconds else Code.TIMEOUT, "It took too long.")
         if plan.failed:
             raise RenderFailed(Code(plan.failed), "As planned.")
-        return await super().render(scene, task, out, on_progress)
 
-    def _script(self, scene: Path) -> Script:
+    def script(self, scene: Path) -> Script:
+        """The planned size."""
         plan = _plan(scene)
         return Script(inspection=replace(INSPECTION, width=plan.width, height=plan.height))
 

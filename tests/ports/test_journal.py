@@ -208,6 +208,7 @@ def spooled(number: int, is_validated: bool = True) -> SpooledFrame:
             channels=4,
             bit_depth=8,
             pixel_sha256="ab",
+            is_black=False,
             size_bytes=99,
         ),
     )

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -16,8 +17,9 @@ from tests.integration import renderer_scenes
 from veriframe.adapters.blender import runtimes
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
-from veriframe.errors import Code, JobRejected, ValidationFailed
-from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
+from veriframe.errors import Code, JobRejected, RenderFailed, ValidationFailed
+from veriframe.model.rendering.frames import Frame, Progress, Region, RenderTask
+from veriframe.model.rendering.scene import SceneInspection
 from veriframe.ports.renderer import Renderer
 
 
@@ -31,11 +33,18 @@ class Bench:
     out: Path
     clean: Path
 
-    async def render(self, *frames: int) -> tuple[RenderTask, Rendering, list[Progress]]:
+    async def inspect(self) -> SceneInspection:
+        """Inspects the scene."""
+        async with self.renderer.open(self.scene) as session:
+            return await session.inspect()
+
+    async def render(self, *numbers: int, **more: Any) -> tuple[RenderTask, list[Frame], list[Progress]]:
         """Renders some frames of the scene."""
         reported: list[Progress] = []
-        task = RenderTask(frames=frames)
-        return task, await self.renderer.render(self.scene, task, self.out, reported.append), reported
+        task = RenderTask(frames=numbers, **more)
+        async with self.renderer.open(self.scene) as session:
+            frames = session.frames(task, self.out, on_progress=reported.append)
+            return task, [frame async for frame in frames], reported
 
 
 @pytest.fixture(params=["fake", pytest.param("blender", marks=pytest.mark.slow)])
@@ -73,7 +82,7 @@ async def test_it_returns_its_facts(bench: Bench) -> None:
 
 async def test_an_inspection_describes_the_scene(bench: Bench) -> None:
     """Size, engine and camera, as the scene check needs them."""
-    found = await bench.renderer.inspect(bench.scene)
+    found = await bench.inspect()
     assert (found.engine, found.width, found.height, found.samples) == ("CYCLES", 64, 36, 4)
     assert (found.camera, found.objects, found.missing) == ("Camera", 3, ())
 
@@ -82,17 +91,60 @@ async def test_a_file_that_is_not_a_scene_is_refused(bench: Bench) -> None:
     """With the code that is reported to the creator."""
     bench.scene.write_text("no scene")
     with pytest.raises(JobRejected) as refused:
-        await bench.renderer.inspect(bench.scene)
+        await bench.inspect()
     assert refused.value.code == Code.CORRUPT
 
 
 async def test_frames_are_in_the_requested_order(bench: Bench) -> None:
     """Each with its size and its own name, and nothing else in the folder."""
-    _, rendering, _ = await bench.render(3, 1)
-    assert [frame.number for frame in rendering.frames] == [3, 1]
-    assert [frame.file for frame in rendering.frames] == ["frame_0003.png", "frame_0001.png"]
-    assert {(64, 36)} == {(frame.width, frame.height) for frame in rendering.frames}
+    _, frames, _ = await bench.render(3, 1)
+    assert [frame.number for frame in frames] == [3, 1]
+    assert [frame.file for frame in frames] == ["frame_0003.png", "frame_0001.png"]
+    assert {(64, 36)} == {(frame.width, frame.height) for frame in frames}
+    assert all(frame.seconds >= 0 and frame.peak_memory_bytes > 2**24 for frame in frames)
     assert {"frame_0001.png", "frame_0003.png"} == {file.name for file in bench.out.iterdir()}
+
+
+async def test_a_session_inspects_and_renders(bench: Bench) -> None:
+    """Any number of times, into a folder that may hold earlier frames. A second inspection is the first."""
+    async with bench.renderer.open(bench.scene) as session:
+        found = await session.inspect()
+        assert await session.inspect() == found
+        for number in (1, 2):
+            task = RenderTask(frames=(number,), size=(found.width, found.height))
+            assert [frame.number async for frame in session.frames(task, bench.out)] == [number]
+    assert {"frame_0001.png", "frame_0002.png"} == {file.name for file in bench.out.iterdir()}
+
+
+async def test_a_frame_lies_in_the_folder_when_it_is_yielded(bench: Bench) -> None:
+    """Although the next one is being rendered."""
+    async with bench.renderer.open(bench.scene) as session:
+        async for frame in session.frames(RenderTask(frames=(1, 2)), bench.out):
+            with Image.open(bench.out / frame.file) as image:
+                assert image.size == (64, 36)
+
+
+async def test_a_small_picture_and_a_region_have_their_sizes(bench: Bench) -> None:
+    """A region is cropped, in pixels of the scaled picture."""
+    region = Region(left=2, top=1, width=9, height=8)
+    for more, size in (({}, (16, 9)), ({"region": region}, (9, 8))):
+        _, (frame,), _ = await bench.render(1, size=(64, 36), percent=25, samples=2, **more)
+        assert (frame.width, frame.height) == size
+
+
+async def test_a_frame_of_another_size_is_refused(bench: Bench) -> None:
+    """fault_86: than the inspection found."""
+    with pytest.raises(RenderFailed) as failed:
+        await bench.render(1, size=(64, 35))
+    assert failed.value.code == Code.WRONG_SIZE
+    assert list(bench.out.iterdir()) == []
+
+
+async def test_a_renderer_can_be_closed(bench: Bench) -> None:
+    """It still opens scenes."""
+    await bench.renderer.close()
+    assert bench.renderer.capacity >= 1
+    assert (await bench.inspect()).camera == "Camera"
 
 
 async def test_progress_counts_up_to_the_total(bench: Bench) -> None:
@@ -107,10 +159,10 @@ async def test_progress_counts_up_to_the_total(bench: Bench) -> None:
 
 async def test_a_validated_frame_is_a_picture(bench: Bench) -> None:
     """It opens, and its size and file length are right."""
-    task, rendering, _ = await bench.render(1)
-    (frame,) = await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
+    task, frames, _ = await bench.render(1)
+    (frame,) = await bench.renderer.validate(task, frames, bench.out, bench.clean)
     assert (frame.number, frame.file, frame.width, frame.height) == (1, "frame_0001.png", 64, 36)
-    assert frame.bit_depth == 8
+    assert (frame.bit_depth, frame.is_black) == (8, False)
     assert frame.size_bytes == (bench.clean / frame.file).stat().st_size
     assert len(bytes.fromhex(frame.pixel_sha256)) == hashlib.sha256().digest_size
     with Image.open(bench.clean / frame.file) as image:
@@ -121,38 +173,42 @@ async def test_a_validated_frame_is_a_picture(bench: Bench) -> None:
 
 async def test_a_damaged_output_is_not_an_image(bench: Bench) -> None:
     """fault_20, fault_41: whatever the render reported."""
-    task, rendering, _ = await bench.render(1)
+    task, frames, _ = await bench.render(1)
     (bench.out / "frame_0001.png").write_bytes(b"no picture")
     with pytest.raises(ValidationFailed) as failed:
-        await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
+        await bench.renderer.validate(task, frames, bench.out, bench.clean)
     assert failed.value.code == Code.NOT_IMAGE
     assert list(bench.clean.iterdir()) == []
 
 
 async def test_a_size_other_than_reported_is_found(bench: Bench) -> None:
     """fault_43: a frame that is smaller than requested."""
-    task, rendering, _ = await bench.render(1)
-    claimed = replace(rendering, frames=(replace(rendering.frames[0], width=128, height=72),))
+    task, frames, _ = await bench.render(1)
+    claimed = [replace(frames[0], width=128, height=72)]
     with pytest.raises(ValidationFailed) as failed:
-        await bench.renderer.validate(bench.scene, task, claimed, bench.out, bench.clean)
+        await bench.renderer.validate(task, claimed, bench.out, bench.clean)
     assert failed.value.code == Code.WRONG_SIZE
 
 
 async def test_a_missing_output_is_tampering(bench: Bench) -> None:
     """Between rendering and validation only the worker may change it."""
-    task, rendering, _ = await bench.render(1)
+    task, frames, _ = await bench.render(1)
     (bench.out / "frame_0001.png").unlink()
     with pytest.raises(ValidationFailed) as failed:
-        await bench.renderer.validate(bench.scene, task, rendering, bench.out, bench.clean)
+        await bench.renderer.validate(task, frames, bench.out, bench.clean)
     assert failed.value.code == Code.TAMPER
 
 
 async def test_a_render_can_be_cancelled(bench: Bench) -> None:
     """It ends at once, and as a cancellation, not as a failure."""
     started = asyncio.Event()
-    task = asyncio.create_task(
-        bench.renderer.render(bench.long_scene, RenderTask(), bench.out, lambda progress: started.set())
-    )
+
+    async def render() -> None:
+        async with bench.renderer.open(bench.long_scene) as session:
+            async for _ in session.frames(RenderTask(), bench.out, on_progress=lambda _: started.set()):
+                pass
+
+    task = asyncio.create_task(render())
     await asyncio.wait_for(started.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

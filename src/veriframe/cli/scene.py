@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,17 +21,18 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
+from veriframe.model.rendering.checks import check_version, judge, read_header
 from veriframe.model.rendering.frames import (
+    Frame,
     ImageFormat,
     Progress,
-    Rendering,
     RenderTask,
     ValidatedFrame,
     parse_frames,
 )
 from veriframe.model.rendering.scene import SceneVerdict
+from veriframe.ports.renderer import Renderer, RenderSession
 from veriframe.wiring import limits, renderers
-from veriframe.worker.scene.check import examine
 
 app = typer.Typer(help="Check or render a scene without a job.", no_args_is_help=True)
 app.command()(failures)
@@ -67,46 +71,62 @@ def render(
     """Render frames of a scene in the same sandbox as a job's, and validate them."""
     numbers = parse_frames(frames)
     target = _folder(out, [_file_name(number, image_format) for number in numbers], force=force)
-    rendering, validated = context.run(_render(_readable(scene), target, numbers, image_format))
+    started = time.monotonic()
+    rendered, validated = context.run(_render(_readable(scene), target, numbers, image_format))
     if as_json:
         show.as_json(
             {
                 "folder": str(target),
-                "seconds": round(rendering.seconds, 3),
-                "peak_memory_bytes": rendering.peak_memory_bytes,
+                "seconds": round(time.monotonic() - started, 3),
+                "peak_memory_bytes": rendered[-1].peak_memory_bytes,
                 "frames": [
                     {**asdict(frame), "seconds": made.seconds}
-                    for frame, made in zip(validated, rendering.frames, strict=True)
+                    for frame, made in zip(validated, rendered, strict=True)
                 ],
             }
         )
         return
     rows = [
-        (str(f.number), f"{f.width}×{f.height}", f"{made.seconds:.2f} s", show.size(f.size_bytes), f.file)
-        for f, made in zip(validated, rendering.frames, strict=True)
+        (str(f.number), f"{f.width}×{f.height}", f"{made.seconds:.2f} s", show.size(f.size_bytes), _name(f))
+        for f, made in zip(validated, rendered, strict=True)
     ]
     show.table(f"Frames in {target}", ("frame", "pixels", "rendered in", "size", "file"), rows)
 
 
 async def _check(scene: Path) -> SceneVerdict:
+    async with _examined(scene) as (_, _, verdict):
+        return verdict
+
+
+@asynccontextmanager
+async def _examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, SceneVerdict]]:
+    """Open the scene and check it as a worker does before a claim."""
     settings = context.current().settings
-    return await examine(scene, await renderers.build_renderer(settings), limits.scene_limits(settings))
+    renderer, scene_limits = await renderers.build_for_one(settings), limits.scene_limits(settings)
+    fits = partial(check_version, renderer=(await renderer.facts()).version)
+    with scene.open("rb") as stream:
+        header = await asyncio.to_thread(read_header, stream, scene_limits, fits)
+    async with renderer.open(scene) as session:
+        yield renderer, session, judge(header, await session.inspect(), scene_limits)
 
 
 async def _render(
     scene: Path, target: Path, numbers: Sequence[int], image_format: ImageFormat
-) -> tuple[Rendering, Sequence[ValidatedFrame]]:
-    settings = context.current().settings
-    renderer = await renderers.build_renderer(settings)
-    await examine(scene, renderer, limits.scene_limits(settings))
-    task = RenderTask(frames=tuple(numbers), format=image_format, limits=limits.render_limits(settings))
+) -> tuple[Sequence[Frame], Sequence[ValidatedFrame]]:
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, _bar(len(numbers)) as on_progress:
-        rendered, clean = _two_in(Path(folder))
-        rendering = await renderer.render(scene, task, rendered, on_progress)
-        validated = await renderer.validate(scene, task, rendering, rendered, clean)
+        out, clean = _two_in(Path(folder))
+        async with _examined(scene) as (renderer, session, verdict):
+            size = (verdict.inspection.width, verdict.inspection.height)
+            task = RenderTask(frames=tuple(numbers), format=image_format, size=size)
+            rendered = [frame async for frame in session.frames(task, out, on_progress=on_progress)]
+        validated = await renderer.validate(task, rendered, out, clean)
         for frame in validated:
             shutil.move(clean / frame.file, target / frame.file)
-    return rendering, validated
+    return rendered, validated
+
+
+def _name(frame: ValidatedFrame) -> str:
+    return f"{frame.file}, black" if frame.is_black else frame.file
 
 
 def _two_in(folder: Path) -> tuple[Path, Path]:

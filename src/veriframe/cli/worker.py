@@ -46,8 +46,8 @@ def worker(
 
 
 async def _work(loaded: Loaded, account: str, registry: WorkerRegistry, once: bool, slots: int | None) -> int:
-    settings = loaded.settings
-    renderer = await renderers.build_renderer(settings, slots)
+    settings = loaded.settings.model_copy(update={} if slots is None else {"slots": slots})
+    renderer = await renderers.build_renderer(settings)
     stamina.instrumentation.set_on_retry_hooks((log_wait,))
     parts = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
     parts.listener.add(report.WorkerLog())

@@ -11,7 +11,7 @@ from veriframe.ports.registry import OpenedRegistry
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
-from veriframe.wiring.renderers import build_renderer
+from veriframe.wiring.renderers import build_for_one
 from veriframe.wiring.workers import stakes
 from veriframe.worker.shared.reservations import picture_bytes
 
@@ -26,7 +26,7 @@ def examinations(
     async def blender() -> BlenderRenderer:
         # Built once, and only when needed: it may be missing, which is a finding.
         if not made:
-            made.append(await build_renderer(settings))
+            made.append(await build_for_one(settings))
         return made[0]
 
     async def about_stakes() -> doctor.Finding:
@@ -59,5 +59,3 @@ def examinations(
         ("sandbox", about_sandbox),
     ]
     return [*wanted, ("engines", about_engines)] if engines else wanted
-
-

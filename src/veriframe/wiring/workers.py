@@ -19,9 +19,9 @@ from veriframe.wiring.limits import policy, scene_limits, stake_limits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock
-from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
 from veriframe.worker.settlement.settling import Withdrawal
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.shared.workspace import Workspace
 
 

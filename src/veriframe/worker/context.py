@@ -14,10 +14,10 @@ from veriframe.ports.journal import Journal
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
+from veriframe.worker.listener import Listeners
 from veriframe.worker.shared.attempts import Attempts
 from veriframe.worker.shared.in_flight_claims import InFlightClaims
 from veriframe.worker.shared.lanes import Lanes
-from veriframe.worker.listener import Listeners
 from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.shared.scenes import Scenes
 from veriframe.worker.shared.workspace import Workspace
@@ -32,7 +32,8 @@ class WorkerContext:
     """Everything that one worker works with.
 
     `clock` gives Unix seconds, for the journal and the log only; `monotonic` gives monotonic seconds, for
-    backoffs and rates. `approve` judges an attempt right before its claim; it raises `JobLost` or `HostUnavailable`.
+    backoffs and rates. `approve` judges an attempt right before its claim: it raises `JobLost` or
+    `HostUnavailable`.
     `claims` counts the claims being made, `room` reserves store space for them.
     """
 

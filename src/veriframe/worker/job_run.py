@@ -12,8 +12,8 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.registry.job import Job
 from veriframe.ports.renderer import RenderSession
 from veriframe.worker.context import WorkerContext
-from veriframe.worker.shared.lanes import Seat
 from veriframe.worker.reconciliation import RENUMBERED, is_same
+from veriframe.worker.shared.lanes import Seat
 
 FRESH_SECONDS = 5.0
 """A view of the registry this old still serves a step that changes nothing there."""

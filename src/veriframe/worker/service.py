@@ -107,7 +107,7 @@ class Service(Listener):
         return not self._running and not self._background
 
     async def _wait_for_look(self) -> None:
-        """Waits until the next look is due, or a job has ended. A place that becomes free is filled at once."""
+        """Waits until the next look is due, or a job has ended. Fills a place that becomes free at once."""
         monotonic = self._context.monotonic
         is_busy = not self._has_place or self._context.lanes.is_full(Lane.RENDER)
         until = monotonic() + self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=is_busy)
@@ -171,7 +171,7 @@ class Service(Listener):
 
     @property
     def _has_place(self) -> bool:
-        """Whether one more job may be fetched and inspected ahead. Scenes that do not arrive hold nobody up."""
+        """Whether one more job may be fetched and inspected ahead, beside those whose scenes do not arrive."""
         stages = [a.stage for a in self._context.attempts.live() if a.job_id in self._running]
         ahead = sum(not stage.holds_claim and stage is not Stage.SUBMITTED for stage in stages)
         is_free = ahead - self._context.scenes.silent < self._context.lanes.capacity + JOBS_AHEAD

@@ -88,7 +88,9 @@ class Spool:
         found = await self._decode(self.task, frame, raw, clean, until)
         if found.is_black:
             await self._look_again(frame, scene, until)
-        await run_uninterrupted(workspace.publish, clean / found.file, workspace.validated(self.attempt.job_id))
+        await run_uninterrupted(
+            workspace.publish, clean / found.file, workspace.validated(self.attempt.job_id)
+        )
         await self.context.journal.note_frame(
             self.attempt, SpooledFrame(number=frame.number, frame=frame, validated=found)
         )
@@ -128,7 +130,7 @@ class Spool:
         return found
 
     def seconds_left(self, until: float, what: str) -> float:
-        """Returns the time until `until`, by the monotonic clock. Raises `RenderFailed` (LEASE) if none is left."""
+        """Returns the time until `until`, by the monotonic clock. Raises `RenderFailed` (LEASE) without any."""
         left = until - self.context.monotonic()
         if left <= 0:
             raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")
@@ -146,4 +148,3 @@ class Spool:
 
     def _alone(self, number: int) -> Path:
         return self._folder / str(number)
-

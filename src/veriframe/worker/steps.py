@@ -32,8 +32,8 @@ from veriframe.threads import run_uninterrupted
 from veriframe.worker.claim.lease import in_time, is_our_claim, lost, lost_at, require_claim
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.job_run import FRESH_SECONDS, JobRun
-from veriframe.worker.scene.check import inspected
 from veriframe.worker.reconciliation import no_longer_open
+from veriframe.worker.scene.check import inspected
 from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, require_open
 from veriframe.worker.spool import Spool
 

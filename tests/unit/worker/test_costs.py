@@ -12,8 +12,8 @@ from tests.unit.worker.pipelines import run, stopped_at
 from veriframe.errors import Code, MoveRefused
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import NOBODY, JobState, Verdict
-from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.own_jobs import OwnJobs
+from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.settlement.settling import settle
 
 FEE = 3

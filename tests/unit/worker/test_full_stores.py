@@ -25,8 +25,8 @@ from veriframe.model.registry.job import JobState
 from veriframe.model.rendering.frames import Frame, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.registry import read_job, read_jobs
-from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.service import Service
+from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.shared.workspace import Workspace
 
 PICTURE_BYTES = 80_000

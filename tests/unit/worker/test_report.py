@@ -106,7 +106,7 @@ def test_progress_is_logged_at_a_limited_rate() -> None:
 
 
 def test_a_long_transfer_is_logged_at_a_limited_rate() -> None:
-    """A line at its start, then one every five seconds, with bytes and rate; bytes from before do not count."""
+    """A line at its start, then one every five seconds, with bytes and rate, less what was there before."""
     clock = ManualClock()
     told = WorkerLog(clock)
     with capture_logs() as lines:

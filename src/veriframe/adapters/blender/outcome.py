@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
-from veriframe.model.rendering.frames import RenderLimits, RenderTask
+from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.text import printable
 
 DISK_FULL_BYTES = 16 * 2**20
@@ -22,10 +22,10 @@ _REMEDY = ". Raise it, or simplify the scene"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What one run may use.
+    """What one run, or one phase of it, may use.
 
     `seconds` is the operator's own limit; `settings` says which settings it comes from. `lease_seconds` is
-    what the lease leaves. The run gets the smaller of the two.
+    what the lease leaves. It gets the smaller of the two.
     """
 
     limits: RenderLimits
@@ -37,23 +37,6 @@ class Allowance:
     def wall_seconds(self) -> float:
         """The run's limit in seconds of wall-clock time."""
         return min(self.seconds, self.lease_seconds)
-
-
-def for_render(task: RenderTask) -> Allowance:
-    """The allowance of a render task."""
-    limits, frames = task.limits, len(task.frames)
-    return Allowance(
-        limits=limits,
-        seconds=limits.wall_seconds(frames),
-        settings=f" (loading_seconds {limits.loading_seconds:g} + {frames} × frame_seconds"
-        f" {limits.frame_seconds:g})",
-        lease_seconds=task.lease_seconds,
-    )
-
-
-def for_inspection(limits: RenderLimits) -> Allowance:
-    """The allowance of an inspection. No lease limits it: none has started yet, or it leaves enough time."""
-    return Allowance(limits=limits, seconds=limits.loading_seconds, settings=" (loading_seconds)")
 
 
 def failure(
@@ -68,12 +51,17 @@ def failure(
     if end.ending is Ending.SANDBOX_FAILED:
         return sandbox_failed(end)
     if free_bytes < DISK_FULL_BYTES:
-        return RenderFailed(
-            Code.DISK, f"The disk is full: {free_bytes // 2**20} MiB are free after the render. Free some."
-        )
+        return disk_full(free_bytes)
     if finished and (end.ending in _SHUTDOWN_ENDINGS or (end.ending, end.code) == (Ending.EXITED, 0)):
         return None
     return _at_a_limit(end, allowed) or _failed(end, error)
+
+
+def disk_full(free_bytes: int) -> RenderFailed:
+    """The error if frames cannot be kept."""
+    return RenderFailed(
+        Code.DISK, f"The disk is full: {free_bytes // 2**20} MiB are free after the render. Free some."
+    )
 
 
 def _at_a_limit(end: RunExit, allowed: Allowance) -> RenderFailed | None:

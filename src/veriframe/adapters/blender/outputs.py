@@ -1,6 +1,7 @@
-"""Checks and copies what a program left in its output folder. The files are untrusted until checked.
+"""Checks and copies what a program wrote to its output folder. The files are untrusted until checked.
 
-Use this only after every process in the sandbox is dead, so that nothing changes between check and use.
+Except for `move_out`, use this only after every process in the sandbox is dead, so that nothing changes
+between check and use.
 """
 
 from __future__ import annotations
@@ -31,10 +32,6 @@ class OutputFault:
     sentence: str
 
 
-class Changed(Exception):
-    """A file that was checked is another one now: the program, or what it left behind, still works on it."""
-
-
 def find_fault(folder: Path, expected: Collection[str], *, max_bytes: int) -> OutputFault | None:
     """Returns the first fault of `folder`, or None.
 
@@ -62,8 +59,11 @@ def _fault_among(descriptor: int, expected: Collection[str], max_bytes: int) -> 
     for name in sorted(expected):
         if fault := _fault_of(descriptor, name, max_bytes):
             return fault
-    extra = sorted(set(os.listdir(descriptor)) - set(expected))
-    if extra:
+    return _extra(descriptor, expected)
+
+
+def _extra(directory: int, expected: Collection[str]) -> OutputFault | None:
+    if extra := sorted(set(os.listdir(directory)) - set(expected)):
         return OutputFault(
             Code.EXTRA_OUTPUT,
             f"The render left unexpected files: {some_names(extra)}. Mute the scene's File Output nodes.",
@@ -87,43 +87,69 @@ def collect(directory: int, expected: Collection[str], target: Path, *, max_byte
     except OSError as error:
         return unreadable(error)
     if fault or total > max_bytes:
-        return fault or OutputFault(
-            Code.OUTPUT_LIMIT,
-            f"The scene wrote {total} bytes of output, more than output_bytes ({max_bytes}) allows.",
-        )
-    try:
-        for name in expected:
-            take(directory, name, target / name, max_bytes=max_bytes)
-    except Changed as changed:
-        return _tampered(str(changed), "was changed while it was copied")
-    except OSError as error:
-        raise HostUnavailable(
-            f"The output of a run cannot be written to {target}: {error.strerror}. Free some disk space."
-        ) from error
+        return fault or _too_much(total, max_bytes)
+    for name in expected:
+        copied = _copy(directory, name, target / name, max_bytes=max_bytes, move=False)
+        if isinstance(copied, OutputFault):
+            return copied
     return None
 
 
-def take(directory: int, name: str, target: Path, *, max_bytes: int) -> int:
-    """Copies one checked file to a new file of ours. Returns its size in bytes.
+def move_out(
+    directory: int, name: str, target: Path, *, later: Collection[str], max_bytes: int
+) -> OutputFault | int:
+    """Moves one file out of an open folder that a program still writes to. Returns its size, or a fault.
 
-    Raises `Changed` if the file has changed since it was checked, `OSError` if it cannot be written.
+    An earlier file at `target` is replaced. `later`: the only other names that may be in the folder. Raises
+    `HostUnavailable` if the file cannot be written.
+    """
+    try:
+        # The program may have removed the owner's rights; it keeps all others, which it still needs.
+        os.fchmod(directory, stat.S_IMODE(os.fstat(directory).st_mode) | stat.S_IRWXU)
+        copied = _copy(directory, name, target, max_bytes=max_bytes, move=True)
+        fault = copied if isinstance(copied, OutputFault) else _extra(directory, later)
+    except OSError as error:
+        return unreadable(error)
+    if fault:
+        target.unlink(missing_ok=True)
+    return fault or copied
+
+
+def _copy(directory: int, name: str, target: Path, *, max_bytes: int, move: bool) -> OutputFault | int:
+    """Copies one file to a new file of ours. Returns its size in bytes, or a fault.
+
+    `move`: replaces an earlier file, and removes the source.
     """
     try:
         source = os.open(name, _FLAGS, dir_fd=directory)
     except OSError as error:
-        if error.errno in _OF_THE_HOST:
-            raise
-        raise Changed(name) from error
-    with os.fdopen(source, "rb") as reader:
-        # Checked and copied by one descriptor, and no byte more than allowed: it may still be written to.
-        if _fault_in(name, os.fstat(source), max_bytes) is not None:
-            raise Changed(name)
-        with target.open("xb") as writer:
-            while chunk := reader.read(min(2**20, max_bytes + 1 - writer.tell())):
-                writer.write(chunk)
-                if writer.tell() > max_bytes:
-                    raise Changed(name)
-            return writer.tell()
+        return _not_opened(name, error)
+    with os.fdopen(source, "rb", buffering=0) as reader:
+        # Checked and copied by one descriptor, and at most a byte more than it had: it may be written to.
+        before = os.fstat(source)
+        if fault := _fault_in(name, before, sys.maxsize):
+            return fault
+        if before.st_size > max_bytes:
+            return _too_much(before.st_size, max_bytes)
+        try:
+            if move:
+                target.unlink(missing_ok=True)
+            with target.open("xb") as writer:
+                while chunk := reader.read(min(2**20, before.st_size + 1 - writer.tell())):
+                    writer.write(chunk)
+                size_bytes = writer.tell()
+        except OSError as error:
+            raise HostUnavailable(
+                f"The output of a run cannot be written to {target}: {error.strerror}. Free some disk space."
+            ) from error
+        after = os.fstat(source)
+        was = (before.st_size, before.st_size, before.st_mtime_ns, 1)
+        unchanged = was == (size_bytes, after.st_size, after.st_mtime_ns, after.st_nlink)
+        if unchanged and move:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=directory)
+            unchanged = os.fstat(source).st_nlink == 0
+    return size_bytes if unchanged else _tampered(name, "was changed while it was copied")
 
 
 def free_bytes(folder: Path) -> int:
@@ -135,15 +161,19 @@ def _fault_of(directory: int, name: str, max_bytes: int) -> OutputFault | None:
     try:
         descriptor = os.open(name, _FLAGS, dir_fd=directory)
     except OSError as error:
-        if error.errno in _OF_THE_HOST:
-            raise
-        if error.errno in _ABSENT:
-            return OutputFault(Code.NO_OUTPUT, f"The render did not write “{name}”.")
-        return _tampered(name, "cannot be opened as a file")
+        return _not_opened(name, error)
     try:
         return _fault_in(name, os.fstat(descriptor), max_bytes)
     finally:
         os.close(descriptor)
+
+
+def _not_opened(name: str, error: OSError) -> OutputFault:
+    if error.errno in _OF_THE_HOST:
+        raise error
+    if error.errno in _ABSENT:
+        return OutputFault(Code.NO_OUTPUT, f"The render did not write “{name}”.")
+    return _tampered(name, "cannot be opened as a file")
 
 
 def _fault_in(name: str, status: os.stat_result, max_bytes: int) -> OutputFault | None:
@@ -156,6 +186,13 @@ def _fault_in(name: str, status: os.stat_result, max_bytes: int) -> OutputFault 
     if status.st_size > max_bytes:
         return _tampered(name, f"has {status.st_size} bytes, more than {max_bytes}")
     return None
+
+
+def _too_much(size_bytes: int, max_bytes: int) -> OutputFault:
+    return OutputFault(
+        Code.OUTPUT_LIMIT,
+        f"The scene wrote {size_bytes} bytes of output, more than output_bytes allows ({max_bytes} left).",
+    )
 
 
 def _tampered(name: str, how: str) -> OutputFault:

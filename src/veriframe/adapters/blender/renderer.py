@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import structlog
-
 from veriframe.adapters.blender import outcome, outputs, scripts, validation
-from veriframe.adapters.blender.reports import (
-    About,
-    Decoded,
-    Event,
-    Normalised,
-    ProgressReport,
-    RunReport,
-)
-from veriframe.adapters.blender.request import Request, file_name, reported_frames, with_size
+from veriframe.adapters.blender.reports import About, Decoded, RunReport
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
-from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, ValidationFailed
-from veriframe.model.rendering.checks import parse_inspection
-from veriframe.model.rendering.frames import (
-    Frame,
-    ImageFormat,
-    Progress,
-    Rendering,
-    RenderLimits,
-    RenderTask,
-    ValidatedFrame,
-)
-from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
-from veriframe.model.text import printable, some_names
+from veriframe.adapters.blender.session import BlenderSession
+from veriframe.adapters.blender.spares import SpareLimits, Spares
+from veriframe.errors import HostUnavailable, JobError, RenderFailed
+from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask, ValidatedFrame
+from veriframe.model.rendering.scene import BlenderVersion
+from veriframe.model.text import printable
 from veriframe.ports.renderer import Renderer, RendererFacts
-
-log = structlog.get_logger()
-
 
 _LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
 _START_SECONDS = 120.0
 
 
 class BlenderRenderer(Renderer):
-    """Renders with one Blender in one kind of sandbox. Any number of renders may run at the same time."""
+    """Renders with one Blender in one kind of sandbox. Any number of sessions may be open."""
 
-    def __init__(self, runtime: Runtime, sandbox: Sandbox, *, limits: RenderLimits | None = None) -> None:
-        """`limits` apply to inspections and self-tests; a render uses those of its task. Starts nothing."""
-        self._runtime, self._sandbox = runtime, sandbox
+    def __init__(
+        self,
+        runtime: Runtime,
+        sandbox: Sandbox,
+        *,
+        limits: RenderLimits | None = None,
+        capacity: int = 1,
+        spares: SpareLimits | None = None,
+    ) -> None:
+        """`limits` apply to each session, start and validation. `capacity` is what the worker is told.
+
+        `spares`: the Blenders that are started ahead, by default none. Starts nothing.
+        """
+        self._runtime, self._sandbox, self._capacity = runtime, sandbox, capacity
         self._limits = limits or RenderLimits()
+        self._spares = Spares(self._make_session, spares or SpareLimits(most=0))
         self._facts: RendererFacts | None = None
 
     async def facts(self) -> RendererFacts:
@@ -79,93 +73,57 @@ class BlenderRenderer(Renderer):
     def _start_allowance(self) -> outcome.Allowance:
         return outcome.Allowance(limits=self._limits, seconds=_START_SECONDS)
 
-    async def inspect(self, scene: Path) -> SceneInspection:
-        """What Blender finds in a scene.
+    @property
+    def capacity(self) -> int:
+        """As given."""
+        return self._capacity
 
-        Raises `JobRejected`: CORRUPT if Blender cannot open the scene, or the code of the limit that it hit.
+    @contextlib.asynccontextmanager
+    async def open(self, scene: Path) -> AsyncIterator[BlenderSession]:
+        """A session for one scene, of a Blender that was started ahead if there is one.
+
+        Entering it raises `HostUnavailable`.
         """
-        allowed = outcome.for_inspection(self._limits)
-        async with scripts.readable(scene) as shown:
-            script = scripts.Script(
-                name="inspect_scene.py",
-                arguments=(scripts.SCENE,),
-                shown={scripts.SCENE: shown},
-                wall_seconds=allowed.wall_seconds,
-                limits=allowed.limits,
-            )
-            end, report = await self._run(script)
-        if report.inspection is None:
-            raise outcome.rejection(end, allowed, error=report.error)
-        return parse_inspection(report.inspection)
+        session = await self._spares.take(scene)
+        try:
+            if session is None:
+                session = self._make_session()
+                await session.start(scene)
+            yield session
+        finally:
+            if session is not None:
+                await session.close()
 
-    async def render(
-        self, scene: Path, task: RenderTask, out: Path, on_progress: Callable[[Progress], None]
-    ) -> Rendering:
-        """Render into `out`, a new and empty folder. Raises `RenderFailed` with the outcome's code.
+    def start_ahead(self) -> None:
+        """Start Blender for the next scene, in the background."""
+        self._spares.fill()
 
-        A frame whose reported size differs from the task's is WRONG_SIZE; its file is not read.
-        """
-        return await self._render(scene, Request(task), out, on_progress)
+    async def close(self) -> None:
+        """End what was started ahead."""
+        await self._spares.close()
 
-    async def _render(
-        self, scene: Path, request: Request, out: Path, on_progress: Callable[[Progress], None]
-    ) -> Rendering:
-        task = request.task
-        allowed = outcome.for_render(task)
-        async with scripts.readable(scene) as shown:
-            script = scripts.Script(
-                name="render_frames.py",
-                arguments=(scripts.SCENE, OUT, request.as_json()),
-                shown={scripts.SCENE: shown},
-                out=out,
-                expected=[file_name(number, task.format) for number in task.frames],
-                wall_seconds=allowed.wall_seconds,
-                limits=allowed.limits,
-            )
-            end, report = await self._run(script, lambda event: _pass_on(event, task, on_progress))
-        if failed := outcome.failure(
-            end, allowed, finished=report.finished, error=report.error, free_bytes=outputs.free_bytes(out)
-        ):
-            raise failed
-        frames = reported_frames(report, request)
-        if end.fault:
-            if end.fault.code is Code.TAMPER:
-                log.error("output_tampered", reason=end.fault.sentence)
-            raise RenderFailed(end.fault.code, end.fault.sentence)
-        return Rendering(frames=frames, seconds=end.seconds, peak_memory_bytes=end.peak_memory_bytes)
+    def _make_session(self) -> BlenderSession:
+        return BlenderSession(self._sandbox, self._runtime, self._limits)
 
     async def validate(
-        self, scene: Path, task: RenderTask, rendering: Rendering, out: Path, clean: Path
+        self,
+        task: RenderTask,
+        frames: Sequence[Frame],
+        out: Path,
+        clean: Path,
+        *,
+        lease_seconds: float = math.inf,
     ) -> Sequence[ValidatedFrame]:
         """Decode the frames in `out` in a clean sandbox and write them without metadata to `clean`.
 
-        A black frame is rendered once more, at a smaller size, in a new process; if it is black again, it is
-        accepted. All of this ends within the task's `lease_seconds`. Raises `ValidationFailed`: NOT_IMAGE,
-        WRONG_SIZE, NOT_FINITE, BLACK, TAMPER, TIMEOUT, LEASE; for a black frame also what `render` raises.
+        Only the task's own size is decoded, whatever was reported. Raises `ValidationFailed`: NOT_IMAGE,
+        WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE.
         """
-        until = time.monotonic() + task.lease_seconds
-        frames = [with_size(frame, task.size) for frame in rendering.frames]
-        decoded = await validation.decode(self._sandbox, frames, out, clean, task)
-        if black := tuple(event.number for event in decoded if event.black):
-            await self._validate_black(scene, replace(task, frames=black), until)
+        if (size := task.frame_size) is not None:
+            frames = [replace(frame, width=size[0], height=size[1]) for frame in frames]
+        decoded = await validation.decode(self._sandbox, frames, (out, clean), self._limits, lease_seconds)
         with host_errors.as_unavailable():
             return [_validated(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
-
-    async def _validate_black(self, scene: Path, task: RenderTask, until: float) -> None:
-        """`until` is the latest end, by `time.monotonic`."""
-        async with scripts.scratch() as folder:
-            out, clean = _make_folders(folder)
-            small = Request(_limited(task, until), percent=25, samples=16)
-            rendering = await self._render(scene, small, out, lambda progress: None)
-            again = await validation.decode(
-                self._sandbox, rendering.frames, out, clean, _limited(task, until)
-            )
-        if bright := [str(event.number) for event in again if not event.black]:
-            raise ValidationFailed(
-                Code.BLACK,
-                f"Black in the first render, but not when rendered again: frames {some_names(bright)}. "
-                "Run: veriframe doctor.",
-            )
 
     async def render_test_scene(self) -> None:
         """Render a small built-in scene with Cycles. Raises `HostUnavailable` if that fails."""
@@ -182,16 +140,18 @@ class BlenderRenderer(Renderer):
         return {engine: await self._check_engine(engine) for engine in wanted}
 
     async def _check_engine(self, engine: str) -> str:
-        task = RenderTask(format=ImageFormat.PNG, limits=self._limits)
+        started = time.monotonic()
         async with scripts.scratch() as folder:
             out, clean = _make_folders(folder)
             try:
                 scene = await self._make_test_scene(engine, folder)
-                rendering = await self.render(scene, task, out, lambda progress: None)
-                (decoded,) = await validation.decode(self._sandbox, rendering.frames, out, clean, task)
+                async with self.open(scene) as session:
+                    frames = [frame async for frame in session.frames(RenderTask(), out)]
+                seconds = time.monotonic() - started
+                (validated,) = await self.validate(RenderTask(), frames, out, clean)
             except (JobError, HostUnavailable) as error:
                 return str(error)
-        return "renders black" if decoded.black else f"renders in {rendering.seconds:.1f} s"
+        return "renders black" if validated.is_black else f"renders in {seconds:.1f} s"
 
     async def _make_test_scene(self, engine: str, folder: Path) -> Path:
         script = scripts.Script(
@@ -212,34 +172,14 @@ class BlenderRenderer(Renderer):
             raise RenderFailed(end.fault.code, end.fault.sentence)
         return folder / "scene.blend"
 
-    async def _run(
-        self, script: scripts.Script, on_event: Callable[[Event], None] = lambda event: None
-    ) -> tuple[RunExit, RunReport]:
-        return await scripts.run_script(self._sandbox, self._runtime, script, on_event)
+    async def _run(self, script: scripts.Script) -> tuple[RunExit, RunReport]:
+        return await scripts.run_script(self._sandbox, self._runtime, script)
 
 
 def engines_of(version: BlenderVersion) -> tuple[str, ...]:
     """The identifiers of Blender's own engines; EEVEE had another one from 4.2 to 4.5."""
     is_next = (4, 2) <= (version.major, version.minor) < (5, 0)
     return ("CYCLES", "BLENDER_EEVEE_NEXT" if is_next else "BLENDER_EEVEE", "BLENDER_WORKBENCH")
-
-
-def _pass_on(event: Event, task: RenderTask, on_progress: Callable[[Progress], None]) -> None:
-    if isinstance(event, ProgressReport):
-        if event.total == len(task.frames) and event.done <= event.total and event.frame in task.frames:
-            on_progress(event.value())
-    elif isinstance(event, Normalised) and event.changed:
-        log.info("scene_normalised", changed=[printable(change) for change in event.changed[:20]])
-
-
-def _limited(task: RenderTask, until: float) -> RenderTask:
-    """The task with the time that is left until `until`. Raises `ValidationFailed` (LEASE) if none is."""
-    left = until - time.monotonic()
-    if left <= 0:
-        raise ValidationFailed(
-            Code.LEASE, "The frame is black, and the lease leaves no time to render it again."
-        )
-    return replace(task, lease_seconds=left)
 
 
 def _validated(frame: Frame, event: Decoded, clean: Path) -> ValidatedFrame:
@@ -252,6 +192,7 @@ def _validated(frame: Frame, event: Decoded, clean: Path) -> ValidatedFrame:
         bit_depth=event.bit_depth,
         pixel_sha256=event.pixel_sha256,
         size_bytes=(clean / frame.file).stat().st_size,
+        is_black=event.black,
     )
 
 

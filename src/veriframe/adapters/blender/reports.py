@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES, Frame, Progress
+from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES, Progress
 from veriframe.model.text import printable
 
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
@@ -45,11 +45,17 @@ class About(_Report):
     build_hash: Annotated[str, Field(max_length=100)]
 
 
+class Ready(_Report):
+    """Blender has started and awaits its first command."""
+
+    kind: Literal["ready"]
+
+
 class ProgressReport(_Report):
     """The progress of a render."""
 
     kind: Literal["progress"]
-    phase: Literal["loading", "rendering", "writing"]
+    phase: Literal["rendering", "writing"]
     frame: FrameNumber
     done: Annotated[int, Field(ge=0, le=MAX_FRAMES)]
     total: Annotated[int, Field(ge=1, le=MAX_FRAMES)]
@@ -70,12 +76,6 @@ class FrameReport(_Report):
     file: Annotated[str, Field(max_length=40)]
     width: Pixels
     height: Pixels
-    seconds: Seconds
-    peak_memory_bytes: Bytes
-
-    def value(self) -> Frame:
-        """The same as the port's type."""
-        return Frame(**self.model_dump(exclude={"kind"}))
 
 
 class Normalised(_Report):
@@ -121,7 +121,7 @@ class Refused(_Report):
     why: Text
 
 
-Event = About | ProgressReport | FrameReport | Normalised | Finished | Failed | Decoded | Refused
+Event = About | Ready | ProgressReport | FrameReport | Normalised | Finished | Failed | Decoded | Refused
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,8 +35,9 @@ _LOG_LINE_BYTES = 64
 _REPORTS_PER_SECOND = 10
 """The most that an unmodified script sends: six progress reports, and its reports on frames."""
 
-SCENE = PurePosixPath("/job/scene.blend")
-"""The path of the scene inside the sandbox."""
+JOB = PurePosixPath("/job")
+SCENE = JOB / "scene.blend"
+"""The path of the scene inside the sandbox, and of its folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,8 @@ class Script:
     out: Path | None = None
     expected: Sequence[str] = ()
     """The names of the files that it must leave in `out`."""
+    live: bool = False
+    """Whether it obeys commands, and its output is taken while it runs."""
     wall_seconds: float
     limits: RenderLimits
 
@@ -61,7 +63,18 @@ async def run_script(
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> tuple[RunExit, RunReport]:
     """Runs a script to its end and logs its exact command, which can be pasted into a shell."""
-    report, lines = RunReport(on_event), _LogLines()
+    report = RunReport(on_event)
+    run, lines = prepare(sandbox, runtime, script, report)
+    end = await sandbox.run(run)
+    log_end(runtime, script, end, report, lines)
+    return end, report
+
+
+def prepare(
+    sandbox: Sandbox, runtime: Runtime, script: Script, report: RunReport
+) -> tuple[SandboxedRun, LogLines]:
+    """Describes the run of a script for the sandbox, and logs its command."""
+    lines = LogLines()
     argv = runtime.argv(script.name, script.arguments)
     run = SandboxedRun(
         argv=runtime.confined(argv) if sandbox.level is Level.STRICT else argv,
@@ -69,10 +82,11 @@ async def run_script(
         visible={**runtime.visible(), **script.shown},
         out=script.out,
         expected=script.expected,
+        live=script.live,
         environment=runtime.environment,
         on_report=report.add_line,
         on_log=lines.take,
-        finished=lambda: report.finished,
+        finished=lambda: report.finished and not script.live,
         flooded=lambda: report.is_flood,
         grace_seconds=GRACE_SECONDS,
     )
@@ -81,19 +95,22 @@ async def run_script(
         log.info("blender_started", script=script.name, command=command)
     else:
         log.debug("decoder_started", command=command)
-    end = await sandbox.run(run)
+    return run, lines
+
+
+def log_end(
+    runtime: Runtime, script: Script, end: RunExit | None, report: RunReport, lines: LogLines
+) -> None:
+    """Logs how a run ended; None: it was closed."""
+    about = {} if end is None else _measured(end)
     log.debug(
         "blender_ended" if runtime.is_blender else "decoder_ended",
         script=script.name,
-        ending=end.ending.value,
-        code=end.code,
-        signal=end.signal,
-        seconds=round(end.seconds, 3),
-        peak_memory_bytes=end.peak_memory_bytes,
+        ending="CLOSED" if end is None else end.ending.value,
+        **about,
         ignored_reports=report.ignored,
         left_out_lines=max(0, lines.taken - MAX_LOG_LINES),
     )
-    return end, report
 
 
 @contextlib.asynccontextmanager
@@ -104,7 +121,7 @@ async def readable(file: Path) -> AsyncIterator[Path]:
     """
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(host_errors.as_unavailable())
-        if os.geteuid() == 0 and not os.stat(file).st_mode & 0o004:  # noqa: PTH116 - a single call
+        if not visible.is_readable_inside(file):
             copy = await stack.enter_async_context(scratch()) / file.name
             await run_uninterrupted(shutil.copyfile, file, copy)
             visible.grant_access(copy)
@@ -142,7 +159,16 @@ def _run_limits(script: Script) -> RunLimits:
     )
 
 
-class _LogLines:
+def _measured(end: RunExit) -> Mapping[str, float]:
+    return {
+        "code": end.code,
+        "signal": end.signal,
+        "seconds": round(end.seconds, 3),
+        "peak_memory_bytes": end.peak_memory_bytes,
+    }
+
+
+class LogLines:
     """Copies a run's lines to the worker's log, up to a limit. `RunExit.log_tail` has the last lines."""
 
     def __init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
-from veriframe.model.rendering.frames import Frame, RenderTask
+from veriframe.model.rendering.frames import Frame, RenderLimits
 from veriframe.model.text import printable
 
 _FRAMES = PurePosixPath("/job/frames")
@@ -22,19 +23,23 @@ _LISTING = PurePosixPath("/job/frames.json")
 
 
 async def decode(
-    sandbox: Sandbox, frames: Sequence[Frame], out: Path, clean: Path, task: RenderTask
+    sandbox: Sandbox,
+    frames: Sequence[Frame],
+    folders: tuple[Path, Path],
+    limits: RenderLimits,
+    lease_seconds: float = math.inf,
 ) -> Sequence[Decoded]:
-    """Decodes the frames in `out` and writes clean files to `clean`. Black frames are not rejected here.
+    """Decodes the frames in the first folder and writes clean files to the second one.
 
     `frames` have the required sizes: a file of another size is refused before any row is decompressed. Raises
     `ValidationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
     """
-    limits, allowed = task.limits, _allowance(frames, task)
+    (out, clean), allowed = folders, _allowance(frames, limits, lease_seconds)
     names = [frame.file for frame in frames]
     with host_errors.as_unavailable():
         if fault := outputs.find_fault(out, names, max_bytes=limits.output_bytes):
             raise ValidationFailed(Code.TAMPER, fault.sentence)
-        end, report = await _run(sandbox, frames, (out, clean), allowed)
+        end, report = await _run(sandbox, frames, folders, allowed)
         free_bytes = outputs.free_bytes(clean)
     if free_bytes < outcome.DISK_FULL_BYTES:
         raise HostUnavailable(f"The disk is full: frames cannot be validated. Free some space at {clean}.")
@@ -44,13 +49,13 @@ async def decode(
     return decoded
 
 
-def _allowance(frames: Sequence[Frame], task: RenderTask) -> outcome.Allowance:
+def _allowance(frames: Sequence[Frame], limits: RenderLimits, lease_seconds: float) -> outcome.Allowance:
     """The slowest decoding time plus, for a busy machine, a render's time, within the lease."""
     slowest = sum(decoding_seconds(frame.width, frame.height) for frame in frames)
     return outcome.Allowance(
-        limits=task.limits,
-        seconds=slowest + task.limits.wall_seconds(len(frames)),
-        lease_seconds=task.lease_seconds,
+        limits=limits,
+        seconds=slowest + limits.wall_seconds(len(frames)),
+        lease_seconds=lease_seconds,
     )
 
 

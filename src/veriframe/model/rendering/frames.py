@@ -108,8 +108,8 @@ class Progress:
     """A progress report from inside Blender, at least one per second.
 
     `done` counts finished frames out of `total`. `fraction` is the finished share of this frame, 0 … 1, by
-    samples or by the engine's expected time, or None if it reports neither. `phase` is `loading`,
-    `rendering`, `writing` or `checking`.
+    samples or by the engine's expected time, or None if it reports neither. `phase` is `rendering` or
+    `writing`.
     """
 
     phase: str

@@ -53,9 +53,7 @@ def lost(sentence: str, attempt: Attempt, job: Job, now: int, context: WorkerCon
     return JobLost(sentence, lost_fri=burned_fri(attempt, job, context.registry.account, now))
 
 
-async def lost_at(
-    move_refused: MoveRefused, sentence: str, attempt: Attempt, run: JobRun
-) -> JobLost:
+async def lost_at(move_refused: MoveRefused, sentence: str, attempt: Attempt, run: JobRun) -> JobLost:
     """Returns the loss of a claim that a refused move has revealed, with its cost."""
     error = lost(f"{sentence}: {move_refused}", attempt, *await run.look(attempt), run.context)
     error.fees_fri = move_refused.fee_fri

@@ -11,7 +11,6 @@ from veriframe.ports.journal import Journal
 from veriframe.threads import wait_uninterrupted
 from veriframe.worker.listener import Listener
 
-
 KEPT_SECONDS = 90 * 86400.0
 """How long attempts that have ended are kept one by one."""
 

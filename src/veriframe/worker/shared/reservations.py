@@ -152,7 +152,9 @@ class Reservations:
         )
 
     @asynccontextmanager
-    async def reserved(self, attempt: Attempt, store: ContentStore, attempts: Attempts) -> AsyncIterator[None]:
+    async def reserved(
+        self, attempt: Attempt, store: ContentStore, attempts: Attempts
+    ) -> AsyncIterator[None]:
         """Reserves room for the picture of `attempt` while its claim is made; then the journal shows it.
 
         Raises `NoRoom` if there is none, `StoreUnavailable`.

@@ -61,7 +61,7 @@ class Throughput:
         self._must_yield = True
 
     def require(self) -> None:
-        """Raises `JobRejected` (NOT_FOUND) if the scene arrives too slowly, `SceneDelayed` if it has to give way."""
+        """Raises `JobRejected` (NOT_FOUND) if the scene is too slow, `SceneDelayed` if it has to give way."""
         if self._must_yield:
             raise SceneDelayed("Nothing of its scene arrives, and other scenes need its place.")
         if self.is_silent is not self._is_waiting:

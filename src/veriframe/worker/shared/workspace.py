@@ -15,6 +15,7 @@ from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.content.cid import canonical
 from veriframe.ports.store import StoreRoom, partial_name
 
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """The folder of one worker account. `limit_bytes` is the budget for fetched scenes."""

@@ -10,12 +10,12 @@ import pytest
 from veriframe.adapters.blender import outcome
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
-from veriframe.model.rendering.frames import RenderLimits, RenderTask
+from veriframe.model.rendering.frames import RenderLimits
 from veriframe.worker.intake.failures import NOT_THE_BYTES
 
 PLENTY = 2**40
 LIMITS = RenderLimits(frame_seconds=300, loading_seconds=60)
-ALLOWED = outcome.for_render(RenderTask(limits=LIMITS))
+ALLOWED = outcome.Allowance(limits=LIMITS, seconds=300, settings=" (frame_seconds)")
 TAIL = ("Read blend", "\x1b[31mError:\u202e no camera")
 
 
@@ -171,16 +171,16 @@ def test_a_sandbox_failure_never_blames_the_scene() -> None:
     assert isinstance(outcome.rejection(end(Ending.SANDBOX_FAILED), ALLOWED, error=None), HostUnavailable)
 
 
-OWN = "360 s (loading_seconds 60 + 1 × frame_seconds 300)"
+OWN = "300 s (frame_seconds)"
 
 
 @pytest.mark.parametrize("ending", [Ending.TIMEOUT, Ending.CPU_LIMIT])
 def test_the_limit_that_ended_a_render_is_reported(ending: Ending) -> None:
     """fault_86: a limit by the lease is LEASE, never TIMEOUT; both name the limit, its value and the time."""
     cut = replace(end(ending), seconds=50.0)
-    by_lease = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=50))
-    by_limit = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=400))
-    for allowed, seconds, code in ((by_lease, 50, Code.LEASE), (by_limit, 360, Code.TIMEOUT)):
+    by_lease = replace(ALLOWED, lease_seconds=50)
+    by_limit = replace(ALLOWED, lease_seconds=400)
+    for allowed, seconds, code in ((by_lease, 50, Code.LEASE), (by_limit, 300, Code.TIMEOUT)):
         assert allowed.wall_seconds == seconds
         found = outcome.failure(cut, allowed, finished=False, error=None, free_bytes=PLENTY)
         assert isinstance(found, RenderFailed)
@@ -192,7 +192,7 @@ def test_the_limit_that_ended_a_render_is_reported(ending: Ending) -> None:
 
 def test_a_lease_with_exactly_the_limits_time_changes_nothing() -> None:
     """fault_86: then the operator's limit applies."""
-    allowed = outcome.for_render(RenderTask(limits=LIMITS, lease_seconds=360))
+    allowed = replace(ALLOWED, lease_seconds=300)
     found = outcome.failure(end(Ending.TIMEOUT), allowed, finished=False, error=None, free_bytes=PLENTY)
     assert isinstance(found, RenderFailed)
     assert found.code is Code.TIMEOUT
@@ -215,11 +215,3 @@ def test_a_full_output_is_not_this_machines_disk() -> None:
     """fault_85: output beyond the limit counts against the scene; a full disk never does."""
     assert Code.DISK in NOT_THE_BYTES
     assert failure(end(Ending.OUTPUT_LIMIT)) not in NOT_THE_BYTES
-
-
-def test_an_inspection_that_takes_too_long_names_its_limit() -> None:
-    """fault_85: it has the time for loading."""
-    refused = outcome.rejection(end(Ending.TIMEOUT), outcome.for_inspection(LIMITS), error=None)
-    assert isinstance(refused, JobRejected)
-    assert refused.code is Code.TIMEOUT
-    assert "60 s (loading_seconds)" in str(refused)

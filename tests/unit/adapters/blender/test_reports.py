@@ -28,8 +28,6 @@ FRAME: dict[str, Any] = {
     "file": "frame_0001.png",
     "width": 64,
     "height": 36,
-    "seconds": 0.5,
-    "peak_memory_bytes": 1000,
 }
 DECODED: dict[str, Any] = {
     "kind": "decoded",
@@ -50,7 +48,9 @@ def line(report: dict[str, Any]) -> bytes:
     return json.dumps(report).encode()
 
 
-@pytest.mark.parametrize("report", [PROGRESS, FRAME, DECODED], ids=lambda report: report["kind"])
+@pytest.mark.parametrize(
+    "report", [PROGRESS, FRAME, DECODED, {"kind": "ready"}], ids=lambda report: report["kind"]
+)
 def test_a_valid_report_is_parsed(report: dict[str, Any]) -> None:
     """Each kind."""
     event = reports.parse(line(report))
@@ -74,6 +74,7 @@ def test_a_valid_report_is_parsed(report: dict[str, Any]) -> None:
         (FRAME, {"file": "x" * 41}),
         (FRAME, {"width": 0}),
         (FRAME, {"width": 10**6}),
+        (FRAME, {"seconds": 0.5}),
         (DECODED, {"pixel_sha256": "0" * 63 + "\n"}),
         (DECODED, {"pixel_sha256": "A" * 64}),
         (DECODED, {"bit_depth": 12}),

@@ -14,7 +14,7 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.escrow import release_fee_fri
 from veriframe.model.registry.job import Address, Job, JobState, Order, Terms
 from veriframe.model.registry.offer import LEASE_SECONDS
-from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
 CLAIMED_AT, BOND = 1_700_000_000, 1000
 KEPT = Reserve(decoding=5, upload=17, sending=10)
@@ -114,13 +114,13 @@ def test_a_render_that_ends_in_time_never_costs_more(
 def test_a_lease_is_judged_by_the_pictures_size() -> None:
     """fault_86: a lease that suffices for a small picture does not for a large one, so it is not claimed."""
     small = a_job(400)
-    assert POLICY.lease_objection(small, 64, 36) == ""
-    assert POLICY.lease_objection(small, 8000, 8000) == (
+    assert POLICY.lease_objection(small, RenderTask(size=(64, 36))) == ""
+    assert POLICY.lease_objection(small, RenderTask(size=(8000, 8000))) == (
         "its lease of 400 s is shorter than the 725 s that a job with 8000 × 8000 pixels may take"
     )
     slow = replace(POLICY, copies_seconds=30.0)
-    assert slow.lease_objection(with_lease(small, 402), 64, 36) != ""
-    assert slow.lease_objection(with_lease(small, 403), 64, 36) == ""
+    assert slow.lease_objection(with_lease(small, 402), RenderTask(size=(64, 36))) != ""
+    assert slow.lease_objection(with_lease(small, 403), RenderTask(size=(64, 36))) == ""
 
 
 def with_lease(job: Job, seconds: int) -> Job:
@@ -132,15 +132,17 @@ def with_lease(job: Job, seconds: int) -> Job:
 def test_the_share_leaves_time_for_loading() -> None:
     """fault_86: if a release must stay cheap, the lease must leave time to load the scene."""
     quick = Policy(account=Address(1), limits=RenderLimits(frame_seconds=1, loading_seconds=60))
-    assert quick.lease_objection(a_job(144), 64, 36) != ""
-    assert quick.lease_objection(a_job(145), 64, 36) == ""
-    assert quick.lease_objection(a_job(80, bond_fri=0), 64, 36) == ""
+    assert quick.lease_objection(a_job(144), RenderTask(size=(64, 36))) != ""
+    assert quick.lease_objection(a_job(145), RenderTask(size=(64, 36))) == ""
+    assert quick.lease_objection(a_job(80, bond_fri=0), RenderTask(size=(64, 36))) == ""
 
 
 def test_a_creators_own_lease_is_long_enough() -> None:
     """The default offer allows the largest picture, within an hour."""
-    assert POLICY.lease_objection(a_job(LEASE_SECONDS), 8000, 8000) == ""
-    started = lease.lease_of(a_job(LEASE_SECONDS), CLAIMED_AT, POLICY.reserve(8000, 8000), 0.5)
+    assert POLICY.lease_objection(a_job(LEASE_SECONDS), RenderTask(size=(8000, 8000))) == ""
+    started = lease.lease_of(
+        a_job(LEASE_SECONDS), CLAIMED_AT, POLICY.reserve(RenderTask(size=(8000, 8000))), 0.5
+    )
     assert started.render_until - started.now >= 360
 
 

@@ -11,7 +11,7 @@ import pytest
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.policy import DAY, Policy
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms
-from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
 NOW = 1_700_000_000
 ME, CREATOR, ARBITER, OTHER = Address(1), Address(2), Address(3), Address(4)
@@ -132,8 +132,8 @@ def test_a_lease_that_is_exactly_enough_is_enough() -> None:
 def test_more_frames_need_a_longer_lease() -> None:
     """Loading counts once, and each frame adds its time."""
     job = a_job(lease_seconds=NEEDED_SECONDS + 300)
-    assert POLICY.objection(job, NOW, frames=2) == ""
-    assert "its lease" in POLICY.objection(job, NOW, frames=3)
+    assert POLICY.objection(job, NOW, RenderTask(frames=tuple(range(1, 3)))) == ""
+    assert "its lease" in POLICY.objection(job, NOW, RenderTask(frames=tuple(range(1, 4))))
 
 
 def test_seven_days_of_waiting_are_not_too_long() -> None:

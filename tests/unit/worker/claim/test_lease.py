@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.fakes.bench import BOND, LEASE_SECONDS, ME, Bench, crash, until
@@ -15,7 +13,6 @@ from tests.unit.worker.pipelines import run, stopped_at
 from veriframe.errors import Code, HostUnavailable, RenderFailed, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job, JobState
-from veriframe.model.rendering.frames import Progress, Rendering, RenderTask
 from veriframe.worker import pipeline
 from veriframe.worker.retry import LONGEST_WAIT_SECONDS
 

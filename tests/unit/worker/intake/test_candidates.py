@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 from dataclasses import replace
+from itertools import count
 
 from tests.fakes.bench import Bench
 

@@ -20,7 +20,6 @@ from veriframe.errors import (
     StoreUnavailable,
 )
 from veriframe.model.attempt.attempt import Stage
-from veriframe.model.rendering.scene import SceneInspection
 from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, Pin, ignore_transfer
 from veriframe.worker import pipeline
 from veriframe.worker.context import WorkerContext

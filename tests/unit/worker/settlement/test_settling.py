@@ -188,9 +188,7 @@ async def test_nothing_is_wanted_without_a_submission(bench: Bench, own: OwnJobs
     assert own.due_in_seconds() is None
 
 
-async def test_a_submission_that_a_reorganisation_removed_is_made_again(
-    bench: Bench, own: OwnJobs
-) -> None:
+async def test_a_submission_that_a_reorganisation_removed_is_made_again(bench: Bench, own: OwnJobs) -> None:
     """fault_67: the registry shows our claim again, on a chain as long as the one with the submission."""
     await submitted(bench)
     await poll(bench, own)

@@ -1,6 +1,6 @@
-"""Runs inside Blender: opens one scene and reports its contents as one JSON line. Changes nothing.
+"""Runs inside Blender: opens one scene and finds out what it contains. Changes nothing.
 
-Argument: the scene. Each fact is read on its own, so that a broken data-block affects only that fact.
+Each fact is read on its own, so that a broken data-block affects only that fact.
 """
 
 # ruff: noqa: ANN401 - Blender's data have no static types
@@ -14,10 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # Blender adds no script folder
-
-from reporting import arguments, report, run  # type: ignore[import-not-found]
 
 MOST = 200
 """Entries in one list; of a longer one, the first are reported."""
@@ -274,13 +270,8 @@ def some(source: Callable[[], Iterator[Any]]) -> list[Any]:
     return found
 
 
-def main() -> None:
-    """Open the scene, inspect it and report."""
-    (scene_path,) = arguments()
+def inspect(scene_path: str) -> dict[str, Any]:
+    """Open the scene and return the facts, and how long that took."""
     started = time.monotonic()
     bpy.ops.wm.open_mainfile(filepath=scene_path, load_ui=False, use_scripts=False)
-    report("inspection", **facts(), seconds=round(time.monotonic() - started, 4))
-
-
-if __name__ == "__main__":
-    run(main)
+    return {**facts(), "seconds": round(time.monotonic() - started, 4)}

@@ -1,35 +1,30 @@
-"""Runs inside Blender: renders a list of frames of one scene in one process and reports its progress.
+"""Runs inside Blender: renders frames of the open scene and reports its progress.
 
-Arguments: the scene, the output folder, and the task as JSON: `{"frames": [1], "format": "PNG", "scale": 100,
-"samples": null}`. Settings that make a frame unrepeatable, or write to other paths, are turned off and
-reported.
+A task is `{"frames": [1], "format": "PNG", "percent": 100, "samples": null, "region": null}`; a region is
+`[left, top, width, height]`. Settings that make a frame unrepeatable, or write to other paths, are turned off
+and reported.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import sys
 import time
+from typing import Any
 
 import bpy
+from reporting import heartbeat, memory_bytes, report  # type: ignore[import-not-found]
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # Blender adds no script folder
-
-from reporting import arguments, heartbeat, memory_bytes, report, run  # type: ignore[import-not-found]
-
-STARTED = time.monotonic()
 SAMPLES = re.compile(r"Sample (\d{1,9})/(\d{1,9})")
 REMAINING = re.compile(r"Remaining:(\d{1,4}(?::\d\d){1,2}(?:\.\d\d)?) ")
 
 
 class Reporter:
-    """Reports the progress of the render at least once a second."""
+    """Reports the progress of one task at least once a second, from its first frame to its last."""
 
     def __init__(self, frames: list[int]) -> None:
-        self.frames, self.done, self.frame, self.phase = frames, 0, frames[0], "loading"
-        self.frame_started, self.beaten = time.monotonic(), 0.0
+        self.frames, self.done, self.frame, self.phase = frames, 0, frames[0], "rendering"
+        self.started = self.frame_started = time.monotonic()
+        self.active, self.beaten = False, 0.0
         self.sampled: float | None = None
         self.expected: float | None = None
 
@@ -52,6 +47,8 @@ class Reporter:
 
     def beat(self, *_: object) -> None:
         """Reports progress."""
+        if not self.active:
+            return
         self.beaten = time.monotonic()
         report(
             "progress",
@@ -60,12 +57,13 @@ class Reporter:
             done=self.done,
             total=len(self.frames),
             fraction=self.fraction(),
-            seconds=round(time.monotonic() - STARTED, 3),
+            seconds=round(time.monotonic() - self.started, 3),
             memory_bytes=memory_bytes("VmRSS"),
         )
 
     def begin(self, frame: int) -> None:
         """Starts a frame."""
+        self.active = True
         self.frame, self.phase, self.frame_started = frame, "rendering", time.monotonic()
         self.sampled = self.expected = None
         self.beat()
@@ -75,21 +73,14 @@ class Reporter:
         self.phase = "writing"
 
     def end(self, file: str, width: int, height: int) -> None:
-        """Reports a finished frame."""
+        """Reports a finished frame; after the last one, nothing more."""
         self.done += 1
-        report(
-            "frame",
-            number=self.frame,
-            file=file,
-            width=width,
-            height=height,
-            seconds=round(time.monotonic() - self.frame_started, 4),
-            peak_memory_bytes=memory_bytes("VmHWM"),
-        )
         self.beat()
+        self.active = self.done < len(self.frames)
+        report("frame", number=self.frame, file=file, width=width, height=height)
 
 
-def normalise(scene: bpy.types.Scene, task: dict[str, object]) -> list[str]:
+def normalise(scene: bpy.types.Scene) -> list[str]:
     """Makes frames repeatable and keeps writes inside the output folder. Returns what was turned off."""
     render, changed = scene.render, []
     for name in ("use_stamp", "use_multiview", "use_border", "use_crop_to_border", "use_placeholder"):
@@ -97,7 +88,6 @@ def normalise(scene: bpy.types.Scene, task: dict[str, object]) -> list[str]:
             setattr(render, name, False)
             changed.append(f"render.{name}")
     render.use_overwrite, render.use_file_extension, render.use_persistent_data = True, True, True
-    render.resolution_percentage = max(1, render.resolution_percentage * int(str(task["scale"])) // 100)
     render.threads_mode = "AUTO"
     bpy.context.preferences.filepaths.use_auto_save_temporary_files = False
     if hasattr(render, "compositor_device"):
@@ -105,8 +95,6 @@ def normalise(scene: bpy.types.Scene, task: dict[str, object]) -> list[str]:
     if scene.render.engine == "CYCLES":
         scene.cycles.device = "CPU"
         scene.cycles.use_auto_tile = False
-        if task["samples"] is not None:
-            scene.cycles.samples = min(scene.cycles.samples, int(str(task["samples"])))
     return changed + mute_outputs(scene) + disable_style_scripts(scene)
 
 
@@ -135,10 +123,8 @@ def disable_style_scripts(scene: bpy.types.Scene) -> list[str]:
     return disabled
 
 
-def set_format(scene: bpy.types.Scene, name: str) -> str:
+def set_format(image: bpy.types.ImageFormatSettings, name: str, depth: str, colours: str) -> str:
     """Selects PNG or EXR, with the scene's own colour depth if the format has it. Returns the suffix."""
-    image = scene.render.image_settings
-    depth, colours = image.color_depth, image.color_mode
     if hasattr(image, "media_type"):
         image.media_type = "IMAGE"
     image.file_format = name
@@ -150,30 +136,57 @@ def set_format(scene: bpy.types.Scene, name: str) -> str:
     return ".png" if name == "PNG" else ".exr"
 
 
-def main() -> None:
-    """Loads and normalises the scene, renders each frame and reports."""
-    scene_path, out, task_text = arguments()
-    task = json.loads(task_text)
-    reporter = Reporter(task["frames"])
-    reporter.beat()
-    heartbeat(reporter.beat)
-    bpy.ops.wm.open_mainfile(filepath=scene_path, load_ui=False, use_scripts=False)
-    scene = bpy.context.scene
-    report("normalised", changed=normalise(scene, task))
-    suffix = set_format(scene, task["format"])
-    bpy.app.handlers.render_stats.append(reporter.read_statistics)
-    bpy.app.handlers.render_post.append(reporter.written)
-    scale = scene.render.resolution_percentage
-    width, height = scene.render.resolution_x * scale // 100, scene.render.resolution_y * scale // 100
-    for frame in task["frames"]:
-        reporter.begin(frame)
-        scene.frame_set(frame)
-        name = f"frame_{frame:04d}{suffix}"
-        scene.render.filepath = f"{out}/{name}"
-        bpy.ops.render.render(write_still=True)
-        reporter.end(name, width, height)
-    report("finished")
+class Studio:
+    """The open scene, made repeatable, and its own settings, which each task starts from."""
+
+    def __init__(self, out: str) -> None:
+        self.out, self.scene, self.reporter = out, bpy.context.scene, Reporter([0])
+        render = self.scene.render
+        self.percent = render.resolution_percentage
+        self.samples = self.scene.cycles.samples if render.engine == "CYCLES" else None
+        self.depth, self.colours = render.image_settings.color_depth, render.image_settings.color_mode
+        report("normalised", changed=normalise(self.scene))
+        bpy.app.handlers.render_stats.append(lambda text, *_: self.reporter.read_statistics(text))
+        bpy.app.handlers.render_post.append(lambda *_: self.reporter.written())
+        heartbeat(self.beat)
+
+    def beat(self) -> None:
+        """Reports the progress of the present task."""
+        self.reporter.beat()
+
+    def render(self, task: dict[str, Any]) -> None:
+        """Renders each frame of a task and reports."""
+        self.reporter = reporter = Reporter(task["frames"])
+        width, height = self.set_size(task)
+        suffix = set_format(self.scene.render.image_settings, task["format"], self.depth, self.colours)
+        if self.samples is not None:
+            self.scene.cycles.samples = min(self.samples, task["samples"] or self.samples)
+        for frame in task["frames"]:
+            reporter.begin(frame)
+            self.scene.frame_set(frame)
+            name = f"frame_{frame:04d}{suffix}"
+            self.scene.render.filepath = f"{self.out}/{name}"
+            bpy.ops.render.render(write_still=True)
+            reporter.end(name, width, height)
+
+    def set_size(self, task: dict[str, Any]) -> tuple[int, int]:
+        """Scales the picture and selects the task's region. Returns the size of the frames."""
+        render = self.scene.render
+        render.resolution_percentage = scale = max(1, self.percent * task["percent"] // 100)
+        width, height = render.resolution_x * scale // 100, render.resolution_y * scale // 100
+        render.use_border = render.use_crop_to_border = task["region"] is not None
+        if task["region"] is None:
+            return width, height
+        left, top, across, down = task["region"]
+        if not (0 <= left < left + across <= width and 0 <= top < top + down <= height):
+            raise ValueError("the region is outside the picture")
+        # Fractions of the picture, which Blender rounds down to pixels; its first row is the lowest one.
+        render.border_min_x, render.border_max_x = border(left, width), border(left + across, width)
+        render.border_min_y = border(height - top - down, height)
+        render.border_max_y = border(height - top, height)
+        return across, down
 
 
-if __name__ == "__main__":
-    run(main)
+def border(pixel: int, pixels: int) -> float:
+    """A fraction that Blender rounds down to this pixel."""
+    return min(1.0, (pixel + 0.5) / pixels)

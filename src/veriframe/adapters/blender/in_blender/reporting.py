@@ -1,4 +1,7 @@
-"""Sends reports from a script inside Blender to the worker: JSON lines in a pipe. Standard library only."""
+"""Sends reports from a script inside Blender to the worker, and reads its commands: JSON lines in pipes.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 MAX_TEXT = 300
@@ -28,6 +31,12 @@ def report(kind: str, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
         view = memoryview(line)
         while view:
             view = view[os.write(descriptor, view) :]
+
+
+def commands() -> Iterator[str]:
+    """The worker's commands, until it closes the pipe. Without a worker, they come from standard input."""
+    with open(int(os.environ.get("COMMAND_FD", "0")), encoding="ascii") as pipe:  # noqa: PTH123 - a descriptor
+        yield from pipe
 
 
 def arguments() -> list[str]:

@@ -10,6 +10,21 @@ from veriframe.adapters.blender.sandbox.pipes import Gate
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """The inner ends of a run's pipes: reports, the builders' status, and commands for a live program."""
+
+    report: int
+    status: int
+    commands: int | None
+
+    @property
+    def variables(self) -> Mapping[str, int]:
+        """The variables by which the program finds its own."""
+        commands = {} if self.commands is None else {"COMMAND_FD": self.commands}
+        return {"REPORT_FD": self.report, **commands}
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxCommand:
     """A command line that builds the sandbox, runs the program and reports its progress as JSON.
 

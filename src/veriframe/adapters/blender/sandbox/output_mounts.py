@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -27,10 +27,18 @@ FULL_DISK_BYTES = 64 * 2**20
 
 _POLL_SECONDS = 0.0005
 
+_LIVE_FILES = 256
+"""How many files of a live run are allowed to be rounded up to whole pages; their own bytes count exactly."""
+
+
+def rounded_files(run: SandboxedRun) -> int:
+    """Returns how many files the output may have at once without being charged for rounding up to pages."""
+    return _LIVE_FILES if run.live else len(run.expected)
+
 
 def output_room_bytes(run: SandboxedRun) -> int:
     """Returns how much a run can write before it fails: more than allowed, so that the excess is detected."""
-    return run.limits.output_bytes + len(run.expected) * resource_usage.PAGE_BYTES + SPARE_BYTES
+    return run.limits.output_bytes + rounded_files(run) * resource_usage.PAGE_BYTES + SPARE_BYTES
 
 
 class Writable(Protocol):
@@ -39,13 +47,16 @@ class Writable(Protocol):
     in_memory: bool
     """Whether it is in memory, so that its pages must not be counted twice."""
 
+    taken_bytes: int = 0
+    """The size of all files that were taken out while the program ran; they count as output."""
+
     @abstractmethod
     async def hold(self, pid: int) -> None:
         """Opens it through a process that waits inside. Raises `OSError`."""
 
     @abstractmethod
     def exceeds(self, limits: RunLimits) -> bool:
-        """Whether the program has written more than allowed."""
+        """Whether the program has written more than allowed. Blocks, unless the output is in memory."""
 
     @abstractmethod
     def is_full(self) -> bool:
@@ -70,6 +81,24 @@ class Writable(Protocol):
         except OSError as error:
             return outputs.unreadable(error)
 
+    def take(
+        self, name: str, target: Path, later: Collection[str], limits: RunLimits
+    ) -> outputs.OutputFault | None:
+        """Moves one file to `target` while the program runs. `later`: the only other names allowed.
+
+        Raises `HostUnavailable` if it cannot be written.
+        """
+        max_bytes = limits.output_bytes - self.taken_bytes
+        try:
+            with self.output() as folder:
+                taken = outputs.move_out(folder, name, target, later=later, max_bytes=max_bytes)
+        except OSError as error:
+            return outputs.unreadable(error)
+        if isinstance(taken, outputs.OutputFault):
+            return taken
+        self.taken_bytes += taken
+        return None
+
 
 class HostFolders(Writable):
     """Folders of the host, measured by listing them; open files without a name are not counted."""
@@ -85,9 +114,9 @@ class HostFolders(Writable):
 
     def exceeds(self, limits: RunLimits) -> bool:
         """Measures the files that have a name."""
-        return resource_usage.exceeds(self._out, limits.output_bytes) or resource_usage.exceeds(
-            self._scratch, limits.tmp_bytes
-        )
+        return resource_usage.exceeds(
+            self._out, limits.output_bytes - self.taken_bytes
+        ) or resource_usage.exceeds(self._scratch, limits.tmp_bytes)
 
     def is_full(self) -> bool:
         """Measures the free space on the disk, which files without a name reduce too."""
@@ -154,7 +183,7 @@ class MemoryFileSystems(Writable):
             return False
         used = os.fstatvfs(self._held[self._out])
         files = used.f_files - used.f_ffree
-        most = limits.output_bytes + self._rounded_up_bytes
+        most = limits.output_bytes - self.taken_bytes + self._rounded_up_bytes
         return _taken_bytes(used) > most or files > resource_usage.MAX_FILES
 
     def is_full(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 
 class Pipe:
-    """Both ends of a pipe. The write end is for the child and is closed here once the child has it."""
+    """Both ends of a pipe. The child's end is closed here once the child has it."""
 
     def __init__(self, *, outlives_reader: bool = False) -> None:
         """`outlives_reader`: writing to it never fails, even after the worker's death."""
@@ -25,6 +25,26 @@ class Pipe:
     def close_write(self) -> None:
         """Closes the write end. A second call does nothing: the number may belong to another file by then."""
         self._close(self.write)
+
+    def close_read(self) -> None:
+        """Closes the read end, likewise, of a pipe that the child reads."""
+        self._close(self.read)
+
+    async def send(self, content: bytes) -> None:
+        """Writes as fast as the child reads. Returns if no one reads any more."""
+        os.set_blocking(self.write, False)
+        left, loop = memoryview(content), asyncio.get_running_loop()
+        with contextlib.suppress(BrokenPipeError):
+            while left:
+                try:
+                    left = left[os.write(self.write, left) :]
+                except BlockingIOError:
+                    writable = asyncio.Event()
+                    loop.add_writer(self.write, writable.set)
+                    try:
+                        await writable.wait()
+                    finally:
+                        loop.remove_writer(self.write)
 
     def close(self) -> None:
         """Closes both ends."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from veriframe.adapters.blender.sandbox.command import SandboxCommand
 from veriframe.adapters.blender.sandbox.limits import cgroup, prologue, resource_usage
@@ -23,45 +23,22 @@ from veriframe.adapters.blender.sandbox.text import (
     read_lines,
     strip,
 )
-from veriframe.threads import run_briefly, run_uninterrupted, wait_uninterrupted
+from veriframe.adapters.blender.sandbox.watch import Watcher
+from veriframe.threads import run_briefly, wait_uninterrupted
 
 _TAIL_LINES = 60
 _MAX_REPORT_LINE = 2**20
-_POLL_SECONDS = 0.1
 _CLOSING_SECONDS = 5.0
 _DYING_SECONDS = 15.0
-# The pause after a slow measurement of memory, as a multiple of its duration, and the longest pause.
-_PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 2.0
+# A live program may write for days: bytes and lines per second that are added to its limits.
+_LOG_RATE, _REPORT_RATE = (4096, 64), (4096, 10)
 _OUTPUT_NOT_OPENED = (
     "The output's file system cannot be opened from outside. Run the worker as an ordinary user, or give its "
     "container the capability SYS_PTRACE."
 )
 
 
-async def run_sandboxed(
-    run: SandboxedRun, build: Callable[[int, int], SandboxCommand], *, use_cgroup: bool
-) -> RunExit:
-    """Runs `run` in the sandbox that `build(report_fd, status_fd)` describes. Cancelling kills everything.
-
-    Raises `HostUnavailable` if its output cannot be copied to the host.
-    """
-    async with contextlib.AsyncExitStack() as stack:
-        group = None
-        hierarchy = cgroup.find() if use_cgroup else None
-        if hierarchy is not None:
-            group = cgroup.ControlGroup(hierarchy, memory_bytes=run.limits.memory_bytes, pids=run.limits.pids)
-            stack.push_async_callback(run_briefly, group.close)
-        log, report = (stack.enter_context(contextlib.closing(Pipe())) for _ in range(2))
-        # A bubblewrap that cannot write its status leaves its child waiting indefinitely.
-        status = stack.enter_context(contextlib.closing(Pipe(outlives_reader=True)))
-        command = build(report.write, status.write)
-        end = await _Run(run, command, group, (log, report, status)).wait()
-        if run.out is None or end.ending in (Ending.SANDBOX_FAILED, Ending.OUTPUT_LIMIT, Ending.TIMEOUT):
-            return end
-        return replace(end, fault=await run_uninterrupted(command.writable.collect, run, run.out))
-
-
-class _Run:
+class Process:
     """The state of one run. Only the first reason to end it counts."""
 
     def __init__(
@@ -70,18 +47,31 @@ class _Run:
         command: SandboxCommand,
         group: cgroup.ControlGroup | None,
         pipes: tuple[Pipe, Pipe, Pipe],
+        commands: Pipe | None,
     ) -> None:
         self._sandboxed, self._command, self._group, self._pipes = run, command, group, pipes
         self._log, self._report, self._status = pipes[0], pipes[1], Status(pipes[2].read)
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._reason: Ending | None = None
         self._inside: int | None = None
-        self._peak = 0
-        self._finished_at: float | None = None
+        self._commands = commands
+        self.watcher = Watcher(run, command.writable, self._end)
         self._started = time.monotonic()
         self._process: asyncio.subprocess.Process | None = None
 
-    async def wait(self) -> RunExit:
+    @property
+    def pid(self) -> int | None:
+        """The process id of the first process, the sandbox's builder, while it lives."""
+        alive = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process is not None and alive else None
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """As the control group or the watcher has measured it."""
+        return self._group.peak_bytes() if self._group else self.watcher.peak_bytes
+
+    async def run(self) -> RunExit:
+        """Runs the program to its end. Once, and if cancelled, everything inside is dead when it returns."""
         process: asyncio.subprocess.Process | None = None
         tasks: list[asyncio.Task[None]] = []
         try:
@@ -98,7 +88,7 @@ class _Run:
         for task in tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
-        return self._exit(process.returncode or 0)
+        return await self._exit(process.returncode or 0)
 
     async def _start(self) -> asyncio.subprocess.Process:
         run, command = self._sandboxed, self._command
@@ -109,11 +99,17 @@ class _Run:
             stdout=self._log.write,
             stderr=asyncio.subprocess.STDOUT,
             env=dict(command.environment),
-            pass_fds=(*(pipe.write for pipe in self._pipes[1:]), *command.descriptors),
+            pass_fds=(
+                *(pipe.write for pipe in self._pipes[1:]),
+                *(() if self._commands is None else (self._commands.read,)),
+                *command.descriptors,
+            ),
             start_new_session=True,
         )
         for pipe in self._pipes:
             pipe.close_write()
+        if self._commands is not None:
+            self._commands.close_read()
         if command.gate is not None:
             command.gate.close_inside()
         return process
@@ -136,13 +132,14 @@ class _Run:
 
     def _start_reading(self) -> list[asyncio.Task[None]]:
         limits = self._sandboxed.limits
-        log_caps = StreamLimits(4 * MAX_LOG_LINE, limits.log_bytes, limits.log_lines)
+        log_rate, report_rate = (_LOG_RATE, _REPORT_RATE) if self._sandboxed.live else ((), ())
+        log_caps = StreamLimits(4 * MAX_LOG_LINE, limits.log_bytes, limits.log_lines, *log_rate)
         log = LineSplitter(self._on_log, log_caps, cut=True)
-        report_caps = StreamLimits(_MAX_REPORT_LINE, limits.report_bytes, limits.report_lines)
+        report_caps = StreamLimits(_MAX_REPORT_LINE, limits.report_bytes, limits.report_lines, *report_rate)
         report = LineSplitter(self._on_report, report_caps, cut=False)
         tasks = [
             asyncio.create_task(self._open_gate()),
-            asyncio.create_task(self._watch()),
+            asyncio.create_task(self.watcher.watch()),
             asyncio.create_task(self._watch_memory()),
             asyncio.create_task(read_lines(self._log.read, log, lambda: self._end(Ending.LOG_LIMIT))),
             asyncio.create_task(
@@ -203,46 +200,12 @@ class _Run:
         self._sandboxed.on_report(line)
         if self._sandboxed.flooded():
             self._end(Ending.REPORT_LIMIT)
-        if self._finished_at is None and self._sandboxed.finished():
-            self._finished_at = time.monotonic()
-
-    async def _watch(self) -> None:
-        limits = self._sandboxed.limits
-        while True:
-            await asyncio.sleep(_POLL_SECONDS)
-            now = time.monotonic()
-            if limits.wall_seconds and now - self._started > limits.wall_seconds:
-                self._end(Ending.TIMEOUT)
-            if self._finished_at is not None and now - self._finished_at > self._sandboxed.grace_seconds:
-                self._end(Ending.STOPPED)
-            if self._command.writable.exceeds(limits) or self._command.writable.is_full():
-                self._end(Ending.OUTPUT_LIMIT)
+        if self.watcher.stop_at == math.inf and self._sandboxed.finished():
+            self.watcher.stop_at = time.monotonic() + self._sandboxed.grace_seconds
 
     async def _watch_memory(self) -> None:
-        """Enforces the memory limit without a control group. Apart from `_watch`: measuring may take long."""
-        while self._group is None:
-            await asyncio.sleep(_POLL_SECONDS)
-            if limit := self._watch_tree():
-                await asyncio.sleep(await self._check_memory(*limit))
-
-    def _watch_tree(self) -> tuple[int, Sequence[int]] | None:
-        """Returns the memory limit and the processes if their summed memory is over the limit."""
-        assert self._process is not None
-        usage, files = resource_usage.measure_tree(self._process.pid), self._command.writable.memory_bytes()
-        self._peak = max(self._peak, usage.memory_bytes + files)
-        if usage.threads > self._sandboxed.limits.pids:
-            self._end(Ending.PIDS)
-        limit = self._sandboxed.limits.memory_bytes - files
-        return (limit, usage.pids) if usage.memory_bytes > limit else None
-
-    async def _check_memory(self, limit: int, pids: Sequence[int]) -> float:
-        """Counts shared pages once, which can be slow. Returns the pause until the next check in seconds."""
-        started = time.monotonic()
-        # Files in memory are already counted, mapped or not.
-        shared = not self._command.writable.in_memory
-        if await asyncio.to_thread(resource_usage.proportional_bytes, pids, shared=shared) > limit:
-            self._end(Ending.OOM)
-        return min(_PAUSE_FACTOR * (time.monotonic() - started), _MAX_PAUSE_SECONDS)
+        if self._group is None and self._process is not None:
+            await self.watcher.watch_memory(self._process.pid)
 
     def _end(self, reason: Ending) -> None:
         if self._reason is None:
@@ -260,21 +223,21 @@ class _Run:
         if self._group is not None:
             self._group.kill_once()
 
-    def _exit(self, returncode: int) -> RunExit:
+    async def _exit(self, returncode: int) -> RunExit:
         code, built = self._status.exit_code(returncode)
         if self._command.gate is not None and not self._command.gate.is_open:
             code, built = returncode, False
-        ending = self._reason or self._classify(code, built)
+        ending = self._reason or await self._classify(code, built)
         return RunExit(
             ending=ending,
             code=max(code, 0),
             signal=_signal_of(code),
             seconds=time.monotonic() - self._started,
-            peak_memory_bytes=self._group.peak_bytes() if self._group else self._peak,
+            peak_memory_bytes=self.peak_memory_bytes,
             log_tail=tuple(self._tail),
         )
 
-    def _classify(self, code: int, built: bool) -> Ending:
+    async def _classify(self, code: int, built: bool) -> Ending:
         if self._group is not None and self._group.out_of_memory():
             return Ending.OOM
         if not built:
@@ -282,7 +245,7 @@ class _Run:
         number = _signal_of(code)
         if number == signal.SIGXCPU:
             return Ending.CPU_LIMIT
-        if number == signal.SIGXFSZ or self._command.writable.exceeds(self._sandboxed.limits):
+        if number == signal.SIGXFSZ or await self.watcher.exceeds_output():
             return Ending.OUTPUT_LIMIT
         if code != 0 and self._group is not None and self._group.out_of_pids():
             return Ending.PIDS

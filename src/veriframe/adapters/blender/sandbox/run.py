@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from pathlib import Path, PurePosixPath
@@ -63,6 +64,8 @@ class SandboxedRun:
     namespace replaces them with the host's paths. `visible` maps inside paths to host paths (files or
     folders), all read-only. `out` is a new, empty host folder: after the program's end, the files in `/out`
     are copied there if they are exactly the `expected` names; otherwise nothing is copied.
+    With `live`, the environment variable `COMMAND_FD` names the read end of a pipe, for the lines that
+    `LiveRun.send` writes, and `/out` exists without `out`.
     The environment variable `REPORT_FD` names a file descriptor, the write end of a pipe: each line written
     there is passed to `on_report` as bytes without the newline. A line over 1 MiB ends the run: REPORT_LIMIT.
     Lines of stdout and stderr are passed to `on_log`, stripped of control characters.
@@ -73,6 +76,7 @@ class SandboxedRun:
     visible: Mapping[PurePosixPath, Path] = field(default_factory=dict)
     out: Path | None = None
     expected: Collection[str] = ()
+    live: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     on_report: Callable[[bytes], None] = lambda line: None
     on_log: Callable[[str], None] = lambda line: None
@@ -80,10 +84,15 @@ class SandboxedRun:
     """Called after each report line: true starts the grace period, after which the run is STOPPED."""
     flooded: Callable[[], bool] = lambda: False
     """Called after each report line: true ends the run at once, with REPORT_LIMIT."""
+    on_end: Callable[[], None] = lambda: None
+    """Called once the run has ended and everything that it reported has been passed on."""
     grace_seconds: float = 10.0
 
+    @property
+    def has_output(self) -> bool:
+        """Whether the program has an output folder."""
+        return self.live or self.out is not None
 
-REPORT_VARIABLE = "REPORT_FD"
 
 OUT = PurePosixPath("/out")
 
@@ -105,12 +114,68 @@ class RunExit:
     fault: OutputFault | None = None
 
 
+class LiveRun(Protocol):
+    """A program that runs in the sandbox, from its start to the end of everything inside."""
+
+    deadline: float
+    """When the run ends with TIMEOUT, by `time.monotonic`; at first, `wall_seconds` after its start."""
+
+    @property
+    @abstractmethod
+    def has_ended(self) -> bool:
+        """Whether every process inside is dead and all output has been passed on."""
+
+    @property
+    @abstractmethod
+    def peak_memory_bytes(self) -> int:
+        """The peak memory so far; 0 if the kernel does not report it."""
+
+    @abstractmethod
+    async def wait(self) -> RunExit:
+        """Wait for the end. Raises `HostUnavailable` if this machine could not carry out the run."""
+
+    @abstractmethod
+    async def send(self, line: bytes) -> None:
+        """Write a line to a live program. Returns if the program has ended, or closed its end."""
+
+    @abstractmethod
+    async def take(self, name: str, target: Path, *, later: Collection[str]) -> OutputFault | None:
+        """Move a file out of the output folder to `target`, or return a fault.
+
+        `later`: the only other names that may be there. All files that are taken count as output. Raises
+        `HostUnavailable` if it cannot be written.
+        """
+
+    @abstractmethod
+    async def freeze(self, *, trusted: bool = False) -> None:
+        """Stop all processes inside, so that they use no processor time.
+
+        `trusted`: nothing inside is hostile yet. It goes on, so that its end is noticed; only its memory and
+        output are not watched.
+        """
+
+    @abstractmethod
+    async def thaw(self) -> None:
+        """Let them continue."""
+
+    @abstractmethod
+    async def memory_bytes(self) -> int:
+        """The memory that the processes hold now, shared pages counted once."""
+
+
 class Sandbox(Protocol):
     """A sandbox of one level. Cancelling `run` kills everything inside before it returns."""
 
     level: Level
     memory_held_by: str
     """`cgroup v1`, `cgroup v2` or `watcher`."""
+
+    @abstractmethod
+    def start(self, run: SandboxedRun) -> AbstractAsyncContextManager[LiveRun]:
+        """Start the program. Leaving the context kills everything inside and removes its output.
+
+        Entering it raises `HostUnavailable`.
+        """
 
     @abstractmethod
     async def run(self, run: SandboxedRun) -> RunExit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import time
 import unicodedata
 from collections.abc import Callable
 from contextlib import closing
@@ -27,11 +28,16 @@ def strip(line: bytes) -> str:
 
 
 class StreamLimits(NamedTuple):
-    """The limits of a stream: bytes of one line, bytes in total, and lines, empty ones included."""
+    """The limits of a stream: bytes of one line, bytes in total, and lines, empty ones included.
+
+    The latter two grow with the time since the stream's start.
+    """
 
     line_bytes: int
     total_bytes: int
     lines: int
+    bytes_per_second: int = 0
+    lines_per_second: int = 0
 
 
 class LineSplitter:
@@ -40,14 +46,15 @@ class LineSplitter:
     def __init__(self, on_line: Callable[[bytes], None], caps: StreamLimits, *, cut: bool) -> None:
         """`cut`: shorten a line that is too long (a log) instead of exceeding the limit (a report)."""
         self._on_line = on_line
-        self._max_line, self._cut = caps.line_bytes, cut
-        self._bytes_left, self._lines_left = caps.total_bytes, caps.lines
+        self._caps, self._cut = caps, cut
+        self._bytes = self._lines = 0
         self._line = bytearray()
+        self._started = time.monotonic()
 
     def feed(self, chunk: bytes) -> bool:
         """Processes a chunk. Returns False if a limit is exceeded; no further lines are passed on then."""
-        self._bytes_left -= len(chunk)
-        if self._bytes_left < 0:
+        self._bytes += len(chunk)
+        if self._bytes > self._caps.total_bytes + self._grown(self._caps.bytes_per_second):
             return False
         *ends, start = chunk.split(b"\n")
         return all(self._append(end) and self._emit() for end in ends) and self._append(start)
@@ -58,18 +65,21 @@ class LineSplitter:
             self._emit()
 
     def _append(self, part: bytes) -> bool:
-        room = self._max_line - len(self._line)
+        room = self._caps.line_bytes - len(self._line)
         self._line += part[:room]
         return self._cut or len(part) <= room
 
     def _emit(self) -> bool:
-        self._lines_left -= 1
-        if self._lines_left < 0:
+        self._lines += 1
+        if self._lines > self._caps.lines + self._grown(self._caps.lines_per_second):
             return False
         line = bytes(self._line)
         self._line.clear()
         self._on_line(line)
         return True
+
+    def _grown(self, per_second: int) -> int:
+        return int(per_second * (time.monotonic() - self._started))
 
 
 async def read_lines(descriptor: int, splitter: LineSplitter, on_flood: Callable[[], None]) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox.run import OUT, REPORT_VARIABLE, SandboxedRun
+from veriframe.adapters.blender.sandbox.run import OUT, SandboxedRun
 
 SANDBOX_UID = 61_321
 """The user and group of a root worker's renders, outside all ranges that Debian assigns."""
+
+MOST_COPIED_BYTES = 2**26
+"""A larger file is copied only if the sandbox could not read it otherwise."""
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
@@ -19,18 +24,19 @@ SYSTEM_FILES = ("/etc/fonts", "/etc/ld.so.cache", "/etc/alternatives")
 """All of /etc that a renderer sees: font settings and the locations of shared libraries."""
 
 
-def environment(run: SandboxedRun, report_fd: int | None, scratch: str) -> dict[str, str]:
-    """Returns the program's whole environment. `scratch` is its temporary folder and its home."""
-    variables = {
+def environment(run: SandboxedRun, pipes: Mapping[str, int], scratch: str) -> dict[str, str]:
+    """Returns the program's whole environment. `scratch` is its temporary folder and its home.
+
+    `pipes` maps names of variables to file descriptors.
+    """
+    return {
         "PATH": SEARCH_PATH,
         "HOME": scratch,
         "TMPDIR": scratch,
         "LANG": "C.UTF-8",
         **run.environment,
+        **{name: str(descriptor) for name, descriptor in pipes.items()},
     }
-    if report_fd is not None:
-        variables[REPORT_VARIABLE] = str(report_fd)
-    return variables
 
 
 def on_host(run: SandboxedRun, word: str | PurePosixPath) -> str:
@@ -59,3 +65,25 @@ def grant_access(path: Path) -> None:
             os.chown(path, -1, SANDBOX_UID)
             mode |= more
     path.chmod(mode)
+
+
+def is_readable_inside(file: Path) -> bool:
+    """Whether the sandbox user can read a file that a sandbox shows. Raises `OSError`."""
+    mode = os.stat(file).st_mode  # noqa: PTH116 - a single call
+    return os.geteuid() != 0 or bool(mode & 0o004)
+
+
+def deliver(file: Path, target: Path) -> bool:
+    """Puts a file into a folder that a sandbox already shows, as a hard link or a copy.
+
+    Returns False if it is large and would have to be copied only for that. Raises `OSError`.
+    """
+    if is_readable_inside(file):
+        with contextlib.suppress(OSError):
+            os.link(file.resolve(), target)
+            return True
+        if file.stat().st_size > MOST_COPIED_BYTES:
+            return False
+    shutil.copyfile(file, target)
+    grant_access(target)
+    return True

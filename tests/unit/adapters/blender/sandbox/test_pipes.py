@@ -39,3 +39,26 @@ async def test_a_silent_builder_is_not_awaited() -> None:
         pipe.close_write()
         with pytest.raises(EOFError):
             await asyncio.wait_for(Status(pipe.read).child_pid(), 5)
+
+
+async def test_a_command_is_sent_as_fast_as_it_is_read() -> None:
+    """More than a pipe holds."""
+    content = bytes(range(256)) * 1024
+    with contextlib.closing(Pipe()) as pipe:
+        sending, received = asyncio.create_task(pipe.send(content)), b""
+        while len(received) < len(content):
+            await asyncio.sleep(0)
+            received += os.read(pipe.read, 10_000)
+        await sending
+    assert received == content
+
+
+async def test_no_one_who_reads_is_no_error() -> None:
+    """Not even if it ends while the pipe is full: its end is noticed elsewhere."""
+    with contextlib.closing(Pipe()) as pipe:
+        sending = asyncio.create_task(pipe.send(bytes(2**20)))
+        await asyncio.sleep(0.01)
+        assert not sending.done()
+        pipe.close_read()
+        await asyncio.wait_for(sending, 5)
+        await pipe.send(b"more")

@@ -87,3 +87,16 @@ def test_a_stream_of_too_many_lines_is_refused(cut: bool) -> None:
     assert not splitter.feed(b"\n\n")
     splitter.close()
     assert seen == [b"", b"", b"a"]
+
+
+def test_the_limits_of_a_long_stream_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the time since its start, so that a long render is not a flood."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    for caps in (StreamLimits(100, 2, 1000, 10), StreamLimits(100, 1000, 1, 0, 5)):
+        now = 100.0
+        splitter = LineSplitter(lambda line: None, caps, cut=True)
+        assert splitter.feed(b"\n")
+        now = 101.0
+        assert splitter.feed(b"\n" * 5)
+        assert not splitter.feed(b"\n" * 10)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from veriframe.adapters.blender.sandbox import process, visible
-from veriframe.adapters.blender.sandbox.command import SandboxCommand
+from veriframe.adapters.blender.sandbox import live, visible
+from veriframe.adapters.blender.sandbox.command import Ends, SandboxCommand
 from veriframe.adapters.blender.sandbox.levels import seccomp
 from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
-from veriframe.adapters.blender.sandbox.output_mounts import MemoryFileSystems, output_room_bytes
+from veriframe.adapters.blender.sandbox.output_mounts import (
+    MemoryFileSystems,
+    output_room_bytes,
+    rounded_files,
+)
 from veriframe.adapters.blender.sandbox.pipes import Gate
 from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, Sandbox, SandboxedRun
 from veriframe.threads import run_uninterrupted
@@ -42,10 +46,9 @@ _OUTER = _Places(*(PurePosixPath("/veriframe", name) for name in ("out", "tmp", 
 
 @dataclass(frozen=True, slots=True)
 class _Descriptors:
-    """Open files: write ends of the report pipe and of the status pipe (one per bubblewrap), the filter."""
+    """Open files: the pipes' inner ends, the outer bubblewrap's own end for its status, the filter."""
 
-    report: int
-    status: int
+    ends: Ends
     outer: int | None
     filter: int
 
@@ -73,29 +76,39 @@ class BubblewrapSandbox(Sandbox):
 
         Raises `HostUnavailable`.
         """
+        async with self.start(run) as running:
+            return await running.finish()
+
+    @contextlib.asynccontextmanager
+    async def start(self, run: SandboxedRun) -> AsyncIterator[live.RunningProgram]:
+        """Starts the program. Entering the context raises `HostUnavailable`."""
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(host_errors.as_unavailable())
-            filter_fd = stack.enter_context(seccomp.as_descriptor())
-            gate = stack.enter_context(contextlib.closing(Gate()))
-            writable = self._mounts(run)
-            # The kernel frees the contents, which takes seconds for millions of files.
-            stack.push_async_callback(run_uninterrupted, writable.close)
+            with host_errors.as_unavailable():
+                running = await self._start(run, stack)
+            yield running
 
-            def build(report_fd: int, status_fd: int) -> SandboxCommand:
-                # Each bubblewrap closes its own descriptor before it starts its child.
-                outer_fd = os.dup(status_fd) if self._nested else None
-                if outer_fd is not None:
-                    stack.callback(os.close, outer_fd)
-                return SandboxCommand(
-                    argv=self._argv(run, _Descriptors(report_fd, status_fd, outer_fd, filter_fd)),
-                    # The program can read bubblewrap's own environment through /proc/1/environ.
-                    environment={"PATH": visible.SEARCH_PATH},
-                    writable=writable,
-                    descriptors=(filter_fd, *(() if outer_fd is None else (outer_fd,))),
-                    gate=gate,
-                )
+    async def _start(self, run: SandboxedRun, stack: contextlib.AsyncExitStack) -> live.RunningProgram:
+        filter_fd = stack.enter_context(seccomp.as_descriptor())
+        gate = stack.enter_context(contextlib.closing(Gate()))
+        writable = self._mounts(run)
+        # The kernel frees the contents, which takes seconds for millions of files.
+        stack.push_async_callback(run_uninterrupted, writable.close)
 
-            return await process.run_sandboxed(run, build, use_cgroup=self._use_cgroup)
+        def build(ends: Ends) -> SandboxCommand:
+            # Each bubblewrap closes its own descriptor before it starts its child.
+            outer_fd = os.dup(ends.status) if self._nested else None
+            if outer_fd is not None:
+                stack.callback(os.close, outer_fd)
+            return SandboxCommand(
+                argv=self._argv(run, _Descriptors(ends, outer_fd, filter_fd)),
+                # The program can read bubblewrap's own environment through /proc/1/environ.
+                environment={"PATH": visible.SEARCH_PATH},
+                writable=writable,
+                descriptors=(filter_fd, *(() if outer_fd is None else (outer_fd,))),
+                gate=gate,
+            )
+
+        return await stack.enter_async_context(live.started(run, build, use_cgroup=self._use_cgroup))
 
     def command(self, run: SandboxedRun) -> list[str]:
         """Returns the exact command line without the file descriptors, which only a running worker has."""
@@ -103,11 +116,11 @@ class BubblewrapSandbox(Sandbox):
 
     def _mounts(self, run: SandboxedRun) -> MemoryFileSystems:
         places = _OUTER if self._nested else _INSIDE
-        out = None if run.out is None else places.out
-        return MemoryFileSystems(out, places.tmp, places.shm, files=len(run.expected))
+        out = places.out if run.has_output else None
+        return MemoryFileSystems(out, places.tmp, places.shm, files=rounded_files(run))
 
     def _argv(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
-        variables = visible.environment(run, given.report if given else None, _TMP)
+        variables = visible.environment(run, given.ends.variables if given else {}, _TMP)
         command = [
             *("bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
             *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "render"),
@@ -117,7 +130,7 @@ class BubblewrapSandbox(Sandbox):
             *("--remount-ro", "/dev", "--remount-ro", "/proc", "--remount-ro", "/"),
             *(word for name, value in variables.items() for word in ("--setenv", name, value)),
             *("--chdir", _TMP),
-            *(("--json-status-fd", str(given.status), "--seccomp", str(given.filter)) if given else ()),
+            *(("--json-status-fd", str(given.ends.status), "--seccomp", str(given.filter)) if given else ()),
             "--",
             *(("/bin/sh", "-c", Gate.WAITING, "veriframe-gate") if given else ()),
             *map(str, run.argv),
@@ -129,7 +142,7 @@ class BubblewrapSandbox(Sandbox):
         if not self._nested:
             return _new_tmpfs(run, _INSIDE)
         pairs = ((_OUTER.shm, _INSIDE.shm), (_OUTER.tmp, _INSIDE.tmp), (_OUTER.out, _INSIDE.out))
-        wanted = pairs if run.out is not None else pairs[:2]
+        wanted = pairs if run.has_output else pairs[:2]
         return [word for source, target in wanted for word in ("--bind", str(source), str(target))]
 
     def _prelude(self, run: SandboxedRun, given: _Descriptors | None) -> list[str]:
@@ -186,7 +199,7 @@ def _new_tmpfs(run: SandboxedRun, places: _Places) -> list[str]:
     """Returns the options for new ones of limited size. Their number of files is monitored instead."""
     limits = run.limits
     sizes = {places.shm: limits.tmp_bytes, places.tmp: limits.tmp_bytes}
-    if run.out is not None:
+    if run.has_output:
         sizes[places.out] = output_room_bytes(run)
     return [
         word

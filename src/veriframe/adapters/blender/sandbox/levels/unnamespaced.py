@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from veriframe import disk
-from veriframe.adapters.blender.sandbox import output_mounts, process, temporary, visible
-from veriframe.adapters.blender.sandbox.command import SandboxCommand
+from veriframe.adapters.blender.sandbox import live, output_mounts, temporary, visible
+from veriframe.adapters.blender.sandbox.command import Ends, SandboxCommand
 from veriframe.adapters.blender.sandbox.levels import launcher, seccomp
 from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
@@ -48,21 +48,31 @@ class UnnamespacedSandbox(Sandbox):
 
         Raises `HostUnavailable`.
         """
+        async with self.start(run) as running:
+            return await running.finish()
+
+    @contextlib.asynccontextmanager
+    async def start(self, run: SandboxedRun) -> AsyncIterator[live.RunningProgram]:
+        """Starts the program. Entering the context raises `HostUnavailable`."""
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(host_errors.as_unavailable())
-            scratch, out = [await stack.enter_async_context(self._folder(name)) for name in ("run", "out")]
-            inside = replace(run, out=out)
-            filter_fd = self._filter(stack)
+            with host_errors.as_unavailable():
+                running = await self._start(run, stack)
+            yield running
 
-            def build(report_fd: int, status_fd: int) -> SandboxCommand:
-                return SandboxCommand(
-                    argv=self._argv(inside, scratch, report_fd, status_fd, filter_fd),
-                    environment={"PATH": visible.SEARCH_PATH},
-                    writable=output_mounts.HostFolders(scratch, out),
-                    descriptors=() if filter_fd is None else (filter_fd,),
-                )
+    async def _start(self, run: SandboxedRun, stack: contextlib.AsyncExitStack) -> live.RunningProgram:
+        scratch, out = [await stack.enter_async_context(self._folder(name)) for name in ("run", "out")]
+        inside = replace(run, out=out)
+        filter_fd = self._filter(stack)
 
-            return await process.run_sandboxed(run, build, use_cgroup=self._use_cgroup)
+        def build(ends: Ends) -> SandboxCommand:
+            return SandboxCommand(
+                argv=self._argv(inside, scratch, ends, filter_fd),
+                environment={"PATH": visible.SEARCH_PATH},
+                writable=output_mounts.HostFolders(scratch, out),
+                descriptors=() if filter_fd is None else (filter_fd,),
+            )
+
+        return await stack.enter_async_context(live.started(run, build, use_cgroup=self._use_cgroup))
 
     def _filter(self, stack: contextlib.AsyncExitStack) -> int | None:
         # Landlock does not cover changes of metadata, and the sandbox user may own the worker's files.
@@ -82,19 +92,17 @@ class UnnamespacedSandbox(Sandbox):
         """Returns the program's command line. A shell cannot express the launcher's restrictions."""
         return [visible.on_host(run, word) for word in run.argv]
 
-    def _argv(
-        self, run: SandboxedRun, scratch: Path, report_fd: int, status_fd: int, filter_fd: int | None
-    ) -> list[str]:
+    def _argv(self, run: SandboxedRun, scratch: Path, ends: Ends, filter_fd: int | None) -> list[str]:
         out = () if run.out is None else (str(run.out),)
         plan = launcher.LaunchPlan(
             parent=os.getpid(),
-            status_fd=status_fd,
+            status_fd=ends.status,
             user=self._user,
             readable=[*_READABLE, *map(str, run.visible.values())],
             writable=[*_WRITABLE, str(scratch), *out],
             landlock=self._uses_landlock,
             filter_fd=filter_fd,
-            environment=visible.environment(run, report_fd, str(scratch)),
+            environment=visible.environment(run, ends.variables, str(scratch)),
             folder=str(scratch),
         )
         interpreter = os.path.realpath(sys.executable)

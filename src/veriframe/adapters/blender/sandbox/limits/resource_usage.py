@@ -21,8 +21,9 @@ _BOOKKEEPING = 256
 
 _ROUNDS, _EMPTY_ROUNDS = 50, 5
 
-MAX_FILES = 10_000
-"""Entries in an output folder; more count as an attack on the file system's inodes."""
+MAX_FILES = 20_000
+"""Entries in an output folder; more count as an attack on the file system's inodes. Far more than the frames
+that one render may leave, each with temporary files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,14 @@ def _living(process: Path) -> Path:
 
 
 def kill_below(root: int) -> None:
-    """Kills all descendants of a living process, also those in sessions of their own.
+    """Kills all descendants of a living process, also those in sessions of their own."""
+    signal_all(stop_below(root), signal.SIGKILL)
 
-    They are stopped first, so that none can fork between two measurements.
+
+def stop_below(root: int) -> set[int]:
+    """Stops all descendants of a living process, so that none can fork between two measurements.
+
+    Returns their process ids.
     """
     stopped: set[int] = set()
     empty = 0
@@ -86,12 +92,13 @@ def kill_below(root: int) -> None:
         empty = 0 if found else empty + 1
         if empty == _EMPTY_ROUNDS:
             break
-        _signal(found, signal.SIGSTOP)
+        signal_all(found, signal.SIGSTOP)
         stopped |= found
-    _signal(stopped, signal.SIGKILL)
+    return stopped
 
 
-def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """Sends a signal to those processes that still live."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)

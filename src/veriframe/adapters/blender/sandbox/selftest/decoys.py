@@ -19,6 +19,7 @@ from veriframe.adapters.blender.sandbox import temporary, visible
 from veriframe.adapters.blender.sandbox.selftest.attacks.attempt import DECOY_FILE
 
 _WRITTEN = "written-from-inside"
+_OPEN_TO_ALL = ("open", "shown", "late")
 
 
 @dataclass(slots=True)
@@ -35,6 +36,15 @@ class Decoys:
         """The read-only folder. The sandbox user has write permission, so only the sandbox denies it."""
         return self.folder / "shown"
 
+    @property
+    def late(self) -> Path:
+        """Another such folder, which is empty until a sandbox shows it and `deliver_late` is called."""
+        return self.folder / "late"
+
+    def deliver_late(self) -> None:
+        """Gives a waiting sandbox its input, like a scene."""
+        visible.deliver(self.shown / DECOY_FILE, self.late / DECOY_FILE)
+
     def new_out(self) -> Path:
         """Creates a new, empty output folder."""
         return Path(tempfile.mkdtemp(prefix="out-", dir=self.folder))
@@ -43,7 +53,7 @@ class Decoys:
         """Returns the attacks that succeeded as seen from outside, whatever was reported inside."""
         seen = {
             "write_outside": (self.folder / "open" / _WRITTEN).exists(),
-            "write_shown": (self.shown / _WRITTEN).exists(),
+            "write_shown": any((folder / _WRITTEN).exists() for folder in (self.shown, self.late)),
             "signal_outside": self.decoy.returncode is not None,
             "connect_network": "network" in self.reached,
             "connect_unix": "unix" in self.reached,
@@ -78,7 +88,7 @@ async def set_up(bombs: Mapping[str, int]) -> AsyncIterator[Decoys]:
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(temporary.locked("decoys"))
         stack.callback(disk.remove, folder)
-        for name in ("open", "shown"):
+        for name in _OPEN_TO_ALL:
             (folder / name).mkdir()
         _write(folder / "secret", secret)
         decoy = await stack.enter_async_context(_decoy(decoy_mark, secret))
@@ -98,7 +108,7 @@ async def set_up(bombs: Mapping[str, int]) -> AsyncIterator[Decoys]:
             **{name: str(amount) for name, amount in bombs.items()},
         }
         _write(decoys.shown / DECOY_FILE, json.dumps(contents))
-        for name in ("open", "shown"):
+        for name in _OPEN_TO_ALL:
             (folder / name).chmod(0o777)
         visible.grant_access(folder)
         yield decoys

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from veriframe.adapters.blender.sandbox.run import (
 )
 from veriframe.adapters.blender.sandbox.selftest import attacks
 from veriframe.adapters.blender.sandbox.selftest.decoys import Decoys, set_up
+from veriframe.threads import run_uninterrupted
 
 _ATTACKS, _SHOWN = PurePosixPath("/selftest/attacks"), PurePosixPath("/selftest/shown")
 _NEEDED = PurePosixPath("/selftest/needed")
@@ -124,8 +126,20 @@ class _Attacker:
         self._reported: dict[str, AttackResult] = {}
 
     async def run_quick(self) -> tuple[AttackResult, ...]:
-        """Makes all quick attacks in one run. What is seen from outside outweighs reports from inside."""
-        end = await self._run(QUICK, _LIMITS)
+        """Makes all quick attacks in two runs: one at once, one in a sandbox that waited for its input.
+
+        An attack is held if it is held in both.
+        """
+        at_once = await self._judge_all(self._run(QUICK, _LIMITS))
+        after_waiting = await self._judge_all(self._run_late())
+        return tuple(
+            late if early.held else early for early, late in zip(at_once, after_waiting, strict=True)
+        )
+
+    async def _judge_all(self, run: Awaitable[RunExit]) -> tuple[AttackResult, ...]:
+        """What is seen from outside outweighs reports from inside."""
+        self._reported.clear()
+        end = await run
         succeeded = self._decoys.succeeded()
         self._decoys.end_survivors()
         silent = f"the self-test ended before this ({end.ending}): {' '.join(end.log_tail[-3:])}"
@@ -163,14 +177,32 @@ class _Attacker:
         return (_INTERPRETER, "-I", "-S", *confined)
 
     async def _run(self, names: Sequence[str], limits: RunLimits) -> RunExit:
-        return await self._sandbox.run(
-            SandboxedRun(
-                argv=(*self._python(), _ATTACKS / "attempt.py", _SHOWN, OUT, self._decoys.mark, *names),
-                limits=limits,
-                visible=self._visible,
-                out=self._decoys.new_out(),
-                on_report=self._note,
-            )
+        return await self._sandbox.run(self._attempt(names, limits))
+
+    async def _run_late(self) -> RunExit:
+        ready, run = asyncio.Event(), self._attempt((), _LIMITS)
+
+        def note(line: bytes) -> None:
+            self._note(line)
+            ready.set()
+
+        shown = {**run.visible, _SHOWN: self._decoys.late}
+        late = replace(run, visible=shown, live=True, on_report=note, on_end=ready.set)
+        async with self._sandbox.start(late) as live:
+            await ready.wait()
+            await live.freeze()
+            await run_uninterrupted(self._decoys.deliver_late)
+            await live.thaw()
+            await live.send(json.dumps(QUICK).encode())
+            return await live.wait()
+
+    def _attempt(self, names: Sequence[str], limits: RunLimits) -> SandboxedRun:
+        return SandboxedRun(
+            argv=(*self._python(), _ATTACKS / "attempt.py", _SHOWN, OUT, self._decoys.mark, *names),
+            limits=limits,
+            visible=self._visible,
+            out=self._decoys.new_out(),
+            on_report=self._note,
         )
 
     def _note(self, line: bytes) -> None:

@@ -1,0 +1,293 @@
+"""A session: one Blender in one sandbox, which is given one scene and then told what to render."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from veriframe.adapters.blender import outcome, outputs, request, scripts
+from veriframe.adapters.blender.reports import (
+    Event,
+    FrameReport,
+    Normalised,
+    ProgressReport,
+    Ready,
+    RunReport,
+)
+from veriframe.adapters.blender.runtimes import Runtime
+from veriframe.adapters.blender.sandbox import visible
+from veriframe.adapters.blender.sandbox.limits import host_errors
+from veriframe.adapters.blender.sandbox.run import OUT, LiveRun, RunExit, Sandbox
+from veriframe.errors import Code, HostUnavailable, RenderFailed
+from veriframe.model.rendering.checks import parse_inspection
+from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask
+from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.text import printable
+from veriframe.ports.renderer import RenderSession
+from veriframe.threads import run_uninterrupted, wait_uninterrupted
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class BlenderSession(RenderSession):
+    """A live run of `session.py`. All processes are frozen while it waits for a command.
+
+    A phase (loading, or one frame) has its own time limit. It ends with the report that it is done, even if
+    no one takes the frame yet.
+    """
+
+    def __init__(self, sandbox: Sandbox, runtime: Runtime, limits: RenderLimits) -> None:
+        """Starts nothing."""
+        self._sandbox, self._runtime, self._limits = sandbox, runtime, limits
+        self._stack = contextlib.AsyncExitStack()
+        self._folder: Path | None = None
+        self._run: LiveRun | None = None
+        self._exit: RunExit | None = None
+        self._report, self._news = RunReport(self._on_event), asyncio.Event()
+        self._is_ready = self._is_over = False
+        self._inspection: SceneInspection | None = None
+        self._task = RenderTask(frames=())
+        self._expected: deque[int] = deque()
+        self._arrived: deque[tuple[FrameReport, float, int]] = deque()
+        self._on_progress: Callable[[Progress], None] = lambda progress: None
+        self._until = math.inf
+        self._freezing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._freezing.set_result(None)
+        self._started = time.monotonic()
+        self._enter_loading()
+
+    async def start(self, scene: Path | None = None) -> None:
+        """Starts Blender, with a scene or ahead of one. Raises `HostUnavailable`."""
+        if scene is None:
+            self._folder = await self._stack.enter_async_context(scripts.scratch())
+            shown = {scripts.JOB: self._folder}
+        else:
+            shown = {scripts.SCENE: await self._stack.enter_async_context(scripts.readable(scene))}
+        script = scripts.Script(
+            name="session.py",
+            arguments=(scripts.SCENE, OUT),
+            shown=shown,
+            live=True,
+            # Each phase has its own limit. This one only bounds what the kernel limits by itself.
+            wall_seconds=self._limits.wall_seconds(MAX_FRAMES),
+            limits=self._limits,
+        )
+        run, lines = scripts.prepare(self._sandbox, self._runtime, script, self._report)
+        self._stack.callback(lambda: scripts.log_end(self._runtime, script, self._exit, self._report, lines))
+        run = replace(run, on_report=self._on_line, on_end=self._news.set)
+        self._run = await self._stack.enter_async_context(self._sandbox.start(run))
+        self._started, self._run.deadline = time.monotonic(), math.inf
+
+    async def close(self) -> None:
+        """Ends every process and removes everything."""
+        self._is_over = True
+        await wait_uninterrupted(asyncio.ensure_future(asyncio.wait([self._freezing])))
+        await self._stack.aclose()
+
+    @property
+    def _live(self) -> LiveRun:
+        assert self._run is not None, "started"
+        return self._run
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it can render nothing more."""
+        return self._is_over or self.has_ended
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether Blender has ended."""
+        return self._live.has_ended
+
+    async def wait_until_ready(self) -> int | None:
+        """Waits until Blender has started. Returns its memory in bytes; None if it has ended."""
+        self._enter_loading()
+        if await self._next(lambda: self._is_ready or None) is None:
+            self._exit = await self._live.wait()
+            return None
+        self._live.deadline = math.inf
+        await self._live.freeze(trusted=True)
+        return await self._live.memory_bytes()
+
+    async def give(self, scene: Path) -> bool:
+        """Gives the scene to a Blender that was started ahead. Returns False if only a large copy would do.
+
+        Raises `HostUnavailable`.
+        """
+        assert self._folder is not None, "started ahead"
+        with host_errors.as_unavailable():
+            return await run_uninterrupted(visible.deliver, scene, self._folder / scripts.SCENE.name)
+
+    async def inspect(self) -> SceneInspection:
+        """What Blender finds in the scene. Raises `JobRejected`, `HostUnavailable`."""
+        if self._inspection is None:
+            async with self._command():
+                if not await self._load():
+                    raise outcome.rejection(await self._end(), self._phase, error=self._report.error)
+        assert self._inspection is not None
+        return self._inspection
+
+    async def frames(
+        self,
+        task: RenderTask,
+        out: Path,
+        *,
+        lease_seconds: float = math.inf,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> AsyncIterator[Frame]:
+        """Renders frames in order, and yields each once it lies in `out`. Raises `RenderFailed`."""
+        async with self._command():
+            self._until = time.monotonic() + lease_seconds
+            if self._inspection is None and not await self._load():
+                raise await self._failure(out)
+            self._task, self._on_progress = task, on_progress
+            self._expected = deque(task.frames)
+            self._enter_frame()
+            await self._live.thaw()
+            await self._send(request.as_json(task))
+            later = {request.file_name(number, task.format) for number in task.frames}
+            for number in task.frames:
+                later.discard(request.file_name(number, task.format))
+                frame = await self._take(out, later)
+                if not later:
+                    await self._freezing
+                yield frame
+
+    @contextlib.asynccontextmanager
+    async def _command(self) -> AsyncIterator[None]:
+        """While a command is carried out. If it does not end well, the session is over."""
+        if self._is_over:
+            raise RuntimeError("the session is over")
+        self._is_over = True
+        try:
+            yield
+        except Exception:
+            await self.close()
+            raise
+        self._is_over = False
+
+    async def _load(self) -> bool:
+        """Opens and inspects the scene. Returns False if the run has ended."""
+        self._enter_loading()
+        await self._live.thaw()
+        await self._send('{"open": true}')
+        raw = await self._next(lambda: self._report.inspection)
+        if raw is None:
+            return False
+        self._rest()
+        await self._freezing
+        self._inspection = parse_inspection(raw)
+        return True
+
+    async def _take(self, out: Path, later: set[str]) -> Frame:
+        """Moves the next frame to `out`. `later`: the names of all frames after it."""
+        arrived = await self._next(lambda: self._arrived.popleft() if self._arrived else None)
+        if arrived is None:
+            raise await self._failure(out)
+        report, seconds, peak_memory_bytes = arrived
+        request.check(report, self._task)
+        if fault := await self._live.take(report.file, out / report.file, later=later):
+            if fault.code is Code.TAMPER:
+                log.error("output_tampered", reason=fault.sentence)
+            raise RenderFailed(fault.code, fault.sentence)
+        if (free_bytes := outputs.free_bytes(out)) < outcome.DISK_FULL_BYTES:
+            raise outcome.disk_full(free_bytes)
+        return Frame(
+            number=report.number,
+            file=report.file,
+            width=report.width,
+            height=report.height,
+            seconds=seconds,
+            peak_memory_bytes=peak_memory_bytes,
+        )
+
+    async def _next(self, arrived: Callable[[], T | None]) -> T | None:
+        """Waits until something has arrived and returns it; None if the run has ended without it."""
+        while True:
+            self._news.clear()
+            has_ended = self._live.has_ended
+            if (found := arrived()) is not None or has_ended:
+                return found
+            await self._news.wait()
+
+    async def _send(self, command: str) -> None:
+        log.debug("blender_command", command=command[:1000])
+        await self._live.send(command.encode("ascii"))
+
+    def _rest(self) -> None:
+        """From now to the next command, it has unlimited time and can use none."""
+        self._live.deadline = math.inf
+        self._freezing = asyncio.ensure_future(self._live.freeze())
+
+    def _enter_loading(self) -> None:
+        self._enter(self._limits.loading_seconds, " (loading_seconds)")
+
+    def _enter_frame(self) -> None:
+        self._enter(self._limits.frame_seconds, " (frame_seconds)")
+
+    def _enter(self, seconds: float, settings: str) -> None:
+        """Starts a phase with its own time limit."""
+        self._phase_started = now = time.monotonic()
+        self._phase = outcome.Allowance(
+            limits=self._limits, seconds=seconds, settings=settings, lease_seconds=self._until - now
+        )
+        if self._run is not None:
+            self._run.deadline = now + self._phase.wall_seconds
+
+    async def _end(self) -> RunExit:
+        """How the run has ended, with the seconds since the phase began."""
+        self._exit = end = await self._live.wait()
+        return replace(end, seconds=max(0.0, self._started + end.seconds - self._phase_started))
+
+    async def _failure(self, out: Path) -> RenderFailed | HostUnavailable:
+        end = await self._end()
+        with host_errors.as_unavailable():
+            free_bytes = outputs.free_bytes(out)
+        failed = outcome.failure(
+            end, self._phase, finished=False, error=self._report.error, free_bytes=free_bytes
+        )
+        assert failed is not None, "it has not finished"
+        return failed
+
+    def _on_line(self, line: bytes) -> None:
+        self._report.add_line(line)
+        self._news.set()
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, ProgressReport):
+            self._pass_on(event)
+        elif isinstance(event, FrameReport):
+            self._note(event)
+        elif isinstance(event, Ready):
+            self._is_ready = True
+        elif isinstance(event, Normalised) and event.changed:
+            log.info("scene_normalised", changed=[printable(change) for change in event.changed[:20]])
+
+    def _pass_on(self, event: ProgressReport) -> None:
+        frames = self._task.frames
+        if self._expected and event.total == len(frames) >= event.done and event.frame in frames:
+            self._on_progress(event.value())
+
+    def _note(self, report: FrameReport) -> None:
+        """A frame is done: the next one's time begins. Any other frame than the next is not asked for."""
+        if not self._expected or report.number != self._expected[0]:
+            self._report.ignored += 1
+            return
+        self._expected.popleft()
+        seconds = time.monotonic() - self._phase_started
+        self._arrived.append((report, seconds, self._live.peak_memory_bytes))
+        if self._expected:
+            self._enter_frame()
+        else:
+            self._rest()
