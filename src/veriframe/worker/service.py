@@ -32,6 +32,9 @@ log = structlog.get_logger()
 JOBS_AHEAD = 4
 """The most jobs, beyond those that render, whose scenes are fetched, inspected or ready to be claimed."""
 
+STATUS_SECONDS = 600.0
+"""Between two lines on how busy the worker is."""
+
 AGAIN_SECONDS = 60
 """The wait, in chain seconds, after the registry refused to finalize a job."""
 
@@ -57,6 +60,7 @@ class Service(Listener):
         self._background: dict[int, asyncio.Task[None]] = {}
         self._draining, self._stirred = asyncio.Event(), asyncio.Event()
         self._unusable: SettingsError | None = None
+        self._logged_at = context.monotonic()
         self._intake, self._own = Intake(context), OwnJobs(context, idle_seconds)
         context.listener.add(self)
 
@@ -147,10 +151,17 @@ class Service(Listener):
         """
         self._resume()
         await self._look()
+        self._log_status()
         if self._own.is_starting and self._intake.has_read_all:
             self._own.is_starting = False
             await remove_leftovers(self._context)
         return self._intake.is_closed or await self._start_jobs()
+
+    def _log_status(self) -> None:
+        if (now := self._context.monotonic()) - self._logged_at >= STATUS_SECONDS:
+            self._logged_at = now
+            busy = round(100 * self._context.lanes.busy_share, 1)
+            log.info("worker_status", busy_percent=busy, jobs=len(self._running), ahead=self._ahead)
 
     async def _look(self) -> None:
         """One look at the registry: news for the intake, and what our own jobs call for."""
@@ -170,11 +181,15 @@ class Service(Listener):
                 self._running[job.id].cancel()
 
     @property
+    def _ahead(self) -> int:
+        """How many jobs are on their way to a claim."""
+        live = [attempt for attempt in self._context.attempts.live() if attempt.job_id in self._running]
+        return sum(not a.stage.holds_claim and a.stage is not Stage.SUBMITTED for a in live)
+
+    @property
     def _has_place(self) -> bool:
-        """Whether one more job may be fetched and inspected ahead, beside those whose scenes do not arrive."""
-        stages = [a.stage for a in self._context.attempts.live() if a.job_id in self._running]
-        ahead = sum(not stage.holds_claim and stage is not Stage.SUBMITTED for stage in stages)
-        is_free = ahead - self._context.scenes.silent < self._context.lanes.capacity + JOBS_AHEAD
+        """Whether one more job may go ahead, beside those whose scenes do not arrive."""
+        is_free = self._ahead - self._context.scenes.silent < self._context.lanes.capacity + JOBS_AHEAD
         return is_free and not self._context.lanes.is_full(Lane.FETCH)
 
     async def _start_jobs(self) -> bool:
