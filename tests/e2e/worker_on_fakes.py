@@ -3,8 +3,9 @@
     python worker_on_fakes.py PLAN [the command line of veriframe …]
 
 PLAN is a JSON object: `die` is null or a stage; `noted` says whether the journal has recorded that stage when
-the process dies by SIGKILL, or only its outside effect exists; `seconds` is the duration of a render. Each
-finished render appends a line `JOB_ID` to `HOME/renders`, next to the registry.
+the process dies by SIGKILL, or only its outside effect exists; `behind` is how many jobs reach the stage
+before, 0 by default; `seconds` is the duration of a render. Each finished render appends a line `JOB_ID` to
+`HOME/renders`, next to the registry.
 """
 
 from __future__ import annotations
@@ -70,12 +71,14 @@ class CountingSession(FakeSession):
         self._counting.note(out.parents[1].name)
 
 
-def die_at(stage: Stage, context: WorkerContext, *, noted: bool) -> None:
+def die_at(stage: Stage, context: WorkerContext, *, noted: bool, behind: int) -> None:
     """Kill this process just after, or just before, the journal records a stage."""
-    journal = context.journal
+    journal, jobs = context.journal, set[int]()
 
     async def deadly(note: Callable[..., Awaitable[Any]], *arguments: Attempt) -> Any:
-        if arguments[-1].stage is not stage:
+        if arguments[-1].stage is stage:
+            jobs.add(arguments[-1].job_id)
+        if len(jobs) <= behind:
             return await note(*arguments)
         if noted:
             await note(*arguments)
@@ -96,7 +99,7 @@ def run(plan: dict[str, Any], arguments: list[str]) -> None:
     def context(*arguments: Any) -> WorkerContext:
         made = make_parts(*arguments)
         if plan.get("die"):
-            die_at(Stage(plan["die"]), made, noted=plan["noted"])
+            die_at(Stage(plan["die"]), made, noted=plan["noted"], behind=plan.get("behind", 0))
         return made
 
     renderers.build_renderer = renderer  # type: ignore[assignment]
