@@ -28,7 +28,7 @@ async def run_uninterrupted(work: Callable[P, T], *arguments: P.args, **named: P
 
     So no caller closes a file that the thread still uses, whose descriptor number might then be reused.
     """
-    return await _ended(submit(_BULK, partial(work, *arguments, **named)))
+    return await wait_uninterrupted(asyncio.wrap_future(submit(_BULK, partial(work, *arguments, **named))))
 
 
 async def run_stoppable(
@@ -44,7 +44,7 @@ async def run_stoppable(
         stop.set()
         job.cancel()
 
-    return await _ended(job, end)
+    return await wait_uninterrupted(asyncio.wrap_future(job), end)
 
 
 async def run_briefly(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
@@ -57,10 +57,6 @@ async def run_briefly(work: Callable[P, T], *arguments: P.args, **named: P.kwarg
 def submit(executor: Executor, work: Callable[[], T]) -> Future[T]:
     """Submit work with the caller's context variables, such as those of the log."""
     return executor.submit(contextvars.copy_context().run, work)
-
-
-async def _ended(job: Future[T], on_cancel: Callable[[], object] = lambda: None) -> T:
-    return await wait_uninterrupted(asyncio.wrap_future(job), on_cancel)
 
 
 async def wait_uninterrupted(running: asyncio.Future[T], on_cancel: Callable[[], object] = lambda: None) -> T:

@@ -106,10 +106,10 @@ class Victim:
         )
         return validated
 
-    async def code(self, script: str) -> Code:
+    async def code(self, script: str, **limits: Any) -> Code:
         """Returns the error code of a render, and checks that its sentence is printable."""
         with pytest.raises(RenderFailed) as failed:
-            await self.render(script)
+            await self.render(script, **limits)
         assert str(failed.value).isprintable()
         return failed.value.code
 

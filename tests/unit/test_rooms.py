@@ -90,7 +90,7 @@ RETIRED = {
     "sighting": r"sightings?",
     "unheard": r"unheard",
     "manieth": r"manieth",
-    "seat": r"seats?",
+    "place": r"seats?",
     "PROVED": r"PROVED",
 }
 """Words of our own that were replaced by the field's, by how they are found."""

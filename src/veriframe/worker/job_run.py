@@ -13,7 +13,7 @@ from veriframe.model.registry.job import Job
 from veriframe.ports.renderer import RenderSession
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import RENUMBERED, is_same
-from veriframe.worker.shared.lanes import Seat
+from veriframe.worker.shared.lanes import Place
 
 FRESH_SECONDS = 5.0
 """A view of the registry this old still serves a step that changes nothing there."""
@@ -22,8 +22,8 @@ FRESH_SECONDS = 5.0
 class JobRun:
     """One job at work, from a start or restart of its pipeline until it ends or waits for a retry."""
 
-    def __init__(self, context: WorkerContext, seat: Seat) -> None:
-        self.context, self.seat = context, seat
+    def __init__(self, context: WorkerContext, place: Place) -> None:
+        self.context, self.place = context, place
         self._session: RenderSession | None = None
         self._opened = AsyncExitStack()
         self._claiming = ExitStack()
@@ -67,8 +67,8 @@ class JobRun:
 @asynccontextmanager
 async def started(attempt: Attempt, context: WorkerContext) -> AsyncIterator[JobRun]:
     """Gives a job its run; at the end its place is free and its scene closed."""
-    async with context.lanes.seat(partial(context.listener.on_wait, attempt.job_id)) as seat:
-        run = JobRun(context, seat)
+    async with context.lanes.place(partial(context.listener.on_wait, attempt.job_id)) as place:
+        run = JobRun(context, place)
         try:
             yield run
         finally:

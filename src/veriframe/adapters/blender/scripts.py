@@ -155,7 +155,8 @@ def _run_limits(script: Script) -> RunLimits:
         output_bytes=limits.output_bytes,
         log_bytes=limits.log_bytes,
         log_lines=limits.log_bytes // _LOG_LINE_BYTES,
-        report_lines=MAX_EVENTS + int(_REPORTS_PER_SECOND * script.wall_seconds),
+        # The limits of a live run grow with the time that it has really taken.
+        report_lines=MAX_EVENTS + (0 if script.live else int(_REPORTS_PER_SECOND * script.wall_seconds)),
     )
 
 

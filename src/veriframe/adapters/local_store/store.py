@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -23,7 +24,6 @@ from veriframe.adapters.local_store.copying import (
     measure_folder,
     open_file,
 )
-from veriframe.adapters.local_store.disk_errors import is_full, reason
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.staging import staged, staging
 from veriframe.disk import locked, sync_folder
@@ -231,9 +231,9 @@ class LocalStore(ContentStore):
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> StoreUnavailable:
-        kind = StoreFull if is_full(error) else StoreUnavailable
+        kind = StoreFull if _is_full(error) else StoreUnavailable
         return kind(
-            f"The content store {self._folder} cannot be used now: {reason(error)}. Check that its disk is"
+            f"The content store {self._folder} cannot be used now: {_reason(error)}. Check that its disk is"
             " mounted and has space, and that its user may write to it."
         )
 
@@ -266,9 +266,18 @@ def _writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HostUnavailable(
-            f"{target} cannot be written: {reason(error)}. Check that its disk has space, and that its user"
+            f"{target} cannot be written: {_reason(error)}. Check that its disk has space, and that its user"
             " may write there."
         ) from error
+
+
+def _is_full(error: OSError) -> bool:
+    """Whether the disk or this user's quota is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _reason(error: OSError) -> str:
+    return "the disk is full" if _is_full(error) else error.strerror or str(error)
 
 
 def _finish(event: str, copied: Copied, started: float, on_progress: OnTransfer) -> None:

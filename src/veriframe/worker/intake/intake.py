@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -63,7 +64,7 @@ class Intake(Listener):
             monotonic=context.monotonic,
         )
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
-        self._started = 0
+        self._started, self._lacked_money = 0, False
         self.is_closed = False
         """Whether no more jobs may be claimed."""
 
@@ -134,6 +135,9 @@ class Intake(Listener):
     def on_stage(self, before: Attempt, after: Attempt) -> None:
         """Takes note of a stage at once: the next claim is judged by it."""
         self._exposure.note(after)
+        if self._lacked_money and (after.stage is Stage.CLAIMED or after.stage.is_end):
+            # Jobs were left for the money that was bound, or for a claim that was being made.
+            self._stakes_at, self._lacked_money = -math.inf, False
         self._circuit_breaker.note(after)
         if after.stage in (Stage.FAILED, Stage.REFUSED, Stage.SUBMITTED):
             self._failures.note(after)
@@ -165,6 +169,7 @@ class Intake(Listener):
 
     def _lasting_objection(self, job: Job) -> str:
         if objection := self._stakes.lasting_objection(job):
+            self._lacked_money = True
             self._lacks_money(job, self._stakes.means_fri)
             return objection
         return self._scene_objection(job, canonical_asset(job))

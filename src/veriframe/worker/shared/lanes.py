@@ -31,16 +31,16 @@ class Lanes:
         self._rendering, self._since, self._busy_seconds, self._began = 0, 0.0, 0.0, clock()
 
     @asynccontextmanager
-    async def seat(self, on_wait: Callable[[str], None]) -> AsyncIterator[Seat]:
-        """Gives a job its seat, which has no place yet; leaves its place at the end.
+    async def place(self, on_wait: Callable[[str], None]) -> AsyncIterator[Place]:
+        """Yields a job's place, in no lane yet; leaves its lane at the end.
 
         `on_wait` receives the name of the place that is waited for, and an empty text when there is one.
         """
-        seat = Seat(self, on_wait)
+        place = Place(self, on_wait)
         try:
-            yield seat
+            yield place
         finally:
-            seat.leave()
+            place.leave()
 
     async def enter(self, lane: Lane) -> None:
         """Takes a place, as soon as there is one."""
@@ -71,7 +71,7 @@ class Lanes:
         self._rendering, self._since = self._rendering + change, now
 
 
-class Seat:
+class Place:
     """The place of one job: in one lane at a time, or in none."""
 
     def __init__(self, lanes: Lanes, on_wait: Callable[[str], None]) -> None:
