@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -28,6 +27,7 @@ from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.settings import Settings
 from veriframe.wiring import creators, registries, renderers, stores, workers
+from veriframe.worker.listener import Listener
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent / "examples"
@@ -121,14 +121,14 @@ async def jobs(folder: Path, settings: Settings) -> Figures:
     creator = creators.build_creator(settings, registries.embedded(settings, "creator"), content)
     finished: asyncio.Queue[Attempt] = asyncio.Queue()
 
-    def on_stage(_: Attempt, after: Attempt) -> None:
-        if after.stage is Stage.SUBMITTED or after.code is not None:
-            finished.put_nowait(after)
+    class Finished(Listener):
+        def on_stage(self, before: Attempt, after: Attempt) -> None:
+            if after.stage is Stage.SUBMITTED or after.code is not None:
+                finished.put_nowait(after)
 
     registry = registries.embedded(settings, "worker")
-    context = replace(
-        workers.build_context(settings, "worker", registry, renderer, content), on_stage=on_stage
-    )
+    context = workers.build_context(settings, "worker", registry, renderer, content)
+    context.listener.add(Finished())
     service = workers.build_service(settings, context)
     working = asyncio.create_task(service.run())
     claimed, submitted = [], []

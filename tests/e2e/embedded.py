@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,7 +113,9 @@ class Embedded:
             async with workers.opened_journal(self.settings, account) as journal:
                 return list(await journal.history())
 
-        return asyncio.run(read())
+        # In a thread, since tests with an event loop ask as well.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(read())).result()
 
     def stages(self, account: str = "worker") -> list[Stage]:
         """The stages of all attempts."""

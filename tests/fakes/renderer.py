@@ -14,13 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, ValidationFailed
-from veriframe.model.rendering.frames import (
-    Frame,
-    ImageFormat,
-    Progress,
-    RenderTask,
-    ValidatedFrame,
-)
+from veriframe.model.rendering.frames import Frame, ImageFormat, Progress, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 from veriframe.ports.renderer import Renderer, RendererFacts, RenderSession
 

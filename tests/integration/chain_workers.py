@@ -77,7 +77,7 @@ class Client:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Runs the worker for the `with` block."""
-        work = asyncio.create_task(Service(self.context, slots=1, poll_seconds=0.05).run())
+        work = asyncio.create_task(Service(self.context, poll_seconds=0.05).run())
         try:
             yield
         finally:

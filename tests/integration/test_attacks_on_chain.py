@@ -80,9 +80,9 @@ async def test_a_failed_render_costs_what_is_recorded_and_within_the_budget(
         lost_fri = before_fri - await holds_fri(worker)
     assert (ended.stage, ended.code) == (Stage.RELEASED, Code.TIMEOUT)
     assert lost_fri == ended.lost_fri + ended.fees_fri
-    stakes = Exposure(worker.journal, worker.context.policy.stakes, worker.context.clock).stakes(
-        await worker.registry.funds(worker.registry.account)
-    )
+    exposure = Exposure(worker.context.policy.stakes, worker.context.clock)
+    exposure.read(await worker.journal.history(), {})
+    stakes = exposure.stakes(await worker.registry.funds(worker.registry.account))
     assert ended.lost_fri >= 7 * FRI_PER_STRK // 10
     assert stakes.charged_fri == lost_fri <= stakes.loss_budget_fri
 

@@ -6,10 +6,11 @@ import asyncio
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from tests.market.clock import MarketClock
 from tests.market.hostile import Artist, Attacker
 from tests.market.world import Worker, World
@@ -23,12 +24,12 @@ SEED = 81_100
 """The same random numbers each time; the outcome still depends on timing."""
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     """A market whose hour takes a minute and a half."""
     opened = World(tmp_path, MarketClock(40))
     yield opened
-    opened.close()
+    await opened.close()
 
 
 @pytest.mark.thorough
@@ -51,7 +52,7 @@ async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
         )
         undelivered = await asyncio.gather(*(artist.wait_for_all(HOUR) for artist in artists))
     with capsys.disabled():
-        _report(artists, attackers, workers, before)
+        await _report(artists, attackers, workers, before)
     assert undelivered == [0] * 5, "honest jobs were not delivered"
     for worker, budget_fri, means_fri in zip(workers, budgets, before, strict=True):
         # What a creator has paid before is not the worker's loss: see `CreatorRecord.charged_fri`.
@@ -61,7 +62,7 @@ async def test_honest_jobs_are_delivered_and_losses_stay_within_the_budget(
     assert (await world.account("clock").audit()).is_clean
 
 
-def _report(
+async def _report(
     artists: list[Artist], attackers: list[Attacker], workers: list[Worker], before: list[int]
 ) -> None:
     """Prints the outcome in figures."""
@@ -75,7 +76,7 @@ def _report(
         f"honest jobs: {jobs}",
     ]
     for worker, means_fri in zip(workers, before, strict=True):
-        attempts = worker.journal.attempts()
+        attempts = await worker.journal.history()
         ends = Counter(attempt.code.value if attempt.code else attempt.stage.value for attempt in attempts)
         earned = sum(a.reward_fri for a in attempts if a.stage is Stage.PAID)
         lines.append(

@@ -143,7 +143,8 @@ async def test_shared_memory_is_measured_outside_the_loop(monkeypatch: pytest.Mo
 async def test_a_clean_up_is_outside_the_loop(tmp_path: Path, slow: Any) -> None:
     """fault_92: a job's folder is removed after its end, whatever its size."""
     from tests.fakes.bench import Bench  # noqa: PLC0415
-    from veriframe.worker.settlement.submitted_jobs import clean_up  # noqa: PLC0415
+
+    from veriframe.worker.settlement.settling import clean_up  # noqa: PLC0415
 
     bench = Bench(tmp_path / "work")
     (job,) = await bench.post()

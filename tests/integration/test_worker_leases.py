@@ -23,9 +23,10 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import JobState
 from veriframe.model.registry.offer import Offer
-from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.frames import Progress, RenderLimits
 from veriframe.ports.registry import read_job
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.listener import Listener, Listeners
 from veriframe.worker.service import Service
 from veriframe.worker.shared.workspace import Workspace
 
@@ -37,6 +38,17 @@ LONG = (
 )
 """Within the limits of the scene check, and hours of work."""
 BOND = 833 * 10**18
+
+
+class Progressing(Listener):
+    """Sets an event once Blender reports progress."""
+
+    def __init__(self, progressed: asyncio.Event) -> None:
+        self._progressed = progressed
+
+    def on_progress(self, job_id: int, progress: Progress) -> None:
+        """Sets it."""
+        self._progressed.set()
 
 
 class World:
@@ -56,7 +68,7 @@ class World:
             journal=SqliteJournal(folder / "journal.sqlite"),
             workspace=Workspace(folder / "work", 2**30),
             policy=Policy(account=worker.account, limits=limits, stakes=ANY_STAKES),
-            on_progress=lambda job_id, progress: self.progressed.set(),
+            listener=Listeners([Progressing(self.progressed)]),
         )
 
     async def post(self, folder: Path, lease_seconds: int) -> None:
@@ -70,7 +82,7 @@ class World:
 
     def attempt(self) -> Attempt:
         """Returns the only attempt."""
-        attempt = self.context.journal.get(1)
+        attempt = self.context.attempts.of(1)
         assert attempt is not None
         return attempt
 
@@ -86,9 +98,9 @@ async def test_an_endless_scene_costs_half_of_the_bond(tmp_path: Path) -> None:
     """fault_86: with the shortest lease, the render is stopped as LEASE, and the claim is released early."""
     world = World(tmp_path)
     await world.post(tmp_path, lease_seconds=60)
-    service = Service(world.context, slots=1, poll_seconds=0.1)
+    service = Service(world.context, poll_seconds=0.1)
     working = asyncio.create_task(service.run())
-    await until(lambda: world.context.journal.get(1) and world.attempt().stage.is_end, 90)
+    await until(lambda: world.context.attempts.of(1) and world.attempt().stage.is_end, 90)
     service.drain()
     assert await working
     attempt = world.attempt()
@@ -105,7 +117,7 @@ async def test_a_real_render_ends_once_its_job_is_lost(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.context = replace(world.context, policy=replace(world.context.policy, release_fee_share=1.0))
     await world.post(tmp_path, lease_seconds=600)
-    service = Service(world.context, slots=1, poll_seconds=0.1, idle_seconds=0.5)
+    service = Service(world.context, poll_seconds=0.1, idle_seconds=0.5)
     working = asyncio.create_task(service.run())
     await asyncio.wait_for(world.progressed.wait(), 60)
     await world.other.advance_clock(600)

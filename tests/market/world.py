@@ -24,6 +24,7 @@ from veriframe.model.registry.offer import Offer
 from veriframe.ports.registry import read_job
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
+from veriframe.worker.listener import Listener
 from veriframe.worker.service import Service
 from veriframe.worker.shared.workspace import Workspace
 
@@ -36,47 +37,51 @@ async def until(happened: Callable[[], bool], *, real_seconds: float) -> None:
 
 
 @dataclass
-class Worker:
-    """One worker account at work."""
+class Worker(Listener):
+    """One worker account at work. `ended` holds the attempts that have ended, by number."""
 
     registry: LocalRegistry
     context: WorkerContext
     renderer: MarketRenderer
     journal: SqliteJournal
-    service: Service | None = None
+    ended: dict[int, Attempt] = field(default_factory=dict)
 
-    def attempts(self) -> dict[int, Attempt]:
-        """Returns its attempts by job."""
-        return {attempt.job_id: attempt for attempt in self.journal.attempts()}
+    def __post_init__(self) -> None:
+        self.context.listener.add(self)
+
+    def on_stage(self, before: Attempt, after: Attempt) -> None:
+        """Notes an end."""
+        if after.stage.is_end:
+            self.ended[after.number] = after
+
+    async def attempts(self) -> dict[int, Attempt]:
+        """Returns its attempts by job, from its journal."""
+        return {attempt.job_id: attempt for attempt in await self.journal.history()}
 
     def codes(self) -> list[Code | None]:
         """Returns the codes of ended attempts."""
-        return [attempt.code for attempt in self.journal.attempts() if attempt.stage.is_end]
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a job is under way that is not submitted."""
-        return any(attempt.stage is not Stage.SUBMITTED for attempt in self.journal.unfinished())
+        return [attempt.code for attempt in self.ended.values()]
 
     @property
     def lost_fri(self) -> int:
-        """What was burned of its bonds so far, by its own journal."""
-        return sum(attempt.lost_fri for attempt in self.journal.attempts())
+        """What was burned of its bonds so far, by its own account."""
+        return sum(attempt.lost_fri for attempt in self.ended.values())
 
     async def stakes(self) -> Stakes:
         """Returns what it has at stake."""
         funds = await self.registry.funds(self.registry.account)
-        return Exposure(self.journal, self.context.policy.stakes, self.context.clock).stakes(funds)
+        exposure = Exposure(self.context.policy.stakes, self.context.clock)
+        exposure.read(await self.journal.history(), await self.journal.creator_totals())
+        return exposure.stakes(funds)
 
     async def means_fri(self) -> int:
         """Returns what it holds, bound or not."""
         return (await self.stakes()).means_fri
 
     @asynccontextmanager
-    async def working(self, slots: int = 1) -> AsyncIterator[Worker]:
+    async def working(self) -> AsyncIterator[Worker]:
         """Works during the block."""
-        self.service = Service(self.context, slots=slots, poll_seconds=0.02, idle_seconds=0.05)
-        work = asyncio.create_task(self.service.run())
+        work = asyncio.create_task(Service(self.context, poll_seconds=0.02, idle_seconds=0.05).run())
         try:
             yield self
         finally:
@@ -94,6 +99,7 @@ class World:
     def __post_init__(self) -> None:
         self.store = LocalStore(self.folder / "store", 10 * 2**30)
         self._accounts: dict[str, LocalRegistry] = {}
+        self._journals: list[SqliteJournal] = []
 
     def account(self, name: str) -> LocalRegistry:
         """Returns an account with 1000 STRK of play money."""
@@ -102,8 +108,10 @@ class World:
             self._accounts[name] = LocalRegistry(file, name, clock=self.market_clock.now)
         return self._accounts[name]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Closes all files."""
+        for journal in self._journals:
+            await journal.close()
         for registry in self._accounts.values():
             registry.close()
 
@@ -111,6 +119,7 @@ class World:
         """Returns a worker with the default policy, except for the given fields."""
         registry, renderer = self.account(name), MarketRenderer(self.market_clock)
         journal = SqliteJournal(self.folder / name / "journal.sqlite")
+        self._journals.append(journal)
         context = WorkerContext(
             registry=registry,
             store=self.store,
@@ -155,8 +164,8 @@ class World:
         """Returns the attempt on a job once it was submitted or has ended. Raises `TimeoutError`."""
 
         def over() -> bool:
-            attempt = worker.journal.get(job_id)
+            attempt = worker.context.attempts.of(job_id)
             return attempt is not None and (attempt.stage.is_end or attempt.stage is Stage.SUBMITTED)
 
         await until(over, real_seconds=market_seconds / self.market_clock.factor)
-        return worker.shared.attempts()[job_id]
+        return (await worker.attempts())[job_id]

@@ -115,6 +115,7 @@ def _is_wasted(attempt: Attempt) -> bool:
 
 
 def _is_lost_race(attempt: Attempt) -> bool:
-    ready = Stage.CHECKED in attempt.reached and Stage.CLAIMED not in attempt.reached
+    # Its work ends as soon as it is seen to be cancelled, so the inspection may not be over.
+    ready = Stage.FETCHED in attempt.reached and Stage.CLAIMED not in attempt.reached
     # Races that another worker won, and jobs that our own store had no room for, do not count.
     return ready and attempt.stage is Stage.LOST and attempt.code is Code.CANCELLED

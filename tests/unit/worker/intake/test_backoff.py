@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -103,10 +104,14 @@ def test_a_scene_that_gave_way_counts_as_absent() -> None:
     assert (backoffs.is_skipped(ABSENT.asset_cid), backoffs.comes_last(CREATOR)) == (True, True)
 
 
-def test_jobs_gone_right_before_the_claim_count_from_the_third() -> None:
-    """fault_100: single lost races are normal. A submission in between clears the count."""
+@pytest.mark.parametrize("reached", [(Stage.FETCHED,), (Stage.FETCHED, Stage.CHECKED)])
+def test_jobs_gone_right_before_the_claim_count_from_the_third(reached: Sequence[Stage]) -> None:
+    """fault_100: single lost races are normal, also those during an inspection.
+
+    A submission in between clears the count.
+    """
     backoffs = Backoffs(ManualClock())
-    gone = ended(Stage.LOST, Code.CANCELLED, Stage.FETCHED, Stage.CHECKED)
+    gone = ended(Stage.LOST, Code.CANCELLED, *reached)
     for _ in range(LOST_RACES - 1):
         backoffs.note(gone)
     assert not backoffs.comes_last(CREATOR)
