@@ -280,7 +280,7 @@ class BlenderSession(RenderSession):
             self._report.ignored += 1
             return
         self._expected.popleft()
-        seconds = time.monotonic() - self._phase_started
+        seconds = round(time.monotonic() - self._phase_started, 4)
         self._arrived.append((report, seconds, self._live.peak_memory_bytes))
         if self._expected:
             self._enter_frame()
