@@ -215,6 +215,21 @@ async def wait_for_end(session: BlenderSession) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_an_invalid_inspection_fails_a_render(victim: Victim) -> None:
+    """Of a restarted worker, which does not inspect again."""
+    forged = send({"kind": "inspection"})
+    async with victim.renderer(f"{COMMAND}; {forged}; sleep 60").open(victim.scene) as session:
+        assert await code_of(session, victim, RenderTask()) == Code.BLENDER_ERROR
+
+
+async def test_a_program_that_does_not_read_its_commands_is_ended(victim: Victim) -> None:
+    """More numbers than a pipe holds."""
+    task = RenderTask(frames=tuple(range(100_000, 110_000)))
+    script = f"{COMMAND}; {send(INSPECTED)}; sleep 60"
+    async with victim.renderer(script).open(victim.scene) as session:
+        assert await code_of(session, victim, task) == Code.TIMEOUT
+
+
 async def test_a_slow_consumer_costs_no_frame(victim: Victim) -> None:
     """Frames that were reported before Blender died are still there."""
     script = "; ".join(f"echo {n} > /out/frame_000{n}.png; {send(frame(n))}" for n in (1, 2, 3))

@@ -27,7 +27,7 @@ from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox import visible
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, LiveRun, RunExit, Sandbox
-from veriframe.errors import Code, HostUnavailable, RenderFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import parse_inspection
 from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
@@ -149,8 +149,8 @@ class BlenderSession(RenderSession):
         """Renders frames in order, and yields each once it lies in `out`. Raises `RenderFailed`."""
         async with self._command():
             self._until = time.monotonic() + lease_seconds
-            if self._inspection is None and not await self._load():
-                raise await self._failure(out)
+            if self._inspection is None:
+                await self._load_for(out)
             self._task, self._on_progress = task, on_progress
             self._expected = deque(task.frames)
             self._enter_frame()
@@ -163,6 +163,14 @@ class BlenderSession(RenderSession):
                 if not later:
                     await self._freezing
                 yield frame
+
+    async def _load_for(self, out: Path) -> None:
+        """Opens the scene for a render without an inspection. Raises `RenderFailed`."""
+        try:
+            if not await self._load():
+                raise await self._failure(out)
+        except JobRejected as error:
+            raise RenderFailed(Code.BLENDER_ERROR, str(error)) from error
 
     @contextlib.asynccontextmanager
     async def _command(self) -> AsyncIterator[None]:
@@ -285,7 +293,7 @@ class BlenderSession(RenderSession):
             self._report.ignored += 1
             return
         self._expected.popleft()
-        seconds = time.monotonic() - self._phase_started
+        seconds = round(time.monotonic() - self._phase_started, 4)
         self._arrived.append((report, seconds, self._live.peak_memory_bytes))
         if self._expected:
             self._enter_frame()
