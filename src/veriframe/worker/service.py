@@ -189,8 +189,9 @@ class Service(Listener):
     @property
     def _has_place(self) -> bool:
         """Whether one more job may go ahead, beside those whose scenes do not arrive."""
-        is_free = self._ahead - self._context.scenes.silent < self._context.lanes.capacity + JOBS_AHEAD
-        return is_free and not self._context.lanes.is_full(Lane.FETCH)
+        scenes, lanes = self._context.scenes, self._context.lanes
+        most = 1 if scenes.are_too_large else lanes.capacity + JOBS_AHEAD
+        return self._ahead - scenes.silent < most and not lanes.is_full(Lane.FETCH)
 
     async def _start_jobs(self) -> bool:
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""

@@ -71,7 +71,7 @@ async def fetch_scene(
 
 async def _fetch(attempt: Attempt, target: Path, context: WorkerContext, on_progress: OnTransfer) -> Path:
     in_use = [a.asset_cid for a in context.attempts.live() if a.stage not in (Stage.SEEN, Stage.SUBMITTED)]
-    await run_uninterrupted(context.workspace.make_room, in_use)
+    context.scenes.are_too_large = not await run_uninterrupted(context.workspace.make_room, in_use)
 
     def on_transfer(transfer: Transfer) -> None:
         context.listener.on_transfer(attempt.job_id, "scene", transfer)
