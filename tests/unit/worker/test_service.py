@@ -185,7 +185,7 @@ async def test_an_unusable_setting_ends_the_worker_in_order(bench: Bench) -> Non
     async def without_token(*arguments: Any) -> str:
         raise SettingsError("The ipfs_token_file is gone. Put it back.")
 
-    bench.store.add = without_token  # type: ignore[method-assign]
+    bench.store.add = without_token  # type: ignore[method-assign, assignment]
     with capture_logs() as lines:
         working = asyncio.create_task(service.run())
         await until(lambda: bench.renderer.started == 2)
@@ -230,7 +230,7 @@ async def test_scenes_that_do_not_arrive_hold_nobody_up(
             await asyncio.Event().wait()
         return await fetch(cid, *arguments)
 
-    bench.store.fetch = endless  # type: ignore[method-assign]
+    bench.store.fetch = endless  # type: ignore[method-assign, assignment]
     service = bench.service(idle_seconds=0.01)
     with capture_logs() as lines:
         bench.context.listener.add(WorkerLog())
