@@ -51,7 +51,7 @@ def claimed_to_sampling(events: Sequence[Event], job_id: int) -> float:
 
 def frame_seconds(event: Event) -> float:
     """Seconds that one frame took: by Blender, or from the command to render it to its arrival."""
-    return float(event.get("frame_seconds", event["seconds"]))
+    return float(event["frame_seconds"] if "frame_seconds" in event else event["seconds"])
 
 
 def rendering_share(events: Sequence[Event]) -> float:

@@ -27,19 +27,19 @@ class JobRun:
         self._session: RenderSession | None = None
         self._opened = AsyncExitStack()
         self._claiming = ExitStack()
-        self._look: tuple[Job, int] | None = None
-        self._looked_at = 0.0
+        self._seen: tuple[Job, int] | None = None
+        self._read_at = 0.0
 
-    async def look(self, attempt: Attempt, *, max_age_seconds: float = 0.0) -> tuple[Job, int]:
+    async def read(self, attempt: Attempt, *, max_age_seconds: float = 0.0) -> tuple[Job, int]:
         """Returns the job as the registry shows it, and the time to judge it by, in chain seconds.
 
         Raises `JobLost` if it is gone, `RegistryUnavailable`.
         """
-        age = self.context.monotonic() - self._looked_at
-        if self._look is None or age >= max_age_seconds:
-            self._look = await current_job(attempt, self.context)
-            self._looked_at, age = self.context.monotonic(), 0.0
-        job, now = self._look
+        age = self.context.monotonic() - self._read_at
+        if self._seen is None or age >= max_age_seconds:
+            self._seen = await current_job(attempt, self.context)
+            self._read_at, age = self.context.monotonic(), 0.0
+        job, now = self._seen
         return job, now + int(age)
 
     async def open_session(self, scene: Path) -> RenderSession:

@@ -1,4 +1,4 @@
-"""Our own jobs as the registry shows them: which to read again and when, and what a look at one calls for.
+"""Our own jobs as the registry shows them: which to read again and when, and what each calls for.
 
 The journal and the registry may differ for many reasons: a kill between a move and its note, a restore from
 a backup, a reorganisation, a node that lags behind. All of them are found here, by one rule: the registry
@@ -24,7 +24,7 @@ LAG_BLOCKS = 10
 
 
 class Call(Enum):
-    """What a look at one of our jobs calls for."""
+    """What one of our jobs calls for."""
 
     END_WORK = auto()
     """It is lost, or another worker has it: work on it ends."""
@@ -79,7 +79,7 @@ class OwnJobs:
         """Leaves a job alone for a while, in chain seconds."""
         self._due[job_id] = self._now + seconds
 
-    def look(self, snapshot: Snapshot, running: Collection[int]) -> Iterator[Finding]:
+    def findings(self, snapshot: Snapshot, running: Collection[int]) -> Iterator[Finding]:
         """Yields what the jobs in `snapshot` call for."""
         self._now = now = snapshot.head.time
         for job in snapshot.jobs:

@@ -100,8 +100,8 @@ class Service(Listener):
         self._begin_withdrawal()
         keeping = asyncio.create_task(self._guarded(lambda: keep_results(context)))
         try:
-            while not (await retrying(self._look_and_start) and once and self._is_idle):
-                await self._wait_for_look()
+            while not (await retrying(self._poll_and_start) and once and self._is_idle):
+                await self._wait_for_poll()
         finally:
             await end([keeping])
 
@@ -110,8 +110,8 @@ class Service(Listener):
         """Whether nothing is under way or being settled."""
         return not self._running and not self._background
 
-    async def _wait_for_look(self) -> None:
-        """Waits until the next look is due, or a job has ended. Fills a place that becomes free at once."""
+    async def _wait_for_poll(self) -> None:
+        """Waits until the next poll is due, or a job has ended. Fills a place that becomes free at once."""
         monotonic = self._context.monotonic
         is_busy = not self._has_place or self._context.lanes.is_full(Lane.RENDER)
         until = monotonic() + self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=is_busy)
@@ -142,15 +142,15 @@ class Service(Listener):
             if self._running:
                 # A registry that is unavailable is asked again after the next wait.
                 with suppress(Unavailable):
-                    await self._look()
+                    await self._poll()
 
-    async def _look_and_start(self) -> bool:
+    async def _poll_and_start(self) -> bool:
         """Looks at the registry, and does all that follows. Returns True if nothing is left to start.
 
         Raises `Unavailable`.
         """
         self._resume()
-        await self._look()
+        await self._poll()
         self._log_status()
         if self._own.is_starting and self._intake.has_read_all:
             self._own.is_starting = False
@@ -163,13 +163,13 @@ class Service(Listener):
             busy = round(100 * self._context.lanes.busy_share, 1)
             log.info("worker_status", busy_percent=busy, jobs=len(self._running), ahead=self._ahead)
 
-    async def _look(self) -> None:
-        """One look at the registry: news for the intake, and what our own jobs call for."""
+    async def _poll(self) -> None:
+        """One poll of the registry: news for the intake, and what our own jobs call for."""
         wanted = set(self._own.wanted(self._running)) - self._background.keys()
         snapshot, news = await self._intake.poll(wanted)
         if news:
             self._poll_interval.note_news()
-        for finding in self._own.look(snapshot, self._running):
+        for finding in self._own.findings(snapshot, self._running):
             job = finding.job
             if finding.call is Call.RECONCILE:
                 await reconcile(job, self._context, finding.now)

@@ -84,6 +84,6 @@ async def _fetch(attempt: Attempt, target: Path, context: WorkerContext, on_prog
 
 async def require_open(attempt: Attempt, run: JobRun) -> None:
     """Raises `JobLost` if the job can no longer be claimed."""
-    job, now = await run.look(attempt)
+    job, now = await run.read(attempt)
     if not job.is_open(now):
         raise no_longer_open(job)
