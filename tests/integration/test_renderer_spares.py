@@ -16,9 +16,9 @@ from tests import ordinary
 from tests.integration import renderer_scenes
 from tests.integration.sandbox_runs import (
     BUILDERS,
+    open_folder,
     own_temporary_folder,
     processes_with,
-    reachable,
     temporary,
 )
 from tests.integration.test_renderer_hostile import COMMAND, INSPECTED, LIMITS, Shell, send
@@ -29,7 +29,7 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 from veriframe.adapters.blender.spares import SpareLimits
 from veriframe.model.rendering.frames import RenderTask
 
-__all__ = ["own_temporary_folder"]
+__all__ = ["open_folder", "own_temporary_folder"]
 
 READY = send({"kind": "ready"})
 OBEY = f"{COMMAND}; grep -q ours /job/scene.blend && {send(INSPECTED)}; {COMMAND}"
@@ -191,9 +191,9 @@ async def test_a_large_scene_on_another_disk_is_not_copied(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("builder", BUILDERS)
-async def test_blender_waits_at_every_level(builder: str, tmp_path: Path) -> None:
+async def test_blender_waits_at_every_level(builder: str, open_folder: Path) -> None:
     """fault_44: with the sandbox user's permissions; it renders the same picture."""
-    file = reachable(tmp_path) / "scene.blend"
+    file = open_folder / "scene.blend"
     file.write_bytes(renderer_scenes.make())
     file.chmod(0o644)
     digests = []
@@ -201,7 +201,7 @@ async def test_blender_waits_at_every_level(builder: str, tmp_path: Path) -> Non
         renderer = BlenderRenderer(runtimes.BpyWheel(), BUILDERS[builder](), spares=SpareLimits(most=most))
         await filled(renderer)
         assert len(renderer._spares._waiting) == most
-        out, clean = (tmp_path / f"{name}-{most}" for name in ("out", "clean"))
+        out, clean = (open_folder / f"{name}-{most}" for name in ("out", "clean"))
         out.mkdir()
         clean.mkdir()
         async with renderer.open(file) as session:
@@ -267,10 +267,9 @@ def left_by_a_killed_worker(builder: str, folder: str, state: str) -> list[int]:
 
 @pytest.mark.parametrize("state", ["spare", "frozen"])
 @pytest.mark.parametrize("builder", BUILDERS)
-def test_one_that_waits_does_not_outlive_its_worker(builder: str, state: str, tmp_path: Path) -> None:
+def test_one_that_waits_does_not_outlive_its_worker(builder: str, state: str, open_folder: Path) -> None:
     """fault_73: it is killed with it, although it is stopped."""
-    reachable(tmp_path)
-    assert left_by_a_killed_worker(builder, str(tmp_path), state) == []
+    assert left_by_a_killed_worker(builder, str(open_folder), state) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other ran as this user already")
