@@ -25,6 +25,7 @@ class JobRun:
     def __init__(self, context: WorkerContext, place: Place) -> None:
         self.context, self.place = context, place
         self._session: RenderSession | None = None
+        self._is_kept = False
         self._opened = AsyncExitStack()
         self._claiming = ExitStack()
         self._seen: tuple[Job, int] | None = None
@@ -50,16 +51,28 @@ class JobRun:
             self._session = await self._opened.enter_async_context(self.context.renderer.open(scene))
         return self._session
 
-    def begin_claim(self) -> None:
+    def begin_claim(self, job_id: int) -> None:
         """Counts a claim as under way until `end_claim`: an orderly stop waits until it is noted."""
-        self._claiming.enter_context(self.context.claims.one())
+        self._claiming.enter_context(self.context.claims.one(job_id))
 
     def end_claim(self) -> None:
         """Its claim, if there was one, is in the journal, or was not made."""
         self._claiming.close()
 
+    async def keep_session(self) -> None:
+        """Leaves an inspected scene open until its turn, if it is small and few others are; else closes it."""
+        scenes, lanes = self.context.scenes, self.context.lanes
+        if self._session is None or self._is_kept:
+            return
+        if scenes.opened < lanes.capacity and await self._session.may_wait():
+            scenes.opened, self._is_kept = scenes.opened + 1, True
+        else:
+            await self.close_session()
+
     async def close_session(self) -> None:
         """Ends the process with the opened scene, if there is one."""
+        self.context.scenes.opened -= self._is_kept
+        self._is_kept = False
         self._session, opened, self._opened = None, self._opened, AsyncExitStack()
         await opened.aclose()
 

@@ -96,8 +96,8 @@ class OwnJobs:
     def calls_for_end(self, job: Job, now: int) -> bool:
         """Whether work on the job must end: its claim is lost, or it is gone before it was claimed."""
         attempt, account = self._context.attempts.of(job.id), self._context.registry.account
-        if attempt is None or not is_same(attempt, job):
-            return False  # its next step finds out
+        if attempt is None or job.id in self._context.claims or not is_same(attempt, job):
+            return False  # its next step finds out, or its claim
         is_before = not (attempt.stage.holds_claim or attempt.stage.is_end or job.worker == account)
         return is_lost(attempt, job, account, now) or (
             is_before and attempt.stage is not Stage.SUBMITTED and not job.is_open(now)

@@ -1,4 +1,4 @@
-"""The worker's loop: look at the registry, start jobs, settle results, stop.
+"""The worker's loop: poll the registry, start jobs, settle results, stop.
 
 Whatever is unavailable is waited for (`retrying`). A bug is logged with its traceback, its attempt keeps its
 stage, and no new jobs are taken.
@@ -127,7 +127,8 @@ class Service(Listener):
 
     def on_stage(self, before: Attempt, after: Attempt) -> None:
         """A job has moved on: perhaps another one can be started."""
-        self._stirred.set()
+        if after.stage in (Stage.CHECKED, Stage.CLAIMED, Stage.SUBMITTED) or after.stage.is_end:
+            self._stirred.set()
 
     async def _finish_claimed(self) -> None:
         # Once no claim is being made, the journal says which jobs are claimed.

@@ -47,7 +47,7 @@ async def fetch(attempt: Attempt, run: JobRun) -> Attempt:
 
 
 async def check(attempt: Attempt, run: JobRun) -> Attempt:
-    """FETCHED → CHECKED: the file is a scene that this Blender can and may render. It stays opened."""
+    """FETCHED → CHECKED: the file is a scene that this Blender can and may render. A small one stays open."""
     scene = await fetch_scene_in_time(attempt, run)
     try:
         attempt = await inspected(attempt, scene, run)
@@ -55,6 +55,7 @@ async def check(attempt: Attempt, run: JobRun) -> Attempt:
         # Waited for only while the job can still be claimed.
         await require_open(attempt, run)
         raise
+    await run.keep_session()
     return attempt.to(Stage.CHECKED, at=run.context.clock())
 
 
@@ -64,7 +65,7 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
     await context.approve(attempt)
     if attempt.task is None and not is_our_claim(*await run.read(attempt), context):
         attempt = await inspected(attempt, await fetch_scene_in_time(attempt, run), run)
-    run.begin_claim()
+    run.begin_claim(attempt.job_id)
     job, now = await run.read(attempt)
     if not is_our_claim(job, now, context):
         if not job.is_open(now):

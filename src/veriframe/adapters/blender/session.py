@@ -47,9 +47,10 @@ class BlenderSession(RenderSession):
     no one takes the frame yet.
     """
 
-    def __init__(self, sandbox: Sandbox, runtime: Runtime, limits: RenderLimits) -> None:
-        """Starts nothing."""
+    def __init__(self, sandbox: Sandbox, runtime: Runtime, limits: RenderLimits, wait_bytes: int) -> None:
+        """Starts nothing. `wait_bytes`: the most memory of a scene that may stay open while it waits."""
         self._sandbox, self._runtime, self._limits = sandbox, runtime, limits
+        self._wait_bytes = wait_bytes
         self._stack = contextlib.AsyncExitStack()
         self._folder: Path | None = None
         self._run: LiveRun | None = None
@@ -128,6 +129,10 @@ class BlenderSession(RenderSession):
         assert self._folder is not None, "started ahead"
         with host_errors.as_unavailable():
             return await run_uninterrupted(visible.deliver, scene, self._folder / scripts.SCENE.name)
+
+    async def may_wait(self) -> bool:
+        """Whether it holds no more memory than a Blender that was started ahead may hold."""
+        return await self._live.memory_bytes() <= self._wait_bytes
 
     async def inspect(self) -> SceneInspection:
         """What Blender finds in the scene. Raises `JobRejected`, `HostUnavailable`."""
