@@ -25,6 +25,7 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import FRI_PER_STRK
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderTask
+from veriframe.ports.renderer import RenderSession
 from veriframe.settings import Settings
 from veriframe.wiring import creators, registries, renderers, stores, workers
 from veriframe.worker.listener import Listener
@@ -36,6 +37,9 @@ LIGHT = ("--scale", "75")
 """A preview of 240×135: light frames, for which preparing the scene takes as long as the pixels."""
 STARTS = 30
 JOBS = 5
+OPENINGS = 5
+SPARE_SECONDS = 3
+"""Time for a spare to start."""
 BUBBLE = ("bwrap", "--unshare-all", "--ro-bind", "/", "/")
 """The plainest sandbox: separate namespaces, with all files visible."""
 
@@ -45,7 +49,7 @@ Figures = dict[str, float]
 async def animation(folder: Path, settings: Settings) -> Figures:
     """Seconds per frame for 8 light frames: one process per frame, against one sandboxed process."""
     scene = await make_scene(folder / "animation.blend", EXAMPLES / "animation.py", *LIGHT)
-    renderer = await renderers.build_renderer(settings)
+    renderer = await renderers.build_for_one(settings)
     task = RenderTask(frames=FRAMES)
     plain, ours = [], []
     # The two alternate, so that a slower machine slows both.
@@ -77,6 +81,35 @@ def _plainly(scene: Path, out: Path) -> float:
             timeout=300,
         )
     return time.monotonic() - started
+
+
+async def opening(folder: Path, settings: Settings) -> Figures:
+    """Seconds from opening a small scene to its inspection, and on to the first progress of its render."""
+    scene = await make_scene(folder / "opened.blend", EXAMPLES / "animation.py", *LIGHT)
+    figures: Figures = {}
+    for name, spares in (("cold", 0), ("warm", 1)):
+        renderer = await renderers.build_renderer(settings.model_copy(update={"spares": spares}))
+        opened, begun = [], []
+        for turn in range(OPENINGS):
+            await asyncio.sleep(SPARE_SECONDS)
+            out = folder / f"{name}-{turn}"
+            out.mkdir()
+            started = time.monotonic()
+            async with renderer.open(scene) as session:
+                await session.inspect()
+                opened.append(time.monotonic() - started)
+                begun.append(await _first_progress(session, out))
+        await renderer.close()
+        figures[f"{name}_inspected_seconds"] = statistics.median(opened)
+        figures[f"{name}_first_progress_seconds"] = statistics.median(begun)
+    return figures
+
+
+async def _first_progress(session: RenderSession, out: Path) -> float:
+    started, at = time.monotonic(), list[float]()
+    async for _ in session.frames(RenderTask(), out, on_progress=lambda _: at.append(time.monotonic())):
+        pass
+    return at[0] - started
 
 
 async def sandbox() -> Figures:
@@ -144,6 +177,7 @@ async def jobs(folder: Path, settings: Settings) -> Figures:
     finally:
         service.drain()
         await working
+        await renderer.close()
     return {
         "posted_to_claimed_seconds": statistics.median(claimed),
         "rendered_to_submitted_seconds": statistics.median(submitted),
@@ -159,6 +193,10 @@ AIMS: dict[str, tuple[str, str]] = {
     "bubble_start_ms": ("… in a plain bubblewrap that hides nothing: ms", ""),
     "sandbox_times_bubble": ("… STRICT compared with that: times", ""),
     "sandbox_adds_ms": ("… added by the sandbox: ms", "under 50"),
+    "cold_inspected_seconds": ("a small scene opened to inspected, without a spare: seconds", ""),
+    "warm_inspected_seconds": ("… with a spare: seconds", ""),
+    "cold_first_progress_seconds": ("from there to the first progress, without a spare: seconds", ""),
+    "warm_first_progress_seconds": ("… with a spare: seconds", ""),
     "posted_to_claimed_seconds": ("job posted to claimed (fetched, checked, inspected): seconds", "under 1"),
     "rendered_to_submitted_seconds": ("rendered to submitted (validated, stored): seconds", "under 0.5"),
 }
@@ -172,6 +210,7 @@ async def measure() -> Figures:
         settings.home.mkdir()
         figures = await sandbox()
         figures |= await animation(folder, settings)
+        figures |= await opening(folder, settings)
         return figures | await jobs(folder, settings)
 
 

@@ -46,7 +46,12 @@ def claimed_to_sampling(events: Sequence[Event], job_id: int) -> float:
     """Seconds from the claim to the start of the frame: to RENDERED, less the frame's own seconds."""
     claimed, rendered = reached(events, "CLAIMED")[job_id], reached(events, "RENDERED")[job_id]
     frames = [event for event in events if event["event"] == "frame_rendered" and event["at"] <= rendered]
-    return rendered - claimed - float(frames[-1]["frame_seconds"])
+    return rendered - claimed - frame_seconds(frames[-1])
+
+
+def frame_seconds(event: Event) -> float:
+    """Seconds that one frame took: by Blender, or from the command to render it to its arrival."""
+    return float(event["frame_seconds"] if "frame_seconds" in event else event["seconds"])
 
 
 def rendering_share(events: Sequence[Event]) -> float:
@@ -57,7 +62,7 @@ def rendering_share(events: Sequence[Event]) -> float:
     begin = min(reached(events, "CLAIMED").values())
     end = max(reached(events, "RENDERED").values())
     frames = [
-        (event["at"] - float(event["frame_seconds"]), event["at"])
+        (event["at"] - frame_seconds(event), event["at"])
         for event in events
         if event["event"] == "frame_rendered"
     ]

@@ -94,7 +94,7 @@ class Home:
         """Pays the worker, who records it."""
         await self.creator.accept_result(attempt.job_id)
         own = OwnJobs(self.context, 5.0)
-        for finding in own.look(await self.worker.snapshot(attempt.job_id, 1), ()):
+        for finding in own.findings(await self.worker.snapshot(attempt.job_id, 1), ()):
             await settle(finding, self.context)
 
     def attempts(self) -> list[Attempt]:

@@ -92,7 +92,7 @@ class FakeRenderer(Renderer):
         self.validation_leases: list[float] = []
         self.cancelled = self.sessions = 0
         self.self_tests, self.unfit = 0, False
-        self.closed = False
+        self.closed, self.waits = False, True
         self.rendering = asyncio.Event()
         self.wrote: dict[Path, Script] = {}
 
@@ -179,6 +179,10 @@ class FakeSession(RenderSession):
         self._renderer, self._scene = renderer, scene
         self._inspection: SceneInspection | None = None
         self.over = False
+
+    async def may_wait(self) -> bool:
+        """As the renderer's `waits` says."""
+        return self._renderer.waits
 
     @property
     def is_over(self) -> bool:

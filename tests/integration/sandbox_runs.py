@@ -149,6 +149,12 @@ def own_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def open_folder(own_temporary_folder: None) -> Path:
+    """A folder that every user can reach, whatever other runs of the tests do with pytest's own."""
+    return reachable(Path(tempfile.mkdtemp()))
+
+
 def temporary() -> set[str]:
     """Returns the folders of runs in the temporary folder."""
     return {path.name for path in Path(tempfile.gettempdir()).glob("veriframe-*")}

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.integration.sandbox_runs import (
     BUILDERS,
+    open_folder,
     own_temporary_folder,
     processes_with,
-    reachable,
     temporary,
 )
 from tests.integration.test_renderer_hostile import (
@@ -32,7 +32,7 @@ from veriframe.errors import Code, JobRejected, RenderFailed
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.ports.renderer import RenderSession
 
-__all__ = ["own_temporary_folder"]
+__all__ = ["open_folder", "own_temporary_folder"]
 
 TWO = RenderTask(frames=(1, 2))
 
@@ -160,20 +160,19 @@ async def wait_for_stop(mark: str) -> None:
 
 
 def session_of(builder: str, folder: Path, script: str) -> tuple[Victim, BlenderRenderer]:
-    """Returns a victim in folders that every user may traverse, and its renderer at a level."""
-    reachable(folder)
-    victim = Victim(folder / "out")
+    """Returns a victim, and its renderer at a level."""
+    victim = Victim(folder)
     return victim, BlenderRenderer(Shell(script), BUILDERS[builder](), limits=LIMITS)
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
-async def test_a_session_that_waits_uses_no_processor_time(builder: str, tmp_path: Path) -> None:
+async def test_a_session_that_waits_uses_no_processor_time(builder: str, open_folder: Path) -> None:
     """Whatever the scene has started. It continues with the next command."""
     mark = f"burns-{time.monotonic_ns()}"
     loop = f"bash -c 'trap : CONT; while :; do :; done' {mark} &"
     start = f"{loop} first=$!; setsid {loop} second=$!"
     script = f"{COMMAND}; {start}; {send(INSPECTED)}; {COMMAND}; kill -9 $first $second; exit 7"
-    victim, renderer = session_of(builder, tmp_path, script)
+    victim, renderer = session_of(builder, open_folder, script)
     async with renderer.open(victim.scene) as session:
         await session.inspect()
         await asyncio.wait_for(wait_for_stop(mark), 10)
@@ -186,12 +185,12 @@ async def test_a_session_that_waits_uses_no_processor_time(builder: str, tmp_pat
 
 @pytest.mark.parametrize("builder", BUILDERS)
 @pytest.mark.parametrize("cancelled", [False, True])
-async def test_leaving_ends_everything(builder: str, cancelled: bool, tmp_path: Path) -> None:
+async def test_leaving_ends_everything(builder: str, cancelled: bool, open_folder: Path) -> None:
     """At any point: while it waits, or within a command."""
     mark, before = f"stays-{time.monotonic_ns()}", temporary()
     stay = f"setsid bash -c 'sleep 60' {mark} &"
     script = f"{COMMAND}; {stay} {send(INSPECTED)}; {COMMAND}; sleep 60"
-    victim, renderer = session_of(builder, tmp_path, script)
+    victim, renderer = session_of(builder, open_folder, script)
 
     async def use() -> None:
         async with renderer.open(victim.scene) as session:
@@ -213,6 +212,21 @@ async def wait_for_end(session: BlenderSession) -> None:
     """Waits until its Blender is dead."""
     while not session.has_ended:  # noqa: ASYNC110 - nothing else tells
         await asyncio.sleep(0.01)
+
+
+async def test_an_invalid_inspection_fails_a_render(victim: Victim) -> None:
+    """Of a restarted worker, which does not inspect again."""
+    forged = send({"kind": "inspection"})
+    async with victim.renderer(f"{COMMAND}; {forged}; sleep 60").open(victim.scene) as session:
+        assert await code_of(session, victim, RenderTask()) == Code.BLENDER_ERROR
+
+
+async def test_a_program_that_does_not_read_its_commands_is_ended(victim: Victim) -> None:
+    """More numbers than a pipe holds."""
+    task = RenderTask(frames=tuple(range(100_000, 110_000)))
+    script = f"{COMMAND}; {send(INSPECTED)}; sleep 60"
+    async with victim.renderer(script).open(victim.scene) as session:
+        assert await code_of(session, victim, task) == Code.TIMEOUT
 
 
 async def test_a_slow_consumer_costs_no_frame(victim: Victim) -> None:

@@ -16,9 +16,9 @@ from tests import ordinary
 from tests.integration import renderer_scenes
 from tests.integration.sandbox_runs import (
     BUILDERS,
+    open_folder,
     own_temporary_folder,
     processes_with,
-    reachable,
     temporary,
 )
 from tests.integration.test_renderer_hostile import COMMAND, INSPECTED, LIMITS, Shell, send
@@ -29,7 +29,7 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 from veriframe.adapters.blender.spares import SpareLimits
 from veriframe.model.rendering.frames import RenderTask
 
-__all__ = ["own_temporary_folder"]
+__all__ = ["open_folder", "own_temporary_folder"]
 
 READY = send({"kind": "ready"})
 OBEY = f"{COMMAND}; grep -q ours /job/scene.blend && {send(INSPECTED)}; {COMMAND}"
@@ -191,9 +191,9 @@ async def test_a_large_scene_on_another_disk_is_not_copied(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("builder", BUILDERS)
-async def test_blender_waits_at_every_level(builder: str, tmp_path: Path) -> None:
+async def test_blender_waits_at_every_level(builder: str, open_folder: Path) -> None:
     """fault_44: with the sandbox user's permissions; it renders the same picture."""
-    file = reachable(tmp_path) / "scene.blend"
+    file = open_folder / "scene.blend"
     file.write_bytes(renderer_scenes.make())
     file.chmod(0o644)
     digests = []
@@ -201,7 +201,7 @@ async def test_blender_waits_at_every_level(builder: str, tmp_path: Path) -> Non
         renderer = BlenderRenderer(runtimes.BpyWheel(), BUILDERS[builder](), spares=SpareLimits(most=most))
         await filled(renderer)
         assert len(renderer._spares._waiting) == most
-        out, clean = (tmp_path / f"{name}-{most}" for name in ("out", "clean"))
+        out, clean = (open_folder / f"{name}-{most}" for name in ("out", "clean"))
         out.mkdir()
         clean.mkdir()
         async with renderer.open(file) as session:
@@ -215,30 +215,40 @@ async def test_blender_waits_at_every_level(builder: str, tmp_path: Path) -> Non
 
 
 _WORKER = """
-import asyncio, os, sys, tempfile
+import asyncio, contextlib, os, pathlib, sys, tempfile
 from tests.integration import sandbox_runs, test_renderer_spares as spares
 from tests.integration.test_renderer_hostile import LIMITS, Shell
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.spares import SpareLimits
-tempfile.tempdir = sys.argv[3]
 
 async def main():
-    script = f": {sys.argv[2]}; {spares.READY}; sleep 60"
-    sandbox = sandbox_runs.BUILDERS[sys.argv[1]]()
+    builder, mark, folder, state = sys.argv[1:]
+    tempfile.tempdir = folder
+    script = f": {mark}; {spares.READY}; {spares.COMMAND}; {spares.send(spares.INSPECTED)}; sleep 60"
+    sandbox = sandbox_runs.BUILDERS[builder]()
     renderer = BlenderRenderer(Shell(script), sandbox, limits=LIMITS, spares=SpareLimits(most=1))
     await spares.filled(renderer)
-    os.write(1, b"up\\n")
-    await asyncio.sleep(60)
+    async with contextlib.AsyncExitStack() as stack:
+        if state == "frozen":
+            scene = pathlib.Path(folder, "scene.blend")
+            scene.write_text("scene")
+            session = await stack.enter_async_context(renderer.open(scene))
+            await session.inspect()
+        os.write(1, b"up\\n")
+        await asyncio.sleep(60)
 
 asyncio.run(main())
 """
 
 
-def left_by_a_killed_worker(builder: str, folder: str) -> list[int]:
-    """Returns the processes of a waiting Blender whose worker was killed."""
+def left_by_a_killed_worker(builder: str, folder: str, state: str) -> list[int]:
+    """Returns the processes of a waiting Blender whose worker was killed.
+
+    It is a spare, or has inspected a scene and is frozen.
+    """
     mark = f"spare-{time.monotonic_ns()}"
     with subprocess.Popen(
-        [sys.executable, "-c", _WORKER, builder, mark, folder],
+        [sys.executable, "-c", _WORKER, builder, mark, folder, state],
         stdout=subprocess.PIPE,
         env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.defpath},
     ) as worker:
@@ -255,21 +265,22 @@ def left_by_a_killed_worker(builder: str, folder: str) -> list[int]:
     return left
 
 
+@pytest.mark.parametrize("state", ["spare", "frozen"])
 @pytest.mark.parametrize("builder", BUILDERS)
-def test_one_that_waits_does_not_outlive_its_worker(builder: str, tmp_path: Path) -> None:
-    """fault_73: it is killed with it."""
-    reachable(tmp_path)
-    assert left_by_a_killed_worker(builder, str(tmp_path)) == []
+def test_one_that_waits_does_not_outlive_its_worker(builder: str, state: str, open_folder: Path) -> None:
+    """fault_73: it is killed with it, although it is stopped."""
+    assert left_by_a_killed_worker(builder, str(open_folder), state) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other ran as this user already")
+@pytest.mark.parametrize("state", ["spare", "frozen"])
 @pytest.mark.parametrize("builder", ["strict", "landlock"])
-def test_it_does_not_outlive_an_ordinary_users_worker(builder: str) -> None:
+def test_it_does_not_outlive_an_ordinary_users_worker(builder: str, state: str) -> None:
     """fault_73: with a single bubblewrap."""
     script = """
 import sys, tempfile
 from tests.integration import test_renderer_spares as spares
 with tempfile.TemporaryDirectory() as folder:
-    print(spares.left_by_a_killed_worker(sys.argv[1], folder))
+    print(spares.left_by_a_killed_worker(sys.argv[1], folder, sys.argv[2]))
 """
-    assert ordinary.run(script, builder) == "[]\n"
+    assert ordinary.run(script, builder, state) == "[]\n"

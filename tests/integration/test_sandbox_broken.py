@@ -94,14 +94,15 @@ async def test_tables_of_mounts_are_hidden_by_what_starts_the_scripts() -> None:
     assert results["see_mounts"].held
 
 
-async def test_a_writable_scene_is_detected() -> None:
-    """One wrong flag of one bind is detected."""
+@pytest.mark.parametrize("live", [False, True])
+async def test_a_writable_scene_is_detected(live: bool) -> None:
+    """One wrong flag of one bind is detected, also if only a sandbox that waits for its input has it."""
 
     class Writable(BubblewrapSandbox):
         def _argv(self, run: SandboxedRun, given: Any) -> list[str]:
             argv = super()._argv(run, given)
             for at, word in enumerate(argv):
-                if word == "/selftest/shown" and argv[at - 2] == "--ro-bind":
+                if run.live is live and word == "/selftest/shown" and argv[at - 2] == "--ro-bind":
                     argv[at - 2] = "--bind"
             return argv
 

@@ -45,6 +45,11 @@ class RenderSession(Protocol):
         """
 
     @abstractmethod
+    async def may_wait(self) -> bool:
+        """Whether an inspected scene may stay open until its turn: it holds little memory, and its processes
+        are frozen meanwhile."""
+
+    @abstractmethod
     def frames(
         self,
         task: RenderTask,

@@ -44,7 +44,7 @@ def examinations(
     wanted: list[tuple[str, doctor.Examination]] = [
         ("home", partial(doctor.home, settings.home)),
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
-        ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots)),
+        ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots, _waiting_bytes(settings))),
         ("registry", partial(doctor.registry, registry, opened.chain_facts)),
         ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
         *((check.name, partial(doctor.places, check)) for check in content.checks()),
@@ -59,3 +59,8 @@ def examinations(
         ("sandbox", about_sandbox),
     ]
     return [*wanted, ("engines", about_engines)] if engines else wanted
+
+
+def _waiting_bytes(settings: Settings) -> int:
+    """The most memory of Blenders that were started ahead, and of inspected scenes that wait."""
+    return (settings.spares + settings.slots) * settings.spare_bytes

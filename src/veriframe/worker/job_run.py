@@ -25,21 +25,22 @@ class JobRun:
     def __init__(self, context: WorkerContext, place: Place) -> None:
         self.context, self.place = context, place
         self._session: RenderSession | None = None
+        self._is_kept = False
         self._opened = AsyncExitStack()
         self._claiming = ExitStack()
-        self._look: tuple[Job, int] | None = None
-        self._looked_at = 0.0
+        self._seen: tuple[Job, int] | None = None
+        self._read_at = 0.0
 
-    async def look(self, attempt: Attempt, *, max_age_seconds: float = 0.0) -> tuple[Job, int]:
+    async def read(self, attempt: Attempt, *, max_age_seconds: float = 0.0) -> tuple[Job, int]:
         """Returns the job as the registry shows it, and the time to judge it by, in chain seconds.
 
         Raises `JobLost` if it is gone, `RegistryUnavailable`.
         """
-        age = self.context.monotonic() - self._looked_at
-        if self._look is None or age >= max_age_seconds:
-            self._look = await current_job(attempt, self.context)
-            self._looked_at, age = self.context.monotonic(), 0.0
-        job, now = self._look
+        age = self.context.monotonic() - self._read_at
+        if self._seen is None or age >= max_age_seconds:
+            self._seen = await current_job(attempt, self.context)
+            self._read_at, age = self.context.monotonic(), 0.0
+        job, now = self._seen
         return job, now + int(age)
 
     async def open_session(self, scene: Path) -> RenderSession:
@@ -50,16 +51,28 @@ class JobRun:
             self._session = await self._opened.enter_async_context(self.context.renderer.open(scene))
         return self._session
 
-    def begin_claim(self) -> None:
+    def begin_claim(self, job_id: int) -> None:
         """Counts a claim as under way until `end_claim`: an orderly stop waits until it is noted."""
-        self._claiming.enter_context(self.context.claims.one())
+        self._claiming.enter_context(self.context.claims.one(job_id))
 
     def end_claim(self) -> None:
         """Its claim, if there was one, is in the journal, or was not made."""
         self._claiming.close()
 
+    async def keep_session(self) -> None:
+        """Leaves an inspected scene open until its turn, if it is small and few others are; else closes it."""
+        scenes, lanes = self.context.scenes, self.context.lanes
+        if self._session is None or self._is_kept:
+            return
+        if scenes.opened < lanes.capacity and await self._session.may_wait():
+            scenes.opened, self._is_kept = scenes.opened + 1, True
+        else:
+            await self.close_session()
+
     async def close_session(self) -> None:
         """Ends the process with the opened scene, if there is one."""
+        self.context.scenes.opened -= self._is_kept
+        self._is_kept = False
         self._session, opened, self._opened = None, self._opened, AsyncExitStack()
         await opened.aclose()
 

@@ -1,4 +1,4 @@
-"""Our own jobs as the registry shows them: which to read again and when, and what a look at one calls for.
+"""Our own jobs as the registry shows them: which to read again and when, and what each calls for.
 
 The journal and the registry may differ for many reasons: a kill between a move and its note, a restore from
 a backup, a reorganisation, a node that lags behind. All of them are found here, by one rule: the registry
@@ -24,7 +24,7 @@ LAG_BLOCKS = 10
 
 
 class Call(Enum):
-    """What a look at one of our jobs calls for."""
+    """What one of our jobs calls for."""
 
     END_WORK = auto()
     """It is lost, or another worker has it: work on it ends."""
@@ -79,7 +79,7 @@ class OwnJobs:
         """Leaves a job alone for a while, in chain seconds."""
         self._due[job_id] = self._now + seconds
 
-    def look(self, snapshot: Snapshot, running: Collection[int]) -> Iterator[Finding]:
+    def findings(self, snapshot: Snapshot, running: Collection[int]) -> Iterator[Finding]:
         """Yields what the jobs in `snapshot` call for."""
         self._now = now = snapshot.head.time
         for job in snapshot.jobs:
@@ -96,8 +96,8 @@ class OwnJobs:
     def calls_for_end(self, job: Job, now: int) -> bool:
         """Whether work on the job must end: its claim is lost, or it is gone before it was claimed."""
         attempt, account = self._context.attempts.of(job.id), self._context.registry.account
-        if attempt is None or not is_same(attempt, job):
-            return False  # its next step finds out
+        if attempt is None or job.id in self._context.claims or not is_same(attempt, job):
+            return False  # its next step finds out, or its claim
         is_before = not (attempt.stage.holds_claim or attempt.stage.is_end or job.worker == account)
         return is_lost(attempt, job, account, now) or (
             is_before and attempt.stage is not Stage.SUBMITTED and not job.is_open(now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import structlog
 
@@ -66,11 +67,16 @@ def new_attempt(job: Job, *, at: float) -> Attempt:
 
 def canonical_asset(job: Job) -> str:
     """Returns the normalised CID of a job's asset, so that the same bytes have the same key."""
+    return _canonical(job.order.asset_cid)
+
+
+@lru_cache(maxsize=10_000)
+def _canonical(asset_cid: str) -> str:
     try:
-        return canonical(job.order.asset_cid)
+        return canonical(asset_cid)
     except JobRejected:
         # Left for the store to refuse, so that the refusal is noted like any other.
-        return job.order.asset_cid
+        return asset_cid
 
 
 async def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:

@@ -194,7 +194,7 @@ class WorkerLog(Listener):
             log.info("job_waits_for", job_id=job_id, what=what)
         elif waited := self._waits.pop(job_id, None):
             log.info(
-                "job_goes_on", job_id=job_id, what=waited[0], seconds=round(self._clock() - waited[1], 3)
+                "job_continues", job_id=job_id, what=waited[0], seconds=round(self._clock() - waited[1], 3)
             )
 
     def _is_time(self, key: tuple[int, str]) -> bool:

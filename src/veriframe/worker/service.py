@@ -1,4 +1,4 @@
-"""The worker's loop: look at the registry, start jobs, settle results, stop.
+"""The worker's loop: poll the registry, start jobs, settle results, stop.
 
 Whatever is unavailable is waited for (`retrying`). A bug is logged with its traceback, its attempt keeps its
 stage, and no new jobs are taken.
@@ -32,6 +32,9 @@ log = structlog.get_logger()
 JOBS_AHEAD = 4
 """The most jobs, beyond those that render, whose scenes are fetched, inspected or ready to be claimed."""
 
+STATUS_SECONDS = 600.0
+"""Between two lines on how busy the worker is."""
+
 AGAIN_SECONDS = 60
 """The wait, in chain seconds, after the registry refused to finalize a job."""
 
@@ -57,6 +60,7 @@ class Service(Listener):
         self._background: dict[int, asyncio.Task[None]] = {}
         self._draining, self._stirred = asyncio.Event(), asyncio.Event()
         self._unusable: SettingsError | None = None
+        self._logged_at = context.monotonic()
         self._intake, self._own = Intake(context), OwnJobs(context, idle_seconds)
         context.listener.add(self)
 
@@ -96,8 +100,8 @@ class Service(Listener):
         self._begin_withdrawal()
         keeping = asyncio.create_task(self._guarded(lambda: keep_results(context)))
         try:
-            while not (await retrying(self._look_and_start) and once and self._is_idle):
-                await self._wait_for_look()
+            while not (await retrying(self._poll_and_start) and once and self._is_idle):
+                await self._wait_for_poll()
         finally:
             await end([keeping])
 
@@ -106,8 +110,8 @@ class Service(Listener):
         """Whether nothing is under way or being settled."""
         return not self._running and not self._background
 
-    async def _wait_for_look(self) -> None:
-        """Waits until the next look is due, or a job has ended. Fills a place that becomes free at once."""
+    async def _wait_for_poll(self) -> None:
+        """Waits until the next poll is due, or a job has ended. Fills a place that becomes free at once."""
         monotonic = self._context.monotonic
         is_busy = not self._has_place or self._context.lanes.is_full(Lane.RENDER)
         until = monotonic() + self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=is_busy)
@@ -123,7 +127,8 @@ class Service(Listener):
 
     def on_stage(self, before: Attempt, after: Attempt) -> None:
         """A job has moved on: perhaps another one can be started."""
-        self._stirred.set()
+        if after.stage in (Stage.CHECKED, Stage.CLAIMED, Stage.SUBMITTED) or after.stage.is_end:
+            self._stirred.set()
 
     async def _finish_claimed(self) -> None:
         # Once no claim is being made, the journal says which jobs are claimed.
@@ -138,27 +143,34 @@ class Service(Listener):
             if self._running:
                 # A registry that is unavailable is asked again after the next wait.
                 with suppress(Unavailable):
-                    await self._look()
+                    await self._poll()
 
-    async def _look_and_start(self) -> bool:
+    async def _poll_and_start(self) -> bool:
         """Looks at the registry, and does all that follows. Returns True if nothing is left to start.
 
         Raises `Unavailable`.
         """
         self._resume()
-        await self._look()
+        await self._poll()
+        self._log_status()
         if self._own.is_starting and self._intake.has_read_all:
             self._own.is_starting = False
             await remove_leftovers(self._context)
         return self._intake.is_closed or await self._start_jobs()
 
-    async def _look(self) -> None:
-        """One look at the registry: news for the intake, and what our own jobs call for."""
+    def _log_status(self) -> None:
+        if (now := self._context.monotonic()) - self._logged_at >= STATUS_SECONDS:
+            self._logged_at = now
+            busy = round(100 * self._context.lanes.busy_share, 1)
+            log.info("worker_status", busy_percent=busy, jobs=len(self._running), ahead=self._ahead)
+
+    async def _poll(self) -> None:
+        """One poll of the registry: news for the intake, and what our own jobs call for."""
         wanted = set(self._own.wanted(self._running)) - self._background.keys()
         snapshot, news = await self._intake.poll(wanted)
         if news:
             self._poll_interval.note_news()
-        for finding in self._own.look(snapshot, self._running):
+        for finding in self._own.findings(snapshot, self._running):
             job = finding.job
             if finding.call is Call.RECONCILE:
                 await reconcile(job, self._context, finding.now)
@@ -170,12 +182,17 @@ class Service(Listener):
                 self._running[job.id].cancel()
 
     @property
+    def _ahead(self) -> int:
+        """How many jobs are on their way to a claim."""
+        live = [attempt for attempt in self._context.attempts.live() if attempt.job_id in self._running]
+        return sum(not a.stage.holds_claim and a.stage is not Stage.SUBMITTED for a in live)
+
+    @property
     def _has_place(self) -> bool:
-        """Whether one more job may be fetched and inspected ahead, beside those whose scenes do not arrive."""
-        stages = [a.stage for a in self._context.attempts.live() if a.job_id in self._running]
-        ahead = sum(not stage.holds_claim and stage is not Stage.SUBMITTED for stage in stages)
-        is_free = ahead - self._context.scenes.silent < self._context.lanes.capacity + JOBS_AHEAD
-        return is_free and not self._context.lanes.is_full(Lane.FETCH)
+        """Whether one more job may go ahead, beside those whose scenes do not arrive."""
+        scenes, lanes = self._context.scenes, self._context.lanes
+        most = 1 if scenes.are_too_large else lanes.capacity + JOBS_AHEAD
+        return self._ahead - scenes.silent < most and not lanes.is_full(Lane.FETCH)
 
     async def _start_jobs(self) -> bool:
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""

@@ -130,7 +130,7 @@ class Spool:
         return found
 
     def seconds_left(self, until: float, what: str) -> float:
-        """Returns the time until `until`, by the monotonic clock. Raises `RenderFailed` (LEASE) without any."""
+        """Returns the time until `until`, by the monotonic clock. Raises `RenderFailed` (LEASE)."""
         left = until - self.context.monotonic()
         if left <= 0:
             raise RenderFailed(Code.LEASE, f"The lease left no time for {what}.")

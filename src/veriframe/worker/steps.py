@@ -47,7 +47,7 @@ async def fetch(attempt: Attempt, run: JobRun) -> Attempt:
 
 
 async def check(attempt: Attempt, run: JobRun) -> Attempt:
-    """FETCHED → CHECKED: the file is a scene that this Blender can and may render. It stays opened."""
+    """FETCHED → CHECKED: the file is a scene that this Blender can and may render. A small one stays open."""
     scene = await fetch_scene_in_time(attempt, run)
     try:
         attempt = await inspected(attempt, scene, run)
@@ -55,6 +55,7 @@ async def check(attempt: Attempt, run: JobRun) -> Attempt:
         # Waited for only while the job can still be claimed.
         await require_open(attempt, run)
         raise
+    await run.keep_session()
     return attempt.to(Stage.CHECKED, at=run.context.clock())
 
 
@@ -62,10 +63,10 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
     """CHECKED → CLAIMED: the bond is in escrow, and the lease is running and long enough for this task."""
     context = run.context
     await context.approve(attempt)
-    if attempt.task is None and not is_our_claim(*await run.look(attempt), context):
+    if attempt.task is None and not is_our_claim(*await run.read(attempt), context):
         attempt = await inspected(attempt, await fetch_scene_in_time(attempt, run), run)
-    run.begin_claim()
-    job, now = await run.look(attempt)
+    run.begin_claim(attempt.job_id)
+    job, now = await run.read(attempt)
     if not is_our_claim(job, now, context):
         if not job.is_open(now):
             raise no_longer_open(job)
@@ -171,13 +172,13 @@ async def keep_result(job_id: int, context: WorkerContext) -> str:
 async def submit(attempt: Attempt, run: JobRun) -> Attempt:
     """STORED → SUBMITTED: the registry has the result's CID from us."""
     context = run.context
-    job, _ = await run.look(attempt, max_age_seconds=FRESH_SECONDS)
+    job, _ = await run.read(attempt, max_age_seconds=FRESH_SECONDS)
     if not _is_submitted(attempt, job, context):
         try:
             attempt, _ = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
             attempt = attempt.paying(await context.registry.submit_result(attempt.job_id, attempt.result_cid))
         except JobLost as error:
-            if not _is_submitted(attempt, (await run.look(attempt))[0], context):
+            if not _is_submitted(attempt, (await run.read(attempt))[0], context):
                 raise
             attempt = attempt.paying(error.fees_fri)
         except MoveRefused as error:
@@ -187,7 +188,7 @@ async def submit(attempt: Attempt, run: JobRun) -> Attempt:
 
 async def _submit_again(attempt: Attempt, refused: MoveRefused, run: JobRun) -> Attempt:
     """After a refusal: a reorganisation may have included an earlier submission, or removed our claim."""
-    job, now = await run.look(attempt)
+    job, now = await run.read(attempt)
     if not (_is_submitted(attempt, job, run.context) or job.is_open(now)):
         raise await lost_at(refused, "The registry refused the result", attempt, run) from refused
     try:
@@ -200,7 +201,7 @@ async def _submit_again(attempt: Attempt, refused: MoveRefused, run: JobRun) -> 
 async def release(attempt: Attempt, run: JobRun) -> Attempt:
     """FAILED → RELEASED: the claim is released with the reason, or was already."""
     context = run.context
-    job, now = await run.look(attempt)
+    job, now = await run.read(attempt)
     lost_fri = released_fri(attempt, job, now, context.clock())
     if job.state is not JobState.OPEN:
         if not is_our_claim(job, now, context):
@@ -235,7 +236,7 @@ async def _claim(attempt: Attempt, job: Job, run: JobRun) -> int:
     try:
         return await registry.claim(job.id)
     except MoveRefused as error:
-        job, now = await run.look(attempt)
+        job, now = await run.read(attempt)
         if not job.is_open(now) or error.rule == Rule.NOT_OPEN.value:
             # Also if it is open again by now.
             raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error

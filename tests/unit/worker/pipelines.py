@@ -63,7 +63,7 @@ async def restart(context: WorkerContext) -> None:
     discovery = Discovery(context.registry, context.policy, lambda _: True)
     while not discovery.has_read_all:
         snapshot, _ = await discovery.poll()
-        for finding in own.look(snapshot, ()):
+        for finding in own.findings(snapshot, ()):
             if finding.call is Call.RECONCILE:
                 await reconcile(finding.job, context, finding.now)
     await remove_leftovers(context)

@@ -30,7 +30,7 @@ def bench(bench: Bench) -> Bench:
 async def settled(bench: Bench) -> Attempt:
     """Returns the attempt after one poll of the watch."""
     own = OwnJobs(bench.context, 5.0)
-    for finding in own.look(await bench.registry.snapshot(1, 200), ()):
+    for finding in own.findings(await bench.registry.snapshot(1, 200), ()):
         await settle(finding, bench.context)
     return bench.attempt()
 

@@ -153,7 +153,7 @@ async def test_a_claim_that_is_restored_after_its_end_is_served(bench: Bench) ->
     bench.begin(job, Stage.CLAIMED)
     service = bench.service()
     working = asyncio.create_task(service.run())
-    await until(lambda: bench.attempt().stage is Stage.LOST)
+    await until(lambda: bench.attempt().stage is Stage.LOST and not service._own.is_starting)
     bench.shared.jobs[1] = claimed
     await asyncio.sleep(0.02)
     assert bench.attempt().stage is Stage.LOST

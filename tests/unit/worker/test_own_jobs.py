@@ -201,7 +201,7 @@ async def test_running_jobs_are_polled_periodically(bench: Bench) -> None:
     running = {1, 2}
     assert own.wanted(running) == {1, 2}
     bench.shared.jobs[1] = replace(bench.job(), state=JobState.CLAIMED, worker=ME, lease_end=2**40)
-    assert list(own.look(await bench.registry.snapshot(1, 1), running)) == []
+    assert list(own.findings(await bench.registry.snapshot(1, 1), running)) == []
     assert own.wanted(running) == {2}
     clock.seconds += 5.0
     assert own.wanted(running) == {1, 2}
@@ -214,7 +214,7 @@ async def test_a_job_that_is_gone_before_its_claim_is_not_waited_for(bench: Benc
     bench.begin(job, Stage.CHECKED)
     await bench.other.claim(1)
     own = OwnJobs(bench.context, 5.0)
-    (finding,) = own.look(await bench.registry.snapshot(1, 1), {1})
+    (finding,) = own.findings(await bench.registry.snapshot(1, 1), {1})
     assert finding.call is Call.END_WORK
 
 

@@ -131,6 +131,6 @@ def test_waits_are_logged_with_their_length() -> None:
         told.on_wait(7, "")
     assert [(line["event"], line["what"]) for line in lines] == [
         ("job_waits_for", "its scene"),
-        ("job_goes_on", "its scene"),
+        ("job_continues", "its scene"),
     ]
     assert lines[1]["seconds"] == 30

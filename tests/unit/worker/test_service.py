@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 from tests.fakes.bench import (
     BOND,
+    WALLET,
     Bench,
     crash,
     stages,
     until,
 )
+from tests.fakes.registry import FakeRegistry
 from tests.fakes.renderer import Script
 from tests.scenes.blend_bytes import blend, block
 
-from veriframe.errors import HostUnavailable, RegistryUnavailable, StoreUnavailable
+from veriframe.errors import Code, HostUnavailable, RegistryUnavailable, SettingsError, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.job import JobState
+from veriframe.model.content.cid import Cid, Codec
+from veriframe.model.registry.job import Address, JobState
+from veriframe.ports.store import Fetched
+from veriframe.worker.report import WorkerLog
+from veriframe.worker.shared import throughput
+from veriframe.worker.shared.lanes import FETCHES
 
 
 async def test_once_serves_all_and_ends(bench: Bench) -> None:
@@ -164,3 +173,70 @@ async def test_an_idle_worker_polls_less_often(bench: Bench) -> None:
     await until(lambda: bench.journal.by_job and bench.attempt().stage is Stage.SUBMITTED)
     service.drain()
     assert await working
+
+
+async def test_an_unusable_setting_ends_the_worker_in_order(bench: Bench) -> None:
+    """It is no bug, and it is not tried for ever: the error reaches the operator, and a restart goes on."""
+    await bench.post()
+    await bench.post(scene=blend(block(b"TEST")))
+    bench.renderer.gate.clear()
+    service = bench.service(slots=2)
+
+    async def without_token(*arguments: Any) -> str:
+        raise SettingsError("The ipfs_token_file is gone. Put it back.")
+
+    bench.store.add = without_token  # type: ignore[method-assign, assignment]
+    with capture_logs() as lines:
+        working = asyncio.create_task(service.run())
+        await until(lambda: bench.renderer.started == 2)
+        bench.renderer.gate.set()
+        with pytest.raises(SettingsError, match="Put it back"):
+            await asyncio.wait_for(working, 10)
+    assert [line for line in lines if line["event"] == "bug"] == []
+    assert stages(bench) == [Stage.VALIDATED] * 2
+
+
+async def test_pay_is_noted_while_claiming_is_paused(bench: Bench) -> None:
+    """fault: a full disk, or a machine that fails its own test, stopped every look at the registry."""
+    await bench.post()
+    assert await bench.service().run(once=True)
+    await bench.creator.accept_result(1)
+    await bench.post()
+    bench.context = replace(bench.context, disk_free_bytes=2**62)
+    service = bench.service()
+    working = asyncio.create_task(service.run())
+    await until(lambda: bench.attempt(1).stage is Stage.PAID)
+    service.drain()
+    assert await working
+    assert list(bench.journal.by_job) == [1]
+
+
+async def test_scenes_that_do_not_arrive_hold_nobody_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than may be fetched at once, all better paid: the good job is served beside them."""
+    monkeypatch.setattr(throughput, "SILENT_SECONDS", 0.01)
+    monkeypatch.setattr(throughput, "CHECK_SECONDS", 0.005)
+    ghosts = [str(Cid(Codec.RAW, bytes([number]) * 32)) for number in range(2 * FETCHES)]
+    for number, ghost in enumerate(ghosts):
+        terms = (await bench.post_cid(ghost, reward_fri=900))[0].terms
+        bench.shared.credits[Address(100 + number)] = WALLET
+        await FakeRegistry(Address(100 + number), bench.shared).create_order(ghost, terms, 1)
+    await bench.post(reward_fri=5)
+    good, fetch = len(bench.shared.jobs), bench.store.fetch
+
+    async def endless(cid: str, *arguments: Any) -> Fetched:
+        if cid in ghosts:
+            await asyncio.Event().wait()
+        return await fetch(cid, *arguments)
+
+    bench.store.fetch = endless  # type: ignore[method-assign, assignment]
+    service = bench.service(idle_seconds=0.01)
+    with capture_logs() as lines:
+        bench.context.listener.add(WorkerLog())
+        working = asyncio.create_task(service.run())
+        await until(lambda: good in bench.journal.by_job and bench.attempt(good).stage is Stage.SUBMITTED)
+    service.drain()
+    assert await working
+    assert "its scene" in {line["what"] for line in lines if line["event"] == "job_waits_for"}
+    assert any(line["event"] == "stage_reached" and line.get("code") is Code.NOT_FOUND for line in lines)

@@ -45,7 +45,8 @@ class BlenderRenderer(Renderer):
         """
         self._runtime, self._sandbox, self._capacity = runtime, sandbox, capacity
         self._limits = limits or RenderLimits()
-        self._spares = Spares(self._make_session, spares or SpareLimits(most=0))
+        ahead = spares or SpareLimits(most=0)
+        self._wait_bytes, self._spares = ahead.memory_bytes, Spares(self._make_session, ahead)
         self._facts: RendererFacts | None = None
 
     async def facts(self) -> RendererFacts:
@@ -103,7 +104,7 @@ class BlenderRenderer(Renderer):
         await self._spares.close()
 
     def _make_session(self) -> BlenderSession:
-        return BlenderSession(self._sandbox, self._runtime, self._limits)
+        return BlenderSession(self._sandbox, self._runtime, self._limits, self._wait_bytes)
 
     async def validate(
         self,

@@ -27,7 +27,7 @@ from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox import visible
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, LiveRun, RunExit, Sandbox
-from veriframe.errors import Code, HostUnavailable, RenderFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import parse_inspection
 from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
@@ -47,9 +47,10 @@ class BlenderSession(RenderSession):
     no one takes the frame yet.
     """
 
-    def __init__(self, sandbox: Sandbox, runtime: Runtime, limits: RenderLimits) -> None:
-        """Starts nothing."""
+    def __init__(self, sandbox: Sandbox, runtime: Runtime, limits: RenderLimits, wait_bytes: int) -> None:
+        """Starts nothing. `wait_bytes`: the most memory of a scene that may stay open while it waits."""
         self._sandbox, self._runtime, self._limits = sandbox, runtime, limits
+        self._wait_bytes = wait_bytes
         self._stack = contextlib.AsyncExitStack()
         self._folder: Path | None = None
         self._run: LiveRun | None = None
@@ -129,6 +130,10 @@ class BlenderSession(RenderSession):
         with host_errors.as_unavailable():
             return await run_uninterrupted(visible.deliver, scene, self._folder / scripts.SCENE.name)
 
+    async def may_wait(self) -> bool:
+        """Whether it holds no more memory than a Blender that was started ahead may hold."""
+        return await self._live.memory_bytes() <= self._wait_bytes
+
     async def inspect(self) -> SceneInspection:
         """What Blender finds in the scene. Raises `JobRejected`, `HostUnavailable`."""
         if self._inspection is None:
@@ -149,8 +154,8 @@ class BlenderSession(RenderSession):
         """Renders frames in order, and yields each once it lies in `out`. Raises `RenderFailed`."""
         async with self._command():
             self._until = time.monotonic() + lease_seconds
-            if self._inspection is None and not await self._load():
-                raise await self._failure(out)
+            if self._inspection is None:
+                await self._load_for(out)
             self._task, self._on_progress = task, on_progress
             self._expected = deque(task.frames)
             self._enter_frame()
@@ -163,6 +168,14 @@ class BlenderSession(RenderSession):
                 if not later:
                     await self._freezing
                 yield frame
+
+    async def _load_for(self, out: Path) -> None:
+        """Opens the scene for a render without an inspection. Raises `RenderFailed`."""
+        try:
+            if not await self._load():
+                raise await self._failure(out)
+        except JobRejected as error:
+            raise RenderFailed(Code.BLENDER_ERROR, str(error)) from error
 
     @contextlib.asynccontextmanager
     async def _command(self) -> AsyncIterator[None]:
@@ -285,7 +298,7 @@ class BlenderSession(RenderSession):
             self._report.ignored += 1
             return
         self._expected.popleft()
-        seconds = time.monotonic() - self._phase_started
+        seconds = round(time.monotonic() - self._phase_started, 4)
         self._arrived.append((report, seconds, self._live.peak_memory_bytes))
         if self._expected:
             self._enter_frame()

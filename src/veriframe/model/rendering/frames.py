@@ -60,7 +60,8 @@ class RenderTask:
 
     `size` is the full picture's width and height in pixels at 100 percent, from the inspection; None if it is
     not known. `percent` scales the picture; `samples` is the most per pixel, None for the scene's own.
-    `region` is a part of the scaled picture: each frame is cropped to it.
+    `region` is a part of the scaled picture: each frame is cropped to it. Its pixels are those of the whole
+    picture, but for denoising, and for dithering in 8 bits (at most 1 of 255).
     """
 
     frames: tuple[int, ...] = (1,)

@@ -35,10 +35,10 @@ async def require_claim(
     Raises `JobLost` without a claim.
     """
     context = run.context
-    job, now = await run.look(attempt, max_age_seconds=max_age_seconds)
+    job, now = await run.read(attempt, max_age_seconds=max_age_seconds)
     if job.state is JobState.OPEN and job.is_open(now):
         attempt = await _claim_again(attempt, context)
-        job, now = await run.look(attempt)
+        job, now = await run.read(attempt)
     if not is_our_claim(job, now, context):
         raise lost(
             "The registry no longer shows our claim, or its lease is over.", attempt, job, now, context
@@ -55,7 +55,7 @@ def lost(sentence: str, attempt: Attempt, job: Job, now: int, context: WorkerCon
 
 async def lost_at(move_refused: MoveRefused, sentence: str, attempt: Attempt, run: JobRun) -> JobLost:
     """Returns the loss of a claim that a refused move has revealed, with its cost."""
-    error = lost(f"{sentence}: {move_refused}", attempt, *await run.look(attempt), run.context)
+    error = lost(f"{sentence}: {move_refused}", attempt, *await run.read(attempt), run.context)
     error.fees_fri = move_refused.fee_fri
     return error
 

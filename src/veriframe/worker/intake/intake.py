@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -104,8 +105,11 @@ class Intake(Listener):
 
         A machine or a store that cannot take one more job is a reason for none, and is logged.
         """
-        candidates = [job for job in self._discovery.candidates if not self._is_ruled_out(job)]
-        if not candidates or self._circuit_breaker.pauses:
+        # One job of a scene goes first; the others use what it finds.
+        examined = {a.asset_cid for a in self._context.attempts.live() if a.stage in _EXAMINED}
+        candidates = self._in_turn(self._discovery.candidates)
+        possible = (job for job in candidates if not self._is_ruled_out(job, examined))
+        if self._circuit_breaker.pauses or (first := next(possible, None)) is None:
             return None
         try:
             await run_uninterrupted(self._context.workspace.require_free, self._context.disk_free_bytes)
@@ -115,7 +119,7 @@ class Intake(Listener):
                 log.warning("claiming_paused", reason=str(error))
             return None
         funds = await self._renew_stakes()
-        for job in self._in_turn(candidates):
+        for job in chain((first,), possible):
             if (
                 self._has_room(job, survey)
                 and self._is_payable(job, funds)
@@ -174,19 +178,14 @@ class Intake(Listener):
             return objection
         return self._scene_objection(job, canonical_asset(job))
 
-    def _is_ruled_out(self, job: Job) -> bool:
+    def _is_ruled_out(self, job: Job, examined: Collection[str]) -> bool:
         """Whether it cannot be started now, regardless of money."""
         asset_cid = canonical_asset(job)
         if objection := self._scene_objection(job, asset_cid):
             self._discovery.log.log_order(job, objection)
             self._ruled_out.add(job.id)
             return True
-        # One job of a scene goes first; the others use what it finds.
-        is_being_examined = any(
-            attempt.asset_cid == asset_cid and attempt.stage in _EXAMINED
-            for attempt in self._context.attempts.live()
-        )
-        return is_being_examined or self._backoffs.is_skipped(asset_cid)
+        return asset_cid in examined or self._backoffs.is_skipped(asset_cid)
 
     def _scene_objection(self, job: Job, asset_cid: str) -> str:
         """Returns what is known against a scene that was met before."""
@@ -254,7 +253,8 @@ class Intake(Listener):
                 best.setdefault(job.order.creator, job)
         # Neither an early job nor a high offer makes a creator the first of these.
         drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
-        return [*drawn, *(job for job in candidates if job not in drawn)]
+        first = {job.id for job in drawn}
+        return [*drawn, *(job for job in candidates if job.id not in first)]
 
 
 def _log_stakes(stakes: Stakes) -> None:

@@ -71,7 +71,7 @@ async def fetch_scene(
 
 async def _fetch(attempt: Attempt, target: Path, context: WorkerContext, on_progress: OnTransfer) -> Path:
     in_use = [a.asset_cid for a in context.attempts.live() if a.stage not in (Stage.SEEN, Stage.SUBMITTED)]
-    await run_uninterrupted(context.workspace.make_room, in_use)
+    context.scenes.are_too_large = not await run_uninterrupted(context.workspace.make_room, in_use)
 
     def on_transfer(transfer: Transfer) -> None:
         context.listener.on_transfer(attempt.job_id, "scene", transfer)
@@ -84,6 +84,6 @@ async def _fetch(attempt: Attempt, target: Path, context: WorkerContext, on_prog
 
 async def require_open(attempt: Attempt, run: JobRun) -> None:
     """Raises `JobLost` if the job can no longer be claimed."""
-    job, now = await run.look(attempt)
+    job, now = await run.read(attempt)
     if not job.is_open(now):
         raise no_longer_open(job)

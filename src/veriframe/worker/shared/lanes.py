@@ -24,8 +24,8 @@ class Lanes:
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         """`capacity` is how many renders may run at once. `clock` gives monotonic seconds."""
-        # One inspection more than renders: a slow one must not keep a renderer idle.
-        sizes: Mapping[Lane, int] = {Lane.FETCH: FETCHES, Lane.INSPECT: capacity + 1, Lane.RENDER: capacity}
+        # One inspection at a time: like a render, it may use all the memory of one.
+        sizes: Mapping[Lane, int] = {Lane.FETCH: FETCHES, Lane.INSPECT: 1, Lane.RENDER: capacity}
         self.capacity, self._clock = capacity, clock
         self._places = {lane: asyncio.Semaphore(size) for lane, size in sizes.items()}
         self._rendering, self._since, self._busy_seconds, self._began = 0, 0.0, 0.0, clock()
@@ -79,15 +79,15 @@ class Place:
         self.lane: Lane | None = None
 
     async def change(self, lane: Lane | None) -> None:
-        """Goes over to another lane. The place before is kept until there is one in the next."""
+        """Goes over to another lane, as soon as there is a place in it."""
         if lane is self.lane:
             return
+        self.leave()
         if lane is not None:
             if self._lanes.is_full(lane):
                 self._on_wait(f"a place for {lane.value}")
             await self._lanes.enter(lane)
             self._on_wait("")
-        self.leave()
         self.lane = lane
 
     def leave(self) -> None:

@@ -56,6 +56,10 @@ class Scenes:
         self.inspecting = SharedWork[RenderTask]()
         self._tasks: dict[str, RenderTask] = {}
         self._awaited: list[Throughput] = []
+        self.opened = 0
+        """How many inspected scenes stay open until their turn."""
+        self.are_too_large = False
+        """Whether the scenes in use exceed the disk's budget: no more are fetched ahead."""
 
     @contextmanager
     def awaited(self, throughput: Throughput) -> Iterator[None]:

@@ -53,10 +53,8 @@ class Workspace:
         return folder
 
     def move(self, file: Path, folder: Path) -> None:
-        """Moves a file into a folder of its own, which is emptied first."""
-        self.empty(folder)
-        with _on_disk(folder):
-            file.replace(folder / file.name)
+        """Moves a file into a folder of its own, durably; the folder is emptied first."""
+        self.publish(file, self.empty(folder))
 
     def publish(self, file: Path, folder: Path) -> None:
         """Moves a file into a folder, durably. What is not a plain file is left to its reader to refuse."""
@@ -94,10 +92,10 @@ class Workspace:
                 return False
         return True
 
-    def make_room(self, in_use: Collection[str]) -> None:
+    def make_room(self, in_use: Collection[str]) -> bool:
         """Deletes fetched scenes down to the budget, least recently used first, but none of `in_use` (CIDs).
 
-        Creates their folder if it is missing.
+        Creates their folder if it is missing. Returns False if those in use are more than the budget.
         """
         with _on_disk(self.folder):
             (self.folder / "scenes").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -110,6 +108,7 @@ class Workspace:
                 if path not in kept:
                     path.unlink(missing_ok=True)
                     total -= status.st_size
+            return total <= self.limit_bytes
 
     def room(self, kept_bytes: int) -> StoreRoom:
         """Returns what results may still take of this disk, with `kept_bytes` kept free.

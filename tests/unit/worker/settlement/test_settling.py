@@ -49,7 +49,7 @@ def own(bench: Bench) -> OwnJobs:
 async def poll(bench: Bench, own: OwnJobs) -> list[Call]:
     """Reads the first jobs, and does what they call for."""
     calls = []
-    for finding in own.look(await bench.registry.snapshot(1, 200), ()):
+    for finding in own.findings(await bench.registry.snapshot(1, 200), ()):
         calls.append(finding.call)
         if finding.call is Call.RECONCILE:
             await reconcile(finding.job, bench.context, finding.now)
@@ -173,7 +173,7 @@ async def test_due_jobs_are_wanted(bench: Bench, own: OwnJobs) -> None:
     assert own.due_in_seconds() == AGAIN_SECONDS
     assert sorted(own.wanted(())) == []
     bench.shared.now += AGAIN_SECONDS
-    list(own.look(await bench.registry.snapshot(3, 1), ()))
+    list(own.findings(await bench.registry.snapshot(3, 1), ()))
     assert sorted(own.wanted(())) == [1, 2]
 
 

@@ -98,7 +98,12 @@ class RunningProgram(LiveRun):
     async def send(self, line: bytes) -> None:
         """Writes as the program reads."""
         assert self._commands is not None
-        await self._commands.send(line + b"\n")
+        sending = asyncio.ensure_future(self._commands.send(line + b"\n"))
+        try:
+            # A process that outlives the run may hold the other end open.
+            await asyncio.wait([sending, self._ending], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
 
     async def take(self, name: str, target: Path, *, later: Collection[str]) -> OutputFault | None:
         """Moves a file out of the output folder to `target`, or returns a fault."""

@@ -54,7 +54,7 @@ class SendTimeouts:
 
     wait_seconds: float = 180.0
     """How long one `send` waits; then the outcome stays open and is found later."""
-    poll_seconds: float = 0.1
+    poll_seconds: float = 0.03
     poll_max_seconds: float = 3.0
     ttl_seconds: float = TTL_SECONDS
 
@@ -98,7 +98,7 @@ class Delivery:
                     " and checked again; it is never executed twice."
                 )
             await asyncio.sleep(pause)
-            pause = min(pause * 1.5, self._timeouts.poll_max_seconds)
+            pause = min(pause * 2, self._timeouts.poll_max_seconds)
 
     async def nonce(self, account: int, block: str) -> int:
         """The account's next nonce as of `block`. Raises `RegistryUnavailable`, also if it is unknown."""

@@ -1,0 +1,76 @@
+"""Lanes: their places are limited, given in turn, and kept until there is one in the next lane."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.unit.worker.clock import ManualClock
+
+from veriframe.worker.shared.lanes import FETCHES, Lane, Lanes
+
+
+def silent(what: str) -> None:
+    """Ignores what is waited for."""
+
+
+async def test_a_lane_has_its_places() -> None:
+    """As many renders as the renderer can run, one more inspection, and a number of fetches."""
+    lanes = Lanes(2, ManualClock())
+    for lane, size in ((Lane.FETCH, FETCHES), (Lane.INSPECT, 3), (Lane.RENDER, 2)):
+        for _ in range(size):
+            assert not lanes.is_full(lane)
+            await lanes.enter(lane)
+        assert lanes.is_full(lane)
+
+
+async def test_a_place_is_kept_until_there_is_one_in_the_next_lane() -> None:
+    """So no more scenes are opened than there are places to inspect them."""
+    lanes, waits = Lanes(1, ManualClock()), list[str]()
+    await lanes.enter(Lane.RENDER)
+    async with lanes.place(waits.append) as place:
+        await place.change(Lane.INSPECT)
+        going_on = asyncio.create_task(place.change(Lane.RENDER))
+        await asyncio.sleep(0)
+        assert (place.lane, waits) == (Lane.INSPECT, ["", "a place for renderer"])
+        lanes.leave(Lane.RENDER)
+        await going_on
+        assert place.lane is Lane.RENDER
+        await lanes.enter(Lane.INSPECT)
+        await lanes.enter(Lane.INSPECT)
+        assert lanes.is_full(Lane.INSPECT)
+        assert waits == ["", "a place for renderer", ""]
+    assert not lanes.is_full(Lane.RENDER)
+
+
+@pytest.mark.parametrize("lane", Lane)
+async def test_a_cancelled_wait_takes_no_place(lane: Lane) -> None:
+    """Nor does a job that is cancelled at work keep one."""
+    lanes = Lanes(1, ManualClock())
+    while not lanes.is_full(lane):
+        await lanes.enter(lane)
+
+    async def work() -> None:
+        async with lanes.place(silent) as place:
+            await place.change(lane)
+
+    waiting = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    lanes.leave(lane)
+    assert not lanes.is_full(lane)
+
+
+async def test_the_busy_share_is_that_of_the_renderers_places() -> None:
+    """Two places, of which one was taken for half of the time."""
+    clock = ManualClock()
+    lanes = Lanes(2, clock)
+    clock.seconds += 10
+    async with lanes.place(silent) as place:
+        await place.change(Lane.INSPECT)
+        await place.change(Lane.RENDER)
+        clock.seconds += 10
+        assert lanes.busy_share == 0.25
+    clock.seconds += 20
+    assert lanes.busy_share == 0.125
