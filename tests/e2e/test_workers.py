@@ -17,12 +17,18 @@ SLOW = {"seconds": 600.0}
 """A render that does not finish in time."""
 
 
-def test_two_workers_share_fifty_jobs(embedded: Embedded) -> None:
-    """fault_65: each job is claimed, rendered and submitted once, and the money adds up."""
+@pytest.mark.parametrize("at_once", ["1", "64"])
+def test_two_workers_share_fifty_jobs(embedded: Embedded, at_once: str) -> None:
+    """fault_65: each job is claimed, rendered and submitted once, and the money adds up.
+
+    Also if both have the same jobs ahead: one claims each, and the other loses nothing.
+    """
+    settings = ("--set", f"new_creator_jobs={at_once}")
     embedded.post(jobs=JOBS)
     before_fri = {name: sum_fri(embedded, name) for name in ("one", "two")}
     both = [
-        embedded.start({"seconds": 0.02}, "worker", "--once", "--slots", "2", account=n) for n in before_fri
+        embedded.start({"seconds": 0.02}, *settings, "worker", "--once", "--slots", "2", account=name)
+        for name in before_fri
     ]
     for process, name in zip(both, before_fri, strict=True):
         assert process.wait(WAIT_SECONDS) == 0, embedded.log(name)
