@@ -210,7 +210,7 @@ async def test_leaving_ends_everything(builder: str, cancelled: bool, open_folde
 
 async def wait_for_end(session: BlenderSession) -> None:
     """Waits until its Blender is dead."""
-    while not session.has_ended:  # noqa: ASYNC110 - nothing else tells
+    while not session.is_over:  # noqa: ASYNC110 - nothing else tells
         await asyncio.sleep(0.01)
 
 
