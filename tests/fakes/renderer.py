@@ -103,11 +103,6 @@ class FakeRenderer(Renderer):
         """As given, or as `places` was set."""
         return self.places
 
-    @property
-    def renders(self) -> int:
-        """How many renders were started."""
-        return len(self.tasks)
-
     async def facts(self) -> RendererFacts:
         """The facts that the test set."""
         self.fail()

@@ -46,8 +46,7 @@ class RenderSession(Protocol):
 
     @abstractmethod
     async def may_wait(self) -> bool:
-        """Whether an inspected scene may stay open until its turn: it holds little memory, and its processes
-        are frozen meanwhile."""
+        """Whether an inspected scene holds so little memory that it may stay open, frozen, until its turn."""
 
     @abstractmethod
     def frames(

@@ -60,7 +60,7 @@ class JobRun:
         self._claiming.close()
 
     async def keep_session(self) -> None:
-        """Leaves an inspected scene open until its turn, if it is small and few others are; else closes it."""
+        """Leaves an inspected scene open until its turn if it is small and few others are, or closes it."""
         scenes, lanes = self.context.scenes, self.context.lanes
         if self._session is None or self._is_kept:
             return

@@ -104,12 +104,7 @@ class BlenderSession(RenderSession):
     @property
     def is_over(self) -> bool:
         """Whether it can render nothing more."""
-        return self._is_over or self.has_ended
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether Blender has ended."""
-        return self._live.has_ended
+        return self._is_over or self._live.has_ended
 
     async def wait_until_ready(self) -> int | None:
         """Waits until Blender has started. Returns its memory in bytes; None if it has ended."""

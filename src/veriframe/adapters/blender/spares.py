@@ -60,7 +60,7 @@ class Spares:
     async def _take(self) -> BlenderSession | None:
         while self._waiting:
             session = self._waiting.popleft()
-            if not session.has_ended:
+            if not session.is_over:
                 return session
             await session.close()
         return None

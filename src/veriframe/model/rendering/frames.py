@@ -96,15 +96,6 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
-    """The result of one render: its frames in the requested order, and measurements from outside."""
-
-    frames: tuple[Frame, ...]
-    seconds: float
-    peak_memory_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """A progress report from inside Blender, at least one per second.
 

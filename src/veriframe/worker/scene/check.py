@@ -13,19 +13,12 @@ from veriframe.errors import HostUnavailable
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.checks import check_version, judge, read_header
 from veriframe.model.rendering.frames import RenderTask
-from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits, SceneVerdict
+from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits
 from veriframe.ports.renderer import Renderer
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.job_run import JobRun
 
 log = structlog.get_logger()
-
-
-async def examine(scene: Path, renderer: Renderer, limits: SceneLimits) -> SceneVerdict:
-    """Returns what a scene is. Raises `JobRejected` with code and reason if it cannot be rendered here."""
-    header = await _header(scene, renderer, limits)
-    async with renderer.open(scene) as session:
-        return judge(header, await session.inspect(), limits)
 
 
 async def inspected(attempt: Attempt, scene: Path, run: JobRun) -> Attempt:

@@ -15,30 +15,29 @@ def silent(what: str) -> None:
 
 
 async def test_a_lane_has_its_places() -> None:
-    """As many renders as the renderer can run, one more inspection, and a number of fetches."""
+    """As many renders as the renderer can run, one inspection, and a number of fetches."""
     lanes = Lanes(2, ManualClock())
-    for lane, size in ((Lane.FETCH, FETCHES), (Lane.INSPECT, 3), (Lane.RENDER, 2)):
+    for lane, size in ((Lane.FETCH, FETCHES), (Lane.INSPECT, 1), (Lane.RENDER, 2)):
         for _ in range(size):
             assert not lanes.is_full(lane)
             await lanes.enter(lane)
         assert lanes.is_full(lane)
 
 
-async def test_a_place_is_kept_until_there_is_one_in_the_next_lane() -> None:
-    """So no more scenes are opened than there are places to inspect them."""
+async def test_a_job_that_waits_holds_no_place() -> None:
+    """A fetched scene that waits for its inspection keeps no other from being fetched."""
     lanes, waits = Lanes(1, ManualClock()), list[str]()
     await lanes.enter(Lane.RENDER)
     async with lanes.place(waits.append) as place:
         await place.change(Lane.INSPECT)
+        assert lanes.is_full(Lane.INSPECT)
         going_on = asyncio.create_task(place.change(Lane.RENDER))
         await asyncio.sleep(0)
-        assert (place.lane, waits) == (Lane.INSPECT, ["", "a place for renderer"])
+        assert (place.lane, waits) == (None, ["", "a place for renderer"])
+        assert not lanes.is_full(Lane.INSPECT)
         lanes.leave(Lane.RENDER)
         await going_on
         assert place.lane is Lane.RENDER
-        await lanes.enter(Lane.INSPECT)
-        await lanes.enter(Lane.INSPECT)
-        assert lanes.is_full(Lane.INSPECT)
         assert waits == ["", "a place for renderer", ""]
     assert not lanes.is_full(Lane.RENDER)
 

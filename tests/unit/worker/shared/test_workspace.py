@@ -10,16 +10,10 @@ import pytest
 
 from veriframe.errors import HostUnavailable
 from veriframe.model.content.cid import Cid, Codec
-from veriframe.model.rendering.frames import Frame, Rendering
 from veriframe.ports.store import partial_name
 from veriframe.worker.shared.workspace import Workspace
 
 ABANDONED, WANTED = (str(Cid(Codec.RAW, bytes((number,)) * 32)) for number in (1, 2))
-RENDERING = Rendering(
-    frames=(Frame(number=1, file="0001.png", width=9, height=5, seconds=1.5, peak_memory_bytes=7),),
-    seconds=2.5,
-    peak_memory_bytes=8,
-)
 
 
 @pytest.fixture
