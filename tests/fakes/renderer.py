@@ -49,6 +49,8 @@ FACTS = RendererFacts(
     memory_held_by="cgroup v2",
 )
 
+_SIGNATURES = (b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b")
+
 
 @dataclass
 class Script:
@@ -192,7 +194,7 @@ class FakeSession(RenderSession):
             await self._renderer.before_inspection(self._scene)
             script = self._renderer.script(self._scene)
             _fail_by(script.inspect_failures)
-            if not _is_scene(self._scene):
+            if not self._scene.read_bytes().startswith(_SIGNATURES):
                 raise JobRejected(Code.CORRUPT, "Blender cannot open the file: it is not a scene.")
             self._inspection = script.inspection
         return self._inspection
@@ -286,11 +288,6 @@ def _progress(phase: str, frame: int, done: int, task: RenderTask) -> Progress:
         seconds=0.0,
         memory_bytes=2**28,
     )
-
-
-def _is_scene(scene: Path) -> bool:
-    # Tests use short placeholders for scenes; only files with another signature are refused.
-    return scene.read_bytes().startswith((b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b"))
 
 
 def _fail_by(failures: list[Exception]) -> None:
