@@ -119,7 +119,7 @@ async def test_a_dead_one_is_replaced(scene: Path) -> None:
     for pid in bash_with(mark):
         os.kill(pid, signal.SIGKILL)
     (waiting,) = renderer._spares._waiting
-    while not waiting.has_ended:  # noqa: ASYNC110 - nothing else tells
+    while not waiting.is_over:  # noqa: ASYNC110 - nothing else tells
         await asyncio.sleep(0.01)
     async with renderer.open(scene) as session:
         assert (await session.inspect()).camera == "Camera"

@@ -15,6 +15,8 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
 LOGGED = re.compile(r'\b(?:log|say)\.?(?:debug|info|warning|error|exception)?\(\s*"([a-z_]+)"')
 
+FAULT = re.compile(r"\bfault_(\d+)")
+
 NOT_YET = {Code.LOST, Code.CANCELLED, Code.GPU, Code.SANDBOX, Code.STOPPED, Code.FRAME_RANGE}
 """Codes without a faulty scene or render: lost races, unused codes, a command's argument."""
 
@@ -45,6 +47,17 @@ def test_every_gateway_fault_is_explained() -> None:
 def test_every_code_is_explained() -> None:
     """Every code that ends a job because of its scene or its render."""
     assert {code for code in Code if code not in NOT_YET} == {Code(name) for name in _column("What it takes")}
+
+
+def test_every_fault_that_a_test_names_is_explained() -> None:
+    """And a test names every fault on the page, which has each number once and only real codes."""
+    page = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    numbers = re.findall(r"^\| (\d+) \|", page, re.MULTILINE)
+    tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    assert sorted(map(int, numbers)) == sorted(
+        {int(number) for text in tests for number in FAULT.findall(text)}
+    )
+    assert set(re.findall(r"`([A-Z_]+)`", page)) <= set(Code)
 
 
 def test_every_exit_code_is_explained() -> None:

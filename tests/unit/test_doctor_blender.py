@@ -40,7 +40,7 @@ async def test_a_blender_that_starts_is_good() -> None:
     """With the release line whose scenes it renders."""
     finding = await doctor.blender(renderer(FACTS))
     assert finding.verdict is Verdict.GOOD
-    assert all(words in finding.detail for words in (FACTS.version_text, FACTS.program, "scenes of 4.5"))
+    assert all(words in finding.detail for words in (FACTS.version_text, FACTS.program, "4.5"))
 
 
 async def test_without_blender_both_blender_and_sandbox_are_bad() -> None:
@@ -59,7 +59,7 @@ async def test_a_sandbox_below_strict_is_a_warning(level: str, verdict: Verdict)
     """fault_44, fault_45: the finding also says what limits the memory."""
     finding = await doctor.sandbox(renderer(replace(FACTS, sandbox_level=level)))
     assert verdict is finding.verdict
-    assert finding.detail == f"{level}, self-test passed; memory limited by {FACTS.memory_held_by}"
+    assert all(words in finding.detail for words in (level, FACTS.memory_held_by))
     assert bool(finding.remedy) is (verdict is Verdict.WARNING)
 
 

@@ -58,7 +58,7 @@ async def test_a_store_reports_its_room() -> None:
         Verdict.WARNING,
         "answers; 1 pins, 0.1 GB held, room for 0.9 GB",
     )
-    assert finding.remedy.endswith("are not claimed for lack of room. Raise the limit.")
+    assert finding.remedy.endswith("Raise the limit.")
 
 
 class _AwayStore(FakeStore):
@@ -91,7 +91,7 @@ async def test_replicas_and_gateways_are_asked(
 
     finding = await doctor.places(StoreCheck(name="copies", tell=reach, is_required=required))
     assert finding.verdict == verdict
-    assert finding.detail.startswith(f"{sum(not reason for reason in faults.values())} of 2 answer")
+    assert finding.detail.startswith(f"{sum(not reason for reason in faults.values())} of 2")
     for name, reason in faults.items():
         assert (f"{name}: {reason[:-1]}" in finding.remedy) == bool(reason)
         assert (name in finding.detail.partition(":")[2]) != bool(reason)

@@ -63,7 +63,7 @@ def test_unknown_names_are_errors_in_every_source(
 )
 def test_bad_values_name_setting_and_source(name: str, value: str) -> None:
     """fault_78: one clear line with the setting and where it came from."""
-    with pytest.raises(SettingsError, match=rf"{name} \(from environment VERIFRAME_{name.upper()}\)"):
+    with pytest.raises(SettingsError, match=rf"{name}.*VERIFRAME_{name.upper()}"):
         load({}, {f"VERIFRAME_{name.upper()}": value})
 
 
@@ -136,7 +136,7 @@ def test_a_node_address_selects_the_node(flags: dict[str, str], environ: dict[st
 
 def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
     """A file passed with --config must exist and be TOML."""
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match=r"absent\.toml"):
         load({}, {}, tmp_path / "absent.toml")
 
 

@@ -215,7 +215,7 @@ def test_bytes_are_written_too(pipe: Pipe) -> None:
     """Some libraries write bytes to a terminal; and one caller's error does not block the others."""
     stream = pipe.stream()
     stream.write(b"Post it? ")
-    with pytest.raises(TypeError, match="not int"):
+    with pytest.raises(TypeError):
         stream.write(5)  # type: ignore[arg-type]
     stream.write("[y/N]")
     stream.flush()

@@ -65,7 +65,7 @@ def test_root_does_not_use_another_users_settings(folder: Path, by_name: bool) -
     """fault_97: such as `withdraw_to` and `sandbox = none`."""
     path = _settings_file(folder, owner=NOBODY)
     refusal = _refusal(path if by_name else None)
-    assert "belongs to the user nobody" in refusal
+    assert "nobody" in refusal
     assert "chown" in refusal
 
 
@@ -80,7 +80,7 @@ def test_an_ordinary_user_reads_only_own_and_root_s_settings(folder: Path) -> No
         assert load({}, {}).settings.sandbox == "none"
     os.chown(path, NOBODY, NOBODY)
     with acting_as(SOMEBODY):
-        assert "belongs to the user nobody" in _refusal()
+        assert "nobody" in _refusal()
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
@@ -97,8 +97,8 @@ def test_a_link_to_settings_is_judged_by_its_target(folder: Path) -> None:
     """fault_97: the user's link leads to another user's file."""
     target = _settings_file(folder, owner=NOBODY).rename(folder / "theirs.toml")
     (folder / "veriframe.toml").symlink_to(target)
-    assert "belongs to the user nobody" in _refusal()
-    assert "belongs to the user nobody" in _refusal(folder / "veriframe.toml")
+    assert "nobody" in _refusal()
+    assert "nobody" in _refusal(folder / "veriframe.toml")
 
 
 @as_root
@@ -133,7 +133,7 @@ def test_a_default_file_in_another_user_s_folder_is_refused(folder: Path) -> Non
     """fault_97: its owner may put any of our files there."""
     _settings_file(folder)
     os.chown(folder, NOBODY, NOBODY)
-    assert "belongs to the user nobody" in _refusal()
+    assert "nobody" in _refusal()
 
 
 def test_without_a_file_the_folder_is_not_checked(folder: Path) -> None:
@@ -168,7 +168,7 @@ def test_a_home_of_another_owner_is_refused(folder: Path, mode: int) -> None:
     home.chmod(mode)
     os.chown(home, NOBODY, NOBODY)
     refusal = _refusal(home=str(home))
-    assert "belongs to the user nobody" in refusal
+    assert "nobody" in refusal
     assert "VERIFRAME_HOME" in refusal
 
 
@@ -196,7 +196,7 @@ def test_a_private_file_of_another_owner_is_refused(folder: Path, what: str) -> 
     path = folder / "private"
     path.touch(0o600)
     os.chown(path, NOBODY, NOBODY)
-    with pytest.raises(SettingsError, match=rf"The {what} {path} belongs to the user nobody.*chown"):
+    with pytest.raises(SettingsError, match=rf"{what} {path}.*nobody.*chown"):
         keystore.read_private(path, what)
 
 

@@ -151,7 +151,7 @@ def test_dispute_with_evidence_needs_consent(shell: Shell) -> None:
     _submitted(shell, "--arbiter", hex(ARBITER))
     Path("why.txt").write_text("look at the sky", encoding="utf-8")
     error = shell.refusal("dispute", "1", "--evidence", "why.txt")
-    assert (SettingsError, True) == (type(error), "Pass --yes" in str(error))
+    assert (SettingsError, True) == (type(error), "--yes" in str(error))
     result = shell.run("dispute", "1", "--evidence", "why.txt", "--yes")
     assert "The evidence becomes public" in result.stderr
     assert b"look at the sky" in shell.stage.store.files.values()

@@ -92,7 +92,7 @@ async def test_a_long_outage_of_the_registry_ends_the_watch(stage: Stage) -> Non
     """fault_58: with the registry's error, not silently forever."""
     job_id = await stage.posted()
     stage.shared.faults += [RegistryUnavailable("The registry does not answer.")] * 5
-    with pytest.raises(RegistryUnavailable, match="does not answer"):
+    with pytest.raises(RegistryUnavailable):
         await _list(stage.creator.statuses(job_id, 0.0))
 
 

@@ -104,7 +104,7 @@ async def test_evidence_that_is_not_a_file_moves_nothing(stage: Stage) -> None:
     """It is checked before the bond is deposited."""
     job_id = await stage.submitted(offer=JUDGED)
     moves = list(stage.shared.moves)
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match=r"nothing\.png"):
         await stage.creator.dispute(job_id, stage.folder / "nothing.png")
     assert moves == stage.shared.moves
 
@@ -130,8 +130,9 @@ async def test_evidence_of_a_refused_dispute_is_released(stage: Stage, away: boo
     job_id = await stage.submitted(offer=JUDGED)
     registry = RefusesLate(ARTIST, stage.shared)
     registry.stage, registry.away = stage, away
-    with pytest.raises(MoveRefused, match="The review is over"):
+    with pytest.raises(MoveRefused) as refused:
         await stage.creator_at(registry).dispute(job_id, stage.scene)
+    assert refused.value.rule == "REVIEW_OVER"
     assert (f"job-evidence-fake-0xa1-{job_id}" in stage.pin_names()) is away
 
 
@@ -141,8 +142,9 @@ async def test_a_creator_without_money_for_the_bond_publishes_nothing(stage: Sta
     await stage.registry.deposit(95 * STRK)
     await stage.registry.withdraw(95 * STRK, OUTSIDER)
     files = dict(stage.store.files)
-    with pytest.raises(MoveRefused, match=r"lacks 0\.5 STRK for the dispute bond"):
+    with pytest.raises(MoveRefused, match=r"0\.5 STRK") as refused:
         await stage.creator.dispute(job_id, stage.folder / "scene.blend")
+    assert refused.value.rule == "INSUFFICIENT_FUNDS"
     assert files == stage.store.files
 
 

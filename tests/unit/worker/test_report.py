@@ -121,7 +121,7 @@ def test_a_long_transfer_is_logged_at_a_limited_rate() -> None:
 
 
 def test_waits_are_logged_with_their_length() -> None:
-    """fault: a scene that did not come was waited for without a line."""
+    """fault_102: a scene that did not come was waited for without a line."""
     clock = ManualClock()
     told = WorkerLog(clock)
     with capture_logs() as lines:

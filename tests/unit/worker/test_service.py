@@ -197,7 +197,7 @@ async def test_an_unusable_setting_ends_the_worker_in_order(bench: Bench) -> Non
 
 
 async def test_pay_is_noted_while_claiming_is_paused(bench: Bench) -> None:
-    """fault: a full disk, or a machine that fails its own test, stopped every look at the registry."""
+    """fault_101: a full disk, or a machine that fails its own test, stopped every look at the registry."""
     await bench.post()
     assert await bench.service().run(once=True)
     await bench.creator.accept_result(1)

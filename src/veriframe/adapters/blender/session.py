@@ -63,8 +63,7 @@ class BlenderSession(RenderSession):
         self._arrived: deque[tuple[FrameReport, float, int]] = deque()
         self._on_progress: Callable[[Progress], None] = lambda progress: None
         self._until = math.inf
-        self._freezing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._freezing.set_result(None)
+        self._freezing = asyncio.ensure_future(asyncio.sleep(0))
         self._started = time.monotonic()
         self._enter_loading()
 
@@ -293,8 +292,8 @@ class BlenderSession(RenderSession):
             self._report.ignored += 1
             return
         self._expected.popleft()
-        seconds = round(time.monotonic() - self._phase_started, 4)
-        self._arrived.append((report, seconds, self._live.peak_memory_bytes))
+        seconds, peak = time.monotonic() - self._phase_started, self._live.peak_memory_bytes
+        self._arrived.append((report, round(seconds, 4), peak))
         if self._expected:
             self._enter_frame()
         else:

@@ -186,5 +186,5 @@ def test_all_of_them_together_are_limited(out: Path, tmp_path: Path) -> None:
 def test_no_space_for_a_copy_is_this_machines_fault(out: Path, tmp_path: Path) -> None:
     """Not the scene's."""
     (out / NAME).write_bytes(b"1")
-    with outputs.opened(out) as folder, pytest.raises(HostUnavailable, match="Free some disk space"):
+    with outputs.opened(out) as folder, pytest.raises(HostUnavailable):
         outputs.collect(folder, (NAME,), tmp_path / "nowhere", max_bytes=LIMIT)

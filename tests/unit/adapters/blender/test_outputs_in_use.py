@@ -133,5 +133,5 @@ def test_what_changes_meanwhile_is_tampering(
 def test_no_space_for_a_moved_file_is_this_machines_fault(out: Path, tmp_path: Path) -> None:
     """Not the scene's."""
     (out / NAME).write_bytes(b"1")
-    with pytest.raises(HostUnavailable, match="Free some disk space"):
+    with pytest.raises(HostUnavailable):
         moved(out, tmp_path / "nowhere" / "taken")

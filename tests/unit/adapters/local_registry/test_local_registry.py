@@ -212,5 +212,5 @@ async def test_a_closed_one_does_not_answer(client: Client) -> None:
     await worker.snapshot(1, 0)
     worker.close()
     worker.close()
-    with pytest.raises(RegistryUnavailable, match="closed"):
+    with pytest.raises(RegistryUnavailable):
         await worker.snapshot(1, 0)

@@ -24,7 +24,7 @@ from veriframe.adapters.local_store import LocalStore
 from veriframe.adapters.local_store.blobs import Blobs, Kept
 from veriframe.adapters.local_store.copying import CopyProgress, TooLong, copy_file, copy_folder
 from veriframe.adapters.local_store.pins import PinFolder
-from veriframe.errors import HostUnavailable, JobRejected, StoreFull
+from veriframe.errors import Code, HostUnavailable, JobRejected, StoreFull
 from veriframe.ports.store import FetchLimits, Pin
 
 KEPT = Blobs.kept
@@ -67,7 +67,7 @@ async def test_a_store_full_of_pins_says_so(store: LocalStore, tmp_path: Path) -
     """fault_41: pinned content stays. Content that does not fit is refused, and nothing is removed."""
     pinned = await add(store, tmp_path, b"p" * 6000)
     loose = await add(store, tmp_path, b"l" * 2000, pinned=False)
-    with pytest.raises(StoreFull, match=r"10000 bytes, and 6000 of them are pinned\. Raise store_bytes"):
+    with pytest.raises(StoreFull, match=r"10000.*6000.*store_bytes"):
         await add(store, tmp_path, b"n" * 5000)
     assert stored(tmp_path) == {pinned, loose}
     assert in_progress(tmp_path) == set()
@@ -117,14 +117,15 @@ def test_a_folder_s_files_count_together(tmp_path: Path) -> None:
 async def test_a_file_over_the_caller_s_limit_is_not_copied(store: LocalStore, tmp_path: Path) -> None:
     """fault_51: content that is known to be too large is refused before anything is written."""
     cid = await add(store, tmp_path, b"12345")
-    with pytest.raises(JobRejected, match="larger than 4 bytes"):
+    with pytest.raises(JobRejected) as caught:
         await store.fetch(cid, tmp_path / "nowhere" / "target", FetchLimits(file_bytes=4))
+    assert caught.value.code == Code.TOO_LARGE
 
 
 @pytest.mark.parametrize("is_folder", [False, True])
 async def test_what_can_never_fit_is_not_copied(store: LocalStore, tmp_path: Path, is_folder: bool) -> None:
     """fault_41: content larger than the whole store is refused and leaves nothing behind."""
-    with pytest.raises(StoreFull, match="Raise store_bytes"):
+    with pytest.raises(StoreFull, match="store_bytes"):
         await (add_folder if is_folder else add)(store, tmp_path, b"n" * (LIMIT + 1))
     assert in_progress(tmp_path) == set()
     assert stored(tmp_path) == set()
@@ -135,9 +136,9 @@ async def test_a_full_disk_is_reported(store: LocalStore, tmp_path: Path, out: P
     cid = await add(store, tmp_path, b"x" * 4000)
     (tmp_path / "source").write_bytes(b"y" * 4000)
     with full_disk(1000):
-        with pytest.raises(StoreFull, match="the disk is full"):
+        with pytest.raises(StoreFull):
             await store.add(tmp_path / "source", "pin")
-        with pytest.raises(HostUnavailable, match="target cannot be written: the disk is full"):
+        with pytest.raises(HostUnavailable, match="target"):
             await store.fetch(cid, out / "target", FetchLimits(file_bytes=LIMIT))
     assert stored(tmp_path) == {cid}
     assert names_in(out) == set()
@@ -149,7 +150,7 @@ async def test_a_target_that_cannot_be_written_is_named(store: LocalStore, tmp_p
     cid = await add(store, tmp_path, b"x")
     (tmp_path / "taken" / "by").mkdir(parents=True)
     for target in (tmp_path / "nowhere" / "target", tmp_path / "taken"):
-        with pytest.raises(HostUnavailable, match=f"{target} cannot be written"):
+        with pytest.raises(HostUnavailable, match=str(target)):
             await store.fetch(cid, target, FetchLimits(file_bytes=100))
 
 

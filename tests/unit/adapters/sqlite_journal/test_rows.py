@@ -133,7 +133,7 @@ async def test_a_failed_compaction_changes_nothing(path: Path) -> None:
     paid = replace(NEW, job_id=2, creator=Address(3), stage=Stage.PAID, reached={Stage.PAID: 1.0})
     async with opened(path) as journal:
         kept = [SEEN, await journal.start(paid)]
-        with pytest.raises(HostUnavailable, match="full"):
+        with pytest.raises(HostUnavailable):
             await journal.compact(2.0)
         assert await journal.history() == kept
         assert await journal.creator_totals() == {}

@@ -36,7 +36,7 @@ def test_only_the_tables_moves_are_possible(before: Stage, after: Stage) -> None
     """For every pair of stages: either the next attempt has the stage and its time, or `to` raises."""
     attempt = replace(NEW, stage=before)
     if (before, after) not in ALLOWED:
-        with pytest.raises(ValueError, match=f"{after} does not follow {before}"):
+        with pytest.raises(ValueError, match=f"{after}.*{before}"):
             attempt.to(after, at=2.0)
         return
     expected = replace(attempt, stage=after, reached={Stage.SEEN: 1.0, after: 2.0})

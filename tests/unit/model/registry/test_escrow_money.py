@@ -61,9 +61,9 @@ def test_withdrawals_are_checked(amount: int, recipient: Address, rule: str) -> 
 def test_the_books_refuse_what_the_rules_should_have() -> None:
     """An overdrawn pot and a negative posting are bugs; a pot above the bound is an overflow."""
     source, target = ledger.credit(WORKER), ledger.escrow(1)
-    with pytest.raises(RuntimeError, match="do not balance"):
+    with pytest.raises(RuntimeError):
         ledger.post({source: 1, target: 0}, [ledger.Posting(source, target, 2, Reason.BOND)])
-    with pytest.raises(RuntimeError, match="do not balance"):
+    with pytest.raises(RuntimeError):
         ledger.post({source: 1, target: 9}, [ledger.Posting(source, target, -2, Reason.BOND)])
     with pytest.raises(MoveRefused) as raised:
         ledger.post({source: 1, target: BOUND_FRI}, [ledger.Posting(source, target, 1, Reason.BOND)])

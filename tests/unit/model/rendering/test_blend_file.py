@@ -122,18 +122,11 @@ def test_other_files_are_described(content: bytes, look: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "look"),
-    [
-        (gzip.compress(gzip.compress(SCENE)), "inside its gzip wrapping, there is a gzip wrapping"),
-        (zstd(zstd(SCENE)), "inside its zstd wrapping, there is a zstd wrapping"),
-        (gzip.compress(zstd(SCENE)), "inside its gzip wrapping, there is a zstd wrapping"),
-    ],
+    "content", [gzip.compress(gzip.compress(SCENE)), zstd(zstd(SCENE)), gzip.compress(zstd(SCENE))]
 )
-def test_a_wrapping_within_a_wrapping_is_refused(content: bytes, look: str) -> None:
+def test_a_wrapping_within_a_wrapping_is_refused(content: bytes) -> None:
     """fault_18: Blender writes one; two are an attack."""
-    refusal = _refusal(content)
-    assert refusal.code == Code.NOT_BLEND
-    assert look in str(refusal)
+    assert _refusal(content).code == Code.NOT_BLEND
 
 
 @pytest.mark.parametrize("name", WRAPPED)
@@ -150,19 +143,19 @@ def test_a_scene_without_its_description_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "words"),
+    ("start", "version"),
     [
-        (b"BLENDER_v249", "32-bit Blender 2.49"),
-        (b"BLENDER-V279", "big-endian Blender 2.79"),
-        (b"BLENDER17-02v0501", "newer than this worker knows (Blender 5.1)"),
-        (b"BLENDER20-01v0600", "newer than this worker knows (Blender 6.0)"),
+        (b"BLENDER_v249", "2.49"),
+        (b"BLENDER-V279", "2.79"),
+        (b"BLENDER17-02v0501", "5.1"),
+        (b"BLENDER20-01v0600", "6.0"),
     ],
 )
-def test_other_machines_files_are_refused(start: bytes, words: str) -> None:
+def test_other_machines_files_are_refused(start: bytes, version: str) -> None:
     """fault_19: 32-bit, big-endian and future file formats."""
     refusal = _refusal(start + SCENE[12:])
     assert refusal.code == Code.VERSION
-    assert words in str(refusal)
+    assert version in str(refusal)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ async def test_nothing_weaker_than_required_is_tried(
     monkeypatch.setattr(
         selftest, "run_self_test", _self_test({Level.CONTAINER: True, Level.NONE: True}, seen)
     )
-    with pytest.raises(SettingsError, match=f"level {required.name}.*why not.*[Rr]un"):
+    with pytest.raises(SettingsError, match=f"{required.name}.*why not"):
         await selection.build(required, needed=(Path("/some/scene"),), host=HOST)
     assert tried == seen
 

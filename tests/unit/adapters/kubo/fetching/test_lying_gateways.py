@@ -107,7 +107,7 @@ async def test_without_an_honest_gateway_there_is_no_file(node: LyingNode, tmp_p
         Gateways([bad.url], allow_private=True, limits=GatewayLimits(first_byte_seconds=1)) as gateways,
         KuboStore(node.url, timeouts=TIMEOUTS, sources=[gateways]) as store,
     ):
-        with pytest.raises(StoreUnavailable, match=r"No gateway provides .*127\.0\.0\.1: it"):
+        with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1"):
             await store.fetch(str(node.root), tmp_path / "scene", FetchLimits(file_bytes=2**20))
     assert not (tmp_path / "scene").exists()
 

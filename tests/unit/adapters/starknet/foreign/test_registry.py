@@ -103,7 +103,7 @@ async def test_a_paused_registry_is_unavailable(clients: ForeignClients) -> None
     await worker.claim(1)
     paused[0] = 1
     for move in (worker.submit_result(1, RESULT), worker.finalize(1)):
-        with pytest.raises(RegistryUnavailable, match="paused"):
+        with pytest.raises(RegistryUnavailable):
             await move
     assert clients.sender.sent == []
     paused[0] = 0
@@ -189,7 +189,7 @@ async def test_an_unsupported_registry_is_refused(clients: ForeignClients) -> No
         clients.worker().snapshot(1, 0),
         read_job(clients.worker(), 1),
     ):
-        with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters"):
+        with pytest.raises(RegistryUnavailable, match=r"submit_result.*31"):
             await asked
 
 

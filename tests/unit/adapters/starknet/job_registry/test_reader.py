@@ -81,7 +81,7 @@ async def test_jobs_that_were_not_requested_are_refused(clients: Clients, first:
         return everything if asks_jobs else await ask(method, params)
 
     clients.chain.call = lie  # type: ignore[method-assign]
-    with pytest.raises(RegistryUnavailable, match="not those that were asked for"):
+    with pytest.raises(RegistryUnavailable):
         await worker.snapshot(first, count)
 
 

@@ -14,6 +14,7 @@ from tests.ports.registry_world import CID
 
 from veriframe.adapters.starknet.cairo.codec import Value
 from veriframe.adapters.starknet.contract.contract import Question
+from veriframe.adapters.starknet.job_registry.moves import TERMS_CHANGED
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.rpc.endpoints import EndpointAnswer
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
@@ -273,8 +274,9 @@ async def test_terms_that_change_back_are_not_claimed() -> None:
             scene.first.terms = {"bond": bond}
             await scene.worker.snapshot(job_id, 1)
     assert [line["event"] for line in lines] == ["order_changed"]
-    with pytest.raises(MoveRefused, match="other terms before"):
+    with pytest.raises(MoveRefused) as refused:
         await scene.worker.claim(job_id)
+    assert refused.value.rule == TERMS_CHANGED
 
 
 @pytest.mark.parametrize(("nodes", "seconds"), list(itertools.product([1, 2], [601, -601])))

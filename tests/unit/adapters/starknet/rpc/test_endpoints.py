@@ -74,7 +74,7 @@ async def test_a_long_retry_after_ends_the_call() -> None:
     """fault_57: no call waits for an hour."""
     proxy = Proxy(fake_chain(), faults=[Fault.TOO_MANY], only="starknet_echo", retry_after="3600")
     async with proxy, opened(proxy) as endpoints:
-        with pytest.raises(RegistryUnavailable, match="too many requests"):
+        with pytest.raises(RegistryUnavailable):
             await endpoints.call("starknet_echo", {})
         with pytest.raises(RegistryUnavailable):
             await endpoints.call("starknet_echo", {})
@@ -152,7 +152,7 @@ async def test_a_refused_connection_is_unavailable() -> None:
 @pytest.mark.parametrize("url", ["", "localhost:5050", "ftp://node", "http://", "http://[", "http://h:99999"])
 def test_an_invalid_address_is_refused_at_once(url: str) -> None:
     """The error does not repeat the address: it may contain a secret."""
-    with pytest.raises(SettingsError, match="Address 1 in STARKNET_RPC"):
+    with pytest.raises(SettingsError, match="STARKNET_RPC"):
         Endpoints([url])
 
 
