@@ -26,7 +26,7 @@ from veriframe.model.registry.job import FRI_PER_STRK
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.ports.renderer import RenderSession
-from veriframe.settings import Settings
+from veriframe.settings import Settings, load
 from veriframe.wiring import creators, registries, renderers, stores, workers
 from veriframe.worker.listener import Listener
 
@@ -206,7 +206,7 @@ async def measure() -> Figures:
     """Measure all figures in one run."""
     with tempfile.TemporaryDirectory(prefix="veriframe-bench-") as name:
         folder = Path(name)
-        settings = Settings(home=folder / "home")
+        settings = load({"home": str(folder / "home")}, {}).settings
         settings.home.mkdir()
         figures = await sandbox()
         figures |= await animation(folder, settings)
