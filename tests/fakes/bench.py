@@ -15,6 +15,7 @@ from tests.fakes.registry import FakeRegistry
 from tests.fakes.renderer import FakeRenderer, FakeSession, Script
 from tests.fakes.store import FakeStore
 from tests.scenes.blend_bytes import blend
+from tests.waiting import until as until  # noqa: PLC0414 - tests of the worker have it from here
 
 from veriframe.errors import Code, RenderFailed
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -216,13 +217,6 @@ def result_pin(account: Address, job_id: int) -> str:
 def crash() -> RenderFailed:
     """The error of a Blender that crashed."""
     return RenderFailed(Code.CRASH, "Blender crashed.")
-
-
-async def until(happened: Callable[[], object]) -> None:
-    """Waits until a condition holds, at most a minute: retries on a busy machine may be half of one apart."""
-    async with asyncio.timeout(60):
-        while not happened():  # noqa: ASYNC110 - the condition may be anything
-            await asyncio.sleep(0.001)
 
 
 def stages(bench: Bench) -> list[Stage]:

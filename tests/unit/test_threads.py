@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.unit.adapters.starknet.transactions.test_outbox import ENTRY
+from tests.waiting import turns
 
 from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.adapters.local_store import LocalStore
@@ -54,7 +55,7 @@ async def test_copies_go_on_while_others_wait_for_the_lock(tmp_path: Path) -> No
     with (tmp_path / "store" / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         waiting = [asyncio.create_task(store.pins()) for _ in range(100)]
-        await asyncio.sleep(0.05)
+        await turns()
         assert await run_uninterrupted(lambda: 1) == await run_briefly(lambda: 1) == 1
         assert not any(task.done() for task in waiting)
     assert await asyncio.gather(*waiting) == [[]] * 100
@@ -68,9 +69,9 @@ async def test_a_locked_outbox_does_not_stop_the_loop(tmp_path: Path) -> None:
     ):
         other.execute("BEGIN EXCLUSIVE")
         adding = asyncio.create_task(outbox.add(ENTRY))
-        await asyncio.sleep(0.01)
+        await turns()
         adding.cancel()
-        await asyncio.sleep(0.01)
+        await turns()
         assert not adding.done()
         other.execute("ROLLBACK")
         with pytest.raises(asyncio.CancelledError):
@@ -91,7 +92,7 @@ async def test_cancelled_work_has_ended() -> None:
     working = asyncio.create_task(run_uninterrupted(write))
     await asyncio.to_thread(started.wait, 10)
     working.cancel()
-    await asyncio.sleep(0.05)
+    await turns()
     assert not working.done()
     resume.set()
     with pytest.raises(asyncio.CancelledError):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.adapters.local_registry.rows import CID, Client, tamper, terms
+from tests.waiting import turns
 
 from veriframe.adapters.local_registry import LocalRegistry, schema
 from veriframe.errors import RegistryUnavailable, SettingsError
@@ -202,13 +203,13 @@ async def test_the_event_loop_is_not_blocked_by_the_disk(
     path: Path, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock held by another program does not delay heartbeats and deadlines."""
-    monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=0.5))
+    monkeypatch.setattr(schema, "KIND", replace(schema.KIND, busy_seconds=30.0))
     worker = client("worker")
     await worker.snapshot(1, 0)
     with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
         waiting = asyncio.create_task(worker.deposit(5))
-        await asyncio.sleep(0.05)
+        await turns()
         assert not waiting.done()
         holder.rollback()
     await waiting

@@ -97,7 +97,7 @@ async def test_a_missing_store_is_not_an_empty_store(store: LocalStore, tmp_path
 
 
 async def test_a_store_cannot_be_where_a_file_is(tmp_path: Path) -> None:
-    """fault_78: the error says why the store cannot be created."""
+    """fault_78: the error names it."""
     (tmp_path / "store").touch()
     with pytest.raises(StoreUnavailable, match=str(tmp_path / "store")):
         await LocalStore(tmp_path / "store", LIMIT).pins()

@@ -21,6 +21,7 @@ from tests.unit.adapters.sqlite_journal.journals import (
     change,
     opened,
 )
+from tests.waiting import turns
 
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.adapters.sqlite_journal import journal as module
@@ -98,7 +99,7 @@ def empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [damage_page, damage_start, cut, empty])
 def test_a_damaged_journal_is_refused(path: Path, damage: object) -> None:
-    """fault_76: a damaged journal prevents the start with a remedy, and is unchanged."""
+    """fault_76: a damaged journal prevents the start; the error names it, and it is unchanged."""
     assert callable(damage)
     damage(path)
     before = path.read_bytes()
@@ -114,8 +115,7 @@ async def test_the_event_loop_is_not_blocked(path: Path, monkeypatch: pytest.Mon
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             writing = asyncio.create_task(journal.record(SEEN, FETCHED))
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await turns()
             assert not writing.done()
             other.execute("COMMIT")
         await writing

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 
 import pytest
+from tests.waiting import until
 
 from veriframe.adapters.blender.sandbox.pipes import Pipe, Status
 
@@ -17,7 +19,7 @@ async def test_a_process_id_is_read_as_soon_as_it_is_complete() -> None:
         status = Status(pipe.read)
         asking = asyncio.create_task(status.child_pid())
         for piece in (b'{"child-', b'pid": 12', b', "other": 1}\n {"chi'):
-            await asyncio.sleep(0.01)
+            await until(lambda: not select.select([pipe.read], [], [], 0)[0])
             assert not asking.done()
             os.write(pipe.write, piece)
         assert await asking == 12
@@ -57,7 +59,7 @@ async def test_no_one_who_reads_is_no_error() -> None:
     """Not even if it ends while the pipe is full: its end is noticed elsewhere."""
     with contextlib.closing(Pipe()) as pipe:
         sending = asyncio.create_task(pipe.send(bytes(2**20)))
-        await asyncio.sleep(0.01)
+        await until(lambda: not select.select([], [pipe.write], [], 0)[1])
         assert not sending.done()
         pipe.close_read()
         await asyncio.wait_for(sending, 5)

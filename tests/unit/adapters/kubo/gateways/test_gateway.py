@@ -10,6 +10,7 @@ import structlog.testing
 from tests.assembling import assembled
 from tests.gateway import Lie, LoopbackGateway
 from tests.unit.adapters.kubo.blocks.vectors import SCENE, VECTORS, file_of, name_of
+from tests.waiting import until
 
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
 from veriframe.adapters.kubo.gateways.gateway import GatewayFault, GatewayLimits, Gateways
@@ -203,8 +204,7 @@ async def test_cancelled_download_ends_its_connections(tmp_path: Path) -> None:
         local(silent, limits=GatewayLimits()) as gateways,
     ):
         task = asyncio.create_task(assembled(name_of(root), gateways, tmp_path / "got", 10_000))
-        while not silent.asked:  # noqa: ASYNC110 - the gateway gives no event
-            await asyncio.sleep(0.001)
+        await until(lambda: silent.asked)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -12,6 +11,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from tests.unit.adapters.kubo.lying_node import CONTENT, LyingNode, lying_node, refusal
+from tests.waiting import until
 
 from veriframe.adapters.kubo.blocks.protobuf import bytes_field, varint_field
 from veriframe.adapters.kubo.node.api import KuboApi
@@ -74,12 +74,13 @@ async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Keeping]:
 
 
 async def fetch(node: Keeping, target: Path) -> None:
-    """Fetches the scene, and waits for the removal."""
+    """Fetches the scene, and waits for the removal, or until it pauses because it failed."""
     async with KuboStore(node.url) as store:
         assert (await store.fetch(str(node.root), target, FetchLimits(file_bytes=2**20))).size_bytes == len(
             CONTENT
         )
-        await asyncio.sleep(0.2)
+        removing = store._fetched
+        await until(lambda: removing._is_pausing or removing._task is None or removing._task.done())
 
 
 async def test_children_are_removed_before_their_parent(node: Keeping, tmp_path: Path) -> None:
@@ -163,7 +164,6 @@ async def test_pins_made_meanwhile_are_seen(
 
         node.replies["block/rm"] = remove
         await store.fetch(str(node.root), tmp_path / "scene", FetchLimits(file_bytes=2**20))
-        await asyncio.sleep(0.2)
     assert node.pin_lists == 2
     assert set(node.removed) == set(node.blocks) - {str(node.root)}
 
@@ -183,8 +183,8 @@ async def test_a_removal_that_fails_is_tried_again(
     node.replies["block/rm"] = remove
     async with KuboStore(node.url) as store:
         await store.fetch(str(node.root), tmp_path / "scene", FetchLimits(file_bytes=2**20))
-        await asyncio.sleep(0.5)
-    assert set(node.removed) == set(node.blocks)
+        await until(lambda: set(node.removed) == set(node.blocks))
+    assert tries > 2
 
 
 def test_every_spelling_of_a_cid_is_read() -> None:

@@ -10,6 +10,7 @@ import pytest
 import structlog.testing
 from tests.unit.adapters.kubo.lying_node import LyingNode, lying_node, repository
 from tests.unit.adapters.kubo.replicas.copies import NAME, UNAVAILABLE, FakeReplica, missing, spread
+from tests.waiting import until
 
 from veriframe.adapters.kubo.replicas.replica import ReplicaRefused, second_node
 from veriframe.errors import SettingsError, StoreUnavailable
@@ -115,8 +116,7 @@ async def test_releases_at_the_same_time_are_both_made(node: LyingNode, picture:
     for name in names[1:]:
         await store.pin(Pin(cid=cid, name=name))
     unpins = [asyncio.create_task(store.unpin(Pin(cid=cid, name=name))) for name in names[:2]]
-    while replica.tries < len(names) + 2:  # noqa: ASYNC110 - both releases are under way then
-        await asyncio.sleep(0.001)
+    await until(lambda: replica.tries >= len(names) + 2)  # both releases are under way then
     replica.gate.set()
     await asyncio.gather(*unpins)
     await store.unpin(Pin(cid=cid, name=names[2]))

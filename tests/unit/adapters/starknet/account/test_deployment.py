@@ -170,7 +170,7 @@ async def test_an_unreadable_balance_sends_nothing(held: object) -> None:
 
 
 async def test_without_money_nothing_is_sent() -> None:
-    """The message says how much to send where."""
+    """Refused by its own rule, before anything is signed."""
     node = Node(call=[["0x1", "0x0"]])
     with pytest.raises(MoveRefused) as caught:
         await _deploy(node)

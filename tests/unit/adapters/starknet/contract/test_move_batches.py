@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from tests.waiting import turns, until
 
 from veriframe.adapters.starknet.contract.move_batches import MOST, MoveBatcher, Outcome
 from veriframe.errors import MoveRefused, RegistryUnavailable
@@ -35,7 +36,7 @@ async def test_a_single_request_runs_at_once_and_others_together() -> None:
     """The first does not wait; those that arrive in the meantime form one batch."""
     runner = Runner()
     requests = [asyncio.create_task(runner.batcher.make(request)) for request in range(4)]
-    await asyncio.sleep(0.01)
+    await until(lambda: runner.batches)
     assert runner.batches == [[0]]
     runner.gate.set()
     await asyncio.gather(*requests)
@@ -116,7 +117,7 @@ async def test_one_that_is_cancelled_leaves_the_others_an_outcome() -> None:
     async with runner.turn:
         first, second = (asyncio.create_task(runner.batcher.make(request)) for request in range(2))
         await asyncio.sleep(0)
-    await asyncio.sleep(0.01)
+    await until(lambda: runner.batches)
     assert runner.batches == [[0, 1]]
     first.cancel()
     with pytest.raises(RegistryUnavailable):
@@ -127,7 +128,7 @@ async def test_one_that_is_cancelled_while_it_waits_is_not_run() -> None:
     """It was in no batch."""
     runner = Runner()
     first, second = (asyncio.create_task(runner.batcher.make(request)) for request in range(2))
-    await asyncio.sleep(0.01)
+    await until(lambda: runner.batches)
     second.cancel()
     runner.gate.set()
     await first
@@ -140,13 +141,13 @@ async def test_a_request_in_the_batch_of_another_can_be_cancelled() -> None:
     """The batch goes on, and the cancelled request ends as cancelled, not with an error."""
     runner = Runner()
     first = asyncio.create_task(runner.batcher.make(0))
-    await asyncio.sleep(0.01)
+    await until(lambda: runner.batches)
     second, third = (asyncio.create_task(runner.batcher.make(request)) for request in (1, 2))
-    await asyncio.sleep(0.01)
+    await turns()
     of_first, runner.gate = runner.gate, asyncio.Event()
     of_first.set()
     assert await first == 5
-    await asyncio.sleep(0.01)
+    await until(lambda: len(runner.batches) == 2)
     assert runner.batches == [[0], [1, 2]]
     third.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -101,7 +101,7 @@ def broken_note(path: Path) -> None:
     ids=["empty", "cut off", "no database", "a field misses"],
 )
 def test_damaged_notes_are_reported_and_stay(tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    """fault_76: one line with the file and the remedy; they are not replaced."""
+    """fault_76: the error names the file; they are not replaced."""
     notes = opened(tmp_path)
     notes.put(7, CLAIM, first_id=1)
     damage(notes.path)

@@ -258,7 +258,7 @@ async def test_the_class_decides_which_adapter_is_used(clients: Clients, tmp_pat
 
 
 def test_damaged_hashes_are_reported(tmp_path: Path) -> None:
-    """One line with the remedy."""
+    """The installation is at fault."""
     (tmp_path / "job_registry.hashes.json").write_text("{}")
     with pytest.raises(SettingsError):
         read_class_hashes(tmp_path)
