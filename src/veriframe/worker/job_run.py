@@ -53,6 +53,7 @@ class JobRun:
 
     def begin_claim(self, job_id: int) -> None:
         """Counts a claim as under way until `end_claim`: an orderly stop waits until it is noted."""
+        self._stop_waiting()
         self._claiming.enter_context(self.context.claims.one(job_id))
 
     def end_claim(self) -> None:
@@ -66,15 +67,21 @@ class JobRun:
             return
         if scenes.opened < lanes.capacity and await self._session.may_wait():
             scenes.opened, self._is_kept = scenes.opened + 1, True
+            # The next inspection begins only when its scene can stay open, too: none is opened twice.
+            self.place.is_held = scenes.opened >= lanes.capacity
         else:
             await self.close_session()
 
     async def close_session(self) -> None:
         """Ends the process with the opened scene, if there is one."""
-        self.context.scenes.opened -= self._is_kept
-        self._is_kept = False
+        self._stop_waiting()
         self._session, opened, self._opened = None, self._opened, AsyncExitStack()
         await opened.aclose()
+
+    def _stop_waiting(self) -> None:
+        """The scene no longer waits for its turn."""
+        self.context.scenes.opened -= self._is_kept
+        self._is_kept = False
 
 
 @asynccontextmanager

@@ -85,8 +85,8 @@ class Service(Listener):
                 await self._finish_claimed()
         finally:
             await end([work, draining, *self._running.values(), *self._background.values()])
-        live, busy = self._context.attempts.live(), self._context.lanes.busy_share
-        log.info("worker_stopped", unfinished=len(live), busy_percent=round(100 * busy, 1))
+        unfinished = len(self._context.attempts.live())
+        log.info("worker_stopped", unfinished=unfinished, busy_percent=self._context.lanes.busy_percent)
         if self._unusable is not None:
             raise self._unusable
         return not self._intake.is_closed
@@ -130,6 +130,10 @@ class Service(Listener):
         if after.stage in (Stage.CHECKED, Stage.CLAIMED, Stage.SUBMITTED) or after.stage.is_end:
             self._stirred.set()
 
+    def on_wait(self, job_id: int, what: str) -> None:
+        """A scene does not arrive: another one may be fetched beside it."""
+        self._stirred.set()
+
     async def _finish_claimed(self) -> None:
         # Once no claim is being made, the journal says which jobs are claimed.
         await self._context.claims.wait_for_none()
@@ -159,9 +163,8 @@ class Service(Listener):
         return self._intake.is_closed or await self._start_jobs()
 
     def _log_status(self) -> None:
-        if (now := self._context.monotonic()) - self._logged_at >= STATUS_SECONDS:
-            self._logged_at = now
-            busy = round(100 * self._context.lanes.busy_share, 1)
+        if self._context.monotonic() - self._logged_at >= STATUS_SECONDS:
+            self._logged_at, busy = self._context.monotonic(), self._context.lanes.busy_percent
             log.info("worker_status", busy_percent=busy, jobs=len(self._running), ahead=self._ahead)
 
     async def _poll(self) -> None:
@@ -184,8 +187,8 @@ class Service(Listener):
     @property
     def _ahead(self) -> int:
         """How many jobs are on their way to a claim."""
-        live = [attempt for attempt in self._context.attempts.live() if attempt.job_id in self._running]
-        return sum(not a.stage.holds_claim and a.stage is not Stage.SUBMITTED for a in live)
+        before = (Stage.SEEN, Stage.FETCHED, Stage.CHECKED)
+        return sum(a.stage in before and a.job_id in self._running for a in self._context.attempts.live())
 
     @property
     def _has_place(self) -> bool:
@@ -245,9 +248,7 @@ class Service(Listener):
                 raise
         if (seen := self._lost.pop(job_id, None)) is None:
             return True
-        task = asyncio.current_task()
-        assert task is not None
-        if task.uncancel() > 0:
+        if (task := asyncio.current_task()) is not None and task.uncancel() > 0:
             raise asyncio.CancelledError  # the whole worker stops as well
         if self._own.calls_for_end(seen.job, seen.now):
             await retrying(lambda: reconcile(seen.job, self._context, seen.now))
@@ -255,8 +256,7 @@ class Service(Listener):
         return False
 
     async def _run_pipeline(self, job_id: int) -> Attempt:
-        attempt = self._context.attempts.of(job_id)
-        if attempt is None:
+        if (attempt := self._context.attempts.of(job_id)) is None:
             raise RuntimeError("an attempt under way must be in the journal")
         return await pipeline.run(attempt, self._context)
 

@@ -6,6 +6,7 @@ They raise a `JobError` if the job ends, `Unavailable` if it can continue later.
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -137,7 +138,8 @@ def _render_end(lease: Lease, context: WorkerContext) -> float:
 async def validate(attempt: Attempt, run: JobRun) -> Attempt:
     """RENDERED → VALIDATED: the frames decode in a clean sandbox and contain nothing but pixels."""
     context = run.context
-    attempt, lease = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
+    # The lease as it was before the render, less the time since: polls end the work if it is lost.
+    attempt, lease = await require_claim(attempt, run, max_age_seconds=math.inf)
     until = context.monotonic() + lease.decoding_seconds
     async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
         scene = await fetch_scene(attempt, context)

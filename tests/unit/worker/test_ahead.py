@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from tests.fakes.bench import REVIEW_SECONDS, REWARD, WALLET, Bench, until
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.store import FakeStore
+from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -131,3 +132,34 @@ async def test_the_registry_is_read_a_few_times_for_each_job(
     assert 0 < reads[f"job-{job.id}"] <= MOST_READS
     # After its own move, the worker reads how the job ended.
     assert reads[f"end-{job.id}"] == (0 if accepted else 1)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+async def test_each_scene_is_opened_once(bench: Bench, slots: int) -> None:
+    """However many jobs are ahead: the next scene is inspected only when it can stay open until its turn."""
+    for number in range(8):
+        await bench.post(scene=blend(block(b"TEST", bytes([number]))))
+    most = 0
+
+    class Open(Listener):
+        """Notes the most sessions that were open at a time."""
+
+        def on_stage(self, before: Attempt, after: Attempt) -> None:
+            """Counts."""
+            nonlocal most
+            most = max(most, bench.renderer.sessions)
+
+    bench.context.listener.add(Open())
+    assert await bench.service(slots=slots).run(once=True)
+    assert len(bench.renderer.opened) == 8
+    assert most <= 2 * slots + 1
+    assert bench.context.scenes.opened == bench.renderer.sessions == 0
+
+
+async def test_a_large_scene_is_opened_again_for_its_turn(bench: Bench) -> None:
+    """What waits holds little memory; the next scene need not wait for it."""
+    bench.renderer.waits = False
+    for number in range(4):
+        await bench.post(scene=blend(block(b"TEST", bytes([number]))))
+    assert await bench.service().run(once=True)
+    assert len(bench.renderer.opened) == 8

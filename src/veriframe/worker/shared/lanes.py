@@ -59,11 +59,11 @@ class Lanes:
         return self._places[lane].locked()
 
     @property
-    def busy_share(self) -> float:
-        """The share of the time since the start, 0 … 1, in which the renderer's places were taken."""
+    def busy_percent(self) -> float:
+        """The share of the time since the start in which the renderer's places were taken, 0 … 100."""
         self._count(0)
         passed = self._clock() - self._began
-        return self._busy_seconds / passed / self.capacity if passed else 0.0
+        return round(100 * self._busy_seconds / passed / self.capacity, 1) if passed else 0.0
 
     def _count(self, change: int) -> None:
         now = self._clock()
@@ -77,21 +77,25 @@ class Place:
     def __init__(self, lanes: Lanes, on_wait: Callable[[str], None]) -> None:
         self._lanes, self._on_wait = lanes, on_wait
         self.lane: Lane | None = None
+        self.is_held = False
+        """Whether the present place is kept until there is one in the next lane."""
 
     async def change(self, lane: Lane | None) -> None:
         """Goes over to another lane, as soon as there is a place in it."""
         if lane is self.lane:
             return
-        self.leave()
+        if not self.is_held:
+            self.leave()
         if lane is not None:
             if self._lanes.is_full(lane):
                 self._on_wait(f"a place for {lane.value}")
             await self._lanes.enter(lane)
             self._on_wait("")
+            self.leave()
         self.lane = lane
 
     def leave(self) -> None:
         """Leaves the present lane."""
         if self.lane is not None:
             self._lanes.leave(self.lane)
-        self.lane = None
+        self.lane, self.is_held = None, False

@@ -42,6 +42,21 @@ async def test_a_job_that_waits_holds_no_place() -> None:
     assert not lanes.is_full(Lane.RENDER)
 
 
+async def test_a_held_place_is_kept_until_there_is_one_in_the_next_lane() -> None:
+    """Its scene stays open, so the next one is not inspected before it has its turn."""
+    lanes = Lanes(1, ManualClock())
+    await lanes.enter(Lane.RENDER)
+    async with lanes.place(silent) as place:
+        await place.change(Lane.INSPECT)
+        place.is_held = True
+        going_on = asyncio.create_task(place.change(Lane.RENDER))
+        await asyncio.sleep(0)
+        assert (place.lane, lanes.is_full(Lane.INSPECT)) == (Lane.INSPECT, True)
+        lanes.leave(Lane.RENDER)
+        await going_on
+        assert (place.lane, place.is_held, lanes.is_full(Lane.INSPECT)) == (Lane.RENDER, False, False)
+
+
 @pytest.mark.parametrize("lane", Lane)
 async def test_a_cancelled_wait_takes_no_place(lane: Lane) -> None:
     """Nor does a job that is cancelled at work keep one."""
@@ -70,6 +85,6 @@ async def test_the_busy_share_is_that_of_the_renderers_places() -> None:
         await place.change(Lane.INSPECT)
         await place.change(Lane.RENDER)
         clock.seconds += 10
-        assert lanes.busy_share == 0.25
+        assert lanes.busy_percent == 25
     clock.seconds += 20
-    assert lanes.busy_share == 0.125
+    assert lanes.busy_percent == 12.5
