@@ -31,6 +31,9 @@ log = structlog.get_logger()
 FUNDS_SECONDS = 60.0
 """The greatest age of the figures by which discovered jobs are judged."""
 
+MOST_RULED_OUT = 100_000
+"""The most jobs remembered that were ruled out; they would be judged again."""
+
 TURN_EVERY = 3
 """Every third job is that of a randomly drawn creator: high offers cannot delay a low one for ever."""
 
@@ -183,6 +186,8 @@ class Intake(Listener):
         asset_cid = canonical_asset(job)
         if objection := self._scene_objection(job, asset_cid):
             self._discovery.log.log_order(job, objection)
+            if len(self._ruled_out) > MOST_RULED_OUT:
+                self._ruled_out.clear()
             self._ruled_out.add(job.id)
             return True
         return asset_cid in examined or self._backoffs.is_skipped(asset_cid)

@@ -87,10 +87,11 @@ class Place:
         if not self.is_held:
             self.leave()
         if lane is not None:
-            if self._lanes.is_full(lane):
+            if waits := self._lanes.is_full(lane):
                 self._on_wait(f"a place for {lane.value}")
             await self._lanes.enter(lane)
-            self._on_wait("")
+            if waits:
+                self._on_wait("")
             self.leave()
         self.lane = lane
 
