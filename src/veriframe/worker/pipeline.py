@@ -54,7 +54,7 @@ async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
     async with started(attempt, context) as job_run:
         while (entry := STEPS.get(attempt.stage)) is not None:
             step, lane = entry
-            await job_run.place.change(lane)
+            await job_run.place.change(lane, in_a_hurry=attempt.stage.holds_claim)
             try:
                 after = await _take(step, attempt, job_run)
             except JobError as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from itertools import count
 
 FETCHES = 16
 """The most scenes that are fetched at once. One that does not arrive costs a connection, not a render."""
@@ -19,15 +21,52 @@ class Lane(StrEnum):
     RENDER = "renderer"
 
 
+class _Places:
+    """Places that are given in turn, to those who are in a hurry first."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
+        self._turn = count()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is none."""
+        return not self._free
+
+    async def enter(self, in_a_hurry: bool) -> None:
+        """Takes a place, as soon as there is one."""
+        if self._free:
+            self._free -= 1
+            return
+        mine = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (not in_a_hurry, next(self._turn), mine))
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Gives a place back: to the next who waits, if there is one."""
+        while self._waiting:
+            _, _, first = heapq.heappop(self._waiting)
+            if not first.done():
+                first.set_result(None)
+                return
+        self._free += 1
+
+
 class Lanes:
-    """The places of one worker, first come, first served."""
+    """The places of one worker. Jobs whose lease is running come first, then who has waited longest."""
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         """`capacity` is how many renders may run at once. `clock` gives monotonic seconds."""
         # One inspection at a time: like a render, it may use all the memory of one.
         sizes: Mapping[Lane, int] = {Lane.FETCH: FETCHES, Lane.INSPECT: 1, Lane.RENDER: capacity}
         self.capacity, self._clock = capacity, clock
-        self._places = {lane: asyncio.Semaphore(size) for lane, size in sizes.items()}
+        self._places = {lane: _Places(size) for lane, size in sizes.items()}
         self._rendering, self._since, self._busy_seconds, self._began = 0, 0.0, 0.0, clock()
 
     @asynccontextmanager
@@ -42,21 +81,21 @@ class Lanes:
         finally:
             place.leave()
 
-    async def enter(self, lane: Lane) -> None:
+    async def enter(self, lane: Lane, *, in_a_hurry: bool = False) -> None:
         """Takes a place, as soon as there is one."""
-        await self._places[lane].acquire()
+        await self._places[lane].enter(in_a_hurry)
         if lane is Lane.RENDER:
             self._count(1)
 
     def leave(self, lane: Lane) -> None:
         """Gives a place back."""
-        self._places[lane].release()
+        self._places[lane].leave()
         if lane is Lane.RENDER:
             self._count(-1)
 
     def is_full(self, lane: Lane) -> bool:
         """Whether one more job would have to wait."""
-        return self._places[lane].locked()
+        return self._places[lane].is_full
 
     @property
     def busy_percent(self) -> float:
@@ -80,8 +119,8 @@ class Place:
         self.is_held = False
         """Whether the present place is kept until there is one in the next lane."""
 
-    async def change(self, lane: Lane | None) -> None:
-        """Goes over to another lane, as soon as there is a place in it."""
+    async def change(self, lane: Lane | None, *, in_a_hurry: bool = False) -> None:
+        """Goes over to another lane, as soon as there is a place in it. `in_a_hurry`: before others."""
         if lane is self.lane:
             return
         if not self.is_held:
@@ -89,7 +128,7 @@ class Place:
         if lane is not None:
             if waits := self._lanes.is_full(lane):
                 self._on_wait(f"a place for {lane.value}")
-            await self._lanes.enter(lane)
+            await self._lanes.enter(lane, in_a_hurry=in_a_hurry)
             if waits:
                 self._on_wait("")
             self.leave()

@@ -57,6 +57,40 @@ async def test_a_held_place_is_kept_until_there_is_one_in_the_next_lane() -> Non
         assert (place.lane, place.is_held, lanes.is_full(Lane.INSPECT)) == (Lane.RENDER, False, False)
 
 
+async def test_running_leases_come_first() -> None:
+    """A claimed job that had to wait for this machine is not overtaken by jobs that are not claimed yet."""
+    lanes, order = Lanes(1, ManualClock()), list[str]()
+    await lanes.enter(Lane.RENDER)
+
+    async def work(name: str, in_a_hurry: bool) -> None:
+        await lanes.enter(Lane.RENDER, in_a_hurry=in_a_hurry)
+        order.append(name)
+        lanes.leave(Lane.RENDER)
+
+    async with asyncio.TaskGroup() as group:
+        for name in ("new", "newer", "claimed"):
+            group.create_task(work(name, name == "claimed"))
+            await asyncio.sleep(0)
+        lanes.leave(Lane.RENDER)
+    assert order == ["claimed", "new", "newer"]
+    assert not lanes.is_full(Lane.RENDER)
+
+
+async def test_a_place_given_to_a_job_that_is_cancelled_goes_to_the_next() -> None:
+    """Cancelled in the same moment."""
+    lanes = Lanes(1, ManualClock())
+    await lanes.enter(Lane.RENDER)
+    first = asyncio.create_task(lanes.enter(Lane.RENDER))
+    second = asyncio.create_task(lanes.enter(Lane.RENDER))
+    await asyncio.sleep(0)
+    lanes.leave(Lane.RENDER)
+    first.cancel()
+    await asyncio.wait_for(second, 1)
+    assert first.cancelled()
+    lanes.leave(Lane.RENDER)
+    assert not lanes.is_full(Lane.RENDER)
+
+
 @pytest.mark.parametrize("lane", Lane)
 async def test_a_cancelled_wait_takes_no_place(lane: Lane) -> None:
     """Nor does a job that is cancelled at work keep one."""
