@@ -60,8 +60,9 @@ def test_ctrl_c_ends_every_node(tmp_path: Path, light_scene: Path) -> None:
     process = start(tmp_path / "demo", light_scene)
     log = tmp_path / "demo" / "home-of-the-worker" / "worker.log"
     wait_for(lambda: log.exists() or process.poll() is not None, 300)
+    # Two IPFS nodes, the devnet and the worker, which starts after its log was opened.
+    wait_for(lambda: len(descendants(process.pid)) >= 4, 60)
     inside = descendants(process.pid)
-    assert len(inside) >= 4
     process.send_signal(signal.SIGINT)
     answer, errors = process.communicate(timeout=60)
     assert process.returncode == 130, answer + errors

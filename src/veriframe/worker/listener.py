@@ -8,6 +8,9 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.frames import Progress
 from veriframe.ports.store import Transfer
 
+SCENE = "its scene"
+"""What a job waits for while nothing of its scene arrives."""
+
 
 class Listener:
     """Hears what a worker does. By default it ignores everything. Methods run in the event loop: be quick."""

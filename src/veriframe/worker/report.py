@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import structlog
@@ -13,7 +13,7 @@ from veriframe.model.registry.job import Job, format_address, format_strk
 from veriframe.model.rendering.frames import Progress
 from veriframe.model.text import printable
 from veriframe.ports.store import Transfer
-from veriframe.worker.listener import Listener
+from veriframe.worker.listener import SCENE, Listener
 
 log = structlog.get_logger()
 
@@ -35,6 +35,17 @@ def stage_reached(before: Attempt, after: Attempt) -> None:
     )
     if after.stage.is_end:
         attempt_finished(after)
+
+
+def worker_stopped(live: Iterable[Attempt], busy_percent: float) -> None:
+    """Logs the end of a run, and what the next one goes on with."""
+    stages = [attempt.stage for attempt in live]
+    log.info(
+        "worker_stopped",
+        claimed=sum(stage.holds_claim for stage in stages),
+        in_review=stages.count(Stage.SUBMITTED),
+        busy_percent=busy_percent,
+    )
 
 
 def attempt_finished(attempt: Attempt) -> None:
@@ -188,14 +199,16 @@ class WorkerLog(Listener):
             )
 
     def on_wait(self, job_id: int, what: str) -> None:
-        """Logs what a job waits for, and when it goes on."""
+        """Logs what a job waits for, and when it goes on. Waits for a turn are ordinary."""
+        now = self._clock()
+        what_before, since = self._waits.pop(job_id, ("", now))
         if what:
-            self._waits[job_id] = what, self._clock()
-            log.info("job_waits_for", job_id=job_id, what=what)
-        elif waited := self._waits.pop(job_id, None):
-            log.info(
-                "job_continues", job_id=job_id, what=waited[0], seconds=round(self._clock() - waited[1], 3)
-            )
+            self._waits[job_id] = what, now
+        say = log.info if SCENE in (what, what_before) else log.debug
+        if what:
+            say("job_waits_for", job_id=job_id, what=what)
+        elif what_before:
+            say("job_continues", job_id=job_id, what=what_before, seconds=round(now - since, 3))
 
     def _is_time(self, key: tuple[int, str]) -> bool:
         """Whether the last line about this is old enough."""

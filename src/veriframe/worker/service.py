@@ -22,6 +22,7 @@ from veriframe.worker.own_jobs import Call, Finding, OwnJobs
 from veriframe.worker.polling import PollInterval
 from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.recovery import recover, remove_leftovers
+from veriframe.worker.report import worker_stopped
 from veriframe.worker.retry import end, retrying
 from veriframe.worker.settlement.repinning import keep_results
 from veriframe.worker.settlement.settling import Withdrawal, clean_up, settle, withdraw
@@ -85,8 +86,7 @@ class Service(Listener):
                 await self._finish_claimed()
         finally:
             await end([work, draining, *self._running.values(), *self._background.values()])
-        unfinished = len(self._context.attempts.live())
-        log.info("worker_stopped", unfinished=unfinished, busy_percent=self._context.lanes.busy_percent)
+        worker_stopped(self._context.attempts.live(), self._context.lanes.busy_percent)
         if self._unusable is not None:
             raise self._unusable
         return not self._intake.is_closed
@@ -141,7 +141,8 @@ class Service(Listener):
             known = self._context.attempts.of(job_id)
             if known is None or not known.stage.holds_claim:
                 task.cancel()
-        log.info("worker_drains", jobs=sorted(self._running))
+        live = self._context.attempts.live()
+        log.info("worker_drains", jobs=sorted(a.job_id for a in live if a.stage.holds_claim))
         while running := list(self._running.values()):
             await asyncio.wait(running, timeout=self._idle_seconds)
             if self._running:
@@ -211,6 +212,7 @@ class Service(Listener):
         """Starts attempts of an earlier run, those with a lease first, whatever the places ahead."""
         for attempt in () if self._intake.is_closed else self._waiting():
             if attempt.stage.holds_claim or self._has_place:
+                log.info("job_resumed", job_id=attempt.job_id, stage=attempt.stage)
                 self._start(attempt)
 
     def _waiting(self) -> list[Attempt]:
@@ -261,10 +263,7 @@ class Service(Listener):
         return await pipeline.run(attempt, self._context)
 
     def _begin_settling(self, finding: Finding) -> None:
-        """Starts to settle a job with our result.
-
-        Jobs that are settled at the same time may share a transaction.
-        """
+        """Starts to settle a job with our result. Those settled at the same time may share a transaction."""
 
         async def work() -> None:
             if not await settle(finding, self._context):

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.fakes.bench import (
     BOND,
+    SCENE,
     WALLET,
     Bench,
     crash,
@@ -25,6 +26,7 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.content.cid import Cid, Codec
 from veriframe.model.registry.job import Address, JobState
 from veriframe.ports.store import Fetched
+from veriframe.worker.intake import backoff
 from veriframe.worker.report import WorkerLog
 from veriframe.worker.shared import throughput
 from veriframe.worker.shared.lanes import FETCHES
@@ -194,6 +196,25 @@ async def test_an_unusable_setting_ends_the_worker_in_order(bench: Bench) -> Non
             await asyncio.wait_for(working, 10)
     assert [line for line in lines if line["event"] == "bug"] == []
     assert stages(bench) == [Stage.VALIDATED] * 2
+
+
+async def test_a_job_whose_scene_nobody_had_is_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was refused; later somebody has the scene. Meanwhile it is left alone."""
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.05)
+    cid = bench.store.keep(SCENE)
+    content = bench.store.files.pop(cid)
+    await bench.post_cid(cid)
+    assert await bench.service().run(once=True)
+    assert (bench.attempt().stage, bench.attempt().code) == (Stage.REFUSED, Code.NOT_FOUND)
+    working = asyncio.create_task((service := bench.service()).run())
+    await until(lambda: len(bench.journal.tries) > 2)
+    bench.store.files[cid] = content
+    await until(lambda: bench.attempt().stage is Stage.SUBMITTED)
+    service.drain()
+    assert await working
+    assert bench.shared.moves.count("claim") == 1
 
 
 async def test_pay_is_noted_while_claiming_is_paused(bench: Bench) -> None:

@@ -92,7 +92,7 @@ def prepare(
     )
     command = pasteable(sandbox.command(run))
     if runtime.is_blender:
-        log.info("blender_started", script=script.name, command=command)
+        log.debug("blender_started", script=script.name, command=command)
     else:
         log.debug("decoder_started", command=command)
     return run, lines

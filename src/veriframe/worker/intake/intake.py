@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from veriframe.errors import HostUnavailable, JobLost, StoreUnavailable
+from veriframe.errors import Code, HostUnavailable, JobLost, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import Address, Job, format_strk
@@ -163,10 +163,11 @@ class Intake(Listener):
         await self._circuit_breaker.require_healthy(self._context.renderer)
 
     def _may_try(self, job: Job) -> bool:
-        """Whether it was not tried before; a job that was lost before its claim counts as new."""
+        """Whether it was not tried, or was lost before its claim, or nobody had its scene then."""
         if (known := self._context.attempts.of(job.id)) is None or not is_same(known, job):
             return job.id not in self._ruled_out
-        return known.stage is Stage.LOST and Stage.CLAIMED not in known.reached
+        is_absent = known.stage is Stage.REFUSED and known.code is Code.NOT_FOUND
+        return is_absent or (known.stage is Stage.LOST and Stage.CLAIMED not in known.reached)
 
     def _note_read(self, jobs: Sequence[Job], now: int) -> None:
         """Counts pay that the journal has lost."""

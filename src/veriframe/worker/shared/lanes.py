@@ -16,9 +16,9 @@ FETCHES = 16
 class Lane(StrEnum):
     """A kind of work that takes a place. Validation, storing and the registry's moves need none."""
 
-    FETCH = "fetch"
-    INSPECT = "inspection"
-    RENDER = "renderer"
+    FETCH = "a fetch"
+    INSPECT = "an inspection"
+    RENDER = "a renderer"
 
 
 class _Places:
@@ -127,7 +127,7 @@ class Place:
             self.leave()
         if lane is not None:
             if waits := self._lanes.is_full(lane):
-                self._on_wait(f"a place for {lane.value}")
+                self._on_wait(lane.value)
             await self._lanes.enter(lane, in_a_hurry=in_a_hurry)
             if waits:
                 self._on_wait("")

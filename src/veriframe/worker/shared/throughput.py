@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from veriframe.errors import Code, JobRejected, SceneDelayed
 from veriframe.ports.store import Transfer
+from veriframe.worker.listener import SCENE
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class Throughput:
             raise SceneDelayed("Nothing of its scene arrives, and other scenes need its place.")
         if self.is_silent is not self._is_waiting:
             self._is_waiting = self.is_silent
-            self._on_wait("its scene" if self._is_waiting else "")
+            self._on_wait(SCENE if self._is_waiting else "")
         if self._first is None or self._last is None:
             return
         began, before = self._first

@@ -33,12 +33,12 @@ async def test_a_job_that_waits_holds_no_place() -> None:
         assert lanes.is_full(Lane.INSPECT)
         going_on = asyncio.create_task(place.change(Lane.RENDER))
         await asyncio.sleep(0)
-        assert (place.lane, waits) == (None, ["a place for renderer"])
+        assert (place.lane, waits) == (None, ["a renderer"])
         assert not lanes.is_full(Lane.INSPECT)
         lanes.leave(Lane.RENDER)
         await going_on
         assert place.lane is Lane.RENDER
-        assert waits == ["a place for renderer", ""]
+        assert waits == ["a renderer", ""]
     assert not lanes.is_full(Lane.RENDER)
 
 
