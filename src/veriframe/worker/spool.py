@@ -6,6 +6,8 @@ A rendered frame lies in a folder of its own, as Blender wrote it, until it is v
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.frames import Frame, RenderTask, SpooledFrame, ValidatedFrame
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.shared.lanes import Lane
 
 log = structlog.get_logger()
 
@@ -110,7 +113,7 @@ class Spool:
         small = replace(self.task, frames=(frame.number,), percent=AGAIN_PERCENT, samples=AGAIN_SAMPLES)
         for folder in (out, clean):
             await run_uninterrupted(workspace.empty, folder)
-        async with renderer.open(scene) as session:
+        async with self._second_renderer(until), renderer.open(scene) as session:
             left = self.seconds_left(until, "rendering the black frame again")
             async for again in session.frames(small, out, lease_seconds=left):
                 found = await self._decode(small, again, out, clean, until)
@@ -120,6 +123,19 @@ class Spool:
                         f"Frame {frame.number} was black in the first render, but not when it was rendered "
                         "again. Run: veriframe doctor.",
                     )
+
+    @asynccontextmanager
+    async def _second_renderer(self, until: float) -> AsyncIterator[None]:
+        """Takes the place for it. Raises `RenderFailed` (LEASE)."""
+        left = self.seconds_left(until, "rendering the black frame again")
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self.context.lanes.within(Lane.AGAIN, left))
+            except TimeoutError:
+                raise RenderFailed(
+                    Code.LEASE, "Others were rendered again as long as the lease left time for it."
+                ) from None
+            yield
 
     async def _decode(
         self, task: RenderTask, frame: Frame, out: Path, clean: Path, until: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from veriframe.errors import Code, HostUnavailable, RenderFailed, ValidationFail
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.worker.job_run import started
+from veriframe.worker.shared.lanes import Lane
+from veriframe.worker.spool import Spool
 from veriframe.worker.steps import render, validate
 
 TASK = RenderTask(frames=(1, 2, 3), size=(64, 36))
@@ -104,3 +107,26 @@ async def test_a_black_frame_is_rendered_again_small(bench: Bench, is_fault: boo
         assert (await validated(bench, attempt)).stage is Stage.VALIDATED
     again = bench.renderer.tasks[-1]
     assert (again.frames, again.percent, again.samples) == ((1,), 25, 16)
+
+
+async def test_black_frames_are_rendered_again_one_at_a_time(bench: Bench) -> None:
+    """However many jobs are being validated: each may take all the memory of a render."""
+    bench.script.colour = (0, 0, 0)
+    attempt = await rendered(bench, await claimed(bench, replace(TASK, frames=(1,))))
+    async with bench.context.lanes.within(Lane.AGAIN, 60):
+        validating = asyncio.create_task(validated(bench, attempt))
+        await asyncio.sleep(0.1)
+        assert bench.renderer.tasks[-1].percent == 100
+    assert (await validating).stage is Stage.VALIDATED
+    assert bench.renderer.tasks[-1].percent == 25
+
+
+async def test_a_second_render_that_has_to_wait_too_long_fails_in_time(bench: Bench) -> None:
+    """The job is released while that is cheap."""
+    bench.script.colour = (0, 0, 0)
+    attempt = await rendered(bench, await claimed(bench, replace(TASK, frames=(1,))))
+    spool = Spool(attempt, replace(TASK, frames=(1,)), bench.context)
+    async with bench.context.lanes.within(Lane.AGAIN, 60):
+        with pytest.raises(RenderFailed) as failed:
+            await spool.validate(bench.folder, bench.context.monotonic() + 0.2)
+    assert failed.value.code is Code.LEASE

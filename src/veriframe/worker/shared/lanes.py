@@ -17,6 +17,8 @@ class Lane(StrEnum):
     FETCH = "fetch"
     INSPECT = "inspection"
     RENDER = "renderer"
+    AGAIN = "second render"
+    """Of a black frame, beside the renders. One at a time, or creators would decide how many."""
 
 
 class Lanes:
@@ -25,7 +27,12 @@ class Lanes:
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         """`capacity` is how many renders may run at once. `clock` gives monotonic seconds."""
         # One inspection at a time: like a render, it may use all the memory of one.
-        sizes: Mapping[Lane, int] = {Lane.FETCH: FETCHES, Lane.INSPECT: 1, Lane.RENDER: capacity}
+        sizes: Mapping[Lane, int] = {
+            Lane.FETCH: FETCHES,
+            Lane.INSPECT: 1,
+            Lane.RENDER: capacity,
+            Lane.AGAIN: 1,
+        }
         self.capacity, self._clock = capacity, clock
         self._places = {lane: asyncio.Semaphore(size) for lane, size in sizes.items()}
         self._rendering, self._since, self._busy_seconds, self._began = 0, 0.0, 0.0, clock()
@@ -41,6 +48,16 @@ class Lanes:
             yield place
         finally:
             place.leave()
+
+    @asynccontextmanager
+    async def within(self, lane: Lane, seconds: float) -> AsyncIterator[None]:
+        """Takes a place while the context lasts. Raises `TimeoutError` if there is none in this time."""
+        async with asyncio.timeout(seconds):
+            await self.enter(lane)
+        try:
+            yield
+        finally:
+            self.leave(lane)
 
     async def enter(self, lane: Lane) -> None:
         """Takes a place, as soon as there is one."""
