@@ -85,6 +85,10 @@ class Spool:
 
     async def validate_frame(self, frame: Frame, scene: Path, until: float) -> None:
         """Validates one frame and notes it; a black one is rendered again, small. Raises as `validate`."""
+        async with self._turn(Lane.DECODE, until):
+            await self._validate_frame(frame, scene, until)
+
+    async def _validate_frame(self, frame: Frame, scene: Path, until: float) -> None:
         workspace = self.context.workspace
         raw, clean = self._alone(frame.number), self._folder / f"{frame.number}-clean"
         await run_uninterrupted(workspace.empty, clean)
@@ -113,7 +117,7 @@ class Spool:
         small = replace(self.task, frames=(frame.number,), percent=AGAIN_PERCENT, samples=AGAIN_SAMPLES)
         for folder in (out, clean):
             await run_uninterrupted(workspace.empty, folder)
-        async with self._second_renderer(until), renderer.open(scene) as session:
+        async with self._turn(Lane.AGAIN, until), renderer.open(scene) as session:
             left = self.seconds_left(until, "rendering the black frame again")
             async for again in session.frames(small, out, lease_seconds=left):
                 found = await self._decode(small, again, out, clean, until)
@@ -125,15 +129,15 @@ class Spool:
                     )
 
     @asynccontextmanager
-    async def _second_renderer(self, until: float) -> AsyncIterator[None]:
-        """Takes the place for it. Raises `RenderFailed` (LEASE)."""
-        left = self.seconds_left(until, "rendering the black frame again")
+    async def _turn(self, lane: Lane, until: float) -> AsyncIterator[None]:
+        """Takes a place while the context lasts. Raises `RenderFailed` (LEASE)."""
         async with AsyncExitStack() as stack:
             try:
-                await stack.enter_async_context(self.context.lanes.within(Lane.AGAIN, left))
+                left = self.seconds_left(until, lane.value)
+                await stack.enter_async_context(self.context.lanes.within(lane, left))
             except TimeoutError:
                 raise RenderFailed(
-                    Code.LEASE, "Others were rendered again as long as the lease left time for it."
+                    Code.LEASE, f"Other jobs took the places for {lane.value} as long as the lease left time."
                 ) from None
             yield
 

@@ -17,6 +17,8 @@ class Lane(StrEnum):
     FETCH = "fetch"
     INSPECT = "inspection"
     RENDER = "renderer"
+    DECODE = "decoding"
+    """Of rendered frames. Nothing is claimed while all its places are taken."""
     AGAIN = "second render"
     """Of a black frame, beside the renders. One at a time, or creators would decide how many."""
 
@@ -31,6 +33,7 @@ class Lanes:
             Lane.FETCH: FETCHES,
             Lane.INSPECT: 1,
             Lane.RENDER: capacity,
+            Lane.DECODE: capacity + 1,
             Lane.AGAIN: 1,
         }
         self.capacity, self._clock = capacity, clock
@@ -50,7 +53,7 @@ class Lanes:
             place.leave()
 
     @asynccontextmanager
-    async def within(self, lane: Lane, seconds: float) -> AsyncIterator[None]:
+    async def within(self, lane: Lane, seconds: float | None = None) -> AsyncIterator[None]:
         """Takes a place while the context lasts. Raises `TimeoutError` if there is none in this time."""
         async with asyncio.timeout(seconds):
             await self.enter(lane)

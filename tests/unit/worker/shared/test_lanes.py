@@ -17,7 +17,13 @@ def silent(what: str) -> None:
 async def test_a_lane_has_its_places() -> None:
     """As many renders as the renderer can run, one inspection, and a number of fetches."""
     lanes = Lanes(2, ManualClock())
-    for lane, size in ((Lane.FETCH, FETCHES), (Lane.INSPECT, 1), (Lane.RENDER, 2), (Lane.AGAIN, 1)):
+    for lane, size in (
+        (Lane.FETCH, FETCHES),
+        (Lane.INSPECT, 1),
+        (Lane.RENDER, 2),
+        (Lane.DECODE, 3),
+        (Lane.AGAIN, 1),
+    ):
         for _ in range(size):
             assert not lanes.is_full(lane)
             await lanes.enter(lane)
