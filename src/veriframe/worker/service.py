@@ -197,7 +197,7 @@ class Service(Listener):
     async def _start_jobs(self) -> bool:
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""
         while self._has_place:
-            if (job := await self._intake.next_job()) is None:
+            if (job := await self._intake.next_job(self._running)) is None:
                 return self._intake.has_seen_all and not self._waiting()
             self._start(await self._intake.start(job))
         if self._context.lanes.is_full(Lane.FETCH):
