@@ -192,7 +192,13 @@ class Service(Listener):
         """Whether one more job may go ahead, beside those whose scenes do not arrive."""
         scenes, lanes = self._context.scenes, self._context.lanes
         most = 1 if scenes.are_too_large else lanes.capacity + JOBS_AHEAD
-        return self._ahead - scenes.silent < most and not lanes.is_full(Lane.FETCH)
+        return self._ahead - scenes.silent < most and not self._is_crowded
+
+    @property
+    def _is_crowded(self) -> bool:
+        """Whether one more fetch has no place, or no room beside what stopped arriving."""
+        scenes, workspace = self._context.scenes, self._context.workspace
+        return self._context.lanes.is_full(Lane.FETCH) or scenes.arriving_bytes > workspace.limit_bytes
 
     async def _start_jobs(self) -> bool:
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""
@@ -200,7 +206,7 @@ class Service(Listener):
             if (job := await self._intake.next_job(self._running)) is None:
                 return self._intake.has_seen_all and not self._waiting()
             self._start(await self._intake.start(job))
-        if self._context.lanes.is_full(Lane.FETCH):
+        if self._is_crowded:
             self._context.scenes.give_way()
         return False
 
