@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import platform
+import shlex
 import time
 from pathlib import Path
 
 import pytest
+from tests.fakes.bench import until
 from tests.integration.sandbox_runs import (
     BUILDERS,
     open_folder,
@@ -181,6 +184,33 @@ async def test_a_session_that_waits_uses_no_processor_time(builder: str, open_fo
         assert times_of(mark) == before
         assert await code_of(session, victim, RenderTask()) == Code.BLENDER_ERROR
     assert processes_with(mark) == []
+
+
+WAKES = """
+$SIG{CONT} = sub {};
+for my $n (1..8) {
+    my ($id, $event) = (pack("i", 0), pack("Qii x48", $n, 18, 0));
+    my $when = pack("q4", 0, 50e6 + $n * 7e6, 0, $n * 40e6);
+    syscall(222, 1, $event, $id) == 0 or die;
+    syscall(223, unpack("i", $id), 0, $when, 0) == 0 or die;
+}
+my ($start, @held) = time;
+while (1) { push @held, "x" x 2**24 if time > $start + 2 && @held < 32; }
+"""
+"""Perl: timers whose signal is SIGCONT (timer_create and timer_settime on x86-64), then work."""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of the calls are those of x86-64")
+@pytest.mark.parametrize("builder", BUILDERS)
+async def test_a_session_that_works_while_it_waits_is_ended(builder: str, open_folder: Path) -> None:
+    """A program can continue itself, and nothing else limits its time and its memory then."""
+    mark = f"wakes-{time.monotonic_ns()}"
+    wakes = f"perl -e {shlex.quote(WAKES)} {mark} & sleep 0.3"
+    victim, renderer = session_of(builder, open_folder, f"{COMMAND}; {wakes}; {send(INSPECTED)}; {COMMAND}")
+    async with renderer.open(victim.scene) as session:
+        await session.inspect()
+        await until(lambda: session.is_over)
+        assert processes_with(mark) == []
 
 
 @pytest.mark.parametrize("builder", BUILDERS)

@@ -15,6 +15,7 @@ import structlog
 from veriframe.errors import SettingsError, Unavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker import pipeline
+from veriframe.worker.ahead import Ahead
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.intake import Intake
 from veriframe.worker.listener import Listener
@@ -29,9 +30,6 @@ from veriframe.worker.settlement.settling import Withdrawal, clean_up, settle, w
 from veriframe.worker.shared.lanes import Lane
 
 log = structlog.get_logger()
-
-JOBS_AHEAD = 4
-"""The most jobs, beyond those that render, whose scenes are fetched, inspected or ready to be claimed."""
 
 STATUS_SECONDS = 600.0
 """Between two lines on how busy the worker is."""
@@ -61,7 +59,7 @@ class Service(Listener):
         self._background: dict[int, asyncio.Task[None]] = {}
         self._draining, self._stirred = asyncio.Event(), asyncio.Event()
         self._unusable: SettingsError | None = None
-        self._logged_at = context.monotonic()
+        self._logged_at, self._ahead = context.monotonic(), Ahead(context, self._running)
         self._intake, self._own = Intake(context), OwnJobs(context, idle_seconds)
         context.listener.add(self)
 
@@ -113,7 +111,7 @@ class Service(Listener):
     async def _wait_for_poll(self) -> None:
         """Waits until the next poll is due, or a job has ended. Fills a place that becomes free at once."""
         monotonic = self._context.monotonic
-        is_busy = not self._has_place or self._context.lanes.is_full(Lane.RENDER)
+        is_busy = not self._ahead.has_place or self._context.lanes.is_full(Lane.RENDER)
         until = monotonic() + self._poll_interval.pause_seconds(self._own.due_in_seconds(), busy=is_busy)
         running = len(self._running)
         while (left := until - monotonic()) > 0 and len(self._running) >= running:
@@ -166,7 +164,7 @@ class Service(Listener):
     def _log_status(self) -> None:
         if self._context.monotonic() - self._logged_at >= STATUS_SECONDS:
             self._logged_at, busy = self._context.monotonic(), self._context.lanes.busy_percent
-            log.info("worker_status", busy_percent=busy, jobs=len(self._running), ahead=self._ahead)
+            log.info("worker_status", busy_percent=busy, jobs=len(self._running), ahead=self._ahead.jobs)
 
     async def _poll(self) -> None:
         """One poll of the registry: news for the intake, and what our own jobs call for."""
@@ -185,33 +183,20 @@ class Service(Listener):
                 self._lost[job.id] = finding
                 self._running[job.id].cancel()
 
-    @property
-    def _ahead(self) -> int:
-        """How many jobs are on their way to a claim."""
-        before = (Stage.SEEN, Stage.FETCHED, Stage.CHECKED)
-        return sum(a.stage in before and a.job_id in self._running for a in self._context.attempts.live())
-
-    @property
-    def _has_place(self) -> bool:
-        """Whether one more job may go ahead, beside those whose scenes do not arrive."""
-        scenes, lanes = self._context.scenes, self._context.lanes
-        most = 1 if scenes.are_too_large else lanes.capacity + JOBS_AHEAD
-        return self._ahead - scenes.silent < most and not lanes.is_full(Lane.FETCH)
-
     async def _start_jobs(self) -> bool:
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""
-        while self._has_place:
-            if (job := await self._intake.next_job()) is None:
+        while self._ahead.has_place:
+            if (job := await self._intake.next_job(self._running)) is None:
                 return self._intake.has_seen_all and not self._waiting()
             self._start(await self._intake.start(job))
-        if self._context.lanes.is_full(Lane.FETCH):
+        if self._ahead.is_crowded:
             self._context.scenes.give_way()
         return False
 
     def _resume(self) -> None:
         """Starts attempts of an earlier run, those with a lease first, whatever the places ahead."""
         for attempt in () if self._intake.is_closed else self._waiting():
-            if attempt.stage.holds_claim or self._has_place:
+            if attempt.stage.holds_claim or self._ahead.has_place:
                 log.info("job_resumed", job_id=attempt.job_id, stage=attempt.stage)
                 self._start(attempt)
 

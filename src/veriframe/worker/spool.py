@@ -6,6 +6,8 @@ A rendered frame lies in a folder of its own, as Blender wrote it, until it is v
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.frames import Frame, RenderTask, SpooledFrame, ValidatedFrame
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.shared.lanes import Lane
 
 log = structlog.get_logger()
 
@@ -82,6 +85,10 @@ class Spool:
 
     async def validate_frame(self, frame: Frame, scene: Path, until: float) -> None:
         """Validates one frame and notes it; a black one is rendered again, small. Raises as `validate`."""
+        async with self._turn(Lane.DECODE, until):
+            await self._validate_frame(frame, scene, until)
+
+    async def _validate_frame(self, frame: Frame, scene: Path, until: float) -> None:
         workspace = self.context.workspace
         raw, clean = self._alone(frame.number), self._folder / f"{frame.number}-clean"
         await run_uninterrupted(workspace.empty, clean)
@@ -110,7 +117,7 @@ class Spool:
         small = replace(self.task, frames=(frame.number,), percent=AGAIN_PERCENT, samples=AGAIN_SAMPLES)
         for folder in (out, clean):
             await run_uninterrupted(workspace.empty, folder)
-        async with renderer.open(scene) as session:
+        async with self._turn(Lane.AGAIN, until), renderer.open(scene) as session:
             left = self.seconds_left(until, "rendering the black frame again")
             async for again in session.frames(small, out, lease_seconds=left):
                 found = await self._decode(small, again, out, clean, until)
@@ -120,6 +127,19 @@ class Spool:
                         f"Frame {frame.number} was black in the first render, but not when it was rendered "
                         "again. Run: veriframe doctor.",
                     )
+
+    @asynccontextmanager
+    async def _turn(self, lane: Lane, until: float) -> AsyncIterator[None]:
+        """Takes a place while the context lasts. Raises `RenderFailed` (LEASE)."""
+        async with AsyncExitStack() as stack:
+            try:
+                left = self.seconds_left(until, lane.value)
+                await stack.enter_async_context(self.context.lanes.within(lane, left))
+            except TimeoutError:
+                raise RenderFailed(
+                    Code.LEASE, f"Other jobs took the places for {lane.value} as long as the lease left time."
+                ) from None
+            yield
 
     async def _decode(
         self, task: RenderTask, frame: Frame, out: Path, clean: Path, until: float

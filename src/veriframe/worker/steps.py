@@ -36,6 +36,7 @@ from veriframe.worker.job_run import FRESH_SECONDS, JobRun
 from veriframe.worker.reconciliation import no_longer_open
 from veriframe.worker.scene.check import inspected
 from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, require_open
+from veriframe.worker.shared.lanes import Lane
 from veriframe.worker.spool import Spool
 
 log = structlog.get_logger()
@@ -66,6 +67,9 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
     await context.approve(attempt)
     if attempt.task is None and not is_our_claim(*await run.read(attempt), context):
         attempt = await inspected(attempt, await fetch_scene_in_time(attempt, run), run)
+    # Frames that are slow to decode would pile up, and each decoder may take a gigabyte.
+    async with context.lanes.within(Lane.DECODE):
+        pass
     run.begin_claim(attempt.job_id)
     job, now = await run.read(attempt)
     if not is_our_claim(job, now, context):

@@ -22,11 +22,11 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.content.cid import Cid, Codec
 from veriframe.model.registry.job import Address
 from veriframe.ports.registry import Snapshot
-from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, ignore_transfer
+from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, Transfer, ignore_transfer
+from veriframe.worker.ahead import JOBS_AHEAD
 from veriframe.worker.intake import intake
 from veriframe.worker.listener import Listener
 from veriframe.worker.report import WorkerLog
-from veriframe.worker.service import JOBS_AHEAD
 from veriframe.worker.shared import throughput
 from veriframe.worker.shared.lanes import FETCHES
 
@@ -35,6 +35,10 @@ FACTOR = 200
 
 MOST_READS = 5
 """The most reads of the registry by one job's own work, from its scene to its submission."""
+
+
+HALF_BYTES = 2**18
+"""A quarter of the budget for scenes."""
 
 
 class AbsentScenes(FakeStore):
@@ -94,6 +98,47 @@ def _named(lines: Sequence[Mapping[str, Any]]) -> set[int]:
     """The jobs that wait for their scenes, by the log."""
     waits = [line for line in lines if line["event"] == "job_waits_for"]
     return {line["job_id"] for line in waits if line["what"] == "its scene"}
+
+
+class HalfScenes(FakeStore):
+    """A store in which large scenes stop arriving. Counts the bytes that are on the disk at once."""
+
+    now = most = 0
+
+    async def fetch(
+        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+    ) -> Fetched:
+        """Fetches what is there."""
+        if cid not in self.files:
+            self.now += HALF_BYTES
+            self.most = max(self.most, self.now)
+            on_progress(Transfer(done_bytes=HALF_BYTES, total_bytes=2 * HALF_BYTES))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.now -= HALF_BYTES
+        return await super().fetch(cid, target, limits, on_progress)
+
+
+async def test_scenes_that_stop_arriving_do_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They give way to others before they take more than the budget for scenes, and the good job is done."""
+    monkeypatch.setattr(throughput, "CHECK_SECONDS", 0.005)
+    monkeypatch.setattr(intake, "TURN_EVERY", 10**9)
+    bench = Bench(tmp_path / "work", store=(store := HalfScenes()))
+    bench.context.monotonic = lambda: FACTOR * time.monotonic()
+    for number in range(FETCHES):
+        bench.creator = FakeRegistry(Address(100 + number), bench.shared)
+        bench.shared.credits[bench.creator.account] += WALLET
+        await bench.post_cid(str(Cid(Codec.RAW, bytes([number]) * 32)), reward_fri=2 * REWARD)
+    (good,) = await bench.post()
+    service = bench.service(idle_seconds=0.01)
+    working = asyncio.create_task(service.run())
+    await until(lambda: good.id in bench.journal.by_job and bench.attempt(good.id).stage is Stage.SUBMITTED)
+    working.cancel()
+    await asyncio.wait([working])
+    assert store.most <= bench.context.workspace.limit_bytes + (1 + JOBS_AHEAD) * HALF_BYTES
 
 
 @pytest.mark.parametrize("step_seconds", [0.0, 60.0])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.fakes.bench import Bench, crash
+from tests.fakes.bench import Bench, crash, until
+from tests.unit.worker.pipelines import run
 
 from veriframe.errors import Code, HostUnavailable, RenderFailed, ValidationFailed
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.registry.job import JobState
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.worker.job_run import started
+from veriframe.worker.shared.lanes import Lane
+from veriframe.worker.spool import Spool
 from veriframe.worker.steps import render, validate
 
 TASK = RenderTask(frames=(1, 2, 3), size=(64, 36))
@@ -25,14 +30,14 @@ async def claimed(bench: Bench, task: RenderTask = TASK) -> Attempt:
 
 async def rendered(bench: Bench, attempt: Attempt) -> Attempt:
     """Takes the step that renders."""
-    async with started(attempt, bench.context) as run:
-        return await render(attempt, run)
+    async with started(attempt, bench.context) as job_run:
+        return await render(attempt, job_run)
 
 
 async def validated(bench: Bench, attempt: Attempt) -> Attempt:
     """Takes the step that validates."""
-    async with started(attempt, bench.context) as run:
-        return await validate(attempt, run)
+    async with started(attempt, bench.context) as job_run:
+        return await validate(attempt, job_run)
 
 
 async def noted(bench: Bench) -> dict[int, bool]:
@@ -104,3 +109,48 @@ async def test_a_black_frame_is_rendered_again_small(bench: Bench, is_fault: boo
         assert (await validated(bench, attempt)).stage is Stage.VALIDATED
     again = bench.renderer.tasks[-1]
     assert (again.frames, again.percent, again.samples) == ((1,), 25, 16)
+
+
+async def test_black_frames_are_rendered_again_one_at_a_time(bench: Bench) -> None:
+    """However many jobs are being validated: each may take all the memory of a render."""
+    bench.script.colour = (0, 0, 0)
+    attempt = await rendered(bench, await claimed(bench, replace(TASK, frames=(1,))))
+    async with bench.context.lanes.within(Lane.AGAIN, 60):
+        validating = asyncio.create_task(validated(bench, attempt))
+        await asyncio.sleep(0.1)
+        assert bench.renderer.tasks[-1].percent == 100
+    assert (await validating).stage is Stage.VALIDATED
+    assert bench.renderer.tasks[-1].percent == 25
+
+
+async def test_a_second_render_that_has_to_wait_too_long_fails_in_time(bench: Bench) -> None:
+    """The job is released while that is cheap."""
+    bench.script.colour = (0, 0, 0)
+    attempt = await rendered(bench, await claimed(bench, replace(TASK, frames=(1,))))
+    spool = Spool(attempt, replace(TASK, frames=(1,)), bench.context)
+    async with bench.context.lanes.within(Lane.AGAIN, 60):
+        with pytest.raises(RenderFailed) as failed:
+            await spool.validate(bench.folder, bench.context.monotonic() + 0.2)
+    assert failed.value.code is Code.LEASE
+
+
+async def test_nothing_is_claimed_while_frames_pile_up(bench: Bench) -> None:
+    """A frame may take a minute and a gigabyte to decode, and a second to render."""
+    lanes, (job,) = bench.context.lanes, await bench.post()
+    async with lanes.within(Lane.DECODE), lanes.within(Lane.DECODE):
+        running = asyncio.create_task(run(bench, bench.begin(job)))
+        await until(lambda: bench.attempt().stage is Stage.CHECKED)
+        await asyncio.sleep(0.1)
+        assert bench.job().state is JobState.OPEN
+    assert (await running).stage is Stage.SUBMITTED
+
+
+async def test_frames_wait_for_their_decoding(bench: Bench) -> None:
+    """As many are decoded at once as jobs render, and one more."""
+    attempt = await rendered(bench, await claimed(bench, replace(TASK, frames=(1,))))
+    lanes = bench.context.lanes
+    async with lanes.within(Lane.DECODE), lanes.within(Lane.DECODE):
+        validating = asyncio.create_task(validated(bench, attempt))
+        await asyncio.sleep(0.1)
+        assert await noted(bench) == {1: False}
+    assert (await validating).stage is Stage.VALIDATED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from itertools import chain
 from typing import Any
 
@@ -103,15 +103,19 @@ class Intake(Listener):
         await self._failures.read()
         return await self._discovery.poll(wanted)
 
-    async def next_job(self) -> Job | None:
+    async def next_job(self, running: Container[int] = ()) -> Job | None:
         """Returns the job to start now; None if there is none. Raises `RegistryUnavailable`.
+
+        None of `running`: a job that is lost may be open again before the work on it has ended.
 
         A machine or a store that cannot take one more job is a reason for none, and is logged.
         """
         # One job of a scene goes first; the others use what it finds.
         examined = {a.asset_cid for a in self._context.attempts.live() if a.stage in _EXAMINED}
         candidates = self._in_turn(self._discovery.candidates)
-        possible = (job for job in candidates if not self._is_ruled_out(job, examined))
+        possible = (
+            job for job in candidates if job.id not in running and not self._is_ruled_out(job, examined)
+        )
         if self._circuit_breaker.pauses or (first := next(possible, None)) is None:
             return None
         try:

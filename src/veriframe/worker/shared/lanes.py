@@ -14,11 +14,15 @@ FETCHES = 16
 
 
 class Lane(StrEnum):
-    """A kind of work that takes a place. Validation, storing and the registry's moves need none."""
+    """A kind of work that takes a place. Storing and the registry's moves need none."""
 
     FETCH = "a fetch"
     INSPECT = "an inspection"
     RENDER = "a renderer"
+    DECODE = "decoding"
+    """Of rendered frames. Nothing is claimed while all its places are taken."""
+    AGAIN = "a second render"
+    """Of a black frame, beside the renders. One at a time, or creators would decide how many."""
 
 
 class _Places:
@@ -64,7 +68,13 @@ class Lanes:
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         """`capacity` is how many renders may run at once. `clock` gives monotonic seconds."""
         # One inspection at a time: like a render, it may use all the memory of one.
-        sizes: Mapping[Lane, int] = {Lane.FETCH: FETCHES, Lane.INSPECT: 1, Lane.RENDER: capacity}
+        sizes: Mapping[Lane, int] = {
+            Lane.FETCH: FETCHES,
+            Lane.INSPECT: 1,
+            Lane.RENDER: capacity,
+            Lane.DECODE: capacity + 1,
+            Lane.AGAIN: 1,
+        }
         self.capacity, self._clock = capacity, clock
         self._places = {lane: _Places(size) for lane, size in sizes.items()}
         self._rendering, self._since, self._busy_seconds, self._began = 0, 0.0, 0.0, clock()
@@ -80,6 +90,16 @@ class Lanes:
             yield place
         finally:
             place.leave()
+
+    @asynccontextmanager
+    async def within(self, lane: Lane, seconds: float | None = None) -> AsyncIterator[None]:
+        """Takes a place while the context lasts. Raises `TimeoutError` if there is none in this time."""
+        async with asyncio.timeout(seconds):
+            await self.enter(lane)
+        try:
+            yield
+        finally:
+            self.leave(lane)
 
     async def enter(self, lane: Lane, *, in_a_hurry: bool = False) -> None:
         """Takes a place, as soon as there is one."""

@@ -75,6 +75,11 @@ class Scenes:
         """How many jobs wait for a scene of which nothing arrives."""
         return sum(one.is_silent for one in self._awaited)
 
+    @property
+    def arriving_bytes(self) -> int:
+        """How much of the scenes that are not complete yet is on the disk."""
+        return sum(one.done_bytes for one in self._awaited)
+
     def give_way(self) -> None:
         """Ends the fetch of which nothing has arrived for the longest time, if there is one."""
         silent = [one for one in self._awaited if one.is_silent]

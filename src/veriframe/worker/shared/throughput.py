@@ -53,6 +53,11 @@ class Throughput:
         return self._clock() - self._heard_at
 
     @property
+    def done_bytes(self) -> int:
+        """How much of the scene is on the disk."""
+        return self._last.done_bytes if self._last is not None else 0
+
+    @property
     def is_silent(self) -> bool:
         """Whether it is waited for rather than fetched."""
         return self.silent_seconds >= SILENT_SECONDS

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,11 +19,13 @@ from tests.fakes.bench import (
     REVIEW_SECONDS,
     WALLET,
     Bench,
+    GatedRenderer,
     crash,
     stages,
     until,
 )
 from tests.fakes.registry import FakeRegistry
+from tests.fakes.renderer import FakeSession
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.attempt.attempt import Stage
@@ -144,6 +149,49 @@ async def test_a_rival_who_releases_at_once_does_not_end_a_job_for_us(bench: Ben
     if bench.attempt().stage is Stage.LOST:
         assert await bench.service().run(once=True)
     assert bench.attempt().stage is Stage.SUBMITTED
+
+
+class SlowToClose(GatedRenderer):
+    """What a scene has written in memory takes a while to be freed."""
+
+    @asynccontextmanager
+    async def open(self, scene: Path) -> AsyncIterator[FakeSession]:
+        """Leaves slowly."""
+        async with super().open(scene) as session:
+            try:
+                yield session
+            finally:
+                await asyncio.sleep(0.2)
+
+
+async def test_a_job_that_is_open_again_waits_until_its_first_attempt_is_over(tmp_path: Path) -> None:
+    """fault_100: a scene that is slow to close, and a rival who claims and releases, do not stop the worker.
+
+    Otherwise two attempts at one job are under way, and the end of one is taken for that of the other.
+    """
+    bench = Bench(tmp_path / "work", renderer=SlowToClose())
+    await bench.post()
+    claim = bench.registry.claim
+
+    async def sandwich(job_id: int) -> int:
+        bench.registry.claim = claim  # type: ignore[method-assign]
+        await bench.other.claim(job_id)
+        asyncio.get_running_loop().call_later(
+            0.02, lambda: releasing.append(asyncio.ensure_future(release()))
+        )
+        return await claim(job_id)
+
+    async def release() -> None:
+        await bench.other.release(1, Code.STOPPED)
+
+    releasing = list[asyncio.Future[None]]()
+    bench.registry.claim = sandwich  # type: ignore[method-assign]
+    service = bench.service(idle_seconds=0.01)
+    working = asyncio.create_task(service.run())
+    await until(lambda: working.done() or (bench.journal.by_job and bench.attempt().stage is Stage.SUBMITTED))
+    service.drain()
+    assert await working, "no bug"
+    assert [attempt.stage for attempt in bench.journal.tries.values()] == [Stage.LOST, Stage.SUBMITTED]
 
 
 async def test_a_lost_race_is_run_again_in_the_same_run(bench: Bench) -> None:

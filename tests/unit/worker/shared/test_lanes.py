@@ -17,7 +17,13 @@ def silent(what: str) -> None:
 async def test_a_lane_has_its_places() -> None:
     """As many renders as the renderer can run, one inspection, and a number of fetches."""
     lanes = Lanes(2, ManualClock())
-    for lane, size in ((Lane.FETCH, FETCHES), (Lane.INSPECT, 1), (Lane.RENDER, 2)):
+    for lane, size in (
+        (Lane.FETCH, FETCHES),
+        (Lane.INSPECT, 1),
+        (Lane.RENDER, 2),
+        (Lane.DECODE, 3),
+        (Lane.AGAIN, 1),
+    ):
         for _ in range(size):
             assert not lanes.is_full(lane)
             await lanes.enter(lane)
@@ -122,3 +128,14 @@ async def test_the_busy_share_is_that_of_the_renderers_places() -> None:
         assert lanes.busy_percent == 25
     clock.seconds += 20
     assert lanes.busy_percent == 12.5
+
+
+async def test_a_place_is_waited_for_only_for_some_time() -> None:
+    """A lease is running. The place that was not taken is not given back."""
+    lanes = Lanes(1, ManualClock())
+    async with lanes.within(Lane.AGAIN, 60):
+        with pytest.raises(TimeoutError):
+            async with lanes.within(Lane.AGAIN, 0.001):
+                pytest.fail("it is taken")
+        assert lanes.is_full(Lane.AGAIN)
+    assert not lanes.is_full(Lane.AGAIN)

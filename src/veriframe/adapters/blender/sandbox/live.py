@@ -113,18 +113,21 @@ class RunningProgram(LiveRun):
 
     async def freeze(self, *, trusted: bool = False) -> None:
         """Stops all processes, builders included, so that none is left to continue another."""
-        if (root := self._process.pid) is not None and not trusted:
-            resource_usage.signal_all([root], signal.SIGSTOP)
-            with host_errors.as_unavailable():
-                self._frozen |= {root} | await run_uninterrupted(resource_usage.stop_below, root)
-        self._process.watcher.paused = True
+        if (root := self._process.pid) is None or trusted:
+            self._process.watcher.paused = True
+            return
+        resource_usage.signal_all([root], signal.SIGSTOP)
+        with host_errors.as_unavailable():
+            self._frozen |= {root} | await run_uninterrupted(resource_usage.stop_below, root)
+            before = await run_uninterrupted(resource_usage.measure_tree, root)
+        self._process.watcher.rest(root, before)
 
     async def thaw(self) -> None:
         """Continues them."""
         if self._process.pid is not None:
             resource_usage.signal_all(self._frozen, signal.SIGCONT)
         self._frozen.clear()
-        self._process.watcher.paused = False
+        self._process.watcher.resume()
 
     async def memory_bytes(self) -> int:
         """Measures the whole tree once."""

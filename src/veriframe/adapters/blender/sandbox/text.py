@@ -30,7 +30,8 @@ def strip(line: bytes) -> str:
 class StreamLimits(NamedTuple):
     """The limits of a stream: bytes of one line, bytes in total, and lines, empty ones included.
 
-    The latter two grow with the time since the stream's start.
+    What was used of the latter two comes back with time, but a stream that was silent for days may write no
+    more at once than a new one.
     """
 
     line_bytes: int
@@ -47,14 +48,15 @@ class LineSplitter:
         """`cut`: shorten a line that is too long (a log) instead of exceeding the limit (a report)."""
         self._on_line = on_line
         self._caps, self._cut = caps, cut
-        self._bytes = self._lines = 0
+        self._bytes_left, self._lines_left = float(caps.total_bytes), float(caps.lines)
         self._line = bytearray()
-        self._started = time.monotonic()
+        self._refilled = time.monotonic()
 
     def feed(self, chunk: bytes) -> bool:
         """Processes a chunk. Returns False if a limit is exceeded; no further lines are passed on then."""
-        self._bytes += len(chunk)
-        if self._bytes > self._caps.total_bytes + self._grown(self._caps.bytes_per_second):
+        self._refill()
+        self._bytes_left -= len(chunk)
+        if self._bytes_left < 0:
             return False
         *ends, start = chunk.split(b"\n")
         return all(self._append(end) and self._emit() for end in ends) and self._append(start)
@@ -70,16 +72,19 @@ class LineSplitter:
         return self._cut or len(part) <= room
 
     def _emit(self) -> bool:
-        self._lines += 1
-        if self._lines > self._caps.lines + self._grown(self._caps.lines_per_second):
+        self._lines_left -= 1
+        if self._lines_left < 0:
             return False
         line = bytes(self._line)
         self._line.clear()
         self._on_line(line)
         return True
 
-    def _grown(self, per_second: int) -> int:
-        return int(per_second * (time.monotonic() - self._started))
+    def _refill(self) -> None:
+        caps, now = self._caps, time.monotonic()
+        passed, self._refilled = now - self._refilled, now
+        self._bytes_left = min(caps.total_bytes, self._bytes_left + caps.bytes_per_second * passed)
+        self._lines_left = min(caps.lines, self._lines_left + caps.lines_per_second * passed)
 
 
 async def read_lines(descriptor: int, splitter: LineSplitter, on_flood: Callable[[], None]) -> None:

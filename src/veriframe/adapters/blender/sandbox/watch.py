@@ -14,6 +14,9 @@ from veriframe.adapters.blender.sandbox.run import Ending, SandboxedRun
 _POLL_SECONDS = 0.1
 # The pause after a slow measurement of memory, as a multiple of its duration, and the longest pause.
 _PAUSE_FACTOR, _MAX_PAUSE_SECONDS = 4, 2.0
+# How often stopped processes are looked at, and what they may use all the same: a call that the signal
+# interrupted is carried out first.
+_REST_POLL_SECONDS, _REST_SECONDS, _REST_BYTES = 0.5, 1.0, 2**26
 
 
 class Watcher:
@@ -26,6 +29,8 @@ class Watcher:
         """When a program that has finished its work is ended."""
         self.paused = False
         self.peak_bytes = 0
+        self._rests: tuple[int, resource_usage.Usage] | None = None
+        self._look_at = 0.0
 
     async def watch(self) -> None:
         """Enforces the limits of time and output."""
@@ -38,6 +43,21 @@ class Watcher:
                 self._end(Ending.STOPPED)
             if not self.paused and (await self.exceeds_output() or self._writable.is_full()):
                 self._end(Ending.OUTPUT_LIMIT)
+            if self._rests is not None and now > self._look_at:
+                self._look_at = now + _REST_POLL_SECONDS
+                if _has_worked(*self._rests):
+                    self._end(Ending.TIMEOUT)
+
+    def rest(self, root: int, before: resource_usage.Usage) -> None:
+        """From now on all processes below `root` are stopped, and had used `before`.
+
+        A stop alone does not hold a hostile program: a timer of its own whose signal is SIGCONT continues it.
+        """
+        self._rests, self.paused = (root, before), True
+
+    def resume(self) -> None:
+        """They work again."""
+        self._rests, self.paused = None, False
 
     async def exceeds_output(self) -> bool:
         """Whether the program has written more than allowed. Listing folders may take long."""
@@ -69,3 +89,13 @@ class Watcher:
         if await asyncio.to_thread(resource_usage.proportional_bytes, pids, shared=shared) > limit:
             self._end(Ending.OOM)
         return min(_PAUSE_FACTOR * (time.monotonic() - started), _MAX_PAUSE_SECONDS)
+
+
+def _has_worked(root: int, before: resource_usage.Usage) -> bool:
+    """Whether processes that are stopped have used anything, or are not those that were stopped."""
+    now = resource_usage.measure_tree(root)
+    return (
+        not set(now.pids) <= set(before.pids)
+        or now.ticks - before.ticks > _REST_SECONDS * resource_usage.TICKS_PER_SECOND
+        or now.memory_bytes - before.memory_bytes > _REST_BYTES
+    )

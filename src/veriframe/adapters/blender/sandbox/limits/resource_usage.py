@@ -13,6 +13,8 @@ from pathlib import Path
 
 from veriframe.adapters.blender.sandbox.limits import host_errors
 
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 """A file's size on disk is rounded up to this."""
 
@@ -30,18 +32,21 @@ that one render may leave, each with temporary files."""
 class Usage:
     """A process tree at one moment: resident memory in bytes (shared pages count once per process).
 
-    `threads` is the sum over all processes; each has at least one.
+    `threads` is the sum over all processes; each has at least one. `ticks` is the processor time that they
+    have used, in clock ticks, with that of their children that have ended.
     """
 
     memory_bytes: int
     pids: tuple[int, ...]
     threads: int
+    ticks: int
 
 
 def measure_tree(root: int) -> Usage:
     """Returns the usage of `root` and all its descendants. Ignores processes that end meanwhile."""
     resident: dict[int, int] = {}
     threads: dict[int, int] = {}
+    ticks: dict[int, int] = {}
     children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -50,6 +55,7 @@ def measure_tree(root: int) -> Usage:
                 children[int(fields[1])].append(int(entry.name))
                 # A zombie has no threads, but still counts against the limit.
                 threads[int(entry.name)] = max(1, int(fields[17]))
+                ticks[int(entry.name)] = sum(map(int, fields[11:15]))
                 if fields[0] == b"Z" and int(fields[17]) > 1:
                     fields = _read_stat(_living(entry))
                 resident[int(entry.name)] = int(fields[21]) * PAGE_BYTES
@@ -57,7 +63,9 @@ def measure_tree(root: int) -> Usage:
     for pid in tree:  # the list grows during the loop
         tree += children[pid]
     pids = tuple(pid for pid in tree if pid in resident)
-    return Usage(sum(resident[pid] for pid in pids), pids, sum(threads[pid] for pid in pids))
+    used = (sum(counted[pid] for pid in pids) for counted in (resident, threads, ticks))
+    memory_bytes, all_threads, all_ticks = used
+    return Usage(memory_bytes, pids, all_threads, all_ticks)
 
 
 def _read_stat(process: Path) -> list[bytes]:

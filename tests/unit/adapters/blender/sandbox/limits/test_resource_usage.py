@@ -49,7 +49,7 @@ def test_a_process_that_is_gone_uses_nothing() -> None:
     """A run may end between two measurements."""
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
-    assert resource_usage.Usage(0, (), 0) == measure_tree(process.pid)
+    assert resource_usage.Usage(0, (), 0, 0) == measure_tree(process.pid)
     assert proportional_bytes([process.pid]) == 0
 
 

@@ -1,0 +1,41 @@
+"""How many jobs may be ahead of the renderers: fetched, inspected, or ready to be claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from veriframe.model.attempt.attempt import Stage
+from veriframe.worker.context import WorkerContext
+from veriframe.worker.shared.lanes import Lane
+
+JOBS_AHEAD = 4
+"""The most of them, beyond as many as may render at once."""
+
+_BEFORE_A_CLAIM = (Stage.SEEN, Stage.FETCHED, Stage.CHECKED)
+
+
+class Ahead:
+    """The jobs under way that are not claimed yet."""
+
+    def __init__(self, context: WorkerContext, running: Container[int]) -> None:
+        """`running` are the jobs that are worked on; it changes."""
+        self._context, self._running = context, running
+
+    @property
+    def jobs(self) -> int:
+        """How many there are."""
+        live = self._context.attempts.live()
+        return sum(a.stage in _BEFORE_A_CLAIM and a.job_id in self._running for a in live)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether one more job may go ahead, beside those whose scenes do not arrive."""
+        scenes, lanes = self._context.scenes, self._context.lanes
+        most = 1 if scenes.are_too_large else lanes.capacity + JOBS_AHEAD
+        return self.jobs - scenes.silent < most and not self.is_crowded
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether one more fetch has no place, or no room beside what stopped arriving."""
+        scenes, workspace = self._context.scenes, self._context.workspace
+        return self._context.lanes.is_full(Lane.FETCH) or scenes.arriving_bytes > workspace.limit_bytes
