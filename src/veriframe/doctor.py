@@ -89,15 +89,14 @@ async def disk(folder: Path, needed_bytes: int) -> Finding:
     return Finding(detail)
 
 
-async def memory(limit_bytes: int, slots: int, waiting_bytes: int = 0) -> Finding:
-    """Check that all renders and one inspection can use their limit at once, beside what waits."""
+async def memory(limit_bytes: int, processes: int, waiting_bytes: int = 0) -> Finding:
+    """Check that all renders and inspections can use their limit at once, beside what waits."""
     available = _memory_bytes(CONTAINER_LIMITS)
-    needed = (slots + 1) * limit_bytes + waiting_bytes
     detail = (
-        f"{available / 2**30:.1f} GiB in all; {slots + 1} x {limit_bytes / 2**30:.1f} GiB for renders and an"
-        f" inspection, {waiting_bytes / 2**30:.1f} GiB for what waits"
+        f"{available / 2**30:.1f} GiB in all; {processes} x {limit_bytes / 2**30:.1f} GiB for renders and"
+        f" inspections, {waiting_bytes / 2**30:.1f} GiB for what waits"
     )
-    if needed > available:
+    if processes * limit_bytes + waiting_bytes > available:
         return Finding(
             detail,
             Verdict.WARNING,

@@ -101,19 +101,19 @@ async def test_a_disk_that_cannot_be_measured_is_bad(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit_bytes", "slots", "verdict"),
+    ("limit_bytes", "processes", "verdict"),
     [
-        (ALL_MEMORY // 2, 1, Verdict.GOOD),
-        (ALL_MEMORY // 2 + 1, 1, Verdict.WARNING),
-        (ALL_MEMORY // 3, 2, Verdict.GOOD),
-        (ALL_MEMORY // 3, 3, Verdict.WARNING),
+        (ALL_MEMORY, 1, Verdict.GOOD),
+        (ALL_MEMORY + 1, 1, Verdict.WARNING),
+        (ALL_MEMORY // 3, 3, Verdict.GOOD),
+        (ALL_MEMORY // 3, 4, Verdict.WARNING),
     ],
 )
-async def test_all_renders_and_an_inspection_must_fit_the_memory(
-    limit_bytes: int, slots: int, verdict: Verdict
+async def test_all_renders_and_inspections_must_fit_the_memory(
+    limit_bytes: int, processes: int, verdict: Verdict
 ) -> None:
     """fault_31: more than the memory works for small scenes, so it is only a warning."""
-    finding = await doctor.memory(limit_bytes, slots)
+    finding = await doctor.memory(limit_bytes, processes)
     assert verdict is finding.verdict
     assert bool(finding.remedy) is (verdict is Verdict.WARNING)
 
@@ -135,11 +135,11 @@ async def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(doctor, "CONTAINER_LIMITS", (tmp_path / "nothing", tmp_path / "limit"))
     finding = await doctor.memory(2**31, 1)
     assert finding.verdict is Verdict.WARNING
-    assert finding.detail.startswith("1.0 GiB in all; 2 x 2.0 GiB")
+    assert finding.detail.startswith("1.0 GiB in all; 1 x 2.0 GiB")
 
 
 async def test_what_waits_needs_memory_too() -> None:
     """fault_31: Blenders that were started ahead, and inspected scenes."""
-    third = ALL_MEMORY // 3
-    assert (await doctor.memory(third, 1, third)).verdict is Verdict.GOOD
-    assert (await doctor.memory(third, 1, third + 3)).verdict is Verdict.WARNING
+    half = ALL_MEMORY // 2
+    assert (await doctor.memory(half, 1, half)).verdict is Verdict.GOOD
+    assert (await doctor.memory(half, 1, half + 2)).verdict is Verdict.WARNING

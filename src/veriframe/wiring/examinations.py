@@ -13,6 +13,7 @@ from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
 from veriframe.wiring.renderers import build_for_one
 from veriframe.wiring.workers import stakes
+from veriframe.worker.shared.lanes import inspections
 from veriframe.worker.shared.reservations import picture_bytes
 
 
@@ -44,7 +45,7 @@ def examinations(
     wanted: list[tuple[str, doctor.Examination]] = [
         ("home", partial(doctor.home, settings.home)),
         ("disk", partial(doctor.disk, settings.home, settings.disk_free_bytes)),
-        ("memory", partial(doctor.memory, settings.memory_bytes, settings.slots, _waiting_bytes(settings))),
+        ("memory", partial(doctor.memory, settings.memory_bytes, *_memory(settings))),
         ("registry", partial(doctor.registry, registry, opened.chain_facts)),
         ("content store", partial(doctor.store, content, picture_bytes(scene_limits(settings).pixels))),
         *((check.name, partial(doctor.places, check)) for check in content.checks()),
@@ -61,6 +62,7 @@ def examinations(
     return [*wanted, ("engines", about_engines)] if engines else wanted
 
 
-def _waiting_bytes(settings: Settings) -> int:
-    """The most memory of Blenders that were started ahead, and of inspected scenes that wait."""
-    return (settings.spares + settings.slots) * settings.spare_bytes
+def _memory(settings: Settings) -> tuple[int, int]:
+    """How many Blenders may use all of their memory at once, and the bytes of those that wait."""
+    processes = settings.slots + inspections(settings.slots)
+    return processes, (settings.spares + settings.slots) * settings.spare_bytes

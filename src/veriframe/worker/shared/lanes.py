@@ -25,6 +25,11 @@ class Lane(StrEnum):
     """Of a black frame, beside the renders. One at a time, or creators would decide how many."""
 
 
+def inspections(capacity: int) -> int:
+    """How many scenes are inspected at once beside so many renders. Each may use a render's memory."""
+    return 1 + capacity // 4
+
+
 class _Places:
     """Places that are given in turn, to those who are in a hurry first."""
 
@@ -67,10 +72,9 @@ class Lanes:
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         """`capacity` is how many renders may run at once. `clock` gives monotonic seconds."""
-        # One inspection at a time: like a render, it may use all the memory of one.
         sizes: Mapping[Lane, int] = {
             Lane.FETCH: FETCHES,
-            Lane.INSPECT: 1,
+            Lane.INSPECT: inspections(capacity),
             Lane.RENDER: capacity,
             Lane.DECODE: capacity + 1,
             Lane.AGAIN: 1,

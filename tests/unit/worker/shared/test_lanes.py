@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.unit.worker.clock import ManualClock
 
-from veriframe.worker.shared.lanes import FETCHES, Lane, Lanes
+from veriframe.worker.shared.lanes import FETCHES, Lane, Lanes, inspections
 
 
 def silent(what: str) -> None:
@@ -15,7 +15,7 @@ def silent(what: str) -> None:
 
 
 async def test_a_lane_has_its_places() -> None:
-    """As many renders as the renderer can run, one inspection, and a number of fetches."""
+    """As many renders as the renderer can run, few inspections, and a number of fetches."""
     lanes = Lanes(2, ManualClock())
     for lane, size in (
         (Lane.FETCH, FETCHES),
@@ -28,6 +28,11 @@ async def test_a_lane_has_its_places() -> None:
             assert not lanes.is_full(lane)
             await lanes.enter(lane)
         assert lanes.is_full(lane)
+
+
+def test_inspections_are_few() -> None:
+    """One more for every four renders, so that a slow one does not keep eight renderers idle."""
+    assert [inspections(capacity) for capacity in (1, 3, 4, 8, 64)] == [1, 1, 2, 3, 17]
 
 
 async def test_a_job_that_waits_holds_no_place() -> None:
