@@ -165,9 +165,9 @@ class Outbox:
         """Stores a transaction's new state, durable on return."""
         await self._change(lambda: self._mark(entry, state))
 
-    async def mark_reported(self, entry: Entry) -> None:
-        """Records that the outcome was reported to the caller."""
-        await self._change(lambda: self._set(entry, "told = ?", 1))
+    async def mark_reported(self, entry: Entry, *, reported: bool = True) -> None:
+        """Records whether the outcome was reported to the caller."""
+        await self._change(lambda: self._set(entry, "told = ?", int(reported)))
 
     async def open(self, chain_id: int, account: int) -> Sequence[Entry]:
         """The transactions without a known outcome, by nonce."""

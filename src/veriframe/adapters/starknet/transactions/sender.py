@@ -39,6 +39,7 @@ from veriframe.adapters.starknet.transactions.transaction import (
 from veriframe.errors import MoveRefused, RegistryUnavailable
 
 __all__ = ["Call", "Event", "Receipt", "Reverted", "SendTimeouts", "Sender", "Signer"]
+from veriframe.threads import wait_uninterrupted
 
 log = structlog.get_logger()
 
@@ -247,13 +248,19 @@ class Sender:
             raise RegistryUnavailable(f"The StarkNet node cannot estimate the fee now: {error}") from error
 
     async def _report(self, entry: Entry, receipt: Receipt) -> Receipt:
-        await self._mark_reported(receipt, entry)
+        try:
+            await self._mark_reported(receipt, entry)
+        except asyncio.CancelledError:
+            # The caller does not get it. If it repeats the call, this is the answer: nothing is sent twice.
+            undone = asyncio.ensure_future(self._mark_reported(receipt, entry, reported=False))
+            await wait_uninterrupted(undone)
+            raise
         if receipt.revert_reason:
             raise Reverted(receipt.revert_reason, transaction_hash=receipt.hash, fee_fri=receipt.fee_fri)
         return receipt
 
-    async def _mark_reported(self, receipt: Receipt, entry: Entry) -> None:
-        """Records that the outcome is reported, under the hash that was executed."""
+    async def _mark_reported(self, receipt: Receipt, entry: Entry, *, reported: bool = True) -> None:
+        """Records whether the outcome is reported, under the hash that was executed."""
         for sibling in await self._outbox.siblings(entry):
             if sibling.hash in {receipt.hash, entry.hash}:
-                await self._outbox.mark_reported(sibling)
+                await self._outbox.mark_reported(sibling, reported=reported)
