@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors, resou
 from veriframe.adapters.blender.sandbox.output_mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Pipe
 from veriframe.adapters.blender.sandbox.process import Process
-from veriframe.adapters.blender.sandbox.run import Ending, LiveRun, RunExit, SandboxedRun
+from veriframe.adapters.blender.sandbox.run import Ending, LiveRun, RunExit, Sandbox, SandboxedRun
 from veriframe.threads import run_briefly, run_uninterrupted, wait_uninterrupted
 
 
@@ -136,3 +137,32 @@ class RunningProgram(LiveRun):
         pids = (await run_uninterrupted(resource_usage.measure_tree, root)).pids
         files = self._writable.memory_bytes()
         return files + await run_uninterrupted(resource_usage.proportional_bytes, pids, shared=False)
+
+
+class LiveSandbox(Sandbox):
+    """What the levels share: a run to the end is a live run that is waited for."""
+
+    def __init__(self, *, use_cgroup: bool) -> None:
+        self._use_cgroup = use_cgroup
+        hierarchy = cgroup.find() if use_cgroup else None
+        self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
+
+    async def run(self, run: SandboxedRun) -> RunExit:
+        """Runs the program to its end. Never raises for anything that the program does.
+
+        Raises `HostUnavailable`.
+        """
+        async with self.start(run) as running:
+            return await running.finish()
+
+    @contextlib.asynccontextmanager
+    async def start(self, run: SandboxedRun) -> AsyncIterator[RunningProgram]:
+        """Starts the program. Entering the context raises `HostUnavailable`."""
+        async with contextlib.AsyncExitStack() as stack:
+            with host_errors.as_unavailable():
+                running = await self._start(run, stack)
+            yield running
+
+    @abstractmethod
+    async def _start(self, run: SandboxedRun, stack: contextlib.AsyncExitStack) -> RunningProgram:
+        """Starts the program; `stack` ends it. May raise `OSError`."""

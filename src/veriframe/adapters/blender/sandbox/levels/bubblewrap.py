@@ -5,21 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender.sandbox import live, visible
 from veriframe.adapters.blender.sandbox.command import Ends, SandboxCommand
 from veriframe.adapters.blender.sandbox.levels import seccomp
-from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
 from veriframe.adapters.blender.sandbox.output_mounts import (
     MemoryFileSystems,
     output_room_bytes,
     rounded_files,
 )
 from veriframe.adapters.blender.sandbox.pipes import Gate
-from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, Sandbox, SandboxedRun
+from veriframe.adapters.blender.sandbox.run import OUT, Level, SandboxedRun
 from veriframe.threads import run_uninterrupted
 
 _USR = PurePosixPath("/usr")
@@ -53,7 +52,7 @@ class _Descriptors:
     filter: int
 
 
-class BubblewrapSandbox(Sandbox):
+class BubblewrapSandbox(live.LiveSandbox):
     """Gives each run its own processes, network (none), mounts and users, and no capabilities.
 
     As root, two bubblewraps are nested. The outer one, still root, only sets up mounts, because the inner
@@ -67,25 +66,7 @@ class BubblewrapSandbox(Sandbox):
         """Prepares the sandbox; starts nothing."""
         self._root = os.geteuid() == 0
         self._nested = nested and self._root
-        self._use_cgroup = use_cgroup
-        hierarchy = cgroup.find() if use_cgroup else None
-        self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
-
-    async def run(self, run: SandboxedRun) -> RunExit:
-        """Runs the program to its end. Never raises for anything that the program does.
-
-        Raises `HostUnavailable`.
-        """
-        async with self.start(run) as running:
-            return await running.finish()
-
-    @contextlib.asynccontextmanager
-    async def start(self, run: SandboxedRun) -> AsyncIterator[live.RunningProgram]:
-        """Starts the program. Entering the context raises `HostUnavailable`."""
-        async with contextlib.AsyncExitStack() as stack:
-            with host_errors.as_unavailable():
-                running = await self._start(run, stack)
-            yield running
+        super().__init__(use_cgroup=use_cgroup)
 
     async def _start(self, run: SandboxedRun, stack: contextlib.AsyncExitStack) -> live.RunningProgram:
         filter_fd = stack.enter_context(seccomp.as_descriptor())

@@ -14,8 +14,7 @@ from veriframe import disk
 from veriframe.adapters.blender.sandbox import live, output_mounts, temporary, visible
 from veriframe.adapters.blender.sandbox.command import Ends, SandboxCommand
 from veriframe.adapters.blender.sandbox.levels import launcher, seccomp
-from veriframe.adapters.blender.sandbox.limits import cgroup, host_errors
-from veriframe.adapters.blender.sandbox.run import Level, RunExit, Sandbox, SandboxedRun
+from veriframe.adapters.blender.sandbox.run import Level, SandboxedRun
 from veriframe.threads import run_uninterrupted
 
 _READABLE = (
@@ -27,7 +26,7 @@ _READABLE = (
 _WRITABLE = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-class UnnamespacedSandbox(Sandbox):
+class UnnamespacedSandbox(live.LiveSandbox):
     """Runs a program through `launcher.py`, with a temporary folder of its own.
 
     LANDLOCK restricts files by Landlock, sockets and dangerous calls by seccomp, and as root uses another
@@ -39,25 +38,7 @@ class UnnamespacedSandbox(Sandbox):
         self.level = level
         self._uses_landlock = level is Level.LANDLOCK
         self._user = visible.SANDBOX_UID if self._uses_landlock and os.geteuid() == 0 else None
-        self._use_cgroup = use_cgroup
-        hierarchy = cgroup.find() if use_cgroup else None
-        self.memory_held_by = f"cgroup v{hierarchy.version}" if hierarchy else "watcher"
-
-    async def run(self, run: SandboxedRun) -> RunExit:
-        """Runs the program to its end. Never raises for anything that the program does.
-
-        Raises `HostUnavailable`.
-        """
-        async with self.start(run) as running:
-            return await running.finish()
-
-    @contextlib.asynccontextmanager
-    async def start(self, run: SandboxedRun) -> AsyncIterator[live.RunningProgram]:
-        """Starts the program. Entering the context raises `HostUnavailable`."""
-        async with contextlib.AsyncExitStack() as stack:
-            with host_errors.as_unavailable():
-                running = await self._start(run, stack)
-            yield running
+        super().__init__(use_cgroup=use_cgroup)
 
     async def _start(self, run: SandboxedRun, stack: contextlib.AsyncExitStack) -> live.RunningProgram:
         scratch, out = [await stack.enter_async_context(self._folder(name)) for name in ("run", "out")]
