@@ -11,7 +11,6 @@ before, 0 by default; `seconds` is the duration of a render. Each finished rende
 from __future__ import annotations
 
 import json
-import math
 import os
 import signal
 import sys
@@ -24,7 +23,7 @@ from tests.fakes.renderer import FakeRenderer, FakeSession, Script
 
 from veriframe.cli.app import main
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.rendering.frames import Frame, Progress, RenderTask
+from veriframe.model.rendering.frames import Frame, RenderTask
 from veriframe.settings import Settings
 from veriframe.wiring import renderers, workers
 from veriframe.worker.context import WorkerContext
@@ -56,16 +55,9 @@ class CountingSession(FakeSession):
         super().__init__(renderer, scene)
         self._counting = renderer
 
-    async def frames(
-        self,
-        task: RenderTask,
-        out: Path,
-        *,
-        lease_seconds: float = math.inf,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> AsyncIterator[Frame]:
+    async def frames(self, task: RenderTask, out: Path, **how: Any) -> AsyncIterator[Frame]:
         """Render like the fake."""
-        async for frame in super().frames(task, out, lease_seconds=lease_seconds, on_progress=on_progress):
+        async for frame in super().frames(task, out, **how):
             yield frame
         # The folder is JOB_ID/out/new.
         self._counting.note(out.parents[1].name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -23,7 +22,7 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.registry.job import Address, Job, Terms
 from veriframe.model.registry.pin_names import PinNames
-from veriframe.model.rendering.frames import Frame, Progress, RenderLimits, RenderTask
+from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.listener import Listener, Listeners
 from veriframe.worker.service import Service
@@ -70,14 +69,7 @@ class GatedSession(FakeSession):
         super().__init__(renderer, scene)
         self._gated = renderer
 
-    async def frames(
-        self,
-        task: RenderTask,
-        out: Path,
-        *,
-        lease_seconds: float = math.inf,
-        on_progress: Callable[[Progress], None] = lambda progress: None,
-    ) -> AsyncIterator[Frame]:
+    async def frames(self, task: RenderTask, out: Path, **how: Any) -> AsyncIterator[Frame]:
         """Renders once the gate is open."""
         assert list(out.iterdir()) == []  # noqa: ASYNC240 - small files of tests
         self._gated.started += 1
@@ -88,9 +80,7 @@ class GatedSession(FakeSession):
             raise
         self._gated.on_start()
         try:
-            async for frame in super().frames(
-                task, out, lease_seconds=lease_seconds, on_progress=on_progress
-            ):
+            async for frame in super().frames(task, out, **how):
                 yield frame
         except RenderFailed:
             (out / "half.png").write_bytes(b"half")

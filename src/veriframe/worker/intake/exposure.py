@@ -11,13 +11,6 @@ from veriframe.model.attempt.stakes import DAY, CreatorRecord, CreatorTotals, St
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState
 from veriframe.ports.registry import Funds
 
-
-@dataclass(slots=True)
-class _Totals:
-    paid_fri: int = 0
-    lost_fri: int = 0
-
-
 _Try = tuple[int, int]
 """A job's id and the attempt's number."""
 
@@ -43,7 +36,7 @@ class Exposure:
         self._live: dict[int, Attempt] = {}
         self._counted: dict[_Try, _Counted] = {}
         self._counted_jobs: set[int] = set()
-        self._totals: defaultdict[Address, _Totals] = defaultdict(_Totals)
+        self._totals: defaultdict[Address, CreatorTotals] = defaultdict(CreatorTotals)
         self._recent: set[_Try] = set()
         self._is_complete = True
 
@@ -51,9 +44,7 @@ class Exposure:
         """Counts attempts of earlier runs; `totals` are those of older attempts, without their details."""
         # A journal with totals is no new one, and does not know all jobs that it has counted.
         self._is_complete = not totals
-        for creator, total in totals.items():
-            self._totals[creator].paid_fri += total.paid_fri
-            self._totals[creator].lost_fri += total.lost_fri
+        self._totals.update(totals)
         for attempt in history:
             self.note(attempt)
 
@@ -87,7 +78,7 @@ class Exposure:
 
     def balance_fri(self, creator: Address) -> int:
         """Returns what a creator has earned us in total: see `CreatorRecord`."""
-        totals = self._totals.get(creator, _Totals())
+        totals = self._totals.get(creator, CreatorTotals())
         return totals.paid_fri - totals.lost_fri
 
     def _records(self, job_fees_fri: int) -> Mapping[Address, CreatorRecord]:
@@ -120,8 +111,9 @@ class Exposure:
         for counted, sign in ((before, -1), (now, 1)):
             if counted is not None and counted.creator != NOBODY and (counted.paid_fri or counted.lost_fri):
                 totals = self._totals[counted.creator]
-                totals.paid_fri += sign * counted.paid_fri
-                totals.lost_fri += sign * counted.lost_fri
+                self._totals[counted.creator] = CreatorTotals(
+                    totals.paid_fri + sign * counted.paid_fri, totals.lost_fri + sign * counted.lost_fri
+                )
         self._counted[one] = now
         self._counted_jobs.add(one[0])
         if now.lost_fri:
