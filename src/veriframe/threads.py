@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,3 +76,8 @@ async def wait_uninterrupted(running: asyncio.Future[T], on_cancel: Callable[[],
     if not running.cancelled():
         running.exception()  # retrieved, so that asyncio does not warn about it
     raise cancelled
+
+
+async def wait_for_end(running: asyncio.Future[Any]) -> None:
+    """Wait as `wait_uninterrupted` does, whatever the outcome of the future is."""
+    await wait_uninterrupted(asyncio.ensure_future(asyncio.wait([running])))

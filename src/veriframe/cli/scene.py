@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +19,7 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
-from veriframe.model.rendering.checks import check_version, judge, read_header
+from veriframe.model.rendering.checks import judge
 from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
@@ -33,6 +31,7 @@ from veriframe.model.rendering.frames import (
 from veriframe.model.rendering.scene import SceneVerdict
 from veriframe.ports.renderer import Renderer, RenderSession
 from veriframe.wiring import limits, renderers
+from veriframe.worker.scene.check import header_of
 
 app = typer.Typer(help="Check or render a scene without a job.", no_args_is_help=True)
 app.command()(failures)
@@ -103,9 +102,7 @@ async def _examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession,
     """Open the scene and check it as a worker does before a claim."""
     settings = context.current().settings
     renderer, scene_limits = await renderers.build_for_one(settings), limits.scene_limits(settings)
-    fits = partial(check_version, renderer=(await renderer.facts()).version)
-    with scene.open("rb") as stream:
-        header = await asyncio.to_thread(read_header, stream, scene_limits, fits)
+    header = await header_of(scene, renderer, scene_limits)
     async with renderer.open(scene) as session:
         yield renderer, session, judge(header, await session.inspect(), scene_limits)
 

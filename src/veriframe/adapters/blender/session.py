@@ -33,7 +33,7 @@ from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, Render
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.text import printable
 from veriframe.ports.renderer import RenderSession
-from veriframe.threads import run_uninterrupted, wait_uninterrupted
+from veriframe.threads import run_uninterrupted, wait_for_end
 
 log = structlog.get_logger()
 
@@ -92,7 +92,7 @@ class BlenderSession(RenderSession):
     async def close(self) -> None:
         """Ends every process and removes everything."""
         self._is_over = True
-        await wait_uninterrupted(asyncio.ensure_future(asyncio.wait([self._freezing])))
+        await wait_for_end(self._freezing)
         await self._stack.aclose()
 
     @property

@@ -12,7 +12,7 @@ import structlog
 
 from veriframe.adapters.blender.session import BlenderSession
 from veriframe.errors import HostUnavailable
-from veriframe.threads import wait_uninterrupted
+from veriframe.threads import wait_for_end
 
 log = structlog.get_logger()
 
@@ -70,7 +70,7 @@ class Spares:
         self._most = 0
         if self._filling is not None:
             self._filling.cancel()
-            await wait_uninterrupted(asyncio.ensure_future(asyncio.wait([self._filling])))
+            await wait_for_end(self._filling)
         while self._waiting:
             await self._waiting.popleft().close()
 

@@ -38,7 +38,7 @@ async def inspected(attempt: Attempt, scene: Path, run: JobRun) -> Attempt:
 
 async def _inspect(scene: Path, run: JobRun) -> RenderTask:
     context = run.context
-    header = await _header(scene, context.renderer, context.scene_limits)
+    header = await header_of(scene, context.renderer, context.scene_limits)
     session = await run.open_session(scene)
     verdict = judge(header, await session.inspect(), context.scene_limits)
     inspection = verdict.inspection
@@ -54,7 +54,8 @@ async def _inspect(scene: Path, run: JobRun) -> RenderTask:
     return RenderTask(size=(inspection.width, inspection.height))
 
 
-async def _header(scene: Path, renderer: Renderer, limits: SceneLimits) -> SceneHeader:
+async def header_of(scene: Path, renderer: Renderer, limits: SceneLimits) -> SceneHeader:
+    """Reads the facts that need no Blender. Raises `JobRejected`, `HostUnavailable` if it cannot be read."""
     fits = partial(check_version, renderer=(await renderer.facts()).version)
     return await run_uninterrupted(_read_header, scene, limits, fits)
 

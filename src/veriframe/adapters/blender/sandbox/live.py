@@ -17,7 +17,7 @@ from veriframe.adapters.blender.sandbox.output_mounts import Writable
 from veriframe.adapters.blender.sandbox.pipes import Pipe
 from veriframe.adapters.blender.sandbox.process import Process
 from veriframe.adapters.blender.sandbox.run import Ending, LiveRun, RunExit, Sandbox, SandboxedRun
-from veriframe.threads import run_briefly, run_uninterrupted, wait_uninterrupted
+from veriframe.threads import run_briefly, run_uninterrupted, wait_for_end
 
 
 @contextlib.asynccontextmanager
@@ -83,7 +83,7 @@ class RunningProgram(LiveRun):
     async def close(self) -> None:
         """Kills everything inside. Returns when it is gone, even if cancelled."""
         self._ending.cancel()
-        await wait_uninterrupted(asyncio.ensure_future(asyncio.wait([self._ending])))
+        await wait_for_end(self._ending)
         if not self._ending.cancelled():
             self._ending.exception()  # retrieved, so that asyncio does not warn about it
 
