@@ -125,7 +125,7 @@ MUTANTS = (
     Mutant(
         "a forfeited bond to the creator",
         REFUND,
-        "self.place(ref books, order.creator); free(ref books, order.bond); job.state = JobState::Refunded;",
+        "self.seat(ref books, order.creator); free(ref books, order.bond); job.state = JobState::Refunded;",
         r"(totals|credits and wallets) after resolve CREATOR",
     ),
     Mutant(
