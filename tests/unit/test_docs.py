@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from veriframe.adapters.kubo.gateways.gateway import GatewayFault
-from veriframe.cli.app import EXIT_CODES
+from veriframe.cli.display.error import EXIT_CODES
 from veriframe.errors import Code
 from veriframe.settings import CLASSIC_NAMES, Settings
 

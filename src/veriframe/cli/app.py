@@ -1,4 +1,4 @@
-"""The root command: global options, all commands, and the exit codes of errors."""
+"""The root command: global options and all commands."""
 
 from __future__ import annotations
 
@@ -12,15 +12,8 @@ import typer
 from veriframe import __version__, stderr
 from veriframe.cli import account, config, demo, doctor, job, registry, scene, worker
 from veriframe.cli.context import finish, read_settings
-from veriframe.cli.display.show import err
-from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable, VeriFrameError
-
-EXIT_CODES: tuple[tuple[type[VeriFrameError], int], ...] = (
-    (SettingsError, 2),
-    (Unavailable, 3),
-    (MoveRefused, 4),
-    (JobError, 5),
-)
+from veriframe.cli.display.error import exit_code, say
+from veriframe.errors import VeriFrameError
 
 app = typer.Typer(
     name="veriframe",
@@ -75,13 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         app(args=None if arguments is None else list(arguments))
     except VeriFrameError as error:
-        _say(error)
-        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
+        say(error)
+        sys.exit(exit_code(error))
     finally:
         finish()
     sys.exit(0)
-
-
-def _say(error: VeriFrameError) -> None:
-    code = f" [{error.code}]" if isinstance(error, JobError) else ""
-    err.print(f"veriframe{code}: {error}", style="red", markup=False)

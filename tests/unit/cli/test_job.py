@@ -9,7 +9,8 @@ from tests.fakes.registry import FakeRegistry
 from tests.unit.cli.shell import Shell, plain
 from tests.unit.creator.stage import ARBITER, PNG, STRK, WORKER
 
-from veriframe.cli import context, job
+from veriframe.cli import context
+from veriframe.cli.job import following
 from veriframe.errors import JobRejected, MoveRefused, SettingsError
 from veriframe.model.registry.job import format_address
 from veriframe.model.registry.offer import Offer
@@ -94,7 +95,7 @@ def test_create_and_watch_is_one_stream_of_json_lines(shell: Shell) -> None:
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert lines[0]["job_ids"] == [1]
     assert [line["state"] for line in lines[1:]] == ["OPEN", "REFUNDED"]
-    assert result.exit_code == job.REFUNDED
+    assert result.exit_code == following.REFUNDED
 
 
 def test_list_is_tab_separated_without_a_terminal(shell: Shell) -> None:

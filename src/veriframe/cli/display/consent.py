@@ -29,3 +29,9 @@ def ask(yes: bool, question: str, otherwise: str) -> None:
     if not agreed:
         show.err.print(otherwise)
         raise typer.Exit(1)
+
+
+def warn_and_ask(yes: bool, warning: str, question: str) -> None:
+    """Print what becomes public, and ask whether to publish it unless --yes was passed."""
+    show.err.print(warning, style="yellow")
+    ask(yes, question, "Nothing was published.")

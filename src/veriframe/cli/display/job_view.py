@@ -1,17 +1,13 @@
-"""Views of a job: rows, facts and sentences for people, objects for scripts, and a bar while waiting."""
+"""Views of a job: rows, facts and sentences for people, objects for scripts."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
-
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.creator.values import Posted
-from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
+from veriframe.model.registry.job import NOBODY, Address, JobState, Terms, format_address, format_strk
 from veriframe.model.registry.job_status import JobStatus
 
 DEFAULT_ACCOUNT = "creator"
@@ -160,62 +156,12 @@ def sentence(status: JobStatus) -> str:
     return show.clean(f"job {job.id} {state(status)}{by}{', ' + limit if limit else ''}{result}")
 
 
-async def print_lines(changes: AsyncIterator[JobStatus], *, as_json: bool) -> Job:
-    """Print a line for each change, as JSON or as a sentence. Returns the job's last status."""
-    job = None
-    async for status in changes:
-        job = status.job
-        if as_json:
-            show.json_line(as_object(status))
-        else:
-            show.line(sentence(status))
-    return _seen(job)
-
-
-async def draw_bar(statuses: AsyncIterator[JobStatus]) -> Job:
-    """Print a line for each change on a terminal, and below them a bar of the current time limit."""
-    before, job = None, None
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        console=show.out,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("", total=None)
-        async for status in statuses:
-            job = status.job
-            if (job, status.waits_for) != before:
-                progress.console.print(escape(sentence(status)))
-                progress.console.print(f"[dim]  {escape(next_step(status))}[/dim]")
-            before = (job, status.waits_for)
-            _move_bar(progress, task, status)
-    return _seen(job)
-
-
-def _move_bar(progress: Progress, task: TaskID, status: JobStatus) -> None:
-    limit = status.waits_for
-    if limit is None:
-        progress.update(task, description=state(status), total=None)
+def print_job(status: JobStatus, *, as_json: bool) -> None:
+    """Print the details of a job."""
+    if as_json:
+        show.as_json(as_object(status))
         return
-    job = status.job
-    name, end = limit
-    spans = {
-        "deadline": end - job.order.created_at,
-        "lease": job.terms.lease_seconds,
-        "review": job.terms.review_seconds,
-        "arbitration": job.terms.arbitration_seconds,
-    }
-    description = f"{state(status)} · {waits(status)}"
-    progress.update(
-        task, description=description, total=spans[name], completed=spans[name] - (end - status.now)
-    )
-
-
-def _seen(job: Job | None) -> Job:
-    if job is None:
-        raise RuntimeError("a job is seen at least once")
-    return job
+    show.facts(f"Job {status.job.id}", facts(status))
 
 
 def _somebody(address: Address) -> str | None:

@@ -10,9 +10,11 @@ import pytest
 from typer.main import get_command
 
 from veriframe.cli import job
-from veriframe.cli.app import EXIT_CODES, app
+from veriframe.cli.app import app
 from veriframe.cli.context import INTERRUPTED
 from veriframe.cli.display import job_view, show
+from veriframe.cli.display.error import EXIT_CODES
+from veriframe.cli.job import following
 from veriframe.creator.values import Picture, Posted
 from veriframe.model.registry.job import Address, Job, Order
 from veriframe.model.registry.job_status import JobStatus
@@ -73,7 +75,7 @@ def test_these_are_all_commands() -> None:
 
 def test_the_exit_codes_are_those_of_the_page() -> None:
     """0 and 1 are common to all programs; the others are ours."""
-    ours = {code for _, code in EXIT_CODES} | {job.REFUNDED, INTERRUPTED}
+    ours = {code for _, code in EXIT_CODES} | {following.REFUNDED, INTERRUPTED}
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
     assert documented - {0, 1} == ours
 

@@ -1,0 +1,24 @@
+"""Tells an error: one sentence on stderr, and the exit code that it means."""
+
+from __future__ import annotations
+
+from veriframe.cli.display import show
+from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable, VeriFrameError
+
+EXIT_CODES: tuple[tuple[type[VeriFrameError], int], ...] = (
+    (SettingsError, 2),
+    (Unavailable, 3),
+    (MoveRefused, 4),
+    (JobError, 5),
+)
+
+
+def exit_code(error: VeriFrameError) -> int:
+    """The exit code of a command that ends with this error."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def say(error: VeriFrameError) -> None:
+    """Print an error as one sentence on stderr, with its code if it has one."""
+    code = f" [{error.code}]" if isinstance(error, JobError) else ""
+    show.err.print(f"veriframe{code}: {error}", style="red", markup=False)

@@ -1,0 +1,15 @@
+"""The creator that acts in commands about jobs."""
+
+from __future__ import annotations
+
+from veriframe.cli import context, opening
+from veriframe.cli.display import job_view
+from veriframe.creator.creator import Creator
+from veriframe.wiring import creators
+
+
+def creator() -> Creator:
+    """Build the creator of the acting account. Raises `SettingsError`."""
+    settings = context.current().settings
+    registry = opening.open_creator_registry(job_view.DEFAULT_ACCOUNT)
+    return creators.build_creator(settings, registry, context.open_store(settings))

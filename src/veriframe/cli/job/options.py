@@ -1,0 +1,42 @@
+"""The options and arguments that commands about jobs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from veriframe.cli import arguments
+from veriframe.cli.display import show
+from veriframe.model.registry import offer as defaults
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout; amounts in fri, 10⁻¹⁸ STRK.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Publish without asking.")]
+JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, max=2**63 - 1, help="The job's number.")]
+
+
+def strk(name: str, meaning: str) -> object:
+    """An option for an amount of STRK, parsed as fri."""
+    return typer.Option(name, metavar="STRK", parser=arguments.strk, help=meaning)
+
+
+def _span(name: str, meaning: str, default: str) -> object:
+    text = f"{meaning} For example 90s, 10m, 2h or 1d. \\[default: {default}]"
+    return typer.Option(name, metavar="SPAN", parser=arguments.span, help=text)
+
+
+def address(name: str, meaning: str) -> object:
+    """An option for an address."""
+    return typer.Option(name, metavar="0x…", parser=arguments.address, help=meaning)
+
+
+DEADLINE = _span("--deadline", "How long workers may claim it.", show.span(defaults.DEADLINE_SECONDS))
+LEASE = _span("--lease", "How long a worker has to submit.", show.span(defaults.LEASE_SECONDS))
+REVIEW = _span(
+    "--review",
+    "How long you may review the result before anyone may trigger the payment.",
+    f"{show.span(defaults.REVIEW_SECONDS)}; with an arbiter {show.span(defaults.ARBITRATED_REVIEW_SECONDS)}",
+)
+ARBITRATION = _span(
+    "--arbitration", "How long the arbiter has to decide.", show.span(defaults.ARBITRATION_SECONDS)
+)
