@@ -45,10 +45,13 @@ def write_new(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file against its other descriptors until it is closed. False if it is locked already."""
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file against its other descriptors until it is closed. False if it is locked already.
+
+    A `shared` lock excludes only those that are not.
+    """
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -14,7 +14,7 @@ from veriframe.ports.journal import Journal
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
-from veriframe.worker.listener import Listeners
+from veriframe.worker.listener import Listeners, Pauses
 from veriframe.worker.shared.attempts import Attempts
 from veriframe.worker.shared.in_flight_claims import InFlightClaims
 from veriframe.worker.shared.lanes import Lanes
@@ -34,7 +34,8 @@ class WorkerContext:
     `clock` gives Unix seconds, for the journal and the log only; `monotonic` gives monotonic seconds, for
     backoffs and rates. `approve` judges an attempt right before its claim: it raises `JobLost` or
     `HostUnavailable`.
-    `claims` counts the claims being made, `room` reserves store space for them.
+    `claims` counts the claims being made, `room` reserves store space for them. `pauses` knows why nothing is
+    claimed now.
     """
 
     registry: WorkerRegistry
@@ -54,11 +55,13 @@ class WorkerContext:
     attempts: Attempts = field(init=False)
     lanes: Lanes = field(init=False)
     scenes: Scenes = field(init=False)
+    pauses: Pauses = field(init=False)
 
     def __post_init__(self) -> None:
         self.attempts = Attempts(self.journal, self.listener)
         self.lanes = Lanes(self.renderer.capacity, self.monotonic)
         self.scenes = Scenes()
+        self.pauses = Pauses(self.listener)
 
     async def pin_names(self) -> PinNames:
         """Returns the pin names of this worker's results. Raises `RegistryUnavailable`."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from veriframe.disk import try_lock
 from veriframe.errors import HostUnavailable, SettingsError
+
+TRIES, TRY_SECONDS = 10, 0.01
+"""How often, and after what pause, a worker tries to take its lock."""
 
 
 @contextmanager
@@ -30,10 +34,29 @@ def account_lock(file: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def holder(file: Path) -> str | None:
+    """Returns the id of the process that holds the lock of `file`; None if nobody does, or it has no file."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        # Shared, so that two who ask do not see each other; held for a moment only.
+        return None if try_lock(descriptor, shared=True) else _process(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _process(descriptor: int) -> str:
+    return os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
+
+
 def _take(descriptor: int, file: Path) -> None:
-    if not try_lock(descriptor):
-        holder = os.pread(descriptor, 20, 0).decode("ascii", "replace") or "unknown"
-        raise SettingsError(
-            f"Another worker (process {holder}) runs for the account {file.stem}. Stop it, or give this "
-            "one its own account with --account NAME."
-        )
+    for _ in range(TRIES):
+        if try_lock(descriptor):
+            return
+        time.sleep(TRY_SECONDS)  # whoever asks for the holder has it for a moment
+    raise SettingsError(
+        f"Another worker (process {_process(descriptor)}) runs for the account {file.stem}. Stop it, or give "
+        "this one its own account with --account NAME."
+    )

@@ -8,7 +8,7 @@ wins, but a difference that a lagging node would show as well must last for some
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -32,6 +32,8 @@ class Call(Enum):
     """Our attempt is at another stage than the registry shows, or is missing."""
     SETTLE = auto()
     """Its result is decided, or time has decided it."""
+    NOTE_END = auto()
+    """The journal does not have the end of its review or arbitration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,16 @@ class OwnJobs:
             else:
                 call = self._of_idle(job, snapshot)
             if call is not None:
-                self._in_doubt.discard(job.id)
-                self._certain_at.pop(job.id, None)
+                if call is not Call.NOTE_END:
+                    self._in_doubt.discard(job.id)
+                    self._certain_at.pop(job.id, None)
                 yield Finding(job, call, now)
+
+    async def note_end(self, job: Job) -> None:
+        """Notes when time decides our result. Raises `HostUnavailable`."""
+        attempt = self._context.attempts.of(job.id)
+        if attempt is not None and attempt.stage is Stage.SUBMITTED:
+            await self._context.attempts.record(attempt, replace(attempt, due_at=end_of(job)))
 
     def calls_for_end(self, job: Job, now: int) -> bool:
         """Whether work on the job must end: its claim is lost, or it is gone before it was claimed."""
@@ -118,6 +127,7 @@ class OwnJobs:
             if stage is Stage.SUBMITTED:
                 self._certain_at[job.id] = snapshot.head.number
                 self._due[job.id] = max(end_of(job), self._due.get(job.id, 0))
+                return None if end_of(job) in (0, attempt.due_at) else Call.NOTE_END
         elif self.is_starting or self._is_certain(job.id, snapshot.head.number):
             return Call.RECONCILE
         return None

@@ -101,6 +101,7 @@ def _at(stage: Stage, attempt: Attempt, job: Job, at: float) -> Attempt:
         attempt,
         stage=stage,
         result_cid=job.result_cid if stage is Stage.SUBMITTED else attempt.result_cid,
+        due_at=job.lease_end if stage.holds_claim else 0,
         reached={**attempt.reached, stage: at},
     )
     if stage is Stage.LOST:

@@ -20,17 +20,30 @@ FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
 
 
-async def retrying(work: Callable[[], Awaitable[T]]) -> T:
-    """Runs `work`; while an outside part is unavailable, retries with growing, jittered waits."""
-    async for attempt in stamina.retry_context(
-        on=Unavailable,
-        attempts=None,
-        timeout=None,
-        wait_initial=FIRST_WAIT_SECONDS,
-        wait_max=LONGEST_WAIT_SECONDS,
-    ):
-        with attempt:
-            return await work()
+async def retrying(work: Callable[[], Awaitable[T]], on_wait: Callable[[str], None] = lambda what: None) -> T:
+    """Runs `work`; while an outside part is unavailable, retries with growing, jittered waits.
+
+    `on_wait` is told why it waits, each time, and gets an empty text when it waits no longer.
+    """
+    waits = False
+    try:
+        async for attempt in stamina.retry_context(
+            on=Unavailable,
+            attempts=None,
+            timeout=None,
+            wait_initial=FIRST_WAIT_SECONDS,
+            wait_max=LONGEST_WAIT_SECONDS,
+        ):
+            with attempt:
+                try:
+                    return await work()
+                except Unavailable as error:
+                    waits = True
+                    on_wait(str(error))
+                    raise
+    finally:
+        if waits:
+            on_wait("")
     raise AssertionError("retried for ever")
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -30,6 +32,8 @@ from veriframe.worker.settlement.settling import Withdrawal, clean_up, settle, w
 from veriframe.worker.shared.lanes import Lane
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 STATUS_SECONDS = 600.0
 """Between two lines on how busy the worker is."""
@@ -66,6 +70,7 @@ class Service(Listener):
     def drain(self) -> None:
         """Stops in order: no new claims; claimed jobs are finished within their leases."""
         self._draining.set()
+        self._context.pauses.note("stopping", "The worker stops as soon as its claimed jobs are submitted.")
 
     async def run(self, *, once: bool = False) -> bool:
         """Works until drained; with `once`, until nothing is open or under way. Returns False after a bug.
@@ -93,15 +98,19 @@ class Service(Listener):
         context = self._context
         context.workspace.prepare()
         await context.store.tidy()
-        await retrying(self._intake.begin)
-        await retrying(lambda: recover(context))
+        await self._retrying(self._intake.begin)
+        await self._retrying(lambda: recover(context))
         self._begin_withdrawal()
         keeping = asyncio.create_task(self._guarded(lambda: keep_results(context)))
         try:
-            while not (await retrying(self._poll_and_start) and once and self._is_idle):
+            while not (await self._retrying(self._poll_and_start) and once and self._is_idle):
                 await self._wait_for_poll()
         finally:
             await end([keeping])
+
+    async def _retrying(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Waits for what is unavailable; nothing is claimed meanwhile."""
+        return await retrying(work, partial(self._context.pauses.note, "unavailable"))
 
     @property
     def _is_idle(self) -> bool:
@@ -120,7 +129,7 @@ class Service(Listener):
                     await self._stirred.wait()
             if self._stirred.is_set() and len(self._running) >= running:
                 self._stirred.clear()
-                await retrying(self._start_jobs)
+                await self._retrying(self._start_jobs)
                 running = len(self._running)
 
     def on_stage(self, before: Attempt, after: Attempt) -> None:
@@ -178,6 +187,9 @@ class Service(Listener):
                 await reconcile(job, self._context, finding.now)
             elif finding.call is Call.SETTLE:
                 self._begin_settling(finding)
+            elif finding.call is Call.NOTE_END:
+                if job.id not in self._background:  # its end may be being noted
+                    await self._own.note_end(job)
             elif job.id not in self._lost:
                 log.warning("job_lost", job_id=job.id, state=job.state, reason="its work ends now")
                 self._lost[job.id] = finding
@@ -229,7 +241,8 @@ class Service(Listener):
     async def _runs_to_its_end(self, job_id: int) -> bool:
         """Works on a job until that is done or its loss is noted. False: the last step made the loss void."""
         try:
-            await retrying(lambda: self._run_pipeline(job_id))
+            on_wait = partial(self._context.listener.on_wait, job_id)
+            await retrying(lambda: self._run_pipeline(job_id), on_wait)
         except asyncio.CancelledError:
             if job_id not in self._lost:
                 raise
@@ -280,4 +293,5 @@ class Service(Listener):
             self.drain()
         except Exception:  # the last resort for bugs: one job must not end the worker
             self._intake.is_closed = True
+            self._context.pauses.note("bug", "A bug occurred; the log has it. Please report it, and restart.")
             log.exception("bug", remedy="the worker takes no new jobs; please report this, and restart it")

@@ -84,7 +84,9 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
         await run_uninterrupted(context.workspace.require_free, context.disk_free_bytes)
         async with context.room.reserved(attempt, context.store, context.attempts):
             attempt = attempt.paying(await _claim(attempt, job, run))
-    return attempt.to(Stage.CLAIMED, at=context.clock())
+    # A new claim's lease ends later by the time that the move took.
+    due_at = job.lease_end if is_our_claim(job, now, context) else now + job.terms.lease_seconds
+    return replace(attempt.to(Stage.CLAIMED, at=context.clock()), due_at=due_at)
 
 
 async def render(attempt: Attempt, run: JobRun) -> Attempt:
@@ -189,7 +191,8 @@ async def submit(attempt: Attempt, run: JobRun) -> Attempt:
             attempt = attempt.paying(error.fees_fri)
         except MoveRefused as error:
             return await _submit_again(attempt, error, run)
-    return attempt.to(Stage.SUBMITTED, at=context.clock())
+    # The next poll shows when its review ends.
+    return replace(attempt.to(Stage.SUBMITTED, at=context.clock()), due_at=0)
 
 
 async def _submit_again(attempt: Attempt, refused: MoveRefused, run: JobRun) -> Attempt:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from veriframe.disk import try_lock
 from veriframe.errors import HostUnavailable, SettingsError
-from veriframe.worker.lock import account_lock
+from veriframe.worker.lock import account_lock, holder
 
 HOLD = """
 import sys
@@ -68,3 +69,26 @@ def test_a_lock_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HostUnavailable, match="Set home"), account_lock(tmp_path / "file" / "a.lock"):
         pytest.fail("no lock can be there")
+
+
+def test_the_holder_is_told_without_taking_the_lock(tmp_path: Path) -> None:
+    """None while there is none, also after one; a worker may start afterwards."""
+    file = tmp_path / "worker.lock"
+    assert holder(file) is None
+    for _ in range(2):
+        with account_lock(file):
+            assert holder(file) == str(os.getpid())
+        assert holder(file) is None
+
+
+def test_a_worker_starts_while_somebody_asks_for_the_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_185: who asks has the lock for a moment."""
+    file = tmp_path / "worker.lock"
+    file.touch()
+    asking = os.open(file, os.O_RDONLY)
+    assert try_lock(asking, shared=True)
+    monkeypatch.setattr("time.sleep", lambda _seconds: os.close(asking))
+    with account_lock(file):
+        assert holder(file) == str(os.getpid())

@@ -258,3 +258,10 @@ async def test_a_journal_that_cannot_be_written_stops_before_the_next_step(bench
     bench.journal.record = move  # type: ignore[method-assign]
     assert (await run(bench, attempt)).stage is Stage.SUBMITTED
     assert bench.shared.moves == EARNING_MOVES
+
+
+async def test_a_claim_has_the_end_of_its_lease(bench: Bench) -> None:
+    """Not later than the registry's own, also after a restart; a submission has none until it is read."""
+    attempt = await stopped_at(bench, Stage.CLAIMED)
+    assert attempt.due_at == bench.job().lease_end
+    assert (await run(bench, attempt)).due_at == 0

@@ -76,7 +76,8 @@ class Attempt:
     `reached` maps each stage to the wall-clock time (Unix seconds) at which it was completed. `code` and
     `detail` say why an attempt ended other than PAID. `task` is what to render, None before the check.
     `result_bytes` is the size of the stored result. `fees_fri` is the cost of our moves so far, `lost_fri`
-    the burned part of the bond.
+    the burned part of the bond. `due_at` is when the time limit ends that runs for us, in chain seconds: the
+    lease of a claim, then the review or arbitration of a result; 0 if it is not known.
     """
 
     job_id: int
@@ -91,6 +92,7 @@ class Attempt:
     result_bytes: int = 0
     fees_fri: int = 0
     lost_fri: int = 0
+    due_at: int = 0
     stage: Stage = Stage.SEEN
     result_cid: str = ""
     code: Code | None = None

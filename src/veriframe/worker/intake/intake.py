@@ -42,6 +42,11 @@ _EXAMINED = frozenset((Stage.SEEN, Stage.FETCHED))
 
 _SEND_MONEY = "send the account some STRK"
 
+_UNHEALTHY = (
+    "The last renders failed as on a broken machine, and so did a test scene; it is tried again. Run "
+    "`veriframe doctor`."
+)
+
 
 class Intake(Listener):
     """The jobs of one worker account that are not started yet.
@@ -116,15 +121,19 @@ class Intake(Listener):
         possible = (
             job for job in candidates if job.id not in running and not self._is_ruled_out(job, examined)
         )
+        pauses = self._context.pauses
+        pauses.note("circuit breaker", _UNHEALTHY if self._circuit_breaker.pauses else "")
         if self._circuit_breaker.pauses or (first := next(possible, None)) is None:
             return None
         try:
             await run_uninterrupted(self._context.workspace.require_free, self._context.disk_free_bytes)
             survey = await self._context.room.survey(self._context.store, self._context.attempts)
         except (HostUnavailable, StoreUnavailable) as error:
+            pauses.note("machine", str(error))
             if self._is_new(f"{type(error).__name__}{self._started}"):
                 log.warning("claiming_paused", reason=str(error))
             return None
+        pauses.note("machine", "")
         funds = await self._renew_stakes()
         for job in chain((first,), possible):
             if (
@@ -206,9 +215,13 @@ class Intake(Listener):
 
     def _is_payable(self, job: Job, funds: Funds) -> bool:
         """Whether bond and fees are within our means, and the bond is worth its risk."""
-        if funds.wallet_fri < funds.reserve_fri:
+        is_short, needed = funds.wallet_fri < funds.reserve_fri, format_strk(funds.reserve_fri)
+        short = (
+            f"The wallet holds less than the {needed} that the moves after a claim may cost. Send it STRK."
+        )
+        self._context.pauses.note("fees", short if is_short else "")
+        if is_short:
             if self._is_new("fees"):
-                needed = format_strk(funds.reserve_fri)
                 log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
             return False
         if self._lacks_money(job, funds.means_fri):

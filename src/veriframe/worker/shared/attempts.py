@@ -36,6 +36,7 @@ class Attempts:
         history = await self._journal.history()
         for attempt in history:
             self._keep(attempt)
+            self._listener.on_attempt(attempt)
         return history
 
     def of(self, job_id: int) -> Attempt | None:
@@ -54,6 +55,7 @@ class Attempts:
         finally:
             if _has_succeeded(starting):
                 self._keep(starting.result())
+                self._listener.on_attempt(starting.result())
 
     async def record(self, before: Attempt, after: Attempt) -> Attempt:
         """Replaces `before` by `after`, and tells the listener of a new stage. Returns `after`."""

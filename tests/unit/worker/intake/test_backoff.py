@@ -172,7 +172,7 @@ async def test_unavailable_scenes_block_no_slot(bench: Bench) -> None:
 
     bench.store.fetch = counted  # type: ignore[method-assign, assignment]
     assert await bench.service().run(once=True)
-    submitted = [moved.job_id for moved in bench.journal.moves if moved.stage is Stage.SUBMITTED]
+    submitted = {moved.job_id for moved in bench.journal.moves if moved.stage is Stage.SUBMITTED}
     assert sorted(submitted) == sorted([job_id, last.id])
     # Skipped scenes are left out; jobs that only come last are still served.
     assert sorted(cid for cid in tried if cid in unavailable) == sorted(unavailable)

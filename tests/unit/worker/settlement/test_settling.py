@@ -53,6 +53,8 @@ async def poll(bench: Bench, own: OwnJobs) -> list[Call]:
         calls.append(finding.call)
         if finding.call is Call.RECONCILE:
             await reconcile(finding.job, bench.context, finding.now)
+        elif finding.call is Call.NOTE_END:
+            await own.note_end(finding.job)
         elif not await settle(finding, bench.context):
             own.defer(finding.job.id, AGAIN_SECONDS)
     return calls
@@ -65,6 +67,20 @@ async def test_nothing_happens_before_the_review_ends(bench: Bench, own: OwnJobs
     await poll(bench, own)
     assert bench.shared.moves == []
     assert bench.attempt().stage is Stage.SUBMITTED
+
+
+async def test_the_end_of_the_review_is_noted(bench: Bench, own: OwnJobs) -> None:
+    """Once, then that of the arbitration: the journal knows it while no worker runs."""
+    await submitted(bench)
+    assert bench.attempt().due_at == 0
+    assert await poll(bench, own) == [Call.NOTE_END]
+    assert bench.attempt().due_at == bench.job().review_end
+    assert await poll(bench, own) == []
+    end = bench.shared.now + 60
+    bench.shared.jobs[1] = replace(bench.job(), state=JobState.DISPUTED, arbitration_end=end)
+    assert await poll(bench, own) == [Call.NOTE_END]
+    assert bench.attempt().due_at == end
+    assert bench.told == []
 
 
 async def test_pay_is_collected_when_the_review_is_over(bench: Bench, own: OwnJobs) -> None:
