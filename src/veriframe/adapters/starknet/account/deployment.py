@@ -19,13 +19,8 @@ from veriframe.adapters.starknet.account.accounts import counterfactual_address
 from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
 from veriframe.adapters.starknet.transactions.fees import NONE, FeeBounds, parse_estimates, with_margin
-from veriframe.adapters.starknet.transactions.receipt import (
-    Receipt,
-    Reverted,
-    clean,
-    parse_receipt,
-    reason_of,
-)
+from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted, parse_receipt
+from veriframe.adapters.starknet.transactions.revert_reason import clean, reason_of
 from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, format_address, format_strk
 

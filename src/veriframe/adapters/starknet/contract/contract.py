@@ -13,6 +13,7 @@ from starknet_py.hash.selector import get_selector_from_name
 from veriframe.adapters.starknet.cairo.abi import Abi, Field, Function, read_abi
 from veriframe.adapters.starknet.cairo.codec import PRIME, Codec, Value, short_bytes
 from veriframe.adapters.starknet.rpc.envelope import RpcError
+from veriframe.adapters.starknet.transactions.revert_reason import innermost, reason_of
 from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.errors import MoveRefused, RegistryUnavailable
 from veriframe.model.registry.job import Address, format_address
@@ -171,7 +172,7 @@ class Contract:
 
     def _translate(self, error: RpcError, method: str) -> MoveRefused | RegistryUnavailable:
         if error.code == CONTRACT_ERROR:
-            return refusal(f"{error.message} {error.data}")
+            return refusal(reason_of(error.data) or error.message)
         if error.code == CONTRACT_NOT_FOUND:
             return RegistryUnavailable(
                 f"There is no contract at {format_address(self.address)} on this network."
@@ -198,8 +199,7 @@ def refusal(reason: str) -> MoveRefused:
         return MoveRefused(
             Rule.INSUFFICIENT_FUNDS.value, "The wallet holds less than that. Send money to it first."
         )
-    # Panic texts are felts; the node often adds the decoded text.
-    return MoveRefused(REVERTED, f"The contract refuses: {printable(reason, 200)}.")
+    return MoveRefused(REVERTED, f"The contract refuses: {printable(innermost(reason), 200)}.")
 
 
 def _chain_name(chain_id: int) -> str:

@@ -46,6 +46,7 @@ async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: o
             move=name,
             account=account,
             refused=refused.rule,
+            reason=str(refused),
             transaction=f"{error.hash:#x}",
             fee_fri=error.fee_fri,
             **facts,

@@ -16,7 +16,8 @@ import structlog
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints, RpcError
 from veriframe.adapters.starknet.transactions.fees import FeeTooHigh
 from veriframe.adapters.starknet.transactions.outbox import Entry, Outbox, State
-from veriframe.adapters.starknet.transactions.receipt import Receipt, clean, parse_receipt, reason_of
+from veriframe.adapters.starknet.transactions.receipt import Receipt, parse_receipt
+from veriframe.adapters.starknet.transactions.revert_reason import clean, reason_of
 from veriframe.adapters.starknet.transactions.transaction import submission
 from veriframe.errors import MoveRefused, RegistryUnavailable
 

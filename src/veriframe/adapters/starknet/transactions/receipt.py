@@ -1,21 +1,18 @@
-"""A transaction's receipt and the reason of a revert, parsed from untrusted JSON."""
+"""A transaction's receipt, parsed from untrusted JSON."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from veriframe.adapters.starknet.transactions.revert_reason import (
+    clean,
+    innermost,
+    own_words,
+    short_strings,
+)
 from veriframe.errors import MoveRefused, RegistryUnavailable
-
-REASON_MAX_CHARACTERS = 1000
-
-_HEX = re.compile(r"0x([0-9a-fA-F]{4,62})\b")
-_QUOTED = re.compile(r"'([A-Za-z][A-Za-z0-9_:./ -]{2,30})'")
-_NOISE = frozenset({"ENTRYPOINT_FAILED", "ENTRYPOINT_NOT_FOUND", "argent/multicall-failed"})
-_TEXT_MAX = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,47 +44,12 @@ class Reverted(MoveRefused):
 
     def __init__(self, reason: str, *, transaction_hash: int = 0, fee_fri: int = 0) -> None:
         words = short_strings(reason)
-        rules = [word for word in words if word not in _NOISE]
+        rules = own_words(words)
         rule = rules[0] if rules else "REVERTED"
-        super().__init__(rule, f"The chain refuses the move: {rule}.", fee_fri=fee_fri)
+        super().__init__(rule, f"The chain refuses the move: {innermost(reason)}.", fee_fri=fee_fri)
         self.reason = clean(reason)
         self.words = words
         self.hash = transaction_hash
-
-
-def clean(text: str) -> str:
-    """Puts untrusted text on one line, without control characters, truncated at the front."""
-    # The cause is at the end, after the names of the calling contracts.
-    flat = "".join(character if character.isprintable() else " " for character in text)
-    return flat[-REASON_MAX_CHARACTERS:].strip()
-
-
-def short_strings(text: str) -> tuple[str, ...]:
-    """The short strings in a revert's reason, in order: given in hex, in quotes, or both."""
-    found: list[str] = []
-    text = text[-_TEXT_MAX:]
-    marks = sorted([*_HEX.finditer(text), *_QUOTED.finditer(text)], key=lambda mark: mark.start())
-    for mark in marks:
-        word = mark.group(1)
-        if mark.re is _HEX:
-            if len(word) % 2:
-                continue
-            raw = bytes.fromhex(word)
-            if len(raw) < 3 or not all(0x20 <= byte < 0x7F for byte in raw):
-                continue
-            word = raw.decode("ascii")
-        if word not in found:
-            found.append(word)
-    return tuple(found)
-
-
-def reason_of(data: object) -> str:
-    """The reason in an RPC error's data of any shape: the text of the innermost error."""
-    for _ in range(50):
-        if not isinstance(data, Mapping):
-            break
-        data = next((data[name] for name in ("execution_error", "revert_error", "error") if name in data), "")
-    return data[-_TEXT_MAX:] if isinstance(data, str) else json.dumps(data)[-_TEXT_MAX:]
 
 
 def parse_receipt(answer: object, wanted: int, label: str) -> Receipt | None:

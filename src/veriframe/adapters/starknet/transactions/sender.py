@@ -26,7 +26,8 @@ from veriframe.adapters.starknet.transactions.fees import (
     with_margin,
 )
 from veriframe.adapters.starknet.transactions.outbox import Entry, Outbox, State
-from veriframe.adapters.starknet.transactions.receipt import Event, Receipt, Reverted, clean, reason_of
+from veriframe.adapters.starknet.transactions.receipt import Event, Receipt, Reverted
+from veriframe.adapters.starknet.transactions.revert_reason import clean, reason_of
 from veriframe.adapters.starknet.transactions.transaction import (
     Action,
     Call,
