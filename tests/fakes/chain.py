@@ -20,7 +20,7 @@ from tests.fakes.chain_abi import (
 )
 from tests.fakes.registry import FakeRegistry, Shared
 
-from veriframe.adapters.starknet.cairo.codec import Codec, Value, short_bytes
+from veriframe.adapters.starknet.cairo.codec import Codec, Value, encode_text, short_bytes
 from veriframe.adapters.starknet.rpc.envelope import RpcError
 from veriframe.adapters.starknet.transactions.receipt import Event, Receipt, Reverted
 from veriframe.adapters.starknet.transactions.transaction import Call
@@ -63,19 +63,14 @@ class FakeChain:
             return self._events(params["filter"])
         if method == "starknet_chainId":
             return hex(self.chain_id)
+        if method == "starknet_getBlockWithTxHashes":
+            return self._block(params["block_id"])
         assert params["block_id"] == "latest"
         match method:
             case "starknet_getClassAt":
                 return {"abi": json.dumps(abi_entries())}
             case "starknet_getClassHashAt":
                 return hex(self.class_hash)
-            case "starknet_getBlockWithTxHashes":
-                price = {"price_in_fri": hex(self.gas_price_fri), "price_in_wei": "0x1"}
-                return {
-                    "block_number": self.shared.block,
-                    "timestamp": self.shared.now,
-                    "l2_gas_price": price,
-                }
             case "starknet_call":
                 return await self._view(**params["request"])
         raise AssertionError(method)
@@ -123,23 +118,36 @@ class FakeChain:
             "orders": list(orders.values()),
         }
 
+    def _block(self, at: Any) -> Any:
+        """The newest block, or one by its number in which a move was made."""
+        price = {"price_in_fri": hex(self.gas_price_fri), "price_in_wei": "0x1"}
+        shared = self.shared
+        number, time = shared.block, shared.now
+        if at != "latest":
+            number = at["block_number"]
+            time = max((head.time for head in shared.heads if head.number <= number), default=0)
+        return {"block_number": number, "timestamp": time, "l2_gas_price": price}
+
     def _events(self, asked: Mapping[str, Any]) -> Any:
-        """All events in one block and one page; the feed finds what is new."""
+        """All events that fit, in one page; the feed finds what is new."""
         assert asked["address"] == hex(REGISTRY)
-        encoded = [encode_event(self.shared, event) for event in self.shared.events]
-        return {
-            "events": [
-                {
-                    "from_address": hex(REGISTRY),
-                    "keys": [hex(key) for key in keys],
-                    "data": [hex(felt) for felt in data],
-                    "block_hash": "0xb10c",
-                    "block_number": self.shared.block,
-                    "transaction_hash": hex(at),
-                }
-                for at, (keys, data) in enumerate(encoded)
-            ]
-        }
+        first = asked["from_block"]["block_number"] if isinstance(asked["from_block"], dict) else 0
+        told = []
+        for at, (event, head) in enumerate(zip(self.shared.events, self.shared.heads, strict=True)):
+            keys, data = encode_event(self.shared, event)
+            wanted = zip(map(hex, keys), asked["keys"], strict=False)
+            if head.number >= first and all(not values or key in values for key, values in wanted):
+                told.append(
+                    {
+                        "from_address": hex(REGISTRY),
+                        "keys": [hex(key) for key in keys],
+                        "data": [hex(felt) for felt in data],
+                        "block_hash": "0xb10c",
+                        "block_number": head.number,
+                        "transaction_hash": hex(at),
+                    }
+                )
+        return {"events": told}
 
     async def _number(self, reader: FakeRegistry, name: str, values: list[Any]) -> int:
         match name:
@@ -236,9 +244,18 @@ async def _each(moves: Iterable[Awaitable[object]]) -> None:
 
 
 def encode_event(shared: Shared, event: ModelEvent) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Encodes the keys and data of an event, as far as they are used."""
+    """Encodes the keys and data of an event. The ends of time limits, which no one reads, are 0."""
     keys = (get_selector_from_name(event.kind.value), event.subject, event.party)
-    if event.kind is not EventKind.ORDER_CREATED:
-        return keys, (event.amount_fri,)
-    jobs = sorted(shared.jobs_of(event))
-    return keys, (jobs[0], len(jobs), event.amount_fri)
+    amount, text = (event.amount_fri,), event.note.encode()
+    jobs = sorted(shared.jobs_of(event)) if event.kind is EventKind.ORDER_CREATED else [0]
+    verdict, _, evidence = event.note.partition(" ")
+    verdicts = {name.value: at for at, name in enumerate((Verdict.WORKER, Verdict.CREATOR, Verdict.NEITHER))}
+    data: dict[EventKind, tuple[int, ...]] = {
+        EventKind.ORDER_CREATED: (jobs[0], len(jobs), *amount),
+        EventKind.JOB_CLAIMED: (*amount, 0),
+        EventKind.JOB_RELEASED: (*amount, int.from_bytes(text[:31])),
+        EventKind.RESULT_SUBMITTED: (0, *encode_text(text)),
+        EventKind.RESULT_DISPUTED: (*amount, 0, *encode_text(text)),
+        EventKind.DISPUTE_RESOLVED: (verdicts.get(verdict, 0), *encode_text(evidence.encode())),
+    }
+    return keys, data.get(event.kind, amount)

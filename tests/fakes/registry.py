@@ -12,12 +12,15 @@ from functools import partial
 
 from veriframe.errors import Code
 from veriframe.model.registry import escrow, ledger, order
+from veriframe.model.registry.history import JobHistory, job_event
 from veriframe.model.registry.job import Address, Head, Job, Order, Terms, Verdict
 from veriframe.model.registry.ledger import Call, Event, EventKind, Posting, Pot, PotKind
 from veriframe.model.registry.outcome import Outcome
 from veriframe.ports.registry import CreatorRegistry, Funds, JobRegistry, Snapshot, Totals, Treasury
 
 START = 1_700_000_000
+_OF_OTHERS = (EventKind.ORDER_CREATED, EventKind.DEPOSITED, EventKind.WITHDRAWN)
+"""Events whose subject is not a job."""
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Shared:
     bars: set[tuple[int, Address]] = field(default_factory=set)
     postings: list[Posting] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    heads: list[Head] = field(default_factory=list)
+    """The block of each event."""
     reads: int = 0
     moves: list[str] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)
@@ -104,8 +109,10 @@ class Shared:
             self._add(posting.source, -posting.amount_fri)
             self._add(posting.target, posting.amount_fri)
             self.postings.append(posting)
-        self.events.extend(events)
         self.block += 1
+        for event in events:
+            self.events.append(event)
+            self.heads.append(Head(number=self.block, time=self.now))
 
     def _add(self, pot: Pot, amount_fri: int) -> None:
         match pot.kind:
@@ -161,6 +168,15 @@ class FakeRegistry(JobRegistry, CreatorRegistry, Treasury):
         if before is None or self.shared.has_no_events:
             return ()
         return {job_id for event in self.shared.events[before:] for job_id in self.shared.jobs_of(event)}
+
+    async def history(self, job: Job) -> JobHistory:
+        """The job's events; none, and that as a gap, if events are lost."""
+        self._read()
+        if self.shared.has_no_events:
+            return JobHistory(gap="This registry has no events.")
+        told = zip(self.shared.events, self.shared.heads, strict=True)
+        of_job = (pair for pair in told if pair[0].subject == job.id and pair[0].kind not in _OF_OTHERS)
+        return JobHistory(events=tuple(job_event(event, head.time) for event, head in of_job))
 
     async def create_order(self, asset_cid: str, terms: Terms, jobs: int) -> Sequence[int]:
         """Posts an order. Returns the ids of its jobs."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from veriframe.cli import context, password
 from veriframe.errors import SettingsError
-from veriframe.ports.registry import FullRegistry, OpenedRegistry
+from veriframe.ports.registry import FullRegistry, OpenedReader, OpenedRegistry
 from veriframe.settings import Settings
 from veriframe.wiring import registries
 
@@ -31,15 +31,48 @@ def open_registry(default_account: str) -> OpenedRegistry:
     return opened
 
 
-def open_creator_registry(default_account: str) -> FullRegistry:
-    """Open the registry for a creator. Raises `SettingsError` if it is not of VeriFrame's own class."""
+def open_reader(default_account: str) -> OpenedReader:
+    """Open the registry for reading, which needs no key. It is closed when the command ends.
+
+    Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    settings = context.current().settings
+    if settings.registry != "starknet":
+        embedded = registries.embedded(settings, context.account(default_account))
+        return OpenedReader(jobs=embedded, account=embedded.account)
+    from veriframe.wiring import chain  # noqa: PLC0415 - half a second
+
+    opened, close = context.run(chain.open_reader(settings))
+    context.at_end(close)
+    return opened
+
+
+def open_creator_registry(default_account: str, command: str = "create") -> FullRegistry:
+    """Open the registry for a creator's `command`, such as "cancel".
+
+    Raises `SettingsError` if it is not of VeriFrame's own class, before a key is asked for.
+    """
+    settings = context.current().settings
+    if settings.registry == "starknet":
+        from veriframe.wiring import chain  # noqa: PLC0415 - half a second
+
+        if (functions := context.run(chain.creator_functions(settings))) is not None:
+            raise SettingsError(_by_other_tools(command, functions.get(command, "")))
     creator = open_registry(default_account).creator
-    if creator is None:
-        raise SettingsError(
-            "The registry at JOB_REGISTRY_ADDRESS is of another kind: workers can serve it, but posting jobs "
-            "needs its own tools. To post here, set the address of a registry of VeriFrame's own class."
-        )
+    assert creator is not None, "every registry of our own class has creators"
     return creator
+
+
+def _by_other_tools(command: str, function: str) -> str:
+    how = (
+        f"its function is {function}; call it with the registry's own tools, or with sncast"
+        if function
+        else "it has no function for that that is known here; see its own tools"
+    )
+    return (
+        f"`job {command}` is not supported at JOB_REGISTRY_ADDRESS, a registry of another maker: {how}. "
+        "`job list`, `show`, `watch` and `fetch` work there."
+    )
 
 
 def account_key(settings: Settings) -> Key | None:

@@ -8,11 +8,11 @@ from veriframe.errors import JobRejected, Unavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import Job
 from veriframe.model.registry.pin_names import OLD_ASSETS, PinNames, old_asset_job
-from veriframe.ports.registry import CreatorRegistry, read_jobs
+from veriframe.ports.registry import JobReader, read_jobs
 from veriframe.ports.store import ContentStore, Pin
 
 
-async def rename_old(names: PinNames, registry: CreatorRegistry, store: ContentStore) -> None:
+async def rename_old(names: PinNames, registry: JobReader, store: ContentStore) -> None:
     """Rename the pins that an earlier version gave to the scenes of this account's orders.
 
     Changes only pins of exactly these scenes, because other pins with such names may belong to another
@@ -26,7 +26,7 @@ async def rename_old(names: PinNames, registry: CreatorRegistry, store: ContentS
                 await store.unpin(pin)
 
 
-async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, registry: CreatorRegistry) -> bool:
+async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, registry: JobReader) -> bool:
     for job in (await registry.snapshot(first_job, 1)).jobs:
         order = job.order
         with suppress(JobRejected):
@@ -38,7 +38,7 @@ async def _is_own_scene(pin: Pin, first_job: int, names: PinNames, registry: Cre
     return False
 
 
-async def release_ended(job: Job, names: PinNames, registry: CreatorRegistry, store: ContentStore) -> None:
+async def release_ended(job: Job, names: PinNames, registry: JobReader, store: ContentStore) -> None:
     """Release the evidence of a final job, and its scene if it was its order's last unfinished job.
 
     If the registry or the store is unavailable, at worst a file is kept too long.
@@ -52,7 +52,7 @@ async def release_ended(job: Job, names: PinNames, registry: CreatorRegistry, st
             await store.unpin(Pin(cid=job.order.asset_cid, name=names.asset(job.order.first_job)))
 
 
-async def _is_over(job: Job, registry: CreatorRegistry) -> bool:
+async def _is_over(job: Job, registry: JobReader) -> bool:
     """Whether every job of the same order is final."""
     found = await read_jobs(registry, job.order.first_job, job.order.jobs)
     return len(found) == job.order.jobs and all(other.state.is_final for other in found)

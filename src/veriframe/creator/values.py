@@ -1,4 +1,4 @@
-"""The values that the creator's steps return: a draft, a posted order and a downloaded picture."""
+"""The values that the creator's steps return: a draft, a posted order, a followed job and a picture."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe.creator.files import Stamp
+from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import Terms
+from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.scene import SceneHeader
 
@@ -45,3 +47,12 @@ class Picture:
     size_bytes: int
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """A job at one poll, with its history. `is_news`: a move was made, or a time limit passed."""
+
+    status: JobStatus
+    history: JobHistory
+    is_news: bool

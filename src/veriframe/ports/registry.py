@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from veriframe.errors import Code
-from veriframe.model.registry.job import Address, Head, Job, Terms, Verdict
+from veriframe.model.registry.history import JobHistory
+from veriframe.model.registry.job import NOBODY, Address, Head, Job, Terms, Verdict
 from veriframe.model.registry.ledger import unknown_job
 from veriframe.model.registry.standing import WorkerStanding
 
@@ -53,6 +54,13 @@ class JobReader(Protocol):
         """The ids of jobs that changed since the last call, as far as the registry reports them.
 
         Only a hint: some may be missing, repeated, or not exist.
+        """
+
+    @abstractmethod
+    async def history(self, job: Job) -> JobHistory:
+        """The events of a job after its posting, as far as the registry has them; its `gap` names the rest.
+
+        A lapsed claim has an event only once another move has settled it.
         """
 
 
@@ -250,3 +258,15 @@ class OpenedRegistry:
     creator: FullRegistry | None = None
     membership: Membership | None = None
     chain_facts: Callable[[Head], ChainFacts] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedReader:
+    """A registry that was opened for reading alone, which needs no key.
+
+    `account` is the reader's own address, `NOBODY` if it is not known. `is_foreign`: it is of another maker.
+    """
+
+    jobs: JobReader
+    account: Address = NOBODY
+    is_foreign: bool = False

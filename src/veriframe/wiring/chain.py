@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 from veriframe.adapters.starknet import connection
+from veriframe.adapters.starknet.account import known_addresses
 from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.adapters.starknet.facts import read_facts
+from veriframe.adapters.starknet.foreign.reader import ForeignReader
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.job_registry import deployer
 from veriframe.adapters.starknet.job_registry.deployer import Deployed, Deployer, DeploymentPlan
@@ -15,15 +18,17 @@ from veriframe.adapters.starknet.rpc.endpoints import Endpoints
 from veriframe.adapters.starknet.trust.head_clock import SKEW_SECONDS
 from veriframe.adapters.starknet.trust.learned_chain import Expected, expect
 from veriframe.model.registry.chain import parse_chain_id
-from veriframe.ports.registry import OpenedRegistry, RegistryFacts
+from veriframe.ports.registry import OpenedReader, OpenedRegistry, RegistryFacts
 from veriframe.settings import Settings, to_fri
 
 __all__ = [
     "Deployed",
     "Deployer",
     "DeploymentPlan",
+    "creator_functions",
     "expected_chain",
     "open_deployer",
+    "open_reader",
     "open_registry",
     "registry_facts",
     "skew_seconds",
@@ -41,9 +46,33 @@ async def open_registry(settings: Settings, key: Key | None) -> tuple[OpenedRegi
     network = _network(settings, to_fri(settings.max_fee_strk))
     registry, close = await connection.join(network, settings.job_registry_address or 0, key)
     facts = registry.trust.facts
+    if key is not None and settings.keystore is not None and settings.account_address is None:
+        known_addresses.note(settings.home, settings.keystore.expanduser(), registry.account)
     if isinstance(registry, ForeignRegistry):
         return OpenedRegistry(worker=registry, membership=registry, chain_facts=facts), close
     return OpenedRegistry(worker=registry, creator=registry, chain_facts=facts), close
+
+
+async def open_reader(settings: Settings) -> tuple[OpenedReader, Close]:
+    """Open the contract at job_registry_address for reading alone. Also returns its close function.
+
+    No key is needed. The account is known by account_address, by devnet_account, or since its keystore was
+    unlocked once. Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    network = _network(settings, 0)
+    if network.account is None and settings.keystore is not None:
+        known = known_addresses.read(settings.home, settings.keystore.expanduser())
+        network = replace(network, account=known or None)
+    jobs, account, close = await connection.open_reader(network, settings.job_registry_address or 0)
+    return OpenedReader(jobs=jobs, account=account, is_foreign=isinstance(jobs, ForeignReader)), close
+
+
+async def creator_functions(settings: Settings) -> Mapping[str, str] | None:
+    """By command, the functions that a registry of another maker has for creators; None if it is our own.
+
+    Needs no key. Raises `SettingsError`, `RegistryUnavailable`.
+    """
+    return await connection.creator_functions(_network(settings, 0), settings.job_registry_address or 0)
 
 
 async def open_deployer(

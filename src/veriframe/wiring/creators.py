@@ -1,12 +1,13 @@
-"""Builds the creator's side of one account."""
+"""Builds the creator's side of one account, and the reading of jobs."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from veriframe.creator.creator import Creator
+from veriframe.creator.jobs import Jobs
 from veriframe.model.rendering.checks import read_header
-from veriframe.ports.registry import FullRegistry
+from veriframe.ports.registry import FullRegistry, OpenedReader
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
 from veriframe.wiring.limits import scene_limits
@@ -15,4 +16,9 @@ from veriframe.wiring.limits import scene_limits
 def build_creator(settings: Settings, registry: FullRegistry, content: ContentStore) -> Creator:
     """Build the creator's side of one account."""
     check = partial(read_header, limits=scene_limits(settings))
-    return Creator(registry=registry, store=content, check=check)
+    return Creator(registry=registry, account=registry.account, store=content, check=check)
+
+
+def build_jobs(opened: OpenedReader, content: ContentStore) -> Jobs:
+    """Build the reading of a registry's jobs."""
+    return Jobs(registry=opened.jobs, account=opened.account, store=content, is_foreign=opened.is_foreign)

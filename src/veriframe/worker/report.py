@@ -14,6 +14,7 @@ from veriframe.model.rendering.frames import Progress
 from veriframe.model.text import printable
 from veriframe.ports.store import Transfer
 from veriframe.worker.listener import SCENE, Listener
+from veriframe.worker.reconciliation import canonical_asset
 
 log = structlog.get_logger()
 
@@ -106,7 +107,8 @@ class DiscoveryLog:
             "jobs": order.jobs,
             "creator": format_address(order.creator),
             "reward": format_strk(job.terms.reward_fri),
-            "asset_cid": printable(order.asset_cid, 128),
+            # As in all other lines, whatever spelling the creator chose.
+            "asset_cid": printable(canonical_asset(job), 128),
         }
         if self._suppressed:
             log.info(

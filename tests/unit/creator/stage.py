@@ -57,7 +57,7 @@ class Stage:
 
     def creator_at(self, registry: FakeRegistry) -> Creator:
         """Another creator on the same store."""
-        return Creator(registry=registry, store=self.store, check=check_header)
+        return Creator(registry=registry, account=registry.account, store=self.store, check=check_header)
 
     async def posted(self, offer: Offer = OFFER) -> int:
         """The id of a posted job."""

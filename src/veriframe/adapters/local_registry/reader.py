@@ -16,7 +16,8 @@ from veriframe.adapters.local_registry import audit, schema
 from veriframe.adapters.local_registry.tables import Tables
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry import ledger
-from veriframe.model.registry.job import Address, Head
+from veriframe.model.registry.history import JobHistory
+from veriframe.model.registry.job import Address, Head, Job
 from veriframe.model.registry.ledger import BURNED, ISSUED, Posting, PotKind, Reason
 from veriframe.ports.registry import Funds, JobReader, Snapshot, Totals
 from veriframe.sqlite_file import SqliteExecutor, open_file, transaction
@@ -92,6 +93,10 @@ class LocalReader(JobReader):
             return ids
 
         return await self._run(read)
+
+    async def history(self, job: Job) -> JobHistory:
+        """All events of the job."""
+        return JobHistory(events=tuple(await self._read(lambda tables: tables.history(job.id))))
 
     def _newest(self, connection: sqlite3.Connection) -> Head:
         """The newest block. If it is a second old, an empty block is added, so that time advances."""

@@ -10,8 +10,9 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from veriframe.model.registry.history import JobEvent, job_event
 from veriframe.model.registry.job import Address, Head, Job, JobState, Order, Terms
-from veriframe.model.registry.ledger import Event, Posting, Pot, PotKind, post
+from veriframe.model.registry.ledger import Event, EventKind, Posting, Pot, PotKind, post
 from veriframe.model.registry.outcome import Outcome
 
 LARGEST_ID = 2**63 - 1
@@ -90,6 +91,15 @@ class Tables:
             WHERE number > ? AND number <= ? AND kind = 'OrderCreated'"""
         rows = self._connection.execute(select, (event, newest, event, newest))
         return newest, {row[0] for row in rows}
+
+    def history(self, job_id: int) -> list[JobEvent]:
+        """The events of a job, oldest first."""
+        select = """SELECT time, kind, subject, party, amount_fri, note
+            FROM events JOIN blocks ON blocks.number = block
+            WHERE subject = ? AND kind NOT IN ('OrderCreated', 'Deposited', 'Withdrawn')
+            ORDER BY events.number"""
+        rows = self._connection.execute(select, (job_id,))
+        return [job_event(_event(row[1:]), row[0]) for row in rows]
 
     def newest_order(self) -> Order | None:
         """The order with the highest id."""
@@ -261,4 +271,14 @@ def _event_row(event: Event, block: int) -> tuple[object, ...]:
         str(event.party),
         str(event.amount_fri),
         event.note,
+    )
+
+
+def _event(row: Sequence[Any]) -> Event:
+    return Event(
+        kind=EventKind(row[0]),
+        subject=row[1],
+        party=Address(int(row[2])),
+        amount_fri=int(row[3]),
+        note=row[4],
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe.adapters.starknet.account.accounts import counterfactual_address
 from veriframe.adapters.starknet.account.keystore import Key
+from veriframe.adapters.starknet.contract.contract import Contract
+from veriframe.adapters.starknet.foreign import creator_functions as creators
+from veriframe.adapters.starknet.foreign.move_records import MoveRecords
+from veriframe.adapters.starknet.foreign.reader import ForeignReader
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
+from veriframe.adapters.starknet.job_registry.reader import StarknetReader
 from veriframe.adapters.starknet.job_registry.registry import StarknetRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
 from veriframe.adapters.starknet.rpc.endpoints import Endpoints
@@ -21,6 +26,7 @@ from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.learned_chain import NO_CHAIN, Expected, LearnedChain
 from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import RegistryUnavailable, SettingsError
+from veriframe.model.registry.job import NOBODY, Address
 
 CLASSES = Path(__file__).parent / "job_registry" / "classes"
 """The folder with our contract's artefacts and the class hashes of its builds."""
@@ -91,6 +97,47 @@ async def join(
     return opened, connected.close
 
 
+async def open_reader(
+    network: Network, registry: int
+) -> tuple[StarknetReader | ForeignReader, Address, Callable[[], Awaitable[None]]]:
+    """Opens the registry at an address for reading alone: no key, no outbox, nothing is ever signed.
+
+    Also returns the account's address, `NOBODY` if it is not known, and a function that closes it. Raises as
+    `join` does.
+    """
+    nodes = Endpoints(network.urls, chain_id=network.chain.chain_id)
+    try:
+        await agree_on_chain(nodes, network.chain)
+        account = await _known_account(nodes, network)
+        if await _is_ours(nodes, registry):
+            return StarknetReader(nodes, registry, token=network.token, account=account), account, nodes.close
+        # As nobody: eligibility and records are a worker's.
+        foreign = ForeignReader(nodes, registry, NOBODY, MoveRecords(network.outbox_folder, registry, NOBODY))
+        await foreign.dialect()
+    except BaseException:
+        await nodes.close()
+        raise
+    return foreign, account, nodes.close
+
+
+async def creator_functions(network: Network, registry: int) -> Mapping[str, str] | None:
+    """The functions that a foreign registry has for creators, by our commands; None if it is our own.
+
+    Raises as `join` does.
+    """
+    nodes = Endpoints(network.urls, chain_id=network.chain.chain_id)
+    try:
+        await agree_on_chain(nodes, network.chain)
+        is_ours = await _is_ours(nodes, registry)
+        return None if is_ours else creators.creator_functions(await Contract(nodes, registry).abi())
+    finally:
+        await nodes.close()
+
+
+async def _is_ours(nodes: Endpoints, registry: int) -> bool:
+    return await Contract(nodes, registry).class_hash() in read_class_hashes(CLASSES)
+
+
 def _learned(home: Path, registry: int, chain_id: int) -> LearnedChain:
     return learned_chain.read(home, registry) or learned_chain.learn(home, registry, chain_id)
 
@@ -132,17 +179,27 @@ async def agree_on_chain(nodes: Endpoints, expected: Expected) -> None:
         )
 
 
+async def _known_account(nodes: Endpoints, network: Network) -> Address:
+    if network.devnet_account is not None:
+        return Address((await _devnet_account(nodes, network.devnet_account))[0])
+    return Address(network.account or NOBODY)
+
+
 async def _account(nodes: Endpoints, network: Network, key: Key | None) -> tuple[int, Key]:
-    if network.devnet_account is None:
-        if key is None:
-            raise SettingsError("The account has no key. Set keystore; see docs/keys.md.")
-        return network.account or counterfactual_address(key.public_key), key
+    if network.devnet_account is not None:
+        return await _devnet_account(nodes, network.devnet_account)
+    if key is None:
+        raise SettingsError("The account has no key. Set keystore; see docs/keys.md.")
+    return network.account or counterfactual_address(key.public_key), key
+
+
+async def _devnet_account(nodes: Endpoints, number: int) -> tuple[int, Key]:
     try:
         accounts = await nodes.call("devnet_getPredeployedAccounts")
-        chosen = accounts[network.devnet_account]
+        chosen = accounts[number]
         return int(chosen["address"], 16), Key(int(chosen["private_key"], 16))
     except (RpcError, LookupError, TypeError, ValueError) as error:
         raise SettingsError(
-            f"The node has no public account {network.devnet_account}: devnet_account is only for"
+            f"The node has no public account {number}: devnet_account is only for"
             " starknet-devnet. Set keystore instead."
         ) from error

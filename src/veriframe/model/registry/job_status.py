@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from veriframe.model.registry.job import NOBODY, Job, JobState
+from veriframe.model.registry.ledger import TIME_MAX
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job at `now`, the registry's time in chain seconds."""
+    """A job at `now`, the registry's time in chain seconds.
+
+    `is_foreign`: its registry is of another maker. Then there is no bond, lease, review or arbiter; the job's
+    values for them mean nothing.
+    """
 
     job: Job
     now: int
+    is_foreign: bool = False
 
     @property
     def waits_for(self) -> tuple[str, int] | None:
@@ -28,7 +34,7 @@ class JobStatus:
             JobState.SUBMITTED: ("review", job.review_end),
             JobState.DISPUTED: ("arbitration", job.arbitration_end),
         }.get(state)
-        return limit if limit is not None and self.now < limit[1] else None
+        return limit if limit is not None and self.now < limit[1] < TIME_MAX else None
 
     @property
     def may_be_disputed(self) -> bool:

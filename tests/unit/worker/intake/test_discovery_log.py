@@ -10,9 +10,10 @@ from tests.fakes.bench import CREATOR, Bench
 from tests.unit.worker.clock import ManualClock
 from tests.unit.worker.intake.test_discovery import discovery, polled
 
+from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import Job
 from veriframe.worker.intake.discovery import Discovery
-from veriframe.worker.report import LINE_SECONDS
+from veriframe.worker.report import LINE_SECONDS, DiscoveryLog
 
 
 async def test_settled_jobs_are_skipped_silently(bench: Bench) -> None:
@@ -70,3 +71,15 @@ async def test_orders_are_logged_once_with_a_limited_rate(
         ("orders_suppressed", None, 3),
         ("job_discovered", 7, None),
     ]
+
+
+async def test_a_cid_has_one_form_in_the_log(bench: Bench) -> None:
+    """fault_141: the canonical one, as in the lines about attempts and the store, however it was posted."""
+    (job,) = await bench.post()
+    old = "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n"
+    order = replace(job.order, asset_cid=old)
+    with capture_logs() as lines:
+        DiscoveryLog().log_order(replace(job, order=order), "")
+        DiscoveryLog().log_order(replace(job, order=replace(order, asset_cid="\x1bodd")), "it is odd")
+    assert [line["asset_cid"] for line in lines] == [canonical(old), "\ufffdodd"]
+    assert canonical(old).startswith("bafybei")

@@ -1,4 +1,4 @@
-"""A contract's ABI, parsed from its class as a node returns it: functions by name, structs and enums.
+"""A contract's ABI, parsed from its class as a node returns it: functions by name, structs, enums, events.
 
 The ABI is untrusted input: unknown entries are left out, and its size is limited.
 Source of the format: the Cairo book, "Contract Class ABI". Cairo 0 wrote `felt` and `Uint256`.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from veriframe.errors import RegistryUnavailable
 
@@ -35,12 +35,21 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class EventShape:
+    """An event's members: those among its keys, after the event's name, and those among its data."""
+
+    keys: tuple[Field, ...]
+    data: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Abi:
-    """A class's functions, structs and enums. Types are spelt as `spelling` returns them."""
+    """A class's functions, structs, enums and events. Types are spelt as `spelling` returns them."""
 
     functions: Mapping[str, Function]
     structs: Mapping[str, tuple[Field, ...]]
     enums: Mapping[str, tuple[Field, ...]]
+    events: Mapping[str, EventShape] = field(default_factory=dict)
 
 
 def read_abi(answer: object) -> Abi:
@@ -51,7 +60,8 @@ def read_abi(answer: object) -> Abi:
     functions: dict[str, Function] = {}
     structs: dict[str, tuple[Field, ...]] = {}
     enums: dict[str, tuple[Field, ...]] = {}
-    for item in _items(_entries(answer)):
+    items = list(_items(_entries(answer)))
+    for item in items:
         name = item.get("name")
         if not isinstance(name, str):
             continue
@@ -62,7 +72,7 @@ def read_abi(answer: object) -> Abi:
                 structs[spelling(name)] = _fields(item.get("members"))
             case "enum":
                 enums[spelling(name)] = _fields(item.get("variants"))
-    return Abi(functions, structs, enums)
+    return Abi(functions, structs, enums, _events(items))
 
 
 def spelling(type_name: str) -> str:
@@ -114,6 +124,39 @@ def _function(name: str, item: Mapping[str, object]) -> Function:
     ]
     is_view = item.get("state_mutability", item.get("stateMutability")) == "view"
     return Function(name, _fields(item.get("inputs")), tuple(types), is_view)
+
+
+def _events(items: list[Mapping[str, object]]) -> dict[str, EventShape]:
+    """The events by the names that their first key names: those of an enum's variants, or of Cairo 0."""
+    shapes: dict[str, EventShape] = {}
+    events: dict[str, EventShape] = {}
+    variants: list[Mapping[str, object]] = []
+    for item in items:
+        name = item.get("name")
+        if item.get("type") != "event" or not isinstance(name, str):
+            continue
+        match item.get("kind"):
+            case "struct":
+                shapes[name] = _shape(item.get("members"))
+            case "enum":
+                variants += _entries_in(item.get("variants"))
+            case None:
+                events[name] = EventShape(_fields(item.get("keys")), _fields(item.get("data")))
+    for variant in variants:
+        name, shape = variant.get("name"), shapes.get(str(variant.get("type")))
+        if isinstance(name, str) and shape is not None and variant.get("kind") == "nested":
+            events[name] = shape
+    return events
+
+
+def _shape(members: object) -> EventShape:
+    entries = _entries_in(members)
+    keys, data = ([one for one in entries if one.get("kind") == kind] for kind in ("key", "data"))
+    return EventShape(_fields(keys), _fields(data))
+
+
+def _entries_in(answer: object) -> list[Mapping[str, object]]:
+    return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
 
 
 def _fields(answer: object) -> tuple[Field, ...]:

@@ -44,7 +44,7 @@ class RegistryFeatures:
     """What a registry supports.
 
     `has_claims`: a worker without a result is a claimant. `finalizes`: it has a finalizing move.
-    `shows_workers`: it shows who has a job. `account` is ours.
+    `shows_workers`: it shows who has a job. `account` is ours; `NOBODY` for one who only reads.
     """
 
     account: Address
@@ -83,19 +83,26 @@ def build_job(job_id: int, note: MoveRecord, shown: CurrentView, features: Regis
         created_at=0,
     )
     worker, state = _worker(shown, note, features), _state(shown, note, features)
-    claimed = state is JobState.CLAIMED
-    since = now if note.claimed_at is None else note.claimed_at
+    claimed_at, lease_end = _claim(note, features, now) if state is JobState.CLAIMED else (0, 0)
     return Job(
         id=job_id,
         order=order,
         part=0,
         state=state,
         worker=worker,
-        claimed_at=since if claimed else 0,
-        lease_end=min(since + LEASE_SECONDS, facts.deadline) if claimed else 0,
+        claimed_at=claimed_at,
+        lease_end=lease_end,
         review_end=_review_end(note, features) if state is JobState.SUBMITTED else 0,
         result_cid=_result(shown, note, state, is_ours=worker == account),
     )
+
+
+def _claim(note: MoveRecord, features: RegistryFeatures, now: int) -> tuple[int, int]:
+    """When a claim was made and when it ends. For one who only reads, no lease is invented."""
+    if features.account == NOBODY:
+        return 0, TIME_MAX
+    since = now if note.claimed_at is None else note.claimed_at
+    return since, min(since + LEASE_SECONDS, note.facts.deadline)
 
 
 def cut(cid: str) -> str:
@@ -123,7 +130,7 @@ def _state(shown: CurrentView, note: MoveRecord, features: RegistryFeatures) -> 
     worker = _worker(shown, note, features)
     is_ours = worker == features.account
     if worker == NOBODY:
-        return JobState.PAID if shown.is_completed else JobState.OPEN
+        return _state_of_nobodys(shown, features)
     if not _is_submitted(shown, note, features, is_ours=is_ours):
         return JobState.CLAIMED
     if note.has_ended or (shown.is_completed and not is_ours):
@@ -132,6 +139,15 @@ def _state(shown: CurrentView, note: MoveRecord, features: RegistryFeatures) -> 
     if features.finalizes or shown.is_completed is False or _is_yet_to_be_shown(shown, features):
         return JobState.SUBMITTED
     return JobState.PAID
+
+
+def _state_of_nobodys(shown: CurrentView, features: RegistryFeatures) -> JobState:
+    """The state of a job whose worker is not known: a result shows that there was one."""
+    if shown.is_completed:
+        return JobState.PAID
+    if not shown.result_cid:
+        return JobState.OPEN
+    return JobState.SUBMITTED if features.finalizes else JobState.PAID
 
 
 def _is_yet_to_be_shown(shown: CurrentView, features: RegistryFeatures) -> bool:

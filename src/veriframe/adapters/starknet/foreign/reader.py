@@ -15,10 +15,12 @@ from typing import TypeVar
 import structlog
 
 from veriframe.adapters.starknet.contract.contract import Contract, Node, Question
+from veriframe.adapters.starknet.contract.event_log import EventLog
 from veriframe.adapters.starknet.contract.view_batches import ViewBatches
 from veriframe.adapters.starknet.foreign import membership
 from veriframe.adapters.starknet.foreign.dialect import Dialect, choose_dialect
 from veriframe.adapters.starknet.foreign.facts import put_job, read_facts, read_shown
+from veriframe.adapters.starknet.foreign.history import read_history
 from veriframe.adapters.starknet.foreign.job import (
     CurrentView,
     FixedFacts,
@@ -32,7 +34,8 @@ from veriframe.adapters.starknet.foreign.moves import ObservedJob
 from veriframe.adapters.starknet.foreign.queries import Block, BlockGone, Queries, hash_of, read_block
 from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model.registry import ledger
-from veriframe.model.registry.job import Address, Job, JobState, format_address
+from veriframe.model.registry.history import JobHistory
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_address
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import JobReader, Snapshot
 
@@ -49,10 +52,14 @@ PAUSES_SECONDS = (0.0, 0.1, 0.3, 0.6)
 
 
 class ForeignReader(JobReader):
-    """The registry at `address` as seen by `account`, whose own records are `notes`."""
+    """The registry at `address` as seen by `account`, whose own records are `notes`.
+
+    For `NOBODY` no job is left out, since eligibility is a worker's.
+    """
 
     def __init__(self, node: Node, address: int, account: Address, notes: MoveRecords) -> None:
         self._contract, self._batches = Contract(node, address), ViewBatches(node)
+        self._events = EventLog(node, address)
         self._account, self._notes = account, notes
         self._dialect: Dialect | None = None
         self._walk, self._walking = JobRange(notes.first_id), asyncio.Lock()
@@ -88,6 +95,10 @@ class ForeignReader(JobReader):
     async def changed(self) -> Collection[int]:
         """Nothing: the events of foreign registries have no common form."""
         return ()
+
+    async def history(self, job: Job) -> JobHistory:
+        """The job's events, as far as the registry's ABI has events that are known here."""
+        return await read_history(self._events, (await self.dialect()).abi, self._walk.their_id(job.id))
 
     async def snapshot(self, first: int, count: int) -> Snapshot:
         """The newest block, and the jobs `first … first + count - 1` that exist and are not left out.
@@ -130,7 +141,7 @@ class ForeignReader(JobReader):
         try:
             if (job := self._job(queries, job_id)) is None:
                 return ledger.unknown_job(job_id)
-            reason = membership.objection(queries, self._account, self._walk.their_id(job_id))
+            reason = self._objection(queries, job_id)
         except RegistryUnavailable as error:
             return error
         facts = FixedFacts(job.order.creator, job.terms.reward_fri, job.order.asset_cid, job.terms.deadline)
@@ -175,8 +186,9 @@ class ForeignReader(JobReader):
         for job_id in wanted:
             their_id = self._walk.their_id(job_id)
             put_job(queries, their_id, with_facts=job_id not in self._facts)
-            membership.put_eligibility(queries, self._account, their_id)
-        if wanted:
+            if self._account != NOBODY:
+                membership.put_eligibility(queries, self._account, their_id)
+        if wanted and self._account != NOBODY:
             membership.put_account(queries, self._account)
 
     async def _ask(self, queries: Queries) -> None:
@@ -223,15 +235,18 @@ class ForeignReader(JobReader):
             if job_id < self._walk.job_counter:
                 _keep(self._over, job_id, None)
             return None
-        if job.is_open(now) and (
-            reason := membership.objection(queries, self._account, self._walk.their_id(job_id))
-        ):
+        if job.is_open(now) and (reason := self._objection(queries, job_id)):
             self._leave(job_id, reason)
             return None
         self._left.pop(job_id, None)
         if job.state.is_final or (job.state is JobState.OPEN and not job.is_open(now)):
             _keep(self._over, job_id, job)
         return job
+
+    def _objection(self, queries: Queries, job_id: int) -> str:
+        if self._account == NOBODY:
+            return ""
+        return membership.objection(queries, self._account, self._walk.their_id(job_id))
 
     def _leave(self, job_id: int, reason: str) -> None:
         if self._left.get(job_id) != reason:

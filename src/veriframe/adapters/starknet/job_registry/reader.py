@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from veriframe.adapters.starknet.cairo.codec import Value, refuse
 from veriframe.adapters.starknet.contract.contract import TOKEN_ABI, Contract, Node, View
+from veriframe.adapters.starknet.contract.event_log import EventLog
 from veriframe.adapters.starknet.job_registry.decoding import (
     list_in,
     number,
@@ -19,9 +20,11 @@ from veriframe.adapters.starknet.job_registry.decoding import (
     read_order,
 )
 from veriframe.adapters.starknet.job_registry.events import Feed
+from veriframe.adapters.starknet.job_registry.history import read_history
 from veriframe.adapters.starknet.trust.head_clock import HeadClock
 from veriframe.adapters.starknet.trust.shown_orders import ShownOrders
-from veriframe.model.registry.job import NOBODY, Address, Head, Order
+from veriframe.model.registry.history import JobHistory
+from veriframe.model.registry.job import NOBODY, Address, Head, Job, Order
 from veriframe.ports.registry import Funds, JobReader, Snapshot, Totals
 
 JOBS_AT_ONCE = 200
@@ -44,7 +47,7 @@ class StarknetReader(JobReader):
         clock: HeadClock | None = None,
     ) -> None:
         self._contract, self._token = Contract(node, address), Contract(node, token, TOKEN_ABI)
-        self._feed = Feed(node, address, account)
+        self._feed, self._events = Feed(node, address, account), EventLog(node, address)
         self._orders: dict[int, Order] = {}
         self._shown = ShownOrders()
         self._clock = clock or HeadClock()
@@ -70,6 +73,10 @@ class StarknetReader(JobReader):
     async def changed(self) -> Collection[int]:
         """The jobs of new orders, released jobs, and our own jobs that changed."""
         return await self._feed.delta()
+
+    async def history(self, job: Job) -> JobHistory:
+        """The job's events from its posting on, as far as the node has them."""
+        return await read_history(self._events, job)
 
     async def funds(self, account: Address) -> Funds:
         """The money that an account holds."""

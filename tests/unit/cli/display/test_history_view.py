@@ -1,0 +1,71 @@
+"""A job's history in words: each reason has a meaning and a remedy."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from veriframe.cli.display import history_view, release_words
+from veriframe.errors import Code
+from veriframe.model.registry.history import JobEvent, JobHistory
+from veriframe.model.registry.job import Address
+from veriframe.model.registry.ledger import EventKind
+
+NOON = int(datetime(2026, 3, 1, 12, 0).astimezone().timestamp())
+
+
+def event(kind: EventKind, reason: str = "", at: int = NOON) -> JobEvent:
+    """An event of account 0xb."""
+    return JobEvent(kind=kind, at=at, party=Address(0xB), reason=reason)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_every_reason_has_words_and_a_remedy(code: Code) -> None:
+    """fault_135: an artist need not know the codes; a job that is cancelled needs nothing."""
+    meaning, remedy = release_words.words(code.value)
+    assert f"[{code}]" in meaning
+    assert bool(remedy) is (code is not Code.CANCELLED)
+
+
+def test_a_strangers_reason_is_shown_safely() -> None:
+    """fault_15: a worker of another maker may give any text; it has no remedy."""
+    meaning, remedy = release_words.words("\x1b[31m\u202eevil" + "x" * 99)
+    assert meaning.isprintable()
+    assert (len(meaning) < 100, remedy) == (True, "")
+
+
+@pytest.mark.parametrize("kind", set(EventKind) - {EventKind.DEPOSITED, EventKind.WITHDRAWN})
+def test_every_event_of_a_job_has_a_sentence(kind: EventKind) -> None:
+    """With who acted, lost or was paid."""
+    said = history_view.sentence(event(kind))
+    assert "0xb" in said
+    assert kind.value not in said
+
+
+def test_the_remedy_follows_its_event() -> None:
+    """For missing textures: the menu of Blender that packs them."""
+    history = JobHistory(events=(event(EventKind.JOB_RELEASED, "MISSING_FILES"),), gap="Some are missing.")
+    told, remedy, gap = history_view.lines(history, NOON + 61)
+    assert told.startswith("12:00:00 (1m1s ago)")
+    assert "Pack Resources" in remedy
+    assert gap == "Some are missing."
+
+
+def test_a_time_of_another_day_has_its_date() -> None:
+    """And how long ago it was; a time that is not past is now."""
+    assert history_view.when(NOON, NOON + 86400) == "2026-03-01 12:00 (1d ago)"
+    assert history_view.when(NOON, NOON) == "12:00:00 (now)"
+
+
+def test_scripts_get_codes_and_times() -> None:
+    """And the remedy in words; null where there is nothing."""
+    (told,) = history_view.as_objects([event(EventKind.JOB_RELEASED, "OOM")])
+    assert told["remedy"]
+    assert {name: told[name] for name in ("at", "event", "who", "reason", "cid")} == {
+        "at": NOON,
+        "event": "JobReleased",
+        "who": "0xb",
+        "reason": "OOM",
+        "cid": None,
+    }
