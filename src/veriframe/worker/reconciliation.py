@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 import structlog
 
-from veriframe.errors import Code, JobCancelled, JobLost, JobRejected
+from veriframe.errors import Code, JobCancelled, JobLost
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.reconciliation import burned_fri, released_fri, stage_by_registry
-from veriframe.model.content.cid import canonical
+from veriframe.model.content.cid import canonical_or_same
 from veriframe.model.registry.job import NOBODY, Job, JobState
 from veriframe.worker.context import WorkerContext
 
@@ -67,16 +66,7 @@ def new_attempt(job: Job, *, at: float) -> Attempt:
 
 def canonical_asset(job: Job) -> str:
     """Returns the normalised CID of a job's asset, so that the same bytes have the same key."""
-    return _canonical(job.order.asset_cid)
-
-
-@lru_cache(maxsize=10_000)
-def _canonical(asset_cid: str) -> str:
-    try:
-        return canonical(asset_cid)
-    except JobRejected:
-        # Left for the store to refuse, so that the refusal is noted like any other.
-        return asset_cid
+    return canonical_or_same(job.order.asset_cid)
 
 
 async def _end_renumbered(attempt: Attempt, context: WorkerContext) -> None:

@@ -9,12 +9,12 @@ from itertools import pairwise
 import structlog
 
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.content.cid import canonical_or_same
 from veriframe.model.registry.job import Job, format_address, format_strk
 from veriframe.model.rendering.frames import Progress
 from veriframe.model.text import printable
 from veriframe.ports.store import Transfer
 from veriframe.worker.listener import SCENE, Listener
-from veriframe.worker.reconciliation import canonical_asset
 
 log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ class DiscoveryLog:
             "creator": format_address(order.creator),
             "reward": format_strk(job.terms.reward_fri),
             # As in all other lines, whatever spelling the creator chose.
-            "asset_cid": printable(canonical_asset(job), 128),
+            "asset_cid": printable(canonical_or_same(order.asset_cid), 128),
         }
         if self._suppressed:
             log.info(

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from veriframe.errors import Code, JobRejected
 
@@ -46,6 +47,15 @@ class Cid:
 def canonical(text: str) -> str:
     """The canonical spelling of a CID, for use as a key. Raises like `parse_cid`."""
     return str(parse_cid(text))
+
+
+@lru_cache(maxsize=10_000)
+def canonical_or_same(text: str) -> str:
+    """The canonical spelling of a CID; any other text as it is, for the store to refuse."""
+    try:
+        return canonical(text)
+    except JobRejected:
+        return text
 
 
 def parse_cid(text: str) -> Cid:
