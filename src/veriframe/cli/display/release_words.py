@@ -102,7 +102,7 @@ WORDS: Mapping[Code, tuple[str, str]] = {
 
 
 def words(reason: str) -> tuple[str, str]:
-    """What a release's reason means, and the remedy. A reason may be any text: strangers give it."""
+    """What a release's reason means, and the remedy. A reason may be any text: workers give it."""
     if reason in Code.__members__:
         meaning, remedy = WORDS[Code(reason)]
         return f"{meaning} [{reason}]", remedy

@@ -14,7 +14,7 @@ class JobEvent:
     """One event of a job. `at` is the registry's time in chain seconds; `party` acted, was paid, or lost.
 
     `reason` is the code of a release or the verdict of an arbiter, `cid` that of a result or of evidence.
-    Both come from strangers, may be any text, and are empty where there is none.
+    Both are other accounts' texts, whatever they hold, and empty where there is none.
     """
 
     kind: EventKind

@@ -28,7 +28,7 @@ def test_every_reason_has_words_and_a_remedy(code: Code) -> None:
     assert bool(remedy) is (code is not Code.CANCELLED)
 
 
-def test_a_strangers_reason_is_shown_safely() -> None:
+def test_an_unknown_reason_is_shown_safely() -> None:
     """fault_15: a worker of another maker may give any text; it has no remedy."""
     meaning, remedy = release_words.words("\x1b[31m\u202eevil" + "x" * 99)
     assert meaning.isprintable()
