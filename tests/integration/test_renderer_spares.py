@@ -102,6 +102,20 @@ async def test_each_gets_one_scene_and_nothing_of_another(tmp_path: Path) -> Non
     assert seen == [[name, "/dev/shm:", "/out:", "/tmp:"] for name in ("a", "b", "c")]
 
 
+async def test_its_log_lines_belong_to_the_job_that_gets_it(scene: Path) -> None:
+    """fault_200: they carried the number of the job during which it was started."""
+    renderer = renderer_of(f"echo early; {READY}; {COMMAND}; echo late; {send(INSPECTED)}; {COMMAND}")
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
+        with structlog.contextvars.bound_contextvars(job_id=1):
+            await filled(renderer)
+        with structlog.contextvars.bound_contextvars(job_id=2):
+            async with renderer.open(scene) as session:
+                await session.inspect()
+    await renderer.close()
+    said = [(event["line"], event.get("job_id")) for event in logged if event["event"] == "blender_output"]
+    assert said[:2] == [("early", None), ("late", 2)]
+
+
 async def test_an_open_does_not_wait_for_one(scene: Path) -> None:
     """If none is ready, it starts its own."""
     renderer = renderer_of(f"sleep 5; {READY}; {OBEY}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 import time
 from collections import deque
@@ -14,15 +15,7 @@ from typing import TypeVar
 
 import structlog
 
-from veriframe.adapters.blender import outcome, outputs, request, scripts
-from veriframe.adapters.blender.reports import (
-    Event,
-    FrameReport,
-    Normalised,
-    ProgressReport,
-    Ready,
-    RunReport,
-)
+from veriframe.adapters.blender import outcome, outputs, reports, request, scripts
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox import visible
 from veriframe.adapters.blender.sandbox.limits import host_errors
@@ -55,16 +48,17 @@ class BlenderSession(RenderSession):
         self._folder: Path | None = None
         self._run: LiveRun | None = None
         self._exit: RunExit | None = None
-        self._report, self._news = RunReport(self._on_event), asyncio.Event()
+        self._report, self._news = reports.RunReport(self._on_event), asyncio.Event()
         self._is_ready = self._is_over = False
         self._inspection: SceneInspection | None = None
         self._task = RenderTask(frames=())
         self._expected: deque[int] = deque()
-        self._arrived: deque[tuple[FrameReport, float, int]] = deque()
+        self._arrived: deque[tuple[reports.FrameReport, float, int]] = deque()
         self._on_progress: Callable[[Progress], None] = lambda progress: None
         self._until = math.inf
         self._freezing = asyncio.ensure_future(asyncio.sleep(0))
         self._started = time.monotonic()
+        self._context = contextvars.copy_context()
         self._enter_loading()
 
     async def start(self, scene: Path | None = None) -> None:
@@ -85,7 +79,12 @@ class BlenderSession(RenderSession):
         )
         run, lines = scripts.prepare(self._sandbox, self._runtime, script, self._report)
         self._stack.callback(lambda: scripts.log_end(self._runtime, script, self._exit, self._report, lines))
-        run = replace(run, on_report=self._on_line, on_end=self._news.set)
+        run = replace(
+            run,
+            on_report=lambda line: self._context.run(self._on_line, line),
+            on_log=lambda line: self._context.run(lines.take, line),
+            on_end=self._news.set,
+        )
         self._run = await self._stack.enter_async_context(self._sandbox.start(run))
         self._started, self._run.deadline = time.monotonic(), math.inf
 
@@ -122,6 +121,7 @@ class BlenderSession(RenderSession):
         """
         assert self._folder is not None, "started ahead"
         with host_errors.as_unavailable():
+            self._context = contextvars.copy_context()  # its log lines are this job's from now on
             return await run_uninterrupted(visible.deliver, scene, self._folder / scripts.SCENE.name)
 
     async def may_wait(self) -> bool:
@@ -271,22 +271,22 @@ class BlenderSession(RenderSession):
         self._report.add_line(line)
         self._news.set()
 
-    def _on_event(self, event: Event) -> None:
-        if isinstance(event, ProgressReport):
+    def _on_event(self, event: reports.Event) -> None:
+        if isinstance(event, reports.ProgressReport):
             self._pass_on(event)
-        elif isinstance(event, FrameReport):
+        elif isinstance(event, reports.FrameReport):
             self._note(event)
-        elif isinstance(event, Ready):
+        elif isinstance(event, reports.Ready):
             self._is_ready = True
-        elif isinstance(event, Normalised) and event.changed:
+        elif isinstance(event, reports.Normalised) and event.changed:
             log.info("scene_normalised", changed=[printable(change) for change in event.changed[:20]])
 
-    def _pass_on(self, event: ProgressReport) -> None:
+    def _pass_on(self, event: reports.ProgressReport) -> None:
         frames = self._task.frames
         if self._expected and event.total == len(frames) >= event.done and event.frame in frames:
             self._on_progress(event.value())
 
-    def _note(self, report: FrameReport) -> None:
+    def _note(self, report: reports.FrameReport) -> None:
         """A frame is done: the next one's time begins. Any other frame than the next is not asked for."""
         if not self._expected or report.number != self._expected[0]:
             self._report.ignored += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,8 @@ class Spares:
     def fill(self) -> None:
         """Starts in the background what is missing."""
         if len(self._waiting) < self._most and (self._filling is None or self._filling.done()):
-            self._filling = asyncio.create_task(self._fill())
+            # In no job's context: its log lines belong to none.
+            self._filling = asyncio.create_task(self._fill(), context=contextvars.Context())
 
     async def take(self, scene: Path) -> BlenderSession | None:
         """Returns a session that has the scene; None if none is ready or the scene would have to be copied.

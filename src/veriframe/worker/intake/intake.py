@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import secrets
 from collections.abc import Collection, Container, Sequence
@@ -125,16 +126,9 @@ class Intake(Listener):
         pauses.note("circuit breaker", _UNHEALTHY if self._circuit_breaker.pauses else "")
         if self._circuit_breaker.pauses or (first := next(possible, None)) is None:
             return None
-        try:
-            await run_uninterrupted(self._context.workspace.require_free, self._context.disk_free_bytes)
-            survey = await self._context.room.survey(self._context.store, self._context.attempts)
-        except (HostUnavailable, StoreUnavailable) as error:
-            pauses.note("machine", str(error))
-            if self._is_new(f"{type(error).__name__}{self._started}"):
-                log.warning("claiming_paused", reason=str(error))
+        survey, funds = await asyncio.gather(self._survey(), self._renew_stakes())
+        if survey is None:
             return None
-        pauses.note("machine", "")
-        funds = await self._renew_stakes()
         for job in chain((first,), possible):
             if (
                 self._has_room(job, survey)
@@ -143,6 +137,19 @@ class Intake(Listener):
             ):
                 return job
         return None
+
+    async def _survey(self) -> StoreUsage | None:
+        """Returns how much room disk and store have; None, logged, if they cannot take one more job."""
+        try:
+            await run_uninterrupted(self._context.workspace.require_free, self._context.disk_free_bytes)
+            survey = await self._context.room.survey(self._context.store, self._context.attempts)
+        except (HostUnavailable, StoreUnavailable) as error:
+            self._context.pauses.note("machine", str(error))
+            if self._is_new(f"{type(error).__name__}{self._started}"):
+                log.warning("claiming_paused", reason=str(error))
+            return None
+        self._context.pauses.note("machine", "")
+        return survey
 
     async def start(self, job: Job) -> Attempt:
         """Notes a new attempt at a job. Raises `HostUnavailable`."""

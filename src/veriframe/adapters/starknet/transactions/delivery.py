@@ -55,7 +55,7 @@ class SendTimeouts:
 
     wait_seconds: float = 180.0
     """How long one `send` waits; then the outcome stays open and is found later."""
-    poll_seconds: float = 0.03
+    poll_seconds: float = 0.01
     poll_max_seconds: float = 3.0
     ttl_seconds: float = TTL_SECONDS
 
