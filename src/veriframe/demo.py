@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from veriframe.causes import cause_of
 from veriframe.creator.creator import Creator
 from veriframe.creator.values import Picture, Posted
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import Progress
@@ -183,7 +185,7 @@ async def make_scene(target: Path, script: Path, *options: str) -> Path:
         output, _ = await asyncio.wait_for(process.communicate(), MAKING_SECONDS)
     except TimeoutError as error:
         process.kill()
-        raise HostUnavailable(f"The scene was not made within {MAKING_SECONDS} s.") from error
+        raise HostUnavailable(f"The scene was not made within {format_span(MAKING_SECONDS)}.") from error
     if process.returncode != 0:
         last = output.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise HostUnavailable(
@@ -206,7 +208,7 @@ def _fresh_home(folder: Path) -> Path:
         mark.touch()
     except OSError as error:
         raise SettingsError(
-            f"{home} cannot be created: {error.strerror}. Pass another folder with --output."
+            f"{home} cannot be created: {cause_of(error)}. Pass another folder with --output."
         ) from error
     return home
 

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 
+from veriframe.causes import cause_of
 from veriframe.errors import VeriFrameError
 from veriframe.model.attempt.stakes import Stakes
+from veriframe.model.quantities import brief_strk, format_size
 from veriframe.model.registry.job import Address, Head, format_address, format_strk
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import ChainFacts, JobRegistry, Treasury
@@ -79,12 +81,12 @@ async def disk(folder: Path, needed_bytes: int) -> Finding:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         return Finding(
-            f"{folder} cannot be measured: {error.strerror}", Verdict.BAD, "Fix the home folder first."
+            f"{folder} cannot be measured: {cause_of(error)}", Verdict.BAD, "Fix the home folder first."
         )
-    detail = f"{free / 1e9:.1f} GB free at {folder}"
+    detail = f"{format_size(free)} free at {folder}"
     if free < needed_bytes:
         return Finding(
-            detail, Verdict.BAD, f"Free at least {needed_bytes / 1e9:.1f} GB, or set disk_free_bytes lower."
+            detail, Verdict.BAD, f"Free at least {format_size(needed_bytes)}, or set disk_free_bytes lower."
         )
     return Finding(detail)
 
@@ -93,8 +95,8 @@ async def memory(limit_bytes: int, processes: int, waiting_bytes: int = 0) -> Fi
     """Check that all renders and inspections can use their limit at once, beside what waits."""
     available = _memory_bytes(CONTAINER_LIMITS)
     detail = (
-        f"{available / 2**30:.1f} GiB in all; {processes} x {limit_bytes / 2**30:.1f} GiB for renders and"
-        f" inspections, {waiting_bytes / 2**30:.1f} GiB for what waits"
+        f"{format_size(available)} in all; {processes} × {format_size(limit_bytes)} for renders and"
+        f" inspections, {format_size(waiting_bytes)} for what waits"
     )
     if processes * limit_bytes + waiting_bytes > available:
         return Finding(
@@ -151,8 +153,8 @@ def _about_chain(facts: ChainFacts) -> Sequence[str]:
 async def store(content: ContentStore, picture_bytes: int = 0) -> Finding:
     """Check that the content store answers and has room for the largest picture, of `picture_bytes`."""
     pins, room = await content.pins(), await content.room()
-    held = "" if room.held_bytes is None else f", {room.held_bytes / 1e9:.1f} GB held"
-    free = "" if room.free_bytes is None else f", room for {room.free_bytes / 1e9:.1f} GB"
+    held = "" if room.held_bytes is None else f", {format_size(room.held_bytes)} held"
+    free = "" if room.free_bytes is None else f", room for {format_size(room.free_bytes)}"
     is_short = room.free_bytes is not None and room.free_bytes < picture_bytes
     return Finding(
         f"answers; {len(pins)} pins{held}{free}",
@@ -193,7 +195,7 @@ def stakes(held: Stakes) -> Finding:
     detail = (
         f"{format_strk(held.bound_fri)} of {format_strk(held.means_fri)} bound; largest bond "
         f"{format_strk(held.largest_bond_fri)}; loss budget {format_strk(budget_fri)} a day, "
-        f"{format_strk(used_fri)} used; fees of a job about {format_strk(held.job_fees_fri)}"
+        f"{format_strk(used_fri)} used; fees of a job about {brief_strk(held.job_fees_fri)}"
     )
     if used_fri >= budget_fri and budget_fri:
         return Finding(

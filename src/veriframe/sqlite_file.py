@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from veriframe.causes import cause_of
 from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.threads import submit, wait_uninterrupted
@@ -98,8 +99,8 @@ def translated(path: Path, kind: Kind) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError, ValueError) as error:
         raise HostUnavailable(
-            f"The {kind.name} {path} cannot be used now: {error}. Check that its disk has space, that"
-            " its user may write it, and that no other program uses it."
+            f"The {kind.name} {path} cannot be used now: {cause_of(error)}. Check that its disk has space,"
+            " that its user may write it, and that no other program uses it."
         ) from error
 
 

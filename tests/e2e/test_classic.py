@@ -40,7 +40,7 @@ def test_a_job_is_rendered_and_fetched(home: Home, light_scene: Path) -> None:
     with Image.open(home.folder / "picture.png") as picture:
         assert (picture.format, picture.size) == ("PNG", (96, 54))
     held = json.loads(home.run("account", "show", "--json").stdout)
-    assert held["wallet_fri"] + held["credit_fri"] == 1002 * 10**18
+    assert int(held["wallet_fri"]) + int(held["credit_fri"]) == 1002 * 10**18
 
 
 @pytest.mark.parametrize(

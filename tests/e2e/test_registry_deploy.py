@@ -24,7 +24,8 @@ pytestmark = pytest.mark.slow
 
 STRK = 10**18
 CLASS_HASH = deployment.load("job_registry", deployment.MAIN_ARTIFACTS).class_hash
-DEPLOY = ("registry", "deploy", "--yes", "--max-fee", "10")
+DEPLOY = ("registry", "deploy", "--yes")
+LOW = {"VERIFRAME_MAX_DEPLOY_FEE_STRK": "1"}
 
 
 def chain(node: Devnet, account: int = 0) -> dict[str, str]:
@@ -51,7 +52,7 @@ def exported(ran: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_it_is_deployed_once(home: Home, fresh_devnet: Devnet) -> None:
-    """By two transactions; a second run, and one by another account, find it and cost nothing."""
+    """fault_124: with default settings, by two transactions; another run finds it and costs nothing."""
     node, owner = fresh_devnet, fresh_devnet.accounts[0].address
     before = asyncio.run(deployment.balance(deployment.signer(node, node.accounts[0]), owner))
     address = exported(home.run(*DEPLOY, environment=chain(node)))
@@ -61,11 +62,11 @@ def test_it_is_deployed_once(home: Home, fresh_devnet: Devnet) -> None:
     for account in (0, 1):
         again = home.run(*DEPLOY, "--json", environment=chain(node, account))
         answer = json.loads(again.stdout)
-        assert (answer["address"], answer["deployed"], answer["fee_fri"]) == (address, "already", 0)
+        assert (answer["address"], answer["deployed"], answer["fee_fri"]) == (address, "already", "0")
     assert (nonce(node, owner), nonce(node, node.accounts[1].address)) == (2, 0)
     answer = json.loads(home.run(*DEPLOY, "--salt", "0x5", "--json", environment=chain(node, 1)).stdout)
     assert (answer["declared"], answer["deployed"], answer["address"] != address) == ("already", "now", True)
-    assert 0 < answer["fee_fri"] < (before - after) / 100
+    assert 0 < int(answer["fee_fri"]) < (before - after) / 100
     environment = {"STARKNET_RPC": node.url, "JOB_REGISTRY_ADDRESS": address}
     shown = json.loads(home.run("registry", "show", "--json", environment=environment).stdout)
     assert (shown["kind"], shown["class_hash"], shown["token"]) == (
@@ -73,7 +74,7 @@ def test_it_is_deployed_once(home: Home, fresh_devnet: Devnet) -> None:
         f"{CLASS_HASH:#x}",
         f"{STRK_ADDRESS:#x}",
     )
-    assert (shown["jobs"], shown["escrow_fri"]) == (0, 0)
+    assert (shown["jobs"], shown["escrow_fri"]) == (0, "0")
 
 
 def test_the_reported_fee_is_exact(home: Home, devnet_node: Devnet) -> None:
@@ -84,8 +85,9 @@ def test_the_reported_fee_is_exact(home: Home, devnet_node: Devnet) -> None:
     answer = json.loads(
         home.run(*DEPLOY, "--salt", "0x77", "--json", environment=chain(devnet_node, 2)).stdout
     )
-    assert answer["fee_fri"] > 0
-    assert asyncio.run(deployment.balance(signer, account.address)) == before - answer["fee_fri"]
+    fee_fri = int(answer["fee_fri"])
+    assert fee_fri > 0
+    assert asyncio.run(deployment.balance(signer, account.address)) == before - fee_fri
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def test_a_run_killed_after_sending_is_resumed(home: Home, sent: int) -> None:
         assert nonce(node, owner) == 2
         # This run reports the killed run's last transaction, with its fee.
         assert {1: "now", 2: "already"}[sent] == answer["declared"]
-        assert (answer["deployed"], answer["fee_fri"] > 0) == ("now", True)
+        assert (answer["deployed"], int(answer["fee_fri"]) > 0) == ("now", True)
 
 
 def keystore_of(home: Home, node: Devnet, amount_fri: int, *, deployed: bool) -> tuple[dict[str, str], int]:
@@ -177,7 +179,8 @@ def test_each_error_is_one_sentence(home: Home, fresh_devnet: Devnet) -> None:
         (("registry", "deploy"), chain(node), 2, "Pass --yes"),
         (DEPLOY, {"STARKNET_RPC": node.url}, 2, "Set keystore"),
         (DEPLOY, settings, 3, "See that this account is deployed on this chain"),
-        (DEPLOY[:3], chain(node), 3, "over the limit of 1 STRK. Raise the limit with --max-fee"),
+        ((*DEPLOY, "--max-fee", "1"), chain(node), 3, "--max-fee"),
+        (DEPLOY, {**chain(node), **LOW}, 3, "max_deploy_fee_strk"),
         (DEPLOY, {**chain(node), "STARKNET_RPC": "http://127.0.0.1:9"}, 3, "No StarkNet node answers"),
         (DEPLOY, {**settings, "STARKNET_RPC": "http://127.0.0.1:9"}, 3, "No StarkNet node answers"),
         (DEPLOY, {**chain(node), "VERIFRAME_STARKNET_TOKEN": "0x77"}, 4, "no token at 0x77"),

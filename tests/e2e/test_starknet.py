@@ -108,7 +108,7 @@ def test_the_chain_is_learned_once(home: Home, fresh_devnet: Devnet) -> None:
     words = " ".join(other.stderr.split())
     assert "chain_id is SN_MAIN, but this registry was served on SN_SEPOLIA since 20" in words
     shown = home.run("--set", "chain_id=0x534e5f4d41494e", "config", "show", "--json", environment=worker)
-    assert json.loads(shown.stdout)["chain_id"] == {"value": "SN_MAIN", "from": "flag"}
+    assert json.loads(shown.stdout)["settings"]["chain_id"] == {"value": "SN_MAIN", "from": "flag"}
 
 
 def test_jobs_are_not_posted_to_another_kind(home: Home, light_scene: Path, fresh_devnet: Devnet) -> None:

@@ -69,7 +69,7 @@ async def test_decoding_ends_within_the_lease(victim: Victim) -> None:
 async def test_a_render_ended_by_the_lease_is_no_timeout(victim: Victim) -> None:
     """fault_86: the code is LEASE, and the sentence names the limit that would have applied."""
     with pytest.raises(
-        RenderFailed, match=r"after 1 s: the lease left no more time. .* 30 s \(frame_seconds\)"
+        RenderFailed, match=r"after 1s: the lease left no more time. .* 30s \(frame_seconds\)"
     ) as failed:
         await victim.render("sleep 60", lease_seconds=1, frame_seconds=30)
     assert failed.value.code == Code.LEASE
@@ -79,7 +79,7 @@ async def test_loading_ended_by_the_lease_is_no_timeout(victim: Victim) -> None:
     """fault_86: if a restarted worker renders without an inspection."""
     async with victim.renderer("sleep 60").open(victim.scene) as session:
         with pytest.raises(
-            RenderFailed, match=r"lease left no more time. .* 15 s \(loading_seconds\)"
+            RenderFailed, match=r"lease left no more time. .* 15s \(loading_seconds\)"
         ) as failed:
             async for _ in session.frames(TASK, victim.out, lease_seconds=1):
                 pass

@@ -50,13 +50,13 @@ async def test_a_store_reports_its_room() -> None:
     finding = await doctor.store(store, 10**9)
     assert (finding.verdict, finding.detail) == (
         Verdict.GOOD,
-        "answers; 1 pins, 0.1 GB held, room for 1.9 GB",
+        "answers; 1 pins, 95.4 MiB held, room for 1.8 GiB",
     )
     store.limit_bytes = 10**9
     finding = await doctor.store(store, 10**9)
     assert (finding.verdict, finding.detail) == (
         Verdict.WARNING,
-        "answers; 1 pins, 0.1 GB held, room for 0.9 GB",
+        "answers; 1 pins, 95.4 MiB held, room for 858.3 MiB",
     )
     assert finding.remedy.endswith("Raise the limit.")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from veriframe.errors import SettingsError
-from veriframe.settings import Settings, load, to_fri
+from veriframe.settings import Settings, load, shown, template, to_fri
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +144,127 @@ def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
 def test_every_setting_has_a_meaning() -> None:
     """`config show` has a sentence for each."""
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "file", "meant"),
+    [
+        ({"slotz": "1"}, {}, "", "slots"),
+        ({}, {"VERIFRAME_MEMORY": "1"}, "", "VERIFRAME_MEMORY_BYTES"),
+        ({}, {}, "max_fee = 1", "max_fee_strk"),
+    ],
+)
+def test_the_nearest_name_is_offered(
+    tmp_path: Path, flags: dict[str, str], environ: dict[str, str], file: str, meant: str
+) -> None:
+    """fault_122: as this source writes it."""
+    (tmp_path / "veriframe.toml").write_text(file)
+    with pytest.raises(SettingsError, match=f"mean {meant}[?]"):
+        load(flags, environ)
+
+
+def test_a_name_that_resembles_none_has_no_suggestion() -> None:
+    """Rather than a wild guess."""
+    with pytest.raises(SettingsError) as raised:
+        load({"qqqqqq": "1"}, {})
+    assert "mean" not in str(raised.value)
+
+
+BAD_VALUES = [
+    ("job_registry_address", "zzz", "0x"),
+    ("creators_denied", "0x1,zzz", "0x"),
+    ("slots", "many", "whole number"),
+    ("slots", "0", "at least 1"),
+    ("memory_bytes", "lots", "8 GiB"),
+    ("memory_bytes", "1", "at least 256 MiB"),
+    ("frame_seconds", "soon", "5m"),
+    ("clock_skew_seconds", "2d", "at most 1d"),
+    ("max_fee_strk", "0,5", "0.05 STRK"),
+    ("max_fee_strk", "0.0000000000000000001", "18 decimals"),
+    ("loss_budget_share", "2", "at most 1"),
+    ("replica_required", "perhaps", "true or false"),
+    ("sandbox", "paper", "strict, landlock"),
+    ("account", "../x", "letters"),
+    ("chain_id", "S" * 32, "SN_MAIN"),
+    ("withdraw_to", "0x" + "f" * 64, "less than 0x1"),
+]
+LIBRARIES = ("invalid literal", "unable to parse", "Input should", "Value error", "[Errno", "pydantic")
+
+
+@pytest.mark.parametrize(("name", "value", "remedy"), BAD_VALUES)
+def test_a_bad_value_is_answered_in_our_words(name: str, value: str, remedy: str) -> None:
+    """fault_121: with what the setting takes, and never with a library's text."""
+    with pytest.raises(SettingsError) as raised:
+        load({name: value}, {})
+    said = str(raised.value)
+    assert remedy in said
+    assert [text for text in LIBRARIES if text in said] == []
+
+
+def test_an_address_with_a_key_is_not_repeated(tmp_path: Path) -> None:
+    """fault_79: a URL may hold a key, wherever it was put by mistake."""
+    with pytest.raises(SettingsError) as raised:
+        load({"slots": "https://node.example/secret-key"}, {})
+    assert "secret-key" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", ["slots 2", "slots = ", "\xff", 'home = "\0"'])
+def test_a_file_that_is_not_toml_is_answered_in_our_words(tmp_path: Path, content: str) -> None:
+    """fault_121: with the place in the file, if there is one."""
+    path = tmp_path / "own.toml"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(SettingsError) as raised:
+        load({}, {}, path)
+    said = str(raised.value)
+    assert (str(path) in said, "config init" in said) == (True, True)
+    assert [text for text in ("Expected", "Invalid", "codec", "Illegal") if text in said] == []
+
+
+def test_settings_are_read_as_they_are_shown() -> None:
+    """Spans, sizes and money with their units; plain numbers are seconds, bytes and STRK."""
+    units = load(
+        {
+            "memory_bytes": "8 GiB",
+            "frame_seconds": "5m",
+            "maximum_wait_seconds": "1d 12h",
+            "max_fee_strk": "0.05 STRK",
+        },
+        {},
+    ).settings
+    plain = load(
+        {
+            "memory_bytes": str(8 * 2**30),
+            "frame_seconds": "300",
+            "maximum_wait_seconds": "129600",
+            "max_fee_strk": "0.05",
+        },
+        {},
+    ).settings
+    assert units == plain
+
+
+def test_every_default_survives_a_round_trip() -> None:
+    """What is shown of a setting can be typed for it."""
+    defaults = load({}, {}).settings
+    texts = {name: shown(field, getattr(defaults, name)) for name, field in Settings.model_fields.items()}
+    typed = {name: text for name, text in texts.items() if text not in {"not set", "none"}}
+    assert load(typed, {}).settings == defaults
+    assert [text for text in texts.values() if text == "None"] == []
+
+
+def test_the_template_loads_with_every_line_uncommented(tmp_path: Path) -> None:
+    """As it stands it sets nothing; without its marks it sets each setting to its default."""
+    path = tmp_path / "own.toml"
+    path.write_text(template())
+    defaults = load({}, {})
+    assert load({}, {}, path) == defaults
+    path.write_text(re.sub(r"(?m)^# ", "", template()))
+    path.chmod(0o600)
+    loaded = load({}, {}, path)
+    # A node that is named is used, even if the name is the default.
+    assert loaded.settings == defaults.settings.model_copy(update={"store": "kubo"})
+    unset = {name for name, value in defaults.settings if value is None}
+    assert {name for name, origin in loaded.origins.items() if origin == "default"} == unset
 
 
 def test_strk_to_fri_is_exact() -> None:

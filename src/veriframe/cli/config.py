@@ -1,22 +1,21 @@
-"""`veriframe config show`: every setting, its value, where it came from and what it means."""
+"""`veriframe config`: shows every setting with its origin and meaning, and writes a file to start from."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from veriframe.causes import cause_of
 from veriframe.cli.context import current
 from veriframe.cli.display import show
+from veriframe.errors import SettingsError
 from veriframe.logs import redact_text
-from veriframe.settings import SECTIONS
+from veriframe.settings import CONFIG_NAME, SECTIONS, shown, template
 
 app = typer.Typer(help="The settings.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """The settings."""
 
 
 @app.command("show")
@@ -25,13 +24,43 @@ def show_settings(
 ) -> None:
     """Show every setting by section, its value and where the value came from."""
     loaded = current()
-    values = loaded.settings.model_dump(mode="json")
     if as_json:
-        show.as_json({name: {"value": value, "from": loaded.origins[name]} for name, value in values.items()})
+        values = loaded.settings.model_dump(mode="json")
+        settings = {name: {"value": value, "from": loaded.origins[name]} for name, value in values.items()}
+        show.as_json({"settings": settings})
         return
     for section in SECTIONS:
         rows = [
-            (name, redact_text(str(values[name])), loaded.origins[name], field.description or "")
+            (
+                name,
+                redact_text(shown(field, getattr(loaded.settings, name))),
+                loaded.origins[name],
+                field.description or "",
+            )
             for name, field in section.model_fields.items()
         ]
         show.table("", (section.__name__, "value", "from", "meaning"), rows)
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write.")] = Path(CONFIG_NAME),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a settings file with every setting, commented out, with its default and meaning."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+    try:
+        # It may come to hold an address with a key.
+        with os.fdopen(os.open(file, flags, 0o600), "w", encoding="utf-8") as target:
+            target.write(template())
+    except FileExistsError:
+        raise SettingsError(
+            f"{file} already exists. Name another file, or replace it with --force."
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"{file} cannot be written: {cause_of(error)}. Name a file in a folder that you can write."
+        ) from error
+    show.line(
+        f"{show.clean(str(file))} has every setting, commented out. Edit it, then `veriframe config show`."
+    )

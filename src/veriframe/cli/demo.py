@@ -16,6 +16,7 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.creator.values import Posted
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.quantities import format_size, format_span
 from veriframe.model.registry.job import Job, format_strk
 from veriframe.model.rendering.frames import Progress
 from veriframe.ports.registry import Funds
@@ -87,20 +88,20 @@ class _Reporter:
         self._bars.update(self._bar, visible=False)
         seconds = after.reached[after.stage] - before.reached.get(before.stage, after.reached[after.stage])
         what = _DONE.get(after.stage, f"worker: {after.stage} {after.code or ''} {after.detail}")
-        self._say(f"{what} ({seconds:.2f} s)")
+        self._say(f"{what} ({format_span(seconds)})")
 
     def progress(self, progress: Progress) -> None:
         if self._bars.disable:
             if time.monotonic() - self._printed > 5:
                 self._printed = time.monotonic()
                 share = "" if progress.fraction is None else f", {progress.fraction:.0%}"
-                self._say(f"Blender: {progress.phase}{share}, {show.size(progress.memory_bytes)}")
+                self._say(f"Blender: {progress.phase}{share}, {format_size(progress.memory_bytes)}")
             return
         self._bars.update(
             self._bar,
             visible=True,
             completed=progress.fraction or 0.0,
-            description=f"Blender: {progress.phase}, {show.size(progress.memory_bytes)}",
+            description=f"Blender: {progress.phase}, {format_size(progress.memory_bytes)}",
         )
 
     def submitted(self, job: Job) -> None:

@@ -20,11 +20,12 @@ from veriframe.wiring import workers
 ACCOUNT = "worker"
 
 
-def failures(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False) -> None:
+def failures(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """List scenes that failed on this worker. It retries them with other limits or another Blender."""
     found = context.run(_failures())
     if as_json:
-        show.as_json([{**asdict(one), "creator": format_address(one.creator)} for one in found])
+        failed = [{**asdict(one), "creator": format_address(one.creator)} for one in found]
+        show.as_json({"failures": failed})
         return
     if not found:
         show.line("No scene has failed here.")

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from veriframe.causes import cause_of
 from veriframe.cli import context
 from veriframe.errors import SettingsError
+from veriframe.model.quantities import format_size
 
 if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
@@ -81,10 +83,11 @@ def _from_descriptor(descriptor: int) -> bytes:
         with os.fdopen(descriptor, "rb", closefd=descriptor != 0) as source:
             content = source.read(PASSWORD_BYTES + 1)
     except OSError as error:
-        reason = error.strerror
-        raise SettingsError(f"Descriptor {descriptor} cannot be read: {reason}.") from None
+        raise SettingsError(f"Descriptor {descriptor} cannot be read: {cause_of(error)}.") from None
     if len(content) > PASSWORD_BYTES:
-        raise SettingsError(f"Descriptor {descriptor} has more than {PASSWORD_BYTES} bytes: not a password.")
+        raise SettingsError(
+            f"Descriptor {descriptor} has more than {format_size(PASSWORD_BYTES)}: not a password."
+        )
     return _line(content)
 
 

@@ -10,6 +10,7 @@ import typer
 from veriframe.cli import arguments, context, opening
 from veriframe.cli.display import consent, show
 from veriframe.errors import SettingsError
+from veriframe.model.quantities import brief_strk
 from veriframe.model.registry.chain import format_chain_id
 from veriframe.model.registry.job import format_address, format_strk
 from veriframe.ports.registry import RegistryFacts
@@ -38,7 +39,9 @@ def deploy(
     ] = None,
     max_fee: Annotated[
         str | None,
-        typer.Option(metavar="STRK", help="The most one transaction may cost; by default max_fee_strk."),
+        typer.Option(
+            metavar="STRK", help="The most one transaction may cost; by default max_deploy_fee_strk."
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Spend without asking.")] = False,
     as_json: AsJson = False,
@@ -49,7 +52,7 @@ def deploy(
     """
     consent.need_terminal(yes, "Deploying costs a fee")
     settings = context.current().settings
-    limit_fri = to_fri(settings.max_fee_strk) if max_fee is None else arguments.strk(max_fee)
+    limit_fri = to_fri(settings.max_deploy_fee_strk) if max_fee is None else arguments.strk(max_fee)
     key = opening.account_key(settings)
     _print(context.run(_deploy(settings, key, _salt(salt), limit_fri, yes=yes)), as_json=as_json)
 
@@ -74,7 +77,7 @@ async def _deploy(
     try:
         plan = await deployer.plan()
         if not plan.is_deployed:
-            show.facts("", _plan_lines(plan), show.err)
+            show.facts("", _plan_lines(plan, limit_fri), show.err)
             consent.ask(yes, "Pay this fee?", "Nothing was sent.")
         return await deployer.carry_out(plan)
     finally:
@@ -88,7 +91,7 @@ def _salt(text: str | None) -> int | None:
         raise SettingsError(f"“{text}” is not a salt. Write it in hex, as 0x….") from None
 
 
-def _plan_lines(plan: DeploymentPlan) -> dict[str, str]:
+def _plan_lines(plan: DeploymentPlan, limit_fri: int) -> dict[str, str]:
     missing = "the contract" if plan.is_declared else "the class, and the contract"
     return {
         "network": format_chain_id(plan.chain_id),
@@ -97,7 +100,8 @@ def _plan_lines(plan: DeploymentPlan) -> dict[str, str]:
         "address": format_address(plan.address),
         "class hash": f"{plan.class_hash:#x}",
         "token": format_address(plan.token),
-        "fee": f"at most {format_strk(plan.cost_fri)}",
+        "fee": f"at most {brief_strk(plan.cost_fri)}, within the limit of {format_strk(limit_fri)} for each"
+        " transaction",
     }
 
 

@@ -15,10 +15,12 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from veriframe.causes import cause_of
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
+from veriframe.model.quantities import format_size, format_span
 from veriframe.model.rendering.checks import judge
 from veriframe.model.rendering.frames import (
     Frame,
@@ -86,7 +88,13 @@ def render(
         )
         return
     rows = [
-        (str(f.number), f"{f.width}×{f.height}", f"{made.seconds:.2f} s", show.size(f.size_bytes), _name(f))
+        (
+            str(f.number),
+            f"{f.width}×{f.height}",
+            format_span(made.seconds),
+            format_size(f.size_bytes),
+            _name(f),
+        )
         for f, made in zip(validated, rendered, strict=True)
     ]
     show.table(f"Frames in {target}", ("frame", "pixels", "rendered in", "size", "file"), rows)
@@ -154,7 +162,7 @@ def _bar(frames: int) -> Iterator[Callable[[Progress], None]]:
             bars.update(
                 bar,
                 completed=progress.done + (progress.fraction or 0.0),
-                description=f"{progress.phase} frame {progress.frame}, {show.size(progress.memory_bytes)}",
+                description=f"{progress.phase} frame {progress.frame}, {format_size(progress.memory_bytes)}",
             )
 
         yield move
@@ -169,7 +177,7 @@ def _readable(scene: Path) -> Path:
         with scene.open("rb"):
             return scene.resolve()
     except OSError as error:
-        raise SettingsError(f"{scene} cannot be read: {error.strerror}. Pass a .blend file.") from error
+        raise SettingsError(f"{scene} cannot be read: {cause_of(error)}. Pass a .blend file.") from error
 
 
 def _folder(out: Path, names: Sequence[str], *, force: bool) -> Path:
@@ -177,7 +185,7 @@ def _folder(out: Path, names: Sequence[str], *, force: bool) -> Path:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"{out} cannot be created: {error.strerror}. Pass a folder that you can write."
+            f"{out} cannot be created: {cause_of(error)}. Pass a folder that you can write."
         ) from error
     if taken := [name for name in names if (out / name).exists() and not force]:
         raise SettingsError(
@@ -190,7 +198,7 @@ def _facts(verdict: SceneVerdict) -> dict[str, str]:
     scene, header = verdict.inspection, verdict.header
     return {
         "Blender": f"{header.version}, {header.wrapping}, {header.blocks} blocks, "
-        f"{show.size(header.unpacked_bytes)} unpacked",
+        f"{format_size(header.unpacked_bytes)} unpacked",
         "engine": f"{scene.engine}, {scene.samples} samples",
         "picture": f"{scene.width}×{scene.height}",
         "frames": f"{scene.frame_start}-{scene.frame_end}; a job renders frame 1",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from veriframe.causes import cause_of
 from veriframe.errors import Code, SettingsError, ValidationFailed
 from veriframe.model.rendering.scene import SceneHeader
 
@@ -122,7 +123,7 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 
 def _unreadable(file: Path, error: OSError) -> SettingsError:
-    return SettingsError(f"{file} cannot be read: {error.strerror}. Pass a file that you can read.")
+    return SettingsError(f"{file} cannot be read: {cause_of(error)}. Pass a file that you can read.")
 
 
 def _taken(target: Path) -> SettingsError:
@@ -131,5 +132,5 @@ def _taken(target: Path) -> SettingsError:
 
 def _unwritable(target: Path, error: OSError) -> SettingsError:
     return SettingsError(
-        f"{target} cannot be written: {error.strerror}. Pass a file in a folder that you can write."
+        f"{target} cannot be written: {cause_of(error)}. Pass a file in a folder that you can write."
     )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.content.folder import FolderLimits
+from veriframe.model.quantities import format_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ class FetchLimits:
         if self.file_bytes is None:
             raise JobRejected(Code.NOT_A_FILE, f"{cid} is a file, not a folder.")
         if size_bytes > self.file_bytes:
-            raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {self.file_bytes} bytes.")
+            raise JobRejected(Code.TOO_LARGE, f"{cid} is larger than {format_size(self.file_bytes)}.")
 
     def check_folder(self, cid: str) -> FolderLimits:
         """The limits of a folder. Raises `JobRejected` (NOT_A_FILE) if none may be fetched."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from veriframe.settings.section import ChainId, Felt, Names, Section, Strk
+from veriframe.settings.section import ChainId, Felt, Names, Section, Span, Strk
 
 
 class Chain(Section):
@@ -21,7 +21,7 @@ class Chain(Section):
         description="the only chain to sign for, such as SN_MAIN, or in hex; by default the chain of the"
         " first start",
     )
-    clock_skew_seconds: float | None = Field(
+    clock_skew_seconds: Span | None = Field(
         None,
         ge=0,
         le=86400,
@@ -44,7 +44,12 @@ class Chain(Section):
         None, ge=0, lt=1000, description="for development: the number of one of devnet's public accounts"
     )
     max_fee_strk: Strk = Field(Decimal(1), description="the most that one transaction may cost")
-    gather_seconds: float = Field(
+    max_deploy_fee_strk: Strk = Field(
+        Decimal(10),
+        description="the most that one transaction of `registry deploy` may cost; declaring the class costs"
+        " a thousand times a move",
+    )
+    gather_seconds: Span = Field(
         0.2,
         ge=0,
         le=1,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from veriframe.settings.section import Addresses, Section, Share, Strk
+from veriframe.settings.section import Addresses, Section, Share, Strk, WholeSpan
 
 
 class Claims(Section):
@@ -40,7 +40,7 @@ class Claims(Section):
     arbiters: Addresses = Field(
         (), description="trusted arbiters; jobs without an arbiter are always accepted"
     )
-    maximum_wait_seconds: int = Field(7 * 86400, ge=0, description="longest review plus arbitration")
+    maximum_wait_seconds: WholeSpan = Field(7 * 86400, ge=0, description="longest review plus arbitration")
     release_fee_share: float = Field(
         0.25,
         ge=0.1,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ByteSize, Field
 
-from veriframe.settings.section import Names, Section
+from veriframe.settings.section import Names, Section, Size, Span
 
 
 class Content(Section):
@@ -32,13 +32,13 @@ class Content(Section):
     pinning_token_file: Path | None = Field(
         None, description="a file with the pinning service's token, mode 0600"
     )
-    replica_seconds: float = Field(
+    replica_seconds: Span = Field(
         30, gt=0, le=3600, description="longest time for copies, and for reading them back from gateways"
     )
     replica_required: bool = Field(
         False, description="whether a result is submitted only after all copies exist and were read back"
     )
-    store_bytes: ByteSize = Field(
+    store_bytes: Size = Field(
         ByteSize(20 * 2**30), ge=2**20, description="size of the embedded content store"
     )
     creator_store_share: Decimal = Field(

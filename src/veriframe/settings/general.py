@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from veriframe.settings.section import Section
+from veriframe.settings.section import AccountName, Section
 
 
 class General(Section):
@@ -16,9 +16,8 @@ class General(Section):
     home: Path = Field(
         Path("~/.veriframe"), description="folder for the journal, work files and embedded parts"
     )
-    account: str | None = Field(
+    account: AccountName | None = Field(
         None,
-        pattern=r"^[a-z][a-z0-9-]{0,30}$",
         description="name of the acting account; by default “worker” or “creator”",
     )
     registry: Literal["auto", "local", "starknet"] = Field(

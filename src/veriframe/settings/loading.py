@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from veriframe.errors import SettingsError
 from veriframe.ownership import judge_home, judge_place, read_trusted
+from veriframe.settings import faults
 from veriframe.settings.values import Settings
 
 PREFIX = "VERIFRAME_"
@@ -59,7 +60,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        raise _sentence(error, origins) from error
+        raise faults.unusable(error, origins) from error
     home = settings.home.expanduser().absolute()
     settled = {
         "home": home,
@@ -75,7 +76,8 @@ _Layer = dict[str, tuple[Any, str]]
 
 def _from_flags(flags: Mapping[str, str]) -> _Layer:
     for name in flags:
-        _known(name, f"The setting “{name}”")
+        if name not in Settings.model_fields:
+            raise faults.unknown(name, f"The setting “{name}”")
     return {name: (value, "flag") for name, value in flags.items()}
 
 
@@ -86,10 +88,10 @@ def _from_environment(environ: Mapping[str, str]) -> _Layer:
             layer.setdefault(CLASSIC_NAMES[variable], (value, f"environment {variable}"))
         elif variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX).lower()
-            _known(name, f"The environment variable {variable}")
+            if name not in Settings.model_fields:
+                raise faults.unknown(name, f"The environment variable {variable}", _variable)
             layer[name] = (value, f"environment {variable}")
-    # Shells and compose files set an empty variable for "not set".
-    return {name: entry for name, entry in layer.items() if entry[0] != ""}
+    return _without_empty(layer)
 
 
 def _from_file(config: Path | None) -> _Layer:
@@ -101,23 +103,20 @@ def _from_file(config: Path | None) -> _Layer:
             judge_place(path)
         content = tomllib.loads(read_trusted(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
+        raise faults.unreadable(path, error) from error
     for name in content:
-        _known(name, f"“{name}” in {path}")
-    return {name: (value, f"file {path}") for name, value in content.items()}
+        if name not in Settings.model_fields:
+            raise faults.unknown(name, f"“{name}” in {path}")
+    return _without_empty({name: (value, f"file {path}") for name, value in content.items()})
 
 
-def _known(name: str, where: str) -> None:
-    if name not in Settings.model_fields:
-        raise SettingsError(f"{where} is not known. `veriframe config show` lists all settings.")
+def _without_empty(layer: _Layer) -> _Layer:
+    """Shells and compose files set an empty variable for "not set", and so does a file of `config init`."""
+    return {name: entry for name, entry in layer.items() if entry[0] != ""}
 
 
-def _sentence(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    return SettingsError(
-        f"The setting {name} (from {origins.get(name, '?')}) cannot be used: {first['msg']}."
-    )
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
 
 
 def _registry(settings: Settings) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ByteSize, Field
 
-from veriframe.settings.section import Names, Section
+from veriframe.settings.section import Names, Section, Size, Span
 
 
 class Rendering(Section):
@@ -23,16 +23,16 @@ class Rendering(Section):
         ("CYCLES", "BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH"),
         description="engines to render",
     )
-    frame_seconds: float = Field(300, gt=0, description="wall-clock limit for a frame")
-    loading_seconds: float = Field(60, gt=0, description="wall-clock limit for starting Blender and loading")
-    memory_bytes: ByteSize = Field(ByteSize(8 * 2**30), ge=2**28, description="memory of one render")
+    frame_seconds: Span = Field(300, gt=0, description="wall-clock limit for a frame")
+    loading_seconds: Span = Field(60, gt=0, description="wall-clock limit for starting Blender and loading")
+    memory_bytes: Size = Field(ByteSize(8 * 2**30), ge=2**28, description="memory of one render")
     spares: int = Field(
         1, ge=0, le=16, description="Blenders that are started ahead, each for one scene; 0: none"
     )
-    spare_bytes: ByteSize = Field(
+    spare_bytes: Size = Field(
         ByteSize(2**30), ge=2**27, description="memory that a Blender that was started ahead may hold"
     )
     pids: int = Field(256, ge=16, description="processes and threads of one render")
-    output_bytes: ByteSize = Field(
+    output_bytes: Size = Field(
         ByteSize(2 * 2**30), ge=2**20, description="total size of the files that one render writes"
     )

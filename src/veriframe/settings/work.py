@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from pydantic import ByteSize, Field
 
-from veriframe.settings.section import Felt, Section, Strk
+from veriframe.settings.section import Felt, Section, Size, Span, Strk
 
 
 class Work(Section):
     """How much a worker does at once, how often it looks, and where its pay goes."""
 
     slots: int = Field(1, ge=1, le=64, description="jobs rendered at the same time")
-    poll_seconds: float = Field(
-        0.25, gt=0, le=3600, description="shortest wait between polls of the registry"
-    )
-    idle_seconds: float = Field(
+    poll_seconds: Span = Field(0.25, gt=0, le=3600, description="shortest wait between polls of the registry")
+    idle_seconds: Span = Field(
         5, gt=0, le=3600, description="longest wait between polls, if nothing happens or no slot is free"
     )
-    fetch_seconds: float = Field(
+    fetch_seconds: Span = Field(
         1800, gt=0, description="longest wait for a scene, before a claim; then its job is refused"
     )
-    scene_bytes: ByteSize = Field(ByteSize(4 * 2**30), ge=2**10, description="largest scene to fetch")
-    fetched_bytes: ByteSize = Field(
+    scene_bytes: Size = Field(ByteSize(4 * 2**30), ge=2**10, description="largest scene to fetch")
+    fetched_bytes: Size = Field(
         ByteSize(20 * 2**30), ge=2**20, description="disk for fetched scenes and frames"
     )
-    disk_free_bytes: ByteSize = Field(
-        ByteSize(2 * 2**30), description="free disk below which nothing is claimed"
-    )
+    disk_free_bytes: Size = Field(ByteSize(2 * 2**30), description="free disk below which nothing is claimed")
     withdraw_above_strk: Strk | None = Field(
         None, description="credit above this amount is withdrawn automatically"
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from veriframe.causes import cause_of
 from veriframe.disk import try_lock
 from veriframe.errors import HostUnavailable, SettingsError
 
@@ -23,7 +24,7 @@ def account_lock(file: Path) -> Iterator[None]:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise HostUnavailable(
-            f"{file} cannot be created: {error.strerror}. Set home to a folder of this user."
+            f"{file} cannot be created: {cause_of(error)}. Set home to a folder of this user."
         ) from error
     try:
         _take(descriptor, file)

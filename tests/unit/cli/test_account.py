@@ -46,6 +46,7 @@ class Shell:
         result = self.run(*arguments, "--json")
         assert result.exit_code == 0, result.exception
         answer: dict[str, str] = json.loads(result.stdout)
+        del answer["version"]
         return answer
 
     def refusal(self, *arguments: str | Path) -> str:

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from veriframe.cli import arguments
-from veriframe.cli.display import show
 from veriframe.errors import SettingsError
-from veriframe.model.registry.job import Address, format_address, format_strk
+from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.registry.job import Address, format_address
 from veriframe.model.registry.ledger import AMOUNT_MAX_FRI
 
 PARSERS: list[Callable[[str], int]] = [arguments.strk, arguments.span, arguments.address]
@@ -46,8 +46,8 @@ def test_amounts_are_exact(amount: Decimal) -> None:
 
 @given(st.integers(0, 10**9 * 86400 - 1))
 def test_spans_survive_a_round_trip(seconds: int) -> None:
-    """`--lease` accepts the output of `show.span`."""
-    assert seconds == arguments.span(show.span(seconds))
+    """`--lease` accepts the output of `format_span`."""
+    assert seconds == arguments.span(format_span(seconds))
 
 
 @given(st.integers(1, 2**251 + 17 * 2**192))

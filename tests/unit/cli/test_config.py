@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from veriframe.cli import config, context
-from veriframe.settings import SECTIONS, Settings
+from veriframe.errors import SettingsError
+from veriframe.settings import SECTIONS, Settings, template
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +42,44 @@ def test_every_setting_is_shown_once_under_its_section() -> None:
 
 def test_json_has_flat_names() -> None:
     """One object for all settings, as scripts read it."""
-    answer = json.loads(shown("--json"))
+    answer = json.loads(shown("--json"))["settings"]
     assert answer.keys() == Settings.model_fields.keys()
     assert answer["slots"] == {"value": 2, "from": "environment VERIFRAME_SLOTS"}
+
+
+def test_values_are_shown_as_an_operator_writes_them() -> None:
+    """No bytes, no 18 decimals, no `None`."""
+    rows = {row[0]: row[1] for row in (line.split("\t") for line in shown().splitlines())}
+    expected = {
+        "memory_bytes": "8 GiB",
+        "frame_seconds": "5m",
+        "poll_seconds": "0.25s",
+        "max_fee_strk": "1 STRK",
+        "keystore": "not set",
+        "arbiters": "none",
+        "replica_required": "false",
+        "starknet_token": "0x4718f5a0fc34cc1af16a1cdee98ffb20c31f5cd61d6ab07201858f4287c938d",
+    }
+    assert {name: rows[name] for name in expected} == expected
+
+
+def test_init_writes_a_file_that_sets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the working folder; an existing file stays, unless --force is passed."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "veriframe.toml"
+    assert CliRunner().invoke(config.app, ["init"]).exit_code == 0
+    assert path.read_text() == template()
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_text("slots = 3")
+    refused = CliRunner().invoke(config.app, ["init"])
+    assert isinstance(refused.exception, SettingsError)
+    assert ("--force" in str(refused.exception), path.read_text()) == (True, "slots = 3")
+    assert CliRunner().invoke(config.app, ["init", "--force"]).exit_code == 0
+    assert path.read_text() == template()
+
+
+def test_init_in_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
+    """fault_121: no number of the system."""
+    refused = CliRunner().invoke(config.app, ["init", str(tmp_path / "absent" / "file.toml")])
+    assert isinstance(refused.exception, SettingsError)
+    assert "Errno" not in str(refused.exception)

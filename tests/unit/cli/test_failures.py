@@ -56,7 +56,7 @@ def test_failures_are_shown_in_words_and_as_json() -> None:
     assert shown.exit_code == 0
     assert (CID in shown.stdout, "CRASH" in shown.stdout, "2023-11-14 22:13" in shown.stdout) == (True,) * 3
     assert ("\x1b" in shown.stdout, "\u202e" in shown.stdout) == (False, False)
-    listed = json.loads(run("failures", "--json").stdout)
+    listed = json.loads(run("failures", "--json").stdout)["failures"]
     assert [(one["asset_cid"], one["creator"]) for one in listed] == [(CID, "0xabc"), (OTHER, "0xabc")]
 
 
@@ -64,7 +64,7 @@ def test_failures_are_shown_in_words_and_as_json() -> None:
 def test_one_scene_is_forgotten() -> None:
     """fault_85: by any spelling of its CID; the others stay."""
     assert run("forget", CID.upper()).stdout == "Forgotten: 1 failure.\n"
-    assert [one["asset_cid"] for one in json.loads(run("failures", "--json").stdout)] == [OTHER]
+    assert [one["asset_cid"] for one in json.loads(run("failures", "--json").stdout)["failures"]] == [OTHER]
     assert run("forget", CID).stdout == "Forgotten: 0 failures.\n"
 
 

@@ -32,9 +32,13 @@ def test_create_as_json_has_all_a_script_needs(shell: Shell) -> None:
         shell.create("--json", "--bond", "0.25", "--lease", "2h", "--arbiter", hex(ARBITER)).stdout
     )
     assert posted["job_ids"] == [1]
-    assert (posted["reward_fri"], posted["bond_fri"], posted["lease_seconds"]) == (5 * STRK, STRK // 4, 7200)
+    assert (posted["reward_fri"], posted["bond_fri"], posted["lease_seconds"]) == (
+        str(5 * STRK),
+        str(STRK // 4),
+        7200,
+    )
     assert (hex(ARBITER), None) == (posted["arbiter"], posted["named_worker"])
-    assert (posted["deposited_fri"], posted["asset_cid"] in shell.stage.store.files) == (5 * STRK, True)
+    assert (posted["deposited_fri"], posted["asset_cid"] in shell.stage.store.files) == (str(5 * STRK), True)
 
 
 def test_create_without_a_terminal_needs_yes(shell: Shell) -> None:

@@ -54,6 +54,7 @@ def answer(*arguments: str) -> dict[str, Any]:
     result = CliRunner().invoke(account.app, ["register", *arguments, "--json"])
     assert result.exit_code == 0, result.exception
     answer: dict[str, Any] = json.loads(result.stdout)
+    del answer["version"]
     return answer
 
 

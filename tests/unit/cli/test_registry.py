@@ -14,6 +14,7 @@ from veriframe.cli import context, registry
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
 from veriframe.ports.registry import RegistryFacts, Totals
+from veriframe.settings import to_fri
 from veriframe.wiring import chain, registries
 from veriframe.wiring.chain import Deployed, DeploymentPlan
 
@@ -96,7 +97,7 @@ def test_a_person_is_asked_before_anything_is_spent(
     """With the network, the account and the fee; only yes deploys; connections are closed."""
     result = run("deploy", typed=typed)
     assert (code, done, 1) == (result.exit_code, deployer.done, deployer.closed)
-    for shown in ("SN_SEPOLIA", "0xacc", "at most 3 STRK"):
+    for shown in ("SN_SEPOLIA", "0xacc", "at most 3 STRK", "limit of 10 STRK"):
         assert shown in result.stderr
 
 
@@ -108,6 +109,13 @@ def test_without_a_terminal_yes_must_be_passed(deployer: FakeDeployer) -> None:
     assert (result.exit_code, deployer.done, deployer.limit_fri) == (0, 1, 25 * STRK // 10)
     assert result.stdout.splitlines()[-1] == "export JOB_REGISTRY_ADDRESS=0xadd"
     assert "2 STRK" in result.stdout
+
+
+def test_the_limit_of_a_deployment_is_its_own(deployer: FakeDeployer) -> None:
+    """fault_124: not that of a move, which is far too low for a declaration."""
+    assert run("deploy", "--yes").exit_code == 0
+    settings = context.current().settings
+    assert deployer.limit_fri == to_fri(settings.max_deploy_fee_strk) > to_fri(settings.max_fee_strk)
 
 
 def test_nobody_is_asked_if_nothing_is_spent(deployer: FakeDeployer) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from veriframe.adapters.blender.sandbox.run import Ending, RunExit
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
+from veriframe.model.quantities import format_size, format_span
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.text import printable
 
@@ -60,7 +61,7 @@ def failure(
 def disk_full(free_bytes: int) -> RenderFailed:
     """The error if frames cannot be kept."""
     return RenderFailed(
-        Code.DISK, f"The disk is full: {free_bytes // 2**20} MiB are free after the render. Free some."
+        Code.DISK, f"The disk is full: {format_size(free_bytes)} are free after the render. Free some."
     )
 
 
@@ -72,27 +73,30 @@ def _at_a_limit(end: RunExit, allowed: Allowance) -> RenderFailed | None:
             return RenderFailed(*_out_of_time(end, allowed))
         case Ending.OOM:
             code = Code.OOM
-            why = f"needed more memory than memory_bytes allows ({_mib(limits.memory_bytes)}){_REMEDY}"
+            why = f"needed more memory than memory_bytes allows ({format_size(limits.memory_bytes)}){_REMEDY}"
         case Ending.PIDS:
             code = Code.PIDS
             why = f"started more processes and threads than pids allows ({limits.pids}){_REMEDY}"
         case Ending.OUTPUT_LIMIT:
             code = Code.OUTPUT_LIMIT
-            why = f"wrote more to disk than output_bytes allows ({_mib(limits.output_bytes)}){_REMEDY}"
+            why = f"wrote more to disk than output_bytes allows ({format_size(limits.output_bytes)}){_REMEDY}"
         case Ending.LOG_LIMIT:
-            code, why = Code.LOG_FLOOD, f"wrote more log than one run may write ({_mib(limits.log_bytes)})"
+            code, why = (
+                Code.LOG_FLOOD,
+                f"wrote more log than one run may write ({format_size(limits.log_bytes)})",
+            )
         case Ending.REPORT_LIMIT:
             code, why = Code.LOG_FLOOD, "flooded the worker with reports"
         case Ending.STOPPED:
-            return RenderFailed(Code.STOPPED, f"Blender was stopped after {end.seconds:.0f} s.")
+            return RenderFailed(Code.STOPPED, f"Blender was stopped after {format_span(round(end.seconds))}.")
         case _:
             return None
-    return RenderFailed(code, f"After {end.seconds:.0f} s Blender {why}.")
+    return RenderFailed(code, f"After {format_span(round(end.seconds))} Blender {why}.")
 
 
 def _out_of_time(end: RunExit, allowed: Allowance) -> tuple[Code, str]:
-    own = f"{allowed.seconds:g} s{allowed.settings}"
-    used = f"{end.seconds:.0f} s"
+    own = f"{format_span(allowed.seconds)}{allowed.settings}"
+    used = f"{format_span(round(end.seconds))}"
     if end.ending is Ending.CPU_LIMIT:
         used += ", in which it used all processor time"
     if allowed.lease_seconds < allowed.seconds:
@@ -101,10 +105,6 @@ def _out_of_time(end: RunExit, allowed: Allowance) -> tuple[Code, str]:
             f"Blender was stopped after {used}: the lease left no more time. The limit here is {own}.",
         )
     return Code.TIMEOUT, f"Blender was stopped after {used}: the limit here is {own}."
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes / 2**20:g} MiB"
 
 
 def _failed(end: RunExit, error: str | None) -> RenderFailed:

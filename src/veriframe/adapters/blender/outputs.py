@@ -16,7 +16,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from veriframe.causes import cause_of
 from veriframe.errors import Code, HostUnavailable
+from veriframe.model.quantities import format_size
 from veriframe.model.text import some_names
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -52,7 +54,7 @@ def unreadable(error: OSError) -> OutputFault:
     """
     if error.errno in _OF_THE_HOST:
         raise error
-    return OutputFault(Code.TAMPER, f"The render's output folder cannot be read: {error.strerror}.")
+    return OutputFault(Code.TAMPER, f"The render's output folder cannot be read: {cause_of(error)}.")
 
 
 def _fault_among(descriptor: int, expected: Collection[str], max_bytes: int) -> OutputFault | None:
@@ -140,7 +142,7 @@ def _copy(directory: int, name: str, target: Path, *, max_bytes: int, move: bool
                 size_bytes = writer.tell()
         except OSError as error:
             raise HostUnavailable(
-                f"The output of a run cannot be written to {target}: {error.strerror}. Free some disk space."
+                f"The output of a run cannot be written to {target}: {cause_of(error)}. Free some disk space."
             ) from error
         after = os.fstat(source)
         was = (before.st_size, before.st_size, before.st_mtime_ns, 1)
@@ -184,14 +186,15 @@ def _fault_in(name: str, status: os.stat_result, max_bytes: int) -> OutputFault 
     if status.st_size == 0:
         return OutputFault(Code.NO_OUTPUT, f"The render left “{name}” empty.")
     if status.st_size > max_bytes:
-        return _tampered(name, f"has {status.st_size} bytes, more than {max_bytes}")
+        return _tampered(name, f"has {format_size(status.st_size)}, more than {format_size(max_bytes)}")
     return None
 
 
 def _too_much(size_bytes: int, max_bytes: int) -> OutputFault:
     return OutputFault(
         Code.OUTPUT_LIMIT,
-        f"The scene wrote {size_bytes} bytes of output, more than output_bytes allows ({max_bytes} left).",
+        f"The scene wrote {format_size(size_bytes)} of output, more than output_bytes allows "
+        f"({format_size(max_bytes)} left).",
     )
 
 

@@ -18,6 +18,7 @@ from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
 from veriframe.adapters.blender.session import BlenderSession
 from veriframe.adapters.blender.spares import SpareLimits, Spares
 from veriframe.errors import HostUnavailable, JobError, RenderFailed
+from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion
 from veriframe.model.text import printable
@@ -152,7 +153,7 @@ class BlenderRenderer(Renderer):
                 (validated,) = await self.validate(RenderTask(), frames, out, clean)
             except (JobError, HostUnavailable) as error:
                 return str(error)
-        return "renders black" if validated.is_black else f"renders in {seconds:.1f} s"
+        return "renders black" if validated.is_black else f"renders in {format_span(seconds)}"
 
     async def _make_test_scene(self, engine: str, folder: Path) -> Path:
         script = scripts.Script(

@@ -17,6 +17,7 @@ from veriframe.adapters.blender.sandbox import temporary, visible
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import pasteable
 from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import Level, RunExit, RunLimits, Sandbox, SandboxedRun
+from veriframe.causes import cause_of
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.threads import run_uninterrupted
@@ -138,7 +139,7 @@ async def scratch() -> AsyncIterator[Path]:
             visible.grant_access(folder)
         except OSError as error:
             raise HostUnavailable(
-                f"No temporary folder can be created: {error.strerror}. Free some disk space, or set TMPDIR."
+                f"No temporary folder can be created: {cause_of(error)}. Free some disk space, or set TMPDIR."
             ) from error
         try:
             yield folder

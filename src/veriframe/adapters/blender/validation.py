@@ -15,6 +15,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
+from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import Frame, RenderLimits
 from veriframe.model.text import printable
 
@@ -117,7 +118,7 @@ def _decoded(
 
 
 def _out_of_time(end: RunExit, allowed: outcome.Allowance) -> ValidationFailed:
-    prefix = f"Decoding the frames was stopped after {end.seconds:.0f} s: "
+    prefix = f"Decoding the frames was stopped after {format_span(round(end.seconds))}: "
     if allowed.lease_seconds < allowed.seconds:
         return ValidationFailed(Code.LEASE, f"{prefix}the lease left no more time.")
     return ValidationFailed(Code.TIMEOUT, f"{prefix}frames of this size do not take that long here.")

@@ -34,6 +34,7 @@ from veriframe.adapters.kubo.node.pins import part_of_name, pin_folder, read_pin
 from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid
+from veriframe.model.quantities import format_span
 from veriframe.ports.store import (
     ContentStore,
     Fetched,
@@ -268,7 +269,7 @@ class KuboStore(ContentStore):
                 yield
         except TimeoutError as error:
             raise StoreUnavailable(
-                f"{what} within {self._timeouts.total_seconds:g} seconds. Check that the IPFS node works."
+                f"{what} within {format_span(self._timeouts.total_seconds)}. Check that the IPFS node works."
             ) from error
 
 

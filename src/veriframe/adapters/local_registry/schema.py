@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from veriframe.causes import cause_of
 from veriframe.errors import RegistryUnavailable
 from veriframe.sqlite_file import Kind
 
@@ -81,8 +82,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except (sqlite3.OperationalError, sqlite3.ProgrammingError, OSError) as error:
         raise RegistryUnavailable(
-            f"The registry {path} cannot be used now: {error}. Make room on its disk, make sure that its user"
-            " may read and write it, and close other programs that use it."
+            f"The registry {path} cannot be used now: {cause_of(error)}. Make room on its disk, make sure"
+            " that its user may read and write it, and close other programs that use it."
         ) from error
     except (sqlite3.Error, ValueError) as error:
         raise KIND.damaged(path, error) from error

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from aleph_cid import CidHasher, hash_folder
 
+from veriframe.causes import cause_of
 from veriframe.disk import sync_folder
 from veriframe.model.content.folder import FolderLimits, check_path, check_totals
 from veriframe.ports.store import OnTransfer, Transfer
@@ -72,7 +73,7 @@ def open_file(path: Path, *, follow: bool = False) -> BinaryIO:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{path} cannot be read: {cause_of(error)}") from error
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return os.fdopen(descriptor, "rb", buffering=0)
@@ -163,7 +164,7 @@ def _read(source: BinaryIO) -> bytes:
     try:
         return source.read(PIECE_BYTES)
     except OSError as error:
-        raise Unreadable(f"{source.name} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{source.name} cannot be read: {cause_of(error)}") from error
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -171,7 +172,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise Unreadable(f"{folder} cannot be read: {error.strerror}") from error
+        raise Unreadable(f"{folder} cannot be read: {cause_of(error)}") from error
     if not found:
         raise Unreadable(f"{folder} is empty, and empty folders are not stored")
     for entry in found:

@@ -26,9 +26,11 @@ from veriframe.adapters.local_store.copying import (
 )
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.staging import staged, staging
+from veriframe.causes import cause_of
 from veriframe.disk import locked, sync_folder
 from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
+from veriframe.model.quantities import format_size
 from veriframe.ports.store import (
     ContentStore,
     Fetched,
@@ -245,8 +247,8 @@ class LocalStore(ContentStore):
 
     def _full(self, pinned_bytes: int) -> StoreFull:
         return StoreFull(
-            f"The content store {self._folder} is full: it may hold {self._blobs.limit_bytes} bytes, and"
-            f" {pinned_bytes} of them are pinned. {_REMEDY}"
+            f"The content store {self._folder} is full: it may hold {format_size(self._blobs.limit_bytes)},"
+            f" and {format_size(pinned_bytes)} of them are pinned. {_REMEDY}"
         )
 
 
@@ -277,7 +279,7 @@ def _is_full(error: OSError) -> bool:
 
 
 def _reason(error: OSError) -> str:
-    return "the disk is full" if _is_full(error) else error.strerror or str(error)
+    return "the disk is full" if _is_full(error) else cause_of(error)
 
 
 def _finish(event: str, copied: Copied, started: float, on_progress: OnTransfer) -> None:

@@ -10,6 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from veriframe.model.quantities import format_size, format_span
+
+size, span = format_size, format_span
+
 # `sys.stdout` is None if it was closed, as by `>&-`.
 out = Console(highlight=False, soft_wrap=not (sys.stdout and sys.stdout.isatty()))
 """For results: stdout."""
@@ -18,17 +22,34 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 """For progress and errors: stderr, so that a script can read stdout alone."""
 
 
-def as_json(value: object) -> None:
-    """Print one JSON object or list. Amounts stay exact, as numbers of fri or as decimal strings.
+JSON_VERSION = 1
+"""The version of the form of all JSON that commands print. It grows when a name or a meaning changes."""
 
-    ASCII only, because untrusted texts may hold control characters.
+
+def as_json(value: Mapping[str, object]) -> None:
+    """Print one JSON object, with the version of its form first.
+
+    An amount, which is a number under a name that ends with `_fri`, becomes a decimal string: JavaScript and
+    jq lose digits of numbers beyond 2^53. ASCII only, because untrusted texts may hold control characters.
     """
-    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+    sys.stdout.write(json.dumps(_document(value), indent=2, default=str) + "\n")
 
 
-def json_line(value: object) -> None:
-    """Print one JSON object on one line and flush it, for scripts that follow a job."""
-    line(json.dumps(value, default=str))
+def json_line(value: Mapping[str, object]) -> None:
+    """Print one JSON object as `as_json` does, but on one line, flushed, for scripts that follow a job."""
+    line(json.dumps(_document(value), default=str))
+
+
+def _document(value: Mapping[str, object]) -> Mapping[str, object]:
+    return {"version": JSON_VERSION, **{name: _exact(name, one) for name, one in value.items()}}
+
+
+def _exact(name: str, value: object) -> object:
+    if isinstance(value, Mapping):
+        return {inner: _exact(str(inner), one) for inner, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(name, one) for one in value]
+    return str(value) if isinstance(value, int) and name.endswith("_fri") else value
 
 
 def line(text: str) -> None:
@@ -66,21 +87,3 @@ def facts(title: str, pairs: Mapping[str, str], console: Console = out) -> None:
 def short(text: str) -> str:
     """Shorten a long address or CID to its two ends, which distinguish it: `bafybeid…i2u7q4`."""
     return text if len(text) <= 18 else f"{text[:9]}…{text[-6:]}"
-
-
-def size(count: int) -> str:
-    """Format a number of bytes, such as `3.1 MB`, in powers of 1000."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
-def span(seconds: int) -> str:
-    """Format a time span exactly, as the options accept it: `1d12h`, and `1m30s` for 90 seconds."""
-    days, rest = divmod(seconds, 86400)
-    hours, rest = divmod(rest, 3600)
-    parts = zip((days, hours, *divmod(rest, 60)), "dhms", strict=True)
-    return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"

@@ -6,16 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from veriframe.cli.display import show
+from veriframe.model.quantities import format_size, format_span
 from veriframe.ports.store import OnTransfer, Transfer
 
 LINE_SECONDS = 5.0
@@ -30,13 +26,7 @@ def transfer_bar(what: str) -> Iterator[OnTransfer]:
         yield lines.on_transfer
         lines.end()
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), _Figures())
     with Bars(*columns, console=show.err, transient=True) as bars:
         bar = bars.add_task(what, total=None)
 
@@ -44,6 +34,25 @@ def transfer_bar(what: str) -> Iterator[OnTransfer]:
             bars.update(bar, completed=transfer.done_bytes, total=transfer.total_bytes)
 
         yield move
+
+
+class _Figures(ProgressColumn):
+    """The sizes, the rate and the time left of a bar."""
+
+    def render(self, task: Task) -> Text:
+        """Write them as the lines of a script do."""
+        total = None if task.total is None else int(task.total)
+        return Text(_figures(int(task.completed), total, task.speed or 0.0))
+
+
+def _figures(done_bytes: int, total_bytes: int | None, rate: float) -> str:
+    """The sizes, the rate in bytes per second, and the time left if it is known."""
+    of, left = "", ""
+    if total_bytes is not None:
+        of = f" of {format_size(total_bytes)}"
+        if rate >= 1:
+            left = f", {format_span(int((total_bytes - done_bytes) / rate))} left"
+    return f"{format_size(done_bytes)}{of}, {format_size(int(rate))}/s{left}"
 
 
 class _Lines:
@@ -62,20 +71,16 @@ class _Lines:
         if now - self._printed < LINE_SECONDS:
             return
         self._printed = now
-        rate = self._rate(now)
-        of, left = "", ""
-        if transfer.total_bytes is not None:
-            of = f" of {show.size(transfer.total_bytes)}"
-            if rate >= 1:
-                left = f", {show.span(int((transfer.total_bytes - transfer.done_bytes) / rate))} left"
-        self._say(f"{show.size(transfer.done_bytes)}{of}, {show.size(int(rate))}/s{left}")
+        self._say(_figures(transfer.done_bytes, transfer.total_bytes, self._rate(now)))
 
     def end(self) -> None:
         """Print a last line if there was any line before."""
         if self._printed > self._started:
             now = time.monotonic()
-            seconds = show.span(int(now - self._started))
-            self._say(f"{show.size(self._last.done_bytes)} in {seconds}, {show.size(int(self._rate(now)))}/s")
+            seconds = format_span(int(now - self._started))
+            self._say(
+                f"{format_size(self._last.done_bytes)} in {seconds}, {format_size(int(self._rate(now)))}/s"
+            )
 
     def _rate(self, now: float) -> float:
         """The rate in bytes per second."""

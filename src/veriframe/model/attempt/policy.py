@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.stakes import StakeLimits
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address, Job, format_strk
 from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
@@ -82,18 +83,24 @@ class Policy:
             width, height, sending_seconds=self.send_seconds, copies_seconds=self.copies_seconds
         )
 
+    def shortest_lease(self, bond_fri: int, task: RenderTask | None = None) -> int:
+        """The shortest lease, in seconds, with which a job is taken: of this task, or of any still."""
+        share = self.release_fee_share if bond_fri else 1.0
+        frames = len(task.frames) if task else 1
+        wall_seconds = self.limits.wall_seconds(frames)
+        return math.ceil(
+            lease.shortest_lease(wall_seconds, self.limits.loading_seconds, self.reserve(task), share)
+        )
+
     def lease_objection(self, job: Job, task: RenderTask | None = None) -> str:
         """Why the job's lease is too short for its task, or for any if that is not known, as one clause."""
-        share = self.release_fee_share if job.terms.bond_fri else 1.0
-        frames = len(task.frames) if task else 1
-        needed = lease.shortest_lease(
-            self.limits.wall_seconds(frames), self.limits.loading_seconds, self.reserve(task), share
-        )
+        needed = self.shortest_lease(job.terms.bond_fri, task)
         if job.terms.lease_seconds >= needed:
             return ""
         size = f" with {task.size[0]} × {task.size[1]} pixels" if task and task.size else ""
         return (
-            f"its lease of {job.terms.lease_seconds} s is shorter than the {math.ceil(needed)} s that a job"
+            f"its lease of {format_span(job.terms.lease_seconds)} is shorter than the "
+            f"{format_span(needed)} that a job"
             f"{size} may take"
         )
 
@@ -102,9 +109,11 @@ class Policy:
         if objection := self.lease_objection(job, task):
             return objection
         if task is None and terms.deadline - now < self.begin_seconds:
-            return f"its deadline is in {terms.deadline - now} s, too soon to check its scene and claim it"
+            left = format_span(terms.deadline - now)
+            return f"its deadline is in {left}, too soon to check its scene and claim it"
         # Without an arbiter there are no disputes, so only the review delays the pay.
         wait = terms.review_seconds + (terms.arbitration_seconds if terms.arbiter != NOBODY else 0)
         if wait > self.maximum_wait_seconds:
-            return f"its pay may take {wait} s (maximum_wait_seconds is {self.maximum_wait_seconds})"
+            most = format_span(self.maximum_wait_seconds)
+            return f"its pay may take {format_span(wait)} (maximum_wait_seconds is {most})"
         return ""

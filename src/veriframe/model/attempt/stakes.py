@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address, Job, Terms, format_strk
 
 DAY = 86400
@@ -168,10 +169,8 @@ class Stakes:
                 "(bond_reward_share)"
             )
         if terms.bond_fri * bound_seconds(terms) > terms.reward_fri * limits.bond_days * DAY:
-            days = bound_seconds(terms) / DAY
-            return (
-                f"its bond of {bond} may stay bound for {days:.1f} days, too long for its reward (bond_days)"
-            )
+            bound = format_span(bound_seconds(terms))
+            return f"its bond of {bond} may stay bound for {bound}, too long for its reward (bond_days)"
         if terms.bond_fri > self.largest_bond_fri:
             return (
                 f"its bond of {bond} is more than {format_strk(self.largest_bond_fri)}, "

@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from veriframe.errors import Code, JobRejected
+from veriframe.model.quantities import format_size
 from veriframe.model.text import printable
 
 NAME_BYTES = 255
@@ -55,7 +56,7 @@ def check_totals(limits: FolderLimits, *, entries: int, size_bytes: int) -> None
     if entries > limits.entries:
         raise JobRejected(Code.TOO_LARGE, f"The folder has more than {limits.entries} entries.")
     if size_bytes > limits.size_bytes:
-        raise JobRejected(Code.TOO_LARGE, f"The folder has more than {limits.size_bytes} bytes.")
+        raise JobRejected(Code.TOO_LARGE, f"The folder has more than {format_size(limits.size_bytes)}.")
 
 
 def _unfit(name: str) -> str:

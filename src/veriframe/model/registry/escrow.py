@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from veriframe.errors import Code
+from veriframe.model.quantities import format_span
 from veriframe.model.registry import guards, ledger
 from veriframe.model.registry.job import NOBODY, Job, JobState, Verdict
 from veriframe.model.registry.ledger import (
@@ -174,7 +175,7 @@ def finalize(job: Job, call: Call) -> Outcome:
     require(
         not guards.runs(call.now, end),
         Rule.NOT_DUE,
-        lambda: f"Job {job.id} cannot be finalized for another {end - call.now} s.",
+        lambda: f"Job {job.id} cannot be finalized for another {format_span(end - call.now)}.",
     )
     match job.state:
         case JobState.SUBMITTED:
@@ -207,7 +208,8 @@ def cancel_job(job: Job, call: Call) -> Outcome:
         not live,
         Rule.LIVE_CLAIM,
         lambda: (
-            f"A worker has claimed job {job.id} for another {job.lease_end - call.now} s. Cancel it later."
+            f"A worker has claimed job {job.id} for another {format_span(job.lease_end - call.now)}."
+            " Cancel it later."
         ),
     )
     free = job.state in (JobState.OPEN, JobState.CLAIMED)

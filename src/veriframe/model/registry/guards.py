@@ -5,6 +5,7 @@ Time is half open: a limit is running while `now < end`. Each guard raises `Move
 
 from __future__ import annotations
 
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Job, JobState
 from veriframe.model.registry.ledger import TIME_MAX, Call, Rule, require
 
@@ -62,7 +63,10 @@ def require_claim(job: Job, call: Call) -> None:
     require(
         runs(call.now, job.lease_end),
         Rule.LEASE_OVER,
-        lambda: f"The lease of job {job.id} ended {call.now - job.lease_end} s ago. Look for another job.",
+        lambda: (
+            f"The lease of job {job.id} ended {format_span(call.now - job.lease_end)} ago."
+            " Look for another job."
+        ),
     )
 
 

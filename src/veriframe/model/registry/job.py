@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
+from veriframe.model.quantities import FRI_PER_STRK as FRI_PER_STRK  # noqa: PLC0414
+from veriframe.model.quantities import format_strk as format_strk  # noqa: PLC0414
+
 Address = NewType("Address", int)
 """A StarkNet address: a felt, 0 … 2^251 + 17·2^192. `NOBODY` (0) means none."""
 
 NOBODY = Address(0)
-
-FRI_PER_STRK = 10**18
 
 
 class JobState(StrEnum):
@@ -115,11 +116,3 @@ class Head:
 def format_address(address: Address) -> str:
     """Format an address as `0x…` in lower case, without leading zeros."""
     return f"{address:#x}"
-
-
-def format_strk(amount_fri: int) -> str:
-    """Format an amount in STRK exactly, without trailing zeros: `1.5 STRK`."""
-    sign = "-" if amount_fri < 0 else ""
-    whole, rest = divmod(abs(amount_fri), FRI_PER_STRK)
-    digits = f"{rest:018d}".rstrip("0")
-    return f"{sign}{whole}{'.' + digits if digits else ''} STRK"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from veriframe.errors import MoveRefused
+from veriframe.model.quantities import format_span
 from veriframe.model.registry import ledger
 from veriframe.model.registry.job import NOBODY, Job, Order, Terms
 from veriframe.model.registry.ledger import TIME_MAX, Call, Event, EventKind, Posting, Reason, Rule, require
@@ -103,7 +104,7 @@ def _require_times(now: int, terms: Terms) -> None:
         now < terms.deadline <= latest,
         Rule.BAD_DEADLINE,
         lambda: (
-            f"The deadline {terms.deadline} is {terms.deadline - now} s from now."
+            f"The deadline {terms.deadline} is {format_span(terms.deadline - now)} from now."
             " Choose one within 365 days from now."
         ),
     )
@@ -115,7 +116,9 @@ def _require_times(now: int, terms: Terms) -> None:
     for rule, name, seconds, least in spans:
         if not least <= seconds <= SPAN_MAX_SECONDS:
             raise MoveRefused(
-                rule.value, f"The {name} of {seconds} s is not between {least} s and 30 days. Choose another."
+                rule.value,
+                f"The {name} of {format_span(seconds)} is not between {format_span(least)} and "
+                f"{format_span(SPAN_MAX_SECONDS)}. Choose another.",
             )
 
 

@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol
 import zstandard
 
 from veriframe.errors import Code, JobRejected
+from veriframe.model.quantities import format_size
 from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, SceneLimits, Wrapping
 from veriframe.model.text import describe_start
 
@@ -93,7 +94,7 @@ class _Unpacked:
 
     def too_long(self) -> JobRejected:
         return JobRejected(
-            Code.BOMB, f"The scene unpacks to more than {self.most_bytes} bytes. Make it smaller."
+            Code.BOMB, f"The scene unpacks to more than {format_size(self.most_bytes)}. Make it smaller."
         )
 
     def _unpack(self) -> bytes:
@@ -154,7 +155,8 @@ def read_header(
     size_bytes = stream.seek(0, 2)
     if size_bytes > limits.file_bytes:
         raise JobRejected(
-            Code.TOO_LARGE, f"The scene has {size_bytes} bytes; the limit is {limits.file_bytes}."
+            Code.TOO_LARGE,
+            f"The scene has {format_size(size_bytes)}; the limit is {format_size(limits.file_bytes)}.",
         )
     stream.seek(0)
     start = stream.read(len(_ZSTD))

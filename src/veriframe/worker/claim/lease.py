@@ -12,6 +12,7 @@ from veriframe.errors import Code, JobLost, MoveRefused, RenderFailed, StoreUnav
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.lease import Lease, lease_of
 from veriframe.model.attempt.reconciliation import burned_fri
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
 from veriframe.worker.context import WorkerContext
@@ -75,7 +76,7 @@ async def in_time(seconds: float, code: Code, what: str) -> AsyncIterator[None]:
         if not limit.expired():
             raise
         raise RenderFailed(
-            code, f"The lease left {seconds:.0f} s for {what}, which was not enough."
+            code, f"The lease left {format_span(round(seconds))} for {what}, which was not enough."
         ) from None
 
 

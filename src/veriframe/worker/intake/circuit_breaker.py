@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import structlog
 
 from veriframe.errors import Code, HostUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.quantities import format_span
 from veriframe.ports.renderer import Renderer
 from veriframe.worker.intake.backoff import backoff_seconds
 
@@ -70,5 +72,6 @@ class CircuitBreaker:
     def _unhealthy(self, left: float) -> HostUnavailable:
         return HostUnavailable(
             f"The last {self._failures} renders failed as on a broken machine, and so did a test scene."
-            f" Claiming pauses for {left:.0f} s. Run `veriframe doctor` to see what this machine renders."
+            f" Claiming pauses for {format_span(math.ceil(left))}. Run `veriframe doctor` to see what"
+            " this machine renders."
         )

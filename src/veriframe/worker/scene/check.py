@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from veriframe.causes import cause_of
 from veriframe.errors import HostUnavailable
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.checks import check_version, judge, read_header
@@ -65,7 +66,7 @@ def _read_header(scene: Path, limits: SceneLimits, fits: Callable[[BlenderVersio
         stream = scene.open("rb")
     except OSError as error:
         raise HostUnavailable(
-            f"The fetched scene {scene} cannot be opened: {error.strerror}. "
+            f"The fetched scene {scene} cannot be opened: {cause_of(error)}. "
             "If it is missing, it is fetched anew."
         ) from error
     with stream:

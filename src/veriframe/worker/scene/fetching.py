@@ -8,6 +8,7 @@ from pathlib import Path
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.quantities import format_span
 from veriframe.ports.store import FetchLimits, OnTransfer, Transfer, ignore_transfer
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.context import WorkerContext
@@ -46,7 +47,7 @@ async def fetch_scene_in_time(attempt: Attempt, run: JobRun) -> Path:
         await context.store.ready()
         raise JobRejected(
             Code.NOT_FOUND,
-            f"The scene did not arrive within fetch_seconds ({context.policy.fetch_seconds:g})."
+            f"The scene did not arrive within fetch_seconds ({format_span(context.policy.fetch_seconds)})."
             f"{f' {error}' if str(error) else ''}",
         ) from error
 

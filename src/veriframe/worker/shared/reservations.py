@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from veriframe.errors import NoRoom, StoreFull, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.quantities import format_size
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.ports.store import ContentStore, StoreRoom
 from veriframe.threads import run_uninterrupted
@@ -64,20 +65,20 @@ class StoreUsage:
         taken = self.taken.get(creator, 0) if creator != NOBODY else 0
         if taken and taken + needed_bytes > self.most_bytes:
             return (
-                f"undecided results of its creator take {_megabytes(taken)} of the content store, "
-                f"and with this one more than {_megabytes(self.most_bytes)} (creator_store_share)"
+                f"undecided results of its creator take {format_size(taken)} of the content store, "
+                f"and with this one more than {format_size(self.most_bytes)} (creator_store_share)"
             )
         if needed_bytes > self.left_bytes:
             return (
-                f"its picture may take {_megabytes(needed_bytes)}, and the content store has room for "
-                f"{_megabytes(self.left_bytes)} more. {self.remedy.rstrip('.')}"
+                f"its picture may take {format_size(needed_bytes)}, and the content store has room for "
+                f"{format_size(max(self.left_bytes, 0))} more. {self.remedy.rstrip('.')}"
             )
         taken = self._taken_by_new(creator, reward_fri)
         if taken and taken + needed_bytes > self.most_new_bytes:
             return (
                 "undecided results of creators who have not paid this account as much take "
-                f"{_megabytes(taken)} of the content store, and with this one more than "
-                f"{_megabytes(self.most_new_bytes)} (new_creators_store_share)"
+                f"{format_size(taken)} of the content store, and with this one more than "
+                f"{format_size(self.most_new_bytes)} (new_creators_store_share)"
             )
         return ""
 
@@ -119,7 +120,7 @@ class Reservations:
         if survey.left_bytes is not None and survey.left_bytes < LEAST_BYTES:
             raise StoreFull(
                 f"The content store has no room for another result: beside jobs under way, "
-                f"{_megabytes(survey.left_bytes)} are left. Nothing is claimed. {survey.remedy}"
+                f"{format_size(max(survey.left_bytes, 0))} are left. Nothing is claimed. {survey.remedy}"
             )
         return survey
 
@@ -189,7 +190,3 @@ def _smaller(store: StoreRoom, disk: StoreRoom) -> StoreRoom:
     if disk.free_bytes is None or (store.free_bytes is not None and store.free_bytes <= disk.free_bytes):
         return store
     return disk
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{max(size_bytes, 0) / 1e6:.1f} MB"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from veriframe.errors import Code, JobRejected, SceneDelayed
+from veriframe.model.quantities import format_size, format_span
 from veriframe.ports.store import Transfer
 from veriframe.worker.listener import SCENE
 
@@ -82,8 +83,9 @@ class Throughput:
         if seconds > GRACE_SECONDS and received < (seconds - GRACE_SECONDS) * rate:
             raise JobRejected(
                 Code.NOT_FOUND,
-                f"The scene arrives too slowly: {received} bytes in {seconds:.0f} s; {rate} bytes a second "
-                "are required after the first minute. Share it from a faster connection.",
+                f"The scene arrives too slowly: {format_size(received)} in {format_span(round(seconds))}; "
+                f"{format_size(rate)} a second are required after the first minute. Share it from a faster"
+                " connection.",
             )
 
     @property

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe import disk
+from veriframe.causes import cause_of
 from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.content.cid import canonical
+from veriframe.model.quantities import format_size
 from veriframe.ports.store import StoreRoom, partial_name
 
 
@@ -125,7 +127,7 @@ class Workspace:
         free = self._free_bytes()
         if free < needed_bytes:
             raise HostUnavailable(
-                f"Only {free / 1e9:.1f} GB are free at {self.folder}; {needed_bytes / 1e9:.1f} GB are needed "
+                f"Only {format_size(free)} are free at {self.folder}; {format_size(needed_bytes)} are needed "
                 "to claim a job. Free some disk, or set disk_free_bytes lower."
             )
 
@@ -177,5 +179,5 @@ def _on_disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HostUnavailable(
-            f"{path} cannot be used: {error.strerror}. Free the disk, or set home to a folder of this user."
+            f"{path} cannot be used: {cause_of(error)}. Free the disk, or set home to a folder of this user."
         ) from error

@@ -170,7 +170,7 @@ def test_a_sandbox_failure_never_blames_the_scene() -> None:
     assert isinstance(outcome.rejection(end(Ending.SANDBOX_FAILED), ALLOWED, error=None), HostUnavailable)
 
 
-OWN = "300 s (frame_seconds)"
+OWN = "5m (frame_seconds)"
 
 
 @pytest.mark.parametrize("ending", [Ending.TIMEOUT, Ending.CPU_LIMIT])
@@ -184,7 +184,7 @@ def test_the_limit_that_ended_a_render_is_reported(ending: Ending) -> None:
         found = outcome.failure(cut, allowed, finished=False, error=None, free_bytes=PLENTY)
         assert isinstance(found, RenderFailed)
         assert found.code is code
-        assert " 50 s" in str(found)
+        assert " 50s" in str(found)
         assert OWN in str(found)
 
 
@@ -199,8 +199,8 @@ def test_a_lease_with_exactly_the_limits_time_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("ending", "setting", "value"),
     [
-        (Ending.OOM, "memory_bytes", "(8192 MiB)"),
-        (Ending.OUTPUT_LIMIT, "output_bytes", "(2048 MiB)"),
+        (Ending.OOM, "memory_bytes", "(8 GiB)"),
+        (Ending.OUTPUT_LIMIT, "output_bytes", "(2 GiB)"),
         (Ending.PIDS, "pids", "(256)"),
     ],
 )

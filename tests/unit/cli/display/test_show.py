@@ -10,15 +10,6 @@ from hypothesis import strategies as st
 
 from veriframe.cli.display import show
 
-SIZES = [
-    (0, "0 B"),
-    (999, "999 B"),
-    (1000, "1.0 kB"),
-    (3_140_000, "3.1 MB"),
-    (2 * 10**9, "2.0 GB"),
-    (5 * 10**12, "5.0 TB"),
-    (10**16, "10000.0 TB"),
-]
 EVIL = "\x1b[2J\x07\u202etxt\r\nbell\x9b1m\u2028\t"
 
 
@@ -70,32 +61,22 @@ def test_facts_are_aligned_and_clean(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_json_is_ascii_and_exact(capsys: pytest.CaptureFixture[str]) -> None:
-    """fault_15: amounts beyond a float's digits stay exact; untrusted characters are escaped."""
-    value = {"reward_fri": 10**30 + 1, "asset_cid": EVIL}
-    show.as_json(value)
+    """fault_15, fault_120: amounts are decimal strings at any depth; untrusted characters are escaped."""
+    show.as_json({"reward_fri": 10**30 + 1, "asset_cid": EVIL, "all": [{"fee_fri": 0, "none_fri": None}]})
     said = capsys.readouterr().out
     assert (said.isascii(), printable(said)) == (True, True)
-    assert value == json.loads(said)
+    assert json.loads(said) == {
+        "version": show.JSON_VERSION,
+        "reward_fri": str(10**30 + 1),
+        "asset_cid": EVIL,
+        "all": [{"fee_fri": "0", "none_fri": None}],
+    }
 
 
 def test_a_json_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """For scripts that read line by line."""
-    show.json_line({"a": "x\ny"})
-    assert capsys.readouterr().out == '{"a": "x\\ny"}\n'
-
-
-@pytest.mark.parametrize(("count", "text"), SIZES)
-def test_sizes_are_in_powers_of_1000(count: int, text: str) -> None:
-    """As on disk labels."""
-    assert text == show.size(count)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0s"), (90, "1m30s"), (86400, "1d"), (129_600, "1d12h"), (3601, "1h1s")]
-)
-def test_spans_are_as_short_as_they_can_be(seconds: int, text: str) -> None:
-    """Parts that are 0 are left out."""
-    assert text == show.span(seconds)
+    show.json_line({"a": "x\ny", "paid_fri": 1})
+    assert capsys.readouterr().out == '{"version": 1, "a": "x\\ny", "paid_fri": "1"}\n'
 
 
 @given(st.text(max_size=70))

@@ -27,7 +27,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool) -> str:
 def test_a_terminal_has_a_bar_with_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name, the sizes, the rate and the time left."""
     last = drawn(monkeypatch, is_terminal=True).split("\r")[-2]
-    assert re.search(r"storing the scene .* 50\.0/100\.0 MB [\d.]+ [kMGT]B/s \d:\d\d:\d\d", last)
+    assert re.search(r"storing the scene .* 47\.7 MiB of 95\.4 MiB, [\d.]+ [KMGT]iB/s, \d+s left", last)
 
 
 def test_a_pipe_has_nothing_for_what_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,9 +58,9 @@ def test_a_pipe_has_lines_for_what_takes_long(
         for second in range(14):
             clock.now = 100.0 + second
             on_progress(Transfer(done_bytes=22_000_000 + 6_000_000 * second, total_bytes=total_bytes))
-    of, left = (" of 100.0 MB", ", {} left") if total_bytes else ("", "")
+    of, left = (" of 95.4 MiB", ", {} left") if total_bytes else ("", "")
     assert written.getvalue().splitlines() == [
-        f"fetching: 52.0 MB{of}, 6.0 MB/s{left.format('8s')}",
-        f"fetching: 82.0 MB{of}, 6.0 MB/s{left.format('3s')}",
-        "fetching: 100.0 MB in 13s, 6.0 MB/s",
+        f"fetching: 49.6 MiB{of}, 5.7 MiB/s{left.format('8s')}",
+        f"fetching: 78.2 MiB{of}, 5.7 MiB/s{left.format('3s')}",
+        "fetching: 95.4 MiB in 13s, 5.7 MiB/s",
     ]

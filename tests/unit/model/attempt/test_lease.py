@@ -116,7 +116,7 @@ def test_a_lease_is_judged_by_the_pictures_size() -> None:
     small = a_job(400)
     assert POLICY.lease_objection(small, RenderTask(size=(64, 36))) == ""
     assert POLICY.lease_objection(small, RenderTask(size=(8000, 8000))) == (
-        "its lease of 400 s is shorter than the 725 s that a job with 8000 × 8000 pixels may take"
+        "its lease of 6m40s is shorter than the 12m5s that a job with 8000 × 8000 pixels may take"
     )
     slow = replace(POLICY, copies_seconds=30.0)
     assert slow.lease_objection(with_lease(small, 402), RenderTask(size=(64, 36))) != ""

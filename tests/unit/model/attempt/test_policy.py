@@ -10,6 +10,7 @@ import pytest
 
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.policy import DAY, Policy
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Order, Terms
 from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
@@ -71,7 +72,7 @@ def test_the_last_second_before_the_deadline_is_in_time() -> None:
 def test_a_deadline_that_is_too_near_is_an_objection() -> None:
     """fault_85: the scene must be fetched and checked before the claim: at least half a minute."""
     assert POLICY.objection(a_job(), NOW + 970) == ""
-    assert "its deadline is in 29 s, too soon" in POLICY.objection(a_job(), NOW + 971)
+    assert "its deadline is in 29s, too soon" in POLICY.objection(a_job(), NOW + 971)
 
 
 def test_a_lapsed_claim_of_another_is_open_and_one_of_our_own_is_not() -> None:
@@ -124,7 +125,7 @@ def test_the_least_reward_is_enough() -> None:
 def test_a_lease_that_is_exactly_enough_is_enough() -> None:
     """fault_8: the wall-clock limit plus the reserve, to the second."""
     assert POLICY.objection(a_job(lease_seconds=NEEDED_SECONDS), NOW) == ""
-    assert f"its lease of {NEEDED_SECONDS - 1} s" in POLICY.objection(
+    assert f"its lease of {format_span(NEEDED_SECONDS - 1)}" in POLICY.objection(
         a_job(lease_seconds=NEEDED_SECONDS - 1), NOW
     )
 

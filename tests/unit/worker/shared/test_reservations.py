@@ -50,7 +50,7 @@ async def test_several_claims_share_the_room(bench: Bench) -> None:
     made = await asyncio.gather(*(claimed(bench, job_id) for job_id in (1, 2, 3, 4)), return_exceptions=True)
     left = [error for error in made if isinstance(error, NoRoom)]
     assert (len(left), bench.shared.moves.count("claim")) == (2, 2)
-    assert "its picture may take 0.2 MB" in str(left[0])
+    assert "its picture may take 152 KiB" in str(left[0])
     assert str(left[0]).endswith("Raise the limit.")
 
 
@@ -117,7 +117,7 @@ def test_a_creator_is_trusted_with_its_pay_only() -> None:
     )
     assert survey.objection(CREATOR, 39, 20_000) == ""
     objection = survey.objection(CREATOR, 40, 20_000)
-    assert "take 0.2 MB of the content store, and with this one more than 0.1 MB" in objection
+    assert "take 175.8 KiB of the content store, and with this one more than 117.2 KiB" in objection
     assert survey.objection(OTHER, 1, 20_000) == ""
     assert survey.objection(OTHER, 1, 30_001).endswith("(new_creators_store_share)")
 

@@ -97,5 +97,5 @@ async def test_a_job_with_a_slow_scene_is_refused(
     expected = (Stage.REFUSED, Code.NOT_FOUND) if ends_by == "stalling" else (Stage.SUBMITTED, None)
     assert (after.stage, after.code) == expected
     if ends_by == "stalling":
-        assert "arrives too slowly: 100 bytes in 62 s" in after.detail
+        assert "arrives too slowly: 100 B in 1m2s" in after.detail
         assert bench.shared.moves == []

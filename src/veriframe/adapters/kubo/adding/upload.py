@@ -17,6 +17,7 @@ from urllib.parse import quote
 from aleph_cid import CidHasher, hash_folder
 
 from veriframe.adapters.kubo.node.api import Body, Query
+from veriframe.causes import cause_of
 from veriframe.errors import SettingsError
 from veriframe.threads import run_uninterrupted
 
@@ -67,7 +68,7 @@ def plan_upload(source: Path) -> UploadPlan:
     except FileNotFoundError:
         raise SettingsError(f"{source} does not exist. Give a file, or a folder with files.") from None
     except OSError as error:
-        raise _unreadable(source, f"cannot be read: {error.strerror}") from error
+        raise _unreadable(source, f"cannot be read: {cause_of(error)}") from error
     if stat.S_ISREG(status.st_mode):
         return UploadPlan([Entry(source, "", False)], status.st_size)
     if not stat.S_ISDIR(status.st_mode):
@@ -84,7 +85,7 @@ def folder_cid(folder: Path) -> str:
     try:
         return str(hash_folder(folder, follow_symlinks=False))
     except (OSError, ValueError) as error:
-        raise _unreadable(folder, f"cannot be read: {error}") from error
+        raise _unreadable(folder, f"cannot be read: {cause_of(error)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class Upload:
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
             descriptor = os.open(path, flags | (os.O_NOFOLLOW if self.plan.is_folder else 0))
         except OSError as error:
-            raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+            raise _unreadable(path, f"cannot be read: {cause_of(error)}") from error
         opened = os.fdopen(descriptor, "rb", buffering=0)
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
             opened.close()
@@ -185,7 +186,7 @@ class Upload:
         try:
             piece = opened.read(PIECE_BYTES)
         except OSError as error:
-            raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+            raise _unreadable(path, f"cannot be read: {cause_of(error)}") from error
         if not self.plan.is_folder:
             self._hasher.update(piece)
         return piece
@@ -213,7 +214,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[tuple[Entry, int]]:
             try:
                 yield entry, found.stat(follow_symlinks=False).st_size
             except OSError as error:
-                raise _unreadable(entry.path, f"cannot be read: {error.strerror}") from error
+                raise _unreadable(entry.path, f"cannot be read: {cause_of(error)}") from error
         else:
             raise _unreadable(entry.path, "is neither a file nor a folder")
 
@@ -223,7 +224,7 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        raise _unreadable(folder, f"cannot be read: {error.strerror}") from error
+        raise _unreadable(folder, f"cannot be read: {cause_of(error)}") from error
     if not found:
         raise _unreadable(folder, "is empty, and empty folders cannot be stored")
     for entry in found:

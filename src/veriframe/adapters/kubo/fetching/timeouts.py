@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from veriframe.errors import StoreUnavailable
 from veriframe.model.content.cid import Cid
+from veriframe.model.quantities import format_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,9 @@ class TransferRate:
         if seconds < self._timeouts.window_seconds:
             return
         if self._bytes < self._timeouts.least_bytes_per_second * seconds:
+            rate = format_size(round(self._bytes / seconds))
             raise TooSlow(
-                f"{self._cid} arrives at {self._bytes / seconds:.0f} bytes a second, which is too slow."
+                f"{self._cid} arrives at {rate} a second, which is too slow."
                 " Check the connection of the IPFS node. Trying again later."
             )
         self._since, self._bytes = time.monotonic(), 0

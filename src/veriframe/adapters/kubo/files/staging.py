@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+from veriframe.causes import cause_of
 from veriframe.disk import remove, try_lock
 from veriframe.errors import HostUnavailable, JobRejected
 from veriframe.model.content.cid import Cid
@@ -76,7 +77,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HostUnavailable(
-            f"{path} cannot be written: {error.strerror or error}. Check that its disk has room, and that"
+            f"{path} cannot be written: {cause_of(error)}. Check that its disk has room, and that"
             " this user may write there."
         ) from error
 

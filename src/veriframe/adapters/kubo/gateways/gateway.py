@@ -22,9 +22,11 @@ from yarl import URL
 from veriframe.adapters.kubo.blocks.mismatch import fits
 from veriframe.adapters.kubo.blocks.unixfs import MAX_BLOCK_BYTES
 from veriframe.adapters.kubo.fetching.fetcher import BlockSource
-from veriframe.adapters.kubo.node.public_addresses import PublicResolver, is_address, is_public
+from veriframe.adapters.kubo.node.public_addresses import NotPublic, PublicResolver, is_address, is_public
+from veriframe.causes import cause_of
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import Cid
+from veriframe.model.quantities import format_size, format_span
 
 log = structlog.get_logger()
 
@@ -199,7 +201,7 @@ class Gateways(BlockSource):
             if len(block) > MAX_BLOCK_BYTES:
                 raise _CannotServe(
                     GatewayFault.ENDLESS,
-                    f"it sent more than the {MAX_BLOCK_BYTES} bytes that a block may have",
+                    f"it sent more than the {format_size(MAX_BLOCK_BYTES)} that a block may have",
                 )
             allowed = len(block) / self._limits.bytes_per_second
             deadline.reschedule(start + self._limits.first_byte_seconds + allowed)
@@ -215,10 +217,10 @@ class Gateways(BlockSource):
                 yield deadline
         except TimeoutError as error:
             if deadline.when() != due:
-                why = f"it sent less than {self._limits.bytes_per_second:g} bytes a second"
+                why = f"it sent less than {format_size(round(self._limits.bytes_per_second))} a second"
                 raise _CannotServe(GatewayFault.SLOW, why) from error
             # A CID that nobody has looks the same: it must not take the gateways away from other jobs.
-            raise _NotReturned(f"nothing came within {first:g} seconds") from error
+            raise _NotReturned(f"nothing came within {format_span(first)}") from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -251,7 +253,7 @@ def _check_head(response: aiohttp.ClientResponse) -> None:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _Lied(GatewayFault.COMPRESSED, "it sent a compressed body, which was not requested")
     if (response.content_length or 0) > MAX_BLOCK_BYTES:
-        raise _NotReturned(f"it announced more than the {MAX_BLOCK_BYTES} bytes that a block may have")
+        raise _NotReturned(f"it announced more than the {format_size(MAX_BLOCK_BYTES)} that a block may have")
 
 
 @asynccontextmanager
@@ -262,7 +264,9 @@ async def _translated() -> AsyncIterator[None]:
     except aiohttp.ClientPayloadError as error:
         raise _CannotServe(GatewayFault.CUT_OFF, "its answer was cut off") from error
     except aiohttp.ClientConnectorError as error:
-        why = f"no connection: {error.os_error.strerror or error.os_error}"
+        reason = error.os_error
+        cause = str(reason) if isinstance(reason, NotPublic) else cause_of(reason)
+        why = f"no connection: {cause}"
         raise _CannotServe(GatewayFault.NO_CONNECTION, why) from error
     except aiohttp.ClientError as error:
         why = f"its answer is not valid HTTP ({type(error).__name__})"
@@ -274,7 +278,9 @@ def _gateway_url(text: str, allow_private: bool) -> URL:
         url = URL(text)
         port = url.port
     except ValueError as error:
-        raise SettingsError(f"{text!a} is not the address of a gateway: {error}.") from error
+        raise SettingsError(
+            f"{text!a} is not the address of a gateway: its host or its port is not valid."
+        ) from error
     if url.scheme not in ("http", "https") or not url.host or port is None:
         raise SettingsError(
             f"{text!a} is not the address of a gateway. Give one like https://trustless-gateway.link."

@@ -16,7 +16,9 @@ from typing import TypeVar
 import aiohttp
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from veriframe.causes import connection_cause
 from veriframe.errors import SettingsError, StoreUnavailable
+from veriframe.model.quantities import format_size
 
 ANSWER_LIMIT_BYTES = 2**20
 """The limit for a JSON answer, and for one line of an answer in JSON lines."""
@@ -95,7 +97,7 @@ class NodeAnswer:
         async for piece in self.pieces():
             body += piece
             if len(body) > limit_bytes:
-                raise _senseless(self._address, self._endpoint, f"more than {limit_bytes} bytes")
+                raise _senseless(self._address, self._endpoint, f"more than {format_size(limit_bytes)}")
         return bytes(body)
 
     async def objects(self, expected: type[Expected]) -> AsyncIterator[Expected]:
@@ -224,14 +226,9 @@ def _refusal(text: bytes) -> str | None:
 
 
 def _silent(address: str, endpoint: str, error: Exception) -> StoreUnavailable:
-    why = (
-        "no answer in time"
-        if isinstance(error, TimeoutError)
-        else ascii(str(error) or type(error).__name__)[1:-1]
-    )
     return StoreUnavailable(
-        f"The IPFS node at {address} does not answer ({endpoint}: {why[:200]}). Check that it runs, and that"
-        " IPFS_API (for a second node: ipfs_replica_api) is its address."
+        f"The IPFS node at {address} does not answer ({endpoint}: {connection_cause(error)}). Check"
+        " that it runs, and that IPFS_API (for a second node: ipfs_replica_api) is its address."
     )
 
 

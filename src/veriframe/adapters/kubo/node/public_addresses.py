@@ -11,6 +11,10 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 _NAT64 = ip_network("64:ff9b::/96")
 
 
+class NotPublic(OSError):
+    """A name leads to an address that is not public. Its text says so, in our words."""
+
+
 class PublicResolver(AbstractResolver):
     """Resolves names for connections, and refuses names that lead to private or local addresses."""
 
@@ -21,11 +25,11 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Returns the addresses of a host, all of them public. Raises `OSError` if one is not."""
+        """Returns the addresses of a host, all of them public. Raises `NotPublic`, `OSError`."""
         found = await self._resolver.resolve(host, port, family)
         for result in found:
             if not self._allow_private and not is_public(result["host"]):
-                raise OSError(f"its name resolves to {result['host']}, which is not a public address")
+                raise NotPublic(f"its name resolves to {result['host']}, which is not a public address")
         return found
 
     async def close(self) -> None:

@@ -24,6 +24,7 @@ from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.removal.removal import Removal
 from veriframe.errors import JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec, parse_cid
+from veriframe.model.quantities import format_span
 
 log = structlog.get_logger()
 
@@ -250,7 +251,7 @@ class FetchedBlocks:
                     await self._notes.remove(Note.of(cid))
                 return
         except (StoreUnavailable, TimeoutError) as error:
-            reason = str(error) or f"The node needs more than {REMOVAL_SECONDS:g} seconds."
+            reason = str(error) or f"The node needs more than {format_span(REMOVAL_SECONDS)}."
             if isinstance(error, TimeoutError):
                 # Much of it is removed by now.
                 removal.attempts = 0

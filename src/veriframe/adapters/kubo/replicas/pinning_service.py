@@ -20,8 +20,10 @@ from yarl import URL
 
 from veriframe.adapters.kubo.node.swarm import Swarm
 from veriframe.adapters.kubo.replicas.replica import Replica, ReplicaRefused
+from veriframe.causes import connection_cause
 from veriframe.errors import JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import canonical
+from veriframe.model.quantities import format_size
 from veriframe.ports.store import Pin, StoreRoom
 
 ANSWER_BYTES = 2**20
@@ -171,7 +173,7 @@ class PinningService(Replica):
         async for piece in response.content.iter_chunked(2**16):
             body += piece
             if len(body) > ANSWER_BYTES:
-                raise self._senseless(f"with more than {ANSWER_BYTES} bytes")
+                raise self._senseless(f"with more than {format_size(ANSWER_BYTES)}")
         return bytes(body)
 
     def _check(self, response: aiohttp.ClientResponse, text: bytes) -> None:
@@ -217,7 +219,7 @@ class PinningService(Replica):
         except TimeoutError as error:
             raise StoreUnavailable(f"{self.name} does not answer in time.") from error
         except aiohttp.ClientError as error:
-            raise StoreUnavailable(f"{self.name} does not answer ({type(error).__name__}).") from error
+            raise StoreUnavailable(f"{self.name} does not answer ({connection_cause(error)}).") from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._opened is None:
@@ -254,7 +256,9 @@ def _service_url(text: str) -> URL:
         url = URL(text.rstrip("/"))
         port = url.port
     except ValueError as error:
-        raise SettingsError(f"pinning_service is {text!a}, which is not an address: {error}.") from error
+        raise SettingsError(
+            f"pinning_service is {text!a}, which is not an address. Give a URL such as https://pins.example/psa."
+        ) from error
     if url.scheme not in ("http", "https") or not url.host or port is None:
         raise SettingsError(f"pinning_service is {text!a}. Give a URL such as https://pins.example/psa.")
     if url.user is not None or url.query_string or url.fragment:

@@ -27,6 +27,7 @@ from veriframe.adapters.kubo.replicas.retrieval import read_back
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable, VeriFrameError
 from veriframe.model.content.cid import parse_cid
+from veriframe.model.quantities import format_span
 from veriframe.ports.store import (
     ContentStore,
     Fetched,
@@ -252,7 +253,7 @@ class ReplicatedStore(ContentStore):
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, PAUSE_MAX_SECONDS)
         except TimeoutError:
-            reason = reason or f"{name} did not finish within {self._spread.seconds:g} seconds."
+            reason = reason or f"{name} did not finish within {format_span(self._spread.seconds)}."
         self._away.add(name)
         log.warning("copy_missing", where=name, cid=pin.cid, pin=pin.name, reason=reason)
         return reason
@@ -281,7 +282,7 @@ async def _reason(replica: Replica) -> str:
     except VeriFrameError as error:
         return str(error)
     except TimeoutError:
-        return f"It did not answer within {CALL_SECONDS:g} seconds."
+        return f"It did not answer within {format_span(CALL_SECONDS)}."
     return ""
 
 
@@ -291,7 +292,7 @@ async def _release(replica: Replica, pin: Pin) -> tuple[Replica, Pin] | None:
         async with asyncio.timeout(CALL_SECONDS):
             await replica.release(pin)
     except (VeriFrameError, TimeoutError) as error:
-        reason = str(error) or f"no answer within {CALL_SECONDS:g} seconds"
+        reason = str(error) or f"no answer within {format_span(CALL_SECONDS)}"
         log.warning("copy_not_released", where=replica.name, cid=pin.cid, pin=pin.name, reason=reason)
         return replica, pin
     return None

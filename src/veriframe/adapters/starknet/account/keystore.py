@@ -23,8 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starknet_py.constants import EC_ORDER
 from starknet_py.hash.utils import message_signature, private_to_stark_key
 
+from veriframe.causes import cause_of
 from veriframe.disk import write_new
 from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.model.quantities import format_size
 from veriframe.ownership import foreign_owner
 
 SCRYPT_N = 2**18
@@ -106,7 +108,7 @@ def write(path: Path, key: Key, password: bytes, *, scrypt_n: int = SCRYPT_N) ->
         refuse_existing(path)
         raise SettingsError(f"{path} cannot be written: it already exists.") from None
     except OSError as error:
-        raise SettingsError(f"The keystore {path} cannot be written: {error.strerror}.") from error
+        raise SettingsError(f"The keystore {path} cannot be written: {cause_of(error)}.") from error
 
 
 def refuse_existing(path: Path) -> None:
@@ -142,11 +144,11 @@ def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
                 raise SettingsError(f"The {what} {path} is open to others. Close it: chmod 600 {path}")
             content = file.read(limit_bytes + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "this is not a file name"
+        reason = cause_of(error) if isinstance(error, OSError) else "this is not a file name"
         raise SettingsError(f"The {what} {path} cannot be read: {reason}.") from None
     if len(content) > limit_bytes:
         raise SettingsError(
-            f"The {what} {path} is larger than {limit_bytes} bytes: it is another kind of file."
+            f"The {what} {path} is larger than {format_size(limit_bytes)}: it is another kind of file."
         )
     return content
 

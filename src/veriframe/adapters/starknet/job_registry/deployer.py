@@ -25,6 +25,7 @@ from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted
 from veriframe.adapters.starknet.transactions.sender import Sender
 from veriframe.adapters.starknet.transactions.transaction import Action, Call, Declare, Invoke, encode_calls
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError
+from veriframe.model.quantities import brief_strk
 from veriframe.model.registry.job import Address, format_address, format_strk
 
 log = structlog.get_logger()
@@ -181,9 +182,9 @@ class Deployer:
             return with_margin(estimate, limit_fri)
         except FeeTooHigh as error:
             raise FeeTooHigh(
-                f"{name} is estimated at {format_strk(estimate.cost_fri)} and may cost up to"
-                f" {format_strk(error.cost_fri)}, over the limit of {format_strk(limit_fri)}. Raise the limit"
-                " with --max-fee STRK, or wait until fees fall.",
+                f"{name} is estimated at {brief_strk(estimate.cost_fri)} and may cost up to"
+                f" {brief_strk(error.cost_fri)}, over the limit of {format_strk(limit_fri)}. Raise the limit"
+                " with --max-fee STRK or max_deploy_fee_strk, or wait until fees fall.",
                 error.cost_fri,
             ) from error
 

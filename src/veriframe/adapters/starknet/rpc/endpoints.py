@@ -26,7 +26,9 @@ from veriframe.adapters.starknet.rpc.envelope import (
     parse_answers,
     parse_pause,
 )
+from veriframe.causes import connection_cause
 from veriframe.errors import RegistryUnavailable, SettingsError
+from veriframe.model.quantities import format_size
 
 __all__ = ["RESPONSE_MAX_BYTES", "EndpointLimits", "Endpoints", "Params", "RpcError"]
 
@@ -223,7 +225,7 @@ class Endpoints:
         except TimeoutError as error:
             raise EndpointFailed("it did not answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise EndpointFailed(f"the connection failed ({type(error).__name__})") from error
+            raise EndpointFailed(f"the connection failed ({connection_cause(error)})") from error
         return await parse_answers(body, first, len(calls))
 
     async def _read(self, url: URL, payload: object) -> bytes:
@@ -245,7 +247,7 @@ class Endpoints:
             async for piece in response.content.iter_chunked(1 << 16):
                 body += piece
                 if len(body) > RESPONSE_MAX_BYTES:
-                    raise EndpointFailed(f"its answer is larger than {RESPONSE_MAX_BYTES} bytes")
+                    raise EndpointFailed(f"its answer is larger than {format_size(RESPONSE_MAX_BYTES)}")
             return bytes(body)
 
     async def _compare_heads(self) -> None:

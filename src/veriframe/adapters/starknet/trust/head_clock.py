@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from veriframe.errors import RegistryUnavailable
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import Head
 
 log = structlog.get_logger()
@@ -67,19 +68,18 @@ class HeadClock:
             raise RegistryUnavailable(fault)
 
     def _fault(self, head: Head, now: float) -> str:
-        here = self._clock()
+        here, most = self._clock(), format_span(self.skew_seconds)
         if abs(head.time - here) > self.skew_seconds:
             return (
                 f"The newest block {head.number} is from {_words(head.time)}, but this machine's clock says"
-                f" {_words(here)}: they differ by more than clock_skew_seconds ({self.skew_seconds:g})."
-                f" {_REMEDY}"
+                f" {_words(here)}: they differ by more than clock_skew_seconds ({most}). {_REMEDY}"
             )
         still = now - min(self._number_since, self._time_since)
         if still > self.skew_seconds:
             return (
-                f"The newest block has been number {head.number} from {_words(head.time)} for {still:.0f}"
-                f" seconds, more than clock_skew_seconds ({self.skew_seconds:g}). This machine's clock says"
-                f" {_words(here)}. {_REMEDY}"
+                f"The newest block has been number {head.number} from {_words(head.time)} for"
+                f" {format_span(round(still))}, more than clock_skew_seconds ({most}). This machine's clock"
+                f" says {_words(here)}. {_REMEDY}"
             )
         return ""
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from veriframe.adapters.starknet.account import keystore
+from veriframe.causes import cause_of
 from veriframe.disk import write_new
 from veriframe.errors import SettingsError
 from veriframe.model.registry.chain import format_chain_id, parse_chain_id
@@ -101,7 +102,7 @@ def learn(home: Path, registry: int, chain_id: int) -> LearnedChain:
     except FileExistsError:
         pass
     except OSError as error:
-        raise SettingsError(f"The chain's id cannot be stored in {place}: {error.strerror}.") from error
+        raise SettingsError(f"The chain's id cannot be stored in {place}: {cause_of(error)}.") from error
     kept = read(home, registry)
     if kept is None or kept.chain_id != chain_id:
         raise SettingsError(f"Another process learned another chain at the same time: see {place}.")

@@ -174,7 +174,7 @@ def wrong_type(_: web.Request) -> web.StreamResponse:
 
 HOSTILE: list[tuple[Reply, str]] = [
     (html, "JSON"),
-    (huge, "1048576"),
+    (huge, "1 MiB"),
     (redirect, "307"),
     (bomb, "compressed"),
     (wrong_type, "JSON"),

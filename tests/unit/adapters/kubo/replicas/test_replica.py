@@ -41,7 +41,7 @@ async def test_an_unavailable_replica_loses_nothing(node: LyingNode, picture: Pa
     store = spread(node, replica)
     with structlog.testing.capture_logs() as lines:
         assert await store.add(picture, NAME) == str(node.root)
-    why = "replica did not finish within 0.3 seconds." if stuck else str(UNAVAILABLE)
+    why = "replica did not finish within 0.3s." if stuck else str(UNAVAILABLE)
     assert missing(lines) == [("replica", why)]
 
 
@@ -172,7 +172,7 @@ async def test_each_replica_says_whether_it_would_serve(node: LyingNode) -> None
     assert await check.tell() == {
         "a": "",
         "b": "It does not answer.",
-        "c": "It did not answer within 0.2 seconds.",
+        "c": "It did not answer within 0.2s.",
     }
 
 

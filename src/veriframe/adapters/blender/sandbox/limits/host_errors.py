@@ -6,6 +6,7 @@ import contextlib
 import errno
 from collections.abc import Iterator
 
+from veriframe.causes import cause_of
 from veriframe.errors import HostUnavailable
 
 NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
@@ -29,5 +30,5 @@ def as_unavailable() -> Iterator[None]:
         where = f" ({error.filename})" if error.filename else ""
         remedy = _REMEDIES.get(error.errno or 0, "Run: veriframe doctor.")
         raise HostUnavailable(
-            f"This machine cannot carry out a run: {error.strerror or error}{where}. {remedy}"
+            f"This machine cannot carry out a run: {cause_of(error)}{where}. {remedy}"
         ) from error

@@ -23,6 +23,7 @@ from veriframe.adapters.blender.sandbox.run import (
 )
 from veriframe.adapters.blender.sandbox.selftest import attacks
 from veriframe.adapters.blender.sandbox.selftest.decoys import Decoys, set_up
+from veriframe.model.quantities import format_span
 from veriframe.threads import run_uninterrupted
 
 _ATTACKS, _SHOWN = PurePosixPath("/selftest/attacks"), PurePosixPath("/selftest/shown")
@@ -168,7 +169,7 @@ class _Attacker:
             name,
             attempted=end.ending is not Ending.SANDBOX_FAILED,
             held=held,
-            detail=f"{end.ending} after {end.seconds:.1f} s{left}",
+            detail=f"{end.ending} after {format_span(end.seconds)}{left}",
         )
 
     def _python(self) -> tuple[str | PurePosixPath, ...]:
