@@ -15,9 +15,9 @@ from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address, format_address, format_strk
-from veriframe.ports.registry import WorkerRegistry
+from veriframe.ports.registry import Funds, WorkerRegistry
 from veriframe.settings import to_fri
-from veriframe.wiring import workers
+from veriframe.wiring import registries, workers
 
 if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
@@ -42,6 +42,25 @@ DEFAULT = "worker"
 def show_account(as_json: AsJson = False) -> None:
     """Show the account and its balances."""
     context.run(_show(_treasury(), as_json))
+
+
+@app.command("list")
+def list_accounts(as_json: AsJson = False) -> None:
+    """List the embedded registry's accounts and their money."""
+    settings = context.current().settings
+    if settings.registry == "starknet":
+        raise SettingsError(
+            "On StarkNet an account belongs to a key. `veriframe account show` shows the one of the keystore."
+        )
+    found = context.run(registries.accounts(settings))
+    if as_json:
+        show.as_json({"accounts": [{"account": name, **_money(funds)} for name, funds in found]})
+        return
+    if not found:
+        show.err.print(f"{settings.home} has no account yet. The first command that acts makes one.")
+        return
+    rows = [(name, format_strk(funds.wallet_fri), format_strk(funds.credit_fri)) for name, funds in found]
+    show.table("Accounts", ("account", "wallet", "credit"), rows)
 
 
 @app.command()
@@ -210,6 +229,10 @@ def _print(facts: dict[str, str], *, as_json: bool) -> None:
         show.as_json(facts)
     else:
         show.facts("", facts)
+
+
+def _money(funds: Funds) -> dict[str, int]:
+    return {"wallet_fri": funds.wallet_fri, "credit_fri": funds.credit_fri}
 
 
 def _treasury() -> WorkerRegistry:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from veriframe.cli import context, password
+from veriframe.cli.display import show
 from veriframe.errors import SettingsError
+from veriframe.model.registry.job import format_strk
 from veriframe.ports.registry import FullRegistry, OpenedReader, OpenedRegistry
 from veriframe.settings import Settings
 from veriframe.wiring import registries
@@ -14,14 +17,27 @@ if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
 
 
-def open_registry(default_account: str) -> OpenedRegistry:
+def say_new_account(name: str) -> None:
+    """Say on stderr that the embedded registry has a new account: its name may be misspelt."""
+    show.err.print(
+        f"“{show.clean(name)}” is a new account, with {format_strk(registries.NEW_ACCOUNT_FRI)} of play "
+        "money. `veriframe account list` lists all accounts.",
+        markup=False,
+    )
+
+
+def open_registry(
+    default_account: str, on_new_account: Callable[[str], None] = say_new_account
+) -> OpenedRegistry:
     """Open the registry for the acting account. It is closed when the command ends.
+
+    `on_new_account` hears of a new account of the embedded registry.
 
     Raises `SettingsError` if the key is missing or cannot be unlocked, and `RegistryUnavailable`.
     """
     settings = context.current().settings
     if settings.registry != "starknet":
-        embedded = registries.embedded(settings, context.account(default_account))
+        embedded = registries.embedded(settings, context.account(default_account), on_new_account)
         return OpenedRegistry(worker=embedded, creator=embedded)
     # Imported here because it takes half a second, and most commands do not need it.
     from veriframe.wiring import chain  # noqa: PLC0415
@@ -38,7 +54,8 @@ def open_reader(default_account: str) -> OpenedReader:
     """
     settings = context.current().settings
     if settings.registry != "starknet":
-        embedded = registries.embedded(settings, context.account(default_account))
+        # Reading makes no account: its name may be misspelt.
+        embedded = registries.reader(settings, context.account(default_account))
         return OpenedReader(jobs=embedded, account=embedded.account)
     from veriframe.wiring import chain  # noqa: PLC0415 - half a second
 

@@ -41,7 +41,7 @@ def worker(
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
     with workers.lock_account(loaded.settings, account):
-        registry = opening.open_registry(DEFAULT_ACCOUNT).worker
+        registry = opening.open_registry(DEFAULT_ACCOUNT, _log_new_account).worker
         raise typer.Exit(context.run(_work(loaded, account, registry, once, slots)))
 
 
@@ -83,6 +83,11 @@ async def _until_stopped(service: Service, once: bool) -> int:
             raise
         log.warning("worker_cut_off", remedy="start it again: it resumes where it stopped")
         return context.INTERRUPTED
+
+
+def _log_new_account(name: str) -> None:
+    # Not a sentence on stderr: the log may be JSON there.
+    log.info("account_created", account=name)
 
 
 def _log_start(loaded: Loaded, account: str, facts: RendererFacts, slots: int, address: Address) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import Call
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
+from veriframe.model.rendering.scene import SceneHeader
 from veriframe.ports.registry import FullRegistry
 from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
 
@@ -37,13 +39,17 @@ class Creator(Jobs):
     registry: FullRegistry
     check: files.HeaderCheck
 
-    async def draft(self, scene: Path, offer: Offer) -> Draft:
-        """Read the scene's header and compute terms and costs.
+    async def draft(
+        self, scene: Path, offer: Offer, read: tuple[files.Stamp, SceneHeader] | None = None
+    ) -> Draft:
+        """Read the scene's header, unless it was `read` before, and compute terms and costs.
 
         Raises `SettingsError` if the file cannot be read, `JobRejected` if no worker would take the scene,
         and `MoveRefused` if the registry does not accept the terms or the account cannot pay.
         """
-        stamp, header = await asyncio.to_thread(files.read_header, scene, self.check)
+        if read is None:
+            read = await asyncio.to_thread(files.read_header, scene, self.check)
+        stamp, header = read
         terms = await self._terms(offer)
         return Draft(
             scene=scene,
@@ -53,6 +59,11 @@ class Creator(Jobs):
             terms=terms,
             deposit_fri=await shortfall_fri(self.registry, terms.reward_fri, "the reward"),
         )
+
+    async def deposit_fri(self, terms: Sequence[Terms]) -> int:
+        """What orders with one job each take from the wallet. Raises `MoveRefused` if it holds less."""
+        what_for = "the reward" if len(terms) == 1 else f"the {len(terms)} rewards"
+        return await shortfall_fri(self.registry, sum(each.reward_fri for each in terms), what_for)
 
     async def post(self, draft: Draft, on_progress: OnTransfer = ignore_transfer) -> Posted:
         """Add the scene to the store, where anyone can read it, and post its order to the registry.

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from veriframe.adapters.local_registry import LocalRegistry
-from veriframe.ports.registry import RegistryFacts
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from veriframe.adapters.local_registry import WALLET_FRI, LocalRegistry
+from veriframe.ports.registry import Funds, RegistryFacts
 from veriframe.settings import Settings
 
+NEW_ACCOUNT_FRI = WALLET_FRI
+"""The play money of a new account of the embedded registry."""
 
-def embedded(settings: Settings, account: str) -> LocalRegistry:
-    """The embedded job registry for one account."""
-    return LocalRegistry(settings.home / "registry.sqlite", account)
+
+def embedded(
+    settings: Settings, account: str, on_new_account: Callable[[str], None] = lambda name: None
+) -> LocalRegistry:
+    """The embedded job registry for one account. `on_new_account` hears of it if it is new there."""
+    return LocalRegistry(_file(settings), account, on_new_account=on_new_account)
+
+
+async def accounts(settings: Settings) -> Sequence[tuple[str, Funds]]:
+    """The embedded registry's accounts by name, with their money. Makes none, and no file."""
+    return await reader(settings, "reader").accounts() if _file(settings).exists() else ()
+
+
+def reader(settings: Settings, account: str) -> LocalRegistry:
+    """The embedded job registry as this account sees it, whether or not it is registered there."""
+    return LocalRegistry(_file(settings), account, registers=False)
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / "registry.sqlite"
 
 
 async def registry_facts(settings: Settings) -> RegistryFacts:
@@ -19,12 +41,12 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
         from veriframe.wiring import chain  # noqa: PLC0415
 
         return await chain.registry_facts(settings)
-    reader = embedded(settings, "reader")
-    totals = await reader.totals()
+    registry = reader(settings, "reader")
+    totals = await registry.totals()
     return RegistryFacts(
         kind="embedded",
-        place=str(settings.home / "registry.sqlite"),
-        jobs=(await reader.snapshot(1, 0)).job_counter,
+        place=str(_file(settings)),
+        jobs=(await registry.snapshot(1, 0)).job_counter,
         held_fri=totals.token_fri,
         totals=totals,
     )

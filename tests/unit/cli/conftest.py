@@ -9,7 +9,7 @@ from tests.unit.cli.shell import SCENE, Shell
 from tests.unit.creator.stage import Stage
 
 from veriframe.cli import context
-from veriframe.wiring import registries, stores
+from veriframe.wiring import registries, renderers, stores
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     stage.scene.write_bytes(SCENE)
     shell = Shell(stage)
     monkeypatch.setattr(registries, "embedded", shell.registry)
+    monkeypatch.setattr(renderers, "build_for_one", shell.build_renderer)
     monkeypatch.setattr(stores, "open_store", lambda _settings: stage.store)
     context.read_settings(None, ["poll_seconds=0.001"], {"home": str(tmp_path / "home")})
     return shell

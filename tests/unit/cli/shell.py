@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from tests.fakes.registry import FakeRegistry, Shared
+from tests.fakes.renderer import FakeRenderer
 from tests.scenes.blend_bytes import blend, block
-from tests.unit.creator.stage import ARTIST, STRK, Stage
+from tests.unit.creator.stage import ARTIST, PNG, STRK, Stage
 from typer import testing
 from typer.testing import Result
 
-from veriframe.cli import job
-from veriframe.errors import VeriFrameError
+from veriframe.cli import context, job
+from veriframe.errors import SettingsError, VeriFrameError
 from veriframe.ports.registry import Snapshot
 
 SCENE = blend(block(b"REND", b"x" * 72))
@@ -50,11 +51,19 @@ class Shell:
         self.stage = stage
         self.creator_registry = Acting(ARTIST, stage.shared)
         self.accounts: list[str] = []
+        self.renderer = FakeRenderer()
+        self.no_blender: SettingsError | None = None
 
-    def registry(self, _settings: object, account: str) -> FakeRegistry:
+    def registry(self, _settings: object, account: str, _on_new_account: object) -> FakeRegistry:
         """Replaces `registries.embedded`."""
         self.accounts.append(account)
         return self.creator_registry
+
+    async def build_renderer(self, _settings: object) -> FakeRenderer:
+        """Replaces `renderers.build_for_one`."""
+        if self.no_blender is not None:
+            raise self.no_blender
+        return self.renderer
 
     def run(self, *arguments: str, typed: str | None = None) -> Result:
         """Run a command, without a terminal unless `typed` is given."""
@@ -88,7 +97,28 @@ def plain(result: Result) -> str:
     return " ".join(result.output.split())
 
 
+def lines(result: Result) -> list[dict[str, Any]]:
+    """The JSON objects of the output, one a line."""
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
 async def claim_first(shell: Shell) -> None:
     """Claim job 1 as the worker."""
+    await claim(shell, 1)
+
+
+async def claim(shell: Shell, job_id: int) -> None:
+    """Claim a job as the worker."""
     await shell.stage.worker.deposit(STRK)
-    await shell.stage.worker.claim(1)
+    await shell.stage.worker.claim(job_id)
+
+
+def submit(shell: Shell, *job_ids: int) -> None:
+    """Claim jobs as the worker, and submit a picture for each."""
+
+    async def work() -> None:
+        for job_id in job_ids:
+            await claim(shell, job_id)
+            await shell.stage.worker.submit_result(job_id, shell.stage.store.keep(PNG))
+
+    context.run(work())

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.fakes.registry import FakeRegistry
-from tests.unit.cli.shell import Shell, plain
+from tests.unit.cli.shell import Shell, claim, plain
 from tests.unit.creator.stage import ARBITER, PNG, STRK, WORKER
 
 from veriframe.cli import context
 from veriframe.cli.job import following
 from veriframe.errors import JobRejected, MoveRefused, SettingsError
 from veriframe.model.registry.job import format_address
-from veriframe.model.registry.offer import Offer
+from veriframe.model.registry.offer import LEASE_SECONDS, Offer
 
 
 def test_create_posts_and_says_the_number(shell: Shell) -> None:
     """The result is on stdout, the warning on stderr; the account is the creator's by default."""
     result = shell.create()
-    assert result.stdout == "Posted as job 1. Follow it with `veriframe job watch 1`.\n"
+    assert "`veriframe job watch 1 --result`" in result.stdout
+    assert len(result.stdout.splitlines()) == 1
     assert "become public" in result.stderr
     assert "5 STRK" in result.stderr
     assert (result.exit_code, shell.accounts) == (0, ["creator"])
@@ -103,23 +108,50 @@ def test_create_and_watch_is_one_stream_of_json_lines(shell: Shell) -> None:
 
 
 def test_list_is_tab_separated_without_a_terminal(shell: Shell) -> None:
-    """One line per job below the column names, with full CIDs."""
+    """One line per job below the column names, with full CIDs and the scene's name."""
     shell.create()
     cid = shell.object("show", "1")["asset_cid"]
-    expected = [
-        "job\tstate\treward\tworker\twaits for\tasset",
-        f"1\tOPEN\t5 STRK\tnobody\tdeadline ends in 1d\t{cid}",
-    ]
-    assert expected == shell.run("list").stdout.splitlines()
+    shell.stage.shared.now += 3
+    titles, line = shell.run("list").stdout.splitlines()
+    expected = ["1", "scene.blend", "OPEN", "5 STRK", "3s", "nobody", cid]
+    assert titles.split("\t") == ["job", "scene", "state", "reward", "age", "progress", "worker", "asset"]
+    assert [cell for cell in line.split("\t") if " for 3s" not in cell] == expected
 
 
 def test_list_fits_a_terminal(terminal: Shell) -> None:
-    """A table with shortened CIDs; no line is wider than the screen."""
+    """A table without addresses and CIDs; no line is wider than the screen."""
     terminal.create()
     cid = terminal.object("show", "1")["asset_cid"]
-    lines = terminal.run("list").output.splitlines()
-    assert any(cid[-6:] in line and "OPEN" in line for line in lines)
-    assert all(cid not in line for line in lines)
+    drawn = terminal.run("list").output.splitlines()
+    assert any("scene.blend" in line and "OPEN" in line for line in drawn)
+    assert all(cid not in line for line in drawn)
+
+
+def test_list_shows_what_a_job_waits_for_and_since_when(shell: Shell) -> None:
+    """From the posting, the claim, the lapse of the claim, or the submission."""
+    shell.create()
+    context.run(claim(shell, 1))
+    shell.stage.shared.now += 120
+    assert "for 2m" in shell.run("list").stdout
+    assert shell.object("show", "1")["waiting_since"] == shell.stage.shared.now - 120
+    shell.stage.shared.now += LEASE_SECONDS
+    assert "gone for 2m" in shell.run("list").stdout
+
+
+def test_list_of_another_home_has_cids_for_names(shell: Shell, tmp_path: Path) -> None:
+    """The names are a note of this home; the registry has only CIDs."""
+    shell.create()
+    context.read_settings(None, [], {"home": str(tmp_path / "elsewhere")})
+    [job] = shell.object("list")["jobs"]
+    assert job["scene"] is None
+
+
+def test_an_empty_list_says_so(shell: Shell) -> None:
+    """With the options that show more; stdout has the column names alone, for scripts."""
+    result = shell.run("list")
+    assert ("--all" in result.stderr, "“creator”" in result.stderr) == (True, True)
+    assert len(result.stdout.splitlines()) == 1
+    assert "--all" not in shell.run("list", "--all").stderr
 
 
 def test_list_as_json_chooses_by_state(shell: Shell) -> None:
@@ -153,6 +185,22 @@ def test_show_suggests_the_next_step(shell: Shell) -> None:
     said = plain(shell.run("show", "1"))
     assert "state OPEN" in said
     assert "veriframe job cancel 1" in said
+    assert "scene scene.blend" in said
+
+
+def test_show_has_times_of_day_with_their_spans(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of this machine's time zone."""
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        shell.create()
+        posted = datetime.fromtimestamp(shell.stage.shared.now, ZoneInfo("Asia/Kolkata"))
+        shell.stage.shared.now += 75
+        said = plain(shell.run("show", "1"))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert f"posted {posted:%H:%M:%S} (1m15s ago)" in said
 
 
 def test_an_unknown_job_is_refused_by_the_registry(shell: Shell) -> None:

@@ -11,7 +11,7 @@ from tests.unit.cli.shell import Shell, claim_first, plain
 from tests.unit.creator.stage import ARBITER, PNG, WORKER
 
 from veriframe.cli import context
-from veriframe.errors import MoveRefused, SettingsError
+from veriframe.errors import MoveRefused, SettingsError, ValidationFailed
 from veriframe.model.registry.job import format_address
 from veriframe.model.registry.offer import LEASE_SECONDS
 
@@ -120,10 +120,26 @@ def test_fetch_replaces_only_with_force(shell: Shell) -> None:
     )
 
 
-def test_accept_shows_the_job_paid(shell: Shell) -> None:
-    """In both forms of output."""
+def test_fetch_writes_to_stdout(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only the picture, and no file; fault_154: nothing of what is no picture."""
     _submitted(shell)
-    assert "state PAID" in plain(shell.run("accept", "1"))
+    before = sorted(tmp_path.iterdir())
+    result = shell.run("fetch", "1", "-o", "-")
+    assert (result.exit_code, result.stdout_bytes) == (0, PNG)
+    assert sorted(tmp_path.iterdir()) == before
+    shell.stage.store.files = dict.fromkeys(shell.stage.store.files, b"no picture")
+    result = shell.run("fetch", "1", "-o", "-")
+    assert (isinstance(result.exception, ValidationFailed), result.stdout_bytes) == (True, b"")
+    assert "--json" in str(shell.refusal("fetch", "1", "-o", "-", "--json"))
+
+
+def test_accept_says_who_got_the_money(shell: Shell) -> None:
+    """The reward and the bond, in one sentence."""
+    _submitted(shell)
+    said = shell.run("accept", "1").stdout
+    assert said.count("\n") == 1
+    for words in ("PAID", "5 STRK", "0.5 STRK", format_address(WORKER)):
+        assert words in said
     assert shell.object("show", "1")["state"] == "PAID"
 
 
@@ -134,15 +150,27 @@ def test_cancel_after_a_worker_disappeared(shell: Shell) -> None:
     assert isinstance(shell.refusal("cancel", "1"), MoveRefused)
     shell.stage.shared.now += LEASE_SECONDS
     assert "CLAIMED (lapsed)" in plain(shell.run("show", "1"))
-    answer = shell.object("cancel", "1")
+    said = shell.run("cancel", "1").stdout
+    for words in ("REFUNDED", "5 STRK", "0.5 STRK", "burned", "account withdraw 5"):
+        assert words in said
+    answer = shell.object("show", "1")
     assert (answer["state"], answer["lapsed"]) == ("REFUNDED", False)
+
+
+def test_cancel_says_where_the_reward_is(shell: Shell) -> None:
+    """It is credit, and the acting account may withdraw it; no bond is mentioned."""
+    shell.create()
+    said = shell.run("cancel", "1").stdout
+    assert "veriframe --account creator account withdraw 5" in said
+    assert "burned" not in said
 
 
 def test_dispute_without_evidence_asks_nothing(shell: Shell) -> None:
     """Nothing new becomes public."""
     _submitted(shell, "--arbiter", hex(ARBITER))
     result = shell.run("dispute", "1")
-    assert "state DISPUTED" in plain(result)
+    assert "DISPUTED" in result.stdout
+    assert "0.5 STRK" in result.stdout
     assert "becomes public" not in result.stderr
 
 

@@ -86,6 +86,6 @@ def test_a_registry_without_self_registration(foreign: RegisteringRegistry) -> N
 
 def test_our_own_registries_take_anyone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The embedded registry and our contract need no registration."""
-    monkeypatch.setattr(registries, "embedded", lambda _settings, _account: FakeRegistry(1))
+    monkeypatch.setattr(registries, "embedded", lambda *_: FakeRegistry(1))
     context.read_settings(None, [], {"home": str(tmp_path / "home")})
     assert answer() == {"standing": "this registry takes any worker: no registration is needed"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,8 +42,21 @@ class LocalReader(JobReader):
     Beyond what the ports say, every method raises `SettingsError` if the file is foreign or damaged.
     """
 
-    def __init__(self, path: Path, account: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        account: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        registers: bool = True,
+        on_new_account: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        """`registers`: an account that is new to the file is registered, and `on_new_account` hears of it.
+
+        It is called in the file's own thread.
+        """
         self._path = path
+        self._registers, self._on_new_account = registers, on_new_account
         self._name = account
         self._account = local_address(account)
         self._clock = clock
@@ -109,9 +122,12 @@ class LocalReader(JobReader):
 
     async def funds(self, account: Address) -> Funds:
         """The money that an account holds."""
-        wallet, credit = ledger.wallet(account), ledger.credit(account)
+        return await self._read(lambda tables: _funds(tables, account))
+
+    async def accounts(self) -> Sequence[tuple[str, Funds]]:
+        """All accounts of the file by name, with their money."""
         return await self._read(
-            lambda tables: Funds(wallet_fri=tables.balance(wallet), credit_fri=tables.balance(credit))
+            lambda tables: [(name, _funds(tables, address)) for name, address in tables.accounts()]
         )
 
     async def totals(self) -> Totals:
@@ -158,7 +174,8 @@ class LocalReader(JobReader):
             if self._connection is None:
                 connection = open_file(self._path, schema.KIND)
                 try:
-                    self._register_account(connection)
+                    if self._registers:
+                        self._register_account(connection)
                 except BaseException:
                     connection.close()
                     raise
@@ -176,6 +193,12 @@ class LocalReader(JobReader):
             tables.add_account(self._account, self._name)
             grant = Posting(ISSUED, ledger.wallet(self._account), WALLET_FRI, Reason.GRANT)
             tables.write((grant,), (), tables.mine(self._clock()).number)
+        self._on_new_account(self._name)
 
     def _is_due(self, tables: Tables) -> bool:
         return self._clock() + tables.clock_offset() - tables.head().time >= 1
+
+
+def _funds(tables: Tables, account: Address) -> Funds:
+    wallet_fri, credit_fri = tables.balance(ledger.wallet(account)), tables.balance(ledger.credit(account))
+    return Funds(wallet_fri=wallet_fri, credit_fri=credit_fri)

@@ -138,6 +138,11 @@ class Tables:
         select = "SELECT 1 FROM accounts WHERE address = ?"
         return self._connection.execute(select, (str(address),)).fetchone() is not None
 
+    def accounts(self) -> list[tuple[str, Address]]:
+        """The names and addresses of all accounts, by name."""
+        rows = self._connection.execute("SELECT name, address FROM accounts ORDER BY name")
+        return [(name, Address(int(address))) for name, address in rows]
+
     def add_account(self, address: Address, name: str) -> None:
         """Stores a new account."""
         self._connection.execute("INSERT INTO accounts VALUES (?, ?)", (str(address), name))

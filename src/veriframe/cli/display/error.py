@@ -18,7 +18,8 @@ def exit_code(error: VeriFrameError) -> int:
     return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
 
 
-def say(error: VeriFrameError) -> None:
-    """Print an error as one sentence on stderr, with its code if it has one."""
+def say(error: VeriFrameError, about: str = "") -> None:
+    """Print an error as one sentence on stderr, with its code, and what it is about if that is not clear."""
     code = f" [{error.code}]" if isinstance(error, JobError) else ""
-    show.err.print(f"veriframe{code}: {error}", style="red", markup=False)
+    subject = f" {show.clean(about)}:" if about else ""
+    show.err.print(f"veriframe{code}:{subject} {error}", style="red", markup=False)

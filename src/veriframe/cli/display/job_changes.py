@@ -1,70 +1,83 @@
-"""Shows a job that is followed: a line for each change, and a bar while waiting."""
+"""Shows jobs that are followed: a line for each change and, on a terminal, what each waits for now."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
 
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 
 from veriframe.cli.display import job_view, show
-from veriframe.model.registry.job import Job
 from veriframe.model.registry.job_status import JobStatus
 
 
-async def print_lines(changes: AsyncIterator[JobStatus], *, as_json: bool) -> Job:
-    """Print a line for each change, as JSON or as a sentence. Returns the job's last status."""
-    job = None
-    async for status in changes:
-        job = status.job
-        if as_json:
-            show.json_line(job_view.as_object(status))
+class Lines:
+    """Prints a line for each status, as a sentence or as JSON."""
+
+    def __init__(self, names: Mapping[str, str], *, as_json: bool) -> None:
+        """`names` are those of scenes, by CID."""
+        self._names = names
+        self._as_json = as_json
+
+    def __enter__(self) -> Self:
+        """Nothing is drawn."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is left to remove."""
+
+    def show(self, status: JobStatus) -> None:
+        """Show the status of a job."""
+        if self._as_json:
+            show.json_line(job_view.as_object(status, self._names.get(status.job.order.asset_cid)))
         else:
             show.line(job_view.sentence(status))
-    return _seen(job)
+
+    def leave(self, job_id: int) -> None:
+        """A job is no longer followed."""
 
 
-async def draw_bar(statuses: AsyncIterator[JobStatus]) -> Job:
-    """Print a line for each change on a terminal, and below them a bar of the current time limit."""
-    before, job = None, None
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        console=show.out,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("", total=None)
-        async for status in statuses:
-            job = status.job
-            if (job, status.waits_for) != before:
-                progress.console.print(escape(job_view.sentence(status)))
-                progress.console.print(f"[dim]  {escape(job_view.next_step(status))}[/dim]")
-            before = (job, status.waits_for)
-            _move_bar(progress, task, status)
-    return _seen(job)
+class Live(Lines):
+    """Prints a line for each change of a job, and draws below them a line for each job still followed."""
 
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__(names, as_json=False)
+        self._drawn = Progress(
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), console=show.out, transient=True
+        )
+        self._rows: dict[int, TaskID] = {}
+        self._before: dict[int, object] = {}
 
-def _move_bar(progress: Progress, task: TaskID, status: JobStatus) -> None:
-    limit = status.waits_for
-    if limit is None:
-        progress.update(task, description=job_view.state(status), total=None)
-        return
-    job = status.job
-    name, end = limit
-    spans = {
-        "deadline": end - job.order.created_at,
-        "lease": job.terms.lease_seconds,
-        "review": job.terms.review_seconds,
-        "arbitration": job.terms.arbitration_seconds,
-    }
-    description = f"{job_view.state(status)} · {job_view.waits(status)}"
-    progress.update(
-        task, description=description, total=spans[name], completed=spans[name] - (end - status.now)
-    )
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._drawn.start()
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was drawn; the lines stay."""
+        self._drawn.stop()
 
-def _seen(job: Job | None) -> Job:
-    if job is None:
-        raise RuntimeError("a job is seen at least once")
-    return job
+    def show(self, status: JobStatus) -> None:
+        """Print a change, and draw what the job waits for."""
+        job, now = status.job, (status.job, status.waits_for)
+        if now != self._before.get(job.id):
+            self._before[job.id] = now
+            self._drawn.console.print(escape(job_view.sentence(status)))
+            self._drawn.console.print(f"[dim]  {escape(job_view.next_step(status))}[/dim]")
+        if job.id not in self._rows:
+            self._rows[job.id] = self._drawn.add_task("", total=None)
+        self._drawn.update(
+            self._rows[job.id],
+            description=f"job {job.id} {job_view.state(status)}: {job_view.progress(status)}",
+        )
+
+    def leave(self, job_id: int) -> None:
+        """Remove the job's line."""
+        if job_id in self._rows:
+            self._drawn.remove_task(self._rows.pop(job_id))

@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from veriframe.cli import context
-from veriframe.cli.display import show
+from veriframe.cli.display import scene_view, show
 from veriframe.creator.values import Posted
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address, JobState, Terms, format_address, format_strk
 from veriframe.model.registry.job_status import JobStatus
+from veriframe.model.rendering.scene import SceneVerdict
 
 DEFAULT_ACCOUNT = "creator"
 """The acting account if none was named."""
 
-COLUMNS = ("job", "state", "reward", "worker", "waits for", "asset")
+BRIEF_COLUMNS = ("job", "scene", "state", "reward", "age", "progress")
+COLUMNS = (*BRIEF_COLUMNS, "worker", "asset")
 
 _NO_TIME = "–"
 
 
-def as_object(status: JobStatus) -> dict[str, Any]:
-    """A job for scripts: amounts in fri, times in chain seconds, spans in seconds; `null` is "not yet"."""
+def as_object(status: JobStatus, scene: str | None = None) -> dict[str, Any]:
+    """A job for scripts: amounts in fri, times in chain seconds, spans in seconds; `null` is "not yet".
+
+    `scene` is the name of its file, if this account noted it.
+    """
     job = status.job
     return {
         "job_id": job.id,
@@ -29,6 +35,7 @@ def as_object(status: JobStatus) -> dict[str, Any]:
         "lapsed": job.is_lapsed(status.now),
         "creator": format_address(job.order.creator),
         "worker": _somebody(job.worker),
+        "scene": scene,
         "asset_cid": job.order.asset_cid,
         "result_cid": job.result_cid or None,
         **terms_object(job.terms),
@@ -37,6 +44,7 @@ def as_object(status: JobStatus) -> dict[str, Any]:
         "lease_end": job.lease_end or None,
         "review_end": job.review_end or None,
         "arbitration_end": job.arbitration_end or None,
+        "waiting_since": status.since,
         "now": status.now,
     }
 
@@ -55,28 +63,33 @@ def terms_object(terms: Terms) -> dict[str, Any]:
     }
 
 
-def posted_object(posted: Posted) -> dict[str, Any]:
+def posted_object(posted: Posted, scene: str, verdict: SceneVerdict | None) -> dict[str, Any]:
     """A new order for scripts."""
     return {
         "job_ids": list(posted.jobs),
+        "scene": scene,
+        "check": scene_view.as_object(verdict),
         "asset_cid": posted.asset_cid,
         "deposited_fri": posted.deposited_fri,
         **terms_object(posted.terms),
     }
 
 
-def row(status: JobStatus, *, whole: bool) -> tuple[str, ...]:
-    """A job as a row under `COLUMNS`; addresses and CIDs `whole`, or short enough for a terminal."""
-    job = status.job
-    worker, asset_cid = _named(job.worker), job.order.asset_cid
-    return (
+def row(status: JobStatus, scene: str | None, *, whole: bool) -> tuple[str, ...]:
+    """A job as a row under `COLUMNS` if `whole`, else under `BRIEF_COLUMNS`.
+
+    A scene whose name is not known is shown by its CID.
+    """
+    job, asset_cid = status.job, status.job.order.asset_cid
+    brief = (
         str(job.id),
+        scene or ("" if whole else show.short(asset_cid)),
         state(status),
         format_strk(job.terms.reward_fri),
-        worker if whole else show.short(worker),
-        waits(status) or _NO_TIME,
-        asset_cid if whole else show.short(asset_cid),
+        show.rough_span(status.now - job.order.created_at),
+        progress(status) or _NO_TIME,
     )
+    return (*brief, _named(job.worker), asset_cid) if whole else brief
 
 
 def state(status: JobStatus) -> str:
@@ -88,23 +101,60 @@ def state(status: JobStatus) -> str:
 def waits(status: JobStatus) -> str:
     """The current time limit, such as `review ends in 9m12s`. Empty if there is none."""
     limit = status.waits_for
-    return "" if limit is None else f"{limit[0]} ends in {show.span(limit[1] - status.now)}"
+    return "" if limit is None else f"{limit[0]} ends in {format_span(limit[1] - status.now)}"
 
 
-def facts(status: JobStatus) -> dict[str, str]:
+def progress(status: JobStatus) -> str:
+    """What a job waits for, since when, and until when. Empty if it is final."""
+    job, now, since = status.job, status.now, status.since
+    if since is None:
+        return ""
+    what = {
+        JobState.OPEN: "no worker",
+        JobState.CLAIMED: "worker gone" if job.is_lapsed(now) else "at a worker",
+        JobState.SUBMITTED: "picture ready",
+        JobState.DISPUTED: "at the arbiter",
+    }[job.state]
+    limit = status.waits_for
+    until = f"{limit[0]} in {show.rough_span(limit[1] - now)}" if limit else "time is over"
+    return f"{what} for {show.rough_span(now - since)}, {until}"
+
+
+def facts(status: JobStatus, scene: str | None = None) -> dict[str, str]:
     """The details of a job, for people."""
     job, terms = status.job, status.job.terms
     return {
         "state": state(status),
-        "waits for": waits(status) or _NO_TIME,
+        "waits for": _waits_until(status),
+        **({"scene": scene} if scene else {}),
         "order": f"{job.order.id}, part {job.part + 1} of {job.order.jobs}",
         "creator": format_address(job.order.creator),
         "worker": _named(job.worker),
         "asset": job.order.asset_cid,
         "result": job.result_cid or ("none" if job.state.is_final else "none yet"),
         **terms_facts(terms),
+        **_moments(status),
         "next": next_step(status),
     }
+
+
+def _waits_until(status: JobStatus) -> str:
+    limit = status.waits_for
+    return _NO_TIME if limit is None else f"the end of the {limit[0]}, {show.moment(limit[1], status.now)}"
+
+
+def _moments(status: JobStatus) -> dict[str, str]:
+    """When what happened to a job, as far as the registry keeps it."""
+    job = status.job
+    submitted = job.review_end - job.terms.review_seconds if job.review_end else 0
+    disputed = job.arbitration_end - job.terms.arbitration_seconds if job.arbitration_end else 0
+    at = {
+        "posted": job.order.created_at,
+        "claimed": job.claimed_at,
+        "submitted": submitted,
+        "disputed": disputed,
+    }
+    return {name: show.moment(time, status.now) for name, time in at.items() if time}
 
 
 def terms_facts(terms: Terms) -> dict[str, str]:
@@ -112,13 +162,13 @@ def terms_facts(terms: Terms) -> dict[str, str]:
     pairs = {
         "reward": format_strk(terms.reward_fri),
         "bond": format_strk(terms.bond_fri),
-        "lease": show.span(terms.lease_seconds),
-        "review": show.span(terms.review_seconds),
+        "lease": format_span(terms.lease_seconds),
+        "review": format_span(terms.review_seconds),
     }
     if terms.arbiter != NOBODY:
         pairs |= {
             "arbiter": format_address(terms.arbiter),
-            "arbitration": show.span(terms.arbitration_seconds),
+            "arbitration": format_span(terms.arbitration_seconds),
         }
     if terms.worker != NOBODY:
         pairs["only for"] = format_address(terms.worker)
@@ -154,14 +204,6 @@ def sentence(status: JobStatus) -> str:
     limit = waits(status)
     result = f", result {job.result_cid}" if job.result_cid else ""
     return show.clean(f"job {job.id} {state(status)}{by}{', ' + limit if limit else ''}{result}")
-
-
-def print_job(status: JobStatus, *, as_json: bool) -> None:
-    """Print the details of a job."""
-    if as_json:
-        show.as_json(as_object(status))
-        return
-    show.facts(f"Job {status.job.id}", facts(status))
 
 
 def _somebody(address: Address) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
@@ -87,3 +88,22 @@ def facts(title: str, pairs: Mapping[str, str], console: Console = out) -> None:
 def short(text: str) -> str:
     """Shorten a long address or CID to its two ends, which distinguish it: `bafybeid…i2u7q4`."""
     return text if len(text) <= 18 else f"{text[:9]}…{text[-6:]}"
+
+
+def rough_span(seconds: int) -> str:
+    """Format a time span by its two largest units: `1d12h`, `59m16s`."""
+    step = 3600 if seconds >= 86400 else 60 if seconds >= 3600 else 1
+    return format_span(max(seconds, 0) // step * step)
+
+
+def moment(at: int, now: int) -> str:
+    """Format a time here, and the span from `now`: `14:32:10 (in 9m12s)`. Another day has its date.
+
+    Both are in Unix seconds.
+    """
+    local, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone().date()
+    clock = local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
+    distance = (
+        f"in {rough_span(at - now)}" if at > now else f"{rough_span(now - at)} ago" if at < now else "now"
+    )
+    return f"{clock} ({distance})"

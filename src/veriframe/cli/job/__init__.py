@@ -11,7 +11,7 @@ app = typer.Typer(
 )
 app.command()(posting.create)
 app.command("list")(reading.list_jobs)
-app.command("show")(reading.show_job)
+app.command("show")(reading.show_jobs)
 app.command()(following.watch)
 app.command()(fetching.fetch)
 app.command()(deciding.accept)

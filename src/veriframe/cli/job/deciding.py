@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from veriframe.cli import context
-from veriframe.cli.display import consent, job_view
+from veriframe.cli.display import consent, job_view, money, show
 from veriframe.cli.job import acting, options
+from veriframe.cli.job.outcomes import Outcomes
+from veriframe.creator.creator import Creator
+from veriframe.model.registry.job_status import JobStatus
 
 PUBLIC_EVIDENCE = "The evidence becomes public: anyone who knows its CID can read it. This cannot be undone."
 
-
-def accept(job_id: options.JobId, as_json: options.AsJson = False) -> None:
-    """Accept the result: the worker is paid now. This cannot be undone."""
-    job_view.print_job(context.run(acting.creator().accept(job_id)), as_json=as_json)
+Sentence = Callable[[JobStatus, JobStatus], str]
+"""Tells what became of the money, by the statuses before and after a decision."""
 
 
-def cancel(job_id: options.JobId, as_json: options.AsJson = False) -> None:
-    """Cancel a job that no worker has claimed; the reward becomes credit again."""
-    job_view.print_job(context.run(acting.creator().cancel(job_id)), as_json=as_json)
+def accept(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
+    """Accept the results: their workers are paid now. This cannot be undone."""
+    creator = acting.creator()
+    _decide(creator, creator.accept, money.accepted, options.distinct(job_ids), as_json=as_json)
+
+
+def cancel(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
+    """Cancel jobs that no worker has claimed; their rewards become credit again."""
+    creator = acting.creator()
+    _decide(creator, creator.cancel, money.cancelled, options.distinct(job_ids), as_json=as_json)
 
 
 def dispute(
@@ -36,4 +45,34 @@ def dispute(
     if evidence is not None:
         consent.need_terminal(yes, "The file becomes public")
         consent.warn_and_ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")
-    job_view.print_job(context.run(acting.creator().dispute(job_id, evidence)), as_json=as_json)
+    creator = acting.creator()
+
+    def decide(number: int) -> Awaitable[JobStatus]:
+        return creator.dispute(number, evidence)
+
+    _decide(creator, decide, money.disputed, [job_id], as_json=as_json)
+
+
+def _decide(
+    creator: Creator,
+    decide: Callable[[int], Awaitable[JobStatus]],
+    sentence: Sentence,
+    job_ids: list[int],
+    *,
+    as_json: bool,
+) -> None:
+    """Decide on each job, and say what became of the money."""
+    outcomes = Outcomes(len(job_ids), as_json=as_json)
+    names = acting.scene_names().read()
+
+    async def decided(job_id: int) -> tuple[JobStatus, JobStatus]:
+        return await creator.status(job_id), await decide(job_id)
+
+    for job_id in job_ids:
+        with outcomes.of(job_id=job_id):
+            before, after = context.run(decided(job_id))
+            if as_json:
+                outcomes.print_json(job_view.as_object(after, names.get(after.job.order.asset_cid)))
+            else:
+                show.line(show.clean(sentence(before, after)))
+    outcomes.end()

@@ -1,7 +1,11 @@
-"""`veriframe job fetch`: downloads the picture of a job."""
+"""`veriframe job fetch`: downloads the pictures of jobs."""
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,22 +17,71 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.cli.job import acting, options
+from veriframe.cli.job.outcomes import Outcomes
+from veriframe.creator.creator import Creator
+from veriframe.creator.values import Picture
+from veriframe.errors import SettingsError
+from veriframe.model.quantities import format_size
+
+STDOUT = Path("-")
 
 
 def fetch(
-    job_id: options.JobId,
+    job_ids: options.JobIds,
     target: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write. [default: job-JOB.png]")
+        Path | None,
+        typer.Option("--output", "-o", help="A file, a folder, or - for stdout. [default: job-JOB.png]"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Fetch the picture of a job that has a result."""
-    path = target or Path(f"job-{job_id}.png")
-    with transfer_bar("fetching the picture") as on_progress:
-        picture = context.run(acting.creator().fetch(job_id, path, on_progress, replace=force))
-    if as_json:
-        show.as_json({"job_id": job_id, **asdict(picture)})
+    """Fetch the pictures of jobs that have a result."""
+    numbers = options.distinct(job_ids)
+    _judge_target(target, numbers, as_json=as_json)
+    outcomes = Outcomes(len(numbers), as_json=as_json)
+    creator = acting.creator()
+    for job_id in numbers:
+        with outcomes.of(job_id=job_id):
+            if target == STDOUT:
+                _write_out(creator, job_id)
+                continue
+            picture = _fetch(creator, job_id, _path(target, job_id), replace=force)
+            if as_json:
+                outcomes.print_json({"job_id": job_id, **asdict(picture)})
+            else:
+                size = f"{picture.width}×{picture.height} pixels, {format_size(picture.size_bytes)}"
+                show.out.print(f"{escape(show.clean(str(picture.path)))}: {size}", soft_wrap=True)
+    outcomes.end()
+
+
+def _judge_target(target: Path | None, job_ids: Sequence[int], *, as_json: bool) -> None:
+    """Raise `SettingsError` if the pictures cannot go there."""
+    if target is not None and len(job_ids) > 1 and (target == STDOUT or not target.is_dir()):
+        raise SettingsError(f"--output {target} is not a folder. Pass an existing one for several pictures.")
+    if target != STDOUT:
         return
-    size = f"{picture.width}×{picture.height} pixels, {show.size(picture.size_bytes)}"
-    show.out.print(f"{escape(show.clean(str(path)))}: {size}", soft_wrap=True)
+    if as_json:
+        raise SettingsError("With --output - the picture itself goes to stdout. Leave out --json.")
+    if sys.stdout.isatty():
+        raise SettingsError("A terminal cannot show the picture. Send stdout to a file or a program.")
+
+
+def _path(target: Path | None, job_id: int) -> Path:
+    name = f"job-{job_id}.png"
+    if target is None:
+        return Path(name)
+    return target / name if target.is_dir() else target
+
+
+def _fetch(creator: Creator, job_id: int, path: Path, *, replace: bool) -> Picture:
+    with transfer_bar("fetching the picture") as on_progress:
+        return context.run(creator.fetch(job_id, path, on_progress, replace=replace))
+
+
+def _write_out(creator: Creator, job_id: int) -> None:
+    """Write a picture to stdout, once it is complete and known to be one."""
+    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
+        picture = _fetch(creator, job_id, Path(folder) / "picture.png", replace=False)
+        with picture.path.open("rb") as stream:
+            shutil.copyfileobj(stream, sys.stdout.buffer)
+        sys.stdout.buffer.flush()

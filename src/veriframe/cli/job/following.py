@@ -1,8 +1,9 @@
-"""`veriframe job watch`: follows a job."""
+"""`veriframe job watch`: follows jobs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from veriframe.cli import context
 from veriframe.cli.display import job_changes, show
 from veriframe.cli.job import acting, options
+from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator.creator import Creator
 from veriframe.model.registry.job import JobState
 from veriframe.model.registry.job_status import JobStatus
@@ -19,28 +21,55 @@ REFUNDED = 6
 
 
 def watch(
-    job_id: options.JobId,
-    to_result: Annotated[bool, typer.Option("--result", help="Stop once the job has a result.")] = False,
+    job_ids: options.JobIds,
+    to_result: Annotated[bool, typer.Option("--result", help="Stop once each job has a result.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Follow a job until it is final, with a line for each change. Exits with 0 if PAID, 6 if REFUNDED."""
-    follow(acting.creator(), job_id, to_result=to_result, as_json=as_json)
+    """Follow jobs until they are final, with a line for each change. Exits with 0 if PAID, 6 if REFUNDED."""
+    numbers = options.distinct(job_ids)
+    outcomes = Outcomes(len(numbers), as_json=as_json)
+    follow(acting.creator(), numbers, outcomes, to_result=to_result, as_json=as_json)
+    outcomes.end()
 
 
-def follow(creator: Creator, job_id: int, *, to_result: bool, as_json: bool) -> None:
-    """Show each change of a job until it is final. Exits with `REFUNDED` if the reward was returned."""
+def follow(
+    creator: Creator, job_ids: Sequence[int], outcomes: Outcomes, *, to_result: bool, as_json: bool
+) -> None:
+    """Show each change of some jobs until all are final. A refunded one counts as `REFUNDED`."""
     poll_seconds = context.current().settings.poll_seconds
     on_terminal = show.out.is_terminal and not as_json
     read = creator.statuses if on_terminal else creator.changes
-    statuses = read(job_id, poll_seconds)
+    streams = {job_id: read(job_id, poll_seconds) for job_id in job_ids}
     if to_result:
-        statuses = _until_result(statuses)
-    if on_terminal:
-        last = context.run(job_changes.draw_bar(statuses))
-    else:
-        last = context.run(job_changes.print_lines(statuses, as_json=as_json))
-    if last.state is JobState.REFUNDED:
-        raise typer.Exit(REFUNDED)
+        streams = {job_id: _until_result(statuses) for job_id, statuses in streams.items()}
+    names = acting.scene_names().read()
+    shown = job_changes.Live(names) if on_terminal else job_changes.Lines(names, as_json=as_json)
+    with shown:
+        context.run(_follow_all(streams, shown, outcomes))
+
+
+async def _follow_all(
+    streams: Mapping[int, AsyncIterator[JobStatus]], shown: job_changes.Lines, outcomes: Outcomes
+) -> None:
+    if outcomes.is_single:
+        # No group, which would wrap the error of the only job.
+        for job_id, statuses in streams.items():
+            await _follow(job_id, statuses, shown, outcomes)
+        return
+    async with asyncio.TaskGroup() as group:
+        for job_id, statuses in streams.items():
+            group.create_task(_follow(job_id, statuses, shown, outcomes))
+
+
+async def _follow(
+    job_id: int, statuses: AsyncIterator[JobStatus], shown: job_changes.Lines, outcomes: Outcomes
+) -> None:
+    with outcomes.of(job_id=job_id):
+        async for status in statuses:
+            shown.show(status)
+            if status.job.state is JobState.REFUNDED:
+                outcomes.add_code(REFUNDED)
+    shown.leave(job_id)
 
 
 async def _until_result(statuses: AsyncIterator[JobStatus]) -> AsyncIterator[JobStatus]:

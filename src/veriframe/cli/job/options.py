@@ -7,12 +7,16 @@ from typing import Annotated
 import typer
 
 from veriframe.cli import arguments
-from veriframe.cli.display import show
+from veriframe.model.quantities import format_span
 from veriframe.model.registry import offer as defaults
+
+LARGEST = 2**63 - 1
+"""The largest number that a registry may give a job."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout; amounts in fri, 10⁻¹⁸ STRK.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Publish without asking.")]
-JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, max=2**63 - 1, help="The job's number.")]
+JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, max=LARGEST, help="The job's number.")]
+JobIds = Annotated[list[int], typer.Argument(metavar="JOB…", min=1, max=LARGEST, help="The jobs' numbers.")]
 
 
 def strk(name: str, meaning: str) -> object:
@@ -30,13 +34,18 @@ def address(name: str, meaning: str) -> object:
     return typer.Option(name, metavar="0x…", parser=arguments.address, help=meaning)
 
 
-DEADLINE = _span("--deadline", "How long workers may claim it.", show.span(defaults.DEADLINE_SECONDS))
-LEASE = _span("--lease", "How long a worker has to submit.", show.span(defaults.LEASE_SECONDS))
+DEADLINE = _span("--deadline", "How long workers may claim it.", format_span(defaults.DEADLINE_SECONDS))
+LEASE = _span("--lease", "How long a worker has to submit.", format_span(defaults.LEASE_SECONDS))
 REVIEW = _span(
     "--review",
     "How long you may review the result before anyone may trigger the payment.",
-    f"{show.span(defaults.REVIEW_SECONDS)}; with an arbiter {show.span(defaults.ARBITRATED_REVIEW_SECONDS)}",
+    f"{format_span(defaults.REVIEW_SECONDS)}; with an arbiter {format_span(defaults.ARBITRATED_REVIEW_SECONDS)}",
 )
 ARBITRATION = _span(
-    "--arbitration", "How long the arbiter has to decide.", show.span(defaults.ARBITRATION_SECONDS)
+    "--arbitration", "How long the arbiter has to decide.", format_span(defaults.ARBITRATION_SECONDS)
 )
+
+
+def distinct(job_ids: list[int]) -> list[int]:
+    """The numbers in their order, each once."""
+    return list(dict.fromkeys(job_ids))

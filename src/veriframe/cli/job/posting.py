@@ -1,17 +1,22 @@
-"""`veriframe job create`: posts a scene."""
+"""`veriframe job create`: posts scenes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from veriframe.cli import context
-from veriframe.cli.display import consent, job_view, show
+from veriframe.cli.display import consent, job_view, scene_view, show
 from veriframe.cli.display.transfer_bar import transfer_bar
-from veriframe.cli.job import acting, following, options
-from veriframe.creator.values import Draft, Posted
+from veriframe.cli.job import acting, checking, following, options
+from veriframe.cli.job.checking import Checked
+from veriframe.cli.job.outcomes import Outcomes
+from veriframe.creator.creator import Creator
+from veriframe.creator.values import Draft
+from veriframe.model.quantities import format_size, format_span
 from veriframe.model.registry.job import NOBODY, Address, format_strk
 from veriframe.model.registry.offer import Offer
 
@@ -21,8 +26,10 @@ PUBLIC_SCENE = (
 
 
 def create(
-    scene: Annotated[Path, typer.Argument(metavar="FILE.blend", help="The scene. Frame 1 is rendered.")],
-    reward: Annotated[int, options.strk("--reward", "What you pay for the picture, such as 1.5.")],
+    scenes: Annotated[
+        list[Path], typer.Argument(metavar="FILE.blend…", help="The scenes. Frame 1 of each is rendered.")
+    ],
+    reward: Annotated[int, options.strk("--reward", "What you pay for each picture, such as 1.5.")],
     bond: Annotated[
         int | None, options.strk("--bond", "A worker's bond; by default a tenth of the reward.")
     ] = None,
@@ -35,10 +42,13 @@ def create(
     ] = None,
     worker: Annotated[int | None, options.address("--worker", "The only worker who may claim it.")] = None,
     yes: options.Yes = False,
-    follow: Annotated[bool, typer.Option("--watch", help="Follow the job until it is final.")] = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not check the scenes in the sandbox first.")
+    ] = False,
+    follow: Annotated[bool, typer.Option("--watch", help="Follow the jobs until they are final.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Post a scene with a reward in escrow. The scene becomes public."""
+    """Check scenes in the sandbox, and post each with a reward in escrow. The scenes become public."""
     consent.need_terminal(yes, "The file becomes public")
     offer = Offer(
         reward_fri=reward,
@@ -50,32 +60,66 @@ def create(
         arbiter=Address(arbiter or NOBODY),
         worker=Address(worker or NOBODY),
     )
+    named = list(dict.fromkeys(scenes))
+    outcomes = Outcomes(len(named), as_json=as_json)
+    checked = checking.check(named, outcomes, in_sandbox=not no_check)
+    if not checked:
+        outcomes.end()
     creator = acting.creator()
-    draft = context.run(creator.draft(scene, offer))
-    _show_draft(draft)
-    consent.warn_and_ask(yes, PUBLIC_SCENE, "Post it?")
-    with transfer_bar("storing the scene") as on_progress:
+    drafts = [context.run(creator.draft(one.scene, offer, (one.stamp, one.header))) for one in checked]
+    deposit_fri = context.run(creator.deposit_fri([draft.terms for draft in drafts]))
+    _show_drafts(checked, drafts, deposit_fri)
+    what = "it" if len(drafts) == 1 else f"{len(drafts)} scenes"
+    consent.warn_and_ask(yes, PUBLIC_SCENE, f"Post {what}?")
+    posted: list[int] = []
+    for one, draft in zip(checked, drafts, strict=True):
+        with outcomes.of(scene=str(one.scene)):
+            posted += _post(creator, one, draft, outcomes, as_json=as_json, in_line=follow)
+    if follow and posted:
+        following.follow(creator, posted, outcomes, to_result=False, as_json=as_json)
+    outcomes.end()
+
+
+def _post(
+    creator: Creator, one: Checked, draft: Draft, outcomes: Outcomes, *, as_json: bool, in_line: bool
+) -> Sequence[int]:
+    """Post one scene, note its name, and tell its job's number."""
+    with transfer_bar(f"storing {draft.scene.name}") as on_progress:
         posted = context.run(creator.post(draft, on_progress))
-    _show_posted(posted, as_json=as_json, in_line=follow)
-    if follow:
-        following.follow(creator, posted.jobs[0], to_result=False, as_json=as_json)
-
-
-def _show_draft(draft: Draft) -> None:
-    header = draft.header
-    pairs = {
-        "scene": f"{draft.scene}, {show.size(draft.stamp.size_bytes)}, Blender {header.version}",
-        # The offer's terms at time 0, so that the deadline is a span.
-        "deadline": f"{show.span(draft.offer.terms(0).deadline)} after posting",
-        **job_view.terms_facts(draft.terms),
-        "from the wallet": format_strk(draft.deposit_fri),
-    }
-    show.facts("", pairs, show.err)
-
-
-def _show_posted(posted: Posted, *, as_json: bool, in_line: bool) -> None:
+    acting.scene_names().note(posted.asset_cid, draft.scene)
     if as_json:
-        (show.json_line if in_line else show.as_json)(job_view.posted_object(posted))
-        return
+        told = job_view.posted_object(posted, draft.scene.name, one.verdict)
+        (show.json_line if in_line else outcomes.print_json)(told)
+        return posted.jobs
     for job_id in posted.jobs:
-        show.out.print(f"Posted as job {job_id}. Follow it with `veriframe job watch {job_id}`.")
+        said = "Posted" if outcomes.is_single else f"{show.clean(str(draft.scene))}: posted"
+        show.line(f"{said} as job {job_id}. `veriframe job watch {job_id} --result` waits for its picture.")
+    return posted.jobs
+
+
+def _show_drafts(checked: Sequence[Checked], drafts: Sequence[Draft], deposit_fri: int) -> None:
+    pairs: dict[str, str] = {}
+    for one in checked:
+        facts = f"{format_size(one.stamp.size_bytes)}, Blender {one.header.version}"
+        if len(checked) == 1:
+            pairs |= {
+                "scene": f"{one.scene}, {facts}",
+                **(scene_view.facts(one.verdict) if one.verdict else {}),
+            }
+        else:
+            pairs[str(one.scene)] = (
+                f"{facts}, {scene_view.in_one_line(one.verdict)}" if one.verdict else facts
+            )
+    draft = drafts[0]
+    pairs |= {
+        # The offer's terms at time 0, so that the deadline is a span.
+        "deadline": f"{format_span(draft.offer.terms(0).deadline)} after posting",
+        **job_view.terms_facts(draft.terms),
+    }
+    if len(drafts) > 1:
+        pairs["rewards"] = format_strk(sum(each.terms.reward_fri for each in drafts))
+    show.facts("", {**pairs, "from the wallet": format_strk(deposit_fri)}, show.err)
+    for one in checked:
+        for warning in one.verdict.warnings if one.verdict else ():
+            about = "" if len(checked) == 1 else f" {show.clean(str(one.scene))}:"
+            show.err.print(f"Warning:{about} {show.clean(warning)}", style="yellow", markup=False)

@@ -9,6 +9,7 @@ import typer
 from veriframe.cli import context
 from veriframe.cli.display import job_view, show
 from veriframe.cli.job import acting, options
+from veriframe.cli.job.outcomes import Outcomes
 from veriframe.model.registry.job import JobState
 
 
@@ -23,13 +24,42 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first: your own, or everyone's with --all."""
     statuses = context.run(acting.creator().jobs(state or (), own=not everybody, limit=limit))
+    names = acting.scene_names().read()
+    named = [(status, names.get(status.job.order.asset_cid)) for status in statuses]
     if as_json:
-        show.as_json({"jobs": [job_view.as_object(status) for status in statuses]})
+        show.as_json({"jobs": [job_view.as_object(status, name) for status, name in named]})
         return
-    rows = [job_view.row(status, whole=not show.out.is_terminal) for status in statuses]
-    show.table("Jobs", job_view.COLUMNS, rows)
+    if not named:
+        show.err.print(_nothing(everybody=everybody, filtered=bool(state)), markup=False)
+    whole = not show.out.is_terminal
+    rows = [job_view.row(status, name, whole=whole) for status, name in named]
+    if rows or whole:
+        show.table("Jobs", job_view.COLUMNS if whole else job_view.BRIEF_COLUMNS, rows)
 
 
-def show_job(job_id: options.JobId, as_json: options.AsJson = False) -> None:
-    """Show the details of a job and the possible next steps."""
-    job_view.print_job(context.run(acting.creator().status(job_id)), as_json=as_json)
+def _nothing(*, everybody: bool, filtered: bool) -> str:
+    """Why a list is empty, and what to do."""
+    which = "in such a state " if filtered else ""
+    if everybody:
+        return f"This registry has no job {which}yet. `veriframe job create` posts one."
+    account = context.account(job_view.DEFAULT_ACCOUNT)
+    return (
+        f"The account “{account}” has no job {which}here. `veriframe job list --all` lists everyone's, "
+        "`veriframe --account NAME job list` those of another account."
+    )
+
+
+def show_jobs(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
+    """Show the details of jobs and the possible next steps."""
+    numbers = options.distinct(job_ids)
+    outcomes = Outcomes(len(numbers), as_json=as_json)
+    creator, names = acting.creator(), acting.scene_names().read()
+    for job_id in numbers:
+        with outcomes.of(job_id=job_id):
+            status = context.run(creator.status(job_id))
+            name = names.get(status.job.order.asset_cid)
+            if as_json:
+                outcomes.print_json(job_view.as_object(status, name))
+            else:
+                show.facts(f"Job {job_id}", job_view.facts(status, name))
+    outcomes.end()

@@ -37,6 +37,20 @@ class JobStatus:
         return limit if limit is not None and self.now < limit[1] < TIME_MAX else None
 
     @property
+    def since(self) -> int | None:
+        """Since when the job waits for what it waits for now, in chain seconds; None if it is final.
+
+        For an open job since its posting: the registry does not keep when a claim was released.
+        """
+        job, terms = self.job, self.job.terms
+        return {
+            JobState.OPEN: job.order.created_at,
+            JobState.CLAIMED: job.lease_end if job.is_lapsed(self.now) else job.claimed_at,
+            JobState.SUBMITTED: job.review_end - terms.review_seconds,
+            JobState.DISPUTED: job.arbitration_end - terms.arbitration_seconds,
+        }.get(job.state)
+
+    @property
     def may_be_disputed(self) -> bool:
         """Whether state, time and terms allow a dispute now."""
         job = self.job

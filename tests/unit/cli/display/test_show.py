@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -91,3 +94,41 @@ def test_short_makes_a_cid_fit() -> None:
     """With an ellipsis for the rest."""
     assert show.short("bafybeidzi2u7q4l5") == "bafybeidzi2u7q4l5"
     assert show.short("bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy") == "bafkreigh…4s52zy"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (59, "59s"),
+        (61, "1m1s"),
+        (3599, "59m59s"),
+        (3661, "1h1m"),
+        (86400 + 3661, "1d1h"),
+        (-5, "0s"),
+    ],
+)
+def test_a_rough_span_has_two_units(seconds: int, text: str) -> None:
+    """For lists and spans to moments, where seconds matter less than a glance."""
+    assert show.rough_span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("after", "text"),
+    [
+        (75, "23:46:15 (in 1m15s)"),
+        (0, "23:45:00 (now)"),
+        (-60, "23:44:00 (1m ago)"),
+        (900, "2026-12-01 00:00 (in 15m)"),
+    ],
+)
+def test_a_moment_is_a_time_here_and_a_span(monkeypatch: pytest.MonkeyPatch, after: int, text: str) -> None:
+    """With the date if it is not that of now."""
+    now = int(datetime(2026, 11, 30, 23, 45, tzinfo=ZoneInfo("Europe/Zurich")).timestamp())
+    monkeypatch.setenv("TZ", "Europe/Zurich")
+    time.tzset()
+    try:
+        assert show.moment(now + after, now) == text
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -1,0 +1,46 @@
+"""Says in one sentence what a creator's decision did to the money of a job."""
+
+from __future__ import annotations
+
+from veriframe.cli import context
+from veriframe.cli.display import job_view, show
+from veriframe.model.registry.job import format_address, format_strk
+from veriframe.model.registry.job_status import JobStatus
+
+
+def accepted(before: JobStatus, after: JobStatus) -> str:
+    """The worker has been paid."""
+    job, bond_fri = before.job, before.job.terms.bond_fri
+    back = f", and its bond of {format_strk(bond_fri)} was returned" if bond_fri else ""
+    reward = format_strk(job.terms.reward_fri)
+    return (
+        f"Job {job.id} is {after.job.state}: {reward} went to the worker {format_address(job.worker)}{back}."
+    )
+
+
+def cancelled(before: JobStatus, after: JobStatus) -> str:
+    """The reward is credit again."""
+    job, account = before.job, context.account(job_view.DEFAULT_ACCOUNT)
+    amount = format_strk(job.terms.reward_fri)
+    withdraw = f"veriframe --account {account} account withdraw {amount.removesuffix(' STRK')}"
+    lapsed = before.job.is_lapsed(before.now) and job.terms.bond_fri
+    burned = (
+        f", and the bond of the worker that did not deliver, {format_strk(job.terms.bond_fri)}, is burned"
+        if lapsed
+        else ""
+    )
+    return (
+        f"Job {job.id} is {after.job.state}: {amount} is your credit again{burned}. It pays for your next "
+        f"job, or `{withdraw}` withdraws it."
+    )
+
+
+def disputed(before: JobStatus, after: JobStatus) -> str:
+    """The creator's bond is bound."""
+    job = after.job
+    bond = format_strk(job.terms.bond_fri)
+    end = show.moment(job.arbitration_end, after.now)
+    return (
+        f"Job {job.id} is {job.state}: your bond of {bond} is in escrow, like the reward, until the arbiter "
+        f"decides, at the latest until {end}; without a decision the worker is paid, and your bond is burned."
+    )

@@ -1,0 +1,35 @@
+"""Examines a scene in the sandbox, as a worker does before a claim."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from veriframe.cli import context
+from veriframe.model.rendering.checks import check_version, judge
+from veriframe.model.rendering.scene import SceneHeader, SceneVerdict
+from veriframe.ports.renderer import Renderer, RenderSession
+from veriframe.wiring import limits, renderers
+from veriframe.worker.scene.check import header_of
+
+
+async def renderer() -> Renderer:
+    """Build a renderer for a few scenes. Raises `SettingsError` without Blender or a sandbox."""
+    return await renderers.build_for_one(context.current().settings)
+
+
+async def judged(scene: Path, header: SceneHeader, blender: Renderer) -> SceneVerdict:
+    """Open a scene whose header is known, and judge it. Raises `JobRejected`, `HostUnavailable`."""
+    check_version(header.version, (await blender.facts()).version)
+    async with blender.open(scene) as session:
+        return judge(header, await session.inspect(), limits.scene_limits(context.current().settings))
+
+
+@asynccontextmanager
+async def examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, SceneVerdict]]:
+    """Open a scene, judge it and leave it open. Raises `JobRejected`, `SettingsError`, `HostUnavailable`."""
+    blender, scene_limits = await renderer(), limits.scene_limits(context.current().settings)
+    header = await header_of(scene, blender, scene_limits)
+    async with blender.open(scene) as session:
+        yield blender, session, judge(header, await session.inspect(), scene_limits)

@@ -1,0 +1,52 @@
+"""`veriframe account list`, and the sentence about a new account of the embedded registry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from veriframe.cli import context
+from veriframe.cli.app import app
+from veriframe.errors import SettingsError
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> object:
+    yield
+    context.finish()
+
+
+def ran(home: Path, *arguments: str) -> Result:
+    """A command with this home."""
+    return CliRunner().invoke(app, ["--home", str(home), *arguments])
+
+
+def test_a_misspelt_account_is_told(tmp_path: Path) -> None:
+    """fault_155: a new account is named on stderr, once, with the command that lists the others."""
+    first = ran(tmp_path, "--account", "creaotr", "account", "show", "--json")
+    assert ("“creaotr”" in first.stderr, "account list" in first.stderr) == (True, True)
+    json.loads(first.stdout)
+    assert "“creaotr”" not in ran(tmp_path, "--account", "creaotr", "account", "show").stderr
+
+
+def test_accounts_are_listed_with_their_money(tmp_path: Path) -> None:
+    """Of all names in the home. The list itself, and what reads the registry alone, makes none."""
+    assert ran(tmp_path, "account", "list").stdout == ""
+    assert not (tmp_path / "registry.sqlite").exists()
+    ran(tmp_path, "account", "show")
+    ran(tmp_path, "--account", "creator", "account", "deposit", "1.5")
+    ran(tmp_path, "registry", "show")
+    rows = ran(tmp_path, "account", "list").stdout.splitlines()[1:]
+    assert rows == ["creator\t998.5 STRK\t1.5 STRK", "worker\t1000 STRK\t0 STRK"]
+    listed = json.loads(ran(tmp_path, "account", "list", "--json").stdout)["accounts"]
+    assert [entry["account"] for entry in listed] == ["creator", "worker"]
+
+
+def test_on_a_chain_accounts_belong_to_keys(tmp_path: Path) -> None:
+    """So there is no list."""
+    result = ran(tmp_path, "--set", "job_registry_address=0x1", "account", "list")
+    assert isinstance(result.exception, SettingsError)
+    assert "keystore" in str(result.exception)
