@@ -134,7 +134,7 @@ class FakeChain:
         first = asked["from_block"]["block_number"] if isinstance(asked["from_block"], dict) else 0
         told = []
         for at, (event, head) in enumerate(zip(self.shared.events, self.shared.heads, strict=True)):
-            keys, data = encode_event(self.shared, event)
+            keys, data = encode_event(self.shared, event, head.time)
             wanted = zip(map(hex, keys), asked["keys"], strict=False)
             if head.number >= first and all(not values or key in values for key, values in wanted):
                 told.append(
@@ -243,19 +243,25 @@ async def _each(moves: Iterable[Awaitable[object]]) -> None:
             await move
 
 
-def encode_event(shared: Shared, event: ModelEvent) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Encodes the keys and data of an event. The ends of time limits, which no one reads, are 0."""
+def encode_event(shared: Shared, event: ModelEvent, now: int = 0) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Encodes the keys and data of an event that happened `now`, in chain seconds."""
     keys = (get_selector_from_name(event.kind.value), event.subject, event.party)
     amount, text = (event.amount_fri,), event.note.encode()
-    jobs = sorted(shared.jobs_of(event)) if event.kind is EventKind.ORDER_CREATED else [0]
+    jobs = sorted(shared.jobs_of(event)) or [0]
     verdict, _, evidence = event.note.partition(" ")
     verdicts = {name.value: at for at, name in enumerate((Verdict.WORKER, Verdict.CREATOR, Verdict.NEITHER))}
+    terms = shared.jobs[jobs[0]].terms if jobs[0] in shared.jobs else None
+    lease, review, arbitration = (
+        (now + terms.lease_seconds, now + terms.review_seconds, now + terms.arbitration_seconds)
+        if terms
+        else (0, 0, 0)
+    )
     data: dict[EventKind, tuple[int, ...]] = {
         EventKind.ORDER_CREATED: (jobs[0], len(jobs), *amount),
-        EventKind.JOB_CLAIMED: (*amount, 0),
+        EventKind.JOB_CLAIMED: (*amount, lease),
         EventKind.JOB_RELEASED: (*amount, int.from_bytes(text[:31])),
-        EventKind.RESULT_SUBMITTED: (0, *encode_text(text)),
-        EventKind.RESULT_DISPUTED: (*amount, 0, *encode_text(text)),
+        EventKind.RESULT_SUBMITTED: (review, *encode_text(text)),
+        EventKind.RESULT_DISPUTED: (*amount, arbitration, *encode_text(text)),
         EventKind.DISPUTE_RESOLVED: (verdicts.get(verdict, 0), *encode_text(evidence.encode())),
     }
     return keys, data.get(event.kind, amount)

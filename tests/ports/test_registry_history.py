@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from veriframe.model.registry.history import JobEvent, told_from_start
 from veriframe.model.registry.job import Verdict
 from veriframe.model.registry.ledger import EventKind
 from veriframe.ports.registry import read_job
+
+DRIFT = 3
+"""Chain seconds by which a real node's clock may go on during a move."""
 
 
 @pytest.fixture(params=KINDS)
@@ -41,20 +45,16 @@ async def test_a_failed_attempt_is_told(world: World) -> None:
     assert await history(world, job_id) == ()
     world.wait(5)
     await world.worker.claim(job_id)
-    claimed = await now(world)
+    claimed_at = (await read_job(world.other, job_id)).claimed_at
     world.wait(7)
     await world.worker.release(job_id, Code.MISSING_FILES)
     account = world.worker.account
-    assert await history(world, job_id) == (
-        JobEvent(kind=EventKind.JOB_CLAIMED, at=claimed, party=account, amount_fri=B),
-        JobEvent(
-            kind=EventKind.JOB_RELEASED,
-            at=claimed + 7,
-            party=account,
-            amount_fri=10,
-            reason=Code.MISSING_FILES.value,
-        ),
+    claim, release = await history(world, job_id)
+    assert claim == JobEvent(kind=EventKind.JOB_CLAIMED, at=claimed_at, party=account, amount_fri=B)
+    assert replace(release, at=0) == JobEvent(
+        kind=EventKind.JOB_RELEASED, at=0, party=account, amount_fri=10, reason="MISSING_FILES"
     )
+    assert claimed_at + 7 - DRIFT <= release.at <= claimed_at + 7 + DRIFT
 
 
 async def test_results_disputes_and_pay_are_told(world: World) -> None:
@@ -104,4 +104,4 @@ async def test_a_refund_is_told(world: World) -> None:
         world.creator.account,
         R,
     )
-    assert event.at == await now(world)
+    assert abs(event.at - await now(world)) <= DRIFT

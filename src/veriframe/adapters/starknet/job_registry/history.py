@@ -11,8 +11,8 @@ from veriframe.adapters.starknet.cairo.codec import Codec, short_bytes
 from veriframe.adapters.starknet.contract.event_log import EventLog, PastEvent
 from veriframe.errors import RegistryUnavailable
 from veriframe.model.registry.history import JobEvent, JobHistory
-from veriframe.model.registry.job import Address, Job, Verdict
-from veriframe.model.registry.ledger import CID_MAX_BYTES, EventKind
+from veriframe.model.registry.job import Address, Job, Terms, Verdict
+from veriframe.model.registry.ledger import CID_MAX_BYTES, TIME_MAX, EventKind
 
 UNREADABLE = "Some events cannot be read: they are missing."
 
@@ -28,20 +28,23 @@ _DATA: Mapping[EventKind, str] = {
 }
 """The types of each event's data. The keys are its name, the job and the party."""
 _KINDS = {get_selector_from_name(kind.value): kind for kind in _DATA}
-_VERDICTS = (Verdict.WORKER, Verdict.CREATOR, Verdict.NEITHER)
-"""In the contract's order."""
+_VERDICTS = {0: Verdict.WORKER.value, 1: Verdict.CREATOR.value, 2: Verdict.NEITHER.value}
+"""By their numbers in the contract."""
 
 
 async def read_history(events: EventLog, job: Job) -> JobHistory:
-    """The events of a job, as far as the node has them. Raises `RegistryUnavailable`."""
+    """The events of a job, as far as the node has them. Raises `RegistryUnavailable`.
+
+    Where an event tells the end of a time limit, its time is the one by which the contract counted.
+    """
     found, gap = await events.read([_KINDS, [job.id]], since=job.order.created_at)
-    read = [_job_event(event) for event in found]
+    read = [_job_event(event, job.terms) for event in found]
     told = tuple(event for event in read if event is not None)
     return JobHistory(events=told, gap=gap or (UNREADABLE if len(told) < len(read) else ""))
 
 
-def _job_event(event: PastEvent) -> JobEvent | None:
-    """One event; None if its data do not have the event's types."""
+def _job_event(event: PastEvent, terms: Terms) -> JobEvent | None:
+    """One event; None if its data are not those of such an event."""
     if len(event.keys) != 3:
         return None
     kind = _KINDS[event.keys[0]]
@@ -50,20 +53,24 @@ def _job_event(event: PastEvent) -> JobEvent | None:
     except RegistryUnavailable:
         return None
     assert isinstance(values, list), "a tuple's values are a list"
-    amount_fri, reason = values[0], ""
+    at, amount_fri, reason = event.at, values[0], ""
     match kind:
+        case EventKind.JOB_CLAIMED:
+            at = values[1] - terms.lease_seconds
         case EventKind.JOB_RELEASED:
             reason = short_bytes(values[1]).decode(errors="replace")
         case EventKind.RESULT_SUBMITTED:
-            amount_fri = 0
+            at, amount_fri = values[0] - terms.review_seconds, 0
+        case EventKind.RESULT_DISPUTED:
+            at = values[1] - terms.arbitration_seconds
         case EventKind.DISPUTE_RESOLVED:
-            if values[0] >= len(_VERDICTS):
-                return None
-            amount_fri, reason = 0, _VERDICTS[values[0]].value
+            amount_fri, reason = 0, _VERDICTS.get(values[0], "")
+    if not 0 <= at <= TIME_MAX:
+        return None
     text = values[-1] if isinstance(values[-1], bytes) else b""
     return JobEvent(
         kind=kind,
-        at=event.at,
+        at=at,
         party=Address(event.keys[2]),
         amount_fri=amount_fri,
         reason=reason,

@@ -25,13 +25,15 @@ async def clients() -> Clients:
     return made
 
 
-async def read(clients: Clients, change: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], str]:
-    """The kinds and reasons that are told if the node's last event is changed."""
+async def read(
+    clients: Clients, change: Any, monkeypatch: pytest.MonkeyPatch, at: int = -1
+) -> tuple[list[str], str]:
+    """The kinds and reasons that are told if one of the node's events, the last one, is changed."""
     events = FakeChain._events
 
     def changed(chain: FakeChain, asked: Any) -> Any:
         answer = events(chain, asked)
-        answer["events"][-1] |= change
+        answer["events"][at] |= change
         return answer
 
     monkeypatch.setattr(FakeChain, "_events", changed)
@@ -63,3 +65,12 @@ async def test_a_reason_may_be_any_felt(
     """Workers give it; whoever shows it makes it printable."""
     told, gap = await read(clients, {"data": ["0x1", hex(int.from_bytes(reason))]}, monkeypatch)
     assert (told[-1].partition(" ")[2], gap) == (reason.decode(errors="replace").strip(), "")
+
+
+@pytest.mark.parametrize("lease_end", [0, 2**64 - 1])
+async def test_impossible_times_are_a_gap(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, lease_end: int
+) -> None:
+    """fault_59: no date that a calendar does not have."""
+    told, gap = await read(clients, {"data": ["0x1", hex(lease_end)]}, monkeypatch, at=0)
+    assert (told, gap) == (["JobReleased MISSING_FILES"], UNREADABLE)
