@@ -33,7 +33,7 @@ _FRAME = re.compile(
     re.VERBOSE,
 )
 """What stands around a reason in a text."""
-_ITEM = re.compile(r"""0x([0-9a-fA-F]{1,64})\b(?:\s\('[^']*'\))?|"([^"]{1,500})"|'([^']{1,31})'""")
+_ITEM = re.compile(r""""?0x([0-9a-fA-F]{1,64})\b"?(?:\s\('[^']*'\))?|"([^"]{1,500})"|'([^']{1,31})'""")
 """One value of a panic: a felt, mostly with its meaning, or a text."""
 _PANIC = re.compile(r"""[(\[]?(?:0x|"|')""")
 

@@ -52,6 +52,9 @@ BALANCE = (
     f"({MAGIC}, 0x1, 0x45524332303a207472616e7366657220616d6f756e74206578636565647320 ('ERC20: transfer"
     f" amount exceeds '), 0x62616c616e6365 ('balance'), 0x7, {FAILED})"
 )
+DEVNET = f"{RECEIPT.rstrip()}\n [\"0x4e4f545f4f50454e\"]"
+"""As starknet-devnet 0.8.1 writes it: once more, as a list of felts."""
+NO_CONTRACT = f"Requested contract address 0x{'0' * 61}123 is not deployed"
 GAS = "Insufficient max L2Gas: max amount: 10, actual used: 20"
 
 
@@ -61,6 +64,10 @@ GAS = "Insufficient max L2Gas: max amount: 10, actual used: 20"
         (RECEIPT, "NOT_OPEN"),
         (" ".join(RECEIPT.split()), "NOT_OPEN"),
         (RECEIPT[100:], "NOT_OPEN"),
+        (DEVNET, "NOT_OPEN"),
+        ('["0x4e4f545f4f50454e"]', "NOT_OPEN"),
+        ('["0x454e545259504f494e545f4e4f545f464f554e44"]', "ENTRYPOINT_NOT_FOUND"),
+        (f"{NO_CONTRACT}.\n", NO_CONTRACT),
         (MULTICALL, "NOT_OPEN"),
         (CAIRO_0, "NOT_OPEN"),
         (f"({NOT_OPEN}, {FAILED})", "NOT_OPEN"),
@@ -124,7 +131,8 @@ def _nested(depth: int, reason: object) -> object:
         {"revert_error": _nested(2, NOT_OPEN)},
         {"transaction_index": 0, "execution_error": NOT_OPEN},
         {"transaction_index": 0, "execution_error": _nested(3, NOT_OPEN)},
-        {"transaction_index": 0, "execution_error": _nested(1, RECEIPT)},
+        {"transaction_index": 0, "execution_error": _nested(3, DEVNET)},
+        {"revert_error": _nested(1, '["0x4e4f545f4f50454e"]')},
         RECEIPT,
     ],
 )
