@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain bench-against scenes pictures security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain bench-against scenes pictures screen-picture security-table fees requirements clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ scenes: setup ## Make the example scenes in build/scenes
 
 pictures: setup ## Render the pictures of the README and of examples/
 	@$(BIN)/python examples/thumbnails.py
+
+screen-picture: setup-dev ## Draw the picture of the worker's screen in docs/operations.md
+	@$(BIN)/python -m tools.worker_picture
 
 security-table: setup-dev ## Run the attacks and update the table in docs/security.md
 	@$(BIN)/python tools/security_table.py

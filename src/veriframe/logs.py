@@ -5,11 +5,16 @@ Logging never blocks and never fails, whatever happens to stderr (`BackgroundStd
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import re
 import sys
-from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any, Literal, TextIO
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -23,6 +28,9 @@ _SECRET_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGN
 _SECRET_IN_QUERY = re.compile(r"(?P<name>[?&](?:api_?key|token|secret|password|auth)=)[^&\s]+", re.IGNORECASE)
 _BEARER = re.compile(r"(?P<name>bearer\s+)\S+", re.IGNORECASE)
 REDACTED = "[redacted]"
+
+FILE_BYTES, OLDER_FILES = 8 * 2**20, 3
+"""The size of one file of a log, and how many older ones are kept."""
 
 
 def redact_text(text: str) -> str:
@@ -86,10 +94,58 @@ class _LineLogger:
     debug = info = warning = error = critical = exception = msg
 
 
-def configure(form: Literal["auto", "pretty", "json"], level: str, stream: TextIO | None = None) -> None:
-    """Set up structlog for the process. `auto` is pretty if `stream` (stderr by default) is a terminal."""
-    target = stream or sys.stderr
+class RotatingFile(BackgroundStderr):
+    """A log in a file of mode 0600, never longer than `limit_bytes`; the `older` ones beside it have numbers.
+
+    Like stderr, it never blocks, slows or fails its writers. Raises `OSError` if it cannot be opened.
+    """
+
+    def __init__(self, path: Path, limit_bytes: int = FILE_BYTES, older: int = OLDER_FILES) -> None:
+        self._path, self._limit_bytes, self._older = path, limit_bytes, older
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        super().__init__(_open(path))
+        atexit.register(self.finish)
+
+    def _written(self, text: str) -> bool:
+        try:
+            if os.fstat(self._descriptor).st_size + len(text.encode()) > self._limit_bytes:
+                self._rotate()
+        except OSError:
+            return False
+        return super()._written(text)
+
+    def _rotate(self) -> None:
+        names = [
+            self._path,
+            *(self._path.with_name(f"{self._path.name}.{n + 1}") for n in range(self._older)),
+        ]
+        for newer, older in reversed(list(pairwise(names))):
+            with suppress(FileNotFoundError):
+                newer.replace(older)
+        following = _open(self._path)
+        os.dup2(following, self._descriptor, inheritable=False)
+        os.close(following)
+
+
+def _open(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
+def configure(
+    form: Literal["auto", "pretty", "json"],
+    level: str,
+    stream: TextIO | BackgroundStderr | None = None,
+    tell: Callable[[str, Mapping[str, Any]], None] | None = None,
+) -> None:
+    """Set up structlog for the process. `auto` is pretty if `stream` (stderr by default) is a terminal.
+
+    `tell` receives the level and the facts of each line as well, without secrets, in any thread.
+    """
+    target = cast(TextIO, stream) if stream else sys.stderr
     processors = _processors(pretty=form == "pretty" or (form == "auto" and target.isatty()), target=target)
+    if tell is not None:
+        processors.insert(-1, _telling(tell))
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -112,6 +168,14 @@ def _processors(*, pretty: bool, target: TextIO) -> list[structlog.typing.Proces
         if pretty
         else structlog.processors.JSONRenderer(),
     ]
+
+
+def _telling(tell: Callable[[str, Mapping[str, Any]], None]) -> structlog.typing.Processor:
+    def processor(_logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        tell(method, dict(event))
+        return event
+
+    return processor
 
 
 def _lost_line(processors: Sequence[structlog.typing.Processor], lost: int) -> str:

@@ -19,6 +19,9 @@ from typing import TextIO, cast
 MOST_WAITING = 2_000
 """Most texts that wait to be written; each is about a line."""
 
+FEW_WAITING = 50
+"""Texts that may wait while nobody is slow."""
+
 FLUSH_SECONDS = 2.0
 """The longest wait for a reader that reads nothing."""
 
@@ -41,6 +44,11 @@ class BackgroundStderr(io.TextIOBase):
     def encoding(self) -> str:  # type: ignore[override]
         """The encoding of the bytes. Characters that it lacks are escaped."""
         return self._encoding
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits to be written that a picture of the moment is better left out."""
+        return len(self._waiting) > FEW_WAITING
 
     def fileno(self) -> int:
         """The descriptor."""

@@ -54,7 +54,7 @@ def test_the_demo_can_be_repeated(home: Home, light_scene: Path) -> None:
         assert "Job 1 is PAID" in ran.stdout
         assert "total\t2000\t2000\t" in ran.stdout
         assert "sandbox STRICT" in ran.stderr
-        assert "worker is paid" in ran.stderr
+        assert "worker received 5 STRK" in ran.stderr
         assert (home.folder / "demo-output" / "picture.png").exists()
 
 

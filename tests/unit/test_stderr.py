@@ -83,7 +83,7 @@ def test_dropped_lines_are_counted_when_reading_resumes(pipe: Pipe) -> None:
     """fault_99: the oldest lines are dropped and replaced by their number; the newest are there."""
     filled = pipe.fill()
     stream = pipe.stream()
-    logs.configure("json", "info", stream)  # type: ignore[arg-type]
+    logs.configure("json", "info", stream)
     log = structlog.get_logger()
     log.info("first")
     while stream._waiting:  # noqa: ASYNC110, RUF100 - then it is in the middle of a write

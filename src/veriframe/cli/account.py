@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from veriframe import doctor as checks
-from veriframe.cli import arguments, context, opening, password
+from veriframe.cli import arguments, context, earnings, opening, password
 from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
 
 app = typer.Typer(help="An account's key and money.", no_args_is_help=True)
+app.command("earnings")(earnings.earnings)
 
 Amount = Annotated[str, typer.Argument(metavar="STRK", help="An amount in STRK, such as 1.5.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]

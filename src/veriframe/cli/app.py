@@ -10,9 +10,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from veriframe import __version__, stderr
-from veriframe.cli import account, config, demo, doctor, job, registry, scene, worker
+from veriframe.cli import account, config, demo, doctor, job, registry, scene
 from veriframe.cli.context import finish, read_settings
 from veriframe.cli.display.error import exit_code, say
+from veriframe.cli.worker import command, status
 from veriframe.errors import VeriFrameError
 
 app = typer.Typer(
@@ -27,7 +28,8 @@ app.add_typer(scene.app, name="scene")
 app.add_typer(account.app, name="account")
 app.add_typer(registry.app, name="registry")
 app.add_typer(config.app, name="config")
-app.command("worker")(worker.worker)
+app.command("worker")(command.worker)
+app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

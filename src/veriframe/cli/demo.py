@@ -15,25 +15,15 @@ from veriframe import demo as stage
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.creator.values import Posted
-from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.quantities import format_size, format_span
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.quantities import format_size
 from veriframe.model.registry.job import Job, format_strk
 from veriframe.model.rendering.frames import Progress
 from veriframe.ports.registry import Funds
 from veriframe.ports.renderer import RendererFacts
+from veriframe.worker.overview.sentences import stage_sentence
 
 OUTPUT = Path("demo-output")
-
-_DONE = {
-    Stage.FETCHED: "worker fetched the scene and checked its bytes against the CID",
-    Stage.CHECKED: "worker inspected it with Blender in the sandbox",
-    Stage.CLAIMED: "worker claimed the job: its bond is in escrow",
-    Stage.RENDERED: "worker rendered it",
-    Stage.VALIDATED: "worker validated the picture in a clean sandbox",
-    Stage.STORED: "worker put the picture into the store",
-    Stage.SUBMITTED: "worker submitted the picture's CID",
-    Stage.PAID: "worker is paid",
-}
 
 
 def demo(
@@ -86,9 +76,7 @@ class _Reporter:
 
     def stage(self, before: Attempt, after: Attempt) -> None:
         self._bars.update(self._bar, visible=False)
-        seconds = after.reached[after.stage] - before.reached.get(before.stage, after.reached[after.stage])
-        what = _DONE.get(after.stage, f"worker: {after.stage} {after.code or ''} {after.detail}")
-        self._say(f"{what} ({format_span(seconds)})")
+        self._say(f"worker {stage_sentence(before, after)}")
 
     def progress(self, progress: Progress) -> None:
         if self._bars.disable:

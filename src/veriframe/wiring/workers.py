@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from veriframe.adapters.sqlite_journal import SqliteJournal
-from veriframe.model.attempt.stakes import Stakes
+from veriframe.logs import redact_text
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.stakes import CreatorTotals, Stakes
 from veriframe.model.registry.job import Address
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
@@ -18,7 +21,8 @@ from veriframe.settings import Settings, to_fri
 from veriframe.wiring.limits import policy, scene_limits, stake_limits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
-from veriframe.worker.lock import account_lock
+from veriframe.worker.lock import account_lock, holder
+from veriframe.worker.overview.overview import Overview, Who, at_rest, jobs_at_work, rewards_due, sums_of_day
 from veriframe.worker.service import Service
 from veriframe.worker.settlement.settling import Withdrawal
 from veriframe.worker.shared.reservations import Reservations
@@ -32,6 +36,63 @@ def open_journal(settings: Settings, account: str) -> SqliteJournal:
 
 def _journal_file(settings: Settings, account: str) -> Path:
     return _worker_home(settings, account) / "journal.sqlite"
+
+
+def who(settings: Settings, account: str) -> Who:
+    """What is known of a worker from its settings alone."""
+    on_chain = settings.registry == "starknet"
+    embedded = f"embedded, {settings.home / 'registry.sqlite'}"
+    return Who(
+        account=account,
+        home=str(settings.home),
+        registry=f"StarkNet, {settings.job_registry_address or 0:#x}" if on_chain else embedded,
+        store=redact_text(f"Kubo, {settings.ipfs_api}") if settings.store == "kubo" else "embedded",
+        slots=settings.slots,
+    )
+
+
+async def past(settings: Settings, account: str) -> tuple[Sequence[Attempt], Sequence[CreatorTotals]]:
+    """All that the journal has: its attempts, and the sums of older ones. Makes no journal.
+
+    Raises `SettingsError`, `HostUnavailable`.
+    """
+    if not _journal_file(settings, account).exists():
+        return (), ()
+    async with opened_journal(settings, account) as opened:
+        return await opened.history(), list((await opened.creator_totals()).values())
+
+
+async def overview_at_rest(settings: Settings, account: str, kept: Overview | None) -> Overview:
+    """What a worker that does not run has left to do, and what it is to be paid: see its journal.
+
+    `kept` is what it last wrote about itself. Raises `SettingsError`, `HostUnavailable`.
+    """
+    now, known = time.time(), kept or Overview(who=who(settings, account), now=0.0)
+    attempts, _ = await past(settings, account)
+    last = Overview(
+        who=known.who,
+        now=known.now,
+        happened=known.happened,
+        jobs=jobs_at_work(attempts),
+        today=sums_of_day(attempts, now),
+        due=rewards_due(attempts),
+    )
+    return replace(at_rest(last), now=now)
+
+
+def status_file(settings: Settings, account: str) -> Path:
+    """Where a running worker keeps its overview, for `veriframe status`."""
+    return _worker_home(settings, account) / "status.json"
+
+
+def log_file(settings: Settings, account: str) -> Path:
+    """Where a worker with a screen keeps its log."""
+    return _worker_home(settings, account) / "worker.log"
+
+
+def running_process(settings: Settings, account: str) -> str | None:
+    """The process id of the account's running worker; None if none runs."""
+    return holder(_lock_file(settings, account))
 
 
 @asynccontextmanager
@@ -97,7 +158,11 @@ def build_service(settings: Settings, context: WorkerContext) -> Service:
 
 def lock_account(settings: Settings, account: str) -> AbstractContextManager[None]:
     """Allow one worker per account. Raises `SettingsError` if another one is running."""
-    return account_lock(_worker_home(settings, account) / f"{account}.lock")
+    return account_lock(_lock_file(settings, account))
+
+
+def _lock_file(settings: Settings, account: str) -> Path:
+    return _worker_home(settings, account) / f"{account}.lock"
 
 
 def _worker_home(settings: Settings, account: str) -> Path:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import stamina
 import structlog
 import typer
 
+from veriframe import logs
 from veriframe.cli import context, opening
+from veriframe.cli.worker import views
+from veriframe.cli.worker.watching import Watching
+from veriframe.errors import HostUnavailable
 from veriframe.model.registry.job import Address, format_address
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import RendererFacts
@@ -25,6 +32,8 @@ log = structlog.get_logger()
 DEFAULT_ACCOUNT = "worker"
 BUG = 1
 
+_GONE = "the worker goes on: `veriframe status` shows it, and SIGTERM stops it"
+
 
 def worker(
     once: Annotated[
@@ -33,6 +42,9 @@ def worker(
     slots: Annotated[
         int | None, typer.Option(min=1, max=64, help="Jobs that are rendered at the same time.")
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Sentences line by line instead of a live screen.")
+    ] = False,
 ) -> None:
     """Claim jobs, render them, submit the results and get paid.
 
@@ -42,25 +54,55 @@ def worker(
     account = context.account(DEFAULT_ACCOUNT)
     with workers.lock_account(loaded.settings, account):
         registry = opening.open_registry(DEFAULT_ACCOUNT, _log_new_account).worker
-        raise typer.Exit(context.run(_work(loaded, account, registry, once, slots)))
+        with _watching(loaded, account, plain=plain) as watching:
+            raise typer.Exit(context.run(_work(loaded, account, registry, watching, once, slots)))
 
 
-async def _work(loaded: Loaded, account: str, registry: WorkerRegistry, once: bool, slots: int | None) -> int:
-    settings = loaded.settings.model_copy(update={} if slots is None else {"slots": slots})
-    renderer = await renderers.build_renderer(settings)
-    stamina.instrumentation.set_on_retry_hooks((log_wait,))
-    parts = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
-    parts.listener.add(report.WorkerLog())
-    service = workers.build_service(settings, parts)
-    _log_start(loaded, account, await renderer.facts(), renderer.capacity, parts.registry.account)
+@contextmanager
+def _watching(loaded: Loaded, account: str, *, plain: bool) -> Iterator[Watching]:
+    """Chooses how the worker is seen. With a screen or sentences, the log goes to a file."""
+    settings = loaded.settings
+    who, file = workers.who(settings, account), workers.status_file(settings, account)
+    if not plain and not (loaded.is_default("log_format") and views.is_screen_possible()):
+        yield Watching(who, views.LogOnly(), file)
+        return
+    log_file = workers.log_file(settings, account)
+    who = replace(who, log=str(log_file))
     try:
-        return await _until_stopped(service, once)
-    finally:
-        await renderer.close()
-        await parts.journal.close()
+        target = logs.RotatingFile(log_file)
+    except OSError as error:
+        raise HostUnavailable(
+            f"The log {log_file} cannot be opened: {error.strerror}. Set home to a folder of this user."
+        ) from error
+    with views.sentences() if plain else views.screen() as view:
+        watching = Watching(who, view, file)
+        logs.configure("json", settings.log_level, target, watching.on_log)
+        yield watching
 
 
-async def _until_stopped(service: Service, once: bool) -> int:
+async def _work(
+    loaded: Loaded, account: str, registry: WorkerRegistry, watching: Watching, once: bool, slots: int | None
+) -> int:
+    settings = loaded.settings.model_copy(update={} if slots is None else {"slots": slots})
+    stamina.instrumentation.set_on_retry_hooks((log_wait,))
+    async with watching.shown():
+        watching.observer.say("testing the sandbox with attacks, starting Blender …")
+        renderer = await renderers.build_renderer(settings)
+        parts = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
+        parts.listener.add(report.WorkerLog())
+        watching.listen(parts)
+        service = workers.build_service(settings, parts)
+        facts = await renderer.facts()
+        watching.introduce(facts, registry.account, renderer.capacity)
+        _log_start(loaded, account, facts, renderer.capacity, registry.account)
+        try:
+            return await _until_stopped(service, watching, once)
+        finally:
+            await renderer.close()
+            await parts.journal.close()
+
+
+async def _until_stopped(service: Service, watching: Watching, once: bool) -> int:
     """Run until the work ends or a signal stops it: the first drains, the second stops at once."""
     work = asyncio.create_task(service.run(once=once))
     received: list[int] = []
@@ -69,6 +111,7 @@ async def _until_stopped(service: Service, once: bool) -> int:
         received.append(number)
         if len(received) == 1:
             log.info("worker_stopping", signal=signal.Signals(number).name, again="to stop at once")
+            watching.observer.stop()
             service.drain()
         else:
             work.cancel()
@@ -76,6 +119,8 @@ async def _until_stopped(service: Service, once: bool) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
+    # A closed terminal must not cost the bonds of claimed jobs.
+    loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("terminal_gone", remedy=_GONE))
     try:
         return 0 if await work else BUG
     except asyncio.CancelledError:

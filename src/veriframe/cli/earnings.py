@@ -1,0 +1,140 @@
+"""`veriframe account earnings`: rewards, lost bonds, fees and time, by day, week or job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from veriframe.cli import context, opening
+from veriframe.cli.display import show
+from veriframe.errors import RegistryUnavailable
+from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.earnings import Earnings, Settled, grouped, total
+from veriframe.model.attempt.stakes import CreatorTotals
+from veriframe.model.quantities import brief_strk, format_span, format_strk
+from veriframe.model.registry.job import NOBODY
+from veriframe.wiring import workers
+from veriframe.worker.overview.earnings import read_settled
+
+DEFAULT = "worker"
+
+UNDER_WAY, EARLIER = "under way", "earlier"
+
+_DOUBT = "The registry was not asked, so what was lost of a bond may be inexact. "
+
+
+class By(StrEnum):
+    """How attempts are grouped."""
+
+    DAY = "day"
+    WEEK = "week"
+    JOB = "job"
+
+
+def earnings(
+    by: Annotated[By, typer.Option(help="One row for each.")] = By.DAY,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Show what the worker has earned: rewards, bonds lost, fees, and STRK for an hour of rendering."""
+    settings, account = context.current().settings, context.account(DEFAULT)
+    attempts, totals = context.run(workers.past(settings, account))
+    known, doubt = _ask_registry(attempts)
+    rows = dict(grouped(attempts, _KEYS[by], known))
+    if totals:
+        rows = {EARLIER: _earlier(totals), **rows}
+    if as_json:
+        show.as_json(_as_object(by, rows, doubt))
+        return
+    _print(by, rows)
+    if doubt:
+        show.err.print(show.clean(doubt), markup=False)
+
+
+def _ask_registry(attempts: Sequence[Attempt]) -> tuple[Mapping[int, Settled], str]:
+    """What the registry has more exactly, by attempt, and why that is missing, if it is."""
+    if not attempts:
+        return {}, ""
+    try:
+        opened = opening.open_reader(DEFAULT)
+        if opened.account == NOBODY:
+            return {}, _DOUBT + "The account's address is not known here: set account_address."
+        return context.run(read_settled(opened.jobs, opened.account, attempts)), ""
+    except RegistryUnavailable as error:
+        return {}, f"{_DOUBT}{error}"
+
+
+def _day(attempt: Attempt) -> str:
+    return UNDER_WAY if attempt.ended_at is None else _local(attempt.ended_at).strftime("%Y-%m-%d")
+
+
+def _week(attempt: Attempt) -> str:
+    if attempt.ended_at is None:
+        return UNDER_WAY
+    year, week, _ = _local(attempt.ended_at).isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def _job(attempt: Attempt) -> str:
+    return str(attempt.job_id)
+
+
+def _local(at: float) -> datetime:
+    return datetime.fromtimestamp(at).astimezone()
+
+
+_KEYS: Mapping[By, Callable[[Attempt], str]] = {By.DAY: _day, By.WEEK: _week, By.JOB: _job}
+
+
+def _earlier(totals: Sequence[CreatorTotals]) -> Earnings:
+    """The attempts that the journal keeps only as sums: rewards less fees, and what was lost."""
+    return Earnings(
+        reward_fri=sum(one.paid_fri for one in totals), lost_fri=sum(one.lost_fri for one in totals)
+    )
+
+
+def _print(by: By, rows: Mapping[str, Earnings]) -> None:
+    if not rows:
+        show.line("Nothing yet: no attempt is in the journal.")
+        return
+    columns = (by.value, "paid", "rewards", "bonds lost", "fees", "earned", "rendered", "an hour")
+    whole = {**rows, "total": total(list(rows.values()))}
+    show.table("Earnings", columns, [_row(name, one) for name, one in whole.items()])
+
+
+def _row(name: str, one: Earnings) -> tuple[str, ...]:
+    return (
+        name,
+        str(one.jobs),
+        format_strk(one.reward_fri + one.won_fri),
+        format_strk(one.lost_fri),
+        format_strk(one.fees_fri),
+        format_strk(one.earned_fri),
+        format_span(round(one.render_seconds)),
+        "" if one.hourly_fri is None else brief_strk(one.hourly_fri),
+    )
+
+
+def _as_object(by: By, rows: Mapping[str, Earnings], doubt: str) -> dict[str, Any]:
+    return {
+        "by": by.value,
+        "rows": [{by.value: name, **_facts(one)} for name, one in rows.items()],
+        "total": _facts(total(list(rows.values()))),
+        "doubt": doubt or None,
+    }
+
+
+def _facts(one: Earnings) -> dict[str, Any]:
+    return {
+        "jobs": one.jobs,
+        "reward_fri": one.reward_fri,
+        "won_fri": one.won_fri,
+        "lost_fri": one.lost_fri,
+        "fees_fri": one.fees_fri,
+        "earned_fri": one.earned_fri,
+        "render_seconds": round(one.render_seconds, 3),
+        "hourly_fri": one.hourly_fri,
+    }

@@ -1,0 +1,225 @@
+"""Draws a worker's overview on a terminal of any width: for its screen and for `veriframe status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from veriframe.cli.display import show
+from veriframe.model.quantities import brief_strk, format_size, format_span, format_strk
+from veriframe.worker.overview.overview import Due, Happening, JobAtWork, Overview, Sums
+from veriframe.worker.overview.sentences import DOING
+
+MOST_JOBS = 12
+"""The most jobs with a line of their own."""
+
+MOST_DUE = 3
+"""The most results with a time of their own."""
+
+WIDE, NARROW = 100, 80
+"""Columns from which facts stand side by side, and below which less is shown."""
+
+BAR = 50
+"""The longest bar, in columns."""
+
+ASIDE, BAD, GOOD = "bright_black", "yellow", "green"
+
+
+def draw(
+    overview: Overview,
+    columns: int,
+    *,
+    runs: bool = True,
+    is_here: bool = True,
+    most_jobs: int = MOST_JOBS,
+    events: int = 0,
+) -> Group:
+    """The whole overview, at most `columns` wide.
+
+    `runs`: whether its worker does, `is_here`: on this terminal, so that Ctrl-C stops it. `events` is how
+    many of the last events to show.
+    """
+    happened = overview.happened[-events:] if events else ()
+    return Group(
+        _title(overview, columns, runs=runs),
+        _parts(overview, columns),
+        *((Rule(style=ASIDE), *map(event_line, happened)) if happened else ()),
+        Rule(style=ASIDE),
+        *_jobs(overview, columns, most_jobs, runs=runs),
+        Rule(style=ASIDE),
+        _money(overview),
+        *(Padding(line, (0, 3)) for line in _notices(overview, is_here=is_here) if runs),
+    )
+
+
+def event_line(happening: Happening) -> RenderableType:
+    """One event, with its time of day."""
+    line = Table.grid(padding=(0, 2))
+    line.add_column(style=ASIDE, no_wrap=True)
+    line.add_column(overflow="fold")
+    style = BAD if happening.is_bad else ""
+    line.add_row(f" {clock_time(happening.at)}", Text(show.clean(happening.text), style))
+    return line
+
+
+def clock_time(at: float, now: float | None = None) -> str:
+    """The local time of day; with its date if `now` is another day."""
+    local = datetime.fromtimestamp(at).astimezone()
+    is_today = now is None or local.date() == datetime.fromtimestamp(now).astimezone().date()
+    return local.strftime("%H:%M:%S" if now is None else "%H:%M" if is_today else "%Y-%m-%d %H:%M")
+
+
+def _title(overview: Overview, columns: int, *, runs: bool) -> RenderableType:
+    who = overview.who
+    facts = [show.short(who.address)] if who.address and columns >= NARROW else []
+    if runs:
+        facts.append("1 slot" if who.slots == 1 else f"{who.slots} slots")
+        if overview.busy_percent is not None:
+            facts.append(f"{overview.busy_percent:.0f} % busy")
+        if overview.started_at is not None:
+            facts.append(f"for {format_span(int(max(0, overview.now - overview.started_at)))}")
+    state = "stops" if overview.is_stopping else "works" if runs else "does not run"
+    style = BAD if overview.is_stopping or not runs else GOOD
+    title = Text.assemble((" ● ", style), (show.clean(who.account), "bold"), f" {state}")
+    return title.append("".join(f" · {fact}" for fact in facts), ASIDE)
+
+
+def _parts(overview: Overview, columns: int) -> RenderableType:
+    who = overview.who
+    blender = {"Blender": who.blender, "sandbox": who.sandbox} if who.blender else {}
+    pairs = [
+        (name, Text(show.clean(value)))
+        for name, value in {"registry": who.registry, "store": who.store, **blender}.items()
+    ]
+    grid = _facts_grid(2 if columns >= WIDE else 1)
+    if columns >= WIDE:
+        for left, right in zip(pairs[::2], pairs[1::2], strict=True):
+            grid.add_row(*_named(*left), *_named(*right))
+    else:
+        for pair in pairs:
+            grid.add_row(*_named(*pair))
+    if not who.log:
+        return grid
+    log = _facts_grid(1)
+    log.add_row(*_named("log", Text(show.clean(who.log))))
+    return Group(grid, log)
+
+
+def _facts_grid(pairs: int) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for _ in range(pairs):
+        grid.add_column(style=ASIDE, no_wrap=True, min_width=11)
+        grid.add_column(overflow="fold")
+    return grid
+
+
+def _named(name: str, value: Text) -> tuple[str, Text]:
+    return f"   {name}", value
+
+
+def _jobs(overview: Overview, columns: int, most: int, *, runs: bool) -> Iterator[RenderableType]:
+    if not overview.jobs:
+        yield Text("   No job is under way." + (" Waiting for open jobs." if runs else ""), ASIDE)
+        return
+    shown = overview.jobs[:most]
+    lines = [(job, *_progress(job, overview.now)) for job in shown]
+    number, last = max(len(str(job.job_id)) for job in shown), max(len(end.plain) for _, _, end in lines)
+    bar = max(4, min(BAR, columns - number - LONGEST_DOING - last - 9))
+    for job, middle, end in lines:
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(justify="right", no_wrap=True, width=number + 3)
+        grid.add_column(no_wrap=True, width=LONGEST_DOING)
+        grid.add_column(no_wrap=True, overflow="ellipsis", width=bar)
+        grid.add_column(no_wrap=True, width=last)
+        grid.add_row(Text(str(job.job_id), "bold"), job.doing, middle, end)
+        yield grid
+        if facts := " · ".join(_job_facts(job, overview.now)):
+            yield Padding(Text(facts, ASIDE), (0, 0, 0, number + 5))
+    if left := overview.jobs[most:]:
+        yield Text(f"   and {len(left)} more", ASIDE)
+
+
+LONGEST_DOING = max(map(len, DOING.values()))
+
+
+def _progress(job: JobAtWork, now: float) -> tuple[RenderableType, Text]:
+    if job.waits_for:
+        since = "" if not job.waits_since else f"for {format_span(int(max(0, now - job.waits_since)))}"
+        return Text(f"waits for {show.clean(job.waits_for)}", BAD), Text(since, BAD)
+    if job.share is None:
+        return "", Text(f"for {format_span(int(max(0, now - job.since)))}", ASIDE)
+    left = "" if job.seconds_left is None else f"  {format_span(int(job.seconds_left))} left"
+    bar = ProgressBar(total=1.0, completed=job.share, width=None, complete_style=GOOD, finished_style=GOOD)
+    return bar, Text(f"{job.share:4.0%}{left}".replace("%", " %"))
+
+
+def _job_facts(job: JobAtWork, now: float) -> Iterator[str]:
+    if job.frame is not None:
+        yield f"frame {job.frame}" + (f" ({job.frames_done + 1} of {job.frames})" if job.frames > 1 else "")
+    if job.memory_bytes is not None:
+        yield format_size(job.memory_bytes)
+    if job.done_bytes is not None and not job.waits_for:
+        of = "" if job.total_bytes is None else f" of {format_size(job.total_bytes)}"
+        yield f"{format_size(job.done_bytes)}{of}"
+    if job.due_at:
+        yield f"reward {format_strk(job.reward_fri)}"
+        left = int(job.due_at - now)
+        yield f"its lease ends in {format_span(left)}" if left > 0 else "its lease is over"
+
+
+def _money(overview: Overview) -> RenderableType:
+    grid = _facts_grid(1)
+    grid.add_row(*_named("today", _today(overview.today)))
+    if overview.due:
+        grid.add_row(*_named("due", _due(overview.due, overview.now)))
+    return grid
+
+
+def _today(today: Sums) -> Text:
+    if not today.paid_jobs:
+        text = Text("nothing was paid yet")
+    else:
+        jobs = "1 job" if today.paid_jobs == 1 else f"{today.paid_jobs} jobs"
+        text = Text.assemble((format_strk(today.paid_fri), "bold"), f" paid for {jobs}")
+    if today.lost_fri:
+        text.append(f" · {format_strk(today.lost_fri)} of bonds lost", BAD)
+    if today.fees_fri:
+        text.append(f" · {brief_strk(today.fees_fri)} of fees")
+    return text
+
+
+def _due(due: Sequence[Due], now: float) -> Text:
+    total = format_strk(sum(one.reward_fri for one in due))
+    shown = [f"{format_strk(one.reward_fri)} for job {one.job_id}{_when(one, now)}" for one in due[:MOST_DUE]]
+    more = [f"{len(due) - MOST_DUE} more"] if len(due) > MOST_DUE else []
+    if len(due) == 1:
+        return Text(shown[0])
+    return Text.assemble((total, "bold"), ": ", ", ".join([*shown, *more]))
+
+
+def _when(one: Due, now: float) -> str:
+    if not one.due_at:
+        return ""
+    if one.due_at <= now:
+        return " now"
+    return f" by {clock_time(one.due_at, now)}"
+
+
+def _notices(overview: Overview, *, is_here: bool) -> Iterator[Text]:
+    if overview.is_stopping:
+        claimed = [str(job.job_id) for job in overview.jobs if job.due_at]
+        waits = f"waiting for job {', '.join(claimed)}" if claimed else "no claimed job is left"
+        again = ". Ctrl-C again stops at once." if is_here else "."
+        yield Text(f"Stopping: nothing more is claimed; {waits}{again}", BAD)
+    elif overview.idle:
+        span = format_span(int(max(0, overview.now - overview.idle_since)))
+        yield Text(f"Nothing is claimed, for {span}: {show.clean(overview.idle)}", BAD)
+    elif is_here:
+        yield Text("Ctrl-C: finish claimed jobs and stop.", ASIDE)

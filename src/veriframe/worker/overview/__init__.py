@@ -1,0 +1,1 @@
+"""What a worker does and earns now, for its screen, its sentences and `veriframe status`."""

@@ -1,0 +1,96 @@
+"""What became of a job, in the words that people read on the worker's screen and in the demo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.text import printable
+
+DONE: Mapping[Stage, str] = MappingProxyType(
+    {
+        Stage.FETCHED: "fetched the scene and checked its bytes against the CID",
+        Stage.CHECKED: "inspected it with Blender in the sandbox",
+        Stage.CLAIMED: "claimed the job: its bond is in escrow",
+        Stage.RENDERED: "rendered it",
+        Stage.VALIDATED: "validated the picture in a clean sandbox",
+        Stage.STORED: "put the picture into the store",
+        Stage.SUBMITTED: "submitted the picture's CID",
+    }
+)
+"""What the worker has done at each stage, as the second half of a sentence."""
+
+TOLD_OTHERWISE = frozenset(("stage_reached", "job_lost", "waiting", "claiming_paused", "listener_failed"))
+"""Warnings of the log that a listener hears of in another way."""
+
+WORTH_TELLING: Mapping[str, str] = MappingProxyType(
+    {
+        "job_left": "is left",
+        "job_waits": "is not taken yet",
+        "job_resumed": "goes on",
+        "self_test_passed": "the test scene was rendered: this machine is healthy",
+        "withdrawn": "withdrawn",
+    }
+)
+"""Lines of the log that are no warnings, and that an operator wants to know of; with their words."""
+
+_ENDED: Mapping[Stage, str] = MappingProxyType(
+    {
+        Stage.REFUSED: "refused the job",
+        Stage.FAILED: "failed",
+        Stage.RELEASED: "released its claim",
+        Stage.LOST: "lost the job",
+        Stage.REFUNDED: "lost the dispute: the arbiter decided for the creator",
+    }
+)
+
+DOING: Mapping[Stage, str] = MappingProxyType(
+    {
+        Stage.SEEN: "fetching",
+        Stage.FETCHED: "inspecting",
+        Stage.CHECKED: "claiming",
+        Stage.CLAIMED: "rendering",
+        Stage.RENDERED: "validating",
+        Stage.VALIDATED: "storing",
+        Stage.STORED: "submitting",
+        Stage.SUBMITTED: "in review",
+        Stage.FAILED: "releasing",
+    }
+)
+"""What follows each stage, in one or two words."""
+
+
+def stage_sentence(before: Attempt, after: Attempt) -> str:
+    """What a worker has just done, without its subject: `rendered it (59m16s)`. Safe to show."""
+    started = before.reached.get(before.stage, after.reached[after.stage])
+    seconds = max(0.0, after.reached[after.stage] - started)
+    if after.stage is Stage.PAID:
+        return f"received {format_strk(after.reward_fri)} ({format_span(seconds)})"
+    if (done := DONE.get(after.stage)) is not None:
+        return f"{done} ({format_span(seconds)})"
+    code = f" [{after.code}]" if after.code is not None else ""
+    lost = f", which cost {format_strk(after.lost_fri)} of its bond" if after.lost_fri else ""
+    why = f": {printable(after.detail, 300)}" if after.detail and after.stage is not Stage.REFUNDED else ""
+    return f"{_ENDED[after.stage]}{code}{lost}{why}"
+
+
+def log_sentence(level: str, event: Mapping[str, object]) -> str:
+    """What a line of the log says, for people; empty if it is not for them, or was told otherwise."""
+    name = str(event.get("event", ""))
+    is_warning = level in ("warning", "error", "critical", "exception") and name not in TOLD_OTHERWISE
+    if not is_warning and name not in WORTH_TELLING:
+        return ""
+    facts = {key: value for key, value in event.items() if key not in _NOT_FACTS and value is not None}
+    words = WORTH_TELLING.get(name, name.replace("_", " "))
+    if (job_id := facts.pop("job_id", None)) is not None:
+        words = f"job {job_id}{' ' if name in WORTH_TELLING else ': '}{words}"
+    remedy, reason = facts.pop("remedy", ""), facts.pop("reason", "")
+    why = reason or ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
+    return ": ".join(str(part) for part in (words, why, remedy) if part)
+
+
+_NOT_FACTS = frozenset(
+    ("event", "level", "timestamp", "exception", "order_id", "jobs", "creator", "asset_cid", "reward")
+)

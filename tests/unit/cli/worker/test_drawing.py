@@ -1,0 +1,99 @@
+"""The worker's screen at several widths, and its picture in the docs."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from tools import worker_picture
+from tools.worker_picture import NOW, STRK, example
+
+from veriframe.cli.worker import drawing
+from veriframe.worker.overview.overview import Due, Overview
+
+
+def drawn(overview: Overview, columns: int = 110, **how: object) -> list[str]:
+    """The lines of the screen, without colours."""
+    file = io.StringIO()
+    console = Console(file=file, width=columns, color_system=None)
+    console.print(drawing.draw(overview, columns, **how))  # type: ignore[arg-type]
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def line_with(lines: list[str], *texts: str) -> str:
+    """The only line with all of these texts."""
+    (found,) = [line for line in lines if all(text in line for text in texts)]
+    return found
+
+
+def test_the_picture_of_the_screen_is_true() -> None:
+    """`python -m tools.worker_picture` draws it anew."""
+    assert worker_picture.PICTURE.read_text(encoding="utf-8") == worker_picture.draw()
+
+
+@pytest.mark.parametrize("columns", [110, 80, 60, 40])
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    """And the jobs with their shares are still there."""
+    lines = drawn(example(), columns, events=5)
+    assert max(map(len, lines)) <= columns
+    for job in example().jobs:
+        assert line_with(lines, f" {job.job_id} ", job.doing)
+    assert line_with(lines, "63 %")
+
+
+@pytest.mark.parametrize("columns", [110, 60])
+def test_who_and_where_are_shown(columns: int) -> None:
+    """Account, registry, store, sandbox, Blender and slots."""
+    text = " ".join(drawn(example(), columns))
+    who = example().who
+    assert all(part in text for part in (who.account, who.registry, who.store, who.sandbox, "1 slot"))
+    assert "4.5.15" in text
+
+
+def test_a_wait_has_its_time() -> None:
+    """fault_102: what a job waits for, and how long it has."""
+    assert line_with(drawn(example()), " 12 ", "a renderer", "2m11s")
+
+
+def test_a_render_has_frame_memory_and_time_left() -> None:
+    """And the time that its lease leaves."""
+    lines = drawn(example())
+    assert line_with(lines, " 11 ", "1m57s left")
+    assert line_with(lines, "frame 1", "1.2 GiB", "5 STRK", "56m41s")
+
+
+def test_todays_money_and_what_is_due_are_shown() -> None:
+    """Paid, lost, and when the next reward comes."""
+    lines = drawn(example())
+    assert line_with(lines, "45 STRK", "9 jobs", "0.05 STRK")
+    assert line_with(lines, "5 STRK", "job 10", "14:13")
+
+
+def test_many_results_in_review_are_summed_up() -> None:
+    """The next ones by name, the others by number."""
+    due = [Due(job_id=n, reward_fri=STRK, due_at=int(NOW) + 60 * n) for n in range(1, 8)]
+    assert line_with(drawn(replace(example(), due=due)), "7 STRK", "job 3", "4 more")
+
+
+def test_more_jobs_than_lines_are_counted() -> None:
+    """A low terminal does not scroll."""
+    assert line_with(drawn(example(), most_jobs=1), "2 more")
+
+
+def test_a_pause_is_shown_with_its_reason() -> None:
+    """fault_187: and since when."""
+    idle = replace(example(), idle="The disk is full.", idle_since=NOW - 90)
+    assert line_with(drawn(idle), "1m30s", "The disk is full.")
+
+
+def test_a_stop_names_the_claimed_jobs() -> None:
+    """fault_182: those that are finished first, and what another Ctrl-C does."""
+    assert line_with(drawn(replace(example(), is_stopping=True, idle="It stops.")), "job 11", "Ctrl-C")
+
+
+def test_a_worker_that_does_not_run_is_told_from_one_that_does() -> None:
+    """No slots, no times of a run, and no word on Ctrl-C."""
+    lines = drawn(replace(example(), started_at=None, busy_percent=None), runs=False)
+    assert not any("Ctrl-C" in line or "slot" in line for line in lines)
