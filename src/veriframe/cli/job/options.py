@@ -39,7 +39,8 @@ LEASE = _span("--lease", "How long a worker has to submit.", format_span(default
 REVIEW = _span(
     "--review",
     "How long you may review the result before anyone may trigger the payment.",
-    f"{format_span(defaults.REVIEW_SECONDS)}; with an arbiter {format_span(defaults.ARBITRATED_REVIEW_SECONDS)}",
+    f"{format_span(defaults.REVIEW_SECONDS)}; "
+    f"with an arbiter {format_span(defaults.ARBITRATED_REVIEW_SECONDS)}",
 )
 ARBITRATION = _span(
     "--arbitration", "How long the arbiter has to decide.", format_span(defaults.ARBITRATION_SECONDS)

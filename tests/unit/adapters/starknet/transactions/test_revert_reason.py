@@ -52,7 +52,7 @@ BALANCE = (
     f"({MAGIC}, 0x1, 0x45524332303a207472616e7366657220616d6f756e74206578636565647320 ('ERC20: transfer"
     f" amount exceeds '), 0x62616c616e6365 ('balance'), 0x7, {FAILED})"
 )
-DEVNET = f"{RECEIPT.rstrip()}\n [\"0x4e4f545f4f50454e\"]"
+DEVNET = f'{RECEIPT.rstrip()}\n ["0x4e4f545f4f50454e"]'
 """As starknet-devnet 0.8.1 writes it: once more, as a list of felts."""
 NO_CONTRACT = f"Requested contract address 0x{'0' * 61}123 is not deployed"
 GAS = "Insufficient max L2Gas: max amount: 10, actual used: 20"
