@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -84,9 +85,10 @@ def test_the_second_signal_ends_at_once(embedded: Embedded, first: signal.Signal
 
 
 def test_a_signal_before_the_first_job_ends_it(embedded: Embedded) -> None:
-    """There is nothing to finish: exit code 0 at once."""
-    process = embedded.start({}, "worker")
+    """There is nothing to finish: exit code 0 at once. `nice` holds for all that it would have started."""
+    process = embedded.start({}, "--set", "nice=7", "worker")
     wait_for(lambda: "worker_started" in embedded.log())
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0) + 7
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == 0
     assert "Traceback" not in embedded.log()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
-import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
+from tests.fakes.validation import validated
 
-from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, ValidationFailed
+from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.frames import Frame, ImageFormat, Progress, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 from veriframe.ports.renderer import Renderer, RendererFacts, RenderSession
@@ -78,7 +77,8 @@ class FakeRenderer(Renderer):
 
     `opened` lists the scenes of all sessions, `inspected` those of all inspections, `tasks` and `leases` what
     was rendered, `validations` and `validation_leases` what was validated. `renders`, `sessions` (open now)
-    and `cancelled` are counts; `rendering` is set while a render is in progress.
+    and `cancelled` are counts; `rendering` is set while a render is in progress;
+    `last_session` was opened last.
     """
 
     def __init__(self, facts: RendererFacts = FACTS, capacity: int = 1) -> None:
@@ -96,6 +96,7 @@ class FakeRenderer(Renderer):
         self.self_tests, self.unfit = 0, False
         self.closed, self.waits = False, True
         self.rendering = asyncio.Event()
+        self.last_session: FakeSession | None = None
         self.wrote: dict[Path, Script] = {}
 
     @property
@@ -121,7 +122,8 @@ class FakeRenderer(Renderer):
         self.opened.append(scene)
         self.sessions += 1
         try:
-            yield self.session(scene)
+            self.last_session = self.session(scene)
+            yield self.last_session
         finally:
             self.sessions -= 1
 
@@ -143,7 +145,7 @@ class FakeRenderer(Renderer):
         self.validations.append(task)
         self.validation_leases.append(lease_seconds)
         _fail_by(self.wrote.get(out.parent, Script()).validation_failures)
-        return [_validate(frame, out, clean) for frame in frames]
+        return [validated(frame, out, clean) for frame in frames]
 
     async def close(self) -> None:
         """Notes it in `closed`."""
@@ -176,6 +178,8 @@ class FakeSession(RenderSession):
         self._renderer, self._scene = renderer, scene
         self._inspection: SceneInspection | None = None
         self.over = False
+        self.paused: list[bool] = []
+        """True for each `pause`, False for each `resume`."""
 
     async def may_wait(self) -> bool:
         """As the renderer's `waits` says."""
@@ -185,6 +189,14 @@ class FakeSession(RenderSession):
     def is_over(self) -> bool:
         """As `over` was set."""
         return self.over
+
+    async def pause(self) -> None:
+        """Notes it in `paused`."""
+        self.paused.append(True)
+
+    async def resume(self) -> None:
+        """Notes it in `paused`."""
+        self.paused.append(False)
 
     async def inspect(self) -> SceneInspection:
         """Returns the inspection of its script."""
@@ -251,30 +263,6 @@ def _draw(script: Script, task: RenderTask, number: int, out: Path) -> Frame:
         height=height,
         seconds=script.seconds,
         peak_memory_bytes=2**28,
-    )
-
-
-def _validate(frame: Frame, out: Path, clean: Path) -> ValidatedFrame:
-    if not (out / frame.file).is_file():
-        raise ValidationFailed(Code.TAMPER, f"{frame.file} is gone.")
-    try:
-        with Image.open(out / frame.file) as image:
-            size, pixels = image.size, image.tobytes()
-    except OSError:
-        raise ValidationFailed(Code.NOT_IMAGE, f"{frame.file} is not a picture.") from None
-    if size != (frame.width, frame.height):
-        raise ValidationFailed(Code.WRONG_SIZE, f"{frame.file} has another size.")
-    shutil.copyfile(out / frame.file, clean / frame.file)
-    return ValidatedFrame(
-        number=frame.number,
-        file=frame.file,
-        width=frame.width,
-        height=frame.height,
-        channels=3,
-        bit_depth=8,
-        pixel_sha256=hashlib.sha256(pixels).hexdigest(),
-        size_bytes=(clean / frame.file).stat().st_size,
-        is_black=not any(pixels),
     )
 
 

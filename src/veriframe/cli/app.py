@@ -13,6 +13,7 @@ from veriframe import __version__, stderr
 from veriframe.cli import account, config, demo, doctor, job, registry, scene
 from veriframe.cli.context import finish, read_settings
 from veriframe.cli.display.error import exit_code, say
+from veriframe.cli.service import commands as service
 from veriframe.cli.worker import command, status
 from veriframe.errors import VeriFrameError
 
@@ -28,6 +29,7 @@ app.add_typer(scene.app, name="scene")
 app.add_typer(account.app, name="account")
 app.add_typer(registry.app, name="registry")
 app.add_typer(config.app, name="config")
+app.add_typer(service.app, name="service")
 app.command("worker")(command.worker)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)

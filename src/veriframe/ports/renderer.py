@@ -29,7 +29,8 @@ class RendererFacts:
 class RenderSession(Protocol):
     """One scene in one sandboxed Blender process. Everything it reports is untrusted until checked.
 
-    One call at a time. After an error, or frames that were not taken to the end, the session is over.
+    One call at a time, but for `pause` and `resume`. After an error, or frames that were not taken to the
+    end, the session is over.
     """
 
     @property
@@ -47,6 +48,17 @@ class RenderSession(Protocol):
     @abstractmethod
     async def may_wait(self) -> bool:
         """Whether an inspected scene holds so little memory that it may stay open, frozen, until its turn."""
+
+    @abstractmethod
+    async def pause(self) -> None:
+        """Stop what is under way, so that it uses no processor time. Only its lease still runs.
+
+        Raises `HostUnavailable`.
+        """
+
+    @abstractmethod
+    async def resume(self) -> None:
+        """Let it go on."""
 
     @abstractmethod
     def frames(

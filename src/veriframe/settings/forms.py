@@ -58,6 +58,7 @@ ADDRESSES = Form(
     "addresses in hex, as 0x…, with commas between them", lambda addresses: _joined(addresses, hex)
 )
 ACCOUNT = Form("a name of at most 31 small letters, digits and “-”, with a letter first")
+HOURS = Form("hours of the day, such as 22:00-07:00, several with commas between them")
 _NUMBER = Form("a number", _number, is_quoted=False)
 _BY_TYPE: dict[object, Form] = {
     bool: Form("true or false", lambda value: str(value).lower(), is_quoted=False),

@@ -6,8 +6,17 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 
+from veriframe.model.attempt.work_hours import parse_work_hours
 from veriframe.model.quantities import parse_span
 from veriframe.model.registry.chain import format_chain_id, parse_chain_id
 from veriframe.settings import forms
@@ -39,6 +48,11 @@ def _chain(value: object) -> object:
     return format_chain_id(parse_chain_id(value)) if isinstance(value, str) else value
 
 
+def _hours(value: str) -> str:
+    parse_work_hours(value)
+    return value
+
+
 Felt = Annotated[
     int,
     BeforeValidator(_felt),
@@ -50,6 +64,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_split), forms.NAMES]
 Addresses = Annotated[tuple[Felt, ...], BeforeValidator(_split), forms.ADDRESSES]
 ChainId = Annotated[str, BeforeValidator(_chain), forms.CHAIN_ID]
 AccountName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$"), forms.ACCOUNT]
+Hours = Annotated[str, AfterValidator(_hours), forms.HOURS]
 Share = Annotated[Decimal, Field(ge=0, le=1)]
 Size = Annotated[ByteSize, forms.SIZE]
 Span = Annotated[float, BeforeValidator(_span), forms.SPAN]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import ByteSize, Field
 
-from veriframe.settings.section import Felt, Section, Size, Span, Strk
+from veriframe.settings.section import Felt, Hours, Section, Size, Span, Strk
 
 
 class Work(Section):
@@ -23,6 +23,16 @@ class Work(Section):
         ByteSize(20 * 2**30), ge=2**20, description="disk for fetched scenes and frames"
     )
     disk_free_bytes: Size = Field(ByteSize(2 * 2**30), description="free disk below which nothing is claimed")
+    work_hours: Hours | None = Field(
+        None, description="when to work, such as 22:00-07:00, in this machine's time; by default always"
+    )
+    pause_when_busy: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="pause while other programs use more than this share of the processors, such as 0.3",
+    )
+    nice: int = Field(0, ge=0, le=19, description="how far renders give way to other programs; 19: most")
     withdraw_above_strk: Strk | None = Field(
         None, description="credit above this amount is withdrawn automatically"
     )

@@ -9,10 +9,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from veriframe.adapters.blender.sandbox.limits.others import OtherPrograms
 from veriframe.adapters.sqlite_journal import SqliteJournal
 from veriframe.logs import redact_text
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.stakes import CreatorTotals, Stakes
+from veriframe.model.attempt.work_hours import parse_work_hours
 from veriframe.model.registry.job import Address
 from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
@@ -22,6 +24,7 @@ from veriframe.wiring.limits import policy, scene_limits, stake_limits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock, holder
+from veriframe.worker.manners.manners import Manners
 from veriframe.worker.overview.overview import Overview, Who, at_rest, jobs_at_work, rewards_due, sums_of_day
 from veriframe.worker.service import Service
 from veriframe.worker.settlement.settling import Withdrawal
@@ -131,6 +134,7 @@ def build_context(
         policy=policy(settings, registry.account),
         scene_limits=scene_limits(settings),
         disk_free_bytes=settings.disk_free_bytes,
+        manners=build_manners(settings),
         room=Reservations(
             share=float(settings.creator_store_share),
             new_share=float(settings.new_creators_store_share),
@@ -138,6 +142,14 @@ def build_context(
             disk_room=partial(workspace.room, settings.disk_free_bytes),
         ),
     )
+
+
+def build_manners(settings: Settings) -> Manners:
+    """Build what keeps the worker out of the way."""
+    hours = parse_work_hours(settings.work_hours) if settings.work_hours else None
+    if settings.pause_when_busy is None:
+        return Manners(hours)
+    return Manners(hours, settings.pause_when_busy, others=OtherPrograms().share)
 
 
 def build_service(settings: Settings, context: WorkerContext) -> Service:

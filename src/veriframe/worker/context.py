@@ -15,6 +15,7 @@ from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 from veriframe.worker.listener import Listeners, Pauses
+from veriframe.worker.manners.manners import Manners
 from veriframe.worker.shared.attempts import Attempts
 from veriframe.worker.shared.in_flight_claims import InFlightClaims
 from veriframe.worker.shared.lanes import Lanes
@@ -35,7 +36,7 @@ class WorkerContext:
     backoffs and rates. `approve` judges an attempt right before its claim: it raises `JobLost` or
     `HostUnavailable`.
     `claims` counts the claims being made, `room` reserves store space for them. `pauses` knows why nothing is
-    claimed now.
+    claimed now; `manners` says whether the machine is the worker's now.
     """
 
     registry: WorkerRegistry
@@ -51,6 +52,7 @@ class WorkerContext:
     approve: Callable[[Attempt], Awaitable[None]] = _approve
     claims: InFlightClaims = field(default_factory=InFlightClaims)
     room: Reservations = field(default_factory=Reservations)
+    manners: Manners = field(default_factory=Manners)
     listener: Listeners = field(default_factory=Listeners)
     attempts: Attempts = field(init=False)
     lanes: Lanes = field(init=False)
@@ -62,6 +64,7 @@ class WorkerContext:
         self.lanes = Lanes(self.renderer.capacity, self.monotonic)
         self.scenes = Scenes()
         self.pauses = Pauses(self.listener)
+        self.manners.on_wait = self.listener.on_wait
 
     async def pin_names(self) -> PinNames:
         """Returns the pin names of this worker's results. Raises `RegistryUnavailable`."""

@@ -9,6 +9,7 @@ from itertools import pairwise
 import structlog
 
 from veriframe.model.attempt.attempt import Attempt, Stage
+from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.content.cid import canonical_or_same
 from veriframe.model.registry.job import Job, format_address, format_strk
 from veriframe.model.rendering.frames import Progress
@@ -46,6 +47,19 @@ def worker_stopped(live: Iterable[Attempt], busy_percent: float) -> None:
         claimed=sum(stage.holds_claim for stage in stages),
         in_review=stages.count(Stage.SUBMITTED),
         busy_percent=busy_percent,
+    )
+
+
+def stakes_renewed(stakes: Stakes) -> None:
+    """Logs what the account has, and what of it may be lost."""
+    log.info(
+        "stakes",
+        means=format_strk(stakes.means_fri),
+        bound=format_strk(stakes.bound_fri),
+        largest_bond=format_strk(stakes.largest_bond_fri),
+        loss_budget=format_strk(stakes.loss_budget_fri),
+        loss_budget_used=format_strk(stakes.charged_fri),
+        job_fees=format_strk(stakes.job_fees_fri),
     )
 
 

@@ -101,12 +101,13 @@ class Service(Listener):
         await self._retrying(self._intake.begin)
         await self._retrying(lambda: recover(context))
         self._begin_withdrawal()
-        keeping = asyncio.create_task(self._guarded(lambda: keep_results(context)))
+        works = (lambda: keep_results(context), context.manners.keep)
+        keeping = [asyncio.create_task(self._guarded(work)) for work in works]
         try:
             while not (await self._retrying(self._poll_and_start) and once and self._is_idle):
                 await self._wait_for_poll()
         finally:
-            await end([keeping])
+            await end(keeping)
 
     async def _retrying(self, work: Callable[[], Awaitable[T]]) -> T:
         """Waits for what is unavailable; nothing is claimed meanwhile."""

@@ -130,10 +130,14 @@ async def _render_frames(spool: Spool, scene: Path, until: float, run: JobRun) -
         lease_seconds=spool.seconds_left(until, "a render"),
         on_progress=lambda progress: context.listener.on_progress(job_id, progress),
     )
-    async for frame in frames:
-        await spool.keep(frame)
-        if frame.number != missing[-1]:
-            await spool.validate_frame(frame, scene, until)
+    limits, left = context.policy.limits, len(missing)
+    with context.manners.rendering(job_id, session, until, limits.wall_seconds(left)) as rendering:
+        async for frame in frames:
+            left -= 1
+            rendering.needs(left * limits.frame_seconds, context.monotonic())
+            await spool.keep(frame)
+            if frame.number != missing[-1]:
+                await spool.validate_frame(frame, scene, until)
 
 
 def _render_end(lease: Lease, context: WorkerContext) -> float:

@@ -12,6 +12,7 @@ from tests.fakes.bench import (
     stages,
     until,
 )
+from tests.waiting import turns
 
 from veriframe.errors import RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt.attempt import Stage
@@ -23,9 +24,9 @@ async def test_a_drain_finishes_claimed_jobs_and_claims_no_more(bench: Bench) ->
     bench.renderer.gate.clear()
     service = bench.service()
     working = asyncio.create_task(service.run())
-    await until(lambda: bench.renderer.started)
+    await until(lambda: bench.renderer.started and sorted(stages(bench)) == [Stage.CHECKED, Stage.CLAIMED])
     service.drain()
-    await asyncio.sleep(0.01)
+    await turns()
     assert not working.done()
     bench.renderer.gate.set()
     assert await working

@@ -16,6 +16,7 @@ from typing import TypeVar
 import structlog
 
 from veriframe.adapters.blender import outcome, outputs, reports, request, scripts
+from veriframe.adapters.blender.phases import Phases
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox import visible
 from veriframe.adapters.blender.sandbox.limits import host_errors
@@ -42,8 +43,7 @@ class BlenderSession(RenderSession):
 
     def __init__(self, sandbox: Sandbox, runtime: Runtime, limits: RenderLimits, wait_bytes: int) -> None:
         """Starts nothing. `wait_bytes`: the most memory of a scene that may stay open while it waits."""
-        self._sandbox, self._runtime, self._limits = sandbox, runtime, limits
-        self._wait_bytes = wait_bytes
+        self._sandbox, self._runtime, self._limits, self._wait_bytes = sandbox, runtime, limits, wait_bytes
         self._stack = contextlib.AsyncExitStack()
         self._folder: Path | None = None
         self._run: LiveRun | None = None
@@ -55,11 +55,9 @@ class BlenderSession(RenderSession):
         self._expected: deque[int] = deque()
         self._arrived: deque[tuple[reports.FrameReport, float, int]] = deque()
         self._on_progress: Callable[[Progress], None] = lambda progress: None
-        self._until = math.inf
+        self._phases, self._started = Phases(limits), time.monotonic()
         self._freezing = asyncio.ensure_future(asyncio.sleep(0))
-        self._started = time.monotonic()
         self._context = contextvars.copy_context()
-        self._enter_loading()
 
     async def start(self, scene: Path | None = None) -> None:
         """Starts Blender, with a scene or ahead of one. Raises `HostUnavailable`."""
@@ -87,6 +85,7 @@ class BlenderSession(RenderSession):
         )
         self._run = await self._stack.enter_async_context(self._sandbox.start(run))
         self._started, self._run.deadline = time.monotonic(), math.inf
+        self._phases.run = self._run
 
     async def close(self) -> None:
         """Ends every process and removes everything."""
@@ -106,11 +105,11 @@ class BlenderSession(RenderSession):
 
     async def wait_until_ready(self) -> int | None:
         """Waits until Blender has started. Returns its memory in bytes; None if it has ended."""
-        self._enter_loading()
+        self._phases.enter_loading()
         if await self._next(lambda: self._is_ready or None) is None:
             self._exit = await self._live.wait()
             return None
-        self._live.deadline = math.inf
+        self._phases.rest()
         await self._live.freeze(trusted=True)
         return await self._live.memory_bytes()
 
@@ -128,12 +127,23 @@ class BlenderSession(RenderSession):
         """Whether it holds no more memory than a Blender that was started ahead may hold."""
         return await self._live.memory_bytes() <= self._wait_bytes
 
+    async def pause(self) -> None:
+        """Stops all processes until `resume`. Raises `HostUnavailable`."""
+        self._phases.pause()
+        await self._live.freeze()
+
+    async def resume(self) -> None:
+        """Lets them go on, unless they wait for a command anyway."""
+        self._phases.resume()
+        await self._thaw()
+
     async def inspect(self) -> SceneInspection:
         """What Blender finds in the scene. Raises `JobRejected`, `HostUnavailable`."""
         if self._inspection is None:
             async with self._command():
                 if not await self._load():
-                    raise outcome.rejection(await self._end(), self._phase, error=self._report.error)
+                    end, allowed = await self._end(), self._phases.allowance
+                    raise outcome.rejection(end, allowed, error=self._report.error)
         assert self._inspection is not None
         return self._inspection
 
@@ -147,13 +157,13 @@ class BlenderSession(RenderSession):
     ) -> AsyncIterator[Frame]:
         """Renders frames in order, and yields each once it lies in `out`. Raises `RenderFailed`."""
         async with self._command():
-            self._until = time.monotonic() + lease_seconds
+            self._phases.until = time.monotonic() + lease_seconds
             if self._inspection is None:
                 await self._load_for(out)
             self._task, self._on_progress = task, on_progress
             self._expected = deque(task.frames)
-            self._enter_frame()
-            await self._live.thaw()
+            self._phases.enter_frame()
+            await self._thaw()
             await self._send(request.as_json(task))
             later = {request.file_name(number, task.format) for number in task.frames}
             for number in task.frames:
@@ -186,8 +196,8 @@ class BlenderSession(RenderSession):
 
     async def _load(self) -> bool:
         """Opens and inspects the scene. Returns False if the run has ended."""
-        self._enter_loading()
-        await self._live.thaw()
+        self._phases.enter_loading()
+        await self._thaw()
         await self._send('{"open": true}')
         raw = await self._next(lambda: self._report.inspection)
         if raw is None:
@@ -232,37 +242,27 @@ class BlenderSession(RenderSession):
         log.debug("blender_command", command=command[:1000])
         await self._live.send(command.encode("ascii"))
 
+    async def _thaw(self) -> None:
+        """Lets it work at what it was told, unless it is paused."""
+        if self._phases.is_running:
+            await self._live.thaw()
+
     def _rest(self) -> None:
         """From now to the next command, it has unlimited time and can use none."""
-        self._live.deadline = math.inf
+        self._phases.rest()
         self._freezing = asyncio.ensure_future(self._live.freeze())
-
-    def _enter_loading(self) -> None:
-        self._enter(self._limits.loading_seconds, " (loading_seconds)")
-
-    def _enter_frame(self) -> None:
-        self._enter(self._limits.frame_seconds, " (frame_seconds)")
-
-    def _enter(self, seconds: float, settings: str) -> None:
-        """Starts a phase with its own time limit."""
-        self._phase_started = now = time.monotonic()
-        self._phase = outcome.Allowance(
-            limits=self._limits, seconds=seconds, settings=settings, lease_seconds=self._until - now
-        )
-        if self._run is not None:
-            self._run.deadline = now + self._phase.wall_seconds
 
     async def _end(self) -> RunExit:
         """How the run has ended, with the seconds since the phase began."""
         self._exit = end = await self._live.wait()
-        return replace(end, seconds=max(0.0, self._started + end.seconds - self._phase_started))
+        return replace(end, seconds=max(0.0, self._started + end.seconds - self._phases.started))
 
     async def _failure(self, out: Path) -> RenderFailed | HostUnavailable:
         end = await self._end()
         with host_errors.as_unavailable():
             free_bytes = outputs.free_bytes(out)
         failed = outcome.failure(
-            end, self._phase, finished=False, error=self._report.error, free_bytes=free_bytes
+            end, self._phases.allowance, finished=False, error=self._report.error, free_bytes=free_bytes
         )
         assert failed is not None, "it has not finished"
         return failed
@@ -292,9 +292,9 @@ class BlenderSession(RenderSession):
             self._report.ignored += 1
             return
         self._expected.popleft()
-        seconds, peak = time.monotonic() - self._phase_started, self._live.peak_memory_bytes
+        seconds, peak = self._phases.seconds, self._live.peak_memory_bytes
         self._arrived.append((report, round(seconds, 4), peak))
         if self._expected:
-            self._enter_frame()
+            self._phases.enter_frame()
         else:
             self._rest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,7 @@ async def _work(
 ) -> int:
     settings = loaded.settings.model_copy(update={} if slots is None else {"slots": slots})
     stamina.instrumentation.set_on_retry_hooks((log_wait,))
+    os.nice(settings.nice)  # for every Blender that is started from here
     async with watching.shown():
         watching.observer.say("testing the sandbox with attacks, starting Blender …")
         renderer = await renderers.build_renderer(settings)

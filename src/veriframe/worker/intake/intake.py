@@ -17,6 +17,7 @@ from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.registry.job import Address, Job, format_strk
 from veriframe.ports.registry import Funds, Snapshot
 from veriframe.threads import run_uninterrupted
+from veriframe.worker import report
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.backoff import Backoffs
 from veriframe.worker.intake.circuit_breaker import CircuitBreaker
@@ -90,12 +91,13 @@ class Intake(Listener):
         context.room.balance_fri = self._exposure.balance_fri
         await self._failures.read(history)
         await self._renew_stakes()
-        _log_stakes(self._stakes)
+        report.stakes_renewed(self._stakes)
 
     @property
     def has_seen_all(self) -> bool:
-        """Whether the registry has no further jobs that could be started."""
-        return self._discovery.has_seen_all
+        """Whether the registry has no further jobs that could be started, now or later in the day."""
+        is_over = self._discovery.has_seen_all
+        return is_over and not (self._context.manners.objection and self._discovery.candidates)
 
     @property
     def has_read_all(self) -> bool:
@@ -123,8 +125,9 @@ class Intake(Listener):
             job for job in candidates if job.id not in running and not self._is_ruled_out(job, examined)
         )
         pauses = self._context.pauses
+        pauses.note("manners", objection := self._context.manners.objection)
         pauses.note("circuit breaker", _UNHEALTHY if self._circuit_breaker.pauses else "")
-        if self._circuit_breaker.pauses or (first := next(possible, None)) is None:
+        if objection or self._circuit_breaker.pauses or (first := next(possible, None)) is None:
             return None
         survey, funds = await asyncio.gather(self._survey(), self._renew_stakes())
         if survey is None:
@@ -178,6 +181,8 @@ class Intake(Listener):
         """Judges a job once more, right before its claim: other jobs may have failed since it was started."""
         if self.is_closed:
             raise JobLost("The worker claims no more jobs after a bug.")
+        if objection := self._context.manners.objection:
+            raise HostUnavailable(objection)
         if objection := self._failures.objection(attempt.asset_cid, attempt.creator):
             raise JobLost(f"The job is not claimed, since {objection}.")
         await self._circuit_breaker.require_healthy(self._context.renderer)
@@ -285,15 +290,3 @@ class Intake(Listener):
         drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
         first = {job.id for job in drawn}
         return [*drawn, *(job for job in candidates if job.id not in first)]
-
-
-def _log_stakes(stakes: Stakes) -> None:
-    log.info(
-        "stakes",
-        means=format_strk(stakes.means_fri),
-        bound=format_strk(stakes.bound_fri),
-        largest_bond=format_strk(stakes.largest_bond_fri),
-        loss_budget=format_strk(stakes.loss_budget_fri),
-        loss_budget_used=format_strk(stakes.charged_fri),
-        job_fees=format_strk(stakes.job_fees_fri),
-    )

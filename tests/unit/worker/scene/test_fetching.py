@@ -117,7 +117,7 @@ async def test_a_scene_that_never_arrives_is_refused_in_time(bench: Bench) -> No
     (job,) = await bench.post()
     after = await pipeline.run(bench.begin(job), _slow(bench, fetch_seconds=0.05))
     assert (after.stage, after.code) == (Stage.REFUSED, Code.NOT_FOUND)
-    assert "did not arrive within fetch_seconds (0.05)" in after.detail
+    assert "fetch_seconds" in after.detail
     assert bench.shared.moves == []
 
 

@@ -27,7 +27,7 @@ from veriframe.causes import cause_of
 from veriframe.disk import write_new
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.quantities import format_size
-from veriframe.ownership import foreign_owner
+from veriframe.ownership import ROOT, foreign_owner
 
 SCRYPT_N = 2**18
 """The cost of guessing a password: 256 MiB and half a second for each guess, as in wallets."""
@@ -140,7 +140,7 @@ def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
                     f"The {what} {path} belongs to the user {owner}. If you trust its content, take"
                     " ownership with chown."
                 )
-            if found.st_mode & 0o077:
+            if not _is_private(found):
                 raise SettingsError(f"The {what} {path} is open to others. Close it: chmod 600 {path}")
             content = file.read(limit_bytes + 1)
     except (OSError, ValueError) as error:
@@ -151,6 +151,12 @@ def read_private(path: Path, what: str, limit_bytes: int = FILE_BYTES) -> bytes:
             f"The {what} {path} is larger than {format_size(limit_bytes)}: it is another kind of file."
         )
     return content
+
+
+def _is_private(found: os.stat_result) -> bool:
+    """Whether only its owner may read it. systemd hands over secrets of root's as 0440, if not as 0400."""
+    handed_over = stat.S_IMODE(found.st_mode) == 0o440 and found.st_uid == found.st_gid == ROOT
+    return handed_over or not found.st_mode & 0o077
 
 
 def _without_waiting(name: str, flags: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,23 @@ def test_a_file_that_is_open_to_others_is_refused_with_the_remedy(tmp_path: Path
     path.chmod(mode)
     with pytest.raises(SettingsError, match=f"chmod 600 {path}"):
         keystore.read(path, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "read"),
+    [
+        (0o440, 0, 0, True),
+        (0o440, 1000, 0, False),
+        (0o440, 0, 1000, False),
+        (0o444, 0, 0, False),
+        (0o640, 0, 0, False),
+        (0o400, 1000, 1000, True),
+    ],
+)
+def test_a_secret_may_come_from_systemd(mode: int, owner: int, group: int, read: bool) -> None:
+    """It lies in a file of root's, and an access list that names the service shows as root's group."""
+    found = os.stat_result((stat.S_IFREG | mode, 1, 1, 1, owner, group, 10, 0, 0, 0))
+    assert keystore._is_private(found) is read
 
 
 def test_a_link_is_judged_by_its_target(tmp_path: Path) -> None:

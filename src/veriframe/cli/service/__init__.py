@@ -1,0 +1,1 @@
+"""`veriframe service`: the worker as a service of systemd."""
