@@ -5,7 +5,7 @@ PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 
-.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain bench-against scenes pictures screen-picture security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,7 @@ check: setup-dev ## Run linters, type checks, import rules and the fast tests: a
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	$(PYTEST) -q -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
 
 test: setup-dev ## Run every test that this machine can run
@@ -57,6 +58,19 @@ bench-ipfs: setup-dev nodes ## Measure 2 GiB and 10 000 files over IPFS, against
 bench-against: setup-dev ## Compare this worker with that of REV=…, an earlier revision: an hour, or minutes with FLAGS=--quick
 	@tools/nodes >/dev/null
 	@$(BIN)/python -m benchmarks.against $(FLAGS) $(REV)
+
+image: ## Build the container image, and those of the nodes, with buildah and Debian's packages
+	@tools/image
+	@tools/nodes >/dev/null
+	@tools/image nodes
+
+wheel: setup ## Build the wheel, install it in an environment of its own, and run the demo there
+	@rm -rf build/wheels build/wheel-environment
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheels .
+	@$(BIN)/python -m venv build/wheel-environment
+	@build/wheel-environment/bin/python -m pip install --quiet build/wheels/*.whl
+	@build/wheel-environment/bin/veriframe demo --output build/wheel-demo
+	@ls -l build/wheels
 
 scenes: setup ## Make the example scenes in build/scenes
 	@$(BIN)/python examples/make_all.py build/scenes

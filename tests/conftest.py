@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,13 @@ EXIT_SECONDS = 120
 
 
 def pytest_configure() -> None:
-    """Sets the umask, so that tests' files are not writable by others."""
+    """Sets the umask, so that tests' files are not writable by others, and lets Ctrl-C reach children.
+
+    A shell starts its background jobs with SIGINT ignored, and all their children inherit that.
+    """
     os.umask(0o022)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
