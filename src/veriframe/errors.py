@@ -9,6 +9,7 @@
     │   ├── StoreUnavailable
     │   │   └── StoreFull        it has no room; waiting helps only if something is removed
     │   └── HostUnavailable      this machine cannot continue: disk full, Blender missing
+    ├── OutputGone               nobody reads the output any more: end without a word
     ├── MoveRefused              the registry refuses: the move is not legal now
     └── JobError (code)          this job ends; the worker continues
         ├── JobLost              the job is no longer ours; nothing to release
@@ -105,6 +106,10 @@ class StoreFull(StoreUnavailable):
 
 class HostUnavailable(Unavailable):
     """This machine cannot continue now: disk full, Blender missing, or journal not writable."""
+
+
+class OutputGone(VeriFrameError):
+    """Nobody reads standard output any more, as after `| head`. End without a word, with exit code 141."""
 
 
 class MoveRefused(VeriFrameError):

@@ -6,7 +6,6 @@ Logging never blocks and never fails, whatever happens to stderr (`BackgroundStd
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import re
 import sys
@@ -31,6 +30,13 @@ REDACTED = "[redacted]"
 
 FILE_BYTES, OLDER_FILES = 8 * 2**20, 3
 """The size of one file of a log, and how many older ones are kept."""
+
+NEVER_HIDDEN = frozenset({"worker_started", "worker_stopping", "worker_stopped", "worker_cut_off"})
+"""Events that are logged at any level: a worker that starts or stops says so."""
+
+FIRST = ("job_id", "order_id", "stage", "code")
+LAST = ("asset_cid", "result_cid", "cid", "stage_seconds", "command")
+"""Fields that a person reads first, and long ones. The others stand between them, as they were given."""
 
 
 def redact_text(text: str) -> str:
@@ -80,6 +86,12 @@ def show_hidden(_logger: object, _method: str, event: MutableMapping[str, Any]) 
     if "exception" in event:
         shown["exception"] = "\n".join(str(_shown(line)) for line in str(event["exception"]).split("\n"))
     return shown
+
+
+def arrange(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor that orders the fields by `FIRST` and `LAST`, and drops those that are None."""
+    middle = [name for name in event if name not in (*FIRST, *LAST)]
+    return {name: event[name] for name in (*FIRST, *middle, *LAST) if event.get(name) is not None}
 
 
 class _LineLogger:
@@ -140,6 +152,7 @@ def configure(
 ) -> None:
     """Set up structlog for the process. `auto` is pretty if `stream` (stderr by default) is a terminal.
 
+    The events of `NEVER_HIDDEN` are logged at any level.
     `tell` receives the level and the facts of each line as well, without secrets, in any thread.
     """
     target = cast(TextIO, stream) if stream else sys.stderr
@@ -148,7 +161,7 @@ def configure(
         processors.insert(-1, _telling(tell))
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        wrapper_class=_filtering(level),
         logger_factory=lambda *_names: _LineLogger(target),
         cache_logger_on_first_use=False,
     )
@@ -156,18 +169,39 @@ def configure(
         target.tell_lost = lambda lost: _lost_line(processors, lost)
 
 
+def _filtering(level: str) -> type[structlog.typing.FilteringBoundLogger]:
+    """A logger that drops what is below `level`, except the events of `NEVER_HIDDEN`."""
+    below, all_levels = (structlog.make_filtering_bound_logger(name) for name in (level, "debug"))
+
+    def info(self: Any, event: str, *args: Any, **fields: Any) -> Any:  # noqa: ANN401
+        return (all_levels if event in NEVER_HIDDEN else below).info(self, event, *args, **fields)
+
+    def warning(self: Any, event: str, *args: Any, **fields: Any) -> Any:  # noqa: ANN401
+        return (all_levels if event in NEVER_HIDDEN else below).warning(self, event, *args, **fields)
+
+    return type("Filtering", (below,), {"info": info, "warning": warning})
+
+
 def _processors(*, pretty: bool, target: TextIO) -> list[structlog.typing.Processor]:
-    return [
+    first: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty),
         structlog.processors.format_exc_info,
         redact_event,
-        *((show_hidden,) if pretty else ()),  # JSON escapes them
-        structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=20)
-        if pretty
-        else structlog.processors.JSONRenderer(),
     ]
+    if not pretty:
+        return [*first, structlog.processors.JSONRenderer()]  # it escapes what `show_hidden` replaces
+    render = structlog.dev.ConsoleRenderer(colors=_has_colours(target), pad_event_to=20, sort_keys=False)
+    return [*first, arrange, show_hidden, render]
+
+
+def _has_colours(target: TextIO) -> bool:
+    """Whether rich would use colours there: it reads NO_COLOR, FORCE_COLOR and TERM."""
+    from rich.console import Console  # noqa: PLC0415 - only a log for people needs it
+
+    console = Console(file=target)
+    return console.color_system is not None and not console.no_color
 
 
 def _telling(tell: Callable[[str, Mapping[str, Any]], None]) -> structlog.typing.Processor:

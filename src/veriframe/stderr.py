@@ -14,7 +14,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO, cast
+
+from veriframe.readable import READABLE
 
 MOST_WAITING = 2_000
 """Most texts that wait to be written; each is about a line."""
@@ -131,7 +134,7 @@ class BackgroundStderr(io.TextIOBase):
             self._written(text)
 
     def _written(self, text: str) -> bool:
-        data = text.encode(self._encoding, "backslashreplace")
+        data = text.encode(self._encoding, READABLE)
         try:
             while data:
                 data = data[self._write_some(data) :]
@@ -159,6 +162,18 @@ def install() -> None:
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is sys.__stderr__:
-        background = BackgroundStderr(2, sys.stderr.encoding if sys.stderr else "utf-8")
-        atexit.register(background.finish)
-        sys.stderr = cast(TextIO, background)
+        sys.stderr = _background(2, sys.stderr.encoding if sys.stderr else "utf-8")
+
+
+def protect_stdout() -> None:
+    """Make `sys.stdout` such a stream, too: a worker neither waits nor fails for those who watch it."""
+    with suppress(OSError):
+        if sys.stdout.fileno() == 1:
+            sys.stdout.flush()
+            sys.stdout = _background(1, sys.stdout.encoding)
+
+
+def _background(descriptor: int, encoding: str) -> TextIO:
+    made = BackgroundStderr(descriptor, encoding)
+    atexit.register(made.finish)
+    return cast(TextIO, made)

@@ -119,3 +119,76 @@ def test_a_librarys_own_logger_writes_a_line(level: str) -> None:
     logs.configure("json", "debug", stream)
     getattr(structlog.get_logger("stamina"), level)("waiting")
     assert json.loads(stream.getvalue())["level"] == level
+
+
+def test_a_pretty_line_is_in_the_order_in_which_a_person_reads() -> None:
+    """First what it is about, last what is long, without what is not there; JSON keeps everything."""
+    stream = io.StringIO()
+    fields = {
+        "asset_cid": "bafy",
+        "seconds": 3,
+        "code": None,
+        "stage": "PAID",
+        "reward": "5 STRK",
+        "job_id": 7,
+    }
+    for form in ("pretty", "json"):
+        logs.configure(form, "debug", stream)
+        structlog.get_logger().info("attempt_finished", **fields)
+    pretty, machine = stream.getvalue().splitlines()
+    shown = "job_id=7 stage=PAID seconds=3 reward='5 STRK' asset_cid=bafy"
+    assert " ".join(pretty.split()).endswith(f"] attempt_finished {shown}")
+    assert fields.items() <= json.loads(machine).items()
+
+
+@pytest.mark.parametrize("level", ["warning", "error"])
+def test_the_start_and_the_end_of_a_worker_are_logged_at_any_level(level: str) -> None:
+    """fault_106: else the screen is empty, and Ctrl-C gets no answer for as long as a render takes."""
+    stream = io.StringIO()
+    logs.configure("json", level, stream)
+    log = structlog.get_logger()
+    for event in sorted(logs.NEVER_HIDDEN):
+        log.info(event, job_id=1)
+        log.warning(event)
+    log.info("stage_reached")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["level"]) for line in lines] == [
+        (event, kind) for event in sorted(logs.NEVER_HIDDEN) for kind in ("info", "warning")
+    ]
+
+
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Always true."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "target", "coloured"),
+    [
+        ({}, Terminal, True),
+        ({"NO_COLOR": "1"}, Terminal, False),
+        ({"NO_COLOR": ""}, Terminal, True),
+        ({"TERM": "dumb"}, Terminal, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, Terminal, False),
+        ({}, io.StringIO, False),
+        ({"FORCE_COLOR": "1"}, io.StringIO, True),
+    ],
+)
+def test_the_log_has_colours_where_rich_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    target: type[io.StringIO],
+    coloured: bool,
+) -> None:
+    """fault_108: NO_COLOR and FORCE_COLOR hold for the log as for all else on the screen."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", **environment}.items():
+        monkeypatch.setenv(name, value)
+    stream = target()
+    logs.configure("pretty", "info", stream)
+    structlog.get_logger().info("event", name="value")
+    assert ("\x1b[" in stream.getvalue()) is coloured

@@ -17,7 +17,7 @@ from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address, format_address, format_strk
 from veriframe.ports.registry import Funds, WorkerRegistry
 from veriframe.settings import to_fri
-from veriframe.wiring import registries, workers
+from veriframe.wiring import registries
 
 if TYPE_CHECKING:
     from veriframe.wiring.keys import Key
@@ -241,6 +241,8 @@ def _treasury() -> WorkerRegistry:
 
 
 async def _show(treasury: WorkerRegistry, as_json: bool) -> None:
+    from veriframe.wiring import workers  # noqa: PLC0415 - most commands here do not need a worker's parts
+
     funds = await treasury.funds(treasury.account)
     name, address = context.account(DEFAULT), format_address(treasury.account)
     held = await workers.stakes(context.current().settings, name, treasury)

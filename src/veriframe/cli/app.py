@@ -1,39 +1,154 @@
-"""The root command: global options and all commands."""
+"""The root command: its options, and the table of all commands.
+
+A command's module is imported when the command is called, so that each one starts as fast as it can.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from veriframe import __version__, stderr
-from veriframe.cli import account, config, demo, doctor, job, registry, scene
-from veriframe.cli.context import finish, read_settings
-from veriframe.cli.display.error import exit_code, say
-from veriframe.cli.service import commands as service
-from veriframe.cli.worker import command, status
+from veriframe import __version__, interrupts, stderr, stdout
 from veriframe.errors import VeriFrameError
 
-app = typer.Typer(
-    name="veriframe",
-    help="Render Blender frames on independent machines, paid through escrow.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(job.app, name="job")
-app.add_typer(scene.app, name="scene")
-app.add_typer(account.app, name="account")
-app.add_typer(registry.app, name="registry")
-app.add_typer(config.app, name="config")
-app.add_typer(service.app, name="service")
-app.command("worker")(command.worker)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
+COMMANDS = {
+    "worker": ("veriframe.cli.worker.command:worker", "Claim jobs, render them and get paid."),
+    "status": (
+        "veriframe.cli.worker.status:status",
+        "Show what the worker does, from another terminal.",
+    ),
+    "job": ("veriframe.cli.job:app", "Post scenes, follow their jobs, fetch and accept results."),
+    "scene": ("veriframe.cli.scene:app", "Check or render a scene without a job."),
+    "account": ("veriframe.cli.account:app", "An account's key and money."),
+    "registry": ("veriframe.cli.registry:app", "The job registry itself."),
+    "config": ("veriframe.cli.config:app", "The settings."),
+    "service": ("veriframe.cli.service.commands:app", "Keep a worker running: a service of systemd."),
+    "doctor": ("veriframe.cli.doctor:doctor", "Check everything that the worker needs."),
+    "demo": ("veriframe.cli.demo:demo", "Run the whole system once, on this machine."),
+}
+"""All commands in the order of the help: where each one is, a function or a group, and its line there."""
+
+_PLAIN = None
+"""Typer's markup mode of all help: rich takes longer than any light command."""
+
+
+@dataclass
+class Given:
+    """The values of the global options, whether they stand before a command or behind it."""
+
+    flags: dict[str, str] = field(default_factory=dict)
+    config: Path | None = None
+    assignments: list[str] = field(default_factory=list)
+
+
+def _keep(context: typer.Context, option: typer.CallbackParam, value: Any) -> None:  # noqa: ANN401
+    """Keep a global option. One that stands further behind overrides."""
+    given = context.find_root().ensure_object(Given)
+    if isinstance(value, list):
+        given.assignments += value
+    elif isinstance(value, Path):
+        given.config = value
+    elif value is not None:
+        given.flags[option.name] = value
+
+
+def _global_options(
+    home: Annotated[
+        str | None,
+        typer.Option(
+            callback=_keep, expose_value=False, help="Folder for the journal, work files and embedded parts."
+        ),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(callback=_keep, expose_value=False, help="Name of the acting account.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(callback=_keep, expose_value=False, help="A settings file (TOML).")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            callback=_keep,
+            expose_value=False,
+            help="Any setting; may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Take the global options, which every command has."""
+
+
+def _params(*, hidden: bool) -> list[Any]:
+    holder = typer.Typer(add_completion=False)
+    holder.command()(_global_options)
+    params: list[Any] = get_command(holder).params
+    for param in params:
+        param.hidden = hidden
+    return params
+
+
+class _Commands(TyperGroup):
+    """The commands of `COMMANDS`: only their lines, until one of them is called."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self.params[:0] = _params(hidden=False)
+        for name, (_, line) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=line, rich_markup_mode=_PLAIN))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Find and import the command."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, found and load(str(found.name), ctx.ensure_object(Given)), rest
+
+
+def load(name: str, given: Given) -> Any:  # noqa: ANN401
+    """Import a command of `COMMANDS`. When it is called, it reads the settings that `given` has by then."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        found.rich_markup_mode = _PLAIN
+        command: Any = get_group(found)
+    else:
+        holder = typer.Typer(add_completion=False, rich_markup_mode=_PLAIN)
+        holder.command(name)(found)
+        command = get_command(holder)
+    command.name = name
+    # A worker's log shows what it does; other commands show their results.
+    _frame(command, given, quiet=name != "worker")
+    return command
+
+
+def _frame(command: Any, given: Given, *, quiet: bool) -> None:  # noqa: ANN401
+    """Give a command, and those in it, the global options, and read the settings before it begins."""
+    command.params += _params(hidden=True)
+    if isinstance(command, TyperGroup):
+        for each in command.commands.values():
+            _frame(each, given, quiet=quiet)
+        return
+    begin = command.callback
+
+    def framed(**values: Any) -> Any:  # noqa: ANN401
+        from veriframe.cli import context  # noqa: PLC0415 - half of the time of a light command
+
+        interrupts.end_in_order()
+        try:
+            context.read_settings(given.config, given.assignments, given.flags, quiet=quiet)
+            return begin(**values)
+        finally:
+            context.finish()
+
+    command.callback = framed
+    command.epilog = f"{command.epilog or ''}\n\nGlobal options: see veriframe --help.".strip()
 
 
 def _version(wanted: bool) -> None:
@@ -42,38 +157,42 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+app = typer.Typer(
+    cls=_Commands,
+    name="veriframe",
+    no_args_is_help=True,
+    rich_markup_mode=_PLAIN,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="The options --home, --account, --config and --set may also stand behind a command.",
+)
+
+
 @app.callback()
 def root(
-    context: typer.Context,
-    home: Annotated[
-        str | None, typer.Option(help="Folder for the journal, work files and embedded parts.")
-    ] = None,
-    account_name: Annotated[str | None, typer.Option("--account", help="Name of the acting account.")] = None,
-    config_file: Annotated[Path | None, typer.Option("--config", help="A settings file (TOML).")] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be repeated.")
-    ] = None,
     _show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Render Blender frames on independent machines, paid through escrow."""
-    read_settings(
-        config_file,
-        assignments or (),
-        {"home": home, "account": account_name},
-        quiet=context.invoked_subcommand != "worker",
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit with its code. A `VeriFrameError` becomes one sentence on stderr."""
     stderr.install()
+    stdout.install()
     try:
-        app(args=None if arguments is None else list(arguments))
+        try:
+            app(args=None if arguments is None else list(arguments), prog_name="veriframe")
+        finally:
+            sys.stdout.flush()
     except VeriFrameError as error:
+        from veriframe.cli.display.error import exit_code, say  # noqa: PLC0415 - nothing else here needs rich
+
         say(error)
         sys.exit(exit_code(error))
     finally:
-        finish()
+        # Nothing is left to put in order.
+        interrupts.end_quietly()
     sys.exit(0)

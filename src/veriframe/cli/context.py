@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+import stat
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 
 from veriframe import logs
-from veriframe.errors import SettingsError, VeriFrameError
+from veriframe.errors import OutputGone, SettingsError, VeriFrameError
+from veriframe.interrupts import EXIT_CODE, interrupts
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Loaded, Settings, load
 from veriframe.wiring import stores
 
 T = TypeVar("T")
 
-_loaded: ContextVar[Loaded] = ContextVar("loaded")
+INTERRUPTED = EXIT_CODE
+"""The exit code after Ctrl-C."""
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as in shells."""
+_loaded: ContextVar[Loaded] = ContextVar("loaded")
 
 
 def read_settings(
@@ -69,13 +72,73 @@ _loop = _Loop()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end. `main` handles errors; Ctrl-C exits quietly with `INTERRUPTED`."""
+    """Run a coroutine to its end. `main` handles errors; Ctrl-C cancels it and exits with `INTERRUPTED`."""
     if _loop.runner is None:
         _loop.runner = asyncio.Runner()
     try:
-        return _loop.runner.run(work)
+        return _loop.runner.run(_interruptible(work))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+    except asyncio.CancelledError:
+        if not interrupts.received:
+            raise
+        raise typer.Exit(INTERRUPTED) from None
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.create_task(work)
+    with interrupts.stopping(partial(task.get_loop().call_soon_threadsafe, task.cancel)):
+        return await task
+
+
+def follow(work: Coroutine[Any, Any, T]) -> T:
+    """Like `run`, for a command that prints what happens as it happens, and makes no moves.
+
+    It ends as soon as nobody reads its output any more, not only when it has something to print. Raises
+    `OutputGone`.
+    """
+    return run(_while_read(work))
+
+
+async def _while_read(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.create_task(work)
+    gone: list[bool] = []
+
+    def on_gone() -> None:
+        gone.append(True)
+        task.cancel()
+
+    with _noticing(on_gone):
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if not gone:
+                raise
+            raise OutputGone from None
+        except ExceptionGroup as group:
+            if group.subgroup(OutputGone) is None:
+                raise
+            raise OutputGone from None
+
+
+@contextmanager
+def _noticing(on_gone: Callable[[], None]) -> Iterator[None]:
+    """Inside, `on_gone` is called if stdout is a pipe and its reader exits."""
+    loop, descriptor = asyncio.get_running_loop(), 1
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        yield
+        return
+
+    def once() -> None:
+        loop.remove_reader(descriptor)
+        on_gone()
+
+    # Nothing can be read from this end: it only becomes "readable" when the other one is closed.
+    loop.add_reader(descriptor, once)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
 
 
 def at_end(ending: Callable[[], Awaitable[None]]) -> None:

@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import stamina
-
 from veriframe.creator import files
 from veriframe.creator.pins import release_ended, rename_old
 from veriframe.creator.values import Followed, Picture
@@ -52,6 +50,9 @@ class Jobs:
 
         Retries for `RETRY_SECONDS` if the registry does not answer.
         """
+        # Imported here because most commands do not wait.
+        import stamina  # noqa: PLC0415
+
         while True:
             async for attempt in stamina.retry_context(on=Unavailable, attempts=None, timeout=RETRY_SECONDS):
                 with attempt:

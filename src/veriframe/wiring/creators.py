@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import BinaryIO
 
 from veriframe.creator.creator import Creator
 from veriframe.creator.jobs import Jobs
-from veriframe.model.rendering.checks import read_header
+from veriframe.model.rendering.scene import SceneHeader
 from veriframe.ports.registry import FullRegistry, OpenedReader
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
@@ -15,7 +15,13 @@ from veriframe.wiring.limits import scene_limits
 
 def build_creator(settings: Settings, registry: FullRegistry, content: ContentStore) -> Creator:
     """Build the creator's side of one account."""
-    check = partial(read_header, limits=scene_limits(settings))
+
+    def check(scene: BinaryIO) -> SceneHeader:
+        # Imported here because only posting a scene needs it.
+        from veriframe.model.rendering.checks import read_header  # noqa: PLC0415
+
+        return read_header(scene, limits=scene_limits(settings))
+
     return Creator(registry=registry, account=registry.account, store=content, check=check)
 
 

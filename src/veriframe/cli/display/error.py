@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from veriframe.cli.display import show
-from veriframe.errors import JobError, MoveRefused, SettingsError, Unavailable, VeriFrameError
+from veriframe.errors import (
+    JobError,
+    MoveRefused,
+    OutputGone,
+    SettingsError,
+    Unavailable,
+    VeriFrameError,
+)
 
 EXIT_CODES: tuple[tuple[type[VeriFrameError], int], ...] = (
     (SettingsError, 2),
     (Unavailable, 3),
     (MoveRefused, 4),
     (JobError, 5),
+    (OutputGone, 141),
 )
 
 
@@ -19,7 +27,12 @@ def exit_code(error: VeriFrameError) -> int:
 
 
 def say(error: VeriFrameError, about: str = "") -> None:
-    """Print an error as one sentence on stderr, with its code, and what it is about if that is not clear."""
+    """Print an error as one sentence on stderr, with its code, and what it is about if that is not clear.
+
+    Says nothing if nobody reads the output: whoever has left does not wait for a word.
+    """
+    if isinstance(error, OutputGone):
+        return
     code = f" [{error.code}]" if isinstance(error, JobError) else ""
     subject = f" {show.clean(about)}:" if about else ""
     show.err.print(f"veriframe{code}:{subject} {error}", style="red", markup=False)

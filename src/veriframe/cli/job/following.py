@@ -45,7 +45,7 @@ def follow(
     names = acting.scene_names().read()
     shown = job_changes.Live(names) if on_terminal else job_changes.Lines(names, as_json=as_json)
     with shown:
-        context.run(_follow_all(streams, shown, outcomes))
+        context.follow(_follow_all(streams, shown, outcomes))
 
 
 async def _follow_all(

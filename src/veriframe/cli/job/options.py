@@ -25,7 +25,7 @@ def strk(name: str, meaning: str) -> object:
 
 
 def _span(name: str, meaning: str, default: str) -> object:
-    text = f"{meaning} For example 90s, 10m, 2h or 1d. \\[default: {default}]"
+    text = f"{meaning} For example 90s, 10m, 2h or 1d. [default: {default}]"
     return typer.Option(name, metavar="SPAN", parser=arguments.span, help=text)
 
 

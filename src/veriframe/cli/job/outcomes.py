@@ -9,7 +9,7 @@ import typer
 
 from veriframe.cli.display import error as errors
 from veriframe.cli.display import show
-from veriframe.errors import JobError, MoveRefused, VeriFrameError
+from veriframe.errors import JobError, MoveRefused, OutputGone, VeriFrameError
 
 
 class Outcomes:
@@ -26,7 +26,7 @@ class Outcomes:
         try:
             yield
         except VeriFrameError as error:
-            if self.is_single:
+            if self.is_single or isinstance(error, OutputGone):
                 raise
             self.add_error(error, **item)
 

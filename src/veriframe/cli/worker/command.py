@@ -14,7 +14,7 @@ import stamina
 import structlog
 import typer
 
-from veriframe import logs
+from veriframe import logs, stderr
 from veriframe.cli import context, opening
 from veriframe.cli.worker import views
 from veriframe.cli.worker.watching import Watching
@@ -51,6 +51,7 @@ def worker(
 
     Ctrl-C (or SIGTERM) once: finish claimed jobs and stop. Twice: stop now; a restart resumes the jobs.
     """
+    stderr.protect_stdout()
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
     with workers.lock_account(loaded.settings, account):

@@ -37,7 +37,7 @@ def status(
     if watch and not as_json and not show.out.is_terminal:
         raise SettingsError("--watch needs a terminal. With --json it prints a line whenever it changes.")
     if watch:
-        context.run(_print_lines() if as_json else _draw_on())
+        context.follow(_print_lines() if as_json else _draw_on())
         return
     overview, process = context.run(_look())
     if as_json:

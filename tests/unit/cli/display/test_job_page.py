@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from veriframe.cli import job
-from veriframe.cli.app import app
+from veriframe.cli import app, job
 from veriframe.cli.context import INTERRUPTED
 from veriframe.cli.display import job_view, show
 from veriframe.cli.display.error import EXIT_CODES
@@ -51,7 +50,7 @@ def test_the_keys_of_json_are_those_of_the_page() -> None:
 def test_every_option_on_the_page_exists() -> None:
     """In `veriframe job …`, in `veriframe` itself, or in `account`."""
     known = {"--help"}
-    todo: list[object] = [get_command(app)]
+    todo: list[object] = [get_command(app.app), *(app.load(name, app.Given()) for name in app.COMMANDS)]
     while todo:
         command = todo.pop()
         for parameter in getattr(command, "params", []):
