@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from veriframe import logs, stderr
-from veriframe.stderr import MOST_WAITING, BackgroundStderr
+from veriframe.stderr import FEW_WAITING, MOST_WAITING, BackgroundStderr
 
 
 @dataclass
@@ -51,6 +51,19 @@ def pipe() -> Iterator[Pipe]:
     fcntl.fcntl(made.write_end, fcntl.F_SETPIPE_SZ, 4096)
     yield made
     os.close(made.read_end)
+
+
+def test_a_stream_is_behind_while_its_reader_is(pipe: Pipe) -> None:
+    """A few texts may wait; a screen is not drawn for nobody."""
+    pipe.fill()
+    stream = pipe.stream()
+    assert not stream.is_behind
+    for _ in range(FEW_WAITING + 10):
+        stream.write("a picture")
+    assert stream.is_behind
+    pipe.read(b"a picture" * (FEW_WAITING + 10))
+    stream.flush()
+    assert not stream.is_behind
 
 
 def test_what_is_written_comes_out_in_order(pipe: Pipe) -> None:

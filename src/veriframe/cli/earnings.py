@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich import box
+from rich.table import Table
 
 from veriframe.cli import context, opening
 from veriframe.cli.display import show
@@ -21,6 +23,11 @@ from veriframe.wiring import workers
 from veriframe.worker.overview.earnings import read_settled
 
 DEFAULT = "worker"
+
+COLUMNS = ("paid", "rewards", "lost", "fees", "earned", "rendered", "an hour")
+
+WIDE = 80
+"""Columns of a terminal from which all of them are shown."""
 
 UNDER_WAY, EARLIER = "under way", "earlier"
 
@@ -100,21 +107,37 @@ def _print(by: By, rows: Mapping[str, Earnings]) -> None:
     if not rows:
         show.line("Nothing yet: no attempt is in the journal.")
         return
-    columns = (by.value, "paid", "rewards", "bonds lost", "fees", "earned", "rendered", "an hour")
     whole = {**rows, "total": total(list(rows.values()))}
-    show.table("Earnings", columns, [_row(name, one) for name, one in whole.items()])
+    if not show.out.is_terminal:
+        show.table(
+            "", (by.value, *COLUMNS), [(name, *_cells(one, format_strk)) for name, one in whole.items()]
+        )
+        return
+    is_narrow = show.out.width < WIDE
+    shown = [column for column in COLUMNS if not (is_narrow and column in ("paid", "rewards", "fees"))]
+    table = Table(title="Earnings in STRK", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(by.value, no_wrap=True)
+    for column in shown:
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, one in whole.items():
+        cells = dict(zip(COLUMNS, _cells(one, _short), strict=True))
+        table.add_row(name, *(cells[column] for column in shown), style="bold" if name == "total" else "")
+    show.out.print(table)
 
 
-def _row(name: str, one: Earnings) -> tuple[str, ...]:
+def _short(amount_fri: int) -> str:
+    return brief_strk(amount_fri).removesuffix(" STRK")
+
+
+def _cells(one: Earnings, strk: Callable[[int], str]) -> tuple[str, ...]:
     return (
-        name,
         str(one.jobs),
-        format_strk(one.reward_fri + one.won_fri),
-        format_strk(one.lost_fri),
-        format_strk(one.fees_fri),
-        format_strk(one.earned_fri),
+        strk(one.reward_fri + one.won_fri),
+        strk(one.lost_fri),
+        strk(one.fees_fri),
+        strk(one.earned_fri),
         format_span(round(one.render_seconds)),
-        "" if one.hourly_fri is None else brief_strk(one.hourly_fri),
+        "" if one.hourly_fri is None else strk(one.hourly_fri),
     )
 
 

@@ -189,7 +189,7 @@ def _today(today: Sums) -> Text:
         jobs = "1 job" if today.paid_jobs == 1 else f"{today.paid_jobs} jobs"
         text = Text.assemble((format_strk(today.paid_fri), "bold"), f" paid for {jobs}")
     if today.lost_fri:
-        text.append(f" · {format_strk(today.lost_fri)} of bonds lost", BAD)
+        text.append(f" · {brief_strk(today.lost_fri)} of bonds lost", BAD)
     if today.fees_fri:
         text.append(f" · {brief_strk(today.fees_fri)} of fees")
     return text

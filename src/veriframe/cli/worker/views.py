@@ -119,9 +119,9 @@ def sentences() -> Iterator[Sentences]:
 
 
 def is_screen_possible() -> bool:
-    """Whether stderr is a terminal that can be drawn on."""
-    console = Console(stderr=True)
-    return console.is_terminal and not console.is_dumb_terminal
+    """Whether stderr is a terminal that can be drawn on, whatever FORCE_COLOR says."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return is_terminal and not Console(stderr=True).is_dumb_terminal
 
 
 def _progress(job: JobAtWork, share: float) -> str:

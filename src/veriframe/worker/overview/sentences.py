@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.quantities import brief_strk, format_span, format_strk
 from veriframe.model.text import printable
 
 DONE: Mapping[Stage, str] = MappingProxyType(
@@ -71,8 +71,10 @@ def stage_sentence(before: Attempt, after: Attempt) -> str:
     if (done := DONE.get(after.stage)) is not None:
         return f"{done} ({format_span(seconds)})"
     code = f" [{after.code}]" if after.code is not None else ""
-    lost = f", which cost {format_strk(after.lost_fri)} of its bond" if after.lost_fri else ""
-    why = f": {printable(after.detail, 300)}" if after.detail and after.stage is not Stage.REFUNDED else ""
+    lost = f", which cost {brief_strk(after.lost_fri)} of its bond" if after.lost_fri else ""
+    # A release follows a failure, which has just told why.
+    is_told = after.stage in (Stage.RELEASED, Stage.REFUNDED)
+    why = f": {printable(after.detail, 300)}" if after.detail and not is_told else ""
     return f"{_ENDED[after.stage]}{code}{lost}{why}"
 
 

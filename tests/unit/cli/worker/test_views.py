@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
+from rich.live import Live
 from structlog.testing import capture_logs
 from tests.fakes.bench import Bench, stages
 from tools.worker_picture import example
 
-from veriframe.cli.worker.views import PROGRESS_SECONDS, LogOnly, Sentences, View
+from veriframe.cli.worker import views
+from veriframe.cli.worker.views import PROGRESS_SECONDS, LogOnly, Screen, Sentences, View
 from veriframe.cli.worker.watching import Watching
 from veriframe.model.attempt.attempt import Stage
 from veriframe.worker.overview import status_file
@@ -102,6 +107,51 @@ async def test_lines_of_the_log_are_told_from_any_thread(tmp_path: Path) -> None
         await asyncio.sleep(0)
     watching.on_log("warning", {"event": "weak_sandbox"})
     assert view.texts == ["weak sandbox: see docs"]
+
+
+def screen_of(columns: int) -> tuple[Screen, Console, io.StringIO]:
+    """A screen on a terminal of so many columns, and all that is written to it."""
+    file = io.StringIO()
+    console = Console(file=file, width=columns, height=30, force_terminal=True, color_system=None)
+    return Screen(Live(console=console, auto_refresh=False)), console, file
+
+
+def test_a_screen_prints_events_once() -> None:
+    """The overview is drawn below them again and again."""
+    screen, _, file = screen_of(110)
+    screen.tell(example().happened[0])
+    for _ in range(3):
+        screen.show(example())
+    assert file.getvalue().count(example().happened[0].text) == 1
+
+
+def test_a_screen_begins_anew_when_its_width_changes() -> None:
+    """The terminal has wrapped what it showed: the last events are printed again, in the new width."""
+    screen, console, file = screen_of(110)
+    screen.show(example())
+    before = len(file.getvalue())
+    console.width = 60
+    screen.show(example())
+    assert all(happening.text[:30] in file.getvalue()[before:] for happening in example().happened)
+
+
+def test_a_screen_skips_pictures_that_a_terminal_cannot_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_180: a terminal that is stopped gets the present picture later, not all of the past."""
+    screen, _, file = screen_of(110)
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(is_behind=True))
+    screen.show(example())
+    assert file.getvalue() == ""
+
+
+def test_a_screen_needs_a_real_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_180: FORCE_COLOR in a service's environment does not make its log file one."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert not views.is_screen_possible()
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("TERM", "xterm")
+    assert views.is_screen_possible()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not views.is_screen_possible()
 
 
 def test_sentences_tell_how_far_a_render_is() -> None:
