@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,19 @@ def show_settings(
             )
             for name, field in section.model_fields.items()
         ]
-        show.table("", (section.__name__, "value", "from", "meaning"), rows)
+        if show.out.is_terminal:
+            _draw(section.__name__, rows)
+        else:
+            show.table("", (section.__name__, "value", "from", "meaning"), rows)
+
+
+def _draw(title: str, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Draw a section for a person: a table of this width would cut addresses and paths off."""
+    show.out.print(f"\n[bold]{title}[/bold]")
+    for name, value, origin, meaning in rows:
+        style = "dim" if origin == "default" else "yellow"
+        show.wrapped((f"{name} = ", ""), (value, "bold"), (f"  ({origin})", style), indent=2)
+        show.wrapped((meaning, "dim"), indent=6)
 
 
 @app.command()

@@ -9,7 +9,9 @@ from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from veriframe.model.quantities import format_size, format_span
 
@@ -83,6 +85,12 @@ def facts(title: str, pairs: Mapping[str, str], console: Console = out) -> None:
         console.print(f"[bold]{escape(title)}[/bold]")
     for name, value in pairs.items():
         console.print(f"  {name:<{width}}  {escape(clean(value))}")
+
+
+def wrapped(*parts: tuple[str, str], indent: int) -> None:
+    """Print texts, each with its style, as one paragraph that is wrapped on a terminal and never cut off."""
+    text = Text.assemble(*((clean(part), style) for part, style in parts), overflow="fold")
+    out.print(Padding(text, (0, 0, 0, indent), expand=False), soft_wrap=False)
 
 
 def short(text: str) -> str:
