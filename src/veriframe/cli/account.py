@@ -14,6 +14,7 @@ from veriframe.cli import arguments, context, earnings, opening, password
 from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
+from veriframe.model.quantities import brief_strk
 from veriframe.model.registry.job import Address, format_address, format_strk
 from veriframe.ports.registry import Funds, WorkerRegistry
 from veriframe.settings import to_fri
@@ -266,7 +267,7 @@ async def _show(treasury: WorkerRegistry, as_json: bool) -> None:
             "wallet": format_strk(funds.wallet_fri),
             "credit": format_strk(funds.credit_fri),
             "bound": format_strk(held.bound_fri),
-            "loss budget": f"{format_strk(held.loss_budget_fri)} a day, {format_strk(held.charged_fri)} used",
+            "loss budget": f"{brief_strk(held.loss_budget_fri)} a day, {brief_strk(held.charged_fri)} used",
         },
     )
 

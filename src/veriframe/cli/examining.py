@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from veriframe.cli import context
 from veriframe.model.rendering.checks import check_version, judge
-from veriframe.model.rendering.scene import SceneHeader, SceneVerdict
+from veriframe.model.rendering.effort import with_effort
+from veriframe.model.rendering.scene import SceneHeader, SceneInspection, SceneVerdict
 from veriframe.ports.renderer import Renderer, RenderSession
 from veriframe.wiring import limits, renderers
 from veriframe.worker.scene.check import header_of
@@ -23,7 +25,7 @@ async def judged(scene: Path, header: SceneHeader, blender: Renderer) -> SceneVe
     """Open a scene whose header is known, and judge it. Raises `JobRejected`, `HostUnavailable`."""
     check_version(header.version, (await blender.facts()).version)
     async with blender.open(scene) as session:
-        return judge(header, await session.inspect(), limits.scene_limits(context.current().settings))
+        return _verdict(header, await session.inspect())
 
 
 @asynccontextmanager
@@ -32,4 +34,10 @@ async def examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, 
     blender, scene_limits = await renderer(), limits.scene_limits(context.current().settings)
     header = await header_of(scene, blender, scene_limits)
     async with blender.open(scene) as session:
-        yield blender, session, judge(header, await session.inspect(), scene_limits)
+        yield blender, session, _verdict(header, await session.inspect())
+
+
+def _verdict(header: SceneHeader, inspection: SceneInspection) -> SceneVerdict:
+    settings = context.current().settings
+    verdict = judge(header, inspection, limits.scene_limits(settings))
+    return with_effort(verdict, settings.frame_seconds, os.cpu_count() or 1)

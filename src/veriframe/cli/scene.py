@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,11 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from veriframe.causes import cause_of
-from veriframe.cli import context
+from veriframe.cli import context, examining
 from veriframe.cli.display import show
 from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.quantities import format_size, format_span
-from veriframe.model.rendering.checks import judge
 from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
@@ -31,9 +30,6 @@ from veriframe.model.rendering.frames import (
     parse_frames,
 )
 from veriframe.model.rendering.scene import SceneVerdict
-from veriframe.ports.renderer import Renderer, RenderSession
-from veriframe.wiring import limits, renderers
-from veriframe.worker.scene.check import header_of
 
 app = typer.Typer(help="Check or render a scene without a job.", no_args_is_help=True)
 app.command()(failures)
@@ -101,18 +97,8 @@ def render(
 
 
 async def _check(scene: Path) -> SceneVerdict:
-    async with _examined(scene) as (_, _, verdict):
+    async with examining.examined(scene) as (_, _, verdict):
         return verdict
-
-
-@asynccontextmanager
-async def _examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, SceneVerdict]]:
-    """Open the scene and check it as a worker does before a claim."""
-    settings = context.current().settings
-    renderer, scene_limits = await renderers.build_for_one(settings), limits.scene_limits(settings)
-    header = await header_of(scene, renderer, scene_limits)
-    async with renderer.open(scene) as session:
-        yield renderer, session, judge(header, await session.inspect(), scene_limits)
 
 
 async def _render(
@@ -120,7 +106,7 @@ async def _render(
 ) -> tuple[Sequence[Frame], Sequence[ValidatedFrame]]:
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, _bar(len(numbers)) as on_progress:
         out, clean = _two_in(Path(folder))
-        async with _examined(scene) as (renderer, session, verdict):
+        async with examining.examined(scene) as (renderer, session, verdict):
             size = (verdict.inspection.width, verdict.inspection.height)
             task = RenderTask(frames=tuple(numbers), format=image_format, size=size)
             rendered = [frame async for frame in session.frames(task, out, on_progress=on_progress)]

@@ -19,13 +19,14 @@ from veriframe.creator.payment import shortfall_fri
 from veriframe.creator.pins import rename_old
 from veriframe.creator.values import Draft, Posted
 from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable
+from veriframe.model.attempt.proportion import terms_warnings
 from veriframe.model.registry.job import Terms
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import Call
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import require_terms
 from veriframe.model.rendering.scene import SceneHeader
-from veriframe.ports.registry import FullRegistry
+from veriframe.ports.registry import FullRegistry, Funds
 from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
 
 
@@ -50,20 +51,22 @@ class Creator(Jobs):
         if read is None:
             read = await asyncio.to_thread(files.read_header, scene, self.check)
         stamp, header = read
-        terms = await self._terms(offer)
+        terms, funds = await self._terms(offer), await self._funds()
         return Draft(
             scene=scene,
             stamp=stamp,
             header=header,
             offer=offer,
             terms=terms,
-            deposit_fri=await shortfall_fri(self.registry, terms.reward_fri, "the reward"),
+            deposit_fri=shortfall_fri(funds, terms.reward_fri, "the reward"),
+            # At time 0, where the deadline is a span.
+            warnings=terms_warnings(offer.terms(0), 0, funds.job_fees_fri),
         )
 
     async def deposit_fri(self, terms: Sequence[Terms]) -> int:
         """What orders with one job each take from the wallet. Raises `MoveRefused` if it holds less."""
         what_for = "the reward" if len(terms) == 1 else f"the {len(terms)} rewards"
-        return await shortfall_fri(self.registry, sum(each.reward_fri for each in terms), what_for)
+        return shortfall_fri(await self._funds(), sum(each.reward_fri for each in terms), what_for)
 
     async def post(self, draft: Draft, on_progress: OnTransfer = ignore_transfer) -> Posted:
         """Add the scene to the store, where anyone can read it, and post its order to the registry.
@@ -81,7 +84,7 @@ class Creator(Jobs):
         unposted = names.unposted(secrets.token_hex(8))
         asset_cid = await self.store.add(draft.scene, unposted, on_progress)
         try:
-            deposited = await shortfall_fri(self.registry, terms.reward_fri, "the reward")
+            deposited = shortfall_fri(await self._funds(), terms.reward_fri, "the reward")
             jobs = tuple(await self.registry.create_order(asset_cid, terms, 1))
         except MoveRefused:
             await self._unpin(Pin(cid=asset_cid, name=unposted))
@@ -119,7 +122,7 @@ class Creator(Jobs):
         evidence_cid = job.result_cid or job.order.asset_cid
         # An illegal dispute publishes nothing and moves no money: the registry says why it refuses.
         if job.order.creator == self.account and status.may_be_disputed:
-            await shortfall_fri(self.registry, job.terms.bond_fri, "the dispute bond")
+            shortfall_fri(await self._funds(), job.terms.bond_fri, "the dispute bond")
             if evidence is not None:
                 evidence_cid = await self.store.add(evidence, name)
         try:
@@ -128,6 +131,9 @@ class Creator(Jobs):
             await self._unpin(Pin(cid=evidence_cid, name=name))
             raise
         return await self.status(job_id)
+
+    async def _funds(self) -> Funds:
+        return await self.registry.funds(self.registry.account)
 
     async def _terms(self, offer: Offer) -> Terms:
         head = (await self.registry.snapshot(1, 0)).head

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from veriframe.errors import MoveRefused
 from veriframe.model.registry.job import format_strk
-from veriframe.ports.registry import FullRegistry, Funds
+from veriframe.ports.registry import Funds
 
 
-async def shortfall_fri(registry: FullRegistry, needed_fri: int, what_for: str) -> int:
+def shortfall_fri(funds: Funds, needed_fri: int, what_for: str) -> int:
     """The amount that a move takes from the wallet. Raises `MoveRefused` if the wallet holds less."""
-    funds = await registry.funds(registry.account)
     if needed_fri > funds.means_fri:
         raise MoveRefused(
             "INSUFFICIENT_FUNDS",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veriframe.creator.files import Stamp
+from veriframe.model.attempt.proportion import TermsWarning
 from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import Terms
 from veriframe.model.registry.job_status import JobStatus
@@ -17,7 +18,8 @@ from veriframe.model.rendering.scene import SceneHeader
 class Draft:
     """A scene that passed the header check, and the cost of posting it. Nothing is public or paid yet.
 
-    `terms` are computed at this moment; `post` computes the deadline again.
+    `terms` are computed at this moment; `post` computes the deadline again. `warnings` are about terms out of
+    proportion.
     """
 
     scene: Path
@@ -26,6 +28,7 @@ class Draft:
     offer: Offer
     terms: Terms
     deposit_fri: int
+    warnings: tuple[TermsWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,19 @@ def test_create_as_json_has_all_a_script_needs(shell: Shell) -> None:
     assert (posted["deposited_fri"], posted["asset_cid"] in shell.stage.store.files) == (str(5 * STRK), True)
 
 
+def test_create_tells_terms_out_of_proportion_before_it_asks(shell: Shell) -> None:
+    """fault_123: each with its option; the answer decides."""
+    offer = ("--reward", "0.000001", "--bond", "500", "--lease", "2m")
+    result = shell.run("create", str(shell.stage.scene), *offer, typed="n\n")
+    question = result.stderr.index("Post it?")
+    assert ["Lower --bond" in result.stderr[:question], "Raise --lease" in result.stderr[:question]] == [
+        True
+    ] * 2
+    assert shell.stage.shared.moves == []
+    fair = shell.run("create", str(shell.stage.scene), "--reward", "5", typed="n\n")
+    assert "Warning" not in fair.stderr
+
+
 def test_create_without_a_terminal_needs_yes(shell: Shell) -> None:
     """The refusal comes before the scene is read: nothing is posted without consent."""
     error = shell.refusal("create", "no-such-file.blend", "--reward", "5")

@@ -119,6 +119,8 @@ def _show_drafts(checked: Sequence[Checked], drafts: Sequence[Draft], deposit_fr
     if len(drafts) > 1:
         pairs["rewards"] = format_strk(sum(each.terms.reward_fri for each in drafts))
     show.facts("", {**pairs, "from the wallet": format_strk(deposit_fri)}, show.err)
+    for terms_warning in draft.warnings:
+        show.err.print(f"Warning: {terms_warning.sentence}", style="yellow", markup=False)
     for one in checked:
         for warning in one.verdict.warnings if one.verdict else ():
             about = "" if len(checked) == 1 else f" {show.clean(str(one.scene))}:"
