@@ -64,32 +64,32 @@ def open_reader(default_account: str) -> OpenedReader:
     return opened
 
 
-def open_creator_registry(default_account: str, command: str = "create") -> FullRegistry:
-    """Open the registry for a creator's `command`, such as "cancel".
+def refuse_other_makers(command: str) -> None:
+    """Raise `SettingsError` if the registry is of another maker: then `job COMMAND` is not supported.
 
-    Raises `SettingsError` if it is not of VeriFrame's own class, before a key is asked for.
+    Call it before a key is asked for, or anything else is done. Raises `RegistryUnavailable`.
     """
     settings = context.current().settings
-    if settings.registry == "starknet":
-        from veriframe.wiring import chain  # noqa: PLC0415 - half a second
+    if settings.registry != "starknet":
+        return
+    from veriframe.wiring import chain  # noqa: PLC0415 - half a second
 
-        if (functions := context.run(chain.creator_functions(settings))) is not None:
-            raise SettingsError(_by_other_tools(command, functions.get(command, "")))
+    functions = context.run(chain.creator_functions(settings))
+    if functions is None:
+        return
+    function = functions.get(command)
+    raise SettingsError(
+        f"`job {command}` is not supported here: the registry at JOB_REGISTRY_ADDRESS is of another maker. "
+        + (f"Call its function {function} with its own tools" if function else "Use its own tools")
+        + "; `job list`, `show`, `watch` and `fetch` work here."
+    )
+
+
+def open_creator_registry(default_account: str) -> FullRegistry:
+    """Open the registry of our own class for a creator. It is closed when the command ends."""
     creator = open_registry(default_account).creator
-    assert creator is not None, "every registry of our own class has creators"
+    assert creator is not None, "other makers' registries were refused"
     return creator
-
-
-def _by_other_tools(command: str, function: str) -> str:
-    how = (
-        f"its function is {function}; call it with the registry's own tools, or with sncast"
-        if function
-        else "it has no function for that that is known here; see its own tools"
-    )
-    return (
-        f"`job {command}` is not supported at JOB_REGISTRY_ADDRESS, a registry of another maker: {how}. "
-        "`job list`, `show`, `watch` and `fetch` work there."
-    )
 
 
 def account_key(settings: Settings) -> Key | None:

@@ -93,15 +93,6 @@ class Jobs:
             return job_id in await self.registry.changed()
         return False
 
-    async def changes(self, job_id: int, poll_seconds: float) -> AsyncIterator[JobStatus]:
-        """Poll a job like `statuses`, but yield only changes: a move was made, or a time limit passed."""
-        before = None
-        async for status in self.statuses(job_id, poll_seconds):
-            now = (status.job, status.waits_for)
-            if now != before:
-                yield status
-            before = now
-
     async def jobs(self, states: Collection[JobState], *, own: bool, limit: int) -> Sequence[JobStatus]:
         """At most `limit` jobs, newest first, in any of `states` (empty: in all)."""
         head = await self.registry.snapshot(1, 0)

@@ -23,6 +23,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     stage.scene.write_bytes(SCENE)
     shell = Shell(stage)
     monkeypatch.setattr(registries, "embedded", shell.registry)
+    monkeypatch.setattr(registries, "reader", shell.reader)
     monkeypatch.setattr(renderers, "build_for_one", shell.build_renderer)
     monkeypatch.setattr(stores, "open_store", lambda _settings: stage.store)
     context.read_settings(None, ["poll_seconds=0.001"], {"home": str(tmp_path / "home")})

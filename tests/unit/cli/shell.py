@@ -59,6 +59,10 @@ class Shell:
         self.accounts.append(account)
         return self.creator_registry
 
+    def reader(self, _settings: object, account: str) -> FakeRegistry:
+        """Replaces `registries.reader`."""
+        return self.registry(_settings, account, None)
+
     async def build_renderer(self, _settings: object) -> FakeRenderer:
         """Replaces `renderers.build_for_one`."""
         if self.no_blender is not None:

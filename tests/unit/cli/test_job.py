@@ -213,7 +213,7 @@ def test_show_has_times_of_day_with_their_spans(shell: Shell, monkeypatch: pytes
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert f"posted {posted:%H:%M:%S} (1m15s ago)" in said
+    assert f"{posted:%H:%M:%S} (1m15s ago) posted by" in said
 
 
 def test_an_unknown_job_is_refused_by_the_registry(shell: Shell) -> None:

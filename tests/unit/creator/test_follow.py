@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.registry import FakeRegistry
 from tests.unit.creator.stage import ARTIST, OUTSIDER, PNG, STRK, Stage
 
+from veriframe.creator.jobs import Jobs
 from veriframe.errors import (
     MoveRefused,
     RegistryUnavailable,
@@ -31,6 +32,13 @@ class _CancelsAtTenth(FakeRegistry):
         return await super().snapshot(first, count)
 
 
+async def changes(jobs: Jobs, job_id: int) -> AsyncIterator[JobStatus]:
+    """The statuses that are news."""
+    async for followed in jobs.followed(job_id, 0.0):
+        if followed.is_news:
+            yield followed.status
+
+
 async def _list(statuses: AsyncIterator[JobStatus]) -> list[JobStatus]:
     return [status async for status in statuses]
 
@@ -40,7 +48,7 @@ async def test_a_job_is_followed_to_its_end(stage: Stage) -> None:
     job_id = await stage.posted()
     await stage.worker.deposit(STRK)
     seen = []
-    async for status in stage.creator.changes(job_id, 0.0):
+    async for status in changes(stage.creator, job_id):
         seen.append(status.job.state)
         if status.job.state is JobState.OPEN:
             await stage.worker.claim(job_id)
@@ -55,7 +63,7 @@ async def test_a_limit_that_passes_is_a_change(stage: Stage) -> None:
     """fault_70: by the registry's time. A lapsed claim is reported although no one made a move."""
     job_id = await stage.claimed()
     seen = []
-    async for status in stage.creator.changes(job_id, 0.0):
+    async for status in changes(stage.creator, job_id):
         seen.append((status.job.state, status.waits_for and status.waits_for[0]))
         if len(seen) == 2:
             await stage.registry.cancel_job(job_id)
@@ -71,7 +79,7 @@ async def test_polls_that_find_nothing_new_are_not_changes(stage: Stage) -> None
     job_id = await stage.posted()
 
     registry = _CancelsAtTenth(ARTIST, stage.shared)
-    seen = await _list(stage.creator_at(registry).changes(job_id, 0.0))
+    seen = await _list(changes(stage.creator_at(registry), job_id))
     states = [status.job.state for status in seen]
     assert (registry.polls, states) == (11, [JobState.OPEN, JobState.REFUNDED])
 

@@ -81,7 +81,7 @@ async def test_evidence_is_kept_until_the_dispute_is_decided(stage: Stage) -> No
     await stage.creator.dispute(job_id, stage.scene)
     assert stage.pin_names() == ["job-evidence-fake-0xa1-1", "order-asset-fake-0xa1-1"]
     await FakeRegistry(ARBITER, stage.shared).resolve_dispute(job_id, Verdict.WORKER, "the evidence")
-    [_ async for _ in stage.creator.changes(job_id, 0.001)]
+    [_ async for _ in stage.creator.followed(job_id, 0.001)]
     assert stage.pin_names() == []
 
 
@@ -133,7 +133,7 @@ async def test_pins_of_another_registry_stay(stage: Stage) -> None:
     job_id = await stage.submitted(offer=JUDGED)
     await stage.creator.dispute(job_id, stage.scene)
     await FakeRegistry(ARBITER, stage.shared).resolve_dispute(job_id, Verdict.WORKER, "the evidence")
-    [_ async for _ in stage.creator.changes(job_id, 0.001)]
+    [_ async for _ in stage.creator.followed(job_id, 0.001)]
     assert stage.store.pinned == others
 
 

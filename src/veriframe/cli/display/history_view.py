@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
+
+from rich.markup import escape
 
 from veriframe.cli.display import release_words, show
 from veriframe.model.registry.history import JobEvent, JobHistory
@@ -12,38 +12,51 @@ from veriframe.model.registry.job import NOBODY, format_address, format_strk
 from veriframe.model.registry.ledger import EventKind
 
 
-def as_objects(events: Sequence[JobEvent]) -> list[dict[str, Any]]:
-    """Events for scripts: amounts in fri, times in chain seconds; `null` where there is nothing."""
-    return [
-        {
-            "at": event.at,
-            "event": event.kind.value,
-            "who": None if event.party == NOBODY else format_address(event.party),
-            "reason": event.reason or None,
-            "cid": event.cid or None,
-            "amount_fri": event.amount_fri,
-            "remedy": remedy(event) or None,
-        }
-        for event in events
-    ]
+def as_object(history: JobHistory) -> dict[str, Any]:
+    """A history for scripts. `history_gap` is a sentence about what is missing, or `null`."""
+    return {
+        "history": [_event_object(event) for event in history.events],
+        "history_gap": history.gap or None,
+    }
+
+
+def _event_object(event: JobEvent) -> dict[str, Any]:
+    """An event for scripts: its amount in fri, its time in chain seconds; `null` where there is nothing."""
+    return {
+        "at": event.at,
+        "event": event.kind.value,
+        "who": None if event.party == NOBODY else format_address(event.party),
+        "reason": event.reason or None,
+        "cid": event.cid or None,
+        "amount_fri": event.amount_fri,
+        "remedy": remedy(event) or None,
+    }
+
+
+def print_history(history: JobHistory, now: int) -> None:
+    """Print a history at `now` (chain seconds): when, what, who and why, and what the creator can do."""
+    show.out.print("[bold]History[/bold]")
+    for line in lines(history, now):
+        show.out.print(f"  {escape(show.clean(line))}")
 
 
 def lines(history: JobHistory, now: int) -> list[str]:
-    """The history for people at `now` (chain seconds): a line for each event, one more for its remedy."""
+    """A line for each event, and one more for its remedy; at last what is missing."""
     told: list[str] = []
     for event in history.events:
-        told.append(f"{when(event.at, now)}  {sentence(event)}")
+        told.append(f"{show.moment(event.at, now)}  {sentence(event)}")
         if help_ := remedy(event):
-            told.append(f"    {help_}")
+            told.append(f"  {help_}")
     return [*told, *([history.gap] if history.gap else [])]
 
 
-def when(at: int, now: int) -> str:
-    """A time of day here, with the date if it is another day, and how long ago."""
-    moment, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone()
-    form = "%H:%M:%S" if moment.date() == today.date() else "%Y-%m-%d %H:%M"
-    ago = f"{show.span(now - at)} ago" if at < now else "now"
-    return f"{moment:{form}} ({ago})"
+def failure_lines(told: JobEvent | str, now: int) -> list[str]:
+    """The lines about a failed attempt, with its remedy; none about other events. A text is told as it is."""
+    if isinstance(told, str):
+        return [told]
+    if told.kind not in (EventKind.JOB_RELEASED, EventKind.CLAIM_LAPSED):
+        return []
+    return [f"{sentence(told)}, {show.moment(told.at, now)}", *filter(None, [remedy(told)])]
 
 
 def sentence(event: JobEvent) -> str:

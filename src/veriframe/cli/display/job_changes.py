@@ -9,17 +9,19 @@ from typing import Self
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 
-from veriframe.cli.display import job_view, show
-from veriframe.model.registry.job_status import JobStatus
+from veriframe.cli.display import history_view, job_view, show
+from veriframe.creator.values import Followed
+from veriframe.model.registry.history import JobEvent
 
 
 class Lines:
-    """Prints a line for each status, as a sentence or as JSON."""
+    """Prints a line for each change, as a sentence or as JSON, after lines for attempts that failed."""
 
     def __init__(self, names: Mapping[str, str], *, as_json: bool) -> None:
         """`names` are those of scenes, by CID."""
         self._names = names
         self._as_json = as_json
+        self._told: dict[int, set[JobEvent | str]] = {}
 
     def __enter__(self) -> Self:
         """Nothing is drawn."""
@@ -30,12 +32,31 @@ class Lines:
     ) -> None:
         """Nothing is left to remove."""
 
-    def show(self, status: JobStatus) -> None:
-        """Show the status of a job."""
+    def show(self, followed: Followed) -> None:
+        """Show a job, if there is news of it."""
+        status = followed.status
+        if not followed.is_news:
+            return
         if self._as_json:
-            show.json_line(job_view.as_object(status, self._names.get(status.job.order.asset_cid)))
-        else:
-            show.line(job_view.sentence(status))
+            name = self._names.get(status.job.order.asset_cid)
+            told = {**job_view.as_object(status, name), **history_view.as_object(followed.history)}
+            show.json_line(told)
+            return
+        for line in (*self._failures(followed), job_view.sentence(status)):
+            show.line(line)
+
+    def _failures(self, followed: Followed) -> list[str]:
+        """The lines about failed attempts that were not told yet, and about a gap in the history."""
+        job_id, history = followed.status.job.id, followed.history
+        told = self._told.setdefault(job_id, set())
+        found: list[JobEvent | str] = [*history.events, *filter(None, [history.gap])]
+        new = [one for one in found if one not in told]
+        told.update(new)
+        return [
+            f"job {job_id}: {line}"
+            for one in new
+            for line in history_view.failure_lines(one, followed.status.now)
+        ]
 
     def leave(self, job_id: int) -> None:
         """A job is no longer followed."""
@@ -50,7 +71,6 @@ class Live(Lines):
             SpinnerColumn(), TextColumn("{task.description}", markup=False), console=show.out, transient=True
         )
         self._rows: dict[int, TaskID] = {}
-        self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -63,12 +83,12 @@ class Live(Lines):
         """Remove what was drawn; the lines stay."""
         self._drawn.stop()
 
-    def show(self, status: JobStatus) -> None:
+    def show(self, followed: Followed) -> None:
         """Print a change, and draw what the job waits for."""
-        job, now = status.job, (status.job, status.waits_for)
-        if now != self._before.get(job.id):
-            self._before[job.id] = now
-            self._drawn.console.print(escape(job_view.sentence(status)))
+        status, job = followed.status, followed.status.job
+        if followed.is_news:
+            for line in (*self._failures(followed), job_view.sentence(status)):
+                self._drawn.console.print(escape(line))
             self._drawn.console.print(f"[dim]  {escape(job_view.next_step(status))}[/dim]")
         if job.id not in self._rows:
             self._rows[job.id] = self._drawn.add_task("", total=None)

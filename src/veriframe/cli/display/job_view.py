@@ -8,8 +8,9 @@ from veriframe.cli import context
 from veriframe.cli.display import scene_view, show
 from veriframe.creator.values import Posted
 from veriframe.model.quantities import format_span
-from veriframe.model.registry.job import NOBODY, Address, JobState, Terms, format_address, format_strk
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
 from veriframe.model.registry.job_status import JobStatus
+from veriframe.model.registry.ledger import TIME_MAX
 from veriframe.model.rendering.scene import SceneVerdict
 
 DEFAULT_ACCOUNT = "creator"
@@ -38,11 +39,11 @@ def as_object(status: JobStatus, scene: str | None = None) -> dict[str, Any]:
         "scene": scene,
         "asset_cid": job.order.asset_cid,
         "result_cid": job.result_cid or None,
-        **terms_object(job.terms),
-        "created_at": job.order.created_at,
+        **(_their_terms(job.terms) if status.is_foreign else terms_object(job.terms)),
+        "created_at": job.order.created_at or None,
         "claimed_at": job.claimed_at or None,
-        "lease_end": job.lease_end or None,
-        "review_end": job.review_end or None,
+        "lease_end": _time(job.lease_end),
+        "review_end": _time(job.review_end),
         "arbitration_end": job.arbitration_end or None,
         "waiting_since": status.since,
         "now": status.now,
@@ -61,6 +62,17 @@ def terms_object(terms: Terms) -> dict[str, Any]:
         "arbiter": _somebody(terms.arbiter),
         "named_worker": _somebody(terms.worker),
     }
+
+
+def _their_terms(terms: Terms) -> dict[str, Any]:
+    """The terms at a registry of another maker, of which only two are known."""
+    unknown: dict[str, Any] = dict.fromkeys(terms_object(terms))
+    return unknown | {"reward_fri": terms.reward_fri, "deadline": _time(terms.deadline)}
+
+
+def _time(at: int) -> int | None:
+    """A time in chain seconds; None for "never" and for "not yet"."""
+    return at if 0 < at < TIME_MAX else None
 
 
 def posted_object(posted: Posted, scene: str, verdict: SceneVerdict | None) -> dict[str, Any]:
@@ -86,7 +98,7 @@ def row(status: JobStatus, scene: str | None, *, whole: bool) -> tuple[str, ...]
         scene or ("" if whole else show.short(asset_cid)),
         state(status),
         format_strk(job.terms.reward_fri),
-        show.rough_span(status.now - job.order.created_at),
+        show.rough_span(status.now - job.order.created_at) if job.order.created_at else _NO_TIME,
         progress(status) or _NO_TIME,
     )
     return (*brief, _named(job.worker), asset_cid) if whole else brief
@@ -105,9 +117,9 @@ def waits(status: JobStatus) -> str:
 
 
 def progress(status: JobStatus) -> str:
-    """What a job waits for, since when, and until when. Empty if it is final."""
+    """What a job waits for and, as far as it is known, since when and until when. Empty if it is final."""
     job, now, since = status.job, status.now, status.since
-    if since is None:
+    if job.state.is_final:
         return ""
     what = {
         JobState.OPEN: "no worker",
@@ -116,24 +128,26 @@ def progress(status: JobStatus) -> str:
         JobState.DISPUTED: "at the arbiter",
     }[job.state]
     limit = status.waits_for
-    until = f"{limit[0]} in {show.rough_span(limit[1] - now)}" if limit else "time is over"
-    return f"{what} for {show.rough_span(now - since)}, {until}"
+    waited = "" if since is None else f" for {show.rough_span(now - since)}"
+    over = "" if status.is_foreign else ", time is over"
+    until = f", {limit[0]} in {show.rough_span(limit[1] - now)}" if limit else over
+    return f"{what}{waited}{until}"
 
 
 def facts(status: JobStatus, scene: str | None = None) -> dict[str, str]:
     """The details of a job, for people."""
     job, terms = status.job, status.job.terms
+    order = f"{job.order.id}, part {job.part + 1} of {job.order.jobs}"
     return {
         "state": state(status),
         "waits for": _waits_until(status),
         **({"scene": scene} if scene else {}),
-        "order": f"{job.order.id}, part {job.part + 1} of {job.order.jobs}",
+        **({} if status.is_foreign else {"order": order}),
         "creator": format_address(job.order.creator),
         "worker": _named(job.worker),
         "asset": job.order.asset_cid,
         "result": job.result_cid or ("none" if job.state.is_final else "none yet"),
-        **terms_facts(terms),
-        **_moments(status),
+        **(_their_facts(terms) if status.is_foreign else terms_facts(terms)),
         "next": next_step(status),
     }
 
@@ -143,18 +157,9 @@ def _waits_until(status: JobStatus) -> str:
     return _NO_TIME if limit is None else f"the end of the {limit[0]}, {show.moment(limit[1], status.now)}"
 
 
-def _moments(status: JobStatus) -> dict[str, str]:
-    """When what happened to a job, as far as the registry keeps it."""
-    job = status.job
-    submitted = job.review_end - job.terms.review_seconds if job.review_end else 0
-    disputed = job.arbitration_end - job.terms.arbitration_seconds if job.arbitration_end else 0
-    at = {
-        "posted": job.order.created_at,
-        "claimed": job.claimed_at,
-        "submitted": submitted,
-        "disputed": disputed,
-    }
-    return {name: show.moment(time, status.now) for name, time in at.items() if time}
+def _their_facts(terms: Terms) -> dict[str, str]:
+    """The one term that is known at a registry of another maker, whose token is not."""
+    return {"reward": f"{format_strk(terms.reward_fri)}, if it is paid in STRK"}
 
 
 def terms_facts(terms: Terms) -> dict[str, str]:
@@ -178,6 +183,8 @@ def terms_facts(terms: Terms) -> dict[str, str]:
 def next_step(status: JobStatus) -> str:
     """The next event, and what the creator can do."""
     job, number = status.job, status.job.id
+    if status.is_foreign:
+        return _their_next_step(job)
     if job.state is JobState.OPEN or job.is_lapsed(status.now):
         if status.waits_for is None:
             return f"It can no longer be claimed. `veriframe job cancel {number}` returns the reward."
@@ -195,6 +202,17 @@ def next_step(status: JobStatus) -> str:
         JobState.REFUNDED: "Done. The reward is its creator's credit again and pays for the next job. "
         f"`veriframe --account {context.account(DEFAULT_ACCOUNT)} account withdraw STRK` withdraws it.",
     }[job.state]
+
+
+def _their_next_step(job: Job) -> str:
+    """What comes next at a registry of another maker, as far as that is known."""
+    if job.result_cid:
+        return (
+            f"`veriframe job fetch {job.id}` downloads the result. All else needs the registry's own tools."
+        )
+    return {JobState.OPEN: "It waits for a worker.", JobState.CLAIMED: "A worker renders it."}.get(
+        job.state, "The registry shows no result."
+    )
 
 
 def sentence(status: JobStatus) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from veriframe.cli import context
+from veriframe.cli import context, opening
 from veriframe.cli.display import consent, job_view, money, show
 from veriframe.cli.job import acting, options
 from veriframe.cli.job.outcomes import Outcomes
@@ -23,13 +23,13 @@ Sentence = Callable[[JobStatus, JobStatus], str]
 
 def accept(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
     """Accept the results: their workers are paid now. This cannot be undone."""
-    creator = acting.creator()
+    creator = acting.creator_for("accept")
     _decide(creator, creator.accept, money.accepted, options.distinct(job_ids), as_json=as_json)
 
 
 def cancel(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
     """Cancel jobs that no worker has claimed; their rewards become credit again."""
-    creator = acting.creator()
+    creator = acting.creator_for("cancel")
     _decide(creator, creator.cancel, money.cancelled, options.distinct(job_ids), as_json=as_json)
 
 
@@ -42,6 +42,7 @@ def dispute(
     as_json: options.AsJson = False,
 ) -> None:
     """Dispute the result before the review ends. This binds a bond as high as the worker's."""
+    opening.refuse_other_makers("dispute")
     if evidence is not None:
         consent.need_terminal(yes, "The file becomes public")
         consent.warn_and_ask(yes, PUBLIC_EVIDENCE, "Publish it and dispute?")

@@ -18,7 +18,7 @@ from veriframe.cli.display import show
 from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.cli.job import acting, options
 from veriframe.cli.job.outcomes import Outcomes
-from veriframe.creator.creator import Creator
+from veriframe.creator.jobs import Jobs
 from veriframe.creator.values import Picture
 from veriframe.errors import SettingsError
 from veriframe.model.quantities import format_size
@@ -39,13 +39,13 @@ def fetch(
     numbers = options.distinct(job_ids)
     _judge_target(target, numbers, as_json=as_json)
     outcomes = Outcomes(len(numbers), as_json=as_json)
-    creator = acting.creator()
+    jobs = acting.jobs()
     for job_id in numbers:
         with outcomes.of(job_id=job_id):
             if target == STDOUT:
-                _write_out(creator, job_id)
+                _write_out(jobs, job_id)
                 continue
-            picture = _fetch(creator, job_id, _path(target, job_id), replace=force)
+            picture = _fetch(jobs, job_id, _path(target, job_id), replace=force)
             if as_json:
                 outcomes.print_json({"job_id": job_id, **asdict(picture)})
             else:
@@ -73,15 +73,15 @@ def _path(target: Path | None, job_id: int) -> Path:
     return target / name if target.is_dir() else target
 
 
-def _fetch(creator: Creator, job_id: int, path: Path, *, replace: bool) -> Picture:
+def _fetch(jobs: Jobs, job_id: int, path: Path, *, replace: bool) -> Picture:
     with transfer_bar("fetching the picture") as on_progress:
-        return context.run(creator.fetch(job_id, path, on_progress, replace=replace))
+        return context.run(jobs.fetch(job_id, path, on_progress, replace=replace))
 
 
-def _write_out(creator: Creator, job_id: int) -> None:
+def _write_out(jobs: Jobs, job_id: int) -> None:
     """Write a picture to stdout, once it is complete and known to be one."""
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
-        picture = _fetch(creator, job_id, Path(folder) / "picture.png", replace=False)
+        picture = _fetch(jobs, job_id, Path(folder) / "picture.png", replace=False)
         with picture.path.open("rb") as stream:
             shutil.copyfileobj(stream, sys.stdout.buffer)
         sys.stdout.buffer.flush()

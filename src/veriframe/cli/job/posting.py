@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from veriframe.cli import context
+from veriframe.cli import context, opening
 from veriframe.cli.display import consent, job_view, scene_view, show
 from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.cli.job import acting, checking, following, options
@@ -50,6 +50,7 @@ def create(
 ) -> None:
     """Check scenes in the sandbox, and post each with a reward in escrow. The scenes become public."""
     consent.need_terminal(yes, "The file becomes public")
+    opening.refuse_other_makers("create")
     offer = Offer(
         reward_fri=reward,
         bond_fri=bond,

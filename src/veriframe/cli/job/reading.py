@@ -7,10 +7,17 @@ from typing import Annotated
 import typer
 
 from veriframe.cli import context
-from veriframe.cli.display import job_view, show
+from veriframe.cli.display import history_view, job_view, show
 from veriframe.cli.job import acting, options
 from veriframe.cli.job.outcomes import Outcomes
-from veriframe.model.registry.job import JobState
+from veriframe.model.registry.history import JobHistory
+from veriframe.model.registry.job import NOBODY, JobState
+from veriframe.model.registry.job_status import JobStatus
+
+UNKNOWN_ACCOUNT = (
+    "Everyone's jobs are listed: which are yours is known once the keystore was unlocked by another "
+    "command, or if account_address is set."
+)
 
 
 def list_jobs(
@@ -23,7 +30,11 @@ def list_jobs(
     as_json: options.AsJson = False,
 ) -> None:
     """List jobs, newest first: your own, or everyone's with --all."""
-    statuses = context.run(acting.creator().jobs(state or (), own=not everybody, limit=limit))
+    jobs = acting.jobs()
+    if not everybody and jobs.account == NOBODY:
+        everybody = True
+        show.err.print(UNKNOWN_ACCOUNT, markup=False)
+    statuses = context.run(jobs.jobs(state or (), own=not everybody, limit=limit))
     names = acting.scene_names().read()
     named = [(status, names.get(status.job.order.asset_cid)) for status in statuses]
     if as_json:
@@ -50,16 +61,22 @@ def _nothing(*, everybody: bool, filtered: bool) -> str:
 
 
 def show_jobs(job_ids: options.JobIds, as_json: options.AsJson = False) -> None:
-    """Show the details of jobs and the possible next steps."""
+    """Show the details of jobs, the possible next steps, and what happened to the jobs so far."""
     numbers = options.distinct(job_ids)
     outcomes = Outcomes(len(numbers), as_json=as_json)
-    creator, names = acting.creator(), acting.scene_names().read()
+    jobs, names = acting.jobs(), acting.scene_names().read()
+
+    async def read(job_id: int) -> tuple[JobStatus, JobHistory]:
+        status = await jobs.status(job_id)
+        return status, await jobs.history(status)
+
     for job_id in numbers:
         with outcomes.of(job_id=job_id):
-            status = context.run(creator.status(job_id))
+            status, history = context.run(read(job_id))
             name = names.get(status.job.order.asset_cid)
             if as_json:
-                outcomes.print_json(job_view.as_object(status, name))
+                outcomes.print_json({**job_view.as_object(status, name), **history_view.as_object(history)})
             else:
                 show.facts(f"Job {job_id}", job_view.facts(status, name))
+                history_view.print_history(history, status.now)
     outcomes.end()

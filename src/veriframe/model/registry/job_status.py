@@ -38,11 +38,14 @@ class JobStatus:
 
     @property
     def since(self) -> int | None:
-        """Since when the job waits for what it waits for now, in chain seconds; None if it is final.
+        """Since when the job waits for what it waits for now, in chain seconds.
 
-        For an open job since its posting: the registry does not keep when a claim was released.
+        For an open job since its posting: the job does not tell when a claim was released. None if it is
+        final, or if its registry is of another maker, which does not tell.
         """
         job, terms = self.job, self.job.terms
+        if self.is_foreign:
+            return None
         return {
             JobState.OPEN: job.order.created_at,
             JobState.CLAIMED: job.lease_end if job.is_lapsed(self.now) else job.claimed_at,
