@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
 
 from veriframe.cli.display import release_words, show
 from veriframe.model.registry.history import JobEvent, JobHistory
@@ -36,8 +38,19 @@ def _event_object(event: JobEvent) -> dict[str, Any]:
 def print_history(history: JobHistory, now: int) -> None:
     """Print a history at `now` (chain seconds): when, what, who and why, and what the creator can do."""
     show.out.print("[bold]History[/bold]")
-    for line in lines(history, now):
-        show.out.print(f"  {escape(show.clean(line))}")
+    if not show.out.is_terminal:
+        for line in lines(history, now):
+            show.line(f"  {line}")
+        return
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for event in history.events:
+        said = Text(sentence(event)).append(f"\n{remedy(event)}" if remedy(event) else "", style="dim")
+        grid.add_row(show.moment(event.at, now), said)
+    if history.gap:
+        grid.add_row("", Text(show.clean(history.gap), style="dim"))
+    show.out.print(Padding(grid, (0, 0, 0, 2)))
 
 
 def lines(history: JobHistory, now: int) -> list[str]:
@@ -47,7 +60,7 @@ def lines(history: JobHistory, now: int) -> list[str]:
         told.append(f"{show.moment(event.at, now)}  {sentence(event)}")
         if help_ := remedy(event):
             told.append(f"  {help_}")
-    return [*told, *([history.gap] if history.gap else [])]
+    return [*told, *filter(None, [show.clean(history.gap)])]
 
 
 def failure_lines(told: JobEvent | str, now: int) -> list[str]:

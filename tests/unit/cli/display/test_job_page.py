@@ -11,12 +11,14 @@ from typer.main import get_command
 
 from veriframe.cli import app, job
 from veriframe.cli.context import INTERRUPTED
-from veriframe.cli.display import job_view, show
+from veriframe.cli.display import history_view, job_view, show
 from veriframe.cli.display.error import EXIT_CODES
 from veriframe.cli.job import following
 from veriframe.creator.values import Picture, Posted
+from veriframe.model.registry.history import JobEvent, JobHistory
 from veriframe.model.registry.job import Address, Job, Order
 from veriframe.model.registry.job_status import JobStatus
+from veriframe.model.registry.ledger import EventKind
 from veriframe.model.registry.offer import Offer
 
 PAGE = (Path(__file__).parents[4] / "docs" / "creator.md").read_text(encoding="utf-8")
@@ -45,6 +47,10 @@ def test_the_keys_of_json_are_those_of_the_page() -> None:
     assert set(job_view.as_object(status)) - terms == names("`show`")
     assert set(job_view.posted_object(posted, "a scene", None)) - terms == names("`create`")
     assert {"job_id"} | {field.name for field in fields(Picture)} == names("`fetch`")
+    event = JobEvent(kind=EventKind.JOB_CLAIMED, at=0, party=Address(1))
+    history = history_view.as_object(JobHistory(events=(event,)))
+    assert set(history) == names("only `show` and lines of `watch`")
+    assert set(history["history"][0]) == names("an event of `history`")
 
 
 def test_every_option_on_the_page_exists() -> None:
