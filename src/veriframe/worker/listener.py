@@ -20,7 +20,7 @@ class Listener:
     """Hears what a worker does. By default it ignores everything. Methods run in the event loop: be quick."""
 
     def on_attempt(self, attempt: Attempt) -> None:
-        """An attempt is known: one of an earlier run, or a new one. The journal has it."""
+        """The journal has an attempt, of an earlier run or new, or more of it within the same stage."""
 
     def on_stage(self, before: Attempt, after: Attempt) -> None:
         """An attempt has reached a stage; the journal has it."""

@@ -58,14 +58,16 @@ class Attempts:
                 self._listener.on_attempt(starting.result())
 
     async def record(self, before: Attempt, after: Attempt) -> Attempt:
-        """Replaces `before` by `after`, and tells the listener of a new stage. Returns `after`."""
+        """Replaces `before` by `after`, and tells the listener. Returns `after`."""
         recording = asyncio.ensure_future(self._journal.record(before, after))
         try:
             await wait_uninterrupted(recording)
         finally:
             if _has_succeeded(recording):
                 self._keep(after)
-                if before.stage is not after.stage:
+                if before.stage is after.stage:
+                    self._listener.on_attempt(after)
+                else:
                     self._listener.on_stage(before, after)
         return after
 

@@ -21,6 +21,7 @@ from veriframe.errors import Code, MoveRefused, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Address, JobState, Verdict
 from veriframe.worker import pipeline
+from veriframe.worker.listener import Listener
 from veriframe.worker.own_jobs import LAG_BLOCKS, Call, OwnJobs
 from veriframe.worker.reconciliation import reconcile
 from veriframe.worker.service import AGAIN_SECONDS
@@ -70,17 +71,21 @@ async def test_nothing_happens_before_the_review_ends(bench: Bench, own: OwnJobs
 
 
 async def test_the_end_of_the_review_is_noted(bench: Bench, own: OwnJobs) -> None:
-    """Once, then that of the arbitration: the journal knows it while no worker runs."""
+    """Once, then that of the arbitration: the journal knows it while no worker runs; listeners hear of it."""
     await submitted(bench)
+    known: list[int] = []
+    bench.context.listener.add(listener := Listener())
+    listener.on_attempt = lambda attempt: known.append(attempt.due_at)  # type: ignore[method-assign]
     assert bench.attempt().due_at == 0
     assert await poll(bench, own) == [Call.NOTE_END]
-    assert bench.attempt().due_at == bench.job().review_end
+    assert bench.attempt().due_at == (review_end := bench.job().review_end)
     assert await poll(bench, own) == []
     end = bench.shared.now + 60
     bench.shared.jobs[1] = replace(bench.job(), state=JobState.DISPUTED, arbitration_end=end)
     assert await poll(bench, own) == [Call.NOTE_END]
     assert bench.attempt().due_at == end
     assert bench.told == []
+    assert known == [review_end, end]
 
 
 async def test_pay_is_collected_when_the_review_is_over(bench: Bench, own: OwnJobs) -> None:
