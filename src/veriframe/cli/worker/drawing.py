@@ -55,7 +55,8 @@ def draw(
         *_jobs(overview, columns, most_jobs, runs=runs),
         Rule(style=ASIDE),
         _money(overview),
-        *(Padding(line, (0, 3)) for line in _notices(overview, is_here=is_here) if runs),
+        # Not to the right edge: there the terminal's “^C” would begin a line that nobody counts.
+        *(Padding(line, (0, 3), expand=False) for line in _notices(overview, is_here=is_here) if runs),
     )
 
 

@@ -82,6 +82,13 @@ def test_more_jobs_than_lines_are_counted() -> None:
     assert line_with(drawn(example(), most_jobs=1), "2 more")
 
 
+def test_the_last_line_leaves_room_for_the_terminals_own_echo() -> None:
+    """fault_182: “^C” at the right edge would begin a line, and the next picture would miss the last one."""
+    file = io.StringIO()
+    Console(file=file, width=110, color_system=None).print(drawing.draw(example(), 110))
+    assert len(file.getvalue().splitlines()[-1]) < 100
+
+
 def test_a_pause_is_shown_with_its_reason() -> None:
     """fault_187: and since when."""
     idle = replace(example(), idle="The disk is full.", idle_since=NOW - 90)
