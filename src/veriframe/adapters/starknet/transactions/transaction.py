@@ -16,7 +16,7 @@ from veriframe.adapters.starknet.transactions.fees import FeeBounds
 
 
 class Signer(Protocol):
-    """Holds the key and signs. May block for some 100 ms; called in a thread."""
+    """Holds the key and signs. May block for some milliseconds; called in a thread."""
 
     def sign(self, message_hash: int, /) -> tuple[int, int]:
         """The signature `(r, s)` of a transaction's hash."""

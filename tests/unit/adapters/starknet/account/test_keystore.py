@@ -17,7 +17,7 @@ from eth_keyfile.keyfile import create_keyfile_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starknet_py.constants import EC_ORDER
-from starknet_py.hash.utils import verify_message_signature
+from starknet_py.hash.utils import message_signature, verify_message_signature
 from tests.unit.adapters.starknet.account.keystores import LOW, PASSWORD, PUBLIC, SECRET, stored
 
 from veriframe.adapters.starknet.account import keystore
@@ -114,6 +114,13 @@ def test_a_keystore_of_no_stark_key_is_refused() -> None:
 def test_random_keys_differ() -> None:
     """And each is a key."""
     assert len({Key.random().public_key for _ in range(4)}) == 4
+
+
+@pytest.mark.parametrize("message_hash", [1, 2**247, 2**248 - 1, 2**250 + 12345, 2**251 - 1])
+@pytest.mark.parametrize("secret", [SECRET, 1, EC_ORDER - 1])
+def test_signatures_are_those_of_starknet_py(message_hash: int, secret: int) -> None:
+    """Bit for bit: the nonce is drawn in the same way, whatever the length of the hash."""
+    assert Key(secret).sign(message_hash) == tuple(message_signature(message_hash, secret))
 
 
 def test_signatures_are_valid() -> None:
