@@ -6,6 +6,7 @@
     ├── SettingsError            stop, exit 2, one clear line
     ├── Unavailable              try again later; the job is untouched
     │   ├── RegistryUnavailable
+    │   │   └── AccountNotDeployed   the account is not on the chain yet
     │   ├── StoreUnavailable
     │   │   └── StoreFull        it has no room; waiting helps only if something is removed
     │   └── HostUnavailable      this machine cannot continue: disk full, Blender missing
@@ -94,6 +95,10 @@ class Unavailable(VeriFrameError):
 
 class RegistryUnavailable(Unavailable):
     """The job registry does not answer."""
+
+
+class AccountNotDeployed(RegistryUnavailable):
+    """The account is not on the chain yet, so that it can make no move."""
 
 
 class StoreUnavailable(Unavailable):

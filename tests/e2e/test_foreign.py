@@ -129,7 +129,7 @@ def test_a_damaged_claims_file_stops_the_worker(node: Devnet, classic: int, tmp_
 
 
 def test_a_worker_registers_is_verified_and_serves(home: Home, light_scene: Path, node: Devnet) -> None:
-    """With the classic entry point, at a registry with other functions and ids; frame 1 as PNG."""
+    """fault_171: with the classic entry point, at a registry with other functions and ids; frame 1 as PNG."""
     with kubo() as ipfs:
         options = ("--cid-version=1", "--raw-leaves", "--chunker=size-262144", "--max-file-links=174")
         asset_cid = ipfs.run("add", "-Q", *options, light_scene).decode().strip()
@@ -142,9 +142,11 @@ def test_a_worker_registers_is_verified_and_serves(home: Home, light_scene: Path
         }
         main: list[str | Path] = [sys.executable, ROOT / "src" / "main.py", "--once"]
         idle = home.run_as(main, classic)
-        assert idle.returncode == 0, idle.stderr
+        assert idle.returncode == 4, idle.stderr
         left = [event for event in _events(idle.stderr) if event["event"] == "job_left"]
-        assert [(event["job_id"], "taken in" in event["reason"]) for event in left] == [(1, True)]
+        assert [(event["job_id"], "registered" in event["reason"]) for event in left] == [(1, True)]
+        told = [event for event in _events(idle.stderr) if event["event"] == "account_not_admitted"]
+        assert ["account register" in event["remedy"] for event in told] == [True]
         assert "account register" in _standing(home, classic)["remedy"]
         registered = home.run("account", "register", "--json", environment=classic)
         assert registered.returncode == 0, registered.stderr
@@ -173,7 +175,7 @@ def test_a_registry_without_room_for_a_cid_is_refused(home: Home, node: Devnet) 
         "VERIFRAME_STORE": "local",
     }
     ran = home.run("worker", "--once", environment=environment)
-    assert ran.returncode == 3
+    assert ran.returncode == 2
     assert "one short string holds 31 characters" in " ".join(ran.stderr.split())
     assert "Traceback" not in ran.stderr
 

@@ -204,6 +204,10 @@ class FakeSender:
         )
         return Receipt(hash=1, label=label, block_number=shared.block, fee_fri=5, events=events)
 
+    async def refusal(self, calls: Sequence[Call]) -> Reverted | None:
+        """Only foreign registries are asked."""
+        raise AssertionError(calls)
+
     async def _play(self, name: str, values: list[Any]) -> None:
         desk = FakeRegistry(self.account, self.chain.shared)
         played: dict[str, Callable[..., Awaitable[object]]] = {

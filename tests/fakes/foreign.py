@@ -212,3 +212,16 @@ class ForeignSender:
         if self.after is not None:
             await self.after()
         return Receipt(hash=1, label=label, block_number=self.chain.block, fee_fri=5, events=())
+
+    async def refusal(self, calls: Sequence[Call]) -> Reverted | None:
+        """Executes all calls, and undoes them."""
+        names = {get_selector_from_name(name): name for name in self.chain.functions}
+        before = {job_id: TheirJob(**vars(job)) for job_id, job in self.chain.jobs.items()}
+        try:
+            for call in calls:
+                self.play(names[call.selector], call.calldata)
+        except PanicError as error:
+            return Reverted(f"0x{str(error).encode().hex()} ('{error}')")
+        finally:
+            self.chain.jobs = before
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -97,7 +98,8 @@ class FakeStore(ContentStore):
         return tuple(pin for pin in self.pinned if pin.name.startswith(prefix))
 
     async def ready(self) -> None:
-        """Does nothing."""
+        """Does nothing, after a moment, as over a network."""
+        await asyncio.sleep(0)
         self._fail()
 
     async def room(self) -> StoreRoom:

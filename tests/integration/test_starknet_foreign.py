@@ -16,7 +16,7 @@ from veriframe.adapters.starknet.cairo.codec import encode_text, halves, short_s
 from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
 from veriframe.adapters.starknet.opening import open_registry, read_class_hashes
-from veriframe.errors import Code, MoveRefused, RegistryUnavailable
+from veriframe.errors import Code, MoveRefused, RegistryUnavailable, SettingsError
 from veriframe.model.registry.job import Address, JobState
 from veriframe.ports.registry import read_job, read_jobs
 
@@ -86,7 +86,7 @@ async def test_a_classic_registry_with_pairs_of_felts(clients: Clients) -> None:
     worker = await foreign(clients, "classic", address)
     assert (await worker.snapshot(1, 0)).job_counter == 2
     assert list(await read_jobs(worker, 1, 200)) == []
-    with pytest.raises(MoveRefused, match="does not accept this account"):
+    with pytest.raises(MoveRefused, match="not registered this account"):
         await worker.claim(1)
     await invoke(clients.node, WORKER, (address, "register_worker", [short_string(b"worker")]))
     await invoke(clients.node, CREATOR, (address, "verify_worker", [worker.account]))
@@ -222,7 +222,7 @@ async def test_a_submission_that_a_reorganisation_reverts(tmp_path: Path) -> Non
 async def test_a_registry_whose_cids_are_too_short_is_refused_at_once(clients: Clients) -> None:
     """One line, before any job is read; a truncated CID is never sent."""
     address = await deploy(clients.node, FOREIGN / "felt_short_registry")
-    with pytest.raises(RegistryUnavailable, match="one short string holds 31 characters") as raised:
+    with pytest.raises(SettingsError, match="one short string holds 31 characters") as raised:
         await foreign(clients, "felt_short", address)
     assert "\n" not in str(raised.value)
 

@@ -11,11 +11,9 @@ from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import SettingsError
 from veriframe.model.registry.job import Address
-from veriframe.model.registry.standing import WorkerStanding
-from veriframe.ports.registry import Membership, OpenedRegistry
 from veriframe.ports.store import ContentStore
 from veriframe.settings import load
-from veriframe.wiring import chain, examinations, limits, registries, stores
+from veriframe.wiring import chain, limits, stores
 
 NODE = {"ipfs_api": "/ip4/127.0.0.1/tcp/9/http"}
 
@@ -46,30 +44,6 @@ def test_only_a_development_chain_s_time_is_unchecked(flags: dict[str, str], sec
     """The account shows that it is one; a test network's chain id does not."""
     settings = load({"job_registry_address": "0x1", **flags}, {}).settings
     assert chain.skew_seconds(settings) == seconds
-
-
-def test_the_doctor_asks_for_a_standing_only_where_workers_register(tmp_path: Path) -> None:
-    """Our own registries serve any worker."""
-    settings = load({"home": str(tmp_path), "store": "local"}, {}).settings
-    worker = registries.embedded(settings, "worker")
-
-    def parts(registry: OpenedRegistry) -> list[str]:
-        found = examinations.examinations(
-            settings, "worker", registry, stores.open_store(settings), engines=False
-        )
-        return [name for name, _ in found]
-
-    free = parts(OpenedRegistry(worker=worker, creator=worker))
-    member = parts(OpenedRegistry(worker=worker, membership=_Member()))
-    assert (set(member) - set(free), set(free) - set(member)) == ({"standing"}, set())
-
-
-class _Member(Membership):
-    async def standing(self) -> WorkerStanding:
-        raise AssertionError
-
-    async def register(self, info: str) -> None:
-        raise AssertionError
 
 
 async def test_a_single_node_makes_no_copies() -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from veriframe import doctor as checks
 from veriframe.cli import arguments, context, earnings, opening, password
 from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
@@ -101,8 +100,9 @@ def register(
     before = context.run(membership.standing())
     if before.may_register and not before.is_registered:
         context.run(membership.register(info))
-    found = context.run(checks.standing(membership.standing, opened.worker.account))
-    _print({"standing": found.detail, **({"missing": found.remedy} if found.remedy else {})}, as_json=as_json)
+    found = context.run(membership.standing())
+    missing = found.missing(opened.worker.account)
+    _print({"standing": found.words, **({"missing": missing} if missing else {})}, as_json=as_json)
 
 
 @app.command()

@@ -36,15 +36,31 @@ def open_registry(
     Raises `SettingsError` if the key is missing or cannot be unlocked, and `RegistryUnavailable`.
     """
     settings = context.current().settings
+    account = context.account(default_account)
+    return context.run(opened(settings, account, registry_key(settings), on_new_account))
+
+
+async def opened(
+    settings: Settings,
+    account: str,
+    key: Key | None,
+    on_new_account: Callable[[str], None] = say_new_account,
+) -> OpenedRegistry:
+    """Open the registry for an account with its key, within a command's work. Raises as `open_registry`."""
     if settings.registry != "starknet":
-        embedded = registries.embedded(settings, context.account(default_account), on_new_account)
+        embedded = registries.embedded(settings, account, on_new_account)
         return OpenedRegistry(worker=embedded, creator=embedded)
     # Imported here because it takes half a second, and most commands do not need it.
     from veriframe.wiring import chain  # noqa: PLC0415
 
-    opened, close = context.run(chain.open_registry(settings, account_key(settings)))
+    registry, close = await chain.open_registry(settings, key)
     context.at_end(close)
-    return opened
+    return registry
+
+
+def registry_key(settings: Settings) -> Key | None:
+    """The key that the configured registry needs, or None if it needs none. Raises as `account_key`."""
+    return account_key(settings) if settings.registry == "starknet" else None
 
 
 def open_reader(default_account: str) -> OpenedReader:

@@ -97,6 +97,11 @@ class JobRegistry(JobReader, Protocol):
     def account(self) -> Address:
         """The account that makes the moves."""
 
+    @property
+    def has_claims(self) -> bool:
+        """Whether a claim keeps other workers from a job. If not, the first to submit is paid."""
+        return True
+
     @abstractmethod
     async def claim(self, job_id: int) -> int:
         """Claim a job: the bond goes into escrow and the lease starts."""
@@ -147,12 +152,14 @@ class Funds:
 
     `reserve_fri` is the part of the wallet that must stay there, to pay for the moves that follow a claim.
     `job_fees_fri` is the cost of all moves of one job, from claim to pay, at the present gas price.
+    `is_paid_in_fri`: whether rewards are in the token of the fees, so that the two can be compared.
     """
 
     wallet_fri: int
     credit_fri: int
     reserve_fri: int = 0
     job_fees_fri: int = 0
+    is_paid_in_fri: bool = True
 
     @property
     def means_fri(self) -> int:

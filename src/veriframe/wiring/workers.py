@@ -113,7 +113,12 @@ async def stakes(settings: Settings, account: str, registry: WorkerRegistry) -> 
     funds = await registry.funds(registry.account)
     limits = stake_limits(settings)
     if not _journal_file(settings, account).exists():
-        return Stakes(free_fri=funds.means_fri, job_fees_fri=funds.job_fees_fri, limits=limits)
+        return Stakes(
+            free_fri=funds.means_fri,
+            job_fees_fri=funds.job_fees_fri,
+            is_paid_in_fri=funds.is_paid_in_fri,
+            limits=limits,
+        )
     async with opened_journal(settings, account) as opened:
         exposure = Exposure(limits, time.time)
         exposure.read(await opened.history(), await opened.creator_totals())

@@ -11,6 +11,9 @@ from veriframe.worker.shared.lanes import Lane
 JOBS_AHEAD = 4
 """The most of them, beyond as many as may render at once."""
 
+JOBS_AHEAD_WITHOUT_CLAIMS = 1
+"""The same where others may do a job meanwhile: what is chosen late is rarely done twice."""
+
 _BEFORE_A_CLAIM = (Stage.SEEN, Stage.FETCHED, Stage.CHECKED)
 
 
@@ -31,7 +34,8 @@ class Ahead:
     def has_place(self) -> bool:
         """Whether one more job may go ahead, beside those whose scenes do not arrive."""
         scenes, lanes = self._context.scenes, self._context.lanes
-        most = 1 if scenes.are_too_large else lanes.capacity + JOBS_AHEAD
+        ahead = JOBS_AHEAD if self._context.registry.has_claims else JOBS_AHEAD_WITHOUT_CLAIMS
+        most = 1 if scenes.are_too_large else lanes.capacity + ahead
         return self.jobs - scenes.silent < most and not self.is_crowded
 
     @property

@@ -15,6 +15,7 @@ from veriframe.worker.context import WorkerContext
 
 log = structlog.get_logger()
 
+FASTER = "Another worker was faster."
 RENUMBERED = "A reorganisation put another job at this number."
 
 
@@ -41,7 +42,10 @@ async def reconcile(job: Job, context: WorkerContext, now: int) -> None:
         lost_fri = burned_fri(attempt, job, account, now)
     elif stage is Stage.RELEASED:
         lost_fri = released_fri(attempt, job, now, at)
-    await attempts.record(attempt, replace(_at(stage, attempt, job, at), lost_fri=lost_fri))
+    after = _at(stage, attempt, job, at)
+    if stage is Stage.LOST and another_was_faster(job, context):
+        after = replace(after, detail=FASTER)
+    await attempts.record(attempt, replace(after, lost_fri=lost_fri))
 
 
 def is_same(attempt: Attempt, job: Job) -> bool:
@@ -106,4 +110,15 @@ def no_longer_open(job: Job) -> JobLost:
     """Returns why the job is not open: claimed by another worker, cancelled, or past its deadline."""
     if job.state is JobState.REFUNDED:
         return JobCancelled("Its creator cancelled the job.")
-    return JobLost("The job is no longer open.")
+    return JobLost("The job is no longer open." if job.state is JobState.OPEN else FASTER)
+
+
+def why_work_ends(job: Job, context: WorkerContext) -> str:
+    """Returns why the work on a job that is lost ends now, as one sentence."""
+    return FASTER if another_was_faster(job, context) else "Its work ends now."
+
+
+def another_was_faster(job: Job, context: WorkerContext) -> bool:
+    """Whether another worker has submitted a result of a job at a registry without claims."""
+    is_over = job.state not in (JobState.OPEN, JobState.REFUNDED)
+    return is_over and not context.registry.has_claims and job.worker != context.registry.account

@@ -28,6 +28,8 @@ def stage_reached(before: Attempt, after: Attempt) -> None:
     started = before.reached.get(before.stage, after.reached[after.stage])
     say = log.warning if after.code is not None else log.info
     why = {"code": after.code, "reason": after.detail} if after.code is not None else {}
+    if after.stage is Stage.CLAIMED:
+        why = {"reward": format_strk(after.reward_fri), "bond": format_strk(after.bond_fri)}
     say(
         "stage_reached",
         job_id=after.job_id,
@@ -96,10 +98,14 @@ MOST_LINES, LINE_SECONDS = 200, 10.0
 
 
 class DiscoveryLog:
-    """Logs one line for each order, whatever the number of its jobs, and limits the rate of lines."""
+    """Logs one line for each order, whatever the number of its jobs, and limits the rate of lines.
+
+    `job_fees_fri` are the expected fees of one job's moves.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives monotonic seconds."""
+        self.job_fees_fri = 0
         self._clock = clock
         self._logged: dict[int, str] = {}
         self._lines, self._at, self._suppressed = float(MOST_LINES), clock(), 0
@@ -121,6 +127,8 @@ class DiscoveryLog:
             "jobs": order.jobs,
             "creator": format_address(order.creator),
             "reward": format_strk(job.terms.reward_fri),
+            "fees": format_strk(self.job_fees_fri),
+            "bond": format_strk(job.terms.bond_fri),
             # As in all other lines, whatever spelling the creator chose.
             "asset_cid": printable(canonical_or_same(order.asset_cid), 128),
         }

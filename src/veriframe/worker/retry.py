@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import stamina
@@ -25,7 +27,7 @@ async def retrying(work: Callable[[], Awaitable[T]], on_wait: Callable[[str], No
 
     `on_wait` is told why it waits, each time, and gets an empty text when it waits no longer.
     """
-    waits = False
+    waits, began = False, time.monotonic()
     try:
         async for attempt in stamina.retry_context(
             on=Unavailable,
@@ -36,7 +38,10 @@ async def retrying(work: Callable[[], Awaitable[T]], on_wait: Callable[[str], No
         ):
             with attempt:
                 try:
-                    return await work()
+                    done = await work()
+                    if waits:
+                        log.info("waiting_over", seconds=round(time.monotonic() - began, 1))
+                    return done
                 except Unavailable as error:
                     waits = True
                     on_wait(str(error))
@@ -48,11 +53,13 @@ async def retrying(work: Callable[[], Awaitable[T]], on_wait: Callable[[str], No
 
 
 def log_wait(details: RetryDetails) -> None:
-    """Logs each wait with its reason. A hook for stamina."""
+    """Logs each wait with its reason, and since when. A hook for stamina."""
+    since = datetime.now(UTC) - timedelta(seconds=details.waited_so_far)
     log.warning(
         "waiting",
         reason=str(details.caused_by),
         seconds=round(details.wait_for, 1),
+        since=f"{since:%Y-%m-%d %H:%M:%S} UTC",
         waited_seconds=round(details.waited_so_far, 1),
     )
 

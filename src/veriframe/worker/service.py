@@ -23,7 +23,7 @@ from veriframe.worker.intake.intake import Intake
 from veriframe.worker.listener import Listener
 from veriframe.worker.own_jobs import Call, Finding, OwnJobs
 from veriframe.worker.polling import PollInterval
-from veriframe.worker.reconciliation import reconcile
+from veriframe.worker.reconciliation import reconcile, why_work_ends
 from veriframe.worker.recovery import recover, remove_leftovers
 from veriframe.worker.report import worker_stopped
 from veriframe.worker.retry import end, retrying
@@ -77,6 +77,7 @@ class Service(Listener):
 
         Cancelling stops at once: renders are killed, and the journal allows a restart to continue. Raises
         `SettingsError` if a setting turns out to be unusable; claimed jobs are finished before, if possible.
+        With `once`, raises `Unavailable` if the store or this machine could not take a job that is open.
         """
         work = asyncio.create_task(self._work(once))
         draining = asyncio.create_task(self._draining.wait())
@@ -106,6 +107,8 @@ class Service(Listener):
         try:
             while not (await self._retrying(self._poll_and_start) and once and self._is_idle):
                 await self._wait_for_poll()
+            if self._intake.hindrance is not None:
+                raise self._intake.hindrance
         finally:
             await end(keeping)
 
@@ -159,10 +162,7 @@ class Service(Listener):
                     await self._poll()
 
     async def _poll_and_start(self) -> bool:
-        """Looks at the registry, and does all that follows. Returns True if nothing is left to start.
-
-        Raises `Unavailable`.
-        """
+        """Polls, and does what follows. Returns True if nothing is left to start. Raises `Unavailable`."""
         self._resume()
         await self._poll()
         self._log_status()
@@ -192,7 +192,8 @@ class Service(Listener):
                 if job.id not in self._background:  # its end may be being noted
                     await self._own.note_end(job)
             elif job.id not in self._lost:
-                log.warning("job_lost", job_id=job.id, state=job.state, reason="its work ends now")
+                reason = why_work_ends(job, self._context)
+                log.warning("job_lost", job_id=job.id, state=job.state, reason=reason)
                 self._lost[job.id] = finding
                 self._running[job.id].cancel()
 

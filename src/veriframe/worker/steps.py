@@ -33,7 +33,7 @@ from veriframe.threads import run_uninterrupted
 from veriframe.worker.claim.lease import in_time, is_our_claim, lost, lost_at, require_claim
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.job_run import FRESH_SECONDS, JobRun
-from veriframe.worker.reconciliation import no_longer_open
+from veriframe.worker.reconciliation import FASTER, no_longer_open
 from veriframe.worker.scene.check import inspected
 from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, require_open
 from veriframe.worker.shared.lanes import Lane
@@ -252,7 +252,7 @@ async def _claim(attempt: Attempt, job: Job, run: JobRun) -> int:
         job, now = await run.read(attempt)
         if not job.is_open(now) or error.rule == Rule.NOT_OPEN.value:
             # Also if it is open again by now.
-            raise JobLost("Another worker was faster.", fees_fri=error.fee_fri) from error
+            raise JobLost(FASTER, fees_fri=error.fee_fri) from error
         if (await registry.funds(registry.account)).means_fri < job.terms.bond_fri:
             # Lost, not refused: it may be tried again once there is money.
             raise JobLost("The account cannot pay the bond now.", fees_fri=error.fee_fri) from error

@@ -128,9 +128,12 @@ async def test_a_job_says_what_is_unavailable(bench: Bench) -> None:
     bench.context.listener.add(told)
     await bench.post()
     bench.store.fault = StoreUnavailable("The store is away.")
-    working = asyncio.create_task(bench.service().run(once=True))
+    service = bench.service()
+    working = asyncio.create_task(service.run())
     await until(lambda: "The store is away." in waits_of(told, "on_wait"))
     bench.store.fault = None
+    await until(lambda: stages(bench) == [Stage.SUBMITTED])
+    service.drain()
     assert await working
     assert stages(bench) == [Stage.SUBMITTED]
     last = [text for text in waits_of(told, "on_wait") if text in ("", "The store is away.")][-1]

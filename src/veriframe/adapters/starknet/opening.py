@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
-from veriframe.adapters.starknet.contract.contract import Contract, Node
+from veriframe.adapters.starknet.contract.contract import Contract, Node, WrongContract
 from veriframe.adapters.starknet.contract.sending import Sender
 from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.registry import ForeignRegistry
@@ -35,9 +36,11 @@ async def open_registry(  # noqa: PLR0913 - the parts of a registry
     """Opens the registry at `address`. `class_hashes` are those of our contract's builds.
 
     The account's moves at a foreign registry are recorded in `folder`. Raises `SettingsError` if this record
-    is damaged, and `RegistryUnavailable`, also if the ABI lacks something; the error names it.
+    is damaged, if there is no contract at the address, or if its ABI lacks something, which the error names;
+    `RegistryUnavailable`.
     """
-    found = await Contract(node, address).class_hash()
+    with _wrong_address():
+        found = await Contract(node, address).class_hash()
     if found in class_hashes:
         return StarknetRegistry(
             node,
@@ -53,7 +56,8 @@ async def open_registry(  # noqa: PLR0913 - the parts of a registry
     foreign = ForeignRegistry(
         node, sender, address, token=token, notes=notes, max_fee_fri=max_fee_fri, trust=trust
     )
-    dialect = await foreign.dialect()
+    with _wrong_address():
+        dialect = await foreign.dialect()
     log.info(
         "foreign_registry",
         registry=format_address(Address(address)),
@@ -61,6 +65,15 @@ async def open_registry(  # noqa: PLR0913 - the parts of a registry
         functions=sorted(function.name for function in dialect.functions.values()),
     )
     return foreign
+
+
+@contextmanager
+def _wrong_address() -> Iterator[None]:
+    """At an opening, a contract that does not fit is a wrong setting: waiting would not help."""
+    try:
+        yield
+    except WrongContract as error:
+        raise SettingsError(str(error)) from error
 
 
 def read_class_hashes(folder: Path) -> frozenset[int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import stamina
 import structlog
@@ -20,13 +21,17 @@ from veriframe.cli.worker import views
 from veriframe.cli.worker.watching import Watching
 from veriframe.errors import HostUnavailable
 from veriframe.model.registry.job import Address, format_address
-from veriframe.ports.registry import WorkerRegistry
+from veriframe.ports.registry import OpenedRegistry
 from veriframe.ports.renderer import RendererFacts
-from veriframe.settings import Loaded
+from veriframe.settings import Loaded, Settings
 from veriframe.wiring import renderers, workers
 from veriframe.worker import report
-from veriframe.worker.retry import log_wait
+from veriframe.worker.admission import log_admission, require_admission
+from veriframe.worker.retry import log_wait, retrying
 from veriframe.worker.service import Service
+
+if TYPE_CHECKING:
+    from veriframe.wiring.keys import Key
 
 log = structlog.get_logger()
 
@@ -55,9 +60,10 @@ def worker(
     loaded = context.current()
     account = context.account(DEFAULT_ACCOUNT)
     with workers.lock_account(loaded.settings, account):
-        registry = opening.open_registry(DEFAULT_ACCOUNT, _log_new_account).worker
+        key = opening.registry_key(loaded.settings)
         with _watching(loaded, account, plain=plain) as watching:
-            raise typer.Exit(context.run(_work(loaded, account, registry, watching, once, slots)))
+            work = partial(_work, loaded, account, key, watching, once, slots)
+            raise typer.Exit(context.run(_until_stopped(work, watching)))
 
 
 @contextmanager
@@ -83,12 +89,21 @@ def _watching(loaded: Loaded, account: str, *, plain: bool) -> Iterator[Watching
 
 
 async def _work(
-    loaded: Loaded, account: str, registry: WorkerRegistry, watching: Watching, once: bool, slots: int | None
-) -> int:
+    loaded: Loaded,
+    account: str,
+    key: Key | None,
+    watching: Watching,
+    once: bool,
+    slots: int | None,
+    begun: Callable[[Service], None],
+) -> bool:
+    """Do the whole work of one run. `begun` receives the service. Returns False after a bug."""
     settings = loaded.settings.model_copy(update={} if slots is None else {"slots": slots})
     stamina.instrumentation.set_on_retry_hooks((log_wait,))
     os.nice(settings.nice)  # for every Blender that is started from here
     async with watching.shown():
+        opened = await _opened(settings, account, key, watching, once)
+        registry = opened.worker
         watching.observer.say("testing the sandbox with attacks, starting Blender …")
         renderer = await renderers.build_renderer(settings)
         parts = workers.build_context(settings, account, registry, renderer, context.open_store(settings))
@@ -98,16 +113,41 @@ async def _work(
         facts = await renderer.facts()
         watching.introduce(facts, registry.account, renderer.capacity)
         _log_start(loaded, account, facts, renderer.capacity, registry.account)
+        begun(service)
         try:
-            return await _until_stopped(service, watching, once)
+            if once:
+                await parts.store.ready()
+            is_well = await service.run(once=once)
+            if once:
+                await require_admission(opened)
+            return is_well
         finally:
             await renderer.close()
             await parts.journal.close()
 
 
-async def _until_stopped(service: Service, watching: Watching, once: bool) -> int:
-    """Run until the work ends or a signal stops it: the first drains, the second stops at once."""
-    work = asyncio.create_task(service.run(once=once))
+async def _opened(
+    settings: Settings, account: str, key: Key | None, watching: Watching, once: bool
+) -> OpenedRegistry:
+    """Open the registry, and log what its owner wants of this account. Unless `once`, wait for it."""
+
+    async def open_it() -> OpenedRegistry:
+        opened = await opening.opened(settings, account, key, _log_new_account)
+        await log_admission(opened)
+        return opened
+
+    return await (open_it() if once else retrying(open_it, watching.observer.on_idle))
+
+
+async def _until_stopped(
+    work: Callable[[Callable[[Service], None]], Coroutine[Any, Any, bool]], watching: Watching
+) -> int:
+    """Run until the work ends or a signal stops it: the first drains, the second stops at once.
+
+    Before `work` has passed on its service nothing is claimed, so that the first signal stops at once, too.
+    """
+    services: list[Service] = []
+    working = asyncio.create_task(work(services.append))
     received: list[int] = []
 
     def on_signal(number: int) -> None:
@@ -115,9 +155,10 @@ async def _until_stopped(service: Service, watching: Watching, once: bool) -> in
         if len(received) == 1:
             log.info("worker_stopping", signal=signal.Signals(number).name, again="to stop at once")
             watching.observer.stop()
-            service.drain()
+        if len(received) == 1 and services:
+            services[0].drain()
         else:
-            work.cancel()
+            working.cancel()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -125,10 +166,12 @@ async def _until_stopped(service: Service, watching: Watching, once: bool) -> in
     # A closed terminal must not cost the bonds of claimed jobs.
     loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("terminal_gone", remedy=_GONE))
     try:
-        return 0 if await work else BUG
+        return 0 if await working else BUG
     except asyncio.CancelledError:
         if not received:
             raise
+        if not services:
+            return 0
         log.warning("worker_cut_off", remedy="start it again: it resumes where it stopped")
         return context.INTERRUPTED
 

@@ -97,15 +97,22 @@ class Stakes:
     """An account's means, and what of them is at stake, at one moment. All amounts are in fri.
 
     `free_fri` can be bound now. `bound_fri` is the sum of bonds of claimed jobs, `pending_fri` that of jobs
-    being checked before a claim. `job_fees_fri` is the expected cost of the moves of one job.
+    being checked before a claim. `job_fees_fri` is the expected cost of the moves of one job. It is weighed
+    against the reward only if `is_paid_in_fri`: a registry of another maker may pay in any token.
     """
 
     free_fri: int
     bound_fri: int = 0
     pending_fri: int = 0
     job_fees_fri: int = 0
+    is_paid_in_fri: bool = True
     creators: Mapping[Address, CreatorRecord] = field(default_factory=dict)
     limits: StakeLimits = StakeLimits()
+
+    @property
+    def weighed_fees_fri(self) -> int:
+        """The part of the fees of one job that is weighed against rewards: all, or nothing."""
+        return self.job_fees_fri if self.is_paid_in_fri else 0
 
     @property
     def means_fri(self) -> int:
@@ -149,7 +156,7 @@ class Stakes:
 
     def risk_fri(self, job: Job) -> int:
         """The most that a job may cost: its bond and the fees of its moves."""
-        return job.terms.bond_fri + self.job_fees_fri
+        return job.terms.bond_fri + self.weighed_fees_fri
 
     def lasting_objection(self, job: Job) -> str:
         """Why the job does not suit this account at all, as one clause, or empty if it may.
@@ -157,7 +164,7 @@ class Stakes:
         The answer does not change while the account's means do not, so such a job need not be remembered.
         """
         terms, limits = job.terms, self.limits
-        if terms.reward_fri <= self.job_fees_fri:
+        if terms.reward_fri <= self.weighed_fees_fri:
             return (
                 f"it pays {format_strk(terms.reward_fri)}, and the fees of its moves come to about "
                 f"{format_strk(self.job_fees_fri)}"

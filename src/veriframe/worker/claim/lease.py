@@ -17,6 +17,7 @@ from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.ledger import Rule
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.job_run import JobRun
+from veriframe.worker.reconciliation import FASTER, another_was_faster
 from veriframe.worker.retry import LONGEST_WAIT_SECONDS
 
 log = structlog.get_logger()
@@ -41,9 +42,9 @@ async def require_claim(
         attempt = await _claim_again(attempt, context)
         job, now = await run.read(attempt)
     if not is_our_claim(job, now, context):
-        raise lost(
-            "The registry no longer shows our claim, or its lease is over.", attempt, job, now, context
-        )
+        is_race = another_was_faster(job, context)
+        sentence = FASTER if is_race else "The registry no longer shows our claim, or its lease is over."
+        raise lost(sentence, attempt, job, now, context)
     policy = context.policy
     kept = policy.reserve(attempt.task)
     return attempt, lease_of(job, now, kept, policy.release_fee_share)
@@ -56,7 +57,9 @@ def lost(sentence: str, attempt: Attempt, job: Job, now: int, context: WorkerCon
 
 async def lost_at(move_refused: MoveRefused, sentence: str, attempt: Attempt, run: JobRun) -> JobLost:
     """Returns the loss of a claim that a refused move has revealed, with its cost."""
-    error = lost(f"{sentence}: {move_refused}", attempt, *await run.read(attempt), run.context)
+    job, now = await run.read(attempt)
+    told = FASTER if another_was_faster(job, run.context) else f"{sentence}: {move_refused}"
+    error = lost(told, attempt, job, now, run.context)
     error.fees_fri = move_refused.fee_fri
     return error
 

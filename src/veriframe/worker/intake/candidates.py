@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from veriframe.model.registry.job import Job
+from veriframe.model.registry.job import Address, Job
 
 Rank = Callable[[Job], Any]
 """A sort key: the lowest comes first."""
@@ -95,3 +96,15 @@ class Candidates:
     def _leave_out(self, job: Job) -> None:
         if len(self._left_out) < self._bounds.in_all or job.order.id in self._left_out:
             self._left_out[job.order.id] = min(job.id, self._left_out.get(job.order.id, job.id))
+
+
+def drawn_first(jobs: Sequence[Job], comes_last: Callable[[Address], bool]) -> Sequence[Job]:
+    """The jobs, with the best one of each creator first, in a random order, unless the creator comes last."""
+    best = dict[Address, Job]()
+    for job in jobs:
+        if not comes_last(job.order.creator):
+            best.setdefault(job.order.creator, job)
+    # Neither an early job nor a high offer makes a creator the first of these.
+    drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
+    first = {job.id for job in drawn}
+    return [*drawn, *(job for job in jobs if job.id not in first)]

@@ -7,17 +7,16 @@ from the newest down, some with each poll, so that a flood of jobs cannot hold t
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Collection, Sequence
-from functools import lru_cache
 from typing import Any
 
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.job import Job
 from veriframe.ports.registry import JobReader, Snapshot, read_jobs
 from veriframe.worker.intake.candidates import CandidateLimits, Candidates
+from veriframe.worker.intake.rivals import own_order
 from veriframe.worker.report import DiscoveryLog
 
 MOST_NEW = 1_000
@@ -193,10 +192,4 @@ class Discovery:
             self.log.log_order(job, objection)
 
     def _own_rank(self, job: Job) -> tuple[int, bytes]:
-        return -job.terms.reward_fri, _own_order(self._policy.account, job.id)
-
-
-@lru_cache(maxsize=10_000)
-def _own_order(account: int, job_id: int) -> bytes:
-    """A number that orders jobs as no other account does."""
-    return hashlib.sha256(f"{account}:{job_id}".encode()).digest()
+        return -job.terms.reward_fri, own_order(self._policy.account, job.id)

@@ -72,7 +72,8 @@ class Exposure:
             bound_fri=sum(attempt.bond_fri for attempt in self._live.values() if _is_bound(attempt)),
             pending_fri=sum(attempt.bond_fri for attempt in self._live.values() if not _is_bound(attempt)),
             job_fees_fri=funds.job_fees_fri,
-            creators=self._records(funds.job_fees_fri),
+            is_paid_in_fri=funds.is_paid_in_fri,
+            creators=self._records(funds.job_fees_fri if funds.is_paid_in_fri else 0),
             limits=self._limits,
         )
 

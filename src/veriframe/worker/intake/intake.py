@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import secrets
 from collections.abc import Collection, Container, Sequence
 from itertools import chain
 from typing import Any
@@ -14,16 +13,18 @@ import structlog
 from veriframe.errors import Code, HostUnavailable, JobLost, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.stakes import Stakes
-from veriframe.model.registry.job import Address, Job, format_strk
+from veriframe.model.registry.job import Job, format_strk
 from veriframe.ports.registry import Funds, Snapshot
 from veriframe.threads import run_uninterrupted
 from veriframe.worker import report
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.backoff import Backoffs
+from veriframe.worker.intake.candidates import drawn_first
 from veriframe.worker.intake.circuit_breaker import CircuitBreaker
 from veriframe.worker.intake.discovery import Discovery
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.intake.failures import Failures, conditions
+from veriframe.worker.intake.rivals import Rivals
 from veriframe.worker.listener import Listener
 from veriframe.worker.reconciliation import canonical_asset, is_same, new_attempt
 from veriframe.worker.shared.reservations import StoreUsage
@@ -65,6 +66,7 @@ class Intake(Listener):
         self._logged: set[str] = set()
         self._circuit_breaker, self._backoffs = CircuitBreaker(context.monotonic), Backoffs(context.monotonic)
         self._exposure = Exposure(context.policy.stakes, context.clock)
+        self._rivals = Rivals(context.registry, context.monotonic)
         self._discovery = Discovery(
             context.registry,
             context.policy,
@@ -75,9 +77,11 @@ class Intake(Listener):
             monotonic=context.monotonic,
         )
         self._stakes, self._stakes_at = Stakes(free_fri=0), 0.0
-        self._started, self._lacked_money = 0, False
+        self._started, self._lacked_money, self._has_begun = 0, False, False
         self.is_closed = False
         """Whether no more jobs may be claimed."""
+        self.hindrance: HostUnavailable | StoreUnavailable | None = None
+        """Why the last `next_job` returned none, if this machine or the store was the reason."""
 
     async def begin(self) -> None:
         """Reads what the journal knows. Raises `Unavailable`; may be repeated."""
@@ -95,8 +99,8 @@ class Intake(Listener):
 
     @property
     def has_seen_all(self) -> bool:
-        """Whether the registry has no further jobs that could be started, now or later in the day."""
-        is_over = self._discovery.has_seen_all
+        """Whether the registry has no further jobs that could be started, now or later."""
+        is_over = self._discovery.has_seen_all and not self._rivals.have_some
         return is_over and not (self._context.manners.objection and self._discovery.candidates)
 
     @property
@@ -109,7 +113,9 @@ class Intake(Listener):
         if self._context.monotonic() - self._stakes_at > FUNDS_SECONDS:
             await self._renew_stakes()
         await self._failures.read()
-        return await self._discovery.poll(wanted)
+        polled = await self._discovery.poll(wanted)
+        self._has_begun = self._has_begun or self.has_read_all
+        return polled
 
     async def next_job(self, running: Container[int] = ()) -> Job | None:
         """Returns the job to start now; None if there is none. Raises `RegistryUnavailable`.
@@ -120,11 +126,11 @@ class Intake(Listener):
         """
         # One job of a scene goes first; the others use what it finds.
         examined = {a.asset_cid for a in self._context.attempts.live() if a.stage in _EXAMINED}
-        candidates = self._in_turn(self._discovery.candidates)
+        candidates = self._in_turn(self._rivals.leave(self._discovery.candidates))
         possible = (
             job for job in candidates if job.id not in running and not self._is_ruled_out(job, examined)
         )
-        pauses = self._context.pauses
+        self.hindrance, pauses = None, self._context.pauses
         pauses.note("manners", objection := self._context.manners.objection)
         pauses.note("circuit breaker", _UNHEALTHY if self._circuit_breaker.pauses else "")
         if objection or self._circuit_breaker.pauses or (first := next(possible, None)) is None:
@@ -147,6 +153,7 @@ class Intake(Listener):
             await run_uninterrupted(self._context.workspace.require_free, self._context.disk_free_bytes)
             survey = await self._context.room.survey(self._context.store, self._context.attempts)
         except (HostUnavailable, StoreUnavailable) as error:
+            self.hindrance = error
             self._context.pauses.note("machine", str(error))
             if self._is_new(f"{type(error).__name__}{self._started}"):
                 log.warning("claiming_paused", reason=str(error))
@@ -171,6 +178,7 @@ class Intake(Listener):
         self._circuit_breaker.note(after)
         if after.stage in (Stage.FAILED, Stage.REFUSED, Stage.SUBMITTED):
             self._failures.note(after)
+        self._rivals.note_stage(after)
 
     async def note_end(self, attempt: Attempt) -> None:
         """Takes note of an attempt that was submitted, or has ended before that. Raises `HostUnavailable`."""
@@ -195,7 +203,8 @@ class Intake(Listener):
         return is_absent or (known.stage is Stage.LOST and Stage.CLAIMED not in known.reached)
 
     def _note_read(self, jobs: Sequence[Job], now: int) -> None:
-        """Counts pay that the journal has lost."""
+        """Counts pay that the journal has lost, and results of other workers."""
+        self._rivals.note(jobs, now, is_news=self._has_begun)
         if not self.has_read_all:
             for job in jobs:
                 self._exposure.note_job(job, self._context.registry.account)
@@ -273,20 +282,15 @@ class Intake(Listener):
         registry = self._context.registry
         funds = await registry.funds(registry.account)
         self._stakes, self._stakes_at = self._exposure.stakes(funds), self._context.monotonic()
+        self._discovery.log.job_fees_fri = funds.job_fees_fri
         return funds
 
     def _rank(self, job: Job) -> tuple[Any, ...]:
         """Ranks creators of wasted jobs last, and those who have paid us first."""
-        return self._backoffs.comes_last(job.order.creator), not self._stakes.is_backed(job)
+        comes_last = self._backoffs.comes_last(job.order.creator)
+        return comes_last, not self._stakes.is_backed(job), self._rivals.rank(job)
 
     def _in_turn(self, candidates: Sequence[Job]) -> Sequence[Job]:
         if self._started % TURN_EVERY != TURN_EVERY - 1:
             return candidates
-        best = dict[Address, Job]()
-        for job in candidates:
-            if not self._backoffs.comes_last(job.order.creator):
-                best.setdefault(job.order.creator, job)
-        # Neither an early job nor a high offer makes a creator the first of these.
-        drawn = secrets.SystemRandom().sample(list(best.values()), len(best))
-        first = {job.id for job in drawn}
-        return [*drawn, *(job for job in candidates if job.id not in first)]
+        return drawn_first(candidates, self._backoffs.comes_last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -12,6 +13,7 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.pin_names import PinNames, old_result, old_results
 from veriframe.ports.store import Pin
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.retry import retrying
 from veriframe.worker.steps import keep_result
 
 log = structlog.get_logger()
@@ -23,7 +25,11 @@ RECHECK_SECONDS = 600.0
 
 
 async def keep_results(context: WorkerContext) -> None:
-    """Checks periodically, until cancelled. A pin made during that is released at the next start."""
+    """Checks periodically, until cancelled. A pin made during that is released at the next start.
+
+    A store that is away at the start is waited for here, so that it is said; pay is collected meanwhile.
+    """
+    await retrying(context.store.ready, partial(context.pauses.note, "store"))
     # Listed before any job ends: whatever becomes of these jobs, their old pins are ours to release.
     owed = [attempt for attempt in context.attempts.live() if attempt.result_cid]
     is_renamed = await rename_old(context, owed)

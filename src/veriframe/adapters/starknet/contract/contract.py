@@ -44,6 +44,10 @@ TOKEN_ABI = Abi(
 """The ERC-20 functions that are used. Built in, since nodes do not return the ABI of every token."""
 
 
+class WrongContract(RegistryUnavailable):
+    """There is no contract at the address, or one that cannot be used as a registry."""
+
+
 Question = tuple[str, Mapping[str, Any] | None]
 """A node's method, and its parameters by name."""
 
@@ -174,7 +178,7 @@ class Contract:
         if error.code == CONTRACT_ERROR:
             return refusal(reason_of(error.data) or error.message)
         if error.code == CONTRACT_NOT_FOUND:
-            return RegistryUnavailable(
+            return WrongContract(
                 f"There is no contract at {format_address(self.address)} on this network."
                 " Check the address and the network."
             )

@@ -30,6 +30,9 @@ class Sender(Protocol):
         Raises `Reverted`, `RegistryUnavailable`.
         """
 
+    async def refusal(self, calls: Sequence[Call]) -> Reverted | None:
+        """Why these calls would be reverted now, or None. Sends nothing. Raises `RegistryUnavailable`."""
+
 
 async def make_move(sender: Sender, name: str, calls: Sequence[Call], **facts: object) -> Receipt:
     """Sends the calls as one move. Raises `MoveRefused`, `RegistryUnavailable`."""

@@ -123,6 +123,8 @@ def _worker(shown: CurrentView, note: MoveRecord, features: RegistryFeatures) ->
 
 def _is_anothers(shown: CurrentView, note: MoveRecord) -> bool:
     """Whether it was completed by another account. If our submission was started, it may have been ours."""
+    if shown.result_cid:
+        return shown.result_cid != note.result_cid
     return shown.is_completed is True and not note.result_cid
 
 

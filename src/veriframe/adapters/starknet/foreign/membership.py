@@ -17,11 +17,10 @@ def put_account(queries: Queries, account: Address) -> None:
 
 
 def put_eligibility(queries: Queries, account: Address, their_id: int) -> None:
-    """Queries whether the worker may have this job."""
+    """Queries whether the worker may have this job, and the reputation that it requires."""
     if queries.dialect.has("eligible"):
         queries.put("eligible", *queries.dialect.eligible_of(account, their_id))
-    else:
-        queries.put("minimum_reputation", their_id)
+    queries.put("minimum_reputation", their_id)
 
 
 def read_standing(queries: Queries, account: Address) -> WorkerStanding:
@@ -49,12 +48,20 @@ def objection(queries: Queries, account: Address, their_id: int) -> str:
     standing = read_standing(queries, account)
     if standing.is_paused:
         return "its registry is paused"
-    if queries.dialect.has("eligible"):
-        eligible = queries.boolean("eligible", *queries.dialect.eligible_of(account, their_id))
-        return "" if eligible else f"its registry does not accept this account for it{_SEE}"
-    if standing.is_registered is False or standing.is_verified is False:
-        return f"its registry has not taken in this account{_SEE}"
+    is_asked = queries.dialect.has("eligible")
+    if is_asked and queries.boolean("eligible", *queries.dialect.eligible_of(account, their_id)):
+        return ""
     wanted = queries.number("minimum_reputation", their_id) or 0
+    reason = _lacks(standing, wanted)
+    return reason or (f"its registry does not accept this account for it{_SEE}" if is_asked else "")
+
+
+def _lacks(standing: WorkerStanding, wanted: int) -> str:
+    """What the account lacks for a job that requires a reputation of `wanted`, as far as that is known."""
+    if standing.is_registered is False:
+        return f"its registry has not registered this account{_SEE}"
+    if standing.is_verified is False:
+        return f"its registry has not verified this account{_SEE}"
     if standing.reputation is not None and standing.reputation < wanted:
         return f"it requires a reputation of {wanted}, and this account's is {standing.reputation}"
     return ""

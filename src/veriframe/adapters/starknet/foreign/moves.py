@@ -89,6 +89,11 @@ def _submission(request: MoveRequest, seen: ObservedJob, account: Address) -> Mo
         raise MoveRefused(
             Rule.NOT_CLAIMANT.value, f"Job {request.job_id} is {job.state}, and not claimed by this account."
         )
+    if seen.objection:
+        # It would be reverted, for a fee. The result is kept, and the registry may accept it later.
+        raise RegistryUnavailable(
+            f"The result of job {request.job_id} waits until the registry accepts it: {seen.objection}."
+        )
     # Recorded before sending: the registry may not show submitters, and this process may crash.
     during = MoveRecord(facts=seen.note.facts, claimed_at=job.claimed_at, result_cid=request.cid)
     after = replace(during, is_submitted=True)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from veriframe.adapters.starknet.contract.contract import Contract, Node, Question
+from veriframe.adapters.starknet.contract.contract import Contract, Node, Question, WrongContract
 from veriframe.adapters.starknet.contract.event_log import EventLog
 from veriframe.adapters.starknet.contract.view_batches import ViewBatches
 from veriframe.adapters.starknet.foreign import membership
@@ -35,7 +35,7 @@ from veriframe.adapters.starknet.foreign.queries import Block, BlockGone, Querie
 from veriframe.errors import RegistryUnavailable, VeriFrameError
 from veriframe.model.registry import ledger
 from veriframe.model.registry.history import JobHistory
-from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_address
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_address, format_strk
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import JobReader, Snapshot
 
@@ -67,6 +67,8 @@ class ForeignReader(JobReader):
         self._facts: dict[int, FixedFacts] = {}
         self._over: dict[int, Job | None] = {}
         self._left: dict[int, str] = {}
+        self._job_fees_fri = 0
+        """The expected fees of one job's moves, as last computed."""
 
     @property
     def jobs_at_once(self) -> int:
@@ -82,7 +84,7 @@ class ForeignReader(JobReader):
         if self._dialect is None:
             dialect = choose_dialect(await self._contract.abi())
             if dialect.missing:
-                raise RegistryUnavailable(dialect.missing)
+                raise WrongContract(dialect.missing)
             self._dialect = dialect
             if not dialect.has("claim"):
                 log.warning(
@@ -236,7 +238,7 @@ class ForeignReader(JobReader):
                 _keep(self._over, job_id, None)
             return None
         if job.is_open(now) and (reason := self._objection(queries, job_id)):
-            self._leave(job_id, reason)
+            self._leave(job_id, reason, job)
             return None
         self._left.pop(job_id, None)
         if job.state.is_final or (job.state is JobState.OPEN and not job.is_open(now)):
@@ -248,10 +250,20 @@ class ForeignReader(JobReader):
             return ""
         return membership.objection(queries, self._account, self._walk.their_id(job_id))
 
-    def _leave(self, job_id: int, reason: str) -> None:
+    def _leave(self, job_id: int, reason: str, job: Job | None = None) -> None:
         if self._left.get(job_id) != reason:
             _keep(self._left, job_id, reason)
-            log.info("job_left", job_id=job_id, reason=reason)
+            facts = {} if job is None else self._figures(job)
+            log.info("job_left", job_id=job_id, **facts, reason=reason)
+
+    def _figures(self, job: Job) -> dict[str, str]:
+        """What a job earns and costs, for the log."""
+        return {
+            "creator": format_address(job.order.creator),
+            "reward": format_strk(job.terms.reward_fri),
+            "fees": format_strk(self._job_fees_fri),
+            "bond": format_strk(job.terms.bond_fri),
+        }
 
     def _job(self, queries: Queries, job_id: int) -> Job | None:
         """The job from the answers. Raises `RegistryUnavailable` if they do not fit."""

@@ -32,14 +32,21 @@ from veriframe.adapters.starknet.foreign.moves import (
 )
 from veriframe.adapters.starknet.foreign.queries import read_block
 from veriframe.adapters.starknet.foreign.reader import ForeignReader
-from veriframe.adapters.starknet.transactions.fees import reserve_fri
+from veriframe.adapters.starknet.transactions.fees import SUBMIT_L2_GAS, reserve_fri
 from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import Code, MoveRefused
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.ledger import Rule
+from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import Funds, JobRegistry, Membership, Snapshot, Totals, Treasury
+
+REGISTRATION_INFO = "VeriFrame"
+"""The default description of a worker."""
+
+_REGISTERED = re.compile(r"(?<!NOT[ _])(?<!UN)REGISTERED|ALREADY|EXISTS", re.IGNORECASE)
+"""What a contract says of an account that it knows."""
 
 NO_CREDIT = "NO_CREDIT"
 NO_REGISTRATION = "NO_REGISTRATION"
@@ -90,6 +97,26 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
         snapshot = await super().snapshot(first, count)
         self.trust.clock.note(snapshot.head)
         return snapshot
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether the registry has claims, once its dialect is known."""
+        return self._dialect is None or self._dialect.has("claim")
+
+    async def standing(self) -> WorkerStanding:
+        """The account's standing. If no view tells whether it is registered, another registration is tried.
+
+        That is only estimated, not sent: a registry that would refuse it knows the account.
+        """
+        found = await super().standing()
+        if found.is_registered is None and found.is_verified is False and found.may_register:
+            dialect = await self.dialect()
+            calldata = dialect.registration(REGISTRATION_INFO)
+            call = Call.named(self._contract.address, dialect.name("register"), calldata)
+            refused = await self._sender.refusal([call])
+            if refused is not None and _REGISTERED.search(" ".join(refused.words)):
+                return replace(found, is_registered=True)
+        return found
 
     async def claim(self, job_id: int) -> int:
         """Claims a job; if the registry has no claims, only records it."""
@@ -142,9 +169,17 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
         if account != self.account:
             return Funds(wallet_fri=held_fri, credit_fri=0)
         price_fri = await self._contract.gas_price_fri()
-        # No fees of a job: its reward may be in any token, so the two cannot be compared.
-        reserved_fri = reserve_fri(price_fri, self._max_fee_fri)
-        return Funds(wallet_fri=held_fri, credit_fri=0, reserve_fri=reserved_fri)
+        reserved_fri, dialect = reserve_fri(price_fri, self._max_fee_fri), await self.dialect()
+        moves = sum(dialect.has(word) for word in ("claim", "submit", "finalize"))
+        self._job_fees_fri = moves * SUBMIT_L2_GAS * price_fri
+        return Funds(
+            wallet_fri=held_fri,
+            credit_fri=0,
+            reserve_fri=reserved_fri,
+            job_fees_fri=self._job_fees_fri,
+            # Its rewards may be in any token.
+            is_paid_in_fri=False,
+        )
 
     async def totals(self) -> Totals:
         """The registry's balance; its purpose is not known."""

@@ -19,7 +19,7 @@ from veriframe.adapters.starknet.transactions.outbox import Entry, Outbox, State
 from veriframe.adapters.starknet.transactions.receipt import Receipt, parse_receipt
 from veriframe.adapters.starknet.transactions.revert_reason import clean, reason_of
 from veriframe.adapters.starknet.transactions.transaction import submission
-from veriframe.errors import MoveRefused, RegistryUnavailable
+from veriframe.errors import AccountNotDeployed, MoveRefused, RegistryUnavailable
 
 log = structlog.get_logger()
 
@@ -28,6 +28,7 @@ TTL_SECONDS = 300.0
 CHECKS = 3
 """How often the nodes must report that the transaction is unknown and its nonce taken."""
 
+CONTRACT_NOT_FOUND = 20
 DUPLICATE = 59
 HASH_NOT_FOUND = 29
 BAD_NONCE = 52
@@ -102,14 +103,19 @@ class Delivery:
             pause = min(pause * 2, self._timeouts.poll_max_seconds)
 
     async def nonce(self, account: int, block: str) -> int:
-        """The account's next nonce as of `block`. Raises `RegistryUnavailable`, also if it is unknown."""
+        """The account's next nonce as of `block`. Raises `AccountNotDeployed`, `RegistryUnavailable`."""
         params = {"block_id": block, "contract_address": hex(account)}
         try:
             return int(await self._endpoints.call("starknet_getNonce", params), 16)
         except (RpcError, TypeError, ValueError) as error:
+            if isinstance(error, RpcError) and error.code == CONTRACT_NOT_FOUND:
+                raise AccountNotDeployed(
+                    f"The account {account:#x} is not on this chain yet. Send it STRK for the fee, and run"
+                    " `veriframe account deploy`. If it is another account, correct account_address."
+                ) from error
             raise RegistryUnavailable(
-                f"The StarkNet node returns no nonce of the account {account:#x} ({error}). See that this"
-                " account is deployed on this chain."
+                f"The StarkNet node returns no nonce of the account {account:#x} ({error}). Try another node"
+                " in STARKNET_RPC."
             ) from error
 
     async def _advance(self, entry: Entry, status: str | None) -> Entry:

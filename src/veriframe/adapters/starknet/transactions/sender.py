@@ -113,6 +113,14 @@ class Sender:
         drafts = [self._draft(chain_id, nonce + place, act) for place, act in enumerate(acts)]
         return await self._estimate(drafts)
 
+    async def refusal(self, calls: Sequence[Call]) -> Reverted | None:
+        """Why these calls would be reverted now, or None. Sends nothing. Raises `RegistryUnavailable`."""
+        try:
+            await self.estimate([Invoke(encode_calls(calls))])
+        except Reverted as error:
+            return error
+        return None
+
     async def _once(self, act: Action, label: str) -> Receipt:
         async with self._lock, self._outbox.turn():
             chain_id = await self._endpoints.chain_id()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import structlog
-from tests.fakes.foreign import Fn, PanicError
+from tests.fakes.foreign import RESULT, THEIRS, Fn, PanicError
 from tests.unit.adapters.starknet.foreign.clients import ForeignClients, rule, with_two_jobs
 
-from veriframe.errors import MoveRefused
+from veriframe.errors import MoveRefused, RegistryUnavailable
+from veriframe.model.registry.job import format_strk
 from veriframe.model.registry.standing import WorkerStanding
 
 ADDRESS, BOOL = "ContractAddress", "bool"
@@ -119,3 +121,86 @@ async def test_a_worker_registers_itself(clients: ForeignClients) -> None:
     clients.chain.functions["register_worker"] = Fn("u64 u64", "")
     with pytest.raises(MoveRefused, match=r"\(u64, u64\)"):
         await clients.worker().register("me")
+
+
+@pytest.mark.parametrize(
+    ("verified", "wanted", "words"),
+    [
+        (True, 3, ("reputation of 3", "this account's is 2")),
+        (False, 0, ("not verified", "veriframe doctor")),
+        (True, 0, ("does not accept", "veriframe doctor")),
+    ],
+)
+async def test_the_reason_for_a_refusal_is_as_exact_as_the_registry_tells(
+    clients: ForeignClients, verified: bool, wanted: int, words: tuple[str, ...]
+) -> None:
+    """fault_171: where it only says that an account is not eligible, its other views tell why."""
+    guild(clients, wanted=wanted, reputation=2, verified=verified)
+    not_two = Fn(f"{ADDRESS} felt252", BOOL, lambda _, job: [job == 1])
+    clients.chain.functions["is_worker_eligible"] = not_two
+    with structlog.testing.capture_logs() as lines:
+        assert [job.id for job in (await clients.worker().snapshot(1, 50)).jobs] == [1]
+    (line,) = [line for line in lines if line["event"] == "job_left"]
+    assert [word for word in words if word not in line["reason"]] == []
+
+
+async def test_a_job_that_is_left_is_shown_with_its_figures(clients: ForeignClients) -> None:
+    """fault_169: what it would earn and cost; the fees are estimated by the moves that the registry has."""
+    clients.chain.functions["is_worker_verified"] = Fn(ADDRESS, BOOL, lambda _: [0])
+    worker = clients.worker()
+    funds = await worker.funds(worker.account)
+    assert (funds.job_fees_fri > 0, funds.is_paid_in_fri) == (True, False)
+    with structlog.testing.capture_logs() as lines:
+        await worker.snapshot(1, 1)
+    (line,) = [line for line in lines if line["event"] == "job_left"]
+    figures = {"creator": "0xc", "reward": format_strk(5), "fees": format_strk(funds.job_fees_fri)}
+    assert {**figures, "bond": "0 STRK"}.items() <= line.items()
+
+
+async def test_a_result_waits_while_the_account_is_not_verified(clients: ForeignClients) -> None:
+    """fault_172: nothing is sent, for it would be reverted; once verified again, it is accepted."""
+    verified = [1]
+    clients.chain.functions["is_worker_verified"] = Fn(ADDRESS, BOOL, lambda _: verified)
+    worker = clients.worker()
+    await worker.claim(1)
+    verified[0] = 0
+    with pytest.raises(RegistryUnavailable, match="waits until"):
+        await worker.submit_result(1, RESULT)
+    assert clients.sender.sent == []
+    verified[0] = 1
+    await worker.submit_result(1, RESULT)
+    assert clients.sender.sent == [["submit_result"]]
+
+
+async def test_a_result_that_another_beats_is_refused_unsent(clients: ForeignClients) -> None:
+    """fault_170: a look tells, and no revert is paid for; also while the account is not verified."""
+    worker = clients.worker()
+    await worker.claim(1)
+    clients.chain.jobs[1].worker, clients.chain.jobs[1].result = THEIRS, "theirs"
+    clients.chain.functions["is_worker_verified"] = Fn(ADDRESS, BOOL, lambda _: [0])
+    assert await rule(worker.submit_result(1, RESULT)) == "NOT_CLAIMANT"
+    assert clients.sender.sent == []
+
+
+@pytest.mark.parametrize(
+    ("panic", "registered"),
+    [("ALREADY_REGISTERED", True), ("Worker is registered", True), ("NOT_REGISTERED_YET", None), ("", None)],
+)
+async def test_a_registry_that_knows_an_account_is_not_asked_to_register_it(
+    clients: ForeignClients, panic: str, registered: bool | None
+) -> None:
+    """fault_171: if no view tells, it would refuse another registration, as an estimate shows."""
+
+    def play(name: str, _felts: Sequence[int]) -> None:
+        assert name == "register_worker"
+        if panic:
+            raise PanicError(panic)
+
+    guild(clients, verified=False)
+    clients.chain.functions["register_worker"] = Fn("", "")
+    clients.sender.play = play
+    worker = clients.worker()
+    standing = await worker.standing()
+    assert standing.is_registered is registered
+    assert ("account register" in standing.missing(worker.account)) == (registered is None)
+    assert clients.sender.sent == []

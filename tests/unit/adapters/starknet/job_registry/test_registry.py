@@ -252,7 +252,7 @@ async def test_the_class_decides_which_adapter_is_used(clients: Clients, tmp_pat
     ours = await open_registry(clients.chain, sender, REGISTRY, **known)
     assert isinstance(ours, StarknetRegistry)
     clients.chain.class_hash = 0xBAD
-    with pytest.raises(RegistryUnavailable, match="get_job_creator"):
+    with pytest.raises(SettingsError, match="get_job_creator"):
         # The fake's ABI has none of the classic getters.
         await open_registry(clients.chain, sender, REGISTRY, **known)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from veriframe import doctor
-from veriframe.doctor import Finding, Verdict
+from veriframe.doctor import machine
+from veriframe.doctor.finding import Finding, Verdict, examine
 from veriframe.errors import HostUnavailable, RegistryUnavailable, SettingsError
 from veriframe.model.quantities import format_size
 
@@ -41,7 +41,7 @@ async def test_a_part_that_cannot_be_examined_is_bad_and_the_rest_goes_on(error:
 
     fine = Finding(part="disk", verdict=Verdict.GOOD, detail="much")
     reported: list[Finding] = []
-    found = await doctor.examine([("Blender", broken), ("disk", lambda: one(fine))], reported.append)
+    found = await examine([("Blender", broken), ("disk", lambda: one(fine))], reported.append)
     expected = [Finding(part="Blender", verdict=Verdict.BAD, detail="not usable", remedy=str(error)), fine]
     assert (expected, expected) == (found, reported)
 
@@ -55,7 +55,7 @@ async def test_each_finding_is_reported_before_the_next_examination() -> None:
         return Finding(part="second", verdict=Verdict.GOOD, detail="")
 
     first = Finding(part="first", verdict=Verdict.GOOD, detail="")
-    await doctor.examine(
+    await examine(
         [("first", lambda: one(first)), ("second", second)], lambda found: reported.append(found.part)
     )
     assert reported == ["first", "second"]
@@ -73,7 +73,7 @@ def test_the_worst_verdict_is_the_greatest() -> None:
 async def test_a_home_is_made_for_its_owner_only(tmp_path: Path) -> None:
     """It will hold other people's scenes and the journal."""
     home = tmp_path / "deep" / "home"
-    assert await doctor.home(home) == Finding(str(home))
+    assert await machine.home(home) == Finding(str(home))
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
@@ -81,22 +81,22 @@ async def test_a_home_is_made_for_its_owner_only(tmp_path: Path) -> None:
 async def test_a_home_that_cannot_be_made_is_bad(tmp_path: Path, name: str) -> None:
     """A file in the way, or a name that is too long; the remedy names the setting."""
     (tmp_path / "file").write_bytes(b"")
-    finding = await doctor.home(tmp_path / name)
+    finding = await machine.home(tmp_path / name)
     assert finding.verdict is Verdict.BAD
     assert "VERIFRAME_HOME" in finding.remedy
 
 
 async def test_enough_disk_is_good_and_too_little_bad(tmp_path: Path) -> None:
     """fault_41: measured in the home folder; the remedy says how much is needed."""
-    assert (await doctor.disk(tmp_path, 1)).verdict is Verdict.GOOD
-    finding = await doctor.disk(tmp_path, 10**21)
+    assert (await machine.disk(tmp_path, 1)).verdict is Verdict.GOOD
+    finding = await machine.disk(tmp_path, 10**21)
     assert finding.verdict is Verdict.BAD
     assert format_size(10**21) in finding.remedy
 
 
 async def test_a_disk_that_cannot_be_measured_is_bad(tmp_path: Path) -> None:
     """If the home folder cannot be created, the doctor still continues with the next part."""
-    finding = await doctor.disk(tmp_path / "nothing", 1)
+    finding = await machine.disk(tmp_path / "nothing", 1)
     assert finding.verdict is Verdict.BAD
     assert (finding.detail != "", finding.remedy != "") == (True, True)
 
@@ -114,7 +114,7 @@ async def test_all_renders_and_inspections_must_fit_the_memory(
     limit_bytes: int, processes: int, verdict: Verdict
 ) -> None:
     """fault_31: more than the memory works for small scenes, so it is only a warning."""
-    finding = await doctor.memory(limit_bytes, processes)
+    finding = await machine.memory(limit_bytes, processes)
     assert verdict is finding.verdict
     assert bool(finding.remedy) is (verdict is Verdict.WARNING)
 
@@ -126,15 +126,15 @@ async def test_a_container_without_a_limit_has_all_memory(
     """As in both versions of control groups, or without a file."""
     if text is not None:
         (tmp_path / "limit").write_text(text)
-    monkeypatch.setattr(doctor, "CONTAINER_LIMITS", (tmp_path / "limit",))
-    assert (await doctor.memory(1, 1)).verdict is Verdict.GOOD
+    monkeypatch.setattr(machine, "CONTAINER_LIMITS", (tmp_path / "limit",))
+    assert (await machine.memory(1, 1)).verdict is Verdict.GOOD
 
 
 async def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One GiB for the container, two for a render."""
     (tmp_path / "limit").write_text(f"{2**30}\n")
-    monkeypatch.setattr(doctor, "CONTAINER_LIMITS", (tmp_path / "nothing", tmp_path / "limit"))
-    finding = await doctor.memory(2**31, 1)
+    monkeypatch.setattr(machine, "CONTAINER_LIMITS", (tmp_path / "nothing", tmp_path / "limit"))
+    finding = await machine.memory(2**31, 1)
     assert finding.verdict is Verdict.WARNING
     assert finding.detail.startswith("1 GiB in all; 1 × 2 GiB")
 
@@ -142,5 +142,46 @@ async def test_a_containers_limit_counts(monkeypatch: pytest.MonkeyPatch, tmp_pa
 async def test_what_waits_needs_memory_too() -> None:
     """fault_31: Blenders that were started ahead, and inspected scenes."""
     half = ALL_MEMORY // 2
-    assert (await doctor.memory(half, 1, half)).verdict is Verdict.GOOD
-    assert (await doctor.memory(half, 1, half + 2)).verdict is Verdict.WARNING
+    assert (await machine.memory(half, 1, half)).verdict is Verdict.GOOD
+    assert (await machine.memory(half, 1, half + 2)).verdict is Verdict.WARNING
+
+
+# processors, GPUs
+
+
+@pytest.mark.parametrize(("text", "usable"), [("max 100000\n", None), ("150000 100000\n", 2), (None, None)])
+async def test_the_processors_of_a_container_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, usable: int | None
+) -> None:
+    """fault_165: its limit, rounded up; more renders than processors are a warning."""
+    if text is not None:
+        (tmp_path / "limit").write_text(text)
+    monkeypatch.setattr(machine, "CONTAINER_PROCESSORS", tmp_path / "limit")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    wanted = usable or 64
+    finding = await machine.processors(wanted)
+    assert (finding.verdict, finding.detail.split()[0]) == (Verdict.GOOD, str(wanted))
+    finding = await machine.processors(wanted + 1)
+    assert finding.verdict is Verdict.WARNING
+    assert f"slots to {wanted}" in finding.remedy
+
+
+def _device(folder: Path, name: str, kind: str, vendor: str) -> None:
+    (folder / name).mkdir(parents=True)
+    for fact, text in (("class", kind), ("vendor", vendor), ("device", "0x1234")):
+        (folder / name / fact).write_text(f"{text}\n")
+
+
+async def test_gpus_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """fault_165: on the bus, by their makers; a virtual screen is none. A driver knows the model."""
+    monkeypatch.setattr(machine, "NVIDIA_FACTS", tmp_path / "driver")
+    monkeypatch.setattr(machine, "PCI_DEVICES", tmp_path / "bus")
+    assert (await machine.gpus()).detail.startswith("none found")
+    _device(tmp_path / "bus", "0", "0x030000", "0x1234")
+    assert (await machine.gpus()).detail.startswith("none found")
+    _device(tmp_path / "bus", "1", "0x030200", "0x10de")
+    _device(tmp_path / "bus", "2", "0x020000", "0x8086")
+    assert (await machine.gpus()).detail.startswith("NVIDIA 0x1234; not used")
+    (tmp_path / "driver" / "0").mkdir(parents=True)
+    (tmp_path / "driver" / "0" / "information").write_text("Model: \t\t NVIDIA H200\nIRQ: 1\n")
+    assert (await machine.gpus()).detail.startswith("NVIDIA H200; not used")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.fakes.registry import FakeRegistry
 
-from veriframe import doctor
-from veriframe.doctor import Verdict
+from veriframe.doctor import services
+from veriframe.doctor.finding import Verdict
 from veriframe.ports.registry import ChainFacts
 
 FACTS = ChainFacts(
@@ -42,7 +42,7 @@ async def test_the_finding_on_the_registry_says_how_far_its_nodes_are_trusted(
     changed: dict[str, Any], words: tuple[str, ...]
 ) -> None:
     """fault_98: in the finding on the registry."""
-    finding = await doctor.registry(FakeRegistry(1), lambda _head: replace(FACTS, **changed))
+    finding = await services.registry(FakeRegistry(1), lambda _head: replace(FACTS, **changed))
     assert (finding.verdict, finding.remedy) == (Verdict.GOOD, "")
     assert [word for word in words if word not in finding.detail] == []
 
@@ -50,5 +50,5 @@ async def test_the_finding_on_the_registry_says_how_far_its_nodes_are_trusted(
 async def test_an_implausible_time_is_bad() -> None:
     """fault_98: nothing is claimed meanwhile; the sentence has both times and the remedy."""
     facts = replace(FACTS, time_fault="The newest block is of yesterday. Set the clock.")
-    finding = await doctor.registry(FakeRegistry(1), lambda _head: facts)
+    finding = await services.registry(FakeRegistry(1), lambda _head: facts)
     assert (finding.verdict, finding.remedy) == (Verdict.BAD, facts.time_fault)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from veriframe import doctor
-from veriframe.doctor import Verdict
+from veriframe.doctor.account import standing
+from veriframe.doctor.finding import Verdict
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.standing import WorkerStanding
 
@@ -59,13 +59,9 @@ _VERIFY = "the registry's owner must verify the account 0xb2 (verify_worker)"
         ),
     ],
 )
-async def test_a_workers_standing_says_who_must_do_what(
+def test_a_workers_standing_says_who_must_do_what(
     changes: dict[str, bool | int | None], verdict: Verdict, detail: str, remedy: str
 ) -> None:
     """fault_71: one finding with everything that is missing."""
-
-    async def read() -> WorkerStanding:
-        return replace(STANDING, **changes)  # type: ignore[arg-type]
-
-    finding = await doctor.standing(read, Address(0xB2))
+    finding = standing(replace(STANDING, **changes), Address(0xB2))  # type: ignore[arg-type]
     assert (verdict, detail, remedy) == (finding.verdict, finding.detail, finding.remedy)

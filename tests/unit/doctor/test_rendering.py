@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from tests.fakes.renderer import FACTS, FakeRenderer
 
-from veriframe import doctor
-from veriframe.doctor import Verdict
+from veriframe.doctor import rendering
+from veriframe.doctor.finding import Verdict, examine
 from veriframe.errors import HostUnavailable
 from veriframe.ports.renderer import RendererFacts
 
@@ -38,7 +38,7 @@ def renderer(given: RendererFacts | Exception) -> FactsRenderer:
 
 async def test_a_blender_that_starts_is_good() -> None:
     """With the release line whose scenes it renders."""
-    finding = await doctor.blender(renderer(FACTS))
+    finding = await rendering.blender(renderer(FACTS))
     assert finding.verdict is Verdict.GOOD
     assert all(words in finding.detail for words in (FACTS.version_text, FACTS.program, "4.5"))
 
@@ -46,8 +46,8 @@ async def test_a_blender_that_starts_is_good() -> None:
 async def test_without_blender_both_blender_and_sandbox_are_bad() -> None:
     """fault_37: both parts need it."""
     broken = renderer(HostUnavailable("Blender does not start. Install it."))
-    parts = [("Blender", lambda: doctor.blender(broken)), ("sandbox", lambda: doctor.sandbox(broken))]
-    found = await doctor.examine(parts, lambda _: None)
+    parts = [("Blender", lambda: rendering.blender(broken)), ("sandbox", lambda: rendering.sandbox(broken))]
+    found = await examine(parts, lambda _: None)
     assert [finding.verdict for finding in found] == [Verdict.BAD, Verdict.BAD]
 
 
@@ -57,7 +57,7 @@ async def test_without_blender_both_blender_and_sandbox_are_bad() -> None:
 )
 async def test_a_sandbox_below_strict_is_a_warning(level: str, verdict: Verdict) -> None:
     """fault_44, fault_45: the finding also says what limits the memory."""
-    finding = await doctor.sandbox(renderer(replace(FACTS, sandbox_level=level)))
+    finding = await rendering.sandbox(renderer(replace(FACTS, sandbox_level=level)))
     assert verdict is finding.verdict
     assert all(words in finding.detail for words in (level, FACTS.memory_held_by))
     assert bool(finding.remedy) is (verdict is Verdict.WARNING)
@@ -78,12 +78,12 @@ def test_engines_that_do_not_render_are_listed(
     results: Mapping[str, str], verdict: Verdict, remedy: str
 ) -> None:
     """fault_37: a warning if another engine renders."""
-    finding = doctor.engines(results)
+    finding = rendering.engines(results)
     assert (verdict, remedy) == (finding.verdict, finding.remedy)
 
 
 def test_no_working_engine_is_bad() -> None:
     """fault_37: such a machine must not claim jobs."""
-    finding = doctor.engines({"CYCLES": "renders black"})
+    finding = rendering.engines({"CYCLES": "renders black"})
     assert finding.verdict is Verdict.BAD
     assert finding.remedy
