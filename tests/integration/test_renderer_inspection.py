@@ -213,3 +213,23 @@ async def test_of_thousands_of_missing_files_the_first_are_reported(tmp_path: Pa
     )
     found = await inspect(tmp_path, change)
     assert len(found.missing) == 200
+
+
+DARK = "bpy.data.objects.remove(bpy.data.objects['Light']); scene.world = None"
+
+
+@pytest.mark.parametrize(
+    ("change", "unlit"),
+    [
+        ("pass", False),
+        (DARK, True),
+        (f"{DARK}; scene.world = bpy.data.worlds.new('w'); scene.world.color = (0, 0, 0)", True),
+        (f"{DARK}; scene.world = bpy.data.worlds.new('w'); scene.world.color = (0, 0, 0.1)", False),
+        (f"{DARK}; scene.world = bpy.data.worlds.new('w'); scene.world.use_nodes = True", False),
+        (f"{DARK}; m = cube.data.materials[0]; m.node_tree.nodes.new('ShaderNodeEmission')", False),
+        (f"{DARK}; scene.render.engine = 'BLENDER_WORKBENCH'", False),
+    ],
+)
+async def test_a_scene_without_light_is_unlit(tmp_path: Path, change: str, unlit: bool) -> None:
+    """fault_159: only if nothing can give light, and the engine needs it."""
+    assert (await inspect(tmp_path, change)).unlit is unlit

@@ -154,7 +154,7 @@ async def test_progress_counts_up_to_the_total(bench: Bench) -> None:
     done = [progress.done for progress in reported]
     assert sorted(done) == done
     assert done[-1] == 2
-    assert {progress.phase for progress in reported} <= {"loading", "rendering", "writing"}
+    assert {progress.phase for progress in reported} <= {"preparing", "rendering", "writing"}
 
 
 async def test_a_validated_frame_is_a_picture(bench: Bench) -> None:

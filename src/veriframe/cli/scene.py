@@ -5,26 +5,24 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
 from veriframe.causes import cause_of
 from veriframe.cli import context, examining
 from veriframe.cli.display import show
+from veriframe.cli.display.activity import activity
+from veriframe.cli.display.render_bar import render_bar
 from veriframe.cli.failures import failures, forget
 from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.quantities import format_size, format_span
 from veriframe.model.rendering.frames import (
     Frame,
     ImageFormat,
-    Progress,
     RenderTask,
     ValidatedFrame,
     parse_frames,
@@ -97,19 +95,24 @@ def render(
 
 
 async def _check(scene: Path) -> SceneVerdict:
-    async with examining.examined(scene) as (_, _, verdict):
-        return verdict
+    with activity(f"checking {scene.name} in the sandbox"):
+        async with examining.examined(scene) as (_, _, verdict):
+            return verdict
 
 
 async def _render(
     scene: Path, target: Path, numbers: Sequence[int], image_format: ImageFormat
 ) -> tuple[Sequence[Frame], Sequence[ValidatedFrame]]:
-    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, _bar(len(numbers)) as on_progress:
+    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, render_bar(len(numbers)) as bar:
         out, clean = _two_in(Path(folder))
+        bar.step("opening and checking the scene")
         async with examining.examined(scene) as (renderer, session, verdict):
+            for warning in verdict.warnings:
+                show.err.print(f"Warning: {show.clean(warning)}", style="yellow", markup=False)
             size = (verdict.inspection.width, verdict.inspection.height)
             task = RenderTask(frames=tuple(numbers), format=image_format, size=size)
-            rendered = [frame async for frame in session.frames(task, out, on_progress=on_progress)]
+            rendered = [frame async for frame in session.frames(task, out, on_progress=bar.on_progress)]
+        bar.step("validating the frames")
         validated = await renderer.validate(task, rendered, out, clean)
         for frame in validated:
             shutil.move(clean / frame.file, target / frame.file)
@@ -125,33 +128,6 @@ def _two_in(folder: Path) -> tuple[Path, Path]:
     rendered.mkdir()
     clean.mkdir()
     return rendered, clean
-
-
-@contextmanager
-def _bar(frames: int) -> Iterator[Callable[[Progress], None]]:
-    """Show a bar on a terminal, otherwise a line for each new frame or phase."""
-    if not show.err.is_terminal:
-        printed: set[tuple[str, int]] = set()
-
-        def print_new(progress: Progress) -> None:
-            if (key := (progress.phase, progress.frame)) not in printed:
-                printed.add(key)
-                show.err.print(f"{progress.phase} frame {progress.frame} ({progress.done} of {frames} done)")
-
-        yield print_new
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=show.err, transient=True) as bars:
-        bar = bars.add_task("starting Blender", total=frames)
-
-        def move(progress: Progress) -> None:
-            bars.update(
-                bar,
-                completed=progress.done + (progress.fraction or 0.0),
-                description=f"{progress.phase} frame {progress.frame}, {format_size(progress.memory_bytes)}",
-            )
-
-        yield move
 
 
 def _file_name(number: int, image_format: ImageFormat) -> str:

@@ -141,6 +141,8 @@ def _name_of(file: MissingFile) -> str:
 
 
 def _warnings(inspection: SceneInspection) -> Iterator[str]:
+    if inspection.unlit:
+        yield "Nothing gives light, and the world is black: the picture will be black. Add a light."
     unused = [_name_of(file) for file in inspection.missing if not file.used]
     if unused:
         yield f"These files are missing, but no picture needs them: {some_names(unused)}."
@@ -205,6 +207,7 @@ class _Report(_Checked):
     uses_sequencer: bool
     output_is_movie: bool
     objects: _Count
+    unlit: bool
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
     def inspection(self) -> SceneInspection:
@@ -227,5 +230,6 @@ class _Report(_Checked):
             uses_sequencer=self.uses_sequencer,
             output_is_movie=self.output_is_movie,
             objects=self.objects,
+            unlit=self.unlit,
             seconds=self.seconds,
         )

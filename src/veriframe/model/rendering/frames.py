@@ -100,8 +100,9 @@ class Progress:
     """A progress report from inside Blender, at least one per second.
 
     `done` counts finished frames out of `total`. `fraction` is the finished share of this frame, 0 … 1, by
-    samples or by the engine's expected time, or None if it reports neither. `phase` is `rendering` or
-    `writing`.
+    samples or by the engine's expected time, or None if it reports neither; it never falls within a frame.
+    `phase` is `preparing`, `rendering`, `denoising` (from when the engine expected its last sample; it does
+    not report when it begins), `compositing` or `writing`.
     """
 
     phase: str

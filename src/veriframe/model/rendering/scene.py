@@ -52,6 +52,7 @@ class SceneInspection:
     `width` and `height` are in pixels, after the resolution percentage. `scripts` lists text blocks, drivers
     and handlers that contain code; `risky` lists nodes and features that read, write or run something;
     `unrepeatable` lists what makes two renders differ; `outputs` lists the paths the scene would write to.
+    `unlit`: nothing gives light, so that the picture must be black.
     """
 
     blender: str
@@ -72,6 +73,7 @@ class SceneInspection:
     uses_sequencer: bool
     output_is_movie: bool
     objects: int
+    unlit: bool = False
     seconds: float
 
 

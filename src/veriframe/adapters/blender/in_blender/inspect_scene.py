@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
+from lighting import is_unlit  # type: ignore[import-not-found]
 
 MOST = 200
 """Entries in one list; of a longer one, the first are reported."""
@@ -237,6 +238,7 @@ def facts() -> dict[str, Any]:
         "uses_sequencer": bool(render.use_sequencer and has_strips(scene)),
         "output_is_movie": bool(render.is_movie_format),
         "objects": len(scene.objects),
+        "unlit": ask(lambda: is_unlit(scene), False),
     }
 
 

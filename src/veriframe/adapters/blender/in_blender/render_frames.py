@@ -7,41 +7,26 @@ and reported.
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
 import bpy
+from frame_progress import FrameProgress  # type: ignore[import-not-found]
 from reporting import heartbeat, memory_bytes, report  # type: ignore[import-not-found]
-
-SAMPLES = re.compile(r"Sample (\d{1,9})/(\d{1,9})")
-REMAINING = re.compile(r"Remaining:(\d{1,4}(?::\d\d){1,2}(?:\.\d\d)?) ")
 
 
 class Reporter:
     """Reports the progress of one task at least once a second, from its first frame to its last."""
 
-    def __init__(self, frames: list[int]) -> None:
-        self.frames, self.done, self.frame, self.phase = frames, 0, frames[0], "rendering"
-        self.started = self.frame_started = time.monotonic()
+    def __init__(self, frames: list[int], *, denoises: bool = False) -> None:
+        self.frames, self.done, self.frame, self.denoises = frames, 0, frames[0], denoises
+        self.progress = FrameProgress(denoises=denoises)
+        self.started = time.monotonic()
         self.active, self.beaten = False, 0.0
-        self.sampled: float | None = None
-        self.expected: float | None = None
-
-    def fraction(self) -> float | None:
-        """This frame's progress: by samples, which Cycles reports rarely, or by its expected time."""
-        if self.expected is None:
-            return self.sampled
-        by_time = min(0.99, (time.monotonic() - self.frame_started) / max(self.expected, 1e-3))
-        return max(by_time, self.sampled or 0.0)
 
     def read_statistics(self, statistics: object, *_: object) -> None:
         """Reads the engine's statistics, which come many times a second, and reports progress at times."""
-        if found := SAMPLES.search(str(statistics)):
-            self.sampled = min(1.0, int(found[1]) / max(1, int(found[2])))
-        if found := REMAINING.search(str(statistics)):
-            left = sum(float(part) * 60**power for power, part in enumerate(reversed(found[1].split(":"))))
-            self.expected = time.monotonic() - self.frame_started + left
+        self.progress.read(str(statistics))
         if time.monotonic() - self.beaten > 0.25:
             self.beat()
 
@@ -52,11 +37,11 @@ class Reporter:
         self.beaten = time.monotonic()
         report(
             "progress",
-            phase=self.phase,
+            phase=self.progress.phase,
             frame=self.frame,
             done=self.done,
             total=len(self.frames),
-            fraction=self.fraction(),
+            fraction=self.progress.fraction(),
             seconds=round(time.monotonic() - self.started, 3),
             memory_bytes=memory_bytes("VmRSS"),
         )
@@ -64,13 +49,12 @@ class Reporter:
     def begin(self, frame: int) -> None:
         """Starts a frame."""
         self.active = True
-        self.frame, self.phase, self.frame_started = frame, "rendering", time.monotonic()
-        self.sampled = self.expected = None
+        self.frame, self.progress = frame, FrameProgress(denoises=self.denoises)
         self.beat()
 
     def written(self, *_: object) -> None:
         """Notes that a frame's file is being written."""
-        self.phase = "writing"
+        self.progress.write()
 
     def end(self, file: str, width: int, height: int) -> None:
         """Reports a finished frame; after the last one, nothing more."""
@@ -156,7 +140,7 @@ class Studio:
 
     def render(self, task: dict[str, Any]) -> None:
         """Renders each frame of a task and reports."""
-        self.reporter = reporter = Reporter(task["frames"])
+        self.reporter = reporter = Reporter(task["frames"], denoises=denoises(self.scene))
         width, height = self.set_size(task)
         suffix = set_format(self.scene.render.image_settings, task["format"], self.depth, self.colours)
         if self.samples is not None:
@@ -185,6 +169,11 @@ class Studio:
         render.border_min_y = border(height - top - down, height)
         render.border_max_y = border(height - top, height)
         return across, down
+
+
+def denoises(scene: bpy.types.Scene) -> bool:
+    """Whether Cycles denoises the picture."""
+    return bool(scene.render.engine == "CYCLES" and scene.cycles.use_denoising)
 
 
 def border(pixel: int, pixels: int) -> float:
