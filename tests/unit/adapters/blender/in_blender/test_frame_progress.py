@@ -61,7 +61,8 @@ def test_without_a_denoiser_a_late_frame_is_still_rendering(clock: Clock) -> Non
 
 def test_the_share_never_falls(clock: Clock) -> None:
     """fault_156: though an engine expects more time than before, or counts its samples anew."""
-    frame, shown = FrameProgress(denoises=True, clock=clock), []
+    frame = FrameProgress(denoises=True, clock=clock)
+    shown: list[float] = []
     assert frame.fraction() is None
     for statistics, seconds in [
         (f"{START}Remaining:00:10.00 | {MEMORY}Sample 1/4", 8),
@@ -71,6 +72,6 @@ def test_the_share_never_falls(clock: Clock) -> None:
     ]:
         frame.read(statistics)
         clock.now += seconds
-        shown.append(frame.fraction())
+        shown.append(frame.fraction() or 0.0)
     assert shown == sorted(shown)
     assert (shown[0], shown[-1]) == (0.8, MOST)
