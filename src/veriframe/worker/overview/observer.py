@@ -95,9 +95,11 @@ class Observer(Listener):
 
     def on_idle(self, reason: str) -> None:
         """Notes why nothing is claimed, and says so."""
-        if reason and not self._idle:
-            self._idle_since = self.clock()
         before, self._idle = self._idle, printable(reason, SENTENCE)
+        if self._idle == before:
+            return
+        if not before:
+            self._idle_since = self.clock()
         if self._idle and not self.is_stopping:
             self.say(f"nothing is claimed now: {self._idle}", is_bad=True)
         elif before and not self.is_stopping:

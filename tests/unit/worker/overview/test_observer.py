@@ -148,8 +148,9 @@ def test_the_sums_are_those_of_the_local_day() -> None:
 def test_a_reason_for_a_pause_lasts_from_the_first_one() -> None:
     """fault_187: and it is told as an event, as is its end."""
     watched = Watched()
-    watched.observer.on_idle("The disk is full.")
-    watched.clock.seconds += 10
+    for _ in range(3):
+        watched.observer.on_idle("The disk is full.")
+        watched.clock.seconds += 10
     watched.observer.on_idle("The store is full.")
     assert (watched.overview().idle, watched.overview().idle_since) == ("The store is full.", NOON)
     watched.observer.on_idle("")
