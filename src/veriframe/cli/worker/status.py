@@ -15,11 +15,12 @@ from rich.live import Live
 from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.worker import drawing
-from veriframe.cli.worker.command import DEFAULT_ACCOUNT
 from veriframe.errors import SettingsError
 from veriframe.wiring import workers
 from veriframe.worker.overview import status_file
 from veriframe.worker.overview.overview import Overview
+
+ACCOUNT = "worker"
 
 EVENTS = 8
 """How many of the last events are shown."""
@@ -48,7 +49,7 @@ def status(
 
 async def _look() -> tuple[Overview, str | None]:
     """The overview, and the process id of the worker if one runs."""
-    settings, account = context.current().settings, context.account(DEFAULT_ACCOUNT)
+    settings, account = context.current().settings, context.account(ACCOUNT)
     process = workers.running_process(settings, account)
     kept = status_file.read(workers.status_file(settings, account))
     if process is not None and kept is not None:
