@@ -31,7 +31,7 @@ def read(*arguments, **named):
     opened.append(password.unlock(Path(sys.argv[1]), Path(sys.argv[2])))
     assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0, "dumpable"
     assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0), "core"
-app.read_settings = read
+context.read_settings = read
 app.main(sys.argv[3:])
 """
 """A command that starts Blender while the key is in memory, as a worker does."""

@@ -5,6 +5,7 @@ A command's module is imported when the command is called, so that each one star
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ class _Commands(TyperGroup):
         super().__init__(**options)
         self.params[:0] = _params(hidden=False)
         for name, (_, line) in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=line, rich_markup_mode=_PLAIN))
+            self.add_command(TyperCommand(name, short_help=line, rich_markup_mode=_PLAIN))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Find and import the command."""
@@ -131,6 +132,8 @@ def load(name: str, given: Given) -> Any:  # noqa: ANN401
 def _frame(command: Any, given: Given, *, quiet: bool) -> None:  # noqa: ANN401
     """Give a command, and those in it, the global options, and read the settings before it begins."""
     command.params += _params(hidden=True)
+    # The first sentence, whole: a line of its group's help would be cut off.
+    command.short_help = re.split(r"(?<=\.)\s", command.help or "", maxsplit=1)[0]
     if isinstance(command, TyperGroup):
         for each in command.commands.values():
             _frame(each, given, quiet=quiet)

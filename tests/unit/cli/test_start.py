@@ -19,7 +19,7 @@ LOADED = {name: app.load(name, app.Given()) for name in app.COMMANDS}
 
 @pytest.mark.parametrize("name", app.COMMANDS)
 def test_the_line_of_a_command_is_one_line(name: str) -> None:
-    """A sentence that fits the help at 80 columns; longer ones would be cut off."""
+    """A sentence that fits the help at 80 columns."""
     line = app.COMMANDS[name][1]
     assert line.endswith(".")
     assert len(line) <= 62
@@ -50,6 +50,7 @@ def test_every_command_has_help_under_both_names(name: str) -> None:
     assert short[0] == 0
     assert f"Usage: veriframe {name}".strip() in short[1]
     assert "\\[" not in short[1]
+    assert "..." not in short[1].partition("Commands:")[2], "a line is cut off"
 
 
 @pytest.mark.parametrize("option", ["-V", "--version"])
