@@ -49,7 +49,7 @@ def test_publishing_needs_confirmation(tmp_path: Path, answer: str, code: int, w
     """The question is visible, and so is the effect of the answer."""
     scene = tmp_path / "scene.blend"
     scene.write_bytes(blend(block(b"TEST")))
-    terminal = Terminal(tmp_path, "job", "create", str(scene), "--reward", "1")
+    terminal = Terminal(tmp_path, "job", "create", str(scene), "--reward", "1", "--no-check")
     terminal.until("Post it?")
     terminal.type(f"{answer}\n")
     terminal.until(words)
