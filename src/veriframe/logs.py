@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TextIO, cast
-
-import structlog
+from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
 from veriframe.model.text import printable
 from veriframe.stderr import BackgroundStderr
+
+if TYPE_CHECKING:
+    import structlog
 
 _SECRET_NAME = re.compile(
     r"password|passphrase|secret|private|mnemonic|token|authorization|api_?key", re.IGNORECASE
@@ -155,6 +156,8 @@ def configure(
     The events of `NEVER_HIDDEN` are logged at any level.
     `tell` receives the level and the facts of each line as well, without secrets, in any thread.
     """
+    import structlog  # noqa: PLC0415 - it is slow to import, and light commands log nothing
+
     target = cast(TextIO, stream) if stream else sys.stderr
     processors = _processors(pretty=form == "pretty" or (form == "auto" and target.isatty()), target=target)
     if tell is not None:
@@ -171,6 +174,8 @@ def configure(
 
 def _filtering(level: str) -> type[structlog.typing.FilteringBoundLogger]:
     """A logger that drops what is below `level`, except the events of `NEVER_HIDDEN`."""
+    import structlog  # noqa: PLC0415
+
     below, all_levels = (structlog.make_filtering_bound_logger(name) for name in (level, "debug"))
 
     def info(self: Any, event: str, *args: Any, **fields: Any) -> Any:  # noqa: ANN401
@@ -183,6 +188,8 @@ def _filtering(level: str) -> type[structlog.typing.FilteringBoundLogger]:
 
 
 def _processors(*, pretty: bool, target: TextIO) -> list[structlog.typing.Processor]:
+    import structlog  # noqa: PLC0415
+
     first: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from veriframe.causes import cause_of
 from veriframe.cli.context import current
 from veriframe.cli.display import show
 from veriframe.errors import SettingsError
@@ -71,6 +70,8 @@ def init(
             f"{file} already exists. Name another file, or replace it with --force."
         ) from None
     except OSError as error:
+        from veriframe.causes import cause_of  # noqa: PLC0415 - it is slow to import, and seldom needed
+
         raise SettingsError(
             f"{file} cannot be written: {cause_of(error)}. Name a file in a folder that you can write."
         ) from error

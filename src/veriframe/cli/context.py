@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -21,6 +20,9 @@ from veriframe.ports.store import ContentStore
 from veriframe.settings import Loaded, Settings, load
 from veriframe.wiring import stores
 
+if TYPE_CHECKING:
+    import asyncio
+
 T = TypeVar("T")
 
 INTERRUPTED = EXIT_CODE
@@ -29,12 +31,25 @@ INTERRUPTED = EXIT_CODE
 _loaded: ContextVar[Loaded] = ContextVar("loaded")
 
 
+class _Process:
+    """What is set up once: the log, and the event loop, so that connections stay open between two `run`s."""
+
+    def __init__(self) -> None:
+        self.set_up_log: Callable[[], None] | None = None
+        self.runner: asyncio.Runner | None = None
+        self.endings: list[Callable[[], Awaitable[None]]] = []
+
+
+_process = _Process()
+
+
 def read_settings(
     config: Path | None, assignments: Sequence[str], flags: Mapping[str, str | None], *, quiet: bool = False
 ) -> None:
-    """Read all settings once and set up logging. `assignments` are texts of the form `name=value`.
+    """Read all settings once. `assignments` are texts of the form `name=value`.
 
-    `quiet`: the log shows only warnings unless its level was set, because the command shows its results.
+    `quiet`: the log shows only warnings unless its level was set, because the command shows its results. It
+    is set up when something is opened or run.
 
     Raises `SettingsError`.
     """
@@ -47,7 +62,16 @@ def read_settings(
     loaded = load(named, os.environ, config)
     _loaded.set(loaded)
     level = "warning" if quiet and loaded.is_default("log_level") else loaded.settings.log_level
-    logs.configure(loaded.settings.log_format, level)
+    _process.set_up_log = partial(logs.configure, loaded.settings.log_format, level)
+    if not quiet:
+        begin_log()
+
+
+def begin_log() -> None:
+    """Set up the log as the settings say, unless that is done: before anything is opened that may log."""
+    if (set_up := _process.set_up_log) is not None:
+        _process.set_up_log = None
+        set_up()
 
 
 def current() -> Loaded:
@@ -60,23 +84,15 @@ def account(default: str) -> str:
     return current().settings.account or default
 
 
-class _Loop:
-    """One event loop for the whole command, so that connections stay open from one `run` to the next."""
-
-    def __init__(self) -> None:
-        self.runner: asyncio.Runner | None = None
-        self.endings: list[Callable[[], Awaitable[None]]] = []
-
-
-_loop = _Loop()
-
-
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end. `main` handles errors; Ctrl-C cancels it and exits with `INTERRUPTED`."""
-    if _loop.runner is None:
-        _loop.runner = asyncio.Runner()
+    import asyncio  # noqa: PLC0415 - it is slow to import, and light commands run nothing
+
+    begin_log()
+    if _process.runner is None:
+        _process.runner = asyncio.Runner()
     try:
-        return _loop.runner.run(_interruptible(work))
+        return _process.runner.run(_interruptible(work))
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     except asyncio.CancelledError:
@@ -86,6 +102,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # noqa: PLC0415
+
     task = asyncio.create_task(work)
     with interrupts.stopping(partial(task.get_loop().call_soon_threadsafe, task.cancel)):
         return await task
@@ -101,6 +119,8 @@ def follow(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _while_read(work: Coroutine[Any, Any, T]) -> T:
+    import asyncio  # noqa: PLC0415
+
     task = asyncio.create_task(work)
     gone: list[bool] = []
 
@@ -124,6 +144,8 @@ async def _while_read(work: Coroutine[Any, Any, T]) -> T:
 @contextmanager
 def _noticing(on_gone: Callable[[], None]) -> Iterator[None]:
     """Inside, `on_gone` is called if stdout is a pipe and its reader exits."""
+    import asyncio  # noqa: PLC0415
+
     loop, descriptor = asyncio.get_running_loop(), 1
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         yield
@@ -143,11 +165,12 @@ def _noticing(on_gone: Callable[[], None]) -> Iterator[None]:
 
 def at_end(ending: Callable[[], Awaitable[None]]) -> None:
     """Register a callback that closes something when the command ends, even with an error."""
-    _loop.endings.append(ending)
+    _process.endings.append(ending)
 
 
 def open_store(settings: Settings) -> ContentStore:
     """Open the content store; it is closed when the command ends."""
+    begin_log()
     opened = stores.open_store(settings)
     at_end(opened.close)
     return opened
@@ -155,8 +178,8 @@ def open_store(settings: Settings) -> ContentStore:
 
 def finish() -> None:
     """Run all registered callbacks and close the event loop. Errors while closing are ignored."""
-    runner, endings = _loop.runner, _loop.endings
-    _loop.runner, _loop.endings = None, []
+    runner, endings = _process.runner, _process.endings
+    _process.runner, _process.endings = None, []
     if runner is None:
         return
     for ending in reversed(endings):

@@ -35,6 +35,7 @@ def open_registry(
 
     Raises `SettingsError` if the key is missing or cannot be unlocked, and `RegistryUnavailable`.
     """
+    context.begin_log()
     settings = context.current().settings
     account = context.account(default_account)
     return context.run(opened(settings, account, registry_key(settings), on_new_account))
@@ -68,6 +69,7 @@ def open_reader(default_account: str) -> OpenedReader:
 
     Raises `SettingsError`, `RegistryUnavailable`.
     """
+    context.begin_log()
     settings = context.current().settings
     if settings.registry != "starknet":
         # Reading makes no account: its name may be misspelt.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from veriframe.causes import cause_of
 from veriframe.errors import SettingsError
 from veriframe.model.text import printable
 from veriframe.settings.forms import Form, form_of
@@ -61,6 +60,8 @@ def unreadable(path: Path, error: Exception) -> SettingsError:
             f"The settings file {path} is not valid TOML{place}. Write lines such as slots = 2 or"
             ' memory_bytes = "8 GiB"; `veriframe config init` writes a file with all settings.'
         )
+    from veriframe.causes import cause_of  # noqa: PLC0415 - it is slow to import, and seldom needed
+
     return SettingsError(
         f"The settings file {path} cannot be read: {cause_of(error)}. Pass another with --config, or write"
         " one with `veriframe config init`."

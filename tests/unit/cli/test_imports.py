@@ -29,21 +29,16 @@ HEAVY = frozenset(
         "zstandard",
     }
 )
-LOG = {"structlog", "rich.traceback", "asyncio"}
-MODELS, SHOWN, STORED = (
-    {"pydantic", *LOG},
-    {"rich.console", "sqlite3"},
-    {"aleph_cid", "rich.progress", "zstandard"},
-)
+LOG = {"asyncio", "structlog", "rich.traceback"}
+SETTINGS = {"pydantic", "rich.console"}
 
 LIGHT: dict[str, set[str]] = {
     "--version": set(),
     "--help": set(),
-    "config --help": MODELS | SHOWN,
-    "config show": MODELS | SHOWN,
-    "config show --json": MODELS | SHOWN,
-    "job list": MODELS | SHOWN | STORED,
-    "registry show": MODELS | SHOWN | STORED,
+    "config show": SETTINGS,
+    "config show --json": SETTINGS,
+    "registry show": SETTINGS | LOG | {"sqlite3"},
+    "job list": SETTINGS | LOG | {"sqlite3", "aleph_cid", "rich.progress", "zstandard"},
 }
 """The light commands, and what each of them may import."""
 
