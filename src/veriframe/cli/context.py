@@ -35,7 +35,8 @@ class _Process:
     """What is set up once: the log, and the event loop, so that connections stay open between two `run`s."""
 
     def __init__(self) -> None:
-        self.set_up_log: Callable[[], None] | None = None
+        self.set_up_log: Callable[[str], None] | None = None
+        self.log_level = "info"
         self.runner: asyncio.Runner | None = None
         self.endings: list[Callable[[], Awaitable[None]]] = []
 
@@ -62,16 +63,17 @@ def read_settings(
     loaded = load(named, os.environ, config)
     _loaded.set(loaded)
     level = "warning" if quiet and loaded.is_default("log_level") else loaded.settings.log_level
-    _process.set_up_log = partial(logs.configure, loaded.settings.log_format, level)
+    _process.set_up_log = partial(logs.configure, loaded.settings.log_format)
+    _process.log_level = level
     if not quiet:
         begin_log()
 
 
-def begin_log() -> None:
-    """Set up the log as the settings say, unless that is done: before anything is opened that may log."""
+def begin_log(level: str | None = None) -> None:
+    """Set up the log, unless that is done, before anything is opened that may log; `level` overrides."""
     if (set_up := _process.set_up_log) is not None:
         _process.set_up_log = None
-        set_up()
+        set_up(level or _process.log_level)
 
 
 def current() -> Loaded:

@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from veriframe import logs
 from veriframe.cli import context, opening
 from veriframe.cli.display import show
 from veriframe.doctor import finding as checks
@@ -47,7 +46,7 @@ def doctor(
     loaded = context.current()
     if loaded.is_default("log_level"):
         # What the log would warn of, the rows say in place.
-        logs.configure(loaded.settings.log_format, "error")
+        context.begin_log("error")
     parts = _examinations(loaded, engines).all()
     if as_json:
         findings = context.run(checks.examine(parts, lambda _: None))
