@@ -154,6 +154,8 @@ async def test_progress_counts_up_to_the_total(bench: Bench) -> None:
     done = [progress.done for progress in reported]
     assert sorted(done) == done
     assert done[-1] == 2
+    shares = [progress.done + (progress.fraction or 0.0) for progress in reported]
+    assert sorted(shares) == shares
     assert {progress.phase for progress in reported} <= {"preparing", "rendering", "writing"}
 
 

@@ -162,6 +162,8 @@ def _no_picture(job: Job, error: JobRejected) -> ValidationFailed:
 
 def _no_result(job: Job) -> str:
     remedy = (
-        "It will have none." if job.state.is_final else f"Wait for it with `veriframe job watch {job.id}`."
+        "It will have none."
+        if job.state.is_final
+        else f"Wait for it with `veriframe job watch {job.id} --result`."
     )
     return f"Job {job.id} is {job.state} and has no result. {remedy}"

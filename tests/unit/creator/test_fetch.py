@@ -34,7 +34,7 @@ async def test_a_picture_is_fetched_whole_with_its_size(stage: Stage) -> None:
 async def test_a_job_without_a_result_says_how_to_wait(stage: Stage) -> None:
     """A refunded job says that it will have none."""
     job_id = await stage.claimed()
-    with pytest.raises(MoveRefused, match=r"CLAIMED.*`veriframe job watch 1`"):
+    with pytest.raises(MoveRefused, match=r"CLAIMED.*`veriframe job watch 1 --result`"):
         await stage.creator.fetch(job_id, stage.folder / "picture.png", replace=False)
     stage.shared.now += LEASE_SECONDS
     await stage.creator.cancel(job_id)

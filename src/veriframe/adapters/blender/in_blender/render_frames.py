@@ -19,14 +19,15 @@ class Reporter:
     """Reports the progress of one task at least once a second, from its first frame to its last."""
 
     def __init__(self, frames: list[int], *, denoises: bool = False) -> None:
-        self.frames, self.done, self.frame, self.denoises = frames, 0, frames[0], denoises
-        self.progress = FrameProgress(denoises=denoises)
+        self.frames, self.frame, self.denoises = frames, frames[0], denoises
+        # Replaced together: a beat from another thread must not count a frame twice, or not at all.
+        self.done_and_under_way = 0, FrameProgress(denoises=denoises)
         self.started = time.monotonic()
         self.active, self.beaten = False, 0.0
 
     def read_statistics(self, statistics: object, *_: object) -> None:
         """Reads the engine's statistics, which come many times a second, and reports progress at times."""
-        self.progress.read(str(statistics))
+        self.done_and_under_way[1].read(str(statistics))
         if time.monotonic() - self.beaten > 0.25:
             self.beat()
 
@@ -35,13 +36,14 @@ class Reporter:
         if not self.active:
             return
         self.beaten = time.monotonic()
+        done, progress = self.done_and_under_way
         report(
             "progress",
-            phase=self.progress.phase,
+            phase=progress.phase,
             frame=self.frame,
-            done=self.done,
+            done=done,
             total=len(self.frames),
-            fraction=self.progress.fraction(),
+            fraction=progress.fraction(),
             seconds=round(time.monotonic() - self.started, 3),
             memory_bytes=memory_bytes("VmRSS"),
         )
@@ -49,18 +51,20 @@ class Reporter:
     def begin(self, frame: int) -> None:
         """Starts a frame."""
         self.active = True
-        self.frame, self.progress = frame, FrameProgress(denoises=self.denoises)
+        self.frame = frame
+        self.done_and_under_way = self.done_and_under_way[0], FrameProgress(denoises=self.denoises)
         self.beat()
 
     def written(self, *_: object) -> None:
         """Notes that a frame's file is being written."""
-        self.progress.write()
+        self.done_and_under_way[1].write()
 
     def end(self, file: str, width: int, height: int) -> None:
         """Reports a finished frame; after the last one, nothing more."""
-        self.done += 1
+        done = self.done_and_under_way[0] + 1
+        self.done_and_under_way = done, FrameProgress(denoises=self.denoises)
         self.beat()
-        self.active = self.done < len(self.frames)
+        self.active = done < len(self.frames)
         report("frame", number=self.frame, file=file, width=width, height=height)
 
 
