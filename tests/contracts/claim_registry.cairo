@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A foreign job registry, for tests only: u256 ids, CIDs as ByteArray, a claim, a counter, no `get_jobs`.
+//! A foreign job registry, for tests only: u256 ids, CIDs as ByteArray, a claim, a counter, events, no `get_jobs`.
 //!
 //! Ids run from 1. Who claims first, alone may submit, with no time limit, and is paid at once. Not fit for
 //! real money.
@@ -52,6 +52,38 @@ mod claim_registry {
         results: Map<u256, ByteArray>,
     }
 
+    #[event]
+    #[derive(Drop, starknet::Event)]
+    enum Event {
+        JobCreated: JobCreated,
+        JobClaimed: JobClaimed,
+        JobCompleted: JobCompleted,
+    }
+
+    #[derive(Drop, starknet::Event)]
+    struct JobCreated {
+        #[key]
+        job_id: u256,
+        creator: ContractAddress,
+        reward: u256,
+        asset_cid: ByteArray,
+    }
+
+    #[derive(Drop, starknet::Event)]
+    struct JobClaimed {
+        #[key]
+        job_id: u256,
+        worker: ContractAddress,
+    }
+
+    #[derive(Drop, starknet::Event)]
+    struct JobCompleted {
+        #[key]
+        job_id: u256,
+        worker: ContractAddress,
+        result_cid: ByteArray,
+    }
+
     #[constructor]
     fn constructor(ref self: ContractState, token: ContractAddress) {
         self.token.write(token);
@@ -67,7 +99,8 @@ mod claim_registry {
             self.newest.write(job_id);
             self.creators.write(job_id, creator);
             self.rewards.write(job_id, reward);
-            self.assets.write(job_id, asset_cid);
+            self.assets.write(job_id, asset_cid.clone());
+            self.emit(JobCreated { job_id, creator, reward, asset_cid });
             job_id
         }
 
@@ -75,6 +108,7 @@ mod claim_registry {
             assert(!Zero::is_zero(@self.creators.read(job_id)), 'NO_SUCH_JOB');
             assert(Zero::is_zero(@self.workers.read(job_id)), 'NOT_OPEN');
             self.workers.write(job_id, get_caller_address());
+            self.emit(JobClaimed { job_id, worker: get_caller_address() });
         }
 
         fn submit_result(ref self: ContractState, job_id: u256, result_cid: ByteArray) {
@@ -82,7 +116,8 @@ mod claim_registry {
             assert(self.workers.read(job_id) == worker, 'NOT_CLAIMANT');
             assert(!self.is_paid.read(job_id), 'ALREADY_PAID');
             self.is_paid.write(job_id, true);
-            self.results.write(job_id, result_cid);
+            self.results.write(job_id, result_cid.clone());
+            self.emit(JobCompleted { job_id, worker, result_cid });
             let token = ITokenDispatcher { contract_address: self.token.read() };
             assert(token.transfer(worker, self.rewards.read(job_id)), 'TOKEN_REFUSED');
         }

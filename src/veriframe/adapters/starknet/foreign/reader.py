@@ -86,7 +86,7 @@ class ForeignReader(JobReader):
             if dialect.missing:
                 raise WrongContract(dialect.missing)
             self._dialect = dialect
-            if not dialect.has("claim"):
+            if not dialect.has("claim") and self._account != NOBODY:
                 log.warning(
                     "registry_without_claims",
                     registry=format_address(self._contract.address),
