@@ -26,6 +26,9 @@ from veriframe.worker.overview.sentences import log_sentence, stage_sentence
 EVENTS = 50
 """The most events that are kept."""
 
+KEPT_SECONDS = 2 * 86400.0
+"""How long attempts are kept after their end."""
+
 LEAST_SHARE = 0.02
 """How much of a render must be done before its time left is estimated."""
 
@@ -130,7 +133,9 @@ class Observer(Listener):
 
     def overview(self) -> Overview:
         """Returns the present overview."""
-        now, attempts = self.clock(), list(self._attempts.values())
+        now = self.clock()
+        self._attempts = {number: a for number, a in self._attempts.items() if not _is_old(a, now)}
+        attempts = list(self._attempts.values())
         return Overview(
             who=self.who,
             now=now,
@@ -147,10 +152,8 @@ class Observer(Listener):
 
     def _keep(self, attempt: Attempt) -> None:
         self.has_changed = True
-        if attempt.ended_at is None or attempt.ended_at > self.clock() - 2 * 86400:
+        if not _is_old(attempt, self.clock()):
             self._attempts[attempt.number] = attempt
-        else:
-            self._attempts.pop(attempt.number, None)
 
     def _step(self, job_id: int) -> _Step:
         self.has_changed = True
@@ -168,6 +171,11 @@ class Observer(Listener):
             done, total = step.transfer.done_bytes, step.transfer.total_bytes
             return replace(job, share=done / total if total else None, done_bytes=done, total_bytes=total)
         return job
+
+
+def _is_old(attempt: Attempt, now: float) -> bool:
+    """Whether it ended so long ago that no day's sums need it."""
+    return attempt.ended_at is not None and attempt.ended_at <= now - KEPT_SECONDS
 
 
 def _rendering(job: JobAtWork, progress: Progress, seconds: float) -> JobAtWork:

@@ -217,3 +217,8 @@ def test_only_the_last_events_are_kept() -> None:
         watched.attempt(Stage.PAID, number + 1, reached={Stage.PAID: NOON - 10 * 86400})
     assert len(watched.overview().happened) == EVENTS
     assert watched.observer._attempts == {}
+    watched.attempt(Stage.PAID, 1)
+    assert watched.overview().today.paid_jobs == 1
+    watched.clock.seconds += 3 * 86400
+    watched.overview()
+    assert watched.observer._attempts == {}
