@@ -41,10 +41,14 @@ class Kind:
     when_damaged: str
     when_gone: str
 
-    def damaged(self, path: Path, finding: object) -> SettingsError:
-        """The error for a file that cannot be read as this kind."""
-        words = " ".join(str(finding).split())
+    def damaged(self, path: Path, finding: str | Exception) -> SettingsError:
+        """The error for a file that cannot be read as this kind: `finding`, or what reading it raised."""
+        words = _found(finding) if isinstance(finding, Exception) else " ".join(finding.split())
         return SettingsError(f"The {self.name} {path} is damaged ({words}). {self.when_damaged}")
+
+
+def _found(error: Exception) -> str:
+    return cause_of(error) if isinstance(error, sqlite3.Error) else "a value in it cannot be read"
 
 
 class SqliteExecutor:

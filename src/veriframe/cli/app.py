@@ -18,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from veriframe import __version__, interrupts, stderr, stdout
+from veriframe.cli import usage
 from veriframe.errors import VeriFrameError
 
 COMMANDS = {
@@ -138,7 +139,11 @@ def _frame(command: Any, given: Given, *, quiet: bool) -> None:  # noqa: ANN401
         for each in command.commands.values():
             _frame(each, given, quiet=quiet)
         return
-    begin = command.callback
+    begin, parse = command.callback, command.parse_args
+
+    def parsed(context: Any, arguments: list[str]) -> Any:  # noqa: ANN401
+        with usage.in_our_words():
+            return parse(context, arguments)
 
     def framed(**values: Any) -> Any:  # noqa: ANN401
         from veriframe.cli import context  # noqa: PLC0415 - half of the time of a light command
@@ -150,7 +155,7 @@ def _frame(command: Any, given: Given, *, quiet: bool) -> None:  # noqa: ANN401
         finally:
             context.finish()
 
-    command.callback = framed
+    command.callback, command.parse_args = framed, parsed
     command.epilog = f"{command.epilog or ''}\n\nGlobal options: see veriframe --help.".strip()
 
 

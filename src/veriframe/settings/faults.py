@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -46,7 +47,7 @@ def unusable(error: ValidationError, origins: Mapping[str, str]) -> SettingsErro
     form = form_of(Settings.model_fields[name])
     return SettingsError(
         f"The setting {name} (from {origins.get(name, '?')}) cannot be {_given(first['input'])}:"
-        f" it must be {_demand(first['type'], first.get('ctx', {}), form)}."
+        f" it must be {demand(first, form)}."
     )
 
 
@@ -68,10 +69,11 @@ def unreadable(path: Path, error: Exception) -> SettingsError:
     )
 
 
-def _demand(kind: str, context: Mapping[str, object], form: Form) -> str:
-    if kind in _BOUNDS:
-        words, key = _BOUNDS[kind]
-        return f"{words} {form.show(context[key])}"
+def demand(fault: Mapping[str, Any], form: Form) -> str:
+    """What a value must be, by one of pydantic's `errors()`, as part of a sentence."""
+    if fault["type"] in _BOUNDS:
+        words, key = _BOUNDS[fault["type"]]
+        return f"{words} {form.show(fault['ctx'][key])}"
     return form.meaning
 
 

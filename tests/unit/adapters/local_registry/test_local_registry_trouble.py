@@ -68,7 +68,7 @@ async def test_other_files_are_refused(tmp_path: Path) -> None:
     empty.touch()
     tamper(other, "CREATE TABLE journal (entry)")
     before = [file.read_bytes() for file in (text, empty, other)]
-    assert "is damaged (file is not a database)" in await refused(text)
+    assert "is damaged (it is not a database)" in await refused(text)
     assert "is damaged (it is empty)" in await refused(empty)
     assert "not a registry" in await refused(other)
     assert [file.read_bytes() for file in (text, empty, other)] == before

@@ -225,7 +225,7 @@ class Endpoints:
         except TimeoutError as error:
             raise EndpointFailed("it did not answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise EndpointFailed(f"the connection failed ({connection_cause(error)})") from error
+            raise EndpointFailed(connection_cause(error)) from error
         return await parse_answers(body, first, len(calls))
 
     async def _read(self, url: URL, payload: object) -> bytes:
