@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def say_new_account(name: str) -> None:
-    """Say on stderr that the embedded registry has a new account: its name may be misspelt."""
+    """Say on stderr that the embedded registry has a new account: a name that was given may be misspelt."""
+    if context.current().settings.account is None:
+        return
     show.err.print(
         f"“{show.clean(name)}” is a new account, with {format_strk(registries.NEW_ACCOUNT_FRI)} of play "
         "money. `veriframe account list` lists all accounts.",

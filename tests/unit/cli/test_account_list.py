@@ -30,6 +30,7 @@ def test_a_misspelt_account_is_told(tmp_path: Path) -> None:
     assert ("“creaotr”" in first.stderr, "account list" in first.stderr) == (True, True)
     json.loads(first.stdout)
     assert "“creaotr”" not in ran(tmp_path, "--account", "creaotr", "account", "show").stderr
+    assert ran(tmp_path, "account", "show").stderr == "", "a default name is not misspelt"
 
 
 def test_accounts_are_listed_with_their_money(tmp_path: Path) -> None:
