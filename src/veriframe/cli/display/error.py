@@ -27,12 +27,13 @@ def exit_code(error: VeriFrameError) -> int:
 
 
 def say(error: VeriFrameError, about: str = "") -> None:
-    """Print an error as one sentence on stderr, with its code, and what it is about if that is not clear.
+    """Print an error as one sentence on stderr, with its code, and what it is `about` unless it says so.
 
     Says nothing if nobody reads the output: whoever has left does not wait for a word.
     """
     if isinstance(error, OutputGone):
         return
     code = f" [{error.code}]" if isinstance(error, JobError) else ""
-    subject = f" {show.clean(about)}:" if about else ""
+    is_clear = about.casefold() in str(error).casefold()
+    subject = "" if is_clear else f" {show.clean(about)}:"
     show.err.print(f"veriframe{code}:{subject} {error}", style="red", markup=False)

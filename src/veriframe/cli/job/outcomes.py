@@ -33,9 +33,9 @@ class Outcomes:
     def add_error(self, error: VeriFrameError, **item: object) -> None:
         """Tell one item's error."""
         self.add_code(errors.exit_code(error))
-        errors.say(
-            error, about=" ".join(f"{name.removesuffix('_id')} {value}" for name, value in item.items())
-        )
+        # A scene is known by its path alone.
+        about = [f"job {value}" if name == "job_id" else str(value) for name, value in item.items()]
+        errors.say(error, about=" ".join(about))
         if self._as_json:
             show.json_line({**item, "error": str(error), "code": _code(error)})
 
