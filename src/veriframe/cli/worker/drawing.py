@@ -56,7 +56,7 @@ def draw(
         Rule(style=ASIDE),
         _money(overview),
         # Not to the right edge: there the terminal's “^C” would begin a line that nobody counts.
-        *(Padding(line, (0, 3), expand=False) for line in _notices(overview, is_here=is_here) if runs),
+        *(Padding(line, (0, 3), expand=False) for line in _notices(overview, runs=runs, is_here=is_here)),
     )
 
 
@@ -213,8 +213,12 @@ def _when(one: Due, now: float) -> str:
     return f" by {clock_time(one.due_at, now)}"
 
 
-def _notices(overview: Overview, *, is_here: bool) -> Iterator[Text]:
-    if overview.is_stopping:
+def _notices(overview: Overview, *, runs: bool, is_here: bool) -> Iterator[Text]:
+    if not runs:
+        if leases := [job.due_at for job in overview.jobs if job.due_at > overview.now]:
+            before = clock_time(min(leases), overview.now)
+            yield Text(f"Start the worker before {before}, or the bond of a claimed job is burned.", BAD)
+    elif overview.is_stopping:
         claimed = [str(job.job_id) for job in overview.jobs if job.due_at]
         waits = f"waiting for job {', '.join(claimed)}" if claimed else "no claimed job is left"
         again = ". Ctrl-C again stops at once." if is_here else "."

@@ -104,3 +104,10 @@ def test_a_worker_that_does_not_run_is_told_from_one_that_does() -> None:
     """No slots, no times of a run, and no word on Ctrl-C."""
     lines = drawn(replace(example(), started_at=None, busy_percent=None), runs=False)
     assert not any("Ctrl-C" in line or "slot" in line for line in lines)
+
+
+def test_a_claim_that_waits_for_its_worker_has_a_last_time() -> None:
+    """When the first lease ends, its bond is burned; without a claim there is nothing to lose."""
+    assert line_with(drawn(example(), runs=False), "Start the worker before 15:01")
+    free = replace(example(), jobs=[replace(job, due_at=0) for job in example().jobs])
+    assert not any("Start the worker" in line for line in drawn(free, runs=False))
