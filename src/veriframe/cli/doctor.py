@@ -47,12 +47,15 @@ def doctor(
     if loaded.is_default("log_level"):
         # What the log would warn of, the rows say in place.
         context.begin_log("error")
-    parts = _examinations(loaded, engines).all()
+    new_accounts = list[str]()
+    parts = _examinations(loaded, engines, new_accounts.append).all()
     if as_json:
         findings = context.run(checks.examine(parts, lambda _: None))
     else:
         with _what_is_examined() as begin:
             findings = context.run(checks.examine(parts, _print, begin))
+    for name in new_accounts:
+        opening.say_new_account(name)
     worst = max(finding.verdict for finding in findings)
     if as_json:
         show.as_json(
@@ -64,7 +67,9 @@ def doctor(
     raise typer.Exit(1 if worst is checks.Verdict.BAD else 0)
 
 
-def _examinations(loaded: Loaded, engines: bool | None) -> examinations.Examinations:
+def _examinations(
+    loaded: Loaded, engines: bool | None, on_new_account: Callable[[str], None]
+) -> examinations.Examinations:
     """The checks. The keystore's password is asked for first, if one is needed."""
     settings, fault = loaded.settings, None
     try:
@@ -79,7 +84,7 @@ def _examinations(loaded: Loaded, engines: bool | None) -> examinations.Examinat
     return examinations.Examinations(
         settings,
         context.account(ACCOUNT),
-        open_registry=lambda: opening.opened(settings, context.account(ACCOUNT), key),
+        open_registry=lambda: opening.opened(settings, context.account(ACCOUNT), key, on_new_account),
         store=store,
         account_fault=fault,
         engines=examinations.EngineTests(
@@ -113,7 +118,7 @@ def _print(finding: checks.Finding) -> None:
         row = Table.grid(padding=(0, 2, 0, 0))
         row.add_column(width=7)
         row.add_column(width=_PART_WIDTH)
-        row.add_column()
+        row.add_column(overflow="fold")
         row.add_row(mark, finding.part, "\n".join(texts))
         show.out.print(row)
         return

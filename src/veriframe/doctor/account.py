@@ -80,7 +80,8 @@ def jobs(found: OpenJobs, held: Stakes) -> Finding:
     """Show what there is to earn now, and what one job costs: reward, fees, and the bond at risk."""
     fees = f"fees about {brief_strk(held.job_fees_fri)}"
     if not found.open:
-        return Finding(f"none open of the newest {found.examined}; a job's {fees}")
+        none = f"none open of the newest {found.examined}" if found.examined else "none so far"
+        return Finding(f"{none}; a job's {fees}")
     counted = f"{len(found.open)} open of the newest {found.examined}, {len(found.suitable)} for this worker"
     if not found.suitable:
         return Finding(f"{counted}; the best paid is not taken, since {found.objection}")

@@ -86,11 +86,13 @@ def test_rows_are_shown_as_they_are_found(
 
     async def gpus() -> Finding:
         shown.append(screen.getvalue())
-        return Finding("found " + "some of them " * 10)
+        return Finding("found " + "some of them " * 10 + "0x" + "f" * 64)
 
     monkeypatch.setattr(machine, "gpus", gpus)
     assert run("--no-engines").exit_code == 0
+    assert "play money" not in screen.getvalue()
     assert ("memory" in shown[0], "GPUs" in shown[0], "found some" in shown[0]) == (True, True, False)
     lines = [line for line in screen.getvalue().splitlines() if "some of them" in line]
     assert len(lines) > 1
     assert all(line.startswith(" " * 25) for line in lines[1:])
+    assert screen.getvalue().count("f" * 29) == 2  # a long word is broken, and not cut off
