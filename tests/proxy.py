@@ -58,6 +58,8 @@ class Proxy:
     faults: list[Fault] = field(default_factory=list)
     only: str | None = None
     retry_after: str | None = None
+    port: int = 0
+    """Where it listens; 0: anywhere."""
     seen: list[str] = field(default_factory=list)
     sent: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
@@ -69,7 +71,7 @@ class Proxy:
         application.router.add_post("/{path:.*}", self._serve)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         port = self._runner.addresses[0][1]
         self.url = f"http://127.0.0.1:{port}/rpc"

@@ -14,24 +14,28 @@ REWARD_FRI = 1000
 ARTIFACTS = ROOT / "tests" / "contracts" / "artifacts"
 
 
-def open_classic(node: Devnet) -> int:
-    """Deploy a classic registry without jobs; register and verify our worker. Returns its address."""
+def open_classic(node: Devnet, *more: int) -> int:
+    """Deploy a classic registry without jobs; verify our worker, and `more`. Returns its address."""
 
     async def open_it() -> int:
-        owner, worker = (node.accounts[number].address for number in (CREATOR, WORKER))
+        owner = node.accounts[CREATOR].address
         registry = await deploy(node, ARTIFACTS / "classic_registry", owner, STRK_ADDRESS)
-        await invoke(node, WORKER, (registry, "register_worker", [short_string(b"worker")]))
-        await invoke(node, CREATOR, (registry, "verify_worker", [worker]))
+        for number in (WORKER, *more):
+            worker = node.accounts[number].address
+            await invoke(node, number, (registry, "register_worker", [short_string(b"worker")]))
+            await invoke(node, CREATOR, (registry, "verify_worker", [worker]))
         return registry
 
     return asyncio.run(open_it())
 
 
-def post_classic(node: Devnet, registry: int, asset_cid: str) -> None:
-    """Post a job in a classic registry."""
-    allow = (STRK_ADDRESS, "approve", [registry, REWARD_FRI, 0])
-    create = (registry, "create_job", [*halves(asset_cid.encode()), REWARD_FRI, 0])
-    asyncio.run(invoke(node, CREATOR, allow, create))
+def post_classic(node: Devnet, registry: int, asset_cid: str, *rewards_fri: int) -> None:
+    """Post a job in a classic registry, or one for each of these rewards."""
+    rewards = rewards_fri or (REWARD_FRI,)
+    allow = (STRK_ADDRESS, "approve", [registry, sum(rewards), 0])
+    asset = halves(asset_cid.encode())
+    creates = [(registry, "create_job", [*asset, reward, 0]) for reward in rewards]
+    asyncio.run(invoke(node, CREATOR, allow, *creates))
 
 
 def post_guild(node: Devnet, asset_cid: str) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +22,9 @@ from tests.e2e.conftest import ROOT, Home
 from tests.e2e.embedded import PROGRAM, WAIT_SECONDS, wait_for
 from tests.e2e.foreign_chain import ARTIFACTS, WORKER, open_classic, post_classic, post_guild, verify_worker
 from tests.nodes import Devnet, devnet, kubo
+from tests.proxy import Proxy
 from tests.scenes.blend_bytes import blend, block
+from tests.waiting import until
 
 from veriframe.adapters.starknet.cairo.codec import halves
 from veriframe.model.attempt.attempt import Stage
@@ -116,6 +120,60 @@ def test_kill_9_at_any_stage(node: Devnet, classic: int, tmp_path: Path, stage: 
     assert len(renders) == 1
     (notes,) = tmp_path.glob("claims-*.sqlite")
     assert notes.stat().st_mode & 0o777 == 0o600
+
+
+def test_two_workers_share_the_jobs(node: Devnet, tmp_path: Path) -> None:
+    """fault_170: without claims in the registry each job is paid once, and few are rendered twice."""
+    other, jobs = 2, 8
+    registry = open_classic(node, other)
+    homes = {number: tmp_path / str(number) for number in (WORKER, other)}
+    for home in homes.values():
+        home.mkdir()
+    scene = tmp_path / "scene.blend"
+    scene.write_bytes(blend(block(b"TEST")))
+    settings = load({"home": str(homes[WORKER])}, {}).settings
+    asset_cid = asyncio.run(stores.open_store(settings).add(scene, "order-asset"))
+    shutil.copytree(homes[WORKER] / "store", homes[other] / "store")
+    post_classic(node, registry, asset_cid, *(1000 + number for number in range(jobs)))
+    runs = [
+        start(
+            {"seconds": 1.0},
+            known(node, registry, home) | {"devnet_account": str(number), "idle_seconds": "0.5"},
+            "--once",
+        )
+        for number, home in homes.items()
+    ]
+    assert [run.wait(4 * WAIT_SECONDS) for run in runs] == [0, 0]
+    events = [event for home in homes.values() for event in _events((home / "log").read_text())]
+    moves = [event for event in events if event["event"] == "registry_move"]
+    assert sorted(event["job_id"] for event in moves if "refused" not in event) == list(range(1, jobs + 1))
+    renders = [line for home in homes.values() for line in (home / "renders").read_text().split()]
+    assert len(renders) <= jobs * 3 // 2
+    lost = [event for event in events if event["event"] == "attempt_finished" and event["stage"] == "LOST"]
+    assert ["faster" in event["reason"] for event in lost] == [True] * len(lost)
+
+
+async def test_a_worker_starts_before_its_node(node: Devnet, classic: int, tmp_path: Path) -> None:
+    """fault_167: it says what it waits for, and begins once the node is there. A signal ends a wait."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    early = known(node, classic, tmp_path) | {"starknet_rpc": f"http://127.0.0.1:{port}"}
+    log = tmp_path / "log"
+    for comes in (False, True):
+        log.write_text("")
+        worker = start({}, early)
+        try:
+            await until(lambda: '"waiting"' in log.read_text())
+            if comes:
+                async with Proxy(node.url, port=port):
+                    await until(lambda: '"worker_started"' in log.read_text())
+            worker.send_signal(signal.SIGINT)
+            assert await asyncio.to_thread(worker.wait, WAIT_SECONDS) == 0
+        finally:
+            worker.kill()
+            worker.wait()
+        events = [event["event"] for event in _events(log.read_text())]
+        assert ("worker_started" in events, "worker_stopping" in events) == (comes, True)
 
 
 def test_a_damaged_claims_file_stops_the_worker(node: Devnet, classic: int, tmp_path: Path) -> None:
