@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from tests.fakes.registry import FakeRegistry
 from tests.fakes.store import FakeStore
 
 from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
+from veriframe.adapters.starknet import connection
+from veriframe.adapters.starknet.account.keystore import Key
 from veriframe.errors import SettingsError
-from veriframe.model.registry.job import Address
+from veriframe.model.registry.job import NOBODY, Address
 from veriframe.ports.store import ContentStore
 from veriframe.settings import load
 from veriframe.wiring import chain, limits, stores
@@ -119,3 +123,29 @@ async def test_a_store_says_what_the_doctor_should_ask(tmp_path: Path) -> None:
     for alone in (opened({}), opened({"store": "local", "home": str(tmp_path)})):
         assert list(alone.checks()) == []
         await alone.close()
+
+
+async def test_an_unlocked_keystore_tells_whose_jobs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_140: reading itself never unlocks it; before that the reader is nobody."""
+    keystore = tmp_path / "key.json"
+    keystore.write_text("encrypted")
+    named = {"home": str(tmp_path / "home"), "keystore": str(keystore), "job_registry_address": "0x1"}
+    settings = load(named, {}).settings
+    readers: list[int | None] = []
+
+    async def join(*_: object) -> tuple[object, object]:
+        trust = SimpleNamespace(facts=None)
+        return SimpleNamespace(account=Address(0xA), trust=trust), None
+
+    async def open_reader(network: connection.Network, _registry: int) -> tuple[object, Address, object]:
+        readers.append(network.account)
+        return FakeRegistry(0), Address(network.account or 0), None
+
+    monkeypatch.setattr(connection, "join", join)
+    monkeypatch.setattr(connection, "open_reader", open_reader)
+    assert (await chain.open_reader(settings))[0].account == NOBODY
+    await chain.open_registry(settings, Key(1))
+    assert (await chain.open_reader(settings))[0].account == 0xA
+    assert readers == [None, 0xA]
