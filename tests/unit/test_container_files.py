@@ -87,8 +87,9 @@ def test_images_are_pinned_to_what_the_tests_use(services: Mapping[str, Mapping[
     assert services["worker"]["build"] == "."
     # Without garbage collection, fetched content fills the node and leaves no room for results.
     assert "--enable-gc" in services["ipfs-node"]["command"]
-    (base,) = [rest for word, rest in _instructions() if word == "FROM"]
-    assert re.fullmatch(r"debian:12\.\d+-slim", base)
+    base, *stages = [rest for word, rest in _instructions() if word == "FROM"]
+    assert re.fullmatch(r"debian:12\.\d+-slim AS base", base)
+    assert stages == ["base AS build", "base"]
 
 
 def test_security_options_are_those_of_the_remedy(services: Mapping[str, Mapping[str, Node]]) -> None:
@@ -125,9 +126,17 @@ def test_worker_finds_the_nodes(services: Mapping[str, Mapping[str, Node]]) -> N
 def test_image_is_built_by_the_scripts_of_make() -> None:
     """The image is set up by the scripts that `make` uses, and downloads nothing else."""
     runs = [part for word, rest in _instructions() if word == "RUN" for part in rest.split(" && ")]
-    allowed = ("tools/install-debian", "tools/setup", "rm -rf /", "useradd ", "install -d ")
-    assert all(part.startswith(allowed) for part in runs)
-    assert {"tools/install-debian", "tools/setup"} <= set(runs)
+    allowed = (
+        "tools/install-debian --run",
+        "tools/setup",
+        "tools/slim",
+        "rm -rf /",
+        "useradd ",
+        "install -d ",
+    )
+    compiled = ".venv/bin/python -m compileall -q src"
+    assert all(part.startswith((*allowed, compiled)) for part in runs)
+    assert {"tools/install-debian --run", "tools/setup", "tools/slim"} <= set(runs)
     assert "tools/install-debian" in (ROOT / "tools" / "setup").read_text(encoding="utf-8")
     known = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "VOLUME", "ENTRYPOINT", "CMD"}
     assert known == {word for word, _ in _instructions()}
@@ -150,7 +159,11 @@ def test_copied_files_exist_and_nothing_else_is_sent() -> None:
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert [rule for rule in rules if rule and not rule.startswith(("#", "!"))] == ["*", "**/__pycache__"]
     included = {rule[1:] for rule in rules if rule.startswith("!")}
-    for rest in (rest for word, rest in _instructions() if word == "COPY"):
+    copied = [rest for word, rest in _instructions() if word == "COPY"]
+    assert [rest for rest in copied if rest.startswith("--from")] == [
+        "--from=build /opt/veriframe /opt/veriframe"
+    ]
+    for rest in (rest for rest in copied if not rest.startswith("--from")):
         for source in rest.split()[:-1]:
             assert (ROOT / source).exists()
             assert Path(source).parts[0] in included
@@ -217,7 +230,18 @@ def test_only_missing_packages_are_installed(debian: Debian) -> None:
     debian.holds("lib*")
     done = debian.run(python=debian.python(ensurepip=False))
     assert (done.returncode, done.stdout) == (0, "")
-    assert debian.done.read_text() == "update -qq\ninstall -y -qq bubblewrap python3.11-venv\n"
+    assert (
+        debian.done.read_text()
+        == "update -qq\ninstall -y -qq --no-install-recommends bubblewrap python3.11-venv\n"
+    )
+
+
+def test_an_image_that_only_runs_needs_no_installer(debian: Debian) -> None:
+    """`--run` installs the same packages, without the one that sets up environments."""
+    debian.holds("lib*")
+    done = debian.run("--run", python=debian.python(ensurepip=False))
+    assert done.returncode == 0
+    assert debian.done.read_text() == "update -qq\ninstall -y -qq --no-install-recommends bubblewrap\n"
 
 
 def test_nothing_is_done_if_nothing_is_missing(debian: Debian) -> None:
