@@ -4,8 +4,11 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest
 SKIPS ?= allow
 PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
+# Tests wait for other programs as often as they work: two at a time, on two cores.
+JOBS ?= 2
+SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
 
-.PHONY: help setup setup-dev demo demo-real test thorough check nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +26,10 @@ demo-real: setup ## Run the demo on a StarkNet devnet and two IPFS nodes, with a
 	@tools/nodes >/dev/null
 	@$(BIN)/python -m tools.demo_real
 
-check: setup-dev ## Run linters, type checks, import rules and the fast tests: about two minutes
+check: lint ## Run linters, type checks, import rules and the fast tests: about two minutes
+	$(PYTEST) -q $(SIDE_BY_SIDE) -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
+
+lint: setup-dev ## Run linters, type checks and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,13 +37,13 @@ check: setup-dev ## Run linters, type checks, import rules and the fast tests: a
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
-	$(PYTEST) -q -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
 
 test: setup-dev ## Run every test that this machine can run
-	$(PYTEST) -m "not thorough" $(PYTEST_FLAGS)
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not thorough and not alone" --durations=10 $(PYTEST_FLAGS)
+	$(PYTEST) -m "alone and not thorough" $(PYTEST_FLAGS)
 
-thorough: setup-dev nodes ## Run all mutants of the contract, and everything else that takes minutes
-	$(PYTEST) -m thorough $(PYTEST_FLAGS)
+thorough: setup-dev nodes ## Run all mutants of the contract, the image, and everything else that takes minutes
+	$(PYTEST) -n $(JOBS) --dist loadgroup -m thorough --durations=10 $(PYTEST_FLAGS)
 
 nodes: ## Find the real nodes for the tests, or build them from the package registries
 	@tools/nodes

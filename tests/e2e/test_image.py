@@ -22,7 +22,8 @@ from tests.e2e.embedded import wait_for
 from tests.e2e.foreign_chain import WORKER, open_classic, post_classic
 from tests.nodes import Devnet, kubo
 
-pytestmark = pytest.mark.thorough
+# One worker runs them all: the image is built once.
+pytestmark = [pytest.mark.thorough, pytest.mark.xdist_group("image")]
 
 PROGRAMS = ("buildah", "debootstrap", "podman", "podman-compose", "runc", "catatonit", "iptables")
 IMAGE = "localhost/veriframe:local"

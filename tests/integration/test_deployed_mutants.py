@@ -6,8 +6,6 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from tests.deployed import declare
@@ -32,17 +30,6 @@ STORIES = 3
 
 
 @pytest.fixture(scope="module")
-def artifacts(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Path]]]:
-    """The classes of all mutants in this run, built in parallel while the scenarios run."""
-    chosen = {item.callspec.id for item in request.session.items if hasattr(item, "callspec")}
-    folder = request.config.cache.mkdir("mutants") if request.config.cache else None
-    assert folder is not None
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield {one.name: pool.submit(build, one, folder) for one in MUTANTS if one.name in chosen}
-        pool.shutdown(cancel_futures=True)
-
-
-@pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """One chain for all of them; each has contracts of its own class."""
     with devnet() as node:
@@ -53,10 +40,12 @@ def stage() -> Iterator[Stage]:
 
 @pytest.mark.parametrize("mutant", CASES)
 def test_a_bug_planted_in_the_contract_is_found(
-    mutant: Mutant, stage: Stage, artifacts: dict[str, Future[Path]], tell_line: Callable[[str], None]
+    mutant: Mutant, stage: Stage, pytestconfig: pytest.Config, tell_line: Callable[[str], None]
 ) -> None:
     """The scenario fails where the contract differs from the rules, with the difference."""
-    class_hash = asyncio.run(declare(stage.node, artifacts[mutant.name].result()))
+    assert pytestconfig.cache is not None
+    built = build(mutant, pytestconfig.cache.mkdir("mutants"))
+    class_hash = asyncio.run(declare(stage.node, built))
     counts: dict[str, object] = {"made_there": Counter(), "asked_there": Counter()}
     planted = type("Planted", (DeployedMachine,), {"stage": stage, "class_hash": class_hash, **counts})
     with pytest.raises(AssertionError, match=mutant.found) as raised:

@@ -19,6 +19,8 @@ from veriframe.adapters.blender import reports
 from veriframe.adapters.blender.sandbox.run import Ending
 from veriframe.errors import Code
 
+pytestmark = pytest.mark.alone
+
 NEWLINES = r"head -c 64M /dev/zero | tr '\0' '\n'"
 PROGRESS = (
     '{"kind": "progress", "phase": "rendering", "frame": 1, "done": 0, "total": 1, '

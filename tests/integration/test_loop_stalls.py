@@ -38,6 +38,8 @@ from veriframe.worker.service import Service
 from veriframe.worker.settlement.settling import clean_up
 from veriframe.worker.shared.workspace import Workspace
 
+pytestmark = pytest.mark.alone
+
 MOST_SECONDS = 0.3
 """One iteration of the loop on a busy machine; the clean-up in these tests blocks for longer."""
 
