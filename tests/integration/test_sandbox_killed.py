@@ -18,14 +18,17 @@ from tests import ordinary
 from tests.integration.sandbox_runs import (
     BUILDERS,
     LIMITS,
+    open_folder,
+    own_temporary_folder,
     processes_with,
-    reachable,
     run_shell,
 )
 
 from veriframe.adapters.blender.sandbox import selection, temporary
 from veriframe.adapters.blender.sandbox.output_mounts import MemoryFileSystems
 from veriframe.adapters.blender.sandbox.run import Ending, Level, SandboxedRun
+
+__all__ = ["open_folder", "own_temporary_folder"]
 
 _WORKERS = """
 import asyncio, os, signal, sys, time
@@ -153,19 +156,18 @@ asyncio.run(main())
 """
 
 
-def test_the_next_worker_removes_its_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_next_worker_removes_its_folders(monkeypatch: pytest.MonkeyPatch, open_folder: Path) -> None:
     """fault_73: below STRICT they stayed on the disk."""
-    reachable(tmp_path)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(open_folder))
     monkeypatch.setattr(temporary, "_GRACE_SECONDS", -1)
     with subprocess.Popen(
-        [sys.executable, "-c", _LEFT, tmp_path],
+        [sys.executable, "-c", _LEFT, open_folder],
         stdout=subprocess.PIPE,
         env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.defpath},
     ) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"up\n"
         worker.kill()
-    assert len(list(tmp_path.glob("veriframe-*"))) == 2
+    assert len(list(open_folder.glob("veriframe-*"))) == 2
     asyncio.run(selection.build(Level.NONE))
-    assert list(tmp_path.glob("veriframe-*")) == []
+    assert list(open_folder.glob("veriframe-*")) == []

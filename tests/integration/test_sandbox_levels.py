@@ -15,6 +15,9 @@ from veriframe.adapters.blender.sandbox.run import Level
 from veriframe.adapters.blender.sandbox.selftest import selftest
 from veriframe.adapters.blender.sandbox.selftest.selftest import BOMBS, PROMISES, QUICK
 
+# Attacks that never end are given so many seconds.
+pytestmark = pytest.mark.alone
+
 ONLY_LIMITS = {
     *("inherit_files", "take_memory", "fork_much", "start_threads", "fill_output", "nest_folders"),
     "run_for_ever",

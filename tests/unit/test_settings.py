@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from veriframe.errors import SettingsError
-from veriframe.settings import Settings, load, shown, template, to_fri
+from veriframe.settings import CONFIG_NAME, Settings, load, shown, template, to_fri
 
 
 @pytest.fixture(autouse=True)
@@ -241,6 +244,19 @@ def test_settings_are_read_as_they_are_shown() -> None:
         {},
     ).settings
     assert units == plain
+
+
+def test_a_folder_that_may_not_be_entered_has_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_194: as after `sudo -u`, which stays in the caller's folder; it ended in a traceback."""
+    stat = os.stat
+
+    def refuse(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if str(path) == CONFIG_NAME:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert load({}, {}).is_default("slots")
 
 
 def test_every_default_survives_a_round_trip() -> None:

@@ -6,6 +6,7 @@ environment names and does not report where a value came from.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ def _from_environment(environ: Mapping[str, str]) -> _Layer:
 
 def _from_file(config: Path | None) -> _Layer:
     path = config or Path(CONFIG_NAME)
-    if config is None and not path.exists():
+    # `Path.exists` raises an error in a folder that this user may not enter.
+    if config is None and not os.path.exists(path):  # noqa: PTH110
         return {}
     try:
         if config is None:

@@ -201,7 +201,9 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _cannot(what: str, path: Path, error: OSError, system: bool) -> SettingsError:
-    remedy = " Run the command with sudo." if system and isinstance(error, PermissionError) else ""
+    remedy = ""
+    if system and isinstance(error, PermissionError):
+        remedy = f" Run: veriframe service show --system | sudo tee {path}"
     return SettingsError(f"{path} cannot be {what}: {error.strerror}.{remedy}")
 
 
