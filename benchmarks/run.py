@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -36,6 +37,8 @@ FRAMES = tuple(range(1, 9))
 LIGHT = ("--scale", "75")
 """A preview of 240×135: light frames, for which preparing the scene takes as long as the pixels."""
 STARTS = 30
+CALLS = 11
+COMMANDS = ("--version", "--help", "config show", "job list")
 JOBS = 5
 OPENINGS = 5
 SPARE_SECONDS = 3
@@ -131,8 +134,25 @@ async def sandbox() -> Figures:
 
 
 async def _start(*argv: str) -> None:
-    process = await asyncio.create_subprocess_exec(*argv)
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     await process.wait()
+
+
+async def commands(home: Path) -> Figures:
+    """Milliseconds to import the library of commands, and how many times as long light commands take."""
+    lines = {"libraries": ("-c", "import typer, rich")}
+    for command in COMMANDS:
+        lines[command] = ("-m", "veriframe", "--home", str(home), *command.split())
+    taken: dict[str, list[float]] = {name: [] for name in lines}
+    for _ in range(CALLS):
+        # In turns, so that a slower machine slows all.
+        for name, line in lines.items():
+            taken[name].append(await _milliseconds(partial(_start, sys.executable, *line)))
+    plain = statistics.median(taken.pop("libraries"))
+    times = {f"{name}_times": statistics.median(each) / plain for name, each in taken.items()}
+    return {"libraries_ms": plain, **times}
 
 
 async def _start_sandboxed(builder: Sandbox) -> None:
@@ -193,6 +213,11 @@ AIMS: dict[str, tuple[str, str]] = {
     "bubble_start_ms": ("… in a plain bubblewrap that hides nothing: ms", ""),
     "sandbox_times_bubble": ("… STRICT compared with that: times", ""),
     "sandbox_adds_ms": ("… added by the sandbox: ms", "under 50"),
+    "libraries_ms": ("import of the library of commands (typer, rich): ms", ""),
+    "--version_times": ("… `--version` compared with that: times", "at most 1.5"),
+    "--help_times": ("… `--help`: times", "at most 1.5"),
+    "config show_times": ("… `config show`: times", "at most 1.5"),
+    "job list_times": ("… `job list`, embedded: times", "at most 3"),
     "cold_inspected_seconds": ("a small scene opened to inspected, without a spare: seconds", ""),
     "warm_inspected_seconds": ("… with a spare: seconds", ""),
     "cold_first_progress_seconds": ("from there to the first progress, without a spare: seconds", ""),
@@ -209,6 +234,7 @@ async def measure() -> Figures:
         settings = load({"home": str(folder / "home")}, {}).settings
         settings.home.mkdir()
         figures = await sandbox()
+        figures |= await commands(settings.home)
         figures |= await animation(folder, settings)
         figures |= await opening(folder, settings)
         return figures | await jobs(folder, settings)
