@@ -1,4 +1,7 @@
-"""Examines a scene in the sandbox, as a worker does before a claim."""
+"""Examines a scene in the sandbox, as a worker does before a claim.
+
+What it needs is imported when it is used: listing jobs, for example, does not.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from veriframe.cli import context
-from veriframe.model.rendering.checks import check_version, judge
 from veriframe.model.rendering.effort import with_effort
 from veriframe.model.rendering.scene import SceneHeader, SceneInspection, SceneVerdict
 from veriframe.ports.renderer import Renderer, RenderSession
-from veriframe.wiring import limits, renderers
-from veriframe.worker.scene.check import header_of
+from veriframe.wiring import limits
 
 
 async def renderer() -> Renderer:
     """Build a renderer for a few scenes. Raises `SettingsError` without Blender or a sandbox."""
+    from veriframe.wiring import renderers  # noqa: PLC0415
+
     return await renderers.build_for_one(context.current().settings)
 
 
 async def judged(scene: Path, header: SceneHeader, blender: Renderer) -> SceneVerdict:
     """Open a scene whose header is known, and judge it. Raises `JobRejected`, `HostUnavailable`."""
+    from veriframe.model.rendering.checks import check_version  # noqa: PLC0415
+
     check_version(header.version, (await blender.facts()).version)
     async with blender.open(scene) as session:
         return _verdict(header, await session.inspect())
@@ -31,6 +36,8 @@ async def judged(scene: Path, header: SceneHeader, blender: Renderer) -> SceneVe
 @asynccontextmanager
 async def examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, SceneVerdict]]:
     """Open a scene, judge it and leave it open. Raises `JobRejected`, `SettingsError`, `HostUnavailable`."""
+    from veriframe.worker.scene.check import header_of  # noqa: PLC0415
+
     blender, scene_limits = await renderer(), limits.scene_limits(context.current().settings)
     header = await header_of(scene, blender, scene_limits)
     async with blender.open(scene) as session:
@@ -38,6 +45,8 @@ async def examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, 
 
 
 def _verdict(header: SceneHeader, inspection: SceneInspection) -> SceneVerdict:
+    from veriframe.model.rendering.checks import judge  # noqa: PLC0415
+
     settings = context.current().settings
     verdict = judge(header, inspection, limits.scene_limits(settings))
     return with_effort(verdict, settings.frame_seconds, os.cpu_count() or 1)

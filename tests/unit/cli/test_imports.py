@@ -26,6 +26,10 @@ HEAVY = frozenset(
         "starknet_py",
         "structlog",
         "sympy",
+        "veriframe.adapters.blender",
+        "veriframe.adapters.kubo",
+        "veriframe.adapters.starknet",
+        "veriframe.worker.service",
         "zstandard",
     }
 )
@@ -38,7 +42,7 @@ LIGHT: dict[str, set[str]] = {
     "config show": SETTINGS,
     "config show --json": SETTINGS,
     "registry show": SETTINGS | LOG | {"sqlite3"},
-    "job list": SETTINGS | LOG | {"sqlite3", "aleph_cid", "rich.progress", "zstandard"},
+    "job list": SETTINGS | LOG | {"sqlite3", "aleph_cid", "rich.progress"},
 }
 """The light commands, and what each of them may import."""
 

@@ -14,7 +14,6 @@ from veriframe.cli.display.activity import activity
 from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator import files
 from veriframe.errors import SettingsError
-from veriframe.model.rendering.checks import read_header
 from veriframe.model.rendering.scene import SceneHeader, SceneVerdict
 from veriframe.ports.renderer import Renderer
 from veriframe.wiring import limits
@@ -50,6 +49,8 @@ def check(scenes: Sequence[Path], outcomes: Outcomes, *, in_sandbox: bool) -> li
 
 
 def _read(scene: Path) -> Checked:
+    from veriframe.model.rendering.checks import read_header  # noqa: PLC0415 - listing jobs does not need it
+
     header_check = partial(read_header, limits=limits.scene_limits(context.current().settings))
     with activity(f"reading {scene}"):
         stamp, header = context.run(asyncio.to_thread(files.read_header, scene, header_check))
