@@ -17,6 +17,12 @@ COMMANDS = ("--help", "config show", "job list --all", "registry show --json")
 """One for each way to write: by the library of commands, tables, lines and JSON."""
 
 
+@pytest.fixture(autouse=True)
+def _job(tmp_path: Path) -> None:
+    """There is a job, so that no command has a sentence about none."""
+    program.post_job(tmp_path)
+
+
 @pytest.fixture
 def unread() -> Iterator[int]:
     """The write end of a pipe whose reader has exited."""
@@ -64,7 +70,6 @@ def test_a_command_without_an_output_works(tmp_path: Path, command: str, closed:
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_a_watch_ends_when_its_reader_exits(tmp_path: Path, form: tuple[str, ...]) -> None:
     """fault_103: at once, not with the next change of the job, which may be days away."""
-    program.post_job(tmp_path)
     watch = program.start(tmp_path, "job", "watch", "1", *form)
     assert watch.stdout is not None
     assert watch.stderr is not None
