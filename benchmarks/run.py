@@ -142,7 +142,7 @@ async def _start(*argv: str) -> None:
 
 async def commands(home: Path) -> Figures:
     """Milliseconds to import the library of commands, and how many times as long light commands take."""
-    lines = {"libraries": ("-c", "import typer, rich")}
+    lines: dict[str, tuple[str, ...]] = {"libraries": ("-c", "import typer, rich")}
     for command in COMMANDS:
         lines[command] = ("-m", "veriframe", "--home", str(home), *command.split())
     taken: dict[str, list[float]] = {name: [] for name in lines}
