@@ -178,7 +178,7 @@ def test_each_error_is_one_sentence(home: Home, fresh_devnet: Devnet) -> None:
     cases = [
         (("registry", "deploy"), chain(node), 2, "Pass --yes"),
         (DEPLOY, {"STARKNET_RPC": node.url}, 2, "Set keystore"),
-        (DEPLOY, settings, 3, "See that this account is deployed on this chain"),
+        (DEPLOY, settings, 3, "account deploy"),
         ((*DEPLOY, "--max-fee", "1"), chain(node), 3, "--max-fee"),
         (DEPLOY, {**chain(node), **LOW}, 3, "max_deploy_fee_strk"),
         (DEPLOY, {**chain(node), "STARKNET_RPC": "http://127.0.0.1:9"}, 3, "No StarkNet node answers"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from veriframe.adapters.local_registry.tables import Tables
+from veriframe.model.quantities import format_strk
 from veriframe.model.registry.ledger import AMOUNT_MAX_FRI, ISSUED, Pot, PotKind, escrow, held_fri
 
 
@@ -63,12 +64,14 @@ def _totals(tables: Tables, computed: Counter[Pot], crossed_fri: int) -> Iterato
     for kind in PotKind:
         total_fri = sum(amount_fri for pot, amount_fri in computed.items() if pot.kind is kind)
         if tables.total(kind) != total_fri:
-            yield f"All {kind} is stored as {tables.total(kind)} fri, but its postings add up to {total_fri}."
+            stored, sum_of_all = format_strk(tables.total(kind)), format_strk(total_fri)
+            yield f"All {kind} is stored as {stored}, but its postings add up to {sum_of_all}."
     # I1: the registry holds all that was paid in and not paid out.
+    held = format_strk(tables.token())
     if tables.token() != crossed_fri:
-        yield f"{crossed_fri} fri were paid in and not out, but the registry holds {tables.token()}."
+        yield f"{format_strk(crossed_fri)} were paid in and not out, but the registry holds {held}."
     if tables.token() > AMOUNT_MAX_FRI:
-        yield f"The registry holds {tables.token()} fri, more than the largest amount it may hold."
+        yield f"The registry holds {held}, more than the largest amount it may hold."
 
 
 def _escrows(jobs: dict[int, int], computed: Counter[Pot]) -> Iterator[str]:
@@ -77,7 +80,8 @@ def _escrows(jobs: dict[int, int], computed: Counter[Pot]) -> Iterator[str]:
     for job_id in held | jobs.keys():
         due_fri = jobs.get(job_id, 0)
         if computed[escrow(job_id)] != due_fri:
-            yield f"Job {job_id} holds {computed[escrow(job_id)]} fri, but its state requires {due_fri}."
+            found = format_strk(computed[escrow(job_id)])
+            yield f"Job {job_id} holds {found}, but its state requires {format_strk(due_fri)}."
 
 
 def _blocks(connection: sqlite3.Connection) -> Iterable[str]:

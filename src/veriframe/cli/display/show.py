@@ -13,9 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from veriframe.model.quantities import format_size, format_span
-
-size, span = format_size, format_span
+from veriframe.model.quantities import format_span
 
 # `sys.stdout` is None if it was closed, as by `>&-`.
 out = Console(highlight=False, soft_wrap=not (sys.stdout and sys.stdout.isatty()))

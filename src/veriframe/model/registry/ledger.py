@@ -250,7 +250,7 @@ def require_bounded(amount_fri: int) -> None:
         amount_fri <= AMOUNT_MAX_FRI,
         Rule.OVERFLOW,
         lambda: (
-            f"{amount_fri} fri are more than the registry can hold ({AMOUNT_MAX_FRI} fri)."
+            f"{format_strk(amount_fri)} are more than the registry can hold ({format_strk(AMOUNT_MAX_FRI)})."
             " Use a smaller amount."
         ),
     )
@@ -259,7 +259,9 @@ def require_bounded(amount_fri: int) -> None:
 def require_amount(amount_fri: int) -> None:
     """Refuse an amount that is zero or negative (BAD_AMOUNT) or too large (OVERFLOW)."""
     require(
-        amount_fri > 0, Rule.BAD_AMOUNT, lambda: f"{amount_fri} fri cannot be moved. Use an amount above 0."
+        amount_fri > 0,
+        Rule.BAD_AMOUNT,
+        lambda: f"{format_strk(amount_fri)} cannot be moved. Use an amount above 0.",
     )
     require_bounded(amount_fri)
 

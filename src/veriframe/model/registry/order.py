@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from veriframe.errors import MoveRefused
-from veriframe.model.quantities import format_span
+from veriframe.model.quantities import format_span, format_strk
 from veriframe.model.registry import ledger
 from veriframe.model.registry.job import NOBODY, Job, Order, Terms
 from veriframe.model.registry.ledger import TIME_MAX, Call, Event, EventKind, Posting, Reason, Rule, require
@@ -85,14 +85,15 @@ def _require_money(terms: Terms) -> None:
     require(
         reward_fri > 0,
         Rule.BAD_REWARD,
-        lambda: f"A reward of {reward_fri} fri is not allowed. Offer more than 0.",
+        lambda: f"A reward of {format_strk(reward_fri)} is not allowed. Offer more than 0.",
     )
     ledger.require_bounded(reward_fri)
     require(
         bond_fri > 0 or (bond_fri == 0 and terms.worker != NOBODY),
         Rule.BAD_BOND,
         lambda: (
-            f"A bond of {bond_fri} fri is not allowed. Ask for more than 0, or for 0 from a named worker."
+            f"A bond of {format_strk(bond_fri)} is not allowed. Ask for more than 0, or for 0 from a named"
+            " worker."
         ),
     )
     ledger.require_bounded(bond_fri)

@@ -22,8 +22,8 @@ TAMPERINGS = [
     ("INSERT OR REPLACE INTO totals VALUES ('burned', '9')", "burned"),
     ("DELETE FROM postings WHERE reason = 'bond'", "escrow of job 1"),
     ("UPDATE postings SET amount_fri = '999999' WHERE reason = 'reward'", "overdrawn"),
-    ("UPDATE jobs SET state = 'PAID'", "Job 1 holds 1010 fri, but its state requires 0"),
-    ("DELETE FROM jobs", "Job 1 holds 1010 fri, but its state requires 0"),
+    ("UPDATE jobs SET state = 'PAID'", "Job 1 holds 0.00000000000000101 STRK, but its state requires 0 STRK"),
+    ("DELETE FROM jobs", "Job 1 holds 0.00000000000000101 STRK, but its state requires 0 STRK"),
     ("UPDATE blocks SET time = time - 1 WHERE number = 3", "Block 3 is older"),
     ("DELETE FROM blocks WHERE number = 2", "newest has the number"),
 ]

@@ -11,10 +11,11 @@ from typer.main import get_command
 
 from veriframe.cli import app, job
 from veriframe.cli.context import INTERRUPTED
-from veriframe.cli.display import history_view, job_view, show
+from veriframe.cli.display import history_view, job_view
 from veriframe.cli.display.error import EXIT_CODES
 from veriframe.cli.job import following
 from veriframe.creator.values import Picture, Posted
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.history import JobEvent, JobHistory
 from veriframe.model.registry.job import Address, Job, Order
 from veriframe.model.registry.job_status import JobStatus
@@ -87,7 +88,7 @@ def test_the_exit_codes_are_those_of_the_page() -> None:
 
 def test_the_page_names_the_defaults() -> None:
     """The same as `--help`, from the same source."""
-    assert row("`--deadline SPAN`")[2] == f"`{show.span(TERMS.deadline)}`"
-    assert row("`--lease SPAN`")[2] == f"`{show.span(TERMS.lease_seconds)}`"
-    assert row("`--arbitration SPAN`")[2] == f"`{show.span(TERMS.arbitration_seconds)}`"
-    assert row("`--review SPAN`")[2].startswith(f"`{show.span(TERMS.review_seconds)}`")
+    assert row("`--deadline SPAN`")[2] == f"`{format_span(TERMS.deadline)}`"
+    assert row("`--lease SPAN`")[2] == f"`{format_span(TERMS.lease_seconds)}`"
+    assert row("`--arbitration SPAN`")[2] == f"`{format_span(TERMS.arbitration_seconds)}`"
+    assert row("`--review SPAN`")[2].startswith(f"`{format_span(TERMS.review_seconds)}`")

@@ -37,6 +37,7 @@ from veriframe.adapters.starknet.transactions.receipt import Receipt
 from veriframe.adapters.starknet.transactions.transaction import Call
 from veriframe.adapters.starknet.trust.trust import Trust
 from veriframe.errors import Code, MoveRefused
+from veriframe.model.quantities import format_strk
 from veriframe.model.registry.job import Address
 from veriframe.model.registry.ledger import Rule
 from veriframe.model.registry.standing import WorkerStanding
@@ -189,7 +190,7 @@ class ForeignRegistry(ForeignReader, JobRegistry, Treasury, Membership):
     async def deposit(self, amount_fri: int) -> None:
         """Refused: no money goes to a contract that is not ours."""
         raise MoveRefused(
-            NO_CREDIT, f"This registry is not VeriFrame's: {amount_fri} fri are not sent to it."
+            NO_CREDIT, f"This registry is not VeriFrame's: {format_strk(amount_fri)} are not sent to it."
         )
 
     async def withdraw(self, amount_fri: int, recipient: Address) -> None:

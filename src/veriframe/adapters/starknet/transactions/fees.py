@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from veriframe.errors import RegistryUnavailable
+from veriframe.model.quantities import brief_strk
 
 AMOUNT_PERCENT = 130
 """For gas: the state may change before the block, and the estimate does not include validation."""
@@ -181,7 +182,7 @@ def reserve_fri(price_fri: int, max_fee_fri: int) -> int:
 def fee_too_high(cost_fri: int, max_fee_fri: int) -> FeeTooHigh:
     """The error for a fee over the limit."""
     return FeeTooHigh(
-        f"A transaction may cost {_strk(cost_fri)} STRK now, over the limit of {_strk(max_fee_fri)} STRK."
+        f"A transaction may cost {brief_strk(cost_fri)} now, over the limit of {brief_strk(max_fee_fri)}."
         " It waits until fees fall; to send it now, raise max_fee_strk.",
         cost_fri,
     )
@@ -196,7 +197,3 @@ def _resource(estimate: Mapping[str, Any], name: str) -> Resource:
 
 def _percent(value: int, percent: int) -> int:
     return -(-value * percent // 100)
-
-
-def _strk(fri: int) -> str:
-    return f"{fri / 10**18:.6f}"
