@@ -127,7 +127,10 @@ def _named(name: str, value: Text) -> tuple[str, Text]:
 
 def _jobs(overview: Overview, columns: int, most: int, *, runs: bool) -> Iterator[RenderableType]:
     if not overview.jobs:
-        yield Text("   No job is under way." + (" Waiting for open jobs." if runs else ""), ASIDE)
+        yield Text(
+            "   No job is under way." + (" Waiting for open jobs." if runs and not overview.idle else ""),
+            ASIDE,
+        )
         return
     shown = overview.jobs[:most]
     lines = [(job, *_progress(job, overview.now)) for job in shown]

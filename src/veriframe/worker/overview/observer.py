@@ -26,6 +26,9 @@ from veriframe.worker.overview.sentences import log_sentence, stage_sentence
 EVENTS = 50
 """The most events that are kept."""
 
+AGAIN_SECONDS = 600.0
+"""How long the same line of the log is not told again."""
+
 KEPT_SECONDS = 2 * 86400.0
 """How long attempts are kept after their end."""
 
@@ -67,6 +70,7 @@ class Observer(Listener):
 
     def __post_init__(self) -> None:
         self._started_at = self.clock()
+        self._logged: dict[str, float] = {}
         self._happened: deque[Happening] = deque(maxlen=EVENTS)
 
     def on_attempt(self, attempt: Attempt) -> None:
@@ -120,8 +124,11 @@ class Observer(Listener):
         self.say(f"told to stop: nothing more is claimed, {first}")
 
     def on_log(self, level: str, event: Mapping[str, object]) -> None:
-        """Says what a line of the log means, if it is for people."""
-        if text := log_sentence(level, event):
+        """Says what a line of the log means, if it is for people and was not said a moment ago."""
+        text, now = log_sentence(level, event), self.clock()
+        self._logged = {told: at for told, at in self._logged.items() if at > now - AGAIN_SECONDS}
+        if text and text not in self._logged:
+            self._logged[text] = now
             self.say(text, is_bad=level != "info")
 
     def say(self, text: str, *, is_bad: bool = False) -> None:

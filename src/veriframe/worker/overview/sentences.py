@@ -88,6 +88,8 @@ def log_sentence(level: str, event: Mapping[str, object]) -> str:
     words = WORTH_TELLING.get(name, name.replace("_", " "))
     if (job_id := facts.pop("job_id", None)) is not None:
         words = f"job {job_id}{' ' if name in WORTH_TELLING else ': '}{words}"
+    if (endpoint := facts.pop("endpoint", None)) is not None:
+        words = f"{words} ({endpoint})"
     remedy, reason = facts.pop("remedy", ""), facts.pop("reason", "")
     why = reason or ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
     return ": ".join(str(part) for part in (words, why, remedy) if part)

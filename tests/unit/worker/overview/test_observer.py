@@ -12,7 +12,7 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.rendering.frames import Progress
 from veriframe.model.text import REPLACEMENT
 from veriframe.ports.store import Transfer
-from veriframe.worker.overview.observer import EVENTS, SENTENCE, Observer
+from veriframe.worker.overview.observer import AGAIN_SECONDS, EVENTS, SENTENCE, Observer
 from veriframe.worker.overview.overview import Happening, JobAtWork, Overview, Sums, Who
 
 WHO = Who(account="worker", home="/home", registry="embedded", store="embedded")
@@ -207,6 +207,19 @@ def test_warnings_of_the_log_are_events() -> None:
     first, second = watched.told
     assert ("job 3" in first.text, "send money" in first.text, first.is_bad) == (True, True, True)
     assert ("job 4" in second.text, "it pays too little" in second.text, second.is_bad) == (True, True, False)
+
+
+def test_a_line_of_the_log_is_told_once_in_a_while() -> None:
+    """fault_187: a node that is away is a line every second in the log, and one event; with its name."""
+    watched = Watched()
+    line = {"event": "endpoint_failed", "endpoint": "1. node", "reason": "the connection is refused"}
+    for _ in range(3):
+        watched.observer.on_log("warning", line)
+        watched.clock.seconds += 1
+    watched.observer.on_log("warning", {**line, "endpoint": "2. node"})
+    watched.clock.seconds += AGAIN_SECONDS
+    watched.observer.on_log("warning", line)
+    assert ["1. node" in told.text for told in watched.told] == [True, False, True]
 
 
 def test_only_the_last_events_are_kept() -> None:
