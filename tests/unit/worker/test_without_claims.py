@@ -31,11 +31,11 @@ async def test_two_workers_share_the_jobs(bench: Bench, tmp_path: Path) -> None:
         await bench.post(scene=blend(block(b"TEST", bytes([number]))), reward_fri=100 + number)
     pairs = [at(bench, tmp_path / str(account), account) for account in (ME, OTHER)]
     for worker, _ in pairs:
-        worker.script.seconds = 0.02
+        worker.script.seconds = 0.05
     await asyncio.gather(*(worker.service(idle_seconds=0.01).run(once=True) for worker, _ in pairs))
     assert sorted(job_id for _, one in pairs for job_id in one.submitted) == list(range(1, jobs + 1))
     assert [one.refused for _, one in pairs] == [[], []]
-    assert sum(worker.renderer.started for worker, _ in pairs) <= jobs + 4
+    assert sum(worker.renderer.started for worker, _ in pairs) <= jobs * 3 // 2
     assert min(len(one.submitted) for _, one in pairs) >= jobs // 4
 
 

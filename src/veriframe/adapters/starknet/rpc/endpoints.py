@@ -163,7 +163,9 @@ class Endpoints:
                 return EndpointAnswer(endpoint.name, await self._try(endpoint, calls))
             except EndpointFailed as error:
                 problem = error
-                log.warning("endpoint_failed", endpoint=endpoint.name, reason=str(error))
+                # Once for each outage: what waits for it says so again and again.
+                say = log.warning if endpoint.failures == 1 else log.debug
+                say("endpoint_failed", endpoint=endpoint.name, reason=str(error))
 
     async def _wait_for_fit(self, until: float, tries: Mapping[str, int]) -> Endpoint | None:
         """The endpoint to try next, after its pause if that ends in time; `None` if there is none."""

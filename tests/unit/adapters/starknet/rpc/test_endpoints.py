@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 from tests.proxy import Fault, Proxy, fake_chain
 
 from veriframe.adapters.starknet.rpc.endpoints import EndpointLimits, Endpoints, RpcError
@@ -41,6 +42,20 @@ async def test_a_permanent_fault_is_one_error(fault: Fault) -> None:
     async with Proxy(fake_chain(), faults=[fault] * 20) as proxy, opened(proxy) as endpoints:
         with pytest.raises(RegistryUnavailable, match="STARKNET_RPC"):
             await endpoints.call("starknet_echo", {})
+
+
+async def test_an_outage_is_one_line_of_the_log() -> None:
+    """fault_167: however long it lasts; the next one is another line."""
+    async with Proxy(fake_chain(), faults=[Fault.BROKEN] * 6) as proxy, opened(proxy) as endpoints:
+        with capture_logs() as lines:
+            for _ in range(2):
+                with pytest.raises(RegistryUnavailable):
+                    await endpoints.call("starknet_echo", {})
+            await endpoints.call("starknet_echo", {})
+            proxy.faults.append(Fault.BROKEN)
+            await endpoints.call("starknet_echo", {})
+    failed = [line["log_level"] for line in lines if line["event"] == "endpoint_failed"]
+    assert (len(failed), failed.count("warning")) == (7, 2)
 
 
 async def test_a_failing_endpoint_is_replaced_by_the_next() -> None:
