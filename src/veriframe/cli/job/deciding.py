@@ -75,5 +75,5 @@ def _decide(
             if as_json:
                 outcomes.print_json(job_view.as_object(after, names.get(after.job.order.asset_cid)))
             else:
-                show.line(show.clean(sentence(before, after)))
+                show.out.print(show.clean(sentence(before, after)), markup=False)
     outcomes.end()

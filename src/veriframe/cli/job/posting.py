@@ -94,7 +94,8 @@ def _post(
         return posted.jobs
     for job_id in posted.jobs:
         said = "Posted" if outcomes.is_single else f"{show.clean(str(draft.scene))}: posted"
-        show.line(f"{said} as job {job_id}. `veriframe job watch {job_id} --result` waits for its picture.")
+        waits = f"`veriframe job watch {job_id} --result` waits for its picture."
+        show.out.print(f"{said} as job {job_id}. {waits}", markup=False)
     return posted.jobs
 
 
