@@ -65,8 +65,8 @@ class Home:
         Nothing is known of them, so that a worker treats all alike. Returns the `order_created` events, in
         the same order. Raises `Failed`.
         """
-        commands = [
-            ("--account", f"{creators}-{number}", "job", "create", scene, *TERMS)
+        commands: list[Sequence[str | Path]] = [
+            ("--account", f"{creators}-{number}", "job", "create", scene, *TERMS, *self.revision.unchecked)
             for number, scene in enumerate(scenes)
         ]
         events, _ = self.run(*commands)

@@ -35,6 +35,12 @@ class Revision:
         given = {**options, "commands": [[str(word) for word in command] for command in commands]}
         return [sys.executable, "-P", str(DRIVEN), json.dumps(given)]
 
+    @property
+    def unchecked(self) -> Sequence[str]:
+        """The option of `job create` that leaves out the check in the sandbox, if this tree has one."""
+        has_check = (self.source / "veriframe" / "cli" / "job" / "checking.py").exists()
+        return ("--no-check",) if has_check else ()
+
     def environment(self, home: Path, variables: Mapping[str, str]) -> dict[str, str]:
         """The environment of its commands, without the settings of the calling shell."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}

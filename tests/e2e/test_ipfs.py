@@ -46,7 +46,7 @@ def test_an_unavailable_node_is_reported(home: Home, light_scene: Path) -> None:
     assert ran.returncode == 3
     assert "http://127.0.0.1:9" in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert json.loads(home.run("job", "list", "--json").stdout) == {"jobs": []}
+    assert json.loads(home.run("job", "list", "--json").stdout)["jobs"] == []
 
 
 @pytest.mark.parametrize("address", ["ipfs-node", "/dns/ipfs-node", "ftp://node:5001", "/ip4/1.2.3/tcp/1"])

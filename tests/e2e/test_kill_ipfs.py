@@ -68,7 +68,7 @@ def job(embedded: Embedded, api: str, *words: str | Path) -> subprocess.Popen[st
 
 def create(embedded: Embedded, api: str, scene: Path) -> subprocess.Popen[str]:
     """Start `veriframe job create` with this API."""
-    return job(embedded, api, "create", scene, "--reward", "5", "--yes")
+    return job(embedded, api, "create", scene, "--reward", "5", "--yes", "--no-check")
 
 
 def posted(embedded: Embedded, node: Kubo, scene: Path) -> str:
