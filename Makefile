@@ -7,6 +7,8 @@ PYTEST_FLAGS := $(if $(filter forbid,$(SKIPS)),--forbid-skips)
 # Tests wait for other programs as often as they work: two at a time, on two cores.
 JOBS ?= 2
 SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
+# Both must find the tests in one order, whatever sets they come from.
+export PYTHONHASHSEED := $(shell date +%s)
 
 .PHONY: help setup setup-dev demo demo-real test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean
 

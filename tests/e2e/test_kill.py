@@ -60,7 +60,9 @@ def test_kill_9_at_any_stage(embedded: Embedded, stage: str, noted: bool) -> Non
     assert embedded.renders() == {1: 1}
 
 
-@pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])
+@pytest.mark.parametrize(
+    "noted", [pytest.param(True, marks=pytest.mark.thorough, id="noted"), pytest.param(False, id="not noted")]
+)
 @pytest.mark.parametrize("stage", [*WAY, "PAID"])
 def test_kill_9_with_jobs_ahead_and_behind(embedded: Embedded, stage: str, noted: bool) -> None:
     """The third job to get there: others are further, or fetched and inspected ahead. Each is done once."""

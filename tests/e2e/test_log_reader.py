@@ -100,7 +100,7 @@ def test_an_error_at_the_start_keeps_its_exit_code(embedded: Embedded, reader: R
 
 
 @pytest.mark.parametrize("redirection", ["2>&1 | head -n 3", "2>&-", ">&- 2>&-", "2>/dev/full", ">/dev/full"])
-@pytest.mark.parametrize("options", ["", "-u"])
+@pytest.mark.parametrize("options", ["", pytest.param("-u", marks=pytest.mark.thorough)])
 def test_a_worker_with_redirected_output_submits(embedded: Embedded, redirection: str, options: str) -> None:
     """fault_99: with any redirection of the shell."""
     embedded.post()

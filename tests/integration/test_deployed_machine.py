@@ -26,7 +26,7 @@ from veriframe.model.registry.job import JobState
 pytestmark = pytest.mark.slow
 
 STORIES = 14
-EXAMPLES = 30
+EXAMPLES, MORE_EXAMPLES = 8, 30
 """Of Hypothesis's."""
 ENDED = ("PAID", "REFUNDED")
 HANDED_IN = ("SUBMITTED", "DISPUTED", "PAID", "REFUNDED")
@@ -100,15 +100,16 @@ def test_seeded_scenarios_are_the_same_on_chain(
     assert transitions <= set(made)
 
 
+@pytest.mark.parametrize("examples", [EXAMPLES, pytest.param(MORE_EXAMPLES, marks=pytest.mark.thorough)])
 def test_generated_scenarios_are_the_same_on_chain(
-    machine: type[DeployedMachine], tell_line: Callable[[str], None]
+    machine: type[DeployedMachine], examples: int, tell_line: Callable[[str], None]
 ) -> None:
     """Scenarios from Hypothesis: the same ones in each run."""
     sent, start = machine.stage.sent, time.monotonic()
     run_machine(
         type("Quick", (machine,), {"asks": False}),
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=STEPS,
             derandomize=True,
             database=None,
@@ -120,5 +121,5 @@ def test_generated_scenarios_are_the_same_on_chain(
         ),
     )
     sent, seconds = machine.stage.sent - sent, time.monotonic() - start
-    tell_line(f"\n{EXAMPLES} examples: {sent} transactions, {seconds:.0f} s")
-    assert sent > 10 * EXAMPLES
+    tell_line(f"\n{examples} examples: {sent} transactions, {seconds:.0f} s")
+    assert sent > 10 * examples

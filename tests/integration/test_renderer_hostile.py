@@ -24,6 +24,9 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, ValidationFailed
 from veriframe.model.rendering.frames import Frame, Progress, RenderLimits, RenderTask, ValidatedFrame
 
+# A frame has one second.
+pytestmark = pytest.mark.alone
+
 FRAME = {
     "kind": "frame",
     "number": 1,

@@ -35,6 +35,9 @@ from veriframe.errors import Code, JobRejected, RenderFailed
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.ports.renderer import RenderSession
 
+# A frame has one second.
+pytestmark = pytest.mark.alone
+
 __all__ = ["open_folder", "own_temporary_folder"]
 
 TWO = RenderTask(frames=(1, 2))

@@ -35,7 +35,7 @@ def test_an_unknown_reason_is_shown_safely() -> None:
     assert (len(meaning) < 100, remedy) == (True, "")
 
 
-@pytest.mark.parametrize("kind", set(EventKind) - {EventKind.DEPOSITED, EventKind.WITHDRAWN})
+@pytest.mark.parametrize("kind", sorted(set(EventKind) - {EventKind.DEPOSITED, EventKind.WITHDRAWN}))
 def test_every_event_of_a_job_has_a_sentence(kind: EventKind) -> None:
     """With who acted, lost or was paid."""
     said = history_view.sentence(event(kind))
