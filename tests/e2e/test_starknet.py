@@ -117,4 +117,4 @@ def test_jobs_are_not_posted_to_another_kind(home: Home, light_scene: Path, fres
     creator = chain(fresh_devnet, registry, CREATOR)
     ran = home.run("job", "create", light_scene, "--reward", "1", "--yes", environment=creator)
     assert ran.returncode == 2
-    assert "of another kind" in ran.stderr
+    assert "of another maker" in ran.stderr
