@@ -26,7 +26,7 @@ class Chain(Section):
         ge=0,
         le=86400,
         description="no job is claimed if the chain's time differs from this machine's by more, or stands"
-        " still for longer; 0: not checked; by default 600, and 0 with devnet_account",
+        " still for longer; 0: not checked; by default 10m, and 0 with devnet_account",
     )
     starknet_token: Felt = Field(
         0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D,
