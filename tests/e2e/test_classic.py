@@ -56,8 +56,8 @@ def test_a_job_is_rendered_and_fetched(home: Home, light_scene: Path) -> None:
 def test_missing_settings_of_a_chain_are_reported(
     home: Home, environment: dict[str, str], words: str, code: int
 ) -> None:
-    """fault_58, fault_78: one clear line, no traceback."""
-    ran = home.run_as([sys.executable, MAIN], {"JOB_REGISTRY_ADDRESS": "0x1", **environment})
+    """fault_58, fault_78: one clear line, no traceback. Without --once a worker waits for its node."""
+    ran = home.run_as([sys.executable, MAIN, "--once"], {"JOB_REGISTRY_ADDRESS": "0x1", **environment})
     assert ran.returncode == code, ran.stderr
     assert words in ran.stderr
     assert "Traceback" not in ran.stderr
