@@ -16,7 +16,7 @@ LARGEST = 2**63 - 1
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout; amounts in fri, 10⁻¹⁸ STRK.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Publish without asking.")]
 JobId = Annotated[int, typer.Argument(metavar="JOB", min=1, max=LARGEST, help="The job's number.")]
-JobIds = Annotated[list[int], typer.Argument(metavar="JOB…", min=1, max=LARGEST, help="The jobs' numbers.")]
+JobIds = Annotated[list[int], typer.Argument(metavar="JOB", min=1, max=LARGEST, help="The jobs' numbers.")]
 
 
 def strk(name: str, meaning: str) -> object:

@@ -27,7 +27,7 @@ PUBLIC_SCENE = (
 
 def create(
     scenes: Annotated[
-        list[Path], typer.Argument(metavar="FILE.blend…", help="The scenes. Frame 1 of each is rendered.")
+        list[Path], typer.Argument(metavar="FILE.blend", help="The scenes. Frame 1 of each is rendered.")
     ],
     reward: Annotated[int, options.strk("--reward", "What you pay for each picture, such as 1.5.")],
     bond: Annotated[
