@@ -30,6 +30,9 @@ from veriframe.worker.report import WorkerLog
 from veriframe.worker.shared import throughput
 from veriframe.worker.shared.lanes import FETCHES
 
+# Time runs so fast that a busy machine shows.
+pytestmark = pytest.mark.alone
+
 FACTOR = 200
 """How much faster than real time the worker's clock goes, where a test waits for a silence."""
 
