@@ -23,7 +23,7 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 from veriframe.adapters.blender.sandbox.run import RunLimits, Sandbox, SandboxedRun
 from veriframe.demo import make_scene
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.model.quantities import FRI_PER_STRK
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import RenderTask
 from veriframe.ports.renderer import RenderSession

@@ -14,8 +14,8 @@ from veriframe.creator.creator import Creator
 from veriframe.creator.values import Picture, Posted
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.attempt.attempt import Attempt
-from veriframe.model.quantities import format_span
-from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState
+from veriframe.model.quantities import FRI_PER_STRK, format_span
+from veriframe.model.registry.job import Job, JobState
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.frames import Progress
 from veriframe.ports.registry import Funds, Totals, WorkerRegistry, read_job

@@ -21,7 +21,8 @@ from tests.scenes.blend_bytes import blend, block
 
 from veriframe.adapters.local_registry import Audit
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.job import FRI_PER_STRK, Job, JobState, Terms
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import Job, JobState, Terms
 from veriframe.model.registry.offer import Offer
 from veriframe.ports.registry import Funds, read_job, read_jobs
 from veriframe.settings import Settings, load

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tests.e2e.conftest import Home
 
-from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.model.quantities import FRI_PER_STRK
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,8 @@ from tests.scenes.blend_bytes import blend, block, zstd_bomb
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Stage
-from veriframe.model.registry.job import FRI_PER_STRK, JobState
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import JobState
 
 pytestmark = pytest.mark.slow
 

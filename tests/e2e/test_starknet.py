@@ -14,7 +14,7 @@ from tests.e2e.conftest import Home
 from tests.e2e.foreign_chain import CREATOR, WORKER, open_classic, post_classic
 from tests.nodes import STRK_ADDRESS, Devnet, kubo
 
-from veriframe.model.registry.job import format_strk
+from veriframe.model.quantities import format_strk
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,8 @@ from veriframe.adapters.starknet.transactions.outbox import Outbox
 from veriframe.adapters.starknet.transactions.sender import Sender
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.attempt.policy import Policy
-from veriframe.model.registry.job import FRI_PER_STRK, Terms
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import Terms
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.service import Service

@@ -15,7 +15,7 @@ from tests.scenes.blend_bytes import blend, block
 
 from veriframe.errors import Code, RenderFailed
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.model.quantities import FRI_PER_STRK
 from veriframe.worker.intake.exposure import Exposure
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from veriframe.adapters.local_registry import LocalRegistry
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.attempt.stakes import DAY
-from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.model.quantities import FRI_PER_STRK
 
 HUGE = 2**104 - 1
 ENDLESS = 10**9

@@ -17,7 +17,7 @@ from tests.market.world import Worker, World
 
 from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Stage
-from veriframe.model.registry.job import format_strk
+from veriframe.model.quantities import format_strk
 
 HOUR = 3600.0
 SEED = 81_100

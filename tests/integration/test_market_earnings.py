@@ -11,7 +11,8 @@ from tests.market.world import Worker, World, until
 
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.attempt.earnings import Earnings, grouped, total
-from veriframe.model.registry.job import FRI_PER_STRK, JobState, Verdict
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import JobState, Verdict
 from veriframe.worker.overview.earnings import read_settled
 
 LEASE_SECONDS = 3000

@@ -13,7 +13,8 @@ from tests.market.world import World
 
 from veriframe.errors import MoveRefused
 from veriframe.model.attempt.stakes import DAY
-from veriframe.model.registry.job import FRI_PER_STRK, JobState
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import JobState
 
 ENDLESS = 10**9
 HUGE = 2**104 - 1

@@ -19,7 +19,8 @@ from veriframe.errors import Code
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import Stakes
-from veriframe.model.registry.job import FRI_PER_STRK, Job, Terms
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import Job, Terms
 from veriframe.model.registry.offer import Offer
 from veriframe.ports.registry import read_job
 from veriframe.worker.context import WorkerContext

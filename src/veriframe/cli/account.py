@@ -13,8 +13,8 @@ from veriframe.cli import arguments, context, earnings, opening, password
 from veriframe.cli.display import show
 from veriframe.cli.password import PasswordDescriptor, PasswordFile
 from veriframe.errors import SettingsError
-from veriframe.model.quantities import brief_strk
-from veriframe.model.registry.job import Address, format_address, format_strk
+from veriframe.model.quantities import brief_strk, format_strk
+from veriframe.model.registry.job import Address, format_address
 from veriframe.ports.registry import Funds, WorkerRegistry
 from veriframe.settings import to_fri
 from veriframe.wiring import registries

@@ -16,8 +16,8 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.creator.values import Posted
 from veriframe.model.attempt.attempt import Attempt
-from veriframe.model.quantities import format_size
-from veriframe.model.registry.job import Job, format_strk
+from veriframe.model.quantities import format_size, format_strk
+from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import Progress
 from veriframe.ports.registry import Funds
 from veriframe.ports.renderer import RendererFacts

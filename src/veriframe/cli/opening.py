@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from veriframe.cli import context, password
 from veriframe.cli.display import show
 from veriframe.errors import SettingsError
-from veriframe.model.registry.job import format_strk
+from veriframe.model.quantities import format_strk
 from veriframe.ports.registry import FullRegistry, OpenedReader, OpenedRegistry
 from veriframe.settings import Settings
 from veriframe.wiring import registries

@@ -10,9 +10,9 @@ import typer
 from veriframe.cli import arguments, context, opening
 from veriframe.cli.display import consent, show
 from veriframe.errors import SettingsError
-from veriframe.model.quantities import brief_strk
+from veriframe.model.quantities import brief_strk, format_strk
 from veriframe.model.registry.chain import format_chain_id
-from veriframe.model.registry.job import format_address, format_strk
+from veriframe.model.registry.job import format_address
 from veriframe.ports.registry import RegistryFacts
 from veriframe.settings import Settings, to_fri
 from veriframe.wiring import registries

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from veriframe.errors import MoveRefused
-from veriframe.model.registry.job import format_strk
+from veriframe.model.quantities import format_strk
 from veriframe.ports.registry import Funds
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from veriframe.doctor.finding import Finding, Verdict
 from veriframe.model.attempt.stakes import Stakes
-from veriframe.model.quantities import brief_strk
-from veriframe.model.registry.job import Address, Job, format_address, format_strk
+from veriframe.model.quantities import brief_strk, format_strk
+from veriframe.model.registry.job import Address, Job, format_address
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import Treasury
 

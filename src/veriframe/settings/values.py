@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.model.quantities import FRI_PER_STRK
 from veriframe.settings.chain import Chain
 from veriframe.settings.claims import Claims
 from veriframe.settings.content import Content

@@ -11,7 +11,8 @@ import structlog
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.stakes import Stakes
 from veriframe.model.content.cid import canonical_or_same
-from veriframe.model.registry.job import Job, format_address, format_strk
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import Job, format_address
 from veriframe.model.rendering.frames import Progress
 from veriframe.model.text import printable
 from veriframe.ports.store import Transfer

@@ -17,7 +17,8 @@ from veriframe.errors import (
     MoveRefused,
     StoreUnavailable,
 )
-from veriframe.model.registry.job import FRI_PER_STRK, Address, Terms
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import Address, Terms
 from veriframe.model.registry.offer import Offer
 from veriframe.model.rendering.scene import BlenderVersion, SceneHeader, Wrapping
 from veriframe.ports.registry import Funds

@@ -10,7 +10,7 @@ from tests.fakes.bench import Bench
 from veriframe.doctor import account
 from veriframe.doctor.finding import Verdict
 from veriframe.model.attempt.stakes import Stakes
-from veriframe.model.registry.job import FRI_PER_STRK
+from veriframe.model.quantities import FRI_PER_STRK
 
 HELD = Stakes(free_fri=100 * FRI_PER_STRK, job_fees_fri=FRI_PER_STRK // 100)
 

@@ -13,7 +13,8 @@ from veriframe.doctor import account, services
 from veriframe.doctor.finding import Verdict, examine
 from veriframe.errors import RegistryUnavailable, StoreUnavailable
 from veriframe.model.attempt.stakes import CreatorRecord, Stakes
-from veriframe.model.registry.job import FRI_PER_STRK, Address
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import Address
 from veriframe.ports.store import Pin, StoreCheck
 
 # registry, store, account

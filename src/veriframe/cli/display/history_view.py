@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from veriframe.cli.display import release_words, show
+from veriframe.model.quantities import format_strk
 from veriframe.model.registry.history import JobEvent, JobHistory
-from veriframe.model.registry.job import NOBODY, format_address, format_strk
+from veriframe.model.registry.job import NOBODY, format_address
 from veriframe.model.registry.ledger import EventKind
 
 

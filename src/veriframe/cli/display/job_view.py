@@ -7,8 +7,8 @@ from typing import Any
 from veriframe.cli import context
 from veriframe.cli.display import scene_view, show
 from veriframe.creator.values import Posted
-from veriframe.model.quantities import format_span
-from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address, format_strk
+from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, Terms, format_address
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import TIME_MAX
 from veriframe.model.rendering.scene import SceneVerdict

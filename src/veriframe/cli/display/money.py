@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from veriframe.cli import context
 from veriframe.cli.display import job_view, show
-from veriframe.model.registry.job import format_address, format_strk
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import format_address
 from veriframe.model.registry.job_status import JobStatus
 
 

@@ -16,8 +16,8 @@ from veriframe.cli.job.checking import Checked
 from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator.creator import Creator
 from veriframe.creator.values import Draft
-from veriframe.model.quantities import format_size, format_span
-from veriframe.model.registry.job import NOBODY, Address, format_strk
+from veriframe.model.quantities import format_size, format_span, format_strk
+from veriframe.model.registry.job import NOBODY, Address
 from veriframe.model.registry.offer import Offer
 
 PUBLIC_SCENE = (

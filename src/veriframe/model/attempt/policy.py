@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from veriframe.model.attempt import lease
 from veriframe.model.attempt.stakes import StakeLimits
-from veriframe.model.quantities import format_span
-from veriframe.model.registry.job import NOBODY, Address, Job, format_strk
+from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.registry.job import NOBODY, Address, Job
 from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
 DAY = 86400

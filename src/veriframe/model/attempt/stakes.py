@@ -13,8 +13,8 @@ from fractions import Fraction
 from functools import cached_property
 
 from veriframe.model.attempt.attempt import Attempt
-from veriframe.model.quantities import format_span
-from veriframe.model.registry.job import NOBODY, Address, Job, Terms, format_strk
+from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.registry.job import NOBODY, Address, Job, Terms
 
 DAY = 86400
 

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
-from veriframe.model.quantities import FRI_PER_STRK as FRI_PER_STRK  # noqa: PLC0414
-from veriframe.model.quantities import format_strk as format_strk  # noqa: PLC0414
-
 Address = NewType("Address", int)
 """A StarkNet address: a felt, 0 … 2^251 + 17·2^192. `NOBODY` (0) means none."""
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from veriframe.errors import MoveRefused
-from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_strk
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState
 
 AMOUNT_MAX_FRI = 2**104 - 1
 """The largest amount, balance or total of a registry."""

@@ -13,7 +13,8 @@ import structlog
 from veriframe.errors import Code, HostUnavailable, JobLost, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.stakes import Stakes
-from veriframe.model.registry.job import Job, format_strk
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import Job
 from veriframe.ports.registry import Funds, Snapshot
 from veriframe.threads import run_uninterrupted
 from veriframe.worker import report

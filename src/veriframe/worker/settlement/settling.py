@@ -8,7 +8,8 @@ import structlog
 
 from veriframe.errors import MoveRefused
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.registry.job import Address, Job, JobState, format_address, format_strk
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import Address, Job, JobState, format_address
 from veriframe.ports.store import Pin
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.claim.lease import lost

@@ -12,7 +12,8 @@ from tests.unit.adapters.local_registry.rows import CID, START, Client, Clock, r
 
 from veriframe.adapters.local_registry import WALLET_FRI, LocalRegistry, local_address
 from veriframe.errors import Code, MoveRefused, RegistryUnavailable
-from veriframe.model.registry.job import FRI_PER_STRK, Head
+from veriframe.model.quantities import FRI_PER_STRK
+from veriframe.model.registry.job import Head
 from veriframe.model.registry.ledger import ADDRESS_MAX
 from veriframe.ports.registry import read_job, read_jobs
 

@@ -22,7 +22,8 @@ from veriframe.adapters.starknet.transactions.fees import NONE, FeeBounds, parse
 from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted, parse_receipt
 from veriframe.adapters.starknet.transactions.revert_reason import clean, reason_of
 from veriframe.errors import MoveRefused, RegistryUnavailable
-from veriframe.model.registry.job import Address, format_address, format_strk
+from veriframe.model.quantities import format_strk
+from veriframe.model.registry.job import Address, format_address
 
 STRK_ADDRESS = 0x04718F5A0FC34CC1AF16A1CDEE98FFB20C31F5CD61D6AB07201858F4287C938D
 """The token in which fees are paid, at the same address on every chain."""

@@ -33,9 +33,10 @@ from veriframe.adapters.starknet.foreign.move_records import MoveRecords
 from veriframe.adapters.starknet.foreign.moves import ObservedJob
 from veriframe.adapters.starknet.foreign.queries import Block, BlockGone, Queries, hash_of, read_block
 from veriframe.errors import RegistryUnavailable, VeriFrameError
+from veriframe.model.quantities import format_strk
 from veriframe.model.registry import ledger
 from veriframe.model.registry.history import JobHistory
-from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_address, format_strk
+from veriframe.model.registry.job import NOBODY, Address, Job, JobState, format_address
 from veriframe.model.registry.standing import WorkerStanding
 from veriframe.ports.registry import JobReader, Snapshot
 

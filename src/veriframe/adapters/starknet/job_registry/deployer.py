@@ -25,8 +25,8 @@ from veriframe.adapters.starknet.transactions.receipt import Receipt, Reverted
 from veriframe.adapters.starknet.transactions.sender import Sender
 from veriframe.adapters.starknet.transactions.transaction import Action, Call, Declare, Invoke, encode_calls
 from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError
-from veriframe.model.quantities import brief_strk
-from veriframe.model.registry.job import Address, format_address, format_strk
+from veriframe.model.quantities import brief_strk, format_strk
+from veriframe.model.registry.job import Address, format_address
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from tests.fakes.foreign import RESULT, THEIRS, Fn, PanicError
 from tests.unit.adapters.starknet.foreign.clients import ForeignClients, rule, with_two_jobs
 
 from veriframe.errors import MoveRefused, RegistryUnavailable
-from veriframe.model.registry.job import format_strk
+from veriframe.model.quantities import format_strk
 from veriframe.model.registry.standing import WorkerStanding
 
 ADDRESS, BOOL = "ContractAddress", "bool"
