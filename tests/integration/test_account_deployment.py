@@ -81,7 +81,7 @@ def test_the_command_deploys(devnet_node: Devnet, tmp_path: Path) -> None:
     devnet_node.mint(int(address, 16), STRK)
     first, second = (_run(devnet_node, "deploy", path, word) for _ in range(2))
     assert (first["address"], first["deployed"], "STRK" in first["fee"]) == (address, "now", True)
-    assert second == {"address": address, "deployed": "already"}
+    assert second == {"version": 1, "address": address, "deployed": "already"}
 
 
 def _run(node: Devnet, command: str, path: Path, word: Path) -> dict[str, str]:

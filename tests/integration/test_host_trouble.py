@@ -64,7 +64,7 @@ def no_descriptors() -> Iterator[None]:
 )
 async def test_a_run_without_descriptors_is_reported(sandbox: Sandbox) -> None:
     """fault_92: EMFILE from the sandbox was treated as a bug, and the worker claimed no more jobs."""
-    with no_descriptors(), pytest.raises(HostUnavailable, match=r"Too many open files.*ulimit -n"):
+    with no_descriptors(), pytest.raises(HostUnavailable, match=r"too many open files.*ulimit -n"):
         await run_shell(sandbox, "true")
     end = await run_shell(sandbox, "true")
     assert (end.ending, end.code) == (Ending.EXITED, 0)

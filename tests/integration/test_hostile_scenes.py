@@ -174,7 +174,7 @@ async def test_a_texture_from_elsewhere_is_missing(
     ("name", "words"),
     [
         ("good", []),
-        ("black", []),
+        ("black", ["the picture will be black"]),
         ("unused_texture", ["no picture needs them", "//gone/old.png"]),
         ("freestyle_script", ["will not run", "Freestyle style modules"]),
         ("text_module", ["will not run", "attack.py"]),

@@ -97,8 +97,8 @@ def _from_environment(environ: Mapping[str, str]) -> _Layer:
 
 def _from_file(config: Path | None) -> _Layer:
     path = config or Path(CONFIG_NAME)
-    # `Path.exists` raises an error in a folder that this user may not enter.
-    if config is None and not os.path.exists(path):  # noqa: PTH110
+    # A link counts, wherever it leads. `Path.exists` raises an error in a folder that may not be entered.
+    if config is None and not os.path.lexists(path):
         return {}
     try:
         if config is None:

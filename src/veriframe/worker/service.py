@@ -118,8 +118,8 @@ class Service(Listener):
 
     @property
     def _is_idle(self) -> bool:
-        """Whether nothing is under way or being settled."""
-        return not self._running and not self._background
+        """Whether nothing is under way or being settled, nor has ended since jobs were last chosen."""
+        return not self._running and not self._background and not self._stirred.is_set()
 
     async def _wait_for_poll(self) -> None:
         """Waits until the next poll is due, or a job has ended. Fills a place that becomes free at once."""
@@ -163,6 +163,7 @@ class Service(Listener):
 
     async def _poll_and_start(self) -> bool:
         """Polls, and does what follows. Returns True if nothing is left to start. Raises `Unavailable`."""
+        self._stirred.clear()
         self._resume()
         await self._poll()
         self._log_status()

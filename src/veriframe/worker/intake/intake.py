@@ -139,6 +139,8 @@ class Intake(Listener):
         survey, funds = await asyncio.gather(self._survey(), self._renew_stakes())
         if survey is None:
             return None
+        # A job may have ended while the store was asked.
+        self._stakes = self._exposure.stakes(funds)
         for job in chain((first,), possible):
             if (
                 self._has_room(job, survey)
