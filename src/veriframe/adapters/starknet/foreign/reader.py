@@ -1,8 +1,7 @@
 """Reads the jobs of a foreign registry in few requests, all at one block.
 
 What never changes about a job is queried once, and finished jobs are not queried again. A reorganisation
-behind the last block that was read clears this cache. Ids are our own: they start at 1, even if the
-registry's start at 0.
+behind the last block that was read clears this cache. Ids are our own: they start at 1.
 """
 
 from __future__ import annotations
