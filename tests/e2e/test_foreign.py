@@ -150,7 +150,9 @@ def test_two_workers_share_the_jobs(node: Devnet, tmp_path: Path) -> None:
     renders = [line for home in homes.values() for line in (home / "renders").read_text().split()]
     assert len(renders) <= jobs * 3 // 2
     lost = [event for event in events if event["event"] == "attempt_finished" and event["stage"] == "LOST"]
-    assert ["faster" in event["reason"] for event in lost] == [True] * len(lost)
+    # A job that was submitted between two reads may be one that the registry does not show to us.
+    reasons = {"Another worker was faster.", "The registry no longer knows the job."}
+    assert {event["reason"] for event in lost} <= reasons
 
 
 async def test_a_worker_starts_before_its_node(node: Devnet, classic: int, tmp_path: Path) -> None:
