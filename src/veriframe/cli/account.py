@@ -36,8 +36,6 @@ ClassHash = Annotated[
 ]
 Salt = Annotated[str | None, typer.Option(help="By default the public key.")]
 
-DEFAULT = "worker"
-
 
 @app.command("show")
 def show_account(as_json: AsJson = False) -> None:
@@ -93,7 +91,7 @@ def register(
     as_json: AsJson = False,
 ) -> None:
     """Register the account as a worker at a registry of another kind, and show its standing there."""
-    opened = opening.open_registry(DEFAULT)
+    opened = opening.open_registry(context.WORKER)
     if (membership := opened.membership) is None:
         _print({"standing": "this registry takes any worker: no registration is needed"}, as_json=as_json)
         return
@@ -238,14 +236,14 @@ def _money(funds: Funds) -> dict[str, int]:
 
 
 def _treasury() -> WorkerRegistry:
-    return opening.open_registry(DEFAULT).worker
+    return opening.open_registry(context.WORKER).worker
 
 
 async def _show(treasury: WorkerRegistry, as_json: bool) -> None:
     from veriframe.wiring import workers  # noqa: PLC0415 - most commands here do not need a worker's parts
 
     funds = await treasury.funds(treasury.account)
-    name, address = context.account(DEFAULT), format_address(treasury.account)
+    name, address = context.account(context.WORKER), format_address(treasury.account)
     held = await workers.stakes(context.current().settings, name, treasury)
     if as_json:
         show.as_json(

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 INTERRUPTED = EXIT_CODE
 """The exit code after Ctrl-C."""
+WORKER = "worker"
+"""The account that acts in commands for owners of machines, if none was named."""
 
 _loaded: ContextVar[Loaded] = ContextVar("loaded")
 

@@ -20,8 +20,6 @@ from veriframe.ports.store import ContentStore
 from veriframe.settings import Loaded
 from veriframe.wiring import examinations
 
-ACCOUNT = "worker"
-
 _MARKS = {
     checks.Verdict.GOOD: "[green]good   [/green]",
     checks.Verdict.WARNING: "[yellow]warning[/yellow]",
@@ -83,8 +81,8 @@ def _examinations(
         store = error
     return examinations.Examinations(
         settings,
-        context.account(ACCOUNT),
-        open_registry=lambda: opening.opened(settings, context.account(ACCOUNT), key, on_new_account),
+        context.account(context.WORKER),
+        open_registry=lambda: opening.opened(settings, context.account(context.WORKER), key, on_new_account),
         store=store,
         account_fault=fault,
         engines=examinations.EngineTests(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -21,8 +21,6 @@ from veriframe.model.quantities import brief_strk, format_span, format_strk
 from veriframe.model.registry.job import NOBODY
 from veriframe.wiring import workers
 from veriframe.worker.overview.earnings import read_settled
-
-DEFAULT = "worker"
 
 COLUMNS = ("paid", "rewards", "lost", "fees", "earned", "rendered", "an hour")
 
@@ -47,12 +45,12 @@ def earnings(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show what the worker has earned: rewards, bonds lost, fees, and STRK for an hour of rendering."""
-    settings, account = context.current().settings, context.account(DEFAULT)
+    settings, account = context.current().settings, context.account(context.WORKER)
     attempts, totals = context.run(workers.past(settings, account))
     known, doubt = _ask_registry(attempts)
     rows = dict(grouped(attempts, _KEYS[by], known))
     if totals:
-        rows = {EARLIER: _earlier(totals), **rows}
+        rows = {EARLIER: _earlier(totals.values()), **rows}
     if as_json:
         show.as_json(_as_object(by, rows, doubt))
         return
@@ -66,7 +64,7 @@ def _ask_registry(attempts: Sequence[Attempt]) -> tuple[Mapping[int, Settled], s
     if not attempts:
         return {}, ""
     try:
-        opened = opening.open_reader(DEFAULT)
+        opened = opening.open_reader(context.WORKER)
         if opened.account == NOBODY:
             return {}, _DOUBT + "The account's address is not known here: set account_address."
         return context.run(read_settled(opened.jobs, opened.account, attempts)), ""
@@ -96,7 +94,7 @@ def _local(at: float) -> datetime:
 _KEYS: Mapping[By, Callable[[Attempt], str]] = {By.DAY: _day, By.WEEK: _week, By.JOB: _job}
 
 
-def _earlier(totals: Sequence[CreatorTotals]) -> Earnings:
+def _earlier(totals: Collection[CreatorTotals]) -> Earnings:
     """The attempts that the journal keeps only as sums: rewards less fees, and what was lost."""
     return Earnings(
         reward_fri=sum(one.paid_fri for one in totals), lost_fri=sum(one.lost_fri for one in totals)

@@ -17,8 +17,6 @@ from veriframe.model.content.cid import canonical
 from veriframe.model.registry.job import format_address
 from veriframe.wiring import workers
 
-ACCOUNT = "worker"
-
 
 def failures(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """List scenes that failed on this worker. It retries them with other limits or another Blender."""
@@ -58,12 +56,12 @@ def forget(
 
 
 async def _failures() -> Sequence[Failure]:
-    async with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+    async with workers.opened_journal(context.current().settings, context.account(context.WORKER)) as journal:
         return await journal.failures()
 
 
 async def _forget(asset_cid: str | None) -> int:
-    async with workers.opened_journal(context.current().settings, context.account(ACCOUNT)) as journal:
+    async with workers.opened_journal(context.current().settings, context.account(context.WORKER)) as journal:
         return await journal.forget_failures(asset_cid)
 
 

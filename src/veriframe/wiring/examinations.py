@@ -12,7 +12,8 @@ from veriframe.doctor import account as accounts
 from veriframe.doctor import machine, rendering, services
 from veriframe.doctor.finding import Examination, Finding, not_examined
 from veriframe.errors import AccountNotDeployed, SettingsError
-from veriframe.ports.registry import OpenedRegistry, read_jobs
+from veriframe.model.attempt.stakes import Stakes
+from veriframe.ports.registry import OpenedRegistry, WorkerRegistry, read_jobs
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
 from veriframe.wiring.limits import policy, scene_limits
@@ -58,6 +59,7 @@ class Examinations:
         self._open_registry, self._engines = open_registry, engines
         self._account_fault: SettingsError | AccountNotDeployed | None = account_fault
         self._registry: OpenedRegistry | None = None
+        self._held: Stakes | None = None
         self._renderer: BlenderRenderer | None = None
         self._sandbox_fault: SettingsError | None = None
 
@@ -112,14 +114,11 @@ class Examinations:
         return await accounts.money(worker, self._account, worker.account)
 
     async def _examine_stakes(self, opened: OpenedRegistry) -> Finding:
-        return accounts.stakes(await stakes(self._settings, self._account, opened.worker))
+        return accounts.stakes(await self._stakes(opened.worker))
 
     async def _examine_jobs(self, opened: OpenedRegistry) -> Finding:
         registry = opened.worker
-        held, rules = (
-            await stakes(self._settings, self._account, registry),
-            policy(self._settings, registry.account),
-        )
+        held, rules = await self._stakes(registry), policy(self._settings, registry.account)
         seen = await registry.snapshot(1, 0)
         first = max(1, seen.job_counter - NEWEST_JOBS + 1)
         found = accounts.choose(
@@ -128,6 +127,11 @@ class Examinations:
             lambda job, now: rules.objection(job, now) or held.lasting_objection(job),
         )
         return accounts.jobs(found, held)
+
+    async def _stakes(self, registry: WorkerRegistry) -> Stakes:
+        if self._held is None:
+            self._held = await stakes(self._settings, self._account, registry)
+        return self._held
 
     async def _examine_store(self) -> Finding:
         if isinstance(self._store, SettingsError):

@@ -17,20 +17,21 @@ def embedded(
     settings: Settings, account: str, on_new_account: Callable[[str], None] = lambda name: None
 ) -> LocalRegistry:
     """The embedded job registry for one account. `on_new_account` hears of it if it is new there."""
-    return LocalRegistry(_file(settings), account, on_new_account=on_new_account)
+    return LocalRegistry(file(settings), account, on_new_account=on_new_account)
 
 
 async def accounts(settings: Settings) -> Sequence[tuple[str, Funds]]:
     """The embedded registry's accounts by name, with their money. Makes none, and no file."""
-    return await reader(settings, "reader").accounts() if _file(settings).exists() else ()
+    return await reader(settings, "reader").accounts() if file(settings).exists() else ()
 
 
 def reader(settings: Settings, account: str) -> LocalRegistry:
     """The embedded job registry as this account sees it, whether or not it is registered there."""
-    return LocalRegistry(_file(settings), account, registers=False)
+    return LocalRegistry(file(settings), account, registers=False)
 
 
-def _file(settings: Settings) -> Path:
+def file(settings: Settings) -> Path:
+    """The file of the embedded registry."""
     return settings.home / "registry.sqlite"
 
 
@@ -45,7 +46,7 @@ async def registry_facts(settings: Settings) -> RegistryFacts:
     totals = await registry.totals()
     return RegistryFacts(
         kind="embedded",
-        place=str(_file(settings)),
+        place=str(file(settings)),
         jobs=(await registry.snapshot(1, 0)).job_counter,
         held_fri=totals.token_fri,
         totals=totals,

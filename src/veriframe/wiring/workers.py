@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -20,6 +20,7 @@ from veriframe.ports.registry import WorkerRegistry
 from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings, to_fri
+from veriframe.wiring import registries
 from veriframe.wiring.limits import policy, scene_limits, stake_limits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
@@ -44,7 +45,7 @@ def _journal_file(settings: Settings, account: str) -> Path:
 def who(settings: Settings, account: str) -> Who:
     """What is known of a worker from its settings alone."""
     on_chain = settings.registry == "starknet"
-    embedded = f"embedded, {settings.home / 'registry.sqlite'}"
+    embedded = f"embedded, {registries.file(settings)}"
     return Who(
         account=account,
         home=str(settings.home),
@@ -54,15 +55,15 @@ def who(settings: Settings, account: str) -> Who:
     )
 
 
-async def past(settings: Settings, account: str) -> tuple[Sequence[Attempt], Sequence[CreatorTotals]]:
-    """All that the journal has: its attempts, and the sums of older ones. Makes no journal.
+async def past(settings: Settings, account: str) -> tuple[Sequence[Attempt], Mapping[Address, CreatorTotals]]:
+    """All that the journal has: its attempts, and each creator's sums of older ones. Makes no journal.
 
     Raises `SettingsError`, `HostUnavailable`.
     """
     if not _journal_file(settings, account).exists():
-        return (), ()
+        return (), {}
     async with opened_journal(settings, account) as opened:
-        return await opened.history(), list((await opened.creator_totals()).values())
+        return await opened.history(), await opened.creator_totals()
 
 
 async def overview_at_rest(settings: Settings, account: str, kept: Overview | None) -> Overview:
@@ -111,18 +112,9 @@ async def opened_journal(settings: Settings, account: str) -> AsyncIterator[Sqli
 async def stakes(settings: Settings, account: str, registry: WorkerRegistry) -> Stakes:
     """A worker account's means and stakes. Raises `RegistryUnavailable`."""
     funds = await registry.funds(registry.account)
-    limits = stake_limits(settings)
-    if not _journal_file(settings, account).exists():
-        return Stakes(
-            free_fri=funds.means_fri,
-            job_fees_fri=funds.job_fees_fri,
-            is_paid_in_fri=funds.is_paid_in_fri,
-            limits=limits,
-        )
-    async with opened_journal(settings, account) as opened:
-        exposure = Exposure(limits, time.time)
-        exposure.read(await opened.history(), await opened.creator_totals())
-        return exposure.stakes(funds)
+    exposure = Exposure(stake_limits(settings), time.time)
+    exposure.read(*await past(settings, account))
+    return exposure.stakes(funds)
 
 
 def build_context(

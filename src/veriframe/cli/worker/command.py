@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-DEFAULT_ACCOUNT = "worker"
 BUG = 1
 
 _GONE = "the worker goes on: `veriframe status` shows it, and SIGTERM stops it"
@@ -58,7 +57,7 @@ def worker(
     """
     stderr.protect_stdout()
     loaded = context.current()
-    account = context.account(DEFAULT_ACCOUNT)
+    account = context.account(context.WORKER)
     with workers.lock_account(loaded.settings, account):
         key = opening.registry_key(loaded.settings)
         with _watching(loaded, account, plain=plain) as watching:

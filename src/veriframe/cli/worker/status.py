@@ -20,8 +20,6 @@ from veriframe.wiring import workers
 from veriframe.worker.overview import status_file
 from veriframe.worker.overview.overview import Overview
 
-ACCOUNT = "worker"
-
 EVENTS = 8
 """How many of the last events are shown."""
 
@@ -49,7 +47,7 @@ def status(
 
 async def _look() -> tuple[Overview, str | None]:
     """The overview, and the process id of the worker if one runs."""
-    settings, account = context.current().settings, context.account(ACCOUNT)
+    settings, account = context.current().settings, context.account(context.WORKER)
     process = workers.running_process(settings, account)
     kept = status_file.read(workers.status_file(settings, account))
     if process is not None and kept is not None:

@@ -95,7 +95,7 @@ class Intake(Listener):
         self._exposure.read(history, await context.journal.creator_totals())
         context.room.balance_fri = self._exposure.balance_fri
         await self._failures.read(history)
-        await self._renew_stakes()
+        self._note_stakes(await self._funds())
         report.stakes_renewed(self._stakes)
 
     @property
@@ -112,7 +112,7 @@ class Intake(Listener):
     async def poll(self, wanted: Collection[int]) -> tuple[Snapshot, bool]:
         """Polls the registry, also for the jobs `wanted`: see `Discovery.poll`."""
         if self._context.monotonic() - self._stakes_at > FUNDS_SECONDS:
-            await self._renew_stakes()
+            self._note_stakes(await self._funds())
         await self._failures.read()
         polled = await self._discovery.poll(wanted)
         self._has_begun = self._has_begun or self.has_read_all
@@ -136,11 +136,11 @@ class Intake(Listener):
         pauses.note("circuit breaker", _UNHEALTHY if self._circuit_breaker.pauses else "")
         if objection or self._circuit_breaker.pauses or (first := next(possible, None)) is None:
             return None
-        survey, funds = await asyncio.gather(self._survey(), self._renew_stakes())
+        survey, funds = await asyncio.gather(self._survey(), self._funds())
         if survey is None:
             return None
-        # A job may have ended while the store was asked.
-        self._stakes = self._exposure.stakes(funds)
+        # Only now: a job may have ended while the store was asked.
+        self._note_stakes(funds)
         for job in chain((first,), possible):
             if (
                 self._has_room(job, survey)
@@ -281,12 +281,12 @@ class Intake(Listener):
         self._logged.add(what)
         return is_new
 
-    async def _renew_stakes(self) -> Funds:
-        registry = self._context.registry
-        funds = await registry.funds(registry.account)
+    async def _funds(self) -> Funds:
+        return await self._context.registry.funds(self._context.registry.account)
+
+    def _note_stakes(self, funds: Funds) -> None:
         self._stakes, self._stakes_at = self._exposure.stakes(funds), self._context.monotonic()
         self._discovery.log.job_fees_fri = funds.job_fees_fri
-        return funds
 
     def _rank(self, job: Job) -> tuple[Any, ...]:
         """Ranks creators of wasted jobs last, and those who have paid us first."""
