@@ -56,6 +56,9 @@ class Code(StrEnum):
     NOT_STILL = "NOT_STILL"
     UNREPEATABLE = "UNREPEATABLE"
     FRAME_RANGE = "FRAME_RANGE"
+    # a bundle's description of the job
+    BAD_BUNDLE = "BAD_BUNDLE"
+    OVERRIDE = "OVERRIDE"
     # Blender's side
     CRASH = "CRASH"
     OOM = "OOM"
@@ -75,6 +78,7 @@ class Code(StrEnum):
     WRONG_SIZE = "WRONG_SIZE"
     BLACK = "BLACK"
     NOT_FINITE = "NOT_FINITE"
+    BAD_MANIFEST = "BAD_MANIFEST"
     UPLOAD = "UPLOAD"
     # the worker's own reasons
     LEASE = "LEASE"

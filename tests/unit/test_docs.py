@@ -17,7 +17,15 @@ LOGGED = re.compile(r'\b(?:log|say)\.?(?:debug|info|warning|error|exception)?\(\
 
 FAULT = re.compile(r"\bfault_(\d+)")
 
-NOT_YET = {Code.LOST, Code.CANCELLED, Code.GPU, Code.SANDBOX, Code.STOPPED, Code.FRAME_RANGE}
+NOT_YET = {
+    Code.LOST,
+    Code.CANCELLED,
+    Code.GPU,
+    Code.SANDBOX,
+    Code.STOPPED,
+    Code.FRAME_RANGE,
+    Code.BAD_MANIFEST,
+}
 """Codes without a faulty scene or render: lost races, unused codes, a command's argument."""
 
 

@@ -6,7 +6,7 @@ import json
 
 from veriframe.adapters.blender.reports import FrameReport
 from veriframe.errors import Code, RenderFailed
-from veriframe.model.rendering.frames import ImageFormat, RenderTask
+from veriframe.model.rendering.frames import RenderTask, frame_file
 
 
 def as_json(task: RenderTask) -> str:
@@ -27,7 +27,7 @@ def check(frame: FrameReport, task: RenderTask) -> None:
 
     A frame whose size is not known before may have any up to the full picture's.
     """
-    if frame.file != file_name(frame.number, task.format):
+    if frame.file != frame_file(frame.number, task.format):
         raise RenderFailed(Code.TAMPER, f"Frame {frame.number} was reported with the wrong file name.")
     if (size := task.frame_size or task.size) is None:
         return
@@ -39,8 +39,3 @@ def check(frame: FrameReport, task: RenderTask) -> None:
         f"Frame {frame.number} has {found[0]}×{found[1]} pixels, but its task and the inspection of its"
         f" scene allow {size[0]}×{size[1]}.",
     )
-
-
-def file_name(number: int, image_format: ImageFormat) -> str:
-    """The file name of a frame."""
-    return f"frame_{number:04d}{image_format.suffix}"

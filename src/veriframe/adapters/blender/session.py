@@ -23,7 +23,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, LiveRun, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import parse_inspection
-from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask
+from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask, frame_file
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.text import printable
 from veriframe.ports.renderer import RenderSession
@@ -165,9 +165,9 @@ class BlenderSession(RenderSession):
             self._phases.enter_frame()
             await self._thaw()
             await self._send(request.as_json(task))
-            later = {request.file_name(number, task.format) for number in task.frames}
+            later = {frame_file(number, task.format) for number in task.frames}
             for number in task.frames:
-                later.discard(request.file_name(number, task.format))
+                later.discard(frame_file(number, task.format))
                 frame = await self._take(out, later)
                 if not later:
                     await self._freezing

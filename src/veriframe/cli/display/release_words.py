@@ -56,6 +56,14 @@ WORDS: Mapping[Code, tuple[str, str]] = {
         f"Bake simulations, limit samples instead of time, {_AGAIN}.",
     ),
     Code.FRAME_RANGE: ("the frame to render is not in the scene", f"Set frame 1 to what you want, {_AGAIN}."),
+    Code.BAD_BUNDLE: (
+        "the bundle's job.json cannot be used, or does not fit its order",
+        "Post it with: veriframe order create.",
+    ),
+    Code.OVERRIDE: (
+        "the bundle asks for a camera, view layer or setting that its scene does not have",
+        "Pack the scene again with: veriframe job pack.",
+    ),
     Code.CRASH: ("Blender crashed", f"{_AT_HOME}; if it crashes there, too, simplify the scene."),
     Code.OOM: (
         "the render needed more memory than the worker gives it",
@@ -86,6 +94,10 @@ WORDS: Mapping[Code, tuple[str, str]] = {
     Code.BLACK: (
         "the picture was all black",
         f"See that camera, lights and compositor give a picture, {_AGAIN}.",
+    ),
+    Code.BAD_MANIFEST: (
+        "the result's manifest is not what its format asks for",
+        "Dispute the result if an arbiter is named.",
     ),
     Code.NOT_FINITE: (
         "the picture has values that are not numbers",

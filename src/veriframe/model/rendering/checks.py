@@ -208,6 +208,10 @@ class _Report(_Checked):
     output_is_movie: bool
     objects: _Count
     unlit: bool
+    cameras: _Texts
+    all_view_layers: _Texts
+    frames_per_second: Annotated[float, Field(gt=0, le=65_536, allow_inf_nan=False)]
+    denoises: bool
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
     def inspection(self) -> SceneInspection:
@@ -231,5 +235,9 @@ class _Report(_Checked):
             output_is_movie=self.output_is_movie,
             objects=self.objects,
             unlit=self.unlit,
+            cameras=tuple(self.cameras),
+            all_view_layers=tuple(self.all_view_layers),
+            frames_per_second=self.frames_per_second,
+            denoises=self.denoises,
             seconds=self.seconds,
         )

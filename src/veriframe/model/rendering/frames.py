@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from veriframe.errors import Code, JobRejected
+from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.text import printable
 
 FIRST_FRAME = 0
@@ -21,6 +22,7 @@ class ImageFormat(StrEnum):
 
     PNG = "PNG"
     EXR = "OPEN_EXR"
+    MULTILAYER = "OPEN_EXR_MULTILAYER"
 
     @property
     def suffix(self) -> str:
@@ -56,12 +58,15 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderTask:
-    """What to render of one scene, with the file's own settings.
+    """What to render of one scene, with the file's own settings but for `overrides`.
 
     `size` is the full picture's width and height in pixels at 100 percent, from the inspection; None if it is
     not known. `percent` scales the picture; `samples` is the most per pixel, None for the scene's own.
     `region` is a part of the scaled picture: each frame is cropped to it. Its pixels are those of the whole
-    picture, but for denoising, and for dithering in 8 bits (at most 1 of 255).
+    picture, but for denoising, and for dithering in 8 bits (at most 1 of 255). `has_proof`: beside each
+    frame, what Cycles rendered before denoising is kept, by which others can check it. `has_thumbnail`:
+    beside each validated frame, a small JPEG of it is made. `is_denoised_later`: the frames, multilayer EXRs,
+    hold what a denoiser needs, and are not denoised.
     """
 
     frames: tuple[int, ...] = (1,)
@@ -70,6 +75,10 @@ class RenderTask:
     percent: int = 100
     samples: int | None = None
     region: Region | None = None
+    overrides: Overrides = field(default_factory=Overrides)
+    has_proof: bool = False
+    has_thumbnail: bool = False
+    is_denoised_later: bool = False
 
     @property
     def frame_size(self) -> tuple[int, int] | None:
@@ -141,6 +150,26 @@ class SpooledFrame:
     number: int
     frame: Frame
     validated: ValidatedFrame | None = None
+
+
+def frame_file(number: int, image_format: ImageFormat) -> str:
+    """The name of a frame's file."""
+    return f"frame_{number:04d}{image_format.suffix}"
+
+
+def proof_file(number: int) -> str:
+    """The name of the EXR with what Cycles rendered before denoising."""
+    return f"proof_{number:04d}.exr"
+
+
+def tiles_file(number: int) -> str:
+    """The name of the file with the hashes of the proof's tiles."""
+    return f"proof_{number:04d}.tiles"
+
+
+def thumbnail_file(number: int) -> str:
+    """The name of a frame's small JPEG."""
+    return f"thumbnail_{number:04d}.jpg"
 
 
 def parse_frames(text: str) -> tuple[int, ...]:

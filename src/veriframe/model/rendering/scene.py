@@ -52,7 +52,8 @@ class SceneInspection:
     `width` and `height` are in pixels, after the resolution percentage. `scripts` lists text blocks, drivers
     and handlers that contain code; `risky` lists nodes and features that read, write or run something;
     `unrepeatable` lists what makes two renders differ; `outputs` lists the paths the scene would write to.
-    `unlit`: nothing gives light, so that the picture must be black.
+    `unlit`: nothing gives light, so that the picture must be black. `cameras` and `all_view_layers` are all
+    that the scene has; `view_layers` are those that it renders. `denoises`: Cycles denoises the picture.
     """
 
     blender: str
@@ -74,6 +75,10 @@ class SceneInspection:
     output_is_movie: bool
     objects: int
     unlit: bool = False
+    cameras: tuple[str, ...] = ()
+    all_view_layers: tuple[str, ...] = ()
+    frames_per_second: float = 24.0
+    denoises: bool = False
     seconds: float
 
 

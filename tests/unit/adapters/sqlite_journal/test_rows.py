@@ -98,7 +98,8 @@ async def test_only_what_is_rendered_is_stored_of_a_task(path: Path) -> None:
         await journal.record(SEEN, replace(SEEN, task=RenderTask(size=(4, 3))))
     stored = json.loads(str(ask(path, "SELECT content FROM attempts")))["task"]
     assert {"frames": [1], "format": "PNG", "size": [4, 3]}.items() <= stored.items()
-    assert set(stored) <= {"frames", "format", "size", "percent", "samples", "region"}
+    rendered = {"frames", "format", "size", "percent", "samples", "region", "overrides"}
+    assert set(stored) <= rendered | {"has_proof", "has_thumbnail", "is_denoised_later"}
 
 
 async def test_live_attempts_are_found_by_an_index(path: Path) -> None:

@@ -239,6 +239,10 @@ def facts() -> dict[str, Any]:
         "output_is_movie": bool(render.is_movie_format),
         "objects": len(scene.objects),
         "unlit": ask(lambda: is_unlit(scene), False),
+        "cameras": some(lambda: (item.name for item in scene.objects if item.type == "CAMERA")),
+        "all_view_layers": [layer.name for layer in scene.view_layers][:MOST],
+        "frames_per_second": ask(lambda: float(render.fps / render.fps_base), 24.0),
+        "denoises": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_denoising), False),
     }
 
 

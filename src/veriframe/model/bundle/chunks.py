@@ -1,0 +1,79 @@
+"""The parts of a bundle, one for each job of its order: chunks of frames, or the tiles of a split still."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from veriframe.errors import Code, JobRejected
+from veriframe.model.bundle.job_file import Bundle, Split
+from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
+from veriframe.model.rendering.scene import SceneInspection
+
+TILE_BORDER_PIXELS = 16
+"""Rendered round each tile of a split still and cut off by merging: adaptive sampling looks at neighbours."""
+
+
+def parts(bundle: Bundle) -> int:
+    """How many jobs the bundle's order has."""
+    if bundle.split is not None:
+        return bundle.split.tiles
+    return -(-len(bundle.frames) // bundle.chunk)
+
+
+def check_parts(bundle: Bundle, jobs: int) -> None:
+    """Raise `JobRejected` (BAD_BUNDLE) if an order with this many jobs cannot be of this bundle."""
+    if parts(bundle) != jobs:
+        raise JobRejected(
+            Code.BAD_BUNDLE,
+            f"The bundle has {parts(bundle)} parts and its order {jobs} jobs. "
+            "Post it with: veriframe order create.",
+        )
+
+
+def frames_of(bundle: Bundle, part: int) -> tuple[int, ...]:
+    """The frames of part `part`, counted from 0."""
+    if bundle.split is not None:
+        return bundle.frames
+    return bundle.frames[part * bundle.chunk : (part + 1) * bundle.chunk]
+
+
+def task_of(bundle: Bundle, part: int, inspection: SceneInspection) -> RenderTask:
+    """What to render for part `part`. `inspection` is of the scene with the bundle's overrides.
+
+    A tile of a split still is a multilayer EXR with what a denoiser needs, not denoised.
+    """
+    size = inspection.width, inspection.height
+    task = RenderTask(
+        frames=frames_of(bundle, part),
+        format=bundle.format,
+        size=size,
+        overrides=bundle.overrides,
+        has_proof=bundle.proof_tiles > 0 and inspection.engine == "CYCLES",
+        has_thumbnail=True,
+    )
+    if bundle.split is None:
+        return task
+    return replace(
+        task,
+        format=ImageFormat.MULTILAYER,
+        overrides=replace(bundle.overrides, denoise=False, color_depth=32, passes=()),
+        region=with_border(tile_region(bundle.split, part, size), size),
+        is_denoised_later=True,
+        has_proof=False,
+    )
+
+
+def tile_region(split: Split, part: int, size: tuple[int, int]) -> Region:
+    """The pixels of tile `part` of a picture of this size; tiles count from the top left, by rows."""
+    row, column = divmod(part, split.columns)
+    left, right = (size[0] * n // split.columns for n in (column, column + 1))
+    top, bottom = (size[1] * n // split.rows for n in (row, row + 1))
+    return Region(left=left, top=top, width=right - left, height=bottom - top)
+
+
+def with_border(region: Region, size: tuple[int, int]) -> Region:
+    """The region with `TILE_BORDER_PIXELS` more on each side, within the picture."""
+    left, top = max(0, region.left - TILE_BORDER_PIXELS), max(0, region.top - TILE_BORDER_PIXELS)
+    right = min(size[0], region.left + region.width + TILE_BORDER_PIXELS)
+    bottom = min(size[1], region.top + region.height + TILE_BORDER_PIXELS)
+    return Region(left=left, top=top, width=right - left, height=bottom - top)
