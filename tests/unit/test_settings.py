@@ -153,6 +153,7 @@ def test_every_setting_has_a_meaning() -> None:
     ("flags", "environ", "file", "meant"),
     [
         ({"slotz": "1"}, {}, "", "slots"),
+        ({"memry": "1"}, {}, "", "memory_bytes"),
         ({}, {"VERIFRAME_MEMORY": "1"}, "", "VERIFRAME_MEMORY_BYTES"),
         ({}, {}, "max_fee = 1", "max_fee_strk"),
     ],

@@ -35,9 +35,14 @@ def unknown(name: str, where: str, written: Callable[[str], str] = str) -> Setti
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that was probably meant, or an empty text."""
-    names = list(known)
-    longer = [one for one in names if len(name) > 2 and one.startswith(name.lower())]
-    return next(iter(longer or difflib.get_close_matches(name.lower(), names, n=1)), "")
+    names, written = list(known), name.lower()
+    longer = [one for one in names if len(written) > 2 and one.startswith(written)]
+    if near := longer or difflib.get_close_matches(written, names, n=1):
+        return near[0]
+    # “memry” is nearer to the first word of memory_bytes than to the whole name.
+    first_words = {one.partition("_")[0]: one for one in reversed(names)}
+    words = difflib.get_close_matches(written, first_words, n=1, cutoff=0.8)
+    return first_words[words[0]] if words else ""
 
 
 def unusable(error: ValidationError, origins: Mapping[str, str]) -> SettingsError:
