@@ -53,7 +53,7 @@ def test_frames_are_rendered_and_described(home: Home, light_scene: Path) -> Non
     assert [frame["number"] for frame in answer["frames"]] == [1, 3, 8]
     names = ["frame_0001.png", "frame_0003.png", "frame_0008.png"]
     assert sorted(path.name for path in out.iterdir()) == names
-    assert len({frame["pixel_sha256"] for frame in answer["frames"]}) == 3
+    assert len({frame["pixel_digest"] for frame in answer["frames"]}) == 3
     with Image.open(out / names[0]) as picture:
         assert picture.size == (96, 54)
     again = home.run("scene", "render", light_scene, "-o", out)

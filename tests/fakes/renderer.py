@@ -10,10 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
-from tests.fakes.validation import validated
+from tests.fakes import validation
 
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
-from veriframe.model.rendering.frames import Frame, ImageFormat, Progress, RenderTask, ValidatedFrame
+from veriframe.model.rendering.frames import (
+    Frame,
+    ImageFormat,
+    Progress,
+    RenderTask,
+    ValidatedFrame,
+    proof_file,
+)
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 from veriframe.ports.renderer import Renderer, RendererFacts, RenderSession
 
@@ -75,10 +82,10 @@ class Script:
 class FakeRenderer(Renderer):
     """Renders frames of one colour. `scripts` maps the first bytes of a scene to its behaviour.
 
-    `opened` lists the scenes of all sessions, `inspected` those of all inspections, `tasks` and `leases` what
-    was rendered, `validations` and `validation_leases` what was validated. `renders`, `sessions` (open now)
-    and `cancelled` are counts; `rendering` is set while a render is in progress;
-    `last_session` was opened last.
+    `opened` lists the scenes of all sessions, `folders` their bundles, `inspected` the scenes of all
+    inspections, `tasks` and `leases` what was rendered, `validations` and `validation_leases` what was
+    validated. `renders`, `sessions` (open now) and `cancelled` are counts; `rendering` is set while a render
+    is in progress; `last_session` was opened last.
     """
 
     def __init__(self, facts: RendererFacts = FACTS, capacity: int = 1) -> None:
@@ -87,6 +94,7 @@ class FakeRenderer(Renderer):
         self.scripts: dict[bytes, Script] = {}
         self.fault: Exception | None = None
         self.opened: list[Path] = []
+        self.folders: list[Path | None] = []
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
         self.leases: list[float] = []
@@ -116,10 +124,11 @@ class FakeRenderer(Renderer):
             raise HostUnavailable("The test scene renders black.")
 
     @asynccontextmanager
-    async def open(self, scene: Path) -> AsyncIterator[FakeSession]:
+    async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[FakeSession]:
         """Yields a session with the scene's script."""
         self.fail()
         self.opened.append(scene)
+        self.folders.append(folder)
         self.sessions += 1
         try:
             self.last_session = self.session(scene)
@@ -145,7 +154,12 @@ class FakeRenderer(Renderer):
         self.validations.append(task)
         self.validation_leases.append(lease_seconds)
         _fail_by(self.wrote.get(out.parent, Script()).validation_failures)
-        return [validated(frame, out, clean) for frame in frames]
+        return [validation.validated(task, frame, out, clean) for frame in frames]
+
+    async def contact_sheet(self, thumbnails: Sequence[Path], target: Path) -> None:
+        """Draws the thumbnails in one row."""
+        self.fail()
+        validation.contact_sheet(thumbnails, target)
 
     async def close(self) -> None:
         """Notes it in `closed`."""
@@ -256,6 +270,8 @@ def _draw(script: Script, task: RenderTask, number: int, out: Path) -> Frame:
         (out / name).write_bytes(b"no picture")
     else:
         Image.new("RGB", (width, height), colour).save(out / name)
+    if task.has_proof:
+        (out / proof_file(number)).write_bytes(b"proof")
     return Frame(
         number=number,
         file=name,

@@ -266,7 +266,7 @@ async def test_no_file_is_rendered_into_the_picture(
     nothing = await _picture(
         renderer, make_scene("import_text", decoys.folder / "no.txt"), tmp_path / "without"
     )
-    assert nothing.pixel_sha256 == shown.pixel_sha256
+    assert nothing.pixel_digest == shown.pixel_digest
 
 
 async def test_an_endless_render_is_ended(

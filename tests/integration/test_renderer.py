@@ -104,7 +104,7 @@ async def test_file_output_nodes_are_muted(studio: Studio) -> None:
         )
     )
     plain, _ = await studio.frame(studio.scene())
-    assert plain.pixel_sha256 == frame.pixel_sha256
+    assert plain.pixel_digest == frame.pixel_digest
 
 
 async def test_scripts_in_the_scene_do_not_run(studio: Studio) -> None:
@@ -125,7 +125,7 @@ async def test_a_stamp_is_not_burned_in(studio: Studio) -> None:
         studio.scene("render.use_stamp = True; render.use_stamp_hostname = True; render.stamp_font_size = 8")
     )
     plain, _ = await studio.frame(studio.scene())
-    assert plain.pixel_sha256 == stamped.pixel_sha256
+    assert plain.pixel_digest == stamped.pixel_digest
 
 
 @pytest.mark.parametrize("part", [0.3, 0.7, 0.99])

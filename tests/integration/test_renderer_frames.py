@@ -28,7 +28,7 @@ async def test_equal_pixels_have_equal_digests(studio: Studio) -> None:
     other, _ = await studio.frame(scene, RenderTask(frames=(2,)))
     assert frame == again
     assert file.read_bytes() == file_again.read_bytes()
-    assert frame.pixel_sha256 != other.pixel_sha256
+    assert frame.pixel_digest != other.pixel_digest
 
 
 async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> None:
@@ -37,14 +37,14 @@ async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> N
     together, _ = await studio.validate(task, *await studio.render(scene, task))
     alone = [(await studio.frame(scene, RenderTask(frames=(n,))))[0] for n in task.frames]
     assert alone == list(together)
-    assert len({frame.pixel_sha256 for frame in alone}) == 3
+    assert len({frame.pixel_digest for frame in alone}) == 3
 
 
 async def test_a_bare_jobs_frame_is_frame_1(studio: Studio) -> None:
     """fault_34: whatever the scene's current frame and frame range are."""
     plain, _ = await studio.frame(studio.scene())
     elsewhere, _ = await studio.frame(studio.scene("scene.frame_start = 100; scene.frame_set(3)"))
-    assert plain.pixel_sha256 == elsewhere.pixel_sha256
+    assert plain.pixel_digest == elsewhere.pixel_digest
 
 
 @pytest.mark.parametrize(("colours", "channels"), [("BW", 1), ("RGB", 3), ("RGBA", 4)])
@@ -68,7 +68,7 @@ async def test_16_bit_png(studio: Studio) -> None:
     assert (deep.bit_depth, deep.channels) == (16, 3)
     assert file.read_bytes()[24:26] == bytes([16, 2])
     shallow, _ = await studio.frame(studio.scene("render.image_settings.color_mode = 'RGB'"))
-    assert deep.pixel_sha256 != shallow.pixel_sha256
+    assert deep.pixel_digest != shallow.pixel_digest
     assert deep.size_bytes > 1.3 * shallow.size_bytes
 
 

@@ -223,7 +223,7 @@ async def test_blender_waits_at_every_level(builder: str, open_folder: Path) -> 
             task = RenderTask(size=(inspection.width, inspection.height))
             frames = [frame async for frame in session.frames(task, out)]
         (validated,) = await renderer.validate(task, frames, out, clean)
-        digests.append(validated.pixel_sha256)
+        digests.append(validated.pixel_digest)
         await renderer.close()
     assert digests[0] == digests[1]
 

@@ -166,7 +166,7 @@ async def test_a_validated_frame_is_a_picture(bench: Bench) -> None:
     assert (frame.number, frame.file, frame.width, frame.height) == (1, "frame_0001.png", 64, 36)
     assert (frame.bit_depth, frame.is_black) == (8, False)
     assert frame.size_bytes == (bench.clean / frame.file).stat().st_size
-    assert len(bytes.fromhex(frame.pixel_sha256)) == hashlib.sha256().digest_size
+    assert len(bytes.fromhex(frame.pixel_digest)) == hashlib.sha256().digest_size
     with Image.open(bench.clean / frame.file) as image:
         assert image.size == (64, 36)
         assert frame.channels == len(image.getbands())

@@ -71,7 +71,8 @@ class RenderSession(Protocol):
     ) -> AsyncIterator[Frame]:
         """Render the task's frames in order. Yields each as soon as its file lies in `out`.
 
-        `out` exists and may hold other files. Meanwhile Blender renders the next frame. Raises `RenderFailed`
+        `out` exists and may hold other files. Meanwhile Blender renders the next frame. If the task has a
+        proof, it lies beside the frame, as `proof_file` names it. Raises `RenderFailed`
         with the outcome's code: a frame of another size than the task's is WRONG_SIZE, before its file is
         read; a render that the lease stops is LEASE, never TIMEOUT. Also `HostUnavailable`.
         """
@@ -94,10 +95,11 @@ class Renderer(Protocol):
         """Render a small scene of our own. Raises `HostUnavailable` if this machine fails to."""
 
     @abstractmethod
-    def open(self, scene: Path) -> AbstractAsyncContextManager[RenderSession]:
+    def open(self, scene: Path, folder: Path | None = None) -> AbstractAsyncContextManager[RenderSession]:
         """Start Blender for one scene. Leaving the context ends every process and removes everything.
 
-        Entering it raises `HostUnavailable`.
+        `folder`: the bundle that the scene lies in, of which Blender may read every file; None: only the
+        scene. Entering it raises `HostUnavailable`.
         """
 
     @abstractmethod
@@ -112,8 +114,18 @@ class Renderer(Protocol):
     ) -> Sequence[ValidatedFrame]:
         """Decode frames in a clean sandbox and write them, stripped of metadata, to `clean`.
 
-        `out` holds exactly these frames; `clean` is new and empty. A black frame is only reported. Raises
+        `out` holds exactly these frames and, if the task has proofs, theirs; `clean` is new and empty. Beside
+        each frame, `clean` then holds what the task has: `proof_file` and `tiles_file`, `thumbnail_file`.
+        Many frames in one call are cheaper than one by one. A black frame is only reported. Raises
         `ValidationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
+        """
+
+    @abstractmethod
+    async def contact_sheet(self, thumbnails: Sequence[Path], target: Path) -> None:
+        """Write a JPEG of these thumbnails, in their order, to `target`, which is replaced.
+
+        The same thumbnails give the same bytes. Raises `ValidationFailed` (NOT_IMAGE) if one is not a
+        picture, `HostUnavailable`.
         """
 
     @abstractmethod

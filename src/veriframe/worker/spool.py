@@ -107,7 +107,7 @@ class Spool:
             size_bytes=found.size_bytes,
             bit_depth=found.bit_depth,
             channels=found.channels,
-            pixel_sha256=found.pixel_sha256,
+            pixel_digest=found.pixel_digest,
         )
 
     async def _look_again(self, frame: Frame, scene: Path, until: float) -> None:

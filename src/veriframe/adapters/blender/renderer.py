@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from veriframe.adapters.blender import outcome, outputs, scripts, validation
+from veriframe.adapters.blender import contact_sheets, outcome, outputs, scripts, validation
 from veriframe.adapters.blender.reports import About, Decoded, RunReport
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox.limits import host_errors
@@ -81,16 +81,16 @@ class BlenderRenderer(Renderer):
         return self._capacity
 
     @contextlib.asynccontextmanager
-    async def open(self, scene: Path) -> AsyncIterator[BlenderSession]:
+    async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[BlenderSession]:
         """A session for one scene, of a Blender that was started ahead if there is one.
 
-        Entering it raises `HostUnavailable`.
+        One started ahead cannot be shown a bundle any more. Entering it raises `HostUnavailable`.
         """
-        session = await self._spares.take(scene)
+        session = await self._spares.take(scene) if folder is None else None
         try:
             if session is None:
                 session = self._make_session()
-                await session.start(scene)
+                await session.start(scene, folder)
             yield session
         finally:
             if session is not None:
@@ -126,6 +126,10 @@ class BlenderRenderer(Renderer):
         decoded = await validation.decode(self._sandbox, frames, (out, clean), self._limits, lease_seconds)
         with host_errors.as_unavailable():
             return [_validated(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
+
+    async def contact_sheet(self, thumbnails: Sequence[Path], target: Path) -> None:
+        """Draw thumbnails into one JPEG, in a clean sandbox. Raises `ValidationFailed`, `HostUnavailable`."""
+        await contact_sheets.draw(self._sandbox, thumbnails, target, self._limits)
 
     async def render_test_scene(self) -> None:
         """Render a small built-in scene with Cycles. Raises `HostUnavailable` if that fails."""
@@ -192,7 +196,9 @@ def _validated(frame: Frame, event: Decoded, clean: Path) -> ValidatedFrame:
         height=event.height,
         channels=event.channels,
         bit_depth=event.bit_depth,
-        pixel_sha256=event.pixel_sha256,
+        pixel_digest=event.pixel_digest,
+        channel_names=event.channel_names,
+        proof_root=event.proof_root,
         size_bytes=(clean / frame.file).stat().st_size,
         is_black=event.black,
     )

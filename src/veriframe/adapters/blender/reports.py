@@ -19,6 +19,9 @@ FrameNumber = Annotated[int, Field(ge=0, le=LAST_FRAME)]
 Pixels = Annotated[int, Field(ge=1, le=65_536)]
 Text = Annotated[str, Field(max_length=2_000)]
 MAX_CHANGES = 500
+MAX_CHANNELS = 1024
+"""The most channels of a picture."""
+
 MAX_EVENTS = 2 * MAX_FRAMES
 """Reports of one run that are kept; an unmodified script sends fewer."""
 
@@ -105,9 +108,11 @@ class Decoded(_Report):
     number: FrameNumber
     width: Pixels
     height: Pixels
-    channels: Annotated[int, Field(ge=1, le=4)]
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
     bit_depth: Literal[8, 16, 32]
-    pixel_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    pixel_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    channel_names: Annotated[str, Field(pattern=r"^[A-Za-z0-9.,%_~-]+$", max_length=30_000)]
+    proof_root: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
     black: bool
     finite: bool
 

@@ -16,7 +16,7 @@ from veriframe.adapters.blender.runtimes import Argument, Runtime
 from veriframe.adapters.blender.sandbox import temporary, visible
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import pasteable
 from veriframe.adapters.blender.sandbox.limits import host_errors
-from veriframe.adapters.blender.sandbox.run import Level, RunExit, RunLimits, Sandbox, SandboxedRun
+from veriframe.adapters.blender.sandbox.run import OUT, Level, RunExit, RunLimits, Sandbox, SandboxedRun
 from veriframe.causes import cause_of
 from veriframe.errors import HostUnavailable
 from veriframe.model.rendering.frames import RenderLimits
@@ -40,6 +40,9 @@ JOB = PurePosixPath("/job")
 SCENE = JOB / "scene.blend"
 """The path of the scene inside the sandbox, and of its folder."""
 
+BUNDLE = JOB / "bundle"
+"""The path of a bundle inside the sandbox."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
@@ -55,6 +58,14 @@ class Script:
     """Whether it obeys commands, and its output is taken while it runs."""
     wall_seconds: float
     limits: RenderLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What `session.py` is given: its arguments, and what the sandbox shows it."""
+
+    arguments: Sequence[PurePosixPath]
+    shown: Mapping[PurePosixPath, Path]
 
 
 async def run_script(
@@ -112,6 +123,22 @@ def log_end(
         ignored_reports=report.ignored,
         left_out_lines=max(0, lines.taken - MAX_LOG_LINES),
     )
+
+
+@contextlib.asynccontextmanager
+async def given(scene: Path, folder: Path | None) -> AsyncIterator[Given]:
+    """Yields what `session.py` is given for a scene, or for one in a bundle.
+
+    A bundle is not copied; a root worker's sandbox user is given the right to read it. Raises
+    `HostUnavailable`.
+    """
+    if folder is None:
+        async with readable(scene) as file:
+            yield Given((SCENE, OUT), {SCENE: file})
+        return
+    with host_errors.as_unavailable():
+        await run_uninterrupted(visible.grant_reading, folder)
+    yield Given((BUNDLE / scene.relative_to(folder), OUT, BUNDLE), {BUNDLE: folder})
 
 
 @contextlib.asynccontextmanager

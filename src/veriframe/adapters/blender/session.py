@@ -59,17 +59,17 @@ class BlenderSession(RenderSession):
         self._freezing = asyncio.ensure_future(asyncio.sleep(0))
         self._context = contextvars.copy_context()
 
-    async def start(self, scene: Path | None = None) -> None:
-        """Starts Blender, with a scene or ahead of one. Raises `HostUnavailable`."""
+    async def start(self, scene: Path | None = None, folder: Path | None = None) -> None:
+        """Starts Blender, with a scene or ahead of one. `folder`: its bundle. Raises `HostUnavailable`."""
         if scene is None:
             self._folder = await self._stack.enter_async_context(scripts.scratch())
-            shown = {scripts.JOB: self._folder}
+            given = scripts.Given((scripts.SCENE, OUT), {scripts.JOB: self._folder})
         else:
-            shown = {scripts.SCENE: await self._stack.enter_async_context(scripts.readable(scene))}
+            given = await self._stack.enter_async_context(scripts.given(scene, folder))
         script = scripts.Script(
             name="session.py",
-            arguments=(scripts.SCENE, OUT),
-            shown=shown,
+            arguments=given.arguments,
+            shown=given.shown,
             live=True,
             # Each phase has its own limit. This one only bounds what the kernel limits by itself.
             wall_seconds=self._limits.wall_seconds(MAX_FRAMES),

@@ -69,7 +69,7 @@ async def _run(
         visible.chown_to_sandbox(shown)
     async with scripts.scratch() as folder:
         script = scripts.Script(
-            name="decode_frames.py",
+            name="decoding/decode_frames.py",
             arguments=(_FRAMES, OUT, _LISTING),
             shown={_FRAMES: out, _LISTING: _listing(frames, folder / "frames.json")},
             out=clean,

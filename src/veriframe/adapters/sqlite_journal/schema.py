@@ -74,6 +74,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE TABLE set_aside (origin TEXT NOT NULL, number INTEGER NOT NULL, content TEXT NOT NULL)",
     ),
+    (
+        # The digest of a frame's pixels became a Merkle root, with the names of the channels beside it.
+        # Earlier frames are parts of no bundle, so that no digest of theirs is published.
+        """UPDATE frames SET content = json_set(
+            json_remove(content, '$.validated.pixel_sha256'),
+            '$.validated.pixel_digest', json_extract(content, '$.validated.pixel_sha256'),
+            '$.validated.channel_names', CASE json_extract(content, '$.validated.channels')
+                WHEN 1 THEN 'Y' WHEN 2 THEN 'Y,A' WHEN 3 THEN 'R,G,B' ELSE 'R,G,B,A' END
+        ) WHERE json_valid(content) AND json_extract(content, '$.validated.pixel_sha256') IS NOT NULL""",
+    ),
 )
 """The migrations from each version of the tables (the file's `user_version`) to the next. Only append."""
 

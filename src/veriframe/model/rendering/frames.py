@@ -127,9 +127,11 @@ class Progress:
 class ValidatedFrame:
     """A frame that decoded in a clean sandbox, with all metadata stripped from its file.
 
-    `file` is the name of the file to publish, within its folder. `pixel_sha256` is SHA-256 over the decoded
-    samples: it is equal for equal pixels, although Blender's files differ in their metadata. `is_black`:
-    it shows nothing, which may be right or a fault of this machine.
+    `file` is the name of the file to publish, within its folder. `pixel_digest`, in hex, is the Merkle root
+    over the decoded samples in tiles, as docs/formats.md says: it is equal for equal pixels, although
+    Blender's files differ in their metadata. `channel_names` are those in the digest, such as `R,G,B`.
+    `proof_root` is the same digest of what Cycles rendered before denoising; empty without a proof.
+    `is_black`: it shows nothing, which may be right or a fault of this machine.
     """
 
     number: int
@@ -138,9 +140,11 @@ class ValidatedFrame:
     height: int
     channels: int
     bit_depth: int
-    pixel_sha256: str
+    pixel_digest: str
+    channel_names: str
     size_bytes: int
     is_black: bool
+    proof_root: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,9 +155,9 @@ class SlowToClose(GatedRenderer):
     """What a scene has written in memory takes a while to be freed."""
 
     @asynccontextmanager
-    async def open(self, scene: Path) -> AsyncIterator[FakeSession]:
+    async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[FakeSession]:
         """Leaves slowly."""
-        async with super().open(scene) as session:
+        async with super().open(scene, folder) as session:
             try:
                 yield session
             finally:

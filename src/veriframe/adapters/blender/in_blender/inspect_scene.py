@@ -19,6 +19,9 @@ from lighting import is_unlit  # type: ignore[import-not-found]
 MOST = 200
 """Entries in one list; of a longer one, the first are reported."""
 
+job_folders: list[str] = []
+"""Where the job's files lie: the bundle, or else the scene's own folder."""
+
 IMPORT_NODES = ("GeometryNodeImport", "GeometryNodeInputImportGrid")
 
 
@@ -28,13 +31,13 @@ def packed(block: Any) -> bool:
 
 
 def present(path: str, library: Any = None) -> bool:
-    """Whether a render can use the file: it is in the scene's folder or below, or part of Blender.
+    """Whether a render can use the file: it is in the job's folder or below, or part of Blender.
 
     Anything else counts as missing even if it exists on this machine: devices, `/proc`, the system's own
     pictures.
     """
     file = os.path.realpath(bpy.path.abspath(path, library=library))
-    homes = [os.path.dirname(os.path.realpath(bpy.data.filepath)), *blender_folders()]  # noqa: PTH120
+    homes = [*job_folders, *blender_folders()]
     if not any(file.startswith(home.rstrip("/") + "/") for home in homes) or not os.path.isfile(file):  # noqa: PTH113
         return False
     return can_be_read(file)
@@ -276,8 +279,9 @@ def some(source: Callable[[], Iterator[Any]]) -> list[Any]:
     return found
 
 
-def inspect(scene_path: str) -> dict[str, Any]:
-    """Open the scene and return the facts, and how long that took."""
+def inspect(scene_path: str, bundle: str = "") -> dict[str, Any]:
+    """Open the scene and return the facts, and how long that took. `bundle` is the folder it lies in."""
     started = time.monotonic()
+    job_folders[:] = [os.path.realpath(bundle or os.path.dirname(scene_path))]  # noqa: PTH120
     bpy.ops.wm.open_mainfile(filepath=scene_path, load_ui=False, use_scripts=False)
     return {**facts(), "seconds": round(time.monotonic() - started, 4)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -65,6 +66,23 @@ def grant_access(path: Path) -> None:
             os.chown(path, -1, SANDBOX_UID)
             mode |= more
     path.chmod(mode)
+
+
+def grant_reading(folder: Path) -> None:
+    """Lets the sandbox user of a root worker read a folder and every file in it; links are left alone.
+
+    Only adds rights, and only where they lack. Raises `OSError`.
+    """
+    if os.geteuid() != 0:
+        return
+    for parent, folders, files in os.walk(folder):
+        for path in (parent, *(os.path.join(parent, name) for name in (*folders, *files))):  # noqa: PTH118 - quick
+            status = os.lstat(path)
+            needed = 0o050 if stat.S_ISDIR(status.st_mode) else 0o040
+            if not stat.S_ISLNK(status.st_mode) and status.st_mode & (needed >> 3) != needed >> 3:
+                with contextlib.suppress(PermissionError):
+                    os.chown(path, -1, SANDBOX_UID)
+                    os.chmod(path, stat.S_IMODE(status.st_mode) | needed)  # noqa: PTH101 - quick
 
 
 def is_readable_inside(file: Path) -> bool:

@@ -24,7 +24,7 @@ from veriframe.worker.shared.reservations import picture_bytes
 
 def _load() -> Any:
     # The script is not part of the worker's packages: it runs outside it as a top-level module.
-    spec = importlib.util.spec_from_file_location("png_file", runtimes.SCRIPTS / "png_file.py")
+    spec = importlib.util.spec_from_file_location("png_file", runtimes.SCRIPTS / "decoding" / "png_file.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -15,7 +15,7 @@ from veriframe.adapters.blender import runtimes
 
 def _load(name: str) -> Any:
     # The scripts are not part of the worker's packages: they run outside it as top-level modules.
-    spec = importlib.util.spec_from_file_location(name, runtimes.SCRIPTS / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, runtimes.SCRIPTS / "decoding" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

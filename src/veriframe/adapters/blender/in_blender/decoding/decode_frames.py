@@ -6,43 +6,27 @@ Arguments: the folder with the frames, the output folder, and a JSON file with t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120  # isolated mode adds no folder
 
 import numpy as np
+import pixel_digest  # type: ignore[import-not-found]
 import png_file  # type: ignore[import-not-found]
 from png_file import NotAPictureError, Pixels
 from reporting import arguments, report, run  # type: ignore[import-not-found]
 
-CHANNELS = {1: "Y", 2: "Y,A", 3: "R,G,B", 4: "R,G,B,A"}
+CHANNELS = {1: "Y", 2: "YA", 3: "RGB", 4: "RGBA"}
 ALPHA = (2, 4)
 """Channel counts with alpha as the last channel."""
 
 DITHER = 2 / 255
 """The most that dithering, at its highest setting, adds to black before quantisation."""
-
-
-def pixel_sha256(pixels: Pixels) -> str:
-    """SHA-256 of the samples in a canonical form.
-
-    The form is a line `veriframe-pixels 1 WIDTH HEIGHT CHANNELS DTYPE` (such as `R,G,B,A` and `u1`, `u2`,
-    `f2` or `f4`), then the samples: little-endian, top row first, left to right, channels interleaved.
-    """
-    height, width, channels = pixels.shape
-    kind = pixels.dtype.newbyteorder("<")
-    name = f"{kind.kind}{kind.itemsize}"
-    digest = hashlib.sha256(
-        f"veriframe-pixels 1 {width} {height} {CHANNELS[channels]} {name}\n".encode("ascii")
-    )
-    for row in pixels:
-        digest.update(np.ascontiguousarray(row, kind).tobytes())
-    return digest.hexdigest()
 
 
 def is_black(pixels: Pixels) -> bool:
@@ -75,6 +59,7 @@ def decode_and_report(frame: dict[str, Any], source: Path, target: Path) -> None
     except NotAPictureError as error:
         report("refused", number=frame["number"], code=error.code, why=str(error)[:300])
         return
+    planes = {name: pixels[:, :, n] for n, name in enumerate(CHANNELS[pixels.shape[2]])}
     report(
         "decoded",
         number=frame["number"],
@@ -82,7 +67,9 @@ def decode_and_report(frame: dict[str, Any], source: Path, target: Path) -> None
         height=pixels.shape[0],
         channels=pixels.shape[2],
         bit_depth=8 * pixels.dtype.itemsize,
-        pixel_sha256=pixel_sha256(pixels),
+        pixel_digest=pixel_digest.digest(planes),
+        channel_names=pixel_digest.channel_names(list(planes)),
+        proof_root="",
         black=bool(is_black(pixels)),
         finite=bool(np.isfinite(pixels).all()),
     )
