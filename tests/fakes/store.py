@@ -19,7 +19,10 @@ from veriframe.ports.store import (
     Pin,
     StoreRoom,
     Transfer,
+    check_new_file,
     ignore_transfer,
+    no_entry,
+    path_names,
 )
 
 
@@ -32,6 +35,7 @@ class FakeStore(ContentStore):
         self.pinned: list[Pin] = []
         self.fault: Exception | None = None
         self.limit_bytes: int | None = None
+        self.fetched: list[tuple[str, str]] = []
 
     def keep(self, content: bytes) -> str:
         """Stores bytes directly. Returns their CID."""
@@ -60,24 +64,60 @@ class FakeStore(ContentStore):
         return cid
 
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
-        """Copies a file or a folder to `target`."""
+        """Copies a file or a folder, or an entry of it, to `target`."""
         self._fail()
-        # Tests may store files under names that are not CIDs.
-        key = cid if cid in self.files else canonical(cid)
-        files = self.folders.get(key)
-        if files is None and key not in self.files:
-            raise JobRejected(Code.NOT_FOUND, f"Nobody has {cid}.")
+        found = self._find(cid, path)
+        self.fetched.append((cid, path))
         _require_folder(target.parent)
-        if files is None:
-            limits.check_file(cid, len(self.files[key]))
-            target.write_bytes(self.files[key])  # noqa: ASYNC240 - small files of tests
-            size_bytes = len(self.files[key])
+        if isinstance(found, bytes):
+            limits.check_file(cid, len(found))
+            target.write_bytes(found)  # noqa: ASYNC240 - small files of tests
+            size_bytes = len(found)
         else:
-            size_bytes = _write_folder(files, target, limits.check_folder(cid))
+            size_bytes = _write_folder(found, target, limits.check_folder(cid))
         on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
-        return Fetched(is_folder=files is not None, size_bytes=size_bytes)
+        return Fetched(is_folder=not isinstance(found, bytes), size_bytes=size_bytes)
+
+    async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
+        """Keeps the folder with this file, too."""
+        self._fail()
+        check_new_file(name, content)
+        found = self._find(folder_cid, "")
+        if isinstance(found, bytes):
+            raise JobRejected(Code.NOT_A_FILE, f"{folder_cid} is a file.")
+        kept = {path: one for path, one in found.items() if path.split("/")[0] != name}
+        cid = self.keep_folder({**kept, name: content})
+        await self.pin(Pin(cid=cid, name=pin_name))
+        return cid
+
+    def _find(self, cid: str, path: str) -> bytes | dict[str, bytes]:
+        """A file's content, or the files of a folder by path."""
+        # Tests may store files under names that are not CIDs.
+        key, names = cid if cid in self.files else canonical(cid), path_names(path)
+        if key in self.files and names:
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} is a file.")
+        if key in self.files:
+            return self.files[key]
+        files = self.folders.get(key)
+        if files is None:
+            raise JobRejected(Code.NOT_FOUND, f"Nobody has {cid}.")
+        if not names or path in files:
+            return files[path] if names else files
+        if any(path.startswith(f"{file}/") for file in files):
+            raise JobRejected(Code.NOT_A_FILE, f"{cid} has a file on the way to {path}.")
+        below = {
+            name.removeprefix(f"{path}/"): one for name, one in files.items() if name.startswith(f"{path}/")
+        }
+        if not below:
+            raise no_entry(cid, path)
+        return below
 
     async def pin(self, pin: Pin) -> None:
         """Pins content under one more name."""
@@ -115,19 +155,23 @@ class FakeStore(ContentStore):
         return len(self.files.get(cid, b"")) + sum(map(len, self.folders.get(cid, {}).values()))
 
     def _keep_folder(self, source: Path) -> str:
-        digest = hashlib.sha256()
         entries = sorted(source.rglob("*"))
         if not entries:
             raise SettingsError(f"{source} is empty.")
         for entry in entries:
             if entry.is_symlink() or not (entry.is_dir() or entry.is_file()) or "\udcff" in entry.name:
                 raise SettingsError(f"{entry!a} cannot be stored.")
-            digest.update(f"{entry.relative_to(source)}\0".encode())
-            digest.update(entry.read_bytes() if entry.is_file() else b"")
+        return self.keep_folder(
+            {str(entry.relative_to(source)): entry.read_bytes() for entry in entries if entry.is_file()}
+        )
+
+    def keep_folder(self, files: Mapping[str, bytes]) -> str:
+        """Stores a folder of these files directly. Returns its CID."""
+        digest = hashlib.sha256()
+        for name, content in sorted(files.items()):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
         cid = str(Cid(Codec.DAG_PB, digest.digest()))
-        self.folders[cid] = {
-            str(entry.relative_to(source)): entry.read_bytes() for entry in entries if entry.is_file()
-        }
+        self.folders[cid] = dict(files)
         return cid
 
     def _fail(self) -> None:

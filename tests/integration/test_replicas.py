@@ -15,7 +15,8 @@ from veriframe.adapters.kubo.gateways.gateway import Gateways
 from veriframe.adapters.kubo.node.api import KuboApi
 from veriframe.adapters.kubo.node.swarm import Swarm
 from veriframe.adapters.kubo.replicas.pinning_service import PinningService
-from veriframe.adapters.kubo.replicas.replica import ReplicatedStore, ReplicationPolicy, second_node
+from veriframe.adapters.kubo.replicas.replica import second_node
+from veriframe.adapters.kubo.replicas.replicated_store import ReplicatedStore, ReplicationPolicy
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import StoreUnavailable
 from veriframe.ports.store import FetchLimits, Pin

@@ -10,7 +10,8 @@ import pytest_asyncio
 from tests.fakes.store import FakeStore
 from tests.nodes import Devnet, Kubo, devnet, kubo
 
-from veriframe.adapters.kubo.replicas.replica import ReplicatedStore, ReplicationPolicy, second_node
+from veriframe.adapters.kubo.replicas.replica import second_node
+from veriframe.adapters.kubo.replicas.replicated_store import ReplicatedStore, ReplicationPolicy
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.local_store import LocalStore
 from veriframe.ports.store import ContentStore

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.ports.store_content import ABSENT, add, write
 
-from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
+from veriframe.adapters.kubo.replicas.replicated_store import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import canonical, parse_cid

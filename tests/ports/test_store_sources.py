@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.ports.store_content import add, write
 
-from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
+from veriframe.adapters.kubo.replicas.replicated_store import ReplicatedStore
 from veriframe.errors import Code, HostUnavailable, JobError, SettingsError, StoreUnavailable
 from veriframe.ports.store import ContentStore, FetchLimits, Transfer
 

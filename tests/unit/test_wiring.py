@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.store import FakeStore
 
-from veriframe.adapters.kubo.replicas.replica import ReplicatedStore
+from veriframe.adapters.kubo.replicas.replicated_store import ReplicatedStore
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.adapters.starknet import connection
 from veriframe.adapters.starknet.account.keystore import Key

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from veriframe.errors import Code, JobRejected
-from veriframe.model.content.folder import FolderLimits
+from veriframe.errors import Code, JobRejected, SettingsError
+from veriframe.model.content.folder import FolderLimits, check_path
 from veriframe.model.quantities import format_size
 
 
@@ -91,6 +91,40 @@ class StoreCheck:
     is_required: bool = False
 
 
+MOST_FILE_BYTES = 2**18
+"""The largest file that `with_file` puts into a folder: one block."""
+
+
+def check_new_file(name: str, content: bytes) -> None:
+    """Raise `SettingsError` if `with_file` cannot put such a file into a folder."""
+    try:
+        if "/" in name:
+            raise ValueError
+        check_path(name, FolderLimits(size_bytes=0))
+    except (ValueError, JobRejected):
+        raise SettingsError(f"{name[:80]!a} cannot be the name of a file in a folder.") from None
+    if len(content) > MOST_FILE_BYTES:
+        raise SettingsError(
+            f"{name} has {format_size(len(content))}; at most {format_size(MOST_FILE_BYTES)} are possible."
+        )
+
+
+def path_names(path: str) -> Sequence[str]:
+    """The names that a path within a folder leads through; none for the folder itself.
+
+    Raises `JobRejected` (CORRUPT, TOO_LARGE) for a path that no folder has.
+    """
+    names = path.split("/") if path else []
+    for depth in range(1, len(names) + 1):
+        check_path("/".join(names[:depth]), FolderLimits(size_bytes=0))
+    return names
+
+
+def no_entry(cid: str, path: str) -> JobRejected:
+    """The refusal of an entry that a folder lacks."""
+    return JobRejected(Code.CORRUPT, f"The folder {cid} has no entry {path[-200:]!a}.")
+
+
 def partial_name(cid: str) -> str:
     """The name of what is partly fetched, in its target's folder. `cid` has the canonical spelling."""
     return f".veriframe-fetch-{cid}"
@@ -110,14 +144,30 @@ class ContentStore(Protocol):
 
     @abstractmethod
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
         """Download a file or a folder to `target`, completely or not at all, over what is there.
 
-        What has arrived may stay as `partial_name(cid)` in the same folder, so that a later call can resume.
-        Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE (`limits` does not allow a file,
-        or a folder), TOO_LARGE, CORRUPT (also for links and for unfit names); `HostUnavailable` if the target
-        cannot be written: a file replaces no folder.
+        With `path`, such as `frames/frame_0001.png`, only that entry of the folder `cid`. What has arrived
+        may stay as `partial_name(…)` of what is fetched in the target's folder, so that a later call can
+        resume. Raises `JobRejected`: BAD_CID, NOT_FOUND (nobody has it), NOT_A_FILE (`limits` does not allow
+        a file, or a folder; or the path leads through a file), TOO_LARGE, CORRUPT (also for links, for unfit
+        names, and for an entry that the folder lacks); `HostUnavailable` if the target cannot be written: a
+        file replaces no folder.
+        """
+
+    @abstractmethod
+    async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
+        """A folder of this store with one file at its top added or replaced, pinned. Returns its CID.
+
+        It is the CID that `add` gives to such a folder; nothing else of the folder is sent again. Raises
+        `JobRejected` (BAD_CID, NOT_A_FILE for a file), `SettingsError` for more than `MOST_FILE_BYTES`, for a
+        name that no file has, and for a folder of thousands of entries at its top.
         """
 
     @abstractmethod

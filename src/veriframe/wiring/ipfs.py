@@ -10,7 +10,8 @@ from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import KuboApi
 from veriframe.adapters.kubo.node.swarm import Swarm
 from veriframe.adapters.kubo.replicas.pinning_service import PinningService
-from veriframe.adapters.kubo.replicas.replica import Replica, ReplicatedStore, ReplicationPolicy, second_node
+from veriframe.adapters.kubo.replicas.replica import Replica, second_node
+from veriframe.adapters.kubo.replicas.replicated_store import ReplicatedStore, ReplicationPolicy
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import SettingsError
 from veriframe.ports.store import ContentStore

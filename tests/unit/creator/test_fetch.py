@@ -60,10 +60,15 @@ class _Slow(FakeStore):
     """Another process takes the target's name during the download."""
 
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
         (target.parent / "picture.png").write_bytes(b"mine")
-        return await super().fetch(cid, target, limits, on_progress)
+        return await super().fetch(cid, target, limits, on_progress, path)
 
 
 async def test_a_file_that_appears_while_fetching_is_kept(tmp_path: Path) -> None:

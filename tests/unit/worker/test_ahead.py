@@ -48,12 +48,17 @@ class AbsentScenes(FakeStore):
     """A store that looks for ever for what it does not have."""
 
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
         """Fetches what is there."""
         if cid not in self.files:
             await asyncio.Event().wait()
-        return await super().fetch(cid, target, limits, on_progress)
+        return await super().fetch(cid, target, limits, on_progress, path)
 
 
 @pytest.mark.parametrize("ghosts", [10, FETCHES + 4])
@@ -109,7 +114,12 @@ class HalfScenes(FakeStore):
     now = most = 0
 
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
         """Fetches what is there."""
         if cid not in self.files:
@@ -120,7 +130,7 @@ class HalfScenes(FakeStore):
                 await asyncio.Event().wait()
             finally:
                 self.now -= HALF_BYTES
-        return await super().fetch(cid, target, limits, on_progress)
+        return await super().fetch(cid, target, limits, on_progress, path)
 
 
 async def test_scenes_that_stop_arriving_do_not_fill_the_disk(

@@ -15,6 +15,7 @@ from typing import Self
 
 import structlog
 
+from veriframe.adapters.kubo.adding.changed_folder import folder_with
 from veriframe.adapters.kubo.adding.upload import (
     IMPORT_OPTIONS,
     ROOT_NAME,
@@ -27,13 +28,14 @@ from veriframe.adapters.kubo.adding.upload import (
 from veriframe.adapters.kubo.fetching.fetcher import BlockSource, Fetcher
 from veriframe.adapters.kubo.fetching.node import KuboNode
 from veriframe.adapters.kubo.fetching.timeouts import Timeouts
+from veriframe.adapters.kubo.files.finished import finish
 from veriframe.adapters.kubo.node.address import parse_address
 from veriframe.adapters.kubo.node.api import Answer, KuboApi, NodeRefused, Query
 from veriframe.adapters.kubo.node.disk import REMEDY, NodeDisk
 from veriframe.adapters.kubo.node.pins import part_of_name, pin_folder, read_pin
 from veriframe.adapters.kubo.removal.fetched import FetchedBlocks
 from veriframe.errors import Code, JobError, JobRejected, SettingsError, StoreFull, StoreUnavailable
-from veriframe.model.content.cid import canonical, parse_cid
+from veriframe.model.content.cid import Cid, Codec, parse_cid
 from veriframe.model.quantities import format_span
 from veriframe.ports.store import (
     ContentStore,
@@ -44,6 +46,7 @@ from veriframe.ports.store import (
     StoreCheck,
     StoreRoom,
     Transfer,
+    check_new_file,
     ignore_transfer,
 )
 from veriframe.threads import run_uninterrupted
@@ -96,8 +99,8 @@ class KuboStore(ContentStore):
         self._fetched = FetchedBlocks(self._api)
         self._timeouts = timeouts or Timeouts()
         self.sources = tuple(sources)
-        node = KuboNode(self._api, self._timeouts)
-        self._fetcher = Fetcher((node, *self.sources), self._timeouts)
+        self._node = KuboNode(self._api, self._timeouts)
+        self._fetcher = Fetcher((self._node, *self.sources), self._timeouts)
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,30 +141,45 @@ class KuboStore(ContentStore):
                 log.info("store_add_again", reason=str(error))
                 await self._wait_for_node(error)
                 cid = await self._add(source, plan, pin_name, on_progress)
-        _finish("store_added", cid, plan.size_bytes, started, on_progress)
+        finish("store_added", cid, plan.size_bytes, started, on_progress)
         return cid
 
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
-        """Fetches a file or a folder to `target`, each block checked, all or nothing.
+        """Fetches a file or a folder, or one entry of it, to `target`, each block checked, all or nothing.
 
         Resumes what an interrupted fetch left beside the target. What the node did not have before is removed
         from it afterwards. Any import options work.
         """
         started, wanted = time.monotonic(), parse_cid(cid)
         async with self._fetched.fetching(wanted), self._in_time(f"{wanted} did not arrive"):
-            fetched = await self._fetcher.fetch(wanted, target, limits, on_progress)
-        _finish("store_fetched", cid, fetched.size_bytes, started, on_progress)
+            entry = await self._fetcher.find(wanted, path)
+            fetched = await self._fetcher.fetch(entry, target, limits, on_progress)
+        finish("store_fetched", str(entry), fetched.size_bytes, started, on_progress)
         return fetched
+
+    async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
+        """Puts two blocks into the node: the file, and the folder with it. Returns the folder's CID."""
+        check_new_file(name, content)
+        folder = parse_cid(folder_cid)
+        changed = folder_with(folder, await self._node.block(folder), name, content)
+        self._fetched.pins_made += 1
+        for cid, block in changed.blocks:
+            await self._put(cid, block)
+        await self.pin(Pin(cid=str(changed.cid), name=pin_name))
+        return str(changed.cid)
 
     async def pin(self, pin: Pin) -> None:
         """Pins what the node has under one more name. Raises `StoreUnavailable` if it lacks any of it."""
         self._fetched.pins_made += 1
         folder = pin_folder(parse_cid(pin.cid), pin.name)
-        query: Query = {"cid-codec": "dag-pb", "mhtype": "sha2-256", "mhlen": -1, "pin": "false"}
-        async with self._api.post("block/put", query, PIN_SECONDS, body=one_part(folder.block)) as answer:
-            answer.parse(await answer.body(), _Key)
+        await self._put(parse_cid(folder.cid), folder.block)
         # Offline: pinning must not wait for the network.
         options = {"arg": folder.cid, "name": folder.kubo_name, "recursive": "true", "offline": "true"}
         await self._api.call("pin/add", options, _Pins, PIN_SECONDS)
@@ -206,6 +224,12 @@ class KuboStore(ContentStore):
     async def tidy(self) -> None:
         """Removes from the node, in the background, what killed processes fetched there."""
         self._fetched.tidy()
+
+    async def _put(self, cid: Cid, block: bytes) -> None:
+        codec = "raw" if cid.codec is Codec.RAW else "dag-pb"
+        query: Query = {"cid-codec": codec, "mhtype": "sha2-256", "mhlen": -1, "pin": "false"}
+        async with self._api.post("block/put", query, PIN_SECONDS, body=one_part(block)) as answer:
+            answer.parse(await answer.body(), _Key)
 
     async def _add(self, source: Path, plan: UploadPlan, pin_name: str, on_progress: OnTransfer) -> str:
         # A folder is hashed while it is sent: the node's own CID shows whether both saw the same bytes.
@@ -271,15 +295,3 @@ class KuboStore(ContentStore):
             raise StoreUnavailable(
                 f"{what} within {format_span(self._timeouts.total_seconds)}. Check that the IPFS node works."
             ) from error
-
-
-def _finish(event: str, cid: str, size_bytes: int, started: float, on_progress: OnTransfer) -> None:
-    on_progress(Transfer(done_bytes=size_bytes, total_bytes=size_bytes))
-    seconds = time.monotonic() - started
-    log.info(
-        event,
-        cid=canonical(cid),
-        size_bytes=size_bytes,
-        seconds=round(seconds, 3),
-        megabytes_per_second=round(size_bytes / 1e6 / max(seconds, 1e-6), 1),
-    )

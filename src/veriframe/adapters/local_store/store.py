@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import structlog
 
@@ -24,11 +23,12 @@ from veriframe.adapters.local_store.copying import (
     measure_folder,
     open_file,
 )
+from veriframe.adapters.local_store.entries import Entry, link_folder, opened_entry
 from veriframe.adapters.local_store.pins import PinFolder
 from veriframe.adapters.local_store.staging import staged, staging
-from veriframe.causes import cause_of
-from veriframe.disk import locked, sync_folder
-from veriframe.errors import Code, HostUnavailable, JobRejected, SettingsError, StoreFull, StoreUnavailable
+from veriframe.adapters.local_store.targets import is_full, reason, replace, writing
+from veriframe.disk import locked
+from veriframe.errors import Code, JobRejected, SettingsError, StoreFull, StoreUnavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.quantities import format_size
 from veriframe.ports.store import (
@@ -39,6 +39,7 @@ from veriframe.ports.store import (
     Pin,
     StoreRoom,
     Transfer,
+    check_new_file,
     ignore_transfer,
 )
 from veriframe.threads import run_briefly, run_stoppable, run_uninterrupted
@@ -87,17 +88,36 @@ class LocalStore(ContentStore):
         return copied.cid
 
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
-        """Copies a file or a folder to `target`, verified, all of it or nothing.
+        """Copies a file or a folder, or one entry of it, to `target`, verified, all of it or nothing.
 
         Raises `StoreUnavailable` if it is stored damaged: that is not the creator's fault. An interrupted
         copy starts again: nothing is transferred over a network.
         """
-        started, key, watch = time.monotonic(), canonical(cid), CopyProgress(on_progress)
+        started, key, watch = time.monotonic(), Entry.of(cid, path), CopyProgress(on_progress)
         copied, is_folder = await run_stoppable(watch.stop, self._fetch, key, target, limits, watch)
         _finish("store_fetched", copied, started, on_progress)
         return Fetched(is_folder=is_folder, size_bytes=copied.size_bytes)
+
+    async def with_file(self, folder_cid: str, name: str, content: bytes, pin_name: str) -> str:
+        """Stores the folder once more, with this file. Files that stay are the same on the disk."""
+        check_new_file(name, content)
+        folder = canonical(folder_cid)
+        await run_briefly(self._make)
+        with self._translated():
+            async with staged(self._work) as work:
+                new = work / "new"
+                copied = await run_uninterrupted(self._change, folder, name, content, new)
+                is_intact = await run_uninterrupted(self._blobs.is_intact_folder, copied.cid)
+                async with locked(self._lock, LOCK_WAIT_SECONDS):
+                    await run_briefly(self._keep, new, copied, pin_name, keep_folder=is_intact)
+        return copied.cid
 
     async def pin(self, pin: Pin) -> None:
         """Pins stored content under one more name. Raises `StoreUnavailable` if it is not stored."""
@@ -157,45 +177,39 @@ class LocalStore(ContentStore):
         except TooLong as error:
             raise self._full(0) from error
 
-    def _fetch(self, cid: str, target: Path, limits: FetchLimits, watch: CopyProgress) -> tuple[Copied, bool]:
+    def _change(self, cid: str, name: str, content: bytes, new: Path) -> Copied:
+        with opened_entry(self._blobs, Entry(cid)) as file:
+            if file is not None:
+                raise JobRejected(Code.NOT_A_FILE, f"{cid} is a file, not a folder.")
+            if not self._blobs.is_intact_folder(cid):
+                raise self._damaged(cid, "its bytes do not match its CID")
+            return link_folder(self._blobs.path(cid), new, name, content)
+
+    def _fetch(
+        self, entry: Entry, target: Path, limits: FetchLimits, watch: CopyProgress
+    ) -> tuple[Copied, bool]:
         self._make()
+        cid, source = entry.cid, entry.within(self._blobs)
         try:
-            with self._opened(cid) as file:
+            with self._translated(), opened_entry(self._blobs, entry) as file:
                 if file is None:
-                    size_bytes = measure_folder(self._blobs.path(cid), limits.check_folder(cid))
+                    size_bytes = measure_folder(source, limits.check_folder(str(entry)))
                 else:
                     size_bytes = os.fstat(file.fileno()).st_size
-                    limits.check_file(cid, size_bytes)
+                    limits.check_file(str(entry), size_bytes)
                 watch.total_bytes = size_bytes
-                with _writing(target), staging(target.parent) as beside:
+                with writing(target), staging(target.parent) as beside:
                     new = beside / "new"
                     if file is None:
-                        copied = copy_folder(self._blobs.path(cid), new, size_bytes, watch, mode=0o666)
+                        copied = copy_folder(source, new, size_bytes, watch, mode=0o666)
                     else:
                         copied = copy_file(file, new, size_bytes, watch, mode=0o666)
-                    if copied.cid != cid:
+                    if not entry.is_copied_right(self._blobs, copied.cid):
                         raise self._damaged(cid, "its bytes do not match its CID")
-                    _replace(new, target, beside)
+                    replace(new, target, beside)
         except (Unreadable, TooLong) as error:
             raise self._damaged(cid, str(error)) from error
         return copied, file is None
-
-    @contextmanager
-    def _opened(self, cid: str) -> Iterator[BinaryIO | None]:
-        """Opens stored content; None for a folder. Raises `JobRejected` (NOT_FOUND), `Unreadable`."""
-        path = self._blobs.path(cid)
-        try:
-            file = open_file(path)
-        except FileNotFoundError as error:
-            if not path.parent.is_dir():
-                # The disk is gone. Content that cannot be reached is not content that does not exist.
-                raise self._unavailable(error) from error
-            raise JobRejected(Code.NOT_FOUND, f"{cid} is not in the content store {self._folder}.") from None
-        except IsADirectoryError:
-            yield None
-            return
-        with file:
-            yield file
 
     def _pin(self, pin: Pin) -> None:
         if not self._blobs.path(pin.cid).exists():
@@ -233,9 +247,9 @@ class LocalStore(ContentStore):
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: OSError) -> StoreUnavailable:
-        kind = StoreFull if _is_full(error) else StoreUnavailable
+        kind = StoreFull if is_full(error) else StoreUnavailable
         return kind(
-            f"The content store {self._folder} cannot be used now: {_reason(error)}. Check that its disk is"
+            f"The content store {self._folder} cannot be used now: {reason(error)}. Check that its disk is"
             " mounted and has space, and that its user may write to it."
         )
 
@@ -250,36 +264,6 @@ class LocalStore(ContentStore):
             f"The content store {self._folder} is full: it may hold {format_size(self._blobs.limit_bytes)},"
             f" and {format_size(pinned_bytes)} of them are pinned. {_REMEDY}"
         )
-
-
-def _replace(new: Path, target: Path, beside: Path) -> None:
-    """Moves a complete file or folder to its target, and what is there to `beside`."""
-    if new.is_dir() and target.is_dir() and not target.is_symlink():
-        target.rename(beside / "replaced")
-    elif new.is_dir():
-        target.unlink(missing_ok=True)
-    new.replace(target)
-    sync_folder(target.parent)
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise HostUnavailable(
-            f"{target} cannot be written: {_reason(error)}. Check that its disk has space, and that its user"
-            " may write there."
-        ) from error
-
-
-def _is_full(error: OSError) -> bool:
-    """Whether the disk or this user's quota is full."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def _reason(error: OSError) -> str:
-    return "the disk is full" if _is_full(error) else cause_of(error)
 
 
 def _finish(event: str, copied: Copied, started: float, on_progress: OnTransfer) -> None:

@@ -97,7 +97,12 @@ class _Slow(FakeStore):
     """A store from which only half of a scene arrives."""
 
     async def fetch(
-        self, cid: str, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
+        self,
+        cid: str,
+        target: Path,
+        limits: FetchLimits,
+        on_progress: OnTransfer = ignore_transfer,
+        path: str = "",
     ) -> Fetched:
         target.with_name(f".veriframe-fetch-{cid}").write_bytes(b"half")
         if self.fault is None:

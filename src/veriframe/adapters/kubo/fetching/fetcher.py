@@ -13,14 +13,22 @@ from typing import Protocol, TypeVar
 import structlog
 
 from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch, fits
-from veriframe.adapters.kubo.blocks.tree import Tree
-from veriframe.adapters.kubo.blocks.unixfs import FileBlock, SymlinkBlock, decode_block
+from veriframe.adapters.kubo.blocks.tree import MAX_BLOCKS, Tree
+from veriframe.adapters.kubo.blocks.unixfs import FileBlock, ShardBlock, SymlinkBlock, decode_block
 from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.files.staging import place, staged, writing
 from veriframe.adapters.kubo.node.api import NodeRefused
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Cid
-from veriframe.ports.store import Fetched, FetchLimits, OnTransfer, Transfer, ignore_transfer
+from veriframe.ports.store import (
+    Fetched,
+    FetchLimits,
+    OnTransfer,
+    Transfer,
+    ignore_transfer,
+    no_entry,
+    path_names,
+)
 from veriframe.threads import run_uninterrupted
 
 log = structlog.get_logger()
@@ -85,6 +93,20 @@ class Fetcher:
     def __init__(self, sources: Sequence[BlockSource], timeouts: Timeouts) -> None:
         self._sources, self._timeouts = tuple(sources), timeouts
 
+    async def find(self, cid: Cid, path: str) -> Cid:
+        """Returns the CID of the entry at `path` within a folder; only the folders above it are fetched.
+
+        Raises `JobRejected`: NOT_A_FILE if the path leads through a file, CORRUPT if there is no such entry.
+        """
+        for name in path_names(path):
+            folder, wanted = cid, name
+            cid = await in_turn(
+                folder,
+                self._sources,
+                lambda source: _entry(folder, wanted, source),  # noqa: B023 - awaited
+            )
+        return cid
+
     async def fetch(
         self, cid: Cid, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
     ) -> Fetched:
@@ -138,6 +160,24 @@ async def _root(cid: Cid, source: BlockSource) -> tuple[BlockSource, bytes]:
     if not fits(cid, block):
         raise StoreUnavailable(f"A source returned bytes that do not match {cid}. Trying again later.")
     return source, block
+
+
+async def _entry(folder: Cid, name: str, source: BlockSource) -> Cid:
+    """Returns the CID of a folder's entry. A large folder's shards are read until one has it."""
+    waiting, blocks = [folder], 0
+    while waiting:
+        cid = waiting.pop(0)
+        _, content = await _root(cid, source)
+        block, blocks = decode_block(cid, content), blocks + 1
+        if isinstance(block, FileBlock | SymlinkBlock):
+            raise JobRejected(Code.NOT_A_FILE, f"{folder} is a file or a link, not a folder.")
+        for entry in block.entries:
+            if entry.name == name:
+                return entry.cid
+        waiting += block.shards if isinstance(block, ShardBlock) else ()
+        if blocks + len(waiting) > MAX_BLOCKS:
+            raise JobRejected(Code.TOO_LARGE, f"{folder} has more than {MAX_BLOCKS} blocks.")
+    raise no_entry(str(folder), name)
 
 
 def _file_bytes(cid: Cid, root: bytes, limits: FetchLimits) -> int | None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from tests.unit.adapters.kubo.lying_node import CONTENT
 
-from veriframe.adapters.kubo.replicas import replica
+from veriframe.adapters.kubo.replicas import replicated_store
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replica, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(replica, "CALL_SECONDS", 0.2)
+    monkeypatch.setattr(replicated_store, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(replicated_store, "CALL_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from structlog.typing import EventDict
 from tests.unit.adapters.kubo.lying_node import Blocks, LyingNode
 
 from veriframe.adapters.kubo.fetching.fetcher import BlockSource
-from veriframe.adapters.kubo.replicas.replica import Replica, ReplicatedStore, ReplicationPolicy
+from veriframe.adapters.kubo.replicas.replica import Replica
+from veriframe.adapters.kubo.replicas.replicated_store import ReplicatedStore, ReplicationPolicy
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, StoreUnavailable
 from veriframe.model.content.cid import Cid
