@@ -80,6 +80,11 @@ class BlenderRenderer(Renderer):
         """As given."""
         return self._capacity
 
+    @property
+    def sandbox(self) -> Sandbox:
+        """The sandbox that it renders in."""
+        return self._sandbox
+
     @contextlib.asynccontextmanager
     async def open(self, scene: Path, folder: Path | None = None) -> AsyncIterator[BlenderSession]:
         """A session for one scene, of a Blender that was started ahead if there is one.

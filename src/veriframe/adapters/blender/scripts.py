@@ -60,6 +60,10 @@ class Script:
     limits: RenderLimits
 
 
+Folder = Path | Mapping[str, Path]
+"""A scene's bundle; or the files that are visible with it, by their absolute paths."""
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """What `session.py` is given: its arguments, and what the sandbox shows it."""
@@ -126,12 +130,16 @@ def log_end(
 
 
 @contextlib.asynccontextmanager
-async def given(scene: Path, folder: Path | None) -> AsyncIterator[Given]:
-    """Yields what `session.py` is given for a scene, or for one in a bundle.
+async def given(scene: Path, folder: Folder | None) -> AsyncIterator[Given]:
+    """Yields what `session.py` is given for a scene, for one in a bundle, or for one where it lies.
 
     A bundle is not copied; a root worker's sandbox user is given the right to read it. Raises
     `HostUnavailable`.
     """
+    if isinstance(folder, Mapping):
+        async with at_home(scene, folder) as shown:
+            yield Given((PurePosixPath(scene), OUT), shown)
+        return
     if folder is None:
         async with readable(scene) as file:
             yield Given((SCENE, OUT), {SCENE: file})
@@ -139,6 +147,16 @@ async def given(scene: Path, folder: Path | None) -> AsyncIterator[Given]:
     with host_errors.as_unavailable():
         await run_uninterrupted(visible.grant_reading, folder)
     yield Given((BUNDLE / scene.relative_to(folder), OUT, BUNDLE), {BUNDLE: folder})
+
+
+@contextlib.asynccontextmanager
+async def at_home(scene: Path, files: Mapping[str, Path]) -> AsyncIterator[dict[PurePosixPath, Path]]:
+    """Yields what shows a scene and other files at their own absolute paths. Raises `HostUnavailable`."""
+    async with contextlib.AsyncExitStack() as stack:
+        shown: dict[PurePosixPath, Path] = {}
+        for path, file in {str(scene): scene, **files}.items():
+            shown[PurePosixPath(path)] = await stack.enter_async_context(readable(file))
+        yield shown
 
 
 @contextlib.asynccontextmanager

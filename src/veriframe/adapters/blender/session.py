@@ -59,7 +59,7 @@ class BlenderSession(RenderSession):
         self._freezing = asyncio.ensure_future(asyncio.sleep(0))
         self._context = contextvars.copy_context()
 
-    async def start(self, scene: Path | None = None, folder: Path | None = None) -> None:
+    async def start(self, scene: Path | None = None, folder: scripts.Folder | None = None) -> None:
         """Starts Blender, with a scene or ahead of one. `folder`: its bundle. Raises `HostUnavailable`."""
         if scene is None:
             self._folder = await self._stack.enter_async_context(scripts.scratch())

@@ -1,0 +1,151 @@
+"""Finds the files that a scene names on this machine, and decides which may travel. Reads none of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from veriframe.causes import cause_of
+from veriframe.creator.packing.values import LeftOut, TakenFile
+from veriframe.errors import Code, JobRejected
+from veriframe.model.bundle.layout import Layout
+from veriframe.model.bundle.travel import ENDINGS, Kind, NamedFile, Shape, is_inside, pattern_of, refusal
+from veriframe.model.text import printable
+
+MOST_FILES = 19_000
+"""The most files of a bundle: a worker takes folders of 20 000 entries."""
+
+_DEEPEST = 8
+_FIND = "Find it with File, External Data, Find Missing Files, and save the scene."
+_MOVE = "If it is meant to be public, copy it to the scene's folder under a plain name."
+
+
+class Gathering:
+    """Gives places in the bundle to the files of one scene."""
+
+    def __init__(self, scene: Path) -> None:
+        """`scene` is absolute, without links."""
+        self._home = str(scene.parent)
+        self._layout = Layout(self._home, str(scene))
+        self._named: set[NamedFile] = set()
+        self.paths: dict[str, str] = {str(scene): self._layout.scene}
+        self.files: dict[str, TakenFile] = {}
+        self.left_out: dict[str, LeftOut] = {}
+
+    def library(self, file: NamedFile) -> Path | None:
+        """The linked scene, if it may travel; otherwise it is left out."""
+        why = self._unfit(file.path, file.kind)
+        if why:
+            self._leave_out(file, why)
+            return None
+        self.paths[file.path] = self._layout.place(file.path, file.kind)
+        self._take(file.kind, file.path, self.paths[file.path])
+        return Path(file.path)
+
+    def add(self, file: NamedFile) -> None:
+        """Take what the path stands for, or leave it out. Raises `JobRejected` (TOO_LARGE)."""
+        if file in self._named or not file.is_used or file.kind is Kind.LIBRARY:
+            return
+        self._named.add(file)
+        if file.shape is Shape.FOLDER:
+            self._add_folder(file)
+        elif (pattern := pattern_of(file)) is not None:
+            folder, taken = os.path.dirname(file.path), 0  # noqa: PTH120 - names need not be text
+            place = self._layout.place(file.path, file.kind)
+            for name in _names(folder):
+                if pattern.fullmatch(name) and not self._unfit(f"{folder}/{name}", file.kind):
+                    self._take(file.kind, f"{folder}/{name}", f"{_folder_of(place)}{name}")
+                    taken += 1
+            self._keep(file, place, taken)
+        elif why := self._unfit(file.path, file.kind):
+            self._leave_out(file, why)
+        else:
+            place = self._layout.place(file.path, file.kind)
+            self._take(file.kind, file.path, place)
+            self._keep(file, place, 1)
+
+    def _add_folder(self, file: NamedFile) -> None:
+        found = list(_below(file.path))
+        # A cache that nothing has written yet needs no words: what lacks one is told by the inspection.
+        if not found and file.is_derived:
+            return
+        place = self._layout.beside(file.path, file.owner) if file.is_derived else None
+        place = place or self._layout.place(file.path, file.kind)
+        taken = 0
+        for path in found:
+            if path.rpartition(".")[2].lower() in ENDINGS[file.kind] and not self._unfit(path, file.kind):
+                self._take(file.kind, path, f"{place}{path[len(file.path) :]}")
+                taken += 1
+        self._keep(file, place, taken)
+
+    def _keep(self, file: NamedFile, place: str, taken: int) -> None:
+        if taken:
+            self.paths[file.path] = place
+        else:
+            self._leave_out(file, "no such file is there")
+
+    def _take(self, kind: Kind, path: str, place: str) -> None:
+        if path in self.files:
+            return
+        source = Path(path)
+        outside = not is_inside(path, self._home) or not is_inside(str(source.resolve()), self._home)
+        self.files[path] = TakenFile(
+            kind=kind, source=source, place=place, size_bytes=source.stat().st_size, is_outside=outside
+        )
+        if len(self.files) > MOST_FILES:
+            raise JobRejected(
+                Code.TOO_LARGE,
+                f"The scene needs more than {MOST_FILES} files. Pack some into it: File, External Data.",
+            )
+
+    def _unfit(self, path: str, kind: Kind) -> str:
+        """Why the file may not or cannot travel, empty if it can."""
+        if why := refusal(path, self._home, kind):
+            return why
+        try:
+            target = os.path.realpath(path, strict=True)
+            status = os.stat(target)  # noqa: PTH116 - names need not be text
+            if why := refusal(target, self._home, kind):
+                return f"it is a link, and of its target: {why}" if target != path else why
+            if not stat.S_ISREG(status.st_mode):
+                return "it is no regular file"
+            if not os.access(target, os.R_OK):
+                return "it may not be read"
+        except (OSError, ValueError) as error:
+            return "there is no such file" if isinstance(error, FileNotFoundError) else _cause(error)
+        return ""
+
+    def _leave_out(self, file: NamedFile, why: str) -> None:
+        shown = printable(file.path.encode(errors="surrogateescape").decode(errors="replace"), 300)
+        what = f"{file.kind} “{shown}” of “{file.block}”"
+        remedy = _FIND if "no such file" in why else _MOVE
+        self.left_out[file.path] = LeftOut(what=what, why=why, remedy=remedy, is_used=file.is_used)
+
+
+def _cause(error: OSError | ValueError) -> str:
+    return f"it cannot be read: {cause_of(error)}" if isinstance(error, OSError) else "no file has that name"
+
+
+def _folder_of(place: str) -> str:
+    folder, slash, _ = place.rpartition("/")
+    return folder + slash
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names need not be text
+    except OSError:
+        return []
+
+
+def _below(folder: str, depth: int = _DEEPEST) -> Iterator[str]:
+    """Every file below a folder, in order, links to folders not followed."""
+    for name in _names(folder):
+        path = f"{folder}/{name}"
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            if depth:
+                yield from _below(path, depth - 1)
+        else:
+            yield path

@@ -1,0 +1,158 @@
+"""Small renders: of a bundle beside its original, and of three frames to tell what an order will take."""
+
+from __future__ import annotations
+
+import asyncio
+import filecmp
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from veriframe.creator.packing.values import Comparison, Found, Packed
+from veriframe.model.bundle.estimate import Estimate, FrameCost, Probe, Work, cost_of, estimated
+from veriframe.model.rendering.frames import Frame, RenderTask
+from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.text import some_names
+from veriframe.ports.packer import ScenePacker
+from veriframe.ports.renderer import Renderer, RenderSession
+
+COMPARED_PIXELS = 160 * 90
+COMPARED_SAMPLES = 4
+PROBED_PIXELS = 160 * 90
+"""About how many pixels the smaller probes have; the larger ones have four times as many, if there are."""
+
+FEW_SAMPLES = 8
+WARM_SECONDS = 60.0
+"""After this time, further frames are probed only once."""
+
+
+async def compare(packer: ScenePacker, renderer: Renderer, found: Found, packed: Packed) -> Comparison:
+    """Render the middle frame of both, small, and compare the pixels. Raises `RenderFailed` and the like."""
+    inspection, frames = packed.verdict.inspection, packed.bundle.frames
+    number = frames[len(frames) // 2]
+    task = _task(packed, number, _percent(inspection, COMPARED_PIXELS), COMPARED_SAMPLES)
+    files = dict(found.libraries)
+    files |= {str(file.source): file.source for file in found.files}
+    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
+        async with renderer.open(packed.scene, packed.folder) as session:
+            ours, frame = await _rendered(renderer, session, task, Path(folder) / "bundle")
+        async with packer.original(found.scene, files) as session:
+            theirs, _ = await _rendered(renderer, session, task, Path(folder) / "original")
+        is_equal = await asyncio.to_thread(filecmp.cmp, ours, theirs, shallow=False)
+    return Comparison(
+        frame=number,
+        width=frame.width,
+        height=frame.height,
+        difference="" if is_equal else _difference(packed),
+    )
+
+
+def _difference(packed: Packed) -> str:
+    if used := [left.what for left in packed.left_out if left.is_used]:
+        return f"the bundle lacks what could not travel: {some_names(used)}"
+    return (
+        "their pixels differ, and nothing is known to be missing"
+    )
+
+
+async def estimate(renderer: Renderer, packed: Packed, hour_fri: int | None) -> Estimate:
+    """Probe the first, the middle and the last frame."""
+    inspection, frames = packed.verdict.inspection, packed.bundle.frames
+    numbers = sorted({frames[0], frames[len(frames) // 2], frames[-1]})
+    started = time.monotonic()
+    async with renderer.open(packed.scene, packed.folder) as session:
+        await session.inspect()
+        loading = time.monotonic() - started
+        costs = await _costs(session, packed, numbers)
+    if len(costs) > 1:
+        # The first frame of each chunk also fills memory with what all frames share.
+        first, second = costs[0][1], costs[1][1]
+        loading += max(0.0, first.fixed - second.fixed)
+        costs[0] = (
+            costs[0][0],
+            FrameCost(
+                fixed=min(first.fixed, second.fixed), by_pixel=first.by_pixel, by_sample=first.by_sample
+            ),
+        )
+    return estimated(
+        costs,
+        Work(
+            frames=len(frames),
+            pixels=inspection.width * inspection.height,
+            samples=_samples(inspection),
+            loading_seconds=loading,
+            chunk=packed.bundle.chunk if packed.chunk_is_given else None,
+        ),
+        hour_fri,
+    )
+
+
+async def _costs(
+    session: RenderSession, packed: Packed, numbers: Sequence[int]
+) -> list[tuple[int, FrameCost]]:
+    inspection = packed.verdict.inspection
+    small, samples = _percent(inspection, PROBED_PIXELS), _samples(inspection)
+    large, few = min(100, 2 * small), min(samples, FEW_SAMPLES)
+    started, found = time.monotonic(), list[tuple[int, FrameCost]]()
+    warm: list[Probe] = []
+    for number in numbers:
+        cold = await _probe(session, packed, number, small, few)
+        if time.monotonic() - started < WARM_SECONDS or not warm:
+            sizes = dict.fromkeys(((small, few), (small, _affordable(cold, samples)), (large, few)))
+            warm = [await _probe(session, packed, number, percent, most) for percent, most in sizes]
+        found.append((number, cost_of(cold, warm)))
+    return found
+
+
+def _affordable(cold: Probe, samples: int) -> int:
+    """As many samples as there are, or so many that the probe takes about half of `WARM_SECONDS`."""
+    most = cold.samples * WARM_SECONDS / 2 / max(cold.seconds, 1e-3)
+    return max(cold.samples, min(samples, int(most)))
+
+
+async def _probe(session: RenderSession, packed: Packed, number: int, percent: int, samples: int) -> Probe:
+    task = _task(packed, number, percent, samples)
+    with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
+        (frame,) = [frame async for frame in session.frames(task, Path(folder))]
+    return Probe(
+        frame=number,
+        pixels=frame.width * frame.height,
+        samples=samples,
+        seconds=frame.seconds,
+    )
+
+
+def _task(packed: Packed, number: int, percent: int, samples: int) -> RenderTask:
+    inspection = packed.verdict.inspection
+    return RenderTask(
+        frames=(number,),
+        format=packed.bundle.format,
+        size=(inspection.width, inspection.height),
+        percent=percent,
+        samples=samples,
+        overrides=packed.bundle.overrides,
+    )
+
+
+async def _rendered(
+    renderer: Renderer, session: RenderSession, task: RenderTask, folder: Path
+) -> tuple[Path, Frame]:
+    """The validated picture of one frame, whose file depends on nothing but its pixels."""
+    out, clean = folder / "out", folder / "clean"
+    out.mkdir(parents=True)
+    clean.mkdir()
+    frames = [frame async for frame in session.frames(task, out)]
+    (validated,) = await renderer.validate(task, frames, out, clean)
+    return clean / validated.file, frames[0]
+
+
+def _percent(inspection: SceneInspection, pixels: int) -> int:
+    share = pixels / max(1, inspection.width * inspection.height)
+    return max(1, min(100, math.ceil(100 * math.sqrt(share))))
+
+
+def _samples(inspection: SceneInspection) -> int:
+    """Samples count for Cycles alone: probes of other engines take the scene's own."""
+    return max(1, inspection.samples) if inspection.engine == "CYCLES" else 1

@@ -1,0 +1,105 @@
+"""What packing finds and makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from veriframe.model.bundle.job_file import Bundle
+from veriframe.model.bundle.travel import Kind
+from veriframe.model.rendering.scene import SceneHeader, SceneVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenFile:
+    """A file that goes into the bundle: where it lies, and its place there.
+
+    `is_outside`: it lies neither in the scene's folder nor below, so that its owner may not expect it to be
+    published.
+    """
+
+    kind: Kind
+    source: Path
+    place: str
+    size_bytes: int
+    is_outside: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Something that cannot travel: what it is, why, and the remedy. `is_used`: a picture may need it."""
+
+    what: str
+    why: str
+    remedy: str
+    is_used: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """All three."""
+        return f"{self.what}: {self.why}. {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A scene and all that it needs, before anything is written.
+
+    `libraries` maps paths as scenes name them to the files there. `paths` maps every named path, of a file or
+    a folder, to its place in the bundle.
+    """
+
+    scene: Path
+    header: SceneHeader
+    files: tuple[TakenFile, ...]
+    libraries: Mapping[str, Path]
+    paths: Mapping[str, str]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def outside(self) -> tuple[TakenFile, ...]:
+        """The files from outside the scene's folder."""
+        return tuple(file for file in self.files if file.is_outside)
+
+    @property
+    def place(self) -> str:
+        """The scene's place in the bundle."""
+        return self.paths[str(self.scene)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """A bundle on the disk. `verdict` is of its scene, with the bundle's settings, seen in the sandbox.
+
+    `chunk_is_given`: the creator chose the bundle's chunk. `traces` are texts of this machine that are still
+    in a scene, such as a folder's name in an annotation.
+    """
+
+    folder: Path
+    bundle: Bundle
+    chunk_is_given: bool
+    verdict: SceneVerdict
+    files: int
+    size_bytes: int
+    left_out: tuple[LeftOut, ...]
+    traces: tuple[str, ...]
+
+    @property
+    def scene(self) -> Path:
+        """The scene's file."""
+        return self.folder / self.bundle.scene
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """A small render of the bundle beside one of the original. `difference` is empty if they are equal."""
+
+    frame: int
+    width: int
+    height: int
+    difference: str
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether every pixel is equal."""
+        return not self.difference

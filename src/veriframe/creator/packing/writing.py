@@ -1,0 +1,108 @@
+"""Writes a bundle's files, completely or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import zstandard
+
+from veriframe.causes import cause_of
+from veriframe.creator.packing.values import Found, TakenFile
+from veriframe.errors import SettingsError
+from veriframe.model.bundle.travel import Kind
+
+_PLAIN = b"BLENDER"
+_LEVEL = 3
+"""Blender's own level of compression."""
+
+_PART_BYTES = 2**20
+_SHORTEST_WORD = 6
+"""A shorter path, such as `/tmp`, tells nothing, and is found by chance."""
+
+
+@contextmanager
+def as_settings_error(path: Path) -> Iterator[None]:
+    """Errors of the disk as a `SettingsError` about the path."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be used: {cause_of(error)}. Pass another path, or free some space."
+        ) from error
+
+
+def regular(scene: Path) -> Path:
+    """The scene's path without links. Raises `SettingsError` if it is not a regular file."""
+    with as_settings_error(scene):
+        found = scene.resolve(strict=True)
+        if not stat.S_ISREG(found.stat().st_mode):
+            raise SettingsError(f"{scene} is not a file. Pass a .blend file.")
+        return found
+
+
+def refuse_target(target: Path) -> None:
+    """Raise `SettingsError` if a bundle cannot be written there: the folder must be new, or empty."""
+    with as_settings_error(target):
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise SettingsError(f"{target} already exists. Pass a new folder.")
+        if target.is_dir() and any(target.iterdir()):
+            raise SettingsError(f"{target} is not empty. Pass a new folder, or remove it first.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+
+
+def put(folder: Path, target: Path) -> None:
+    """Move the finished bundle to its place. Raises `OSError`."""
+    if target.is_dir():
+        target.rmdir()
+    folder.chmod(0o755)
+    folder.rename(target)
+
+
+def copy_files(found: Found, folder: Path) -> None:
+    """Copy all files but scenes. Raises `SettingsError`."""
+    with as_settings_error(folder):
+        folder.mkdir(mode=0o700)
+        for file in found.files:
+            target = folder / file.place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if file.kind is not Kind.LIBRARY:
+                _copy(file, target)
+
+
+def _copy(file: TakenFile, target: Path) -> None:
+    # Not a device or a pipe that has taken the file's place meanwhile.
+    descriptor = os.open(file.source.resolve(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as source, target.open("xb") as copy:
+        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            raise SettingsError(f"{file.source} is no regular file any more. Pack the scene again.")
+        shutil.copyfileobj(source, copy, _PART_BYTES)
+
+
+def finish_scene(original: Path, saved: Path, words: Sequence[bytes]) -> Sequence[str]:
+    """Compress a saved scene, unless the original is plain. Returns which of the words it holds."""
+    with as_settings_error(saved):
+        content = saved.read_bytes()
+        with original.open("rb") as stream:
+            is_plain = stream.read(len(_PLAIN)) == _PLAIN
+        if not is_plain:
+            saved.write_bytes(zstandard.ZstdCompressor(level=_LEVEL).compress(content))
+        saved.chmod(0o644)
+    return [word.decode(errors="replace") for word in words if word in content]
+
+
+def machine_words(found: Found) -> Sequence[bytes]:
+    """Paths of this machine that no bundle should hold: of the home, the scene and its files."""
+    folders = {str(Path.home()), str(found.scene.parent)}
+    folders |= {os.path.dirname(path) for path in found.paths}  # noqa: PTH120 - names need not be text
+    return sorted(os.fsencode(folder) for folder in folders if len(folder) >= _SHORTEST_WORD)
+
+
+def measure(folder: Path) -> tuple[int, int]:
+    """How many files a bundle has, and their bytes."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
