@@ -39,3 +39,6 @@ class Work(Section):
     withdraw_to: Felt | None = Field(
         None, description="recipient of withdrawals; by default the account's own wallet"
     )
+    machine_hour_strk: Strk | None = Field(
+        None, description="what an hour of a machine like this one is worth, for suggested prices"
+    )

@@ -14,9 +14,9 @@ from veriframe.creator.packing import probing, writing
 from veriframe.creator.packing.gathering import Gathering
 from veriframe.creator.packing.values import Comparison, Found, LeftOut, Packed
 from veriframe.model.bundle.estimate import Estimate
-from veriframe.model.bundle.job_file import FILE_NAME, write_job_file
+from veriframe.model.bundle.job_file import FILE_NAME, parse_job_file, write_job_file
+from veriframe.model.bundle.options import BundleOptions, bundle_of
 from veriframe.model.bundle.travel import Kind
-from veriframe.model.bundle.wishes import Wishes, bundle_of
 from veriframe.model.rendering.checks import check_version, judge, read_header
 from veriframe.model.rendering.overrides import overridden
 from veriframe.model.rendering.scene import SceneHeader, SceneLimits
@@ -69,25 +69,26 @@ class Packing:
         self,
         scene: Path,
         target: Path,
-        wishes: Wishes,
+        asked: BundleOptions,
         on_found: Callable[[Found], None] = lambda found: None,
     ) -> Packed:
         """Find and write: `target` is a new folder, or an empty one, and complete or not there.
 
         `on_found` hears what goes into the bundle before anything is written; what it raises ends it.
         """
+        check_options(asked)
         found = await self.find(scene)
         on_found(found)
-        return await self.write(found, target, wishes)
+        return await self.write(found, target, asked)
 
-    async def write(self, found: Found, target: Path, wishes: Wishes) -> Packed:
+    async def write(self, found: Found, target: Path, asked: BundleOptions) -> Packed:
         """Write the bundle of what was found."""
         await asyncio.to_thread(writing.refuse_target, target)
         folder = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
         try:
             await asyncio.to_thread(writing.copy_files, found, folder)
             traces = await self._rewrite(found, folder)
-            packed = await self._described(found, folder, wishes, traces)
+            packed = await self._described(found, folder, asked, traces)
             with writing.as_settings_error(target):
                 await asyncio.to_thread(writing.put, folder, target)
             return replace(packed, folder=target)
@@ -127,26 +128,34 @@ class Packing:
             traces |= dict.fromkeys(await asyncio.to_thread(writing.finish_scene, source, target, words))
         return tuple(traces)
 
-    async def _described(self, found: Found, folder: Path, wishes: Wishes, traces: tuple[str, ...]) -> Packed:
+    async def _described(
+        self, found: Found, folder: Path, asked: BundleOptions, traces: tuple[str, ...]
+    ) -> Packed:
         """Open the bundle as a worker does, judge it, and write `job.json`."""
         scene = folder / found.place
         async with self.renderer.open(scene, folder) as session:
-            inspection = overridden(await session.inspect(), wishes.overrides)
+            inspection = overridden(await session.inspect(), asked.overrides)
         verdict = judge(found.header, inspection, self.limits)
         release = (await self.renderer.facts()).version
-        bundle = bundle_of(wishes, found.place, str(release), inspection)
+        bundle = bundle_of(asked, found.place, str(release), inspection)
         await asyncio.to_thread((folder / FILE_NAME).write_bytes, write_job_file(bundle))
         files, size_bytes = await asyncio.to_thread(writing.measure, folder)
         return Packed(
             folder=folder,
             bundle=bundle,
-            chunk_is_given=wishes.chunk is not None,
+            chunk_is_given=asked.chunk is not None,
             verdict=verdict,
             files=files,
             size_bytes=size_bytes,
             left_out=found.left_out,
             traces=traces,
         )
+
+
+def check_options(asked: BundleOptions) -> None:
+    """Raise `JobRejected` (BAD_BUNDLE) for options that no bundle can hold, whatever the scene is."""
+    named = replace(asked, frames=asked.frames or (1,))
+    parse_job_file(write_job_file(bundle_of(named, "scene.blend", "4.5", None)))
 
 
 def with_chunk(packed: Packed, chunk: int) -> Packed:

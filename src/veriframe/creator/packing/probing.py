@@ -52,9 +52,7 @@ async def compare(packer: ScenePacker, renderer: Renderer, found: Found, packed:
 def _difference(packed: Packed) -> str:
     if used := [left.what for left in packed.left_out if left.is_used]:
         return f"the bundle lacks what could not travel: {some_names(used)}"
-    return (
-        "their pixels differ, and nothing is known to be missing"
-    )
+    return "their pixels differ, and nothing is known to be missing"
 
 
 async def estimate(renderer: Renderer, packed: Packed, hour_fri: int | None) -> Estimate:

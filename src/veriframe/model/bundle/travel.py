@@ -113,9 +113,9 @@ def pattern_of(file: NamedFile) -> re.Pattern[str] | None:
                 before, after = name.split(mark, 1)
                 return re.compile(re.escape(before) + digits + re.escape(after), re.DOTALL)
     stem, ending = posixpath.splitext(name)
-    if file.shape is Shape.SEQUENCE and (found := _NUMBERED.fullmatch(stem[::-1])):
+    if file.shape is Shape.SEQUENCE and (found := _NUMBERED.fullmatch(stem)):
         # The last number of the name counts.
-        after, _, before = (part[::-1] for part in found.groups())
+        before, _, after = found.groups()
         return re.compile(re.escape(before) + r"\d+" + re.escape(after + ending), re.DOTALL)
     return None
 

@@ -62,8 +62,18 @@ def missing_images() -> Iterator[dict[str, Any]]:
     """Images, sequences, tiles and movies whose files are neither packed nor present."""
     for image in bpy.data.images:
         external = image.source in {"FILE", "SEQUENCE", "MOVIE", "TILED"} and not packed(image)
-        if external and image.filepath and not present(image.filepath, image.library):
-            yield entry("image", image, image.filepath)
+        if external and image.filepath:
+            absent = (path for path in files_of(image) if not present(path, image.library))
+            yield from (entry("image", image, path) for path in absent)
+
+
+def files_of(image: Any) -> list[str]:
+    """An image's file, or one for each of its tiles."""
+    if image.source != "TILED":
+        return [image.filepath]
+    # UDIM counts tiles from 1001, ten in a row; UVTILE counts columns and rows from 1.
+    tiles = [(t.number, f"u{(t.number - 1001) % 10 + 1}_v{(t.number - 1001) // 10 + 1}") for t in image.tiles]
+    return [image.filepath.replace("<UDIM>", f"{n:04d}").replace("<UVTILE>", uv) for n, uv in tiles]
 
 
 def missing_files() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a creator wants of a scene, before it is known what the scene has."""
+"""What a creator asks of a scene, before it is known what the scene has."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from veriframe.model.rendering.scene import SceneInspection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class BundleOptions:
     """The options of a bundle. None: as the scene says; for `chunk`, as the estimate suggests."""
 
     frames: tuple[int, ...] | None = None
@@ -25,24 +25,28 @@ class Wishes:
     split: Split | None = None
 
 
-def bundle_of(wishes: Wishes, scene: str, blender: str, inspection: SceneInspection) -> Bundle:
+def bundle_of(asked: BundleOptions, scene: str, blender: str, inspection: SceneInspection | None) -> Bundle:
     """The bundle's description. `scene` is the path within the bundle, `blender` the release line.
 
-    Without a wish, the scene's own range of frames is rendered. Raises `JobRejected` (FRAME_RANGE).
+    Without frames, the scene's own range of frames is rendered: only then the inspection is needed. Raises
+    `JobRejected` (FRAME_RANGE).
     """
-    frames = wishes.frames or own_frames(inspection)
+    frames = asked.frames
+    if frames is None:
+        assert inspection is not None, "asked for the scene's own range"
+        frames = own_frames(inspection)
     return Bundle(
         scene=scene,
         blender=blender,
         frames=frames,
-        chunk=wishes.chunk or 1,
-        overrides=wishes.overrides,
-        format=wishes.format,
-        classes=wishes.classes,
-        frame_seconds=wishes.frame_seconds,
-        memory_bytes=wishes.memory_bytes,
-        proof_tiles=wishes.proof_tiles,
-        split=wishes.split,
+        chunk=asked.chunk or 1,
+        overrides=asked.overrides,
+        format=asked.format,
+        classes=asked.classes,
+        frame_seconds=asked.frame_seconds,
+        memory_bytes=asked.memory_bytes,
+        proof_tiles=asked.proof_tiles,
+        split=asked.split,
     )
 
 

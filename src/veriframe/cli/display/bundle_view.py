@@ -1,0 +1,100 @@
+"""Views of a bundle: what goes into it, what cannot travel, and what its order will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from veriframe.cli.display import show
+from veriframe.creator.packing.values import Comparison, Found, Packed, TakenFile
+from veriframe.model.bundle.estimate import Estimate
+from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.bundle.travel import Kind
+from veriframe.model.quantities import format_size, format_span, format_strk
+
+MOST_LINES = 20
+
+
+def say_found(found: Found) -> None:
+    """Tell what goes into the bundle and what does not, on stderr: before anything is written."""
+    counts: dict[Kind, list[int]] = {}
+    for file in found.files:
+        counts.setdefault(file.kind, []).append(file.size_bytes)
+    parts = [f"{len(sizes)} × {kind}, {format_size(sum(sizes))}" for kind, sizes in counts.items()]
+    show.err.print(f"Beside the scene: {'; '.join(parts) or 'nothing'}.", markup=False)
+    if found.outside:
+        say_outside(found.outside)
+    for left in found.left_out:
+        style = "yellow" if left.is_used else "dim"
+        show.err.print(f"Left out: {show.clean(left.sentence)}", style=style, markup=False)
+
+
+def say_outside(files: Sequence[TakenFile]) -> None:
+    """Name the files that a scene takes from elsewhere on this machine."""
+    show.err.print("From outside the scene's folder, named by the scene:", style="yellow")
+    for file in files[:MOST_LINES]:
+        show.err.print(f"  {show.clean(str(file.source))}", style="yellow", markup=False)
+    if len(files) > MOST_LINES:
+        show.err.print(f"  and {len(files) - MOST_LINES} more", style="yellow")
+
+
+def packed_facts(packed: Packed) -> dict[str, str]:
+    """The bundle, for people."""
+    bundle, scene = packed.bundle, packed.verdict.inspection
+    return {
+        "bundle": f"{packed.folder}, {packed.files} files, {format_size(packed.size_bytes)}",
+        "frames": f"{format_frames(bundle.frames)} ({len(bundle.frames)})",
+        "picture": f"{scene.width}×{scene.height}, {bundle.format.value}",
+        "engine": f"{scene.engine}, {scene.samples} samples",
+        "camera": scene.camera,
+    }
+
+
+def estimate_facts(estimate: Estimate) -> dict[str, str]:
+    """The estimate, for people."""
+    facts = {
+        "a frame": f"{_span(estimate.frame_seconds)} ± {_span(estimate.error_seconds)} on this machine",
+        "loading": _span(estimate.loading_seconds),
+        "all frames": _span(estimate.total_seconds),
+        "chunk": f"{estimate.chunk} frames, {estimate.chunks} jobs of {_span(estimate.chunk_seconds)}",
+        "lease": format_span(estimate.lease_seconds),
+    }
+    if estimate.price_fri is not None and estimate.frame_price_fri is not None:
+        facts["price"] = f"{format_strk(estimate.frame_price_fri)} a frame, {format_strk(estimate.price_fri)}"
+    return facts
+
+
+def compared(comparison: Comparison) -> str:
+    """Whether the bundle renders as its original does, in a sentence."""
+    where = f"Frame {comparison.frame} at {comparison.width}×{comparison.height}"
+    if comparison.is_equal:
+        return f"{where} is the same from the bundle as from your files."
+    return f"{where} differs from the one of your files: {comparison.difference}."
+
+
+def as_object(packed: Packed, comparison: Comparison | None, estimate: Estimate | None) -> dict[str, Any]:
+    """All of it for scripts."""
+    return {
+        "folder": str(packed.folder),
+        "files": packed.files,
+        "size_bytes": packed.size_bytes,
+        "frames": format_frames(packed.bundle.frames),
+        "chunk": packed.bundle.chunk,
+        "left_out": [asdict(left) for left in packed.left_out],
+        "traces": list(packed.traces),
+        "warnings": list(packed.verdict.warnings),
+        "comparison": None if comparison is None else {**asdict(comparison), "is_equal": comparison.is_equal},
+        "estimate": None
+        if estimate is None
+        else {
+            **asdict(estimate),
+            "frame_price_fri": estimate.frame_price_fri,
+            "chunks": estimate.chunks,
+            "total_seconds": estimate.total_seconds,
+        },
+    }
+
+
+def _span(seconds: float) -> str:
+    return format_span(round(seconds, 1 if seconds < 10 else 0))

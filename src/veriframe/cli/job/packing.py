@@ -1,0 +1,131 @@
+"""`veriframe job pack`: packs a scene with all its files into a bundle."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from veriframe.cli import context
+from veriframe.cli.display import show
+from veriframe.cli.display.activity import activity
+from veriframe.cli.job import bundle_options as wanted
+from veriframe.cli.job import options
+from veriframe.settings import to_fri
+
+if TYPE_CHECKING:
+    from veriframe.creator.packing.packing import Packing
+    from veriframe.creator.packing.values import Comparison, Packed
+    from veriframe.model.bundle.estimate import Estimate
+    from veriframe.model.bundle.options import BundleOptions
+
+DIFFERENT = 7
+"""The exit code if the bundle renders another picture than the original."""
+
+
+def pack(
+    scene: Annotated[Path, typer.Argument(metavar="FILE.blend", help="The scene. It is only read.")],
+    target: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="A new folder.")],
+    frames: wanted.Frames = None,
+    chunk: wanted.Chunk = None,
+    camera: wanted.Camera = None,
+    view_layer: wanted.ViewLayer = None,
+    engine: wanted.EngineOption = None,
+    resolution: wanted.Resolution = None,
+    samples: wanted.Samples = None,
+    seed: wanted.Seed = None,
+    denoise: wanted.Denoise = None,
+    image_format: wanted.FormatOption = wanted.Format.PNG,
+    depth: wanted.Depth = None,
+    passes: wanted.Passes = None,
+    proof_tiles: wanted.ProofTiles = 4,
+    frame_seconds: wanted.FrameLimit = None,
+    tiles: wanted.Tiles = None,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Render nothing: neither a comparison nor an estimate.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Pack a scene with all its files into a folder, and say what its order will take. Nothing is posted."""
+    given = wanted.Given(
+        frames=frames,
+        chunk=chunk,
+        camera=camera,
+        view_layer=view_layer,
+        engine=engine,
+        resolution=resolution,
+        samples=samples,
+        seed=seed,
+        denoise=denoise,
+        image_format=image_format,
+        depth=depth,
+        passes=passes,
+        proof_tiles=proof_tiles,
+        frame_seconds=frame_seconds,
+        tiles=tiles,
+    )
+    packed, comparison, estimate = context.run(
+        _packed(scene, target, given.options(), is_checked=not no_check)
+    )
+    _show(packed, comparison, estimate, as_json=as_json)
+    if comparison is not None and not comparison.is_equal:
+        raise typer.Exit(DIFFERENT)
+
+
+async def _packed(
+    scene: Path, target: Path, asked: BundleOptions, *, is_checked: bool
+) -> tuple[Packed, Comparison | None, Estimate | None]:
+    from veriframe.cli.display import bundle_view  # noqa: PLC0415 - other commands do not need it
+    from veriframe.creator.packing.packing import check_options, with_chunk  # noqa: PLC0415
+
+    check_options(asked)
+    with activity("starting the sandbox"):
+        packing = await packing_of_settings()
+    with activity(f"looking for the files of {scene.name}"):
+        found = await packing.find(scene)
+    bundle_view.say_found(found)
+    with activity("writing the bundle"):
+        packed = await packing.write(found, target, asked)
+    if not is_checked:
+        return packed, None, None
+    with activity("rendering a small picture of the bundle and of your files"):
+        comparison = await packing.compare(found, packed)
+    with activity("rendering small pictures for the estimate"):
+        estimate = await packing.estimate(packed, hour_fri())
+    packed = await asyncio.to_thread(with_chunk, packed, estimate.chunk)
+    return packed, comparison, estimate
+
+
+async def packing_of_settings() -> Packing:
+    """The packing, as the settings say. Raises `SettingsError` without Blender or a sandbox."""
+    from veriframe.wiring.packing import build_packing  # noqa: PLC0415 - it is slow to import
+
+    return await build_packing(context.current().settings)
+
+
+def hour_fri() -> int | None:
+    """The price of an hour of this machine, by the setting."""
+    price = context.current().settings.machine_hour_strk
+    return None if price is None else to_fri(price)
+
+
+def _show(packed: Packed, comparison: Comparison | None, estimate: Estimate | None, *, as_json: bool) -> None:
+    from veriframe.cli.display import bundle_view  # noqa: PLC0415
+
+    for warning in packed.verdict.warnings:
+        show.err.print(f"Warning: {show.clean(warning)}", style="yellow", markup=False)
+    for trace in packed.traces:
+        show.err.print(
+            f"Warning: the scene's data still name {show.clean(trace)}, which becomes public with it.",
+            style="yellow",
+            markup=False,
+        )
+    if as_json:
+        show.as_json(bundle_view.as_object(packed, comparison, estimate))
+        return
+    facts = bundle_view.packed_facts(packed)
+    show.facts("", {**facts, **(bundle_view.estimate_facts(estimate) if estimate else {})})
+    if comparison is not None:
+        show.out.print(bundle_view.compared(comparison), markup=False)

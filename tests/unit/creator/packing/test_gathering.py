@@ -1,0 +1,146 @@
+"""Which files on this machine go into a bundle, and what is said of the others."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from veriframe.creator.packing.gathering import Gathering
+from veriframe.errors import Code, JobRejected
+from veriframe.model.bundle.travel import Kind, NamedFile, Shape
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The folder of a scene, inside one that stands for a person's home."""
+    folder = tmp_path / "anna" / "shot"
+    (folder / "tex").mkdir(parents=True)
+    (folder / "shot.blend").write_bytes(b"BLENDER")
+    return folder.resolve()
+
+
+def named(path: Path | str, kind: Kind = Kind.IMAGE, shape: Shape = Shape.FILE, **more: object) -> NamedFile:
+    """A path that the scene names."""
+    return NamedFile(kind=kind, block="wood", path=str(path), shape=shape, **more)  # type: ignore[arg-type]
+
+
+def gathered(home: Path, *files: NamedFile) -> Gathering:
+    """What becomes of them."""
+    found = Gathering(home / "shot.blend")
+    for file in files:
+        found.add(file)
+    return found
+
+
+def places(found: Gathering) -> dict[str, bool]:
+    """The places of all files, and whether each comes from outside."""
+    return {file.place: file.is_outside for file in found.files.values()}
+
+
+def test_files_beside_the_scene_and_elsewhere_are_told_apart(home: Path) -> None:
+    """The person is told which files of other folders a scene takes along."""
+    (home / "tex" / "a.png").write_bytes(b"a")
+    (home.parent / "b.png").write_bytes(b"bb")
+    found = gathered(home, named(home / "tex" / "a.png"), named(home.parent / "b.png"))
+    assert places(found) == {"tex/a.png": False, "files/image/b.png": True}
+    assert sum(file.size_bytes for file in found.files.values()) == 3
+    assert found.left_out == {}
+
+
+def test_tiles_sequences_and_caches_are_complete(home: Path) -> None:
+    """And hold nothing else that lies beside them."""
+    for name in ("t.1001.png", "t.1002.png", "t.1002.txt", "s_1.png", "s_20.png", "other.png"):
+        (home / "tex" / name).write_bytes(b"x")
+    cache = home / "blendcache_shot" / "deep"
+    cache.mkdir(parents=True)
+    (cache / "c_000001_00.bphys").write_bytes(b"x")
+    (cache / "id_rsa").write_bytes(b"x")
+    found = gathered(
+        home,
+        named(home / "tex" / "t.<UDIM>.png", shape=Shape.TILES),
+        named(home / "tex" / "s_1.png", shape=Shape.SEQUENCE),
+        named(
+            home / "blendcache_shot",
+            Kind.POINT_CACHE,
+            Shape.FOLDER,
+            is_derived=True,
+            owner=str(home / "shot.blend"),
+        ),
+    )
+    assert set(places(found)) == {
+        *("tex/t.1001.png", "tex/t.1002.png", "tex/s_1.png", "tex/s_20.png"),
+        "blendcache_shot/deep/c_000001_00.bphys",
+    }
+    assert found.paths[str(home / "tex" / "t.<UDIM>.png")] == "tex/t.<UDIM>.png"
+
+
+def test_what_nothing_uses_stays(home: Path) -> None:
+    """A scene may name more than it shows."""
+    (home / "tex" / "a.png").write_bytes(b"a")
+    assert gathered(home, named(home / "tex" / "a.png", is_used=False)).files == {}
+
+
+@pytest.mark.parametrize("secret", [".ssh/id_rsa", ".ssh/id_rsa.png", "wallet.json", "keys.txt"])
+def test_a_scene_takes_no_secrets_along(home: Path, secret: str) -> None:
+    """Not by their own path, nor by a link from beside the scene (fault_142)."""
+    file = home.parent / secret
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"secret")
+    (home / "tex" / "link.png").symlink_to(file)
+    found = gathered(home, named(file), named(home / "tex" / "link.png"))
+    assert found.files == {}
+    assert set(found.left_out) == {str(file), str(home / "tex" / "link.png")}
+
+
+def test_a_link_to_another_folder_counts_as_outside(home: Path) -> None:
+    """Though its name is beside the scene."""
+    (home.parent / "b.png").write_bytes(b"b")
+    (home / "tex" / "link.png").symlink_to(home.parent / "b.png")
+    assert places(gathered(home, named(home / "tex" / "link.png"))) == {"tex/link.png": True}
+
+
+def test_nothing_but_regular_files_travels(home: Path) -> None:
+    """A pipe would block whoever opens it; a link to itself leads nowhere (fault_144)."""
+    pipe, loop, folder = (home / "tex" / name for name in ("pipe.png", "loop.png", "folder.png"))
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+    folder.mkdir()
+    (home / "tex" / "zero.png").symlink_to("/dev/zero")
+    found = gathered(home, *(named(each) for each in (pipe, loop, folder, home / "tex" / "zero.png")))
+    assert found.files == {}
+    assert len(found.left_out) == 4
+
+
+def test_what_is_missing_is_named_with_its_remedy(home: Path) -> None:
+    """Whatever its shape is."""
+    found = gathered(
+        home,
+        named(home / "no.png"),
+        named(home / "no.<UDIM>.png", shape=Shape.TILES),
+        named(home / "no_1.png", shape=Shape.SEQUENCE),
+        named(home / "cache", Kind.FLUID_CACHE, Shape.FOLDER),
+    )
+    assert len(found.left_out) == 4
+    assert all("wood" in left.sentence and left.is_used for left in found.left_out.values())
+    assert "Find Missing Files" in found.left_out[str(home / "no.png")].remedy
+
+
+def test_names_need_not_be_text(home: Path) -> None:
+    """They get a fit name in the bundle (fault_143)."""
+    path = os.fsdecode(os.fsencode(home) + b"/tex/\xff\xfe.png")
+    Path(path).write_bytes(b"x")
+    missing = os.fsdecode(os.fsencode(home) + b"/\xff.png")
+    found = gathered(home, named(path), named(missing))
+    assert len(places(found)) == 1
+    assert next(iter(places(found))).isascii()
+    assert found.left_out[missing].sentence.isprintable()
+
+
+def test_a_bundle_has_a_limited_number_of_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers take no folder with more (fault_145)."""
+    monkeypatch.setattr("veriframe.creator.packing.gathering.MOST_FILES", 10)
+    for number in range(11):
+        (home / "tex" / f"s_{number}.png").write_bytes(b"x")
+    with pytest.raises(JobRejected) as refused:
+        gathered(home, named(home / "tex" / "s_1.png", shape=Shape.SEQUENCE))
+    assert refused.value.code is Code.TOO_LARGE
