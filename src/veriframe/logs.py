@@ -26,6 +26,11 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_IN_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
 _SECRET_IN_QUERY = re.compile(r"(?P<name>[?&](?:api_?key|token|secret|password|auth)=)[^&\s]+", re.IGNORECASE)
+_SECRET_IN_PATH = re.compile(
+    r"(?P<before>[a-z][a-z0-9+.-]*://[^\s?#]*?/)(?!baf|Qm)(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{15,}(?=[/?#\s]|$)",
+    re.IGNORECASE,
+)
+"""A long path segment with a digit is a provider's key, unless it is a CID."""
 _BEARER = re.compile(r"(?P<name>bearer\s+)\S+", re.IGNORECASE)
 REDACTED = "[redacted]"
 
@@ -41,7 +46,8 @@ LAST = ("asset_cid", "result_cid", "cid", "stage_seconds", "command")
 
 
 def redact_text(text: str) -> str:
-    """The text without credentials in URLs, keys in query strings and bearer tokens."""
+    """The text without credentials and keys in URLs, and without bearer tokens."""
+    text = _SECRET_IN_PATH.sub(rf"\g<before>{REDACTED}", text)
     text = _SECRET_IN_URL.sub(rf"\g<scheme>{REDACTED}@", text)
     text = _SECRET_IN_QUERY.sub(rf"\g<name>{REDACTED}", text)
     return _BEARER.sub(rf"\g<name>{REDACTED}", text)

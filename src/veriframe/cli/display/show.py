@@ -23,6 +23,12 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 """For progress and errors: stderr, so that a script can read stdout alone."""
 
 
+NEVER = "never"
+"""A time that no calendar here reaches."""
+
+_LAST_SECONDS = 253_370_764_800
+"""The start of the year 9999, the last that `datetime` can show in every time zone."""
+
 JSON_VERSION = 1
 """The version of the form of all JSON that commands print. It grows when a name or a meaning changes."""
 
@@ -102,13 +108,19 @@ def rough_span(seconds: int) -> str:
     return format_span(max(seconds, 0) // step * step)
 
 
+def local_time(at: float) -> datetime | None:
+    """A time in Unix seconds as it is here; None from the year 9999, which a registry may name."""
+    return datetime.fromtimestamp(at).astimezone() if 0 <= at < _LAST_SECONDS else None
+
+
 def moment(at: int, now: int) -> str:
     """Format a time here, and the span from `now`: `14:32:10 (in 9m12s)`. Another day has its date.
 
     Both are in Unix seconds.
     """
-    local, today = datetime.fromtimestamp(at).astimezone(), datetime.fromtimestamp(now).astimezone().date()
-    clock = local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M")
+    local, today = local_time(at), local_time(now)
+    is_today = bool(local and today and local.date() == today.date())
+    clock = local.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M") if local else NEVER
     distance = (
         f"in {rough_span(at - now)}" if at > now else f"{rough_span(now - at)} ago" if at < now else "now"
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from veriframe.cli import context
 from veriframe.cli.display import show
 from veriframe.cli.service.unit import MARK, ServiceUnit
 from veriframe.errors import SettingsError
+from veriframe.logs import redact_text
 from veriframe.settings import PREFIX, Loaded
 
 app = typer.Typer(help="The worker as a service of systemd.", no_args_is_help=True)
@@ -132,11 +133,31 @@ def _home(loaded: Loaded, owner: pwd.struct_passwd | None) -> Path:
 
 
 def _make_home(unit: ServiceUnit) -> None:
-    """Makes the folder that the service may write to, of its own user. Raises `OSError`."""
-    if not unit.home.exists():
-        unit.home.mkdir(mode=0o700, parents=True)
-        if unit.user is not None:
-            shutil.chown(unit.home, unit.user)
+    """Makes the folder that the service may write to, as its own user. Raises `OSError`, `SettingsError`.
+
+    Root must not make it there: whoever can write beside it could swap it for a link to a folder of root's.
+    """
+    if unit.user is None:
+        unit.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return
+    if unit.home.exists():
+        return
+    owner = pwd.getpwnam(unit.user)
+    identity: dict[str, Any] = {}
+    if os.geteuid() == _ROOT:
+        identity = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+    made = subprocess.run(
+        ["/bin/mkdir", "-p", "-m", "700", "--", str(unit.home)],
+        capture_output=True,
+        check=False,
+        cwd="/",
+        env={},
+        **identity,
+    )
+    if made.returncode:
+        raise SettingsError(
+            f"{unit.user} cannot make the folder {unit.home}. Make it, owned by {unit.user} with mode 0700."
+        )
 
 
 def _is_hidden(path: Path) -> bool:
@@ -162,13 +183,22 @@ def _secrets(loaded: Loaded) -> Mapping[str, Path]:
 
 
 def _environment(loaded: Loaded) -> Mapping[str, str]:
-    """What was set by options and variables, which a service does not inherit."""
+    """What was set by options and variables, which a service does not inherit.
+
+    Raises `SettingsError` for an address with a login or key: whoever is logged in may read a unit.
+    """
     values = loaded.settings.model_dump(mode="json")
     given = {
         name: _written(values[name], getattr(loaded.settings, name))
         for name, origin in loaded.origins.items()
         if not origin.startswith("file ") and not loaded.is_default(name)
     }
+    for name, value in given.items():
+        if redact_text(value) != value:
+            raise SettingsError(
+                f"{name} holds a login or a key, and other users of this machine may read a unit file."
+                " Write it into a settings file of the worker's user: veriframe config init."
+            )
     return _named({name: value for name, value in given.items() if name not in (*SECRETS, "home")})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from veriframe.errors import SettingsError
 from veriframe.settings import PREFIX
 
 MARK = "# Written by: veriframe service install"
@@ -55,7 +56,8 @@ class ServiceUnit:
     user: str | None = None
 
     def text(self) -> str:
-        """Returns the whole file."""
+        """Returns the whole file. Raises `SettingsError` for a text that would break a line of it."""
+        self._refuse_breaks()
         lines = [
             MARK,
             "[Unit]",
@@ -86,6 +88,19 @@ class ServiceUnit:
             f"WantedBy={'multi-user.target' if self.user else 'default.target'}",
         ]
         return "\n".join(lines) + "\n"
+
+    def _refuse_breaks(self) -> None:
+        texts = [
+            *(("the home folder", str(self.home)), ("the current folder", str(self.folder))),
+            *(("the command", word) for word in self.command),
+            *self.environment.items(),
+            *((name, str(path)) for name, path in self.credentials.items()),
+        ]
+        for name, text in texts:
+            if not text.isprintable():
+                raise SettingsError(
+                    f"A unit file cannot hold {name}: it has control characters. Name it without them."
+                )
 
 
 def _quoted(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -72,8 +71,10 @@ def event_line(happening: Happening) -> RenderableType:
 
 def clock_time(at: float, now: float | None = None) -> str:
     """The local time of day; with its date if `now` is another day."""
-    local = datetime.fromtimestamp(at).astimezone()
-    is_today = now is None or local.date() == datetime.fromtimestamp(now).astimezone().date()
+    local, today = show.local_time(at), None if now is None else show.local_time(now)
+    if local is None:
+        return show.NEVER
+    is_today = today is None or local.date() == today.date()
     return local.strftime("%H:%M:%S" if now is None else "%H:%M" if is_today else "%Y-%m-%d %H:%M")
 
 

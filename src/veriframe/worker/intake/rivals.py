@@ -2,8 +2,8 @@
 
 There, two workers learn of each other only by their results. So each job falls to one of those who delivered
 lately, by digests that all of them compute alike. We begin with our own jobs, and continue with those of
-others at the end that their workers reach last. A new job that falls to another is left to it for about as
-long as a job takes.
+others at the end that their workers reach last. The next jobs of another are left to it for about as long as
+a job takes, and no more of them: addresses that deliver to themselves cost their owner little.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState
@@ -25,6 +25,9 @@ MOST_JOBS = 10_000
 """The most open jobs whose first sight is remembered."""
 FIRST_SECONDS, LONGEST_SECONDS = 30.0, 300.0
 """How long a job takes before we have done any; the longest time that a job is left to another worker."""
+
+MOST_LEFT = 2
+"""The most new jobs that are left to one other worker at a time."""
 
 _RESULTS = frozenset((JobState.SUBMITTED, JobState.DISPUTED, JobState.PAID))
 
@@ -78,9 +81,18 @@ class Rivals:
         """Returns the candidates without those that are left to another worker for now."""
         if self._are_none:
             return candidates
-        kept = [job for job in candidates if not self.leaves(job)]
-        self.have_some = len(kept) < len(candidates)
-        return kept
+        left: dict[Address, list[Job]] = {}
+        for job in candidates:
+            if self.leaves(job):
+                left.setdefault(self._owner(job.id), []).append(job)
+        # Only those that it reaches first: it cannot work at more meanwhile.
+        next_ones = {
+            job.id
+            for owner, theirs in left.items()
+            for job in sorted(theirs, key=partial(_turn, owner))[:MOST_LEFT]
+        }
+        self.have_some = bool(next_ones)
+        return [job for job in candidates if job.id not in next_ones]
 
     def leaves(self, job: Job) -> bool:
         """Whether the job is left to another worker for now. One that does not deliver it counts as away."""
@@ -95,7 +107,7 @@ class Rivals:
         return False
 
     def _note_worker(self, job: Job) -> None:
-        if job.state not in _RESULTS or job.worker in (NOBODY, self._account):
+        if job.state not in _RESULTS or job.worker in (NOBODY, self._account, job.order.creator):
             return
         self._delivered_at.pop(job.worker, None)
         self._delivered_at[job.worker] = self._clock()

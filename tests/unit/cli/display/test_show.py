@@ -113,6 +113,12 @@ def test_a_rough_span_has_two_units(seconds: int, text: str) -> None:
     assert show.rough_span(seconds) == text
 
 
+@pytest.mark.parametrize("at", [300_000_000_000, 2**40 - 1, 2**64])
+def test_a_time_that_no_calendar_reaches(at: int) -> None:
+    """fault_202: a registry of another maker may name any."""
+    assert show.moment(at, 1_800_000_000).startswith("never (in ")
+
+
 @pytest.mark.parametrize(
     ("after", "text"),
     [

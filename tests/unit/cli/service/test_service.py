@@ -145,6 +145,50 @@ def test_secrets_stay_in_their_files(machine: Machine) -> None:
     assert "VERIFRAME_PASSWORD_FILE=%d/password_file" in system["Environment"]
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "starknet_rpc=https://user:hunter2@rpc.example.org/v2",
+        "starknet_rpc=https://rpc.example.org/v2/SECRETAPIKEY123",
+        "ipfs_api=https://bob:passw0rd@h:5001",
+    ],
+)
+def test_an_address_with_a_key_does_not_go_into_a_unit(machine: Machine, setting: str) -> None:
+    """fault_203: everyone may read a unit; a settings file is the owner's."""
+    machine.settings = [setting]
+    assert "config init" in machine.refusal("install")
+    assert not machine.file.exists()
+
+
+def test_a_line_break_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault_203: it would begin a directive of its own."""
+    folder = machine.folder / "x\nExecStartPre=touch\n#"
+    folder.mkdir()
+    machine.config = folder / "veriframe.toml"
+    machine.config.write_text("slots = 3\n")
+    monkeypatch.chdir(folder)
+    assert "control characters" in machine.refusal("show")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_root_makes_no_folder_beside_the_services_user(machine: Machine) -> None:
+    """fault_203: the folder is made by its user, who may put no folder of root's in its place."""
+    machine.folder.chmod(0o755)
+    for parent in [p for p in machine.folder.parents if p.is_relative_to("/tmp") and p != Path("/tmp")]:
+        parent.chmod(0o755)
+    place = machine.folder / "place"
+    place.mkdir()
+    shutil.chown(place, "daemon")
+    machine.settings = [f"home={place / 'home'}"]
+    result = machine.run("install", "--system", "--as", "daemon")
+    assert result.exit_code == 0, result.exception
+    made = (place / "home").stat()
+    assert (made.st_uid, made.st_mode & 0o777) == (place.stat().st_uid, 0o700)
+    shutil.rmtree(place / "home")
+    shutil.chown(place, "root")
+    assert "Make it" in machine.refusal("install", "--system", "--as", "daemon")
+
+
 def test_a_password_that_a_person_would_have_to_type_is_refused(machine: Machine) -> None:
     """fault_193: a service has no terminal; the remedy is named."""
     machine.settings = ["keystore=key.json", "job_registry_address=0x1"]
@@ -216,6 +260,7 @@ if shutil.which("systemd-analyze"):  # without it there is nothing to ask
     def test_systemd_has_no_complaint(machine: Machine, arguments: tuple[str, ...]) -> None:
         """Neither about the file nor about a directive that it does not know."""
         machine.settings = [f"password_file={machine.folder / 'p%w'}", "engines=A B"]
+        (machine.folder / "home").mkdir()
         machine.run("install", *arguments)
         unit = machine.folder / "system" / "veriframe.service" if arguments else machine.file
         kind = arguments[0] if arguments else "--user"

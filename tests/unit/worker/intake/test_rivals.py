@@ -11,7 +11,7 @@ from tests.fakes.claimless import ClaimlessRegistry
 from tests.unit.worker.clock import ManualClock
 
 from veriframe.model.registry.job import NOBODY, Address, Job, JobState
-from veriframe.worker.intake.rivals import FIRST_SECONDS, RECENT_SECONDS, Rivals
+from veriframe.worker.intake.rivals import FIRST_SECONDS, MOST, MOST_LEFT, RECENT_SECONDS, Rivals
 
 
 @pytest.fixture
@@ -82,6 +82,29 @@ async def test_a_new_job_is_left_to_whom_it_falls(bench: Bench) -> None:
     fresh = await bench.post(jobs=8)
     pair.note(*fresh)
     assert not any(pair.mine.leaves(job) for job in fresh)
+
+
+async def test_few_jobs_are_left_to_one_other_worker(bench: Bench) -> None:
+    """fault_204: sixteen addresses of one owner, each with one delivery, keep no market from us."""
+    own, *first = await bench.post(jobs=17)
+    pair = Pair(bench)
+    pair.note(own, *first)
+    pair.note(*(done(job, Address(1000 + n)) for n, job in enumerate(first)))
+    jobs = await bench.post(jobs=100)
+    pair.note(*jobs)
+    kept = pair.mine.leave(jobs)
+    assert len(kept) >= len(jobs) - MOST_LEFT * MOST
+    assert len(kept) < len(jobs)
+    assert pair.mine.have_some
+
+
+async def test_who_delivers_to_itself_does_not_count(bench: Bench) -> None:
+    """fault_204: such a result says nothing of a worker."""
+    first, *jobs = await bench.post(jobs=20)
+    pair = Pair(bench)
+    pair.note(first, *jobs)
+    pair.note(done(first, first.order.creator))
+    assert list(pair.mine.leave(jobs)) == jobs
 
 
 async def test_who_delivered_long_ago_does_not_count(bench: Bench) -> None:

@@ -23,14 +23,16 @@ def read_facts(queries: Queries, their_id: int) -> FixedFacts | None:
     if not (creator := queries.number("creator", their_id)):
         return None
     reward, asset_cid = queries.number("reward", their_id), queries.text("asset_cid", their_id)
-    deadline = queries.number("deadline", their_id) if queries.dialect.has("deadline") else TIME_MAX
+    has_deadlines = queries.dialect.has("deadline")
+    deadline = queries.number("deadline", their_id) if has_deadlines else 0
     if reward is None or asset_cid is None or deadline is None:
         raise RegistryUnavailable("The registry does not return the job's reward, asset or deadline.")
     return FixedFacts(
         creator=Address(creator),
         reward_fri=min(reward, AMOUNT_MAX_FRI),
         asset_cid=cut(asset_cid),
-        deadline=min(deadline, TIME_MAX) or TIME_MAX,
+        # `TIME_MAX` means none; one that is further away is a deadline all the same.
+        deadline=min(deadline, TIME_MAX - 1) or TIME_MAX,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from starknet_py.hash.selector import get_selector_from_name
@@ -63,9 +63,20 @@ async def read_history(events: EventLog, abi: Abi, their_id: int) -> JobHistory:
     def fits(keys: Sequence[int], data: Sequence[int]) -> bool:
         return members(keys, data).get(known[keys[0]].job.name) == their_id
 
-    found, gap = await events.read([known, *_job_keys(codec, known.values(), their_id)], fits=fits)
-    told = (_job_event(known[one.keys[0]], members(one.keys, one.data), one) for one in found)
-    return JobHistory(events=tuple(told), gap=gap)
+    # Apart, so that no number of others' events hides those that can be asked for by the job's id.
+    by_keys: dict[tuple[int, ...], list[int]] = {}
+    for selector, event in known.items():
+        by_keys.setdefault(_job_keys(codec, event, their_id), []).append(selector)
+    found, gaps = list[PastEvent](), list[str]()
+    for keys, selectors in by_keys.items():
+        some, gap = await events.read([selectors, *([felt] for felt in keys)], fits=fits)
+        found += some
+        gaps += [gap] if gap and gap not in gaps else []
+    told = (
+        _job_event(known[one.keys[0]], members(one.keys, one.data), one)
+        for one in sorted(found, key=lambda one: one.at)
+    )
+    return JobHistory(events=tuple(told), gap=" ".join(gaps))
 
 
 def _known(abi: Abi) -> Iterator[tuple[str, _Known]]:
@@ -79,16 +90,14 @@ def _known(abi: Abi) -> Iterator[tuple[str, _Known]]:
                 yield name, _Known(kind, shape, job)
 
 
-def _job_keys(codec: Codec, known: Collection[_Known], their_id: int) -> list[list[int]]:
-    """The keys that the job's id makes, if all events have it as their first key; else none: any job's."""
-    first = {event.job.type if event.shape.keys[:1] == (event.job,) else "" for event in known}
-    kind = first.pop()
-    if first or not kind:
-        return []
+def _job_keys(codec: Codec, event: _Known, their_id: int) -> tuple[int, ...]:
+    """The keys that the job's id makes, if it is the event's first key; else none: any job's."""
+    if event.shape.keys[:1] != (event.job,):
+        return ()
     try:
-        return [[felt] for felt in codec.encode(kind, their_id)]
+        return tuple(codec.encode(event.job.type, their_id))
     except ValueError:
-        return []
+        return ()
 
 
 def _members(codec: Codec, shape: EventShape, keys: Sequence[int], data: Sequence[int]) -> dict[str, Value]:

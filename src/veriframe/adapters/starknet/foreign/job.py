@@ -63,14 +63,18 @@ class CurrentView:
 
 
 def build_job(job_id: int, note: MoveRecord, shown: CurrentView, features: RegistryFeatures, now: int) -> Job:
-    """The job at `now` (chain seconds): with a bond of 0, without review or arbiter."""
+    """The job at `now` (chain seconds): with a bond of 0, without arbiter.
+
+    Its review, before there is a result, is the wait for the pay: until the deadline where that is the time
+    to finalize, else 0.
+    """
     facts, account = note.facts, features.account
     terms = Terms(
         reward_fri=facts.reward_fri,
         bond_fri=0,
         deadline=facts.deadline,
         lease_seconds=LEASE_SECONDS,
-        review_seconds=0,
+        review_seconds=_wait_seconds(facts.deadline, shown, features, now),
         arbitration_seconds=0,
     )
     order = Order(
@@ -95,6 +99,12 @@ def build_job(job_id: int, note: MoveRecord, shown: CurrentView, features: Regis
         review_end=_review_end(note, features) if state is JobState.SUBMITTED else 0,
         result_cid=_result(shown, note, state, is_ours=worker == account),
     )
+
+
+def _wait_seconds(deadline: int, shown: CurrentView, features: RegistryFeatures, now: int) -> int:
+    if not features.finalizes or shown.result_cid or deadline >= TIME_MAX:
+        return 0
+    return max(0, deadline - now)
 
 
 def _claim(note: MoveRecord, features: RegistryFeatures, now: int) -> tuple[int, int]:

@@ -62,11 +62,24 @@ class EventChain(ForeignChain):
     def _answer(self, method: str, params: dict[str, Any]) -> Any:
         if method == "starknet_getEvents":
             self.filters.append(params["filter"])
-            return {"events": self.told}
+            return self._page(params["filter"])
         if method == "starknet_getClassAt":
             answer = super()._answer(method, params)
             return {"abi": json.dumps([*json.loads(answer["abi"]), *self.shapes])}
         return super()._answer(method, params)
+
+
+    def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
+        wanted = asked["keys"]
+        fitting = [
+            event
+            for event in self.told
+            if all(not some or key in some for some, key in zip(wanted, event["keys"], strict=False))
+        ]
+        start = int(asked.get("continuation_token", "0"))
+        end = start + asked["chunk_size"]
+        more = {"continuation_token": str(end)} if end < len(fitting) else {}
+        return {"events": fitting[start:end], **more}
 
 
 async def history(chain: ForeignChain, folder: Path, job_id: int = 1) -> JobHistory:
@@ -129,6 +142,24 @@ async def test_a_job_id_among_the_data_is_found_too(tmp_path: Path) -> None:
         (EventKind.JOB_PAID, Address(THEIRS), "", CID),
     ]
     assert len(chain.filters[0]["keys"]) == 1
+
+
+async def test_events_without_the_id_as_a_key_are_read_apart(tmp_path: Path) -> None:
+    """fault_205: else others' events of one kind would hide all those of a job."""
+    chain = EventChain(
+        jobs={1: TheirJob()},
+        shapes=[
+            shape("JobCreated", "job_id:core::felt252 creator:ContractAddress", ""),
+            shape("JobReleased", "", "id:core::integer::u256 reason:core::felt252"),
+            union("JobCreated", "JobReleased"),
+        ],
+    )
+    for _ in range(50 * 200 + 1):
+        chain.tell("JobReleased", [], [2, 0, short_string(b"OOM")])
+    chain.tell("JobCreated", [1, CREATOR], [])
+    found = await history(chain, tmp_path)
+    assert [one.kind for one in found.events] == [EventKind.ORDER_CREATED]
+    assert "newest are missing" in found.gap
 
 
 async def test_events_of_cairo_0_are_known_too(tmp_path: Path) -> None:

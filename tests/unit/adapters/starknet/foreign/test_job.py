@@ -100,6 +100,17 @@ def test_an_open_job_is_acceptable_to_a_worker() -> None:
     assert (job.terms.bond_fri, job.terms.review_seconds) == (0, 0)
 
 
+def test_pay_at_the_deadline_is_a_wait() -> None:
+    """fault_202: a reward that is due in years is not worked for, as long as pay comes by finalizing."""
+    facts = replace(FACTS, deadline=NOW + 10**9)
+    far = replace(NONE, facts=facts)
+    policy = Policy(account=OURS, limits=RenderLimits())
+    assert "maximum_wait_seconds" in policy.objection(build_job(7, far, IDLE, FINAL, NOW), NOW)
+    assert policy.objection(build_job(7, far, IDLE, PLAIN, NOW), NOW) == ""
+    near = replace(NONE, facts=replace(FACTS, deadline=NOW + 86400))
+    assert policy.objection(build_job(7, near, IDLE, FINAL, NOW), NOW) == ""
+
+
 def test_the_deadline_ends_the_lease_and_the_wait() -> None:
     """No claim at or after it; a claim lasts until then; payment is due from then on, or retried later."""
     facts = replace(FACTS, deadline=NOW + 100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from veriframe.adapters.blender.sandbox.limits import resource_usage
@@ -29,12 +30,12 @@ class OtherPrograms:
     def share(self) -> float:
         """Returns the mean over the last calls, 0 … 1; 0 if it cannot be measured. Reads all of /proc."""
         self._known.append(self._measure())
-        (total, busy, own), (total_now, busy_now, own_now) = self._known[0], self._known[-1]
+        (total, busy, _), (total_now, busy_now, _) = self._known[0], self._known[-1]
         if total_now <= total:
             return 0.0
-        # A process that ends unnoticed takes its own ticks with it.
-        used = (busy_now - busy) - max(0, own_now - own)
-        return min(1.0, max(0.0, used / (total_now - total)))
+        # A process that ends unnoticed takes its ticks with it: that must cost one measurement, not all.
+        own = sum(max(0, after[2] - before[2]) for before, after in pairwise(self._known))
+        return min(1.0, max(0.0, (busy_now - busy - own) / (total_now - total)))
 
 
 def _measure() -> Ticks:

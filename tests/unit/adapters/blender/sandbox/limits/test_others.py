@@ -32,6 +32,15 @@ def test_our_own_processes_do_not_count(after: Ticks, share: float) -> None:
     assert of((0, 0, 0), after).share() == pytest.approx(share)
 
 
+def test_a_render_that_ends_is_not_taken_for_others() -> None:
+    """fault_201: its ticks are gone, but all that it worked in the window was ours."""
+    worked = [(1000 * n, 900 * n, 900 * n) for n in range(WINDOW)]
+    others = of(*worked, (1000 * WINDOW, 900 * WINDOW, 50))
+    shares = [others.share() for _ in range(WINDOW)]
+    assert shares[:-1] == pytest.approx([0.0] * (WINDOW - 1))
+    assert shares[-1] <= 0.9 / WINDOW + 1e-9
+
+
 def test_the_share_is_a_mean_over_the_last_calls() -> None:
     """A short burst counts little, and is forgotten."""
     burst = [(0, 0, 0), (100, 100, 0), *((100 + 100 * n, 100, 0) for n in range(1, WINDOW + 1))]
