@@ -19,7 +19,7 @@ from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandb
 from veriframe.adapters.blender.sandbox.levels.unnamespaced import UnnamespacedSandbox
 from veriframe.adapters.blender.sandbox.run import Level, LiveRun, RunExit, Sandbox, SandboxedRun
 from veriframe.adapters.blender.sandbox.selftest import selftest
-from veriframe.model.rendering.frames import Frame, RenderLimits
+from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask
 
 NEIGHBOUR, ORDINARY = 64_001, 64_002
 """User ids that no distribution assigns."""
@@ -185,7 +185,8 @@ async def test_no_other_user_can_read_decoded_frames(watched: Watched, temporary
         clean.mkdir()
         Image.new("RGB", (4, 4)).save(out / "frame_0001.png")
         frame = Frame(number=1, file="frame_0001.png", width=4, height=4, seconds=1, peak_memory_bytes=1)
-        (decoded,) = await validation.decode(watched, [frame], (out, clean), RenderLimits())
+        decoding = validation.Decoding(RenderTask(), [frame], out, clean)
+        (decoded,) = await validation.decode(watched, decoding, RenderLimits())
     assert (decoded.width, decoded.height) == (4, 4)
     assert watched.looked_at >= {"frames.json", "out", "frame_0001.png"}
     assert watched.seen == set()

@@ -80,13 +80,15 @@ async def test_output_is_limited(studio: Studio) -> None:
     assert failed.code == Code.OUTPUT_LIMIT
 
 
-async def test_output_is_limited_over_a_whole_session(studio: Studio) -> None:
-    """fault_41: frames that were taken out count."""
-    scene, task = studio.scene(), RenderTask(frames=(1, 2, 3))
+async def test_the_output_of_each_frame_is_limited(studio: Studio) -> None:
+    """fault_41: its proof counts, and frames before it do not: a chunk may have any number."""
+    scene, task = studio.scene(), RenderTask(frames=(1, 2, 3), has_proof=True)
     frames, out = await studio.render(scene, task)
-    total = sum((out / frame.file).stat().st_size for frame in frames)
-    assert len((await studio.render(scene, task, output_bytes=total))[0]) == 3
-    assert (await studio.failure(scene, task, output_bytes=total - 1)).code == Code.OUTPUT_LIMIT
+    sizes = [
+        sum((out / name).stat().st_size for name in task.rendered_files(frame.number)) for frame in frames
+    ]
+    assert len((await studio.render(scene, task, output_bytes=max(sizes)))[0]) == 3
+    assert (await studio.failure(scene, task, output_bytes=max(sizes) - 1)).code == Code.OUTPUT_LIMIT
 
 
 async def test_file_output_nodes_are_muted(studio: Studio) -> None:

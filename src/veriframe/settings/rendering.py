@@ -34,5 +34,7 @@ class Rendering(Section):
     )
     pids: int = Field(256, ge=16, description="processes and threads of one render")
     output_bytes: Size = Field(
-        ByteSize(2 * 2**30), ge=2**20, description="total size of the files that one render writes"
+        ByteSize(2 * 2**30),
+        ge=2**20,
+        description="size of all files that a render writes for one frame",
     )

@@ -128,7 +128,8 @@ class BlenderRenderer(Renderer):
         """
         if (size := task.frame_size) is not None:
             frames = [replace(frame, width=size[0], height=size[1]) for frame in frames]
-        decoded = await validation.decode(self._sandbox, frames, (out, clean), self._limits, lease_seconds)
+        decoding = validation.Decoding(task, frames, out, clean)
+        decoded = await validation.decode(self._sandbox, decoding, self._limits, lease_seconds)
         with host_errors.as_unavailable():
             return [_validated(frame, event, clean) for frame, event in zip(frames, decoded, strict=True)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from veriframe.adapters.blender.reports import FrameReport
 from veriframe.errors import Code, RenderFailed
@@ -18,6 +19,9 @@ def as_json(task: RenderTask) -> str:
         "percent": task.percent,
         "samples": task.samples,
         "region": part and [part.left, part.top, part.width, part.height],
+        "has_proof": task.has_proof,
+        "is_denoised_later": task.is_denoised_later,
+        "overrides": asdict(task.overrides),
     }
     return json.dumps({"render": asked})
 

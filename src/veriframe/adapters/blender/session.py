@@ -23,7 +23,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, LiveRun, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed
 from veriframe.model.rendering.checks import parse_inspection
-from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask, frame_file
+from veriframe.model.rendering.frames import MAX_FRAMES, Frame, Progress, RenderLimits, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
 from veriframe.model.text import printable
 from veriframe.ports.renderer import RenderSession
@@ -165,9 +165,8 @@ class BlenderSession(RenderSession):
             self._phases.enter_frame()
             await self._thaw()
             await self._send(request.as_json(task))
-            later = {frame_file(number, task.format) for number in task.frames}
-            for number in task.frames:
-                later.discard(frame_file(number, task.format))
+            later = {file for number in task.frames for file in task.rendered_files(number)}
+            for _ in task.frames:
                 frame = await self._take(out, later)
                 if not later:
                     await self._freezing
@@ -208,16 +207,19 @@ class BlenderSession(RenderSession):
         return True
 
     async def _take(self, out: Path, later: set[str]) -> Frame:
-        """Moves the next frame to `out`. `later`: the names of all frames after it."""
+        """Moves the next frame's files to `out`. `later`: all files that have not been taken."""
         arrived = await self._next(lambda: self._arrived.popleft() if self._arrived else None)
         if arrived is None:
             raise await self._failure(out)
         report, seconds, peak_memory_bytes = arrived
         request.check(report, self._task)
-        if fault := await self._live.take(report.file, out / report.file, later=later):
-            if fault.code is Code.TAMPER:
-                log.error("output_tampered", reason=fault.sentence)
-            raise RenderFailed(fault.code, fault.sentence)
+        self._live.forget_taken()
+        for file in self._task.rendered_files(report.number):
+            later.discard(file)
+            if fault := await self._live.take(file, out / file, later=later):
+                if fault.code is Code.TAMPER:
+                    log.error("output_tampered", reason=fault.sentence)
+                raise RenderFailed(fault.code, fault.sentence)
         if (free_bytes := outputs.free_bytes(out)) < outcome.DISK_FULL_BYTES:
             raise outcome.disk_full(free_bytes)
         return Frame(

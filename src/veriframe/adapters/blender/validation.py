@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from veriframe.adapters.blender import outcome, outputs, scripts
@@ -16,35 +18,83 @@ from veriframe.adapters.blender.sandbox.run import OUT, Ending, RunExit, Sandbox
 from veriframe.errors import Code, HostUnavailable, ValidationFailed
 from veriframe.model.attempt.lease import decoding_seconds
 from veriframe.model.quantities import format_span
-from veriframe.model.rendering.frames import Frame, RenderLimits
+from veriframe.model.rendering.frames import (
+    Frame,
+    RenderLimits,
+    RenderTask,
+    frame_file,
+    proof_file,
+    thumbnail_file,
+    tiles_file,
+)
 from veriframe.model.text import printable
 
 _FRAMES = PurePosixPath("/job/frames")
 _LISTING = PurePosixPath("/job/frames.json")
 
+MOST_PIXELS = 2**24
+"""Frames of one run have at most so many together, unless it is a single frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What is decoded: frames of a task in the folder `out`, whose clean files go to `clean`.
+
+    The frames have the required sizes: a file of another size is refused before any row is decompressed.
+    """
+
+    task: RenderTask
+    frames: Sequence[Frame]
+    out: Path
+    clean: Path
+
+    @property
+    def rendered(self) -> Sequence[str]:
+        """The names of all files in `out`."""
+        return [name for frame in self.frames for name in self.task.rendered_files(frame.number)]
+
+    @property
+    def validated(self) -> Sequence[str]:
+        """The names of all files that `clean` gets."""
+        return [name for frame in self.frames for name in self.task.validated_files(frame.number)]
+
+    def batches(self) -> Iterator[Decoding]:
+        """The same in runs whose output fits into memory. Many small frames share the start of a run."""
+        batch: list[Frame] = []
+        for frame in self.frames:
+            pixels = sum(each.width * each.height for each in (*batch, frame))
+            if batch and pixels > MOST_PIXELS:
+                yield replace(self, frames=batch)
+                batch = []
+            batch.append(frame)
+        yield replace(self, frames=batch)
+
 
 async def decode(
-    sandbox: Sandbox,
-    frames: Sequence[Frame],
-    folders: tuple[Path, Path],
-    limits: RenderLimits,
-    lease_seconds: float = math.inf,
+    sandbox: Sandbox, decoding: Decoding, limits: RenderLimits, lease_seconds: float = math.inf
 ) -> Sequence[Decoded]:
-    """Decodes the frames in the first folder and writes clean files to the second one.
+    """Decodes frames and writes clean files.
 
-    `frames` have the required sizes: a file of another size is refused before any row is decompressed. Raises
-    `ValidationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
+    Raises `ValidationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
     """
-    (out, clean), allowed = folders, _allowance(frames, limits, lease_seconds)
-    names = [frame.file for frame in frames]
     with host_errors.as_unavailable():
-        if fault := outputs.find_fault(out, names, max_bytes=limits.output_bytes):
+        if fault := outputs.find_fault(decoding.out, decoding.rendered, max_bytes=limits.output_bytes):
             raise ValidationFailed(Code.TAMPER, fault.sentence)
-        end, report = await _run(sandbox, frames, folders, allowed)
-        free_bytes = outputs.free_bytes(clean)
+    until, decoded = time.monotonic() + lease_seconds, list[Decoded]()
+    for batch in decoding.batches():
+        decoded += await _decode(sandbox, batch, _allowance(batch.frames, limits, until - time.monotonic()))
+    return decoded
+
+
+async def _decode(sandbox: Sandbox, decoding: Decoding, allowed: outcome.Allowance) -> Sequence[Decoded]:
+    with host_errors.as_unavailable():
+        end, report = await _run(sandbox, decoding, allowed)
+        free_bytes = outputs.free_bytes(decoding.clean)
     if free_bytes < outcome.DISK_FULL_BYTES:
-        raise HostUnavailable(f"The disk is full: frames cannot be validated. Free some space at {clean}.")
-    decoded = _decoded(end, report, frames, allowed)
+        raise HostUnavailable(
+            f"The disk is full: frames cannot be validated. Free some space at {decoding.clean}."
+        )
+    decoded = _decoded(end, report, decoding.frames, allowed)
     if end.fault:
         raise ValidationFailed(Code.TAMPER, f"While it was decoded: {end.fault.sentence}")
     return decoded
@@ -60,32 +110,38 @@ def _allowance(frames: Sequence[Frame], limits: RenderLimits, lease_seconds: flo
     )
 
 
-async def _run(
-    sandbox: Sandbox, frames: Sequence[Frame], folders: tuple[Path, Path], allowed: outcome.Allowance
-) -> tuple[RunExit, RunReport]:
-    out, clean = folders
-    names = [frame.file for frame in frames]
-    for shown in (out, *(out / name for name in names)):
+async def _run(sandbox: Sandbox, decoding: Decoding, allowed: outcome.Allowance) -> tuple[RunExit, RunReport]:
+    for shown in (decoding.out, *(decoding.out / name for name in decoding.rendered)):
         visible.chown_to_sandbox(shown)
     async with scripts.scratch() as folder:
         script = scripts.Script(
             name="decoding/decode_frames.py",
             arguments=(_FRAMES, OUT, _LISTING),
-            shown={_FRAMES: out, _LISTING: _listing(frames, folder / "frames.json")},
-            out=clean,
-            expected=names,
+            shown={_FRAMES: decoding.out, _LISTING: _listing(decoding, folder / "frames.json")},
+            out=decoding.clean,
+            expected=decoding.validated,
             wall_seconds=allowed.wall_seconds,
             limits=allowed.limits,
         )
         return await scripts.run_script(sandbox, WorkerPython(), script)
 
 
-def _listing(frames: Sequence[Frame], file: Path) -> Path:
+def _listing(decoding: Decoding, file: Path) -> Path:
+    task = decoding.task
     file.write_text(
         json.dumps(
             [
-                {"number": frame.number, "file": frame.file, "width": frame.width, "height": frame.height}
-                for frame in frames
+                {
+                    "number": frame.number,
+                    "format": task.format.value,
+                    "file": frame_file(frame.number, task.format),
+                    "width": frame.width,
+                    "height": frame.height,
+                    "proof": proof_file(frame.number) if task.has_proof else "",
+                    "tiles": tiles_file(frame.number) if task.has_proof else "",
+                    "thumbnail": thumbnail_file(frame.number) if task.has_thumbnail else "",
+                }
+                for frame in decoding.frames
             ]
         ),
         encoding="ascii",

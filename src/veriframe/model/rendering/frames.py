@@ -80,6 +80,17 @@ class RenderTask:
     has_thumbnail: bool = False
     is_denoised_later: bool = False
 
+    def rendered_files(self, number: int) -> tuple[str, ...]:
+        """The files that a render of one frame leaves, the frame itself last."""
+        frame = frame_file(number, self.format)
+        return (proof_file(number), frame) if self.has_proof else (frame,)
+
+    def validated_files(self, number: int) -> tuple[str, ...]:
+        """The files that the validation of one frame leaves, the frame itself last."""
+        thumbnail = (thumbnail_file(number),) if self.has_thumbnail else ()
+        tiles = (tiles_file(number),) if self.has_proof else ()
+        return (*thumbnail, *tiles, *self.rendered_files(number))
+
     @property
     def frame_size(self) -> tuple[int, int] | None:
         """The size that each frame must have, or None if it is not known before it is rendered."""

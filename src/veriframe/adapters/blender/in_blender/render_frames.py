@@ -1,8 +1,8 @@
 """Runs inside Blender: renders frames of the open scene and reports its progress.
 
-A task is `{"frames": [1], "format": "PNG", "percent": 100, "samples": null, "region": null}`; a region is
-`[left, top, width, height]`. Settings that make a frame unrepeatable, or write to other paths, are turned off
-and reported.
+A task is `{"frames": [1], "format": "PNG", "percent": 100, "samples": null, "region": null,
+"has_proof": false, "is_denoised_later": false, "overrides": {}}`; a region is `[left, top, width, height]`,
+`samples` the most. Settings that make a frame unrepeatable, or write to other paths, are turned off and reported.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 from frame_progress import FrameProgress  # type: ignore[import-not-found]
 from reporting import heartbeat, memory_bytes, report  # type: ignore[import-not-found]
+from task_settings import Settings  # type: ignore[import-not-found]
 
 
 class Reporter:
@@ -80,7 +81,7 @@ def normalise(scene: bpy.types.Scene) -> list[str]:
     bpy.context.preferences.filepaths.use_auto_save_temporary_files = False
     if hasattr(render, "compositor_device"):
         render.compositor_device = "CPU"
-    if scene.render.engine == "CYCLES":
+    if hasattr(scene, "cycles"):  # which a task may choose
         scene.cycles.device = "CPU"
         scene.cycles.use_auto_tile = False
     return changed + mute_outputs(scene) + disable_style_scripts(scene)
@@ -111,29 +112,13 @@ def disable_style_scripts(scene: bpy.types.Scene) -> list[str]:
     return disabled
 
 
-def set_format(image: bpy.types.ImageFormatSettings, name: str, depth: str, colours: str) -> str:
-    """Selects PNG or EXR, with the scene's own colour depth if the format has it. Returns the suffix."""
-    if hasattr(image, "media_type"):
-        image.media_type = "IMAGE"
-    image.file_format = name
-    allowed = {"PNG": ("8", "16"), "OPEN_EXR": ("16", "32")}[name]
-    image.color_depth = depth if depth in allowed else allowed[-1 if name == "OPEN_EXR" else 0]
-    image.color_mode = colours if colours in ("RGB", "RGBA") or name == "PNG" else "RGB"
-    if name == "OPEN_EXR":
-        image.exr_codec = "ZIP"  # lossless: the file is decoded and written again
-    return ".png" if name == "PNG" else ".exr"
-
-
 class Studio:
-    """The open scene, made repeatable, and its own settings, which each task starts from."""
+    """The open scene, made repeatable. Each task starts from its own settings."""
 
     def __init__(self, out: str) -> None:
         self.out, self.scene, self.reporter = out, bpy.context.scene, Reporter([0])
-        render = self.scene.render
-        self.percent = render.resolution_percentage
-        self.samples = self.scene.cycles.samples if render.engine == "CYCLES" else None
-        self.depth, self.colours = render.image_settings.color_depth, render.image_settings.color_mode
         report("normalised", changed=normalise(self.scene))
+        self.settings = Settings(self.scene)
         bpy.app.handlers.render_stats.append(lambda text, *_: self.reporter.read_statistics(text))
         bpy.app.handlers.render_post.append(lambda *_: self.reporter.written())
         heartbeat(self.beat)
@@ -144,23 +129,36 @@ class Studio:
 
     def render(self, task: dict[str, Any]) -> None:
         """Renders each frame of a task and reports."""
+        self.settings.apply(task)
         self.reporter = reporter = Reporter(task["frames"], denoises=denoises(self.scene))
         width, height = self.set_size(task)
-        suffix = set_format(self.scene.render.image_settings, task["format"], self.depth, self.colours)
-        if self.samples is not None:
-            self.scene.cycles.samples = min(self.samples, task["samples"] or self.samples)
+        suffix = ".png" if task["format"] == "PNG" else ".exr"
         for frame in task["frames"]:
             reporter.begin(frame)
             self.scene.frame_set(frame)
+            self.settings.check()
             name = f"frame_{frame:04d}{suffix}"
             self.scene.render.filepath = f"{self.out}/{name}"
             bpy.ops.render.render(write_still=True)
+            if task["has_proof"]:
+                self.write_proof(f"{self.out}/proof_{frame:04d}.exr")
             reporter.end(name, width, height)
+
+    def write_proof(self, path: str) -> None:
+        """Writes all passes of the frame that was just rendered, uncompressed: it is decoded at once."""
+        image = self.scene.render.image_settings
+        own = image.file_format, image.color_depth, image.exr_codec
+        image.file_format, image.color_depth, image.exr_codec = "OPEN_EXR_MULTILAYER", "32", "NONE"
+        result = next(image for image in bpy.data.images if image.type == "RENDER_RESULT")
+        result.save_render(path, scene=self.scene)
+        image.file_format, image.color_depth, image.exr_codec = own
 
     def set_size(self, task: dict[str, Any]) -> tuple[int, int]:
         """Scales the picture and selects the task's region. Returns the size of the frames."""
         render = self.scene.render
-        render.resolution_percentage = scale = max(1, self.percent * task["percent"] // 100)
+        percent = max(1, render.resolution_percentage * task["percent"] // 100)
+        self.settings.put(render, "resolution_percentage", percent)
+        scale = render.resolution_percentage
         width, height = render.resolution_x * scale // 100, render.resolution_y * scale // 100
         render.use_border = render.use_crop_to_border = task["region"] is not None
         if task["region"] is None:

@@ -112,6 +112,10 @@ class RunningProgram(LiveRun):
         with host_errors.as_unavailable():
             return await run_uninterrupted(writable.take, name, target, later, limits)
 
+    def forget_taken(self) -> None:
+        """Its output begins anew."""
+        self._writable.taken_bytes = 0
+
     async def freeze(self, *, trusted: bool = False) -> None:
         """Stops all processes, builders included, so that none is left to continue another."""
         if (root := self._process.pid) is None or trusted:

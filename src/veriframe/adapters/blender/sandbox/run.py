@@ -147,6 +147,10 @@ class LiveRun(Protocol):
         """
 
     @abstractmethod
+    def forget_taken(self) -> None:
+        """From now on, what was taken before does not count as output any more."""
+
+    @abstractmethod
     async def freeze(self, *, trusted: bool = False) -> None:
         """Stop all processes inside, so that they use no processor time.
 

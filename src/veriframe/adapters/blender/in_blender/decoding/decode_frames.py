@@ -1,7 +1,9 @@
 """Runs without Blender in a clean sandbox: decodes rendered frames and writes them again without metadata.
 
 Arguments: the folder with the frames, the output folder, and a JSON file with the list of frames:
-`[{"number": 1, "file": "frame_0001.png", "width": 64, "height": 36}]`.
+`[{"number": 1, "format": "PNG", "file": "frame_0001.png", "width": 64, "height": 36, "proof": "",
+"tiles": "", "thumbnail": ""}]`. The last three name files to be written, and the proof also the one that is
+read.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, 
 import numpy as np
 import pixel_digest  # type: ignore[import-not-found]
 import png_file  # type: ignore[import-not-found]
+from pixel_digest import Planes
 from png_file import NotAPictureError, Pixels
 from reporting import arguments, report, run  # type: ignore[import-not-found]
 
@@ -37,49 +40,81 @@ def is_black(pixels: Pixels) -> bool:
     return not pixels[:, :, -1].any() or not (pixels[:, :, :-1] > noise).any()
 
 
-def decode(source: Path, target: Path, width: int, height: int) -> Pixels:
-    """Decode one frame, write its clean file, and return its pixels. Raises `NotAPictureError`."""
-    if source.suffix == ".png":
+def decode(source: Path, target: Path, image_format: str, width: int, height: int) -> tuple[Planes, Pixels]:
+    """Decode one frame and write its clean file. Returns its channels, and the picture that people look at.
+
+    Raises `NotAPictureError`.
+    """
+    if image_format == "PNG":
         with source.open("rb") as stream:
             pixels = png_file.read(stream, width, height)
         with target.open("xb") as stream:
             png_file.write(stream, pixels)
-        return pixels
+        return {name: pixels[:, :, n] for n, name in enumerate(CHANNELS[pixels.shape[2]])}, pixels
     import exr_file  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    pixels = exr_file.read(source, width, height)
-    exr_file.write(target, pixels)
-    return pixels
+    is_layered = image_format == "OPEN_EXR_MULTILAYER"
+    planes = (exr_file.read_layers if is_layered else exr_file.read)(source, width, height)
+    exr_file.write(target, planes)
+    return planes, np.stack(looked_at(planes) if is_layered else list(planes.values()), axis=2)
 
 
-def decode_and_report(frame: dict[str, Any], source: Path, target: Path) -> None:
+def looked_at(planes: Planes) -> list[pixel_digest.Plane]:
+    """The combined pass of the compositor or else of the first layer. Raises `NotAPictureError`."""
+    layers = sorted({name.rsplit(".", 2)[0] for name in planes}, key=lambda layer: layer != "Composite")
+    for layer in layers:
+        found = [planes.get(f"{layer}.Combined.{channel}") for channel in "RGBA"]
+        if all(plane is not None for plane in found[:3]):
+            return [plane for plane in found if plane is not None]
+    raise NotAPictureError("it has no combined pass")
+
+
+def decode_and_report(frame: dict[str, Any], frames: Path, out: Path) -> None:
     """Decode one frame and report its size, depth and digest, or why it was refused."""
+    number, (width, height) = frame["number"], (frame["width"], frame["height"])
     try:
-        pixels = decode(source, target, frame["width"], frame["height"])
+        planes, pixels = decode(frames / frame["file"], out / frame["file"], frame["format"], width, height)
+        proof_root = write_proof(frame, frames, out)
     except NotAPictureError as error:
-        report("refused", number=frame["number"], code=error.code, why=str(error)[:300])
+        report("refused", number=number, code=error.code, why=str(error)[:300])
         return
-    planes = {name: pixels[:, :, n] for n, name in enumerate(CHANNELS[pixels.shape[2]])}
+    if frame["thumbnail"]:
+        import thumbnails  # type: ignore[import-not-found]  # noqa: PLC0415
+
+        thumbnails.write(out / frame["thumbnail"], pixels)
     report(
         "decoded",
-        number=frame["number"],
+        number=number,
         width=pixels.shape[1],
         height=pixels.shape[0],
-        channels=pixels.shape[2],
-        bit_depth=8 * pixels.dtype.itemsize,
+        channels=len(planes),
+        bit_depth=8 * max(plane.dtype.itemsize for plane in planes.values()),
         pixel_digest=pixel_digest.digest(planes),
         channel_names=pixel_digest.channel_names(list(planes)),
-        proof_root="",
+        proof_root=proof_root,
         black=bool(is_black(pixels)),
         finite=bool(np.isfinite(pixels).all()),
     )
+
+
+def write_proof(frame: dict[str, Any], frames: Path, out: Path) -> str:
+    """Write the frame's proof, if it has one. Returns the root over its tiles. Raises `NotAPictureError`."""
+    if not frame["proof"]:
+        return ""
+    import proof  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    name, tiles = frame["proof"], out / frame["tiles"]
+    try:
+        return str(proof.write(frames / name, frame["width"], frame["height"], out / name, tiles))
+    except NotAPictureError as error:
+        raise NotAPictureError(f"of its proof, {error}", error.code) from None
 
 
 def main() -> None:
     """Decode all frames, one after the other."""
     frames, out, listing = (Path(word) for word in arguments())
     for frame in json.loads(listing.read_bytes()):
-        decode_and_report(frame, frames / frame["file"], out / frame["file"])
+        decode_and_report(frame, frames, out)
     report("finished")
 
 

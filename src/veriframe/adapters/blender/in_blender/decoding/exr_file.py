@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import OpenEXR
-from png_file import NotAPictureError, Pixels  # type: ignore[import-not-found]
+from pixel_digest import TILE, Planes  # type: ignore[import-not-found]
+from png_file import NotAPictureError  # type: ignore[import-not-found]
 
 ORDER = ("R", "G", "B", "A")
 
+MOST_CHANNELS = 1024
+MOST_NAME_BYTES = 255
 
-def read(path: Path, width: int, height: int) -> Pixels:
-    """The pixels, (height, width, channels) in the order R, G, B, A, float16 or float32.
+LAYERED = {"BlenderMultiChannel": "Blender V2.55.1 and newer"}
+"""By this attribute, which has the same value in all files, Blender knows a picture with layers."""
 
-    Raises `NotAPictureError`. The header is checked first, so that the size bounds the memory.
-    """
+TILES = OpenEXR.TileDescription()
+TILES.xSize = TILES.ySize = TILE
+TILES.mode, TILES.roundingMode = OpenEXR.ONE_LEVEL, OpenEXR.ROUND_DOWN
+
+
+def read(path: Path, width: int, height: int) -> Planes:
+    """The channels R, G, B and perhaps A, all float16 or all float32. Raises `NotAPictureError`."""
+    planes = _read(path, width, height)
+    if set(planes) not in ({*ORDER[:3]}, {*ORDER}):
+        raise NotAPictureError("its channels are not R, G, B and optionally A")
+    if len({plane.dtype for plane in planes.values()}) != 1:
+        raise NotAPictureError("its channels differ in depth")
+    return {name: planes[name] for name in ORDER if name in planes}
+
+
+def read_layers(path: Path, width: int, height: int) -> Planes:
+    """All channels of a picture with layers, such as `ViewLayer.Combined.R`. Raises `NotAPictureError`."""
+    planes = _read(path, width, height)
+    if any(name.count(".") < 2 for name in planes):
+        raise NotAPictureError("a channel is not named LAYER.PASS.CHANNEL")
+    return planes
+
+
+def _read(path: Path, width: int, height: int) -> Planes:
+    # The header is checked first, so that the size bounds the memory.
     try:
-        header = OpenEXR.File(str(path), header_only=True)
-        _check_header(header, width, height)
+        _check_header(OpenEXR.File(str(path), header_only=True), width, height)
         channels = OpenEXR.File(str(path), separate_channels=True).channels()
     except NotAPictureError:
         raise
     except Exception as error:  # noqa: BLE001  # the library raises arbitrary exceptions
         raise NotAPictureError(f"it cannot be decoded: {error}") from None
-    samples = [channels[name].pixels for name in ORDER if name in channels]
-    if any(each.shape != (height, width) or each.dtype != samples[0].dtype for each in samples):
-        raise NotAPictureError("its channels differ in size or depth")
-    if samples[0].dtype not in (np.float16, np.float32):
+    planes = {name: channel.pixels for name, channel in channels.items()}
+    if any(plane.shape != (height, width) for plane in planes.values()):
+        raise NotAPictureError("its channels differ in size")
+    if any(plane.dtype not in (np.float16, np.float32) for plane in planes.values()):
         raise NotAPictureError("its samples are not floating-point numbers")
-    return np.stack(samples, axis=2)
+    return planes
 
 
 def _check_header(file: OpenEXR.File, width: int, height: int) -> None:
@@ -41,15 +67,19 @@ def _check_header(file: OpenEXR.File, width: int, height: int) -> None:
         raise NotAPictureError(
             f"it has {found_width}×{found_height} pixels, not {width}×{height}", "WRONG_SIZE"
         )
-    names = {channel.name for channel in file.header()["channels"]}
-    if names not in ({*ORDER[:3]}, {*ORDER}):
-        raise NotAPictureError("its channels are not R, G, B and optionally A")
+    channels = file.header()["channels"]
+    if not 0 < len(channels) <= MOST_CHANNELS:
+        raise NotAPictureError(f"it has {len(channels)} channels")
+    if any(len(channel.name.encode()) > MOST_NAME_BYTES for channel in channels):
+        raise NotAPictureError("a channel's name is too long")
 
 
-def write(path: Path, pixels: Pixels) -> None:
-    """Write the same samples to an EXR with lossless compression."""
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    channels = {
-        name: np.ascontiguousarray(pixels[:, :, n]) for n, name in enumerate(ORDER[: pixels.shape[2]])
-    }
+def write(path: Path, planes: Planes, *, tiled: bool = False) -> None:
+    """Write the same samples to an EXR with lossless compression. `tiled`: by the tiles of the digest."""
+    header: dict[str, Any] = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    if tiled:
+        header |= {"type": OpenEXR.tiledimage, "tiles": TILES}
+    if any("." in name for name in planes):
+        header |= LAYERED
+    channels = {name: np.ascontiguousarray(plane) for name, plane in planes.items()}
     OpenEXR.File(header, channels).write(str(path))

@@ -7,6 +7,7 @@ channels).
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Pixels = NDArray[Any]
 """(height, width, channels), uint8 or native uint16."""
@@ -135,25 +137,36 @@ def _bands(pieces: Iterator[bytes], height: int, row_bytes: int) -> Iterator[Row
 def unfilter(rows: Rows, filters: NDArray[np.uint8], above: NDArray[np.uint8], pixel_bytes: int) -> Rows:
     """Undo PNG's filters in a band of rows; `above` is the unfiltered row before it.
 
-    A pixel needs its left, upper and upper left neighbours, so the pixels of one anti-diagonal are
-    independent and are computed together. Raises `NotAPictureError` for an unknown filter.
+    Raises `NotAPictureError` for an unknown filter.
     """
     if filters.max(initial=0) > 4:
         raise NotAPictureError("an unknown filter")
     if not filters.any():
         return rows
-    count, width = len(rows), rows.shape[1] // pixel_bytes
-    # One row above and one pixel to the left, so that every pixel has all its neighbours.
-    done = np.zeros((count + 1, width + 1, pixel_bytes), np.int16)
-    done[0, 1:] = above.reshape(width, pixel_bytes)
-    coded = rows.reshape(count, width, pixel_bytes)
-    for diagonal in range(count + width - 1):
-        r = np.arange(max(0, diagonal - width + 1), min(count, diagonal + 1))
-        c = diagonal - r
-        left, up, corner = done[r + 1, c], done[r, c + 1], done[r, c]
-        guess = np.choose(filters[r][:, None], _predictions(left, up, corner))
-        done[r + 1, c + 1] = (coded[r, c] + guess) & 0xFF
-    return done[1:, 1:].astype(np.uint8).reshape(count, -1)
+    # The row above comes first, as one without a filter.
+    coded = np.concatenate((above[None], rows)).reshape(len(rows) + 1, -1, pixel_bytes)
+    kinds = np.concatenate(([0], filters)).astype(np.uint8)
+    done = np.empty_like(coded)
+    # Filters know bytes and not samples, and byte n of a pixel depends on bytes n of others only. So up to four
+    # bytes a pixel are decoded by Pillow as if they were a picture of 8 bits.
+    for first in range(0, pixel_bytes, 4):
+        part = coded[:, :, first : first + 4]
+        done[:, :, first : first + 4] = _pillow_unfilter(part, kinds)
+    return done[1:].reshape(len(rows), -1)
+
+
+def _pillow_unfilter(coded: Rows, filters: NDArray[np.uint8]) -> Rows:
+    """The bytes (rows, pixels, 1 … 4 bytes) of a picture without its filters."""
+    height, width, count = coded.shape
+    lines = np.concatenate((filters[:, None], coded.reshape(height, -1)), axis=1)
+    made = io.BytesIO()
+    made.write(SIGNATURE)
+    colour = {count: colour for colour, count in CHANNELS.items()}[count]
+    _put(made, b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+    _put(made, b"IDAT", zlib.compress(lines.tobytes(), 0))
+    _put(made, b"IEND", b"")
+    with Image.open(made, formats=["PNG"]) as picture:
+        return np.asarray(picture).reshape(height, width, count)
 
 
 def _predictions(left: Bytes, up: Bytes, corner: Bytes) -> tuple[Bytes, ...]:

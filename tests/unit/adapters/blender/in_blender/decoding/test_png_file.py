@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import struct
-import sys
 import tracemalloc
 import zlib
 from collections.abc import Sequence
@@ -17,23 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, PngImagePlugin
+from tests import decoding
 
-from veriframe.adapters.blender import runtimes
 from veriframe.worker.shared.reservations import picture_bytes
 
-
-def _load() -> Any:
-    # The script is not part of the worker's packages: it runs outside it as a top-level module.
-    spec = importlib.util.spec_from_file_location("png_file", runtimes.SCRIPTS / "decoding" / "png_file.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["png_file"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-png_file = _load()
+png_file = decoding.script("png_file")
 
 PICTURES = st.tuples(
     st.integers(1, 70), st.integers(1, 20), st.integers(1, 4), st.sampled_from([np.uint8, np.uint16])
