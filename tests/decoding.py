@@ -1,4 +1,4 @@
-"""The scripts of the clean sandbox as modules: they run outside the worker's packages, by their bare names."""
+"""The scripts of the clean sandbox as modules, which run outside the worker's packages."""
 
 from __future__ import annotations
 

@@ -56,9 +56,8 @@ def contents(channels: dict[str, Samples]) -> list[bytes]:
         if kind[0] == "f":
             cell = np.where(np.isnan(cell), np.array(float("nan"), cell.dtype), cell)
             cell = np.where(cell == 0, np.zeros((), cell.dtype), cell)
-        result.append(
-            f"veriframe-tile {' '.join(map(str, head))}\n".encode() + cell.astype("<" + kind).tobytes()
-        )
+        line = f"veriframe-tile {' '.join(map(str, head))}\n".encode()
+        result.append(line + cell.astype("<" + kind).tobytes())
     return result
 
 

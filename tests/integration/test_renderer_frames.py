@@ -40,6 +40,18 @@ async def test_frames_of_one_task_are_those_of_single_tasks(studio: Studio) -> N
     assert len({frame.pixel_digest for frame in alone}) == 3
 
 
+async def test_frames_of_layers_with_samples_of_their_own_are_those_of_single_tasks(studio: Studio) -> None:
+    """fault_113: with data kept, Blender renders the second frame with one layer's samples in all."""
+    scene = studio.scene("scene.view_layers.new('Second').samples = 1; scene.frame_set(1)")
+    digests = []
+    async with studio.renderer().open(scene) as session:
+        for _ in range(2):
+            out = studio.new_folder()
+            frames = [frame async for frame in session.frames(RenderTask(), out)]
+            digests.append((await studio.validate(RenderTask(), frames, out))[0][0].pixel_digest)
+    assert digests[0] == digests[1]
+
+
 async def test_a_bare_jobs_frame_is_frame_1(studio: Studio) -> None:
     """fault_34: whatever the scene's current frame and frame range are."""
     plain, _ = await studio.frame(studio.scene())

@@ -34,6 +34,18 @@ PASSES: tuple[str, ...] = (
 )
 """Passes that may be asked for, by the names of Blender's `ViewLayer.use_pass_…`."""
 
+_EEVEE_PASSES = (
+    *("z", "mist", "position", "normal", "vector", "emit", "environment", "shadow", "ambient_occlusion"),
+    *("diffuse_direct", "diffuse_color", "glossy_direct", "glossy_color"),
+)
+
+
+def passes_of(engine: str) -> tuple[str, ...]:
+    """The passes that an engine has. Blender leaves out any other without a word."""
+    if engine == "CYCLES":
+        return tuple(name for name in PASSES if name != "shadow")
+    return _EEVEE_PASSES if engine.startswith("BLENDER_EEVEE") else ("z",)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
@@ -58,8 +70,8 @@ class Overrides:
 def overridden(inspection: SceneInspection, overrides: Overrides) -> SceneInspection:
     """The inspection of the scene as it will be rendered.
 
-    Raises `JobRejected` (OVERRIDE): the scene has no such camera or view layer, or the setting is one of
-    Cycles and another engine renders.
+    Raises `JobRejected` (OVERRIDE): the scene has no such camera or view layer, or the engine that renders
+    it has no such setting or pass.
     """
     asked = overrides
     camera, layers = inspection.camera, inspection.view_layers
@@ -75,6 +87,13 @@ def overridden(inspection: SceneInspection, overrides: Overrides) -> SceneInspec
                     Code.OVERRIDE,
                     f"{name} is a setting of Cycles, and {printable(engine)} renders the scene.",
                 )
+    if engine == "BLENDER_WORKBENCH" and asked.samples is not None:
+        raise JobRejected(Code.OVERRIDE, "Workbench renders the scene, and has no number of samples.")
+    if lacking := [name for name in asked.passes if name not in passes_of(engine)]:
+        raise JobRejected(
+            Code.OVERRIDE,
+            f"{printable(engine)} renders the scene, and has no pass {some_names(lacking)}. Leave it out.",
+        )
     width, height = asked.resolution or (inspection.width, inspection.height)
     samples = inspection.samples if asked.samples is None else asked.samples
     return replace(

@@ -2,7 +2,8 @@
 
 A task is `{"frames": [1], "format": "PNG", "percent": 100, "samples": null, "region": null,
 "has_proof": false, "is_denoised_later": false, "overrides": {}}`; a region is `[left, top, width, height]`,
-`samples` the most. Settings that make a frame unrepeatable, or write to other paths, are turned off and reported.
+`samples` the most. Settings that make a frame unrepeatable, or write to other paths, are turned off and
+reported.
 """
 
 from __future__ import annotations
@@ -147,11 +148,11 @@ class Studio:
     def write_proof(self, path: str) -> None:
         """Writes all passes of the frame that was just rendered, uncompressed: it is decoded at once."""
         image = self.scene.render.image_settings
-        own = image.file_format, image.color_depth, image.exr_codec
+        own = image.file_format, image.color_depth, image.color_mode, image.exr_codec
         image.file_format, image.color_depth, image.exr_codec = "OPEN_EXR_MULTILAYER", "32", "NONE"
         result = next(image for image in bpy.data.images if image.type == "RENDER_RESULT")
         result.save_render(path, scene=self.scene)
-        image.file_format, image.color_depth, image.exr_codec = own
+        image.file_format, image.color_depth, image.color_mode, image.exr_codec = own
 
     def set_size(self, task: dict[str, Any]) -> tuple[int, int]:
         """Scales the picture and selects the task's region. Returns the size of the frames."""

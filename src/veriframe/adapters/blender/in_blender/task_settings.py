@@ -15,6 +15,11 @@ import bpy
 DEPTHS = {"PNG": ("8", "16"), "OPEN_EXR": ("16", "32"), "OPEN_EXR_MULTILAYER": ("16", "32")}
 """The colour depths of each format, as Blender writes them; the scene's own is kept if it is one of them."""
 
+EEVEE_PASSES = (
+    *("z", "mist", "position", "normal", "vector", "emit", "environment", "shadow", "ambient_occlusion"),
+    *("diffuse_direct", "diffuse_color", "glossy_direct", "glossy_color"),
+)
+
 
 class Settings:
     """The settings of the open scene that tasks change."""
@@ -40,7 +45,7 @@ class Settings:
         """Raises `ValueError` if a setting is not what it was set to, by itself or by an animation."""
         for owner, name, value in self._given:
             if getattr(owner, name) != value:
-                raise ValueError(f"{name} of {owner.name} cannot be {value} in this scene")
+                raise ValueError(f"{name} cannot be {value} in this scene")
 
     def restore(self) -> None:
         """Gives the scene its own settings back."""
@@ -65,6 +70,9 @@ class Settings:
             if name in asked:
                 getattr(self, f"_{name}")(asked[name])
         self._bound_samples(task["samples"])
+        if len({layer.samples for layer in self.used_layers()}) > 1:
+            # A later frame would have one layer's samples in all layers.
+            self.put(self.scene.render, "use_persistent_data", False)
         self._keep_passes(task)
         self._format(task["format"], asked.get("color_depth"))
 
@@ -131,9 +139,16 @@ class Settings:
     def _passes(self, passes: list[str]) -> None:
         for layer in self.used_layers():
             for name in passes:
-                if not hasattr(layer, f"use_pass_{name}"):
-                    raise ValueError(f"this Blender has no pass {name}")
+                if not hasattr(layer, f"use_pass_{name}") or self._lacks(name):
+                    raise ValueError(f"{self.scene.render.engine} has no pass {name}")
                 self.put(layer, f"use_pass_{name}", True)
+
+    def _lacks(self, name: str) -> bool:
+        """Whether the engine leaves out this pass without a word."""
+        engine = self.scene.render.engine
+        if engine == "CYCLES":
+            return name == "shadow"
+        return name not in (EEVEE_PASSES if engine.startswith("BLENDER_EEVEE") else ("z",))
 
     def _keep_passes(self, task: dict[str, Any]) -> None:
         """Lets Cycles keep what a denoiser gets; the noisy image itself is there whenever it denoises."""
@@ -150,6 +165,9 @@ class Settings:
     def _format(self, name: str, depth: int | None) -> None:
         image = self.scene.render.image_settings
         own_depth, colours = image.color_depth, image.color_mode
+        # A change of the format changes these, so they are given back after it.
+        for own in ("color_depth", "color_mode"):
+            self._own.append((image, own, getattr(image, own)))
         if hasattr(image, "media_type"):
             self.put(image, "media_type", "MULTI_LAYER_IMAGE" if name == "OPEN_EXR_MULTILAYER" else "IMAGE")
         self.put(image, "file_format", name)

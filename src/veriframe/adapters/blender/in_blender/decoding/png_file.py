@@ -1,8 +1,8 @@
 """Reads PNG stills strictly and writes only their pixels, with 8 or 16 bits per sample.
 
-Pillow reduces 16-bit colour to 8 bits, so this module implements the format itself. It accepts only what
-Blender writes: no palette, no interlacing, exact lengths, correct checksums. Arrays are (height, width,
-channels).
+Pillow reduces 16-bit colour to 8 bits, so this module implements the format itself, but for its filters.
+It accepts only what Blender writes: no palette, no interlacing, exact lengths, correct checksums. Arrays are
+(height, width, channels).
 """
 
 from __future__ import annotations
@@ -147,12 +147,13 @@ def unfilter(rows: Rows, filters: NDArray[np.uint8], above: NDArray[np.uint8], p
     coded = np.concatenate((above[None], rows)).reshape(len(rows) + 1, -1, pixel_bytes)
     kinds = np.concatenate(([0], filters)).astype(np.uint8)
     done = np.empty_like(coded)
-    # Filters know bytes and not samples, and byte n of a pixel depends on bytes n of others only. So up to four
-    # bytes a pixel are decoded by Pillow as if they were a picture of 8 bits.
+    # Filters know no samples: byte n of a pixel depends on bytes n of others only. So up to four bytes of
+    # each pixel are decoded by Pillow as if they were a picture of 8 bits.
     for first in range(0, pixel_bytes, 4):
         part = coded[:, :, first : first + 4]
         done[:, :, first : first + 4] = _pillow_unfilter(part, kinds)
-    return done[1:].reshape(len(rows), -1)
+    plain: Rows = done[1:].reshape(len(rows), -1)
+    return plain
 
 
 def _pillow_unfilter(coded: Rows, filters: NDArray[np.uint8]) -> Rows:
@@ -166,7 +167,8 @@ def _pillow_unfilter(coded: Rows, filters: NDArray[np.uint8]) -> Rows:
     _put(made, b"IDAT", zlib.compress(lines.tobytes(), 0))
     _put(made, b"IEND", b"")
     with Image.open(made, formats=["PNG"]) as picture:
-        return np.asarray(picture).reshape(height, width, count)
+        pixels: Rows = np.asarray(picture, np.uint8).reshape(height, width, count)
+    return pixels
 
 
 def _predictions(left: Bytes, up: Bytes, corner: Bytes) -> tuple[Bytes, ...]:

@@ -25,10 +25,10 @@ def planes_of(file: Path) -> Any:
     """The channels of a picture, read by the scripts."""
     data = file.read_bytes()
     if file.suffix == ".png":
-        pixels = png_file.read(
-            io.BytesIO(data), *(int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-        )
-        return dict(zip({1: "Y", 2: "YA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]], np.moveaxis(pixels, 2, 0)))
+        size = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+        pixels = png_file.read(io.BytesIO(data), *size)
+        names = {1: "Y", 2: "YA", 3: "RGB", 4: "RGBA"}[pixels.shape[2]]
+        return {name: pixels[:, :, n] for n, name in enumerate(names)}
     return (exr_file.read_layers if file.stem == "layers" else exr_file.read)(file, 70, 66)
 
 
@@ -65,8 +65,9 @@ def test_both_implementations_agree(data: st.DataObject, kind: str, height: int,
 def test_half_beside_single_precision_is_widened() -> None:
     """The digest is that of the same values in single precision."""
     values = np.linspace(0, 1, 35, dtype=np.float16).reshape(5, 7)
-    mixed = {"L.P.R": values, "L.Z.Z": values.astype(np.float32)}
-    assert pixel_digest.digest(mixed) == pixel_digest.digest({n: p.astype("f4") for n, p in mixed.items()})
+    wide = values.astype(np.float32)
+    mixed = pixel_digest.digest({"L.P.R": values, "L.Z.Z": wide})
+    assert mixed == pixel_digest.digest({"L.P.R": wide, "L.Z.Z": wide})
 
 
 @pytest.mark.parametrize("bits", [0x7FC00005, 0xFFC00000, 0x7F800001])
@@ -91,9 +92,8 @@ def test_one_pixel_changes_the_leaf_of_its_tile_alone(place: tuple[int, int]) ->
     before, after = np.zeros((70, 130), np.uint8), np.zeros((70, 130), np.uint8)
     after[place] = 1
     pairs = zip(pixel_digest.leaves({"Y": before}), pixel_digest.leaves({"Y": after}), strict=True)
-    assert [n for n, (one, other) in enumerate(pairs) if one != other] == [
-        place[0] // 64 * 3 + place[1] // 64
-    ]
+    changed = [n for n, (one, other) in enumerate(pairs) if one != other]
+    assert changed == [place[0] // 64 * 3 + place[1] // 64]
 
 
 @pytest.mark.parametrize("count", range(1, 18))
