@@ -28,7 +28,7 @@ render.resolution_x, render.resolution_y = 140, 80
 render.image_settings.color_mode = "RGBA"
 """
 PLAIN = RenderTask(format=ImageFormat.EXR, size=(140, 80), overrides=Overrides(denoise=False, color_depth=32))
-PROVED = RenderTask(has_proof=True, has_thumbnail=True, size=(140, 80))
+CHECKABLE = RenderTask(has_proof=True, has_thumbnail=True, size=(140, 80))
 
 
 def channels(file: Path) -> dict[str, Any]:
@@ -67,9 +67,9 @@ for node in tree.nodes:
 async def test_the_noisy_image_is_a_render_without_denoising(studio: Studio, change: str) -> None:
     """Bit for bit, whatever a compositor or Freestyle draws afterwards; so is each crop of it."""
     (frame,), clean = await studio.validate(
-        PROVED, *await studio.render(studio.scene(SCENE + change), PROVED)
+        CHECKABLE, *await studio.render(studio.scene(SCENE + change), CHECKABLE)
     )
-    assert {file.name for file in clean.iterdir()} == {*PROVED.validated_files(1)}
+    assert {file.name for file in clean.iterdir()} == {*CHECKABLE.validated_files(1)}
     proof = channels(clean / proof_file(1))
     _, file = await studio.frame(studio.scene(SCENE), PLAIN)
     plain = noisy(channels(file))
@@ -90,7 +90,7 @@ async def test_the_noisy_image_is_a_render_without_denoising(studio: Studio, cha
 
 async def test_each_frame_of_a_chunk_has_its_own_proof(studio: Studio) -> None:
     """It lies beside its frame when that is yielded; a frame of a chunk is that frame alone."""
-    task = replace(PROVED, frames=(1, 3), overrides=Overrides(denoise=False))
+    task = replace(CHECKABLE, frames=(1, 3), overrides=Overrides(denoise=False))
     scene, out = studio.scene(SCENE), studio.new_folder()
     frames, there = [], []
     async with studio.renderer().open(scene) as session:
@@ -108,14 +108,14 @@ async def test_each_frame_of_a_chunk_has_its_own_proof(studio: Studio) -> None:
 async def test_the_same_scene_without_a_proof_is_the_same_picture(studio: Studio) -> None:
     """Keeping passes changes no pixel."""
     scene = studio.scene(SCENE)
-    (proved,), _ = await studio.validate(PROVED, *await studio.render(scene, PROVED))
-    plain, _ = await studio.frame(scene, replace(PROVED, has_proof=False))
+    (proved,), _ = await studio.validate(CHECKABLE, *await studio.render(scene, CHECKABLE))
+    plain, _ = await studio.frame(scene, replace(CHECKABLE, has_proof=False))
     assert plain == replace(proved, proof_root="")
 
 
 async def test_a_forged_proof_is_refused(studio: Studio) -> None:
     """fault_110: a file that holds no passes, or those of another size."""
-    task = replace(PROVED, overrides=Overrides(denoise=False))
+    task = replace(CHECKABLE, overrides=Overrides(denoise=False))
     frames, out = await studio.render(studio.scene(SCENE), task)
     for size, code in (((80, 140), Code.NOT_IMAGE), ((80, 139), Code.WRONG_SIZE)):
         planes = {name: np.zeros(size, np.float32) for name in "RGBA"}
@@ -137,7 +137,7 @@ async def test_nothing_of_this_machine_is_published(studio: Studio, monkeypatch:
     formats = [(ImageFormat.PNG, 16), (ImageFormat.EXR, 16), (ImageFormat.MULTILAYER, 32)]
     found, raw = b"", b""
     for image_format, depth in formats:
-        task = replace(PROVED, format=image_format, overrides=Overrides(color_depth=depth, samples=1))
+        task = replace(CHECKABLE, format=image_format, overrides=Overrides(color_depth=depth, samples=1))
         frames, out = await studio.render(scene, task)
         _, clean = await studio.validate(task, frames, out)
         found += b"".join(file.read_bytes() for file in clean.iterdir())

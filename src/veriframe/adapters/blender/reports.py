@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES, Progress
+from veriframe.model.rendering.frames import LAST_FRAME, MAX_FRAMES, Frame, Progress
 from veriframe.model.text import printable
 
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
@@ -79,6 +79,12 @@ class FrameReport(_Report):
     file: Annotated[str, Field(max_length=40)]
     width: Pixels
     height: Pixels
+
+    def value(self, seconds: float, peak_memory_bytes: int) -> Frame:
+        """The frame, with what was measured from outside."""
+        return Frame(
+            **self.model_dump(exclude={"kind"}), seconds=seconds, peak_memory_bytes=peak_memory_bytes
+        )
 
 
 class Normalised(_Report):

@@ -222,14 +222,7 @@ class BlenderSession(RenderSession):
                 raise RenderFailed(fault.code, fault.sentence)
         if (free_bytes := outputs.free_bytes(out)) < outcome.DISK_FULL_BYTES:
             raise outcome.disk_full(free_bytes)
-        return Frame(
-            number=report.number,
-            file=report.file,
-            width=report.width,
-            height=report.height,
-            seconds=seconds,
-            peak_memory_bytes=peak_memory_bytes,
-        )
+        return report.value(seconds, peak_memory_bytes)
 
     async def _next(self, arrived: Callable[[], T | None]) -> T | None:
         """Waits until something has arrived and returns it; None if the run has ended without it."""
