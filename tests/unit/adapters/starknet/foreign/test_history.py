@@ -68,7 +68,6 @@ class EventChain(ForeignChain):
             return {"abi": json.dumps([*json.loads(answer["abi"]), *self.shapes])}
         return super()._answer(method, params)
 
-
     def _page(self, asked: dict[str, Any]) -> dict[str, Any]:
         wanted = asked["keys"]
         fitting = [
