@@ -50,6 +50,14 @@ def cause_of(error: BaseException) -> str:
     return _of_system(error) if isinstance(error, OSError) else f"it failed ({type(error).__name__})"
 
 
+def may_pass(error: OSError) -> bool:
+    """Whether a file that could not be created may be later: nothing is wrong with its place itself."""
+    return error.errno not in _OF_PLACE
+
+
+_OF_PLACE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST))
+
+
 def connection_cause(error: BaseException) -> str:
     """Say why a request got no answer; `error` may be of an HTTP library."""
     if isinstance(error, OSError):

@@ -25,10 +25,15 @@ def foreign_owner(found: os.stat_result) -> str:
 def read_trusted(path: Path) -> str:
     """Read a settings file that only this user or root can have written.
 
-    Follows a link and checks its target. Raises `SettingsError`, `OSError`, `UnicodeDecodeError`.
+    Follows a link and checks its target; /dev/null counts as an empty file. Raises `SettingsError`,
+    `OSError`, `UnicodeDecodeError`.
     """
+    if str(path) == os.devnull:
+        return ""
     with open(path, encoding="utf-8", opener=_without_waiting) as file:
         found = os.fstat(file.fileno())
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)):
+            raise SettingsError(f"{path} is not a file. Pass a settings file with --config.")
         if owner := foreign_owner(found):
             raise SettingsError(
                 f"The settings file {path} belongs to the user {owner}. If you trust its content,"
@@ -69,6 +74,8 @@ def judge_home(home: Path) -> None:
         found = home.stat()
     except OSError:
         return  # It will be created with mode 0700, or `doctor` reports what is wrong.
+    if not stat.S_ISDIR(found.st_mode):
+        raise SettingsError(f"The home {home} is not a folder. Set VERIFRAME_HOME to a folder of your own.")
     if owner := foreign_owner(found):
         raise SettingsError(
             f"The home folder {home} belongs to the user {owner}. Run as that user, or set VERIFRAME_HOME to"

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from veriframe.causes import cause_of
+from veriframe.causes import cause_of, may_pass
 from veriframe.disk import sync_folder
 from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.threads import submit, wait_uninterrupted
@@ -170,8 +170,17 @@ def _create(path: Path, kind: Kind) -> None:
         raise SettingsError(
             f"The {kind.name} {path} is gone, but its log {log.name} exists. {kind.when_gone}"
         )
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        if may_pass(error):
+            raise
+        raise SettingsError(
+            f"The folder {path.parent} cannot be written: {cause_of(error)}. Set home to a folder that this"
+            " user can write."
+        ) from error
+    with beside as folder:
         new = Path(folder) / path.name
         new.touch(mode=0o600)
         with closing(_connect(new, kind)) as connection:

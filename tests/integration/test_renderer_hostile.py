@@ -21,7 +21,14 @@ from tests.fakes.renderer import INSPECTION
 from veriframe.adapters.blender.renderer import BlenderRenderer
 from veriframe.adapters.blender.runtimes import Argument, BlenderExecutable, Runtime
 from veriframe.adapters.blender.sandbox.levels.bubblewrap import BubblewrapSandbox
-from veriframe.errors import Code, HostUnavailable, JobRejected, RenderFailed, ValidationFailed
+from veriframe.errors import (
+    Code,
+    HostUnavailable,
+    JobRejected,
+    RenderFailed,
+    SettingsError,
+    ValidationFailed,
+)
 from veriframe.model.rendering.frames import Frame, Progress, RenderLimits, RenderTask, ValidatedFrame
 
 # A frame has one second.
@@ -236,8 +243,8 @@ async def test_an_invalid_inspection_refuses_the_scene(victim: Victim, inspectio
 async def test_a_blender_that_cannot_start_is_this_machines_fault(
     victim: Victim, script: str, sentence: str
 ) -> None:
-    """fault_37: with the remedy."""
-    with pytest.raises(HostUnavailable, match=sentence):
+    """fault_37, fault_189: with the remedy. Waiting would not mend it."""
+    with pytest.raises(SettingsError, match=sentence):
         await victim.renderer(script).facts()
 
 

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientConnectorError
 from aiohttp.client_reqrep import ConnectionKey
 
-from veriframe.causes import cause_of, connection_cause
+from veriframe.causes import cause_of, connection_cause, may_pass
 
 KEY = ConnectionKey("127.0.0.1", 5001, False, True, None, None, None)
 ERRORS = [
@@ -67,3 +67,12 @@ def test_a_database_that_is_in_use_or_damaged(tmp_path: Path) -> None:
         damaged.execute("SELECT * FROM sqlite_master")
     damaged.close()
     assert cause_of(raised.value) == "it is not a database"
+
+
+@pytest.mark.parametrize(
+    ("number", "passes"),
+    [(errno.ENOSPC, True), (errno.EMFILE, True), (errno.EROFS, False), (errno.EACCES, False)],
+)
+def test_a_place_that_cannot_be_written_stays_so(number: int, passes: bool) -> None:
+    """fault_189: waiting helps against a full disk, not against a read-only one."""
+    assert may_pass(OSError(number, "")) is passes

@@ -94,6 +94,19 @@ def test_an_empty_variable_is_not_set() -> None:
     assert load({}, {"JOB_REGISTRY_ADDRESS": ""}).settings.job_registry_address is None
 
 
+def test_an_empty_flag_is_not_set() -> None:
+    """`--home "$UNSET"` must not make the working folder the home."""
+    loaded = load({"home": "", "slots": ""}, {"VERIFRAME_SLOTS": "3"})
+    assert loaded.is_default("home")
+    assert loaded.settings.slots == 3
+
+
+def test_a_home_of_an_unknown_user_is_one_sentence() -> None:
+    """As is that of a user without an entry in the system, whose HOME is not set."""
+    with pytest.raises(SettingsError, match="VERIFRAME_HOME"):
+        load({"home": "~no-such-user-here/x"}, {})
+
+
 @pytest.mark.parametrize(
     ("flags", "environ", "registry", "store"),
     [

@@ -159,6 +159,22 @@ def test_settings_can_be_read_from_a_pipe() -> None:
         os.close(reading)
 
 
+def test_what_is_no_file_is_no_settings_file(folder: Path) -> None:
+    """fault_195: root who follows `chmod go-w /dev/zero` breaks the machine. /dev/null is an empty file."""
+    assert load({}, {}, Path("/dev/null")).settings.sandbox == "strict"
+    for path in (Path("/dev/zero"), folder):
+        refusal = _refusal(path)
+        assert ("chmod" in refusal, "--config" in refusal) == (False, True)
+
+
+def test_what_is_no_folder_is_no_home(folder: Path) -> None:
+    """fault_195: nor is its mode to be changed."""
+    (folder / "file").touch(0o666)
+    for path in (Path("/dev/null"), folder / "file"):
+        refusal = _refusal(home=str(path))
+        assert ("chmod" in refusal, "VERIFRAME_HOME" in refusal) == (False, True)
+
+
 @as_root
 @pytest.mark.parametrize("mode", [0o700, 0o777])
 def test_a_home_of_another_owner_is_refused(folder: Path, mode: int) -> None:

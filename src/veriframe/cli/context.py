@@ -56,6 +56,9 @@ def read_settings(
 
     Raises `SettingsError`.
     """
+    if not os.environ.get("HOME", ""):
+        # Empty is not set, here as for our own variables: the system knows the user's home.
+        os.environ.pop("HOME", None)
     named = {name: value for name, value in flags.items() if value is not None}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
 from veriframe.cli.display.render_bar import render_bar
 from veriframe.cli.failures import failures, forget
+from veriframe.cli.job.outcomes import Outcomes
 from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.quantities import format_size, format_span
 from veriframe.model.rendering.frames import (
@@ -25,6 +27,7 @@ from veriframe.model.rendering.frames import (
     ImageFormat,
     RenderTask,
     ValidatedFrame,
+    frame_file,
     parse_frames,
 )
 from veriframe.model.rendering.scene import SceneVerdict
@@ -33,21 +36,39 @@ app = typer.Typer(help="Check or render a scene without a job.", no_args_is_help
 app.command()(failures)
 app.command()(forget)
 
+PICTURES = frozenset((".png", ".exr", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"))
+"""Suffixes of pictures: a name with one of them is meant as a file."""
+
 Scene = Annotated[Path, typer.Argument(metavar="FILE", help="A .blend file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.command()
-def check(scene: Scene, as_json: AsJson = False) -> None:
-    """Check whether a worker would take the scene. Exits with 5, and the reason, if it would not."""
+def check(
+    scenes: Annotated[list[Path], typer.Argument(metavar="FILE", help="The .blend files.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout; of several scenes, one a line.")
+    ] = False,
+) -> None:
+    """Check whether a worker would take the scenes. Exits with 5, and the reason, if it would not."""
+    named = list(dict.fromkeys(scenes))
+    outcomes = Outcomes(len(named), as_json=as_json)
+    for scene in named:
+        with outcomes.of(scene=str(scene)):
+            _check_one(scene, outcomes, as_json=as_json)
+    outcomes.end()
+
+
+def _check_one(scene: Path, outcomes: Outcomes, *, as_json: bool) -> None:
+    which = {} if outcomes.is_single else {"scene": str(scene)}
     try:
         verdict = context.run(_check(_readable(scene)))
     except JobRejected as error:
-        if as_json:
+        if as_json and outcomes.is_single:
             show.as_json({"verdict": "refused", "code": error.code, "reason": str(error)})
         raise
     if as_json:
-        show.as_json({"verdict": "fit", **asdict(verdict)})
+        outcomes.print_json({**which, "verdict": "fit", **asdict(verdict)})
     else:
         show.facts(f"{scene.name}: fit", _facts(verdict))
 
@@ -55,7 +76,10 @@ def check(scene: Scene, as_json: AsJson = False) -> None:
 @app.command()
 def render(
     scene: Scene,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the frames.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="PATH", help="Folder for the frames, or FILE.png for one frame."),
+    ],
     frames: Annotated[str, typer.Option(help="For example 1-10,15,20-40x2.")] = "1",
     image_format: Annotated[
         ImageFormat, typer.Option("--format", case_sensitive=False, help="File format of the frames.")
@@ -64,10 +88,11 @@ def render(
     as_json: AsJson = False,
 ) -> None:
     """Render frames of a scene in the same sandbox as a job's, and validate them."""
-    numbers = parse_frames(frames)
-    target = _folder(out, [_file_name(number, image_format) for number in numbers], force=force)
-    started = time.monotonic()
-    rendered, validated = context.run(_render(_readable(scene), target, numbers, image_format))
+    numbers = _numbers(frames)
+    files = _files(out, numbers, image_format, force=force)
+    target, started = next(iter(files.values())).parent, time.monotonic()
+    with _made(target):
+        rendered, validated = context.run(_render(_readable(scene), files, image_format))
     if as_json:
         show.as_json(
             {
@@ -101,8 +126,9 @@ async def _check(scene: Path) -> SceneVerdict:
 
 
 async def _render(
-    scene: Path, target: Path, numbers: Sequence[int], image_format: ImageFormat
+    scene: Path, files: Mapping[int, Path], image_format: ImageFormat
 ) -> tuple[Sequence[Frame], Sequence[ValidatedFrame]]:
+    numbers = list(files)
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder, render_bar(len(numbers)) as bar:
         out, clean = _two_in(Path(folder))
         bar.step("opening and checking the scene")
@@ -115,8 +141,8 @@ async def _render(
         bar.step("validating the frames")
         validated = await renderer.validate(task, rendered, out, clean)
         for frame in validated:
-            shutil.move(clean / frame.file, target / frame.file)
-    return rendered, validated
+            shutil.move(clean / frame.file, files[frame.number])
+    return rendered, [replace(frame, file=files[frame.number].name) for frame in validated]
 
 
 def _name(frame: ValidatedFrame) -> str:
@@ -130,8 +156,12 @@ def _two_in(folder: Path) -> tuple[Path, Path]:
     return rendered, clean
 
 
-def _file_name(number: int, image_format: ImageFormat) -> str:
-    return f"frame_{number:04d}{image_format.suffix}"
+def _numbers(frames: str) -> tuple[int, ...]:
+    try:
+        return parse_frames(frames)
+    except JobRejected as error:
+        # No scene is at fault, but the argument.
+        raise SettingsError(f"--frames: {error}") from error
 
 
 def _readable(scene: Path) -> Path:
@@ -142,18 +172,44 @@ def _readable(scene: Path) -> Path:
         raise SettingsError(f"{scene} cannot be read: {cause_of(error)}. Pass a .blend file.") from error
 
 
-def _folder(out: Path, names: Sequence[str], *, force: bool) -> Path:
+def _files(
+    out: Path, numbers: Sequence[int], image_format: ImageFormat, *, force: bool
+) -> Mapping[int, Path]:
+    """The file of each frame: in the folder `out`, or `out` itself if it is the name of a picture."""
+    if str(out) == "-":
+        raise SettingsError("Frames are written to files, not to stdout. Pass a folder, or FILE.png.")
+    files = {number: out / frame_file(number, image_format) for number in numbers}
+    if out.suffix.lower() in PICTURES and not out.is_dir():
+        if len(numbers) > 1:
+            raise SettingsError(f"{out} is one file, for {len(numbers)} frames. Pass a folder.")
+        if out.suffix.lower() != image_format.suffix:
+            raise SettingsError(
+                f"{out} does not end in {image_format.suffix}, as {image_format} files do. Rename it, or choose"
+                " another --format."
+            )
+        files = {numbers[0]: out}
+    if taken := [file for file in files.values() if file.exists() and not force]:
+        raise SettingsError(f"{taken[0]} already exists. Pass another place, or replace it with --force.")
+    return files
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder for the block. If that fails, whatever was made is removed again."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"{out} cannot be created: {cause_of(error)}. Pass a folder that you can write."
+            f"{folder} cannot be created: {cause_of(error)}. Pass a folder that you can write."
         ) from error
-    if taken := [name for name in names if (out / name).exists() and not force]:
-        raise SettingsError(
-            f"{out / taken[0]} already exists. Pass another folder, or replace it with --force."
-        )
-    return out
+    try:
+        yield
+    except BaseException:
+        for one in new:
+            with suppress(OSError):
+                one.rmdir()
+        raise
 
 
 def _facts(verdict: SceneVerdict) -> dict[str, str]:
@@ -167,5 +223,5 @@ def _facts(verdict: SceneVerdict) -> dict[str, str]:
         "camera": scene.camera,
         "view layers": ", ".join(scene.view_layers),
         "objects": str(scene.objects),
-        "warnings": "; ".join(verdict.warnings) or "none",
+        "warnings": " ".join(verdict.warnings) or "none",
     }

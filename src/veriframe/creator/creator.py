@@ -1,4 +1,6 @@
-"""The creator: posts scenes; accepts, cancels or disputes results. Jobs are read as in `jobs`.
+"""The creator: posts scenes; accepts, cancels or disputes results. The arbiter, too: resolves disputes.
+
+Jobs are read as in `jobs`.
 
 A job is posted in two steps, so that a person can confirm in between: `draft` checks everything without
 making anything public or moving money, `post` then does both.
@@ -20,7 +22,7 @@ from veriframe.creator.pins import rename_old
 from veriframe.creator.values import Draft, Posted
 from veriframe.errors import MoveRefused, SettingsError, StoreUnavailable
 from veriframe.model.attempt.proportion import terms_warnings
-from veriframe.model.registry.job import Terms
+from veriframe.model.registry.job import JobState, Terms, Verdict
 from veriframe.model.registry.job_status import JobStatus
 from veriframe.model.registry.ledger import Call
 from veriframe.model.registry.offer import Offer
@@ -45,8 +47,8 @@ class Creator(Jobs):
     ) -> Draft:
         """Read the scene's header, unless it was `read` before, and compute terms and costs.
 
-        Raises `SettingsError` if the file cannot be read, `JobRejected` if no worker would take the scene,
-        and `MoveRefused` if the registry does not accept the terms or the account cannot pay.
+        Raises `SettingsError` if the file cannot be read or no registry accepts the terms, `JobRejected` if
+        no worker would take the scene, and `MoveRefused` if the account cannot pay.
         """
         if read is None:
             read = await asyncio.to_thread(files.read_header, scene, self.check)
@@ -132,6 +134,27 @@ class Creator(Jobs):
             raise
         return await self.status(job_id)
 
+    async def resolve(self, job_id: int, verdict: Verdict, evidence: Path | None = None) -> JobStatus:
+        """Decide a dispute, as its arbiter. Returns the job's new status.
+
+        `evidence` is a file with the reasons, which becomes public; without one, the result itself is named.
+        Raises `SettingsError` if it is not a file.
+        """
+        if evidence is not None:
+            await asyncio.to_thread(files.stamp, evidence)
+        status = await self.status(job_id)
+        job, name = status.job, (await self._names()).evidence(job_id)
+        evidence_cid, is_ours = job.result_cid or job.order.asset_cid, job.terms.arbiter == self.account
+        # An illegal verdict publishes nothing: the registry says why it refuses.
+        if evidence is not None and is_ours and job.state is JobState.DISPUTED:
+            evidence_cid = await self.store.add(evidence, name)
+        try:
+            await self.registry.resolve_dispute(job_id, verdict, evidence_cid)
+        except MoveRefused:
+            await self._unpin(Pin(cid=evidence_cid, name=name))
+            raise
+        return await self.status(job_id)
+
     async def _funds(self) -> Funds:
         return await self.registry.funds(self.registry.account)
 
@@ -139,7 +162,11 @@ class Creator(Jobs):
         head = (await self.registry.snapshot(1, 0)).head
         terms = offer.terms(head.time)
         # Apply the registry's rules before anything becomes public.
-        require_terms(Call(caller=self.account, now=head.time, block=head.number), terms)
+        try:
+            require_terms(Call(caller=self.account, now=head.time, block=head.number), terms)
+        except MoveRefused as error:
+            # Nothing was asked of the registry: an option cannot be used.
+            raise SettingsError(str(error)) from error
         return terms
 
     async def _unpin(self, pin: Pin) -> None:

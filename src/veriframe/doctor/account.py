@@ -76,13 +76,20 @@ def choose(jobs: Sequence[Job], now: int, objection: Callable[[Job, int], str]) 
     )
 
 
+def _none_open(examined: int) -> str:
+    if examined > 1:
+        return f"none open of the newest {examined}"
+    return "the only one is not open" if examined else "none so far"
+
+
 def jobs(found: OpenJobs, held: Stakes) -> Finding:
     """Show what there is to earn now, and what one job costs: reward, fees, and the bond at risk."""
     fees = f"fees about {brief_strk(held.job_fees_fri)}"
     if not found.open:
-        none = f"none open of the newest {found.examined}" if found.examined else "none so far"
-        return Finding(f"{none}; a job's {fees}")
-    counted = f"{len(found.open)} open of the newest {found.examined}, {len(found.suitable)} for this worker"
+        return Finding(f"{_none_open(found.examined)}; a job's {fees}")
+    counted = (
+        f"{len(found.open)} open of the newest {found.examined}, {len(found.suitable)} for this worker now"
+    )
     if not found.suitable:
         return Finding(f"{counted}; the best paid is not taken, since {found.objection}")
     best = found.suitable[0]

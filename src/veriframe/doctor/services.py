@@ -15,7 +15,7 @@ from veriframe.ports.store import ContentStore, StoreCheck
 async def registry(reader: JobRegistry, tell: Callable[[Head], ChainFacts] | None = None) -> Finding:
     """Check that the job registry answers. On a chain, `tell` returns how far its nodes are trusted."""
     snapshot = await reader.snapshot(1, 0)
-    detail = f"answers; block {snapshot.head.number}, {snapshot.job_counter} jobs so far"
+    detail = f"answers; block {snapshot.head.number}, {_jobs(snapshot.job_counter)}"
     if tell is None:
         return Finding(detail)
     facts = tell(snapshot.head)
@@ -28,7 +28,7 @@ async def registry(reader: JobRegistry, tell: Callable[[Head], ChainFacts] | Non
 
 def registry_without_account(facts: RegistryFacts) -> Finding:
     """Show what a registry says to anybody, if there is no account to open it with."""
-    jobs = "" if facts.jobs is None else f", {facts.jobs} jobs so far"
+    jobs = "" if facts.jobs is None else f", {_jobs(facts.jobs)}"
     verdict = Verdict.BAD if facts.fault else Verdict.GOOD
     return Finding(f"answers; {facts.kind}, at {facts.place}{jobs}", verdict, facts.fault)
 
@@ -71,3 +71,7 @@ async def places(check: StoreCheck) -> Finding:
         "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in absent.items())
         + (". Fix them or remove them from the settings: see docs/ipfs.md." if absent else ""),
     )
+
+
+def _jobs(count: int) -> str:
+    return "1 job so far" if count == 1 else f"{count} jobs so far"

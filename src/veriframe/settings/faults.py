@@ -84,5 +84,7 @@ def demand(fault: Mapping[str, Any], form: Form) -> str:
 
 def _given(value: object) -> str:
     text = printable(str(value), 40)
+    if not text.strip():
+        return "empty"
     # A URL may hold a key.
-    return "what it is" if "://" in text or not text.strip() else f"“{text}”"
+    return "what it is" if "://" in text else f"“{text}”"

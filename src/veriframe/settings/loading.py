@@ -62,7 +62,7 @@ def load(flags: Mapping[str, str], environ: Mapping[str, str], config: Path | No
         settings = Settings(**values)
     except ValidationError as error:
         raise faults.unusable(error, origins) from error
-    home = settings.home.expanduser().absolute()
+    home = _expanded(settings.home).absolute()
     settled = {
         "home": home,
         "registry": _registry(settings),
@@ -79,7 +79,7 @@ def _from_flags(flags: Mapping[str, str]) -> _Layer:
     for name in flags:
         if name not in Settings.model_fields:
             raise faults.unknown(name, f"The setting “{name}”")
-    return {name: (value, "flag") for name, value in flags.items()}
+    return _without_empty({name: (value, "flag") for name, value in flags.items()})
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Layer:
@@ -113,8 +113,18 @@ def _from_file(config: Path | None) -> _Layer:
 
 
 def _without_empty(layer: _Layer) -> _Layer:
-    """Shells and compose files set an empty variable for "not set", and so does a file of `config init`."""
+    """An empty value means "not set": so shells and compose files say it, and a file of `config init`."""
     return {name: entry for name, entry in layer.items() if entry[0] != ""}
+
+
+def _expanded(home: Path) -> Path:
+    try:
+        return home.expanduser()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{home} has no meaning here: HOME is not set, and the system knows no such user. Set"
+            " VERIFRAME_HOME to a folder, from its root."
+        ) from error
 
 
 def _variable(name: str) -> str:

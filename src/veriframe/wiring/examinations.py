@@ -88,12 +88,15 @@ class Examinations:
     async def _examine_registry(self) -> Finding:
         if self._account_fault is None:
             try:
-                self._registry = await self._open_registry()
+                opened = await self._open_registry()
             except AccountNotDeployed as error:
                 self._account_fault = error
-        if self._registry is None:
-            return services.registry_without_account(await registry_facts(self._settings))
-        return await services.registry(self._registry.worker, self._registry.chain_facts)
+            else:
+                finding = await services.registry(opened.worker, opened.chain_facts)
+                # Only now: what needs a registry that cannot be used would repeat its error.
+                self._registry = opened
+                return finding
+        return services.registry_without_account(await registry_facts(self._settings))
 
     def _with_account(self, examination: Callable[[OpenedRegistry], Awaitable[Finding]]) -> Examination:
         """A check that needs the registry as the account uses it."""
@@ -124,7 +127,9 @@ class Examinations:
         found = accounts.choose(
             await read_jobs(registry, first, NEWEST_JOBS),
             seen.head.time,
-            lambda job, now: rules.objection(job, now) or held.lasting_objection(job),
+            lambda job, now: (
+                rules.objection(job, now) or held.lasting_objection(job) or held.passing_objection(job)
+            ),
         )
         return accounts.jobs(found, held)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from veriframe.causes import cause_of
+from veriframe.causes import cause_of, may_pass
 from veriframe.disk import try_lock
 from veriframe.errors import HostUnavailable, SettingsError
 
@@ -18,13 +18,18 @@ TRIES, TRY_SECONDS = 10, 0.01
 
 @contextmanager
 def account_lock(file: Path) -> Iterator[None]:
-    """Locks `file` for the block. Raises `SettingsError` if another process holds it."""
+    """Locks `file` for the block.
+
+    Raises `SettingsError` if another process holds it, or it cannot be created here; `HostUnavailable` if
+    that may pass, as on a full disk.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise HostUnavailable(
-            f"{file} cannot be created: {cause_of(error)}. Set home to a folder of this user."
+        kind = HostUnavailable if may_pass(error) else SettingsError
+        raise kind(
+            f"{file} cannot be created: {cause_of(error)}. Set home to a folder that this user can write."
         ) from error
     try:
         _take(descriptor, file)

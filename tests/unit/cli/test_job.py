@@ -236,3 +236,33 @@ def test_control_characters_of_others_never_reach_the_terminal(shell: Shell) -> 
         output = shell.run(*arguments).output
         assert not {"\x1b", "\x07", "\u202e"} & set(output)
         assert "[bold]" in output
+
+
+def test_a_scene_named_twice_is_posted_once_which_is_said(shell: Shell) -> None:
+    """fault_188: rather than posting one job without a word."""
+    result = shell.create(str(shell.stage.scene))
+    assert "posted once" in result.stderr
+    assert shell.stage.shared.moves.count("create_order") == 1
+
+
+def test_what_comes_from_credit_is_shown(shell: Shell) -> None:
+    """“From the wallet 0 STRK” alone looks like a job for nothing."""
+    context.run(shell.creator_registry.deposit(2 * STRK))
+    said = plain(shell.create())
+    assert ("from credit 2 STRK" in said, "from the wallet 3 STRK" in said) == (True, True)
+
+
+def test_a_question_is_asked_again_after_another_answer(shell: Shell) -> None:
+    """With the answers that count; the end of the input says what did not happen."""
+    result = shell.run("create", str(shell.stage.scene), "--reward", "5", typed="perhaps\nn\n")
+    assert (result.exit_code, "y or n" in result.stderr) == (1, True)
+    ended = shell.run("create", str(shell.stage.scene), "--reward", "5", typed="")
+    assert ended.stderr.endswith("\nNothing was published.\n")
+
+
+@pytest.mark.parametrize("option", [("--deadline", "1000d"), ("--lease", "100d"), ("--bond", "0")])
+def test_terms_that_no_registry_takes_are_wrong_arguments(shell: Shell, option: tuple[str, str]) -> None:
+    """fault_189: exit code 2 in `main`, as for any other argument."""
+    assert isinstance(
+        shell.refusal("create", str(shell.stage.scene), "--reward", "5", "--yes", *option), SettingsError
+    )

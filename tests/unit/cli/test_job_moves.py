@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.shell import Shell, claim_first, plain
-from tests.unit.creator.stage import ARBITER, PNG, WORKER
+from tests.unit.cli.shell import Acting, Shell, claim_first, plain, submit
+from tests.unit.creator.stage import ARBITER, ARTIST, PNG, WORKER
 
 from veriframe.cli import context
 from veriframe.errors import MoveRefused, SettingsError, ValidationFailed
@@ -183,3 +183,42 @@ def test_dispute_with_evidence_needs_consent(shell: Shell) -> None:
     result = shell.run("dispute", "1", "--evidence", "why.txt", "--yes")
     assert "The evidence becomes public" in result.stderr
     assert b"look at the sky" in shell.stage.store.files.values()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "said"),
+    [
+        ("worker", "PAID", "went to the worker"),
+        ("creator", "REFUNDED", "is burned"),
+        ("Neither", "PAID", "both"),
+    ],
+)
+def test_the_arbiter_resolves_a_dispute(shell: Shell, verdict: str, state: str, said: str) -> None:
+    """fault_196: with what became of the money; nobody else can."""
+    shell.create("--arbiter", hex(ARBITER))
+    submit(shell, 1)
+    shell.run("dispute", "1")
+    refused = shell.refusal("resolve", "1", "--verdict", verdict)
+    assert (type(refused), getattr(refused, "rule", "")) == (MoveRefused, "NOT_ARBITER")
+    shell.creator_registry = Acting(ARBITER, shell.stage.shared)
+    result = shell.run("resolve", "1", "--verdict", verdict)
+    assert (result.exit_code, said in plain(result)) == (0, True)
+    assert shell.stage.shared.jobs[1].state == state
+
+
+def test_the_arbiters_evidence_is_published(shell: Shell, tmp_path: Path) -> None:
+    """fault_196: with consent, and only for a verdict that the registry takes."""
+    shell.create("--arbiter", hex(ARBITER))
+    submit(shell, 1)
+    reasons = tmp_path / "reasons.txt"
+    reasons.write_text("The picture is black.")
+    shell.creator_registry = Acting(ARBITER, shell.stage.shared)
+    arguments = ("resolve", "1", "--verdict", "creator", "--evidence", str(reasons), "--yes")
+    kept = len(shell.stage.store.files)
+    assert isinstance(shell.refusal(*arguments), MoveRefused)
+    assert len(shell.stage.store.files) == kept
+    shell.creator_registry = Acting(ARTIST, shell.stage.shared)
+    shell.run("dispute", "1")
+    shell.creator_registry = Acting(ARBITER, shell.stage.shared)
+    assert shell.run(*arguments).exit_code == 0
+    assert len(shell.stage.store.files) == kept + 1

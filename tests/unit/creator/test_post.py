@@ -104,10 +104,9 @@ async def test_a_file_that_is_not_a_scene_is_refused_before_anything_is_public(s
 
 
 async def test_illegal_terms_are_refused_before_anything_is_public(stage: Stage) -> None:
-    """fault_8: by the registry's own rules, before the registry is called."""
-    with pytest.raises(MoveRefused) as refused:
+    """fault_8, fault_189: by the registry's own rules, before it is called: the arguments are wrong."""
+    with pytest.raises(SettingsError, match="lease"):
         await stage.creator.draft(stage.scene, Offer(reward_fri=STRK, lease_seconds=5))
-    assert refused.value.rule == "BAD_LEASE"
     assert (stage.store.pinned, stage.shared.moves) == ([], [])
 
 

@@ -45,3 +45,10 @@ async def test_without_a_suitable_job_the_reason_is_shown(bench: Bench) -> None:
     )
     assert "it pays too little" in account.jobs(found, HELD).detail
     assert "0.01 STRK" in account.jobs(account.choose([], 0, lambda *_: ""), HELD).detail
+
+
+async def test_a_single_job_is_counted_as_one(bench: Bench) -> None:
+    """No “1 jobs”, and no “none open of the newest 1”."""
+    await bench.post()
+    jobs = list(bench.shared.jobs.values())
+    assert account.jobs(account.choose(jobs, 2**40, lambda *_: ""), HELD).detail.startswith("the only one")

@@ -15,7 +15,7 @@ from veriframe.adapters.blender import runtimes
 from veriframe.doctor.finding import Finding, Verdict, examine
 from veriframe.errors import AccountNotDeployed, RegistryUnavailable, SettingsError
 from veriframe.model.registry.standing import WorkerStanding
-from veriframe.ports.registry import Membership, OpenedRegistry, RegistryFacts
+from veriframe.ports.registry import Membership, OpenedRegistry, RegistryFacts, Snapshot
 from veriframe.settings import Settings, load
 from veriframe.wiring import examinations
 from veriframe.wiring.examinations import EngineTests, Examinations
@@ -214,3 +214,19 @@ async def test_no_engine_is_tested_if_none_is_to_be(doctor: Doctor) -> None:
     """There is no row for them."""
     assert "engines" not in await doctor.examine(engines=EngineTests(any=False))
     assert FACTS.version_text in (await doctor.examine())["Blender"].detail
+
+
+class Unusable(FakeRegistry):
+    """Its file cannot be opened."""
+
+    async def snapshot(self, first: int, count: int) -> Snapshot:
+        """Fails."""
+        raise AWAY
+
+
+async def test_a_registry_that_cannot_be_used_is_told_once(doctor: Doctor) -> None:
+    """fault_165: also if it fails only when it is used: the other rows refer to its own."""
+    doctor.opened = OpenedRegistry(worker=Unusable(1))
+    found = await doctor.examine()
+    assert [part for part, finding in found.items() if str(AWAY) in finding.remedy] == ["registry"]
+    assert OF_THE_ACCOUNT | {"account"} <= worst(found, Verdict.WARNING)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from veriframe.disk import try_lock
-from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.errors import SettingsError
 from veriframe.worker.lock import account_lock, holder
 
 HOLD = """
@@ -65,9 +65,9 @@ def test_other_accounts_work_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_made_names_the_remedy(tmp_path: Path) -> None:
-    """A file is in the place of the folder."""
+    """fault_189: a file is in the place of the folder: a restart of the service would change nothing."""
     (tmp_path / "file").touch()
-    with pytest.raises(HostUnavailable, match="Set home"), account_lock(tmp_path / "file" / "a.lock"):
+    with pytest.raises(SettingsError, match="Set home"), account_lock(tmp_path / "file" / "a.lock"):
         pytest.fail("no lock can be there")
 
 

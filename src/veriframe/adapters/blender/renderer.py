@@ -17,7 +17,7 @@ from veriframe.adapters.blender.sandbox.limits import host_errors
 from veriframe.adapters.blender.sandbox.run import OUT, RunExit, Sandbox
 from veriframe.adapters.blender.session import BlenderSession
 from veriframe.adapters.blender.spares import SpareLimits, Spares
-from veriframe.errors import HostUnavailable, JobError, RenderFailed
+from veriframe.errors import Code, HostUnavailable, JobError, RenderFailed, SettingsError
 from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion
@@ -51,7 +51,10 @@ class BlenderRenderer(Renderer):
         self._facts: RendererFacts | None = None
 
     async def facts(self) -> RendererFacts:
-        """What this renderer is. Asks Blender once. Raises `HostUnavailable` if Blender cannot start."""
+        """What this renderer is. Asks Blender once.
+
+        Raises `SettingsError` if Blender cannot start here, `HostUnavailable` if it cannot now.
+        """
         if self._facts is None:
             self._facts = await self._ask_facts()
         return self._facts
@@ -218,17 +221,25 @@ def _make_folders(folder: Path) -> tuple[Path, Path]:
     return out, clean
 
 
-def _cannot_start(end: RunExit, report: RunReport, allowed: outcome.Allowance) -> HostUnavailable:
+_NO_BLENDER = frozenset((Code.NO_OUTPUT, Code.BLENDER_ERROR, Code.CRASH))
+"""How a program ends that is no Blender, or a broken one."""
+
+
+def _cannot_start(
+    end: RunExit, report: RunReport, allowed: outcome.Allowance
+) -> SettingsError | HostUnavailable:
+    """The error of a Blender that told nothing: a `SettingsError` if waiting cannot mend it."""
     output = " ".join((report.error or "", *end.log_tail))
     if library := _LIBRARY.search(output):
-        return HostUnavailable(
+        return SettingsError(
             f"Blender cannot start: the system's library {library[0]} is missing. Run: apt-get install "
             "libgl1 libegl1 libxkbcommon0 libsm6 libxi6 libxxf86vm1 libxfixes3 libxrender1."
         )
     failed = outcome.failure(
         end, allowed, finished=False, error=report.error, free_bytes=outcome.DISK_FULL_BYTES
     )
-    return HostUnavailable(
+    is_wrong = isinstance(failed, RenderFailed) and failed.code in _NO_BLENDER
+    return (SettingsError if is_wrong else HostUnavailable)(
         f"Blender cannot start in the sandbox. {failed} BLENDER_PATH must name the program "
         "itself, with its own folders beside it, and not a script that starts it."
     )

@@ -22,13 +22,24 @@ def need_terminal(yes: bool, consequence: str) -> None:
 def ask(yes: bool, question: str, otherwise: str) -> None:
     """Ask for confirmation. The answer no prints `otherwise` and exits with code 1."""
     try:
-        agreed = yes or typer.confirm(question, err=True)
+        agreed = yes or _agrees(question)
     except typer.Abort:
-        # Ctrl-C, or the end of the input, at the question.
+        # Ctrl-C, or the end of the input, at the question: the terminal is in the middle of its line.
+        show.err.print(f"\n{otherwise}")
         raise typer.Exit(context.INTERRUPTED) from None
     if not agreed:
         show.err.print(otherwise)
         raise typer.Exit(1)
+
+
+def _agrees(question: str) -> bool:
+    while True:
+        answer = typer.prompt(f"{question} [y/N]", default="", show_default=False, err=True).strip().lower()
+        if answer in ("y", "yes"):
+            return True
+        if answer in ("", "n", "no"):
+            return False
+        show.err.print("Answer with y or n.")
 
 
 def warn_and_ask(yes: bool, warning: str, question: str) -> None:

@@ -197,7 +197,8 @@ def next_step(status: JobStatus) -> str:
         )
     return {
         JobState.CLAIMED: "A worker renders it and must submit before the lease ends.",
-        JobState.DISPUTED: "The arbiter decides. If there is no decision in time, the worker is paid.",
+        JobState.DISPUTED: f"The arbiter decides: `veriframe --account NAME job resolve {number} --verdict "
+        "worker|creator|neither`. If there is no decision in time, the worker is paid.",
         JobState.PAID: f"Done. `veriframe job fetch {number}` downloads the picture.",
         JobState.REFUNDED: "Done. The reward is its creator's credit again and pays for the next job. "
         f"`veriframe --account {context.account(DEFAULT_ACCOUNT)} account withdraw STRK` withdraws it.",

@@ -1,11 +1,11 @@
-"""Says in one sentence what a creator's decision did to the money of a job."""
+"""Says in one sentence what a decision did to the money of a job."""
 
 from __future__ import annotations
 
 from veriframe.cli import context
 from veriframe.cli.display import job_view, show
 from veriframe.model.quantities import format_strk
-from veriframe.model.registry.job import format_address
+from veriframe.model.registry.job import Verdict, format_address
 from veriframe.model.registry.job_status import JobStatus
 
 
@@ -45,3 +45,17 @@ def disputed(before: JobStatus, after: JobStatus) -> str:
         f"Job {job.id} is {job.state}: your bond of {bond} is in escrow, like the reward, until the arbiter "
         f"decides, at the latest until {end}; without a decision the worker is paid, and your bond is burned."
     )
+
+
+def resolved(verdict: Verdict, before: JobStatus, after: JobStatus) -> str:
+    """The arbiter has decided."""
+    job, bond = before.job, format_strk(before.job.terms.bond_fri)
+    reward, worker = format_strk(job.terms.reward_fri), format_address(job.worker)
+    became = {
+        Verdict.WORKER: f"{reward} and the creator's bond of {bond} went to the worker {worker}, whose own"
+        " bond was returned",
+        Verdict.CREATOR: f"{reward} and the creator's bond of {bond} are the creator's credit again, and the"
+        f" bond of the worker {worker} is burned",
+        Verdict.NEITHER: f"{reward} went to the worker {worker}, and both bonds of {bond} were returned",
+    }
+    return f"Job {job.id} is {after.job.state}: {became[verdict]}."

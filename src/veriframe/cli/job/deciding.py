@@ -1,8 +1,9 @@
-"""`veriframe job accept`, `cancel` and `dispute`: the creator's decisions."""
+"""`veriframe job accept`, `cancel` and `dispute`: the creator's decisions. `resolve`: the arbiter's."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from veriframe.cli.display import consent, job_view, money, show
 from veriframe.cli.job import acting, options
 from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator.creator import Creator
+from veriframe.model.registry.job import Verdict
 from veriframe.model.registry.job_status import JobStatus
 
 PUBLIC_EVIDENCE = "The evidence becomes public: anyone who knows its CID can read it. This cannot be undone."
@@ -52,6 +54,36 @@ def dispute(
         return creator.dispute(number, evidence)
 
     _decide(creator, decide, money.disputed, [job_id], as_json=as_json)
+
+
+def resolve(
+    job_id: options.JobId,
+    verdict: Annotated[
+        Verdict,
+        typer.Option(
+            case_sensitive=False,
+            help="Who is right. worker: paid, and gets the creator's bond. creator: refunded, and the "
+            "worker's bond is burned. neither: the worker is paid, and both bonds are returned.",
+        ),
+    ],
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="A file with your reasons, which becomes public. [default: the result]"),
+    ] = None,
+    yes: options.Yes = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Decide a dispute as its arbiter: veriframe --account NAME job resolve. This cannot be undone."""
+    opening.refuse_other_makers("resolve")
+    if evidence is not None:
+        consent.need_terminal(yes, "The file becomes public")
+        consent.warn_and_ask(yes, PUBLIC_EVIDENCE, "Publish it and decide?")
+    arbiter = acting.creator()
+
+    def decide(number: int) -> Awaitable[JobStatus]:
+        return arbiter.resolve(number, verdict, evidence)
+
+    _decide(arbiter, decide, partial(money.resolved, verdict), [job_id], as_json=as_json)
 
 
 def _decide(

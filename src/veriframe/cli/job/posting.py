@@ -62,6 +62,10 @@ def create(
         worker=Address(worker or NOBODY),
     )
     named = list(dict.fromkeys(scenes))
+    for scene in named:
+        if (times := scenes.count(scene)) > 1:
+            said = f"{show.clean(str(scene))} is named {times} times: it is posted once."
+            show.err.print(said, style="yellow", markup=False)
     outcomes = Outcomes(len(named), as_json=as_json)
     checked = checking.check(named, outcomes, in_sandbox=not no_check)
     if not checked:
@@ -120,6 +124,9 @@ def _show_drafts(checked: Sequence[Checked], drafts: Sequence[Draft], deposit_fr
     }
     if len(drafts) > 1:
         pairs["rewards"] = format_strk(sum(each.terms.reward_fri for each in drafts))
+    credit_fri = sum(each.terms.reward_fri for each in drafts) - deposit_fri
+    if credit_fri > 0:
+        pairs["from credit"] = format_strk(credit_fri)
     show.facts("", {**pairs, "from the wallet": format_strk(deposit_fri)}, show.err)
     for terms_warning in draft.warnings:
         show.err.print(f"Warning: {terms_warning.sentence}", style="yellow", markup=False)

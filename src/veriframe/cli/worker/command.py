@@ -16,10 +16,11 @@ import structlog
 import typer
 
 from veriframe import logs, stderr
+from veriframe.causes import cause_of, may_pass
 from veriframe.cli import context, opening
 from veriframe.cli.worker import views
 from veriframe.cli.worker.watching import Watching
-from veriframe.errors import HostUnavailable
+from veriframe.errors import HostUnavailable, SettingsError
 from veriframe.model.registry.job import Address, format_address
 from veriframe.ports.registry import OpenedRegistry
 from veriframe.ports.renderer import RendererFacts
@@ -78,8 +79,10 @@ def _watching(loaded: Loaded, account: str, *, plain: bool) -> Iterator[Watching
     try:
         target = logs.RotatingFile(log_file)
     except OSError as error:
-        raise HostUnavailable(
-            f"The log {log_file} cannot be opened: {error.strerror}. Set home to a folder of this user."
+        kind = HostUnavailable if may_pass(error) else SettingsError
+        raise kind(
+            f"The log {log_file} cannot be opened: {cause_of(error)}. Set home to a folder that this user can"
+            " write."
         ) from error
     with views.sentences() if plain else views.screen() as view:
         watching = Watching(who, view, file)

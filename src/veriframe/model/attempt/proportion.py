@@ -13,9 +13,16 @@ from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import DAY, StakeLimits, bound_seconds
 from veriframe.model.quantities import brief_strk, format_span, format_strk
 from veriframe.model.registry.job import NOBODY, Terms
+from veriframe.model.registry.offer import ARBITRATED_REVIEW_SECONDS
 
 _LEAST_BOND = 100
 """A bond below this part of the reward costs a worker that blocks the job next to nothing."""
+
+_LEAST_REVIEW_SECONDS = 60
+"""In less time nobody looks at a result, even if it is waited for."""
+
+_LEAST_DISPUTABLE_SECONDS = 3600
+"""In less time a creator hardly fetches a result, looks at it and disputes it."""
 
 
 class Imbalance(StrEnum):
@@ -28,6 +35,8 @@ class Imbalance(StrEnum):
     LEASE_SHORT = "LEASE_SHORT"
     DEADLINE_NEAR = "DEADLINE_NEAR"
     PAY_LATE = "PAY_LATE"
+    REVIEW_SHORT = "REVIEW_SHORT"
+    ARBITER_NOT_TRUSTED = "ARBITER_NOT_TRUSTED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ def terms_warnings(terms: Terms, now: int, job_fees_fri: int = 0) -> tuple[Terms
 
     `job_fees_fri` is what the moves of one job cost a worker; 0 if they are free, or not known.
     """
-    return (*_money(terms, job_fees_fri), *_times(terms, now))
+    return (*_money(terms, job_fees_fri), *_times(terms, now), *_review(terms))
 
 
 def _money(terms: Terms, job_fees_fri: int) -> Iterator[TermsWarning]:
@@ -97,4 +106,28 @@ def _times(terms: Terms, now: int) -> Iterator[TermsWarning]:
             Imbalance.PAY_LATE,
             f"Review and arbitration may delay the pay by {format_span(wait)}: workers with default settings"
             f" wait for {format_span(policy.maximum_wait_seconds)} at most (maximum_wait_seconds).",
+        )
+
+
+def _review(terms: Terms) -> Iterator[TermsWarning]:
+    review = format_span(terms.review_seconds)
+    if terms.arbiter == NOBODY:
+        if terms.review_seconds < _LEAST_REVIEW_SECONDS:
+            yield TermsWarning(
+                Imbalance.REVIEW_SHORT,
+                f"The review of {review} is over before you can look at the result: anyone may trigger the"
+                " payment then. Raise --review.",
+            )
+        return
+    if terms.review_seconds < _LEAST_DISPUTABLE_SECONDS:
+        yield TermsWarning(
+            Imbalance.REVIEW_SHORT,
+            f"The review of {review} leaves hardly any time to look at the result and dispute it; after that"
+            f" the arbiter cannot help. Raise --review: {format_span(ARBITRATED_REVIEW_SECONDS)} is usual.",
+        )
+    if terms.arbiter not in Policy(account=NOBODY).arbiters:
+        yield TermsWarning(
+            Imbalance.ARBITER_NOT_TRUSTED,
+            "Workers with default settings trust no arbiter: only those that have this one in their setting"
+            " “arbiters” take the job. Agree on it with them, or leave out --arbiter.",
         )

@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from veriframe.model.attempt.attempt import Attempt
-from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.quantities import brief_strk, format_span, format_strk
 from veriframe.model.registry.job import NOBODY, Address, Job, Terms
 
 DAY = 86400
@@ -167,7 +167,7 @@ class Stakes:
         if terms.reward_fri <= self.weighed_fees_fri:
             return (
                 f"it pays {format_strk(terms.reward_fri)}, and the fees of its moves come to about "
-                f"{format_strk(self.job_fees_fri)}"
+                f"{brief_strk(self.job_fees_fri)}"
             )
         bond = format_strk(terms.bond_fri)
         if terms.bond_fri > terms.reward_fri * limits.reward_share:
@@ -180,7 +180,7 @@ class Stakes:
             return f"its bond of {bond} may stay bound for {bound}, too long for its reward (bond_days)"
         if terms.bond_fri > self.largest_bond_fri:
             return (
-                f"its bond of {bond} is more than {format_strk(self.largest_bond_fri)}, "
+                f"its bond of {bond} is more than {brief_strk(self.largest_bond_fri)}, "
                 f"{_percent(limits.means_share)} of what this account has (bond_means_share)"
             )
         return ""
@@ -190,7 +190,7 @@ class Stakes:
         bond_fri, record = job.terms.bond_fri, self.record(job.order.creator)
         if bond_fri > self.bindable_fri:
             return (
-                f"its bond of {format_strk(bond_fri)} is more than the {format_strk(self.bindable_fri)} that "
+                f"its bond of {format_strk(bond_fri)} is more than the {brief_strk(self.bindable_fri)} that "
                 "may still be bound (free_means_share)"
             )
         risk_fri = self.risk_fri(job)
@@ -199,10 +199,10 @@ class Stakes:
         if record.under_way >= self.limits.new_creator_jobs:
             return "another job of its creator, who has not paid for that much yet, is under way"
         if risk_fri - max(0, record.balance_fri) > self.largest_risk_fri:
-            most, budget = format_strk(self.largest_risk_fri), format_strk(self.loss_budget_fri)
+            most, budget = brief_strk(self.largest_risk_fri), brief_strk(self.loss_budget_fri)
             return (
-                f"it may cost {format_strk(risk_fri)}, and a job of a new creator {most} at most now, of a "
-                f"loss budget of {budget} a day (loss_budget_share)"
+                f"it may cost {brief_strk(risk_fri)}, and a job of a creator who has not paid for that much "
+                f"yet {most} at most now, of a loss budget of {budget} a day (loss_budget_share)"
             )
         return ""
 

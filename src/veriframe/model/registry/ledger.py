@@ -205,7 +205,14 @@ def withdraw(account: Address, amount_fri: int, recipient: Address, *, credit_fr
         Rule.BAD_RECIPIENT,
         lambda: f"{recipient:#x} is not an account's address. Name the wallet that receives the money.",
     )
-    require_credit(credit_fri, amount_fri, "withdraw")
+    require(
+        amount_fri <= credit_fri,
+        Rule.INSUFFICIENT_CREDIT,
+        lambda: (
+            f"The credit of {format_strk(credit_fri)} is less than the {format_strk(amount_fri)} to withdraw."
+            " Withdraw less. The wallet's money is outside the registry and needs no withdrawal."
+        ),
+    )
     posting = Posting(credit(account), wallet(recipient), amount_fri, Reason.WITHDRAWAL)
     event = Event(kind=EventKind.WITHDRAWN, party=account, amount_fri=amount_fri, note=f"to {recipient:#x}")
     return Transfer((posting,), (event,))
@@ -295,5 +302,5 @@ def require_cid(cid: str, what: str) -> None:
 def unknown_job(job_id: int) -> MoveRefused:
     """The refusal of an id that was never assigned."""
     return MoveRefused(
-        Rule.UNKNOWN_JOB.value, f"There is no job {job_id}. `veriframe job list` lists all jobs."
+        Rule.UNKNOWN_JOB.value, f"There is no job {job_id}. `veriframe job list --all` lists all jobs."
     )

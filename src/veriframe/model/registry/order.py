@@ -105,8 +105,8 @@ def _require_times(now: int, terms: Terms) -> None:
         now < terms.deadline <= latest,
         Rule.BAD_DEADLINE,
         lambda: (
-            f"The deadline {terms.deadline} is {format_span(terms.deadline - now)} from now."
-            " Choose one within 365 days from now."
+            f"A deadline of {format_span(terms.deadline - now)} from now is not allowed. Choose one within"
+            f" {format_span(DEADLINE_MAX_SECONDS)}."
         ),
     )
     spans = (

@@ -205,11 +205,14 @@ def _parse_part(part: str, text: str) -> tuple[int, int, int]:
     span, has_step, step_text = part.partition("x")
     first_text, has_last, last_text = span.partition("-")
     numbers = [first_text, last_text if has_last else first_text, step_text if has_step else "1"]
-    if not all(n.isascii() and n.isdigit() and len(n) <= 7 for n in numbers):
+    if not all(n.isascii() and n.isdigit() for n in numbers):
         raise _bad_frames(text, f"“{printable(part, 40)}” is not a frame or a range")
-    first, last, step = (int(n) for n in numbers)
-    if step < 1 or first > last or last > LAST_FRAME:
-        raise _bad_frames(text, f"“{printable(part, 40)}” is outside 0-{LAST_FRAME} or runs backwards")
+    # Python refuses to read thousands of digits.
+    first, last, step = (int(n) if len(n) <= 18 else 10**18 for n in numbers)
+    if max(first, last) > LAST_FRAME:
+        raise _bad_frames(text, f"“{printable(part, 40)}” is outside 0-{LAST_FRAME}")
+    if step < 1 or first > last:
+        raise _bad_frames(text, f"“{printable(part, 40)}” runs backwards, or does not move on")
     return first, last, step
 
 

@@ -24,9 +24,26 @@ def codes(terms: Terms, fees_fri: int = 0) -> list[Imbalance]:
 
 
 def test_default_terms_are_in_proportion() -> None:
-    """With and without an arbiter, even for the smallest reward."""
-    for offer in (Offer(reward_fri=1), Offer(reward_fri=FRI_PER_STRK, arbiter=ARBITER)):
-        assert codes(offer.terms(NOW)) == []
+    """Even for the smallest reward. Of an arbiter it is said that workers must trust it."""
+    assert codes(Offer(reward_fri=1).terms(NOW)) == []
+    arbitrated = Offer(reward_fri=FRI_PER_STRK, arbiter=ARBITER)
+    assert codes(arbitrated.terms(NOW)) == [Imbalance.ARBITER_NOT_TRUSTED]
+
+
+@pytest.mark.parametrize(
+    ("review_seconds", "arbiter", "is_short"),
+    [
+        (0, NOBODY, True),
+        (60, NOBODY, False),
+        (0, ARBITER, True),
+        (3599, ARBITER, True),
+        (3600, ARBITER, False),
+    ],
+)
+def test_a_review_must_leave_time_to_look(review_seconds: int, arbiter: Address, is_short: bool) -> None:
+    """fault_188: and with an arbiter, to dispute the result, too."""
+    found = codes(replace(FAIR, review_seconds=review_seconds, arbiter=arbiter))
+    assert (Imbalance.REVIEW_SHORT in found) is is_short
 
 
 @pytest.mark.parametrize(
@@ -67,7 +84,7 @@ def test_a_worker_with_default_settings_agrees(
     job = Job(id=1, order=order, part=0)
     rich = Stakes(free_fri=10**6 * FRI_PER_STRK)
     objection = Policy(account=Address(0xB)).objection(job, NOW) or rich.lasting_objection(job)
-    assert bool(objection) is bool(set(codes(terms)) - {Imbalance.BOND_SMALL})
+    assert bool(objection) is bool(set(codes(terms)) - {Imbalance.BOND_SMALL, Imbalance.REVIEW_SHORT})
 
 
 def test_nobody_is_no_arbiter() -> None:

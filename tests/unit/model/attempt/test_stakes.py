@@ -188,3 +188,10 @@ def test_a_job_without_a_bond_risks_nothing_but_its_fees() -> None:
     spent = {Address(9): CreatorRecord(lost_fri=50_000, lost_today_fri=50_000)}
     assert stakes(records=spent, job_fees_fri=0).passing_objection(a_job(bond_fri=0)) == ""
     assert "it may cost" in stakes(records=spent, job_fees_fri=1).passing_objection(a_job(bond_fri=0))
+
+
+def test_amounts_in_an_objection_are_rounded() -> None:
+    """18 decimals of a figure that changes with every block tell nobody anything."""
+    account = stakes(free_fri=7 * 10**18 + 1, limits=StakeLimits(loss_share=Fraction(1, 3)))
+    objection = account.passing_objection(a_job(bond_fri=2 * 10**18))
+    assert "2.333333 STRK a day" in objection

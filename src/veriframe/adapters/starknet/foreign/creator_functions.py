@@ -12,6 +12,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "accept": ("accept_result", "approve_result", "accept_job", "approve_job", "complete_job"),
     "cancel": ("cancel_job",),
     "dispute": ("dispute_result", "dispute_job", "open_dispute"),
+    "resolve": ("resolve_dispute", "decide_dispute"),
 }
 """Our command for each move, and the names that registries use for it."""
 
