@@ -184,8 +184,8 @@ def _files(
             raise SettingsError(f"{out} is one file, for {len(numbers)} frames. Pass a folder.")
         if out.suffix.lower() != image_format.suffix:
             raise SettingsError(
-                f"{out} does not end in {image_format.suffix}, as {image_format} files do. Rename it, or choose"
-                " another --format."
+                f"{out} does not end in {image_format.suffix}, as {image_format} files do. Rename it, or"
+                " choose another --format."
             )
         files = {numbers[0]: out}
     if taken := [file for file in files.values() if file.exists() and not force]:
