@@ -233,3 +233,21 @@ DARK = "bpy.data.objects.remove(bpy.data.objects['Light']); scene.world = None"
 async def test_a_scene_without_light_is_unlit(tmp_path: Path, change: str, unlit: bool) -> None:
     """fault_159: only if nothing can give light, and the engine needs it."""
     assert (await inspect(tmp_path, change)).unlit is unlit
+
+
+@pytest.mark.parametrize(
+    ("change", "ignored"),
+    [
+        ("pass", ()),
+        (
+            "scene.render.use_border = True; scene.render.use_multiview = True",
+            ("Render Region", "Stereoscopy"),
+        ),
+        ("scene.render.use_stamp = True", ("Burn Into Image",)),
+    ],
+)
+async def test_settings_that_a_render_turns_off_are_reported(
+    tmp_path: Path, change: str, ignored: tuple[str, ...]
+) -> None:
+    """fault_198: as `render_frames.py` does."""
+    assert (await inspect(tmp_path, change)).ignored == ignored

@@ -45,8 +45,8 @@ async def examined(scene: Path) -> AsyncIterator[tuple[Renderer, RenderSession, 
 
 
 def _verdict(header: SceneHeader, inspection: SceneInspection) -> SceneVerdict:
-    from veriframe.model.rendering.checks import judge  # noqa: PLC0415
+    from veriframe.model.rendering.checks import judge, with_still  # noqa: PLC0415
 
     settings = context.current().settings
-    verdict = judge(header, inspection, limits.scene_limits(settings))
+    verdict = with_still(judge(header, inspection, limits.scene_limits(settings)))
     return with_effort(verdict, settings.frame_seconds, os.cpu_count() or 1)

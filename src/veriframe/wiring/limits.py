@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from fractions import Fraction
 
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.registry.job import Address
+from veriframe.model.rendering.effort import most_samples
 from veriframe.model.rendering.frames import RenderLimits
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.settings import Settings, to_fri
@@ -26,6 +29,12 @@ def render_limits(settings: Settings) -> RenderLimits:
 def scene_limits(settings: Settings) -> SceneLimits:
     """The limits of a scene."""
     return SceneLimits(file_bytes=settings.scene_bytes, engines=settings.engines)
+
+
+def worker_scene_limits(settings: Settings) -> SceneLimits:
+    """The limits of a scene on this machine: those for creators do not depend on their processors."""
+    samples = most_samples(settings.frame_seconds, os.cpu_count() or 1)
+    return replace(scene_limits(settings), frame_samples=samples)
 
 
 def policy(settings: Settings, account: Address) -> Policy:

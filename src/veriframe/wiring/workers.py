@@ -21,7 +21,7 @@ from veriframe.ports.renderer import Renderer
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings, to_fri
 from veriframe.wiring import registries
-from veriframe.wiring.limits import policy, scene_limits, stake_limits
+from veriframe.wiring.limits import policy, scene_limits, stake_limits, worker_scene_limits
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.intake.exposure import Exposure
 from veriframe.worker.lock import account_lock, holder
@@ -129,7 +129,7 @@ def build_context(
         journal=open_journal(settings, account),
         workspace=workspace,
         policy=policy(settings, registry.account),
-        scene_limits=scene_limits(settings),
+        scene_limits=worker_scene_limits(settings),
         disk_free_bytes=settings.disk_free_bytes,
         manners=build_manners(settings),
         room=Reservations(

@@ -8,6 +8,7 @@ the scene's creator can act on. Texts from the scene are untrusted and shown onl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -25,6 +26,9 @@ from veriframe.model.rendering.scene import (
 from veriframe.model.text import printable, some_names
 
 __all__ = ["check_version", "judge", "parse_inspection", "read_header"]
+
+STILL = 1
+"""The frame that is rendered of a bare scene."""
 
 MOST_NAMES = 1_000
 """Entries in one list of an inspection. Blender's script sends fewer."""
@@ -67,16 +71,31 @@ def parse_inspection(raw: Mapping[str, object]) -> SceneInspection:
     return report.inspection()
 
 
-def judge(header: SceneHeader, inspection: SceneInspection, limits: SceneLimits) -> SceneVerdict:
-    """Judge a scene by its inspection.
+def judge(
+    header: SceneHeader, inspection: SceneInspection, limits: SceneLimits, *, pixels: int | None = None
+) -> SceneVerdict:
+    """Judge a scene by its inspection. `pixels` are those of a frame that are rendered; None: all.
 
     Raises `JobRejected` with the first reason found: NOT_STILL, ENGINE, NO_RENDER_LAYER, NO_CAMERA,
     RESOLUTION, SAMPLES, MISSING_FILES, UNREPEATABLE.
     """
     _check_kind(inspection, limits)
     _check_size(inspection, limits)
+    _check_effort(inspection, limits, pixels)
     _check_files(inspection)
     return SceneVerdict(header=header, inspection=inspection, warnings=tuple(_warnings(inspection)))
+
+
+def with_still(verdict: SceneVerdict) -> SceneVerdict:
+    """The verdict, with a warning if the one frame of a bare scene's job is outside the scene's range."""
+    first, last = verdict.inspection.frame_start, verdict.inspection.frame_end
+    if first <= STILL <= last:
+        return verdict
+    warning = (
+        f"A job renders frame {STILL}, which is outside the scene's own range, {first} to {last}. Move what "
+        f"is to be seen to frame {STILL}."
+    )
+    return replace(verdict, warnings=(*verdict.warnings, warning))
 
 
 def _check_kind(inspection: SceneInspection, limits: SceneLimits) -> None:
@@ -120,6 +139,20 @@ def _check_size(inspection: SceneInspection, limits: SceneLimits) -> None:
         )
 
 
+def _check_effort(inspection: SceneInspection, limits: SceneLimits, pixels: int | None) -> None:
+    if limits.frame_samples is None or inspection.engine != "CYCLES":
+        return
+    pixels = inspection.width * inspection.height if pixels is None else pixels
+    if pixels * inspection.samples > limits.frame_samples:
+        raise JobRejected(
+            Code.SAMPLES,
+            f"A frame would take {pixels * inspection.samples / 1e9:.3g} billion samples ({pixels} pixels, "
+            f"{inspection.samples} samples each), which is hopeless within this worker's time limit for a "
+            f"frame (frame_seconds): at most {limits.frame_samples / 1e9:.3g} billion are tried. Lower the "
+            "samples or the resolution.",
+        )
+
+
 def _check_files(inspection: SceneInspection) -> None:
     missing = [_name_of(file) for file in inspection.missing if file.used]
     if missing:
@@ -148,6 +181,11 @@ def _warnings(inspection: SceneInspection) -> Iterator[str]:
         yield f"These files are missing, but no picture needs them: {some_names(unused)}."
     if inspection.scripts:
         yield f"Scripts in the scene will not run: {some_names(inspection.scripts)}."
+    if inspection.ignored:
+        yield (
+            f"These settings of the scene are turned off: {some_names(inspection.ignored)}. The whole "
+            "picture is rendered, without them."
+        )
     if inspection.risky:
         yield f"Nodes reach no file outside the scene: {some_names(inspection.risky)}."
     outside = [path for path in inspection.outputs if _is_outside(path)]
@@ -212,6 +250,7 @@ class _Report(_Checked):
     all_view_layers: _Texts
     frames_per_second: Annotated[float, Field(gt=0, le=65_536, allow_inf_nan=False)]
     denoises: bool
+    ignored: _Texts
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
     def inspection(self) -> SceneInspection:
@@ -239,5 +278,6 @@ class _Report(_Checked):
             all_view_layers=tuple(self.all_view_layers),
             frames_per_second=self.frames_per_second,
             denoises=self.denoises,
+            ignored=tuple(self.ignored),
             seconds=self.seconds,
         )

@@ -1,4 +1,4 @@
-"""How long a frame takes at the very least, from its pixels and samples: a bound, for a warning.
+"""How long a frame takes at the very least, from its pixels and samples: for a warning, and for a limit.
 
 A scene decides how long a sample takes, and only a render tells. But no scene is faster than an empty one, so
 a frame that exceeds its limit at that rate is hardly rendered in time.
@@ -17,6 +17,15 @@ SAMPLES_PER_SECOND = 4_000_000
 Measured with Blender 4.5 and a grey world: 4.15 million for each second of processor time, at 64 and at 1024
 samples a pixel. Blender's cube, which new files begin with, reaches 1.76 million.
 """
+
+
+HOPELESS = 4
+"""How many times its limit a frame must exceed at that rate to be refused: adaptive sampling spares a lot."""
+
+
+def most_samples(frame_seconds: float, processors: int) -> int:
+    """The most samples of a frame that a worker tries, with this limit on this number of processors."""
+    return int(HOPELESS * SAMPLES_PER_SECOND * processors * frame_seconds)
 
 
 def least_seconds(inspection: SceneInspection, processors: int) -> float:

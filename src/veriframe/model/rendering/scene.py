@@ -54,6 +54,7 @@ class SceneInspection:
     `unrepeatable` lists what makes two renders differ; `outputs` lists the paths the scene would write to.
     `unlit`: nothing gives light, so that the picture must be black. `cameras` and `all_view_layers` are all
     that the scene has; `view_layers` are those that it renders. `denoises`: Cycles denoises the picture.
+    `ignored` lists settings that change the picture and are turned off for a render.
     """
 
     blender: str
@@ -79,18 +80,23 @@ class SceneInspection:
     all_view_layers: tuple[str, ...] = ()
     frames_per_second: float = 24.0
     denoises: bool = False
+    ignored: tuple[str, ...] = ()
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneLimits:
-    """The most that a scene may ask for. Samples are per pixel."""
+    """The most that a scene may ask for. Samples are per pixel, and `frame_samples` those of a whole frame.
+
+    None: a frame may take any number of samples.
+    """
 
     file_bytes: int = 4 * 2**30
     unpacked_bytes: int = 16 * 2**30
     blocks: int = 20_000_000
     pixels: int = 64_000_000
     samples: int = 65_536
+    frame_samples: int | None = None
     engines: tuple[str, ...] = ("CYCLES", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
 
 

@@ -82,7 +82,7 @@ class Intake(Listener):
         self.is_closed = False
         """Whether no more jobs may be claimed."""
         self.hindrance: HostUnavailable | StoreUnavailable | None = None
-        """Why the last `next_job` returned none, if this machine or the store was the reason."""
+        """Why the last `next_job` returned none although a job is open that this worker may take later."""
 
     async def begin(self) -> None:
         """Reads what the journal knows. Raises `Unavailable`; may be repeated."""
@@ -101,8 +101,7 @@ class Intake(Listener):
     @property
     def has_seen_all(self) -> bool:
         """Whether the registry has no further jobs that could be started, now or later."""
-        is_over = self._discovery.has_seen_all and not self._rivals.have_some
-        return is_over and not (self._context.manners.objection and self._discovery.candidates)
+        return self._discovery.has_seen_all and not self._rivals.have_some
 
     @property
     def has_read_all(self) -> bool:
@@ -134,20 +133,29 @@ class Intake(Listener):
         self.hindrance, pauses = None, self._context.pauses
         pauses.note("manners", objection := self._context.manners.objection)
         pauses.note("circuit breaker", _UNHEALTHY if self._circuit_breaker.pauses else "")
+        if objection and self._discovery.candidates:
+            self.hindrance = HostUnavailable(objection)
         if objection or self._circuit_breaker.pauses or (first := next(possible, None)) is None:
+            pauses.note("stakes", "")
             return None
         survey, funds = await asyncio.gather(self._survey(), self._funds())
         if survey is None:
             return None
         # Only now: a job may have ended while the store was asked.
         self._note_stakes(funds)
+        waits = ""
         for job in chain((first,), possible):
-            if (
-                self._has_room(job, survey)
-                and self._is_payable(job, funds)
-                and await self._discovery.is_still_open(job.id)
-            ):
+            if not self._is_affordable(job, funds):
+                continue
+            if objection := self._waiting_objection(job, survey):
+                self._discovery.log.log_waiting(job, objection)
+                waits = waits or f"Job {job.id} is not taken yet: {objection}."
+            elif await self._discovery.is_still_open(job.id):
+                pauses.note("stakes", "")
                 return job
+        # While another job is under way, one that waits is no news.
+        pauses.note("stakes", "" if running else waits)
+        self.hindrance = HostUnavailable(waits) if waits else None
         return None
 
     async def _survey(self) -> StoreUsage | None:
@@ -237,32 +245,25 @@ class Intake(Listener):
         task = self._context.scenes.task(asset_cid)
         return self._context.policy.lease_objection(job, task) if task else ""
 
-    def _is_payable(self, job: Job, funds: Funds) -> bool:
-        """Whether bond and fees are within our means, and the bond is worth its risk."""
+    def _is_affordable(self, job: Job, funds: Funds) -> bool:
+        """Whether there is money for the bond and for the fees of what follows."""
         is_short, needed = funds.wallet_fri < funds.reserve_fri, format_strk(funds.reserve_fri)
         short = (
             f"The wallet holds less than the {needed} that the moves after a claim may cost. Send it STRK."
         )
         self._context.pauses.note("fees", short if is_short else "")
-        if is_short:
-            if self._is_new("fees"):
-                log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
-            return False
-        if self._lacks_money(job, funds.means_fri):
-            return False
-        objection = self._stakes.lasting_objection(job) or self._stakes.passing_objection(job)
-        if objection:
-            self._discovery.log.log_waiting(job, objection)
-        return not objection
+        if is_short and self._is_new("fees"):
+            log.warning("no_money_for_fees", job_id=job.id, needed=needed, remedy=_SEND_MONEY)
+        return not is_short and not self._lacks_money(job, funds.means_fri)
 
-    def _has_room(self, job: Job, survey: StoreUsage) -> bool:
-        """Whether its result may have room in the store, as far as that is known."""
-        creator = job.order.creator
-        asset_cid, reward_fri = canonical_asset(job), job.terms.reward_fri
-        objection = self._context.room.objection(survey, asset_cid, creator, reward_fri)
-        if objection:
-            self._discovery.log.log_waiting(job, objection)
-        return not objection
+    def _waiting_objection(self, job: Job, survey: StoreUsage) -> str:
+        """Why the job has to wait, as one clause: for room for its result, or since its bond is a risk."""
+        creator, reward_fri = job.order.creator, job.terms.reward_fri
+        return (
+            self._context.room.objection(survey, canonical_asset(job), creator, reward_fri)
+            or self._stakes.lasting_objection(job)
+            or self._stakes.passing_objection(job)
+        )
 
     def _lacks_money(self, job: Job, means_fri: int) -> bool:
         """Whether there is no money for the bond at all; logged once."""

@@ -20,6 +20,7 @@ from veriframe.model.rendering.checks import (
     check_version,
     judge,
     parse_inspection,
+    with_still,
 )
 from veriframe.model.rendering.scene import (
     BlenderVersion,
@@ -63,6 +64,34 @@ def test_other_release_lines_are_refused_with_the_remedy(renderer: BlenderVersio
         check_version(HEADER.version, renderer)
     assert raised.value.code == Code.VERSION
     assert re.search(rf"4\.5.*{renderer}.*BLENDER_PATH", str(raised.value))
+
+
+def test_settings_that_are_turned_off_are_told() -> None:
+    """fault_198: a border of a crop was rendered as the whole picture, without a word."""
+    (warning,) = _warnings(ignored=("Render Region", "Stereoscopy"))
+    assert ("Render Region" in warning, "Stereoscopy" in warning) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "warned"), [(1, 250, False), (1, 1, False), (2, 9, True), (-9, 0, True)]
+)
+def test_a_still_outside_the_scenes_range_is_told(first: int, last: int, warned: bool) -> None:
+    """fault_198: frame 1 of an animation that begins later may show nothing."""
+    verdict = judge(HEADER, replace(GOOD, frame_start=first, frame_end=last), SceneLimits())
+    assert bool(with_still(verdict).warnings) is warned
+
+
+def test_a_hopeless_frame_is_refused() -> None:
+    """fault_199: before a claim, and by the samples of what is rendered; other engines take none of paths."""
+    limits = SceneLimits(frame_samples=1920 * 1080 * 128)
+    assert judge(HEADER, replace(GOOD, engine="CYCLES"), limits)
+    dear = replace(GOOD, engine="CYCLES", samples=129)
+    with pytest.raises(JobRejected) as raised:
+        judge(HEADER, dear, limits)
+    assert (raised.value.code, "frame_seconds" in str(raised.value)) == (Code.SAMPLES, True)
+    assert judge(HEADER, dear, limits, pixels=1920)
+    assert judge(HEADER, replace(dear, engine="BLENDER_WORKBENCH"), limits)
+    assert judge(HEADER, dear, SceneLimits())
 
 
 def test_a_good_scene_passes_without_a_warning() -> None:

@@ -7,7 +7,12 @@ from dataclasses import replace
 import pytest
 from tests.unit.model.rendering.test_checks import GOOD, HEADER
 
-from veriframe.model.rendering.effort import SAMPLES_PER_SECOND, least_seconds, with_effort
+from veriframe.model.rendering.effort import (
+    SAMPLES_PER_SECOND,
+    least_seconds,
+    most_samples,
+    with_effort,
+)
 from veriframe.model.rendering.scene import SceneVerdict
 
 PRODUCTION = replace(GOOD, engine="CYCLES", width=3840, height=2160, samples=4096)
@@ -46,3 +51,10 @@ def test_the_bound_is_exact() -> None:
     verdict = SceneVerdict(header=HEADER, inspection=inspection, warnings=())
     assert with_effort(verdict, limit, 2) == verdict
     assert len(with_effort(verdict, limit - 0.01, 2).warnings) == 1
+
+
+def test_a_hopeless_scene_is_far_beyond_the_limit() -> None:
+    """fault_199: the production scene may still be tried on two processors, an eightfold one is not."""
+    most = most_samples(LIMIT_SECONDS, 2)
+    assert most == 4 * 2 * 300 * SAMPLES_PER_SECOND
+    assert 1920 * 1080 * 4096 < most < 7680 * 4320 * 4096

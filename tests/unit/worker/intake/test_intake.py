@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ from tests.fakes.bench import (
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.renderer import FakeSession
 
-from veriframe.errors import Code, JobRejected
+from veriframe.errors import Code, HostUnavailable, JobRejected
 from veriframe.model.attempt.attempt import Stage
+from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.registry.job import Address, JobState
 from veriframe.model.rendering.scene import SceneLimits
 from veriframe.ports.registry import Funds
@@ -276,3 +278,16 @@ async def test_two_workers_share_the_jobs(bench: Bench, tmp_path_factory: pytest
     assert {job.state for job in bench.shared.jobs.values()} == {JobState.SUBMITTED}
     assert bench.shared.moves.count("claim") == 20
     assert {job.worker for job in bench.shared.jobs.values()} == {ME, OTHER}
+
+
+async def test_a_job_that_waits_for_its_stakes_is_told(bench: Bench) -> None:
+    """fault_187: on the screen, and by the exit code of `--once`; not while another job is under way."""
+    reasons = list[str]()
+    bench.context.listener.on_idle = reasons.append  # type: ignore[method-assign]
+    limits = StakeLimits(loss_share=Fraction(0))
+    bench.context.policy = replace(bench.context.policy, stakes=limits)
+    await bench.post()
+    with pytest.raises(HostUnavailable, match="Job 1 is not taken yet: it may cost"):
+        await bench.service().run(once=True)
+    assert [reason for reason in reasons if "Job 1 is not taken yet" in reason]
+    assert bench.journal.by_job == {}

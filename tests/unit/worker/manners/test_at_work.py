@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.fakes.bench import Bench, stages, until
 
+from veriframe.errors import HostUnavailable
 from veriframe.model.attempt.attempt import Stage
 from veriframe.model.attempt.work_hours import parse_work_hours
 from veriframe.worker.manners.manners import Manners
@@ -78,17 +80,15 @@ async def test_a_job_that_is_ready_is_not_claimed_after_hours(bench: Bench) -> N
     await task
 
 
-async def test_one_round_waits_for_the_hours(bench: Bench) -> None:
-    """`--once` does not end as if nothing were open; without jobs it does end."""
+async def test_one_round_outside_the_hours_ends_with_the_reason(bench: Bench) -> None:
+    """`--once` does not end as if nothing were open, nor wait for hours; without jobs all is well."""
     day = with_hours(bench, NOON)
     assert await bench.service().run(once=True)
     await bench.post()
-    service = bench.service()
-    task = asyncio.create_task(service.run(once=True))
-    await polls(bench, service)
-    assert not task.done()
+    with pytest.raises(HostUnavailable, match="work hours"):
+        await bench.service().run(once=True)
     day.minute = NIGHT
-    assert await task
+    assert await bench.service().run(once=True)
     assert stages(bench) == [Stage.SUBMITTED]
 
 

@@ -220,6 +220,17 @@ def is_moving(system: Any) -> bool:
     return bool(system.settings.physics_type != "NO")
 
 
+IGNORED = {"use_border": "Render Region", "use_multiview": "Stereoscopy", "use_stamp": "Burn Into Image"}
+"""Settings of `RenderSettings` that `render_frames.py` turns off, by the names that Blender shows."""
+
+
+def ignored() -> Iterator[str]:
+    """Settings that would change the picture, and are turned off for a render."""
+    for name, shown in IGNORED.items():
+        if getattr(bpy.context.scene.render, name, False):
+            yield shown
+
+
 def samples(scene: Any) -> int:
     """Samples per pixel, as the engine counts them."""
     if scene.render.engine == "CYCLES":
@@ -256,6 +267,7 @@ def facts() -> dict[str, Any]:
         "all_view_layers": [layer.name for layer in scene.view_layers][:MOST],
         "frames_per_second": ask(lambda: float(render.fps / render.fps_base), 24.0),
         "denoises": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_denoising), False),
+        "ignored": some(ignored),
     }
 
 
