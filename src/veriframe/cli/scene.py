@@ -17,9 +17,9 @@ from veriframe.causes import cause_of
 from veriframe.cli import context, examining
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.display.render_bar import render_bar
 from veriframe.cli.failures import failures, forget
-from veriframe.cli.job.outcomes import Outcomes
 from veriframe.errors import JobRejected, SettingsError
 from veriframe.model.quantities import format_size, format_span
 from veriframe.model.rendering.frames import (

@@ -11,7 +11,7 @@ from pathlib import Path
 from veriframe.cli import context, examining
 from veriframe.cli.display import show
 from veriframe.cli.display.activity import activity
-from veriframe.cli.job.outcomes import Outcomes
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.creator import files
 from veriframe.errors import SettingsError
 from veriframe.model.rendering.scene import SceneHeader, SceneVerdict

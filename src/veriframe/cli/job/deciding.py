@@ -11,8 +11,8 @@ import typer
 
 from veriframe.cli import context, opening
 from veriframe.cli.display import consent, job_view, money, show
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.job import acting, options
-from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator.creator import Creator
 from veriframe.model.registry.job import Verdict
 from veriframe.model.registry.job_status import JobStatus

@@ -15,9 +15,9 @@ from rich.markup import escape
 
 from veriframe.cli import context
 from veriframe.cli.display import show
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.cli.job import acting, options
-from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator.jobs import Jobs
 from veriframe.creator.values import Picture
 from veriframe.errors import SettingsError

@@ -10,8 +10,8 @@ import typer
 
 from veriframe.cli import context
 from veriframe.cli.display import job_changes, show
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.job import acting, options
-from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator.jobs import Jobs
 from veriframe.creator.values import Followed
 from veriframe.model.registry.job import JobState

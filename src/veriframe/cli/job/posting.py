@@ -10,10 +10,10 @@ import typer
 
 from veriframe.cli import context, opening
 from veriframe.cli.display import consent, job_view, scene_view, show
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.display.transfer_bar import transfer_bar
 from veriframe.cli.job import acting, checking, following, options
 from veriframe.cli.job.checking import Checked
-from veriframe.cli.job.outcomes import Outcomes
 from veriframe.creator.creator import Creator
 from veriframe.creator.values import Draft
 from veriframe.model.quantities import format_size, format_span, format_strk

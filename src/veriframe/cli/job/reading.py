@@ -8,8 +8,8 @@ import typer
 
 from veriframe.cli import context
 from veriframe.cli.display import history_view, job_view, show
+from veriframe.cli.display.outcomes import Outcomes
 from veriframe.cli.job import acting, options
-from veriframe.cli.job.outcomes import Outcomes
 from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import NOBODY, JobState
 from veriframe.model.registry.job_status import JobStatus

@@ -283,7 +283,7 @@ async def test_two_workers_share_the_jobs(bench: Bench, tmp_path_factory: pytest
 async def test_a_job_that_waits_for_its_stakes_is_told(bench: Bench) -> None:
     """fault_187: on the screen, and by the exit code of `--once`; not while another job is under way."""
     reasons = list[str]()
-    bench.context.listener.on_idle = reasons.append  # type: ignore[method-assign]
+    bench.context.listener.on_idle = reasons.append  # type: ignore[method-assign, assignment]
     limits = StakeLimits(loss_share=Fraction(0))
     bench.context.policy = replace(bench.context.policy, stakes=limits)
     await bench.post()
