@@ -101,12 +101,6 @@ def test_an_empty_flag_is_not_set() -> None:
     assert loaded.settings.slots == 3
 
 
-def test_a_home_of_an_unknown_user_is_one_sentence() -> None:
-    """As is that of a user without an entry in the system, whose HOME is not set."""
-    with pytest.raises(SettingsError, match="VERIFRAME_HOME"):
-        load({"home": "~no-such-user-here/x"}, {})
-
-
 @pytest.mark.parametrize(
     ("flags", "environ", "registry", "store"),
     [

@@ -167,6 +167,11 @@ def test_what_is_no_file_is_no_settings_file(folder: Path) -> None:
         assert ("chmod" in refusal, "--config" in refusal) == (False, True)
 
 
+def test_a_home_of_an_unknown_user_is_one_sentence() -> None:
+    """As is that of a user without an entry in the system, whose HOME is not set."""
+    assert "VERIFRAME_HOME" in _refusal(home="~no-such-user-here/x")
+
+
 def test_what_is_no_folder_is_no_home(folder: Path) -> None:
     """fault_195: nor is its mode to be changed."""
     (folder / "file").touch(0o666)

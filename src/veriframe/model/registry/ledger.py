@@ -205,13 +205,8 @@ def withdraw(account: Address, amount_fri: int, recipient: Address, *, credit_fr
         Rule.BAD_RECIPIENT,
         lambda: f"{recipient:#x} is not an account's address. Name the wallet that receives the money.",
     )
-    require(
-        amount_fri <= credit_fri,
-        Rule.INSUFFICIENT_CREDIT,
-        lambda: (
-            f"The credit of {format_strk(credit_fri)} is less than the {format_strk(amount_fri)} to withdraw."
-            " Withdraw less. The wallet's money is outside the registry and needs no withdrawal."
-        ),
+    require_credit(
+        credit_fri, amount_fri, "withdraw", "Only credit can be; what the wallet holds need not be."
     )
     posting = Posting(credit(account), wallet(recipient), amount_fri, Reason.WITHDRAWAL)
     event = Event(kind=EventKind.WITHDRAWN, party=account, amount_fri=amount_fri, note=f"to {recipient:#x}")
@@ -274,14 +269,16 @@ def require_amount(amount_fri: int) -> None:
     require_bounded(amount_fri)
 
 
-def require_credit(credit_fri: int, needed_fri: int, what_for: str) -> None:
+def require_credit(
+    credit_fri: int, needed_fri: int, what_for: str, remedy: str = "Send the account more money first."
+) -> None:
     """Refuse an amount that the caller's credit does not cover (INSUFFICIENT_CREDIT)."""
     require(
         needed_fri <= credit_fri,
         Rule.INSUFFICIENT_CREDIT,
         lambda: (
-            f"The available {format_strk(credit_fri)} are less than the {format_strk(needed_fri)} to"
-            f" {what_for}. Send the account more money first."
+            f"The available credit of {format_strk(credit_fri)} is less than the {format_strk(needed_fri)} to"
+            f" {what_for}. {remedy}"
         ),
     )
 
