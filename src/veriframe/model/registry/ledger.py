@@ -21,6 +21,7 @@ TIME_MAX = 2**40 - 1
 ADDRESS_MAX = 2**251 + 17 * 2**192
 """The largest felt."""
 CID_MAX_BYTES = 128
+_SEND_MONEY = "Send the account more money first."
 
 
 class Rule(StrEnum):
@@ -205,9 +206,7 @@ def withdraw(account: Address, amount_fri: int, recipient: Address, *, credit_fr
         Rule.BAD_RECIPIENT,
         lambda: f"{recipient:#x} is not an account's address. Name the wallet that receives the money.",
     )
-    require_credit(
-        credit_fri, amount_fri, "withdraw", "Only credit can be; what the wallet holds need not be."
-    )
+    require_credit(credit_fri, amount_fri, "withdraw", "The wallet's money needs no withdrawal.")
     posting = Posting(credit(account), wallet(recipient), amount_fri, Reason.WITHDRAWAL)
     event = Event(kind=EventKind.WITHDRAWN, party=account, amount_fri=amount_fri, note=f"to {recipient:#x}")
     return Transfer((posting,), (event,))
@@ -269,9 +268,7 @@ def require_amount(amount_fri: int) -> None:
     require_bounded(amount_fri)
 
 
-def require_credit(
-    credit_fri: int, needed_fri: int, what_for: str, remedy: str = "Send the account more money first."
-) -> None:
+def require_credit(credit_fri: int, needed_fri: int, what_for: str, remedy: str = _SEND_MONEY) -> None:
     """Refuse an amount that the caller's credit does not cover (INSUFFICIENT_CREDIT)."""
     require(
         needed_fri <= credit_fri,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
+from differences import ignored, unrepeatable  # type: ignore[import-not-found]
 from lighting import is_unlit  # type: ignore[import-not-found]
 
 MOST = 200
@@ -179,56 +180,6 @@ def outputs() -> Iterator[str]:
         for node in tree.nodes:
             if node.bl_idname == "CompositorNodeOutputFile":
                 yield str(getattr(node, "base_path", "") or getattr(node, "directory", ""))
-
-
-def unrepeatable() -> Iterator[str]:
-    """Everything that makes two renders of the same scene differ."""
-    scene = bpy.context.scene
-    if scene.render.engine == "CYCLES" and scene.cycles.time_limit > 0:
-        yield f"a time limit of {scene.cycles.time_limit:g} s for sampling"
-    for item in scene.objects:
-        for modifier in item.modifiers:
-            if modifier.show_render:
-                yield from unbaked(modifier, item)
-        if item.rigid_body and item.rigid_body.type == "ACTIVE" and item.rigid_body.enabled:
-            world = scene.rigidbody_world
-            if world and world.enabled and not world.point_cache.is_baked:
-                yield f"unbaked rigid body {item.name}"
-
-
-def unbaked(modifier: Any, item: Any) -> Iterator[str]:
-    """A modifier whose result depends on an earlier computation, without a cache in the scene."""
-    name = f"{modifier.name} of {item.name}"
-    cache = getattr(modifier, "point_cache", None)
-    if cache is not None and not cache.is_baked:
-        yield f"unbaked simulation {name}"
-    settings = getattr(modifier, "domain_settings", None)
-    if settings is not None and not settings.has_cache_baked_any:
-        yield f"unbaked fluid {name}"
-    system = getattr(modifier, "particle_system", None)
-    if system is not None and is_moving(system) and not system.point_cache.is_baked:
-        yield f"unbaked particles {name}"
-    canvas = getattr(modifier, "canvas_settings", None)
-    if canvas and any(not surface.point_cache.is_baked for surface in canvas.canvas_surfaces):
-        yield f"unbaked paint {name}"
-
-
-def is_moving(system: Any) -> bool:
-    """Whether particles are simulated. Hair without dynamics and particles without physics are not."""
-    if system.settings.type == "HAIR":
-        return bool(system.use_hair_dynamics)
-    return bool(system.settings.physics_type != "NO")
-
-
-IGNORED = {"use_border": "Render Region", "use_multiview": "Stereoscopy", "use_stamp": "Burn Into Image"}
-"""Settings of `RenderSettings` that `render_frames.py` turns off, by the names that Blender shows."""
-
-
-def ignored() -> Iterator[str]:
-    """Settings that would change the picture, and are turned off for a render."""
-    for name, shown in IGNORED.items():
-        if getattr(bpy.context.scene.render, name, False):
-            yield shown
 
 
 def samples(scene: Any) -> int:
