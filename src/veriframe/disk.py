@@ -27,6 +27,16 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
 
 
+def sync_file(file: Path) -> None:
+    """Write a plain file's content to the disk. Does nothing for anything else."""
+    if file.is_file() and not file.is_symlink():
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_new(path: Path, content: bytes) -> None:
     """Write a new file of mode 0600 and its folder, all of it or nothing, durable on return.
 

@@ -59,6 +59,7 @@ class Code(StrEnum):
     # a bundle's description of the job
     BAD_BUNDLE = "BAD_BUNDLE"
     OVERRIDE = "OVERRIDE"
+    PARTS = "PARTS"
     # Blender's side
     CRASH = "CRASH"
     OOM = "OOM"

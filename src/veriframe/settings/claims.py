@@ -13,6 +13,10 @@ class Claims(Section):
     """Which jobs are claimed, and what a worker may lose."""
 
     minimum_reward_strk: Strk = Field(Decimal(0), description="jobs that pay less are not claimed")
+    minimum_frame_reward_strk: Strk = Field(
+        Decimal(0),
+        description="jobs that pay less for each of their frames are not claimed",
+    )
     bond_reward_share: Decimal = Field(
         Decimal(1), ge=0, le=1000, description="largest bond, as a share of the reward"
     )

@@ -19,6 +19,9 @@ class Work(Section):
         1800, gt=0, description="longest wait for a scene, before a claim; then its job is refused"
     )
     scene_bytes: Size = Field(ByteSize(4 * 2**30), ge=2**10, description="largest scene to fetch")
+    bundle_bytes: Size = Field(
+        ByteSize(16 * 2**30), ge=2**10, description="largest bundle to fetch, a scene with all its files"
+    )
     fetched_bytes: Size = Field(
         ByteSize(20 * 2**30), ge=2**20, description="disk for fetched scenes and frames"
     )

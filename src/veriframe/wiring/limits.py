@@ -28,7 +28,9 @@ def render_limits(settings: Settings) -> RenderLimits:
 
 def scene_limits(settings: Settings) -> SceneLimits:
     """The limits of a scene."""
-    return SceneLimits(file_bytes=settings.scene_bytes, engines=settings.engines)
+    return SceneLimits(
+        file_bytes=settings.scene_bytes, bundle_bytes=settings.bundle_bytes, engines=settings.engines
+    )
 
 
 def worker_scene_limits(settings: Settings) -> SceneLimits:
@@ -42,6 +44,7 @@ def policy(settings: Settings, account: Address) -> Policy:
     return Policy(
         account=account,
         minimum_reward_fri=to_fri(settings.minimum_reward_strk),
+        minimum_frame_reward_fri=to_fri(settings.minimum_frame_reward_strk),
         creators_allowed=frozenset(settings.creators_allowed),
         creators_denied=frozenset(settings.creators_denied),
         arbiters=frozenset(settings.arbiters),

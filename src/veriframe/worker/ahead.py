@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
-from veriframe.model.attempt.attempt import Stage
+from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.shared.lanes import Lane
 
@@ -29,6 +29,12 @@ class Ahead:
         """How many there are."""
         live = self._context.attempts.live()
         return sum(a.stage in _BEFORE_A_CLAIM and a.job_id in self._running for a in live)
+
+    def waiting(self) -> Sequence[Attempt]:
+        """The attempts that nobody works on, those with a lease first."""
+        live = self._context.attempts.live()
+        waiting = [a for a in live if a.stage is not Stage.SUBMITTED and a.job_id not in self._running]
+        return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
 
     @property
     def has_place(self) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.attempt.policy import Policy
 from veriframe.model.registry.pin_names import PinNames
 from veriframe.model.rendering.scene import SceneLimits
@@ -18,10 +18,14 @@ from veriframe.worker.listener import Listeners, Pauses
 from veriframe.worker.manners.manners import Manners
 from veriframe.worker.shared.attempts import Attempts
 from veriframe.worker.shared.in_flight_claims import InFlightClaims
+from veriframe.worker.shared.kept_sessions import KeptSessions
 from veriframe.worker.shared.lanes import Lanes
 from veriframe.worker.shared.reservations import Reservations
 from veriframe.worker.shared.scenes import Scenes
+from veriframe.worker.shared.speeds import Speeds
 from veriframe.worker.shared.workspace import Workspace
+
+_BEFORE_RENDERED = (Stage.SEEN, Stage.FETCHED, Stage.CHECKED, Stage.CLAIMED)
 
 
 async def _approve(attempt: Attempt) -> None:
@@ -36,7 +40,8 @@ class WorkerContext:
     backoffs and rates. `approve` judges an attempt right before its claim: it raises `JobLost` or
     `HostUnavailable`.
     `claims` counts the claims being made, `room` reserves store space for them. `pauses` knows why nothing is
-    claimed now; `manners` says whether the machine is the worker's now.
+    claimed now; `manners` says whether the machine is the worker's now. `speeds` knows how fast each asset
+    was rendered, `kept` which ones stay open.
     """
 
     registry: WorkerRegistry
@@ -57,14 +62,21 @@ class WorkerContext:
     attempts: Attempts = field(init=False)
     lanes: Lanes = field(init=False)
     scenes: Scenes = field(init=False)
+    speeds: Speeds = field(init=False)
+    kept: KeptSessions = field(init=False)
     pauses: Pauses = field(init=False)
 
     def __post_init__(self) -> None:
         self.attempts = Attempts(self.journal, self.listener)
         self.lanes = Lanes(self.renderer.capacity, self.monotonic)
-        self.scenes = Scenes()
+        self.scenes, self.speeds = Scenes(), Speeds()
+        self.kept = KeptSessions(self._has_to_render)
         self.pauses = Pauses(self.listener)
         self.manners.on_wait = self.listener.on_wait
+
+    def _has_to_render(self, asset_cid: str) -> bool:
+        """Whether a job of this asset is under way whose render has not ended."""
+        return any(a.asset_cid == asset_cid and a.stage in _BEFORE_RENDERED for a in self.attempts.live())
 
     async def pin_names(self) -> PinNames:
         """Returns the pin names of this worker's results. Raises `RegistryUnavailable`."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 from veriframe.errors import JobLost
 from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.bundle.chunks import parts
 from veriframe.model.registry.job import Job
 from veriframe.ports.renderer import RenderSession
 from veriframe.worker.context import WorkerContext
 from veriframe.worker.reconciliation import RENUMBERED, is_same
+from veriframe.worker.shared.assets import Asset
+from veriframe.worker.shared.kept_sessions import OpenedSession
 from veriframe.worker.shared.lanes import Place
 
 FRESH_SECONDS = 5.0
@@ -43,13 +45,28 @@ class JobRun:
         job, now = self._seen
         return job, now + int(age)
 
-    async def open_session(self, scene: Path) -> RenderSession:
-        """Returns the opened scene; opens it if it is not, or if its process has died while it waited."""
+    async def open_session(self, asset: Asset) -> RenderSession:
+        """Returns the opened scene; opens it if it is not, or if its process has died while it waited.
+
+        One that an earlier job of the same asset has left open is taken first.
+        """
         if self._session is not None and self._session.is_over:
             await self.close_session()
+        if self._session is None and (kept := await self.context.kept.take(asset.cid)) is not None:
+            self._session, self._opened = kept.session, kept.opened
         if self._session is None:
-            self._session = await self._opened.enter_async_context(self.context.renderer.open(scene))
+            opening = self.context.renderer.open(asset.scene, asset.folder)
+            self._session = await self._opened.enter_async_context(opening)
         return self._session
+
+    def pass_on(self, asset: Asset) -> None:
+        """Leaves the opened scene to the next job of the same bundle, if it has others."""
+        session = self._session
+        if session is None or session.is_over or asset.bundle is None or parts(asset.bundle) == 1:
+            return
+        self._stop_waiting()
+        self.context.kept.put(OpenedSession(asset.cid, session, self._opened))
+        self._session, self._opened = None, AsyncExitStack()
 
     def begin_claim(self, job_id: int) -> None:
         """Counts a claim as under way until `end_claim`: an orderly stop waits until it is noted."""

@@ -51,10 +51,16 @@ async def run(attempt: Attempt, context: WorkerContext) -> Attempt:
 
     Raises `Unavailable` if an outside part is unavailable: run again later. Cancelling loses nothing.
     """
+    asset_cid = attempt.asset_cid
     async with started(attempt, context) as job_run:
         while (entry := STEPS.get(attempt.stage)) is not None:
             step, lane = entry
-            await job_run.place.change(lane, in_a_hurry=attempt.stage.holds_claim)
+            await job_run.place.change(
+                lane,
+                in_a_hurry=attempt.stage.holds_claim,
+                # An earlier chunk has left its scene open.
+                fits=lambda: asset_cid in context.kept.assets,
+            )
             try:
                 after = await _take(step, attempt, job_run)
             except JobError as error:

@@ -20,6 +20,9 @@ from veriframe.worker.listener import SCENE, Listener
 
 log = structlog.get_logger()
 
+MOST_SAID = 1_000
+"""The most texts that `Once` remembers."""
+
 PROGRESS_SECONDS = 5.0
 """Between two progress lines of one render, or of one transfer."""
 
@@ -198,6 +201,8 @@ class WorkerLog(Listener):
             job_id=job_id,
             phase=progress.phase,
             frame=progress.frame,
+            frames_done=progress.done,
+            frames=progress.total,
             percent=None if progress.fraction is None else round(100 * progress.fraction),
             seconds=progress.seconds,
             memory_bytes=progress.memory_bytes,
@@ -242,3 +247,18 @@ class WorkerLog(Listener):
             return False
         self._logged[key] = now
         return True
+
+
+class Once:
+    """Whether something is said for the first time, as far as that is remembered."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, what: str) -> bool:
+        """Returns True the first time."""
+        if len(self._said) > MOST_SAID:
+            self._said.clear()
+        is_new = what not in self._said
+        self._said.add(what)
+        return is_new

@@ -90,6 +90,7 @@ class Service(Listener):
                 await self._finish_claimed()
         finally:
             await end([work, draining, *self._running.values(), *self._background.values()])
+            await self._context.kept.close()
         worker_stopped(self._context.attempts.live(), self._context.lanes.busy_percent)
         if self._unusable is not None:
             raise self._unusable
@@ -202,7 +203,7 @@ class Service(Listener):
         """Starts jobs. Returns True if nothing is left that could be started. May be interrupted."""
         while self._ahead.has_place:
             if (job := await self._intake.next_job(self._running)) is None:
-                return self._intake.has_seen_all and not self._waiting()
+                return self._intake.has_seen_all and not self._ahead.waiting()
             self._start(await self._intake.start(job))
         if self._ahead.is_crowded:
             self._context.scenes.give_way()
@@ -210,15 +211,10 @@ class Service(Listener):
 
     def _resume(self) -> None:
         """Starts attempts of an earlier run, those with a lease first, whatever the places ahead."""
-        for attempt in () if self._intake.is_closed else self._waiting():
+        for attempt in () if self._intake.is_closed else self._ahead.waiting():
             if attempt.stage.holds_claim or self._ahead.has_place:
                 log.info("job_resumed", job_id=attempt.job_id, stage=attempt.stage)
                 self._start(attempt)
-
-    def _waiting(self) -> list[Attempt]:
-        live = self._context.attempts.live()
-        waiting = [a for a in live if a.stage in pipeline.STEPS and a.job_id not in self._running]
-        return sorted(waiting, key=lambda attempt: not attempt.stage.holds_claim)
 
     def _start(self, attempt: Attempt) -> None:
         job_id = attempt.job_id

@@ -5,12 +5,8 @@ They raise a `JobError` if the job ends, `Unavailable` if it can continue later.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from stat import S_ISREG
 
 import structlog
 
@@ -20,11 +16,8 @@ from veriframe.errors import (
     JobLost,
     JobRejected,
     MoveRefused,
-    RenderFailed,
-    ValidationFailed,
 )
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.attempt.lease import Lease
 from veriframe.model.attempt.reconciliation import released_fri
 from veriframe.model.registry.escrow import release_fee_fri
 from veriframe.model.registry.job import Job, JobState
@@ -32,27 +25,29 @@ from veriframe.model.registry.ledger import Rule
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.claim.lease import in_time, is_our_claim, lost, lost_at, require_claim
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.frames.rendering import render_all
+from veriframe.worker.frames.result import gather_result, keep_result
+from veriframe.worker.frames.spool import Spool
 from veriframe.worker.job_run import FRESH_SECONDS, JobRun
 from veriframe.worker.reconciliation import FASTER, no_longer_open
 from veriframe.worker.scene.check import inspected
-from veriframe.worker.scene.fetching import fetch_scene, fetch_scene_in_time, require_open
+from veriframe.worker.scene.fetching import fetch_asset, fetch_asset_in_time, require_open
 from veriframe.worker.shared.lanes import Lane
-from veriframe.worker.spool import Spool
 
 log = structlog.get_logger()
 
 
 async def fetch(attempt: Attempt, run: JobRun) -> Attempt:
     """SEEN → FETCHED: the scene is on this machine, its bytes checked against its CID."""
-    await fetch_scene_in_time(attempt, run)
+    await fetch_asset_in_time(attempt, run)
     return attempt.to(Stage.FETCHED, at=run.context.clock())
 
 
 async def check(attempt: Attempt, run: JobRun) -> Attempt:
     """FETCHED → CHECKED: the file is a scene that this Blender can and may render. A small one stays open."""
-    scene = await fetch_scene_in_time(attempt, run)
+    asset = await fetch_asset_in_time(attempt, run)
     try:
-        attempt = await inspected(attempt, scene, run)
+        attempt = await inspected(attempt, asset, run)
     except HostUnavailable:
         # Waited for only while the job can still be claimed.
         await require_open(attempt, run)
@@ -66,7 +61,7 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
     context = run.context
     await context.approve(attempt)
     if attempt.task is None and not is_our_claim(*await run.read(attempt), context):
-        attempt = await inspected(attempt, await fetch_scene_in_time(attempt, run), run)
+        attempt = await inspected(attempt, await fetch_asset_in_time(attempt, run), run)
     # Frames that are slow to decode would pile up, and each decoder may take a gigabyte.
     async with context.lanes.within(Lane.DECODE):
         pass
@@ -79,7 +74,8 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
             raise JobLost("The registry shows another reward or bond than when the job was started.")
         if objection := context.policy.lease_objection(job, attempt.task):
             raise JobRejected(Code.LEASE, f"The job is not claimed, since {objection}.")
-        if objection := context.policy.objection(job, now, attempt.task):
+        pace = context.speeds.pace(attempt.asset_cid)
+        if objection := context.policy.objection(job, now, attempt.task, pace):
             raise JobLost(f"The job is not claimed, since {objection}.")
         await run_uninterrupted(context.workspace.require_free, context.disk_free_bytes)
         async with context.room.reserved(attempt, context.store, context.attempts):
@@ -90,59 +86,17 @@ async def claim(attempt: Attempt, run: JobRun) -> Attempt:
 
 
 async def render(attempt: Attempt, run: JobRun) -> Attempt:
-    """CLAIMED → RENDERED: every frame is on this disk, and all but the last are validated.
+    """CLAIMED → RENDERED: every frame is on this disk, and most are validated.
 
     A crash is tried once more, with what is still missing.
     """
     context = run.context
     attempt, lease = await require_claim(attempt, run)
-    until = _render_end(lease, context)
     async with in_time(lease.render_until - lease.now, Code.LEASE, "a render"):
-        scene = await fetch_scene(attempt, context)
-        attempt = await inspected(attempt, scene, run)
-    assert attempt.task is not None
-    spool = Spool(attempt, attempt.task, context)
-    for last in (False, True):
-        try:
-            await _render_frames(spool, scene, until, run)
-            break
-        except RenderFailed as error:
-            if last or error.code is not Code.CRASH:
-                raise
-            log.warning("render_again", code=error.code, reason=str(error))
-        finally:
-            await run.close_session()
-        # The second try has only the time that the first one left.
-        attempt, lease = await require_claim(attempt, run)
-        until = min(until, _render_end(lease, context))
+        asset = await fetch_asset(attempt, context)
+        attempt = await inspected(attempt, asset, run)
+    attempt = await render_all(attempt, asset, lease, run)
     return attempt.to(Stage.RENDERED, at=context.clock())
-
-
-async def _render_frames(spool: Spool, scene: Path, until: float, run: JobRun) -> None:
-    """Renders the frames that are missing."""
-    context, job_id = run.context, spool.attempt.job_id
-    if not (missing := await spool.prepare()):
-        return
-    session = await run.open_session(scene)
-    frames = session.frames(
-        replace(spool.task, frames=missing),
-        spool.arriving,
-        lease_seconds=spool.seconds_left(until, "a render"),
-        on_progress=lambda progress: context.listener.on_progress(job_id, progress),
-    )
-    limits, left = context.policy.limits, len(missing)
-    with context.manners.rendering(job_id, session, until, limits.wall_seconds(left)) as rendering:
-        async for frame in frames:
-            left -= 1
-            rendering.needs(left * limits.frame_seconds, context.monotonic())
-            await spool.keep(frame)
-            if frame.number != missing[-1]:
-                await spool.validate_frame(frame, scene, until)
-
-
-def _render_end(lease: Lease, context: WorkerContext) -> float:
-    """The time by which a render must end, by the monotonic clock."""
-    return context.monotonic() + lease.render_until - lease.now
 
 
 async def validate(attempt: Attempt, run: JobRun) -> Attempt:
@@ -152,33 +106,26 @@ async def validate(attempt: Attempt, run: JobRun) -> Attempt:
     attempt, lease = await require_claim(attempt, run, max_age_seconds=math.inf)
     until = context.monotonic() + lease.decoding_seconds
     async with in_time(lease.decoding_seconds, Code.LEASE, "decoding"):
-        scene = await fetch_scene(attempt, context)
-        attempt = await inspected(attempt, scene, run)
+        asset = await fetch_asset(attempt, context)
+        attempt = await inspected(attempt, asset, run)
     assert attempt.task is not None
     await run.close_session()
-    await Spool(attempt, attempt.task, context).validate(scene, until)
+    await Spool(attempt, attempt.task, context).validate(asset, until)
+    if attempt.is_of_bundle:
+        await gather_result(attempt, context)
     return attempt.to(Stage.VALIDATED, at=context.clock())
 
 
 async def store(attempt: Attempt, run: JobRun) -> Attempt:
-    """VALIDATED → STORED: the picture is in the store, pinned, and in time for the submission."""
+    """VALIDATED → STORED: the result is in the store, pinned, and in time for the submission."""
     context = run.context
     # Only now that VALIDATED is noted: a restart before that validates the frames again.
     await run_uninterrupted(context.workspace.forget_rendered, attempt.job_id)
     attempt, lease = await require_claim(attempt, run, max_age_seconds=FRESH_SECONDS)
     async with in_time(lease.upload_seconds, Code.UPLOAD, "storing the picture"):
-        result_cid = await keep_result(attempt.job_id, context)
-    picture = await asyncio.to_thread(_only_file, context.workspace.validated(attempt.job_id))
+        result_cid, result_bytes = await keep_result(attempt, context)
     after = attempt.to(Stage.STORED, at=context.clock(), result_cid=result_cid)
-    return replace(after, result_bytes=picture.stat().st_size)
-
-
-async def keep_result(job_id: int, context: WorkerContext) -> str:
-    """Adds the validated picture, pinned for its job. Returns its CID."""
-    picture = await asyncio.to_thread(_only_file, context.workspace.validated(job_id))
-    pin_name = (await context.pin_names()).result(job_id)
-    on_transfer = partial(context.listener.on_transfer, job_id, "picture")
-    return await context.store.add(picture, pin_name, on_transfer)
+    return replace(after, result_bytes=result_bytes)
 
 
 async def submit(attempt: Attempt, run: JobRun) -> Attempt:
@@ -231,16 +178,6 @@ async def release(attempt: Attempt, run: JobRun) -> Attempt:
 
 def _stake(attempt: Attempt) -> tuple[int, int]:
     return attempt.reward_fri, attempt.bond_fri
-
-
-def _only_file(folder: Path) -> Path:
-    files = list(folder.iterdir()) if folder.is_dir() else []
-    if len(files) != 1:
-        raise ValidationFailed(Code.NO_OUTPUT, "The validated frame is missing from this worker's disk.")
-    # What is added becomes public: nothing but the frame itself, wherever a link might lead.
-    if not S_ISREG(files[0].lstat().st_mode):
-        raise ValidationFailed(Code.TAMPER, "The validated frame is not a plain file.")
-    return files[0]
 
 
 async def _claim(attempt: Attempt, job: Job, run: JobRun) -> int:

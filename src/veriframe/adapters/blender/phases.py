@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from veriframe.adapters.blender.outcome import Allowance
 from veriframe.adapters.blender.sandbox.run import LiveRun
-from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
 
 class Phases:
@@ -23,6 +23,7 @@ class Phases:
         self.run: LiveRun | None = None
         self.until = math.inf
         """The end by the lease, which no pause moves."""
+        self._frame_seconds = limits.frame_seconds
         self._paused_at: float | None = None
         self._is_resting, self.started = False, monotonic()
         self.allowance = Allowance(limits=limits, seconds=limits.loading_seconds)
@@ -38,13 +39,18 @@ class Phases:
         """How long the present phase has worked."""
         return (self._monotonic() if self._paused_at is None else self._paused_at) - self.started
 
+    def begin(self, task: RenderTask, lease_seconds: float) -> None:
+        """A task begins: its lease bounds all its phases, and each frame has its own limit."""
+        self.until = self._monotonic() + lease_seconds
+        self._frame_seconds = self._limits.of(task).frame_seconds
+
     def enter_loading(self) -> None:
         """Blender starts, or opens the scene."""
         self._enter(self._limits.loading_seconds, " (loading_seconds)")
 
     def enter_frame(self) -> None:
         """It renders the next frame."""
-        self._enter(self._limits.frame_seconds, " (frame_seconds)")
+        self._enter(self._frame_seconds, " (frame_seconds)")
 
     def rest(self) -> None:
         """It waits for a command, for as long as it takes."""

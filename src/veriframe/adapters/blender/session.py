@@ -155,12 +155,12 @@ class BlenderSession(RenderSession):
         lease_seconds: float = math.inf,
         on_progress: Callable[[Progress], None] = lambda progress: None,
     ) -> AsyncIterator[Frame]:
-        """Renders frames in order, and yields each once it lies in `out`. Raises `RenderFailed`."""
+        """Renders frames in order, yields each once it lies in `out`. Raises `RenderFailed`."""
         async with self._command():
-            self._phases.until = time.monotonic() + lease_seconds
+            self._phases.begin(task, lease_seconds)
             if self._inspection is None:
                 await self._load_for(out)
-            self._task, self._on_progress = task, on_progress
+            self._task, self._on_progress, self._context = task, on_progress, contextvars.copy_context()
             self._expected = deque(task.frames)
             self._phases.enter_frame()
             await self._thaw()

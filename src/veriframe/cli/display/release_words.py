@@ -57,7 +57,11 @@ WORDS: Mapping[Code, tuple[str, str]] = {
     ),
     Code.FRAME_RANGE: ("the frame to render is not in the scene", f"Set frame 1 to what you want, {_AGAIN}."),
     Code.BAD_BUNDLE: (
-        "the bundle's job.json cannot be used, or does not fit its order",
+        "the bundle's job.json cannot be used",
+        "Pack the scene again with: veriframe job pack.",
+    ),
+    Code.PARTS: (
+        "the order does not have one job for each part of its bundle",
         "Post it with: veriframe order create.",
     ),
     Code.OVERRIDE: (

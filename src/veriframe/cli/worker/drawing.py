@@ -167,7 +167,8 @@ def _progress(job: JobAtWork, now: float) -> tuple[RenderableType, Text]:
 
 def _job_facts(job: JobAtWork, now: float) -> Iterator[str]:
     if job.frame is not None:
-        yield f"frame {job.frame}" + (f" ({job.frames_done + 1} of {job.frames})" if job.frames > 1 else "")
+        which = f" ({min(job.frames_done + 1, job.frames)} of {job.frames})" if job.frames > 1 else ""
+        yield f"frame {job.frame}{which}"
     if job.memory_bytes is not None:
         yield format_size(job.memory_bytes)
     if job.done_bytes is not None and not job.waits_for:

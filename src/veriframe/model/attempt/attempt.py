@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from veriframe.errors import Code, JobError, JobLost
+from veriframe.model.bundle.inspected import Settings
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.model.rendering.frames import RenderTask
 
@@ -75,6 +76,7 @@ class Attempt:
     `number` is its number in the journal, 0 before it is stored; `part` is the job's index within its order.
     `reached` maps each stage to the wall-clock time (Unix seconds) at which it was completed. `code` and
     `detail` say why an attempt ended other than PAID. `task` is what to render, None before the check.
+    `settings` are those that a bundle's frames are rendered with, for its manifest; empty for a bare scene.
     `result_bytes` is the size of the stored result. `fees_fri` is the cost of our moves so far, `lost_fri`
     the burned part of the bond. `due_at` is when the time limit ends that runs for us, in chain seconds: the
     lease of a claim, then the review or arbitration of a result; 0 if it is not known.
@@ -89,6 +91,7 @@ class Attempt:
     part: int = 0
     bond_fri: int = 0
     task: RenderTask | None = None
+    settings: Settings = field(default_factory=dict)
     result_bytes: int = 0
     fees_fri: int = 0
     lost_fri: int = 0
@@ -122,6 +125,11 @@ class Attempt:
             fees_fri=self.fees_fri + error.fees_fri,
             lost_fri=self.lost_fri + error.lost_fri,
         )
+
+    @property
+    def is_of_bundle(self) -> bool:
+        """Whether it renders a part of a bundle, as far as that is known."""
+        return bool(self.settings)
 
     @property
     def width(self) -> int:

@@ -7,9 +7,11 @@ part of the lease, so a render also ends early enough for its release to cost at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from veriframe.model.registry.job import Job
+from veriframe.model.rendering.frames import RenderTask
+from veriframe.model.rendering.sizes import most_bytes
 
 SEND_SECONDS = 10.0
 """The time until a transaction, such as a submission or a release, is in a block."""
@@ -24,6 +26,12 @@ PICTURE_PIXEL_BYTES = 8
 """The largest pixel: RGBA with 16 bits each. Noise does not compress."""
 UPLOAD_BYTES_A_SECOND = 2_000_000
 """A slow connection to the store. A store on the same machine is a hundred times as fast."""
+
+FOLDER_BYTES_A_SECOND = 20_000_000
+"""A bundle's result goes to a store nearby: frames are chosen so that they are many, and proofs are large."""
+
+FRAMES_AT_ONCE = 8
+"""The most frames that are decoded in one sandbox, and the most that wait for it while others render."""
 
 NOMINAL_SIZE = (1920, 1080)
 """The assumed size of a picture, in pixels, before its scene is inspected."""
@@ -55,6 +63,15 @@ def reserve(
     """The reserve for one picture of this size. `copies_seconds` is the time that replicas may take."""
     upload = width * height * PICTURE_PIXEL_BYTES / UPLOAD_BYTES_A_SECOND + copies_seconds
     return Reserve(decoding=decoding_seconds(width, height), upload=upload, sending=sending_seconds)
+
+
+def for_folder(kept: Reserve, task: RenderTask) -> Reserve:
+    """The reserve for a bundle's task: some frames to decode and a whole folder to store."""
+    pixels = task.pixels
+    decoding = kept.decoding * min(len(task.frames), FRAMES_AT_ONCE) * (3 if task.has_proof else 1)
+    first = pixels * PICTURE_PIXEL_BYTES / UPLOAD_BYTES_A_SECOND
+    folder = most_bytes(task) / FOLDER_BYTES_A_SECOND
+    return replace(kept, decoding=decoding, upload=kept.upload - first + folder)
 
 
 def shortest_lease(wall_seconds: float, loading_seconds: float, kept: Reserve, fee_share: float) -> float:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from veriframe.model.attempt import lease
+from veriframe.model.attempt.pace import Pace
 from veriframe.model.attempt.stakes import StakeLimits
 from veriframe.model.quantities import format_span, format_strk
 from veriframe.model.registry.job import NOBODY, Address, Job
@@ -30,6 +31,7 @@ class Policy:
 
     account: Address
     minimum_reward_fri: int = 0
+    minimum_frame_reward_fri: int = 0
     creators_allowed: frozenset[int] = frozenset()
     creators_denied: frozenset[int] = frozenset()
     arbiters: frozenset[int] = frozenset()
@@ -42,12 +44,18 @@ class Policy:
     begin_seconds: int = BEGIN_SECONDS
     stakes: StakeLimits = field(default_factory=StakeLimits)
 
-    def objection(self, job: Job, now: int, task: RenderTask | None = None) -> str:
+    def objection(self, job: Job, now: int, task: RenderTask | None = None, pace: Pace | None = None) -> str:
         """Why the job is not taken, as one clause, or empty if it is. `now` is in chain seconds.
 
-        `task` is None before its scene is inspected.
+        `task` is None before its scene is inspected, `pace` before the first frame of its asset.
         """
-        return self._state(job, now) or self._people(job) or self._money(job) or self._time(job, now, task)
+        return (
+            self._state(job, now)
+            or self._people(job)
+            or self._money(job)
+            or (self.task_objection(job, task, pace) if task else self.lease_objection(job))
+            or self._time(job, now, task)
+        )
 
     def _state(self, job: Job, now: int) -> str:
         if not job.is_open(now):
@@ -76,18 +84,51 @@ class Policy:
             return f"it pays {format_strk(reward)}, less than minimum_reward_strk"
         return ""
 
+    def task_objection(self, job: Job, task: RenderTask, pace: Pace | None = None) -> str:
+        """Why this task is not worth the job's reward or does not fit into its lease, as one clause."""
+        return self.lease_objection(job, task) or self._frame_money(job, task) or self._pace(job, task, pace)
+
+    def _frame_money(self, job: Job, task: RenderTask) -> str:
+        reward = int(job.terms.reward_fri / task.whole_frames)
+        if reward < self.minimum_frame_reward_fri:
+            return f"it pays {format_strk(reward)} for a frame, less than minimum_frame_reward_strk"
+        return ""
+
+    def _pace(self, job: Job, task: RenderTask, pace: Pace | None) -> str:
+        """Why the task cannot be done within the lease at the pace of this worker."""
+        frames = len(task.frames)
+        if pace is None:
+            return ""
+        if math.isinf(pace.frame_seconds):
+            return "a frame of it took longer here than its limit"
+        left = job.terms.lease_seconds - self.reserve(task).seconds
+        if (needed := pace.seconds(frames)) <= left:
+            return ""
+        return (
+            f"its {frames} frames may take {format_span(round(needed))} here, by those seen so far, and its "
+            f"lease leaves {format_span(round(max(0.0, left)))} for them"
+        )
+
+    def fee_share(self, task: RenderTask | None) -> float:
+        """The most of a bond that releasing this task may cost.
+
+        A chunk is not stopped early: each of its frames has a limit, and those that are done would be lost.
+        """
+        return 1.0 if task and len(task.frames) > 1 else self.release_fee_share
+
     def reserve(self, task: RenderTask | None) -> lease.Reserve:
         """The reserve of a lease after a render of this task, or before it is known."""
         width, height = (task.size if task else None) or lease.NOMINAL_SIZE
-        return lease.reserve(
+        kept = lease.reserve(
             width, height, sending_seconds=self.send_seconds, copies_seconds=self.copies_seconds
         )
+        return kept if task is None or not task.has_thumbnail else lease.for_folder(kept, task)
 
     def shortest_lease(self, bond_fri: int, task: RenderTask | None = None) -> int:
         """The shortest lease, in seconds, with which a job is taken: of this task, or of any still."""
-        share = self.release_fee_share if bond_fri else 1.0
-        frames = len(task.frames) if task else 1
-        wall_seconds = self.limits.wall_seconds(frames)
+        share = self.fee_share(task) if bond_fri else 1.0
+        limits = self.limits.of(task) if task else self.limits
+        wall_seconds = limits.wall_seconds(len(task.frames) if task else 1)
         return math.ceil(
             lease.shortest_lease(wall_seconds, self.limits.loading_seconds, self.reserve(task), share)
         )
@@ -98,16 +139,14 @@ class Policy:
         if job.terms.lease_seconds >= needed:
             return ""
         size = f" with {task.size[0]} × {task.size[1]} pixels" if task and task.size else ""
+        frames = f" of {len(task.frames)} frames" if task and len(task.frames) > 1 else ""
         return (
             f"its lease of {format_span(job.terms.lease_seconds)} is shorter than the "
-            f"{format_span(needed)} that a job"
-            f"{size} may take"
+            f"{format_span(needed)} that a job{frames}{size} may take"
         )
 
     def _time(self, job: Job, now: int, task: RenderTask | None) -> str:
         terms = job.terms
-        if objection := self.lease_objection(job, task):
-            return objection
         if task is None and terms.deadline - now < self.begin_seconds:
             left = format_span(terms.deadline - now)
             return f"its deadline is in {left}, too soon to check its scene and claim it"

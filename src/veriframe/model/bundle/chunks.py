@@ -21,10 +21,13 @@ def parts(bundle: Bundle) -> int:
 
 
 def check_parts(bundle: Bundle, jobs: int) -> None:
-    """Raise `JobRejected` (BAD_BUNDLE) if an order with this many jobs cannot be of this bundle."""
+    """Raise `JobRejected` (PARTS) if an order with this many jobs cannot be of this bundle.
+
+    The order is at fault and not the bundle, which another order may name rightly.
+    """
     if parts(bundle) != jobs:
         raise JobRejected(
-            Code.BAD_BUNDLE,
+            Code.PARTS,
             f"The bundle has {parts(bundle)} parts and its order {jobs} jobs. "
             "Post it with: veriframe order create.",
         )
@@ -50,6 +53,7 @@ def task_of(bundle: Bundle, part: int, inspection: SceneInspection) -> RenderTas
         overrides=bundle.overrides,
         has_proof=bundle.proof_tiles > 0 and inspection.engine == "CYCLES",
         has_thumbnail=True,
+        frame_seconds=bundle.frame_seconds,
     )
     if bundle.split is None:
         return task

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fractions import Fraction
 
 from veriframe.errors import Code, JobRejected
 from veriframe.model.rendering.overrides import Overrides
@@ -41,6 +42,12 @@ class RenderLimits:
     output_bytes: int = 2 * 2**30
     log_bytes: int = 16 * 2**20
 
+    def of(self, task: RenderTask) -> RenderLimits:
+        """The limits of one task: it may allow its frames less time."""
+        if task.frame_seconds is None:
+            return self
+        return replace(self, frame_seconds=min(self.frame_seconds, task.frame_seconds))
+
     def wall_seconds(self, frames: int) -> float:
         """The limit for one process that renders `frames` frames."""
         return self.loading_seconds + frames * self.frame_seconds
@@ -66,7 +73,8 @@ class RenderTask:
     picture, but for denoising, and for dithering in 8 bits (at most 1 of 255). `has_proof`: beside each
     frame, what Cycles rendered before denoising is kept, by which others can check it. `has_thumbnail`:
     beside each validated frame, a small JPEG of it is made. `is_denoised_later`: the frames, multilayer EXRs,
-    hold what a denoiser needs, and are not denoised.
+    hold what a denoiser needs, and are not denoised. `frame_seconds` is the longest that a frame may take as
+    its creator says, None for the worker's own limit.
     """
 
     frames: tuple[int, ...] = (1,)
@@ -79,6 +87,32 @@ class RenderTask:
     has_proof: bool = False
     has_thumbnail: bool = False
     is_denoised_later: bool = False
+    frame_seconds: float | None = None
+
+    @property
+    def pixels(self) -> int:
+        """The pixels of one frame; 0 if its size is not known."""
+        width, height = self.frame_size or (0, 0)
+        return width * height
+
+    @property
+    def whole_frames(self) -> Fraction:
+        """How many whole frames' worth of pixels it renders: less than one for a tile of a still."""
+        if self.region is None or self.size is None:
+            return Fraction(len(self.frames))
+        return Fraction(self.pixels * len(self.frames), self.size[0] * self.size[1])
+
+    def raw_files(self, number: int) -> tuple[str, ...]:
+        """The files of a frame as a session leaves them."""
+        return (frame_file(number, self.format), *([proof_file(number)] if self.has_proof else []))
+
+    def clean_files(self, number: int) -> tuple[str, ...]:
+        """The files of a frame after its validation."""
+        more = (
+            *([tiles_file(number)] if self.has_proof else []),
+            *([thumbnail_file(number)] if self.has_thumbnail else []),
+        )
+        return (*self.raw_files(number), *more)
 
     def rendered_files(self, number: int) -> tuple[str, ...]:
         """The files that a render of one frame leaves, the frame itself last."""

@@ -94,6 +94,7 @@ def overridden(inspection: SceneInspection, overrides: Overrides) -> SceneInspec
             Code.OVERRIDE,
             f"{printable(engine)} renders the scene, and has no pass {some_names(lacking)}. Leave it out.",
         )
+    seed = inspection.seed if asked.seed is None else asked.seed
     width, height = asked.resolution or (inspection.width, inspection.height)
     samples = inspection.samples if asked.samples is None else asked.samples
     return replace(
@@ -104,6 +105,8 @@ def overridden(inspection: SceneInspection, overrides: Overrides) -> SceneInspec
         width=width,
         height=height,
         samples=samples,
+        seed=seed if engine == "CYCLES" else None,
+        denoises=engine == "CYCLES" and (inspection.denoises if asked.denoise is None else asked.denoise),
     )
 
 

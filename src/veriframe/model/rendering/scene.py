@@ -55,6 +55,7 @@ class SceneInspection:
     `unlit`: nothing gives light, so that the picture must be black. `cameras` and `all_view_layers` are all
     that the scene has; `view_layers` are those that it renders. `denoises`: Cycles denoises the picture.
     `ignored` lists settings that change the picture and are turned off for a render.
+    `seed` is that of Cycles, None if it is animated or another engine renders.
     """
 
     blender: str
@@ -81,6 +82,7 @@ class SceneInspection:
     frames_per_second: float = 24.0
     denoises: bool = False
     ignored: tuple[str, ...] = ()
+    seed: int | None = None
     seconds: float
 
 
@@ -92,6 +94,7 @@ class SceneLimits:
     """
 
     file_bytes: int = 4 * 2**30
+    bundle_bytes: int = 16 * 2**30
     unpacked_bytes: int = 16 * 2**30
     blocks: int = 20_000_000
     pixels: int = 64_000_000

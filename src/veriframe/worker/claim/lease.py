@@ -47,7 +47,7 @@ async def require_claim(
         raise lost(sentence, attempt, job, now, context)
     policy = context.policy
     kept = policy.reserve(attempt.task)
-    return attempt, lease_of(job, now, kept, policy.release_fee_share)
+    return attempt, lease_of(job, now, kept, policy.fee_share(attempt.task))
 
 
 def lost(sentence: str, attempt: Attempt, job: Job, now: int, context: WorkerContext) -> JobLost:

@@ -33,6 +33,7 @@ VERDICTS = frozenset(
         *(Code.NOT_BLEND, Code.TRUNCATED, Code.BOMB, Code.VERSION, Code.CORRUPT),
         *(Code.NO_CAMERA, Code.NO_RENDER_LAYER, Code.MISSING_FILES, Code.RESOLUTION, Code.SAMPLES),
         *(Code.ENGINE, Code.NOT_STILL, Code.UNREPEATABLE, Code.FRAME_RANGE),
+        *(Code.BAD_BUNDLE, Code.OVERRIDE),
     )
 )
 """Refusals that follow from bytes, limits and build alone: one ends all jobs of the scene."""
@@ -41,6 +42,7 @@ NOT_THE_BYTES = frozenset(
     (
         *(Code.LOST, Code.CANCELLED, Code.LEASE, Code.STOPPED),  # time and other workers
         *(Code.NOT_FOUND, Code.UPLOAD),  # the store
+        Code.PARTS,  # an order
         *(Code.DISK, Code.GPU, Code.SANDBOX),  # this machine
     )
 )

@@ -64,7 +64,7 @@ class Intake(Listener):
         context.listener.add(self)
         context.approve = self._approve
         self._ruled_out: set[int] = set()
-        self._logged: set[str] = set()
+        self._is_new = report.Once()
         self._circuit_breaker, self._backoffs = CircuitBreaker(context.monotonic), Backoffs(context.monotonic)
         self._exposure = Exposure(context.policy.stakes, context.clock)
         self._rivals = Rivals(context.registry, context.monotonic)
@@ -242,8 +242,11 @@ class Intake(Listener):
         """Returns what is known against a scene that was met before."""
         if objection := self._failures.objection(asset_cid, job.order.creator):
             return objection
-        task = self._context.scenes.task(asset_cid)
-        return self._context.policy.lease_objection(job, task) if task else ""
+        if (known := self._context.scenes.known(asset_cid)) is None:
+            return ""
+        if objection := known.objection(job):
+            return objection
+        return self._context.policy.task_objection(job, known.task(job), self._context.speeds.pace(asset_cid))
 
     def _is_affordable(self, job: Job, funds: Funds) -> bool:
         """Whether there is money for the bond and for the fees of what follows."""
@@ -274,14 +277,6 @@ class Intake(Listener):
             log.warning("no_money_for_bond", job_id=job.id, bond=bond, remedy=_SEND_MONEY)
         return True
 
-    def _is_new(self, what: str) -> bool:
-        """Whether this was not logged yet."""
-        if len(self._logged) > 1_000:
-            self._logged.clear()
-        is_new = what not in self._logged
-        self._logged.add(what)
-        return is_new
-
     async def _funds(self) -> Funds:
         return await self._context.registry.funds(self._context.registry.account)
 
@@ -296,5 +291,7 @@ class Intake(Listener):
 
     def _in_turn(self, candidates: Sequence[Job]) -> Sequence[Job]:
         if self._started % TURN_EVERY != TURN_EVERY - 1:
-            return candidates
+            # A scene that is open saves its loading.
+            opened = self._context.kept.assets
+            return sorted(candidates, key=lambda job: canonical_asset(job) not in opened)
         return drawn_first(candidates, self._backoffs.comes_last)

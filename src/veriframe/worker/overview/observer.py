@@ -44,6 +44,7 @@ class _Step:
     """What is known of a job's present step."""
 
     began: float | None = None
+    done_before: int = 0
     progress: Progress | None = None
     transfer: Transfer | None = None
     waits_for: str = ""
@@ -87,7 +88,7 @@ class Observer(Listener):
         """Notes the progress of a render."""
         step = self._step(job_id)
         if step.began is None:
-            step.began = self.clock()
+            step.began, step.done_before = self.clock(), progress.done
         step.progress = progress
 
     def on_transfer(self, job_id: int, what: str, transfer: Transfer) -> None:
@@ -173,7 +174,7 @@ class Observer(Listener):
         if step.waits_for:
             job = replace(job, waits_for=step.waits_for, waits_since=step.waits_since)
         if step.progress is not None and step.began is not None:
-            return _rendering(job, step.progress, now - step.began)
+            return _rendering(job, step.progress, now - step.began, step.done_before)
         if step.transfer is not None:
             done, total = step.transfer.done_bytes, step.transfer.total_bytes
             return replace(job, share=done / total if total else None, done_bytes=done, total_bytes=total)
@@ -185,14 +186,19 @@ def _is_old(attempt: Attempt, now: float) -> bool:
     return attempt.ended_at is not None and attempt.ended_at <= now - KEPT_SECONDS
 
 
-def _rendering(job: JobAtWork, progress: Progress, seconds: float) -> JobAtWork:
-    """The job with the progress of its render, which has taken so many seconds."""
-    share = min(1.0, (progress.done + (progress.fraction or 0.0)) / max(1, progress.total))
+def _rendering(job: JobAtWork, progress: Progress, seconds: float, done_before: int) -> JobAtWork:
+    """The job with the progress of its render, which has taken so many seconds.
+
+    `done_before`: frames that an earlier run has rendered.
+    """
+    total = max(1, progress.total)
+    share = min(1.0, (progress.done + (progress.fraction or 0.0)) / total)
+    since = share - done_before / total
     is_known = progress.fraction is not None or progress.done > 0
     return replace(
         job,
         share=share if is_known else None,
-        seconds_left=seconds / share - seconds if is_known and share >= LEAST_SHARE else None,
+        seconds_left=seconds * (1 - share) / since if is_known and since >= LEAST_SHARE else None,
         frame=progress.frame,
         frames_done=progress.done,
         frames=progress.total,

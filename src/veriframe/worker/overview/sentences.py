@@ -22,6 +22,17 @@ DONE: Mapping[Stage, str] = MappingProxyType(
 )
 """What the worker has done at each stage, as the second half of a sentence."""
 
+DONE_WITH_CHUNK: Mapping[Stage, str] = MappingProxyType(
+    {
+        Stage.FETCHED: "fetched the bundle and checked its bytes against the CID",
+        Stage.RENDERED: "rendered its frames",
+        Stage.VALIDATED: "validated its frames in a clean sandbox",
+        Stage.STORED: "put its frames into the store",
+        Stage.SUBMITTED: "submitted its frames' CID",
+    }
+)
+"""The same for a part of a bundle, where it differs."""
+
 TOLD_OTHERWISE = frozenset(("stage_reached", "job_lost", "waiting", "claiming_paused", "listener_failed"))
 """Warnings of the log that a listener hears of in another way."""
 
@@ -68,7 +79,8 @@ def stage_sentence(before: Attempt, after: Attempt) -> str:
     seconds = max(0.0, after.reached[after.stage] - started)
     if after.stage is Stage.PAID:
         return f"received {format_strk(after.reward_fri)} ({format_span(seconds)})"
-    if (done := DONE.get(after.stage)) is not None:
+    chunk = DONE_WITH_CHUNK if after.is_of_bundle else {}
+    if (done := chunk.get(after.stage) or DONE.get(after.stage)) is not None:
         return f"{done} ({format_span(seconds)})"
     code = f" [{after.code}]" if after.code is not None else ""
     lost = f", which cost {brief_strk(after.lost_fri)} of its bond" if after.lost_fri else ""

@@ -13,8 +13,8 @@ from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.pin_names import PinNames, old_result, old_results
 from veriframe.ports.store import Pin
 from veriframe.worker.context import WorkerContext
+from veriframe.worker.frames.result import keep_result
 from veriframe.worker.retry import retrying
-from veriframe.worker.steps import keep_result
 
 log = structlog.get_logger()
 
@@ -114,6 +114,6 @@ def _is_unfinished(attempt: Attempt, context: WorkerContext) -> bool:
 
 async def _add_again(attempt: Attempt, context: WorkerContext) -> None:
     """Adds the result from the job's folder, which exists until the job is over."""
-    cid = await keep_result(attempt.job_id, context)
+    cid, _ = await keep_result(attempt, context)
     if cid != attempt.result_cid:
         raise StoreUnavailable(f"The file in the job's folder is {cid}, which is no longer the result.")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import count
 
 FETCHES = 16
 """The most scenes that are fetched at once. One that does not arrive costs a connection, not a render."""
@@ -30,45 +29,61 @@ def inspections(capacity: int) -> int:
     return 1 + capacity // 4
 
 
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """One who waits. `fits` says whether the place would suit it now better than others."""
+
+    is_in_a_hurry: bool
+    fits: Callable[[], bool]
+    place: asyncio.Future[None]
+
+
+def _fits_as_well() -> bool:
+    return False
+
+
 class _Places:
     """Places that are given in turn, to those who are in a hurry first."""
 
     def __init__(self, size: int) -> None:
         self._free = size
-        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
-        self._turn = count()
+        self._waiting: list[_Waiting] = []
 
     @property
     def is_full(self) -> bool:
         """Whether there is none."""
         return not self._free
 
-    async def enter(self, in_a_hurry: bool) -> None:
+    async def enter(self, in_a_hurry: bool, fits: Callable[[], bool]) -> None:
         """Takes a place, as soon as there is one."""
         if self._free:
             self._free -= 1
             return
-        mine = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (not in_a_hurry, next(self._turn), mine))
+        mine = _Waiting(in_a_hurry, fits, asyncio.get_running_loop().create_future())
+        self._waiting.append(mine)
         try:
-            await mine
+            await mine.place
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            elif not mine.place.cancelled():
                 self.leave()
             raise
 
     def leave(self) -> None:
         """Gives a place back: to the next who waits, if there is one."""
-        while self._waiting:
-            _, _, first = heapq.heappop(self._waiting)
-            if not first.done():
-                first.set_result(None)
-                return
-        self._free += 1
+        waiting = [one for one in self._waiting if not one.place.done()]
+        if not waiting:
+            self._free += 1
+            return
+        # Of equals, the first is the one who has waited longest.
+        first = max(waiting, key=lambda one: (one.is_in_a_hurry, one.fits()))
+        self._waiting.remove(first)
+        first.place.set_result(None)
 
 
 class Lanes:
-    """The places of one worker. Jobs whose lease is running come first, then who has waited longest."""
+    """The places of one worker. Jobs under a lease come first, then who fits, then who has waited longest."""
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         """`capacity` is how many renders may run at once. `clock` gives monotonic seconds."""
@@ -105,9 +120,11 @@ class Lanes:
         finally:
             self.leave(lane)
 
-    async def enter(self, lane: Lane, *, in_a_hurry: bool = False) -> None:
+    async def enter(
+        self, lane: Lane, *, in_a_hurry: bool = False, fits: Callable[[], bool] = _fits_as_well
+    ) -> None:
         """Takes a place, as soon as there is one."""
-        await self._places[lane].enter(in_a_hurry)
+        await self._places[lane].enter(in_a_hurry, fits)
         if lane is Lane.RENDER:
             self._count(1)
 
@@ -143,8 +160,13 @@ class Place:
         self.is_held = False
         """Whether the present place is kept until there is one in the next lane."""
 
-    async def change(self, lane: Lane | None, *, in_a_hurry: bool = False) -> None:
-        """Goes over to another lane, as soon as there is a place in it. `in_a_hurry`: before others."""
+    async def change(
+        self, lane: Lane | None, *, in_a_hurry: bool = False, fits: Callable[[], bool] = _fits_as_well
+    ) -> None:
+        """Goes over to another lane, as soon as there is a place in it.
+
+        `in_a_hurry`: before others. `fits` is asked when a place is free: who fits comes before who does not.
+        """
         if lane is self.lane:
             return
         if not self.is_held:
@@ -152,7 +174,7 @@ class Place:
         if lane is not None:
             if waits := self._lanes.is_full(lane):
                 self._on_wait(lane.value)
-            await self._lanes.enter(lane, in_a_hurry=in_a_hurry)
+            await self._lanes.enter(lane, in_a_hurry=in_a_hurry, fits=fits)
             if waits:
                 self._on_wait("")
             self.leave()

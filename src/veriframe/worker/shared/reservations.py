@@ -18,6 +18,7 @@ from veriframe.errors import NoRoom, StoreFull, StoreUnavailable
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.quantities import format_size
 from veriframe.model.registry.job import NOBODY, Address
+from veriframe.model.rendering.sizes import most_bytes
 from veriframe.ports.store import ContentStore, StoreRoom
 from veriframe.threads import run_uninterrupted
 from veriframe.worker.shared.attempts import Attempts
@@ -183,6 +184,8 @@ class Reservations:
         return {**known, **self._claiming}
 
     def _needed_bytes(self, attempt: Attempt) -> int:
+        if attempt.is_of_bundle and attempt.task is not None:
+            return most_bytes(attempt.task)
         return picture_bytes(attempt.width * attempt.height or self.scene_pixels)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from veriframe.model.rendering.frames import RenderTask
+from veriframe.model.bundle.inspected import InspectedAsset
 from veriframe.worker.shared.throughput import Throughput
 
 T = TypeVar("T")
@@ -53,8 +53,8 @@ class Scenes:
 
     def __init__(self) -> None:
         self.fetching = SharedWork[Path]()
-        self.inspecting = SharedWork[RenderTask]()
-        self._tasks: dict[str, RenderTask] = {}
+        self.inspecting = SharedWork[InspectedAsset]()
+        self._known: dict[str, InspectedAsset] = {}
         self._awaited: list[Throughput] = []
         self.opened = 0
         """How many inspected scenes stay open until their turn."""
@@ -86,13 +86,13 @@ class Scenes:
         if silent:
             max(silent, key=lambda one: one.silent_seconds).give_way()
 
-    def task(self, asset_cid: str) -> RenderTask | None:
-        """Returns what rendering this scene means, if it was inspected before."""
-        return self._tasks.get(asset_cid)
+    def known(self, asset_cid: str) -> InspectedAsset | None:
+        """Returns what was found in this asset, if it was inspected before."""
+        return self._known.get(asset_cid)
 
-    def remember(self, asset_cid: str, task: RenderTask) -> None:
+    def remember(self, asset_cid: str, found: InspectedAsset) -> None:
         """Remembers the outcome of an inspection. The oldest is forgotten."""
-        self._tasks.pop(asset_cid, None)
-        self._tasks[asset_cid] = task
-        while len(self._tasks) > MOST_KNOWN:
-            del self._tasks[next(iter(self._tasks))]
+        self._known.pop(asset_cid, None)
+        self._known[asset_cid] = found
+        while len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]

@@ -93,13 +93,14 @@ async def test_fields_of_a_later_version_are_ignored(path: Path) -> None:
 
 
 async def test_only_what_is_rendered_is_stored_of_a_task(path: Path) -> None:
-    """Limits belong to the operator's settings and to the lease, which may be others after a restart."""
+    """The operator's limits and the lease may be others after a restart; that of a frame is its creator's."""
     async with opened(path) as journal:
         await journal.record(SEEN, replace(SEEN, task=RenderTask(size=(4, 3))))
     stored = json.loads(str(ask(path, "SELECT content FROM attempts")))["task"]
     assert {"frames": [1], "format": "PNG", "size": [4, 3]}.items() <= stored.items()
     rendered = {"frames", "format", "size", "percent", "samples", "region", "overrides"}
-    assert set(stored) <= rendered | {"has_proof", "has_thumbnail", "is_denoised_later"}
+    asked = {"has_proof", "has_thumbnail", "is_denoised_later", "frame_seconds"}
+    assert set(stored) <= rendered | asked
 
 
 async def test_live_attempts_are_found_by_an_index(path: Path) -> None:

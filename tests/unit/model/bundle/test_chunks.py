@@ -61,7 +61,7 @@ def test_an_order_has_a_job_for_each_part() -> None:
     check_parts(bundle, 3)
     with pytest.raises(JobRejected) as refused:
         check_parts(bundle, 2)
-    assert refused.value.code is Code.BAD_BUNDLE
+    assert refused.value.code is Code.PARTS
 
 
 def test_the_task_of_a_chunk() -> None:

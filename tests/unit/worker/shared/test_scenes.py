@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from tests.fakes.renderer import INSPECTION
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.rendering.frames import RenderTask
+from veriframe.model.bundle.inspected import InspectedAsset
 from veriframe.worker.shared import scenes as module
 from veriframe.worker.shared.scenes import Scenes, SharedWork
 
@@ -76,10 +77,10 @@ async def test_another_takes_over_from_one_that_is_cancelled() -> None:
     assert await asyncio.gather(*others) == [7, 7]
 
 
-def test_a_limited_number_of_tasks_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limited_number_of_assets_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest."""
     monkeypatch.setattr(module, "MOST_KNOWN", 2)
     known = Scenes()
     for name in ("a", "b", "a", "c"):
-        known.remember(name, RenderTask(size=(1, 1)))
-    assert [known.task(name) is not None for name in "abc"] == [True, False, True]
+        known.remember(name, InspectedAsset(inspection=INSPECTION))
+    assert [known.known(name) is not None for name in "abc"] == [True, False, True]

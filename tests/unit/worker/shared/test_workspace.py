@@ -49,7 +49,7 @@ def test_the_least_recently_used_is_deleted_first(workspace: Workspace) -> None:
     old, oldest, new, newest = (
         put(workspace, cid, age) for cid, age in (("a", 8), ("b", 9), ("c", 7), ("d", 1))
     )
-    assert workspace.use(oldest)
+    assert workspace.find("b") == oldest
     workspace.make_room([])
     assert [path.exists() for path in (old, oldest, new, newest)] == [False, True, True, True]
 
@@ -65,7 +65,7 @@ def test_a_scene_in_use_is_never_deleted(workspace: Workspace) -> None:
 
 def test_a_missing_scene_cannot_be_used(workspace: Workspace) -> None:
     """It must be fetched."""
-    assert not workspace.use(workspace.scene("a"))
+    assert workspace.find("a") is None
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_missing_scenes_folder_is_created_again(workspace: Workspace) -> None:
     scene = put(workspace, "a", 1)
     shutil.rmtree(scene.parent)
     workspace.forget_fetch("a")
-    assert not workspace.use(scene)
+    assert workspace.find("a") is None
     workspace.make_room([])
     put(workspace, "a", 1)
 
@@ -201,10 +201,10 @@ def test_a_published_file_replaces_an_earlier_one(workspace: Workspace) -> None:
     for content in (b"first", b"second"):
         clean = workspace.empty(workspace.rendered(7) / "1-clean")
         (clean / "0001.png").write_bytes(content)
-        workspace.publish(clean / "0001.png", there)
+        workspace.publish([clean / "0001.png"], there)
         assert (there / "0001.png").read_bytes() == content
     (clean / "link").symlink_to("/nowhere")
-    workspace.publish(clean / "link", there)
+    workspace.publish([clean / "link"], there)
     assert (there / "link").is_symlink()
 
 
@@ -213,6 +213,6 @@ def test_a_file_is_moved_into_a_folder_of_its_own(workspace: Workspace) -> None:
     arrived = workspace.empty(workspace.rendered(7) / "new") / "0001.png"
     (workspace.empty(alone := workspace.rendered(7) / "1") / "old.png").write_bytes(b"old")
     arrived.write_bytes(b"x")
-    workspace.move(arrived, alone)
+    workspace.move([arrived], alone)
     assert [path.name for path in alone.iterdir()] == ["0001.png"]
     assert not arrived.exists()
