@@ -27,6 +27,7 @@ COMMANDS = {
         "veriframe.cli.worker.status:status",
         "Show what the worker does, from another terminal.",
     ),
+    "order": ("veriframe.cli.order:app", "Have scenes and animations rendered, and get their frames."),
     "job": ("veriframe.cli.job:app", "Post scenes, follow their jobs, fetch and accept results."),
     "scene": ("veriframe.cli.scene:app", "Check or render a scene without a job."),
     "account": ("veriframe.cli.account:app", "An account's key and money."),

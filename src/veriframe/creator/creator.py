@@ -53,7 +53,7 @@ class Creator(Jobs):
         if read is None:
             read = await asyncio.to_thread(files.read_header, scene, self.check)
         stamp, header = read
-        terms, funds = await self._terms(offer), await self._funds()
+        terms, funds = await self.terms(offer), await self.funds()
         return Draft(
             scene=scene,
             stamp=stamp,
@@ -68,7 +68,7 @@ class Creator(Jobs):
     async def deposit_fri(self, terms: Sequence[Terms]) -> int:
         """What orders with one job each take from the wallet. Raises `MoveRefused` if it holds less."""
         what_for = "the reward" if len(terms) == 1 else f"the {len(terms)} rewards"
-        return shortfall_fri(await self._funds(), sum(each.reward_fri for each in terms), what_for)
+        return shortfall_fri(await self.funds(), sum(each.reward_fri for each in terms), what_for)
 
     async def post(self, draft: Draft, on_progress: OnTransfer = ignore_transfer) -> Posted:
         """Add the scene to the store, where anyone can read it, and post its order to the registry.
@@ -80,13 +80,13 @@ class Creator(Jobs):
             raise SettingsError(
                 f"{draft.scene} has changed since it was checked; nothing was posted. Post it again."
             )
-        terms = await self._terms(draft.offer)
-        names = await self._names()
+        terms = await self.terms(draft.offer)
+        names = await self.pin_names()
         await rename_old(names, self.registry, self.store)
         unposted = names.unposted(secrets.token_hex(8))
         asset_cid = await self.store.add(draft.scene, unposted, on_progress)
         try:
-            deposited = shortfall_fri(await self._funds(), terms.reward_fri, "the reward")
+            deposited = shortfall_fri(await self.funds(), terms.reward_fri, "the reward")
             jobs = tuple(await self.registry.create_order(asset_cid, terms, 1))
         except MoveRefused:
             await self._unpin(Pin(cid=asset_cid, name=unposted))
@@ -120,11 +120,11 @@ class Creator(Jobs):
         if evidence is not None:
             await asyncio.to_thread(files.stamp, evidence)
         status = await self.status(job_id)
-        job, name = status.job, (await self._names()).evidence(job_id)
+        job, name = status.job, (await self.pin_names()).evidence(job_id)
         evidence_cid = job.result_cid or job.order.asset_cid
         # An illegal dispute publishes nothing and moves no money: the registry says why it refuses.
         if job.order.creator == self.account and status.may_be_disputed:
-            shortfall_fri(await self._funds(), job.terms.bond_fri, "the dispute bond")
+            shortfall_fri(await self.funds(), job.terms.bond_fri, "the dispute bond")
             if evidence is not None:
                 evidence_cid = await self.store.add(evidence, name)
         try:
@@ -143,7 +143,7 @@ class Creator(Jobs):
         if evidence is not None:
             await asyncio.to_thread(files.stamp, evidence)
         status = await self.status(job_id)
-        job, name = status.job, (await self._names()).evidence(job_id)
+        job, name = status.job, (await self.pin_names()).evidence(job_id)
         evidence_cid, is_ours = job.result_cid or job.order.asset_cid, job.terms.arbiter == self.account
         # An illegal verdict publishes nothing: the registry says why it refuses.
         if evidence is not None and is_ours and job.state is JobState.DISPUTED:
@@ -155,10 +155,12 @@ class Creator(Jobs):
             raise
         return await self.status(job_id)
 
-    async def _funds(self) -> Funds:
+    async def funds(self) -> Funds:
+        """The account's money."""
         return await self.registry.funds(self.registry.account)
 
-    async def _terms(self, offer: Offer) -> Terms:
+    async def terms(self, offer: Offer) -> Terms:
+        """The terms of an order posted now. Raises `MoveRefused` if the registry does not accept them."""
         head = (await self.registry.snapshot(1, 0)).head
         terms = offer.terms(head.time)
         # Apply the registry's rules before anything becomes public.

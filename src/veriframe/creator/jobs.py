@@ -137,13 +137,14 @@ class Jobs:
             path=target, result_cid=job.result_cid, size_bytes=size_bytes, width=width, height=height
         )
 
-    async def _names(self) -> PinNames:
+    async def pin_names(self) -> PinNames:
+        """The names of the account's pins."""
         return PinNames(await self.registry.identity(), self.account)
 
     async def _release_job(self, job: Job) -> None:
         if job.state.is_final and job.order.creator == self.account:
             with suppress(Unavailable):
-                names = await self._names()
+                names = await self.pin_names()
                 await rename_old(names, self.registry, self.store)
                 await release_ended(job, names, self.registry, self.store)
 

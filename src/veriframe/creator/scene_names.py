@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +20,20 @@ class SceneNames:
 
     def note(self, asset_cid: str, scene: Path) -> None:
         """Note the file's name, without its folder. A disk that is full costs only the note."""
-        line = json.dumps({"asset_cid": asset_cid, "scene": scene.name}) + "\n"
+        self.write({"asset_cid": asset_cid, "scene": scene.name})
+
+    def read(self) -> Mapping[str, str]:
+        """The newest name of each CID. Lines that cannot be read are left out."""
+        names: dict[str, str] = {}
+        for line in self.lines():
+            with suppress(ValueError, KeyError, TypeError):
+                noted = json.loads(line)
+                names[str(noted["asset_cid"])] = str(noted["scene"])
+        return names
+
+    def write(self, noted: Mapping[str, object]) -> None:
+        """Add a line."""
+        line = json.dumps(noted) + "\n"
         with suppress(OSError):
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # One write of one line: commands at the same time do not mix theirs.
@@ -30,12 +43,9 @@ class SceneNames:
             finally:
                 os.close(descriptor)
 
-    def read(self) -> Mapping[str, str]:
-        """The newest name of each CID. Lines that cannot be read are left out."""
-        names: dict[str, str] = {}
-        with suppress(OSError):
-            for line in self._file.read_text(encoding="ascii", errors="replace").splitlines():
-                with suppress(ValueError, KeyError, TypeError):
-                    noted = json.loads(line)
-                    names[str(noted["asset_cid"])] = str(noted["scene"])
-        return names
+    def lines(self) -> Sequence[str]:
+        """All lines, oldest first; none if they cannot be read."""
+        try:
+            return self._file.read_text(encoding="ascii", errors="replace").splitlines()
+        except OSError:
+            return ()

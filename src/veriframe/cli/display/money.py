@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from veriframe.cli import context
 from veriframe.cli.display import job_view, show
+from veriframe.creator.orders.deciding import Decided
 from veriframe.model.quantities import format_strk
 from veriframe.model.registry.job import Verdict, format_address
 from veriframe.model.registry.job_status import JobStatus
@@ -59,3 +60,36 @@ def resolved(verdict: Verdict, before: JobStatus, after: JobStatus) -> str:
         Verdict.NEITHER: f"{reward} went to the worker {worker}, and both bonds of {bond} were returned",
     }
     return f"Job {job.id} is {after.job.state}: {became[verdict]}."
+
+
+def order_accepted(decided: Decided) -> str:
+    """The workers of an order's chunks have been paid."""
+    jobs = [chunk.job for chunk in decided.chunks]
+    reward_fri, bond_fri = (
+        sum(getattr(job.terms, name) for job in jobs) for name in ("reward_fri", "bond_fri")
+    )
+    workers = len({job.worker for job in jobs})
+    back = f", and bonds of {format_strk(bond_fri)} were returned" if bond_fri else ""
+    return (
+        f"{_chunks(decided)} accepted: {format_strk(reward_fri)} went to "
+        f"{'one worker' if workers == 1 else f'{workers} workers'}{back}."
+    )
+
+
+def order_cancelled(decided: Decided) -> str:
+    """The rewards of an order's open chunks are credit again."""
+    jobs, account = [chunk.job for chunk in decided.chunks], context.account(job_view.DEFAULT_ACCOUNT)
+    amount = format_strk(sum(job.terms.reward_fri for job in jobs))
+    burned_fri = sum(job.terms.bond_fri for job in jobs if job.is_lapsed(decided.before.now))
+    burned = f"; bonds of {format_strk(burned_fri)} of workers that did not deliver are burned"
+    withdraw = f"veriframe --account {account} account withdraw {amount.removesuffix(' STRK')}"
+    return (
+        f"{_chunks(decided)} cancelled: {amount} is your credit again{burned if burned_fri else ''}. "
+        f"It pays for your next order, or `{withdraw}` withdraws it."
+    )
+
+
+def _chunks(decided: Decided) -> str:
+    number = len(decided.chunks)
+    what = "1 chunk" if number == 1 else f"{number} chunks"
+    return f"{what} of order {decided.before.number} {'was' if number == 1 else 'were'}"

@@ -37,9 +37,15 @@ def fetch(
 ) -> None:
     """Fetch the pictures of jobs that have a result."""
     numbers = options.distinct(job_ids)
+    # Before a connection is opened.
+    _judge_target(target, numbers, as_json=as_json)
+    fetch_all(acting.jobs(), numbers, target, force=force, as_json=as_json)
+
+
+def fetch_all(jobs: Jobs, numbers: Sequence[int], target: Path | None, *, force: bool, as_json: bool) -> None:
+    """Fetch the pictures of these jobs."""
     _judge_target(target, numbers, as_json=as_json)
     outcomes = Outcomes(len(numbers), as_json=as_json)
-    jobs = acting.jobs()
     for job_id in numbers:
         with outcomes.of(job_id=job_id):
             if target == STDOUT:

@@ -10,7 +10,7 @@ from veriframe.adapters.starknet.contract.move_batches import MoveRequest
 from veriframe.adapters.starknet.contract.moves import is_claimed, is_final, is_submitted
 from veriframe.errors import MoveRefused
 from veriframe.model.registry import escrow, ledger
-from veriframe.model.registry.job import Address, Job
+from veriframe.model.registry.job import Address, Job, JobState
 from veriframe.model.registry.ledger import Call
 
 TERMS_CHANGED = "TERMS_CHANGED"
@@ -37,8 +37,9 @@ class MoveKind:
     """One kind of move: the contract's functions for it, and its rules.
 
     `values` are a call's arguments after the job's id. `plural` makes several moves, each reported by
-    `event`. `rule` raises `MoveRefused` if a move is not legal. `binds_fri` is what it takes from credit.
-    `is_done` says whether a job shows that it was made.
+    `event`; without one, each move is a call, and a transaction makes all of its moves or none. `rule` raises
+    `MoveRefused` if a move is not legal. `binds_fri` is what it takes from credit. `is_done` says whether a
+    job shows that it was made.
     """
 
     name: str
@@ -50,13 +51,13 @@ class MoveKind:
     is_done: Callable[[MoveRequest, Job, Address], bool] = lambda _request, _job, _account: False
     binds_fri: Callable[[Job], int] = lambda _: 0
 
-    def call(self, requests: Sequence[MoveRequest]) -> tuple[str, tuple[Value, ...]]:
-        """The contract's function for these requests, and its arguments."""
-        if len(requests) == 1:
-            return self.single, (requests[0].job_id, *self.values(requests[0]))
+    def calls(self, requests: Sequence[MoveRequest]) -> Sequence[tuple[str, tuple[Value, ...]]]:
+        """The contract's functions for these requests, and their arguments."""
+        if len(requests) == 1 or not self.plural:
+            return [(self.single, (one.job_id, *self.values(one))) for one in requests]
         ids: Value = [request.job_id for request in requests]
         more: Value = [value for request in requests for value in self.values(request)]
-        return self.plural, (ids, more) if more else (ids,)
+        return [(self.plural, (ids, more) if more else (ids,))]
 
     def judge(self, request: MoveRequest, snapshot: MoveSnapshot) -> MoveSnapshot:
         """The snapshot with the credit that the move leaves. Raises `MoveRefused` if it is not legal."""
@@ -107,4 +108,16 @@ FINALIZE = MoveKind(
     event="JobPaid",
     rule=lambda _, job, snapshot: escrow.finalize(job, snapshot.call),
     is_done=is_final,
+)
+ACCEPT = MoveKind(
+    name="accept_result",
+    single="accept_result",
+    rule=lambda _, job, snapshot: escrow.accept_result(job, snapshot.call),
+    is_done=lambda _, job, __: job.state is JobState.PAID,
+)
+CANCEL = MoveKind(
+    name="cancel_job",
+    single="cancel_job",
+    rule=lambda _, job, snapshot: escrow.cancel_job(job, snapshot.call),
+    is_done=lambda _, job, __: job.state is JobState.REFUNDED,
 )

@@ -21,7 +21,15 @@ from veriframe.adapters.starknet.contract.moves import Moves, Skipped
 from veriframe.adapters.starknet.contract.sending import Sender, log_refusal, make_job_move, make_move
 from veriframe.adapters.starknet.job_registry.decoding import number, put_terms
 from veriframe.adapters.starknet.job_registry.events import jobs_of, posted_jobs
-from veriframe.adapters.starknet.job_registry.moves import CLAIM, FINALIZE, SUBMIT, MoveKind, MoveSnapshot
+from veriframe.adapters.starknet.job_registry.moves import (
+    ACCEPT,
+    CANCEL,
+    CLAIM,
+    FINALIZE,
+    SUBMIT,
+    MoveKind,
+    MoveSnapshot,
+)
 from veriframe.adapters.starknet.job_registry.reader import StarknetReader
 from veriframe.adapters.starknet.job_registry.witnessed_claims import WitnessedSnapshots
 from veriframe.adapters.starknet.transactions.fees import JOB_L2_GAS, reserve_fri
@@ -39,6 +47,10 @@ FOREIGN_CLASS = "FOREIGN_CLASS"
 """The rule that sends no money to a contract whose class is not ours."""
 PRICE_SECONDS = 60.0
 """How old the gas price may be from which the reserve is computed."""
+
+
+TOGETHER_SECONDS = 0.01
+"""How long a creator's decision waits for others on the same order, which are made at the same time."""
 
 
 class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
@@ -69,9 +81,14 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         self._turn = asyncio.Lock()
         claiming = WitnessedSnapshots(self.move_snapshot, self.trust.clock, self.trust.witnesses)
         self._claims = MoveBatcher(self._turn, self._moves(CLAIM, claiming.read).make)
-        self._submissions, self._ends = (
-            MoveBatcher(self._turn, self._moves(kind, self.move_snapshot).make, gather_seconds)
-            for kind in (SUBMIT, FINALIZE)
+        self._submissions, self._ends, self._acceptances, self._cancellations = (
+            MoveBatcher(self._turn, self._moves(kind, self.move_snapshot).make, seconds)
+            for kind, seconds in (
+                (SUBMIT, gather_seconds),
+                (FINALIZE, gather_seconds),
+                (ACCEPT, TOGETHER_SECONDS),
+                (CANCEL, TOGETHER_SECONDS),
+            )
         )
 
     @property
@@ -98,11 +115,11 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
 
     async def accept_result(self, job_id: int) -> None:
         """Accepts a result: pays the worker now."""
-        await self._move("accept_result", job_id, escrow.accept_result)
+        await self._acceptances.make(MoveRequest(job_id))
 
     async def cancel_job(self, job_id: int) -> None:
         """Cancels a job."""
-        await self._move("cancel_job", job_id, escrow.cancel_job)
+        await self._cancellations.make(MoveRequest(job_id))
 
     async def dispute_result(self, job_id: int, evidence_cid: str) -> None:
         """Disputes a result: asks the arbiter to decide."""
@@ -203,10 +220,10 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
         self, kind: MoveKind, requests: Sequence[MoveRequest], before: MoveSnapshot, after: MoveSnapshot
     ) -> Mapping[int, MoveRefused | int]:
         """Sends one transaction for all requests, and for what their bonds lack."""
-        function, values = kind.call(requests)
         bound_fri, ids = before.call.credit_fri - after.call.credit_fri, [one.job_id for one in requests]
         top_up = await self._top_up(bound_fri - before.credit_fri)
-        calls = [*top_up, await self._contract.move(function, *values)]
+        moves = [await self._contract.move(name, *values) for name, values in kind.calls(requests)]
+        calls = [*top_up, *moves]
         try:
             receipt = await make_job_move(self._sender, kind.name, calls, ids)
         except MoveRefused as error:
@@ -214,7 +231,7 @@ class StarknetRegistry(StarknetReader, JobRegistry, CreatorRegistry, Treasury):
             error.fee_fri = -(-error.fee_fri // len(ids))
             return dict.fromkeys(ids, error)
         fee_fri = -(-receipt.fee_fri // len(ids))
-        done = ids if len(ids) == 1 else jobs_of(receipt, self._contract.address, kind.event)
+        done = ids if len(moves) == len(ids) else jobs_of(receipt, self._contract.address, kind.event)
         return {job_id: fee_fri if job_id in done else Skipped(job_id, fee_fri) for job_id in ids}
 
     async def _top_up(self, amount_fri: int) -> list[ContractCall]:

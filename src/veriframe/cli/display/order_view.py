@@ -1,0 +1,222 @@
+"""Views of an order: its facts, its grid of chunks, rows and sentences for people, objects for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from veriframe.cli.display import job_view, show
+from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
+from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.quantities import format_span, format_strk
+from veriframe.model.registry.job import format_address
+
+COLUMNS = ("order", "scene", "age", "frames", "chunks", "paid", "in escrow")
+
+STYLES = {
+    ChunkState.OPEN: ("o", "bright_black"),
+    ChunkState.UNDER_WAY: ("w", "yellow"),
+    ChunkState.THERE: ("t", "cyan"),
+    ChunkState.PAID: ("p", "green"),
+    ChunkState.REFUNDED: ("r", "magenta"),
+    ChunkState.DISPUTED: ("d", "red"),
+    ChunkState.EXPIRED: ("x", "red"),
+}
+"""The letter and the colour of each state."""
+
+MOST_ROWS = 24
+"""The most rows of a grid; what is beyond them is only counted."""
+SPACED = 200
+"""Up to this many chunks stand apart."""
+ASIDE = "bright_black"
+
+
+def draw(status: OrderStatus, columns: int, *, has_colour: bool) -> Group:
+    """The whole order, at most `columns` wide."""
+    title = Text.assemble((f" Order {status.number}", "bold"), (f"  {show.clean(status.name)}", ""))
+    return Group(
+        title,
+        _bar(status, columns),
+        *grid(status, columns, has_colour=has_colour),
+        legend(status, has_colour=has_colour),
+        _pairs(money_facts(status) | {"time left": time_left(status)}),
+    )
+
+
+def grid(status: OrderStatus, columns: int, *, has_colour: bool) -> Iterator[Text]:
+    """A cell for each chunk, in rows that begin with their first frame or part."""
+    chunks = status.chunks
+    gap = " " if len(chunks) <= SPACED else ""
+    labels = [_label(chunk) for chunk in chunks]
+    margin = max(map(len, labels)) + 4
+    cells = max(1, (columns - margin - 2) // (1 + len(gap)))
+    if cells > 10:
+        cells -= cells % 10
+    for row, at in enumerate(range(0, len(chunks), cells)):
+        if row == MOST_ROWS:
+            yield Text(f"   and {len(chunks) - at} more chunks", ASIDE)
+            return
+        line = Text(f"{labels[at]:>{margin - 2}}  ", ASIDE, no_wrap=True)
+        for chunk in chunks[at : at + cells]:
+            letter, style = STYLES[chunk.state]
+            line.append(("■" if has_colour else letter) + gap, style)
+        yield line
+
+
+def legend(status: OrderStatus, *, has_colour: bool) -> Text:
+    """How many chunks are in which state; only states that occur."""
+    text = Text("   ")
+    for state, (letter, style) in STYLES.items():
+        if count := status.count(state):
+            text.append("■ " if has_colour else f"{letter} ", style)
+            text.append(f"{count} {state.value}   ")
+    return text
+
+
+def _label(chunk: Chunk) -> str:
+    return str(chunk.frames[0]) if chunk.frames else str(chunk.job.part + 1)
+
+
+def _bar(status: OrderStatus, columns: int) -> RenderableType:
+    line = Table.grid(padding=(0, 2))
+    share = status.frames_there / max(1, status.frames)
+    bar = ProgressBar(total=1.0, completed=share, width=max(10, min(50, columns - 34)), complete_style="cyan")
+    line.add_row("  ", bar, frames_words(status))
+    return line
+
+
+def frames_words(status: OrderStatus) -> str:
+    """Such as `120 of 250 frames`."""
+    return f"{status.frames_there} of {status.frames} {'frame' if status.frames == 1 else 'frames'}"
+
+
+def money_facts(status: OrderStatus) -> dict[str, str]:
+    """What was spent, is bound and came back."""
+    pairs = {"paid": format_strk(status.spent_fri), "in escrow": format_strk(status.bound_fri)}
+    return pairs | ({"returned": format_strk(status.returned_fri)} if status.returned_fri else {})
+
+
+def time_left(status: OrderStatus) -> str:
+    """When the last chunk may come."""
+    if status.has_come:
+        return "nothing more will come"
+    seconds = status.seconds_left
+    return "not known before the first chunk has come" if seconds is None else f"about {_rough(seconds)}"
+
+
+def _rough(seconds: float) -> str:
+    return show.rough_span(max(60, round(seconds / 60) * 60)) if seconds > 90 else format_span(int(seconds))
+
+
+def facts(status: OrderStatus) -> dict[str, str]:
+    """The details of an order, for people."""
+    order, terms = status.order, status.order.terms
+    frames = sorted({frame for chunk in status.chunks for frame in chunk.frames})
+    return {
+        "scene": status.name or show.short(order.asset_cid),
+        **({"frames": format_frames(tuple(frames))} if frames else {}),
+        "there": frames_words(status),
+        "chunks": f"{len(status.jobs)}, jobs {status.jobs[0].id} to {status.jobs[-1].id}",
+        "creator": format_address(order.creator),
+        "posted": show.moment(order.created_at, status.now),
+        "deadline": show.moment(terms.deadline, status.now),
+        "a chunk": format_strk(terms.reward_fri),
+        **money_facts(status),
+        "time left": time_left(status),
+        "next": next_step(status),
+    }
+
+
+def next_step(status: OrderStatus) -> str:
+    """What the creator can do."""
+    number = status.number
+    steps = []
+    if status.count(ChunkState.THERE):
+        steps.append(f"`veriframe order fetch {number}`, then `veriframe order accept {number}`")
+    if status.count(ChunkState.EXPIRED):
+        steps.append(f"`veriframe order cancel {number}` returns the rewards of expired chunks")
+    if status.count(ChunkState.EXPIRED, ChunkState.REFUNDED):
+        steps.append(f"`veriframe order create --again {number}` posts lost frames again")
+    if steps:
+        return ". ".join(steps) + "."
+    if status.is_over:
+        return f"Done. `veriframe order fetch {number}` and `veriframe order film {number}` get the frames."
+    return f"`veriframe order watch {number}` follows it."
+
+
+def row(status: OrderStatus) -> tuple[str, ...]:
+    """An order under `COLUMNS`."""
+    return (
+        str(status.number),
+        status.name or show.short(status.order.asset_cid),
+        show.rough_span(status.now - status.order.created_at),
+        f"{status.frames_there}/{status.frames}" if status.bundles else "–",
+        _brief_counts(status),
+        format_strk(status.spent_fri),
+        format_strk(status.bound_fri),
+    )
+
+
+def _brief_counts(status: OrderStatus) -> str:
+    counts = [f"{count} {state.value}" for state in ChunkState if (count := status.count(state))]
+    return ", ".join(counts)
+
+
+def sentence(status: OrderStatus, chunk: Chunk) -> str:
+    """What became of a chunk, in one line for a log of changes."""
+    frames = f"frames {format_frames(chunk.frames)}" if chunk.frames else f"part {chunk.job.part + 1}"
+    return (
+        f"order {status.number}: {frames} {chunk.state.value} (job {chunk.job.id}); "
+        f"{frames_words(status)} there"
+    )
+
+
+def chunk_object(chunk: Chunk) -> dict[str, Any]:
+    """A chunk for scripts."""
+    job = chunk.job
+    return {
+        "job_id": job.id,
+        "part": job.part,
+        "frames": format_frames(chunk.frames) if chunk.frames else None,
+        "state": chunk.state.value,
+        "worker": format_address(job.worker) if job.worker else None,
+        "result_cid": job.result_cid or None,
+    }
+
+
+def as_object(status: OrderStatus, changed: Sequence[Chunk] | None = None) -> dict[str, Any]:
+    """An order for scripts: with all chunks, or with those that have `changed`."""
+    order = status.order
+    left = status.seconds_left
+    return {
+        "order": status.number,
+        "orders": [one.id for one in status.orders],
+        "scene": status.name or None,
+        "creator": format_address(order.creator),
+        "asset_cids": [one.asset_cid for one in status.orders],
+        "frames": status.frames,
+        "frames_there": status.frames_there,
+        "counts": {state.value: status.count(state) for state in ChunkState},
+        "paid_fri": status.spent_fri,
+        "in_escrow_fri": status.bound_fri,
+        "returned_fri": status.returned_fri,
+        "seconds_left": None if left is None else round(left),
+        **job_view.terms_object(order.terms),
+        "created_at": order.created_at,
+        "now": status.now,
+        "chunks": [chunk_object(chunk) for chunk in (status.chunks if changed is None else changed)],
+    }
+
+
+def _pairs(pairs: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style=ASIDE, no_wrap=True, min_width=9)
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(f"   {name}", show.clean(value))
+    return table

@@ -1,0 +1,220 @@
+"""`veriframe order create`: packs a scene, says what it will cost, and posts it as one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veriframe.cli import context, opening
+from veriframe.cli.display import consent, order_draft_view, show
+from veriframe.cli.display.transfer_bar import transfer_bar
+from veriframe.cli.job import bundle_options as wanted
+from veriframe.cli.job import options as terms_options
+from veriframe.cli.job import posting as single
+from veriframe.cli.order import acting, options, sources
+from veriframe.cli.order.sources import Source
+from veriframe.creator.orders.posting import OrderDraft, PostedOrder
+from veriframe.errors import SettingsError
+from veriframe.model.registry.job import NOBODY, Address
+from veriframe.model.registry.offer import Offer
+
+PUBLIC_ORDER = (
+    "The scene with all its files, and its frames, become public: anyone who knows a CID can read them. "
+    "This cannot be undone."
+)
+
+
+def create(
+    scene: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE.blend|DIR", help="The scene, or a folder that `job pack` made."),
+    ] = None,
+    price: Annotated[
+        int | None, terms_options.strk("--price", "What you pay for a frame, such as 0.05.")
+    ] = None,
+    reward: Annotated[int | None, terms_options.strk("--reward", "What you pay for a chunk instead.")] = None,
+    again: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ORDER",
+            min=1,
+            help="Post the lost frames of an order again: its scene is not sent again.",
+        ),
+    ] = None,
+    skip_existing: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Leave out frames that are in this folder.")
+    ] = None,
+    frames: wanted.Frames = None,
+    chunk: wanted.Chunk = None,
+    tiles: wanted.Tiles = None,
+    camera: wanted.Camera = None,
+    view_layer: wanted.ViewLayer = None,
+    engine: wanted.EngineOption = None,
+    resolution: wanted.Resolution = None,
+    samples: wanted.Samples = None,
+    seed: wanted.Seed = None,
+    denoise: wanted.Denoise = None,
+    image_format: wanted.FormatOption = wanted.Format.PNG,
+    depth: wanted.Depth = None,
+    passes: wanted.Passes = None,
+    proof_tiles: wanted.ProofTiles = 4,
+    frame_seconds: wanted.FrameLimit = None,
+    bond: Annotated[
+        int | None,
+        terms_options.strk("--bond", "A worker's bond for a chunk; by default a tenth of its reward."),
+    ] = None,
+    deadline: Annotated[int | None, terms_options.DEADLINE] = None,
+    lease: Annotated[int | None, terms_options.LEASE] = None,
+    review: Annotated[int | None, terms_options.REVIEW] = None,
+    arbitration: Annotated[int | None, terms_options.ARBITRATION] = None,
+    arbiter: Annotated[
+        int | None,
+        terms_options.address("--arbiter", "Who decides disputes; without an arbiter there are none."),
+    ] = None,
+    worker: Annotated[int | None, terms_options.address("--worker", "The only worker who may claim.")] = None,
+    yes: options.Yes = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Render nothing first: neither a comparison nor an estimate.")
+    ] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Pack a scene, show what it will cost, and post it: one upload, one transaction. It becomes public."""
+    consent.need_terminal(yes, "The scene becomes public")
+    opening.refuse_other_makers("order")
+    given = wanted.Given(
+        frames=frames,
+        chunk=chunk,
+        tiles=tiles,
+        camera=camera,
+        view_layer=view_layer,
+        engine=engine,
+        resolution=resolution,
+        samples=samples,
+        seed=seed,
+        denoise=denoise,
+        image_format=image_format,
+        depth=depth,
+        passes=passes,
+        proof_tiles=proof_tiles,
+        frame_seconds=frame_seconds,
+    )
+    _check_money(price, reward)
+    terms = {
+        "bond_fri": bond,
+        "deadline_seconds": deadline,
+        "lease_seconds": lease,
+        "review_seconds": review,
+        "arbitration_seconds": arbitration,
+        "arbiter": arbiter,
+        "worker": worker,
+    }
+    if scene is not None and again is None and skip_existing is None and _is_bare(scene, given):
+        _create_single(scene, price, reward, terms, yes=yes, no_check=no_check, as_json=as_json)
+        return
+    with sources.opened(scene, again, given, skip_existing, is_checked=not no_check) as source:
+        offer = _offer(source, price, reward, terms)
+        _draft_and_post(source, offer, yes=yes, as_json=as_json)
+
+
+def _check_money(price: int | None, reward: int | None) -> None:
+    if price is not None and reward is not None:
+        raise SettingsError("--price is for a frame, and --reward for a chunk: pass one of them.")
+
+
+def _is_bare(scene: Path, given: wanted.Given) -> bool:
+    return not scene.is_dir() and given == wanted.Given()
+
+
+def _create_single(
+    scene: Path,
+    price: int | None,
+    reward: int | None,
+    terms: dict[str, int | None],
+    *,
+    yes: bool,
+    no_check: bool,
+    as_json: bool,
+) -> None:
+    """Post frame 1 of a scene with the scene's own settings, as `job create` does."""
+    pay = price if price is not None else reward
+    if pay is None:
+        raise SettingsError("Pass what you pay for the picture: --price 0.05.")
+    single.create(
+        [scene],
+        pay,
+        terms["bond_fri"],
+        terms["deadline_seconds"],
+        terms["lease_seconds"],
+        terms["review_seconds"],
+        terms["arbitration_seconds"],
+        terms["arbiter"],
+        terms["worker"],
+        yes,
+        no_check,
+        False,
+        as_json,
+    )
+
+
+def _offer(source: Source, price: int | None, reward: int | None, terms: dict[str, int | None]) -> Offer:
+    """The offer for a chunk. What was not given is as in the earlier order, or as the estimate says."""
+    before, estimate = source.before, source.estimate
+    if price is None and reward is None:
+        if before is not None:
+            reward = before.reward_fri
+        elif estimate is not None and estimate.frame_price_fri is not None:
+            price = estimate.frame_price_fri
+        else:
+            raise SettingsError(
+                "Pass what you pay: --price for a frame, or --reward for a chunk. The setting "
+                "machine_hour_strk lets an estimate suggest a price."
+            )
+    if reward is None:
+        assert price is not None
+        reward = source.chunk_price_fri(price)
+
+    def pick(name: str, earlier: int | None) -> int | None:
+        return terms[name] if terms[name] is not None else earlier
+
+    return Offer(
+        reward_fri=reward,
+        bond_fri=terms["bond_fri"],
+        deadline_seconds=terms["deadline_seconds"],
+        lease_seconds=pick("lease_seconds", source.lease_seconds),
+        review_seconds=pick("review_seconds", before.review_seconds if before else None),
+        arbitration_seconds=pick("arbitration_seconds", before.arbitration_seconds if before else None),
+        arbiter=Address(pick("arbiter", before.arbiter if before else None) or NOBODY),
+        worker=Address(pick("worker", before.worker if before else None) or NOBODY),
+    )
+
+
+def _draft_and_post(source: Source, offer: Offer, *, yes: bool, as_json: bool) -> None:
+    posting = acting.posting()
+    draft = context.run(posting.draft(source.place, source.bundle, offer, source.note))
+    show.facts("", order_draft_view.facts(draft, source.size_bytes, source.estimate), show.err)
+    _warn(draft, source.warnings)
+    consent.warn_and_ask(yes, PUBLIC_ORDER, "Post it?")
+    with transfer_bar(f"storing {draft.note.name}") as on_progress:
+        posted = context.run(posting.post(draft, on_progress))
+    _tell(posted, draft, as_json=as_json)
+
+
+def _warn(draft: OrderDraft, warnings: Sequence[str]) -> None:
+    for sentence in (*(warning.sentence for warning in draft.warnings), *warnings):
+        show.err.print(f"Warning: {show.clean(sentence)}", style="yellow", markup=False)
+
+
+def _tell(posted: PostedOrder, draft: OrderDraft, *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(order_draft_view.posted_object(posted, draft))
+        return
+    jobs = f"job {posted.jobs[0]}"
+    if len(posted.jobs) > 1:
+        jobs = f"{len(posted.jobs)} chunks, jobs {posted.jobs[0]} to {posted.jobs[-1]}"
+    show.out.print(
+        f"Posted as order {posted.number}: {jobs}. `veriframe order watch {posted.number}` follows it.",
+        markup=False,
+    )

@@ -1,0 +1,59 @@
+"""`veriframe order accept` and `cancel`: decisions on many chunks at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from veriframe.cli import context
+from veriframe.cli.display import error as errors
+from veriframe.cli.display import money, order_view, show
+from veriframe.cli.order import acting, options
+from veriframe.creator.orders.deciding import Decided
+from veriframe.creator.orders.values import Chunk
+
+Frames = Annotated[
+    tuple[int, ...] | None, options.only_frames("Only chunks with one of these frames, such as 1-10,15.")
+]
+Jobs = Annotated[tuple[int, ...] | None, options.only_jobs("Only the chunks of these jobs, such as 7,9-12.")]
+
+
+def accept(
+    number: options.Number, frames: Frames = None, jobs: Jobs = None, as_json: options.AsJson = False
+) -> None:
+    """Accept all frames that have come: their workers are paid now. This cannot be undone."""
+    decisions = acting.decisions()
+    decided = context.run(decisions.accept(number, _wanted(frames, jobs)))
+    _tell(decided, money.order_accepted(decided), as_json=as_json)
+
+
+def cancel(
+    number: options.Number, frames: Frames = None, jobs: Jobs = None, as_json: options.AsJson = False
+) -> None:
+    """Cancel all chunks that no worker has claimed; their rewards become credit again."""
+    decisions = acting.decisions()
+    decided = context.run(decisions.cancel(number, _wanted(frames, jobs)))
+    _tell(decided, money.order_cancelled(decided), as_json=as_json)
+
+
+def _wanted(frames: tuple[int, ...] | None, jobs: tuple[int, ...] | None) -> Callable[[Chunk], bool]:
+    def is_wanted(chunk: Chunk) -> bool:
+        has_frame = frames is None or not set(frames).isdisjoint(chunk.frames)
+        return has_frame and (jobs is None or chunk.job.id in jobs)
+
+    return is_wanted
+
+
+def _tell(decided: Decided, sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        made = {chunk.job.id for chunk in decided.chunks}
+        changed = [chunk for chunk in decided.after.chunks if chunk.job.id in made]
+        show.as_json(order_view.as_object(decided.after, changed))
+    else:
+        show.out.print(show.clean(sentence), markup=False)
+    for chunk, error in decided.refused:
+        errors.say(error, about=f"job {chunk.job.id}")
+    if decided.refused:
+        raise typer.Exit(errors.exit_code(decided.refused[0][1]))

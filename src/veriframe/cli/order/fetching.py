@@ -1,0 +1,142 @@
+"""`veriframe order fetch`: the frames of an order, into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from veriframe.cli import context, examining
+from veriframe.cli.display import show
+from veriframe.cli.display.activity import activity
+from veriframe.cli.job import fetching as pictures
+from veriframe.cli.order import acting, options
+from veriframe.creator.orders.fetching import FetchedFrames, FrameFetching
+from veriframe.creator.orders.kept_frames import KeptFrames
+from veriframe.creator.orders.orders import Orders
+from veriframe.creator.orders.values import OrderStatus
+from veriframe.errors import SettingsError
+from veriframe.model.bundle.job_file import format_frames
+from veriframe.ports.renderer import Renderer
+
+INCOMPLETE = 6
+"""The exit code if a result is at fault. Frames that have not come yet are no fault."""
+
+Target = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help="A folder; it is made. [default: order-ORDER]"),
+]
+NoCheck = Annotated[
+    bool, typer.Option("--no-check", help="Do not decode the frames in the sandbox: take them as they are.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files of other content.")]
+
+
+def fetch(
+    number: options.Number,
+    target: Target = None,
+    no_check: NoCheck = False,
+    force: Force = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Fetch all frames that have come, each checked, into a folder. Again: only what is missing."""
+    orders = acting.orders()
+    status = context.run(orders.find(number))
+    folder = target or Path(f"order-{number}")
+    if status.bundle is None:
+        fetch_pictures(orders, status, target, force=force, as_json=as_json)
+        return
+    found = fetch_frames(orders, status, folder, no_check=no_check, force=force)
+    if as_json:
+        show.as_json(_as_object(status, found))
+    else:
+        tell(status, found)
+    if any(one.is_bad for one in found.missing):
+        raise typer.Exit(INCOMPLETE)
+
+
+def fetch_frames(
+    orders: Orders, status: OrderStatus, folder: Path, *, no_check: bool, force: bool
+) -> FetchedFrames:
+    """Fetch an order's frames, with their progress on stderr. Raises `SettingsError` without a sandbox."""
+    renderer = None if no_check else _renderer()
+    kept = KeptFrames(folder)
+    with _progress(status.frames) as on_frame:
+        fetching = FrameFetching(
+            store=orders.jobs.store, renderer=renderer, kept=kept, replace=force, on_frame=on_frame
+        )
+        return context.run(fetching.fetch(status))
+
+
+def fetch_pictures(
+    orders: Orders, status: OrderStatus, target: Path | None, *, force: bool, as_json: bool
+) -> None:
+    """Fetch the one picture of each job of a bare scene."""
+    ready = [job.id for job in status.jobs if job.result_cid]
+    if not ready:
+        raise SettingsError(
+            f"Order {status.number} has no picture yet. `veriframe order watch {status.number} --result` "
+            "waits for it."
+        )
+    pictures.fetch_all(orders.jobs, ready, target, force=force, as_json=as_json)
+
+
+def tell(status: OrderStatus, found: FetchedFrames) -> None:
+    """Print what is there, and what is missing and why."""
+    kept = f", {len(found.kept)} were there" if found.kept else ""
+    there = len(found.written) + len(found.kept)
+    counts = f"{there} of {status.frames} frames ({len(found.written)} fetched{kept})"
+    show.out.print(
+        f"{show.clean(str(found.folder))}: {counts}.",
+        markup=False,
+        soft_wrap=True,
+    )
+    for one in found.missing:
+        numbers = format_frames(one.frames) if one.frames else "all frames"
+        show.out.print(
+            f"  missing {numbers} (job {one.job_id}): {show.clean(one.why)}",
+            style="red" if one.is_bad else "yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _as_object(status: OrderStatus, found: FetchedFrames) -> dict[str, object]:
+    return {
+        "order": status.number,
+        "folder": str(found.folder),
+        "frames": status.frames,
+        "written": found.written,
+        "kept": found.kept,
+        "missing": [
+            {"frames": list(one.frames), "job_id": one.job_id, "why": one.why, "at_fault": one.is_bad}
+            for one in found.missing
+        ],
+        "frames_per_second": found.frames_per_second or None,
+    }
+
+
+def _renderer() -> Renderer:
+    try:
+        with activity("starting the sandbox"):
+            return context.run(examining.renderer())
+    except SettingsError as error:
+        raise SettingsError(
+            f"Frames of unknown workers are only decoded in a sandbox, and this machine has none: {error} "
+            "Fetch them on another machine, or as they are with --no-check."
+        ) from error
+
+
+@contextmanager
+def _progress(frames: int) -> Iterator[Callable[[int], None]]:
+    if not show.err.is_terminal:
+        yield lambda _: None
+        return
+    columns = (TextColumn("fetching frames"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=show.err, transient=True) as bars:
+        bar = bars.add_task("", total=frames)
+        yield lambda _: bars.advance(bar)

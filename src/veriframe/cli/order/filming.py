@@ -1,0 +1,104 @@
+"""`veriframe order film`: a film from an order's frames."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from veriframe.cli import context
+from veriframe.cli.display import show
+from veriframe.cli.order import acting, fetching, options
+from veriframe.creator.orders.film import FilmPlan, plan_film
+from veriframe.creator.orders.kept_frames import KeptFrames
+from veriframe.errors import SettingsError
+from veriframe.model.bundle.job_file import format_frames
+from veriframe.model.quantities import format_span
+from veriframe.wiring import orders as building
+
+
+def film(
+    source: Annotated[
+        str, typer.Argument(metavar="ORDER|DIR", help="An order's number, or a folder with its frames.")
+    ],
+    target: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.mp4", help="The film.")],
+    rate: Annotated[
+        float | None,
+        typer.Option("--fps", min=1, max=1000, help="Frames a second. [default: the scene's]"),
+    ] = None,
+    skip_missing: Annotated[
+        bool,
+        typer.Option("--skip-missing", help="Leave missing frames out, instead of holding the one before."),
+    ] = False,
+    no_check: fetching.NoCheck = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing film.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Make a film (H.264, MP4) at the scene's frame rate from the frames that are there."""
+    if target.suffix.lower() != ".mp4":
+        raise SettingsError(f"--output {target} is no film. Give it a name that ends with .mp4.")
+    if target.exists() and not force:
+        raise SettingsError(f"{target} already exists. Pass another file, or replace it with --force.")
+    folder, frames = _source(source, no_check=no_check)
+    plan = plan_film(KeptFrames(folder), frames, hold=not skip_missing, unchecked=no_check, rate=rate)
+    width, height = _write(plan, target)
+    seconds = len(plan.files) / plan.frames_per_second
+    if as_json:
+        show.as_json(
+            {
+                "film": str(target),
+                "frames": len(plan.files),
+                "missing": list(plan.missing),
+                "frames_per_second": plan.frames_per_second,
+                "seconds": round(seconds, 3),
+                "width": width,
+                "height": height,
+            }
+        )
+        return
+    if not plan.is_rate_known:
+        show.err.print(
+            f"The scene's frame rate is not known: {plan.frames_per_second:g} is used.", markup=False
+        )
+    if plan.missing:
+        what = "left out" if skip_missing else "held by the frame before"
+        show.err.print(
+            f"Missing, and {what}: frames {format_frames(plan.missing)}.", style="yellow", markup=False
+        )
+    show.out.print(
+        f"{show.clean(str(target))}: {len(plan.files)} frames, {format_span(round(seconds, 2))} at "
+        f"{plan.frames_per_second:g} frames a second, {width}×{height} pixels.",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _source(source: str, *, no_check: bool) -> tuple[Path, tuple[int, ...] | None]:
+    """The folder of the frames, and the frames that there should be if an order says so."""
+    if not (source.isascii() and source.isdigit()) or Path(source).is_dir():
+        return Path(source), None
+    orders = acting.orders()
+    status = context.run(orders.find(int(source)))
+    if status.bundle is None:
+        raise SettingsError(f"Order {source} has one picture, and no film.")
+    folder = Path(f"order-{source}")
+    found = fetching.fetch_frames(orders, status, folder, no_check=no_check, force=False)
+    show.err.print(f"{len(found.written)} frames were fetched to {folder}.", markup=False)
+    return folder, tuple(frame for chunk in status.chunks for frame in chunk.frames)
+
+
+def _write(plan: FilmPlan, target: Path) -> tuple[int, int]:
+    columns = (TextColumn("making the film"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=show.err, transient=True, disable=not show.err.is_terminal) as bars:
+        bar = bars.add_task("", total=len(plan.files))
+        writing = asyncio.to_thread(
+            building.write_film,
+            plan.files,
+            target,
+            plan.frames_per_second,
+            lambda done: bars.update(bar, completed=done),
+        )
+        return context.run(writing)

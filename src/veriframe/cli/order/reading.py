@@ -1,0 +1,50 @@
+"""`veriframe order list` and `order show`: what the registry says of orders."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from veriframe.cli import context
+from veriframe.cli.display import order_view, show
+from veriframe.cli.job.reading import UNKNOWN_ACCOUNT
+from veriframe.cli.order import acting, options
+from veriframe.model.registry.job import NOBODY
+
+UNKNOWN_ORDERS = UNKNOWN_ACCOUNT.replace("jobs", "orders")
+
+
+def list_orders(
+    everybody: Annotated[bool, typer.Option("--all", help="Include other creators' orders.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most orders to list.")] = 50,
+    as_json: options.AsJson = False,
+) -> None:
+    """List orders, newest first: your own, or everyone's with --all."""
+    orders = acting.orders()
+    if not everybody and orders.jobs.account == NOBODY:
+        everybody = True
+        show.err.print(UNKNOWN_ORDERS, markup=False)
+    found = context.run(orders.own(limit, everybody=everybody))
+    if as_json:
+        show.as_json({"orders": [order_view.as_object(status, ()) for status in found]})
+        return
+    if not found:
+        show.err.print("There is no order yet. `veriframe order create` posts one.", markup=False)
+    rows = [order_view.row(status) for status in found]
+    if rows or not show.out.is_terminal:
+        show.table("Orders", order_view.COLUMNS, rows)
+
+
+def show_order(number: options.Number, as_json: options.AsJson = False) -> None:
+    """Show an order: its chunks, its money, and what you can do."""
+    status = context.run(acting.orders().find(number))
+    if as_json:
+        show.as_json(order_view.as_object(status))
+        return
+    show.facts(f"Order {number}", order_view.facts(status))
+    colour = show.out.is_terminal and show.out.color_system is not None
+    width = show.out.width if show.out.is_terminal else 100
+    for line in order_view.grid(status, width, has_colour=colour):
+        show.out.print(line)
+    show.out.print(order_view.legend(status, has_colour=colour))

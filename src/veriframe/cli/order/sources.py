@@ -1,0 +1,183 @@
+"""Where an order's bundle comes from: a scene that is packed now, a folder, or an earlier order."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from veriframe.cli import context
+from veriframe.cli.job import bundle_options as wanted
+from veriframe.cli.order import acting
+from veriframe.creator.orders.kept_frames import existing_frames
+from veriframe.creator.orders.notes import OrderNote
+from veriframe.creator.orders.posting import read_bundle
+from veriframe.creator.orders.values import ChunkState, OrderStatus, missing_frames
+from veriframe.errors import SettingsError
+from veriframe.model.bundle.estimate import Estimate
+from veriframe.model.bundle.job_file import Bundle
+from veriframe.model.bundle.wishes import Wishes
+from veriframe.model.registry.job import Terms
+from veriframe.model.rendering.overrides import Overrides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What is posted: a folder, or the CID of an earlier one, and what is asked of it.
+
+    `before` are the terms of the earlier order. `size_bytes` is 0 if nothing is sent.
+    """
+
+    place: Path | str
+    bundle: Bundle
+    note: OrderNote
+    size_bytes: int = 0
+    estimate: Estimate | None = None
+    before: Terms | None = None
+    warnings: tuple[str, ...] = ()
+
+    def chunk_price_fri(self, frame_fri: int) -> int:
+        """The reward of a chunk, or of a tile, by the price of a frame."""
+        if self.bundle.split is not None:
+            return -(-frame_fri // self.bundle.split.tiles)
+        return frame_fri * min(self.bundle.chunk, len(self.bundle.frames))
+
+    @property
+    def lease_seconds(self) -> int | None:
+        """The lease that is known to be long enough; None for the usual one."""
+        if self.before is not None:
+            return self.before.lease_seconds
+        return None if self.estimate is None else self.estimate.lease_seconds
+
+
+@contextmanager
+def opened(
+    scene: Path | None,
+    again: int | None,
+    given: wanted.Given,
+    skip_existing: Path | None,
+    *,
+    is_checked: bool,
+) -> Iterator[Source]:
+    """The source of an order; what was packed for it is removed at the end.
+
+    Raises `SettingsError`, and whatever packing and the registry raise.
+    """
+    if (scene is None) == (again is None):
+        raise SettingsError("Pass a scene, or a folder with a bundle, or --again with an order's number.")
+    if again is not None:
+        yield _earlier(again, given, skip_existing)
+    elif scene is not None and scene.is_dir():
+        yield _folder(scene, given, skip_existing)
+    else:
+        assert scene is not None
+        with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
+            yield _packed(scene, Path(folder) / "bundle", given, skip_existing, is_checked=is_checked)
+
+
+def _packed(
+    scene: Path, target: Path, given: wanted.Given, skip_existing: Path | None, *, is_checked: bool
+) -> Source:
+    # Imported here because a folder or an earlier order needs no Blender.
+    from veriframe.cli.job import packing  # noqa: PLC0415
+
+    packed, comparison, estimate = context.run(
+        packing.packed(scene, target, given.wishes(), is_checked=is_checked)
+    )
+    if comparison is not None and not comparison.is_equal:
+        raise SettingsError(
+            f"The bundle renders another picture than your scene: {comparison.difference}. Correct that, or "
+            "post it nevertheless with --no-check."
+        )
+    note = OrderNote(
+        name=scene.name,
+        frame_seconds=estimate.frame_seconds if estimate else 0.0,
+        loading_seconds=estimate.loading_seconds if estimate else 0.0,
+    )
+    traces = (f"the scene's data still name {trace}, which becomes public." for trace in packed.traces)
+    return Source(
+        place=packed.folder,
+        bundle=_without_existing(packed.bundle, skip_existing),
+        note=note,
+        size_bytes=packed.size_bytes,
+        estimate=estimate,
+        warnings=(*packed.verdict.warnings, *traces),
+    )
+
+
+def _folder(folder: Path, given: wanted.Given, skip_existing: Path | None) -> Source:
+    bundle = _with_wishes(read_bundle(folder), given.wishes())
+    return Source(
+        place=folder,
+        bundle=_without_existing(bundle, skip_existing),
+        note=OrderNote(name=bundle.scene.rpartition("/")[2]),
+        size_bytes=sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()),
+    )
+
+
+def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> Source:
+    orders = acting.orders()
+    status = context.run(orders.find(number))
+    if status.bundle is None:
+        raise SettingsError(f"Order {number} is of a bare scene. Post its file again.")
+    before = status.bundle
+    wishes = given.wishes()
+    frames = wishes.frames or _lost(status, skip_existing)
+    unknown = set(frames) - {frame for chunk in status.chunks for frame in chunk.frames}
+    if unknown:
+        raise SettingsError(f"Order {number} has no frame {min(unknown)}. Post the scene's file instead.")
+    note = status.note or OrderNote(name=status.name)
+    return Source(
+        place=status.order.asset_cid,
+        bundle=replace(_with_wishes(before, wishes), frames=frames),
+        note=note,
+        before=status.order.terms,
+    )
+
+
+def _lost(status: OrderStatus, skip_existing: Path | None) -> tuple[int, ...]:
+    """The frames that will not come: of refunded and expired chunks or, beside a folder, all it lacks."""
+    bundle, chunks = status.bundle, status.chunks
+    assert bundle is not None
+    lost = (ChunkState.REFUNDED, ChunkState.EXPIRED)
+    there = frozenset[int]()
+    if skip_existing is not None:
+        lost += (ChunkState.PAID, ChunkState.THERE, ChunkState.DISPUTED)
+        every = tuple(frame for chunk in chunks for frame in chunk.frames)
+        there = existing_frames(skip_existing, every, bundle.format)
+    frames = tuple(dict.fromkeys(missing_frames(chunks, lost, there=there)))
+    if not frames:
+        raise SettingsError(
+            f"Order {status.number} has no lost frames. Name some with --frames, or pass --skip-existing "
+            "with the folder of those that you have."
+        )
+    return frames
+
+
+def _without_existing(bundle: Bundle, folder: Path | None) -> Bundle:
+    if folder is None:
+        return bundle
+    there = existing_frames(folder, bundle.frames, bundle.format)
+    left = tuple(frame for frame in bundle.frames if frame not in there)
+    if not left:
+        raise SettingsError(f"All frames are in {folder} already.")
+    return replace(bundle, frames=left)
+
+
+def _with_wishes(bundle: Bundle, wishes: Wishes) -> Bundle:
+    """The bundle with what was asked for on the command line in place of what its `job.json` says."""
+    plain = Wishes()
+    asked = {
+        field.name: value
+        for field in dataclasses.fields(Overrides)
+        if (value := getattr(wishes.overrides, field.name)) != getattr(plain.overrides, field.name)
+    }
+    changed = {
+        name: getattr(wishes, name)
+        for name in ("frames", "chunk", "format", "frame_seconds", "proof_tiles", "split")
+        if getattr(wishes, name) != getattr(plain, name)
+    }
+    return replace(bundle, overrides=replace(bundle.overrides, **asked), **changed)

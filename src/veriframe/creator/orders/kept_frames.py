@@ -1,0 +1,110 @@
+"""The frames in a folder of an artist: what each is, and whether it is still as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from veriframe.causes import cause_of
+from veriframe.errors import SettingsError
+from veriframe.model.rendering.frames import ImageFormat, frame_file
+
+RECORD = ".veriframe-frames.json"
+"""Beside the frames: what they are, so that they need not be decoded again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFrame:
+    """One frame as it was written: the digest of its pixels in hex, and the stamp of its file.
+
+    An empty digest: the frame was not checked.
+    """
+
+    digest: str
+    size_bytes: int
+    modified_ns: int
+
+
+class KeptFrames:
+    """The frames in `folder`, by file name. `frames_per_second` is the scene's, 0 if it is not known."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._frames: dict[str, KeptFrame] = {}
+        self.frames_per_second = 0.0
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            read = json.loads((folder / RECORD).read_text(encoding="ascii"))
+            self.frames_per_second = float(read["frames_per_second"])
+            self._frames = {str(name): KeptFrame(**one) for name, one in read["frames"].items()}
+
+    def open(self) -> None:
+        """Make the folder. Raises `SettingsError`."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
+    def digest(self, name: str) -> str | None:
+        """The digest of a frame that is as it was written; None if it is not there, or was changed."""
+        kept = self._frames.get(name)
+        stamp = self._stamp(name)
+        if kept is None or stamp != (kept.size_bytes, kept.modified_ns):
+            return None
+        return kept.digest
+
+    def is_there(self, name: str) -> bool:
+        """Whether anything has that name, ours or not."""
+        return os.path.lexists(self.folder / name)
+
+    def put(self, name: str, file: Path, digest: str) -> None:
+        """Move a complete file, on the same disk, to its name. Raises `SettingsError`."""
+        try:
+            descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            file.replace(self.folder / name)
+        except OSError as error:
+            raise _unwritable(self.folder / name, error) from error
+        self.note(name, digest)
+
+    def note(self, name: str, digest: str) -> None:
+        """Remember a frame that is there."""
+        if (stamp := self._stamp(name)) is not None:
+            self._frames[name] = KeptFrame(digest=digest, size_bytes=stamp[0], modified_ns=stamp[1])
+
+    def save(self) -> None:
+        """Write the record; a full disk costs only that frames are decoded again."""
+        frames: Mapping[str, object] = {name: asdict(one) for name, one in sorted(self._frames.items())}
+        content = json.dumps({"frames_per_second": self.frames_per_second, "frames": frames}, indent=1)
+        new = self.folder / f"{RECORD}.new"
+        with suppress(OSError):
+            new.write_text(content + "\n", encoding="ascii")
+            new.replace(self.folder / RECORD)
+
+    def _stamp(self, name: str) -> tuple[int, int] | None:
+        try:
+            status = (self.folder / name).lstat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+
+
+def existing_frames(folder: Path, frames: tuple[int, ...], image_format: ImageFormat) -> frozenset[int]:
+    """Which of these frames lie in a folder, by their names. Raises `SettingsError` if it cannot be read."""
+    try:
+        names = set(os.listdir(folder))  # noqa: PTH208 - names alone
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} cannot be read: {cause_of(error)}. Pass a folder of frames."
+        ) from error
+    return frozenset(number for number in frames if frame_file(number, image_format) in names)
+
+
+def _unwritable(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"{path} cannot be written: {cause_of(error)}. Pass a folder that you can write.")

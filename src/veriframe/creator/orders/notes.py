@@ -1,0 +1,53 @@
+"""What a home remembers of an account's orders: names, `job.json`, estimates. The chain has the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from veriframe.creator.scene_names import SceneNames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNote:
+    """One asset that was posted: its scene's name, and its `job.json`, empty for a bare scene.
+
+    `frame_seconds` and `loading_seconds` are those of the estimate, 0 without one.
+    """
+
+    name: str
+    job_file: str = ""
+    frame_seconds: float = 0.0
+    loading_seconds: float = 0.0
+
+
+class OrderNotes(SceneNames):
+    """The notes of one account on one machine: elsewhere the asset itself is asked."""
+
+    def note_order(self, asset_cid: str, note: OrderNote) -> None:
+        """Note an asset. A disk that is full costs only the note."""
+        self.write(
+            {
+                "asset_cid": asset_cid,
+                "scene": note.name,
+                "job_file": note.job_file,
+                "frame_seconds": note.frame_seconds,
+                "loading_seconds": note.loading_seconds,
+            }
+        )
+
+    def read_orders(self) -> Mapping[str, OrderNote]:
+        """The newest note of each CID. Lines that cannot be read are left out."""
+        notes: dict[str, OrderNote] = {}
+        for line in self.lines():
+            with suppress(ValueError, KeyError, TypeError):
+                noted = json.loads(line)
+                notes[str(noted["asset_cid"])] = OrderNote(
+                    name=str(noted["scene"]),
+                    job_file=str(noted.get("job_file", "")),
+                    frame_seconds=float(noted.get("frame_seconds", 0)),
+                    loading_seconds=float(noted.get("loading_seconds", 0)),
+                )
+        return notes

@@ -1,0 +1,197 @@
+"""Posts a bundle as an order: one upload, and one transaction for each thousand chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from veriframe.causes import cause_of
+from veriframe.creator.creator import Creator
+from veriframe.creator.orders.notes import OrderNote, OrderNotes
+from veriframe.creator.payment import shortfall_fri
+from veriframe.creator.pins import rename_old
+from veriframe.errors import JobRejected, MoveRefused, SettingsError, StoreUnavailable, VeriFrameError
+from veriframe.model.attempt.proportion import TermsWarning, terms_warnings
+from veriframe.model.bundle.chunks import parts
+from veriframe.model.bundle.job_file import FILE_NAME, Bundle, parse_job_file, write_job_file
+from veriframe.model.registry.job import Terms
+from veriframe.model.registry.offer import Offer
+from veriframe.model.registry.order import JOBS_MAX
+from veriframe.ports.store import OnTransfer, Pin, ignore_transfer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDraft:
+    """An order that may be posted, and what it costs. Nothing is public or paid yet.
+
+    `source` is the bundle's folder, or the CID of one that was posted before. `bundles` are one for each
+    order of the registry. `reward_fri` is for all chunks, `job_fees_fri` what the moves of one job cost a
+    worker. `note` keeps the name and the estimate.
+    """
+
+    source: Path | str
+    bundles: tuple[Bundle, ...]
+    offer: Offer
+    terms: Terms
+    deposit_fri: int
+    job_fees_fri: int
+    note: OrderNote
+    warnings: tuple[TermsWarning, ...] = ()
+
+    @property
+    def chunks(self) -> int:
+        """How many jobs there will be."""
+        return sum(map(parts, self.bundles))
+
+    @property
+    def frames(self) -> int:
+        """How many frames are rendered."""
+        return sum(len(bundle.frames) for bundle in self.bundles)
+
+    @property
+    def reward_fri(self) -> int:
+        """All rewards."""
+        return self.chunks * self.terms.reward_fri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedOrder:
+    """A posted order: the number of its first order in the registry, all jobs and assets, and its terms."""
+
+    number: int
+    jobs: tuple[int, ...]
+    asset_cids: tuple[str, ...]
+    terms: Terms
+    deposited_fri: int
+
+
+class PartlyPosted(MoveRefused):
+    """Some of an order's parts are posted, and others not."""
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """What a folder's `job.json` says. Raises `SettingsError`, `JobRejected` (BAD_BUNDLE, FRAME_RANGE)."""
+    try:
+        bundle = parse_job_file((folder / FILE_NAME).read_bytes())
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} is no bundle: its {FILE_NAME} cannot be read: {cause_of(error)}. "
+            "`veriframe job pack` makes one."
+        ) from error
+    if not (folder / bundle.scene).is_file():
+        raise SettingsError(f"{folder} is no bundle: it lacks its scene {bundle.scene}.")
+    return bundle
+
+
+def divided(bundle: Bundle) -> tuple[Bundle, ...]:
+    """The bundle as parts of at most `JOBS_MAX` chunks, one for each order of the registry."""
+    if bundle.split is not None:
+        return (bundle,)
+    most = bundle.chunk * JOBS_MAX
+    starts = range(0, len(bundle.frames), most)
+    return tuple(replace(bundle, frames=bundle.frames[at : at + most]) for at in starts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPosting:
+    """Posts the orders of one creator."""
+
+    creator: Creator
+    notes: OrderNotes
+
+    async def draft(self, source: Path | str, bundle: Bundle, offer: Offer, note: OrderNote) -> OrderDraft:
+        """Compute terms and costs. Raises `MoveRefused` if the registry or the money does not allow them."""
+        bundles = divided(bundle)
+        terms, funds = await self.creator.terms(offer), await self.creator.funds()
+        total_fri = terms.reward_fri * sum(map(parts, bundles))
+        return OrderDraft(
+            source=source,
+            bundles=bundles,
+            offer=offer,
+            terms=terms,
+            deposit_fri=shortfall_fri(funds, total_fri, "the rewards"),
+            job_fees_fri=funds.job_fees_fri,
+            note=note,
+            warnings=terms_warnings(offer.terms(0), 0, funds.job_fees_fri),
+        )
+
+    async def post(self, draft: OrderDraft, on_progress: OnTransfer = ignore_transfer) -> PostedOrder:
+        """Add the folder to the store, where anyone can read it, and post the order.
+
+        Raises `MoveRefused` if the registry refuses it, and then nothing stays pinned; `PartlyPosted` if it
+        refuses a later part.
+        """
+        creator, registry, store = self.creator, self.creator.registry, self.creator.store
+        # Once for all parts: by their equal terms they are known for one order.
+        terms, names = await creator.terms(draft.offer), await creator.pin_names()
+        await rename_old(names, registry, store)
+        unposted = names.unposted(secrets.token_hex(8))
+        pinned, jobs, assets = list[str](), list[int](), list[str]()
+        deposited_fri = shortfall_fri(await creator.funds(), draft.reward_fri, "the rewards")
+        try:
+            folder_cid = await self._add(draft, unposted, on_progress)
+            pinned.append(folder_cid)
+            for bundle in draft.bundles:
+                asset_cid = await self._asset(draft, folder_cid, bundle, unposted)
+                pinned.append(asset_cid)
+                posted = await registry.create_order(asset_cid, terms, parts(bundle))
+                self.notes.note_order(asset_cid, _note(draft.note, bundle))
+                jobs += posted
+                assets.append(asset_cid)
+                with suppress(StoreUnavailable):
+                    await store.pin(Pin(cid=asset_cid, name=names.asset(posted[0])))
+        except VeriFrameError as error:
+            if jobs and isinstance(error, MoveRefused):
+                raise PartlyPosted(error.rule, _partly(jobs, draft, error)) from error
+            raise
+        finally:
+            # At worst a folder is kept too long: an outage of the store must not hide what became of it.
+            with suppress(StoreUnavailable):
+                for cid in dict.fromkeys(pinned):
+                    await store.unpin(Pin(cid=cid, name=unposted))
+        number = (await registry.snapshot(jobs[0], 1)).jobs[0].order.id
+        return PostedOrder(
+            number=number,
+            jobs=tuple(jobs),
+            asset_cids=tuple(assets),
+            terms=terms,
+            deposited_fri=deposited_fri,
+        )
+
+    async def _add(self, draft: OrderDraft, unposted: str, on_progress: OnTransfer) -> str:
+        if isinstance(draft.source, Path):
+            return await self.creator.store.add(draft.source, unposted, on_progress)
+        try:
+            await self.creator.store.pin(Pin(cid=draft.source, name=unposted))
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"The scene of the earlier order is not complete in the content store any more: {error} "
+                "Post it again from its file."
+            ) from error
+        return draft.source
+
+    async def _asset(self, draft: OrderDraft, folder_cid: str, bundle: Bundle, unposted: str) -> str:
+        content = write_job_file(bundle)
+        if isinstance(draft.source, Path):
+            there = await asyncio.to_thread((draft.source / FILE_NAME).read_bytes)
+            if there == content:
+                return folder_cid
+        try:
+            return await self.creator.store.with_file(folder_cid, FILE_NAME, content, unposted)
+        except JobRejected as error:
+            raise SettingsError(f"The earlier order cannot be posted again: {error}") from error
+
+
+def _note(note: OrderNote, bundle: Bundle) -> OrderNote:
+    return replace(note, job_file=write_job_file(bundle).decode("ascii"))
+
+
+def _partly(jobs: Sequence[int], draft: OrderDraft, error: MoveRefused) -> str:
+    return (
+        f"{len(jobs)} of {draft.chunks} chunks are posted, as jobs {jobs[0]} to {jobs[-1]}; then: {error} "
+        "Post the rest with --frames."
+    )

@@ -1,0 +1,187 @@
+"""An artist's order at one moment: its chunks, frames, money and time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from veriframe.creator.orders.notes import OrderNote
+from veriframe.model.bundle.chunks import frames_of
+from veriframe.model.bundle.job_file import Bundle
+from veriframe.model.registry.job import Job, JobState, Order
+
+
+class ChunkState(StrEnum):
+    """What a chunk is to its creator."""
+
+    OPEN = "open"
+    UNDER_WAY = "under way"
+    THERE = "there"
+    PAID = "paid"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    EXPIRED = "expired"
+    """No worker may claim it any more, and its reward is still bound."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self in (ChunkState.PAID, ChunkState.REFUNDED, ChunkState.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """One job of an order, at `now` in chain seconds, and the numbers of its frames.
+
+    `frames` is empty if the bundle's `job.json` could not be read.
+    """
+
+    job: Job
+    frames: tuple[int, ...]
+    now: int
+
+    @property
+    def state(self) -> ChunkState:
+        """Its state."""
+        job = self.job
+        if job.state is JobState.OPEN or job.is_lapsed(self.now):
+            return ChunkState.OPEN if job.is_open(self.now) else ChunkState.EXPIRED
+        return {
+            JobState.CLAIMED: ChunkState.UNDER_WAY,
+            JobState.SUBMITTED: ChunkState.THERE,
+            JobState.DISPUTED: ChunkState.DISPUTED,
+            JobState.PAID: ChunkState.PAID,
+            JobState.REFUNDED: ChunkState.REFUNDED,
+        }[job.state]
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a result that may be fetched."""
+        return bool(self.job.result_cid)
+
+    @property
+    def came_at(self) -> int:
+        """When the result came, in chain seconds; 0 if there is none or it is not known."""
+        job = self.job
+        return job.review_end - job.terms.review_seconds if self.has_result and job.review_end else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderStatus:
+    """An artist's order: one order of the registry or, beyond a thousand chunks, several.
+
+    `bundles` are by the registry's order; one that is missing is a bare scene's, or could not be read.
+    `notes` are those of this machine, by CID.
+    """
+
+    orders: tuple[Order, ...]
+    jobs: tuple[Job, ...]
+    bundles: Mapping[int, Bundle]
+    notes: Mapping[str, OrderNote]
+    now: int
+
+    @property
+    def number(self) -> int:
+        """The number that commands name it by: that of its first order in the registry."""
+        return self.orders[0].id
+
+    @property
+    def order(self) -> Order:
+        """Its first order in the registry."""
+        return self.orders[0]
+
+    @property
+    def note(self) -> OrderNote | None:
+        """What this machine noted of it."""
+        return self.notes.get(self.order.asset_cid)
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The first bundle; None for a bare scene."""
+        return self.bundles.get(self.number)
+
+    @property
+    def name(self) -> str:
+        """The scene's name, or an empty text if it is not known."""
+        if self.note is not None:
+            return self.note.name
+        return self.bundle.scene.rpartition("/")[2] if self.bundle else ""
+
+    @property
+    def chunks(self) -> tuple[Chunk, ...]:
+        """All chunks, in the order of their frames."""
+        return tuple(Chunk(job=job, frames=self._frames(job), now=self.now) for job in self.jobs)
+
+    def _frames(self, job: Job) -> tuple[int, ...]:
+        bundle = self.bundles.get(job.order.id)
+        return () if bundle is None else frames_of(bundle, job.part)
+
+    @property
+    def frames(self) -> int:
+        """How many frames it has; a split still is one, and so is each job of a bare scene."""
+        if self.bundle is not None and self.bundle.split is not None:
+            return 1
+        return sum(len(chunk.frames) for chunk in self.chunks) or len(self.jobs)
+
+    @property
+    def frames_there(self) -> int:
+        """How many frames have come."""
+        there = [chunk for chunk in self.chunks if chunk.has_result]
+        if self.bundle is not None and self.bundle.split is not None:
+            return int(len(there) == len(self.jobs))
+        return sum(len(chunk.frames) or 1 for chunk in there)
+
+    def count(self, *states: ChunkState) -> int:
+        """How many chunks are in one of these states."""
+        return sum(chunk.state in states for chunk in self.chunks)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every chunk is paid, refunded or expired."""
+        return all(chunk.state.is_over for chunk in self.chunks)
+
+    @property
+    def has_come(self) -> bool:
+        """Whether nothing more can come: every chunk has a result or is over."""
+        return all(chunk.has_result or chunk.state.is_over for chunk in self.chunks)
+
+    @property
+    def spent_fri(self) -> int:
+        """The rewards that were paid."""
+        return sum(job.terms.reward_fri for job in self.jobs if job.state is JobState.PAID)
+
+    @property
+    def bound_fri(self) -> int:
+        """The rewards that are in escrow."""
+        return sum(job.terms.reward_fri for job in self.jobs if not job.state.is_final)
+
+    @property
+    def returned_fri(self) -> int:
+        """The rewards that became credit again."""
+        return sum(job.terms.reward_fri for job in self.jobs if job.state is JobState.REFUNDED)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long missing chunks will take: by the pace so far, else by the estimate; None if unknown."""
+        missing = [chunk for chunk in self.chunks if not chunk.has_result and not chunk.state.is_over]
+        if not missing:
+            return 0.0
+        came = [chunk.came_at for chunk in self.chunks if chunk.came_at]
+        if came and max(came) > self.order.created_at:
+            pace = len(came) / (max(came) - self.order.created_at)
+            return max(0.0, len(missing) / pace - (self.now - max(came)))
+        note = self.note
+        if note is None or not note.frame_seconds:
+            return None
+        frames = sum(len(chunk.frames) for chunk in missing)
+        hands = max(1, self.count(ChunkState.UNDER_WAY))
+        return (frames * note.frame_seconds + len(missing) * note.loading_seconds) / hands
+
+
+def missing_frames(
+    chunks: Sequence[Chunk], states: Collection[ChunkState], *, there: frozenset[int]
+) -> tuple[int, ...]:
+    """The frames of chunks in one of these states, in order, that are not `there`."""
+    lost = (chunk for chunk in chunks if chunk.state in states)
+    return tuple(frame for chunk in lost for frame in chunk.frames if frame not in there)
