@@ -82,9 +82,10 @@ def _converted(frame: VideoFrame, size: tuple[int, int], number: int, rate: Frac
 
 
 def _read(path: Path) -> VideoFrame:
-    options = _LINEAR if path.suffix == ".exr" else {}
     try:
-        with av.open(str(path), options=options) as image:
+        with av.open(str(path)) as image:
+            if path.suffix == ".exr":
+                image.streams.video[0].codec_context.options = _LINEAR
             return next(image.decode(video=0))
     except (av.error.FFmpegError, StopIteration) as error:
         raise ValidationFailed(Code.NOT_IMAGE, f"{path.name} cannot be read as a picture.") from error

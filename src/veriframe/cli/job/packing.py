@@ -67,16 +67,17 @@ def pack(
         tiles=tiles,
     )
     packed, comparison, estimate = context.run(
-        _packed(scene, target, given.options(), is_checked=not no_check)
+        pack_and_check(scene, target, given.options(), is_checked=not no_check)
     )
     _show(packed, comparison, estimate, as_json=as_json)
     if comparison is not None and not comparison.is_equal:
         raise typer.Exit(DIFFERENT)
 
 
-async def _packed(
+async def pack_and_check(
     scene: Path, target: Path, asked: BundleOptions, *, is_checked: bool
 ) -> tuple[Packed, Comparison | None, Estimate | None]:
+    """Pack a scene, say what goes into the bundle, compare and estimate. Raises as `Packing` does."""
     from veriframe.cli.display import bundle_view  # noqa: PLC0415 - other commands do not need it
     from veriframe.creator.packing.packing import check_options, with_chunk  # noqa: PLC0415
 

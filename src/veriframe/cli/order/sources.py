@@ -19,7 +19,7 @@ from veriframe.creator.orders.values import ChunkState, OrderStatus, missing_fra
 from veriframe.errors import SettingsError
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import Bundle
-from veriframe.model.bundle.wishes import Wishes
+from veriframe.model.bundle.options import BundleOptions
 from veriframe.model.registry.job import Terms
 from veriframe.model.rendering.overrides import Overrides
 
@@ -85,7 +85,7 @@ def _packed(
     from veriframe.cli.job import packing  # noqa: PLC0415
 
     packed, comparison, estimate = context.run(
-        packing.packed(scene, target, given.wishes(), is_checked=is_checked)
+        packing.pack_and_check(scene, target, given.options(), is_checked=is_checked)
     )
     if comparison is not None and not comparison.is_equal:
         raise SettingsError(
@@ -109,7 +109,7 @@ def _packed(
 
 
 def _folder(folder: Path, given: wanted.Given, skip_existing: Path | None) -> Source:
-    bundle = _with_wishes(read_bundle(folder), given.wishes())
+    bundle = _with_options(read_bundle(folder), given.options())
     return Source(
         place=folder,
         bundle=_without_existing(bundle, skip_existing),
@@ -124,15 +124,15 @@ def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> So
     if status.bundle is None:
         raise SettingsError(f"Order {number} is of a bare scene. Post its file again.")
     before = status.bundle
-    wishes = given.wishes()
-    frames = wishes.frames or _lost(status, skip_existing)
+    asked = given.options()
+    frames = asked.frames or _lost(status, skip_existing)
     unknown = set(frames) - {frame for chunk in status.chunks for frame in chunk.frames}
     if unknown:
         raise SettingsError(f"Order {number} has no frame {min(unknown)}. Post the scene's file instead.")
     note = status.note or OrderNote(name=status.name)
     return Source(
         place=status.order.asset_cid,
-        bundle=replace(_with_wishes(before, wishes), frames=frames),
+        bundle=replace(_with_options(before, asked), frames=frames),
         note=note,
         before=status.order.terms,
     )
@@ -142,7 +142,7 @@ def _lost(status: OrderStatus, skip_existing: Path | None) -> tuple[int, ...]:
     """The frames that will not come: of refunded and expired chunks or, beside a folder, all it lacks."""
     bundle, chunks = status.bundle, status.chunks
     assert bundle is not None
-    lost = (ChunkState.REFUNDED, ChunkState.EXPIRED)
+    lost: tuple[ChunkState, ...] = (ChunkState.REFUNDED, ChunkState.EXPIRED)
     there = frozenset[int]()
     if skip_existing is not None:
         lost += (ChunkState.PAID, ChunkState.THERE, ChunkState.DISPUTED)
@@ -167,17 +167,17 @@ def _without_existing(bundle: Bundle, folder: Path | None) -> Bundle:
     return replace(bundle, frames=left)
 
 
-def _with_wishes(bundle: Bundle, wishes: Wishes) -> Bundle:
+def _with_options(bundle: Bundle, given: BundleOptions) -> Bundle:
     """The bundle with what was asked for on the command line in place of what its `job.json` says."""
-    plain = Wishes()
-    asked = {
+    plain = BundleOptions()
+    overrides = {
         field.name: value
         for field in dataclasses.fields(Overrides)
-        if (value := getattr(wishes.overrides, field.name)) != getattr(plain.overrides, field.name)
+        if (value := getattr(given.overrides, field.name)) != getattr(plain.overrides, field.name)
     }
-    changed = {
-        name: getattr(wishes, name)
+    others = {
+        name: getattr(given, name)
         for name in ("frames", "chunk", "format", "frame_seconds", "proof_tiles", "split")
-        if getattr(wishes, name) != getattr(plain, name)
+        if getattr(given, name) != getattr(plain, name)
     }
-    return replace(bundle, overrides=replace(bundle.overrides, **asked), **changed)
+    return replace(bundle, overrides=replace(bundle.overrides, **overrides), **others)

@@ -101,9 +101,9 @@ class FrameFetching:
             known = self.kept.digest(name)
             if known == frame.digest or (known == "" and self.renderer is None):
                 self._keep(frame, found)
-            elif known is None and self.kept.is_there(name) and self.renderer is not None:
+            elif not known and self.kept.is_there(name) and self.renderer is not None:
                 local.append(frame)
-            elif self.kept.is_there(name) and known != "" and not self.replace:
+            elif self.kept.is_there(name) and not self.replace:
                 found.missing.append(_taken(chunk, frame, name))
             else:
                 wanted.append(frame)
@@ -138,6 +138,10 @@ class FrameFetching:
             if digest == frame.digest:
                 self.kept.note(name, digest)
                 self._keep(frame, found)
+            elif self.kept.digest(name) == "":
+                # Ours, taken without a check.
+                (self.kept.folder / name).unlink()
+                wanted.append(frame)
             elif self.replace:
                 wanted.append(frame)
             else:
