@@ -49,6 +49,7 @@ class Shell:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+        self.app = job.app
         self.creator_registry = Acting(ARTIST, stage.shared)
         self.accounts: list[str] = []
         self.renderer = FakeRenderer()
@@ -75,7 +76,7 @@ class Shell:
             if typed is not None:
                 keyboard = Keyboard(typed.encode())
                 patched.setattr(testing, "make_input_stream", lambda _input, _charset: keyboard)
-            return testing.CliRunner().invoke(job.app, arguments)
+            return testing.CliRunner().invoke(self.app, arguments)
 
     def object(self, *arguments: str) -> dict[str, Any]:
         """Run a command that prints one JSON object and nothing else on stdout."""

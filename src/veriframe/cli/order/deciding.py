@@ -14,18 +14,16 @@ from veriframe.cli.order import acting, options
 from veriframe.creator.orders.deciding import Decided
 from veriframe.creator.orders.values import Chunk
 
-Frames = Annotated[
-    tuple[int, ...] | None, options.only_frames("Only chunks with one of these frames, such as 1-10,15.")
-]
-Jobs = Annotated[tuple[int, ...] | None, options.only_jobs("Only the chunks of these jobs, such as 7,9-12.")]
+Frames = Annotated[str | None, options.only("--frames", "Only chunks with one of these frames: 1-10,15.")]
+Jobs = Annotated[str | None, options.only("--jobs", "Only the chunks of these jobs: 7,9-12.")]
 
 
 def accept(
     number: options.Number, frames: Frames = None, jobs: Jobs = None, as_json: options.AsJson = False
 ) -> None:
     """Accept all frames that have come: their workers are paid now. This cannot be undone."""
-    decisions = acting.decisions()
-    decided = context.run(decisions.accept(number, _wanted(frames, jobs)))
+    wanted = _wanted(frames, jobs)
+    decided = context.run(acting.decisions().accept(number, wanted))
     _tell(decided, money.order_accepted(decided), as_json=as_json)
 
 
@@ -33,15 +31,18 @@ def cancel(
     number: options.Number, frames: Frames = None, jobs: Jobs = None, as_json: options.AsJson = False
 ) -> None:
     """Cancel all chunks that no worker has claimed; their rewards become credit again."""
-    decisions = acting.decisions()
-    decided = context.run(decisions.cancel(number, _wanted(frames, jobs)))
+    wanted = _wanted(frames, jobs)
+    decided = context.run(acting.decisions().cancel(number, wanted))
     _tell(decided, money.order_cancelled(decided), as_json=as_json)
 
 
-def _wanted(frames: tuple[int, ...] | None, jobs: tuple[int, ...] | None) -> Callable[[Chunk], bool]:
+def _wanted(frames: str | None, jobs: str | None) -> Callable[[Chunk], bool]:
+    wanted_frames = None if frames is None else set(options.frame_list(frames))
+    wanted_jobs = None if jobs is None else set(options.frame_list(jobs))
+
     def is_wanted(chunk: Chunk) -> bool:
-        has_frame = frames is None or not set(frames).isdisjoint(chunk.frames)
-        return has_frame and (jobs is None or chunk.job.id in jobs)
+        has_frame = wanted_frames is None or not wanted_frames.isdisjoint(chunk.frames)
+        return has_frame and (wanted_jobs is None or chunk.job.id in wanted_jobs)
 
     return is_wanted
 

@@ -25,16 +25,6 @@ def frame_list(text: str) -> tuple[int, ...]:
         raise SettingsError(str(error)) from error
 
 
-def job_numbers(text: str) -> tuple[int, ...]:
-    """A list of jobs, written like one of frames. Raises `SettingsError`."""
-    return frame_list(text)
-
-
-def only_frames(meaning: str) -> object:
-    """An option for frames."""
-    return typer.Option("--frames", metavar="FRAMES", parser=frame_list, help=meaning)
-
-
-def only_jobs(meaning: str) -> object:
-    """An option for jobs."""
-    return typer.Option("--jobs", metavar="JOBS", parser=job_numbers, help=meaning)
+def only(name: str, meaning: str) -> object:
+    """An option for a list of numbers, which is parsed by `frame_list`."""
+    return typer.Option(name, metavar="NUMBERS", help=meaning)

@@ -27,7 +27,7 @@ def _read(film: Path) -> tuple[list[tuple[int, ...]], Fraction, str, tuple[int, 
     with av.open(str(film)) as opened:
         stream = opened.streams.video[0]
         rate, form = stream.average_rate, stream.pix_fmt
-        images = [frame.to_image() for frame in opened.decode(video=0)]
+        images = [frame.to_image() for frame in opened.decode(video=0)]  # type: ignore[no-untyped-call]
     assert rate is not None
     assert form is not None
     middle = [image.getpixel((image.width // 2, image.height // 2)) for image in images]

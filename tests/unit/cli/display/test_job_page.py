@@ -23,7 +23,7 @@ from veriframe.model.registry.ledger import EventKind
 from veriframe.model.registry.offer import Offer
 
 PAGE = (Path(__file__).parents[4] / "docs" / "creator.md").read_text(encoding="utf-8")
-COMMANDS = ["create", "list", "show", "watch", "fetch", "accept", "cancel", "dispute", "resolve"]
+COMMANDS = ["create", "list", "show", "watch", "fetch", "accept", "cancel", "dispute", "resolve", "pack"]
 TERMS = Offer(reward_fri=1).terms(0)
 ORDER = Order(id=1, creator=Address(1), asset_cid="a scene", terms=TERMS, first_job=1, jobs=1, created_at=0)
 

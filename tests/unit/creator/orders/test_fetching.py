@@ -112,7 +112,7 @@ async def test_a_manifest_of_something_else_is_at_fault(studio: Studio) -> None:
         {"frames": right.frames[:-1]},
         {"frames": (replace(right.frames[0], file="frames/frame_0007.png"), *right.frames[1:])},
     ):
-        assert _misfit(replace(right, **changes), claimed, BUNDLE) != "", changes  # type: ignore[arg-type]
+        assert _misfit(replace(right, **changes), claimed, BUNDLE) != "", changes
 
 
 @pytest.mark.parametrize(

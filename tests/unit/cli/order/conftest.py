@@ -1,0 +1,19 @@
+"""The shell for commands about orders: the same account, with a bundle and a worker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.shell import Shell
+from tests.unit.creator.orders.studio import Studio
+
+from veriframe.cli import order
+
+
+@pytest.fixture
+def studio(shell: Shell, tmp_path: Path) -> Studio:
+    """An artist with a bundle, at the shell's registry and store."""
+    (tmp_path / "studio").mkdir()
+    shell.app = order.app
+    return Studio(tmp_path / "studio", shared=shell.stage.shared, store=shell.stage.store)

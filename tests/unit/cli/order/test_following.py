@@ -1,0 +1,189 @@
+"""`veriframe order list`, `show`, `watch`, `fetch`, `film`, `accept` and `cancel` on fakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.shell import Shell, lines, plain
+from tests.unit.creator.orders.studio import Studio
+from tests.unit.creator.stage import STRK
+
+from veriframe.cli import context
+from veriframe.errors import SettingsError
+
+
+def _post(shell: Shell, studio: Studio) -> None:
+    shell.run("create", str(studio.bundle()), "--price", "0.05", "--yes")
+
+
+def _deliver(studio: Studio, *parts: int) -> None:
+    async def work() -> None:
+        status = await studio.status(1)
+        for part in parts:
+            await studio.deliver(status.chunks[part])
+
+    context.run(work())
+
+
+def test_a_list_has_a_row_for_each_order(shell: Shell, studio: Studio) -> None:
+    """Name, age, progress and money; newest first."""
+    _post(shell, studio)
+    _deliver(studio, 0)
+    _post(shell, studio)
+    rows = [row.split("\t") for row in shell.run("list").stdout.splitlines()]
+    assert rows[0] == ["order", "scene", "age", "frames", "chunks", "paid", "in escrow"]
+    assert [row[0] for row in rows[1:]] == ["2", "1"]
+    assert rows[2][1] == "shot.blend"
+    assert rows[2][3:] == ["4/10", "2 open, 1 there", "0 STRK", "0.6 STRK"]
+    listed = shell.object("list")["orders"]
+    assert [one["order"] for one in listed] == [2, 1]
+    assert listed[1]["in_escrow_fri"] == str(6 * STRK // 10)
+
+
+def test_show_draws_a_letter_for_each_chunk(shell: Shell, studio: Studio) -> None:
+    """Without colour: letters, with a legend; and what to do next."""
+    _post(shell, studio)
+    _deliver(studio, 0)
+    shown = shell.run("show", "1").stdout
+    assert "  1  t o o" in shown
+    assert "t 1 there" in shown
+    assert "order accept 1" in shown
+    assert "4 of 10 frames" in shown
+
+
+def test_watch_tells_changes_as_lines_and_as_json(shell: Shell, studio: Studio) -> None:
+    """What has come so far at first, then each change; the end is the last chunk's."""
+    _post(shell, studio)
+    _deliver(studio, 0)
+    shell.run("accept", "1")
+    shell.run("cancel", "1")
+    result = shell.run("watch", "1")
+    assert result.exit_code == 6
+    assert result.stdout.splitlines()[0].startswith("order 1: frames 1-4 paid (job 1)")
+    (told,) = lines(shell.run("watch", "1", "--json"))
+    assert told["counts"] == {
+        "open": 0,
+        "under way": 0,
+        "there": 0,
+        "paid": 1,
+        "refunded": 2,
+        "disputed": 0,
+        "expired": 0,
+    }
+    assert [chunk["state"] for chunk in told["chunks"]] == ["paid", "refunded", "refunded"]
+
+
+def test_watch_follows_to_the_last_result(shell: Shell, studio: Studio) -> None:
+    """With --result it ends when no more frames can come; previews are fetched as files."""
+    _post(shell, studio)
+
+    async def deliver(part: int) -> None:
+        await studio.deliver((await studio.orders.find(1)).chunks[part])
+
+    shell.creator_registry.acts = [
+        _nothing,
+        _nothing,
+        lambda: deliver(0),
+        lambda: deliver(1),
+        lambda: deliver(2),
+    ]
+    Path("previews").mkdir()
+    result = shell.run("watch", "1", "--result", "--previews", "previews")
+    assert result.exit_code == 0, result.exception
+    changes = [line for line in result.stdout.splitlines() if line.startswith("order")]
+    assert [line.split(" there (")[0] for line in changes] == [
+        "order 1: frames 1-4",
+        "order 1: frames 5-8",
+        "order 1: frames 9-10",
+    ]
+    assert sorted(path.name for path in Path("previews").iterdir()) == ["job-1.jpg", "job-2.jpg", "job-3.jpg"]
+    assert "job 3: previews/job-3.jpg" in result.stdout
+
+
+async def _nothing() -> None:
+    pass
+
+
+def test_a_terminal_is_drawn_with_the_grid(terminal: Shell, studio: Studio) -> None:
+    """Cells, money, and what may still come."""
+    _post(terminal, studio)
+    _deliver(studio, 0, 1, 2)
+    drawn = terminal.run("watch", "1", "--result").stdout
+    for text in ("Order 1", "shot.blend", "t t t", "3 there", "10 of 10 frames", "in escrow"):
+        assert text in drawn, text
+
+
+def test_frames_are_fetched_and_filmed(shell: Shell, studio: Studio) -> None:
+    """Into order-1 by default; the film has the scene's rate, and missing frames are named."""
+    _post(shell, studio)
+    _deliver(studio, 0, 2)
+    result = shell.run("fetch", "1")
+    assert result.exit_code == 0, result.exception
+    assert "order-1: 6 of 10 frames (6 fetched)." in plain(result)
+    assert "missing 5-8 (job 2): no worker has claimed it yet" in plain(result)
+    film = shell.object("film", "1", "-o", "film.mp4")
+    assert (film["frames"], film["missing"], film["frames_per_second"]) == (10, [5, 6, 7, 8], 25.0)
+    assert Path("film.mp4").stat().st_size > 500
+    assert "already exists" in str(shell.refusal("film", "order-1", "-o", "film.mp4"))
+    skipped = shell.object("film", "order-1", "-o", "film.mp4", "--force", "--skip-missing")
+    assert (skipped["frames"], skipped["missing"]) == (6, [5, 6, 7, 8])
+
+
+def test_a_bad_result_is_an_exit_code(shell: Shell, studio: Studio) -> None:
+    """fault_177: 6, and the reason with its code."""
+    _post(shell, studio)
+
+    async def work() -> None:
+        await studio.deliver((await studio.status(1)).chunks[0], {"manifest.json": b"{}"})
+
+    context.run(work())
+    result = shell.run("fetch", "1", "--json")
+    answer = json.loads(result.stdout)
+    assert (result.exit_code, answer["written"]) == (6, [])
+    assert [one["at_fault"] for one in answer["missing"]] == [True, False, False]
+    assert "BAD_MANIFEST" in answer["missing"][0]["why"]
+
+
+def test_without_a_sandbox_frames_are_not_decoded(shell: Shell, studio: Studio) -> None:
+    """fault_178: refused with both ways out; what --no-check takes makes no film."""
+    _post(shell, studio)
+    _deliver(studio, 0)
+    shell.no_blender = SettingsError("Blender is missing. Install it.")
+    refused = str(shell.refusal("fetch", "1"))
+    assert "--no-check" in refused
+    assert "Blender is missing" in refused
+    assert shell.run("fetch", "1", "--no-check").exit_code == 0
+    assert "--no-check" in str(shell.refusal("film", "order-1", "-o", "film.mp4"))
+
+
+def test_decisions_tell_the_money_in_one_sentence(shell: Shell, studio: Studio) -> None:
+    """Accepted for the worker, cancelled for the creator; only chosen chunks if frames or jobs are named."""
+    _post(shell, studio)
+    _deliver(studio, 0, 1)
+    first = plain(shell.run("accept", "1", "--jobs", "2"))
+    assert first.startswith("1 chunk of order 1 was accepted: 0.2 STRK went to one worker")
+    second = plain(shell.run("accept", "1"))
+    assert second.startswith("1 chunk of order 1 was accepted: 0.2 STRK")
+    third = plain(shell.run("cancel", "1"))
+    assert third.startswith("1 chunk of order 1 was cancelled: 0.2 STRK is your credit again.")
+    assert shell.object("show", "1")["counts"]["refunded"] == 1
+
+
+@pytest.mark.parametrize("command", ["show", "watch", "fetch", "accept", "cancel"])
+def test_an_unknown_order_is_refused(shell: Shell, studio: Studio, command: str) -> None:
+    """With the command that lists orders."""
+    assert "order list" in str(shell.refusal(command, "7"))
+
+
+def test_a_bare_scene_stays_one_picture(shell: Shell, studio: Studio) -> None:
+    """As `job fetch` writes it."""
+
+    async def work() -> None:
+        await shell.stage.submitted()
+
+    context.run(work())
+    assert shell.run("fetch", "1", "-o", "picture.png").exit_code == 0
+    assert Path("picture.png").is_file()
+    assert "no film" in str(shell.refusal("film", "1", "-o", "film.mp4"))
