@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from veriframe.wiring import registries, renderers, stores
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     """A shell in an empty folder, without a terminal."""
     for variable in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(variable, raising=False)
@@ -27,7 +28,9 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setattr(renderers, "build_for_one", shell.build_renderer)
     monkeypatch.setattr(stores, "open_store", lambda _settings: stage.store)
     context.read_settings(None, ["poll_seconds=0.001"], {"home": str(tmp_path / "home")})
-    return shell
+    yield shell
+    # The event loop has its own view of the settings.
+    context.finish()
 
 
 @pytest.fixture
