@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     context.read_settings(None, ["poll_seconds=0.001"], {"home": str(tmp_path / "home")})
     yield shell
     # The event loop has its own view of the settings.
-    context.finish()
+    with suppress(KeyboardInterrupt):
+        context.finish()
 
 
 @pytest.fixture
