@@ -253,11 +253,11 @@ class FakeSession(RenderSession):
             await renderer.before_frames(self._scene, task, lease_seconds)
             _fail_by(script.render_failures)
             for done, number in enumerate(task.frames):
-                onvalidation.progress(validation.progress("rendering", number, done, task))
+                on_progress(validation.progress("rendering", number, done, task))
                 await asyncio.sleep(script.seconds)
                 _fail_by(script.frame_failures.get(number, []))
                 frame = _draw(script, task, number, out)
-                onvalidation.progress(validation.progress("writing", number, done + 1, task))
+                on_progress(validation.progress("writing", number, done + 1, task))
                 yield frame
         except asyncio.CancelledError:
             renderer.cancelled += 1

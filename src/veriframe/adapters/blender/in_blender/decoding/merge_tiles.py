@@ -1,7 +1,7 @@
 """Runs without Blender in a clean sandbox: merges the tiles of a split still, bit for bit.
 
 Arguments: the folder with the tiles, the output folder, and a JSON file:
-`{"width": 64, "height": 36, "tiles": [{"file": "0000.exr", "shown": [0, 0, 48, 34], "kept": [0, 0, 32, 9]}]}`.
+`{"width": 64, "height": 36, "tiles": [{"file": "0000.exr", "shown": [0, 0, 9, 9], "kept": [0, 0, 8, 8]}]}`.
 A region is `[left, top, width, height]`; the file shows one, and the part of it that counts is kept.
 """
 
