@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 30, 14, 5, 10).astimezone().timestamp()
 EVENTS = (
     (200, "job 11: inspected it with Blender in the sandbox (0.31s)", False),
     (199, "job 11: claimed the job: its bond is in escrow (0.06s)", False),
-    (112, "job 9: received 5 STRK (10m2s)", False),
+    (112, "job 9: received 5 STRK, 10m2s after the submission", False),
     (95, "job 10: rendered it (6m48s)", False),
     (94, "job 10: validated the picture in a clean sandbox (0.84s)", False),
     (93, "job 10: put the picture into the store (0.12s)", False),

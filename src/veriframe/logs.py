@@ -156,10 +156,11 @@ def configure(
     level: str,
     stream: TextIO | BackgroundStderr | None = None,
     tell: Callable[[str, Mapping[str, Any]], None] | None = None,
+    never_hidden: frozenset[str] = NEVER_HIDDEN,
 ) -> None:
     """Set up structlog for the process. `auto` is pretty if `stream` (stderr by default) is a terminal.
 
-    The events of `NEVER_HIDDEN` are logged at any level.
+    The events of `never_hidden` are logged at any level.
     `tell` receives the level and the facts of each line as well, without secrets, in any thread.
     """
     import structlog  # noqa: PLC0415 - it is slow to import, and light commands log nothing
@@ -170,7 +171,7 @@ def configure(
         processors.insert(-1, _telling(tell))
     structlog.configure(
         processors=processors,
-        wrapper_class=_filtering(level),
+        wrapper_class=_filtering(level, never_hidden),
         logger_factory=lambda *_names: _LineLogger(target),
         cache_logger_on_first_use=False,
     )
@@ -178,17 +179,17 @@ def configure(
         target.tell_lost = lambda lost: _lost_line(processors, lost)
 
 
-def _filtering(level: str) -> type[structlog.typing.FilteringBoundLogger]:
-    """A logger that drops what is below `level`, except the events of `NEVER_HIDDEN`."""
+def _filtering(level: str, never_hidden: frozenset[str]) -> type[structlog.typing.FilteringBoundLogger]:
+    """A logger that drops what is below `level`, except the events of `never_hidden`."""
     import structlog  # noqa: PLC0415
 
     below, all_levels = (structlog.make_filtering_bound_logger(name) for name in (level, "debug"))
 
     def info(self: Any, event: str, *args: Any, **fields: Any) -> Any:  # noqa: ANN401
-        return (all_levels if event in NEVER_HIDDEN else below).info(self, event, *args, **fields)
+        return (all_levels if event in never_hidden else below).info(self, event, *args, **fields)
 
     def warning(self: Any, event: str, *args: Any, **fields: Any) -> Any:  # noqa: ANN401
-        return (all_levels if event in NEVER_HIDDEN else below).warning(self, event, *args, **fields)
+        return (all_levels if event in never_hidden else below).warning(self, event, *args, **fields)
 
     return type("Filtering", (below,), {"info": info, "warning": warning})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -51,8 +52,8 @@ def read_settings(
 ) -> None:
     """Read all settings once. `assignments` are texts of the form `name=value`.
 
-    `quiet`: the log shows only warnings unless its level was set, because the command shows its results. It
-    is set up when something is opened or run.
+    `quiet`: the command shows its results, so that the log shows only warnings unless its level was set, and
+    where no person reads them, only errors. It is set up when something is opened or run.
 
     Raises `SettingsError`.
     """
@@ -67,8 +68,14 @@ def read_settings(
         named[name.strip()] = value
     loaded = load(named, os.environ, config)
     _loaded.set(loaded)
-    level = "warning" if quiet and loaded.is_default("log_level") else loaded.settings.log_level
-    _process.set_up_log = partial(logs.configure, loaded.settings.log_format)
+    level: str = loaded.settings.log_level
+    if quiet and loaded.is_default("log_level"):
+        level = "warning" if sys.stderr is not None and sys.stderr.isatty() else "error"
+    _process.set_up_log = partial(
+        logs.configure,
+        loaded.settings.log_format,
+        never_hidden=frozenset() if quiet else logs.NEVER_HIDDEN,
+    )
     _process.log_level = level
     if not quiet:
         begin_log()

@@ -17,7 +17,7 @@ from veriframe.errors import RegistryUnavailable
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.attempt.earnings import Earnings, Settled, grouped, total
 from veriframe.model.attempt.stakes import CreatorTotals
-from veriframe.model.quantities import brief_strk, format_span, format_strk
+from veriframe.model.quantities import brief_strk, format_span, format_strk, rounded
 from veriframe.model.registry.job import NOBODY
 from veriframe.wiring import workers
 from veriframe.worker.overview.earnings import read_settled
@@ -46,6 +46,7 @@ def earnings(
 ) -> None:
     """Show what the worker has earned: rewards, bonds lost, fees, and STRK for an hour of rendering."""
     settings, account = context.current().settings, context.account(context.WORKER)
+    opening.say_unknown_account()
     attempts, totals = context.run(workers.past(settings, account))
     known, doubt = _ask_registry(attempts)
     rows = dict(grouped(attempts, _KEYS[by], known))
@@ -121,6 +122,8 @@ def _print(by: By, rows: Mapping[str, Earnings]) -> None:
         cells = dict(zip(COLUMNS, _cells(one, _short), strict=True))
         table.add_row(name, *(cells[column] for column in shown), style="bold" if name == "total" else "")
     show.out.print(table)
+    if is_narrow:
+        show.err.print(f"A terminal of {WIDE} columns also shows what was paid, and fees; --json has it all.")
 
 
 def _short(amount_fri: int) -> str:
@@ -135,7 +138,7 @@ def _cells(one: Earnings, strk: Callable[[int], str]) -> tuple[str, ...]:
         strk(one.fees_fri),
         strk(one.earned_fri),
         format_span(round(one.render_seconds)),
-        "" if one.hourly_fri is None else strk(one.hourly_fri),
+        "" if one.hourly_fri is None else strk(rounded(one.hourly_fri)),
     )
 
 

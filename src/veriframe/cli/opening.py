@@ -122,3 +122,16 @@ def account_key(settings: Settings) -> Key | None:
             "devnet_account on a development chain."
         )
     return password.unlock(settings.keystore.expanduser())
+
+
+def say_unknown_account() -> None:
+    """Say on stderr that the embedded registry has no account of the name that was given."""
+    settings = context.current().settings
+    if settings.account is None or settings.registry == "starknet":
+        return
+    if settings.account not in (name for name, _ in context.run(registries.accounts(settings))):
+        show.err.print(
+            f"There is no account “{show.clean(settings.account)}” here. `veriframe account list` lists all "
+            "accounts.",
+            markup=False,
+        )

@@ -77,6 +77,11 @@ def brief_strk(amount_fri: int) -> str:
     return sign + format_strk(millionths * _BRIEF_FRI)
 
 
+def rounded(amount_fri: int) -> int:
+    """An estimate or a rate, rounded to a millionth of a STRK."""
+    return (amount_fri + _BRIEF_FRI // 2) // _BRIEF_FRI * _BRIEF_FRI
+
+
 def parse_strk(text: str) -> int:
     """Parse an amount in STRK, such as `1.5` or `1.5 STRK`, into fri; exact. Raises `ValueError`."""
     match = _STRK.fullmatch(text)

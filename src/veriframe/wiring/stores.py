@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from veriframe.errors import SettingsError
+from veriframe.model.text import printable
 from veriframe.ports.store import ContentStore
 from veriframe.settings import Settings
 
@@ -15,7 +16,9 @@ def open_store(settings: Settings) -> ContentStore:
     Raises `SettingsError` if it is not known, or its settings cannot be used.
     """
     if settings.store not in STORES:
-        raise SettingsError(f"The store {settings.store!a} is not known. Set store to {' or '.join(STORES)}.")
+        raise SettingsError(
+            f"The store “{printable(settings.store)}” is not known. Set store to {' or '.join(STORES)}."
+        )
     return STORES[settings.store](settings)
 
 

@@ -100,7 +100,8 @@ class OwnJobs:
         """Notes when time decides our result. Raises `HostUnavailable`."""
         attempt = self._context.attempts.of(job.id)
         if attempt is not None and attempt.stage is Stage.SUBMITTED:
-            await self._context.attempts.record(attempt, replace(attempt, due_at=end_of(job)))
+            after = replace(attempt, due_at=end_of(job), is_disputed=job.state is JobState.DISPUTED)
+            await self._context.attempts.record(attempt, after)
 
     def calls_for_end(self, job: Job, now: int) -> bool:
         """Whether work on the job must end: its claim is lost, or it is gone before it was claimed."""

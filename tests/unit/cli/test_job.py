@@ -266,3 +266,12 @@ def test_terms_that_no_registry_takes_are_wrong_arguments(shell: Shell, option: 
     assert isinstance(
         shell.refusal("create", str(shell.stage.scene), "--reward", "5", "--yes", *option), SettingsError
     )
+
+
+def test_a_narrow_list_leaves_the_progress_its_room(terminal: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The age is left out: the progress says for how long a job waits."""
+    terminal.create()
+    assert "age" in terminal.run("list").output
+    monkeypatch.setenv("COLUMNS", "60")
+    drawn = terminal.run("list").output
+    assert ("age" in drawn, "no worker" in drawn) == (False, True)

@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 import typer
 from typer.testing import CliRunner
 
 from veriframe import __version__
-from veriframe.cli import app
+from veriframe.cli import app, context
 
 LOADED = {name: app.load(name, app.Given()) for name in app.COMMANDS}
 
@@ -142,3 +143,23 @@ def test_the_root_help_lists_all_commands_with_their_lines() -> None:
     places = [said.index(f" {name} {line}") for name, (_, line) in app.COMMANDS.items()]
     assert places == sorted(places)
     assert isinstance(app.app, typer.Typer)
+
+
+def test_a_command_that_shows_results_writes_no_log_for_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script's stderr has our sentences alone; a person's terminal warnings, too; a level is kept."""
+
+    def logged(*, is_terminal: bool, quiet: bool, **flags: str) -> str:
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
+        context.read_settings(None, [], {"home": str(tmp_path), **flags}, quiet=quiet)
+        context.begin_log()
+        structlog.get_logger().warning("endpoint_failed")
+        structlog.get_logger().info("worker_stopped")
+        return capsys.readouterr().err
+
+    assert logged(is_terminal=False, quiet=True) == ""
+    shown = logged(is_terminal=True, quiet=True)
+    assert ("endpoint_failed" in shown, "worker_stopped" in shown) == (True, False)
+    assert "endpoint_failed" in logged(is_terminal=False, quiet=True, log_level="warning")
+    assert "worker_stopped" in logged(is_terminal=False, quiet=False, log_level="error")

@@ -13,6 +13,7 @@ from veriframe.model.quantities import (
     format_strk,
     parse_span,
     parse_strk,
+    rounded,
 )
 
 KIB, MIB, GIB = 2**10, 2**20, 2**30
@@ -105,3 +106,9 @@ def test_money_survives_a_round_trip(amount_fri: int) -> None:
 def test_estimates_have_six_decimals(amount_fri: int, text: str) -> None:
     """Never 18 digits, and never 0 for something."""
     assert text == brief_strk(amount_fri)
+
+
+@pytest.mark.parametrize(("amount_fri", "shown"), [(3243243243243243243, "3.243243 STRK"), (0, "0 STRK")])
+def test_a_rate_is_rounded_to_a_millionth(amount_fri: int, shown: str) -> None:
+    """18 decimals of a quotient say nothing."""
+    assert format_strk(rounded(amount_fri)) == shown

@@ -88,7 +88,14 @@ def facts(title: str, pairs: Mapping[str, str], console: Console = out) -> None:
     if title:
         console.print(f"[bold]{escape(title)}[/bold]")
     for name, value in pairs.items():
-        console.print(f"  {name:<{width}}  {escape(clean(value))}")
+        if not console.is_terminal:
+            console.print(f"  {name:<{width}}  {escape(clean(value))}")
+            continue
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=width + 2)
+        row.add_column(overflow="fold")
+        row.add_row(f"  {name}", escape(clean(value)))
+        console.print(row, soft_wrap=False)
 
 
 def wrapped(*parts: tuple[str, str], indent: int) -> None:

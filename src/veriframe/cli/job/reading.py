@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,6 +14,9 @@ from veriframe.cli.job import acting, options
 from veriframe.model.registry.history import JobHistory
 from veriframe.model.registry.job import NOBODY, JobState
 from veriframe.model.registry.job_status import JobStatus
+
+NARROW = 80
+"""Columns of a terminal below which less is shown."""
 
 UNKNOWN_ACCOUNT = (
     "Everyone's jobs are listed: which are yours is known once the keystore was unlocked by another "
@@ -43,9 +47,21 @@ def list_jobs(
     if not named:
         show.err.print(_nothing(everybody=everybody, filtered=bool(state)), markup=False)
     whole = not show.out.is_terminal
-    rows = [job_view.row(status, name, whole=whole) for status, name in named]
+    rows: Sequence[Sequence[str]] = [job_view.row(status, name, whole=whole) for status, name in named]
     if rows or whole:
-        show.table("Jobs", job_view.COLUMNS if whole else job_view.BRIEF_COLUMNS, rows)
+        columns: Sequence[str] = job_view.COLUMNS if whole else job_view.BRIEF_COLUMNS
+        if not whole and show.out.width < NARROW:
+            # The progress says for how long, and needs the room.
+            columns, rows = _without("age", columns, rows)
+        show.table("Jobs", columns, rows)
+
+
+def _without(
+    column: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    at = columns.index(column)
+    fewer = [[*row[:at], *row[at + 1 :]] for row in (columns, *rows)]
+    return fewer[0], fewer[1:]
 
 
 def _nothing(*, everybody: bool, filtered: bool) -> str:

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import stamina
@@ -21,11 +21,12 @@ from veriframe.cli import context, opening
 from veriframe.cli.worker import views
 from veriframe.cli.worker.watching import Watching
 from veriframe.errors import HostUnavailable, SettingsError
+from veriframe.model.quantities import format_strk
 from veriframe.model.registry.job import Address, format_address
 from veriframe.ports.registry import OpenedRegistry
 from veriframe.ports.renderer import RendererFacts
 from veriframe.settings import Loaded, Settings
-from veriframe.wiring import renderers, workers
+from veriframe.wiring import registries, renderers, workers
 from veriframe.worker import report
 from veriframe.worker.admission import log_admission, require_admission
 from veriframe.worker.retry import log_wait, retrying
@@ -122,6 +123,7 @@ async def _work(
             is_well = await service.run(once=once)
             if once:
                 await require_admission(opened)
+                watching.observer.end_once()
             return is_well
         finally:
             await renderer.close()
@@ -165,8 +167,8 @@ async def _until_stopped(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal, number)
-    # A closed terminal must not cost the bonds of claimed jobs.
-    loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("terminal_gone", remedy=_GONE))
+    # A closed terminal must not cost the bonds of claimed jobs. It may send its signal more than once.
+    loop.add_signal_handler(signal.SIGHUP, cache(lambda: log.warning("terminal_gone", remedy=_GONE)))
     try:
         return 0 if await working else BUG
     except asyncio.CancelledError:
@@ -180,7 +182,15 @@ async def _until_stopped(
 
 def _log_new_account(name: str) -> None:
     # Not a sentence on stderr: the log may be JSON there.
-    log.info("account_created", account=name)
+    if context.current().settings.account is None:
+        log.info("account_created", account=name)
+        return
+    log.warning(
+        "account_created",
+        reason=f"“{name}” is new, with {format_strk(registries.NEW_ACCOUNT_FRI)} of play money",
+        remedy="if its name is misspelt, stop the worker; `veriframe account list` lists all accounts",
+        account=name,
+    )
 
 
 def _log_start(loaded: Loaded, account: str, facts: RendererFacts, slots: int, address: Address) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from veriframe.cli.display import show
-from veriframe.model.quantities import brief_strk, format_size, format_span, format_strk
+from veriframe.model.quantities import brief_strk, format_size, format_span
 from veriframe.worker.overview.overview import Due, Happening, JobAtWork, Overview, Sums
 from veriframe.worker.overview.sentences import DOING
 
@@ -37,17 +37,18 @@ def draw(
     *,
     runs: bool = True,
     is_here: bool = True,
+    process: str = "",
     most_jobs: int = MOST_JOBS,
     events: int = 0,
 ) -> Group:
     """The whole overview, at most `columns` wide.
 
-    `runs`: whether its worker does, `is_here`: on this terminal, so that Ctrl-C stops it. `events` is how
-    many of the last events to show.
+    `runs`: whether its worker does, `is_here`: on this terminal, so that Ctrl-C stops it. `process` is its
+    number, for signals. `events` is how many of the last events to show.
     """
     happened = overview.happened[-events:] if events else ()
     return Group(
-        _title(overview, columns, runs=runs),
+        _title(overview, columns, process, runs=runs),
         _parts(overview, columns),
         *((Rule(style=ASIDE), *map(event_line, happened)) if happened else ()),
         Rule(style=ASIDE),
@@ -78,7 +79,7 @@ def clock_time(at: float, now: float | None = None) -> str:
     return local.strftime("%H:%M:%S" if now is None else "%H:%M" if is_today else "%Y-%m-%d %H:%M")
 
 
-def _title(overview: Overview, columns: int, *, runs: bool) -> RenderableType:
+def _title(overview: Overview, columns: int, process: str, *, runs: bool) -> RenderableType:
     who = overview.who
     facts = [show.short(who.address)] if who.address and columns >= NARROW else []
     if runs:
@@ -87,6 +88,8 @@ def _title(overview: Overview, columns: int, *, runs: bool) -> RenderableType:
             facts.append(f"{overview.busy_percent:.0f} % busy")
         if overview.started_at is not None:
             facts.append(f"for {format_span(int(max(0, overview.now - overview.started_at)))}")
+        if process:
+            facts.append(f"process {process}")
     state = "stops" if overview.is_stopping else "works" if runs else "does not run"
     style = BAD if overview.is_stopping or not runs else GOOD
     title = Text.assemble((" ● ", style), (show.clean(who.account), "bold"), f" {state}")
@@ -145,10 +148,17 @@ def _jobs(overview: Overview, columns: int, most: int, *, runs: bool) -> Iterato
         grid.add_column(no_wrap=True, width=last)
         grid.add_row(Text(str(job.job_id), "bold"), job.doing, middle, end)
         yield grid
+        if is_sentence(job.waits_for) and job.waits_for != overview.idle:
+            yield Padding(Text(show.clean(job.waits_for), BAD), (0, 0, 0, number + 5))
         if facts := " · ".join(_job_facts(job, overview.now)):
             yield Padding(Text(facts, ASIDE), (0, 0, 0, number + 5))
     if left := overview.jobs[most:]:
         yield Text(f"   and {len(left)} more", ASIDE)
+
+
+def is_sentence(waits_for: str) -> bool:
+    """Whether a job waits for what a whole sentence says, which has a line of its own."""
+    return waits_for.endswith(".")
 
 
 LONGEST_DOING = max(map(len, DOING.values()))
@@ -157,7 +167,8 @@ LONGEST_DOING = max(map(len, DOING.values()))
 def _progress(job: JobAtWork, now: float) -> tuple[RenderableType, Text]:
     if job.waits_for:
         since = "" if not job.waits_since else f"for {format_span(int(max(0, now - job.waits_since)))}"
-        return Text(f"waits for {show.clean(job.waits_for)}", BAD), Text(since, BAD)
+        what = "waits" if is_sentence(job.waits_for) else f"waits for {show.clean(job.waits_for)}"
+        return Text(what, BAD), Text(since, BAD)
     if job.share is None:
         return "", Text(f"for {format_span(int(max(0, now - job.since)))}", ASIDE)
     left = "" if job.seconds_left is None else f"  {format_span(int(job.seconds_left))} left"
@@ -175,7 +186,7 @@ def _job_facts(job: JobAtWork, now: float) -> Iterator[str]:
         of = "" if job.total_bytes is None else f" of {format_size(job.total_bytes)}"
         yield f"{format_size(job.done_bytes)}{of}"
     if job.due_at:
-        yield f"reward {format_strk(job.reward_fri)}"
+        yield f"reward {brief_strk(job.reward_fri)}"
         left = int(job.due_at - now)
         yield f"its lease ends in {format_span(left)}" if left > 0 else "its lease is over"
 
@@ -183,8 +194,9 @@ def _job_facts(job: JobAtWork, now: float) -> Iterator[str]:
 def _money(overview: Overview) -> RenderableType:
     grid = _facts_grid(1)
     grid.add_row(*_named("today", _today(overview.today)))
-    if overview.due:
-        grid.add_row(*_named("due", _due(overview.due, overview.now)))
+    for name, is_disputed in (("due", False), ("disputed", True)):
+        if due := [one for one in overview.due if one.is_disputed is is_disputed]:
+            grid.add_row(*_named(name, _due(due, overview.now)))
     return grid
 
 
@@ -193,7 +205,7 @@ def _today(today: Sums) -> Text:
         text = Text("nothing was paid yet")
     else:
         jobs = "1 job" if today.paid_jobs == 1 else f"{today.paid_jobs} jobs"
-        text = Text.assemble((format_strk(today.paid_fri), "bold"), f" paid for {jobs}")
+        text = Text.assemble((brief_strk(today.paid_fri), "bold"), f" paid for {jobs}")
     if today.lost_fri:
         text.append(f" · {brief_strk(today.lost_fri)} of bonds lost", BAD)
     if today.fees_fri:
@@ -202,8 +214,8 @@ def _today(today: Sums) -> Text:
 
 
 def _due(due: Sequence[Due], now: float) -> Text:
-    total = format_strk(sum(one.reward_fri for one in due))
-    shown = [f"{format_strk(one.reward_fri)} for job {one.job_id}{_when(one, now)}" for one in due[:MOST_DUE]]
+    total = brief_strk(sum(one.reward_fri for one in due))
+    shown = [f"{brief_strk(one.reward_fri)} for job {one.job_id}{_when(one, now)}" for one in due[:MOST_DUE]]
     more = [f"{len(due) - MOST_DUE} more"] if len(due) > MOST_DUE else []
     if len(due) == 1:
         return Text(shown[0])

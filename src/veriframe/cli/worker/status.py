@@ -12,7 +12,7 @@ import typer
 from rich.console import Console, Group
 from rich.live import Live
 
-from veriframe.cli import context
+from veriframe.cli import context, opening
 from veriframe.cli.display import show
 from veriframe.cli.worker import drawing
 from veriframe.errors import SettingsError
@@ -38,11 +38,12 @@ def status(
     if watch:
         context.follow(_print_lines() if as_json else _draw_on())
         return
+    opening.say_unknown_account()
     overview, process = context.run(_look())
     if as_json:
         show.as_json(_as_object(overview, process))
     else:
-        show.out.print(_drawn(overview, process, show.out), soft_wrap=False)
+        _print(_drawn(overview, process, show.out))
 
 
 async def _look() -> tuple[Overview, str | None]:
@@ -77,8 +78,21 @@ async def _print_lines() -> None:
             show.json_line(now)
 
 
+def _print(drawn: Group) -> None:
+    """Print it; not on a terminal, without the spaces that fill lines."""
+    if show.out.is_terminal:
+        show.out.print(drawn, soft_wrap=False)
+        return
+    with show.out.capture() as captured:
+        show.out.print(drawn, soft_wrap=False)
+    show.line("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
 def _drawn(overview: Overview, process: str | None, console: Console) -> Group:
-    return drawing.draw(overview, console.width, runs=process is not None, is_here=False, events=EVENTS)
+    runs = process is not None
+    return drawing.draw(
+        overview, console.width, runs=runs, is_here=False, process=process or "", events=EVENTS
+    )
 
 
 def _as_object(overview: Overview, process: str | None) -> dict[str, Any]:

@@ -79,7 +79,8 @@ class Attempt:
     `settings` are those that a bundle's frames are rendered with, for its manifest; empty for a bare scene.
     `result_bytes` is the size of the stored result. `fees_fri` is the cost of our moves so far, `lost_fri`
     the burned part of the bond. `due_at` is when the time limit ends that runs for us, in chain seconds: the
-    lease of a claim, then the review or arbitration of a result; 0 if it is not known.
+    lease of a claim, then the review or arbitration of a result; 0 if it is not known. `is_disputed`: the
+    arbiter decides on the result.
     """
 
     job_id: int
@@ -96,6 +97,7 @@ class Attempt:
     fees_fri: int = 0
     lost_fri: int = 0
     due_at: int = 0
+    is_disputed: bool = False
     stage: Stage = Stage.SEEN
     result_cid: str = ""
     code: Code | None = None

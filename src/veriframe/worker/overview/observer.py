@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from veriframe.model.attempt.attempt import Attempt
 from veriframe.model.rendering.frames import Progress
@@ -21,7 +22,7 @@ from veriframe.worker.overview.overview import (
     rewards_due,
     sums_of_day,
 )
-from veriframe.worker.overview.sentences import log_sentence, stage_sentence
+from veriframe.worker.overview.sentences import log_sentence, stage_sentence, without_figures
 
 EVENTS = 50
 """The most events that are kept."""
@@ -75,8 +76,16 @@ class Observer(Listener):
         self._happened: deque[Happening] = deque(maxlen=EVENTS)
 
     def on_attempt(self, attempt: Attempt) -> None:
-        """Takes in an attempt. Only those of the last two days, or under way, are kept."""
+        """Takes in an attempt, and says if its result is disputed now.
+
+        Only those of the last two days, or under way, are kept.
+        """
+        before = self._attempts.get(attempt.number)
         self._keep(attempt)
+        if attempt.is_disputed and before is not None and not before.is_disputed:
+            self.say(
+                f"job {attempt.job_id}: its creator disputes the result; the arbiter decides", is_bad=True
+            )
 
     def on_stage(self, before: Attempt, after: Attempt) -> None:
         """Notes a stage, and says what was done."""
@@ -104,7 +113,9 @@ class Observer(Listener):
     def on_idle(self, reason: str) -> None:
         """Notes why nothing is claimed, and says so."""
         before, self._idle = self._idle, printable(reason, SENTENCE)
-        if self._idle == before:
+        # Figures of the same reason, such as free bytes, change all the time.
+        if without_figures(self._idle) == without_figures(before):
+            self.has_changed |= self._idle != before
             return
         if not before:
             self._idle_since = self.clock()
@@ -124,12 +135,22 @@ class Observer(Listener):
         first = f"job {', '.join(claimed)} is finished first" if claimed else "no claimed job is left"
         self.say(f"told to stop: nothing more is claimed, {first}")
 
+    def end_once(self) -> None:
+        """Says that a worker with `--once` has nothing left to do, and what is in review."""
+        due = rewards_due(self._attempts.values())
+        at = max((one.due_at for one in due), default=0)
+        by = f", due by {datetime.fromtimestamp(at).astimezone():%H:%M}" if at else ""
+        self.say("no open job is left" + (f"; {len(due)} in review{by}" if due else ""))
+
     def on_log(self, level: str, event: Mapping[str, object]) -> None:
         """Says what a line of the log means, if it is for people and was not said a moment ago."""
         text, now = log_sentence(level, event), self.clock()
         self._logged = {told: at for told, at in self._logged.items() if at > now - AGAIN_SECONDS}
-        if text and text not in self._logged:
-            self._logged[text] = now
+        # A job or an endpoint with another number is another one; in a reason, figures change all the time.
+        reason = without_figures(str(event.get("reason", "")))
+        key = f"{text.replace(str(event.get('reason', '')), '')} {reason}" if reason else text
+        if text and key not in self._logged:
+            self._logged[key] = now
             self.say(text, is_bad=level != "info")
 
     def say(self, text: str, *, is_bad: bool = False) -> None:
@@ -195,10 +216,12 @@ def _rendering(job: JobAtWork, progress: Progress, seconds: float, done_before: 
     share = min(1.0, (progress.done + (progress.fraction or 0.0)) / total)
     since = share - done_before / total
     is_known = progress.fraction is not None or progress.done > 0
+    left = seconds * (1 - share) / since if is_known and since >= LEAST_SHARE else 0.0
     return replace(
         job,
         share=share if is_known else None,
-        seconds_left=seconds * (1 - share) / since if is_known and since >= LEAST_SHARE else None,
+        # At its end a render denoises and writes, for which it has no share.
+        seconds_left=left if left >= 1 else None,
         frame=progress.frame,
         frames_done=progress.done,
         frames=progress.total,

@@ -75,11 +75,15 @@ class Sums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """A reward to come. `due_at` is when time decides, in chain seconds; 0: it is not known."""
+    """A reward to come. `due_at` is when time decides, in chain seconds; 0: it is not known.
+
+    `is_disputed`: it comes only if the arbiter does not decide for the creator.
+    """
 
     job_id: int
     reward_fri: int
     due_at: int
+    is_disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,7 @@ def jobs_at_work(attempts: Iterable[Attempt]) -> list[JobAtWork]:
 def rewards_due(attempts: Iterable[Attempt]) -> list[Due]:
     """The rewards of results in review among some attempts, the earliest first."""
     due = [
-        Due(job_id=a.job_id, reward_fri=a.reward_fri, due_at=a.due_at)
+        Due(job_id=a.job_id, reward_fri=a.reward_fri, due_at=a.due_at, is_disputed=a.is_disputed)
         for a in attempts
         if a.stage is Stage.SUBMITTED
     ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from veriframe.model.attempt.attempt import Attempt, Stage
-from veriframe.model.quantities import brief_strk, format_span, format_strk
+from veriframe.model.quantities import brief_strk, format_size, format_span
 from veriframe.model.text import printable
 
 DONE: Mapping[Stage, str] = MappingProxyType(
@@ -47,6 +49,16 @@ WORTH_TELLING: Mapping[str, str] = MappingProxyType(
 )
 """Lines of the log that are no warnings, and that an operator wants to know of; with their words."""
 
+OWN_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "spare_not_kept": "no Blender is kept ready: one that waits uses {memory_bytes} of memory, and"
+        " spare_bytes allows {spare_bytes}",
+        "reconciled": "job {job_id}: the registry shows {registry}, the journal had {journal}; the journal is"
+        " corrected",
+    }
+)
+"""Warnings whose facts need a sentence of their own."""
+
 _ENDED: Mapping[Stage, str] = MappingProxyType(
     {
         Stage.REFUSED: "refused the job",
@@ -78,7 +90,7 @@ def stage_sentence(before: Attempt, after: Attempt) -> str:
     started = before.reached.get(before.stage, after.reached[after.stage])
     seconds = max(0.0, after.reached[after.stage] - started)
     if after.stage is Stage.PAID:
-        return f"received {format_strk(after.reward_fri)} ({format_span(seconds)})"
+        return f"received {brief_strk(after.reward_fri)}, {format_span(seconds)} after the submission"
     chunk = DONE_WITH_CHUNK if after.is_of_bundle else {}
     if (done := chunk.get(after.stage) or DONE.get(after.stage)) is not None:
         return f"{done} ({format_span(seconds)})"
@@ -97,16 +109,39 @@ def log_sentence(level: str, event: Mapping[str, object]) -> str:
     if not is_warning and name not in WORTH_TELLING:
         return ""
     facts = {key: value for key, value in event.items() if key not in _NOT_FACTS and value is not None}
+    if (template := OWN_WORDS.get(name)) is not None:
+        shown = {key: _shown(key, value) for key, value in facts.items()}
+        return template.format_map(defaultdict(lambda: "an unknown amount", shown))
     words = WORTH_TELLING.get(name, name.replace("_", " "))
     if (job_id := facts.pop("job_id", None)) is not None:
         words = f"job {job_id}{' ' if name in WORTH_TELLING else ': '}{words}"
     if (endpoint := facts.pop("endpoint", None)) is not None:
         words = f"{words} ({endpoint})"
     remedy, reason = facts.pop("remedy", ""), facts.pop("reason", "")
-    why = reason or ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
+    why = reason or ", ".join(f"{_named(key)} {_shown(key, value)}" for key, value in facts.items())
     return ": ".join(str(part) for part in (words, why, remedy) if part)
 
+
+_FIGURES = re.compile(r"\d+(?:\.\d+)?(?: ?[KMGT]?i?B\b)?")
 
 _NOT_FACTS = frozenset(
     ("event", "level", "timestamp", "exception", "order_id", "jobs", "creator", "asset_cid", "reward")
 )
+
+
+def without_figures(text: str) -> str:
+    """A text with a sign in place of every figure: the same for two that say the same of other figures."""
+    return _FIGURES.sub("#", text)
+
+
+def _named(key: str) -> str:
+    return key.removesuffix("_bytes").removesuffix("_seconds").replace("_", " ")
+
+
+def _shown(key: str, value: object) -> str:
+    """A fact of the log in the form that people read: sizes and spans by the ending of its name."""
+    if isinstance(value, int | float) and key.endswith("_bytes"):
+        return format_size(int(value))
+    if isinstance(value, int | float) and key.endswith("_seconds"):
+        return format_span(value)
+    return str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from datetime import datetime
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from veriframe.cli.display import show
 
@@ -138,3 +140,14 @@ def test_a_moment_is_a_time_here_and_a_span(monkeypatch: pytest.MonkeyPatch, aft
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_a_long_value_is_wrapped_under_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal; a pipe gets whole lines."""
+    for is_terminal, lines in ((True, 4), (False, 1)):
+        file = io.StringIO()
+        console = Console(file=file, width=40, force_terminal=is_terminal, color_system=None, soft_wrap=True)
+        show.facts("", {"asset": "x" * 100}, console)
+        shown = file.getvalue().splitlines()
+        assert len(shown) == lines
+        assert all(line.startswith("  asset  x" if n == 0 else "         x") for n, line in enumerate(shown))

@@ -111,3 +111,30 @@ def test_a_claim_that_waits_for_its_worker_has_a_last_time() -> None:
     assert line_with(drawn(example(), runs=False), "Start the worker before 15:01")
     free = replace(example(), jobs=[replace(job, due_at=0) for job in example().jobs])
     assert not any("Start the worker" in line for line in drawn(free, runs=False))
+
+
+def test_a_disputed_reward_is_apart_from_what_is_due() -> None:
+    """fault_187: it may never come."""
+    due = [
+        Due(job_id=1, reward_fri=STRK, due_at=int(NOW) + 60),
+        Due(job_id=2, reward_fri=2 * STRK + 1, due_at=int(NOW) + 120, is_disputed=True),
+    ]
+    lines = drawn(replace(example(), due=due))
+    assert line_with(lines, "due", "1 STRK for job 1")
+    assert line_with(lines, "disputed", "2 STRK for job 2")
+
+
+def test_a_sentence_that_a_job_waits_for_has_a_line_of_its_own() -> None:
+    """It is not cut off, nor repeated where the last line says the same."""
+    why = "Other programs need the processors (pause_when_busy)."
+    waiting = replace(example(), jobs=[replace(example().jobs[1], waits_for=why)])
+    assert len([line for line in drawn(waiting) if why in line]) == 1
+    assert not any("waits for Other" in line for line in drawn(waiting))
+    assert len([line for line in drawn(replace(waiting, idle=why, idle_since=NOW)) if why in line]) == 1
+
+
+def test_another_terminal_shows_the_process() -> None:
+    """A signal needs its number."""
+    file = io.StringIO()
+    Console(file=file, width=110).print(drawing.draw(example(), 110, is_here=False, process="4711"))
+    assert "process 4711" in file.getvalue()

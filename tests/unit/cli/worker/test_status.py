@@ -127,3 +127,20 @@ def test_watching_needs_a_terminal_or_json() -> None:
     result = run("--watch")
     assert isinstance(result.exception, SettingsError)
     assert "--json" in str(result.exception)
+
+
+@pytest.mark.usefixtures("_home")
+def test_an_account_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    """fault_155: on stderr, so that scripts read the same."""
+    for command in (["status"], ["account", "earnings"]):
+        result = CliRunner().invoke(app, ["--account", "nobody", *command])
+        assert ("“nobody”" in result.stderr, "“nobody”" in result.stdout) == (True, False)
+        assert "“nobody”" not in CliRunner().invoke(app, command).stderr
+
+
+@pytest.mark.usefixtures("_home")
+def test_no_line_in_a_pipe_ends_with_spaces() -> None:
+    """They fill the lines of a terminal only."""
+    lines = run().stdout.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert len(lines) > 3

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from veriframe.errors import SettingsError
+from veriframe.model.text import printable
 
 DEFAULT = "/dns/ipfs-node/tcp/5001/http"
 
@@ -72,7 +73,7 @@ def _host(text: str, kind: str, name: str) -> str:
         if kind == "ip6":
             return _bracketed(name)
     except ValueError:
-        raise _bad(text, f"{name!a} is not an {kind} address") from None
+        raise _bad(text, f"“{printable(name)}” is not an {kind} address") from None
     raise _bad(text, "it starts with none of /dns, /dns4, /dns6, /ip4 and /ip6")
 
 
@@ -103,7 +104,7 @@ def _url_host(text: str, name: str) -> str:
     try:
         return _bracketed(name)
     except ValueError:
-        raise _bad(text, f"{name!a} is not an IPv6 address") from None
+        raise _bad(text, f"“{printable(name)}” is not an IPv6 address") from None
 
 
 def _bracketed(name: str) -> str:
@@ -115,7 +116,7 @@ def _bracketed(name: str) -> str:
 
 def _checked_name(text: str, name: str) -> str:
     if _HOST_NAME.fullmatch(name) is None:
-        raise _bad(text, f"{name!a} is not a host name")
+        raise _bad(text, f"“{printable(name)}” is not a host name")
     return name.lower()
 
 
@@ -130,8 +131,7 @@ def _without_user(parts: SplitResult) -> str:
 
 
 def _bad(text: str, why: str) -> _BadAddress:
-    shown = ascii(text[:80]) if not text.isascii() or not text.isprintable() else repr(text[:80])
     return _BadAddress(
-        f"{shown}, which is not the address of a Kubo API: {why}. Give a multiaddr such as {DEFAULT},"
-        " or a URL such as http://127.0.0.1:5001."
+        f"“{printable(text)}”, which is not the address of a Kubo API: {why}. Give a multiaddr such as"
+        f" {DEFAULT}, or a URL such as http://127.0.0.1:5001."
     )

@@ -24,6 +24,7 @@ from veriframe.causes import connection_cause
 from veriframe.errors import JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import canonical
 from veriframe.model.quantities import format_size
+from veriframe.model.text import printable
 from veriframe.ports.store import Pin, StoreRoom
 
 ANSWER_BYTES = 2**20
@@ -257,16 +258,18 @@ def _service_url(text: str) -> URL:
         port = url.port
     except ValueError as error:
         raise SettingsError(
-            f"pinning_service is {text!a}, which is not an address. Give a URL such as https://pins.example/psa."
+            f"pinning_service is “{printable(text)}”, which is not an address. Give a URL such as https://pins.example/psa."
         ) from error
     if url.scheme not in ("http", "https") or not url.host or port is None:
-        raise SettingsError(f"pinning_service is {text!a}. Give a URL such as https://pins.example/psa.")
+        raise SettingsError(
+            f"pinning_service is “{printable(text)}”. Give a URL such as https://pins.example/psa."
+        )
     if url.user is not None or url.query_string or url.fragment:
         raise SettingsError(
-            f"pinning_service is {url.host!a} with more than host, port and path. Remove the rest."
+            f"pinning_service is “{printable(url.host)}” with more than host, port and path. Remove the rest."
         )
     if url.scheme == "http" and not _is_local(url.host):
-        raise SettingsError(f"{text!a} would send the token unencrypted. Use https.")
+        raise SettingsError(f"“{printable(text)}” would send the token unencrypted. Use https.")
     return url
 
 

@@ -188,5 +188,5 @@ async def test_a_second_node_is_reachable_if_its_api_is() -> None:
 
 def test_an_invalid_address_names_its_setting() -> None:
     """fault_78: not IPFS_API, which is valid."""
-    with pytest.raises(SettingsError, match=r"ipfs_replica_api.*'nowhere'"):
+    with pytest.raises(SettingsError, match=r"ipfs_replica_api.*“nowhere”"):
         second_node("nowhere", None)
