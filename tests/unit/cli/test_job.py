@@ -14,6 +14,7 @@ from tests.unit.cli.shell import Shell, claim, plain
 from tests.unit.creator.stage import ARBITER, PNG, STRK, WORKER
 
 from veriframe.cli import context
+from veriframe.cli.display import show
 from veriframe.cli.job import following
 from veriframe.errors import JobRejected, MoveRefused, SettingsError
 from veriframe.model.registry.job import format_address
@@ -272,6 +273,6 @@ def test_a_narrow_list_leaves_the_progress_its_room(terminal: Shell, monkeypatch
     """The age is left out: the progress says for how long a job waits."""
     terminal.create()
     assert "age" in terminal.run("list").output
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(show.out, "_width", 60)
     drawn = terminal.run("list").output
     assert ("age" in drawn, "no worker" in drawn) == (False, True)

@@ -154,9 +154,7 @@ def test_an_admitted_account_works(start: Start) -> None:
     assert "account_not_admitted" not in [line["event"] for line in lines]
 
 
-def test_a_new_account_with_a_given_name_is_a_warning(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_new_account_with_a_given_name_is_a_warning(tmp_path: Path) -> None:
     """fault_155: `--account wokrer worker` earns for an account that nobody meant."""
     for named, level in (({}, "info"), ({"account": "wokrer"}, "warning")):
         context.read_settings(None, [], {"home": str(tmp_path), **named})
