@@ -55,7 +55,9 @@ async def _inspect(asset: Asset, run: JobRun) -> InspectedAsset:
     if asset.bundle is not None:
         # A bundle names its output; that of its scene is not used.
         inspection = replace(overridden(inspection, asset.bundle.overrides), output_is_movie=False)
-    verdict = judge(header, inspection, context.scene_limits)
+    parts = asset.bundle.split.tiles if asset.bundle is not None and asset.bundle.split is not None else 1
+    pixels = inspection.width * inspection.height // parts
+    verdict = judge(header, inspection, context.scene_limits, pixels=pixels)
     log.info(
         "scene_inspected",
         engine=inspection.engine,
