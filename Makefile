@@ -10,7 +10,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
 # Both must find the tests in one order, whatever sets they come from.
 export PYTHONHASHSEED := $(shell date +%s)
 
-.PHONY: help setup setup-dev demo demo-real test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: setup ## Run the whole system once: post, render, validate and pay a job
 demo-real: setup ## Run the demo on a StarkNet devnet and two IPFS nodes, with a separate worker
 	@tools/nodes >/dev/null
 	@$(BIN)/python -m tools.demo_real
+
+demo-film: setup ## Pack a production, have three workers render its 24 frames, and make the film
+	@$(BIN)/python -m tools.demo_film
 
 check: lint ## Run linters, type checks, import rules and the fast tests: about two minutes
 	$(PYTEST) -q $(SIDE_BY_SIDE) -m "not slow" tests/unit tests/ports $(PYTEST_FLAGS)
