@@ -48,11 +48,15 @@ class Embedded:
 
     def post(self, jobs: int = 1, scene: bytes = b"") -> Job:
         """Post an order. Returns its first job."""
-        return asyncio.run(self._post(jobs, scene or blend(block(b"TEST"))))
-
-    async def _post(self, jobs: int, scene: bytes) -> Job:
         file = self.home / "scene.blend"
-        file.write_bytes(scene)
+        file.write_bytes(scene or blend(block(b"TEST")))
+        return self.post_asset(file, jobs)
+
+    def post_asset(self, asset: Path, jobs: int) -> Job:
+        """Post an order of a scene, or of a bundle's folder. Returns its first job."""
+        return asyncio.run(self._post(jobs, asset))
+
+    async def _post(self, jobs: int, file: Path) -> Job:
         desk = registries.embedded(self.settings, "creator")
         asset_cid = await stores.open_store(self.settings).add(file, "order-asset")
         terms: Terms = Offer(reward_fri=REWARD_FRI).terms((await desk.snapshot(1, 0)).head.time)

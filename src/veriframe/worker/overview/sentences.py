@@ -26,7 +26,6 @@ DONE: Mapping[Stage, str] = MappingProxyType(
 
 DONE_WITH_CHUNK: Mapping[Stage, str] = MappingProxyType(
     {
-        Stage.FETCHED: "fetched the bundle and checked its bytes against the CID",
         Stage.RENDERED: "rendered its frames",
         Stage.VALIDATED: "validated its frames in a clean sandbox",
         Stage.STORED: "put its frames into the store",
