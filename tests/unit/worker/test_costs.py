@@ -109,6 +109,9 @@ async def test_a_lost_dispute_costs_the_bond(bench: Bench) -> None:
     bench.context.policy = replace(bench.policy, arbiters=frozenset((ARBITER,)))
     await run(bench, bench.begin(bench.job()))
     await bench.creator.dispute_result(1, bench.attempt().result_cid)
+    own = OwnJobs(bench.context, 1.0)
+    await own.note_end(bench.job())
+    assert bench.attempt().is_disputed, "which the screen tells"
     arbiter = type(bench.registry)(ARBITER, bench.shared)
     await arbiter.resolve_dispute(1, Verdict.CREATOR, bench.attempt().result_cid)
     after = await settled(bench)

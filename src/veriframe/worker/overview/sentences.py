@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 
 from veriframe.model.attempt.attempt import Attempt, Stage
@@ -48,15 +48,18 @@ WORTH_TELLING: Mapping[str, str] = MappingProxyType(
 )
 """Lines of the log that are no warnings, and that an operator wants to know of; with their words."""
 
-OWN_WORDS: Mapping[str, str] = MappingProxyType(
+OWN_WORDS: Mapping[str, Sequence[str]] = MappingProxyType(
     {
-        "spare_not_kept": "no Blender is kept ready: one that waits uses {memory_bytes} of memory, and"
-        " spare_bytes allows {spare_bytes}",
-        "reconciled": "job {job_id}: the registry shows {registry}, the journal had {journal}; the journal is"
-        " corrected",
+        "spare_not_kept": (
+            "no Blender is kept ready: one uses {memory_bytes} of memory, and spare_bytes is {spare_bytes}",
+            "no Blender is kept ready: the one that was started has ended",
+        ),
+        "reconciled": (
+            "job {job_id}: the registry shows {registry}, and the journal had {journal}: it is corrected",
+        ),
     }
 )
-"""Warnings whose facts need a sentence of their own."""
+"""Warnings whose facts need a sentence of their own: the first one that finds all of its facts."""
 
 _ENDED: Mapping[Stage, str] = MappingProxyType(
     {
@@ -108,9 +111,10 @@ def log_sentence(level: str, event: Mapping[str, object]) -> str:
     if not is_warning and name not in WORTH_TELLING:
         return ""
     facts = {key: value for key, value in event.items() if key not in _NOT_FACTS and value is not None}
-    if (template := OWN_WORDS.get(name)) is not None:
-        shown = {key: _shown(key, value) for key, value in facts.items()}
-        return template.format_map(defaultdict(lambda: "an unknown amount", shown))
+    shown = {key: _shown(key, value) for key, value in facts.items()}
+    for template in OWN_WORDS.get(name, ()):
+        with suppress(KeyError):
+            return template.format_map(shown)
     words = WORTH_TELLING.get(name, name.replace("_", " "))
     if (job_id := facts.pop("job_id", None)) is not None:
         words = f"job {job_id}{' ' if name in WORTH_TELLING else ': '}{words}"

@@ -36,11 +36,13 @@ def test_facts_of_the_log_are_in_words() -> None:
     watched = Watched()
     facts = {"memory_bytes": 2**31, "spare_bytes": 2**30}
     watched.observer.on_log("warning", {"event": "spare_not_kept", **facts})
+    watched.observer.on_log("warning", {"event": "spare_not_kept", **facts, "memory_bytes": None})
     stages = {"journal": Stage.CHECKED, "registry": "REFUNDED", "stage": Stage.LOST}
     watched.observer.on_log("warning", {"event": "reconciled", "job_id": 5, **stages})
     watched.observer.on_log("warning", {"event": "another", "free_bytes": 2**30, "left_seconds": 90})
-    spare, reconciled, other = (told.text for told in watched.told)
+    spare, ended, reconciled, other = (told.text for told in watched.told)
     assert ("2 GiB" in spare, "1 GiB" in spare) == (True, True)
+    assert "has ended" in ended
     assert reconciled.startswith("job 5: the registry shows REFUNDED")
     assert other == "another: free 1 GiB, left 1m30s"
 
