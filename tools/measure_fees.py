@@ -19,6 +19,7 @@ from tests.deployed import Clients  # noqa: E402 - found by the line above
 from tests.integration.contract_world import Chain, deployed  # noqa: E402
 from tests.nodes import STRK_ADDRESS, Devnet, devnet  # noqa: E402
 from tools.fee_lifecycles import ARBITER, CID, CREATOR, STRK, WORKER, measure, order  # noqa: E402
+from tools.fee_orders import measure_orders  # noqa: E402
 
 from veriframe.adapters.starknet.cairo.codec import Value  # noqa: E402
 from veriframe.adapters.starknet.connection import CLASSES  # noqa: E402
@@ -61,7 +62,8 @@ async def main() -> None:
         async with deployed(node) as chain:
             rows = [*await _money(chain), *await _moves(chain), *await _many(chain)]
             lifecycles = await measure(chain)
-    parts = [HEAD + "\n".join(rows), DEPLOYMENT_HEAD + "\n".join(deployment), "", lifecycles]
+            orders = await measure_orders(chain)
+    parts = [HEAD + "\n".join(rows), DEPLOYMENT_HEAD + "\n".join(deployment), "", lifecycles, "", orders]
     PAGE.write_text("\n".join(parts) + "\n")
     print(PAGE.read_text())
 

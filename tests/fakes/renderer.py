@@ -22,7 +22,7 @@ from veriframe.model.rendering.frames import (
     proof_file,
 )
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
-from veriframe.ports.renderer import Renderer, RendererFacts, RenderSession
+from veriframe.ports.renderer import Renderer, RendererFacts, RenderSession, Tile
 
 INSPECTION = SceneInspection(
     blender="4.5.15 LTS",
@@ -95,6 +95,7 @@ class FakeRenderer(Renderer):
         self.fault: Exception | None = None
         self.opened: list[Path] = []
         self.folders: list[Path | None] = []
+        self.merged: list[Sequence[Tile]] = []
         self.inspected: list[Path] = []
         self.tasks: list[RenderTask] = []
         self.leases: list[float] = []
@@ -155,6 +156,14 @@ class FakeRenderer(Renderer):
         self.validation_leases.append(lease_seconds)
         _fail_by(self.wrote.get(out.parent, Script()).validation_failures)
         return [validation.validated(task, frame, out, clean) for frame in frames]
+
+    async def merge(
+        self, scene: Path, tiles: Sequence[Tile], task: RenderTask, out: Path, folder: Path | None = None
+    ) -> Frame:
+        """Draws the whole; notes the tiles in `merged`."""
+        self.merged.append(tiles)
+        script = self.wrote[out.parent] = self.script(scene)
+        return _draw(script, task, task.frames[0], out)
 
     async def contact_sheet(self, thumbnails: Sequence[Path], target: Path) -> None:
         """Draws the thumbnails in one row."""
@@ -244,11 +253,11 @@ class FakeSession(RenderSession):
             await renderer.before_frames(self._scene, task, lease_seconds)
             _fail_by(script.render_failures)
             for done, number in enumerate(task.frames):
-                on_progress(_progress("rendering", number, done, task))
+                on_progress(validation.progress("rendering", number, done, task))
                 await asyncio.sleep(script.seconds)
                 _fail_by(script.frame_failures.get(number, []))
                 frame = _draw(script, task, number, out)
-                on_progress(_progress("writing", number, done + 1, task))
+                on_progress(validation.progress("writing", number, done + 1, task))
                 yield frame
         except asyncio.CancelledError:
             renderer.cancelled += 1
@@ -279,18 +288,6 @@ def _draw(script: Script, task: RenderTask, number: int, out: Path) -> Frame:
         height=height,
         seconds=script.seconds,
         peak_memory_bytes=2**28,
-    )
-
-
-def _progress(phase: str, frame: int, done: int, task: RenderTask) -> Progress:
-    return Progress(
-        phase=phase,
-        frame=frame,
-        done=done,
-        total=len(task.frames),
-        fraction=None,
-        seconds=0.0,
-        memory_bytes=2**28,
     )
 
 

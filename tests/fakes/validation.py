@@ -1,4 +1,4 @@
-"""What the fake renderer finds in a picture: the size and the colours, as the real one does."""
+"""What the fake renderer reports, and finds in a picture: size and colours, as the real one does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from PIL import Image
 from veriframe.errors import Code, ValidationFailed
 from veriframe.model.rendering.frames import (
     Frame,
+    Progress,
     RenderTask,
     ValidatedFrame,
     proof_file,
@@ -61,3 +62,16 @@ def contact_sheet(thumbnails: Sequence[Path], target: Path) -> None:
         with Image.open(file) as image:
             sheet.paste(image, (64 * place, 0))
     sheet.save(target, "JPEG")
+
+
+def progress(phase: str, frame: int, done: int, task: RenderTask) -> Progress:
+    """A report on a frame."""
+    return Progress(
+        phase=phase,
+        frame=frame,
+        done=done,
+        total=len(task.frames),
+        fraction=None,
+        seconds=0.0,
+        memory_bytes=2**28,
+    )

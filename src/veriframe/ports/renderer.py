@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from veriframe.model.rendering.frames import Frame, Progress, RenderTask, ValidatedFrame
+from veriframe.model.rendering.frames import Frame, Progress, Region, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion, SceneInspection
 
 
@@ -24,6 +24,15 @@ class RendererFacts:
     build_hash: str
     sandbox_level: str
     memory_held_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A tile of a split still: its file, the part of the picture that it shows, and what is kept of it."""
+
+    file: Path
+    shown: Region
+    kept: Region
 
 
 class RenderSession(Protocol):
@@ -118,6 +127,17 @@ class Renderer(Protocol):
         each frame, `clean` then holds what the task has: `proof_file` and `tiles_file`, `thumbnail_file`.
         Many frames in one call are cheaper than one by one. A black frame is only reported. Raises
         `ValidationFailed`: NOT_IMAGE, WRONG_SIZE, NOT_FINITE, TAMPER, TIMEOUT, LEASE; `HostUnavailable`.
+        """
+
+    @abstractmethod
+    async def merge(
+        self, scene: Path, tiles: Sequence[Tile], task: RenderTask, out: Path, folder: Path | None = None
+    ) -> Frame:
+        """Merge the validated tiles of a split still of `scene`, bit for bit, and denoise them once.
+
+        `task` is the whole still's: its only frame, its `size`, the format and the overrides of the bundle;
+        it says whether to denoise, or the scene does. The frame lies in `out`, not validated yet. Raises
+        `ValidationFailed` (NOT_IMAGE) if a tile is no such picture, `RenderFailed`, `HostUnavailable`.
         """
 
     @abstractmethod

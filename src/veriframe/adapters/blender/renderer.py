@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from veriframe.adapters.blender import contact_sheets, outcome, outputs, scripts, validation
+from veriframe.adapters.blender import contact_sheets, merging, outcome, outputs, scripts, validation
 from veriframe.adapters.blender.reports import About, Decoded, RunReport
 from veriframe.adapters.blender.runtimes import Runtime
 from veriframe.adapters.blender.sandbox.limits import host_errors
@@ -22,7 +22,7 @@ from veriframe.model.quantities import format_span
 from veriframe.model.rendering.frames import Frame, RenderLimits, RenderTask, ValidatedFrame
 from veriframe.model.rendering.scene import BlenderVersion
 from veriframe.model.text import printable
-from veriframe.ports.renderer import Renderer, RendererFacts
+from veriframe.ports.renderer import Renderer, RendererFacts, Tile
 
 _LIBRARY = re.compile(r"lib[\w.+-]+\.so[\w.]*(?=: cannot open shared object)")
 _START_SECONDS = 120.0
@@ -103,6 +103,22 @@ class BlenderRenderer(Renderer):
         finally:
             if session is not None:
                 await session.close()
+
+    async def merge(
+        self, scene: Path, tiles: Sequence[Tile], task: RenderTask, out: Path, folder: Path | None = None
+    ) -> Frame:
+        """Merge the tiles of a split still and denoise them once, in the scene's own session.
+
+        Raises `ValidationFailed` (NOT_IMAGE), `RenderFailed`, `HostUnavailable`.
+        """
+        session = self._make_session()
+        try:
+            async with merging.merged(self._sandbox, tiles, task, self._limits) as merged:
+                await session.start(scene, folder, merged)
+                (frame,) = [frame async for frame in session.frames(task, out)]
+        finally:
+            await session.close()
+        return frame
 
     def start_ahead(self) -> None:
         """Start Blender for the next scene, in the background."""

@@ -41,7 +41,8 @@ SCENE = JOB / "scene.blend"
 """The path of the scene inside the sandbox, and of its folder."""
 
 BUNDLE = JOB / "bundle"
-"""The path of a bundle inside the sandbox."""
+MERGED = JOB / "merged.exr"
+"""The paths of a bundle, and of a merged picture, inside the sandbox."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ Folder = Path | Mapping[str, Path]
 class Given:
     """What `session.py` is given: its arguments, and what the sandbox shows it."""
 
-    arguments: Sequence[PurePosixPath]
+    arguments: Sequence[Argument]
     shown: Mapping[PurePosixPath, Path]
 
 
@@ -130,7 +131,7 @@ def log_end(
 
 
 @contextlib.asynccontextmanager
-async def given(scene: Path, folder: Folder | None) -> AsyncIterator[Given]:
+async def given(scene: Path, folder: Folder | None, merged: Path | None) -> AsyncIterator[Given]:
     """Yields what `session.py` is given for a scene, for one in a bundle, or for one where it lies.
 
     A bundle is not copied; a root worker's sandbox user is given the right to read it. Raises
@@ -138,15 +139,19 @@ async def given(scene: Path, folder: Folder | None) -> AsyncIterator[Given]:
     """
     if isinstance(folder, Mapping):
         async with at_home(scene, folder) as shown:
-            yield Given((PurePosixPath(scene), OUT), shown)
+            yield Given((PurePosixPath(scene), OUT, "", ""), shown)
         return
-    if folder is None:
-        async with readable(scene) as file:
-            yield Given((SCENE, OUT), {SCENE: file})
-        return
-    with host_errors.as_unavailable():
-        await run_uninterrupted(visible.grant_reading, folder)
-    yield Given((BUNDLE / scene.relative_to(folder), OUT, BUNDLE), {BUNDLE: folder})
+    async with contextlib.AsyncExitStack() as stack:
+        shown = {} if merged is None else {MERGED: await stack.enter_async_context(readable(merged))}
+        picture = "" if merged is None else MERGED
+        if folder is None:
+            file = await stack.enter_async_context(readable(scene))
+            yield Given((SCENE, OUT, "", picture), {SCENE: file, **shown})
+            return
+        with host_errors.as_unavailable():
+            await run_uninterrupted(visible.grant_reading, folder)
+        inside = BUNDLE / scene.relative_to(folder)
+        yield Given((inside, OUT, BUNDLE, picture), {BUNDLE: folder, **shown})
 
 
 @contextlib.asynccontextmanager

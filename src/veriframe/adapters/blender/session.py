@@ -59,13 +59,18 @@ class BlenderSession(RenderSession):
         self._freezing = asyncio.ensure_future(asyncio.sleep(0))
         self._context = contextvars.copy_context()
 
-    async def start(self, scene: Path | None = None, folder: scripts.Folder | None = None) -> None:
-        """Starts Blender, with a scene or ahead of one. `folder`: its bundle. Raises `HostUnavailable`."""
+    async def start(
+        self, scene: Path | None = None, folder: scripts.Folder | None = None, merged: Path | None = None
+    ) -> None:
+        """Starts Blender, with a scene or ahead of one. Raises `HostUnavailable`.
+
+        `folder`: its bundle. `merged`: a picture that is shown in place of what the scene would render.
+        """
         if scene is None:
             self._folder = await self._stack.enter_async_context(scripts.scratch())
-            given = scripts.Given((scripts.SCENE, OUT), {scripts.JOB: self._folder})
+            given = scripts.Given((scripts.SCENE, OUT, "", ""), {scripts.JOB: self._folder})
         else:
-            given = await self._stack.enter_async_context(scripts.given(scene, folder))
+            given = await self._stack.enter_async_context(scripts.given(scene, folder, merged))
         script = scripts.Script(
             name="session.py",
             arguments=given.arguments,

@@ -48,9 +48,9 @@ def _chunks(draft: OrderDraft, first: Bundle) -> str:
 
 def _estimated(estimate: Estimate) -> dict[str, str]:
     pairs = {
-        "a frame": f"{format_span(round(estimate.frame_seconds, 1))} ± "
-        f"{format_span(round(estimate.error_seconds, 1))} on this machine",
-        "all frames": f"{format_span(round(estimate.total_seconds))} on this machine",
+        "a frame": f"{format_span(estimate.frame_seconds)} ± "
+        f"{format_span(estimate.error_seconds)} on this machine",
+        "all frames": f"{format_span(estimate.total_seconds)} on this machine",
     }
     if estimate.frame_price_fri is not None:
         pairs["suggested price"] = f"{brief_strk(estimate.frame_price_fri)} a frame"

@@ -53,7 +53,7 @@ def grid(status: OrderStatus, columns: int, *, has_colour: bool) -> Iterator[Tex
     chunks = status.chunks
     gap = " " if len(chunks) <= SPACED else ""
     labels = [_label(chunk) for chunk in chunks]
-    margin = max(map(len, labels)) + 4
+    margin = max(map(len, labels)) + 5
     cells = max(1, (columns - margin - 2) // (1 + len(gap)))
     if cells > 10:
         cells -= cells % 10
@@ -104,7 +104,7 @@ def money_facts(status: OrderStatus) -> dict[str, str]:
 def time_left(status: OrderStatus) -> str:
     """When the last chunk may come."""
     if status.has_come:
-        return "nothing more will come"
+        return "all has come" if status.frames_there == status.frames else "nothing more will come"
     seconds = status.seconds_left
     return "not known before the first chunk has come" if seconds is None else f"about {_rough(seconds)}"
 

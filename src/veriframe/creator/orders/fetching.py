@@ -78,7 +78,7 @@ class FrameFetching:
         for chunk in status.chunks:
             bundle = status.bundles.get(chunk.job.order.id)
             if bundle is None or not chunk.has_result:
-                found.missing.append(_not_there(chunk))
+                found.missing.append(missing_of(chunk))
                 continue
             try:
                 await self._chunk(chunk, bundle, found)
@@ -253,7 +253,8 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target, follow_symlinks=False)
 
 
-def _not_there(chunk: Chunk) -> MissingFrames:
+def missing_of(chunk: Chunk) -> MissingFrames:
+    """The frames of a chunk without a result, and why they have not come."""
     why = {
         ChunkState.OPEN: "no worker has claimed it yet",
         ChunkState.UNDER_WAY: "a worker renders it",

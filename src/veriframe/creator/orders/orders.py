@@ -38,7 +38,7 @@ class Orders:
     async def find(self, number: int) -> OrderStatus:
         """An order by the number of its first one in the registry. Raises `MoveRefused`, `JobRejected`.
 
-        BAD_BUNDLE: its `job.json` cannot be used, or does not fit it.
+        BAD_BUNDLE, PARTS: its `job.json` cannot be used, or does not fit it.
         """
         order = await self._order(number)
         orders = [order]

@@ -10,7 +10,7 @@ from tests.unit.worker.clock import ManualClock
 
 from veriframe.adapters.blender.phases import Phases
 from veriframe.adapters.blender.sandbox.run import LiveRun
-from veriframe.model.rendering.frames import RenderLimits
+from veriframe.model.rendering.frames import RenderLimits, RenderTask
 
 LIMITS = RenderLimits(loading_seconds=60, frame_seconds=300)
 
@@ -84,3 +84,13 @@ def test_a_session_that_rests_stays_at_rest_after_a_pause() -> None:
     phases.rest()
     phases.resume()
     assert (phases.is_running, run.deadline) == (False, math.inf)
+
+
+def test_a_task_may_allow_its_frames_less() -> None:
+    """Never more than the worker's own limit; the next task has its own again."""
+    clock = ManualClock()
+    phases, run = started(clock)
+    for frame_seconds, limit in ((20.0, 20), (10_000.0, 300), (None, 300)):
+        phases.begin(RenderTask(frame_seconds=frame_seconds), 1000)
+        phases.enter_frame()
+        assert run.deadline == clock.seconds + limit

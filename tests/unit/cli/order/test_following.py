@@ -47,7 +47,7 @@ def test_show_draws_a_letter_for_each_chunk(shell: Shell, studio: Studio) -> Non
     _post(shell, studio)
     _deliver(studio, 0)
     shown = shell.run("show", "1").stdout
-    assert "  1  t o o" in shown
+    assert "   1  t o o" in shown
     assert "t 1 there" in shown
     assert "order accept 1" in shown
     assert "4 of 10 frames" in shown

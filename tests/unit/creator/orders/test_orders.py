@@ -110,7 +110,7 @@ async def test_a_bundle_that_does_not_fit_its_order_is_refused(studio: Studio) -
     await studio.registry.create_order(posted.asset_cids[0], terms, 7)
     with pytest.raises(JobRejected) as caught:
         await studio.status(2)
-    assert caught.value.code is Code.BAD_BUNDLE
+    assert caught.value.code is Code.PARTS
 
 
 async def test_a_poll_is_one_read_for_all_chunks(studio: Studio) -> None:

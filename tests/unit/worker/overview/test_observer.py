@@ -235,3 +235,15 @@ def test_only_the_last_events_are_kept() -> None:
     watched.clock.seconds += 3 * 86400
     watched.overview()
     assert watched.observer._attempts == {}
+
+
+def test_frames_of_an_earlier_run_do_not_count_as_fast() -> None:
+    """Six of ten were there: the time left follows from what this run has done."""
+    watched = Watched()
+    watched.attempt(Stage.CLAIMED)
+    watched.observer.on_progress(1, replace(progress(done=6, fraction=0.0), total=10))
+    watched.clock.seconds += 30
+    watched.observer.on_progress(1, replace(progress(done=7, fraction=0.0), total=10))
+    job = watched.job()
+    assert (job.frames_done, job.frames, job.share) == (7, 10, 0.7)
+    assert round(job.seconds_left or 0) == 90

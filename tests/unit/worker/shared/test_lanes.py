@@ -144,3 +144,22 @@ async def test_a_place_is_waited_for_only_for_some_time() -> None:
                 pytest.fail("it is taken")
         assert lanes.is_full(Lane.AGAIN)
     assert not lanes.is_full(Lane.AGAIN)
+
+
+async def test_who_fits_comes_before_who_has_waited_longer() -> None:
+    """Asked when the place is free: a job under a lease still comes first."""
+    lanes, order, fitting = Lanes(1, ManualClock()), list[str](), set[str]()
+    await lanes.enter(Lane.RENDER)
+
+    async def work(name: str) -> None:
+        await lanes.enter(Lane.RENDER, in_a_hurry=name == "claimed", fits=lambda: name in fitting)
+        order.append(name)
+        lanes.leave(Lane.RENDER)
+
+    async with asyncio.TaskGroup() as group:
+        for name in ("old", "same scene", "claimed"):
+            group.create_task(work(name))
+            await asyncio.sleep(0)
+        fitting.add("same scene")
+        lanes.leave(Lane.RENDER)
+    assert order == ["claimed", "same scene", "old"]

@@ -13,6 +13,7 @@ from veriframe.errors import Code, NoRoom, StoreFull
 from veriframe.model.attempt.attempt import Attempt, Stage
 from veriframe.model.registry.job import Job
 from veriframe.model.rendering.frames import RenderTask
+from veriframe.model.rendering.sizes import most_bytes
 from veriframe.ports.store import StoreRoom
 from veriframe.worker import pipeline
 from veriframe.worker.job_run import started
@@ -145,3 +146,15 @@ async def test_the_disk_of_the_jobs_folders_is_shared_too(bench: Bench) -> None:
     assert free
     assert bench.context.workspace.room(2**62).free_bytes == 0
     assert "disk_free_bytes" in bench.context.workspace.room(0).remedy
+
+
+async def test_a_chunk_needs_room_for_its_folder(bench: Bench) -> None:
+    """fault_87: all frames with their proofs, and not one picture."""
+    (job,) = await bench.post()
+    task = RenderTask(frames=(1, 2, 3), size=(100, 100), has_proof=True, has_thumbnail=True)
+    bench.begin(job, Stage.CHECKED, task=task, settings={"engine": "CYCLES"})
+    bench.store.limit_bytes = most_bytes(task) - 1
+    with pytest.raises(NoRoom):
+        await claimed(bench, 1)
+    bench.store.limit_bytes = most_bytes(task)
+    assert (await claimed(bench, 1)).stage is Stage.CLAIMED

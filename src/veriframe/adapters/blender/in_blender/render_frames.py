@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import bpy
+import merged_picture  # type: ignore[import-not-found]
 from frame_progress import FrameProgress  # type: ignore[import-not-found]
 from reporting import heartbeat, memory_bytes, report  # type: ignore[import-not-found]
 from task_settings import Settings  # type: ignore[import-not-found]
@@ -116,8 +117,9 @@ def disable_style_scripts(scene: bpy.types.Scene) -> list[str]:
 class Studio:
     """The open scene, made repeatable. Each task starts from its own settings."""
 
-    def __init__(self, out: str) -> None:
-        self.out, self.scene, self.reporter = out, bpy.context.scene, Reporter([0])
+    def __init__(self, out: str, merged: str = "") -> None:
+        """`merged`: a picture to be shown in place of a render."""
+        self.out, self.merged, self.scene, self.reporter = out, merged, bpy.context.scene, Reporter([0])
         report("normalised", changed=normalise(self.scene))
         self.settings = Settings(self.scene)
         bpy.app.handlers.render_stats.append(lambda text, *_: self.reporter.read_statistics(text))
@@ -138,6 +140,8 @@ class Studio:
             reporter.begin(frame)
             self.scene.frame_set(frame)
             self.settings.check()
+            if self.merged:
+                merged_picture.show(self.scene, self.merged)
             name = f"frame_{frame:04d}{suffix}"
             self.scene.render.filepath = f"{self.out}/{name}"
             bpy.ops.render.render(write_still=True)

@@ -1,8 +1,9 @@
 """Runs inside Blender: opens one scene, inspects it and renders its frames, as it is told.
 
-Arguments: the scene, the output folder and, if the scene lies in a bundle, the bundle. It reports `ready` and
-reads commands, one JSON object a line: `{"open": true}` once, when the scene exists, and then any number of
-`{"render": {...}}`, with a task as `render_frames.py` describes. It ends with its commands.
+Arguments: the scene, the output folder, the bundle that the scene lies in, and a merged picture to be shown
+in place of a render; the last two may be empty words. It reports `ready` and reads commands, one JSON object
+a line: `{"open": true}` once, when the scene exists, and then any number of `{"render": {...}}`, with a task
+as `render_frames.py` describes. It ends with its commands.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ def main() -> None:
     import inspect_scene  # type: ignore[import-not-found]  # noqa: PLC0415
     import render_frames  # type: ignore[import-not-found]  # noqa: PLC0415
 
-    scene, out, *bundle = arguments()
+    scene, out, bundle, merged = arguments()
     studio = None
     report("ready")
     for line in commands():
         task = json.loads(line).get("render")
         if task is None:
-            report("inspection", **inspect_scene.inspect(scene, *bundle))
+            report("inspection", **inspect_scene.inspect(scene, bundle))
         else:
-            studio = studio or render_frames.Studio(out)
+            studio = studio or render_frames.Studio(out, merged)
             studio.render(task)
 
 

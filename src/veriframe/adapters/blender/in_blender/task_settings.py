@@ -156,6 +156,8 @@ class Settings:
         if task["is_denoised_later"]:
             if is_changed_after_rendering(self.scene):
                 raise ValueError("a still whose compositor or Freestyle changes it cannot be split")
+            if len(self.used_layers()) > 1:
+                raise ValueError("a still of several view layers cannot be split; name one as view_layer")
             self.put(self.scene.cycles, "use_denoising", False)
         elif not (task["has_proof"] and denoises):
             return

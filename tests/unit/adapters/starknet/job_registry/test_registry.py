@@ -262,3 +262,28 @@ def test_damaged_hashes_are_reported(tmp_path: Path) -> None:
     (tmp_path / "job_registry.hashes.json").write_text("{}")
     with pytest.raises(SettingsError):
         read_class_hashes(tmp_path)
+
+
+async def test_decisions_on_one_order_share_a_transaction(clients: Clients) -> None:
+    """Each is a call of its own: the contract has no plural for them."""
+    await clients.posted(jobs=5)
+    worker, creator = clients.as_account(WORKER), clients.as_account(CREATOR)
+    for job_id in (1, 2, 3):
+        await worker.claim(job_id)
+        await worker.submit_result(job_id, CID)
+    sender = clients.senders[CREATOR]
+    sender.sent.clear()
+    await asyncio.gather(*(creator.accept_result(job_id) for job_id in (1, 2, 3)))
+    await asyncio.gather(*(creator.cancel_job(job_id) for job_id in (4, 5)))
+    assert sender.sent == [["accept_result"] * 3, ["cancel_job"] * 2]
+    assert [job.state.value for job in clients.shared.jobs.values()] == [*["PAID"] * 3, *["REFUNDED"] * 2]
+
+
+async def test_a_decision_that_is_too_late_is_refused_alone(clients: Clients) -> None:
+    """fault_179: it is judged before the transaction is sent."""
+    await clients.posted(jobs=2)
+    worker, creator = clients.as_account(WORKER), clients.as_account(CREATOR)
+    await worker.claim(1)
+    outcomes = await asyncio.gather(*(creator.cancel_job(one) for one in (1, 2)), return_exceptions=True)
+    assert [getattr(outcome, "rule", outcome) for outcome in outcomes] == ["LIVE_CLAIM", None]
+    assert clients.senders[CREATOR].sent[-1] == ["cancel_job"]

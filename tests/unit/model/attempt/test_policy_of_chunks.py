@@ -1,0 +1,87 @@
+"""The claim policy for chunks: pay for each frame, leases by limits and by what was seen here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from tests.unit.model.attempt.test_policy import NOW, POLICY, a_job
+
+from veriframe.model.attempt import lease
+from veriframe.model.attempt.pace import Pace
+from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
+from veriframe.model.rendering.overrides import Overrides
+from veriframe.model.rendering.sizes import most_bytes
+
+CHUNK = RenderTask(frames=tuple(range(10)), size=(640, 360), has_thumbnail=True, frame_seconds=30.0)
+
+
+def test_the_least_reward_for_a_frame() -> None:
+    """The minimum itself is taken, a fri less for the job is not. Unknown tasks are not judged."""
+    policy = replace(POLICY, minimum_frame_reward_fri=10)
+    assert policy.objection(a_job(reward_fri=100), NOW, CHUNK) == ""
+    assert "minimum_frame_reward_strk" in policy.objection(a_job(reward_fri=99), NOW, CHUNK)
+    assert policy.objection(a_job(reward_fri=9), NOW) == ""
+
+
+def test_a_tile_is_a_part_of_a_frame() -> None:
+    """A quarter of the pixels for a quarter of the reward."""
+    region = Region(left=0, top=0, width=320, height=180)
+    tile = replace(CHUNK, frames=(1,), region=region)
+    policy = replace(POLICY, minimum_frame_reward_fri=100)
+    assert policy.task_objection(a_job(reward_fri=25), tile) == ""
+    assert policy.task_objection(a_job(reward_fri=24), tile) != ""
+
+
+def test_the_bundles_limit_counts_if_it_is_shorter() -> None:
+    """30 s for each of ten frames; a limit above this worker's own changes nothing."""
+    shortest = POLICY.shortest_lease(10, CHUNK)
+    assert shortest == math.ceil(60 + 10 * 30 + POLICY.reserve(CHUNK).seconds)
+    unlimited = POLICY.shortest_lease(10, replace(CHUNK, frame_seconds=None))
+    assert POLICY.shortest_lease(10, replace(CHUNK, frame_seconds=10_000.0)) == unlimited
+    assert unlimited == shortest + 10 * 270
+
+
+def test_a_chunk_is_not_stopped_for_its_release_fee() -> None:
+    """Its frames have limits of their own; a single frame is stopped as ever."""
+    assert POLICY.fee_share(CHUNK) == 1
+    assert POLICY.fee_share(replace(CHUNK, frames=(1,))) == POLICY.fee_share(None) == POLICY.release_fee_share
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_left"), [(30.0, False), (200.0, False), (400.0, True), (math.inf, True)]
+)
+def test_a_chunk_that_is_too_slow_here_is_left(seconds: float, is_left: bool) -> None:
+    """fault_117: by the slowest frame seen so far, waits included."""
+    objection = POLICY.objection(a_job(), NOW, CHUNK, Pace(seconds, loading_seconds=5))
+    assert bool(objection) is is_left
+    assert POLICY.objection(a_job(), NOW, CHUNK) == ""
+
+
+def test_the_reserve_of_a_folder_has_all_its_files() -> None:
+    """Proofs count, and every frame; no more frames are decoded at the end than wait for it."""
+    kept = POLICY.reserve(CHUNK)
+    assert kept.upload == pytest.approx(most_bytes(CHUNK) / lease.FOLDER_BYTES_A_SECOND)
+    assert POLICY.reserve(replace(CHUNK, has_proof=True)).upload > 5 * kept.upload
+    assert kept.decoding == lease.FRAMES_AT_ONCE * lease.decoding_seconds(640, 360)
+    bare = POLICY.reserve(RenderTask(size=(640, 360)))
+    assert bare == lease.reserve(640, 360)
+
+
+@pytest.mark.parametrize(
+    ("change", "pixel_bytes"),
+    [
+        ({}, 9),
+        ({"format": ImageFormat.EXR}, 16),
+        ({"format": ImageFormat.EXR, "overrides": Overrides(color_depth=16)}, 8),
+        ({"format": ImageFormat.MULTILAYER, "overrides": Overrides(passes=("z", "mist"))}, 48),
+        ({"format": ImageFormat.MULTILAYER, "is_denoised_later": True}, 48),
+        ({"has_proof": True}, 57),
+    ],
+)
+def test_the_most_bytes_of_a_result(change: dict[str, object], pixel_bytes: int) -> None:
+    """Without compression, for each pixel and frame."""
+    task = replace(CHUNK, **change)  # type: ignore[arg-type]
+    pixels = 10 * 640 * 360 * pixel_bytes
+    assert pixels < most_bytes(task) < 1.01 * pixels + 10 * 2**19
