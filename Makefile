@@ -10,7 +10,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
 # Both must find the tests in one order, whatever sets they come from.
 export PYTHONHASHSEED := $(shell date +%s)
 
-.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean
+.PHONY: help setup setup-dev demo demo-real demo-film test thorough check lint nodes contracts bench bench-ipfs bench-chain bench-against image wheel scenes pictures screen-picture security-table fees requirements clean bench-estimates production
 
 help: ## List all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-chain: setup-dev nodes ## Measure RPC calls of a poll and seconds to a cla
 bench-ipfs: setup-dev nodes ## Measure 2 GiB and 10 000 files over IPFS, against the ipfs command: a few minutes
 	@$(BIN)/python benchmarks/ipfs.py
 
+bench-estimates: setup-dev ## Compare estimates of orders with what they take, over examples/: some minutes
+	@$(BIN)/python -m benchmarks.estimates
+
 bench-against: setup-dev ## Compare this worker with that of REV=…, an earlier revision: an hour, or minutes with FLAGS=--quick
 	@tools/nodes >/dev/null
 	@$(BIN)/python -m benchmarks.against $(FLAGS) $(REV)
@@ -85,6 +88,9 @@ wheel: setup ## Build the wheel, install it in an environment of its own, and ru
 
 scenes: setup ## Make the example scenes in build/scenes
 	@$(BIN)/python examples/make_all.py build/scenes
+
+production: setup ## Make the example production in build/production
+	@$(BIN)/python examples/production.py build/production
 
 pictures: setup ## Render the pictures of the README and of examples/
 	@$(BIN)/python examples/thumbnails.py

@@ -40,7 +40,7 @@ class ScenePacker(Protocol):
     async def rewrite(
         self, scene: Path, libraries: Mapping[str, Path], paths: Mapping[str, str], place: str, target: Path
     ) -> None:
-        """Save the `.blend` to `target` with other paths.
+        """Save the `.blend` to `target` with other paths, and with its bakes of geometry nodes in it.
 
         `paths` maps absolute paths to those within the bundle; all others become names without a folder.
         `place` is the path within the bundle of the file itself. The same inputs make the same bytes. Raises

@@ -119,7 +119,7 @@ def _show(packed: Packed, comparison: Comparison | None, estimate: Estimate | No
         show.err.print(f"Warning: {show.clean(warning)}", style="yellow", markup=False)
     for trace in packed.traces:
         show.err.print(
-            f"Warning: the scene's data still name {show.clean(trace)}, which becomes public with it.",
+            f"Warning: a path of this machine becomes public in {show.clean(trace)}",
             style="yellow",
             markup=False,
         )

@@ -71,12 +71,15 @@ class Gathering:
         # A cache that nothing has written yet needs no words: what lacks one is told by the inspection.
         if not found and file.is_derived:
             return
-        place = self._layout.beside(file.path, file.owner) if file.is_derived else None
-        place = place or self._layout.place(file.path, file.kind)
+        if file.is_derived:
+            place = self._layout.beside(file.path, file.owner)
+        else:
+            place = self._layout.place(file.path, file.kind)
         taken = 0
         for path in found:
             if path.rpartition(".")[2].lower() in ENDINGS[file.kind] and not self._unfit(path, file.kind):
-                self._take(file.kind, path, f"{place}{path[len(file.path) :]}")
+                where = "" if file.kind is Kind.BAKE else f"{place}{path[len(file.path) :]}"
+                self._take(file.kind, path, where)
                 taken += 1
         self._keep(file, place, taken)
 
@@ -89,10 +92,14 @@ class Gathering:
     def _take(self, kind: Kind, path: str, place: str) -> None:
         if path in self.files:
             return
-        source = Path(path)
-        outside = not is_inside(path, self._home) or not is_inside(str(source.resolve()), self._home)
+        source, real = Path(path), Path(path).resolve()
         self.files[path] = TakenFile(
-            kind=kind, source=source, place=place, size_bytes=source.stat().st_size, is_outside=outside
+            kind=kind,
+            source=source,
+            real=real,
+            place=place,
+            size_bytes=real.stat().st_size,
+            is_outside=not is_inside(path, self._home) or not is_inside(str(real), self._home),
         )
         if len(self.files) > MOST_FILES:
             raise JobRejected(

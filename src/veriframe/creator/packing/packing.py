@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -86,8 +86,8 @@ class Packing:
         await asyncio.to_thread(writing.refuse_target, target)
         folder = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
         try:
-            await asyncio.to_thread(writing.copy_files, found, folder)
-            traces = await self._rewrite(found, folder)
+            traces = list(await asyncio.to_thread(writing.copy_files, found, folder))
+            traces += await self._rewrite(found, folder)
             packed = await self._described(found, folder, asked, traces)
             with writing.as_settings_error(target):
                 await asyncio.to_thread(writing.put, folder, target)
@@ -116,20 +116,19 @@ class Packing:
         with writing.as_settings_error(scene):
             return await asyncio.to_thread(read)
 
-    async def _rewrite(self, found: Found, folder: Path) -> tuple[str, ...]:
-        """Save each `.blend` into the bundle with its new paths. Returns what still tells of this machine."""
-        traces: dict[str, None] = {}
-        blends = {str(found.scene): found.scene, **found.libraries}
-        for path, source in blends.items():
-            target = folder / found.paths[path]
-            others = {named: file for named, file in blends.items() if named != path}
-            await self.packer.rewrite(source, others, found.paths, found.paths[path], target)
-            words = writing.machine_words(found)
-            traces |= dict.fromkeys(await asyncio.to_thread(writing.finish_scene, source, target, words))
-        return tuple(traces)
+    async def _rewrite(self, found: Found, folder: Path) -> list[str]:
+        """Save each `.blend` into the bundle with its new paths. Returns traces of this machine in them."""
+        words, traces = writing.machine_words(found), list[str]()
+        for path, source in found.blends.items():
+            place = found.paths[path]
+            others = {**found.within, **found.blends}
+            del others[path]
+            await self.packer.rewrite(source, others, found.paths, place, folder / place)
+            traces += await asyncio.to_thread(writing.finish_scene, source, folder / place, place, words)
+        return traces
 
     async def _described(
-        self, found: Found, folder: Path, asked: BundleOptions, traces: tuple[str, ...]
+        self, found: Found, folder: Path, asked: BundleOptions, traces: Sequence[str]
     ) -> Packed:
         """Open the bundle as a worker does, judge it, and write `job.json`."""
         scene = folder / found.place
@@ -148,7 +147,7 @@ class Packing:
             files=files,
             size_bytes=size_bytes,
             left_out=found.left_out,
-            traces=traces,
+            traces=tuple(traces),
         )
 
 

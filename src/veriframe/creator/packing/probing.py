@@ -33,11 +33,12 @@ async def compare(packer: ScenePacker, renderer: Renderer, found: Found, packed:
     inspection, frames = packed.verdict.inspection, packed.bundle.frames
     number = frames[len(frames) // 2]
     task = _task(packed, number, _percent(inspection, COMPARED_PIXELS), COMPARED_SAMPLES)
-    files = dict(found.libraries)
-    files |= {str(file.source): file.source for file in found.files}
+    files = {str(file.source): file.source for file in found.files}
     with tempfile.TemporaryDirectory(prefix="veriframe-") as folder:
         async with renderer.open(packed.scene, packed.folder) as session:
             ours, frame = await _rendered(renderer, session, task, Path(folder) / "bundle")
+        if found.within:
+            files |= await _with_bakes(packer, found, Path(folder))
         async with packer.original(found.scene, files) as session:
             theirs, _ = await _rendered(renderer, session, task, Path(folder) / "original")
         is_equal = await asyncio.to_thread(filecmp.cmp, ours, theirs, shallow=False)
@@ -47,6 +48,20 @@ async def compare(packer: ScenePacker, renderer: Renderer, found: Found, packed:
         height=frame.height,
         difference="" if is_equal else _difference(packed),
     )
+
+
+async def _with_bakes(packer: ScenePacker, found: Found, folder: Path) -> dict[str, Path]:
+    """The original scenes, with nothing changed but that bakes are in them.
+
+    Blender does not read bakes of geometry nodes from a read-only folder.
+    """
+    saved = dict[str, Path]()
+    for path, source in found.blends.items():
+        others = {**found.within, **found.blends}
+        del others[path]
+        saved[path] = folder / f"{len(saved)}.blend"
+        await packer.rewrite(source, others, {named: named for named in found.paths}, path, saved[path])
+    return saved
 
 
 def _difference(packed: Packed) -> str:

@@ -13,14 +13,15 @@ from veriframe.model.rendering.scene import SceneHeader, SceneVerdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenFile:
-    """A file that goes into the bundle: where it lies, and its place there.
+    """A file that goes into the bundle: its path as it is named, where links lead, and its place there.
 
-    `is_outside`: it lies neither in the scene's folder nor below, so that its owner may not expect it to be
-    published.
+    An empty place: it becomes a part of the scene. `is_outside`: it lies neither in the scene's folder nor
+    below, so that its owner may not expect it to be published.
     """
 
     kind: Kind
     source: Path
+    real: Path
     place: str
     size_bytes: int
     is_outside: bool
@@ -62,6 +63,16 @@ class Found:
         return tuple(file for file in self.files if file.is_outside)
 
     @property
+    def blends(self) -> Mapping[str, Path]:
+        """The scene and its libraries, by the paths that scenes name."""
+        return {str(self.scene): self.scene, **self.libraries}
+
+    @property
+    def within(self) -> Mapping[str, Path]:
+        """The files that become parts of scenes, by the paths that those name."""
+        return {str(file.source): file.source for file in self.files if not file.place}
+
+    @property
     def place(self) -> str:
         """The scene's place in the bundle."""
         return self.paths[str(self.scene)]
@@ -71,8 +82,8 @@ class Found:
 class Packed:
     """A bundle on the disk. `verdict` is of its scene, with the bundle's settings, seen in the sandbox.
 
-    `chunk_is_given`: the creator chose the bundle's chunk. `traces` are texts of this machine that are still
-    in a scene, such as a folder's name in an annotation.
+    `chunk_is_given`: the creator chose the bundle's chunk. `traces` are paths of this machine that are still
+    in a file, as `PLACE: PATH`, such as in an annotation, or in what an export wrote about itself.
     """
 
     folder: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import stat
@@ -63,36 +64,50 @@ def put(folder: Path, target: Path) -> None:
     folder.rename(target)
 
 
-def copy_files(found: Found, folder: Path) -> None:
-    """Copy all files but scenes. Raises `SettingsError`."""
+def copy_files(found: Found, folder: Path) -> Sequence[str]:
+    """Copy all files but scenes. Returns the traces of this machine in them. Raises `SettingsError`."""
+    words, traces = machine_words(found), list[str]()
     with as_settings_error(folder):
         folder.mkdir(mode=0o700)
         for file in found.files:
             target = folder / file.place
             target.parent.mkdir(parents=True, exist_ok=True)
-            if file.kind is not Kind.LIBRARY:
+            if file.place and file.kind is not Kind.LIBRARY:
                 _copy(file, target)
+                traces += _traces(target, file.place, words)
+    return traces
 
 
 def _copy(file: TakenFile, target: Path) -> None:
-    # Not a device or a pipe that has taken the file's place meanwhile.
-    descriptor = os.open(file.source.resolve(), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    # Not a device, a pipe or a link that has taken the file's place meanwhile.
+    descriptor = os.open(file.real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as source, target.open("xb") as copy:
         if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
             raise SettingsError(f"{file.source} is no regular file any more. Pack the scene again.")
         shutil.copyfileobj(source, copy, _PART_BYTES)
 
 
-def finish_scene(original: Path, saved: Path, words: Sequence[bytes]) -> Sequence[str]:
-    """Compress a saved scene, unless the original is plain. Returns which of the words it holds."""
+def finish_scene(original: Path, saved: Path, place: str, words: Sequence[bytes]) -> Sequence[str]:
+    """Compress a saved scene, unless the original is plain. Returns the traces of this machine in it."""
     with as_settings_error(saved):
-        content = saved.read_bytes()
+        traces = _traces(saved, place, words)
         with original.open("rb") as stream:
             is_plain = stream.read(len(_PLAIN)) == _PLAIN
         if not is_plain:
-            saved.write_bytes(zstandard.ZstdCompressor(level=_LEVEL).compress(content))
+            saved.write_bytes(zstandard.ZstdCompressor(level=_LEVEL).compress(saved.read_bytes()))
         saved.chmod(0o644)
-    return [word.decode(errors="replace") for word in words if word in content]
+    return traces
+
+
+def _traces(file: Path, place: str, words: Sequence[bytes]) -> list[str]:
+    """Which of the words a file holds."""
+    if not file.stat().st_size:
+        return []
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        held = [word for word in words if content.find(word) >= 0]
+    # Of a path and its parents, the longest says it all.
+    told = [word for word in held if not any(word != more and more.startswith(word) for more in held)]
+    return [f"{place}: {word.decode(errors='replace')}" for word in told]
 
 
 def machine_words(found: Found) -> Sequence[bytes]:

@@ -118,7 +118,7 @@ async def test_traces_of_the_machine_are_told(artist: Artist) -> None:
     """A scene may hold a folder's name in any text of its own."""
     artist.scene.write_bytes(blend(block(b"REND", os.fsencode(artist.shared).ljust(72, b"\0"))))
     packed = await artist.packing.pack(artist.scene, artist.target, BundleOptions())
-    assert packed.traces == (str(artist.shared),)
+    assert packed.traces == (f"shot.blend: {artist.shared}",)
 
 
 async def test_what_was_found_is_told_before_anything_is_written(artist: Artist) -> None:

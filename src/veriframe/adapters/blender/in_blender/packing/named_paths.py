@@ -17,6 +17,9 @@ import bpy
 OUTPUT, PACKED, TEXT = "output", "packed", "text"
 """Kinds that name no file to take along: outputs, files within the scene, and where a text came from."""
 
+BAKE = "bake"
+"""Bakes of geometry nodes, which are put into the scene."""
+
 _TREES = ("materials", "worlds", "lights", "scenes", "textures", "linestyles")
 _IMPORTS = {
     "GeometryNodeImportOBJ": "mesh",
@@ -160,19 +163,25 @@ def of_modifier(item: Any, modifier: Any) -> Iterator[Place]:
     elif modifier.type == "FLUID" and modifier.domain_settings:
         yield Place("fluid cache", item, modifier.domain_settings, "cache_directory", "folder")
     elif modifier.type == "NODES":
-        baked = [bake for bake in modifier.bakes if bake.bake_target != "PACKED"]
-        if [bake for bake in baked if not bake.use_custom_path] and modifier.bake_directory:
-            yield Place("bake", item, modifier, "bake_directory", "folder")
+        baked = on_disk(modifier)
+        if any(not bake.use_custom_path for bake in baked) and modifier.bake_directory:
+            yield Place(BAKE, item, modifier, "bake_directory", "folder")
         for bake in modifier.bakes:
-            if bake.directory:
-                is_read = bake in baked and bake.use_custom_path
-                yield Place("bake" if is_read else OUTPUT, item, bake, "directory", "folder")
+            is_read = bake in baked and bake.use_custom_path
+            yield Place(BAKE if is_read else TEXT, item, bake, "directory", "folder")
     elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings:
         for surface in modifier.canvas_settings.canvas_surfaces:
             yield Place(OUTPUT, item, surface, "image_output_path")
             yield from of_point_cache(item, surface.point_cache)
     elif modifier.type != "PARTICLE_SYSTEM":
         yield from of_point_cache(item, getattr(modifier, "point_cache", None))
+
+
+def on_disk(modifier: Any) -> list[Any]:
+    """The bakes of geometry nodes that are files beside the scene."""
+    bakes = modifier.bakes if modifier.type == "NODES" else ()
+    inherited = [(bake, bake.bake_target == "INHERIT") for bake in bakes]
+    return [bake for bake, is_own in inherited if (modifier if is_own else bake).bake_target == "DISK"]
 
 
 def of_point_cache(block: Any, cache: Any) -> Iterator[Place]:

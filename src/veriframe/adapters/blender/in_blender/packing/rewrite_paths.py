@@ -30,13 +30,14 @@ def main() -> None:
     paths = {_decoded(path): _decoded(place) for path, place in plan["paths"].items()}
     home = os.path.dirname(_decoded(plan["place"]))  # noqa: PTH120
     bpy.ops.wm.open_mainfile(filepath=scene, load_ui=False, use_scripts=False)
+    pack_bakes()
     # All places are found before any is changed: a path may depend on a library's.
     found = [(place, place.absolute) for place in named.places() if place.is_local]
     packed = 0
     for place, absolute in found:
         if place.kind == named.OUTPUT:
             place.set("//")
-        elif place.kind == named.TEXT:
+        elif place.kind in {named.TEXT, named.BAKE}:
             place.set("")
         elif absolute in paths:
             place.set("//" + os.path.relpath(paths[absolute], home or "."))
@@ -54,6 +55,19 @@ def main() -> None:
     with open(out, "wb") as target:  # noqa: PTH123
         target.write(data)
     report("finished")
+
+
+def pack_bakes() -> None:
+    """Put bakes of geometry nodes into the scene: Blender does not read them from a read-only folder."""
+    import bpy  # noqa: PLC0415
+    import named_paths as named  # noqa: PLC0415
+
+    for item in bpy.data.objects:
+        for modifier in item.modifiers if item.library is None else ():
+            for bake in named.on_disk(modifier):
+                bpy.ops.object.geometry_node_bake_pack_single(
+                    session_uid=item.session_uid, modifier_name=modifier.name, bake_id=bake.bake_id
+                )
 
 
 def _save(path: str) -> None:
