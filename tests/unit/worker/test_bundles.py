@@ -188,6 +188,17 @@ async def test_an_order_that_is_not_of_its_bundle_is_refused(bench: Bench, jobs:
     assert (await run(bench, begun(bench, right))).stage is Stage.SUBMITTED
 
 
+async def test_wrong_orders_do_not_block_a_bundle(bench: Bench) -> None:
+    """fault_116: anyone can post them, before every start of the worker; its own order is served."""
+    for jobs in (1, 3, 5):
+        await post_files(bench, files_of(), jobs)
+        assert await bench.service().run(once=True)
+    right = await post_bundle(bench)
+    assert await bench.service().run(once=True)
+    assert [bench.attempt(job.id).stage for job in right] == [Stage.SUBMITTED] * 2
+    assert len(bench.renderer.tasks) == 2
+
+
 def link_job_file(bundle: Path) -> None:
     """What a fetch never makes."""
     (bundle / "job.json").rename(bundle / "other.json")
