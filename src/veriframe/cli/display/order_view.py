@@ -52,7 +52,8 @@ def grid(status: OrderStatus, columns: int, *, has_colour: bool) -> Iterator[Tex
     """A cell for each chunk, in rows that begin with their first frame or part."""
     chunks = status.chunks
     gap = " " if len(chunks) <= SPACED else ""
-    labels = [_label(chunk) for chunk in chunks]
+    is_split = status.bundle is not None and status.bundle.split is not None
+    labels = [str(chunk.job.part + 1) if is_split else _label(chunk) for chunk in chunks]
     margin = max(map(len, labels)) + 5
     cells = max(1, (columns - margin - 2) // (1 + len(gap)))
     if cells > 10:

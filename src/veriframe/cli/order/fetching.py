@@ -18,10 +18,12 @@ from veriframe.cli.order import acting, options
 from veriframe.creator.orders.fetching import FetchedFrames, FrameFetching
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.orders import Orders
+from veriframe.creator.orders.stills import StillMerging
 from veriframe.creator.orders.values import OrderStatus
 from veriframe.errors import SettingsError
 from veriframe.model.bundle.job_file import format_frames
 from veriframe.ports.renderer import Renderer
+from veriframe.wiring import limits
 
 INCOMPLETE = 6
 """The exit code if a result is at fault. Frames that have not come yet are no fault."""
@@ -63,13 +65,31 @@ def fetch_frames(
     orders: Orders, status: OrderStatus, folder: Path, *, no_check: bool, force: bool
 ) -> FetchedFrames:
     """Fetch an order's frames, with their progress on stderr. Raises `SettingsError` without a sandbox."""
+    kept, bundle = KeptFrames(folder), status.bundle
+    if bundle is not None and bundle.split is not None:
+        return _fetch_still(orders, status, kept, no_check=no_check, force=force)
     renderer = None if no_check else _renderer()
-    kept = KeptFrames(folder)
     with _progress(status.frames) as on_frame:
         fetching = FrameFetching(
             store=orders.jobs.store, renderer=renderer, kept=kept, replace=force, on_frame=on_frame
         )
         return context.run(fetching.fetch(status))
+
+
+def _fetch_still(
+    orders: Orders, status: OrderStatus, kept: KeptFrames, *, no_check: bool, force: bool
+) -> FetchedFrames:
+    if no_check:
+        raise SettingsError("The tiles of a still are merged in the sandbox: --no-check cannot be used.")
+    merging = StillMerging(
+        store=orders.jobs.store,
+        renderer=_renderer(),
+        kept=kept,
+        bundle_bytes=limits.scene_limits(context.current().settings).bundle_bytes,
+        replaces=force,
+    )
+    with activity("merging the tiles"):
+        return context.run(merging.fetch(status))
 
 
 def fetch_pictures(

@@ -38,6 +38,8 @@ class Settings:
                 setattr(owner, name, value)
             except TypeError as error:
                 raise ValueError(f"{name} cannot be {value}: {error}") from None
+        # A later value of the same setting goes before: a probe's samples, those of the job.
+        self._given = [one for one in self._given if one[:2] != (owner, name)]
         self._given.append((owner, name, value))
         self.check()
 

@@ -1,0 +1,139 @@
+"""A still that was split over workers: its tiles are fetched, checked, merged and denoised here."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from veriframe.creator.orders.fetching import FetchedFrames, MissingFrames, missing_of
+from veriframe.creator.orders.kept_frames import KeptFrames
+from veriframe.creator.orders.results import ChunkResults, frames_per_second
+from veriframe.creator.orders.values import Chunk, OrderStatus
+from veriframe.errors import Code, JobError, ValidationFailed
+from veriframe.model.bundle.chunks import task_of, tile_region
+from veriframe.model.bundle.job_file import Bundle
+from veriframe.model.content.folder import FolderLimits
+from veriframe.model.rendering.frames import Frame, RenderTask, frame_file
+from veriframe.model.rendering.overrides import overridden
+from veriframe.model.rendering.scene import SceneInspection
+from veriframe.ports.renderer import Renderer, Tile
+from veriframe.ports.store import ContentStore, FetchLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Still:
+    """What is merged, where its bundle lies, and a folder for the work."""
+
+    bundle: Bundle
+    inspection: SceneInspection
+    asset: Path
+    work: Path
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the whole, in pixels."""
+        return self.inspection.width, self.inspection.height
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StillMerging:
+    """Merges into `kept.folder`. `bundle_bytes` is the most that a bundle may have.
+
+    Raises `StoreUnavailable`, `HostUnavailable`, `SettingsError` if the folder cannot be written, and
+    `JobError` if the still cannot be merged.
+    """
+
+    store: ContentStore
+    renderer: Renderer
+    kept: KeptFrames
+    bundle_bytes: int
+    replaces: bool = False
+
+    async def fetch(self, status: OrderStatus) -> FetchedFrames:
+        """Make the picture once all tiles have come. Before that, or if one is at fault, say which lack."""
+        bundle = status.bundle
+        assert bundle is not None
+        assert bundle.split is not None
+        (number,) = bundle.frames
+        self.kept.open()
+        found, name = FetchedFrames(folder=self.kept.folder), frame_file(number, bundle.format)
+        if self.kept.digest(name):
+            found.kept.append(number)
+            return found
+        if self.kept.is_there(name) and not self.replaces:
+            why = f"another file is called {name}; --force replaces it"
+            found.missing.append(MissingFrames(frames=(number,), job_id=status.jobs[0].id, why=why))
+            return found
+        found.missing += [missing_of(chunk) for chunk in status.chunks if not chunk.has_result]
+        if not found.missing:
+            await self._make(status, bundle, found)
+        return found
+
+    async def _make(self, status: OrderStatus, bundle: Bundle, found: FetchedFrames) -> None:
+        with tempfile.TemporaryDirectory(prefix=".veriframe-", dir=self.kept.folder) as folder:
+            work, asset = Path(folder), Path(folder) / "asset"
+            limits = FetchLimits(folder=FolderLimits(size_bytes=self.bundle_bytes))
+            await self.store.fetch(status.order.asset_cid, asset, limits)
+            async with self.renderer.open(asset / bundle.scene, asset) as session:
+                inspection = overridden(await session.inspect(), bundle.overrides)
+            still = _Still(bundle=bundle, inspection=inspection, asset=asset, work=work)
+            tiles = list[Tile]()
+            for chunk in status.chunks:
+                try:
+                    tiles.append(await self._tile(chunk, still))
+                except JobError as error:
+                    why = f"{error} [{error.code.value}]"
+                    bad = MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=why, is_bad=True)
+                    found.missing.append(bad)
+            if not found.missing:
+                found.written.append(await self._merge(still, tiles))
+
+    async def _tile(self, chunk: Chunk, still: _Still) -> Tile:
+        """Fetch one tile and check its pixels. Raises `ValidationFailed`."""
+        folder, bundle = still.work / f"tile-{chunk.job.part}", still.bundle
+        out, clean = folder / "out", folder / "clean"
+        await asyncio.to_thread(_make_all, out, clean)
+        results = ChunkResults(store=self.store)
+        manifest = await results.manifest(chunk, bundle)
+        (told,) = manifest.frames
+        name = told.file.rpartition("/")[2]
+        await results.frame(chunk, told, out / name)
+        frame = Frame(
+            number=told.number,
+            file=name,
+            width=told.width,
+            height=told.height,
+            seconds=told.seconds,
+            peak_memory_bytes=told.peak_memory_bytes,
+        )
+        task = replace(task_of(bundle, chunk.job.part, still.inspection), has_thumbnail=False)
+        (validated,) = await self.renderer.validate(task, [frame], out, clean)
+        if validated.pixel_digest != told.digest:
+            raise ValidationFailed(Code.TAMPER, "Its pixels are not those that the manifest names.")
+        self.kept.frames_per_second = frames_per_second(manifest) or self.kept.frames_per_second
+        assert task.region is not None
+        assert bundle.split is not None
+        kept = tile_region(bundle.split, chunk.job.part, still.size)
+        return Tile(file=clean / validated.file, shown=task.region, kept=kept)
+
+    async def _merge(self, still: _Still, tiles: Sequence[Tile]) -> int:
+        """Merge and check the picture, and write it. Returns its frame's number."""
+        out, clean, bundle = still.work / "merged", still.work / "clean", still.bundle
+        await asyncio.to_thread(_make_all, out, clean)
+        task = RenderTask(
+            frames=bundle.frames, format=bundle.format, size=still.size, overrides=bundle.overrides
+        )
+        frame = await self.renderer.merge(still.asset / bundle.scene, tiles, task, out, still.asset)
+        (validated,) = await self.renderer.validate(task, [frame], out, clean)
+        name = frame_file(validated.number, bundle.format)
+        self.kept.put(name, clean / validated.file, validated.pixel_digest)
+        self.kept.save()
+        return validated.number
+
+
+def _make_all(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True)
