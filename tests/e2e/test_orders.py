@@ -23,9 +23,8 @@ def _told(home: Home, *arguments: str | Path) -> dict[str, object]:
 
 def test_an_animation_becomes_a_film(home: Home, light_scene: Path) -> None:
     """Packed, estimated, posted, rendered in chunks, fetched, paid, filmed; and lost frames again."""
-    created = home.run(
-        "order", "create", light_scene, "--frames", "1-8", "--chunk", "3", "--price", "0.1", "--yes", "--json"
-    )
+    asked = ("--frames", "1-8", "--chunk", "3", "--samples", "6", "--price", "0.1")
+    created = home.run("order", "create", light_scene, *asked, "--yes", "--json")
     assert created.returncode == 0, created.stderr
     posted = json.loads(created.stdout)
     assert (posted["order"], posted["chunks"], posted["rewards_fri"]) == (1, 3, str(9 * 10**17))
@@ -66,3 +65,18 @@ def test_another_machine_reads_the_order_without_notes(home: Home, light_scene: 
     assert isinstance(shown["chunks"], list)
     assert [chunk["frames"] for chunk in shown["chunks"]] == ["2-3", "4-5"]
     assert shown["scene"] == light_scene.name
+
+
+def test_a_still_that_was_split_is_the_whole(home: Home, light_scene: Path) -> None:
+    """Four tiles by one worker, merged here: every pixel is that of the still in one piece."""
+    asked = (light_scene, "--frames", "3", "--price", "0.4", "--no-check", "--yes")
+    assert home.run("order", "create", *asked, "--tiles", "2x2").returncode == 0
+    assert home.run("order", "create", *asked).returncode == 0
+    assert home.run("worker", "--once").returncode == 0
+    for order in ("1", "2"):
+        assert _told(home, "order", "fetch", order)["written"] == [3]
+    pixels = []
+    for order in ("1", "2"):
+        with Image.open(home.folder / f"order-{order}" / "frame_0003.png") as picture:
+            pixels.append((picture.size, picture.tobytes()))
+    assert pixels[0] == pixels[1]
