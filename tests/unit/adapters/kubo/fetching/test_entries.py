@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from tests.unit.adapters.kubo.blocks.vectors import link, name_of, node
 from tests.unit.adapters.kubo.fetching.hostile_folders import (
     BLOCKS,
@@ -35,9 +36,13 @@ FILE = FetchLimits(file_bytes=2**20)
 @pytest_asyncio.fixture
 async def liar() -> AsyncIterator[LyingNode]:
     """A node with all blocks, which streams no files."""
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        return refusal("no stream")
+
     async with lying_node() as started:
         started.blocks = {str(cid): block for cid, block in BLOCKS.items()}
-        started.replies["cat"] = refusal("no stream")
+        started.replies["cat"] = refuse
         yield started
 
 
