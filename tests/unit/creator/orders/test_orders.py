@@ -16,6 +16,7 @@ from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.values import ChunkState
 from veriframe.errors import Code, JobRejected, MoveRefused
 from veriframe.model.registry.offer import Offer
+from veriframe.ports.registry import Snapshot
 
 STATES = [ChunkState.PAID, ChunkState.THERE, ChunkState.UNDER_WAY]
 
@@ -113,13 +114,20 @@ async def test_a_bundle_that_does_not_fit_its_order_is_refused(studio: Studio) -
     assert caught.value.code is Code.PARTS
 
 
-async def test_a_poll_is_one_read_for_all_chunks(studio: Studio) -> None:
-    """Never one a chunk, and none that is final is read again."""
+async def test_a_poll_is_one_read_for_all_chunks(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never one a chunk, and final ones before the first that is not are left out."""
     number = await _in_all_states(studio)
     status = await studio.status(number)
-    before = studio.shared.reads
+    asked, snapshot = list[tuple[int, int]](), FakeRegistry.snapshot
+
+    async def noted(self: FakeRegistry, first: int, count: int) -> Snapshot:
+        asked.append((first, count))
+        return await snapshot(self, first, count)
+
+    monkeypatch.setattr(FakeRegistry, "snapshot", noted)
     assert [chunk.state for chunk in (await studio.orders.again(status)).chunks] == STATES
-    assert studio.shared.reads == before + 1
+    # Job 1 is paid.
+    assert asked == [(2, 2)]
 
 
 async def test_following_ends_when_all_is_over_and_releases_the_scene(studio: Studio) -> None:
