@@ -26,7 +26,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 FRAMES = {"animation": (1, 7, 13, 19, 24), "motion_blur": (1, 6, 12), "cinema": (1, 9, 17, 24)}
 """The frames that are estimated, and rendered; frame 1 of the other scenes."""
 
-SCENES = ("still", "textures", "volume", "hair", "motion_blur", "animation", "eevee")
+SCENES = ("animation", "textures", "motion_blur", "volume", "hair", "still", "eevee")
 SAMPLES: dict[str, tuple[int | None, ...]] = {
     "cinema": (None,),
     "textures": (None, 512),
@@ -48,7 +48,7 @@ def main() -> None:
 
 async def measure() -> list[dict[str, Any]]:
     """All rows."""
-    rows = []
+    rows = list[dict[str, Any]]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         packing = await build_packing(load({"home": name}, {}, None).settings)

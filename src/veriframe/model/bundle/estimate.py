@@ -21,7 +21,7 @@ CHUNKS_IN_LEASE = 3
 """A chunk takes at most this part of its lease, so that a slower machine can do it, too."""
 
 LEASE_STEP_SECONDS = 600
-MODEL_ERROR = 0.25
+MODEL_ERROR = 0.35
 """How far a frame may be from the law above, as a share: caches, threads and other programs."""
 
 JITTER_SECONDS = 0.15

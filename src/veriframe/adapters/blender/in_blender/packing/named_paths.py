@@ -69,9 +69,17 @@ class Place:
 
 
 def places() -> Iterator[Place]:
-    """All places in the open scene, those of linked data-blocks included."""
+    """All places in the open scene, those of linked data-blocks included, but for Blender's own files."""
+    own = tuple(f"{os.path.realpath(folder)}/" for folder in _own_folders())
     for source in (libraries, images, blocks, nodes, modifiers, rigid_worlds, outputs, strips):
-        yield from (place for place in source() if place.value)
+        for place in source():
+            if place.value and not os.path.realpath(place.absolute).startswith(own):
+                yield place
+
+
+def _own_folders() -> list[str]:
+    """Where Blender keeps its own brushes, fonts and lights: each Blender has them."""
+    return [folder for kind in ("LOCAL", "SYSTEM") if (folder := bpy.utils.resource_path(kind))]
 
 
 def needed(block: Any) -> bool:
