@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +14,7 @@ from veriframe.model.bundle.job_file import format_frames
 from veriframe.model.bundle.travel import Kind
 from veriframe.model.quantities import format_size, format_span, format_strk
 
-MOST_LINES = 20
+_NUMBER = re.compile(r"\d+")
 
 
 def say_found(found: Found) -> None:
@@ -31,12 +32,19 @@ def say_found(found: Found) -> None:
 
 
 def say_outside(files: Sequence[TakenFile]) -> None:
-    """Name the files that a scene takes from elsewhere on this machine."""
+    """Name all files that a scene takes from elsewhere on this machine: none may hide behind others.
+
+    Files whose names differ in numbers alone share a line.
+    """
     show.err.print("From outside the scene's folder, named by the scene:", style="yellow")
-    for file in files[:MOST_LINES]:
-        show.err.print(f"  {show.clean(str(file.source))}", style="yellow", markup=False)
-    if len(files) > MOST_LINES:
-        show.err.print(f"  and {len(files) - MOST_LINES} more", style="yellow")
+    alike: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        alike.setdefault((str(file.source.parent), _NUMBER.sub("#", file.source.name)), []).append(
+            str(file.source)
+        )
+    for paths in alike.values():
+        more = f" and {len(paths) - 1} more with other numbers" if len(paths) > 1 else ""
+        show.err.print(f"  {show.clean(paths[0])}{more}", style="yellow", markup=False)
 
 
 def packed_facts(packed: Packed) -> dict[str, str]:
@@ -81,6 +89,7 @@ def as_object(packed: Packed, comparison: Comparison | None, estimate: Estimate 
         "size_bytes": packed.size_bytes,
         "frames": format_frames(packed.bundle.frames),
         "chunk": packed.bundle.chunk,
+        "outside": list(packed.outside),
         "left_out": [asdict(left) for left in packed.left_out],
         "traces": list(packed.traces),
         "warnings": list(packed.verdict.warnings),

@@ -148,6 +148,7 @@ class Packing:
             size_bytes=size_bytes,
             left_out=found.left_out,
             traces=tuple(traces),
+            outside=tuple(str(file.source) for file in found.outside),
         )
 
 

@@ -66,7 +66,7 @@ async def _with_bakes(packer: ScenePacker, found: Found, folder: Path) -> dict[s
 
 def _difference(packed: Packed) -> str:
     if used := [left.what for left in packed.left_out if left.is_used]:
-        return f"the bundle lacks what could not travel: {some_names(used)}"
+        return f"the bundle lacks what could not travel: {some_names(used, limit=400)}"
     return "their pixels differ, and nothing is known to be missing"
 
 

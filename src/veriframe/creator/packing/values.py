@@ -83,7 +83,8 @@ class Packed:
     """A bundle on the disk. `verdict` is of its scene, with the bundle's settings, seen in the sandbox.
 
     `chunk_is_given`: the creator chose the bundle's chunk. `traces` are paths of this machine that are still
-    in a file, as `PLACE: PATH`, such as in an annotation, or in what an export wrote about itself.
+    in a file, as `PLACE: PATH`, such as in an annotation, or in what an export wrote about itself. `outside`
+    are the paths of files that came from outside the scene's folder.
     """
 
     folder: Path
@@ -94,6 +95,7 @@ class Packed:
     size_bytes: int
     left_out: tuple[LeftOut, ...]
     traces: tuple[str, ...]
+    outside: tuple[str, ...] = ()
 
     @property
     def scene(self) -> Path:

@@ -1,0 +1,110 @@
+"""`veriframe job pack`, with fakes for Blender and its sandbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.fakes.packer import FakePacker
+from tests.fakes.renderer import FakeRenderer, Script
+from tests.scenes.blend_bytes import blend, block
+from typer.testing import CliRunner
+
+from veriframe.cli.app import app
+from veriframe.creator.packing.packing import Packing
+from veriframe.model.bundle.job_file import parse_job_file
+from veriframe.model.bundle.travel import Kind, NamedFile
+from veriframe.model.rendering.scene import SceneLimits
+
+
+class Desk:
+    """A scene that names pictures of another folder, one of them hidden."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.other, self.target = folder / "shot", folder / "other", folder / "bundle"
+        (self.other / ".private").mkdir(parents=True)
+        self.home.mkdir()
+        self.scene = self.home / "shot.blend"
+        self.scene.write_bytes(blend(block(b"REND", b"x" * 72)))
+        self.pictures = [self.other / f"{name}.png" for name in ("a", *(f"b_{n}" for n in range(30)), "z")]
+        hidden = self.other / ".private" / "key.png"
+        for picture in (*self.pictures, hidden):
+            picture.write_bytes(b"x")
+        named = tuple(
+            NamedFile(kind=Kind.IMAGE, block="b", path=str(path), owner=str(self.scene))
+            for path in (*self.pictures, hidden)
+        )
+        self.renderer = FakeRenderer()
+        packer = FakePacker(self.renderer, {str(self.scene): named})
+        self.packing = Packing(packer=packer, renderer=self.renderer, limits=SceneLimits())
+
+    def call(self, *options: str) -> tuple[int, str, str]:
+        """Exit code, stdout, stderr."""
+        words = ["job", "pack", str(self.scene), "-o", str(self.target), *options]
+        done = CliRunner().invoke(app, ["--home", str(self.home.parent / "veriframe"), *words])
+        return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """The desk, whose packing is what the command uses."""
+    made = Desk(tmp_path.resolve())
+
+    async def packing() -> Packing:
+        return made.packing
+
+    monkeypatch.setattr("veriframe.cli.job.packing.packing_of_settings", packing)
+    return made
+
+
+def test_everything_from_elsewhere_is_named(desk: Desk) -> None:
+    """The last file as well as the first: none hides behind others (fault_142)."""
+    code, out, told = desk.call("--frames", "1-4", "--chunk", "2")
+    assert code == 0
+    assert str(desk.pictures[0]) in told
+    assert str(desk.pictures[-1]) in told
+    assert f"{desk.pictures[1]} and 29 more" in told
+    assert "key.png" in told.partition("Left out")[2]
+    assert str(desk.target) in out
+    bundle = parse_job_file((desk.target / "job.json").read_bytes())
+    assert (bundle.frames, bundle.chunk) == ((1, 2, 3, 4), 2)
+
+
+def test_scripts_read_the_same(desk: Desk) -> None:
+    """One object, with the comparison, the estimate and all files from elsewhere."""
+    code, out, _ = desk.call("--json", "--set", "machine_hour_strk=2")
+    told = json.loads(out)
+    assert code == 0
+    assert told["outside"] == [str(path) for path in desk.pictures]
+    assert told["comparison"]["is_equal"] is True
+    assert told["estimate"]["frames"] == 250
+    assert int(told["estimate"]["price_fri"]) >= 0
+    assert [left["why"] for left in told["left_out"]]
+
+
+def test_a_difference_has_an_exit_code_of_its_own(desk: Desk) -> None:
+    """The bundle is there, and what may be missing is named."""
+    desk.renderer.scripts = {desk.scene.read_bytes() + b"[": Script(colour=(1, 2, 3))}
+    code, out, _ = desk.call()
+    assert code == 7
+    assert "key.png" in out
+    assert (desk.target / "job.json").exists()
+
+
+def test_without_the_check_nothing_is_rendered(desk: Desk) -> None:
+    """A bundle is all that one gets."""
+    code, _, _ = desk.call("--no-check")
+    assert code == 0
+    assert desk.renderer.tasks == []
+
+
+@pytest.mark.parametrize(
+    "options", [("--resolution", "big"), ("--tiles", "2"), ("--depth", "32"), ("--frames", "9-1")]
+)
+def test_options_that_cannot_be_used_end_it_at_once(desk: Desk, options: tuple[str, str]) -> None:
+    """Before anything is looked for."""
+    code, _, _ = desk.call(*options)
+    assert code != 0
+    assert not desk.target.exists()
+    assert desk.renderer.opened == []
