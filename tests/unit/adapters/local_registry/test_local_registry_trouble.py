@@ -128,11 +128,12 @@ async def test_a_log_without_its_file_is_refused(path: Path) -> None:
 
 
 async def test_a_failing_disk_is_a_temporary_failure(tmp_path: Path, client: Client) -> None:
-    """fault_76: a folder in place of the file, and a folder that cannot be created."""
+    """fault_76: a folder in place of the file; but a file in place of the folder needs another setting."""
     (tmp_path / "file").write_text("in the way")
-    for place in (tmp_path, tmp_path / "file" / "registry.sqlite"):
+    places = {tmp_path: RegistryUnavailable, tmp_path / "file" / "registry.sqlite": SettingsError}
+    for place, error in places.items():
         registry = LocalRegistry(place, "worker")
-        with pytest.raises(RegistryUnavailable):
+        with pytest.raises(error):
             await registry.snapshot(1, 0)
         registry.close()
 

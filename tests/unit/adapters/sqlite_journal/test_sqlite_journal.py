@@ -197,5 +197,5 @@ def test_no_journal_is_created_on_a_full_disk(tmp_path: Path) -> None:
 def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     """fault_78: the error names a path that cannot be a journal."""
     (tmp_path / "file").touch()
-    with pytest.raises(HostUnavailable, match=r"journal\.sqlite"):
+    with pytest.raises(SettingsError, match="file cannot be written"):
         SqliteJournal(tmp_path / "file" / "journal.sqlite")
