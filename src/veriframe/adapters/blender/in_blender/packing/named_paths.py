@@ -172,8 +172,8 @@ def of_modifier(item: Any, modifier: Any) -> Iterator[Place]:
         yield Place("fluid cache", item, modifier.domain_settings, "cache_directory", "folder")
     elif modifier.type == "NODES":
         baked = on_disk(modifier)
-        if any(not bake.use_custom_path for bake in baked) and modifier.bake_directory:
-            yield Place(BAKE, item, modifier, "bake_directory", "folder")
+        is_read = any(not bake.use_custom_path for bake in baked)
+        yield Place(BAKE if is_read else TEXT, item, modifier, "bake_directory", "folder")
         for bake in modifier.bakes:
             is_read = bake in baked and bake.use_custom_path
             yield Place(BAKE if is_read else TEXT, item, bake, "directory", "folder")

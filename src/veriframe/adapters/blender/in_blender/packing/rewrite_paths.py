@@ -30,9 +30,9 @@ def main() -> None:
     paths = {_decoded(path): _decoded(place) for path, place in plan["paths"].items()}
     home = os.path.dirname(_decoded(plan["place"]))  # noqa: PTH120
     bpy.ops.wm.open_mainfile(filepath=scene, load_ui=False, use_scripts=False)
-    pack_bakes()
     # All places are found before any is changed: a path may depend on a library's.
     found = [(place, place.absolute) for place in named.places() if place.is_local]
+    pack_bakes()
     packed = 0
     for place, absolute in found:
         if place.kind == named.OUTPUT:
