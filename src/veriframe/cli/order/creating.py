@@ -18,6 +18,8 @@ from veriframe.cli.order import acting, options, sources
 from veriframe.cli.order.sources import Source
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
 from veriframe.errors import SettingsError
+from veriframe.model.attempt.chunk_limits import shortest_lease
+from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.model.registry.offer import Offer
 
@@ -116,7 +118,8 @@ def create(
         return
     with sources.opened(scene, again, given, skip_existing, is_checked=not no_check) as source:
         offer = _offer(source, price, reward, terms)
-        _draft_and_post(source, offer, yes=yes, as_json=as_json)
+        limited = source.limited(offer.terms(0).lease_seconds)
+        _draft_and_post(limited, offer, yes=yes, as_json=as_json)
 
 
 def _check_money(price: int | None, reward: int | None) -> None:
@@ -195,11 +198,22 @@ def _draft_and_post(source: Source, offer: Offer, *, yes: bool, as_json: bool) -
     posting = acting.posting()
     draft = context.run(posting.draft(source.place, source.bundle, offer, source.note))
     show.facts("", order_draft_view.facts(draft, source.size_bytes, source.estimate), show.err)
-    _warn(draft, source.warnings)
+    _warn(draft, (*source.warnings, *_short_lease(source, draft)))
     consent.warn_and_ask(yes, PUBLIC_ORDER, "Post it?")
     with transfer_bar(f"storing {draft.note.name}") as on_progress:
         posted = context.run(posting.post(draft, on_progress))
     _tell(posted, draft, as_json=as_json)
+
+
+def _short_lease(source: Source, draft: OrderDraft) -> Sequence[str]:
+    needed = shortest_lease(source.bundle, source.size)
+    if draft.terms.lease_seconds >= needed:
+        return ()
+    warning = (
+        f"Workers with default settings leave these chunks: they need a lease of {format_span(needed)}, or a"
+        " lower --frame-seconds, or a smaller --chunk."
+    )
+    return (warning,)
 
 
 def _warn(draft: OrderDraft, warnings: Sequence[str]) -> None:

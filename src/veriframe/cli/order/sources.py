@@ -17,6 +17,7 @@ from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.posting import read_bundle
 from veriframe.creator.orders.values import ChunkState, OrderStatus, missing_frames
 from veriframe.errors import SettingsError
+from veriframe.model.attempt.chunk_limits import lease_of, with_frame_limit
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.bundle.options import BundleOptions
@@ -28,13 +29,15 @@ from veriframe.model.rendering.overrides import Overrides
 class Source:
     """What is posted: a folder, or the CID of an earlier one, and what is asked of it.
 
-    `before` are the terms of the earlier order. `size_bytes` is 0 if nothing is sent.
+    `before` are the terms of the earlier order. `size_bytes` is 0 if nothing is sent. `size` is the picture's
+    in pixels, None if the scene was not opened.
     """
 
     place: Path | str
     bundle: Bundle
     note: OrderNote
     size_bytes: int = 0
+    size: tuple[int, int] | None = None
     estimate: Estimate | None = None
     before: Terms | None = None
     warnings: tuple[str, ...] = ()
@@ -50,7 +53,11 @@ class Source:
         """The lease that is known to be long enough; None for the usual one."""
         if self.before is not None:
             return self.before.lease_seconds
-        return None if self.estimate is None else self.estimate.lease_seconds
+        return None if self.estimate is None else lease_of(self.bundle, self.size, self.estimate)
+
+    def limited(self, lease_seconds: int) -> Source:
+        """The same with a limit for its frames that fits the lease, unless it has one."""
+        return replace(self, bundle=with_frame_limit(self.bundle, self.size, lease_seconds))
 
 
 @contextmanager
@@ -103,6 +110,7 @@ def _packed(
         bundle=_without_existing(packed.bundle, skip_existing),
         note=note,
         size_bytes=packed.size_bytes,
+        size=(packed.verdict.inspection.width, packed.verdict.inspection.height),
         estimate=estimate,
         warnings=(*packed.verdict.warnings, *traces),
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.fakes.renderer import INSPECTION
 from tests.unit.cli.shell import Shell, plain
 from tests.unit.creator.orders.studio import BUNDLE, Studio, picture
 from tests.unit.creator.stage import ARBITER, STRK
@@ -145,7 +146,7 @@ def _packs(monkeypatch: pytest.MonkeyPatch, studio: Studio, difference: str = ""
             folder=studio.bundle(replace(BUNDLE, chunk=ESTIMATE.chunk)),
             bundle=replace(BUNDLE, chunk=ESTIMATE.chunk),
             chunk_is_given=False,
-            verdict=SceneVerdict(header=None, inspection=None, warnings=("It glows.",)),  # type: ignore[arg-type]
+            verdict=SceneVerdict(header=None, inspection=INSPECTION, warnings=("It glows.",)),  # type: ignore[arg-type]
             files=3,
             size_bytes=2048,
             left_out=(),
