@@ -13,6 +13,7 @@ from veriframe import disk
 from veriframe.creator.packing import probing, writing
 from veriframe.creator.packing.gathering import Gathering
 from veriframe.creator.packing.values import Comparison, Found, LeftOut, Packed
+from veriframe.model.bundle.chunks import check_split
 from veriframe.model.bundle.estimate import Estimate
 from veriframe.model.bundle.job_file import FILE_NAME, parse_job_file, write_job_file
 from veriframe.model.bundle.options import BundleOptions, bundle_of
@@ -137,6 +138,7 @@ class Packing:
         verdict = judge(found.header, inspection, self.limits)
         release = (await self.renderer.facts()).version
         bundle = bundle_of(asked, found.place, str(release), inspection)
+        check_split(bundle, inspection)
         await asyncio.to_thread((folder / FILE_NAME).write_bytes, write_job_file(bundle))
         files, size_bytes = await asyncio.to_thread(writing.measure, folder)
         return Packed(

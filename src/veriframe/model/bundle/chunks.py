@@ -8,6 +8,7 @@ from veriframe.errors import Code, JobRejected
 from veriframe.model.bundle.job_file import Bundle, Split
 from veriframe.model.rendering.frames import ImageFormat, Region, RenderTask
 from veriframe.model.rendering.scene import SceneInspection
+from veriframe.model.text import printable, some_names
 
 TILE_BORDER_PIXELS = 16
 """Rendered round each tile of a split still and cut off by merging: adaptive sampling looks at neighbours."""
@@ -31,6 +32,24 @@ def check_parts(bundle: Bundle, jobs: int) -> None:
             f"The bundle has {parts(bundle)} parts and its order {jobs} jobs. "
             "Post it with: veriframe order create.",
         )
+
+
+def check_split(bundle: Bundle, inspection: SceneInspection) -> None:
+    """Raise `JobRejected` (BAD_BUNDLE) if the still is split, and its tiles would not be the picture.
+
+    `inspection` is of the scene with the bundle's overrides.
+    """
+    if bundle.split is None:
+        return
+    why = ""
+    if inspection.engine != "CYCLES":
+        why = f"only Cycles renders tiles, and {printable(inspection.engine)} renders the scene"
+    elif inspection.changed_later:
+        why = f"{some_names(inspection.changed_later)} works on the whole picture"
+    elif len(inspection.view_layers) > 1:
+        why = f"it has several view layers, {some_names(inspection.view_layers)}: name one as view_layer"
+    if why:
+        raise JobRejected(Code.BAD_BUNDLE, f"The still cannot be split: {why}. Post it without --tiles.")
 
 
 def frames_of(bundle: Bundle, part: int) -> tuple[int, ...]:

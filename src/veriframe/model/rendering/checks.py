@@ -251,6 +251,7 @@ class _Report(_Checked):
     frames_per_second: Annotated[float, Field(gt=0, le=65_536, allow_inf_nan=False)]
     denoises: bool
     ignored: _Texts
+    changed_later: _Texts
     seed: Annotated[int, Field(ge=-(2**31), lt=2**31)] | None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -280,6 +281,7 @@ class _Report(_Checked):
             frames_per_second=self.frames_per_second,
             denoises=self.denoises,
             ignored=tuple(self.ignored),
+            changed_later=tuple(self.changed_later),
             seed=self.seed,
             seconds=self.seconds,
         )

@@ -54,7 +54,8 @@ class SceneInspection:
     `unrepeatable` lists what makes two renders differ; `outputs` lists the paths the scene would write to.
     `unlit`: nothing gives light, so that the picture must be black. `cameras` and `all_view_layers` are all
     that the scene has; `view_layers` are those that it renders. `denoises`: Cycles denoises the picture.
-    `ignored` lists settings that change the picture and are turned off for a render.
+    `ignored` lists settings that change the picture and are turned off for a render, `changed_later` what
+    makes another picture of the engine's, such as Compositing.
     `seed` is that of Cycles, None if it is animated or another engine renders.
     """
 
@@ -82,6 +83,7 @@ class SceneInspection:
     frames_per_second: float = 24.0
     denoises: bool = False
     ignored: tuple[str, ...] = ()
+    changed_later: tuple[str, ...] = ()
     seed: int | None = None
     seconds: float
 

@@ -13,6 +13,7 @@ import structlog
 from veriframe.causes import cause_of
 from veriframe.errors import Code, HostUnavailable, JobRejected
 from veriframe.model.attempt.attempt import Attempt
+from veriframe.model.bundle.chunks import check_split
 from veriframe.model.bundle.inspected import InspectedAsset, settings_of
 from veriframe.model.bundle.job_file import Bundle
 from veriframe.model.quantities import format_size
@@ -55,6 +56,7 @@ async def _inspect(asset: Asset, run: JobRun) -> InspectedAsset:
     if asset.bundle is not None:
         # A bundle names its output; that of its scene is not used.
         inspection = replace(overridden(inspection, asset.bundle.overrides), output_is_movie=False)
+        check_split(asset.bundle, inspection)
     parts = asset.bundle.split.tiles if asset.bundle is not None and asset.bundle.split is not None else 1
     pixels = inspection.width * inspection.height // parts
     verdict = judge(header, inspection, context.scene_limits, pixels=pixels)

@@ -1,6 +1,7 @@
 """The parts of a bundle: every frame and every pixel once."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,15 @@ from hypothesis import strategies as st
 from tests.fakes.renderer import INSPECTION
 
 from veriframe.errors import Code, JobRejected
-from veriframe.model.bundle.chunks import check_parts, frames_of, parts, task_of, tile_region, with_border
+from veriframe.model.bundle.chunks import (
+    check_parts,
+    check_split,
+    frames_of,
+    parts,
+    task_of,
+    tile_region,
+    with_border,
+)
 from veriframe.model.bundle.job_file import Bundle, Split
 from veriframe.model.rendering.frames import ImageFormat, Region
 
@@ -62,6 +71,24 @@ def test_an_order_has_a_job_for_each_part() -> None:
     with pytest.raises(JobRejected) as refused:
         check_parts(bundle, 2)
     assert refused.value.code is Code.PARTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"engine": "BLENDER_WORKBENCH"}, "only Cycles"),
+        ({"changed_later": ("Compositing",)}, "Compositing"),
+        ({"view_layers": ("one", "two")}, "several view layers"),
+    ],
+)
+def test_a_still_whose_tiles_are_not_its_picture_is_not_split(changes: dict[str, Any], why: str) -> None:
+    """fault_208: told before it is posted, and refused before it is claimed."""
+    split = Bundle(scene="a.blend", blender="4.5", split=Split(columns=2, rows=1))
+    check_split(split, INSPECTION)
+    with pytest.raises(JobRejected, match=why) as refused:
+        check_split(split, replace(INSPECTION, **changes))
+    assert refused.value.code is Code.BAD_BUNDLE
+    check_split(BUNDLE, replace(INSPECTION, **changes))
 
 
 def test_the_task_of_a_chunk() -> None:

@@ -20,6 +20,18 @@ def ignored() -> Iterator[str]:
             yield shown
 
 
+def changed_later(scene: Any) -> Iterator[str]:
+    """What makes another picture of what the engine has rendered, so that its tiles are not the picture's."""
+    if scene.render.use_freestyle and any(layer.use_freestyle for layer in scene.view_layers if layer.use):
+        yield "Freestyle"
+    tree = getattr(scene, "node_tree", None)
+    if not (scene.render.use_compositing and getattr(scene, "use_nodes", False) and tree):
+        return
+    plain = {"CompositorNodeRLayers", "CompositorNodeComposite", "CompositorNodeViewer", "NodeFrame"}
+    if any(node.bl_idname not in plain and not node.mute for node in tree.nodes):
+        yield "Compositing"
+
+
 def unrepeatable() -> Iterator[str]:
     """Everything that makes two renders of the same scene differ."""
     scene = bpy.context.scene

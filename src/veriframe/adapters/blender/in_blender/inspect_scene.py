@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
-from differences import ignored, unrepeatable  # type: ignore[import-not-found]
+from differences import changed_later, ignored, unrepeatable  # type: ignore[import-not-found]
 from lighting import is_unlit  # type: ignore[import-not-found]
 
 MOST = 200
@@ -220,6 +220,7 @@ def facts() -> dict[str, Any]:
         "seed": ask(lambda: None if scene.cycles.use_animated_seed else scene.cycles.seed, None),
         "denoises": ask(lambda: bool(render.engine == "CYCLES" and scene.cycles.use_denoising), False),
         "ignored": some(ignored),
+        "changed_later": some(lambda: changed_later(scene)),
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import bpy
+from differences import changed_later  # type: ignore[import-not-found]
 
 DEPTHS = {"PNG": ("8", "16"), "OPEN_EXR": ("16", "32"), "OPEN_EXR_MULTILAYER": ("16", "32")}
 """The colour depths of each format, as Blender writes them; the scene's own is kept if it is one of them."""
@@ -156,7 +157,7 @@ class Settings:
         """Lets Cycles keep what a denoiser gets; the noisy image itself is there whenever it denoises."""
         denoises = self.scene.render.engine == "CYCLES" and self.scene.cycles.use_denoising
         if task["is_denoised_later"]:
-            if is_changed_after_rendering(self.scene):
+            if any(changed_later(self.scene)):
                 raise ValueError("a still whose compositor or Freestyle changes it cannot be split")
             if len(self.used_layers()) > 1:
                 raise ValueError("a still of several view layers cannot be split; name one as view_layer")
@@ -203,14 +204,3 @@ def curves(scene: Any) -> Iterator[Any]:
     yield from data.drivers
     if data.action is not None:
         yield from data.action.fcurves
-
-
-def is_changed_after_rendering(scene: Any) -> bool:
-    """Whether a compositor or Freestyle makes another picture of what the engine rendered."""
-    if scene.render.use_freestyle and any(layer.use_freestyle for layer in scene.view_layers if layer.use):
-        return True
-    tree = getattr(scene, "node_tree", None)
-    if not (scene.render.use_compositing and getattr(scene, "use_nodes", False) and tree):
-        return False
-    plain = {"CompositorNodeRLayers", "CompositorNodeComposite", "CompositorNodeViewer", "NodeFrame"}
-    return any(node.bl_idname not in plain and not node.mute for node in tree.nodes)
