@@ -133,10 +133,10 @@ def make_production(house: House) -> Path:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    scenes = sorted(folder.glob("*.blend"))
-    if made.returncode or not scenes:
+    scene = folder / "shots" / "cinema" / "cinema.blend"
+    if made.returncode or not scene.is_file():
         raise DemoFailed(f"The scene could not be created: {made.stdout[-500:]}{made.stderr[-500:]}")
-    return scenes[0]
+    return scene
 
 
 @contextmanager
