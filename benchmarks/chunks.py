@@ -30,7 +30,7 @@ def main() -> None:
         folder = Path(name)
         scene = folder / "light.blend"
         script = ROOT / "examples" / "animation.py"
-        making = [sys.executable, script, scene, "--scale", "50", "--samples", "4"]
+        making: list[str | Path] = [sys.executable, script, scene, "--scale", "50", "--samples", "4"]
         subprocess.run(making, check=True, capture_output=True)
         found: dict[int, list[float]] = {size: [] for size in SIZES}
         # The ways alternate, so that a slower machine slows both.
