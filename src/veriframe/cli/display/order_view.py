@@ -22,6 +22,7 @@ STYLES = {
     ChunkState.OPEN: ("o", "bright_black"),
     ChunkState.UNDER_WAY: ("w", "yellow"),
     ChunkState.THERE: ("t", "cyan"),
+    ChunkState.FAULTY: ("f", "red"),
     ChunkState.PAID: ("p", "green"),
     ChunkState.REFUNDED: ("r", "magenta"),
     ChunkState.DISPUTED: ("d", "red"),
@@ -31,6 +32,8 @@ STYLES = {
 
 MOST_ROWS = 24
 """The most rows of a grid; what is beyond them is only counted."""
+MOST_FAULTS = 5
+"""The most results at fault that are told with their reasons."""
 SPACED = 200
 """Up to this many chunks stand apart."""
 ASIDE = "bright_black"
@@ -129,8 +132,17 @@ def facts(status: OrderStatus) -> dict[str, str]:
         "a chunk": format_strk(terms.reward_fri),
         **money_facts(status),
         "time left": time_left(status),
+        **faults(status),
         "next": next_step(status),
     }
+
+
+def faults(status: OrderStatus) -> dict[str, str]:
+    """The first results that are at fault, with the reasons."""
+    bad = [chunk for chunk in status.chunks if chunk.state is ChunkState.FAULTY]
+    told = [f"job {chunk.job.id}: {chunk.fault}" for chunk in bad[:MOST_FAULTS]]
+    told += [f"and {len(bad) - MOST_FAULTS} more"] if len(bad) > MOST_FAULTS else []
+    return {"at fault": "; ".join(told)} if told else {}
 
 
 def next_step(status: OrderStatus) -> str:
@@ -187,6 +199,7 @@ def chunk_object(chunk: Chunk) -> dict[str, Any]:
         "state": chunk.state.value,
         "worker": format_address(job.worker) if job.worker else None,
         "result_cid": job.result_cid or None,
+        "finding": chunk.fault or chunk.finding,
     }
 
 

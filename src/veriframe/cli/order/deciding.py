@@ -11,7 +11,7 @@ from veriframe.cli import context
 from veriframe.cli.display import error as errors
 from veriframe.cli.display import money, order_view, show
 from veriframe.cli.order import acting, options
-from veriframe.creator.orders.deciding import Decided
+from veriframe.creator.orders.deciding import Decided, left_words
 from veriframe.creator.orders.values import Chunk
 
 Frames = Annotated[str | None, options.only("--frames", "Only chunks with one of these frames: 1-10,15.")]
@@ -19,12 +19,21 @@ Jobs = Annotated[str | None, options.only("--jobs", "Only the chunks of these jo
 
 
 def accept(
-    number: options.Number, frames: Frames = None, jobs: Jobs = None, as_json: options.AsJson = False
+    number: options.Number,
+    frames: Frames = None,
+    jobs: Jobs = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Pay, too, for results that `order fetch` has not checked.")
+    ] = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Accept all frames that have come: their workers are paid now. This cannot be undone."""
+    """Accept all frames that were fetched and checked: their workers are paid now. This cannot be undone."""
     wanted = _wanted(frames, jobs)
-    decided = context.run(acting.decisions().accept(number, wanted))
+    decided = context.run(acting.decisions().accept(number, wanted, unchecked=unchecked))
     _tell(decided, money.order_accepted(decided), as_json=as_json)
+    if decided.left:
+        words = left_words(number, decided.left)
+        show.err.print(show.clean(words), style="yellow", markup=False, soft_wrap=True)
 
 
 def cancel(

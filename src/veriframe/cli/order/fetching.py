@@ -71,7 +71,12 @@ def fetch_frames(
     renderer = None if no_check else _renderer()
     with _progress(status.frames) as on_frame:
         fetching = FrameFetching(
-            store=orders.jobs.store, renderer=renderer, kept=kept, replace=force, on_frame=on_frame
+            store=orders.jobs.store,
+            renderer=renderer,
+            kept=kept,
+            replace=force,
+            on_frame=on_frame,
+            on_check=orders.notes.note_check,
         )
         return context.run(fetching.fetch(status))
 
@@ -87,6 +92,7 @@ def _fetch_still(
         kept=kept,
         bundle_bytes=limits.scene_limits(context.current().settings).bundle_bytes,
         replaces=force,
+        on_check=orders.notes.note_check,
     )
     with activity("merging the tiles"):
         return context.run(merging.fetch(status))

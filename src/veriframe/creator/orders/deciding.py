@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from veriframe.creator.creator import Creator
 from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.values import Chunk, ChunkState, OrderStatus
 from veriframe.errors import MoveRefused, VeriFrameError
+from veriframe.model.bundle.job_file import format_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class Decided:
     after: OrderStatus
     chunks: tuple[Chunk, ...]
     refused: tuple[tuple[Chunk, VeriFrameError], ...] = ()
+    left: tuple[Chunk, ...] = ()
+    """Those that have a result and were not accepted, because nobody checked it or it is at fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +32,23 @@ class Decisions:
     creator: Creator
     orders: Orders
 
-    async def accept(self, number: int, wanted: Callable[[Chunk], bool]) -> Decided:
-        """Pay for all chunks that have a result and are `wanted`."""
+    async def accept(
+        self, number: int, wanted: Callable[[Chunk], bool], *, unchecked: bool = False
+    ) -> Decided:
+        """Pay for all chunks that are `wanted` and whose frames `order fetch` has checked.
+
+        `unchecked`: for those, too, that nobody has checked; never for a result that is at fault.
+        """
         before = await self.orders.find(number)
-        chunks = _of(before, (ChunkState.THERE,), wanted)
+        waiting = _of(before, (ChunkState.THERE, ChunkState.FAULTY), wanted)
+        chunks = tuple(
+            chunk for chunk in waiting if chunk.state is ChunkState.THERE and (unchecked or chunk.is_right)
+        )
         if not chunks:
-            raise MoveRefused(
-                "NOTHING_TO_ACCEPT",
-                f"Order {number} has no such chunk with a result that waits for you. "
-                f"See `veriframe order show {number}`.",
-            )
-        return await self._decide(before, chunks, self.creator.registry.accept_result)
+            raise MoveRefused("NOTHING_TO_ACCEPT", _nothing(number, waiting))
+        decided = await self._decide(before, chunks, self.creator.registry.accept_result)
+        taken = {chunk.job.id for chunk in chunks}
+        return replace(decided, left=tuple(chunk for chunk in waiting if chunk.job.id not in taken))
 
     async def cancel(self, number: int, wanted: Callable[[Chunk], bool]) -> Decided:
         """Take back the rewards of all `wanted` chunks that no worker has claimed."""
@@ -78,6 +87,38 @@ class Decisions:
         if not done:
             raise refused[0][1]
         return Decided(before=before, after=after, chunks=done, refused=tuple(refused))
+
+
+def _nothing(number: int, waiting: Sequence[Chunk]) -> str:
+    """Why no chunk is accepted."""
+    if not waiting:
+        return (
+            f"Order {number} has no such chunk with a result that waits for you. "
+            f"See `veriframe order show {number}`."
+        )
+    return left_words(number, waiting)
+
+
+def left_words(number: int, left: Sequence[Chunk]) -> str:
+    """Why these chunks are not accepted, and what may be done, in sentences."""
+    words = list[str]()
+    if unseen := [chunk for chunk in left if not chunk.fault]:
+        words.append(
+            f"Nobody has checked the results of {_jobs(unseen)}: `veriframe order fetch {number}` does; "
+            "--unchecked pays for them as they are."
+        )
+    words += [
+        f"The result of job {chunk.job.id} is at fault: {chunk.fault}. Dispute it if an arbiter is named; "
+        f"`veriframe job accept {chunk.job.id}` pays for it nevertheless."
+        for chunk in left
+        if chunk.fault
+    ]
+    return " ".join(words)
+
+
+def _jobs(chunks: Sequence[Chunk]) -> str:
+    numbers = format_frames(tuple(sorted(chunk.job.id for chunk in chunks)))
+    return f"job {numbers}" if len(chunks) == 1 else f"{len(chunks)} chunks, jobs {numbers}"
 
 
 def _of(

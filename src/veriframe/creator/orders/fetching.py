@@ -55,6 +55,8 @@ class FetchedFrames:
 
 OnFrame = Callable[[int], None]
 """Called with the number of each frame that is in the folder."""
+OnCheck = Callable[[int, str, str], None]
+"""Called with the job and the CID of each result that was checked, and its fault or an empty text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class FrameFetching:
     kept: KeptFrames
     replace: bool = False
     on_frame: OnFrame = lambda number: None
+    on_check: OnCheck = lambda job_id, result_cid, fault: None
 
     async def fetch(self, status: OrderStatus) -> FetchedFrames:
         """Fetch all that has come. What is at fault or has not come is told, and the rest goes on."""
@@ -88,8 +91,16 @@ class FrameFetching:
             finally:
                 self.kept.frames_per_second = found.frames_per_second or self.kept.frames_per_second
                 await asyncio.to_thread(self.kept.save)
+            self._note(chunk, found)
         await asyncio.to_thread(disk.remove, self.kept.folder / WORK)
         return found
+
+    def _note(self, chunk: Chunk, found: FetchedFrames) -> None:
+        """Note whether a result is right: all of its frames are in the folder, and were decoded."""
+        lacks = [one for one in found.missing if one.job_id == chunk.job.id]
+        bad = next((one.why for one in lacks if one.is_bad), "")
+        if bad or (self.renderer is not None and not lacks):
+            self.on_check(chunk.job.id, chunk.job.result_cid, bad)
 
     async def _chunk(self, chunk: Chunk, bundle: Bundle, found: FetchedFrames) -> None:
         results = ChunkResults(store=self.store)
@@ -254,7 +265,9 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def missing_of(chunk: Chunk) -> MissingFrames:
-    """The frames of a chunk without a result, and why they have not come."""
+    """The frames of a chunk without a result that may be fetched, and why they have not come."""
+    if chunk.job.result_cid and not chunk.has_result:
+        return MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=chunk.fault, is_bad=True)
     why = {
         ChunkState.OPEN: "no worker has claimed it yet",
         ChunkState.UNDER_WAY: "a worker renders it",

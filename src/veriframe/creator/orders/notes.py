@@ -14,13 +14,20 @@ from veriframe.creator.scene_names import SceneNames
 class OrderNote:
     """One asset that was posted: its scene's name, and its `job.json`, empty for a bare scene.
 
-    `frame_seconds` and `loading_seconds` are those of the estimate, 0 without one.
+    `frame_seconds` and `loading_seconds` are those of the estimate, 0 without one. `size` in pixels and
+    `frames_per_second` are what the creator's own Blender found in the scene, None and 0 if it did not look.
     """
 
     name: str
     job_file: str = ""
     frame_seconds: float = 0.0
     loading_seconds: float = 0.0
+    size: tuple[int, int] | None = None
+    frames_per_second: float = 0.0
+
+
+Checks = Mapping[tuple[int, str], str]
+"""What `order fetch` found of results, by job and result CID: the fault, or an empty text."""
 
 
 class OrderNotes(SceneNames):
@@ -35,6 +42,8 @@ class OrderNotes(SceneNames):
                 "job_file": note.job_file,
                 "frame_seconds": note.frame_seconds,
                 "loading_seconds": note.loading_seconds,
+                "size": note.size,
+                "frames_per_second": note.frames_per_second,
             }
         )
 
@@ -49,5 +58,24 @@ class OrderNotes(SceneNames):
                     job_file=str(noted.get("job_file", "")),
                     frame_seconds=float(noted.get("frame_seconds", 0)),
                     loading_seconds=float(noted.get("loading_seconds", 0)),
+                    size=_size(noted.get("size")),
+                    frames_per_second=float(noted.get("frames_per_second", 0)),
                 )
         return notes
+
+    def note_check(self, job_id: int, result_cid: str, fault: str) -> None:
+        """Note that every frame of a job's result was checked, or its `fault`."""
+        self.write({"checked_job": job_id, "result_cid": result_cid, "fault": fault})
+
+    def read_checks(self) -> Checks:
+        """The newest finding of each result. Lines that cannot be read are left out."""
+        checks: dict[tuple[int, str], str] = {}
+        for line in self.lines():
+            with suppress(ValueError, KeyError, TypeError):
+                noted = json.loads(line)
+                checks[int(noted["checked_job"]), str(noted["result_cid"])] = str(noted["fault"])
+        return checks
+
+
+def _size(noted: object) -> tuple[int, int] | None:
+    return (int(noted[0]), int(noted[1])) if isinstance(noted, list) and len(noted) == 2 else None

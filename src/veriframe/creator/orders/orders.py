@@ -112,7 +112,14 @@ class Orders:
                     check_parts(bundle, order.jobs)
                     bundles[order.id] = bundle
         jobs = tuple(job for order in group for job in reversed(found[order.id]))
-        return OrderStatus(orders=tuple(group), jobs=jobs, bundles=bundles, notes=notes, now=now)
+        return OrderStatus(
+            orders=tuple(group),
+            jobs=jobs,
+            bundles=bundles,
+            notes=notes,
+            now=now,
+            checks=self.notes.read_checks(),
+        )
 
     async def release(self, status: OrderStatus) -> None:
         """Release the scene of each own order of the registry whose jobs are all final."""
@@ -168,7 +175,12 @@ class Orders:
                 jobs += await read_jobs(reader, begin, order.jobs - reader.jobs_at_once)
         assert head is not None
         return OrderStatus(
-            orders=tuple(orders), jobs=tuple(jobs), bundles={}, notes=self.notes.read_orders(), now=head.time
+            orders=tuple(orders),
+            jobs=tuple(jobs),
+            bundles={},
+            notes=self.notes.read_orders(),
+            now=head.time,
+            checks=self.notes.read_checks(),
         )
 
     async def _read_bundles(self, orders: Iterable[Order]) -> Mapping[int, Bundle]:

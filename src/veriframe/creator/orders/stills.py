@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from veriframe.creator.orders.fetching import FetchedFrames, MissingFrames, missing_of
+from veriframe.creator.orders.fetching import FetchedFrames, MissingFrames, OnCheck, missing_of
 from veriframe.creator.orders.kept_frames import KeptFrames
 from veriframe.creator.orders.results import ChunkResults, frames_per_second
 from veriframe.creator.orders.values import Chunk, OrderStatus
@@ -51,6 +51,7 @@ class StillMerging:
     kept: KeptFrames
     bundle_bytes: int
     replaces: bool = False
+    on_check: OnCheck = lambda job_id, result_cid, fault: None
 
     async def fetch(self, status: OrderStatus) -> FetchedFrames:
         """Make the picture once all tiles have come. Before that, or if one is at fault, say which lack."""
@@ -84,10 +85,12 @@ class StillMerging:
             for chunk in status.chunks:
                 try:
                     tiles.append(await self._tile(chunk, still))
+                    self.on_check(chunk.job.id, chunk.job.result_cid, "")
                 except JobError as error:
                     why = f"{error} [{error.code.value}]"
                     bad = MissingFrames(frames=chunk.frames, job_id=chunk.job.id, why=why, is_bad=True)
                     found.missing.append(bad)
+                    self.on_check(chunk.job.id, chunk.job.result_cid, why)
             if not found.missing:
                 found.written.append(await self._merge(still, tiles))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from veriframe.creator.orders.notes import OrderNote
+from veriframe.creator.orders.notes import Checks, OrderNote
 from veriframe.model.bundle.chunks import frames_of
 from veriframe.model.bundle.job_file import Bundle
+from veriframe.model.content.cid import is_cid
 from veriframe.model.registry.job import Job, JobState, Order
 
 
@@ -18,6 +19,8 @@ class ChunkState(StrEnum):
     OPEN = "open"
     UNDER_WAY = "under way"
     THERE = "there"
+    FAULTY = "at fault"
+    """A result waits for the creator that is no CID, or that `order fetch` found at fault."""
     PAID = "paid"
     REFUNDED = "refunded"
     DISPUTED = "disputed"
@@ -34,12 +37,14 @@ class ChunkState(StrEnum):
 class Chunk:
     """One job of an order, at `now` in chain seconds, and the numbers of its frames.
 
-    `frames` is empty if the bundle's `job.json` could not be read.
+    `frames` is empty if the bundle's `job.json` could not be read. `finding` is what `order fetch` found of
+    its result: None if it was not checked, an empty text if all is right, else the fault.
     """
 
     job: Job
     frames: tuple[int, ...]
     now: int
+    finding: str | None = None
 
     @property
     def state(self) -> ChunkState:
@@ -47,6 +52,8 @@ class Chunk:
         job = self.job
         if job.state is JobState.OPEN or job.is_lapsed(self.now):
             return ChunkState.OPEN if job.is_open(self.now) else ChunkState.EXPIRED
+        if job.state is JobState.SUBMITTED and self.fault:
+            return ChunkState.FAULTY
         return {
             JobState.CLAIMED: ChunkState.UNDER_WAY,
             JobState.SUBMITTED: ChunkState.THERE,
@@ -57,8 +64,25 @@ class Chunk:
 
     @property
     def has_result(self) -> bool:
-        """Whether there is a result that may be fetched."""
-        return bool(self.job.result_cid)
+        """Whether there is a result that may be fetched: workers may submit any text as a CID."""
+        return is_cid(self.job.result_cid)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more can come of it: its worker has submitted something, or it is over."""
+        return bool(self.job.result_cid) or self.state.is_over
+
+    @property
+    def fault(self) -> str:
+        """Why its result is none, as one clause, or an empty text."""
+        if self.job.result_cid and not self.has_result:
+            return "its worker submitted no CID as its result"
+        return self.finding or ""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether `order fetch` has checked every frame of its result."""
+        return self.has_result and self.finding == ""
 
     @property
     def came_at(self) -> int:
@@ -80,6 +104,7 @@ class OrderStatus:
     bundles: Mapping[int, Bundle]
     notes: Mapping[str, OrderNote]
     now: int
+    checks: Checks = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -111,7 +136,15 @@ class OrderStatus:
     @property
     def chunks(self) -> tuple[Chunk, ...]:
         """All chunks, in the order of their frames."""
-        return tuple(Chunk(job=job, frames=self._frames(job), now=self.now) for job in self.jobs)
+        return tuple(
+            Chunk(
+                job=job,
+                frames=self._frames(job),
+                now=self.now,
+                finding=self.checks.get((job.id, job.result_cid)),
+            )
+            for job in self.jobs
+        )
 
     def _frames(self, job: Job) -> tuple[int, ...]:
         bundle = self.bundles.get(job.order.id)
@@ -126,8 +159,8 @@ class OrderStatus:
 
     @property
     def frames_there(self) -> int:
-        """How many frames have come."""
-        there = [chunk for chunk in self.chunks if chunk.has_result]
+        """How many frames have come. Those of a result at fault have not."""
+        there = [chunk for chunk in self.chunks if chunk.has_result and not chunk.fault]
         if self.bundle is not None and self.bundle.split is not None:
             return int(len(there) == len(self.jobs))
         return sum(len(chunk.frames) or 1 for chunk in there)
@@ -144,7 +177,7 @@ class OrderStatus:
     @property
     def has_come(self) -> bool:
         """Whether nothing more can come: every chunk has a result or is over."""
-        return all(chunk.has_result or chunk.state.is_over for chunk in self.chunks)
+        return all(chunk.has_ended for chunk in self.chunks)
 
     @property
     def spent_fri(self) -> int:
@@ -164,7 +197,7 @@ class OrderStatus:
     @property
     def seconds_left(self) -> float | None:
         """How long missing chunks will take: by the pace so far, else by the estimate; None if unknown."""
-        missing = [chunk for chunk in self.chunks if not chunk.has_result and not chunk.state.is_over]
+        missing = [chunk for chunk in self.chunks if not chunk.has_ended]
         if not missing:
             return 0.0
         came = [chunk.came_at for chunk in self.chunks if chunk.came_at]

@@ -58,6 +58,16 @@ def canonical_or_same(text: str) -> str:
         return text
 
 
+@lru_cache(maxsize=10_000)
+def is_cid(text: str) -> bool:
+    """Whether a text is a CID that can be checked here."""
+    try:
+        canonical(text)
+    except JobRejected:
+        return False
+    return True
+
+
 def parse_cid(text: str) -> Cid:
     """Parse a CID: version 0, or version 1 in base16, base32, base36 or base58btc.
 

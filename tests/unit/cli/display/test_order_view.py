@@ -22,6 +22,7 @@ TERMS = Terms(
     review_seconds=600,
     arbitration_seconds=600,
 )
+RESULT = "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
 NOTE = OrderNote(name="shot.blend", frame_seconds=30.0, loading_seconds=10.0)
 
 
@@ -32,7 +33,7 @@ def status(chunks: int, states: list[JobState] | None = None, now: int = 1000) -
     )
     jobs = [Job(id=1 + part, order=order, part=part) for part in range(chunks)]
     for part, state in enumerate(states or []):
-        result = "bafyresult" if state in (JobState.SUBMITTED, JobState.PAID, JobState.DISPUTED) else ""
+        result = RESULT if state in (JobState.SUBMITTED, JobState.PAID, JobState.DISPUTED) else ""
         jobs[part] = replace(jobs[part], state=state, lease_end=5000, result_cid=result, review_end=1500)
     bundle = replace(BUNDLE, frames=tuple(range(1, 4 * chunks + 1)))
     return OrderStatus(orders=(order,), jobs=tuple(jobs), bundles={7: bundle}, notes={"bafy": NOTE}, now=now)

@@ -57,7 +57,7 @@ def test_watch_tells_changes_as_lines_and_as_json(shell: Shell, studio: Studio) 
     """What has come so far at first, then each change; the end is the last chunk's."""
     _post(shell, studio)
     _deliver(studio, 0)
-    shell.run("accept", "1")
+    shell.run("accept", "1", "--unchecked")
     shell.run("cancel", "1")
     result = shell.run("watch", "1")
     assert result.exit_code == 6
@@ -67,6 +67,7 @@ def test_watch_tells_changes_as_lines_and_as_json(shell: Shell, studio: Studio) 
         "open": 0,
         "under way": 0,
         "there": 0,
+        "at fault": 0,
         "paid": 1,
         "refunded": 2,
         "disputed": 0,
@@ -144,6 +145,10 @@ def test_a_bad_result_is_an_exit_code(shell: Shell, studio: Studio) -> None:
     assert (result.exit_code, answer["written"]) == (6, [])
     assert [one["at_fault"] for one in answer["missing"]] == [True, False, False]
     assert "BAD_MANIFEST" in answer["missing"][0]["why"]
+    shown = shell.run("show", "1").stdout
+    assert "f 1 at fault" in shown
+    assert "BAD_MANIFEST" in shown
+    assert "BAD_MANIFEST" in str(shell.refusal("accept", "1", "--unchecked"))
 
 
 def test_without_a_sandbox_frames_are_not_decoded(shell: Shell, studio: Studio) -> None:
@@ -162,6 +167,8 @@ def test_decisions_tell_the_money_in_one_sentence(shell: Shell, studio: Studio) 
     """Accepted for the worker, cancelled for the creator; only chosen chunks if frames or jobs are named."""
     _post(shell, studio)
     _deliver(studio, 0, 1)
+    assert "--unchecked" in str(shell.refusal("accept", "1"))
+    shell.run("fetch", "1")
     first = plain(shell.run("accept", "1", "--jobs", "2"))
     assert first.startswith("1 chunk of order 1 was accepted: 0.2 STRK went to one worker")
     second = plain(shell.run("accept", "1"))

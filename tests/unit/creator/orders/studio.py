@@ -139,6 +139,7 @@ class Studio(Stage):
             renderer=(renderer or self.renderer) if checked else None,
             kept=KeptFrames(self.folder / "out"),
             replace=replace,
+            on_check=self.notes.note_check,
         )
         return await fetching.fetch(await self.status(number))
 

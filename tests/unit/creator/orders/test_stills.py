@@ -54,6 +54,7 @@ async def _fetch(studio: Studio, number: int) -> FetchedFrames:
         renderer=studio.renderer,
         kept=KeptFrames(studio.folder / "out"),
         bundle_bytes=2**20,
+        on_check=studio.notes.note_check,
     )
     return await merging.fetch(await studio.status(number))
 
@@ -69,6 +70,7 @@ async def test_tiles_are_merged_once_all_have_come(studio: Studio) -> None:
     assert (studio.frames(), studio.renderer.merged) == ([], [])
     await _deliver(studio, chunks[3])
     assert (await _fetch(studio, number)).written == [7]
+    assert all(chunk.is_right for chunk in (await studio.status(number)).chunks)
     assert studio.frames() == ["frame_0007.png"]
     ((*tiles,),) = studio.renderer.merged
     assert [tile.kept for tile in tiles] == [tile_region(SPLIT, part, SIZE) for part in range(4)]
@@ -86,6 +88,7 @@ async def test_a_tile_at_fault_stops_the_merge(studio: Studio) -> None:
     assert [(one.job_id, one.is_bad) for one in found.missing] == [(3, True)]
     assert "TAMPER" in found.missing[0].why
     assert studio.renderer.merged == []
+    assert [chunk.fault[:4] for chunk in (await studio.status(number)).chunks] == ["", "", "Its ", ""]
 
 
 async def test_a_still_counts_as_one_frame(studio: Studio) -> None:
