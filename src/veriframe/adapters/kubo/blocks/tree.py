@@ -68,6 +68,7 @@ class Tree:
         """The bytes of the file that are there, right or wrong."""
         self._top, self._limits = str(path), limits or FolderLimits(size_bytes=self.size_bytes)
         self._paths, self._blocks = set[str](), 1
+        self._shards = set[tuple[str, Cid]]()
         self._opened: str | None = None
         self._descriptor = -1
 
@@ -122,7 +123,11 @@ class Tree:
             check_totals(self._limits, entries=len(self._paths), size_bytes=self.size_bytes)
             self._await(entry.cid, _Place(path))
         if isinstance(block, ShardBlock):
-            for shard in block.shards:
+            for shard in block.shards.values():
+                # Each shard holds other names, so none is a part of the same folder twice.
+                if (place.path, shard) in self._shards:
+                    raise _corrupt("a large folder has a part twice")
+                self._shards.add((place.path, shard))
                 self._await(shard, _Place(place.path, place.blocks_deep + 1, is_shard=True))
 
     def _place_file(self, place: _Place, block: FileBlock) -> None:

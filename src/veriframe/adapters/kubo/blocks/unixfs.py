@@ -22,8 +22,7 @@ MAX_NAME_BYTES = 255
 """The limit for one name in a folder, as in most file systems."""
 
 _MAX_FANOUT, _MURMUR3 = 1024, 0x22
-_Known = Mapping[int, tuple[int, ...]]
-"""The fields that a message may have, with their wire types."""
+_Known = Mapping[int, tuple[int, ...]]  # the fields that a message may have, with their wire types
 
 _CID_V0 = bytes((0x12, DIGEST_BYTES))
 _CID_V1 = {bytes((1, codec, 0x12, DIGEST_BYTES)): codec for codec in Codec}
@@ -90,10 +89,11 @@ class FolderBlock:
 
 @dataclass(frozen=True, slots=True)
 class ShardBlock:
-    """A part of a large folder (a HAMT): `entries` have names; `shards` are more of the same folder."""
+    """A part of a large folder (a HAMT) of `fanout` slots: named entries, and more parts by their slots."""
 
     entries: Sequence[Link]
-    shards: Sequence[Cid]
+    shards: Mapping[int, Cid]
+    fanout: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _shard(node: _Node, links: Sequence[Link]) -> ShardBlock:
     # Each name starts with its slot number in hexadecimal digits; a name of the number alone is a sub-shard.
     digits = len(f"{fanout - 1:X}")
     places = {f"{number:0{digits}X}" for number in range(fanout)}
-    entries, shards = list[Link](), list[Cid]()
+    entries, shards = list[Link](), dict[int, Cid]()
     for link in links:
         place, name = link.name[:digits], link.name[digits:]
         if place not in places:
@@ -164,8 +164,8 @@ def _shard(node: _Node, links: Sequence[Link]) -> ShardBlock:
         if name:
             entries.append(Link(link.cid, name, link.total_bytes))
         else:
-            shards.append(link.cid)
-    return ShardBlock(_named(entries), shards)
+            shards[int(place, 16)] = link.cid
+    return ShardBlock(_named(entries), shards, fanout)
 
 
 def _named(links: Sequence[Link]) -> Sequence[Link]:

@@ -12,9 +12,10 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from veriframe.adapters.kubo.blocks.hamt import hash_of, slot, slot_bits
 from veriframe.adapters.kubo.blocks.mismatch import ContentMismatch, fits
-from veriframe.adapters.kubo.blocks.tree import MAX_BLOCKS, Tree
-from veriframe.adapters.kubo.blocks.unixfs import FileBlock, ShardBlock, SymlinkBlock, decode_block
+from veriframe.adapters.kubo.blocks.tree import Tree
+from veriframe.adapters.kubo.blocks.unixfs import Block, FileBlock, ShardBlock, SymlinkBlock, decode_block
 from veriframe.adapters.kubo.fetching.timeouts import Timeouts
 from veriframe.adapters.kubo.files.staging import place, staged, writing
 from veriframe.adapters.kubo.node.api import NodeRefused
@@ -111,8 +112,8 @@ class Fetcher:
         self, cid: Cid, target: Path, limits: FetchLimits, on_progress: OnTransfer = ignore_transfer
     ) -> Fetched:
         """Fetches a file or folder to its target. Raises as `ContentStore.fetch` does."""
-        source, root = await in_turn(cid, self._sources, lambda source: _root(cid, source))
-        total_bytes, most_bytes = _file_bytes(cid, root, limits), 0
+        source, root, block = await in_turn(cid, self._sources, lambda source: _root(cid, source))
+        total_bytes, most_bytes = _file_bytes(cid, block, limits), 0
 
         def on_bytes(done_bytes: int) -> None:
             # What has arrived as a stream is counted again when it is checked.
@@ -155,37 +156,39 @@ class Fetcher:
             on_bytes(tree.done_bytes)
 
 
-async def _root(cid: Cid, source: BlockSource) -> tuple[BlockSource, bytes]:
-    block = await source.block(cid)
-    if not fits(cid, block):
+async def _root(cid: Cid, source: BlockSource) -> tuple[BlockSource, bytes, Block]:
+    content = await source.block(cid)
+    # Decoding a block of many links takes a tenth of a second.
+    return source, content, await run_uninterrupted(_checked, cid, content)
+
+
+def _checked(cid: Cid, content: bytes) -> Block:
+    if not fits(cid, content):
         raise StoreUnavailable(f"A source returned bytes that do not match {cid}. Trying again later.")
-    return source, block
+    return decode_block(cid, content)
 
 
 async def _entry(folder: Cid, name: str, source: BlockSource) -> Cid:
-    """Returns the CID of a folder's entry. A large folder's shards are read until one has it."""
-    waiting, blocks = [folder], 0
-    while waiting:
-        cid = waiting.pop(0)
-        _, content = await _root(cid, source)
-        block, blocks = decode_block(cid, content), blocks + 1
+    """Returns the CID of a folder's entry. Of a large folder, only the shards of the name's hash are read."""
+    cid, name_hash, used_bits = folder, hash_of(name), 0
+    while True:
+        _, _, block = await _root(cid, source)
         if isinstance(block, FileBlock | SymlinkBlock):
             raise JobRejected(Code.NOT_A_FILE, f"{folder} is a file or a link, not a folder.")
         for entry in block.entries:
             if entry.name == name:
                 return entry.cid
-        waiting += block.shards if isinstance(block, ShardBlock) else ()
-        if blocks + len(waiting) > MAX_BLOCKS:
-            raise JobRejected(Code.TOO_LARGE, f"{folder} has more than {MAX_BLOCKS} blocks.")
-    raise no_entry(str(folder), name)
+        place = slot(name_hash, used_bits, block.fanout) if isinstance(block, ShardBlock) else -1
+        if not isinstance(block, ShardBlock) or place not in block.shards:
+            raise no_entry(str(folder), name)
+        cid, used_bits = block.shards[place], used_bits + slot_bits(block.fanout)
 
 
-def _file_bytes(cid: Cid, root: bytes, limits: FetchLimits) -> int | None:
+def _file_bytes(cid: Cid, block: Block, limits: FetchLimits) -> int | None:
     """Returns the size of a file, which its maker states in its first block; None for a folder.
 
     Raises `JobRejected` (NOT_A_FILE, TOO_LARGE) if the limits do not allow it.
     """
-    block = decode_block(cid, root)
     if isinstance(block, SymlinkBlock):
         raise JobRejected(Code.NOT_A_FILE, f"{cid} is a symbolic link, and links are not followed.")
     if not isinstance(block, FileBlock):

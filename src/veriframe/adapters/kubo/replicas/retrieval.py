@@ -49,4 +49,8 @@ def _below(block: Block) -> Sequence[Cid]:
         return [part.cid for part in block.parts]
     if isinstance(block, FolderBlock):
         return [entry.cid for entry in block.entries]
-    return [*(entry.cid for entry in block.entries), *block.shards] if isinstance(block, ShardBlock) else ()
+    return (
+        [*(entry.cid for entry in block.entries), *block.shards.values()]
+        if isinstance(block, ShardBlock)
+        else ()
+    )

@@ -58,6 +58,15 @@ def doubled(depth: int) -> list[bytes]:
     return blocks
 
 
+def repeated(depth: int) -> list[bytes]:
+    """A large folder with a part twice: a few blocks, and 2 ** depth places for them."""
+    blocks = [node([], SHARD)]
+    for _ in range(depth):
+        same = name_of(blocks[0])
+        blocks.insert(0, node([link(same, "0"), link(same, "1")], SHARD))
+    return blocks
+
+
 HOSTILE = [
     pytest.param([folder([link(name_of(SMALL, Codec.RAW), "..")])], Code.CORRUPT, id="dots"),
     pytest.param([folder([link(name_of(SMALL, Codec.RAW), "../../x")])], Code.CORRUPT, id="a path"),
@@ -67,6 +76,7 @@ HOSTILE = [
     pytest.param([folder([link(name_of(SMALL, Codec.RAW), "g\u202ep")])], Code.CORRUPT, id="bidi"),
     pytest.param([folder([LEAF, LEAF])], Code.CORRUPT, id="a name twice"),
     pytest.param(shards(), Code.CORRUPT, id="a name in two shards"),
+    pytest.param(repeated(20), Code.CORRUPT, id="a shard twice"),
     pytest.param([folder([link(name_of(SYMLINK), "link")]), SYMLINK], Code.CORRUPT, id="a symlink"),
     pytest.param([SYMLINK], Code.NOT_A_FILE, id="a symlink alone"),
     pytest.param([FILE], Code.NOT_A_FILE, id="a file"),

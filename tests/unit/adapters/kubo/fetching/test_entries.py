@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from tests.unit.adapters.kubo.blocks.vectors import link, name_of, node
+from tests.unit.adapters.kubo.blocks.vectors import VECTORS, link, name_of, node
 from tests.unit.adapters.kubo.fetching.hostile_folders import (
     BLOCKS,
     FILES,
@@ -25,6 +25,7 @@ from tests.unit.adapters.kubo.lying_node import SHORT_TIMEOUTS, LyingNode, lying
 
 from veriframe.adapters.kubo.adding.changed_folder import MOST_NAMES_BYTES, folder_with
 from veriframe.adapters.kubo.blocks.unixfs import FolderBlock, decode_block
+from veriframe.adapters.kubo.fetching.fetcher import BlockSource, Fetcher
 from veriframe.adapters.kubo.store import KuboStore
 from veriframe.errors import Code, JobRejected, SettingsError, StoreUnavailable
 from veriframe.model.content.cid import Cid, Codec
@@ -81,17 +82,39 @@ async def test_blocks_on_the_way_are_checked(store: KuboStore, liar: LyingNode, 
 
 
 async def test_entries_of_large_folders_are_found(store: KuboStore, liar: LyingNode, out: Path) -> None:
-    """In whichever shard they are."""
-    parts = [node([link(name_of(SMALL, Codec.RAW), f"{place}name-{place}")], SHARD) for place in "12"]
-    top = node([link(name_of(part), str(number)) for number, part in enumerate(parts)], SHARD)
-    liar.blocks |= {str(name_of(block)): block for block in (top, *parts)}
-    await store.fetch(str(name_of(top)), out / "got", FILE, path="name-2")
-    assert files_in(out) == {"got": SMALL}
+    """In a folder that Kubo has divided, each from the blocks on its way alone."""
+    blocks = VECTORS["many"].blocks
+    liar.blocks = {str(cid): block for cid, block in blocks.items()}
+    root = str(VECTORS["many"].root)
+    for number in range(20):
+        await store.fetch(root, out / "got", FILE, path=f"frame_{number:04}.txt")
+        assert files_in(out) == {"got": str(number).encode()}
     with pytest.raises(JobRejected) as caught:
-        await store.fetch(str(name_of(top)), out / "got", FILE, path="name-3")
+        await store.fetch(root, out / "got", FILE, path="frame_0020.txt")
     assert caught.value.code is Code.CORRUPT
     with pytest.raises(SettingsError, match="subfolders"):
-        folder_with(name_of(top), top, "job.json", b"{}")
+        folder_with(VECTORS["many"].root, blocks[VECTORS["many"].root], "job.json", b"{}")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "x"])
+async def test_a_large_folder_that_repeats_its_parts(liar: LyingNode, name: str) -> None:
+    """fault_220: a few blocks, and 8 ** 22 ways through them: one way is gone, as far as a hash goes."""
+    made = [node([], SHARD)]
+    for _ in range(22):
+        made.insert(0, node([link(name_of(made[0]), str(place)) for place in range(8)], SHARD))
+    liar.blocks = {str(name_of(block)): block for block in made}
+    asked = list[Cid]()
+
+    class Counting(BlockSource):
+        async def block(self, cid: Cid) -> bytes:
+            asked.append(cid)
+            assert len(asked) < 100
+            return liar.blocks[str(cid)]
+
+    with pytest.raises(JobRejected) as caught:
+        await Fetcher([Counting()], SHORT_TIMEOUTS).find(name_of(made[0]), name)
+    assert caught.value.code is Code.CORRUPT
+    assert asked == [name_of(block) for block in made[:22]]
 
 
 async def test_links_are_not_followed(store: KuboStore, liar: LyingNode, out: Path) -> None:

@@ -218,7 +218,7 @@ async def test_a_target_that_cannot_be_written_is_the_hosts_fault(store: KuboSto
 async def test_hostile_folders_are_refused(
     store: KuboStore, liar: LyingNode, out: Path, blocks: list[bytes], code: Code
 ) -> None:
-    """fault_4, fault_5, fault_15: refused with a code, however the blocks arrive; nothing is left."""
+    """fault_4, fault_5, fault_15, fault_220: refused with a code, however they arrive; nothing is left."""
     all_blocks = {**{name_of(block): block for block in blocks}, **BLOCKS}
     liar.blocks = {str(cid): block for cid, block in all_blocks.items()}
     for stream in (car(all_blocks), b""):
