@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from veriframe.model.bundle.job_file import Bundle, Split
+from veriframe.errors import Code, JobRejected
+from veriframe.model.bundle.job_file import Bundle, Split, format_frames
 from veriframe.model.rendering.frames import FIRST_FRAME, LAST_FRAME, ImageFormat, parse_frames
 from veriframe.model.rendering.overrides import Overrides
 from veriframe.model.rendering.scene import SceneInspection
@@ -29,12 +30,17 @@ def bundle_of(asked: BundleOptions, scene: str, blender: str, inspection: SceneI
     """The bundle's description. `scene` is the path within the bundle, `blender` the release line.
 
     Without frames, the scene's own range of frames is rendered: only then the inspection is needed. Raises
-    `JobRejected` (FRAME_RANGE).
+    `JobRejected` (FRAME_RANGE), also for a split of more than one frame.
     """
     frames = asked.frames
     if frames is None:
         assert inspection is not None, "asked for the scene's own range"
         frames = own_frames(inspection)
+    if asked.split is not None and len(frames) != 1:
+        raise JobRejected(
+            Code.FRAME_RANGE,
+            f"Tiles split one frame, not {len(frames)}. Name it, such as --frames {frames[0]}.",
+        )
     return Bundle(
         scene=scene,
         blender=blender,
@@ -48,6 +54,15 @@ def bundle_of(asked: BundleOptions, scene: str, blender: str, inspection: SceneI
         proof_tiles=asked.proof_tiles,
         split=asked.split,
     )
+
+
+def range_warning(frames: tuple[int, ...], inspection: SceneInspection) -> str:
+    """Which frames are outside the scene's own range, as a sentence; empty if none is."""
+    first, last = inspection.frame_start, inspection.frame_end
+    outside = tuple(number for number in frames if not first <= number <= last)
+    if not outside:
+        return ""
+    return f"The frames {format_frames(outside)} are outside the scene's own range, {first} to {last}."
 
 
 def own_frames(inspection: SceneInspection) -> tuple[int, ...]:
