@@ -17,8 +17,10 @@ from veriframe.cli.job import posting as single
 from veriframe.cli.order import acting, options, sources
 from veriframe.cli.order.sources import Source
 from veriframe.creator.orders.posting import OrderDraft, PostedOrder
+from veriframe.creator.orders.repeats import EarlierOrder
 from veriframe.errors import SettingsError
 from veriframe.model.attempt.chunk_limits import shortest_lease
+from veriframe.model.bundle.job_file import format_frames
 from veriframe.model.quantities import format_span
 from veriframe.model.registry.job import NOBODY, Address
 from veriframe.model.registry.offer import Offer
@@ -78,6 +80,10 @@ def create(
     ] = None,
     worker: Annotated[int | None, terms_options.address("--worker", "The only worker who may claim.")] = None,
     yes: options.Yes = False,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="Post frames that a live order of yours renders already: pay twice."),
+    ] = False,
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Render nothing first: neither a comparison nor an estimate.")
     ] = False,
@@ -119,7 +125,7 @@ def create(
     with sources.opened(scene, again, given, skip_existing, is_checked=not no_check) as source:
         offer = _offer(source, price, reward, terms)
         limited = source.limited(offer.terms(0).lease_seconds)
-        _draft_and_post(limited, offer, yes=yes, as_json=as_json)
+        _draft_and_post(limited, offer, yes=yes, anyway=anyway, as_json=as_json)
 
 
 def _check_money(price: int | None, reward: int | None) -> None:
@@ -194,15 +200,34 @@ def _offer(source: Source, price: int | None, reward: int | None, terms: dict[st
     )
 
 
-def _draft_and_post(source: Source, offer: Offer, *, yes: bool, as_json: bool) -> None:
+def _draft_and_post(source: Source, offer: Offer, *, yes: bool, anyway: bool, as_json: bool) -> None:
     posting = acting.posting()
     draft = context.run(posting.draft(source.place, source.bundle, offer, source.note))
     show.facts("", order_draft_view.facts(draft, source.size_bytes, source.estimate), show.err)
     _warn(draft, (*source.warnings, *_short_lease(source, draft)))
+    if not anyway:
+        _ask_about_repeats(context.run(posting.earlier(draft)), draft, yes=yes)
     consent.warn_and_ask(yes, PUBLIC_ORDER, "Post it?")
     with transfer_bar(f"storing {draft.note.name}") as on_progress:
         posted = context.run(posting.post(draft, on_progress))
     _tell(posted, draft, as_json=as_json)
+
+
+def _ask_about_repeats(earlier: Sequence[EarlierOrder], draft: OrderDraft, *, yes: bool) -> None:
+    """Whether frames are to be paid twice, if live orders render them already."""
+    if not earlier:
+        return
+    frames = {frame for bundle in draft.bundles for frame in bundle.frames}
+    twice = frames & {frame for one in earlier for frame in one.live}
+    numbers = ", ".join(str(one.number) for one in earlier)
+    words = (
+        f"Live orders of yours have the same scene and settings ({numbers}), and render frames "
+        f"{format_frames(tuple(sorted(twice)))} already."
+    )
+    if yes:
+        raise SettingsError(f"{words} Watch those, cancel them, or pay for the frames twice with --anyway.")
+    show.err.print(show.clean(words), style="yellow", markup=False)
+    consent.ask(False, "Pay for these frames twice?", "Nothing was published.")
 
 
 def _short_lease(source: Source, draft: OrderDraft) -> Sequence[str]:

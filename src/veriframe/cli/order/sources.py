@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,9 @@ from veriframe.cli.job import bundle_options as wanted
 from veriframe.cli.order import acting
 from veriframe.creator.orders.kept_frames import existing_frames
 from veriframe.creator.orders.notes import OrderNote
+from veriframe.creator.orders.orders import Orders
 from veriframe.creator.orders.posting import read_bundle
+from veriframe.creator.orders.repeats import EarlierOrder, Repeats
 from veriframe.creator.orders.values import ChunkState, OrderStatus, missing_frames
 from veriframe.errors import SettingsError
 from veriframe.model.attempt.chunk_limits import lease_of, with_frame_limit
@@ -101,6 +103,8 @@ def _packed(
         )
     note = OrderNote(
         name=scene.name,
+        size=(packed.verdict.inspection.width, packed.verdict.inspection.height),
+        frames_per_second=packed.verdict.inspection.frames_per_second,
         frame_seconds=estimate.frame_seconds if estimate else 0.0,
         loading_seconds=estimate.loading_seconds if estimate else 0.0,
     )
@@ -133,34 +137,46 @@ def _earlier(number: int, given: wanted.Given, skip_existing: Path | None) -> So
         raise SettingsError(f"Order {number} is of a bare scene. Post its file again.")
     before = status.bundle
     asked = given.options()
-    frames = asked.frames or _lost(status, skip_existing)
+    wanted_bundle = _with_options(before, asked)
+    note = status.note or OrderNote(name=status.name)
+    note = replace(note, scene_key=note.scene_key or status.order.asset_cid)
+    frames = asked.frames or _lost(status, skip_existing, _later(orders, status, note, wanted_bundle))
     unknown = set(frames) - {frame for chunk in status.chunks for frame in chunk.frames}
     if unknown:
         raise SettingsError(f"Order {number} has no frame {min(unknown)}. Post the scene's file instead.")
-    note = status.note or OrderNote(name=status.name)
     return Source(
         place=status.order.asset_cid,
-        bundle=replace(_with_options(before, asked), frames=frames),
+        bundle=replace(wanted_bundle, frames=frames),
         note=note,
         before=status.order.terms,
     )
 
 
-def _lost(status: OrderStatus, skip_existing: Path | None) -> tuple[int, ...]:
-    """The frames that will not come: of refunded and expired chunks or, beside a folder, all it lacks."""
+def _later(orders: Orders, status: OrderStatus, note: OrderNote, bundle: Bundle) -> list[EarlierOrder]:
+    """The orders that were posted again before."""
+    repeats = Repeats(reader=orders.jobs.registry, notes=orders.notes, account=status.order.creator)
+    return context.run(repeats.find(note.scene_key, bundle, after=status.orders[-1].id))
+
+
+def _lost(status: OrderStatus, skip_existing: Path | None, later: Sequence[EarlierOrder]) -> tuple[int, ...]:
+    """The frames that will not come: of refunded and expired chunks or, beside a folder, all it lacks.
+
+    Those of `later` orders are left out: all of them, or, beside a folder, those that may still come.
+    """
     bundle, chunks = status.bundle, status.chunks
     assert bundle is not None
     lost: tuple[ChunkState, ...] = (ChunkState.REFUNDED, ChunkState.EXPIRED)
     there = frozenset[int]()
     if skip_existing is not None:
-        lost += (ChunkState.PAID, ChunkState.THERE, ChunkState.DISPUTED)
+        lost += (ChunkState.PAID, ChunkState.THERE, ChunkState.FAULTY, ChunkState.DISPUTED)
         every = tuple(frame for chunk in chunks for frame in chunk.frames)
         there = existing_frames(skip_existing, every, bundle.format)
+    there |= {frame for one in later for frame in (one.covered if skip_existing is None else one.live)}
     frames = tuple(dict.fromkeys(missing_frames(chunks, lost, there=there)))
     if not frames:
         raise SettingsError(
-            f"Order {status.number} has no lost frames. Name some with --frames, or pass --skip-existing "
-            "with the folder of those that you have."
+            f"Order {status.number} has no lost frames that no later order renders. Name some with --frames, "
+            "or pass --skip-existing with the folder of those that you have."
         )
     return frames
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ class OrderNote:
 
     `frame_seconds` and `loading_seconds` are those of the estimate, 0 without one. `size` in pixels and
     `frames_per_second` are what the creator's own Blender found in the scene, None and 0 if it did not look.
+    `scene_key` is the same for orders of the same files.
     """
 
     name: str
@@ -24,6 +25,15 @@ class OrderNote:
     loading_seconds: float = 0.0
     size: tuple[int, int] | None = None
     frames_per_second: float = 0.0
+    scene_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftNote:
+    """An order as it was about to be posted: its parts' assets, and the registry's last job before."""
+
+    assets: tuple[str, ...]
+    after_job: int
 
 
 Checks = Mapping[tuple[int, str], str]
@@ -44,6 +54,7 @@ class OrderNotes(SceneNames):
                 "loading_seconds": note.loading_seconds,
                 "size": note.size,
                 "frames_per_second": note.frames_per_second,
+                "scene_key": note.scene_key,
             }
         )
 
@@ -60,8 +71,23 @@ class OrderNotes(SceneNames):
                     loading_seconds=float(noted.get("loading_seconds", 0)),
                     size=_size(noted.get("size")),
                     frames_per_second=float(noted.get("frames_per_second", 0)),
+                    scene_key=str(noted.get("scene_key", "")),
                 )
         return notes
+
+    def note_draft(self, draft: DraftNote) -> None:
+        """Note an order before its first move, so that an interrupted one is found again."""
+        self.write({"draft": list(draft.assets), "after_job": draft.after_job})
+
+    def read_drafts(self) -> Sequence[DraftNote]:
+        """All drafts, oldest first. Lines that cannot be read are left out."""
+        drafts = list[DraftNote]()
+        for line in self.lines():
+            with suppress(ValueError, KeyError, TypeError):
+                noted = json.loads(line)
+                assets = tuple(str(cid) for cid in noted["draft"])
+                drafts.append(DraftNote(assets=assets, after_job=int(noted["after_job"])))
+        return drafts
 
     def note_check(self, job_id: int, result_cid: str, fault: str) -> None:
         """Note that every frame of a job's result was checked, or its `fault`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from veriframe.creator.jobs import RETRY_SECONDS, Jobs
 from veriframe.creator.orders.notes import OrderNote, OrderNotes
+from veriframe.creator.orders.repeats import orders_from
 from veriframe.creator.orders.values import OrderStatus
 from veriframe.errors import Code, JobError, JobRejected, MoveRefused, Unavailable
 from veriframe.model.bundle.chunks import check_parts
@@ -19,9 +20,6 @@ from veriframe.model.registry.job import Job, Order
 from veriframe.model.registry.order import JOBS_MAX
 from veriframe.ports.registry import read_jobs
 from veriframe.ports.store import FetchLimits, Pin
-
-MOST_BETWEEN = 20
-"""How many orders of others may lie between two parts of one order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,16 +150,17 @@ class Orders:
 
     async def _continuation(self, order: Order) -> Order | None:
         """The next order of the same creator, if it goes on with this one: its terms are the same."""
-        first = _last(order) + 1
-        for _ in range(MOST_BETWEEN):
-            found = (await self.jobs.registry.snapshot(first, 1)).jobs
-            if not found:
-                return None
-            other = found[0].order
-            if other.creator == order.creator:
-                return other if _continues(order, other) else None
-            first = _last(other) + 1
+        parts = self._parts(order)
+        async for other in orders_from(self.jobs.registry, _last(order) + 1):
+            if other.creator != order.creator or (parts and other.asset_cid not in parts):
+                continue
+            return other if _continues(order, other) else None
         return None
+
+    def _parts(self, order: Order) -> frozenset[str]:
+        """The assets of the order's parts as they were noted when it was posted; empty without a note."""
+        drafts = (draft.assets for draft in self.notes.read_drafts() if order.asset_cid in draft.assets)
+        return frozenset(cid for assets in drafts for cid in assets) - {order.asset_cid}
 
     async def _status(self, orders: Sequence[Order]) -> OrderStatus:
         reader, jobs = self.jobs.registry, list[Job]()

@@ -11,13 +11,21 @@ from pathlib import Path
 
 from veriframe.causes import cause_of
 from veriframe.creator.creator import Creator
-from veriframe.creator.orders.notes import OrderNote, OrderNotes
+from veriframe.creator.orders.notes import DraftNote, OrderNote, OrderNotes
+from veriframe.creator.orders.repeats import EarlierOrder, Repeats, key_of
 from veriframe.creator.payment import shortfall_fri
 from veriframe.creator.pins import rename_old
-from veriframe.errors import JobRejected, MoveRefused, SettingsError, StoreUnavailable, VeriFrameError
+from veriframe.errors import (
+    JobRejected,
+    MoveRefused,
+    SettingsError,
+    StoreUnavailable,
+    Unavailable,
+    VeriFrameError,
+)
 from veriframe.model.attempt.proportion import TermsWarning, terms_warnings
 from veriframe.model.bundle.chunks import parts
-from veriframe.model.bundle.job_file import FILE_NAME, Bundle, parse_job_file, write_job_file
+from veriframe.model.bundle.job_file import FILE_NAME, Bundle, format_frames, parse_job_file, write_job_file
 from veriframe.model.registry.job import Terms
 from veriframe.model.registry.offer import Offer
 from veriframe.model.registry.order import JOBS_MAX
@@ -106,6 +114,7 @@ class OrderPosting:
     async def draft(self, source: Path | str, bundle: Bundle, offer: Offer, note: OrderNote) -> OrderDraft:
         """Compute terms and costs. Raises `MoveRefused` if the registry or the money does not allow them."""
         bundles = divided(bundle)
+        note = replace(note, scene_key=note.scene_key or await key_of(source))
         terms, funds = await self.creator.terms(offer), await self.creator.funds()
         total_fri = terms.reward_fri * sum(map(parts, bundles))
         return OrderDraft(
@@ -123,36 +132,44 @@ class OrderPosting:
         """Add the folder to the store, where anyone can read it, and post the order.
 
         Raises `MoveRefused` if the registry refuses it, and then nothing stays pinned; `PartlyPosted` if it
-        refuses a later part.
+        refuses a later part, or does not answer. A folder whose order may be posted stays pinned.
         """
         creator, registry, store = self.creator, self.creator.registry, self.creator.store
         # Once for all parts: by their equal terms they are known for one order.
         terms, names = await creator.terms(draft.offer), await creator.pin_names()
         await rename_old(names, registry, store)
         unposted = names.unposted(secrets.token_hex(8))
-        pinned, jobs, assets = list[str](), list[int](), list[str]()
+        pinned, jobs, is_open = list[str](), list[int](), False
         deposited_fri = shortfall_fri(await creator.funds(), draft.reward_fri, "the rewards")
         try:
-            folder_cid = await self._add(draft, unposted, on_progress)
-            pinned.append(folder_cid)
+            pinned.append(await self._add(draft, unposted, on_progress))
             for bundle in draft.bundles:
-                asset_cid = await self._asset(draft, folder_cid, bundle, unposted)
-                pinned.append(asset_cid)
+                pinned.append(await self._asset(draft, pinned[0], bundle, unposted))
+            assets = pinned[1:]
+            await self._note_draft(draft, assets)
+            for asset_cid, bundle in zip(assets, draft.bundles, strict=True):
+                is_open = True
                 posted = await registry.create_order(asset_cid, terms, parts(bundle))
-                self.notes.note_order(asset_cid, _note(draft.note, bundle))
+                is_open = False
                 jobs += posted
-                assets.append(asset_cid)
                 with suppress(StoreUnavailable):
                     await store.pin(Pin(cid=asset_cid, name=names.asset(posted[0])))
-        except VeriFrameError as error:
-            if jobs and isinstance(error, MoveRefused):
+        except MoveRefused as error:
+            is_open = False
+            if jobs:
                 raise PartlyPosted(error.rule, _partly(jobs, draft, error)) from error
             raise
+        except Unavailable as error:
+            if not is_open:
+                raise
+            raise _unknown(jobs, draft, error) from error
         finally:
-            # At worst a folder is kept too long: an outage of the store must not hide what became of it.
-            with suppress(StoreUnavailable):
-                for cid in dict.fromkeys(pinned):
-                    await store.unpin(Pin(cid=cid, name=unposted))
+            # At worst a folder is kept too long: an outage of the store must not hide what became of it. It
+            # is kept, too, if nobody knows whether the order is posted.
+            if not is_open:
+                with suppress(StoreUnavailable):
+                    for cid in dict.fromkeys(pinned):
+                        await store.unpin(Pin(cid=cid, name=unposted))
         number = (await registry.snapshot(jobs[0], 1)).jobs[0].order.id
         return PostedOrder(
             number=number,
@@ -161,6 +178,20 @@ class OrderPosting:
             terms=terms,
             deposited_fri=deposited_fri,
         )
+
+    async def _note_draft(self, draft: OrderDraft, assets: Sequence[str]) -> None:
+        """Note the order before its first move: a lost reply or the end of this process is not its end."""
+        last_job = (await self.creator.registry.snapshot(1, 0)).job_counter
+        for asset_cid, bundle in zip(assets, draft.bundles, strict=True):
+            self.notes.note_order(asset_cid, _note(draft.note, bundle))
+        self.notes.note_draft(DraftNote(assets=tuple(assets), after_job=last_job))
+
+    async def earlier(self, draft: OrderDraft) -> Sequence[EarlierOrder]:
+        """Live orders of the same scene with frames of this one."""
+        repeats = Repeats(reader=self.creator.registry, notes=self.notes, account=self.creator.account)
+        frames = {frame for bundle in draft.bundles for frame in bundle.frames}
+        found = await repeats.find(draft.note.scene_key, draft.bundles[0])
+        return [one for one in found if not one.live.isdisjoint(frames)]
 
     async def _add(self, draft: OrderDraft, unposted: str, on_progress: OnTransfer) -> str:
         if isinstance(draft.source, Path):
@@ -190,8 +221,33 @@ def _note(note: OrderNote, bundle: Bundle) -> OrderNote:
     return replace(note, job_file=write_job_file(bundle).decode("ascii"))
 
 
-def _partly(jobs: Sequence[int], draft: OrderDraft, error: MoveRefused) -> str:
-    return (
-        f"{len(jobs)} of {draft.chunks} chunks are posted, as jobs {jobs[0]} to {jobs[-1]}; then: {error} "
-        "Post the rest with --frames."
+def _partly(jobs: Sequence[int], draft: OrderDraft, error: VeriFrameError) -> str:
+    return f"{_posted(jobs, draft)}; then: {error} Post the rest with --frames {_rest(jobs, draft)}."
+
+
+def _unknown(jobs: Sequence[int], draft: OrderDraft, error: Unavailable) -> VeriFrameError:
+    """The reply of a transaction is lost: it may be in the registry or not."""
+    if not jobs:
+        return type(error)(
+            f"{error} Whether the order is posted is not known: see `veriframe order list` before you try "
+            "again."
+        )
+    return PartlyPosted(
+        "OUTAGE",
+        f"{_posted(jobs, draft)}; then: {error} Whether the next part is posted, too, is not known: see "
+        f"`veriframe order list`. If it is not, post the rest with --frames {_rest(jobs, draft)}.",
     )
+
+
+def _posted(jobs: Sequence[int], draft: OrderDraft) -> str:
+    return f"{len(jobs)} of {draft.chunks} chunks are posted, as jobs {jobs[0]} to {jobs[-1]}"
+
+
+def _rest(jobs: Sequence[int], draft: OrderDraft) -> str:
+    """The frames of the parts that are not known to be posted."""
+    count, frames = 0, list[int]()
+    for bundle in draft.bundles:
+        if count >= len(jobs):
+            frames += bundle.frames
+        count += parts(bundle)
+    return format_frames(tuple(frames))

@@ -103,8 +103,40 @@ def test_an_order_without_lost_frames_is_not_posted_again(shell: Shell, studio: 
     shell.run("create", str(studio.bundle()), "--price", "0.05", "--yes")
     assert "--frames" in str(shell.refusal("create", "--again", "1", "--yes"))
     assert "frame 11" in str(shell.refusal("create", "--again", "1", "--frames", "10-11", "--yes"))
-    assert shell.run("create", "--again", "1", "--frames", "2-3", "--yes").exit_code == 0
+    named = ("create", "--again", "1", "--frames", "2-3", "--yes")
+    assert "--anyway" in str(shell.refusal(*named))
+    assert shell.run(*named, "--anyway").exit_code == 0
     assert _job_file(studio, 4) == replace(BUNDLE, frames=(2, 3))
+
+
+def test_frames_of_a_live_order_are_not_paid_twice(shell: Shell, studio: Studio) -> None:
+    """fault_213: a repeat is refused, or asked for at a terminal; other frames and settings are not one."""
+    folder = str(studio.bundle())
+    create = ("create", folder, "--price", "0.05")
+    assert shell.run(*create, "--frames", "1-8", "--yes").exit_code == 0
+    refused = str(shell.refusal(*create, "--frames", "5-10", "--yes"))
+    assert "frames 5-8" in refused
+    assert "--anyway" in refused
+    asked = shell.run(*create, typed="n\n")
+    assert "twice?" in asked.stderr
+    assert (asked.exit_code, len(studio.shared.jobs)) == (1, 2)
+    assert shell.run(*create, "--frames", "9-10", "--yes").exit_code == 0
+    assert shell.run(*create, "--samples", "9", "--yes").exit_code == 0
+    shell.run("cancel", "1")
+    assert shell.run(*create, "--frames", "1-8", "--yes").exit_code == 0
+
+
+def test_lost_frames_are_posted_again_once(shell: Shell, studio: Studio) -> None:
+    """fault_214: those that a later order renders are not lost; once that one is cancelled, they are."""
+    shell.run("create", str(studio.bundle()), "--price", "0.05", "--yes")
+    shell.run("cancel", "1", "--frames", "1-8")
+    assert shell.run("create", "--again", "1", "--frames", "1-4", "--yes").exit_code == 0
+    assert shell.run("create", "--again", "1", "--yes").exit_code == 0
+    assert _job_file(studio, 5) == replace(BUNDLE, frames=(5, 6, 7, 8))
+    assert "no later order" in str(shell.refusal("create", "--again", "1", "--yes"))
+    shell.run("cancel", "2")
+    assert shell.run("create", "--again", "1", "--yes").exit_code == 0
+    assert _job_file(studio, 6) == replace(BUNDLE, frames=(1, 2, 3, 4))
 
 
 def test_a_bare_scene_is_an_order_of_one_picture(shell: Shell, studio: Studio) -> None:

@@ -56,14 +56,14 @@ async def test_another_machine_reads_the_same(studio: Studio, tmp_path: Path) ->
 
 
 async def test_parts_of_a_large_order_are_one(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
-    """fault_162: orders of others between them do not matter, and equal terms make them one."""
+    """fault_162, fault_215: any number of others' orders between them do not matter, nor the notes."""
     for module in (orders, posting):
         monkeypatch.setattr(module, "JOBS_MAX", 2)
-    outsider = FakeRegistry(OUTSIDER, studio.shared, wallet_fri=10 * STRK)
+    outsider = FakeRegistry(OUTSIDER, studio.shared, wallet_fri=1000 * STRK)
     create = FakeRegistry.create_order
 
     async def interleaved(self: FakeRegistry, asset_cid: str, terms: object, jobs: int) -> object:
-        if self.account != OUTSIDER:
+        for _ in range(30 if self.account != OUTSIDER else 0):
             await create(outsider, "bafkreigl4xh567bbdcu4hv4o6hlij45pucesae2srbsetidkmui4733uu4", terms, 1)  # type: ignore[arg-type]
         return await create(self, asset_cid, terms, jobs)  # type: ignore[arg-type]
 
@@ -73,6 +73,8 @@ async def test_parts_of_a_large_order_are_one(studio: Studio, monkeypatch: pytes
     status = await studio.status(posted.number)
     assert [chunk.frames for chunk in status.chunks] == [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10)]
     assert [job.id for job in status.jobs] == list(posted.jobs)
+    elsewhere = Orders(jobs=studio.creator, notes=OrderNotes(studio.folder / "elsewhere", "creator"))
+    assert (await elsewhere.find(posted.number)).jobs == status.jobs
     listed = await studio.orders.own(10)
     assert [len(one.jobs) for one in listed] == [1, 5]
     assert [len(one.jobs) for one in await studio.orders.own(1)] == [1]

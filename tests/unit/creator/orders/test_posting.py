@@ -14,7 +14,7 @@ from tests.unit.creator.stage import STRK
 from veriframe.creator.orders import posting
 from veriframe.creator.orders.notes import OrderNote
 from veriframe.creator.orders.posting import PartlyPosted, divided, read_bundle
-from veriframe.errors import MoveRefused, SettingsError
+from veriframe.errors import MoveRefused, RegistryUnavailable, SettingsError
 from veriframe.model.bundle.job_file import parse_job_file
 from veriframe.model.registry.offer import Offer
 
@@ -92,6 +92,50 @@ async def test_a_part_that_is_refused_is_told_with_what_is_posted(
     with pytest.raises(PartlyPosted, match="jobs 1 to 2"):
         await studio.ordered(replace(BUNDLE, chunk=2))
     assert studio.pin_names() == ["order-asset-fake-0xa1-1"]
+
+
+@pytest.mark.parametrize("is_posted", [True, False])
+async def test_a_part_whose_reply_is_lost_is_told_with_what_is_posted(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, *, is_posted: bool
+) -> None:
+    """fault_212: not as an outage after which one tries again; what may be posted stays pinned."""
+    _limit(monkeypatch, 2)
+    _lose(monkeypatch, 2, is_posted=is_posted)
+    with pytest.raises(PartlyPosted, match="2 of 5 chunks are posted, as jobs 1 to 2") as caught:
+        await studio.ordered(replace(BUNDLE, chunk=2))
+    assert "--frames 5-10" in str(caught.value)
+    assert "does not answer" in str(caught.value)
+    assert any("unposted" in name for name in studio.pin_names())
+
+
+async def test_an_order_whose_reply_is_lost_is_found_at_a_repeat(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fault_213: by the note before its first move; its scene stays pinned."""
+    _lose(monkeypatch, 1, is_posted=True)
+    with pytest.raises(RegistryUnavailable, match="order list"):
+        await studio.ordered()
+    folder = studio.bundle()
+    draft = await studio.posting.draft(folder, read_bundle(folder), OFFER, NOTE)
+    (earlier,) = await studio.posting.earlier(draft)
+    assert (earlier.number, earlier.live) == (1, frozenset(range(1, 11)))
+    assert any("unposted" in name for name in studio.pin_names())
+
+
+def _lose(monkeypatch: pytest.MonkeyPatch, number: int, *, is_posted: bool) -> None:
+    """Lose the reply of the transaction with this number."""
+    create, calls = FakeRegistry.create_order, list[str]()
+
+    async def lost(self: FakeRegistry, asset_cid: str, terms: object, jobs: int) -> object:
+        calls.append(asset_cid)
+        made = None
+        if len(calls) != number or is_posted:
+            made = await create(self, asset_cid, terms, jobs)  # type: ignore[arg-type]
+        if len(calls) == number:
+            raise RegistryUnavailable("The node does not answer.")
+        return made
+
+    monkeypatch.setattr(FakeRegistry, "create_order", lost)
 
 
 async def test_a_refused_order_keeps_nothing_pinned(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
